@@ -1,0 +1,200 @@
+"""One tree of exceptions: evidence in attributes, no secret and no buyer data in messages."""
+
+from __future__ import annotations
+
+
+class AlipayError(Exception):
+    """The root: ``except AlipayError`` catches whatever this package refuses."""
+
+
+class ConfigurationError(AlipayError):
+    """A configuration key is missing or wrong. Raised when the blueprint is registered.
+
+    :param message: what is wrong and how to mend it; names the key, never its value.
+    :param key: the whole name of the key in ``app.config``.
+    """
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        #: The key in ``app.config``, for example ``"ALIPAY_PRIVATE_KEY"``.
+        self.key = key
+
+
+class KeyFormatError(AlipayError):
+    """What was given as a key or certificate is something else; the message says what it is."""
+
+
+class InvalidParameter(AlipayError, ValueError):
+    """A value that Alipay would not take, found before it is sent.
+
+    :param parameter: the name of the parameter at fault.
+    :param message: what it should be; the value itself is not repeated.
+    """
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"{parameter} {message}")
+        #: The name of the parameter at fault, for example ``"out_trade_no"``.
+        self.parameter = parameter
+
+
+class InvalidAmount(InvalidParameter):
+    """An amount that is not money: not a number, too fine, too small or too large."""
+
+
+class BadToken(AlipayError):
+    """A token in one of our URLs was not made by this site."""
+
+
+class ExpiredToken(BadToken):
+    """A token in one of our URLs was made by this site, too long ago."""
+
+
+class GatewayError(AlipayError):
+    """Alipay's gateway refused a call, or what it answered cannot be trusted.
+
+    :param message: what happened.
+    :param code: Alipay's code, if it gave one.
+    :param sub_code: the open platform's ``sub_code``.
+    :param sub_msg: the open platform's explanation.
+    :param retryable: whether the same call with the same identifiers may be repeated.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        sub_code: str | None = None,
+        sub_msg: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        #: Alipay's code, for example ``"40004"`` or, on the legacy gateway, ``"ILLEGAL_SIGN"``.
+        self.code = code
+        #: The open platform's finer code, for example ``"ACQ.TRADE_NOT_EXIST"``.
+        self.sub_code = sub_code
+        #: The open platform's explanation of the ``sub_code``.
+        self.sub_msg = sub_msg
+        #: Whether the same call with the same identifiers may be repeated.
+        self.retryable = retryable
+
+
+class OutcomeUnknown(GatewayError):
+    """No whole answer came in time: what was asked for may or may not have happened."""
+
+
+class NotificationRefused(AlipayError):
+    """A notification that must not be answered ``success``. The one family that ``notify`` catches.
+
+    :param message: for the log; no buyer data, no signature.
+    :param out_trade_no: the order it speaks of, where that much could be read.
+    :param notify_id: Alipay's number of the notification, likewise.
+    """
+
+    #: The HTTP status that goes with the answer ``fail``.
+    status = 400
+    #: A word for logs and signals.
+    reason = "refused"
+
+    def __init__(
+        self, message: str, *, out_trade_no: str | None = None, notify_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        #: The order it speaks of, where that much could be read.
+        self.out_trade_no = out_trade_no
+        #: Alipay's number of the notification, where that much could be read.
+        self.notify_id = notify_id
+
+
+class BadNotification(NotificationRefused):
+    """Not a notification that can be read: no form, too large, repeated keys, no such charset …"""
+
+    reason = "malformed"
+
+
+class BodyTooLarge(BadNotification):
+    """The body is larger than any notification."""
+
+    status = 413
+    reason = "too_large"
+
+
+class BadSignature(NotificationRefused):
+    """The signature is missing, or was not made over these words with the configured key."""
+
+    reason = "bad_signature"
+
+
+class WrongAccount(NotificationRefused):
+    """Well signed by Alipay, for somebody else's account."""
+
+    status = 403
+    reason = "wrong_account"
+
+
+class NotConfirmed(NotificationRefused):
+    """Alipay, asked by ``notify_verify``, does not own up to the notification."""
+
+    status = 403
+    reason = "not_confirmed"
+
+
+class ConfirmationUnknown(NotConfirmed):
+    """Alipay, asked by ``notify_verify``, does not answer in time; the notification comes again."""
+
+    status = 503
+    reason = "confirmation_unknown"
+
+
+class UnknownPayment(NotificationRefused):
+    """Proven to be Alipay's word to us, about a payment that is not in the ledger."""
+
+    status = 404
+    reason = "unknown"
+
+
+class PaymentMismatch(NotificationRefused):
+    """Proven to be Alipay's word to us, but it contradicts the payment in the ledger.
+
+    :param field: what differs, ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+    :param expected: the ledger's value.
+    :param received: Alipay's value.
+    """
+
+    status = 409
+    reason = "mismatched"
+
+    def __init__(
+        self,
+        field: str,
+        expected: object,
+        received: object,
+        *,
+        out_trade_no: str | None = None,
+        notify_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            f"{field} is {received} at Alipay and {expected} in the ledger",
+            out_trade_no=out_trade_no,
+            notify_id=notify_id,
+        )
+        #: What differs: ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+        self.field = field
+        #: The ledger's value.
+        self.expected = expected
+        #: Alipay's value.
+        self.received = received
+
+
+class CallbackFailed(NotificationRefused):
+    """A callback of the shop's raised; everything was rolled back and Alipay will come again."""
+
+    status = 503
+    reason = "callback_failed"
+
+
+class LedgerUnavailable(NotificationRefused):
+    """The database could not take it; nothing was recorded and Alipay will come again."""
+
+    status = 503
+    reason = "ledger_unavailable"
