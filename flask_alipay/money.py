@@ -1,0 +1,95 @@
+"""Yuan as text outside, fen as integers inside; strictly, and never through a float.
+
+One yuan is one hundred fen. Alipay takes and gives amounts as decimal text with at most two
+decimals between 0.01 and 100000000.00 yuan (limits: the open platform's documentation of
+``total_amount``, the legacy guide's of ``total_fee``).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from .exceptions import InvalidAmount
+
+#: The smallest amount that Alipay takes, in fen.
+MIN_FEN = 1
+#: The largest amount that Alipay takes, in fen: 100,000,000.00 yuan.
+MAX_FEN = 10_000_000_000
+
+#: Currencies of Alipay's cross-border products that have no smaller unit (ISO 4217). Alipay
+#: writes their amounts with two decimals all the same, both of them zero.
+NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP"})
+
+# ASCII digits only: ``str.isdigit`` and ``\d`` would take Arabic-Indic ones too.
+_AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,2}))?", re.ASCII)
+
+
+def to_fen(amount: str | int | Decimal, *, parameter: str = "total_amount") -> int:
+    """Returns an amount of the shop's, in yuan, as fen.
+
+    :param amount: yuan: text (``"88.88"``), a whole number (``88`` is 88 yuan) or a
+        :class:`~decimal.Decimal`.
+    :param parameter: the name to blame.
+    :raises TypeError: for a ``float`` or anything else that is not one of the three.
+    :raises InvalidAmount: for an amount outside Alipay's limits or finer than a fen.
+    """
+    if isinstance(amount, float):
+        raise TypeError(
+            f"{parameter} must be a str, an int or a Decimal, not a float: "
+            "a float cannot hold most amounts exactly (0.1 + 0.2 != 0.3)"
+        )
+    if isinstance(amount, bool) or not isinstance(amount, (str, int, Decimal)):
+        raise TypeError(
+            f"{parameter} must be a str, an int or a Decimal, not {type(amount).__name__}"
+        )
+    text = amount if isinstance(amount, str) else _plain(Decimal(amount))
+    fen = _read(text, 2, parameter)
+    if not MIN_FEN <= fen <= MAX_FEN:
+        raise InvalidAmount(parameter, "must be between 0.01 and 100000000.00 yuan")
+    return fen
+
+
+def parse_fen(text: str, currency: str = "CNY", *, parameter: str = "total_amount") -> int:
+    """Returns an amount of Alipay's as whole minor units: fen for CNY, cents for USD, yen for JPY.
+
+    :param text: what Alipay sent: digits, and at most two decimals. Zero is an amount here.
+    :param currency: the ISO 4217 code that goes with it.
+    :param parameter: the name to blame.
+    :raises InvalidAmount: for anything else: a sign, an exponent, spaces, foreign digits.
+    """
+    decimals = 0 if currency in NO_MINOR_UNIT else 2
+    return _read(text, decimals, parameter)
+
+
+def to_yuan(fen: int) -> str:
+    """Returns fen as Alipay's text, two decimals: ``8888`` is ``"88.88"``."""
+    sign = "-" if fen < 0 else ""
+    return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
+def to_decimal(fen: int) -> Decimal:
+    """Returns fen as yuan with two decimals: ``8888`` is ``Decimal("88.88")``."""
+    return Decimal(fen).scaleb(-2)
+
+
+def _read(text: str, decimals: int, parameter: str) -> int:
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise InvalidAmount(parameter, "must be digits with at most two decimals, like 88.88")
+    hundredths = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+    if decimals == 2:
+        return hundredths
+    if hundredths % 100:
+        raise InvalidAmount(parameter, "must be a whole number in a currency without a minor unit")
+    return hundredths // 100
+
+
+def _plain(amount: Decimal) -> str:
+    """``Decimal("1E+2")`` and ``Decimal("1.500")`` are good amounts, written oddly."""
+    # The exponent first: to reckon with a huge one overflows, to spell it out fills the memory.
+    if not amount.is_finite() or not -2 <= amount.adjusted() < 12:
+        return ""
+    text = format(amount, "f")
+    whole, point, decimals = text.partition(".")
+    return f"{whole}.{decimals[:2]}" if point and not decimals[2:].strip("0") else text
