@@ -1,0 +1,248 @@
+"""Keys and certificates, in any form that people paste them, and what they turn out to be.
+
+Alipay's console hands out bare base64, its tools PKCS#1 or PKCS#8, other people's answers PEM with
+the line ends of their system; all of it is taken. What is not the wanted thing is named for what it
+is. A key is parsed once per process (a checked private key costs as much as a hundred signatures).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_der_public_key,
+)
+
+from .exceptions import KeyFormatError
+
+# What cryptography raises for input that it cannot load; TypeError is an encrypted private key.
+_UNLOADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
+
+# An RSA signature algorithm; the SM2 and ECDSA certificates of Alipay's root bundle do not count.
+_RSA_SIGNATURE_OID = "1.2.840.113549.1.1."
+
+
+def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
+    """Reads an RSA private key.
+
+    :param material: PEM (PKCS#1 or PKCS#8), the bare base64 of either on one line or many, or DER
+        bytes. Stray spaces, any line ends, ``\\n`` spelled out, quotes and a byte order mark are
+        forgiven.
+    :raises KeyFormatError: for anything else, saying what it is; a public key is told so by name.
+    """
+    der = _der(material)
+    try:
+        return _private_key(der)
+    except _UNLOADABLE:
+        raise KeyFormatError(f"expected an RSA private key, got {_describe(der)}") from None
+
+
+def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
+    """Reads an RSA public key, also out of a certificate.
+
+    :param material: PEM (``PUBLIC KEY``, ``RSA PUBLIC KEY`` or ``CERTIFICATE``; of a chain the
+        first), the bare base64 of any of these, or DER bytes; as forgiving as
+        :func:`load_private_key`.
+    :raises KeyFormatError: for anything else, saying what it is; a private key is told so by name.
+    """
+    der = _der(material)
+    try:
+        return _public_key(der)
+    except _UNLOADABLE:
+        raise KeyFormatError(f"expected an RSA public key, got {_describe(der)}") from None
+
+
+def describe_key(material: str | bytes) -> str:
+    """Says what a key or certificate is, for people: ``"an RSA public key of 2048 bits"``.
+
+    :param material: anything at all.
+    """
+    try:
+        return _describe(_der(material))
+    except KeyFormatError as error:
+        return str(error)
+
+
+def public_key_der(key: rsa.RSAPublicKey) -> bytes:
+    """Returns the key as DER ``SubjectPublicKeyInfo``: what two equal keys have in common."""
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def bare_base64(key: rsa.RSAPrivateKey | rsa.RSAPublicKey, *, pkcs1: bool = False) -> str:
+    """Returns the key as Alipay's console and its Java tools write it: base64 without PEM's lines.
+
+    :param key: a private key (as PKCS#8 unless ``pkcs1``) or a public one.
+    :param pkcs1: the older form of a private key, which non-Java SDKs want.
+    """
+    if isinstance(key, rsa.RSAPublicKey):
+        return base64.b64encode(public_key_der(key)).decode("ascii")
+    form = PrivateFormat.TraditionalOpenSSL if pkcs1 else PrivateFormat.PKCS8
+    return base64.b64encode(key.private_bytes(Encoding.DER, form, NoEncryption())).decode("ascii")
+
+
+def private_pem(key: rsa.RSAPrivateKey, *, pkcs1: bool = False) -> str:
+    """Returns a private key as PEM, PKCS#8 unless ``pkcs1``."""
+    form = PrivateFormat.TraditionalOpenSSL if pkcs1 else PrivateFormat.PKCS8
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode("ascii")
+
+
+def public_pem(key: rsa.RSAPublicKey) -> str:
+    """Returns a public key as PEM."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+
+
+def generate_private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    """Makes a new private key.
+
+    :param bits: 2048 is what Alipay advises for RSA2.
+    """
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def certificate_sn(material: str | bytes) -> str:
+    """Returns the serial number by which Alipay knows a certificate (``app_cert_sn``).
+
+    It is the MD5, in hex, of the issuer's name (most specific part first) followed by the serial
+    number in decimals; source: Alipay's own SDKs, reproduced on their published certificates.
+
+    :param material: a certificate in any form that :func:`load_public_key` takes.
+    :raises KeyFormatError: if it is not a certificate.
+    """
+    der = _der(material)
+    try:
+        return _sn(x509.load_der_x509_certificate(der))
+    except _UNLOADABLE:
+        raise KeyFormatError(f"expected a certificate, got {_describe(der)}") from None
+
+
+def root_certificate_sn(bundle: str | bytes) -> str:
+    """Returns Alipay's ``alipay_root_cert_sn`` of a bundle of root certificates.
+
+    Only certificates signed with RSA count; their numbers are joined by ``_`` in the file's order.
+    Alipay's production bundle holds certificates on other curves, one of which cannot be decoded at
+    all: they are passed over.
+
+    :param bundle: PEM text with one certificate or several.
+    :raises KeyFormatError: if no certificate in it counts.
+    """
+    numbers = []
+    for label, body in _PEM.findall(_text(bundle)):
+        certificate = _certificate(body) if label == "CERTIFICATE" else None
+        if certificate is not None:
+            numbers.append(_sn(certificate))
+    if not numbers:
+        raise KeyFormatError("expected Alipay's root certificates, got none signed with RSA")
+    return "_".join(numbers)
+
+
+@lru_cache(maxsize=64)
+def _private_key(der: bytes) -> rsa.RSAPrivateKey:
+    key = load_der_private_key(der, password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ValueError
+    return key
+
+
+@lru_cache(maxsize=64)
+def _public_key(der: bytes) -> rsa.RSAPublicKey:
+    try:
+        key = load_der_public_key(der)
+    except ValueError:
+        key = x509.load_der_x509_certificate(der).public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise ValueError
+    return key
+
+
+def _certificate(body: str) -> x509.Certificate | None:
+    """One certificate of the root bundle, or ``None`` where it cannot count."""
+    try:
+        certificate = x509.load_der_x509_certificate(base64.b64decode(body))
+        oid = certificate.signature_algorithm_oid.dotted_string
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return certificate if oid.startswith(_RSA_SIGNATURE_OID) else None
+
+
+def _sn(certificate: x509.Certificate) -> str:
+    text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
+    return hashlib.md5(text.encode("utf-8")).hexdigest()
+
+
+def _der(material: str | bytes) -> bytes:
+    if isinstance(material, bytes) and material[:1] == b"\x30":
+        return material
+    text = _text(material)
+    block = _PEM.search(text)
+    if block is not None:
+        if "ENCRYPTED" in block[1] or "ENCRYPTED" in block[2]:
+            raise KeyFormatError(
+                "an encrypted private key: take the password off first (openssl pkey)"
+            )
+        text = block[2]
+    packed = re.sub(r"[\s\u200b\"']+", "", text)
+    if not packed:
+        raise KeyFormatError("nothing at all where a key should be")
+    try:
+        return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyFormatError(_not_base64(packed)) from None
+
+
+def _text(material: str | bytes) -> str:
+    """Text without byte order mark, and with ``\\n`` spelled out (as in .env files) made real."""
+    if isinstance(material, bytes):
+        material = material.decode(
+            "utf-16" if material[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"
+        )
+    return material.replace("\ufeff", "").replace("\\r", "\r").replace("\\n", "\n")
+
+
+def _not_base64(packed: str) -> str:
+    if packed.endswith((".pem", ".key", ".crt", ".txt", ".cer")):
+        return (
+            "the name of a file where the key itself should be: use the setting that ends in _PATH"
+        )
+    return "something that is neither PEM nor base64"
+
+
+def _describe(der: bytes) -> str:
+    """What it is, without the checks that make loading a private key slow."""
+    try:
+        private = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+        return _named(private, "private key")
+    except TypeError:
+        return "an encrypted private key"
+    except (ValueError, UnsupportedAlgorithm):
+        pass
+    try:
+        return _named(load_der_public_key(der), "public key")
+    except _UNLOADABLE:
+        pass
+    try:
+        return _named(
+            x509.load_der_x509_certificate(der).public_key(), "public key in a certificate"
+        )
+    except _UNLOADABLE:
+        return f"{len(der)} bytes that are no key (cut short or altered?)"
+
+
+def _named(key: object, noun: str) -> str:
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
+        return f"an RSA {noun} of {key.key_size} bits"
+    kind = type(key).__name__.removesuffix("PrivateKey").removesuffix("PublicKey")
+    return f"a {noun} of another kind ({kind or 'unknown'}), not RSA"
