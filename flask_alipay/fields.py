@@ -1,0 +1,136 @@
+"""The fields of a request as data: each checks a value and writes it as Alipay's text.
+
+A service's parameters are a table from name to field; :func:`convert` runs a call's values through
+it. One place for the checks, one line for each parameter.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from .exceptions import InvalidParameter
+from .limits import check_choice, check_out_trade_no, check_pattern, check_text, check_url
+from .limits import timeout_minutes as _timeout_minutes
+from .money import to_fen, to_yuan
+
+#: Takes the parameter's name, its value and the charset; returns the text to send or raises
+#: :class:`~flask_alipay.exceptions.InvalidParameter` (a ``float`` amount: ``TypeError``).
+Field: TypeAlias = Callable[[str, Any, str], str]
+
+
+def convert(
+    table: Mapping[str, Field], values: Mapping[str, Any], charset: str, service: str
+) -> dict[str, str]:
+    """Returns a call's values as Alipay's text. ``None`` is a value that was not given.
+
+    :param table: the service's parameters.
+    :param values: what the caller gave.
+    :param charset: the request's charset.
+    :param service: the service's name, for the message.
+    :raises InvalidParameter: for a value outside its limits, or a name that the service lacks.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in given:
+        if name not in table:
+            raise InvalidParameter(name, f"is not a parameter of {service}")
+    return {name: table[name](name, value, charset) for name, value in given.items()}
+
+
+def amount(name: str, value: Any, charset: str) -> str:
+    """An amount in yuan: ``str``, ``int`` or ``Decimal``, two decimals on the wire."""
+    return to_yuan(to_fen(value, parameter=name))
+
+
+def out_trade_no(name: str, value: Any, charset: str) -> str:
+    """The shop's number of an order."""
+    check_out_trade_no(value, name)
+    return str(value)
+
+
+def timeout(name: str, value: Any, charset: str) -> str:
+    """How long the buyer may take: ``1m`` to ``15d``, or ``1c``."""
+    _timeout_minutes(name, value)
+    return str(value)
+
+
+def ip_address(name: str, value: Any, charset: str) -> str:
+    """The buyer's address, version 4 or 6."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise InvalidParameter(name, "must be an IP address") from None
+
+
+def text(most: int, *, in_bytes: bool = False, without: str = "") -> Field:
+    """A text on one line.
+
+    :param most: the most characters, or bytes in the request's charset.
+    :param in_bytes: what ``most`` counts.
+    :param without: characters that it must not hold.
+    """
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_text(name, value, most=most, charset=charset if in_bytes else None)
+        for character in without:
+            if character in value:
+                raise InvalidParameter(name, f"must not hold the character {character}")
+        return str(value)
+
+    return field
+
+
+def choice(*choices: str) -> Field:
+    """One of a few words; a whole number stands for its digits."""
+
+    def field(name: str, value: Any, charset: str) -> str:
+        word = str(value) if isinstance(value, int) else value
+        check_choice(name, word, choices)
+        return str(word)
+
+    return field
+
+
+def pattern(shape: str, wanted: str) -> Field:
+    """A text of a fixed shape.
+
+    :param shape: a regular expression for the whole of it.
+    :param wanted: the shape in words.
+    """
+    compiled = re.compile(shape, re.ASCII)
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_pattern(name, value, compiled, wanted)
+        return str(value)
+
+    return field
+
+
+def whole(least: int, most: int) -> Field:
+    """A whole number within limits, as an ``int`` or its digits."""
+
+    def field(name: str, value: Any, charset: str) -> str:
+        digits = str(value) if isinstance(value, (int, str)) else ""
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
+            raise InvalidParameter(name, "must be a whole number")
+        if not least <= int(digits) <= most:
+            raise InvalidParameter(name, f"must be between {least} and {most}")
+        return str(int(digits))
+
+    return field
+
+
+def url(most: int, *, query: bool = True) -> Field:
+    """An absolute URL.
+
+    :param most: the most characters.
+    :param query: whether it may have a query.
+    """
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_url(name, value, most=most, query=query)
+        return str(value)
+
+    return field
