@@ -1,0 +1,82 @@
+"""A signed request, ready to be sent by a browser: as a URL or as a form that submits itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from urllib.parse import quote, urlencode
+
+from .signer import Signer, codec, sign_content
+
+# The parameter that names the charset has to be readable before the body is: it goes into the URL.
+_CHARSET_NAMES = ("_input_charset", "charset")
+
+
+@dataclass(frozen=True)
+class SignedRequest:
+    """What the buyer's browser is to bring to the gateway."""
+
+    #: The gateway's address.
+    gateway_url: str
+    #: All parameters, ``sign`` among them, as text that is not encoded yet.
+    params: Mapping[str, str] = field(repr=False)
+    #: The charset in which it is signed and has to be sent.
+    charset: str
+    #: The bytes that were signed.
+    content: bytes = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The request as one URL, for a redirect or a link."""
+        query = urlencode(self.params, encoding=codec(self.charset), quote_via=quote)
+        return f"{self.gateway_url}?{query}"
+
+    def form(self, *, nonce: str | None = None, target: str | None = None) -> str:
+        """Returns the request as an HTML form that submits itself, with a button without script.
+
+        Good for requests that are longer than a URL may be. The browser encodes the form in the
+        request's charset, whatever the charset of the page that it stands in.
+
+        :param nonce: for the script, where the page has a Content-Security-Policy.
+        :param target: the browser tab to open it in, for example ``_blank``.
+        """
+        charset = {name: self.params[name] for name in _CHARSET_NAMES if name in self.params}
+        action = f"{self.gateway_url}?{urlencode(charset)}" if charset else self.gateway_url
+        hidden = "".join(
+            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+            for name, value in self.params.items()
+        )
+        # The button has no name: a named one would be sent along and break the signature.
+        return (
+            f'<form id="alipay-request" method="post" action="{escape(action)}"'
+            f' accept-charset="{escape(codec(self.charset))}"{_attribute("target", target)}>'
+            f'{hidden}<noscript><button type="submit">Alipay</button></noscript></form>'
+            f"<script{_attribute('nonce', nonce)}>"
+            f'document.getElementById("alipay-request").submit()</script>'
+        )
+
+
+def sign_request(
+    gateway_url: str,
+    params: Mapping[str, str],
+    signer: Signer,
+    *,
+    charset: str,
+    exclude: Collection[str],
+) -> SignedRequest:
+    """Signs a request.
+
+    :param params: decoded text by name, without ``sign``. Empty values are not sent.
+    :param charset: the charset to sign and to send it in.
+    :param exclude: names that are sent but not signed.
+    :raises InvalidParameter: names the parameter with a character that the charset does not have.
+    """
+    sent = {name: value for name, value in params.items() if value}
+    content = sign_content(sent, exclude=exclude, charset=charset)
+    sent["sign"] = signer.sign(content)
+    return SignedRequest(gateway_url, sent, charset, content)
+
+
+def _attribute(name: str, value: str | None) -> str:
+    return "" if value is None else f' {name}="{escape(value)}"'
