@@ -1,0 +1,279 @@
+"""The configuration of one merchant: read once, checked at once, frozen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+from .exceptions import KeyFormatError
+from .keys import (
+    certificate_sn,
+    load_private_key,
+    load_public_key,
+    public_key_der,
+    root_certificate_sn,
+)
+from .mapi import MAPI_PUBLIC_KEY, MapiGateway
+from .mapi import PRODUCTION as MAPI_PRODUCTION
+from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
+from .settings import Settings
+from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
+from .transport import HttpTransport, Transport
+
+logger = logging.getLogger("flask_alipay")
+
+Gateway: TypeAlias = MapiGateway | OpenApiGateway
+
+#: Settings that belong to a real merchant; the simulator refuses to stand beside them.
+CREDENTIALS = (
+    "PARTNER",
+    "KEY",
+    "SELLER_EMAIL",
+    "APP_ID",
+    "PRIVATE_KEY",
+    "PRIVATE_KEY_PATH",
+    "PUBLIC_KEY",
+    "PUBLIC_KEY_PATH",
+    "APP_CERT_PATH",
+    "PUBLIC_CERT_PATH",
+    "ROOT_CERT_PATH",
+    "AES_KEY",
+    "SELLER_ID",
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """One merchant on one of the two gateways. Made when the blueprint is registered; later changes
+    of ``app.config`` are ignored.
+    """
+
+    #: The prefix of its settings, ``"ALIPAY"``.
+    prefix: str
+    #: ``"mapi"`` or ``"openapi"``.
+    protocol: str
+    #: The ``partner`` or ``app_id``: part of every match in the ledger.
+    merchant: str
+    #: Signs requests and verifies what Alipay says.
+    signer: Signer = field(repr=False)
+    #: The client of the gateway.
+    gateway: Gateway = field(repr=False)
+    #: The configured charset.
+    charset: str
+    #: The account that gets the money, where it is configured.
+    seller_id: str | None
+    #: The same by its login name.
+    seller_email: str | None = field(repr=False)
+    #: Where Alipay tells about payments; ``None``: the blueprint's own route.
+    notify_url: str | None
+    #: Where buyers come back to; ``None``: the blueprint's own route.
+    return_url: str | None
+    #: The shop's page to go back to.
+    show_url: str | None
+    #: Seconds that the links of our pages work.
+    result_max_age: int
+    #: Whether each notification of the legacy gateway is confirmed by ``notify_verify``.
+    notify_verify: bool
+    #: Whether the gateway is the simulator.
+    simulator: bool = False
+
+    @classmethod
+    def from_mapping(
+        cls,
+        mapping: Mapping[str, Any],
+        prefix: str = "ALIPAY",
+        *,
+        transport: Transport | None = None,
+        simulator: bool = False,
+    ) -> Config:
+        """Reads and checks the settings of one prefix.
+
+        Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
+        (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
+        ``NOTIFY_VERIFY`` (true).
+        Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
+        ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
+        ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``SELLER_ID``, ``SANDBOX``.
+        Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
+        ``RESULT_MAX_AGE`` (86400 seconds), ``PROTOCOL`` where both a partner and an application are
+        there.
+
+        :param mapping: ``app.config`` or anything like it.
+        :param prefix: of the settings, without the underscore.
+        :param transport: how the gateway is asked; HTTP by default.
+        :param simulator: whether the gateway is the simulator.
+        :raises ConfigurationError: names the setting at fault, never its value.
+        """
+        settings = Settings(mapping, prefix)
+        build = _openapi if _protocol(settings) == "openapi" else _mapi
+        transport = transport or HttpTransport(settings.number("TIMEOUT", 10.0))
+        signer, gateway, merchant = build(settings, transport)
+        return cls(
+            prefix=prefix,
+            protocol=gateway.protocol,
+            merchant=merchant,
+            signer=signer,
+            gateway=gateway,
+            charset=gateway.charset,
+            seller_id=settings.text("SELLER_ID"),
+            seller_email=settings.text("SELLER_EMAIL"),
+            notify_url=settings.url("NOTIFY_URL"),
+            return_url=settings.url("RETURN_URL"),
+            show_url=settings.text("SHOW_URL"),
+            result_max_age=int(settings.number("RESULT_MAX_AGE", 86400)),
+            notify_verify=gateway.protocol == "mapi" and settings.flag("NOTIFY_VERIFY", True),
+            simulator=simulator,
+        )
+
+    @property
+    def return_query(self) -> frozenset[str]:
+        """The names of the query arguments of the shop's own ``RETURN_URL``: Alipay repeats them in
+        the return without signing them.
+        """
+        query = urlsplit(self.return_url or "").query
+        return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def wants_simulator(settings: Settings) -> bool:
+    """Tells whether the simulator is asked for.
+
+    :raises ConfigurationError: if it is, and credentials of a real merchant stand beside it.
+    """
+    if not settings.flag("SIMULATOR", False):
+        return False
+    for name in CREDENTIALS:
+        if settings.is_set(name):
+            raise settings.error(
+                "SIMULATOR",
+                f"must not be on beside '{settings.key(name)}': the simulator has credentials of "
+                "its own, and payments through it are no money",
+            )
+    return True
+
+
+def _protocol(settings: Settings) -> str:
+    chosen = settings.protocol()
+    if chosen is not None:
+        return chosen
+    partner, app_id = settings.is_set("PARTNER"), settings.is_set("APP_ID")
+    if partner and app_id:
+        raise settings.error(
+            "PROTOCOL", "must be mapi or openapi where both a PARTNER and an APP_ID are set"
+        )
+    if not partner and not app_id:
+        raise settings.error(
+            "APP_ID",
+            f"must be set (or '{settings.key('PARTNER')}' on the legacy gateway, or "
+            f"'{settings.key('SIMULATOR')}' to try without an account)",
+        )
+    return "openapi" if app_id else "mapi"
+
+
+def _openapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
+    if settings.is_set("AES_KEY"):
+        raise settings.error("AES_KEY", "cannot be used yet: content encryption is not built in")
+    app_id = settings.required("APP_ID")
+    certificates = _certificates(settings)
+    signer = _rsa_signer(settings, _sign_type(settings, ("RSA2", "RSA")), certificates)
+    default = SANDBOX if settings.flag("SANDBOX", False) else PRODUCTION
+    gateway = OpenApiGateway(
+        app_id,
+        signer,
+        gateway_url=_gateway_url(settings) or default,
+        charset=settings.charset(),
+        app_cert_sn=certificates.get("app_cert_sn"),
+        root_cert_sn=certificates.get("root_cert_sn"),
+        transport=transport,
+    )
+    return signer, gateway, app_id
+
+
+def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
+    partner = settings.required("PARTNER")
+    sign_type = _sign_type(settings, ("MD5", "RSA", "RSA2"))
+    signer: Signer
+    if sign_type == "MD5":
+        signer = Md5Signer(settings.required("KEY"))
+    else:
+        signer = _rsa_signer(settings, sign_type, {}, default_public_key=MAPI_PUBLIC_KEY)
+    gateway = MapiGateway(
+        partner,
+        signer,
+        seller_id=settings.text("SELLER_ID"),
+        seller_email=settings.text("SELLER_EMAIL"),
+        charset=settings.charset(),
+        gateway_url=_gateway_url(settings) or MAPI_PRODUCTION,
+        show_url=settings.url("SHOW_URL"),
+        transport=transport,
+    )
+    return signer, gateway, partner
+
+
+def _gateway_url(settings: Settings) -> str | None:
+    """An absolute URL; the embedded simulator's is a path on this site."""
+    value = settings.text("GATEWAY_URL")
+    return value if value and value.startswith("/") else settings.url("GATEWAY_URL")
+
+
+def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
+    sign_type = (settings.text("SIGN_TYPE") or choices[0]).upper()
+    if sign_type not in choices:
+        raise settings.error("SIGN_TYPE", f"must be one of {', '.join(choices)}")
+    return sign_type
+
+
+def _certificates(settings: Settings) -> dict[str, str]:
+    """Certificate mode: all three files or none. Returns the numbers, and Alipay's public key."""
+    names = ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")
+    found = {name: settings.materials(name) for name in names}
+    if not any(found.values()):
+        return {}
+    for name in names:
+        if not found[name]:
+            raise settings.error(f"{name}_PATH", "must be set: certificate mode wants all three")
+    return {
+        "app_cert_sn": _read(settings, found["APP_CERT"][0], certificate_sn),
+        "root_cert_sn": _read(settings, found["ROOT_CERT"][0], root_certificate_sn),
+    }
+
+
+def _rsa_signer(
+    settings: Settings,
+    sign_type: str,
+    certificates: Mapping[str, str],
+    default_public_key: str | None = None,
+) -> Signer:
+    private = settings.materials("PRIVATE_KEY")
+    if len(private) != 1:
+        raise settings.error("PRIVATE_KEY", "must be set (here or as a path), once")
+    public = settings.materials("PUBLIC_CERT" if certificates else "PUBLIC_KEY")
+    if not public and default_public_key:
+        public = [("PUBLIC_KEY", default_public_key)]
+    if not public:
+        raise settings.error(
+            "PUBLIC_KEY", "must be set (here or as a path): it is Alipay's, not yours"
+        )
+    private_key = _read(settings, private[0], load_private_key)
+    public_keys = [_read(settings, material, load_public_key) for material in public]
+    own = public_key_der(private_key.public_key())
+    if any(public_key_der(key) == own for key in public_keys):
+        logger.warning(
+            "'%s' is the public half of your own private key; notifications will only verify with "
+            "the public key that Alipay shows in its console",
+            settings.key(public[0][0]),
+        )
+    signer = Rsa2Signer if sign_type == "RSA2" else RsaSigner
+    return signer(private_key, public_keys)
+
+
+def _read(
+    settings: Settings, material: tuple[str, str | bytes], read: Callable[[str | bytes], Any]
+) -> Any:
+    name, text = material
+    try:
+        return read(text)
+    except KeyFormatError as error:
+        raise settings.error(name, f"is not what it should be: {error}") from None

@@ -1,0 +1,141 @@
+"""Settings out of ``app.config``, read strictly: errors name the whole key, never its value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .exceptions import ConfigurationError, InvalidParameter
+from .limits import check_url
+from .signer import codec
+
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("0", "false", "no", "off", "")
+
+
+class Settings:
+    """The settings of one prefix in ``app.config``, read strictly; errors name the whole key.
+
+    Values from the environment are understood: ``app.config.from_prefixed_env()`` turns an
+    ``APP_ID`` of digits into an ``int``, and a plain environment variable says ``"false"``.
+
+    :param mapping: ``app.config`` or anything like it.
+    :param prefix: without the underscore.
+    """
+
+    def __init__(self, mapping: Mapping[str, Any], prefix: str) -> None:
+        self._mapping = mapping
+        #: Without the underscore.
+        self.prefix = prefix
+
+    def key(self, name: str) -> str:
+        """Returns the whole name of a setting, for messages."""
+        return f"{self.prefix}_{name}"
+
+    def error(self, name: str, message: str) -> ConfigurationError:
+        """Returns an error that blames one setting."""
+        return ConfigurationError(f"'{self.key(name)}' {message}", self.key(name))
+
+    def text(self, name: str) -> str | None:
+        """Returns a text without surrounding space, or ``None`` where it is unset or empty."""
+        value = self._mapping.get(self.key(name))
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if value is not None and not isinstance(value, str):
+            raise self.error(
+                name,
+                f"must be a text, not {type(value).__name__}"
+                " (from the environment: put the value in double quotes)",
+            )
+        return (value or "").strip() or None
+
+    def required(self, name: str) -> str:
+        """Returns a text that must be there."""
+        value = self.text(name)
+        if value is None:
+            raise self.error(name, "must be set")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Returns a switch."""
+        value = self._mapping.get(self.key(name))
+        if value is None:
+            return default
+        word = str(value).strip().lower()
+        if word not in _TRUE + _FALSE:
+            raise self.error(name, "must be true or false")
+        return word in _TRUE
+
+    def number(self, name: str, default: float) -> float:
+        """Returns a number above zero."""
+        value = self._mapping.get(self.key(name))
+        try:
+            number = default if value is None else float(value)
+        except (TypeError, ValueError):
+            raise self.error(name, "must be a number") from None
+        if isinstance(value, bool) or not 0 < number < float("inf"):
+            raise self.error(name, "must be a number above zero")
+        return number
+
+    def url(self, name: str) -> str | None:
+        """Returns an absolute URL."""
+        value = self.text(name)
+        if value is not None:
+            try:
+                check_url(name, value, most=256)
+            except InvalidParameter as error:
+                raise self.error(name, str(error).removeprefix(f"{name} ")) from None
+        return value
+
+    def protocol(self) -> str | None:
+        """Returns ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""
+        protocol = (self.text("PROTOCOL") or "").lower()
+        if protocol not in ("", "mapi", "openapi"):
+            raise self.error("PROTOCOL", "must be mapi or openapi")
+        return protocol or None
+
+    def charset(self) -> str:
+        """Returns ``INPUT_CHARSET`` or ``CHARSET``, ``utf-8`` where neither is set."""
+        for name in ("INPUT_CHARSET", "CHARSET"):
+            charset = self.text(name)
+            if charset is not None:
+                try:
+                    codec(charset)
+                except InvalidParameter:
+                    raise self.error(name, "must be utf-8 or gbk") from None
+                return charset.lower()
+        return "utf-8"
+
+    def merged(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the whole mapping with some settings, named without prefix, put over it."""
+        return {**self._mapping, **{self.key(name): value for name, value in values.items()}}
+
+    def is_set(self, name: str) -> bool:
+        """Tells whether a setting has a value."""
+        return self._mapping.get(self.key(name)) not in (None, "", (), [])
+
+    def materials(self, name: str) -> list[tuple[str, str | bytes]]:
+        """Returns keys or certificates with the setting that each stands in.
+
+        :param name: ``PRIVATE_KEY`` takes the text of ``PREFIX_PRIVATE_KEY`` and the files named by
+            ``PREFIX_PRIVATE_KEY_PATH``; either may be a list.
+        """
+        path_name = f"{name}_PATH"
+        found: list[tuple[str, str | bytes]] = []
+        for value in self._several(name):
+            if not isinstance(value, (str, bytes)):
+                raise self.error(name, "must be a text or a list of texts")
+            found.append((name, value))
+        for value in self._several(path_name):
+            try:
+                found.append((path_name, Path(value).read_bytes()))
+            except (OSError, TypeError) as error:
+                raise self.error(path_name, f"cannot be read ({type(error).__name__})") from None
+        return found
+
+    def _several(self, name: str) -> list[Any]:
+        if not self.is_set(name):
+            return []
+        value = self._mapping[self.key(name)]
+        return list(value) if isinstance(value, (list, tuple)) else [value]
