@@ -1,0 +1,223 @@
+"""The ledger's tables, as mixins: the app declares the classes and owns the tables.
+
+Plain column types only, so that migrations made by Flask-Migrate need no import of ours; every
+constraint has its final name; money is integer fen in ``BigInteger``. Times are aware UTC as
+attributes, also on databases that keep no zone. The columns are API: they change by addition only.
+
+Bases that are :class:`~sqlalchemy.orm.MappedAsDataclass` are not supported.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    event,
+)
+from sqlalchemy.dialects.mysql import VARCHAR
+from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.schema import conv
+
+from .money import to_decimal
+from .trade_status import TradeStatus as TradeStatus
+
+# SQLite counts up by itself only in a column that is called INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+# MariaDB and MySQL take upper and lower case for the same unless told otherwise; Alipay does not.
+_Number = String(64).with_variant(VARCHAR(64, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def utc_now() -> datetime:
+    """Returns the time as aware UTC."""
+    return datetime.now(timezone.utc)
+
+
+class PaymentMixin:
+    """One row for each order number: ``class Payment(PaymentMixin, db.Model): …``.
+
+    ``id``: the row's own number.
+    ``merchant``: the ``app_id`` or ``partner`` it belongs to; part of every match.
+    ``out_trade_no``: the shop's number, unique.
+    ``trade_no``: Alipay's number, unique once it is known.
+    ``product``: how it is paid (``page``, ``wap`` …); ``None`` is chosen when the buyer sets out.
+    ``subject``: what is sold.
+    ``currency``: ISO 4217, ``CNY``.
+    ``total_fen``, ``refunded_fen``: what it costs and what went back, in fen.
+    ``trade_status``: one of :attr:`TradeStatus.ALL`.
+    ``paid``: whether it is or was a sale; a sale that is refunded stays one.
+    ``buyer_id``: who paid, in Alipay's numbering.
+    ``details``: further parameters for the gateway, by name.
+    ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
+    """
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    merchant: Mapped[str] = mapped_column(String(32))
+    out_trade_no: Mapped[str] = mapped_column(_Number)
+    trade_no: Mapped[str | None] = mapped_column(String(64))
+    product: Mapped[str | None] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(256))
+    currency: Mapped[str] = mapped_column(String(3), default="CNY")
+    total_fen: Mapped[int] = mapped_column(BigInteger)
+    refunded_fen: Mapped[int] = mapped_column(BigInteger, default=0)
+    trade_status: Mapped[str] = mapped_column(String(32), default=TradeStatus.WAIT_BUYER_PAY)
+    paid: Mapped[bool] = mapped_column(default=False)
+    buyer_id: Mapped[str | None] = mapped_column(String(128))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:
+        """``alipay_payment``, unless the app's class names another."""
+        return "alipay_payment"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        """The last guard: what no code of anybody's may break."""
+        table = cls.__tablename__
+        statuses = ", ".join(f"'{status}'" for status in TradeStatus.ALL)
+        return (
+            UniqueConstraint("out_trade_no", name=conv(f"uq_{table}_out_trade_no")),
+            UniqueConstraint("trade_no", name=conv(f"uq_{table}_trade_no")),
+            CheckConstraint("total_fen > 0", name=conv(f"ck_{table}_total_fen")),
+            CheckConstraint(
+                "refunded_fen >= 0 AND refunded_fen <= total_fen",
+                name=conv(f"ck_{table}_refunded_fen"),
+            ),
+            CheckConstraint(f"trade_status IN ({statuses})", name=conv(f"ck_{table}_trade_status")),
+            Index(conv(f"ix_{table}_trade_status_created_at"), "trade_status", "created_at"),
+        )
+
+    @property
+    def total_amount(self) -> Decimal:
+        """What it costs, in yuan."""
+        return to_decimal(self.total_fen)
+
+    @property
+    def refunded_amount(self) -> Decimal:
+        """What went back to the buyer, in yuan."""
+        return to_decimal(self.refunded_fen)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.out_trade_no} {self.trade_status}>"
+
+
+class RefundMixin:
+    """One row for each refund: ``class Refund(RefundMixin, db.Model): …``.
+
+    ``out_request_no``: the number of the refund, unique for its payment.
+    ``out_trade_no``, ``merchant``: the payment.
+    ``refund_fen``: how much, in fen.
+    ``status``: ``REFUND_SUCCESS`` once Alipay says that it happened.
+    ``reason``: the shop's.
+    ``created_at``, ``refunded_at``: aware UTC.
+    """
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    merchant: Mapped[str] = mapped_column(String(32))
+    out_trade_no: Mapped[str] = mapped_column(_Number)
+    out_request_no: Mapped[str] = mapped_column(_Number)
+    refund_fen: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str] = mapped_column(String(32))
+    reason: Mapped[str | None] = mapped_column(String(256))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    refunded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:
+        """``alipay_refund``, unless the app's class names another."""
+        return "alipay_refund"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        """A refund's number is its identity: repeated, it is the same refund."""
+        table = cls.__tablename__
+        return (
+            UniqueConstraint(
+                "out_trade_no", "out_request_no", name=conv(f"uq_{table}_out_request_no")
+            ),
+            CheckConstraint("refund_fen > 0", name=conv(f"ck_{table}_refund_fen")),
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.out_trade_no} {self.out_request_no} {self.status}>"
+
+
+class NotificationMixin:
+    """The journal of what Alipay said and what came of it; rows are only ever added:
+    ``class Notification(NotificationMixin, db.Model): …``.
+
+    ``notify_id``: Alipay's number of the news; repeated when Alipay repeats itself.
+    ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as it said.
+    ``outcome``: ``settled`` (a payment became a sale, failed, was refunded or finished),
+    ``recorded`` (it moved without any of these), ``duplicate``, ``stale`` (older than what the
+    ledger knows), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.
+    ``detail``: what makes the outcome plain to an operator.
+    ``payload``: the parameters as verified, buyer data among them.
+    ``received_at``: aware UTC.
+    """
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    notify_id: Mapped[str | None] = mapped_column(String(128))
+    merchant: Mapped[str] = mapped_column(String(32))
+    out_trade_no: Mapped[str] = mapped_column(_Number)
+    trade_no: Mapped[str | None] = mapped_column(String(64))
+    trade_status: Mapped[str] = mapped_column(String(32))
+    outcome: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str | None] = mapped_column(String(256))
+    payload: Mapped[dict[str, str]] = mapped_column(JSON)
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:
+        """``alipay_notification``, unless the app's class names another."""
+        return "alipay_notification"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        """An operator looks a notification up by order and by Alipay's number."""
+        table = cls.__tablename__
+        return (
+            Index(conv(f"ix_{table}_out_trade_no"), "out_trade_no"),
+            Index(conv(f"ix_{table}_notify_id"), "notify_id"),
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.notify_id} {self.out_trade_no} {self.outcome}>"
+
+
+def _keep_utc(mixin: type, *names: str) -> None:
+    """Makes the mixin's times aware UTC as they are loaded: SQLite and MariaDB keep no zone, and
+    PostgreSQL answers in its own.
+    """
+
+    def attach(row: Any, context: QueryContext, attributes: Any = None) -> None:
+        values = row.__dict__
+        for name in names:
+            value = values.get(name)
+            if value is not None and value.tzinfo is not timezone.utc:
+                aware = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+                set_committed_value(row, name, aware.astimezone(timezone.utc))
+
+    event.listen(mixin, "load", attach, propagate=True)
+    event.listen(mixin, "refresh", attach, propagate=True)
+
+
+_keep_utc(PaymentMixin, "created_at", "expires_at", "paid_at", "closed_at", "finished_at")
+_keep_utc(RefundMixin, "created_at", "refunded_at")
+_keep_utc(NotificationMixin, "received_at")
