@@ -9,13 +9,6 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from .exceptions import KeyFormatError
-from .keys import (
-    certificate_sn,
-    load_private_key,
-    load_public_key,
-    public_key_der,
-    root_certificate_sn,
-)
 from .mapi import MAPI_PUBLIC_KEY, MapiGateway
 from .mapi import PRODUCTION as MAPI_PRODUCTION
 from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
@@ -206,7 +199,7 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
         seller_email=settings.text("SELLER_EMAIL"),
         charset=settings.charset(),
         gateway_url=_gateway_url(settings) or MAPI_PRODUCTION,
-        show_url=settings.url("SHOW_URL"),
+        show_url=_goods_url(settings),
         transport=transport,
     )
     return signer, gateway, partner
@@ -218,6 +211,12 @@ def _gateway_url(settings: Settings) -> str | None:
     return value if value and value.startswith("/") else settings.url("GATEWAY_URL")
 
 
+def _goods_url(settings: Settings) -> str | None:
+    """What Alipay is told: an absolute URL. A path on this site is for our own pages alone."""
+    value = settings.text("SHOW_URL")
+    return None if value and value.startswith("/") else settings.url("SHOW_URL")
+
+
 def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
     sign_type = (settings.text("SIGN_TYPE") or choices[0]).upper()
     if sign_type not in choices:
@@ -227,6 +226,8 @@ def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
 
 def _certificates(settings: Settings) -> dict[str, str]:
     """Certificate mode: all three files or none. Returns the numbers, and Alipay's public key."""
+    from .keys import certificate_sn, root_certificate_sn  # slow to import, and often not needed
+
     names = ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")
     found = {name: settings.materials(name) for name in names}
     if not any(found.values()):
@@ -246,6 +247,8 @@ def _rsa_signer(
     certificates: Mapping[str, str],
     default_public_key: str | None = None,
 ) -> Signer:
+    from .keys import load_private_key, load_public_key, public_key_der
+
     private = settings.materials("PRIVATE_KEY")
     if len(private) != 1:
         raise settings.error("PRIVATE_KEY", "must be set (here or as a path), once")

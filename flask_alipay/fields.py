@@ -99,10 +99,9 @@ def pattern(shape: str, wanted: str) -> Field:
     :param shape: a regular expression for the whole of it.
     :param wanted: the shape in words.
     """
-    compiled = re.compile(shape, re.ASCII)
 
     def field(name: str, value: Any, charset: str) -> str:
-        check_pattern(name, value, compiled, wanted)
+        check_pattern(name, value, shape, wanted)
         return str(value)
 
     return field

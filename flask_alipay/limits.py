@@ -57,13 +57,14 @@ def check_choice(parameter: str, value: str, choices: Collection[str]) -> None:
         raise InvalidParameter(parameter, f"must be one of {', '.join(choices)}")
 
 
-def check_pattern(parameter: str, value: str, pattern: re.Pattern[str], wanted: str) -> None:
+def check_pattern(parameter: str, value: str, shape: str | re.Pattern[str], wanted: str) -> None:
     """Checks that the whole value has a shape.
 
+    :param shape: a regular expression; compiled when it is first needed, not at import.
     :param wanted: the shape in words, for the message: ``"must be …"``.
     :raises InvalidParameter: otherwise.
     """
-    if not isinstance(value, str) or pattern.fullmatch(value) is None:
+    if not isinstance(value, str) or re.fullmatch(shape, value) is None:
         raise InvalidParameter(parameter, f"must be {wanted}")
 
 

@@ -24,7 +24,6 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
 )
-from sqlalchemy.dialects.mysql import VARCHAR
 from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import conv
@@ -36,7 +35,7 @@ from .trade_status import TradeStatus as TradeStatus
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 # MariaDB and MySQL take upper and lower case for the same unless told otherwise; Alipay does not.
-_Number = String(64).with_variant(VARCHAR(64, collation="utf8mb4_bin"), "mysql", "mariadb")
+_Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 def utc_now() -> datetime:

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from .exceptions import ConfigurationError, InvalidParameter
-from .keys import load_private_key, load_public_key
 
 PrivateKey: TypeAlias = str | bytes | rsa.RSAPrivateKey
 PublicKey: TypeAlias = str | bytes | rsa.RSAPublicKey
@@ -194,11 +193,20 @@ class Rsa2Signer(RsaSigner):
 
 
 def _private(key: PrivateKey) -> rsa.RSAPrivateKey:
-    return key if isinstance(key, rsa.RSAPrivateKey) else load_private_key(key)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key
+    # Reading keys and certificates is half of what this package costs to import.
+    from .keys import load_private_key
+
+    return load_private_key(key)
 
 
 def _public(key: PublicKey) -> rsa.RSAPublicKey:
-    return key if isinstance(key, rsa.RSAPublicKey) else load_public_key(key)
+    if isinstance(key, rsa.RSAPublicKey):
+        return key
+    from .keys import load_public_key
+
+    return load_public_key(key)
 
 
 def _unencodable(params: Mapping[str, str], charset: str) -> InvalidParameter:

@@ -34,9 +34,9 @@ def _time(name: str, value: Any, charset: str) -> str:
         if value.tzinfo is None:
             raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
         return to_china(value)
-    return pattern(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "like 2026-01-31 23:59:59")(
-        name, value, charset
-    )
+    return pattern(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", "like 2026-01-31 23:59:59"
+    )(name, value, charset)
 
 
 #: The documented fields that have a limit; others are passed through as they are.
