@@ -12,7 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from .exceptions import InvalidParameter
-from .limits import check_choice, check_out_trade_no, check_pattern, check_text, check_url
+from .limits import (
+    HIDDEN_FIELD,
+    check_choice,
+    check_out_trade_no,
+    check_pattern,
+    check_text,
+    check_url,
+)
 from .limits import timeout_minutes as _timeout_minutes
 from .money import to_fen, to_yuan
 
@@ -59,7 +66,7 @@ def timeout(name: str, value: Any, charset: str) -> str:
 def ip_address(name: str, value: Any, charset: str) -> str:
     """The buyer's address, version 4 or 6."""
     try:
-        return str(ipaddress.ip_address(value))
+        return str(ipaddress.ip_address(str(value)))  # as text: a number would do, too
     except ValueError:
         raise InvalidParameter(name, "must be an IP address") from None
 
@@ -74,6 +81,12 @@ def text(most: int, *, in_bytes: bool = False, without: str = "") -> Field:
 
     def field(name: str, value: Any, charset: str) -> str:
         check_text(name, value, most=most, charset=charset if in_bytes else None)
+        if HIDDEN_FIELD.search(value):
+            raise InvalidParameter(
+                name,
+                "must not hold what reads as another field (&name=): a notification that "
+                "repeats it would be refused",
+            )
         for character in without:
             if character in value:
                 raise InvalidParameter(name, f"must not hold the character {character}")
@@ -93,7 +106,7 @@ def choice(*choices: str) -> Field:
     return field
 
 
-def pattern(shape: str, wanted: str) -> Field:
+def pattern(shape: str | re.Pattern[str], wanted: str) -> Field:
     """A text of a fixed shape.
 
     :param shape: a regular expression for the whole of it.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from ..banks import BANK_CODE
 from ..exceptions import InvalidParameter
 from ..fields import (
     Field,
@@ -24,7 +25,7 @@ from ..fields import (
 SERVICE = "create_direct_pay_by_user"
 
 _WAYS = r"[A-Za-z_]+(?:\^[A-Za-z_]+)*"
-_ACCOUNT = pattern(r"2088[0-9]{12}", "an account number: 2088 and 12 more digits")
+_ACCOUNT = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 _WORDS = pattern(_WAYS, "names of ways to pay, joined by ^")
 
 #: Every parameter, as in Alipay's own table of the service.
@@ -45,7 +46,7 @@ FIELDS: Mapping[str, Field] = {
     "buyer_email": text(100),
     "buyer_account_name": text(100),
     "paymethod": choice("bankPay", "directPay", "creditPay", "CASH", "cartoon"),
-    "defaultbank": pattern(r"[A-Z0-9]+(?:-[A-Z]+)?", "a bank's code, like ICBCB2C or CCB-DEBIT"),
+    "defaultbank": pattern(BANK_CODE, "a bank's code, like ICBCB2C or CCB-DEBIT"),
     "enable_paymethod": _WORDS,
     "disable_paymethod": _WORDS,
     "anti_phishing_key": text(100),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits import check_choice
 from ..signed_request import SignedRequest, sign_request
-from ..signer import Signer
+from ..signer import Signer, sign_content
 from ..transport import HttpTransport, Transport
 from .direct_pay import SELLERS, SERVICE, DirectPay, direct_pay_params
 
@@ -137,7 +137,8 @@ class MapiGateway:
         if product is not None:
             check_choice("product", product, self.products)
         params["total_fee"] = params.pop("total_amount")
-        direct_pay_params(self._with_defaults(params), self.charset)
+        checked = direct_pay_params(self._with_defaults(params), self.charset)
+        sign_content(checked, charset=self.charset)  # every character is one of the charset
 
     def product_for(self, user_agent: str) -> str:
         """Returns the product for a buyer whose payment names none.
