@@ -1,0 +1,27 @@
+"""An offline Alipay, for developing and testing without one. It says so everywhere; no money moves.
+
+The rooms, in the order in which they build on each other:
+
+``clock``
+    what time it is, and who is called later
+``wire``, ``urls``
+    requests as raw bytes, decoded in their own charset
+``trades``
+    a trade's life as a table, and the store
+``merchant``, ``codes``, ``wording``
+    who is who, and what is said
+``answers``, ``notify_ids``
+    what the protocols speak in
+``openapi``, ``mapi`` (each with its ``…_order``)
+    the protocols: parameters in, answer out
+``deliveries``
+    notifications, repeated until they are heard
+``simulator``
+    all of it together
+``pages``
+    all of it on the web
+"""
+
+from __future__ import annotations
+
+from .simulator import Simulator as Simulator

@@ -1,0 +1,94 @@
+"""What a gateway can answer, as data; ``pages`` makes responses of it.
+
+Both protocols speak in these, so that neither knows of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from ..exceptions import AlipayError
+from .trades import Trade
+from .wire import RawForm
+
+
+@dataclass(frozen=True)
+class ToCashier:
+    """The order is good: on to the cashier page of its trade."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A bare word, for the merchant's server."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """A JSON document, for the merchant's server."""
+
+    text: str
+    charset: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """The request was refused, and the buyer's browser brought it: a page that says why."""
+
+    #: Alipay's code; on the open platform the ``sub_code``.
+    code: str
+    #: What the code means, in English and in Chinese.
+    meaning: tuple[str, str]
+    #: What exactly was wrong, in English, for the developer; repeats no value of the request.
+    detail: str = ""
+    #: Where the buyer can go, if it is known to be the shop's: without a good signature it is not.
+    shop_url: str = ""
+
+
+Answer: TypeAlias = ToCashier | PlainText | JsonText | ErrorPage
+
+
+class Refusal(AlipayError):
+    """A request is refused with one of Alipay's codes. Stays inside the simulator.
+
+    :param code: Alipay's code; on the open platform the ``sub_code``.
+    :param detail: what exactly was wrong, for the developer; repeats no value of the request.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notification to be told, and told again until it is heard."""
+
+    url: str
+    out_trade_no: str
+    #: Alipay's number of the notification, the same however often it is sent.
+    notify_id: str
+    #: Signs it anew for the time of a sending and returns the body: ``notify_time`` tells the time
+    #: of the sending, not of the event (seen in captured repetitions).
+    compose: Callable[[datetime], bytes] = field(repr=False)
+    content_type: str = "application/x-www-form-urlencoded"
+
+
+class Dialect(Protocol):
+    """One of Alipay's protocols: what the simulator needs of it."""
+
+    def answer(self, form: RawForm, now: datetime) -> Answer:
+        """Answers a request to the gateway; never raises for what is in it."""
+
+    def notice(self, trade: Trade) -> Notice | None:
+        """Returns what the merchant is to be told of the trade, ``None`` without a notify_url."""
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""

@@ -1,0 +1,187 @@
+"""Telling the merchant: the first time at once, then again until it answers ``success``.
+
+What was sent, and what was answered, is kept for the developer to look at.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from .answers import Notice
+from .clock import Clock
+from .notify_ids import NotifyIds
+
+logger = logging.getLogger("flask_alipay.simulator")
+
+#: Sends a body to a URL: ``post(url, body, headers)`` returns the status and the answer's text.
+#: Whatever it raises counts as no answer.
+Post: TypeAlias = Callable[[str, bytes, Mapping[str, str]], tuple[int, str]]
+
+#: How long Alipay waits before each repetition: eight sendings in 24 hours and 24 minutes.
+RETRY_SCHEDULE: Final = (
+    timedelta(minutes=4),
+    timedelta(minutes=10),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=15),
+)
+#: How many deliveries are kept; the oldest make room.
+MOST_DELIVERIES: Final = 1_000
+
+# Alipay's servers call themselves so.
+_USER_AGENT: Final = "Mozilla/4.0"
+_MOST_ANSWER = 200
+_TIMEOUT = (5, 10)  # seconds to connect, and to wait for each part of the answer
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One sending, and what came of it."""
+
+    sent_at: datetime
+    #: The signed form, as it went over the wire.
+    body: bytes = field(repr=False)
+    #: The HTTP status; ``None``: nobody answered.
+    status: int | None
+    #: The beginning of the answer; or, where nobody answered, the kind of trouble.
+    answer: str
+
+    @property
+    def heard(self) -> bool:
+        """Whether the answer was exactly ``success``: nothing around it, and status 200."""
+        return self.status == 200 and self.answer == "success"
+
+
+class Delivery:
+    """A notification on its way: each sending so far, and when the next one is due.
+
+    :param notice: what is to be told, and where.
+    """
+
+    def __init__(self, notice: Notice) -> None:
+        #: What is to be told, and where.
+        self.notice = notice
+        #: The sendings so far, in order.
+        self.attempts: tuple[Attempt, ...] = ()
+        #: When it is sent again, ``None``: never, or it is being sent.
+        self.next_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.notice.out_trade_no} {len(self.attempts)} sent>"
+
+    @property
+    def heard(self) -> bool:
+        """Whether the merchant answered ``success``."""
+        return any(attempt.heard for attempt in self.attempts)
+
+
+class Deliverer:
+    """Sends notifications and repeats them on schedule.
+
+    :param clock: tells the time and calls back for the repetitions.
+    :param notify_ids: is told of each sending, so that ``notify_verify`` knows it.
+    :param post: how a notification is sent; by default over HTTP.
+    :param schedule: the waits between sendings.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        notify_ids: NotifyIds,
+        post: Post | None = None,
+        schedule: Sequence[timedelta] = RETRY_SCHEDULE,
+    ) -> None:
+        self._clock = clock
+        self._notify_ids = notify_ids
+        self._post = post or post_over_http
+        self._schedule = tuple(schedule)
+        self._lock = threading.Lock()
+        self._deliveries: deque[Delivery] = deque(maxlen=MOST_DELIVERIES)
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The latest deliveries, the oldest first."""
+        with self._lock:
+            return tuple(self._deliveries)
+
+    def latest(self, out_trade_no: str) -> Delivery | None:
+        """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
+        about = (d for d in reversed(self.deliveries) if d.notice.out_trade_no == out_trade_no)
+        return next(about, None)
+
+    def deliver(self, notice: Notice) -> Delivery:
+        """Sends a notification now, waits for the answer, and sees to the repetitions.
+
+        Returns whatever comes of it; never raises for what the merchant does.
+        """
+        delivery = Delivery(notice)
+        with self._lock:
+            self._deliveries.append(delivery)
+        self._attempt(delivery)
+        return delivery
+
+    def _attempt(self, delivery: Delivery) -> None:
+        # Never two at a time for one delivery: each sending is the consequence of the one before.
+        notice = delivery.notice
+        delivery.next_at = None
+        now = self._clock.now()
+        self._notify_ids.sent(notice.notify_id, now)
+        attempt = self._send(notice, now)
+        delivery.attempts = (*delivery.attempts, attempt)
+        logger.info(
+            "notification %s of %s, sending %d: %s",
+            notice.notify_id,
+            notice.out_trade_no,
+            len(delivery.attempts),
+            "success" if attempt.heard else f"not heard (status {attempt.status})",
+        )
+        if not attempt.heard:
+            self._put_off(delivery)
+
+    def _put_off(self, delivery: Delivery) -> None:
+        sent = len(delivery.attempts)
+        if sent > len(self._schedule):
+            return  # that was the last time
+        wait = self._schedule[sent - 1]
+        delivery.next_at = self._clock.now() + wait
+        self._clock.call_later(wait, lambda: self._attempt(delivery))
+
+    def _send(self, notice: Notice, now: datetime) -> Attempt:
+        body = notice.compose(now)
+        headers = {"Content-Type": notice.content_type, "User-Agent": _USER_AGENT}
+        try:
+            status, answer = self._post(notice.url, body, headers)
+        except Exception as error:
+            # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
+            return Attempt(now, body, None, type(error).__name__)
+        return Attempt(now, body, status, answer[:_MOST_ANSWER])
+
+
+def post_over_http(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    """Posts over HTTP, and returns the status and the beginning of the answer.
+
+    Follows no redirect, as Alipay does not, and uses neither a proxy nor a password of the
+    environment: the merchant's machine is near, and often this one.
+    """
+    import requests  # costs more than the rest of the package; most processes never send
+
+    with requests.Session() as session:
+        session.trust_env = False
+        with session.post(
+            url,
+            data=body,
+            headers=dict(headers),
+            timeout=_TIMEOUT,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            answer = response.raw.read(_MOST_ANSWER, decode_content=True)
+            return response.status_code, answer.decode("utf-8", "replace")

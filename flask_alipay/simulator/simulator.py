@@ -1,0 +1,195 @@
+"""The simulator as a whole: one merchant, two protocols, trades, deliveries."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import ConfigurationError, InvalidParameter
+from ..keys import private_pem, public_pem
+from ..signer import codec
+from .answers import Answer, Dialect
+from .clock import Clock, SystemClock
+from .deliveries import Deliverer, Post
+from .mapi import Mapi
+from .merchant import the_merchant
+from .notify_ids import NotifyIds
+from .openapi import OpenApi
+from .trades import Trade, TradeStore
+from .wire import RawForm, with_query
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+logger = logging.getLogger("flask_alipay.simulator")
+
+#: The sign types of each protocol, the default one first.
+SIGN_TYPES = {"openapi": ("RSA2", "RSA"), "mapi": ("MD5", "RSA", "RSA2")}
+
+
+class Simulator:
+    """An offline Alipay: gateway, cashier pages, signed notifications and returns. No money moves.
+
+    Its gateway speaks both protocols, whichever the merchant is set up for. Its trades belong to
+    this object and live in this process's memory: a restart forgets them, and a server with several
+    worker processes has several simulators that know nothing of each other (run one worker). The
+    latest 10,000 trades are kept.
+
+    :param protocol: ``"openapi"`` or ``"mapi"``: which gateway :meth:`merchant_settings` sets a
+        merchant up for.
+    :param charset: the charset of that merchant: ``utf-8`` or ``gbk``.
+    :param sign_type: its sign type; by default ``RSA2`` on the open platform, ``MD5`` on MAPI.
+    :param base_url: where :meth:`blueprint` will be found, as an absolute URL; ``None`` if that is
+        not known yet.
+    :param post: sends a notification, ``post(url, body, headers) -> (status, text)``; by default
+        over HTTP.
+    :param clock: tells the time and calls back for repetitions; by default the machine's.
+    :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        protocol: str = "openapi",
+        charset: str = "utf-8",
+        sign_type: str | None = None,
+        base_url: str | None = None,
+        post: Post | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        _check(protocol, charset, sign_type)
+        self._protocol = protocol
+        self._charset = charset
+        self._sign_type = sign_type or SIGN_TYPES[protocol][0]
+        self._base_url = base_url
+        #: Tells the time.
+        self.clock: Clock = clock or SystemClock()
+        #: The merchant, its keys and Alipay's.
+        self.merchant = the_merchant()
+        #: The trades, by the merchant's numbers.
+        self.trades = TradeStore()
+        notify_ids = NotifyIds()
+        #: Sends the notifications and keeps what was answered.
+        self.deliverer = Deliverer(self.clock, notify_ids, post)
+        self._dialects: dict[str, Dialect] = {
+            "openapi": OpenApi(self.merchant, self.trades, notify_ids),
+            "mapi": Mapi(self.merchant, self.trades, notify_ids),
+        }
+        logger.warning(
+            "this is a simulator of Alipay (%s): no money moves, never use it in production",
+            protocol,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._protocol} {len(self.trades)} trades>"
+
+    def merchant_settings(self) -> dict[str, Any]:
+        """Returns what to put into ``app.config``, without prefix, to be this simulator's merchant.
+
+        Holds the merchant's secrets: for configuration, not for showing. ``GATEWAY_URL`` is among
+        them only where a ``base_url`` was given.
+        """
+        merchant, rsa = self.merchant, self._sign_type != "MD5"
+        settings: dict[str, Any] = {
+            "PROTOCOL": self._protocol,
+            "SELLER_ID": merchant.partner,
+        }
+        if self._protocol == "openapi":
+            settings["APP_ID"] = merchant.app_id
+        else:
+            settings["PARTNER"] = merchant.partner
+            settings["SELLER_EMAIL"] = merchant.seller_email
+        if rsa:
+            settings["PRIVATE_KEY"] = private_pem(merchant.private_key)
+            settings["PUBLIC_KEY"] = public_pem(merchant.alipay_private_key.public_key())
+        else:
+            settings["KEY"] = merchant.md5_key
+        if self._protocol == "mapi" or self._sign_type != "RSA2":
+            settings["SIGN_TYPE"] = self._sign_type
+        if self._protocol == "mapi" or self._charset != "utf-8":
+            settings["INPUT_CHARSET"] = self._charset
+        if self._base_url is not None:
+            settings["GATEWAY_URL"] = f"{self._base_url.rstrip('/')}/gateway.do"
+        return settings
+
+    def blueprint(self, name: str = "simulator") -> Blueprint:
+        """Returns a new blueprint with the gateway and the cashier pages of this simulator.
+
+        Its forms need no CSRF token: an app with Flask-WTF's ``CSRFProtect`` exempts it.
+
+        :param name: the blueprint's name.
+        """
+        from .pages import cashier_blueprint  # the only room that needs Flask
+
+        return cashier_blueprint(self, name)
+
+    def answer(self, form: RawForm) -> Answer:
+        """Answers a request to the gateway, whichever protocol it speaks.
+
+        :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
+            platform's.
+        """
+        legacy = form.word("service") is not None and form.word("method") is None
+        return self._dialects["mapi" if legacy else "openapi"].answer(form, self.clock.now())
+
+    def look(self, cashier_id: str) -> Trade | None:
+        """Returns the trade of a cashier page, expired now if its time is over.
+
+        :param cashier_id: from the page's address.
+        :returns: ``None`` if there is no such page, or no longer.
+        """
+        return self._step(cashier_id, None)
+
+    def act(self, cashier_id: str, event: str) -> Trade | None:
+        """Does what the buyer wants, if it can be done, and tells the merchant before it returns.
+
+        :param cashier_id: from the page's address.
+        :param event: one of :class:`~flask_alipay.simulator.trades.Event`.
+        :returns: the trade as it is then; ``None`` if there is no such page.
+        """
+        return self._step(cashier_id, event)
+
+    def return_url(self, trade: Trade) -> str:
+        """Returns where the buyer goes back to the shop: signed if paid, bare otherwise.
+
+        Empty if the merchant gave no address.
+        """
+        url = trade.order.return_url
+        if not url or not trade.paid:
+            return url
+        query = self._dialects[trade.order.protocol].return_query(trade, self.clock.now())
+        return with_query(url, query)
+
+    def unheard(self, trade: Trade) -> bool:
+        """Tells whether the last news of the trade is still without a ``success``."""
+        delivery = self.deliverer.latest(trade.order.out_trade_no)
+        return delivery is not None and not delivery.heard
+
+    def _step(self, cashier_id: str, event: str | None) -> Trade | None:
+        trade = self.trades.by_cashier(cashier_id)
+        if trade is None:
+            return None
+        step = self.trades.apply(trade.order.out_trade_no, event, self.clock.now())
+        if step is None:
+            return None
+        if step.event is not None:
+            self._tell(step.trade)
+        return step.trade
+
+    def _tell(self, trade: Trade) -> None:
+        logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
+        notice = self._dialects[trade.order.protocol].notice(trade)
+        if notice is not None:
+            self.deliverer.deliver(notice)
+
+
+def _check(protocol: str, charset: str, sign_type: str | None) -> None:
+    if protocol not in SIGN_TYPES:
+        raise ConfigurationError('the protocol must be "openapi" or "mapi"', "PROTOCOL")
+    if sign_type is not None and sign_type not in SIGN_TYPES[protocol]:
+        choices = ", ".join(SIGN_TYPES[protocol])
+        raise ConfigurationError(f"the sign type must be one of {choices}", "SIGN_TYPE")
+    try:
+        codec(charset)
+    except InvalidParameter as error:
+        raise ConfigurationError(str(error), "INPUT_CHARSET") from None

@@ -1,0 +1,222 @@
+"""A trade and where it stands: what a merchant ordered, what may become of it, and their store.
+
+Pure but for the store's lock: no protocol, no network, no clock of its own. A :class:`Trade` never
+changes; an event makes another one of it, and the store keeps the latest.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from ..china_time import to_china
+from ..trade_status import TradeStatus
+
+#: How many trades a store keeps; the oldest make room.
+MOST_TRADES = 10_000
+
+
+class Event:
+    """What can happen to a trade."""
+
+    #: The buyer pays.
+    PAY: Final = "pay"
+    #: The buyer refuses, or the shop takes it back.
+    CLOSE: Final = "close"
+    #: Its time runs out.
+    EXPIRE: Final = "expire"
+    #: The time for refunds is over.
+    FINISH: Final = "finish"
+
+
+#: The whole life of a trade. What is not here does not happen.
+TRANSITIONS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        (TradeStatus.WAIT_BUYER_PAY, Event.PAY): TradeStatus.TRADE_SUCCESS,
+        (TradeStatus.WAIT_BUYER_PAY, Event.CLOSE): TradeStatus.TRADE_CLOSED,
+        (TradeStatus.WAIT_BUYER_PAY, Event.EXPIRE): TradeStatus.TRADE_CLOSED,
+        (TradeStatus.TRADE_SUCCESS, Event.FINISH): TradeStatus.TRADE_FINISHED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a merchant asked the gateway for; the same for both protocols."""
+
+    #: ``"openapi"`` or ``"mapi"``.
+    protocol: str
+    #: The open platform's ``method`` or the legacy gateway's ``service``.
+    method: str
+    out_trade_no: str
+    subject: str
+    total_fen: int
+    #: How the merchant writes and signs, and so how it is answered.
+    charset: str
+    sign_type: str
+    body: str = ""
+    notify_url: str = ""
+    return_url: str = ""
+    #: Until when it may be paid, aware UTC; ``None``: no limit was asked for.
+    expires_at: datetime | None = None
+    #: The code of the bank that the buyer chose in the shop, or nothing.
+    bank: str = ""
+    #: Parameters that a notification says back as they came.
+    echo: Mapping[str, str] = field(default_factory=dict)
+
+    def agrees_with(self, other: Order) -> bool:
+        """Tells whether both are the same order, and not merely the same number."""
+        return (
+            self.out_trade_no == other.out_trade_no
+            and self.protocol == other.protocol
+            and self.total_fen == other.total_fen
+            and self.subject == other.subject
+        )
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One trade as it stands at one moment."""
+
+    order: Order
+    #: Alipay's number of it.
+    trade_no: str
+    #: The part of the cashier's address that cannot be guessed.
+    cashier_id: str = field(repr=False)
+    created_at: datetime
+    status: str = TradeStatus.WAIT_BUYER_PAY
+    #: The event that ended the waiting, ``None`` while it waits.
+    ended_by: str | None = None
+    paid_at: datetime | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the buyer may still pay."""
+        return self.status == TradeStatus.WAIT_BUYER_PAY
+
+    @property
+    def paid(self) -> bool:
+        """Whether the money came."""
+        return self.paid_at is not None
+
+    def overdue(self, now: datetime) -> bool:
+        """Tells whether it still waits though its time is over."""
+        limit = self.order.expires_at
+        return self.waiting and limit is not None and now >= limit
+
+    def after(self, event: str, now: datetime) -> Trade | None:
+        """Returns the trade after an event, ``None`` if the event cannot happen to it."""
+        status = TRANSITIONS.get((self.status, event))
+        if status is None:
+            return None
+        return replace(
+            self,
+            status=status,
+            ended_by=event if self.waiting else self.ended_by,
+            paid_at=now if event == Event.PAY else self.paid_at,
+            closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
+        )
+
+    def _end(self, event: str, now: datetime) -> datetime:
+        """One that is let expire early ends when its time would have been over."""
+        limit = self.order.expires_at
+        return max(now, limit) if event == Event.EXPIRE and limit else now
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of a wish to change a trade."""
+
+    #: The trade as it stands now.
+    trade: Trade
+    #: What really happened to it, ``None``: nothing. Paying a trade that is overdue expires it.
+    event: str | None
+
+
+class TradeStore:
+    """The latest trades, in memory, safe for threads.
+
+    :param most: how many are kept; the oldest make room.
+    """
+
+    def __init__(self, most: int = MOST_TRADES) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._trades: OrderedDict[str, Trade] = OrderedDict()  # by out_trade_no
+        self._cashiers: dict[str, str] = {}  # cashier_id to out_trade_no
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._trades)
+
+    def place(self, order: Order, now: datetime) -> Trade:
+        """Returns the order's trade: a new one, or the one that has its number already.
+
+        Of an order that comes again while its trade waits, the newer one's addresses and charset
+        count (the buyer may have come by another host name) and the older one's time limit.
+        Whether the two agree is for the caller to see (:meth:`Order.agrees_with`); one that
+        does not agree changes nothing.
+        """
+        with self._lock:
+            known = self._trades.get(order.out_trade_no)
+            if known is None:
+                return self._open(order, now)
+            if known.waiting and known.order.agrees_with(order):
+                known = replace(known, order=replace(order, expires_at=known.order.expires_at))
+                self._trades[order.out_trade_no] = known
+            return known
+
+    def by_cashier(self, cashier_id: str) -> Trade | None:
+        """Returns the trade of a cashier page, ``None`` if there is none."""
+        with self._lock:
+            return self._trades.get(self._cashiers.get(cashier_id, ""))
+
+    def by_out_trade_no(self, out_trade_no: str) -> Trade | None:
+        """Returns the trade of the merchant's number, ``None`` if there is none."""
+        with self._lock:
+            return self._trades.get(out_trade_no)
+
+    def apply(self, out_trade_no: str, event: str | None, now: datetime) -> Step | None:
+        """Lets something happen to a trade; of two who want the same, one sees it happen.
+
+        :param event: one of :class:`Event`; ``None`` merely lets time do its work.
+        :returns: ``None`` if there is no such trade.
+        """
+        with self._lock:
+            trade = self._trades.get(out_trade_no)
+            if trade is None:
+                return None
+            if trade.overdue(now):
+                event = Event.EXPIRE
+            changed = None if event is None else trade.after(event, now)
+            if changed is None:
+                return Step(trade, None)
+            self._trades[out_trade_no] = changed
+            return Step(changed, event)
+
+    def _open(self, order: Order, now: datetime) -> Trade:
+        trade = Trade(
+            order,
+            trade_no=_new_trade_no(now),
+            cashier_id=secrets.token_urlsafe(24),
+            created_at=now,
+        )
+        self._trades[order.out_trade_no] = trade
+        self._cashiers[trade.cashier_id] = order.out_trade_no
+        while len(self._trades) > self._most:
+            _, oldest = self._trades.popitem(last=False)
+            del self._cashiers[oldest.cashier_id]
+        return trade
+
+
+def _new_trade_no(now: datetime) -> str:
+    """28 digits, the day in China first, like Alipay's own."""
+    day = to_china(now)[:10].replace("-", "")
+    return f"{day}22001{secrets.randbelow(10**15):015d}"

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from flask_alipay.simulator.clock import SystemClock, end_of_china_day, read_china_text
+
+
+def test_the_machines_time_is_aware_utc():
+    assert SystemClock().now().utcoffset() == timedelta(0)
+
+
+def test_callbacks_come_in_the_order_in_which_they_are_due():
+    clock, order, done = SystemClock(), [], threading.Event()
+    clock.call_later(timedelta(milliseconds=60), done.set)
+    clock.call_later(timedelta(milliseconds=40), lambda: order.append("later"))
+    clock.call_later(timedelta(milliseconds=10), lambda: order.append("sooner"))
+    assert done.wait(5)
+    assert order == ["sooner", "later"]
+
+
+def test_a_callback_that_raises_does_not_silence_the_next(caplog):
+    clock, done = SystemClock(), threading.Event()
+    clock.call_later(timedelta(0), lambda: 1 / 0)
+    clock.call_later(timedelta(milliseconds=10), done.set)
+    assert done.wait(5)
+    assert "put off failed" in caplog.text
+
+
+def test_the_thread_is_a_daemon_and_not_started_before_it_is_needed():
+    before = set(threading.enumerate())
+    clock = SystemClock()
+    assert set(threading.enumerate()) == before
+    clock.call_later(timedelta(hours=1), lambda: None)
+    (started,) = set(threading.enumerate()) - before
+    assert started.daemon
+
+
+def test_a_merchants_time_is_read_as_china_time():
+    assert read_china_text("2026-01-31 12:00:00") == datetime(2026, 1, 31, 4, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-02-30 12:00:00",
+        "２０２６-01-31 12:00:00",
+        "0001-01-01 00:00:00",
+        "2026-01-31 12:00:00+08:00",
+        "x" * 19,
+    ],
+)
+def test_a_time_written_otherwise_is_none(text):
+    assert read_china_text(text) is None
+
+
+def test_the_day_ends_at_midnight_in_china():
+    evening = datetime(2026, 1, 31, 15, 59, tzinfo=timezone.utc)  # 23:59 in China
+    assert end_of_china_day(evening) == datetime(2026, 1, 31, 16, 0, tzinfo=timezone.utc)
+    assert end_of_china_day(evening + timedelta(minutes=1)) == datetime(
+        2026, 2, 1, 16, 0, tzinfo=timezone.utc
+    )

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import flask_alipay.simulator
+from flask_alipay.simulator import codes
+from flask_alipay.simulator.wording import LANGUAGES, wording
+
+ROOMS = Path(flask_alipay.simulator.__file__).parent
+
+
+def raised_in(*rooms):
+    text = "".join((ROOMS / room).read_text("utf-8") for room in rooms)
+    return set(re.findall(r'Refusal\(\s*"([^"]+)"', text))
+
+
+def test_every_refusal_of_the_open_platform_has_a_meaning():
+    assert raised_in("openapi.py", "openapi_order.py") <= set(codes.OPENAPI)
+
+
+def test_every_refusal_of_the_legacy_gateway_has_a_meaning():
+    assert raised_in("mapi.py", "mapi_order.py") <= set(codes.MAPI)
+
+
+@pytest.mark.parametrize(
+    ("sub_code", "code"),
+    [
+        ("isv.missing-method", "40001"),
+        ("isv.invalid-signature", "40002"),
+        ("ACQ.INVALID_PARAMETER", "40004"),
+    ],
+)
+def test_a_sub_code_belongs_to_a_code(sub_code, code):
+    assert codes.class_of(sub_code) == code
+    assert code in codes.CLASSES
+
+
+def test_both_languages_say_the_same_things():
+    english, chinese = (wording(language) for language in LANGUAGES)
+    assert english.keys() == chinese.keys()
+
+
+def test_every_word_that_a_page_asks_for_is_there():
+    templates = ROOMS.parent / "templates" / "alipay_simulator"
+    used = {
+        name
+        for template in templates.glob("*.html")
+        for name in re.findall(r"\btext\.(\w+)", template.read_text("utf-8"))
+    }
+    assert used <= wording("en").keys()

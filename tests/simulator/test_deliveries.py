@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from flask_alipay.simulator.answers import Notice
+from flask_alipay.simulator.deliveries import (
+    MOST_DELIVERIES,
+    RETRY_SCHEDULE,
+    Deliverer,
+    post_over_http,
+)
+from flask_alipay.simulator.notify_ids import NotifyIds
+
+
+@pytest.fixture
+def notify_ids():
+    return NotifyIds()
+
+
+@pytest.fixture
+def deliverer(clock, notify_ids, shop):
+    return Deliverer(clock, notify_ids, shop.post)
+
+
+@pytest.fixture
+def notice():
+    return a_notice()
+
+
+def a_notice(out_trade_no="T1", notify_id="n1"):
+    return Notice(
+        "https://shop.example/notify",
+        out_trade_no,
+        notify_id,
+        lambda now: f"notify_id={notify_id}&at={now.timestamp():.0f}".encode("ascii"),
+    )
+
+
+def test_a_notification_that_is_heard_is_sent_once(deliverer, clock, shop, notice):
+    delivery = deliverer.deliver(notice)
+    clock.advance(days=2)
+    assert len(shop.bodies) == 1
+    assert delivery.heard
+    assert delivery.next_at is None
+
+
+def test_a_notification_is_a_form(deliverer, shop, notice):
+    deliverer.deliver(notice)
+    assert shop.headers[0]["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (200, "fail"),
+        (200, "success\n"),
+        (200, "SUCCESS"),
+        (200, " success"),
+        (200, "<p>success</p>"),
+        (200, "\ufeffsuccess"),
+        (200, ""),
+        (500, "success"),
+        (201, "success"),
+        (302, "success"),
+    ],
+)
+def test_only_exactly_success_is_heard(deliverer, clock, shop, notice, status, text):
+    shop.status, shop.text = status, text
+    delivery = deliverer.deliver(notice)
+    assert not delivery.heard
+    assert delivery.next_at == clock.now() + timedelta(minutes=4)
+
+
+def test_it_is_sent_eight_times_in_24_hours_and_24_minutes(deliverer, clock, shop, notice):
+    shop.text = "fail"
+    begin = clock.now()
+    delivery = deliverer.deliver(notice)
+    clock.advance(days=3)
+    sent = [attempt.sent_at - begin for attempt in delivery.attempts]
+    assert sent[1:3] == [timedelta(minutes=4), timedelta(minutes=14)]
+    assert sent[-1] == timedelta(hours=24, minutes=24) == sum(RETRY_SCHEDULE, timedelta())
+    assert len(sent) == len(shop.bodies) == 8
+    assert delivery.next_at is None
+
+
+def test_success_stops_the_repetitions(deliverer, clock, shop, notice):
+    shop.text = "fail"
+    delivery = deliverer.deliver(notice)
+    clock.advance(minutes=5)
+    shop.text = "success"
+    clock.advance(days=3)
+    assert [attempt.answer for attempt in delivery.attempts] == ["fail", "fail", "success"]
+
+
+def test_a_repetition_is_signed_anew_under_the_same_number(deliverer, clock, shop, notice):
+    shop.text = "fail"
+    deliverer.deliver(notice)
+    clock.advance(minutes=4)
+    first, second = shop.bodies
+    assert first.startswith(b"notify_id=n1&")
+    assert second.startswith(b"notify_id=n1&")
+    assert first != second
+
+
+def test_a_number_is_known_to_notify_verify_while_it_is_being_sent(
+    deliverer, clock, shop, notify_ids, notice
+):
+    seen = []
+    shop.on_post = lambda url, body: seen.append(notify_ids.fresh("n1", clock.now()))
+    shop.text = "fail"
+    deliverer.deliver(notice)
+    clock.advance(minutes=4)
+    assert seen == [True, True]
+
+
+def test_a_shop_that_breaks_down_is_not_heard_and_told_again(deliverer, clock, shop, notice):
+    def break_down(url, body):
+        raise RuntimeError("secret inside")
+
+    shop.on_post = break_down
+    delivery = deliverer.deliver(notice)
+    (attempt,) = delivery.attempts
+    assert (attempt.status, attempt.answer) == (None, "RuntimeError")
+    shop.on_post = None
+    clock.advance(minutes=4)
+    assert delivery.heard
+
+
+def test_what_was_sent_and_answered_is_kept(deliverer, clock, shop, notice):
+    shop.status, shop.text = 404, "x" * 5000
+    deliverer.deliver(notice)
+    (delivery,) = deliverer.deliveries
+    (attempt,) = delivery.attempts
+    assert attempt.sent_at == clock.now()
+    assert attempt.body == shop.bodies[0]
+    assert (attempt.status, attempt.answer) == (404, "x" * 200)
+
+
+def test_the_oldest_deliveries_make_room(deliverer):
+    for number in range(MOST_DELIVERIES + 5):
+        deliverer.deliver(a_notice(f"T{number}"))
+    assert len(deliverer.deliveries) == MOST_DELIVERIES
+    assert deliverer.latest("T4") is None
+    assert deliverer.latest("T5") is not None
+
+
+def test_the_latest_delivery_of_an_order_is_found(deliverer):
+    deliverer.deliver(a_notice(notify_id="first"))
+    deliverer.deliver(a_notice(notify_id="second"))
+    assert deliverer.latest("T1").notice.notify_id == "second"
+
+
+def test_the_log_names_order_and_number_and_no_content(deliverer, notice, caplog):
+    caplog.set_level("INFO", "flask_alipay.simulator")
+    deliverer.deliver(notice)
+    assert "n1 of T1" in caplog.text
+    assert "at=" not in caplog.text
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    """A shop on the network."""
+
+    answer = (200, b"success")
+
+    def do_POST(self):
+        type(self).received = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).agent = self.headers["User-Agent"]
+        status, text = self.answer
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def endpoint():
+    server = HTTPServer(("127.0.0.1", 0), Endpoint)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/notify"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def headers():
+    return {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "Mozilla/4.0"}
+
+
+def test_a_notification_goes_over_http(endpoint, headers):
+    Endpoint.answer = (200, b"success")
+    assert post_over_http(endpoint, b"a=1&b=%B2%E8", headers) == (200, "success")
+    assert Endpoint.received == b"a=1&b=%B2%E8"
+    assert Endpoint.agent == "Mozilla/4.0"
+
+
+def test_a_redirect_is_not_followed(endpoint, headers):
+    Endpoint.answer = (302, b"")
+    assert post_over_http(endpoint, b"a=1", headers)[0] == 302
+
+
+def test_a_proxy_of_the_environment_is_not_used(endpoint, headers, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    Endpoint.answer = (200, b"success")
+    assert post_over_http(endpoint, b"a=1", headers) == (200, "success")
+
+
+def test_of_a_long_answer_only_the_beginning_is_read(endpoint, headers):
+    Endpoint.answer = (200, b"x" * 100_000)
+    assert post_over_http(endpoint, b"a=1", headers) == (200, "x" * 200)
+
+
+def test_a_shop_that_is_not_there_is_not_heard(clock, notify_ids):
+    deliverer = Deliverer(clock, notify_ids)
+    notice = Notice("http://127.0.0.1:9/notify", "T1", "n1", lambda now: b"a=1")
+    (attempt,) = deliverer.deliver(notice).attempts
+    assert attempt.status is None
+    assert attempt.answer == "ConnectionError"

@@ -1,0 +1,79 @@
+"""What the package's gateways sign, the simulator takes; what it says, the package believes."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+
+from flask_alipay.mapi import MapiGateway
+from flask_alipay.notification import Notification, verify
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.simulator.clock import SystemClock
+
+from .conftest import NOTIFY_URL, RETURN_URL
+
+ORDER = {"out_trade_no": "T1", "subject": "Tea + 茶", "total_amount": "88.88"}
+URLS = {"notify_url": NOTIFY_URL, "return_url": RETURN_URL}
+
+
+@pytest.fixture(params=["openapi", "mapi MD5", "mapi RSA", "mapi RSA2"])
+def contract(request):
+    """The protocol, and the sign type where there is a choice."""
+    protocol, _, sign_type = request.param.partition(" ")
+    return protocol, sign_type or "RSA2"
+
+
+@pytest.fixture
+def signer(contract, merchant):
+    return merchant.signer(contract[1])
+
+
+@pytest.fixture(params=["utf-8", "gbk"])
+def gateway(request, contract, signer, merchant):
+    options = {"gateway_url": "/alipay/gateway.do", "charset": request.param}
+    if contract[0] == "openapi":
+        return OpenApiGateway(merchant.account.app_id, signer, **options)
+    return MapiGateway(merchant.account.partner, signer, **options)
+
+
+@pytest.fixture
+def clock():
+    """Our gateways know no clock but the machine's."""
+    return SystemClock()
+
+
+def test_a_payment_goes_all_the_way_round(gateway, signer, buyer, shop):
+    cashier = buyer.cashier(gateway.pay("page", **ORDER, **URLS))
+    back = buyer.press(cashier, "pay").location
+    told = Notification.from_params(verify(shop.bodies[0], signer, gateway.charset))
+    assert (told.out_trade_no, told.trade_status, told.total_fen) == ("T1", "TRADE_SUCCESS", 8888)
+    assert told.currency == "CNY"
+    query = back.partition("?")[2].encode("ascii")
+    assert verify(query, signer, gateway.charset)["out_trade_no"] == "T1"
+
+
+@pytest.mark.parametrize("button", ["close", "expire"])
+def test_a_closed_trade_is_believed_as_well(gateway, signer, buyer, shop, button):
+    buyer.press(buyer.cashier(gateway.pay("page", **ORDER, **URLS)), button)
+    told = Notification.from_params(verify(shop.bodies[0], signer, gateway.charset))
+    assert told.trade_status == "TRADE_CLOSED"
+    assert told.closed_at is not None
+    assert told.paid_at is None
+    assert not told.refund
+
+
+def test_the_packages_form_is_taken(gateway, buyer):
+    form = gateway.pay("page", **ORDER, **URLS).form()
+    fields = {
+        unescape(name): unescape(value)
+        for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', form)
+    }
+    response = buyer.client.post(
+        unescape(re.search(r'action="([^"]*)"', form)[1]),
+        data=urlencode(fields, encoding=gateway.charset),
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert response.status_code == 303
