@@ -12,6 +12,11 @@ from urllib.parse import urlsplit
 from .exceptions import InvalidParameter
 from .signer import codec
 
+#: What begins another field. The signed string joins the fields without quoting them: whoever may
+#: choose one value (a remark that becomes the body) could hide fields in it, and later cut the
+#: string there under the same signature. No cut is possible where no value holds this.
+HIDDEN_FIELD = re.compile(r"&\w+=")
+
 _OUT_TRADE_NO = re.compile(r"[A-Za-z0-9_]{1,64}")
 _TIMEOUT = re.compile(r"(?:([1-9][0-9]{0,4})([mhd])|1c)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

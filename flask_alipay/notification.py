@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 
 from .china_time import from_china
 from .exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
+from .limits import HIDDEN_FIELD
 from .money import parse_fen
 from .signer import Signer, codec, sign_content
 from .trade_status import TradeStatus
@@ -24,10 +25,11 @@ _MAX_FIELDS = 200
 _CHARSET_FIELD = re.compile(rb"(?:^|&)(?:_input_)?charset=([^&]*)")
 _AMOUNT_FIELDS = ("total_amount", "total_fee")
 
-# The signed string joins the fields without quoting them: whoever may choose one value (a remark
-# that becomes the body) could hide fields in it, and later cut the string there under the same
-# signature. No cut is possible where no value holds what begins another field.
-_HIDDEN_FIELD = re.compile(r"&\w+=")
+# A request to the legacy gateway is signed with the same MD5 key, and a return with the same key on
+# both: the buyer sees both. Each has a field here that no notification has.
+_OF_OTHERS = frozenset(
+    {"_input_charset", "service", "partner", "method", "biz_content", "exterface", "is_success"}
+)
 
 # Buyer data and signatures: never shown whole.
 _PRIVATE = re.compile(r"^(buyer_(?!pay_amount).*|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$")
@@ -42,6 +44,8 @@ def parse(body: bytes, charset: str | None = None) -> dict[str, str]:
     :raises BadNotification: if it is no form, repeats a key, names a charset that does not exist,
         is not written in its charset, or holds NUL.
     """
+    if not body:  # which Python 3.10 would refuse, and later ones take for no fields
+        raise BadNotification("it is empty")
     name = declared_charset(body) or charset or "utf-8"
     try:
         encoding = codec(name)
@@ -161,7 +165,7 @@ class Notification:
 
     #: The shop's number of the order.
     out_trade_no: str
-    #: Where the trade stands now, one of :attr:`TradeStatus.ALL`.
+    #: Where the trade stands now, one of :attr:`~flask_alipay.TradeStatus.ALL`.
     trade_status: str
     #: The amount of the order.
     total_fen: int
@@ -219,6 +223,8 @@ class Notification:
     ) -> Notification:
         if _ambiguous(params):
             raise BadNotification("a field of it could be read as several")
+        if not _OF_OTHERS.isdisjoint(params):
+            raise BadNotification("it is a request or a return, not a notification")
         trade_status = params.get("trade_status", "")
         if not out_trade_no or not trade_status:
             raise BadNotification("it is not about a trade")
@@ -261,7 +267,7 @@ def mask(params: Mapping[str, str]) -> dict[str, str]:
 
 def _ambiguous(params: Mapping[str, str]) -> bool:
     return any(
-        "&" in name or "=" in name or _HIDDEN_FIELD.search(value) for name, value in params.items()
+        "&" in name or "=" in name or HIDDEN_FIELD.search(value) for name, value in params.items()
     )
 
 

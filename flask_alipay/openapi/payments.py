@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..china_time import to_china
 from ..exceptions import InvalidParameter
-from ..fields import Field, amount, choice, out_trade_no, pattern, text, timeout, whole
+from ..fields import Field, amount, choice, out_trade_no, pattern, text, timeout, url, whole
+from ..limits import HIDDEN_FIELD
 
 
 class Product(NamedTuple):
@@ -39,6 +40,13 @@ def _time(name: str, value: Any, charset: str) -> str:
     )(name, value, charset)
 
 
+def _unknown(name: str, value: Any, charset: str) -> Any:
+    """A field that is not in the table is passed on, but none may hide another."""
+    if isinstance(value, str) and HIDDEN_FIELD.search(value):
+        raise InvalidParameter(name, "must not hold what looks like another field (&name=)")
+    return value
+
+
 #: The documented fields that have a limit; others are passed through as they are.
 FIELDS: Mapping[str, Field] = {
     "out_trade_no": out_trade_no,
@@ -55,10 +63,14 @@ FIELDS: Mapping[str, Field] = {
     "enable_pay_channels": _CHANNELS,
     "disable_pay_channels": _CHANNELS,
     "store_id": text(32),
-    "quit_url": text(400),
+    "quit_url": url(400),
 }
 
 _REQUIRED = ("out_trade_no", "total_amount", "subject")
+
+
+def _field(name: str) -> Callable[[str, Any, str], Any]:
+    return FIELDS.get(name, _unknown)
 
 
 def payment_content(values: Mapping[str, Any], product: Product, charset: str) -> dict[str, Any]:
@@ -75,9 +87,8 @@ def payment_content(values: Mapping[str, Any], product: Product, charset: str) -
             raise InvalidParameter(name, "is required")
     if "enable_pay_channels" in given and "disable_pay_channels" in given:
         raise InvalidParameter("disable_pay_channels", "must not be there beside the enabled ones")
-    content = {
-        name: FIELDS[name](name, value, charset) if name in FIELDS else value
-        for name, value in given.items()
+    content: dict[str, Any] = {
+        name: FIELDS.get(name, _unknown)(name, value, charset) for name, value in given.items()
     }
     return {"product_code": product.product_code, **content}
 
@@ -91,7 +102,10 @@ def biz_content(content: Mapping[str, Any], charset: str) -> str:
     """
     try:
         return json.dumps(
-            content, ensure_ascii=charset.lower() not in ("utf-8", "utf8"), separators=(",", ":")
+            content,
+            ensure_ascii=charset.lower() not in ("utf-8", "utf8"),
+            allow_nan=False,
+            separators=(",", ":"),
         )
     except (TypeError, ValueError):
         raise InvalidParameter("biz_content", "holds something that JSON does not have") from None
