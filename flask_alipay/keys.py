@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from .exceptions import KeyFormatError
 
 # What cryptography raises for input that it cannot load; TypeError is an encrypted private key.
-_UNLOADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
+_UNLOADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
@@ -173,7 +173,7 @@ def _certificate(body: str) -> x509.Certificate | None:
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(body))
         oid = certificate.signature_algorithm_oid.dotted_string
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNLOADABLE:
         return None
     return certificate if oid.startswith(_RSA_SIGNATURE_OID) else None
 
