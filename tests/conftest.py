@@ -1,0 +1,47 @@
+"""Fixtures that all tests share. What needs a server or a browser is in ``services``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from hypothesis import settings
+
+from flask_alipay.keys import generate_private_key
+
+from .requirements import missing
+from .services import browser as browser
+from .services import database_url as database_url
+from .services import mariadb_url as mariadb_url
+from .services import postgresql_url as postgresql_url
+from .services import sqlite_url as sqlite_url
+from .vectors import VARIABLE, Vector
+
+settings.register_profile("development", deadline=None)
+settings.register_profile("integration", deadline=None, derandomize=True)
+settings.load_profile("integration" if os.environ.get("CI") else "development")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The merchant's key pair and Alipay's, 2048 bits each."""
+
+    merchant: RSAPrivateKey
+    alipay: RSAPrivateKey
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """Made once: they are slow to make."""
+    return Keys(merchant=generate_private_key(), alipay=generate_private_key())
+
+
+@pytest.fixture
+def vector(request: pytest.FixtureRequest) -> Vector:
+    """One published payload, see :func:`tests.vectors.with_vectors`."""
+    if request.param is None:
+        missing(f"{VARIABLE} does not name a folder with vectors of this kind")
+    found: Vector = request.param
+    return found

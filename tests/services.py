@@ -1,0 +1,105 @@
+"""Database servers and a browser, for the tests that need the real thing.
+
+Each database is made for one test and dropped after it, under a name that nobody else uses: a
+server with other people's databases is safe.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from .requirements import missing
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
+MARIADB = "mysql+pymysql://root@127.0.0.1:3306/"
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# A browser that stays off the network by itself, so that a test sees only its own requests.
+_CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'test.sqlite'}"
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    yield from _database(
+        "FLASK_ALIPAY_POSTGRESQL", POSTGRESQL, drop="DROP DATABASE {} WITH (FORCE)"
+    )
+
+
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    yield from _database("FLASK_ALIPAY_MARIADB", MARIADB, drop="DROP DATABASE {}")
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.service),
+        pytest.param("mariadb", marks=pytest.mark.service),
+    ]
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of each kind in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window. A test opens its own context: ``browser.new_context()``."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("Playwright is not installed")
+    found = os.environ.get("FLASK_ALIPAY_CHROMIUM") or next(
+        filter(None, map(shutil.which, _CHROMIUM)), None
+    )
+    if found is None:
+        missing("there is no Chromium (FLASK_ALIPAY_CHROMIUM names one)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=_CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+def _database(variable: str, default: str, *, drop: str) -> Iterator[str]:
+    server = make_url(os.environ.get(variable) or default)
+    name = f"flask_alipay_test_{uuid.uuid4().hex[:16]}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    try:
+        connection = engine.connect()
+    except OperationalError:
+        missing(f"no server answers at {server.render_as_string()} ({variable} names another)")
+    with connection:
+        if engine.dialect.name == "mysql":
+            # Rather fail than wait a day for a connection that a test left open.
+            connection.execute(text("SET SESSION lock_wait_timeout = 10"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield server.set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(text(drop.format(name)))

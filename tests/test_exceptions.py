@@ -1,0 +1,52 @@
+"""The tree of exceptions, and what each carries."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from flask_alipay import exceptions
+from flask_alipay.exceptions import (
+    AlipayError,
+    InvalidParameter,
+    NotificationRefused,
+    PaymentMismatch,
+)
+
+CLASSES = [
+    found
+    for _, found in inspect.getmembers(exceptions, inspect.isclass)
+    if found.__module__ == exceptions.__name__
+]
+REFUSALS = [found for found in CLASSES if issubclass(found, NotificationRefused)]
+
+
+@pytest.mark.parametrize("exception", CLASSES)
+def test_every_exception_stands_in_the_one_tree(exception: type[Exception]) -> None:
+    assert issubclass(exception, AlipayError)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_is_never_answered_with_a_success_or_a_crash(
+    refusal: type[NotificationRefused],
+) -> None:
+    # 503 asks Alipay to come again; 500 would mean that nobody thought of it.
+    assert 400 <= refusal.status < 500 or refusal.status == 503
+
+
+def test_each_refusal_has_a_reason_of_its_own() -> None:
+    assert len({refusal.reason for refusal in REFUSALS}) == len(REFUSALS)
+
+
+def test_an_invalid_parameter_is_a_value_error_too() -> None:
+    error = InvalidParameter("subject", "must be a text")
+    assert isinstance(error, ValueError)
+    assert str(error) == "subject must be a text"
+
+
+def test_a_mismatch_carries_its_evidence() -> None:
+    error = PaymentMismatch("total_fen", 8888, 1, out_trade_no="A1", notify_id="n1")
+    assert (error.field, error.expected, error.received) == ("total_fen", 8888, 1)
+    assert (error.out_trade_no, error.notify_id) == ("A1", "n1")
+    assert str(error) == "total_fen is 1 at Alipay and 8888 in the ledger"

@@ -1,0 +1,177 @@
+"""Yuan to fen and back, strictly."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.exceptions import InvalidAmount
+from flask_alipay.money import MAX_FEN, MIN_FEN, parse_fen, to_decimal, to_fen, to_yuan
+
+fens = st.integers(MIN_FEN, MAX_FEN)
+
+
+@given(fens)
+def test_every_amount_survives_the_way_to_text_and_back(fen: int) -> None:
+    assert to_fen(to_yuan(fen)) == fen
+    assert parse_fen(to_yuan(fen)) == fen
+
+
+@given(fens)
+def test_every_amount_survives_the_way_to_a_decimal_and_back(fen: int) -> None:
+    assert to_fen(to_decimal(fen)) == fen
+    assert str(to_decimal(fen)) == to_yuan(fen)
+
+
+@given(st.integers(1, 100_000_000))
+def test_a_whole_number_is_yuan(yuan: int) -> None:
+    assert to_fen(yuan) == yuan * 100
+
+
+@given(st.decimals(allow_nan=True, allow_infinity=True))
+def test_a_decimal_is_read_exactly_or_refused(amount: Decimal) -> None:
+    try:
+        fen = to_fen(amount)
+    except InvalidAmount:
+        return
+    assert Decimal(fen) == amount * 100
+
+
+@given(st.text())
+def test_any_text_is_an_amount_or_an_invalid_amount(text: str) -> None:
+    for read in (to_fen, parse_fen):
+        try:
+            fen = read(text)
+        except InvalidAmount:
+            continue
+        assert fen == Decimal(text) * 100
+
+
+@pytest.mark.parametrize(
+    ("amount", "fen"),
+    [
+        ("88.88", 8888),
+        ("88.8", 8880),
+        ("88", 8800),
+        ("0.01", 1),
+        ("100000000", MAX_FEN),
+        ("100000000.00", MAX_FEN),
+        (88, 8800),
+        (Decimal("88.88"), 8888),
+        (Decimal("1E+2"), 10000),
+        (Decimal("1.500"), 150),
+        (Decimal("0.1") + Decimal("0.2"), 30),
+    ],
+)
+def test_a_good_amount_is_read(amount: str | int | Decimal, fen: int) -> None:
+    assert to_fen(amount) == fen
+
+
+@pytest.mark.parametrize("amount", [0.1, 88.0, float("nan"), float("inf")])
+def test_a_float_is_refused_and_told_why(amount: float) -> None:
+    with pytest.raises(TypeError, match=r"^total_amount must be .* not a float: .*0\.3"):
+        to_fen(amount)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("amount", [True, False, None, b"88.88", [], object()])
+def test_another_type_is_refused_by_name(amount: object) -> None:
+    with pytest.raises(TypeError, match=f"not {type(amount).__name__}"):
+        to_fen(amount)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "",
+        " ",
+        "88.888",
+        "88.",
+        ".88",
+        "-1",
+        "+1",
+        "1e2",
+        "1,000.00",
+        "88,88",
+        " 88",
+        "88 ",
+        "88\n",
+        "¥88",
+        "NaN",
+        "Infinity",
+        "0x10",
+        "1_000",
+        "٨٨",
+        "８８",
+        "8" * 5000,
+        Decimal("0.001"),
+        Decimal("88.8800000000000000000000000000000001"),
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        Decimal("-Infinity"),
+        Decimal("-0.01"),
+        -1,
+    ],
+)
+def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
+    with pytest.raises(InvalidAmount, match=r"^total_amount must be digits"):
+        to_fen(amount)
+
+
+@pytest.mark.parametrize(
+    "amount", ["0", "0.00", 0, Decimal(0), "100000000.01", "999999999999.99", 100_000_001]
+)
+def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) -> None:
+    with pytest.raises(InvalidAmount, match=r"between 0\.01 and 100000000\.00 yuan"):
+        to_fen(amount)
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [10**5000, -(10**5000), Decimal("1E+9999999"), Decimal("1E-999999999")],
+    ids=["int", "negative int", "decimal", "tiny decimal"],
+)
+def test_a_huge_number_is_refused_without_being_spelled_out(amount: int | Decimal) -> None:
+    with pytest.raises(InvalidAmount):
+        to_fen(amount)
+
+
+def test_the_parameter_at_fault_is_named() -> None:
+    with pytest.raises(InvalidAmount) as caught:
+        to_fen("free", parameter="total_fee")
+    assert caught.value.parameter == "total_fee"
+    assert str(caught.value).startswith("total_fee ")
+    assert "free" not in str(caught.value)
+
+
+def test_zero_is_an_amount_when_alipay_says_it() -> None:
+    assert parse_fen("0.00") == 0
+
+
+@pytest.mark.parametrize("text", ["-0.01", "1e2", "", "1.234", " 1", "٨", "1.00 CNY", "00.0.0"])
+def test_what_alipay_would_not_write_is_refused(text: str) -> None:
+    with pytest.raises(InvalidAmount):
+        parse_fen(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "units"),
+    [("88.88", "USD", 8888), ("500.00", "JPY", 500), ("500", "KRW", 500), ("0.00", "JPY", 0)],
+)
+def test_an_amount_is_counted_in_its_own_currency(text: str, currency: str, units: int) -> None:
+    assert parse_fen(text, currency) == units
+
+
+def test_there_is_no_hundredth_of_a_yen() -> None:
+    with pytest.raises(InvalidAmount, match="whole number"):
+        parse_fen("500.50", "JPY")
+
+
+@pytest.mark.parametrize(
+    ("fen", "text"), [(0, "0.00"), (5, "0.05"), (-1, "-0.01"), (-250, "-2.50")]
+)
+def test_fen_are_written_with_two_decimals(fen: int, text: str) -> None:
+    assert to_yuan(fen) == text
+    assert str(to_decimal(fen)) == text
