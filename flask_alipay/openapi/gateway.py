@@ -14,7 +14,7 @@ from ..exceptions import InvalidParameter
 from ..fields import convert, url
 from ..limits import check_choice
 from ..signed_request import SignedRequest, sign_request
-from ..signer import Signer
+from ..signer import Signer, sign_content
 from ..transport import HttpTransport, Transport
 from .payments import PRODUCTS, biz_content, payment_content
 
@@ -154,7 +154,7 @@ class OpenApiGateway:
         if product is not None:
             check_choice("product", product, self.products)
         content = payment_content(params, PRODUCTS[product or "page"], self.charset)
-        biz_content(content, self.charset)
+        sign_content({"biz_content": biz_content(content, self.charset)}, charset=self.charset)
 
     def product_for(self, user_agent: str) -> str:
         """Returns the product for a buyer whose payment names none: ``wap`` on a phone.

@@ -88,7 +88,7 @@ def payment_content(values: Mapping[str, Any], product: Product, charset: str) -
     if "enable_pay_channels" in given and "disable_pay_channels" in given:
         raise InvalidParameter("disable_pay_channels", "must not be there beside the enabled ones")
     content: dict[str, Any] = {
-        name: FIELDS.get(name, _unknown)(name, value, charset) for name, value in given.items()
+        name: _field(name)(name, value, charset) for name, value in given.items()
     }
     return {"product_code": product.product_code, **content}
 
