@@ -104,6 +104,7 @@ class Config:
         build = _openapi if _protocol(settings) == "openapi" else _mapi
         transport = transport or HttpTransport(settings.number("TIMEOUT", 10.0))
         signer, gateway, merchant = build(settings, transport)
+        legacy = gateway.protocol == "mapi"
         return cls(
             prefix=prefix,
             protocol=gateway.protocol,
@@ -111,13 +112,13 @@ class Config:
             signer=signer,
             gateway=gateway,
             charset=gateway.charset,
-            seller_id=settings.text("SELLER_ID"),
+            seller_id=settings.account("SELLER_ID"),
             seller_email=settings.text("SELLER_EMAIL"),
-            notify_url=settings.url("NOTIFY_URL"),
-            return_url=settings.url("RETURN_URL"),
+            notify_url=settings.url("NOTIFY_URL", most=190 if legacy else 256, query=not legacy),
+            return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
             show_url=settings.text("SHOW_URL"),
             result_max_age=int(settings.number("RESULT_MAX_AGE", 86400)),
-            notify_verify=gateway.protocol == "mapi" and settings.flag("NOTIFY_VERIFY", True),
+            notify_verify=legacy and settings.flag("NOTIFY_VERIFY", True),
             simulator=simulator,
         )
 
@@ -185,7 +186,7 @@ def _openapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway,
 
 
 def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
-    partner = settings.required("PARTNER")
+    partner = settings.account("PARTNER") or settings.required("PARTNER")
     sign_type = _sign_type(settings, ("MD5", "RSA", "RSA2"))
     signer: Signer
     if sign_type == "MD5":
@@ -195,7 +196,7 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
     gateway = MapiGateway(
         partner,
         signer,
-        seller_id=settings.text("SELLER_ID"),
+        seller_id=settings.account("SELLER_ID"),
         seller_email=settings.text("SELLER_EMAIL"),
         charset=settings.charset(),
         gateway_url=_gateway_url(settings) or MAPI_PRODUCTION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from .exceptions import ConfigurationError, InvalidParameter
 from .limits import check_url
 from .signer import codec
 
+_ACCOUNT = re.compile(r"[0-9]{16}")
 _TRUE = ("1", "true", "yes", "on")
-_FALSE = ("0", "false", "no", "off", "")
+_FALSE = ("0", "false", "no", "off")
 
 
 class Settings:
@@ -57,10 +59,17 @@ class Settings:
             raise self.error(name, "must be set")
         return value
 
+    def account(self, name: str) -> str | None:
+        """Returns the number of an account at Alipay."""
+        value = self.text(name)
+        if value is not None and not _ACCOUNT.fullmatch(value):
+            raise self.error(name, "must be an account number of 16 digits, like 2088…")
+        return value
+
     def flag(self, name: str, default: bool) -> bool:
-        """Returns a switch."""
+        """Returns a switch. An empty text is one that is not set: it turns no check off."""
         value = self._mapping.get(self.key(name))
-        if value is None:
+        if value in (None, ""):
             return default
         word = str(value).strip().lower()
         if word not in _TRUE + _FALSE:
@@ -78,12 +87,16 @@ class Settings:
             raise self.error(name, "must be a number above zero")
         return number
 
-    def url(self, name: str) -> str | None:
-        """Returns an absolute URL."""
+    def url(self, name: str, *, most: int = 256, query: bool = True) -> str | None:
+        """Returns an absolute URL.
+
+        :param most: the most characters.
+        :param query: whether it may have a query.
+        """
         value = self.text(name)
         if value is not None:
             try:
-                check_url(name, value, most=256)
+                check_url(name, value, most=most, query=query)
             except InvalidParameter as error:
                 raise self.error(name, str(error).removeprefix(f"{name} ")) from None
         return value
