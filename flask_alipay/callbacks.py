@@ -19,6 +19,11 @@ _MUST_NOT = (
     "with the payment, or not at all (a savepoint, session.begin_nested(), is welcome)"
 )
 
+_BROKEN = (
+    "a callback caught an error of the database that has broken the transaction: try what may fail "
+    "in a savepoint (with session.begin_nested():)"
+)
+
 
 def run_callbacks(
     session: Session, callbacks: Sequence[Callable[[Any], object]], payment: Any
@@ -36,6 +41,8 @@ def run_callbacks(
                 session.flush()
             if session.get_transaction() is not transaction:
                 raise AlipayError(_MUST_NOT)
+            if transaction is None or not transaction.is_active:
+                raise AlipayError(_BROKEN)
         except Exception as error:
             # The shop's own words go to the log, where its other errors go; not into the journal.
             logger.exception("callback %s failed for %s", name, payment_number(payment))

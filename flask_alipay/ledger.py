@@ -27,7 +27,7 @@ from .models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
 from .money import to_yuan
 from .notification import Notification
 from .trade_status import TradeStatus
-from .transitions import CLAIMS, TRANSITIONS, events_of, moves, standing
+from .transitions import CLAIMS, CLOSED_UNPAID, TRANSITIONS, events_of, moves, standing
 
 logger = logging.getLogger("flask_alipay")
 
@@ -183,10 +183,14 @@ class Ledger:
         if _other_trade(payment, notification):
             if "paid" in TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]:
                 raise _mismatch("trade_no", payment.trade_no, notification.trade_no, notification)
-            cell = "stale"
+            return _Move("stale", (), 0)
         values = _values(notification, events_of(cell)) if moves(cell) else {}
-        if payment.paid and (notification.refunded_fen or 0) > payment.refunded_fen:
-            values["refunded_fen"] = min(notification.refunded_fen or 0, payment.total_fen)
+        refunded_fen = min(notification.refunded_fen or 0, payment.total_fen)
+        if payment.paid and refunded_fen > payment.refunded_fen:
+            values.setdefault("refunded_fen", refunded_fen)
+        if row == CLOSED_UNPAID and cell == "duplicate" and notification.refund:
+            # It was paid and refunded in between: older news of the sale must not make one of it.
+            values["refunded_fen"] = payment.total_fen
         if not values:
             return _Move(cell, (), 0)
         Payment = self._models.Payment
@@ -281,9 +285,14 @@ class Ledger:
             try:
                 self._journal(notification, outcome, detail)
                 self._session.commit()
-            except SQLAlchemyError:
+            except SQLAlchemyError as failure:
                 self._roll_back()
-                logger.exception("the journal could not be written for %s", error.out_trade_no)
+                # Not its text: it holds the statement's values, the buyer's data among them.
+                logger.error(
+                    "the journal could not be written for %s (%s)",
+                    error.out_trade_no,
+                    type(failure).__name__,
+                )
         raise error
 
     def _roll_back(self) -> None:
@@ -294,7 +303,9 @@ class Ledger:
 
 
 def _move(events: tuple[str, ...], refund_fen: int) -> _Move:
-    if refund_fen and "refunded" not in events:
+    """The money decides whether it is a refund: a close may follow one that was told before."""
+    events = tuple(event for event in events if event != "refunded")
+    if refund_fen:
         events = (*events, "refunded")
     return _Move("settled" if events else "recorded", events, refund_fen)
 

@@ -24,10 +24,11 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
 )
-from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column
+from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column, validates
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import conv
 
+from .exceptions import InvalidParameter
 from .money import to_decimal
 from .trade_status import TradeStatus as TradeStatus
 
@@ -46,19 +47,19 @@ def utc_now() -> datetime:
 class PaymentMixin:
     """One row for each order number: ``class Payment(PaymentMixin, db.Model): …``.
 
-    ``id``: the row's own number.
-    ``merchant``: the ``app_id`` or ``partner`` it belongs to; part of every match.
-    ``out_trade_no``: the shop's number, unique.
-    ``trade_no``: Alipay's number, unique once it is known.
-    ``product``: how it is paid (``page``, ``wap`` …); ``None`` is chosen when the buyer sets out.
-    ``subject``: what is sold.
-    ``currency``: ISO 4217, ``CNY``.
-    ``total_fen``, ``refunded_fen``: what it costs and what went back, in fen.
-    ``trade_status``: one of :attr:`TradeStatus.ALL`.
-    ``paid``: whether it is or was a sale; a sale that is refunded stays one.
-    ``buyer_id``: who paid, in Alipay's numbering.
-    ``details``: further parameters for the gateway, by name.
-    ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
+    -   ``id``: the row's own number.
+    -   ``merchant``: the ``app_id`` or ``partner`` it belongs to; part of every match.
+    -   ``out_trade_no``: the shop's number, unique.
+    -   ``trade_no``: Alipay's number, unique once it is known.
+    -   ``product``: how it is paid (``page``, ``wap`` …); ``None``: chosen when the buyer sets out.
+    -   ``subject``: what is sold.
+    -   ``currency``: ISO 4217, ``CNY``.
+    -   ``total_fen``, ``refunded_fen``: what it costs and what went back, in fen.
+    -   ``trade_status``: one of :attr:`TradeStatus.ALL`.
+    -   ``paid``: whether it is or was a sale; a sale that is refunded stays one.
+    -   ``buyer_id``: who paid, in Alipay's numbering.
+    -   ``details``: further parameters for the gateway, by name.
+    -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -119,12 +120,12 @@ class PaymentMixin:
 class RefundMixin:
     """One row for each refund: ``class Refund(RefundMixin, db.Model): …``.
 
-    ``out_request_no``: the number of the refund, unique for its payment.
-    ``out_trade_no``, ``merchant``: the payment.
-    ``refund_fen``: how much, in fen.
-    ``status``: ``REFUND_SUCCESS`` once Alipay says that it happened.
-    ``reason``: the shop's.
-    ``created_at``, ``refunded_at``: aware UTC.
+    -   ``out_request_no``: the number of the refund, unique for its payment.
+    -   ``out_trade_no``, ``merchant``: the payment.
+    -   ``refund_fen``: how much, in fen.
+    -   ``status``: ``REFUND_SUCCESS`` once Alipay says that it happened.
+    -   ``reason``: the shop's.
+    -   ``created_at``, ``refunded_at``: aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -161,14 +162,14 @@ class NotificationMixin:
     """The journal of what Alipay said and what came of it; rows are only ever added:
     ``class Notification(NotificationMixin, db.Model): …``.
 
-    ``notify_id``: Alipay's number of the news; repeated when Alipay repeats itself.
-    ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as it said.
-    ``outcome``: ``settled`` (a payment became a sale, failed, was refunded or finished),
-    ``recorded`` (it moved without any of these), ``duplicate``, ``stale`` (older than what the
-    ledger knows), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.
-    ``detail``: what makes the outcome plain to an operator.
-    ``payload``: the parameters as verified, buyer data among them.
-    ``received_at``: aware UTC.
+    -   ``notify_id``: Alipay's number of the news; repeated when Alipay repeats itself.
+    -   ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as it said.
+    -   ``outcome``: ``settled`` (a payment became a sale, failed, was refunded or finished),
+        ``recorded`` (it moved without any of these), ``duplicate``, ``stale`` (older than what the
+        ledger knows), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.
+    -   ``detail``: what makes the outcome plain to an operator.
+    -   ``payload``: the parameters as verified, buyer data among them.
+    -   ``received_at``: aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -201,9 +202,16 @@ class NotificationMixin:
 
 
 def _keep_utc(mixin: type, *names: str) -> None:
-    """Makes the mixin's times aware UTC as they are loaded: SQLite and MariaDB keep no zone, and
-    PostgreSQL answers in its own.
+    """Makes the mixin's times aware UTC as they are loaded and as they are set: SQLite and MariaDB
+    keep the digits without a zone, and PostgreSQL answers in its own.
     """
+
+    def convert(row: Any, name: str, moment: Any) -> Any:
+        if not isinstance(moment, datetime):
+            return moment
+        if moment.tzinfo is None:
+            raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
+        return moment.astimezone(timezone.utc)
 
     def attach(row: Any, context: QueryContext, attributes: Any = None) -> None:
         values = row.__dict__
@@ -213,6 +221,7 @@ def _keep_utc(mixin: type, *names: str) -> None:
                 aware = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
                 set_committed_value(row, name, aware.astimezone(timezone.utc))
 
+    mixin._in_utc = validates(*names)(convert)  # type: ignore[attr-defined]
     event.listen(mixin, "load", attach, propagate=True)
     event.listen(mixin, "refresh", attach, propagate=True)
 
