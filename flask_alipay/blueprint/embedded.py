@@ -1,0 +1,89 @@
+"""The simulator inside the app: mounted below the blueprint, and asked without leaving the process.
+
+A development server with one thread would wait for itself for ever if it asked itself over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+
+from ..config import Config
+from ..exceptions import ConfigurationError, OutcomeUnknown
+from ..settings import Settings
+from ..simulator import Simulator
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.blueprints import BlueprintSetupState
+
+
+def embed(
+    app: Flask, setup: BlueprintSetupState, settings: Settings, endpoint: str
+) -> tuple[Config, str]:
+    """Makes a simulator for the app and mounts it at ``simulator`` below the blueprint.
+
+    :param app: the app.
+    :param setup: Flask's word about where the blueprint is being registered.
+    :param settings: the merchant's, without credentials.
+    :param endpoint: the name that the blueprint is registered under.
+    :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
+    """
+    mount = (setup.url_prefix or "").rstrip("/")
+    inside = InProcess(app, f"{mount}/notify")
+    sign_type = settings.text("SIGN_TYPE")
+    try:
+        simulator = Simulator(
+            protocol=settings.protocol() or "openapi",
+            charset=settings.charset(),
+            sign_type=sign_type and sign_type.upper(),
+            # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
+            post=None if settings.is_set("NOTIFY_URL") else inside.post,
+        )
+    except ConfigurationError as error:
+        raise settings.error(error.key, f"cannot be simulated: {error}") from None
+    name = f"{endpoint.replace('.', '_')}_simulator"
+    blueprint = simulator.blueprint(name)
+    app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
+    merchant = {"GATEWAY_URL": f"{mount}/simulator/gateway.do", **simulator.merchant_settings()}
+    config = Config.from_mapping(
+        settings.merged(merchant), settings.prefix, transport=inside, simulator=True
+    )
+    return config, f"{name}.gateway"
+
+
+class InProcess:
+    """Sends requests to the app itself, through its WSGI door.
+
+    :param app: the app.
+    :param notify_path: the path of its ``notify`` route.
+    """
+
+    def __init__(self, app: Flask, notify_path: str) -> None:
+        self._app = app
+        self._notify_path = notify_path
+
+    def get(self, url: str, params: Mapping[str, str]) -> bytes:
+        """Asks the simulator's gateway: a :class:`~flask_alipay.transport.Transport`."""
+        response = self._client().get(urlsplit(url).path, query_string=dict(params))
+        if response.status_code != 200:
+            raise OutcomeUnknown(f"the simulator answered with status {response.status_code}")
+        return response.get_data()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Delivers one of the simulator's notifications."""
+        parts = urlsplit(url)
+        # What stands before the route is where a server has mounted the app; the app knows nothing
+        # of it.
+        base_url = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix(self._notify_path)}"
+        response = self._client().post(
+            self._notify_path, base_url=base_url, data=body, headers=dict(headers)
+        )
+        return response.status_code, response.get_data(as_text=True)
+
+    def _client(self) -> Client:
+        return Client(self._app, Response, use_cookies=False)

@@ -1,0 +1,375 @@
+"""The one object that an app talks to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Blueprint, current_app, has_request_context, request, url_for
+from sqlalchemy import inspect
+
+from .. import signals
+from ..cli import attach
+from ..config import Config, Gateway
+from ..exceptions import BadToken, InvalidParameter, NotificationRefused
+from ..ledger import Ledger, Models
+from ..limits import check_out_trade_no, timeout_minutes
+from ..models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
+from ..money import to_fen, to_yuan
+from ..order_number import new_out_trade_no
+from .notify import Notify
+from .pages import Pages, keep_private
+from .state import State, build_state, states
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.blueprints import BlueprintSetupState
+
+    from ..signed_request import SignedRequest
+
+F = TypeVar("F", bound=Callable[[Any], object])
+
+# Columns of the mixin that are the ledger's, not the caller's; the others are free.
+_LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
+# Parameters of the gateway that the blueprint itself provides.
+_OURS = frozenset({"notify_url", "return_url", "total_fee"})
+_TIMEOUTS = ("timeout_express", "it_b_pay")
+
+
+class AlipayBlueprint(Blueprint):
+    """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
+
+    Nothing of an app is kept here; one object may be registered in several apps, and several
+    objects, each with its ``name`` and ``config_prefix``, serve several merchants in one app. The
+    settings under ``config_prefix`` are read when it is registered (see
+    :meth:`Config.from_mapping <flask_alipay.config.Config.from_mapping>`); later changes are
+    ignored.
+
+    :param db: anything with a ``session``: the app's ``SQLAlchemy()``.
+    :param Payment: the app's class on :class:`~flask_alipay.PaymentMixin`.
+    :param Refund: the app's class on :class:`~flask_alipay.RefundMixin`; without it refunds are
+        only counted.
+    :param Notification: the app's class on :class:`~flask_alipay.NotificationMixin`; without it
+        there is no journal.
+    :param name: the blueprint's name, and the name of its command group.
+    :param config_prefix: of the settings in ``app.config``.
+    :param on_paid: a callback, see :meth:`on_paid`.
+    :param on_failed: a callback, see :meth:`on_failed`.
+    :param result_endpoint: an endpoint of the app's own that shows a payment's result; it gets
+        ``out_trade_no``, and buyers come back there instead of to our page.
+    :param blueprint_options: what :class:`flask.Blueprint` takes.
+    :raises ConfigurationError: when it is registered, if the configuration is not good.
+    """
+
+    payment_paid = signals.payment_paid
+    payment_failed = signals.payment_failed
+    payment_refunded = signals.payment_refunded
+    notification_refused = signals.notification_refused
+
+    def __init__(
+        self,
+        db: Any,
+        Payment: type[PaymentMixin],  # noqa: N803 - they are classes
+        Refund: type[RefundMixin] | None = None,  # noqa: N803
+        Notification: type[NotificationMixin] | None = None,  # noqa: N803
+        *,
+        name: str = "alipay",
+        config_prefix: str = "ALIPAY",
+        on_paid: Callable[[Any], object] | None = None,
+        on_failed: Callable[[Any], object] | None = None,
+        result_endpoint: str | None = None,
+        **blueprint_options: Any,
+    ) -> None:
+        blueprint_options.setdefault("template_folder", "templates")
+        super().__init__(name, "flask_alipay", **blueprint_options)
+        self.result_endpoint = result_endpoint
+        self._notify = Notify(self)
+        self._db = db
+        self._models = Models(Payment, Refund, Notification)
+        self._config_prefix = config_prefix
+        self._callbacks: dict[str, list[Callable[[Any], object]]] = {
+            "paid": [on_paid] if on_paid else [],
+            "failed": [on_failed] if on_failed else [],
+            "refunded": [],
+            "finished": [],
+        }
+        self._add_routes()
+        self.record(self._register_in)
+        attach(self.cli, self)
+
+    def on_paid(self, callback: F) -> F:
+        """Registers a callback for sales.
+
+        It is called with the payment, an object of the app's own class, at most once for each
+        payment that commits: inside the transaction that records the sale and before Alipay is
+        answered. What it adds to the session is committed together with the payment. It must not
+        commit; if it raises, all of it is rolled back, Alipay hears ``fail`` and comes again. What
+        cannot be rolled back (mail) belongs into a receiver of :data:`payment_paid` or a queue.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged: use it as a decorator, before or after registration.
+        """
+        return self._add_callback("paid", callback)
+
+    def on_failed(self, callback: F) -> F:
+        """Registers a callback for trades that were closed without being paid.
+
+        Called and to be written like :meth:`on_paid`. Money that comes after a close is still a
+        sale: :meth:`on_paid` is called then, after this.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("failed", callback)
+
+    def on_refunded(self, callback: F) -> F:
+        """Registers a callback for money of a sale that went back to the buyer, all or part of it.
+
+        Called once for each refund, and to be written like :meth:`on_paid`; the payment's
+        ``refunded_fen`` is the sum of all refunds by then.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("refunded", callback)
+
+    def on_finished(self, callback: F) -> F:
+        """Registers a callback for sales that are closed to refunds.
+
+        Called at most once for each payment, after :meth:`on_paid`'s, and to be written like it.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("finished", callback)
+
+    def create_payment(
+        self,
+        *,
+        subject: str,
+        total_amount: str | int | Decimal,
+        out_trade_no: str | None = None,
+        product: str | None = None,
+        **details: Any,
+    ) -> Any:
+        """Adds a payment to the session; the caller commits.
+
+        :param subject: what is sold, one line.
+        :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param out_trade_no: the shop's number, 1 to 64 letters, digits or underscores; without it
+            one of 26 digits is made that cannot be guessed.
+        :param product: how it is paid: ``page``, or on the open platform ``wap``; without it chosen
+            when the buyer sets out, by the buyer's browser.
+        :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
+            app's own class, and further parameters for the gateway, for example ``body`` or
+            ``timeout_express``.
+        :returns: an object of the app's class, pending in ``db.session``.
+        :raises InvalidParameter: names the parameter at fault; nothing is added.
+        :raises TypeError: for a ``float`` amount.
+        """
+        total_fen = to_fen(total_amount)
+        number = new_out_trade_no() if out_trade_no is None else out_trade_no
+        check_out_trade_no(number)
+        columns, parameters = self._split(details)
+        parameters = {name: value for name, value in parameters.items() if value is not None}
+        config = self.config
+        config.gateway.check_payment(
+            product,
+            out_trade_no=number,
+            subject=subject,
+            total_amount=to_yuan(total_fen),
+            **parameters,
+        )
+        _check_json(parameters)
+        columns.setdefault("expires_at", _expiry(parameters))
+        mapped: Any = self._models.Payment
+        payment = mapped(
+            merchant=config.merchant,
+            out_trade_no=number,
+            product=product,
+            subject=subject,
+            total_fen=total_fen,
+            details=parameters,
+            **columns,
+        )
+        self._db.session.add(payment)
+        return payment
+
+    def checkout_url(self, payment: Any) -> str:
+        """Returns the URL of the page that shows the order and the ways to pay it."""
+        return self._token_url("checkout", payment)
+
+    def pay_url(self, payment: Any, *, bank: str | None = None) -> str:
+        """Returns the URL that sends the buyer on to Alipay.
+
+        :param bank: on the legacy gateway, the code of the bank that the buyer chose.
+        """
+        return self._token_url("pay", payment, bank=bank)
+
+    def result_url(self, payment: Any) -> str:
+        """Returns the URL of the page that says what became of the payment."""
+        if self.result_endpoint is not None:
+            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
+        return self._token_url("result", payment)
+
+    def status_url(self, payment: Any) -> str:
+        """Returns the URL of the payment's status as JSON, for pages that wait for it."""
+        return self._token_url("status", payment, purpose="result")
+
+    def gateway_url(self, payment: Any, *, bank: str | None = None) -> str:
+        """Returns the signed URL at Alipay.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        return self.gateway_request(payment, bank=bank).url
+
+    def gateway_request(
+        self, payment: Any, *, bank: str | None = None, charset: str | None = None
+    ) -> SignedRequest:
+        """Returns the signed request, which can be a form as well as a URL.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :param charset: another charset than the configured one.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        config = self.config
+        gateway = config.gateway if charset is None else config.gateway.in_charset(charset)
+        user_agent = request.user_agent.string if has_request_context() else ""
+        signed = gateway.pay(
+            payment.product or gateway.product_for(user_agent),
+            out_trade_no=payment.out_trade_no,
+            subject=payment.subject,
+            total_amount=to_yuan(payment.total_fen),
+            expires_at=payment.expires_at,
+            bank=bank,
+            notify_url=config.notify_url or self._outside("notify"),
+            return_url=config.return_url or self._outside("return"),
+            **(payment.details or {}),
+        )
+        return self._at_simulator(signed)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The client of the current app's gateway, for everything else."""
+        return self.config.gateway
+
+    @property
+    def config(self) -> Config:
+        """The current app's configuration of this merchant."""
+        return self.state.config
+
+    @property
+    def state(self) -> State:
+        """All that belongs to the current app.
+
+        :raises RuntimeError: outside an app, or in one that did not register the blueprint.
+        """
+        try:
+            return states(current_app)[self]
+        except KeyError:
+            raise RuntimeError(
+                f"the blueprint '{self.name}' is not registered in this app: "
+                "did you forget app.register_blueprint(…)?"
+            ) from None
+
+    def ledger(self) -> Ledger:
+        """Returns the ledger of this merchant in the app's session."""
+        return Ledger(
+            self._db.session,
+            self._models,
+            merchant=self.config.merchant,
+            callbacks=self._callbacks,
+        )
+
+    def _add_callback(self, event: str, callback: F) -> F:
+        self._callbacks[event].append(callback)
+        return callback
+
+    def _add_routes(self) -> None:
+        pages = Pages(self)
+        self.add_url_rule("/checkout/<token>", "checkout", pages.checkout)
+        self.add_url_rule("/pay/<token>", "pay", pages.pay)
+        self.add_url_rule("/notify", "notify", self._notify.notify, methods=["POST"])
+        self.add_url_rule("/return", "return", pages.come_back)
+        self.add_url_rule("/result/<token>", "result", pages.result)
+        self.add_url_rule("/status/<token>", "status", pages.status)
+        self.register_error_handler(BadToken, pages.refuse_token)
+        self.register_error_handler(NotificationRefused, pages.refuse_return)
+        self.after_request(keep_private)
+        self.before_app_request(lambda: self._exempt_from_csrf(current_app))
+
+    def _register_in(self, setup: BlueprintSetupState) -> None:
+        app = cast("Flask", setup.app)
+        states(app)[self] = build_state(setup, self._config_prefix)
+        self._exempt_from_csrf(app)
+
+    def _exempt_from_csrf(self, app: Flask) -> None:
+        """Alipay has no CSRF token, and the simulator's forms carry none.
+
+        Flask-WTF's CSRFProtect may have come to the app before us, and then asks before we hear of
+        a request; or after us, and then it is not there yet when we are registered. So it is told
+        at both times.
+        """
+        csrf = app.extensions.get("csrf")
+        if csrf is None:
+            return
+        csrf.exempt(self._notify.notify)
+        gateway = states(app)[self].simulator_gateway
+        if gateway is not None:
+            csrf.exempt(app.blueprints[gateway.rpartition(".")[0]])
+
+    def _token_url(
+        self, route: str, payment: Any, *, purpose: str | None = None, bank: str | None = None
+    ) -> str:
+        state = self.state
+        token = state.tokens.make(purpose or route, payment.out_trade_no)
+        return url_for(state.endpoint_of(route), token=token, bank=bank)
+
+    def _outside(self, route: str) -> str:
+        return url_for(self.state.endpoint_of(route), _external=True)
+
+    def _at_simulator(self, signed: SignedRequest) -> SignedRequest:
+        """The embedded simulator is wherever this site is."""
+        gateway = self.state.simulator_gateway
+        if gateway is None:
+            return signed
+        return replace(signed, gateway_url=url_for(gateway, _external=True))
+
+    def _split(self, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Parts what is for the app's class from what is for the gateway."""
+        columns: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
+        mapped = inspect(self._models.Payment).attrs
+        for name, value in details.items():
+            if name in _LEDGERS or name in _OURS:
+                raise InvalidParameter(name, "is not the caller's to set")
+            (columns if name in mapped else parameters)[name] = value
+        expires_at = columns.get("expires_at")
+        if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
+            raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
+        return columns, parameters
+
+
+def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
+    """When a payment with one of the gateways' own timeouts expires."""
+    for name in _TIMEOUTS:
+        minutes = timeout_minutes(name, parameters[name]) if name in parameters else None
+        if minutes is not None:
+            return utc_now() + timedelta(minutes=minutes)
+    return None
+
+
+def _check_json(parameters: Mapping[str, Any]) -> None:
+    """What waits for the buyer in the database has to survive as JSON."""
+    for name, value in parameters.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise InvalidParameter(name, "must be text or a whole number to be kept") from None

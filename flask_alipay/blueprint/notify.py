@@ -1,0 +1,180 @@
+"""What happens when Alipay calls: the way of one notification, step by step.
+
+Raw body → parsed and verified → confirmed by ``notify_verify`` (legacy gateway) → read into types →
+our account → the ledger. Every refusal is one named exception, caught in one place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING
+
+from flask import Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from ..exceptions import (
+    BadNotification,
+    BodyTooLarge,
+    ConfirmationUnknown,
+    NotConfirmed,
+    NotificationRefused,
+    OutcomeUnknown,
+    WrongAccount,
+)
+from ..mapi import MapiGateway
+from ..notification import Notification, verify
+from ..signals import notification_refused, payment_failed, payment_paid, payment_refunded
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
+
+    from ..config import Config
+    from ..ledger import Settlement
+    from .extension import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+#: Far more than any notification has.
+MAX_BODY = 64 * 1024
+
+_SIGNALS = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
+
+
+class Notify:
+    """The route that Alipay calls.
+
+    :param alipay: the blueprint.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint) -> None:
+        self._alipay = alipay
+
+    def notify(self) -> Response:
+        """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
+        try:
+            settlement = self._receive(read_body())
+        except NotificationRefused as error:
+            logger.warning(
+                "notification refused (%s): %s; out_trade_no=%s notify_id=%s",
+                error.reason,
+                error,
+                error.out_trade_no,
+                error.notify_id,
+            )
+            self._send(notification_refused, error=error)
+            return _answer("fail", error.status)
+        for event in settlement.events:
+            if event in _SIGNALS:
+                self._send(_SIGNALS[event], payment=settlement.payment)
+        return _answer("success", 200)
+
+    def _receive(self, body: bytes) -> Settlement:
+        config = self._alipay.config
+        params = verify(body, config.signer, config.charset)
+        if config.notify_verify:
+            confirm(config, params.get("notify_id"))
+        notification = Notification.from_params(params)
+        check_account(config, notification)
+        settlement = self._alipay.ledger().settle(notification)
+        logger.info(
+            "notification %s: %s is %s; notify_id=%s",
+            settlement.outcome,
+            notification.out_trade_no,
+            notification.trade_status,
+            notification.notify_id,
+        )
+        return settlement
+
+    def _send(self, signal: NamedSignal, **what: object) -> None:
+        """Tells observers. It is committed: whatever they raise changes nothing."""
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        for receiver in signal.receivers_for(app):
+            try:
+                receiver(app, alipay=self._alipay, **what)
+            except Exception:
+                logger.exception("a receiver of the signal %s raised", signal.name)
+
+
+def read_body() -> bytes:
+    """Returns the raw body of the current request, if it is a form of reasonable size.
+
+    :raises BadNotification: otherwise.
+    """
+    if request.mimetype not in ("application/x-www-form-urlencoded", ""):
+        raise BadNotification("it is not a form")
+    if (request.content_length or 0) > MAX_BODY:
+        raise BodyTooLarge("it is larger than any notification")
+    try:
+        # get_data finds what something before us in the app has read, and does not stop by itself.
+        body = _read(request.stream, MAX_BODY + 1) or request.get_data()
+    except HTTPException as error:
+        raise BadNotification(f"its body cannot be read ({error.name})") from None
+    if len(body) > MAX_BODY:
+        raise BodyTooLarge("it is larger than any notification")
+    if not body and request.content_length:
+        raise BadNotification("something in the app has read the form before (a before_request?)")
+    return body
+
+
+def _read(stream: IO[bytes], most: int) -> bytes:
+    """Reads a stream that may hand out less at a time than it is asked for, and has no end."""
+    pieces = []
+    while most > 0 and (piece := stream.read(most)):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
+def confirm(config: Config, notify_id: str | None) -> None:
+    """Asks Alipay whether it sent this: the second check, after the signature.
+
+    :raises NotConfirmed: if it did not, or does not answer in time.
+    """
+    if not notify_id:
+        raise NotConfirmed("it has no notify_id to ask Alipay about")
+    assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
+    try:
+        confirmed = config.gateway.notify_verify(notify_id)
+    except OutcomeUnknown as error:
+        raise ConfirmationUnknown(f"notify_verify: {error}", notify_id=notify_id) from None
+    if not confirmed:
+        raise NotConfirmed("notify_verify: Alipay does not own up to it", notify_id=notify_id)
+
+
+def check_account(config: Config, notification: Notification) -> None:
+    """Checks that a well-signed notification is about this merchant's money.
+
+    On the open platform the application must be ours. The legacy gateway's RSA key signs for all
+    merchants: the seller must be ours, and where the payload names none (cross-border ones do not),
+    the MD5 key or ``notify_verify`` must have shown that it is.
+
+    :raises WrongAccount: otherwise.
+    """
+    if not is_ours(config, notification.params, confirmed=config.notify_verify):
+        raise WrongAccount(
+            "it is about somebody else's account",
+            out_trade_no=notification.out_trade_no,
+            notify_id=notification.notify_id,
+        )
+
+
+def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
+    """Tells whether well-signed parameters, of a notification or a return, are about this merchant.
+
+    :param confirmed: whether ``notify_verify`` has shown that they are.
+    """
+    seller_id, seller_email = params.get("seller_id"), params.get("seller_email")
+    if config.protocol == "openapi":
+        of_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
+        return params.get("app_id") == config.merchant and of_seller
+    if not seller_id and not seller_email:
+        return confirmed or config.signer.sign_type == "MD5"
+    if seller_id in (config.merchant, config.seller_id) and seller_id:
+        return True
+    ours = config.seller_email
+    return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()
+
+
+def _answer(word: str, status: int) -> Response:
+    return Response(word, status, mimetype="text/plain")

@@ -1,0 +1,200 @@
+"""What the buyer sees. Each page is found by its token alone: no session, no cookie."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, jsonify, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..banks import OFFERED, bank_name
+from ..china_time import from_china
+from ..exceptions import BadToken, ExpiredToken, InvalidParameter, NotificationRefused
+from ..models import utc_now
+from ..money import to_yuan
+from ..notification import verify
+from ..trade_status import TradeStatus
+from .notify import is_ours
+
+if TYPE_CHECKING:
+    from .extension import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+# No form on any page, so none has anywhere to go; a link to the shop's own pictures may be put into
+# a template that overrides ours.
+_POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+# In English only: the template has better words, and these serve an app that replaces it.
+_ERRORS = {
+    400: ("This address is not complete", "Something in it is missing or was changed."),
+    404: ("There is nothing here", "The link is not one of ours, or is not complete."),
+    410: ("This page has expired", "Links to a payment stop working after a while."),
+}
+
+
+class Pages:
+    """The routes for buyers.
+
+    :param alipay: the blueprint.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint) -> None:
+        self._alipay = alipay
+
+    def checkout(self, token: str) -> BaseResponse:
+        """Shows the order and the ways to pay it."""
+        payment = self._find("checkout", token)
+        if payment_state(payment) != "waiting":
+            return redirect(self._alipay.result_url(payment), 303)
+        return self._page(
+            "checkout.html",
+            **self._about(payment),
+            pay_url=self._alipay.pay_url(payment),
+            banks=self._banks(payment),
+            result_url=self._alipay.result_url(payment),
+            problem_url=None,
+        )
+
+    def pay(self, token: str) -> BaseResponse:
+        """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
+        payment = self._find("pay", token)
+        if payment_state(payment) != "waiting":
+            return redirect(self._alipay.result_url(payment), 303)
+        bank = request.args.get("bank")
+        try:
+            return redirect(self._alipay.gateway_url(payment, bank=bank), 303)
+        except InvalidParameter as error:
+            # The payment was checked when it was made. The bank and the host that our addresses are
+            # on come from the browser.
+            logger.warning("pay refused: %s", error)
+            return self._error(400)
+
+    def come_back(self) -> BaseResponse:
+        """Sends a buyer who comes back from Alipay on to the result, without a word of what the
+        URL says: it carries buyer data, and proves nothing that the ledger does not know.
+        """
+        config, query = self._alipay.config, self._signed_query()
+        if not query and config.show_url:
+            return redirect(config.show_url, 303)  # gave up at Alipay: there is nothing to say
+        params = verify(query, config.signer, config.charset)
+        payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
+        if payment is None or not is_ours(config, params, confirmed=False):
+            raise BadToken("the return is about no payment of ours")
+        told = from_china(params.get("timestamp") or params.get("notify_time"))
+        # Kept and opened again, the return must not outlive the result page.
+        if utc_now() - (told or payment.created_at) > timedelta(seconds=config.result_max_age):
+            raise ExpiredToken("the return is too old")
+        return redirect(self._alipay.result_url(payment), 303)
+
+    def result(self, token: str) -> BaseResponse:
+        """Shows how the payment stands, in the ledger's word and nobody else's."""
+        payment = self._find("result", token)
+        state = payment_state(payment)
+        again = self._alipay.checkout_url(payment) if state == "waiting" else None
+        return self._page("result.html", **self._about(payment), state=state, pay_url=again)
+
+    def status(self, token: str) -> BaseResponse:
+        """Tells a waiting page how the payment stands."""
+        payment = self._find("result", token)
+        return jsonify(
+            out_trade_no=payment.out_trade_no,
+            trade_status=payment.trade_status,
+            paid=payment.paid,
+        )
+
+    def refuse_token(self, error: BadToken) -> BaseResponse:
+        """Answers a link that is no good, or no longer."""
+        return self._error(410 if isinstance(error, ExpiredToken) else 404)
+
+    def refuse_return(self, error: NotificationRefused) -> BaseResponse:
+        """Answers a return that Alipay did not sign."""
+        logger.warning("return refused (%s): %s", error.reason, error)
+        return self._error(400)
+
+    def _find(self, purpose: str, token: str) -> Any:
+        payment = self._alipay.ledger().find(self._alipay.state.tokens.read(purpose, token))
+        if payment is None:
+            raise BadToken("the token is for a payment that is not in the ledger")
+        return payment
+
+    def _signed_query(self) -> bytes:
+        """The query as it came, without what the shop put into ``RETURN_URL`` itself."""
+        own = self._alipay.config.return_query
+        fields = request.query_string.split(b"&")
+        return b"&".join(
+            field for field in fields if field.partition(b"=")[0].decode("latin-1") not in own
+        )
+
+    def _about(self, payment: Any) -> dict[str, Any]:
+        return {
+            "payment": payment,
+            "total": to_yuan(payment.total_fen),
+            "status_url": self._alipay.status_url(payment),
+        }
+
+    def _banks(self, payment: Any) -> list[dict[str, str]]:
+        if self._alipay.config.protocol != "mapi":
+            return []
+        language = _language()
+        return [
+            {
+                "code": code,
+                "name": bank_name(code, language),
+                "url": self._alipay.pay_url(payment, bank=code),
+            }
+            for code in OFFERED
+        ]
+
+    def _page(self, template: str, status: int = 200, **context: Any) -> Response:
+        config, nonce = self._alipay.config, secrets.token_urlsafe(16)
+        text = render_template(
+            f"alipay/{template}",
+            nonce=nonce,
+            lang=_language(),
+            shop_url=config.show_url,
+            simulator=config.simulator,
+            **context,
+        )
+        response = make_response(text, status)
+        response.headers["Content-Security-Policy"] = _POLICY.format(nonce=nonce)
+        return response
+
+    def _error(self, status: int) -> Response:
+        title, message = _ERRORS[status]
+        return self._page("error.html", status, title=title, message=message)
+
+
+def payment_state(payment: Any) -> str:
+    """Says how a payment stands, in one word for buyers.
+
+    :returns: ``paid``, ``refunded`` (all of it), ``failed`` (closed early), ``expired`` (its time
+        is over, and no money has been heard of) or ``waiting``.
+    """
+    if payment.paid:
+        return "refunded" if payment.refunded_fen >= payment.total_fen else "paid"
+    closed = payment.trade_status == TradeStatus.TRADE_CLOSED
+    moment = payment.closed_at if closed and payment.closed_at else utc_now()
+    # Alipay's times are whole seconds.
+    if payment.expires_at is not None and payment.expires_at.replace(microsecond=0) <= moment:
+        return "expired"
+    return "failed" if closed else "waiting"
+
+
+def keep_private(response: BaseResponse) -> BaseResponse:
+    """Keeps what our routes answer out of caches, frames and other sites' logs."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _language() -> str:
+    return request.accept_languages.best_match(("zh", "en"), "en")

@@ -1,0 +1,75 @@
+"""What belongs to one app: made when the blueprint is registered, kept in ``app.extensions``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ..config import Config, wants_simulator
+from ..exceptions import ConfigurationError
+from ..settings import Settings
+from .tokens import Tokens
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.blueprints import BlueprintSetupState
+
+
+@dataclass(frozen=True)
+class State:
+    """One registration of the blueprint in one app."""
+
+    #: The merchant.
+    config: Config
+    #: The words in our URLs.
+    tokens: Tokens
+    #: The name that the blueprint is registered under, dotted where it is nested.
+    endpoint: str
+    #: The endpoint of the simulator's gateway, where it is on.
+    simulator_gateway: str | None
+
+    def endpoint_of(self, route: str) -> str:
+        """Returns the endpoint of one of our routes, for ``url_for`` from anywhere."""
+        return f"{self.endpoint}.{route}"
+
+
+def build_state(setup: BlueprintSetupState, prefix: str) -> State:
+    """Reads the app's configuration and makes what belongs to it.
+
+    :param setup: Flask's word about where the blueprint is being registered.
+    :param prefix: of the settings.
+    :raises ConfigurationError: names the setting at fault, never its value.
+    """
+    app = cast("Flask", setup.app)
+    settings = Settings(app.config, prefix)
+    endpoint = ".".join(filter(None, (setup.name_prefix, setup.name)))
+    gateway: str | None = None
+    if wants_simulator(settings):
+        from .embedded import embed  # only where it is wanted: nothing of it is in other processes
+
+        config, gateway = embed(app, setup, settings, endpoint)
+    else:
+        config = Config.from_mapping(app.config, prefix)
+    return State(config, _tokens(app, config), endpoint, gateway)
+
+
+def _tokens(app: Flask, config: Config) -> Tokens:
+    if not app.secret_key:
+        raise ConfigurationError(
+            "'SECRET_KEY' must be set: it signs the tokens in payment links", "SECRET_KEY"
+        )
+    fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+    if isinstance(fallbacks, (str, bytes)):
+        # Taken for a list, each of its characters would be a key.
+        raise ConfigurationError(
+            "'SECRET_KEY_FALLBACKS' must be a list of keys", "SECRET_KEY_FALLBACKS"
+        )
+    # itsdangerous wants the oldest first, Flask lists the newest first.
+    keys = (*reversed(list(fallbacks)), app.secret_key)
+    return Tokens(keys, config.merchant, config.result_max_age)
+
+
+def states(app: Flask) -> dict[Any, State]:
+    """Returns all that is kept for an app, by blueprint."""
+    found: dict[Any, State] = app.extensions.setdefault("alipay", {})
+    return found
