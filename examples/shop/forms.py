@@ -1,0 +1,34 @@
+"""Forms that only our own pages can send: a signed token in the form, matching the session's."""
+
+from __future__ import annotations
+
+import secrets
+from hmac import compare_digest
+
+from flask import abort, current_app, request, session
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+MAX_AGE = 24 * 60 * 60
+
+
+def form_token() -> str:
+    """Returns the token that a form carries in its hidden field ``token``."""
+    if "form" not in session:
+        session["form"] = secrets.token_urlsafe(16)
+    return str(_serializer().dumps(session["form"]))
+
+
+def check_token() -> None:
+    """Refuses a form without a good token. For ``before_request``."""
+    if request.method != "POST":
+        return
+    try:
+        seed = _serializer().loads(request.form.get("token", ""), max_age=MAX_AGE)
+    except BadSignature:
+        seed = ""
+    if not seed or not compare_digest(seed, session.get("form", "")):
+        abort(400, "This form is too old, or is not ours. Please go back, reload and try again.")
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="shop-form")

@@ -1,0 +1,162 @@
+"""What the shop remembers: its own tables, and Alipay's three beside them."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timezone
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, String, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
+
+from .catalogue import CATALOGUE
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+db = SQLAlchemy(model_class=Base)
+
+OPEN, PAID, FAILED, EXPIRED = "open", "paid", "failed", "expired"
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class Stock(db.Model):
+    """How much of a product is left to be sold. The check is the last guard against overselling."""
+
+    __table_args__ = (CheckConstraint("pieces >= 0", name="ck_stock_pieces"),)
+
+    slug: Mapped[str] = mapped_column(String(40), primary_key=True)
+    pieces: Mapped[int]
+
+
+class Order(db.Model):
+    """Who has the link has the order: ``token`` is the only way in, and cannot be guessed."""
+
+    __tablename__ = "shop_order"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(
+        String(32), unique=True, default=lambda: secrets.token_urlsafe(18)
+    )
+    state: Mapped[str] = mapped_column(String(16), default=OPEN, index=True)
+    #: The way it is paid, by name. Shops change; an old order may name a way that is gone.
+    method: Mapped[str] = mapped_column(String(20), default="alipay")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    pay_by: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+    items: Mapped[list[Item]] = relationship(order_by="Item.slug", back_populates="order")
+    #: Oldest first. A second one is made when the buyer tries again after the first has failed.
+    payments: Mapped[list[Payment]] = relationship(order_by="Payment.id", back_populates="order")
+    shipment: Mapped[Shipment | None] = relationship(back_populates="order")
+
+    @property
+    def number(self) -> str:
+        return f"T{self.id + 1000}"
+
+    @property
+    def total_fen(self) -> int:
+        return sum(item.fen for item in self.items)
+
+    @property
+    def payment(self) -> Payment | None:
+        """The latest payment; the only one that counts while the order is open."""
+        return self.payments[-1] if self.payments else None
+
+    @property
+    def expires_at(self) -> datetime:
+        # SQLite and MySQL forget the time zone. What we stored was UTC.
+        return self.pay_by.replace(tzinfo=timezone.utc) if not self.pay_by.tzinfo else self.pay_by
+
+    @property
+    def shown_state(self) -> str:
+        """What the buyer is told. The record may lag behind the clock, see ``close_overdue``."""
+        return EXPIRED if self.state == OPEN and self.expires_at <= now() else self.state
+
+    def move(self, *states: str, to: str, **values: Any) -> bool:
+        """Moves the order from one of ``states`` on, unless somebody else was faster.
+
+        Notification, clock and buyer may all want to at the same moment. Whoever's ``UPDATE``
+        finds the order still in one of ``states`` gets ``True``, and does what follows, once.
+        """
+        moved = db.session.execute(
+            update(Order)
+            .where(Order.id == self.id, Order.state.in_(states))
+            .values(state=to, **values)
+            .execution_options(synchronize_session=False)
+        )
+        db.session.refresh(self)
+        return bool(moved.rowcount)
+
+
+class Item(db.Model):
+    """A line of an order, with the price of that day."""
+
+    __tablename__ = "order_item"
+    __table_args__ = (CheckConstraint("quantity > 0", name="ck_order_item_quantity"),)
+
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), primary_key=True)
+    slug: Mapped[str] = mapped_column(String(40), primary_key=True)
+    title: Mapped[str] = mapped_column(String(80))
+    quantity: Mapped[int]
+    price_fen: Mapped[int] = mapped_column(BigInteger)
+
+    order: Mapped[Order] = relationship(back_populates="items")
+
+    @property
+    def fen(self) -> int:
+        return self.quantity * self.price_fen
+
+
+class Shipment(db.Model):
+    """A parcel to be packed. Unique per order: nobody gets their tea twice."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), unique=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    #: Paid so late that the tea had gone to somebody else: to be sent with the next delivery.
+    waits_for_stock: Mapped[bool] = mapped_column(default=False)
+
+    order: Mapped[Order] = relationship(back_populates="shipment")
+
+
+class Payment(PaymentMixin, db.Model):
+    """Flask-Alipay's columns, and ours: the order that is paid. Several payments may try."""
+
+    order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), index=True)
+    order: Mapped[Order] = relationship(back_populates="payments")
+
+
+class Refund(RefundMixin, db.Model):
+    pass
+
+
+class Notification(NotificationMixin, db.Model):
+    pass
+
+
+def prepare_tables() -> None:
+    """Makes the tables and fills the shelf, where that has not been done yet."""
+    try:
+        _create_and_stock()
+    except (IntegrityError, OperationalError, ProgrammingError):
+        # Another worker is starting at this moment and was faster: now it is all there.
+        db.session.rollback()
+        _create_and_stock()
+
+
+def _create_and_stock() -> None:
+    db.create_all()
+    known = set(db.session.scalars(select(Stock.slug)))
+    for product in CATALOGUE.values():
+        if product.slug not in known:
+            db.session.add(Stock(slug=product.slug, pieces=product.stock))
+    db.session.commit()

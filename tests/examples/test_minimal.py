@@ -1,0 +1,57 @@
+"""The shop in one file."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from .buyer import Buyer
+from .conftest import EXAMPLES, dispose
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """Run from a copy, so that its database is the test's own."""
+    monkeypatch.syspath_prepend(tmp_path)
+    place = shutil.copy(EXAMPLES / "minimal.py", tmp_path / f"minimal_{tmp_path.name}.py")
+    app = ScriptInfo(app_import_path=str(place)).load_app()
+    yield app
+    dispose(app)
+
+
+@pytest.fixture
+def buyer(app: Flask) -> Buyer:
+    return Buyer(app)
+
+
+def cashier(buyer: Buyer) -> str:
+    """Buys, and goes as far as the cashier's page."""
+    checkout = urlsplit(buyer.send("/buy", {}).location).path
+    (pay,) = buyer.ways_to_pay(checkout).values()
+    gateway = buyer.look(pay).location
+    return urlsplit(buyer.look(gateway).location).path
+
+
+def test_it_has_fewer_than_fifty_lines() -> None:
+    assert len((EXAMPLES / "minimal.py").read_text().splitlines()) < 50
+
+
+def test_it_has_one_button(buyer: Buyer) -> None:
+    assert re.findall(r"<button>(.*?)</button>", buyer.look("/").text) == ["Buy tea"]
+
+
+def test_what_is_paid_is_shipped(buyer: Buyer) -> None:
+    buyer.send(f"{cashier(buyer)}/pay", {})
+    assert "shipped: 1" in buyer.look("/").text
+
+
+def test_what_is_not_paid_is_not_shipped(buyer: Buyer) -> None:
+    buyer.send(f"{cashier(buyer)}/close", {})
+    assert "shipped: 0" in buyer.look("/").text

@@ -1,0 +1,417 @@
+"""The example shop, bought from as a visitor would."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.cli import ScriptInfo
+from sqlalchemy import func, select
+
+from .buyer import Buyer
+from .conftest import EXAMPLES, dispose
+
+OpenShop = Callable[..., Flask]
+
+MERCHANTS = {
+    "open platform": {},
+    "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
+    "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
+    "legacy gateway with RSA": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_SIGN_TYPE": "RSA"},
+}
+
+
+@pytest.fixture
+def app(open_shop: OpenShop) -> Flask:
+    return open_shop()
+
+
+@pytest.fixture
+def buyer(app: Flask) -> Buyer:
+    return Buyer(app)
+
+
+@pytest.fixture(params=MERCHANTS.values(), ids=MERCHANTS.keys())
+def merchant(request: pytest.FixtureRequest) -> dict[str, str]:
+    settings: dict[str, str] = request.param
+    return settings
+
+
+class Books:
+    """The shop's tables, looked at and changed in contexts of their own."""
+
+    def __init__(self, app: Flask, models: Any) -> None:
+        self._app = app
+        self._models = models
+
+    def pieces(self, slug: str) -> int:
+        with self._app.app_context():
+            stock = self._models.db.session.get(self._models.Stock, slug)
+            return int(stock.pieces)
+
+    def put(self, slug: str, pieces: int) -> None:
+        with self._app.app_context():
+            self._models.db.session.get(self._models.Stock, slug).pieces = pieces
+            self._models.db.session.commit()
+
+    def count(self, name: str) -> int:
+        with self._app.app_context():
+            query = select(func.count()).select_from(getattr(self._models, name))
+            return int(self._models.db.session.scalar(query))
+
+    def waiting_shipments(self) -> list[bool]:
+        with self._app.app_context():
+            return list(
+                self._models.db.session.scalars(select(self._models.Shipment.waits_for_stock))
+            )
+
+    def change(self, order: str, **values: Any) -> None:
+        with self._app.app_context():
+            self._order(order, **values)
+            self._models.db.session.commit()
+
+    def let_time_pass(self, order: str) -> None:
+        self.change(order, pay_by=self._models.now() - timedelta(minutes=2))
+
+    def _order(self, order: str, **values: Any) -> None:
+        token = order.rsplit("/", 1)[1]
+        query = select(self._models.Order).where(self._models.Order.token == token)
+        found = self._models.db.session.scalar(query)
+        for name, value in values.items():
+            setattr(found, name, value)
+
+
+@pytest.fixture
+def books(app: Flask, shop: ModuleType) -> Books:
+    return Books(app, shop.models)
+
+
+# Starting
+
+
+def test_it_starts_by_the_command_in_its_docstring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path / 'shop.db'}")
+    monkeypatch.setenv("FLASK_SECRET_KEY", "not a secret")
+    app = ScriptInfo(app_import_path=str(EXAMPLES / "shop")).load_app()
+    assert app.test_client().get("/").status_code == 200
+    dispose(app)
+
+
+def test_it_may_start_twice_on_one_database(open_shop: OpenShop) -> None:
+    open_shop()
+    assert open_shop().test_client().get("/").status_code == 200
+
+
+def test_the_simulator_is_on_by_itself(app: Flask) -> None:
+    assert app.config["ALIPAY_SIMULATOR"] is True
+
+
+def test_real_credentials_turn_the_simulator_off(open_shop: OpenShop) -> None:
+    app = open_shop(
+        {
+            "ALIPAY_PARTNER": "2088123456789012",
+            "ALIPAY_KEY": "a key that opens nothing at all.",
+            "ALIPAY_SELLER_EMAIL": "shop@example.com",
+        }
+    )
+    assert app.config["ALIPAY_SIMULATOR"] is False
+
+
+@pytest.mark.parametrize("name", ["ALIPAY_PROTOCOL", "FLASK_ALIPAY_PROTOCOL"])
+def test_the_environment_configures_it(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "mapi")
+    assert open_shop().config["ALIPAY_PROTOCOL"] == "mapi"
+
+
+def test_what_the_caller_says_wins(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "from the environment")
+    assert open_shop({"SECRET_KEY": "from the caller"}).config["SECRET_KEY"] == "from the caller"
+
+
+def test_the_secret_key_outlives_a_restart(open_shop: OpenShop) -> None:
+    first, second = open_shop(), open_shop()
+    assert first.config["SECRET_KEY"] == second.config["SECRET_KEY"]
+    assert len(first.config["SECRET_KEY"]) == 64
+
+
+def test_the_secret_key_is_readable_by_its_owner_alone(app: Flask) -> None:
+    place = Path(app.instance_path) / "secret_key"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert [path.name for path in place.parent.glob("tmp*")] == []
+
+
+# Ordering
+
+
+def test_the_catalogue_shows_every_product(buyer: Buyer, shop: ModuleType) -> None:
+    page = buyer.look("/").text
+    assert all(
+        product.title.split(" (")[0] in page for product in shop.catalogue.CATALOGUE.values()
+    )
+
+
+def test_an_order_takes_its_goods_off_the_shelf(buyer: Buyer, books: Books) -> None:
+    before = books.pieces("dragon-well")
+    buyer.order(dragon_well=2, gaiwan=1)
+    assert books.pieces("dragon-well") == before - 2
+
+
+def test_the_last_piece_is_sold_once(buyer: Buyer, books: Books) -> None:
+    books.put("gaiwan", 1)
+    buyer.order(gaiwan=1)
+    assert buyer.try_to_order(gaiwan=1).status_code == 409
+
+
+def test_an_order_that_cannot_be_filled_takes_nothing(buyer: Buyer, books: Books) -> None:
+    books.put("gaiwan", 1)
+    before = books.pieces("dragon-well")
+    assert buyer.try_to_order(dragon_well=3, gaiwan=2).status_code == 409
+    assert books.pieces("dragon-well") == before
+    assert books.count("Order") == 0
+
+
+def test_many_buyers_at_once_get_no_more_than_there_is(
+    open_shop: OpenShop, shop: ModuleType, database_url: str
+) -> None:
+    app = open_shop({"SQLALCHEMY_DATABASE_URI": database_url})
+    books = Books(app, shop.models)
+    books.put("gaiwan", 3)
+    buyers = [Buyer(app) for _ in range(8)]
+    with ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda buyer: buyer.try_to_order(gaiwan=1), buyers))
+    assert sorted(answer.status_code for answer in answers) == [303] * 3 + [409] * 5
+    assert books.pieces("gaiwan") == 0
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "21", "two", "1.5", "", "9" * 5000])
+def test_an_order_of_no_sensible_quantity_is_refused(buyer: Buyer, quantity: str) -> None:
+    assert buyer.try_to_order(dragon_well=quantity).status_code == 400
+
+
+def test_the_browser_cannot_name_a_price(buyer: Buyer) -> None:
+    order = buyer.order(dragon_well=1, price_fen=1, total_fen=1)
+    assert "¥88.00" in buyer.look(order).text
+
+
+def test_a_form_without_a_token_is_refused(buyer: Buyer) -> None:
+    assert buyer.send("/orders", {"method": "alipay", "dragon-well": "1"}).status_code == 400
+
+
+def test_a_form_with_the_token_of_another_visitor_is_refused(app: Flask, buyer: Buyer) -> None:
+    stolen = Buyer(app).token()
+    buyer.token()
+    form = {"token": stolen, "method": "alipay", "dragon-well": "1"}
+    assert buyer.send("/orders", form).status_code == 400
+
+
+def test_an_order_is_listed_where_it_was_placed_and_nowhere_else(app: Flask, buyer: Buyer) -> None:
+    order = buyer.order(keemun=1)
+    assert order in buyer.look("/orders").text
+    assert order not in Buyer(app).look("/orders").text
+
+
+def test_who_has_the_link_sees_the_order(app: Flask, buyer: Buyer) -> None:
+    assert Buyer(app).look(buyer.order(keemun=1)).status_code == 200
+
+
+def test_an_order_that_does_not_exist_is_not_found(buyer: Buyer) -> None:
+    assert buyer.look("/order/T1001").status_code == 404
+
+
+# Paying
+
+
+def test_a_paid_order_is_paid_and_shipped(
+    open_shop: OpenShop, shop: ModuleType, merchant: dict[str, str]
+) -> None:
+    app = open_shop(merchant)
+    buyer, books = Buyer(app), Books(app, shop.models)
+    order = buyer.order(big_red_robe=2)
+    buyer.end(order, "pay")
+    assert buyer.state(order) == "paid"
+    assert books.waiting_shipments() == [False]
+
+
+def test_the_whole_way_works_on_every_database(
+    open_shop: OpenShop, shop: ModuleType, database_url: str
+) -> None:
+    app = open_shop({"SQLALCHEMY_DATABASE_URI": database_url})
+    buyer, books = Buyer(app), Books(app, shop.models)
+    order = buyer.order(big_red_robe=2, gaiwan=1)
+    buyer.end(order, "close")
+    assert buyer.state(order) == "failed"
+    buyer.end(order, "pay")
+    assert buyer.state(order) == "paid"
+    assert books.count("Shipment") == 1
+
+
+def test_an_order_waits_until_it_is_paid(buyer: Buyer) -> None:
+    order = buyer.order(keemun=1)
+    buyer.cashier(order)
+    assert buyer.state(order) == "open"
+
+
+@pytest.mark.parametrize(("ending", "state"), [("close", "failed"), ("expire", "expired")])
+def test_an_order_whose_trade_was_closed_gives_its_goods_back(
+    open_shop: OpenShop, shop: ModuleType, merchant: dict[str, str], ending: str, state: str
+) -> None:
+    app = open_shop(merchant)
+    buyer, books = Buyer(app), Books(app, shop.models)
+    before = books.pieces("keemun")
+    order = buyer.order(keemun=4)
+    buyer.end(order, ending)
+    assert buyer.state(order) == state
+    assert books.pieces("keemun") == before
+    assert books.count("Shipment") == 0
+
+
+def test_our_pages_lead_back_to_the_orders(buyer: Buyer) -> None:
+    checkout = buyer.checkout(buyer.order(keemun=1))
+    result = re.search(r'href="([^"]+/result/[^"]+)"', buyer.look(checkout).text)
+    assert result is not None
+    assert 'href="/orders"' in buyer.look(result[1]).text
+
+
+def test_who_tries_again_gets_a_second_payment(buyer: Buyer, books: Books) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "close")
+    buyer.end(order, "pay")
+    assert buyer.state(order) == "paid"
+    assert books.count("Payment") == 2
+
+
+def test_pressing_pay_twice_makes_one_payment(buyer: Buyer, books: Books) -> None:
+    order = buyer.order(keemun=1)
+    buyer.checkout(order)
+    buyer.checkout(order)
+    assert books.count("Payment") == 1
+
+
+def test_who_tries_again_too_late_hears_that_it_is_sold_out(buyer: Buyer, books: Books) -> None:
+    order = buyer.order(gaiwan=1)
+    buyer.end(order, "close")
+    books.put("gaiwan", 0)
+    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert answer.status_code == 409
+    assert "Gaiwan" in answer.text
+    assert buyer.state(order) == "failed"
+
+
+def test_who_never_goes_to_pay_gives_the_goods_back_in_the_end(buyer: Buyer, books: Books) -> None:
+    before = books.pieces("keemun")
+    order = buyer.order(keemun=4)
+    books.let_time_pass(order)
+    assert "The time to pay is over" in buyer.look(order).text
+    assert books.pieces("keemun") == before
+
+
+def test_an_order_that_is_overdue_cannot_be_paid_though_nobody_has_closed_it_yet(
+    buyer: Buyer, books: Books, shop: ModuleType
+) -> None:
+    order = buyer.order(keemun=1)
+    books.change(order, pay_by=shop.models.now() - timedelta(seconds=1))
+    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert answer.location.endswith(order)
+    assert buyer.state(order) == "expired"
+
+
+def test_money_that_comes_after_all_is_a_sale(buyer: Buyer, books: Books) -> None:
+    before = books.pieces("keemun")
+    order = buyer.order(keemun=1)
+    cashier = buyer.cashier(order)
+    books.let_time_pass(order)
+    buyer.look("/")
+    buyer.send(f"{cashier}/pay", {})
+    assert buyer.state(order) == "paid"
+    assert books.pieces("keemun") == before - 1
+
+
+def test_money_that_comes_when_all_is_sold_is_a_sale_from_the_next_delivery(
+    buyer: Buyer, books: Books
+) -> None:
+    order = buyer.order(keemun=1, gaiwan=1)
+    cashier = buyer.cashier(order)
+    books.let_time_pass(order)
+    buyer.look("/")
+    books.put("keemun", 0)
+    left = books.pieces("gaiwan")
+    buyer.send(f"{cashier}/pay", {})
+    assert books.waiting_shipments() == [True]
+    assert books.pieces("gaiwan") == left
+    assert "next delivery" in buyer.look(order).text
+
+
+def test_an_order_paid_twice_is_shipped_once(
+    buyer: Buyer, books: Books, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = buyer.order(keemun=1)
+    first = buyer.cashier(order)
+    books.let_time_pass(order)
+    buyer.look("/")
+    buyer.end(order, "pay")
+    buyer.send(f"{first}/pay", {})
+    assert books.count("Shipment") == 1
+    assert "paid twice" in caplog.text
+
+
+def test_a_first_payment_that_is_closed_late_does_not_end_the_second(
+    buyer: Buyer, books: Books
+) -> None:
+    order = buyer.order(keemun=1)
+    first = buyer.cashier(order)
+    books.let_time_pass(order)
+    buyer.look("/")
+    buyer.checkout(order)
+    buyer.send(f"{first}/close", {})
+    assert buyer.state(order) == "open"
+
+
+def test_a_merchant_on_the_legacy_gateway_offers_banks(open_shop: OpenShop) -> None:
+    buyer = Buyer(open_shop({"ALIPAY_PROTOCOL": "mapi"}))
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay", way="China Merchants Bank")
+    assert buyer.state(order) == "paid"
+
+
+def test_the_open_platform_offers_no_banks(buyer: Buyer) -> None:
+    assert len(buyer.ways_to_pay(buyer.checkout(buyer.order(keemun=1)))) == 1
+
+
+# Ways to pay that are gone
+
+
+def test_the_page_of_an_order_whose_method_is_gone_says_so(buyer: Buyer, books: Books) -> None:
+    order = buyer.order(keemun=1)
+    books.change(order, method="wechat")
+    page = buyer.look(order)
+    assert page.status_code == 200
+    assert "WeChat Pay" in page.text
+
+
+@pytest.mark.parametrize("method", ["wechat", "nothing anybody knows"])
+def test_paying_by_a_method_that_is_gone_gets_a_clear_page(
+    buyer: Buyer, books: Books, method: str
+) -> None:
+    order = buyer.order(keemun=1)
+    books.change(order, method=method[:20])
+    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert answer.status_code == 409
+    assert "The shop does not take" in answer.text
+
+
+def test_ordering_by_a_method_that_is_gone_gets_a_clear_page(buyer: Buyer, books: Books) -> None:
+    answer = buyer.try_to_order(method="wechat", keemun=1)
+    assert answer.status_code == 409
+    assert books.count("Order") == 0

@@ -1,0 +1,236 @@
+"""The way of a buyer through the shop, the checkout and the simulated Alipay, in a real browser."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+OpenShop = Callable[..., Flask]
+OpenTab = Callable[..., "Page"]
+#: The pages ask every two seconds at first.
+SOON = 10_000
+
+MERCHANTS = {
+    "open platform": {},
+    "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
+    "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
+}
+
+
+@pytest.fixture
+def app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
+    """The shop; a test that wants another merchant is parametrized with its settings."""
+    return open_shop(getattr(request, "param", None))
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[str]:
+    """The address where the shop is served."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the tabs have written to their consoles: nothing, in the end."""
+    return []
+
+
+@pytest.fixture
+def open_tab(browser: Browser, site: str, complaints: list[str]) -> Iterator[OpenTab]:
+    """Opens tabs of the site, each in a browser profile of its own."""
+    contexts = []
+
+    def open_one(**options: Any) -> Page:
+        context = browser.new_context(base_url=site, **options)
+        context.on("console", lambda message: complaints.append(message.text))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def tab(open_tab: OpenTab) -> Page:
+    return open_tab()
+
+
+def order_tea(tab: Page) -> str:
+    """From the catalogue to the order's page; returns its address."""
+    tab.goto("/")
+    tab.get_by_role("link", name="Dragon Well").click()
+    tab.get_by_label("Quantity").select_option("2")
+    tab.get_by_role("button", name="Buy now").click()
+    tab.wait_for_url("**/order/*")
+    return tab.url
+
+
+def go_to_checkout(tab: Page) -> None:
+    tab.get_by_role("button", name="Pay ¥176.00").click()
+    tab.wait_for_url("**/checkout/*")
+
+
+def open_cashier(tab: Page) -> Page:
+    """Follows the main way to pay, which opens a new tab."""
+    with tab.expect_popup() as opened:
+        tab.locator("[data-pay]").first.click()
+    opened.value.wait_for_load_state()
+    return opened.value
+
+
+def heading(tab: Page) -> str:
+    return tab.get_by_role("heading").first.inner_text()
+
+
+def press(cashier: Page, event: str) -> None:
+    cashier.locator(f"form[action$='/{event}'] button").click()
+    cashier.wait_for_load_state()
+
+
+@pytest.mark.parametrize(
+    ("event", "title", "order_title"),
+    [
+        ("pay", "Payment received", "Thank you, it is paid"),
+        ("close", "Payment not made", "The payment was not made"),
+        ("expire", "The time to pay is over", "The time to pay is over"),
+    ],
+)
+def test_whatever_happens_at_alipay_the_waiting_tab_moves_on_to_it(
+    tab: Page, event: str, title: str, order_title: str
+) -> None:
+    order = order_tea(tab)
+    go_to_checkout(tab)
+    press(open_cashier(tab), event)
+    tab.wait_for_url("**/result/*", timeout=SOON)
+    assert heading(tab) == title
+    tab.goto(order)
+    assert heading(tab) == order_title
+
+
+@pytest.mark.parametrize("app", MERCHANTS.values(), ids=MERCHANTS.keys(), indirect=True)
+def test_the_buyer_who_paid_is_brought_back_to_the_result(tab: Page) -> None:
+    order_tea(tab)
+    go_to_checkout(tab)
+    cashier = open_cashier(tab)
+    press(cashier, "pay")
+    cashier.wait_for_url("**/result/*", timeout=SOON)
+    assert heading(cashier) == "Payment received"
+
+
+def test_the_order_page_changes_by_itself(open_tab: OpenTab) -> None:
+    tab, watching = open_tab(), open_tab()
+    watching.goto(order_tea(tab))
+    go_to_checkout(tab)
+    press(open_cashier(tab), "pay")
+    watching.get_by_role("heading", name="Thank you, it is paid").wait_for(timeout=SOON)
+
+
+def test_who_comes_back_too_early_hears_that_it_is_not_paid_yet(tab: Page) -> None:
+    order_tea(tab)
+    go_to_checkout(tab)
+    cashier = open_cashier(tab)
+    tab.get_by_role("link", name="Payment completed").click()
+    tab.get_by_role("heading", name="Not paid yet").wait_for()
+    press(cashier, "pay")
+    tab.get_by_role("heading", name="Payment received").wait_for(timeout=SOON)
+
+
+def test_who_has_a_problem_is_back_at_the_ways_to_pay(tab: Page) -> None:
+    order_tea(tab)
+    go_to_checkout(tab)
+    open_cashier(tab)
+    tab.get_by_role("button", name="I had a problem").click()
+    assert tab.get_by_role("dialog").count() == 0
+    assert tab.locator("[data-pay]").first.is_visible()
+
+
+def test_a_network_that_fails_for_a_moment_does_no_harm(tab: Page, complaints: list[str]) -> None:
+    order_tea(tab)
+    go_to_checkout(tab)
+    tab.route("**/status/*", lambda route: route.abort())
+    with tab.expect_event("requestfailed", timeout=SOON):
+        press(open_cashier(tab), "pay")
+    tab.unroute("**/status/*")
+    tab.wait_for_url("**/result/*", timeout=SOON)
+    complaints.clear()  # the browser's own, about the network
+
+
+def test_when_the_time_is_over_there_is_nothing_left_to_press(
+    app: Flask, shop: ModuleType, tab: Page
+) -> None:
+    order_tea(tab)
+    with app.app_context():
+        soon = shop.models.now() + timedelta(seconds=3)
+        shop.models.db.session.scalar(select(shop.models.Order)).pay_by = soon
+        shop.models.db.session.scalar(select(shop.models.Payment)).expires_at = soon
+        shop.models.db.session.commit()
+    go_to_checkout(tab)
+    assert "Pay within" in tab.locator("#clock").inner_text()
+    tab.get_by_role("alert").wait_for(timeout=SOON)
+    assert not tab.locator("[data-pay]").first.is_visible()
+
+
+def test_everything_works_without_script(open_tab: OpenTab) -> None:
+    tab = open_tab(java_script_enabled=False)
+    order = order_tea(tab)
+    go_to_checkout(tab)
+    press(open_cashier(tab), "pay")
+    tab.get_by_role("link", name="See how the payment stands").click()
+    assert heading(tab) == "Payment received"
+    tab.goto(order)
+    assert heading(tab) == "Thank you, it is paid"
+
+
+def test_without_script_the_waiting_page_looks_again_by_itself(open_tab: OpenTab) -> None:
+    tab = open_tab(java_script_enabled=False)
+    order_tea(tab)
+    go_to_checkout(tab)
+    cashier = open_cashier(tab)
+    tab.get_by_role("link", name="See how the payment stands").click()
+    assert heading(tab) == "Not paid yet"
+    press(cashier, "pay")
+    tab.get_by_role("heading", name="Payment received").wait_for(timeout=2 * SOON)
+
+
+def test_a_chinese_browser_is_spoken_to_in_chinese(open_tab: OpenTab) -> None:
+    tab = open_tab(locale="zh-CN")
+    order_tea(tab)
+    go_to_checkout(tab)
+    assert tab.title() == "订单支付"
+    press(open_cashier(tab), "pay")
+    tab.wait_for_url("**/result/*", timeout=SOON)
+    assert heading(tab) == "支付成功"
+
+
+@pytest.mark.parametrize("app", [{"ALIPAY_PROTOCOL": "mapi"}], ids=["with banks"], indirect=True)
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_page_is_wider_than_the_screen(open_tab: OpenTab, width: int) -> None:
+    tab = open_tab(viewport={"width": width, "height": 700})
+    pages = ["/", "/tea/big-red-robe", "/orders", order_tea(tab)]
+    go_to_checkout(tab)
+    pages += [tab.url, str(tab.locator("#already a").get_attribute("href"))]
+    for page in pages:
+        tab.goto(page)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
