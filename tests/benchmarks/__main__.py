@@ -1,0 +1,9 @@
+"""Runs all benchmarks and prints their ratios: ``python -m tests.benchmarks``."""
+
+from __future__ import annotations
+
+from . import importing, signing
+
+if __name__ == "__main__":
+    signing.main()
+    importing.main()
