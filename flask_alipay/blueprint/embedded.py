@@ -6,6 +6,7 @@ A development server with one thread would wait for itself for ever if it asked 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -35,15 +36,12 @@ def embed(
     """
     mount = (setup.url_prefix or "").rstrip("/")
     inside = InProcess(app, f"{mount}/notify")
-    sign_type = settings.text("SIGN_TYPE")
+    protocol, charset = settings.protocol() or "openapi", settings.charset()
+    sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
+    # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
+    post = None if settings.is_set("NOTIFY_URL") else inside.post
     try:
-        simulator = Simulator(
-            protocol=settings.protocol() or "openapi",
-            charset=settings.charset(),
-            sign_type=sign_type and sign_type.upper(),
-            # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
-            post=None if settings.is_set("NOTIFY_URL") else inside.post,
-        )
+        simulator = Simulator(protocol=protocol, charset=charset, sign_type=sign_type, post=post)
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     name = f"{endpoint.replace('.', '_')}_simulator"

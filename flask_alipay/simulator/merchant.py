@@ -1,18 +1,25 @@
 """The one merchant whom the simulator knows: its numbers, its keys, and Alipay's key.
 
-The keys are made once per process, when the first simulator is: never at import, and never known to
-anybody else, so that nothing a simulator signs is worth anything elsewhere.
+The keys are made when the first simulator is: never at import, and never known to anybody else, so
+that nothing a simulator signs is worth anything elsewhere. They are kept in a file where there is a
+folder for it, so that an app's processes (a second worker, a command) are one merchant.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import secrets
+import tempfile
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from ..keys import generate_private_key
+from ..exceptions import AlipayError, ConfigurationError
+from ..keys import generate_private_key, load_private_key, private_pem
 from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
 
@@ -57,14 +64,57 @@ class Merchant:
         return {signer.sign_type: signer for signer in signers}
 
 
+#: The file that keeps the keys. They open nothing but simulators.
+KEYS_FILE = "alipay_simulator_keys.json"
+
 _lock = threading.Lock()
-_merchant: Merchant | None = None
+_merchants: dict[Path | None, Merchant] = {}
 
 
-def the_merchant() -> Merchant:
-    """Returns this process's merchant; the first call makes its keys."""
-    global _merchant  # once per process is the promise
+def the_merchant(folder: Path | None = None) -> Merchant:
+    """Returns the merchant of a folder, or this process's; the first call makes its keys.
+
+    :param folder: where its keys are kept, readable by this user alone. Where nothing can be
+        written there, they are this process's.
+    :raises ConfigurationError: if the file in it is something else.
+    """
     with _lock:
-        if _merchant is None:
-            _merchant = Merchant.new()
-        return _merchant
+        if folder not in _merchants:
+            _merchants[folder] = Merchant.new() if folder is None else _kept(folder / KEYS_FILE)
+        return _merchants[folder]
+
+
+def _kept(file: Path) -> Merchant:
+    if not file.exists():
+        new = Merchant.new()
+        try:
+            _write(file, new)
+        except OSError:
+            return new
+    # Read in any case: another process may have been quicker.
+    try:
+        keys = json.loads(file.read_text("ascii"))
+        private = (load_private_key(keys[name]) for name in ("private_key", "alipay_private_key"))
+        return Merchant(*private, md5_key=str(keys["md5_key"]))
+    except (OSError, ValueError, KeyError, TypeError, AlipayError):
+        raise ConfigurationError(
+            f"{file.name} in the instance folder holds no keys of the simulator: delete it",
+            "SIMULATOR",
+        ) from None
+
+
+def _write(file: Path, merchant: Merchant) -> None:
+    """Writes the file whole or not at all, unless it is there; only this user can read it."""
+    keys = {
+        "private_key": private_pem(merchant.private_key),
+        "alipay_private_key": private_pem(merchant.alipay_private_key),
+        "md5_key": merchant.md5_key,
+    }
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as new:
+            json.dump(keys, new)
+        with contextlib.suppress(FileExistsError):
+            os.link(name, file)
+    finally:
+        Path(name).unlink()

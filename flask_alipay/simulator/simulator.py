@@ -56,6 +56,7 @@ class Simulator:
         base_url: str | None = None,
         post: Post | None = None,
         clock: Clock | None = None,
+        keys: Path | None = None,
     ) -> None:
         _check(protocol, charset, sign_type)
         self._protocol = protocol
@@ -65,7 +66,7 @@ class Simulator:
         #: Tells the time.
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
-        self.merchant = the_merchant()
+        self.merchant = the_merchant(keys)
         #: The trades, by the merchant's numbers.
         self.trades = TradeStore()
         notify_ids = NotifyIds()

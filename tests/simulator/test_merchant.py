@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 
+import pytest
+
+from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.signer import Rsa2Signer
-from flask_alipay.simulator.merchant import Merchant, the_merchant
+from flask_alipay.simulator.merchant import KEYS_FILE, Merchant, the_merchant
 
 
 def test_the_keys_are_made_once_per_process():
@@ -45,3 +49,40 @@ def test_no_key_is_in_the_repr():
 def test_the_md5_key_has_alipays_shape():
     assert len(the_merchant().md5_key) == 32
     assert the_merchant().md5_key.isalnum()
+
+
+def test_a_folder_keeps_its_merchant_for_other_processes(tmp_path):
+    program = (
+        "import sys, pathlib\n"
+        "from flask_alipay.simulator.merchant import the_merchant\n"
+        "print(the_merchant(pathlib.Path(sys.argv[1])).md5_key)\n"
+    )
+    keys = [
+        subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert keys[0] == keys[1]
+    assert keys[0].strip() == the_merchant(tmp_path).md5_key
+
+
+def test_the_kept_keys_are_for_their_owner_alone(tmp_path):
+    the_merchant(tmp_path)
+    (file,) = tmp_path.iterdir()  # and no half-written one beside it
+    assert file.name == KEYS_FILE
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_folder_that_cannot_be_written_to_does_no_harm(tmp_path):
+    assert the_merchant(tmp_path / "nowhere").md5_key
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"private_key": 1}', "\0", "not json"])
+def test_a_file_that_holds_something_else_is_named(tmp_path, text):
+    (tmp_path / KEYS_FILE).write_text(text)
+    with pytest.raises(ConfigurationError, match=KEYS_FILE):
+        the_merchant(tmp_path)
