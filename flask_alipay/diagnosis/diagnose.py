@@ -1,0 +1,277 @@
+"""From a payload and keys to a verdict with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from .. import notification
+from ..exceptions import BadNotification, BadSignature
+from ..keys import public_key_der
+from ..signer import Md5Signer, RsaSigner, Signer
+from . import hints
+from .evidence import Evidence, gather, printable
+from .mistakes import Undone, find, fitting_charset
+from .reason import Reason
+from .seal import MD5_SHAPE, Seal, open_seal, rsa_signature, seals
+
+_NO_OTHERS: Mapping[str, Signer] = {}
+_SIGN_TYPES = ("MD5", "RSA", "RSA2", "DSA")
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is the matter with one payload."""
+
+    #: Whether it verifies with the configured key and algorithm, as the notification route would
+    #: have it.
+    valid: bool
+    #: A word for programs, one of :attr:`Reason.ALL`.
+    reason: str
+    #: What is wrong and what to do, for people; empty if nothing is.
+    hint: str
+    #: The configured algorithm, with which it was checked.
+    sign_type: str
+    #: The charset in which it verifies.
+    charset: str | None = None
+    #: The RSA key that made the signature, where one of those at hand did.
+    key: rsa.RSAPublicKey | None = field(default=None, repr=False)
+    #: The parameters, as far as they could be read.
+    params: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def diagnose(
+    payload: bytes | Mapping[str, str],
+    signer: Signer,
+    *,
+    charset: str = "utf-8",
+    others: Mapping[str, Signer] = _NO_OTHERS,
+    own_key: rsa.RSAPublicKey | None = None,
+) -> Diagnosis:
+    """Tells whether a payload verifies and, if it does not, why.
+
+    Whatever mistake it names was proven by undoing it; where several causes look the same (with MD5
+    an altered word and a wrong key do), it says that they do.
+
+    :param payload: the form body or query string as it came over the wire or, with less to go by,
+        parameters that somebody has decoded.
+    :param signer: the configured signer.
+    :param charset: the configured charset.
+    :param others: signers that are not configured but known, by whose they are, in words that
+        follow "signed with".
+    :param own_key: the public half of the merchant's own private key, to recognise it where it does
+        not belong; the signer's by default.
+    :raises ConfigurationError: if the signer has no key to verify with.
+    """
+    evidence = gather(payload, charset)
+    params, refused = _verify(payload, signer, charset)
+    if evidence is None:
+        hint = f"There are no parameters to be read in it: {refused or 'it is empty'}."
+        return Diagnosis(False, Reason.UNREADABLE, hint, signer.sign_type)
+    if params:
+        return _verified(params, signer, evidence)
+    if own_key is None and isinstance(signer, RsaSigner):
+        own_key = signer.own_public_key
+    return _Case(evidence, signer, others, own_key, refused).solve()
+
+
+def _verify(
+    payload: bytes | Mapping[str, str], signer: Signer, charset: str
+) -> tuple[Mapping[str, str], str]:
+    """Does what the notification route does. Returns the parameters, or why they cannot be read."""
+    try:
+        if isinstance(payload, bytes):
+            return notification.verify(payload, signer, charset), ""
+        return (payload if notification.verify_params(payload, signer, charset) else {}), ""
+    except BadSignature:
+        return {}, ""
+    except BadNotification as error:
+        return {}, str(error)
+
+
+def _verified(params: Mapping[str, str], signer: Signer, evidence: Evidence) -> Diagnosis:
+    charset, key = None, None
+    for seal in seals(params["sign"], signer):
+        charset = fitting_charset(seal, Undone(params), evidence)
+        if charset is not None:
+            key = seal.key
+            break
+    return Diagnosis(True, Reason.OK, "", signer.sign_type, charset, key, params)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A payload that does not verify, before the questions that are asked of it in order."""
+
+    evidence: Evidence
+    signer: Signer
+    others: Mapping[str, Signer]
+    own_key: rsa.RSAPublicKey | None
+    #: Why the notification route would not even read it.
+    refused: str
+
+    def solve(self) -> Diagnosis:
+        questions: tuple[Callable[[], Diagnosis | None], ...] = (
+            self._is_it_a_form,
+            self._is_it_signed,
+            self._are_the_words_changed,
+            self._did_somebody_known_sign,
+            self._is_it_another_algorithm,
+            self._is_the_signature_damaged,
+            self._is_the_key_ones_own,
+        )
+        for question in questions:
+            answer = question()
+            if answer is not None:
+                return answer
+        return self._unexplained()
+
+    def _because(self, reason: str, hint: str, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
+        if self.refused and reason not in (Reason.MALFORMED, Reason.CHARSET):
+            hint = f"{hint} Besides, the notification route refuses it unread: {self.refused}."
+        return Diagnosis(
+            False, reason, hint, self.signer.sign_type, key=key, params=self.evidence.params
+        )
+
+    @property
+    def _said(self) -> str:
+        """The sign type that the payload gives itself, if it is one."""
+        said = self.evidence.params.get("sign_type", "")
+        return said if said in _SIGN_TYPES else ""
+
+    @property
+    def _sign(self) -> str:
+        """The signature, with ``+`` put back where a form lost them: base64 has no spaces."""
+        return self.evidence.sign.replace(" ", "+")
+
+    def _is_it_a_form(self) -> Diagnosis | None:
+        if self.evidence.repeated:
+            names = ", ".join(printable(name) for name in self.evidence.repeated)
+            return self._because(
+                Reason.MALFORMED,
+                f"It repeats {names}: Alipay sends each parameter once, and of two nobody can say "
+                "which was signed. Look for what adds one on the way.",
+            )
+        if self.refused and self.evidence.said in self.evidence.readings:
+            return self._because(
+                Reason.MALFORMED,
+                f"It is refused unread: {self.refused}. If it was copied, copy the raw body, in "
+                "which every & = and % inside a value is percent-encoded.",
+            )
+        return None
+
+    def _is_it_signed(self) -> Diagnosis | None:
+        if self._sign:
+            return None
+        return self._because(
+            Reason.MISSING_SIGN,
+            "It has no sign. Either Alipay did not send it, or it was cut short: an unquoted & "
+            "ends a command in a shell, and a # the query of a URL.",
+        )
+
+    def _are_the_words_changed(self) -> Diagnosis | None:
+        for seal in seals(self._sign, self.signer):
+            if seal.sign_type != self.signer.sign_type:
+                changed = "" if self._fits(seal) else hints.CHANGED_BESIDES
+                return self._mismatch(f"It was signed with {seal.sign_type}{changed}", seal.key)
+            if self._sign != self.evidence.sign and self._fits(seal):
+                return self._because(Reason.PLUS_SPACE, hints.SIGN_WITH_SPACES, seal.key)
+            found = find(seal, self.evidence)
+            if found is not None:
+                reason, undone = found
+                return self._because(reason, undone.hint, seal.key)
+            if seal.key is not None:
+                return self._because(Reason.ALTERED, hints.ALTERED, seal.key)
+        return None
+
+    def _did_somebody_known_sign(self) -> Diagnosis | None:
+        signature = rsa_signature(self._sign)
+        if self.own_key and signature and open_seal(signature, self.own_key):
+            return self._because(Reason.OWN_SIGNATURE, hints.OWN_SIGNATURE, self.own_key)
+        if isinstance(self.signer, Md5Signer):
+            trimmed = self.signer.trimmed()
+            if trimmed is not None and any(map(self._fits, seals(self._sign, trimmed))):
+                return self._because(Reason.WRONG_KEY, hints.STRAY_SPACE)
+        for whose, other in self.others.items():
+            for seal in seals(self._sign, other):
+                fits = self._fits(seal)
+                if fits or seal.key is not None:
+                    return self._signed_by(whose, seal, fits)
+        return None
+
+    def _signed_by(self, whose: str, seal: Seal, fits: bool) -> Diagnosis:
+        words = "" if fits else hints.CHANGED_BESIDES
+        if seal.sign_type != self.signer.sign_type:
+            return self._mismatch(
+                f"It was signed with {seal.sign_type} and {whose}{words}", seal.key
+            )
+        return self._because(
+            Reason.WRONG_KEY,
+            f"It was signed with {whose}{words}, which is not configured. Configure the key of the "
+            "account that this payload belongs to.",
+            seal.key,
+        )
+
+    def _is_it_another_algorithm(self) -> Diagnosis | None:
+        md5, configured_md5 = bool(MD5_SHAPE.fullmatch(self._sign)), self.signer.sign_type == "MD5"
+        if md5 and not configured_md5:
+            return self._mismatch("Its signature is one of MD5")
+        if configured_md5 and not md5 and rsa_signature(self._sign) is not None:
+            return self._mismatch(f"Its signature is one of {self._rsa_said()}")
+        if self._said and self._said != self.signer.sign_type:
+            return self._mismatch(f"It says that it is signed with {self._said}")
+        return None
+
+    def _rsa_said(self) -> str:
+        return self._said if self._said in ("RSA", "RSA2") else "RSA or RSA2"
+
+    def _mismatch(self, finding: str, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
+        return self._because(
+            Reason.SIGN_TYPE_MISMATCH,
+            f"{finding}, but {self.signer.sign_type} is what is configured. Set the sign type (and "
+            "the key that goes with it) to what the account uses; a payload is never allowed to "
+            "choose its own.",
+            key,
+        )
+
+    def _is_the_signature_damaged(self) -> Diagnosis | None:
+        md5 = self.signer.sign_type == "MD5"
+        if (MD5_SHAPE.fullmatch(self._sign) if md5 else rsa_signature(self._sign)) is not None:
+            return None
+        return self._because(Reason.ALTERED, hints.DAMAGED)
+
+    def _is_the_key_ones_own(self) -> Diagnosis | None:
+        if not isinstance(self.signer, RsaSigner) or self.own_key is None:
+            return None
+        own = public_key_der(self.own_key)
+        if all(public_key_der(key) == own for key in self.signer.public_keys):
+            return self._because(Reason.OWN_PUBLIC_KEY, hints.OWN_PUBLIC_KEY)
+        return None
+
+    def _unexplained(self) -> Diagnosis:
+        if not isinstance(self.signer, RsaSigner):
+            return self._because(Reason.ALTERED, hints.ALTERED_OR_OTHER_KEY)
+        bits = 8 * len(rsa_signature(self._sign) or b"")
+        sizes = sorted({key.key_size for key in self.signer.public_keys})
+        if bits not in sizes:
+            have = " and ".join(map(str, sizes))
+            finding = f"It was signed with an RSA key of {bits} bits; the one here has {have}"
+        else:
+            finding = "None of the keys here made its signature (unless that itself was altered)"
+        return self._because(Reason.WRONG_KEY, f"{finding}. {self._where_to_find_the_key()}")
+
+    def _where_to_find_the_key(self) -> str:
+        if self.evidence.params.get("app_id"):
+            return (
+                "Take Alipay's public key of just this app_id from the console (not the "
+                "application's own public key), and mind whether it is the sandbox or production."
+            )
+        return (
+            "A payload of the legacy gateway verifies with Alipay's published key of that gateway; "
+            "one of the open platform would name its app_id."
+        )
+
+    def _fits(self, seal: Seal) -> bool:
+        return fitting_charset(seal, Undone(self.evidence.params), self.evidence) is not None

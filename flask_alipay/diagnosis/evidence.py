@@ -1,0 +1,115 @@
+"""A payload read tolerantly: what an endpoint refuses is still evidence."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from ..exceptions import InvalidParameter
+from ..signer import codec
+
+#: The charsets that Alipay has ever signed in.
+CHARSETS = ("utf-8", "gbk", "gb18030")
+
+# Far more than any payload has, and few enough to try things with each of them.
+_MAX_FIELDS = 200
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What can be read out of a payload that does not verify."""
+
+    #: The parameters in the likeliest reading.
+    params: Mapping[str, str]
+    #: The charset that the payload names or, if it names none, the configured one.
+    said: str
+    #: Every reading by its charset; a single one, by ``""``, where text was given and not bytes.
+    readings: Mapping[str, Mapping[str, str]]
+    #: Names that occur more than once.
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> str:
+        """The signature; empty without one."""
+        return self.params.get("sign", "")
+
+    @property
+    def charsets(self) -> tuple[str, ...]:
+        """The charsets that it may have been signed in, the likeliest first."""
+        return tuple(_known((self.said, *CHARSETS)))
+
+
+def gather(payload: bytes | Mapping[str, str], charset: str) -> Evidence | None:
+    """Reads a payload in every charset that it can be read in.
+
+    :param payload: a form body, or parameters that somebody has decoded already.
+    :param charset: the configured charset.
+    :returns: ``None`` if there are no parameters in it.
+    """
+    if not isinstance(payload, bytes):
+        return Evidence(payload, _said(payload, charset), {"": payload}) if payload else None
+    pairs = _pairs(payload)
+    plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
+    said = _said(plain, charset)
+    readings: dict[str, dict[str, str]] = {}
+    for name in _known((said, charset, *CHARSETS)):
+        params = _decoded(pairs, codec(name))
+        if params and params not in readings.values():
+            readings[name] = params
+    if not readings:
+        return None
+    names = Counter(name.decode("latin-1") for name, _ in pairs)
+    repeated = tuple(name for name, count in names.items() if count > 1)
+    return Evidence(next(iter(readings.values())), said, readings, repeated)
+
+
+def printable(text: str) -> str:
+    """Returns a stranger's text so that it can stand in a message: short, plain, on one line."""
+    return re.sub(r"[^\w.\-\[\]]", "?", text, flags=re.ASCII)[:40]
+
+
+def _said(params: Mapping[str, str], configured: str) -> str:
+    return params.get("charset") or params.get("_input_charset") or configured
+
+
+def _known(names: Iterable[str]) -> Iterator[str]:
+    """Those that exist, each codec once."""
+    seen = set()
+    for name in names:
+        try:
+            python_name = codec(name)
+        except InvalidParameter:
+            continue
+        if python_name not in seen:
+            seen.add(python_name)
+            yield name
+
+
+def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
+    """The form percent-decoded once, in bytes still: latin-1 holds each byte as one character."""
+    if b"=" not in body:
+        return []
+    try:
+        pairs = parse_qsl(
+            body.decode("latin-1"),
+            keep_blank_values=True,
+            encoding="latin-1",
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError:
+        return []
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+def _decoded(pairs: list[tuple[bytes, bytes]], python_name: str) -> dict[str, str]:
+    """The parameters in one charset, or none; of a name that occurs twice the first counts."""
+    params: dict[str, str] = {}
+    try:
+        for name, value in pairs:
+            params.setdefault(name.decode(python_name), value.decode(python_name))
+    except UnicodeDecodeError:
+        return {}
+    return params
