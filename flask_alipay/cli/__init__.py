@@ -1,0 +1,107 @@
+"""The command line: ``flask alipay …`` in an app, ``python -m flask_alipay …`` without one.
+
+``sign_url``
+    one signed test URL
+``verify_notify``
+    whether a captured payload verifies and, if not, why
+``captures``
+    payloads out of whatever somebody captured
+``keyring``
+    the keys to verify with, and what to call them
+``verdict``
+    what is said about a payload, to people and to programs
+``credentials``
+    options and environment variables, where there is no app
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .._version import __version__
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+
+class LaterCommand(click.Command):
+    """A command that is loaded when it is asked for: each app carries the group, few run it.
+
+    :param name: on the command line.
+    :param load: makes the command itself.
+    """
+
+    def __init__(self, name: str, load: Callable[[], click.Command]) -> None:
+        super().__init__(name)
+        self._load = load
+
+    @cached_property
+    def command(self) -> click.Command:
+        """The command itself."""
+        return self._load()
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Hands over to the command: the context is its own."""
+        return self.command.make_context(*args, **extra)
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Returns the command's."""
+        return self.command.get_short_help_str(limit)
+
+
+def attach(group: click.Group, blueprint: AlipayBlueprint | None = None) -> None:
+    """Gives a command group its commands.
+
+    :param group: a blueprint's, which is ``flask alipay`` unless it has another name; or one that
+        needs no app.
+    :param blueprint: the merchant that the commands speak for; without one, options and environment
+        say who that is.
+    """
+
+    def load_sign_url() -> click.Command:
+        from .sign_url import sign_url_command
+
+        return _in_app(sign_url_command(blueprint), blueprint)
+
+    def load_verify_notify() -> click.Command:
+        from .verify_notify import verify_notify_command
+
+        return _in_app(verify_notify_command(blueprint), blueprint)
+
+    group.help = group.help or "Take Alipay payments: sign, verify, look into."
+    group.add_command(LaterCommand("sign-url", load_sign_url))
+    group.add_command(LaterCommand("verify-notify", load_verify_notify))
+
+
+def _in_app(command: click.Command, blueprint: AlipayBlueprint | None) -> click.Command:
+    if blueprint is not None and command.callback is not None:
+        from flask.cli import with_appcontext
+
+        command.callback = with_appcontext(command.callback)
+    return command
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="In an app that registers AlipayBlueprint the same commands are at 'flask alipay'; "
+    "there they use the app's configuration.",
+)
+@click.version_option(__version__, prog_name="Flask-Alipay")
+def main() -> None:
+    """Tools for Alipay's signatures that need no app.
+
+    Credentials come from options or from environment variables: FLASK_ALIPAY_APP_ID,
+    FLASK_ALIPAY_PRIVATE_KEY_PATH and so on, named as in the app's configuration (the prefix
+    ALIPAY_ alone will do too).
+
+    \b
+    Example:
+      python -m flask_alipay verify-notify captured.txt --public-key alipay.pem
+    """
+
+
+attach(main)

@@ -1,0 +1,164 @@
+"""The merchant's credentials where there is no app: options first, then the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from ..config import Config
+from ..exceptions import ConfigurationError
+from ..mapi import MAPI_PUBLIC_KEY
+
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
+
+#: How environment variables may begin; the first one counts, as in ``from_prefixed_env``.
+PREFIXES = ("FLASK_ALIPAY_", "ALIPAY_")
+
+# Each option and the setting that it stands for.
+_SETTINGS = {
+    "app_id": "APP_ID",
+    "private_key": "PRIVATE_KEY_PATH",
+    "public_key": "PUBLIC_KEY_PATH",
+    "partner": "PARTNER",
+    "key": "KEY",
+    "seller_email": "SELLER_EMAIL",
+    "seller_id": "SELLER_ID",
+    "sign_type": "SIGN_TYPE",
+    "gateway_url": "GATEWAY_URL",
+    "notify_url": "NOTIFY_URL",
+    "return_url": "RETURN_URL",
+    "protocol": "PROTOCOL",
+}
+
+# What an option puts out of force in the environment, besides its own setting.
+_INSTEAD_OF = {
+    "PRIVATE_KEY_PATH": ("PRIVATE_KEY",),
+    "PUBLIC_KEY_PATH": ("PUBLIC_KEY",),
+    "SELLER_EMAIL": ("SELLER_ID",),
+}
+
+_FILE = click.Path(exists=True, dir_okay=False)
+_ASK = "-"
+
+
+def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value != _ASK:
+        return value
+    return str(click.prompt("MD5 key", hide_input=True, err=True))
+
+
+def key_option(command: F) -> F:
+    """Adds ``--key``."""
+    return click.option(
+        "--key",
+        is_flag=False,
+        flag_value=_ASK,
+        callback=_asked,
+        help="The MD5 key of the legacy gateway. Whoever else uses this machine can see it among "
+        "the running commands: better set FLASK_ALIPAY_KEY, or end with --key alone to be asked.",
+    )(command)
+
+
+def sign_type_option(command: F) -> F:
+    """Adds ``--sign-type``."""
+    return click.option(
+        "--sign-type",
+        type=click.Choice(["MD5", "RSA", "RSA2"], case_sensitive=False),
+        metavar="[MD5|RSA|RSA2]",
+        help="The algorithm that is configured.",
+    )(command)
+
+
+def credential_options(command: click.Command) -> None:
+    """Adds the options for a merchant's credentials to a command that is made already."""
+    options = (
+        click.option("--app-id", help="The application on the open platform."),
+        click.option("--private-key", type=_FILE, help="The file with your private key."),
+        click.option("--public-key", type=_FILE, help="The file with Alipay's public key."),
+        click.option("--partner", help="The account on the legacy gateway, 2088..."),
+        key_option,
+        click.option("--seller-email", help="Legacy gateway: who gets the money, by login name."),
+        click.option("--seller-id", help="Who gets the money, by account number."),
+        sign_type_option,
+        click.option("--protocol", type=click.Choice(["openapi", "mapi"]), help="Which gateway."),
+        click.option("--gateway-url", help="Another gateway: the sandbox, a simulator ..."),
+        click.option("--notify-url", help="Where Alipay tells about the payment."),
+        click.option("--return-url", help="Where the buyer comes back to."),
+    )
+    for add in options:
+        add(command)
+
+
+def environment(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Returns the settings in environment variables, as they would stand in ``app.config``."""
+    found: dict[str, Any] = {}
+    for prefix in reversed(PREFIXES):
+        for name, value in environ.items():
+            if name.startswith(prefix) and value.strip():
+                found[f"ALIPAY_{name.removeprefix(prefix)}"] = _value(value)
+    return found
+
+
+def merchant_config(options: Mapping[str, str | None]) -> Config:
+    """Returns the configuration that options and environment make, for signing.
+
+    :param options: the values of :func:`credential_options`.
+    :raises click.UsageError: says what is missing or wrong, and where to give it.
+    """
+    settings = {**environment(), **_given(options)}
+    settings.pop("ALIPAY_SIMULATOR", None)  # it lives in an app
+    if not settings.get("ALIPAY_APP_ID") and not settings.get("ALIPAY_PARTNER"):
+        raise click.UsageError(
+            "Whose account is it? Give --app-id and --private-key (open platform), or --partner "
+            "and --key (legacy gateway), or set FLASK_ALIPAY_APP_ID and so on in the environment."
+        )
+    if not any(name.startswith(("ALIPAY_PUBLIC_KEY", "ALIPAY_PUBLIC_CERT")) for name in settings):
+        # Nothing is verified here, and so any public key will do.
+        settings["ALIPAY_PUBLIC_KEY"] = MAPI_PUBLIC_KEY
+    try:
+        return Config.from_mapping(settings)
+    except ConfigurationError as error:
+        raise click.UsageError(f"{error}.{_where(error.key)}") from None
+
+
+def _given(options: Mapping[str, str | None]) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
+    for option, setting in _SETTINGS.items():
+        value = options.get(option)
+        if value is not None:
+            settings.update(dict.fromkeys(_key(name) for name in _INSTEAD_OF.get(setting, ())))
+            settings[_key(setting)] = value
+    if options.get("protocol") is None:
+        # Who names one account on the command line means that one, whatever the environment holds.
+        for option, protocol in (("app_id", "openapi"), ("partner", "mapi")):
+            if options.get(option) is not None:
+                settings[_key("PROTOCOL")] = protocol
+    return settings
+
+
+def _key(setting: str) -> str:
+    return f"ALIPAY_{setting}"
+
+
+def _value(text: str) -> Any:
+    """Text; or, as ``from_prefixed_env`` reads it, JSON where it is a quoted text or a list. A key
+    of digits stays what it is.
+    """
+    if text[:1] in ('"', "["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            pass
+    return text
+
+
+def _where(key: str) -> str:
+    name = key.removeprefix("ALIPAY_")
+    options = {setting.removesuffix("_PATH"): option for option, setting in _SETTINGS.items()}
+    option = options.get(name.removesuffix("_PATH"))
+    given = f" or give --{option.replace('_', '-')}" if option else ""
+    return f" Set FLASK_ALIPAY_{name} in the environment{given}."

@@ -1,0 +1,187 @@
+"""``sign-url``: one signed URL, to try the way to Alipay without an order."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from ..exceptions import AlipayError
+from ..money import to_fen, to_yuan
+from ..order_number import new_out_trade_no
+from ..signer import codec
+from .credentials import credential_options, merchant_config
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+    from ..signed_request import SignedRequest
+
+_HELP = """Print one signed URL that sends a buyer to pay, and nothing else.
+
+Nothing is stored: no payment in the ledger answers to it. The amount is real money unless the
+gateway is a sandbox or a simulator.
+
+\b
+Examples:
+  {example}
+  {prefix} sign-url --total-amount 0.01 --explain
+"""
+
+
+@dataclass(frozen=True)
+class TrialOrder:
+    """What a request needs of a payment; it is in no ledger."""
+
+    out_trade_no: str
+    subject: str
+    total_fen: int
+    product: str | None = None
+    expires_at: None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+def sign_url_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose merchant signs; without one, options and environment say.
+    """
+    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+    alone = "sign-url --app-id 2021000000000000 --private-key merchant.pem"
+    example = f"{prefix} {'sign-url --open' if blueprint else alone}"
+
+    @click.command(
+        "sign-url",
+        help=_HELP.format(prefix=prefix, example=example),
+        short_help="Print one signed test URL for paying.",
+    )
+    @click.option("--out-trade-no", help="The order's number.  [default: a new one]")
+    @click.option("--subject", default="Flask-Alipay test", show_default=True, help="What is sold.")
+    @click.option("--total-amount", default="0.01", show_default=True, help="Yuan.")
+    @click.option("--product", help="How it is paid: page, or wap on the open platform.")
+    @click.option("--bank", help="Legacy gateway: a bank's code, like ICBCB2C.")
+    @click.option("--charset", help="utf-8, gbk, gb2312 or gb18030.  [default: as configured]")
+    @click.option("--explain", is_flag=True, help="Show on stderr what was signed.")
+    @click.option("--open", "launch", is_flag=True, help="Open it in the browser.")
+    @click.option("--qr", is_flag=True, help="Show it on stderr as a QR code.")
+    def sign_url(**options: Any) -> None:
+        try:
+            order = TrialOrder(
+                options["out_trade_no"] or new_out_trade_no(),
+                options["subject"],
+                to_fen(options["total_amount"]),
+                options["product"],
+            )
+            if blueprint is None:
+                request = _sign(order, options)
+            else:
+                request = _sign_in_app(blueprint, order, options)
+        except AlipayError as error:
+            raise click.UsageError(f"{error}.") from None
+        _show(request, options)
+
+    if blueprint is None:
+        credential_options(sign_url)
+    return sign_url
+
+
+def _sign(order: TrialOrder, options: Mapping[str, Any]) -> SignedRequest:
+    config = merchant_config(options)
+    gateway = config.gateway.in_charset(options["charset"] or config.charset)
+    return gateway.pay(
+        order.product or gateway.product_for(""),
+        out_trade_no=order.out_trade_no,
+        subject=order.subject,
+        total_amount=to_yuan(order.total_fen),
+        bank=options["bank"],
+        notify_url=config.notify_url,
+        return_url=config.return_url,
+    )
+
+
+def _sign_in_app(
+    blueprint: AlipayBlueprint, order: TrialOrder, options: Mapping[str, Any]
+) -> SignedRequest:
+    if blueprint.config.simulator and sys.stderr.isatty():
+        click.echo(
+            "The simulator inside an app makes its keys anew in each process, so the one in a "
+            "running server will refuse this URL: open the shop's own checkout there.",
+            err=True,
+        )
+    with _on_the_site():
+        return blueprint.gateway_request(order, bank=options["bank"], charset=options["charset"])
+
+
+@contextmanager
+def _on_the_site() -> Iterator[None]:
+    """The app's routes get whole URLs: by ``SERVER_NAME`` or, without, where ``flask run`` is."""
+    from flask import current_app
+
+    if current_app.config.get("SERVER_NAME"):
+        yield
+        return
+    host = os.environ.get("FLASK_RUN_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    port = os.environ.get("FLASK_RUN_PORT", "5000")
+    with current_app.test_request_context(base_url=f"http://{host}:{port}"):
+        yield
+
+
+def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:
+    click.echo(request.url)
+    if options["explain"]:
+        _explain(request)
+    if options["qr"]:
+        _draw(request.url)
+    if options["launch"]:
+        click.launch(request.url)
+
+
+def _explain(request: SignedRequest) -> None:
+    sign_type = request.params["sign_type"]
+    content = request.content.decode(codec(request.charset))
+    key = "your MD5 key joined to its end" if sign_type == "MD5" else "your private key"
+    click.echo(f"\nSigned with {sign_type} and {key}, in {request.charset}:\n", err=True)
+    click.echo(content, err=True)
+    click.echo("\nThe sign and each value are then percent-encoded into the URL.", err=True)
+    notify_url = request.params.get("notify_url")
+    if notify_url is None:
+        click.echo("There is no notify_url: Alipay will tell nobody about the payment.", err=True)
+    elif _is_public(request.gateway_url) and not _is_public(notify_url):
+        click.echo(f"Alipay cannot reach {notify_url}: set NOTIFY_URL to a public one.", err=True)
+
+
+def _is_public(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".invalid", ".test"))
+
+
+def _draw(url: str) -> None:
+    import segno  # only where it is wanted
+
+    code = segno.make(url, error="l", boost_error=False)
+    stream = sys.stderr
+    width, columns = code.symbol_size()[0], _columns()
+    if stream.isatty() and width > columns:
+        click.echo(
+            f"The QR code needs {width} columns and the terminal has {columns}: make it wider (a "
+            "smaller font), or use --open.",
+            err=True,
+        )
+        return
+    code.terminal(out=stream, compact=True)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 80

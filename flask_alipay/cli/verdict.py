@@ -1,0 +1,153 @@
+"""What is said about one payload: to people in words, to programs in JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from ..diagnosis import Diagnosis
+from ..notification import mask
+
+# The trade in a few lines: the label, and the parameters that may say it, the first there counts.
+_ESSENTIALS = (
+    ("out_trade_no", ("out_trade_no",)),
+    ("trade_no", ("trade_no",)),
+    ("trade_status", ("trade_status",)),
+    ("amount", ("total_amount", "total_fee", "price")),
+    ("refunded", ("refund_fee",)),
+    ("app_id", ("app_id",)),
+    ("seller_id", ("seller_id",)),
+    ("time", ("notify_time", "timestamp")),
+)
+_CURRENCY = ("amount", "refunded")
+_VERIFIED = (
+    "The signature is good: whoever holds the key signed just this, and nothing changed since."
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome for one payload of one file."""
+
+    #: As it was given on the command line; ``-`` is standard input.
+    file: str
+    #: Where in the file.
+    place: str
+    diagnosis: Diagnosis
+    #: What it was checked with, for people.
+    key: str
+    #: Anything else that people should know.
+    notes: tuple[str, ...] = ()
+
+
+def verdict_as_json(verdict: Verdict, show_params: bool) -> str:
+    """Returns one JSON object on one line.
+
+    :param show_params: whether buyer data and the signature are left readable.
+    """
+    diagnosis = verdict.diagnosis
+    params = diagnosis.params if show_params else mask(diagnosis.params)
+    return as_json(
+        verdict.file,
+        diagnosis.valid,
+        diagnosis.sign_type,
+        diagnosis.reason,
+        " ".join(filter(None, (diagnosis.hint, *verdict.notes))),
+        params,
+    )
+
+
+def as_json(
+    file: str,
+    valid: bool,
+    sign_type: str | None,
+    reason: str,
+    hint: str,
+    params: Mapping[str, str],
+) -> str:
+    """Returns the object of the command's contract, in ASCII: any pipe and terminal takes it."""
+    found = {
+        "file": file,
+        "valid": valid,
+        "sign_type": sign_type,
+        "reason": reason,
+        "hint": hint,
+        "params": dict(params),
+    }
+    return json.dumps(found)
+
+
+def verdict_as_text(verdict: Verdict, show_params: bool) -> str:
+    """Returns a few lines for people.
+
+    :param show_params: whether all parameters are listed, buyer data readable.
+    """
+    return "\n".join(_lines(verdict, show_params))
+
+
+def title(file: str, place: str = "") -> str:
+    """Says which payload it is."""
+    name = "standard input" if file == "-" else file
+    return f"{name}, {place}" if place else name
+
+
+def plain(text: Any) -> str:
+    """Returns a stranger's text so that it can do nothing to a terminal."""
+    shown = "".join("?" if unicodedata.category(c)[0] == "C" else c for c in str(text))
+    encoding = sys.stdout.encoding or "ascii"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
+    diagnosis = verdict.diagnosis
+    yield f"{plain(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
+    for paragraph in (diagnosis.hint or _VERIFIED, *verdict.notes):
+        yield _wrapped(paragraph)
+    yield from _table(dict(_checked(verdict)))
+    params = diagnosis.params if show_params else dict(_facts(diagnosis.params))
+    if params:
+        yield "  It says:" if diagnosis.valid else "  It claims:"
+        yield from _table(params)
+
+
+def _word(diagnosis: Diagnosis) -> str:
+    if diagnosis.valid:
+        return click.style("VERIFIED", fg="green", bold=True)
+    return click.style("NOT VERIFIED", fg="red", bold=True) + f" ({diagnosis.reason})"
+
+
+def _checked(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield "checked with", f"{verdict.diagnosis.sign_type}, {verdict.key}"
+    if verdict.diagnosis.charset is not None:
+        yield "charset", verdict.diagnosis.charset
+
+
+def _table(rows: Mapping[str, str]) -> Iterator[str]:
+    width = max(12, *map(len, rows))
+    for name, value in rows.items():
+        yield f"    {plain(name).ljust(width)}  {plain(value)}"
+
+
+def _wrapped(paragraph: str) -> str:
+    return click.wrap_text(
+        plain(paragraph), width=_width(), initial_indent="  ", subsequent_indent="  "
+    )
+
+
+def _width() -> int:
+    return max(40, min(100, shutil.get_terminal_size().columns))
+
+
+def _facts(params: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for label, names in _ESSENTIALS:
+        value = next((params[name] for name in names if params.get(name)), None)
+        if value is not None:
+            currency = f" {params.get('currency') or 'CNY'}" if label in _CURRENCY else ""
+            yield label, f"{value}{currency}"

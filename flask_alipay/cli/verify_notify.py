@@ -1,0 +1,203 @@
+"""``verify-notify``: does a captured payload verify and, if it does not, why not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..diagnosis import Reason, diagnose
+from ..diagnosis.evidence import Evidence, gather
+from ..signer import Rsa2Signer, Signer
+from .captures import MAX_BYTES, Capture, Payload, Unreadable, read_captures
+from .credentials import key_option, sign_type_option
+from .keyring import Keyring, app_keyring, bare_keyring
+from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = """Tell whether a captured notification or return verifies and, if not, why.
+
+Works offline. FILE holds a form body, a URL, a JSON object of the parameters, a raw HTTP request
+or a HAR recording; '-' or nothing reads standard input. {keys}
+
+\b
+Exit status:
+  0  everything verifies
+  1  something does not, the output says why
+  2  something cannot be read, or the command was misused
+
+\b
+Examples:
+  {prefix} verify-notify captured.txt{example}
+  {prefix} verify-notify --json recorded.har
+"""
+_APP_KEYS = "The keys are those of the app's configuration unless options name others."
+_BARE_KEYS = (
+    "Without --public-key and --key the keys come from the environment (FLASK_ALIPAY_KEY, "
+    "FLASK_ALIPAY_PUBLIC_KEY_PATH and so on); the RSA key of the legacy gateway is built in."
+)
+_RETURN = (
+    "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
+)
+_REQUEST = "This is a request to Alipay, not something that Alipay says."
+
+
+def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose keys verify; without one, options and environment say.
+    """
+    words = {
+        "prefix": f"flask {blueprint.name}" if blueprint else "python -m flask_alipay",
+        "keys": _APP_KEYS if blueprint else _BARE_KEYS,
+        "example": "" if blueprint else " --public-key alipay.pem",
+    }
+
+    @click.command(
+        "verify-notify",
+        help=_HELP.format(**words),
+        short_help="Tell whether a captured notification verifies and, if not, why.",
+    )
+    @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
+    @key_option
+    @click.option(
+        "--public-key",
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False),
+        help="A file with Alipay's public key or certificate; may be given several times.",
+    )
+    @sign_type_option
+    @click.option("--charset", help="The charset that is configured.")
+    @click.option("--json", "machine", is_flag=True, help="One JSON object a line, for programs.")
+    @click.option("--show-params", is_flag=True, help="Show all parameters, buyer data included.")
+    @click.pass_context
+    def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
+        config = blueprint.config if blueprint else None
+        keyring = app_keyring(config, options) if config else bare_keyring(options)
+        report = _Report(options["machine"], options["show_params"])
+        for file in files or ("-",):
+            try:
+                for verdict in _verdicts(file, keyring):
+                    report.add(verdict)
+            except Unreadable as error:
+                report.add_unreadable(file, str(error))
+        context.exit(report.finish())
+
+    return verify_notify
+
+
+class _Report:
+    """Prints verdicts and counts them."""
+
+    def __init__(self, machine: bool, show_params: bool) -> None:
+        self._machine = machine
+        self._show_params = show_params
+        self._verified = 0
+        self._refused = 0
+        self._unreadable = 0
+
+    def add(self, verdict: Verdict) -> None:
+        if verdict.diagnosis.reason == Reason.UNREADABLE:
+            self.add_unreadable(verdict.file, verdict.diagnosis.hint)
+            return
+        self._verified += verdict.diagnosis.valid
+        self._refused += not verdict.diagnosis.valid
+        say = verdict_as_json if self._machine else verdict_as_text
+        click.echo(say(verdict, self._show_params))
+        if not self._machine:
+            click.echo()
+
+    def add_unreadable(self, file: str, message: str) -> None:
+        self._unreadable += 1
+        if self._machine:
+            click.echo(as_json(file, False, None, Reason.UNREADABLE, message, {}))
+        click.echo(
+            f"Error: {plain(title(file))} holds no payload: {plain(message).rstrip('.')}.", err=True
+        )
+
+    def finish(self) -> int:
+        """Sums up and returns the exit status."""
+        total = self._verified + self._refused + self._unreadable
+        if total > 1 and not self._machine:
+            click.echo(
+                f"{total} payloads: {self._verified} verified, {self._refused} not verified, "
+                f"{self._unreadable} unreadable."
+            )
+        return 2 if self._unreadable else int(self._refused > 0)
+
+
+def _verdicts(file: str, keyring: Keyring) -> Iterator[Verdict]:
+    for capture in read_captures(_content(file)):
+        yield _verdict(file, capture, keyring)
+
+
+def _verdict(file: str, capture: Capture, keyring: Keyring) -> Verdict:
+    payload = _without(capture.payload, keyring.unsigned)
+    evidence = gather(payload, keyring.charset)
+    signer, note = _signer(keyring, evidence)
+    diagnosis = diagnose(
+        payload,
+        signer,
+        charset=keyring.charset,
+        others=keyring.others,
+        own_key=keyring.own_key,
+    )
+    if diagnosis.key is not None and diagnosis.valid:
+        key = keyring.name_of(diagnosis.key)
+    else:
+        keys = getattr(signer, "public_keys", None)
+        names = " or ".join(map(keyring.name_of, keys or ()))
+        key = "the configured key" if keys is None else names or "no key"
+    notes = (note, _about(diagnosis.params))
+    return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)))
+
+
+def _signer(keyring: Keyring, evidence: Evidence | None) -> tuple[Signer, str]:
+    try:
+        return keyring.signer_for(evidence.params if evidence else {})
+    except click.UsageError:
+        if evidence is not None and evidence.sign:
+            raise
+        return Rsa2Signer(), ""  # it takes no key to see that nothing is signed
+
+
+def _about(params: Mapping[str, str]) -> str:
+    """What kind of thing it is, where it is no notification."""
+    if params.get("method", "").endswith(".return") or "is_success" in params:
+        return _RETURN
+    if "biz_content" in params or ("service" in params and "partner" in params):
+        return _REQUEST
+    return ""
+
+
+def _without(payload: Payload, names: Iterable[str]) -> Payload:
+    """The payload without the shop's own arguments, as the return route takes it."""
+    own = set(names)
+    if isinstance(payload, dict):
+        return {name: value for name, value in payload.items() if name not in own}
+    fields = payload.split(b"&")
+    return b"&".join(
+        field for field in fields if field.partition(b"=")[0].decode("latin-1") not in own
+    )
+
+
+def _content(file: str) -> bytes:
+    try:
+        if file == "-":
+            stream = sys.stdin.buffer
+            if stream.isatty():
+                click.echo("Paste the payload, then press Ctrl-D on a line of its own.", err=True)
+            return stream.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise Unreadable("it is a directory") from None
+    except FileNotFoundError:
+        raise Unreadable("there is no such file") from None
+    except OSError as error:
+        raise Unreadable(error.strerror or type(error).__name__) from None

@@ -1,0 +1,187 @@
+"""Payloads out of whatever somebody captured."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.cli.captures import MAX_BYTES, Unreadable, read_captures
+
+FORM = b"out_trade_no=1&subject=%E8%8C%B6&total_amount=0.10&trade_no=2&sign=a%2Bb"
+PARAMS = {
+    "out_trade_no": "1",
+    "subject": "茶",
+    "total_amount": "0.10",
+    "trade_no": "2",
+    "sign": "a+b",
+}
+
+
+def only(content: bytes) -> bytes | dict[str, str]:
+    (capture,) = read_captures(content)
+    assert capture.place == ""
+    return capture.payload
+
+
+def har(*requests: dict[str, Any]) -> bytes:
+    return json.dumps({"log": {"entries": [{"request": request} for request in requests]}}).encode()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        FORM,
+        FORM + b"\r\n",
+        b"\xef\xbb\xbf" + FORM,
+        FORM.decode().encode("utf-16"),
+        b"'" + FORM + b"'\n",
+        b"?" + FORM,
+        FORM.replace(b"&", b"\n&", 2),
+        b"https://shop.example/alipay/return?" + FORM,
+        b"https://shop.example/alipay/return?" + FORM + b"#top",
+        b"/alipay/return?" + FORM,
+        b"GET /alipay/return?" + FORM + b" HTTP/1.1\r\nHost: shop.example\r\n\r\n",
+        b"POST /alipay/notify HTTP/1.1\r\nHost: shop.example\r\n\r\n" + FORM,
+        b"POST /alipay/notify?x=1 HTTP/1.0\nHost: shop.example\n\n" + FORM + b"\n",
+        b"POST / HTTP/1.1\r\n\r\n" + FORM + b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\nsuccess",
+    ],
+)
+def test_the_bytes_of_a_form_are_found(content: bytes) -> None:
+    assert only(content) == FORM
+
+
+def test_bytes_that_are_not_utf8_stay_as_they_are() -> None:
+    content = "subject=茶&sign=x".encode("gbk")
+    assert only(b"POST / HTTP/1.1\r\n\r\n" + content) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(PARAMS).encode(),
+        json.dumps(PARAMS, ensure_ascii=False, indent=1).encode(),
+        json.dumps(PARAMS, ensure_ascii=False).encode("gbk"),
+        json.dumps({"params": PARAMS, "valid": True}).encode(),
+        json.dumps({"params": {**PARAMS, "sign": "a+b"}, "sign": "older"}).encode(),
+    ],
+)
+def test_a_json_object_is_parameters(content: bytes) -> None:
+    assert only(content) == PARAMS
+
+
+def test_a_sign_beside_the_parameters_is_taken_along() -> None:
+    assert only(b'{"params": {"a": "1"}, "sign": "x", "name": "n"}') == {"a": "1", "sign": "x"}
+
+
+def test_numbers_in_json_stay_the_text_that_they_were() -> None:
+    payload = only(
+        b'{"total_amount": 0.10, "trade_no": 2026013122001499160501586202, "body": null}'
+    )
+    assert payload == {
+        "total_amount": "0.10",
+        "trade_no": "2026013122001499160501586202",
+        "body": "",
+    }
+
+
+def test_a_json_list_is_several_payloads() -> None:
+    captures = read_captures(b'[{"a": "1"}, {"b": "2"}]')
+    assert [(capture.payload, capture.place) for capture in captures] == [
+        ({"a": "1"}, "item 1"),
+        ({"b": "2"}, "item 2"),
+    ]
+
+
+def test_a_log_with_one_body_on_each_line_is_several_payloads() -> None:
+    captures = read_captures(FORM + b"\n\nhttps://shop.example/return?" + FORM + b"\n")
+    assert [(capture.payload, capture.place) for capture in captures] == [
+        (FORM, "line 1"),
+        (FORM, "line 2"),
+    ]
+
+
+def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
+    captures = read_captures(
+        har(
+            {"method": "GET", "url": "https://shop.example/style.css?v=1"},
+            {"method": "GET", "url": f"https://shop.example/return?{FORM.decode()}"},
+            {"method": "GET", "url": "https://openapi.alipay.com/gateway.do?app_id=1&sign=x"},
+            {
+                "method": "POST",
+                "url": "https://shop.example/notify",
+                "postData": {"text": FORM.decode()},
+            },
+            {
+                "method": "POST",
+                "url": "https://shop.example/notify",
+                "postData": {
+                    "params": [{"name": name, "value": text} for name, text in PARAMS.items()]
+                },
+            },
+        )
+    )
+    assert [(capture.payload, capture.place) for capture in captures] == [
+        (FORM, "entry 2"),
+        (FORM, "entry 4"),
+        (PARAMS, "entry 5"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "finding"),
+    [
+        (b"", "empty"),
+        (b" \r\n\t", "empty"),
+        (b"hello", "neither"),
+        (b"success", "neither"),
+        (b"A=1\nB=2\n", "neither"),
+        (b"\xff\xfe\x00", "binary"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0=\0", "binary"),
+        (b"a" * 10_000_000, "neither"),
+        (b"a=" + b"b" * 100_000, "larger than 64 KiB"),
+        (json.dumps({"a": "b" * 100_000}).encode(), "larger than 64 KiB"),
+        (b" " * (MAX_BYTES + 1), "larger than 64 MiB"),
+        (b"{", "none"),
+        (b"{'a': 'b'}", "json.dumps"),
+        (b"[" * 100_000, "none"),
+        (b"[]", "list"),
+        (b"[1]", "list"),
+        (b'{"a": ["1"]}', "'a' is a list"),
+        (b'{"a": {"b": "1"}}', "'a' is an object"),
+        (b'{"a": true}', "'a' is true or false"),
+        (b'{"a": "1", "a": "2"}', "repeats a name"),
+        (b"\x81{", "neither"),
+        (b'{"a": "\x81"}', "none"),
+        (b"POST / HTTP/1.1\r\nHost: x", "nothing in it to verify"),
+        (b"GET / HTTP/1.1\r\n\r\n", "nothing in it to verify"),
+        (har({"method": "GET", "url": "https://shop.example/"}), "HAR"),
+        (b'{"log": {"entries": 5}}', "HAR"),
+        (b'{"log": {"entries": [5, {"request": 5}, {"request": {"postData": 5}}]}}', "HAR"),
+    ],
+    ids=itertools.count(),
+)
+def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> None:
+    with pytest.raises(Unreadable, match=finding):
+        read_captures(content)
+
+
+@given(
+    content=st.one_of(
+        st.binary(),
+        st.text().map(str.encode),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        ).map(lambda document: json.dumps(document).encode()),
+        st.binary().map(lambda rest: b"POST / HTTP/1.1\r\n" + rest),
+    )
+)
+def test_nothing_is_too_strange_to_be_read_or_refused(content: bytes) -> None:
+    with contextlib.suppress(Unreadable):
+        assert read_captures(content)

@@ -1,0 +1,66 @@
+"""The command groups: one for each merchant of an app, and one without an app."""
+
+from __future__ import annotations
+
+from click.testing import CliRunner
+
+from flask_alipay import __version__
+from flask_alipay.cli import main
+from flask_alipay.keys import private_pem, public_pem
+
+from ..conftest import Keys
+from .conftest import MD5_KEY, Run, make_app
+
+
+def test_without_an_app_there_is_help_with_an_example(alone: Run) -> None:
+    result = alone("--help")
+    assert result.exit_code == 0
+    assert "sign-url" in result.stdout
+    assert "verify-notify" in result.stdout
+    assert "Example:\n    python -m flask_alipay " in result.stdout
+
+
+def test_each_command_has_help_with_an_example(alone: Run, in_app: Run) -> None:
+    for command in main.commands:
+        assert "Examples:\n    python -m flask_alipay " in alone(command, "--help").stdout
+        assert "Examples:\n    flask alipay " in in_app(command, "--help").stdout
+
+
+def test_the_version_is_told(alone: Run) -> None:
+    assert __version__ in alone("--version").stdout
+
+
+def test_each_merchant_of_an_app_has_a_group_of_its_own(keys: Keys) -> None:
+    app = make_app(
+        "alipay_hk",
+        "ALIPAY_HK",
+        ALIPAY_HK_PARTNER="2088000000000000",
+        ALIPAY_HK_KEY=MD5_KEY,
+    )
+    result = app.test_cli_runner().invoke(args=("alipay_hk", "sign-url"))
+    assert "partner=2088000000000000" in result.stdout
+
+
+def test_each_app_speaks_for_its_own_merchant(keys: Keys) -> None:
+    for app_id in ("2021000000000001", "2021000000000002"):
+        app = make_app(
+            ALIPAY_APP_ID=app_id,
+            ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
+            ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
+        )
+        result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
+        assert f"app_id={app_id}" in result.stdout
+
+
+def test_the_shell_can_complete_the_options() -> None:
+    result = CliRunner().invoke(
+        main,
+        prog_name="tool",
+        complete_var="_TOOL_COMPLETE",
+        env={
+            "_TOOL_COMPLETE": "bash_complete",
+            "COMP_WORDS": "tool verify-notify --sh",
+            "COMP_CWORD": "2",
+        },
+    )
+    assert "--show-params" in result.stdout

@@ -1,0 +1,199 @@
+"""``sign-url``: one signed URL on standard output and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import click
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from flask_alipay.keys import private_pem
+from flask_alipay.notification import verify_params
+from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
+
+from ..conftest import Keys
+from .conftest import MD5_KEY, Run, make_app
+
+LEGACY = ("--partner", "2088000000000000", "--key", MD5_KEY)
+
+
+@pytest.fixture
+def merchant(files: Path) -> tuple[str, ...]:
+    """Options for a merchant on the open platform."""
+    return ("--app-id", "2021000000000000", "--private-key", str(files / "merchant.pem"))
+
+
+def printed(result: Result) -> dict[str, str]:
+    """The parameters of the one URL that was printed."""
+    assert result.exit_code == 0, result.output
+    (url,) = result.stdout.splitlines()
+    assert urlsplit(url).scheme in ("http", "https")
+    return dict(parse_qsl(urlsplit(url).query, strict_parsing=True))
+
+
+def test_one_url_is_printed_and_nothing_else(alone: Run, merchant: tuple[str, ...]) -> None:
+    result = alone("sign-url", *merchant)
+    assert printed(result)["method"] == "alipay.trade.page.pay"
+    assert result.stderr == ""
+
+
+def test_the_open_platform_finds_it_well_signed(
+    alone: Run, merchant: tuple[str, ...], keys: Keys
+) -> None:
+    params = printed(alone("sign-url", *merchant, "--subject", "茶 + tea & more"))
+    content = sign_content(params, exclude=("sign",))
+    assert Rsa2Signer(public_key=keys.merchant.public_key()).verify(content, params["sign"])
+    assert '"subject":"茶 + tea & more"' in params["biz_content"]
+    assert '"total_amount":"0.01"' in params["biz_content"]
+
+
+def test_the_legacy_gateway_finds_it_well_signed(alone: Run) -> None:
+    result = alone("sign-url", *LEGACY, "--bank", "ICBCB2C", "--total-amount", "88.8")
+    params = printed(result)
+    assert verify_params(params, Md5Signer(MD5_KEY))
+    assert (params["defaultbank"], params["total_fee"]) == ("ICBCB2C", "88.80")
+    assert MD5_KEY not in result.output
+
+
+def test_it_is_written_in_the_charset_that_is_asked_for(alone: Run) -> None:
+    result = alone("sign-url", *LEGACY, "--charset", "gbk", "--subject", "茶")
+    assert printed(result)["_input_charset"] == "gbk"
+    query = urlsplit(result.stdout.strip()).query
+    assert parse_qs(query, encoding="gbk")["subject"] == ["茶"]
+
+
+def test_each_test_order_has_a_number_of_its_own(alone: Run) -> None:
+    numbers = {printed(alone("sign-url", *LEGACY))["out_trade_no"] for _ in range(2)}
+    assert len(numbers) == 2
+    assert printed(alone("sign-url", *LEGACY, "--out-trade-no", "T1"))["out_trade_no"] == "T1"
+
+
+def test_the_credentials_may_stand_in_the_environment(
+    alone: Run, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_ALIPAY_APP_ID", "2021000000000000")
+    monkeypatch.setenv("FLASK_ALIPAY_PRIVATE_KEY", private_pem(keys.merchant))
+    monkeypatch.setenv("ALIPAY_NOTIFY_URL", '"https://shop.example/notify"')
+    params = printed(alone("sign-url"))
+    assert params["app_id"] == "2021000000000000"
+    assert params["notify_url"] == "https://shop.example/notify"
+
+
+def test_an_option_counts_more_than_the_environment(
+    alone: Run, merchant: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_ALIPAY_PARTNER", "2088000000000000")
+    monkeypatch.setenv("FLASK_ALIPAY_PRIVATE_KEY", "another")
+    monkeypatch.setenv("FLASK_ALIPAY_SIMULATOR", "1")
+    assert printed(alone("sign-url", *merchant))["app_id"] == "2021000000000000"
+
+
+def test_a_key_of_digits_is_a_key_and_no_number(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_ALIPAY_PARTNER", "2088000000000000")
+    monkeypatch.setenv("FLASK_ALIPAY_KEY", "12e45678901234567890123456789012")
+    params = printed(alone("sign-url"))
+    assert verify_params(params, Md5Signer("12e45678901234567890123456789012"))
+
+
+def test_what_was_signed_is_explained_on_standard_error(
+    alone: Run, merchant: tuple[str, ...], files: Path
+) -> None:
+    result = alone("sign-url", *merchant, "--explain", "--notify-url", "http://localhost/notify")
+    params = printed(result)
+    assert sign_content(params, exclude=("sign",)).decode() in result.stderr
+    assert "Alipay cannot reach http://localhost/notify" in result.stderr
+    for line in (files / "merchant.pem").read_text().splitlines():
+        assert line not in result.output
+
+
+def test_of_md5_the_key_is_not_shown_in_the_explanation(alone: Run) -> None:
+    result = alone("sign-url", *LEGACY, "--explain")
+    assert "your MD5 key joined to its end" in result.stderr
+    assert "There is no notify_url" in result.stderr
+    assert MD5_KEY not in result.output
+
+
+def test_a_qr_code_leaves_standard_output_alone(alone: Run) -> None:
+    result = alone("sign-url", *LEGACY, "--qr")
+    assert printed(result)["service"] == "create_direct_pay_by_user"
+    assert "\u2588" in result.stderr
+
+
+def test_it_opens_in_the_browser_when_asked(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = Mock()
+    monkeypatch.setattr(click, "launch", launch)
+    result = alone("sign-url", *LEGACY, "--open")
+    launch.assert_called_once_with(result.stdout.strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "finding"),
+    [
+        ((), "Whose account is it?"),
+        (("--app-id", "2021000000000000"), "--private-key"),
+        (("--partner", "2088000000000000"), "--key"),
+        (("--app-id", "1", "--private-key", "{}/none.pem"), "does not exist"),
+        (("--app-id", "1", "--private-key", "{}/alipay.pem"), "got an RSA public key"),
+        ((*LEGACY, "--total-amount", "0.001"), "total_amount must be"),
+        ((*LEGACY, "--total-amount", "-1"), "total_amount must be"),
+        ((*LEGACY, "--out-trade-no", "a b"), "out_trade_no must be"),
+        ((*LEGACY, "--subject", ""), "subject must be"),
+        ((*LEGACY, "--subject", "😀", "--charset", "gbk"), "gbk does not have"),
+        ((*LEGACY, "--charset", "klingon"), "charset must be"),
+        ((*LEGACY, "--product", "teapot"), "product must be one of page"),
+        ((*LEGACY, "--notify-url", "/notify"), "'ALIPAY_NOTIFY_URL' must be an absolute URL"),
+        ((*LEGACY, "--sign-type", "RSA"), "--private-key"),
+    ],
+)
+def test_a_misuse_is_told_and_exits_with_2(
+    arguments: tuple[str, ...], finding: str, alone: Run, files: Path
+) -> None:
+    result = alone("sign-url", *(word.format(files) for word in arguments))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert finding in " ".join(result.stderr.split())
+    assert MD5_KEY not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_bank_is_the_legacy_gateways(alone: Run, merchant: tuple[str, ...]) -> None:
+    result = alone("sign-url", *merchant, "--bank", "ICBCB2C")
+    assert result.exit_code == 2
+    assert "legacy gateway" in result.stderr
+
+
+def test_in_an_app_its_merchant_signs_and_its_routes_are_named(in_app: Run, keys: Keys) -> None:
+    params = printed(in_app("sign-url", "--product", "wap"))
+    assert params["method"] == "alipay.trade.wap.pay"
+    assert params["notify_url"] == "http://127.0.0.1:5000/alipay/notify"
+    content = sign_content(params, exclude=("sign",))
+    assert Rsa2Signer(public_key=keys.merchant.public_key()).verify(content, params["sign"])
+
+
+def test_in_an_app_with_a_server_name_the_routes_are_there(app: Flask) -> None:
+    app.config.update(SERVER_NAME="shop.example", PREFERRED_URL_SCHEME="https")
+    result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
+    assert printed(result)["return_url"] == "https://shop.example/alipay/return"
+
+
+def test_in_an_app_credentials_are_not_options(in_app: Run) -> None:
+    assert in_app("sign-url", "--app-id", "1").exit_code == 2
+
+
+def test_in_an_app_another_charset_is_for_this_url_alone(in_app: Run) -> None:
+    assert printed(in_app("sign-url", "--charset", "gbk"))["charset"] == "gbk"
+    assert printed(in_app("sign-url"))["charset"] == "utf-8"
+
+
+def test_the_embedded_simulator_takes_it() -> None:
+    app = make_app(ALIPAY_SIMULATOR=True)
+    result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
+    printed(result)
+    answer = app.test_client().get(result.stdout.strip())
+    assert answer.status_code in (302, 303)
+    assert "/alipay/simulator/cashier/" in answer.location
