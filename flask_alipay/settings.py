@@ -143,7 +143,7 @@ class Settings:
         for value in self._several(path_name):
             try:
                 found.append((path_name, Path(value).read_bytes()))
-            except (OSError, TypeError) as error:
+            except (OSError, TypeError, ValueError) as error:
                 raise self.error(path_name, f"cannot be read ({type(error).__name__})") from None
         return found
 
