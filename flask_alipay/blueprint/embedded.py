@@ -40,8 +40,13 @@ def embed(
     sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
     # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
     post = None if settings.is_set("NOTIFY_URL") else inside.post
+    # Other processes of the app, a command or a worker, are to be the same merchant.
+    folder = Path(app.instance_path)
+    keys = folder if folder.is_dir() else None
     try:
-        simulator = Simulator(protocol=protocol, charset=charset, sign_type=sign_type, post=post)
+        simulator = Simulator(
+            protocol=protocol, charset=charset, sign_type=sign_type, post=post, keys=keys
+        )
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     name = f"{endpoint.replace('.', '_')}_simulator"

@@ -94,8 +94,11 @@ def _kept(file: Path) -> Merchant:
     # Read in any case: another process may have been quicker.
     try:
         keys = json.loads(file.read_text("ascii"))
-        private = (load_private_key(keys[name]) for name in ("private_key", "alipay_private_key"))
-        return Merchant(*private, md5_key=str(keys["md5_key"]))
+        return Merchant(
+            load_private_key(str(keys["private_key"])),
+            load_private_key(str(keys["alipay_private_key"])),
+            str(keys["md5_key"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, AlipayError):
         raise ConfigurationError(
             f"{file.name} in the instance folder holds no keys of the simulator: delete it",
