@@ -1,0 +1,46 @@
+"""The documentation as text: its code blocks, its tables, its sections."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
+
+
+def page(name: str) -> str:
+    """The source of one page of the documentation."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def code_blocks(text: str, language: str = "python") -> list[str]:
+    """The code blocks of a language, in order."""
+    found = re.findall(
+        rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", text, flags=re.MULTILINE
+    )
+    return [textwrap.dedent(block).strip() + "\n" for block in found]
+
+
+def section(text: str, title: str) -> str:
+    """What stands below a title, up to the next one of whatever rank."""
+    found = re.search(
+        rf"^{re.escape(title)}\n[=-]+\n(.*?)(?=^[^\n]+\n[=-]{{4,}}\n|\Z)",
+        text,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    assert found is not None, f"there is no section {title!r}"
+    return found[1]
+
+
+def words(text: str) -> set[str]:
+    """All that is set as code: ``like this``."""
+    return set(re.findall(r"``([^`]+)``", text))
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of the CSV tables in a text, as far as their columns are of one word."""
+    table = re.findall(r"^    ((?!:header:)(?:[:`\w][^,\n]*, )+)\".*\"$", text, flags=re.MULTILINE)
+    return [[cell.strip() for cell in row.rstrip(", ").split(",")] for row in table]

@@ -1,0 +1,84 @@
+"""Which settings the package looks at, found out by watching it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from flask_alipay.config import Config, wants_simulator
+from flask_alipay.exceptions import ConfigurationError
+from flask_alipay.keys import private_pem, public_pem
+from flask_alipay.settings import Settings
+
+from ..conftest import Keys
+
+
+class Watched(Mapping[str, Any]):
+    """A mapping that remembers what it was asked for."""
+
+    def __init__(self, values: Mapping[str, Any], asked: set[str]) -> None:
+        self._values = values
+        self._asked = asked
+
+    def __getitem__(self, key: str) -> Any:
+        self._asked.add(key.removeprefix("ALIPAY_"))
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def settings_read(keys: Keys) -> set[str]:
+    """The names, without prefix, of all that is read for the merchants below."""
+    asked: set[str] = set()
+    for merchant in merchants(keys):
+        values = {f"ALIPAY_{name}": value for name, value in merchant.items()}
+        Config.from_mapping(Watched(values, asked))
+    refused = {"APP_ID": "2021", "AES_KEY": "c2VjcmV0"}
+    with suppress(ConfigurationError):
+        Config.from_mapping(Watched({f"ALIPAY_{k}": v for k, v in refused.items()}, asked))
+    wants_simulator(Settings(Watched({"ALIPAY_SIMULATOR": True}, asked), "ALIPAY"))
+    return asked
+
+
+def merchants(keys: Keys) -> Iterator[dict[str, Any]]:
+    """One of each kind."""
+    private, public = private_pem(keys.merchant), public_pem(keys.alipay.public_key())
+    rsa = {"PRIVATE_KEY": private, "PUBLIC_KEY": public}
+    yield {"PARTNER": "2088000000000001", "KEY": "Change this!"}
+    yield {"PARTNER": "2088000000000001", "SIGN_TYPE": "RSA2", **rsa}
+    yield {"APP_ID": "2021000000000000", **rsa}
+    certificates = {
+        "APP_CERT": certificate(keys.merchant),
+        "PUBLIC_CERT": certificate(keys.alipay),
+        "ROOT_CERT": certificate(keys.alipay),
+    }
+    yield {"APP_ID": "2021000000000000", "PRIVATE_KEY": private, **certificates}
+
+
+def certificate(key: RSAPrivateKey) -> str:
+    """A certificate that the key issues to itself."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tea.invalid")])
+    now = datetime.now(timezone.utc)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, SHA256())
+    )
+    return made.public_bytes(Encoding.PEM).decode("ascii")

@@ -1,0 +1,233 @@
+"""What the documentation says of the code is so."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy import Table
+
+import flask_alipay
+from flask_alipay import exceptions, ledger, transitions
+from flask_alipay.exceptions import NotificationRefused
+from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.simulator.deliveries import RETRY_SCHEDULE
+
+from ..conftest import Keys
+from .reading import ROOT, code_blocks, page, rows, section, words
+from .settings_read import settings_read
+
+PACKAGE = Path(flask_alipay.__file__).parent
+PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.rst"))
+
+# A shop that the test in the documentation is about.
+SHOP = """
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from flask_alipay import AlipayBlueprint, PaymentMixin
+
+db = SQLAlchemy()
+
+class Payment(PaymentMixin, db.Model):
+    shipped = db.Column(db.Boolean, default=False)
+
+alipay = AlipayBlueprint(db, Payment)
+
+@alipay.on_paid
+def ship(payment):
+    payment.shipped = True
+
+def create_app(config):
+    app = Flask(__name__)
+    app.config.update(config)
+    db.init_app(app)
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    return app
+"""
+
+
+def kinds_of(error: type[NotificationRefused]) -> set[type[NotificationRefused]]:
+    below = {kind for child in error.__subclasses__() for kind in kinds_of(child)}
+    return {error, *below}
+
+
+def test_every_refusal_is_told_with_its_answer() -> None:
+    told = {
+        (name, reason, int(status))
+        for name, reason, status in re.findall(
+            r"^    :exc:`~flask_alipay\.exceptions\.(\w+)`, ``(\w+)``, (\d+), ",
+            page("notify.rst"),
+            flags=re.MULTILINE,
+        )
+    }
+    kinds = kinds_of(NotificationRefused) - {NotificationRefused}
+    ours = {kind for kind in kinds if kind.__module__ == exceptions.__name__}
+    assert told == {(kind.__name__, kind.reason, kind.status) for kind in ours}
+
+
+def outcomes() -> set[str]:
+    """Those that the ledger writes: from its table, and from its refusals."""
+    quiet = {cell for cell in transitions.TRANSITIONS.values() if not transitions.events_of(cell)}
+    tree = ast.parse(Path(ledger.__file__).read_text(encoding="utf-8"))
+    refused = {
+        node.args[1].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "_refuse"
+        and isinstance(node.args[1], ast.Constant)
+    }
+    return {"settled", *quiet, *map(str, refused)}
+
+
+def test_every_outcome_is_told_with_its_answer() -> None:
+    told = {row[0].strip("`"): row[1].strip("`") for row in rows(section_of_the_journal())}
+    quiet = {"settled", *transitions.TRANSITIONS.values()}
+    assert set(told) == outcomes()
+    assert {name for name, answer in told.items() if answer == "success"} == outcomes() & quiet
+
+
+def section_of_the_journal() -> str:
+    return section(page("notify.rst"), "The journal")
+
+
+def test_the_docstring_of_the_journal_names_every_outcome() -> None:
+    assert outcomes() <= words(NotificationMixin.__doc__ or "")
+
+
+def test_the_table_of_transitions_is_taken_from_the_source() -> None:
+    options = section(page("notify.rst"), "What each piece of news means")
+    start, end = re.findall(r":(?:start-after|end-before): (.+)", options)
+    source = (PACKAGE / "transitions.py").read_text(encoding="utf-8")
+    shown = source.partition(start)[2].partition("\n")[2].partition(end)[0].rpartition("\n")[0]
+    header, *lines = shown.strip().splitlines()
+    told = {
+        (line.split()[0], news): cell
+        for line in lines
+        for news, cell in zip(header.split(), line.split()[1:], strict=True)
+    }
+    assert told == transitions.TRANSITIONS
+
+
+def test_every_event_is_explained() -> None:
+    assert set(transitions.EVENTS) <= words(
+        section(page("notify.rst"), "What each piece of news means")
+    )
+
+
+def test_the_retries_are_the_simulators() -> None:
+    told = "4, 10 and 10 minutes, 1, 2, 6 and 15 hours"
+    assert told in " ".join(page("notify.rst").split())
+    minutes = [int(wait.total_seconds()) // 60 for wait in RETRY_SCHEDULE]
+    assert minutes == [4, 10, 10, 60, 120, 360, 900]
+
+
+def test_every_setting_is_explained(keys: Keys) -> None:
+    told = words(page("configuration.rst"))
+    assert {f"ALIPAY_{name}" for name in settings_read(keys)} - told <= {
+        # "Without _PATH each is the text itself."
+        "ALIPAY_PUBLIC_CERT",
+        "ALIPAY_ROOT_CERT",
+    }
+
+
+def test_no_setting_is_explained_that_is_not_read(keys: Keys) -> None:
+    told = {word for word in words(page("configuration.rst")) if word.startswith("ALIPAY_")}
+    assert told - {"ALIPAY_"} <= {f"ALIPAY_{name}" for name in settings_read(keys)}
+
+
+def test_every_column_is_explained() -> None:
+    columns = section(page("ledger.rst"), "Columns")
+    told = [row[0].strip("`") for row in rows(columns)]
+    assert told == [name for name in PaymentMixin.__annotations__ if name != "id"]
+    for mixin in (RefundMixin, NotificationMixin):
+        assert set(mixin.__annotations__) - {"id"} <= words(columns)
+
+
+def test_every_constraint_is_named(tea: ModuleType) -> None:
+    tables: list[Table] = [model.__table__ for model in (tea.Payment, tea.Refund, tea.Notification)]
+    named = {
+        str(part.name)
+        for table in tables
+        for part in (*table.constraints, *table.indexes)
+        if part.name is not None
+    }
+    told = {row[0].strip("`") for row in rows(section(page("ledger.rst"), "Migrations"))}
+    assert told == named
+
+
+def test_every_route_is_told(tea: ModuleType) -> None:
+    ours = {
+        (f"{method} {rule.rule.removeprefix('/alipay')}", rule.endpoint.removeprefix("alipay."))
+        for rule in tea.app.url_map.iter_rules()
+        if rule.endpoint.startswith("alipay.")
+        for method in (rule.methods or set()) & {"GET", "POST"}
+    }
+    told = [tuple(cell.strip("`") for cell in row) for row in rows(page("pages.rst"))]
+    assert set(told) == ours
+
+
+def test_every_template_is_told() -> None:
+    ours = {f"alipay/{path.name}" for path in (PACKAGE / "templates" / "alipay").glob("*.html")}
+    assert {word for word in words(page("pages.rst")) if word.endswith(".html")} == ours
+
+
+def test_every_option_of_the_commands_is_told(tea: ModuleType) -> None:
+    commands = tea.alipay.cli.commands.values()
+    options = {
+        option
+        for command in commands
+        for parameter in command.params
+        for option in parameter.opts
+        if option.startswith("--")
+    }
+    assert options <= words(page("command-line.rst"))
+
+
+def test_every_command_is_told(tea: ModuleType) -> None:
+    text = page("command-line.rst")
+    assert [name for name in tea.alipay.cli.commands if f"flask alipay {name}" not in text] == []
+
+
+def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
+    runner = tea.app.test_cli_runner()
+    printed = runner.invoke(args=["alipay", "--help"], prog_name="flask", terminal_width=78).output
+    assert code_blocks(page("command-line.rst"), "text") == [printed.rstrip() + "\n"]
+
+
+def test_everything_at_the_front_door_is_in_the_reference() -> None:
+    text = page("api.rst")
+    rooms = {"annotations", *(path.stem for path in PACKAGE.iterdir())}
+    front = {name for name in vars(flask_alipay) if name[0] != "_"} - rooms
+    assert [name for name in sorted(front) if not re.search(rf"\b{name}\b", text)] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_names_a_place_on_somebodys_machine(name: str) -> None:
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page(name))
+
+
+def test_the_test_in_the_documentation_passes(tmp_path: Path) -> None:
+    (tmp_path / "tea.py").write_text(SHOP, encoding="utf-8")
+    (block,) = (b for b in code_blocks(page("simulator.rst")) if "import pytest" in b)
+    (tmp_path / "test_tea.py").write_text(block, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_tea.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in ran.stdout, ran.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if code_blocks(page(name))])
+def test_every_code_block_is_python(name: str) -> None:
+    for block in code_blocks(page(name)):
+        ast.parse(block)

@@ -1,0 +1,124 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from flask_alipay.config import Config
+from flask_alipay.models import NotificationMixin
+
+from ..conftest import Keys
+from ..examples.buyer import Buyer
+from ..requirements import missing
+from .reading import README, code_blocks, section, words
+from .settings_read import merchants, settings_read
+
+RUN = "python -m pip install . && python -m flask --app examples/shop run"
+TEST = "python -m pip install -e '.[tests]' && python -m pytest"
+
+
+def buy(buyer: Buyer) -> str:
+    """Presses the button and goes as far as the cashier's page."""
+    checkout = buyer.send("/", {}).location
+    (pay,) = buyer.ways_to_pay(checkout).values()
+    cashier: str = buyer.look(buyer.look(pay).location).location
+    return cashier
+
+
+def rows_of(tea: ModuleType, model: type[Any]) -> list[Any]:
+    with tea.app.app_context():
+        return list(tea.db.session.scalars(tea.db.select(model)))
+
+
+def test_the_example_has_at_most_25_lines() -> None:
+    assert len([line for line in code_blocks(README)[0].splitlines() if line.strip()]) <= 25
+
+
+def test_the_example_takes_a_payment(tea: ModuleType) -> None:
+    buyer = Buyer(tea.app)
+    assert "Buy tea" in buyer.look("/").text
+    buyer.send(f"{buy(buyer)}/pay", {})
+    (payment,) = rows_of(tea, tea.Payment)
+    assert payment.paid
+    assert payment.total_fen == 8888
+
+
+def test_the_example_ships_what_is_paid(
+    tea: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buyer = Buyer(tea.app)
+    buyer.send(f"{buy(buyer)}/pay", {})
+    assert capsys.readouterr().out.splitlines() == ["Ship Tea"]
+
+
+def test_the_example_ships_nothing_that_is_closed(
+    tea: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    buyer = Buyer(tea.app)
+    buyer.send(f"{buy(buyer)}/close", {})
+    assert capsys.readouterr().out == ""
+
+
+def test_the_example_keeps_a_journal(tea: ModuleType) -> None:
+    buyer = Buyer(tea.app)
+    buyer.send(f"{buy(buyer)}/pay", {})
+    (notification,) = rows_of(tea, tea.Notification)
+    assert isinstance(notification, NotificationMixin)
+    assert notification.outcome == "settled"
+
+
+def test_the_test_of_the_example_passes(tea: ModuleType) -> None:
+    tea.test_paid_tea_is_paid()
+
+
+@pytest.mark.parametrize("command", [RUN, TEST])
+def test_each_command_stands_on_one_line(command: str) -> None:
+    assert f"\n\n    {command}\n\n" in README
+
+
+def test_the_configuration_names_every_setting(keys: Keys) -> None:
+    told = words(section(README, "Configuration"))
+    read = {name for name in settings_read(keys) if f"{name}_PATH" not in told}
+    assert read - told == set()
+
+
+def test_the_configuration_names_no_setting_that_is_not_read(keys: Keys) -> None:
+    table = section(README, "Configuration").split("===\n", 2)[2]
+    keys_told = {word for line in table.splitlines() for word in words(line[:31])}
+    assert keys_told - settings_read(keys) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("RESULT_MAX_AGE", "result_max_age"), ("INPUT_CHARSET", "charset")]
+)
+def test_a_default_in_the_configuration_is_the_default(name: str, field: str, keys: Keys) -> None:
+    (row,) = re.findall(rf"^``{name}``.*", README, flags=re.MULTILINE)
+    _, _, default = re.split(r" {2,}", row)
+    merchant = next(merchants(keys))
+    config = Config.from_mapping({f"ALIPAY_{key}": value for key, value in merchant.items()})
+    assert default == str(getattr(config, field))
+
+
+def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
+    runner = tea.app.test_cli_runner()
+    printed = runner.invoke(args=["alipay", "--help"], prog_name="flask", terminal_width=78).output
+    told = section(README, "Command line").partition("::\n\n")[2]
+    assert "\n".join(line.removeprefix("    ") for line in told.rstrip().splitlines()) == (
+        printed.rstrip()
+    )
+
+
+def test_it_renders_without_sphinx() -> None:
+    try:
+        from docutils.core import publish_doctree
+    except ImportError:
+        missing("docutils is not installed")
+    complaints: list[str] = []
+    settings = {"report_level": 1, "halt_level": 5, "warning_stream": False}
+    document = publish_doctree(README, settings_overrides=settings)
+    complaints = [message.astext() for message in document.parse_messages]
+    assert complaints == []
