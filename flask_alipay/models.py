@@ -105,13 +105,13 @@ class PaymentMixin:
 
     @property
     def total_amount(self) -> Decimal:
-        """What it costs, in yuan."""
-        return to_decimal(self.total_fen)
+        """What it costs, in yuan or, where ``currency`` is another, in its units."""
+        return to_decimal(self.total_fen, self.currency or "CNY")
 
     @property
     def refunded_amount(self) -> Decimal:
-        """What went back to the buyer, in yuan."""
-        return to_decimal(self.refunded_fen)
+        """What went back to the buyer, likewise."""
+        return to_decimal(self.refunded_fen, self.currency or "CNY")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.out_trade_no} {self.trade_status}>"

@@ -25,11 +25,14 @@ NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP"})
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,2}))?", re.ASCII)
 
 
-def to_fen(amount: str | int | Decimal, *, parameter: str = "total_amount") -> int:
-    """Returns an amount of the shop's, in yuan, as fen.
+def to_fen(
+    amount: str | int | Decimal, currency: str = "CNY", *, parameter: str = "total_amount"
+) -> int:
+    """Returns an amount of the shop's as whole minor units: yuan as fen.
 
-    :param amount: yuan: text (``"88.88"``), a whole number (``88`` is 88 yuan) or a
-        :class:`~decimal.Decimal`.
+    :param amount: yuan, or units of another currency: text (``"88.88"``), a whole number (``88`` is
+        88 yuan) or a :class:`~decimal.Decimal`.
+    :param currency: its ISO 4217 code.
     :param parameter: the name to blame.
     :raises TypeError: for a ``float`` or anything else that is not one of the three.
     :raises InvalidAmount: for an amount outside Alipay's limits or finer than a fen.
@@ -44,9 +47,10 @@ def to_fen(amount: str | int | Decimal, *, parameter: str = "total_amount") -> i
             f"{parameter} must be a str, an int or a Decimal, not {type(amount).__name__}"
         )
     text = amount if isinstance(amount, str) else _plain(Decimal(amount))
-    fen = _read(text, 2, parameter)
+    fen = parse_fen(text, currency, parameter=parameter)
     if not MIN_FEN <= fen <= MAX_FEN:
-        raise InvalidAmount(parameter, "must be between 0.01 and 100000000.00 yuan")
+        least, most = to_yuan(MIN_FEN, currency), to_yuan(MAX_FEN, currency)
+        raise InvalidAmount(parameter, f"must be between {least} and {most} {currency}")
     return fen
 
 
@@ -62,15 +66,19 @@ def parse_fen(text: str, currency: str = "CNY", *, parameter: str = "total_amoun
     return _read(text, decimals, parameter)
 
 
-def to_yuan(fen: int) -> str:
-    """Returns fen as Alipay's text, two decimals: ``8888`` is ``"88.88"``."""
+def to_yuan(fen: int, currency: str = "CNY") -> str:
+    """Returns minor units as Alipay's text, two decimals: ``8888`` fen is ``"88.88"``.
+
+    :param currency: one without a minor unit is written with ``.00``, as Alipay does.
+    """
+    hundredths = fen * 100 if currency in NO_MINOR_UNIT else fen
     sign = "-" if fen < 0 else ""
-    return f"{sign}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
 
 
-def to_decimal(fen: int) -> Decimal:
-    """Returns fen as yuan with two decimals: ``8888`` is ``Decimal("88.88")``."""
-    return Decimal(fen).scaleb(-2)
+def to_decimal(fen: int, currency: str = "CNY") -> Decimal:
+    """Returns minor units as an amount: ``8888`` fen is ``Decimal("88.88")``, 17 yen ``17``."""
+    return Decimal(fen) if currency in NO_MINOR_UNIT else Decimal(fen).scaleb(-2)
 
 
 def _read(text: str, decimals: int, parameter: str) -> int:

@@ -171,6 +171,8 @@ class Notification:
     total_fen: int
     #: ISO 4217.
     currency: str = "CNY"
+    #: The same in fen, where the order was priced in yuan and is paid out in another currency.
+    rmb_fen: int | None = None
     #: Alipay's number of the trade.
     trade_no: str | None = None
     #: Alipay's number of this news; the same when it is sent again.
@@ -197,6 +199,12 @@ class Notification:
     #: Everything, as it came.
     params: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
+    @property
+    def amounts(self) -> tuple[tuple[str, int], ...]:
+        """The amount of the order in each currency that the news names it in."""
+        own = (self.currency, self.total_fen)
+        return (own,) if self.rmb_fen is None else (own, ("CNY", self.rmb_fen))
+
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Notification:
         """Reads verified parameters of either gateway.
@@ -221,10 +229,7 @@ class Notification:
     def _read(
         cls, params: Mapping[str, str], out_trade_no: str, notify_id: str | None
     ) -> Notification:
-        if _ambiguous(params):
-            raise BadNotification("a field of it could be read as several")
-        if not _OF_OTHERS.isdisjoint(params):
-            raise BadNotification("it is a request or a return, not a notification")
+        check_unambiguous(params)
         trade_status = params.get("trade_status", "")
         if not out_trade_no or not trade_status:
             raise BadNotification("it is not about a trade")
@@ -238,6 +243,7 @@ class Notification:
             trade_status=trade_status,
             total_fen=_total(params, currency),
             currency=currency,
+            rmb_fen=_rmb(params, currency),
             trade_no=params.get("trade_no") or None,
             notify_id=notify_id,
             refunded_fen=refunded_fen,
@@ -265,10 +271,16 @@ def mask(params: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _ambiguous(params: Mapping[str, str]) -> bool:
-    return any(
-        "&" in name or "=" in name or HIDDEN_FIELD.search(value) for name, value in params.items()
-    )
+def check_unambiguous(params: Mapping[str, str]) -> None:
+    """Checks that verified fields could not be others under the same signature.
+
+    :raises BadNotification: if one could be read as several, or if it is a request or a return,
+        which the same key signs.
+    """
+    if any("&" in name or "=" in name or HIDDEN_FIELD.search(params[name]) for name in params):
+        raise BadNotification("a field of it could be read as several")
+    if not _OF_OTHERS.isdisjoint(params):
+        raise BadNotification("it is a request or a return, not a notification")
 
 
 def _total(params: Mapping[str, str], currency: str) -> int:
@@ -281,6 +293,11 @@ def _total(params: Mapping[str, str], currency: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,6}", quantity, re.ASCII):
         raise BadNotification("it names no amount")
     return parse_fen(price, currency, parameter="price") * int(quantity)
+
+
+def _rmb(params: Mapping[str, str], currency: str) -> int | None:
+    text = params.get("rmb_fee")
+    return parse_fen(text, parameter="rmb_fee") if text and currency != "CNY" else None
 
 
 def _speaks_of_refund(params: Mapping[str, str], refunded_fen: int | None) -> bool:

@@ -124,7 +124,7 @@ def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
     "amount", ["0", "0.00", 0, Decimal(0), "100000000.01", "999999999999.99", 100_000_001]
 )
 def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) -> None:
-    with pytest.raises(InvalidAmount, match=r"between 0\.01 and 100000000\.00 yuan"):
+    with pytest.raises(InvalidAmount, match=r"between 0\.01 and 100000000\.00 CNY"):
         to_fen(amount)
 
 

@@ -1,0 +1,18 @@
+"""The ledger: what Alipay proved about payments is written down once, with what the shop does.
+
+``ledger``
+    :class:`Ledger`: one piece of news, one transaction
+``moves``
+    what a piece of news does to a payment; pure
+``refunds``
+    the rows of refunds
+``journal``
+    the trace that every piece of news leaves
+"""
+
+from __future__ import annotations
+
+from .ledger import Callback as Callback
+from .ledger import Ledger as Ledger
+from .ledger import Models as Models
+from .ledger import Settlement as Settlement

@@ -1,0 +1,117 @@
+"""The trace that every piece of proven news leaves, whatever came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from sqlalchemy import insert, literal, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from ..exceptions import NotificationRefused
+from ..models import NotificationMixin
+from ..notification import Notification
+
+logger = logging.getLogger("flask_alipay")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is worth writing down of a piece of news."""
+
+    out_trade_no: str
+    trade_no: str | None
+    #: The news in Alipay's word.
+    trade_status: str
+    notify_id: str | None
+    payload: Mapping[str, str] = field(repr=False, hash=False)
+
+    @classmethod
+    def of(cls, notification: Notification) -> Entry:
+        """Returns what is written down of a trade's news."""
+        return cls(
+            notification.out_trade_no,
+            notification.trade_no,
+            notification.trade_status,
+            notification.notify_id,
+            notification.params,
+        )
+
+
+class Journal:
+    """Writes the rows; without a class of the app's it keeps none.
+
+    :param session: the app's.
+    :param model: the app's class on :class:`~flask_alipay.NotificationMixin`.
+    :param merchant: the ``app_id`` or ``partner``.
+    """
+
+    def __init__(
+        self, session: Session, model: type[NotificationMixin] | None, merchant: str
+    ) -> None:
+        self._session = session
+        self._model = model
+        self._merchant = merchant
+
+    def knows(self, notify_id: str | None) -> bool:
+        """Tells whether there is a row of this news already."""
+        model = self._model
+        if model is None or notify_id is None:
+            return False
+        known = (model.merchant == self._merchant, model.notify_id == notify_id)
+        return self._session.scalars(select(model.id).where(*known).limit(1)).first() is not None
+
+    def write(self, entry: Entry, outcome: str, detail: str | None) -> None:
+        """Adds a row to the current transaction.
+
+        :param outcome: see :class:`~flask_alipay.NotificationMixin`.
+        :param detail: what makes it plain to an operator.
+        """
+        if self._model is None:
+            # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. A statement
+            # more brings to light what a callback may have broken and kept to itself.
+            self._session.execute(select(literal(1)))
+            return
+        self._session.execute(
+            insert(self._model).values(
+                notify_id=entry.notify_id,
+                merchant=self._merchant,
+                out_trade_no=entry.out_trade_no,
+                trade_no=entry.trade_no,
+                trade_status=entry.trade_status[:32],
+                outcome=outcome,
+                detail=detail[:256] if detail else None,
+                payload=dict(entry.payload),
+            )
+        )
+
+    def refuse(
+        self, entry: Entry, outcome: str, detail: str | None, error: NotificationRefused
+    ) -> NoReturn:
+        """Rolls back, leaves a trace of it in a transaction of its own, and raises the error."""
+        roll_back(self._session)
+        error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
+        if self._model is not None:
+            try:
+                self.write(entry, outcome, detail)
+                self._session.commit()
+            except SQLAlchemyError as failure:
+                roll_back(self._session)
+                # Not its text: it holds the statement's values, the buyer's data among them.
+                logger.error(
+                    "the journal could not be written for %s (%s)",
+                    error.out_trade_no,
+                    type(failure).__name__,
+                )
+        raise error
+
+
+def roll_back(session: Session) -> None:
+    """Rolls back, also where the connection is gone, and the transaction with it."""
+    try:
+        session.rollback()
+    except SQLAlchemyError:
+        session.close()

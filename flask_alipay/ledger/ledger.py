@@ -1,0 +1,316 @@
+"""One piece of news, one transaction.
+
+A guarded ``UPDATE`` claims the payment, the shop's callbacks run, the journal is written, and only
+then is it committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session, scoped_session
+
+from ..batches import TRANSFERS, RefundBatch, RefundResult, TransferBatch
+from ..callbacks import run_callbacks
+from ..exceptions import (
+    CallbackFailed,
+    LedgerUnavailable,
+    NotificationRefused,
+    PaymentMismatch,
+    UnknownPayment,
+)
+from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..money import to_yuan
+from ..notification import Notification
+from ..transitions import CLAIMS, events_of
+from .changes import changed
+from .journal import Entry, Journal, roll_back
+from .moves import Move, check_match, follow, mismatch, move_of, values_of
+from .refunds import SUCCESS, Refunds
+
+Callback: TypeAlias = Callable[[Any], object]
+
+# Under REPEATABLE READ and the like another worker may win between our look and our UPDATE.
+_ATTEMPTS = 3
+
+
+class Models(NamedTuple):
+    """The app's classes. Without a journal the ledger keeps payments only."""
+
+    Payment: type[PaymentMixin]
+    Refund: type[RefundMixin] | None = None
+    Notification: type[NotificationMixin] | None = None
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What came of a piece of news that is answered ``success``."""
+
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: What happened, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    events: tuple[str, ...]
+    #: The app's mapped object.
+    payment: Any
+
+
+class Ledger:
+    """The payments of one merchant in one session.
+
+    :param session: the app's session, ``db.session``.
+    :param models: the app's classes.
+    :param merchant: the ``app_id`` or ``partner``; part of every match.
+    :param callbacks: the shop's callbacks by event; they take the payment.
+    """
+
+    def __init__(
+        self,
+        session: Session | scoped_session[Any],
+        models: Models,
+        *,
+        merchant: str,
+        callbacks: Mapping[str, Sequence[Callback]] | None = None,
+    ) -> None:
+        self._session: Session = session() if isinstance(session, scoped_session) else session
+        self._payments = models.Payment
+        self._merchant = merchant
+        self._callbacks = callbacks or {}
+        self._journal = Journal(self._session, models.Notification, merchant)
+        #: The rows of refunds; ``None`` where the app has no class for them.
+        self.refunds = (
+            Refunds(self._session, models.Payment, models.Refund, merchant)
+            if models.Refund is not None
+            else None
+        )
+
+    def find(self, out_trade_no: str) -> Any | None:
+        """Returns a payment of this merchant as the database has it now, or ``None``.
+
+        :param out_trade_no: the shop's number.
+        """
+        return self._find(self._payments.out_trade_no == out_trade_no)
+
+    def settle(self, notification: Notification) -> Settlement:
+        """Writes down a piece of proven news, once, with what the shop's callbacks do about it.
+
+        Whatever transaction the session is in is rolled back first: the claim is the first
+        statement of its own. Returns after the commit; whatever raises has changed nothing but the
+        journal.
+
+        :param notification: verified and known to be for this merchant.
+        :raises UnknownPayment: if the payment is not in the ledger.
+        :raises PaymentMismatch: if amount, currency or Alipay's number contradict it.
+        :raises CallbackFailed: if a callback raised; all of it is rolled back.
+        :raises LedgerUnavailable: if the database could not take it; likewise.
+        """
+        return self._whole(Entry.of(notification), lambda: self._settle(notification))
+
+    def settle_refunds(self, batch: RefundBatch) -> list[Settlement]:
+        """Writes down the result of a batch of refunds, each refund once and on its own.
+
+        One that cannot be written down does not hold the others up; Alipay repeats all of them, and
+        those that are there already are left as they are.
+
+        :param batch: verified and known to be for this merchant.
+        :raises NotificationRefused: the first refusal, after all of them were tried.
+        """
+        settlements, refusals = [], []
+        for result in batch.results:
+            try:
+                settlements.append(self._settle_refund(batch, result))
+            except NotificationRefused as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
+        return settlements
+
+    def record_transfers(self, batch: TransferBatch) -> bool:
+        """Writes the result of a batch of transfers into the journal, once.
+
+        :param batch: verified and known to be for this merchant.
+        :returns: whether it is news; without a journal it always seems to be.
+        :raises LedgerUnavailable: if the database could not take it.
+        """
+        told = Entry("", None, TRANSFERS, batch.notify_id, batch.params)
+
+        def work() -> Settlement:
+            outcome = "duplicate" if self._journal.knows(batch.notify_id) else "recorded"
+            return self._close(told, Move(outcome, ()), None)
+
+        return self._whole(told, work).outcome == "recorded"
+
+    def _whole(self, entry: Entry, work: Callable[[], Settlement]) -> Settlement:
+        """Does the work in a transaction of its own; a refusal leaves nothing but its trace."""
+        try:
+            self._session.rollback()
+            return work()
+        except CallbackFailed as error:
+            self._journal.refuse(entry, "callback_failed", str(error), error)
+        except PaymentMismatch as error:
+            self._journal.refuse(entry, "mismatched", str(error), error)
+        except UnknownPayment as error:
+            self._journal.refuse(entry, "unknown", None, error)
+        except SQLAlchemyError as error:
+            roll_back(self._session)
+            raise LedgerUnavailable(
+                f"the database could not take it ({type(error).__name__})",
+                out_trade_no=entry.out_trade_no,
+                notify_id=entry.notify_id,
+            ) from error
+        except BaseException:
+            roll_back(self._session)
+            raise
+
+    def _settle(self, notification: Notification) -> Settlement:
+        move = self._claim(notification)
+        payment = self.find(notification.out_trade_no)
+        if move is None:
+            move = self._ask_why(payment, notification)
+        if move.refund_fen and self.refunds is not None:
+            self.refunds.told(notification, move.refund_fen)
+        return self._close(Entry.of(notification), move, payment)
+
+    def _close(self, entry: Entry, move: Move, payment: Any) -> Settlement:
+        for event in move.events:
+            run_callbacks(self._session, self._callbacks.get(event, ()), payment)
+        self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
+        self._session.commit()
+        return Settlement(move.outcome, move.events, payment)
+
+    def _claim(self, notification: Notification) -> Move | None:
+        """Takes a payment that was not paid yet. ``None``: there was none to take."""
+        claim = CLAIMS.get(notification.trade_status)
+        if claim is None:
+            return None
+        Payment = self._payments
+        values = values_of(notification, claim.events)
+        guard = (
+            Payment.trade_status.in_(claim.sources),
+            Payment.paid.is_(False),
+            Payment.refunded_fen == 0,
+        )
+        if not self._update(notification, values, *guard):
+            return None
+        return move_of(claim.events, values.get("refunded_fen", 0) if "paid" in claim.events else 0)
+
+    def _ask_why(self, payment: Any | None, notification: Notification) -> Move:
+        """The claim took nothing: the payment is not there, differs, or was paid already."""
+        about = {"out_trade_no": notification.out_trade_no, "notify_id": notification.notify_id}
+        for _ in range(_ATTEMPTS):
+            if payment is None:
+                raise UnknownPayment("no such payment in the ledger", **about)
+            check_match(payment, notification)
+            move = self._follow(payment, notification)
+            if move is not None:
+                return move
+            payment = self.find(notification.out_trade_no)
+        raise LedgerUnavailable("other workers keep changing the payment", **about)
+
+    def _follow(self, payment: Any, notification: Notification) -> Move | None:
+        """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
+        cell, values = follow(payment, notification)
+        if not values:
+            return Move(cell, ())
+        Payment = self._payments
+        guard = (
+            Payment.trade_status == payment.trade_status,
+            Payment.paid.is_(payment.paid),
+            Payment.refunded_fen == payment.refunded_fen,
+        )
+        refund_fen = values.get("refunded_fen", payment.refunded_fen) - payment.refunded_fen
+        if not self._update(notification, values, *guard):
+            return None
+        self._session.refresh(payment)
+        return move_of(events_of(cell), refund_fen if payment.paid else 0)
+
+    def _update(self, notification: Notification, values: Mapping[str, Any], *guard: Any) -> bool:
+        """The guarded ``UPDATE``: tells whether it changed the payment."""
+        Payment = self._payments
+        amounts = [
+            and_(Payment.currency == currency, Payment.total_fen == fen)
+            for currency, fen in notification.amounts
+        ]
+        statement = (
+            update(Payment)
+            .where(
+                Payment.out_trade_no == notification.out_trade_no,
+                Payment.merchant == self._merchant,
+                or_(*amounts),
+                *guard,
+            )
+            .values(values)
+        )
+        try:
+            return changed(self._session, statement) == 1
+        except IntegrityError:
+            # The one unique column that it sets: another payment has Alipay's number.
+            raise mismatch("trade_no", "another", notification.trade_no, notification) from None
+
+    def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
+        payment = self._find(self._payments.trade_no == result.trade_no)
+        status = SUCCESS if result.succeeded else result.code
+        entry = Entry(
+            out_trade_no="" if payment is None else payment.out_trade_no,
+            trade_no=result.trade_no,
+            trade_status=status,
+            notify_id=batch.notify_id,
+            payload={
+                "batch_no": batch.batch_no,
+                "trade_no": result.trade_no,
+                "amount": to_yuan(result.refund_fen),
+                "result": result.code,
+            },
+        )
+        return self._whole(entry, lambda: self._refund(entry, batch.batch_no, result))
+
+    def _refund(self, entry: Entry, batch_no: str, result: RefundResult) -> Settlement:
+        about = {"out_trade_no": entry.out_trade_no or None, "notify_id": entry.notify_id}
+        if not entry.out_trade_no:
+            raise UnknownPayment("no payment in the ledger has this trade_no", **about)
+        move = Move("recorded", ())
+        if self.refunds is not None:
+            move = self._refund_row(self.refunds, entry, batch_no, result)
+        return self._close(entry, move, self.find(entry.out_trade_no))
+
+    def _refund_row(
+        self, refunds: Refunds, entry: Entry, batch_no: str, result: RefundResult
+    ) -> Move:
+        number = entry.out_trade_no
+        if not result.succeeded:
+            return Move("recorded" if refunds.fail(number, batch_no, result.code) else "stale", ())
+        known = refunds.find(number, batch_no)
+        if known is not None and known.refund_fen != result.refund_fen:
+            raise PaymentMismatch(
+                "refund_amount", to_yuan(known.refund_fen), to_yuan(result.refund_fen)
+            )
+        if known is None:
+            refunds.add(number, batch_no, result.refund_fen, SUCCESS)
+        elif not refunds.succeed(number, batch_no):
+            return Move("duplicate", ())
+        # A close that came before has counted it, as part of all of it.
+        counted = self._count_refund(number, result.refund_fen)
+        return move_of(("refunded",) if counted else (), result.refund_fen if counted else 0)
+
+    def _count_refund(self, out_trade_no: str, refund_fen: int) -> bool:
+        Payment = self._payments
+        statement = (
+            update(Payment)
+            .where(
+                Payment.merchant == self._merchant,
+                Payment.out_trade_no == out_trade_no,
+                Payment.paid.is_(True),
+                Payment.refunded_fen + refund_fen <= Payment.total_fen,
+            )
+            .values(refunded_fen=Payment.refunded_fen + refund_fen)
+        )
+        return changed(self._session, statement) == 1
+
+    def _find(self, condition: Any) -> Any | None:
+        return self._session.execute(
+            select(self._payments).where(condition, self._payments.merchant == self._merchant),
+            execution_options={"populate_existing": True},
+        ).scalar_one_or_none()

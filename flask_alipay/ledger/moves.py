@@ -1,0 +1,118 @@
+"""What a piece of news does to a payment, without a database in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..exceptions import PaymentMismatch
+from ..models import utc_now
+from ..money import to_yuan
+from ..notification import Notification
+from ..trade_status import TradeStatus
+from ..transitions import CLOSED_UNPAID, TRANSITIONS, events_of, moves, standing
+
+
+class Move(NamedTuple):
+    """What comes of a piece of news."""
+
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: What happens, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    events: tuple[str, ...]
+    #: What goes back to the buyer by this news alone, in minor units.
+    refund_fen: int = 0
+
+
+def move_of(events: tuple[str, ...], refund_fen: int) -> Move:
+    """Returns a move. The money decides whether it is a refund: a close may follow one that was
+    told before.
+
+    :param events: what the table of transitions says.
+    :param refund_fen: what goes back by this news alone.
+    """
+    events = tuple(event for event in events if event != "refunded")
+    if refund_fen:
+        events = (*events, "refunded")
+    return Move("settled" if events else "recorded", events, refund_fen)
+
+
+def values_of(notification: Notification, events: Sequence[str]) -> dict[str, Any]:
+    """Returns what a move writes into the payment.
+
+    :param events: what the table of transitions says.
+    """
+    now = utc_now()
+    values: dict[str, Any] = {"trade_status": notification.trade_status}
+    if notification.trade_no:
+        values["trade_no"] = notification.trade_no
+    if notification.buyer_id:
+        values["buyer_id"] = notification.buyer_id
+    if "paid" in events:
+        values.update(paid=True, paid_at=notification.paid_at or now, closed_at=None)
+        if notification.refunded_fen:
+            values["refunded_fen"] = min(notification.refunded_fen, notification.total_fen)
+    if "finished" in events:
+        values["finished_at"] = now
+    if notification.trade_status == TradeStatus.TRADE_CLOSED:
+        values["closed_at"] = notification.closed_at or now
+        if "refunded" in events or notification.refund:
+            # After a sale a closed trade is one whose money has gone back, all of it.
+            values["refunded_fen"] = notification.total_fen
+    return values
+
+
+def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any]]:
+    """Says where a payment goes from where it stands.
+
+    :returns: the cell of the table of transitions, and what to write, nothing if it stays.
+    :raises PaymentMismatch: if a second trade at Alipay pays what a first one has paid.
+    """
+    row = standing(payment.trade_status, payment.paid, payment.refunded_fen)
+    cell = TRANSITIONS[row, notification.trade_status]
+    if _other_trade(payment, notification):
+        if "paid" in TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]:
+            raise mismatch("trade_no", payment.trade_no, notification.trade_no, notification)
+        return "stale", {}
+    values = values_of(notification, events_of(cell)) if moves(cell) else {}
+    refunded_fen = min(notification.refunded_fen or 0, payment.total_fen)
+    if payment.paid and refunded_fen > payment.refunded_fen:
+        values.setdefault("refunded_fen", refunded_fen)
+    if row == CLOSED_UNPAID and cell == "duplicate" and notification.refund:
+        # It was paid and refunded in between: older news of the sale must not make one of it.
+        values["refunded_fen"] = payment.total_fen
+    return cell, values
+
+
+def check_match(payment: Any, notification: Notification) -> None:
+    """Checks that the news is about exactly the payment's money.
+
+    :raises PaymentMismatch: otherwise.
+    """
+    amounts = dict(notification.amounts)
+    if payment.currency not in amounts:
+        raise mismatch("currency", payment.currency, notification.currency, notification)
+    received = amounts[payment.currency]
+    if payment.total_fen != received:
+        currency = payment.currency
+        expected = to_yuan(payment.total_fen, currency)
+        raise mismatch("total_amount", expected, to_yuan(received, currency), notification)
+
+
+def mismatch(
+    field: str, expected: object, received: object, notification: Notification
+) -> PaymentMismatch:
+    """Returns the refusal of news that contradicts the ledger."""
+    return PaymentMismatch(
+        field,
+        expected,
+        received,
+        out_trade_no=notification.out_trade_no,
+        notify_id=notification.notify_id,
+    )
+
+
+def _other_trade(payment: Any, notification: Notification) -> bool:
+    """A second trade at Alipay for a payment that a first one has paid."""
+    numbers = (payment.trade_no, notification.trade_no)
+    return payment.paid and all(numbers) and numbers[0] != numbers[1]
