@@ -1,0 +1,168 @@
+"""A shop to settle payments for: its tables, its sessions, and the news that reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Engine, String, create_engine, func, select
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from flask_alipay.ledger import Callback, Ledger, Models
+from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.notification import Notification as News
+from flask_alipay.trade_status import TradeStatus
+
+MERCHANT = "2021000000000001"
+TOTAL = 8888
+BUYER = "2088102116773037"
+
+#: What says by itself that the buyer has paid: the shop may ship.
+SALES = (
+    TradeStatus.WAIT_SELLER_SEND_GOODS,
+    TradeStatus.WAIT_BUYER_CONFIRM_GOODS,
+    TradeStatus.TRADE_SUCCESS,
+    TradeStatus.TRADE_FINISHED,
+)
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Payment(PaymentMixin, Base):
+    shipped: Mapped[bool] = mapped_column(default=False)
+
+
+class Refund(RefundMixin, Base):
+    pass
+
+
+class Notification(NotificationMixin, Base):
+    pass
+
+
+class Parcel(Base):
+    """What a callback writes: one for each time it is called and committed."""
+
+    __tablename__ = "parcel"
+    __table_args__ = (CheckConstraint("weight > 0", name="ck_parcel_weight"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    out_trade_no: Mapped[str] = mapped_column(String(64))
+    event: Mapped[str] = mapped_column(String(16))
+    weight: Mapped[int]
+
+
+MODELS = Models(Payment, Refund, Notification)
+NO_JOURNAL = Models(Payment, Refund)
+
+
+class Shop:
+    """One shop on one database.
+
+    Every method works in a session of its own, so that nothing is seen but what was committed.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self.url = url
+        self.engine: Engine = create_engine(url, **options)
+
+    def open(self) -> None:
+        Base.metadata.create_all(self.engine)
+
+    def session(self) -> Session:
+        return Session(self.engine)
+
+    def order(self, out_trade_no: str = "A1", **columns: Any) -> str:
+        """Puts a payment into the ledger."""
+        columns = {"merchant": MERCHANT, "subject": "茶", "total_fen": TOTAL} | columns
+        with self.session() as session, session.begin():
+            session.add(Payment(out_trade_no=out_trade_no, **columns))
+        return out_trade_no
+
+    def ledger(
+        self,
+        session: Session,
+        models: Models = MODELS,
+        /,
+        **callbacks: Callback | Sequence[Callback],
+    ) -> Ledger:
+        several = {
+            event: given if isinstance(given, Sequence) else [given]
+            for event, given in callbacks.items()
+        }
+        return Ledger(session, models, merchant=MERCHANT, callbacks=several)
+
+    def settle(
+        self, news: News, models: Models = MODELS, /, **callbacks: Callback | Sequence[Callback]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Settles in a session of its own; returns the outcome and the events."""
+        with self.session() as session:
+            settled = self.ledger(session, models, **callbacks).settle(news)
+            return settled.outcome, settled.events
+
+    def payment(self, out_trade_no: str = "A1") -> Payment:
+        """A payment as committed, detached."""
+        with self.session() as session:
+            return session.scalars(
+                select(Payment).where(Payment.out_trade_no == out_trade_no)
+            ).one()
+
+    def standing(self, out_trade_no: str = "A1") -> tuple[str, bool, int]:
+        payment = self.payment(out_trade_no)
+        return payment.trade_status, payment.paid, payment.refunded_fen
+
+    def rows(self, model: type[Base]) -> list[Any]:
+        with self.session() as session:
+            return list(session.scalars(select(model).order_by(model.id)))  # type: ignore[attr-defined]
+
+    def outcomes(self) -> list[str]:
+        return [row.outcome for row in self.rows(Notification)]
+
+    def parcels(self) -> list[str]:
+        """The events whose callbacks have written their row."""
+        return [row.event for row in self.rows(Parcel)]
+
+    def count(self, model: type[Base]) -> int:
+        with self.session() as session:
+            return session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def pack(session: Session, event: str = "paid", weight: int = 1) -> Callback:
+    """A callback that writes a row of the shop's own through the ledger's session."""
+
+    def write(payment: Any) -> None:
+        session.add(Parcel(out_trade_no=payment.out_trade_no, event=event, weight=weight))
+
+    return write
+
+
+def no_callback(payment: Any) -> None:
+    raise AssertionError("no callback may be called here")
+
+
+def news(trade_status: str = TradeStatus.TRADE_SUCCESS, **fields: Any) -> News:
+    """Proven news of the order A1."""
+    about: dict[str, Any] = {
+        "out_trade_no": "A1",
+        "trade_status": trade_status,
+        "total_fen": TOTAL,
+        "trade_no": "2026112322001",
+        "notify_id": "n1",
+        "buyer_id": BUYER,
+        "params": {"buyer_id": BUYER, "trade_status": trade_status},
+    }
+    told = about | fields
+    # As Notification.from_params does: a refund_fee above zero speaks of a refund.
+    told.setdefault("refund", bool(told.get("refunded_fen")))
+    return News(**told)
+
+
+def recorder(calls: list[str]) -> dict[str, Callable[[Any], None]]:
+    """Callbacks for every event, which write down that they were called."""
+
+    def remember(event: str) -> Callable[[Any], None]:
+        return lambda payment: calls.append(event)
+
+    return {event: remember(event) for event in ("paid", "failed", "refunded", "finished")}

@@ -1,0 +1,214 @@
+"""Several workers hear the same news at the same time: it is settled once."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from flask_alipay.exceptions import LedgerUnavailable
+from flask_alipay.ledger import Ledger
+from flask_alipay.notification import Notification as News
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import MODELS, TOTAL, Parcel, Refund, Shop, news, pack
+
+ROUNDS = 8
+WORKERS = 4
+
+Outcomes = list[tuple[str, tuple[str, ...]]]
+
+
+def deliver(shop: Shop, piece: News) -> tuple[str, tuple[str, ...]]:
+    """One worker's delivery, which comes again as long as the answer is not success."""
+    for _ in range(20):
+        with shop.session() as session:
+            ledger = shop.ledger(
+                session, **{event: pack(session, event) for event in ("paid", "refunded", "failed")}
+            )
+            try:
+                settled = ledger.settle(piece)
+            except LedgerUnavailable:
+                continue
+            return settled.outcome, settled.events
+    raise AssertionError("never answered success")
+
+
+def at_once(shop: Shop, pieces: list[News]) -> Outcomes:
+    """Each piece of news on a thread of its own, all let go at the same moment."""
+    barrier = Barrier(len(pieces))
+
+    def work(piece: News) -> tuple[str, tuple[str, ...]]:
+        barrier.wait(10)
+        return deliver(shop, piece)
+
+    with ThreadPoolExecutor(len(pieces)) as pool:
+        return list(pool.map(work, pieces))
+
+
+def orders(shop: Shop) -> list[str]:
+    return [shop.order(f"A{number}") for number in range(ROUNDS)]
+
+
+def paid(order: str, **fields: Any) -> News:
+    return news(out_trade_no=order, trade_no=f"T{order}", **fields)
+
+
+def test_threads_settle_the_same_news_once(shop: Shop) -> None:
+    for order in orders(shop):
+        outcomes = at_once(shop, [paid(order)] * WORKERS)
+        assert sorted(outcomes) == [("duplicate", ())] * (WORKERS - 1) + [("settled", ("paid",))]
+    assert shop.parcels() == ["paid"] * ROUNDS
+
+
+def test_threads_count_the_same_refund_once(shop: Shop) -> None:
+    for order in orders(shop):
+        shop.settle(paid(order))
+        at_once(shop, [paid(order, refunded_fen=1000, out_request_no="R1")] * WORKERS)
+        assert shop.payment(order).refunded_fen == 1000
+    assert shop.parcels() == ["refunded"] * ROUNDS
+    assert [row.refund_fen for row in shop.rows(Refund)] == [1000] * ROUNDS
+
+
+def test_news_that_comes_all_at_once_ends_as_it_must(shop: Shop) -> None:
+    for order in orders(shop):
+        pieces = [
+            paid(order, trade_status=TradeStatus.WAIT_BUYER_PAY),
+            paid(order),
+            paid(order, refunded_fen=1000, out_request_no="R1"),
+            paid(order, refunded_fen=3000, out_request_no="R2"),
+            paid(order, trade_status=TradeStatus.TRADE_FINISHED),
+        ]
+        at_once(shop, pieces)
+        assert shop.standing(order) == (TradeStatus.TRADE_FINISHED, True, 3000)
+        told = [row.event for row in shop.rows(Parcel) if row.out_trade_no == order]
+        assert told.count("paid") == 1
+        assert 1 <= told.count("refunded") <= 2
+        given_back = [row.refund_fen for row in shop.rows(Refund) if row.out_trade_no == order]
+        assert sum(given_back) == 3000
+
+
+def test_a_close_and_a_payment_at_once_are_a_sale_or_a_refund(shop: Shop) -> None:
+    for order in orders(shop):
+        at_once(shop, [paid(order), paid(order, trade_status=TradeStatus.TRADE_CLOSED)])
+        told = [row.event for row in shop.rows(Parcel) if row.out_trade_no == order]
+        if told == ["failed", "paid"]:
+            assert shop.standing(order) == (TradeStatus.TRADE_SUCCESS, True, 0)
+        else:
+            assert told == ["paid", "refunded"]
+            assert shop.standing(order) == (TradeStatus.TRADE_CLOSED, True, TOTAL)
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_stricter_isolation_may_ask_alipay_to_come_again_but_settles_once(
+    request: pytest.FixtureRequest, kind: str, isolation: str
+) -> None:
+    shop = Shop(request.getfixturevalue(f"{kind}_url"), isolation_level=isolation)
+    try:
+        shop.open()
+        for order in orders(shop)[:4]:
+            at_once(shop, [paid(order)] * WORKERS)
+        assert shop.parcels() == ["paid"] * 4
+    finally:
+        shop.engine.dispose()
+
+
+def in_a_process(url: str, order: str, barrier: Any, answers: Any) -> None:
+    """What a worker's process does; it has nothing in common with others but the database."""
+    shop = Shop(url)
+    barrier.wait(30)
+    answers.put(deliver(shop, paid(order)))
+    shop.engine.dispose()
+
+
+def test_processes_settle_the_same_news_once(shop: Shop) -> None:
+    shop.order()
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(2), context.Queue()
+    workers = [
+        context.Process(target=in_a_process, args=(shop.url, "A1", barrier, answers))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    outcomes = sorted(answers.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+        worker.close()
+    answers.close()
+    answers.join_thread()
+    assert outcomes == [("duplicate", ()), ("settled", ("paid",))]
+    assert shop.parcels() == ["paid"]
+
+
+def between_look_and_move(ledger: Ledger, act: Callable[[], None]) -> None:
+    """Lets another worker act after this one has looked at the payment and before it moves it."""
+    follow = ledger._follow
+
+    def interrupted(payment: Any, notification: News) -> Any:
+        act()
+        return follow(payment, notification)
+
+    ledger._follow = interrupted  # type: ignore[method-assign]
+
+
+def test_whoever_was_overtaken_looks_again(postgresql_shop: Shop) -> None:
+    shop = postgresql_shop
+    shop.order()
+    shop.settle(paid("A1"))
+    overtaken: list[str] = []
+
+    def overtake() -> None:
+        if not overtaken:
+            overtaken.append(deliver(shop, paid("A1", refunded_fen=3000, out_request_no="R2"))[0])
+
+    with shop.session() as session:
+        ledger = shop.ledger(session, refunded=pack(session, "late"))
+        between_look_and_move(ledger, overtake)
+        late = ledger.settle(paid("A1", refunded_fen=1000, out_request_no="R1"))
+        assert (late.outcome, late.events) == ("duplicate", ())
+    assert shop.standing("A1") == (TradeStatus.TRADE_SUCCESS, True, 3000)
+    assert shop.parcels() == ["refunded"]
+
+
+def test_whoever_is_overtaken_again_and_again_asks_alipay_to_come_later(
+    postgresql_shop: Shop,
+) -> None:
+    shop = postgresql_shop
+    shop.order()
+    shop.settle(paid("A1"))
+    told = iter(range(1, 100))
+
+    def overtake() -> None:
+        fen = next(told)
+        deliver(shop, paid("A1", refunded_fen=fen, out_request_no=f"R{fen}"))
+
+    with shop.session() as session:
+        ledger = shop.ledger(session, refunded=pack(session, "late"))
+        between_look_and_move(ledger, overtake)
+        with pytest.raises(LedgerUnavailable, match="other workers"):
+            ledger.settle(paid("A1", refunded_fen=1000, out_request_no="R1000"))
+        assert not session.in_transaction()
+    assert "late" not in shop.parcels()
+
+
+def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop) -> None:
+    # SQLite then takes its write lock before it has read anything that could be out of date.
+    shop.order()
+    statements: list[str] = []
+    with shop.session() as session:
+        session.connection()
+        event.listen(
+            shop.engine,
+            "before_cursor_execute",
+            lambda connection, cursor, statement, *rest: statements.append(statement),
+        )
+        shop.ledger(session, MODELS).settle(news())
+    assert statements[0].startswith("UPDATE alipay_payment")

@@ -1,0 +1,186 @@
+"""News in any order, with any repetition: what the ledger makes of it, against a plain account.
+
+The account below knows nothing of the table; it is the design's sentences written down as ifs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_alipay.exceptions import CallbackFailed
+from flask_alipay.notification import Notification as News
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import NO_JOURNAL, SALES, TOTAL, Shop, news, recorder
+
+ORDERS = itertools.count()
+CLOSED = TradeStatus.TRADE_CLOSED
+FINISHED = TradeStatus.TRADE_FINISHED
+
+#: What a refund_fee may say: none, nothing, parts, all of it and, wrongly, more.
+REFUND_FEES = st.sampled_from([None, 0, 1, 4444, TOTAL - 1, TOTAL, TOTAL + 1])
+
+PIECES = st.builds(
+    lambda status, fee, gmt_refund: news(status, refunded_fen=fee, refund=bool(fee) or gmt_refund),
+    st.sampled_from(TradeStatus.ALL),
+    REFUND_FEES,
+    # A close may speak of its refund by the time alone.
+    st.booleans(),
+)
+
+SEQUENCES = st.lists(PIECES, max_size=10)
+
+
+class Account:
+    """What the shop has to be told, worked out the long way."""
+
+    def __init__(self) -> None:
+        self.sold = False
+        self.closed = False  # before any sale
+        self.lost = False  # closed and refunded before we heard of a sale
+        self.finished = False
+        self.refunded = 0
+        self.furthest = 0
+        self.calls: list[str] = []
+
+    def hear(self, piece: News) -> None:
+        told = min(piece.refunded_fen or 0, TOTAL)
+        if self.lost:
+            return
+        if not self.sold:
+            if piece.trade_status in SALES:
+                self._sell(piece, told)
+            elif piece.trade_status == CLOSED:
+                self._close(piece)
+            elif not self.closed:
+                self._advance(piece)
+            return
+        if piece.trade_status == CLOSED:
+            told = TOTAL
+        if piece.trade_status == FINISHED and not self.finished and not self._gone():
+            self.finished = True
+            self.calls.append("finished")
+        self._refund(told)
+        self._advance(piece)
+
+    def status(self) -> str:
+        if self.lost or (self.closed and not self.sold):
+            return CLOSED
+        return TradeStatus.ALL[self.furthest]
+
+    def _sell(self, piece: News, told: int) -> None:
+        self.sold = True
+        self.calls.append("paid")
+        self.furthest = TradeStatus.ALL.index(piece.trade_status)
+        if piece.trade_status == FINISHED:
+            self.finished = True
+            self.calls.append("finished")
+        self._refund(told)
+
+    def _close(self, piece: News) -> None:
+        if not self.closed:
+            self.calls.append("failed")
+        self.closed = True
+        if piece.refund:
+            self.lost = True
+            self.refunded = TOTAL
+
+    def _refund(self, told: int) -> None:
+        if told > self.refunded:
+            self.refunded = told
+            self.calls.append("refunded")
+
+    def _advance(self, piece: News) -> None:
+        self.furthest = max(self.furthest, TradeStatus.ALL.index(piece.trade_status))
+
+    def _gone(self) -> bool:
+        return TradeStatus.ALL[self.furthest] == CLOSED
+
+
+def expected(sequence: list[News]) -> Account:
+    account = Account()
+    for piece in sequence:
+        account.hear(piece)
+    return account
+
+
+def fresh_order(shop: Shop) -> str:
+    return shop.order(f"R{next(ORDERS)}")
+
+
+def of(order: str, piece: News) -> News:
+    about = {name: getattr(piece, name) for name in ("refunded_fen", "refund")}
+    return news(piece.trade_status, out_trade_no=order, trade_no=f"T{order}", **about)
+
+
+@settings(max_examples=150)
+@given(sequence=SEQUENCES)
+def test_the_shop_is_told_what_happened_once_in_any_order(
+    open_shop: Shop, sequence: list[News]
+) -> None:
+    order = fresh_order(open_shop)
+    calls: list[str] = []
+    for piece in sequence:
+        before = open_shop.payment(order).refunded_fen
+        open_shop.settle(of(order, piece), NO_JOURNAL, **recorder(calls))
+        assert before <= open_shop.payment(order).refunded_fen <= TOTAL
+    account = expected(sequence)
+    assert calls == account.calls
+    assert open_shop.standing(order) == (account.status(), account.sold, account.refunded)
+
+
+@settings(max_examples=60)
+@given(sequence=SEQUENCES)
+def test_the_outcome_tells_whether_something_happened(
+    open_shop: Shop, sequence: list[News]
+) -> None:
+    order = fresh_order(open_shop)
+    for piece in sequence:
+        before = open_shop.standing(order)
+        calls: list[str] = []
+        outcome, events = open_shop.settle(of(order, piece), NO_JOURNAL, **recorder(calls))
+        assert list(events) == calls
+        assert (outcome == "settled") == bool(events)
+        changed = open_shop.standing(order) != before
+        assert changed == (outcome in ("settled", "recorded"))
+
+
+@settings(max_examples=60)
+@given(sequence=SEQUENCES, data=st.data())
+def test_whatever_fails_and_comes_again_ends_the_same(
+    open_shop: Shop, sequence: list[News], data: st.DataObject
+) -> None:
+    order = fresh_order(open_shop)
+    calls: list[str] = []
+
+    def unreliable(piece: News) -> bool:
+        """One delivery; what a callback was told counts only if it was committed."""
+        heard: list[str] = []
+        callbacks = recorder(heard)
+        if data.draw(st.booleans(), label="a callback fails"):
+            victim = data.draw(st.sampled_from(sorted(callbacks)), label="which")
+            remember = callbacks[victim]
+
+            def fail(payment: object) -> None:
+                remember(payment)
+                raise RuntimeError("out of boxes")
+
+            callbacks[victim] = fail
+        try:
+            open_shop.settle(of(order, piece), NO_JOURNAL, **callbacks)
+        except CallbackFailed:
+            return False
+        calls.extend(heard)
+        return True
+
+    for piece in sequence:
+        with contextlib.suppress(StopIteration):
+            next(done for done in (unreliable(piece) for _ in range(4)) if done)
+        open_shop.settle(of(order, piece), NO_JOURNAL, **recorder(calls))
+    account = expected(sequence)
+    assert calls == account.calls
+    assert open_shop.standing(order) == (account.status(), account.sold, account.refunded)

@@ -1,0 +1,173 @@
+"""The database goes away: nothing is half done, and the next delivery settles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from flask_alipay.exceptions import CallbackFailed, LedgerUnavailable
+from flask_alipay.ledger import Ledger
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import BUYER, MERCHANT, MODELS, Shop, news, pack
+
+UNTOUCHED = (TradeStatus.WAIT_BUYER_PAY, False, 0)
+SETTLED = (TradeStatus.TRADE_SUCCESS, True, 0)
+
+
+def cut(shop: Shop, session: Session) -> None:
+    """Ends the session's connection from the server's side."""
+    if shop.engine.dialect.name == "postgresql":
+        number, kill = "SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})"
+    else:
+        number, kill = "SELECT CONNECTION_ID()", "KILL {}"
+    backend = session.scalar(text(number))
+    with shop.engine.connect() as other:
+        other.execute(text(kill.format(backend)))
+
+
+@pytest.fixture(params=["postgresql_shop", "mariadb_shop"])
+def server_shop(request: pytest.FixtureRequest) -> Shop:
+    """On a database that is a server."""
+    shop: Shop = request.getfixturevalue(request.param)
+    return shop
+
+
+@pytest.mark.parametrize("afterwards", ["says nothing", "asks"])
+def test_a_connection_that_is_cut_in_a_callback_loses_nothing(
+    server_shop: Shop, afterwards: str
+) -> None:
+    server_shop.order()
+    with server_shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            pack(session)(payment)
+            session.flush()
+            cut(server_shop, session)
+            if afterwards == "asks":
+                session.scalar(text("SELECT 1"))
+
+        with pytest.raises((CallbackFailed, LedgerUnavailable)):
+            server_shop.ledger(session, paid=callback).settle(news())
+    assert server_shop.standing() == UNTOUCHED
+    assert server_shop.parcels() == []
+    assert server_shop.settle(news()) == ("settled", ("paid",))
+    assert server_shop.standing() == SETTLED
+
+
+def test_the_failed_callback_is_journalled_over_a_new_connection(server_shop: Shop) -> None:
+    server_shop.order()
+    with server_shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            cut(server_shop, session)
+            session.scalar(text("SELECT 1"))
+
+        with pytest.raises(CallbackFailed):
+            server_shop.ledger(session, paid=callback).settle(news())
+    assert server_shop.outcomes() == ["callback_failed"]
+
+
+def test_the_same_session_settles_the_next_delivery(server_shop: Shop) -> None:
+    server_shop.order()
+    with server_shop.session() as session:
+
+        def cut_once(payment: Any) -> None:
+            if not cuts:
+                cuts.append("cut")
+                cut(server_shop, session)
+
+        cuts: list[str] = []
+        ledger = server_shop.ledger(session, paid=cut_once)
+        with pytest.raises((CallbackFailed, LedgerUnavailable)):
+            ledger.settle(news())
+        assert ledger.settle(news()).events == ("paid",)
+
+
+def test_a_connection_that_was_cut_before_is_an_outage_and_then_over(server_shop: Shop) -> None:
+    server_shop.order()
+    with server_shop.session() as session:
+        session.scalar(text("SELECT 1"))
+        cut(server_shop, session)
+        ledger = server_shop.ledger(session)
+        with pytest.raises(LedgerUnavailable) as caught:
+            ledger.settle(news())
+        assert (caught.value.out_trade_no, caught.value.notify_id) == ("A1", "n1")
+        assert isinstance(caught.value.__cause__, SQLAlchemyError)
+        assert BUYER not in str(caught.value)
+        assert ledger.settle(news()).outcome == "settled"
+
+
+def test_an_engine_that_is_disposed_of_in_a_callback_changes_nothing(shop: Shop) -> None:
+    # What an app does that reloads its configuration: connections in use go on to the end.
+    shop.order()
+    pool = shop.engine.pool
+    with shop.session() as session:
+        write = pack(session)
+
+        def dispose(payment: Any) -> None:
+            write(payment)
+            shop.engine.dispose()
+
+        shop.ledger(session, paid=dispose).settle(news())
+    pool.dispose()  # the connection came back to it
+    assert shop.standing() == SETTLED
+    assert shop.parcels() == ["paid"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://nobody@127.0.0.1:9/none",
+        "mysql+pymysql://nobody@127.0.0.1:9/none",
+        "sqlite:////nowhere/at/all.sqlite",
+    ],
+)
+def test_a_database_that_is_not_there_is_an_outage(url: str) -> None:
+    engine = create_engine(url)
+    with Session(engine) as session, pytest.raises(LedgerUnavailable, match="OperationalError"):
+        Ledger(session, MODELS, merchant=MERCHANT).settle(news())
+    engine.dispose()
+
+
+def test_a_database_without_our_tables_is_an_outage(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with Session(engine) as session, pytest.raises(LedgerUnavailable):
+        Ledger(session, MODELS, merchant=MERCHANT).settle(news())
+    engine.dispose()
+
+
+def test_a_commit_that_fails_is_an_outage(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.order()
+
+    def lost(connection: Any) -> None:
+        raise OperationalError("COMMIT", {}, Exception("gone"))
+
+    with shop.session() as session:
+        ledger = shop.ledger(session, paid=pack(session))
+        with monkeypatch.context() as patch:
+            patch.setattr(shop.engine.dialect, "do_commit", lost)
+            with pytest.raises(LedgerUnavailable):
+                ledger.settle(news())
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+    assert shop.settle(news()) == ("settled", ("paid",))
+
+
+def test_a_locked_sqlite_is_an_outage(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.sqlite'}"
+    shop, other = Shop(url, connect_args={"timeout": 0.05}), create_engine(url)
+    shop.open()
+    shop.order()
+    with other.connect() as connection:
+        connection.execute(text("BEGIN IMMEDIATE"))
+        with pytest.raises(LedgerUnavailable):
+            shop.settle(news())
+    assert shop.settle(news()) == ("settled", ("paid",))
+    shop.engine.dispose()
+    other.dispose()

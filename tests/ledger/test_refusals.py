@@ -1,0 +1,169 @@
+"""What the ledger refuses: the answer, nothing changed, no callback called, one trace left."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from flask_alipay.exceptions import (
+    NotificationRefused,
+    PaymentMismatch,
+    UnknownPayment,
+)
+from flask_alipay.notification import Notification as News
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import (
+    BUYER,
+    MERCHANT,
+    NO_JOURNAL,
+    TOTAL,
+    Notification,
+    Payment,
+    Refund,
+    Shop,
+    news,
+    no_callback,
+)
+
+NO_CALLBACKS = dict.fromkeys(("paid", "failed", "refunded", "finished"), no_callback)
+
+
+def state(shop: Shop) -> list[dict[str, Any]]:
+    """Every payment and refund, column by column."""
+    return [
+        {column.key: getattr(row, column.key) for column in model.__table__.columns}
+        for model in (Payment, Refund)
+        for row in shop.rows(model)
+    ]
+
+
+def refused(shop: Shop, piece: News, wanted: type[NotificationRefused]) -> NotificationRefused:
+    """Settles what must be refused; the ledger stays as it was and the journal says why."""
+    before, journal = state(shop), len(shop.outcomes())
+    with pytest.raises(wanted) as caught:
+        shop.settle(piece, **NO_CALLBACKS)
+    assert state(shop) == before
+    assert shop.outcomes()[journal:] == [wanted.reason]
+    assert caught.value.out_trade_no == piece.out_trade_no
+    assert caught.value.notify_id == piece.notify_id
+    assert BUYER not in str(caught.value)
+    return caught.value
+
+
+def test_a_payment_that_is_not_there_is_unknown(shop: Shop) -> None:
+    shop.order("B1")
+    for trade_status in TradeStatus.ALL:
+        refused(shop, news(trade_status), UnknownPayment)
+
+
+def test_another_merchants_payment_is_unknown(shop: Shop) -> None:
+    shop.order(merchant="2088000000000009")
+    refused(shop, news(), UnknownPayment)
+
+
+@pytest.mark.parametrize("total_fen", [1, TOTAL - 1, TOTAL + 1, 0, TOTAL * 100])
+@pytest.mark.parametrize("trade_status", TradeStatus.ALL)
+def test_another_amount_is_a_mismatch(small_shop: Shop, trade_status: str, total_fen: int) -> None:
+    small_shop.order()
+    error = refused(small_shop, news(trade_status, total_fen=total_fen), PaymentMismatch)
+    assert isinstance(error, PaymentMismatch)
+    assert (error.field, error.expected) == ("total_amount", "88.88")
+
+
+def test_another_amount_is_a_mismatch_on_every_database(shop: Shop) -> None:
+    shop.order()
+    refused(shop, news(total_fen=1), PaymentMismatch)
+
+
+def test_another_currency_is_a_mismatch(shop: Shop) -> None:
+    shop.order()
+    error = refused(shop, news(currency="JPY"), PaymentMismatch)
+    assert isinstance(error, PaymentMismatch)
+    assert (error.field, error.expected, error.received) == ("currency", "CNY", "JPY")
+
+
+def test_another_amount_is_a_mismatch_of_a_paid_order_too(small_shop: Shop) -> None:
+    small_shop.order()
+    small_shop.settle(news())
+    refused(small_shop, news(total_fen=1), PaymentMismatch)
+    refused(small_shop, news(refunded_fen=1, total_fen=1), PaymentMismatch)
+
+
+def test_a_second_trade_that_pays_the_same_order_is_a_mismatch(shop: Shop) -> None:
+    shop.order()
+    shop.settle(news(trade_no="T1"))
+    error = refused(shop, news(trade_no="T2"), PaymentMismatch)
+    assert isinstance(error, PaymentMismatch)
+    assert (error.field, error.expected, error.received) == ("trade_no", "T1", "T2")
+
+
+@pytest.mark.parametrize("trade_no", ["T1", None])
+def test_the_same_trade_is_not(small_shop: Shop, trade_no: str | None) -> None:
+    small_shop.order()
+    small_shop.settle(news(trade_no="T1"))
+    assert small_shop.settle(news(trade_no=trade_no)) == ("duplicate", ())
+
+
+def test_the_trade_of_another_payment_is_a_mismatch(shop: Shop) -> None:
+    shop.order()
+    shop.order("B1")
+    shop.settle(news(out_trade_no="B1", trade_no="T1"))
+    error = refused(shop, news(trade_no="T1"), PaymentMismatch)
+    assert isinstance(error, PaymentMismatch)
+    assert error.field == "trade_no"
+    assert "B1" not in str(error)
+
+
+def test_a_second_trade_that_is_closed_touches_nothing_of_the_first(shop: Shop) -> None:
+    # The shop gave the money of the second one back by hand: that of the first is still there.
+    shop.order()
+    shop.settle(news(trade_no="T1"))
+    for refunded_fen in (None, TOTAL):
+        close = news(TradeStatus.TRADE_CLOSED, trade_no="T2", refunded_fen=refunded_fen)
+        assert shop.settle(close, **NO_CALLBACKS) == ("stale", ())
+    assert shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+    assert shop.payment().trade_no == "T1"
+
+
+def test_a_mismatch_leaves_its_evidence_in_the_journal(shop: Shop) -> None:
+    shop.order()
+    refused(shop, news(total_fen=1, params={"total_amount": "0.01"}), PaymentMismatch)
+    [row] = shop.rows(Notification)
+    assert row.detail == "total_amount is 0.01 at Alipay and 88.88 in the ledger"
+    assert row.payload == {"total_amount": "0.01"}
+    assert row.merchant == MERCHANT
+
+
+def test_without_a_journal_a_refusal_is_still_one(small_shop: Shop) -> None:
+    with pytest.raises(UnknownPayment):
+        small_shop.settle(news(), NO_JOURNAL)
+
+
+def test_after_a_refusal_the_session_is_good_for_more(shop: Shop) -> None:
+    shop.order()
+    shop.order("B1")
+    with shop.session() as session:
+        ledger = shop.ledger(session)
+        ledger.settle(news(out_trade_no="B1", trade_no="T1"))
+        for bad in (news(total_fen=1), news(trade_no="T1"), news(out_trade_no="C1")):
+            with pytest.raises(NotificationRefused):
+                ledger.settle(bad)
+        assert ledger.settle(news()).outcome == "settled"
+
+
+def test_a_journal_that_cannot_be_written_does_not_hide_the_refusal(
+    small_shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    Notification.__table__.drop(small_shop.engine)  # type: ignore[attr-defined]
+    with caplog.at_level(logging.DEBUG, "flask_alipay"), pytest.raises(UnknownPayment):
+        small_shop.settle(news())
+    assert "the journal could not be written for A1 (OperationalError)" in caplog.text
+    assert BUYER not in caplog.text
+
+
+def test_a_number_longer_than_any_of_ours_is_unknown(shop: Shop) -> None:
+    with pytest.raises(UnknownPayment):
+        shop.settle(news(out_trade_no="A" * 65))
