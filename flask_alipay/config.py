@@ -117,7 +117,7 @@ class Config:
             notify_url=settings.url("NOTIFY_URL", most=190 if legacy else 256, query=not legacy),
             return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
             show_url=settings.text("SHOW_URL"),
-            result_max_age=int(settings.number("RESULT_MAX_AGE", 86400)),
+            result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             notify_verify=legacy and settings.flag("NOTIFY_VERIFY", True),
             simulator=simulator,
         )
