@@ -11,16 +11,18 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Collection, Mapping, Sequence
-from typing import ClassVar, Protocol, TypeAlias
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from .exceptions import ConfigurationError, InvalidParameter
 
-PrivateKey: TypeAlias = str | bytes | rsa.RSAPrivateKey
-PublicKey: TypeAlias = str | bytes | rsa.RSAPublicKey
+if TYPE_CHECKING:
+    # cryptography is imported with the first key: it is a third of this package's time to import,
+    # and who signs with MD5 never needs it.
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+    PrivateKey: TypeAlias = str | bytes | rsa.RSAPrivateKey
+    PublicKey: TypeAlias = str | bytes | rsa.RSAPublicKey
 
 # Alipay's names of charsets to Python's codecs. GBK includes all of GB2312.
 _CODECS = {
@@ -128,20 +130,18 @@ class RsaSigner:
     """
 
     sign_type = "RSA"
-    _hash: ClassVar[HashAlgorithm] = SHA1()  # noqa: S303 - the protocol's
 
     def __init__(
         self,
         private_key: PrivateKey | None = None,
         public_key: PublicKey | Sequence[PublicKey] | None = None,
     ) -> None:
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+
+        self._scheme = PKCS1v15(), self._digest()
         self._private_key = None if private_key is None else _private(private_key)
-        if public_key is None:
-            public_key = ()
-        elif isinstance(public_key, (str, bytes, rsa.RSAPublicKey)):
-            public_key = (public_key,)
         #: The keys that may verify, in the order in which they are tried.
-        self.public_keys = tuple(_public(key) for key in public_key)
+        self.public_keys = tuple(_public(key) for key in _several(public_key))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -158,7 +158,7 @@ class RsaSigner:
         """
         if self._private_key is None:
             raise ConfigurationError("a private key is needed to sign", "PRIVATE_KEY")
-        signature = self._private_key.sign(message, padding.PKCS1v15(), self._hash)
+        signature = self._private_key.sign(message, *self._scheme)
         return base64.b64encode(signature).decode("ascii")
 
     def verify(self, message: bytes, sign: str) -> bool:
@@ -166,20 +166,27 @@ class RsaSigner:
 
         :raises ConfigurationError: without a public key.
         """
+        from cryptography.exceptions import InvalidSignature
+
         if not self.public_keys:
             raise ConfigurationError("Alipay's public key is needed to verify", "PUBLIC_KEY")
         try:
             signature = base64.b64decode(sign, validate=True)
         except (binascii.Error, ValueError, TypeError):
             return False
-        return any(self._made_by(key, signature, message) for key in self.public_keys)
+        for key in self.public_keys:
+            try:
+                key.verify(signature, message, *self._scheme)
+            except (InvalidSignature, TypeError):
+                continue
+            return True
+        return False
 
-    def _made_by(self, key: rsa.RSAPublicKey, signature: bytes, message: bytes) -> bool:
-        try:
-            key.verify(signature, message, padding.PKCS1v15(), self._hash)
-        except (InvalidSignature, TypeError):
-            return False
-        return True
+    @staticmethod
+    def _digest() -> HashAlgorithm:
+        from cryptography.hazmat.primitives.hashes import SHA1
+
+        return SHA1()  # noqa: S303 - the protocol's
 
 
 class Rsa2Signer(RsaSigner):
@@ -189,24 +196,36 @@ class Rsa2Signer(RsaSigner):
     """
 
     sign_type = "RSA2"
-    _hash = SHA256()
+
+    @staticmethod
+    def _digest() -> HashAlgorithm:
+        from cryptography.hazmat.primitives.hashes import SHA256
+
+        return SHA256()
 
 
 def _private(key: PrivateKey) -> rsa.RSAPrivateKey:
-    if isinstance(key, rsa.RSAPrivateKey):
+    if not isinstance(key, (str, bytes)):
         return key
-    # Reading keys and certificates is half of what this package costs to import.
     from .keys import load_private_key
 
     return load_private_key(key)
 
 
 def _public(key: PublicKey) -> rsa.RSAPublicKey:
-    if isinstance(key, rsa.RSAPublicKey):
+    if not isinstance(key, (str, bytes)):
         return key
     from .keys import load_public_key
 
     return load_public_key(key)
+
+
+def _several(keys: PublicKey | Sequence[PublicKey] | None) -> Sequence[PublicKey]:
+    if keys is None:
+        return ()
+    if isinstance(keys, (list, tuple)):
+        return keys
+    return (cast("PublicKey", keys),)
 
 
 def _unencodable(params: Mapping[str, str], charset: str) -> InvalidParameter:
