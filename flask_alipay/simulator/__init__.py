@@ -6,13 +6,13 @@ The rooms, in the order in which they build on each other:
     what time it is, and who is called later
 ``wire``, ``urls``
     requests as raw bytes, decoded in their own charset
-``trades``
-    a trade's life as a table, and the store
+``orders``, ``trades``, ``batches``, ``rates``
+    an order, a trade's life as a table, batches of refunds and transfers, foreign money
 ``merchant``, ``codes``, ``wording``
     who is who, and what is said
 ``answers``, ``notify_ids``
     what the protocols speak in
-``openapi``, ``mapi`` (each with its ``…_order``)
+``openapi`` (with ``openapi_order``), ``mapi`` (a storey of its own)
     the protocols: parameters in, answer out
 ``deliveries``
     notifications, repeated until they are heard

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from ..exceptions import AlipayError
+from .batches import Batch
 from .trades import Trade
 from .wire import RawForm
 
@@ -20,6 +21,13 @@ class ToCashier:
     """The order is good: on to the cashier page of its trade."""
 
     trade: Trade
+
+
+@dataclass(frozen=True)
+class ToBatch:
+    """The batch is good: on to the page where the merchant confirms it."""
+
+    batch: Batch
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,14 @@ class JsonText:
 
 
 @dataclass(frozen=True)
+class XmlText:
+    """An XML document that declares its encoding, for the merchant's server."""
+
+    body: bytes = field(repr=False)
+    charset: str
+
+
+@dataclass(frozen=True)
 class ErrorPage:
     """The request was refused, and the buyer's browser brought it: a page that says why."""
 
@@ -51,7 +67,7 @@ class ErrorPage:
     shop_url: str = ""
 
 
-Answer: TypeAlias = ToCashier | PlainText | JsonText | ErrorPage
+Answer: TypeAlias = ToCashier | ToBatch | PlainText | JsonText | XmlText | ErrorPage
 
 
 class Refusal(AlipayError):
@@ -72,6 +88,7 @@ class Notice:
     """A notification to be told, and told again until it is heard."""
 
     url: str
+    #: The merchant's number of what it is about: an order or, for a batch, its batch_no.
     out_trade_no: str
     #: Alipay's number of the notification, the same however often it is sent.
     notify_id: str
@@ -81,14 +98,28 @@ class Notice:
     content_type: str = "application/x-www-form-urlencoded"
 
 
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and what the merchant is to be told besides."""
+
+    answer: Answer
+    #: Notifications that are written already.
+    notices: tuple[Notice, ...] = ()
+    #: Trades to which something happened: each told in its own protocol.
+    trades: tuple[Trade, ...] = ()
+
+
 class Dialect(Protocol):
     """One of Alipay's protocols: what the simulator needs of it."""
 
-    def answer(self, form: RawForm, now: datetime) -> Answer:
+    def answer(self, form: RawForm, now: datetime) -> Reply:
         """Answers a request to the gateway; never raises for what is in it."""
 
     def notice(self, trade: Trade) -> Notice | None:
-        """Returns what the merchant is to be told of the trade, ``None`` without a notify_url."""
+        """Returns what the merchant is to be told of the trade.
+
+        ``None`` without a notify_url, and for news that Alipay does not tell.
+        """
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""

@@ -84,6 +84,51 @@ MAPI: Final[Meanings] = MappingProxyType(
             "The trade of this order is closed; a new try needs a new out_trade_no.",
             "交易已经关闭，请更换商户订单号后重新发起",
         ),
+        "ILLEGAL_CURRENCY": ("There is no such currency here.", "币种不正确"),
+        "ILLEGAL_TIMEOUT_RULE": ("The timeout_rule is not acceptable.", "超时规则不正确"),
+        "ILLEGAL_ANTI_PHISHING_KEY": (
+            "The anti_phishing_key was not given out, or was used before.",
+            "防钓鱼时间戳不正确",
+        ),
+        "TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
+        "TRADE_STATUS_NOT_AVAILD": ("The trade's status does not allow it.", "交易状态不正确"),
+        "TRADE_STATUS_ERROR": ("The trade's status does not allow it.", "交易状态不正确"),
+        "ACCOUNT_NOT_EXISTS": ("The account is not this merchant's.", "账号不存在"),
+        "BATCH_NO_FORMAT_ERROR": ("The batch_no is not one of today.", "批次号格式错误"),
+        "BATCH_NUM_ERROR": ("The batch_num is not a number.", "总笔数格式错误"),
+        "BATCH_NUM_EXCEED_LIMIT": ("The batch has too many entries.", "总笔数超过限制"),
+        "BATCH_NUM_NOT_EQUAL_TOTAL": (
+            "The batch does not have as many entries as it says.",
+            "传入的总笔数与明细的笔数不一致",
+        ),
+        "DETAIL_DATA_FORMAT_ERROR": ("The detail_data is malformed.", "明细数据格式错误"),
+        "SINGLE_DETAIL_DATA_EXCEED_LIMIT": ("An entry is too long.", "单笔明细数据超过限制"),
+        "DUBL_TRADE_NO_IN_SAME_BATCH": (
+            "A trade stands twice in the batch.",
+            "同一批退款中存在两条相同的交易号",
+        ),
+        "DUPLICATE_BATCH_NO": ("The batch_no was used before.", "重复的批次号"),
+        "REFUND_DATE_ERROR": ("The refund_date is not a time.", "退款时间格式错误"),
+        "PURCHASE_TRADE_NOT_EXIST": ("There is no such payment.", "交易不存在"),
+        "CURRENCY_NOT_SAME": ("The payment was in another currency.", "币种与原交易不一致"),
+        "RETURN_AMOUNT_EXCEED": ("There is not that much left to refund.", "退款金额超限"),
+        "REPEATED_REFUNDMENT_REQUEST": ("This refund was made before.", "重复的退款请求"),
+    }
+)
+
+#: The older phone gateway's ``code``, spelt as in its guide.
+WAP: Final[Meanings] = MappingProxyType(
+    {
+        "0000": ("system error", "系统异常"),
+        "0001": ("common parameter missing", "缺少公共参数，或公共参数不正确"),
+        "0002": ("sign illegal", "签名不正确"),
+        "0003": ("service illegal", "服务接口不存在"),
+        "0004": ("req_data illegal", "req_data 格式不正确"),
+        "0005": ("partner illegal", "合作伙伴编号不存在"),
+        "0006": ("sec_id illegal", "签名方式不正确"),
+        "0007": ("business parameter missing", "缺少业务参数，或业务参数不正确"),
+        "0008": ("business parameter too long", "业务参数过长"),
+        "0009": ("seller illegal", "卖家与合作伙伴不一致"),
     }
 )
 

@@ -17,7 +17,7 @@ from ..exceptions import InvalidParameter
 from ..money import to_yuan
 from ..signer import Signer, sign_content
 from . import codes
-from .answers import Answer, ErrorPage, JsonText, Notice, Refusal, ToCashier
+from .answers import Answer, ErrorPage, JsonText, Notice, Refusal, Reply, ToCashier
 from .clock import read_china_text
 from .merchant import Merchant
 from .notify_ids import NotifyIds
@@ -57,8 +57,11 @@ class OpenApi:
         self._signers: Mapping[str, Signer] = {name: signers[name] for name in ("RSA2", "RSA")}
         self._methods: Mapping[str, Callable[[_Call], Answer]] = dict.fromkeys(PRODUCTS, self._pay)
 
-    def answer(self, form: RawForm, now: datetime) -> Answer:
+    def answer(self, form: RawForm, now: datetime) -> Reply:
         """Answers a request to the gateway; never raises for what is in it."""
+        return Reply(self._answer(form, now))
+
+    def _answer(self, form: RawForm, now: datetime) -> Answer:
         method = form.word("method") or ""
         shop_url = ""
         try:
@@ -69,7 +72,7 @@ class OpenApi:
             return _refused(method, refusal, shop_url)
 
     def notice(self, trade: Trade) -> Notice | None:
-        """Returns what the merchant is to be told of the trade, ``None`` without a notify_url."""
+        """Returns what the merchant is to be told of the trade; ``None`` without a notify_url."""
         if not trade.order.notify_url:
             return None
         notify_id = self._notify_ids.new()

@@ -1,18 +1,20 @@
-"""The simulator as a whole: one merchant, two protocols, trades, deliveries."""
+"""The simulator as a whole: one merchant, its protocols, trades, batches, deliveries."""
 
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError, InvalidParameter
 from ..keys import private_pem, public_pem
 from ..signer import codec
-from .answers import Answer, Dialect
+from .answers import Answer, Dialect, Reply, ToBatch, ToCashier
+from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock
 from .deliveries import Deliverer, Post
-from .mapi import Mapi
+from .mapi import Mapi, WapRest
 from .merchant import the_merchant
 from .notify_ids import NotifyIds
 from .openapi import OpenApi
@@ -27,11 +29,16 @@ logger = logging.getLogger("flask_alipay.simulator")
 #: The sign types of each protocol, the default one first.
 SIGN_TYPES = {"openapi": ("RSA2", "RSA"), "mapi": ("MD5", "RSA", "RSA2")}
 
+#: How long after its answer a merchant's server is told of what its call did. It waits for the
+#: answer, and may hold its database until it has it.
+AFTER_ANSWER = timedelta(seconds=0.5)
+
 
 class Simulator:
     """An offline Alipay: gateway, cashier pages, signed notifications and returns. No money moves.
 
-    Its gateway speaks both protocols, whichever the merchant is set up for. Its trades belong to
+    Its gateway speaks both protocols, whichever the merchant is set up for; the older gateway for
+    phones and the app's payment have addresses of their own. Its trades belong to
     this object and live in this process's memory: a restart forgets them, and a server with several
     worker processes has several simulators that know nothing of each other (run one worker). The
     latest 10,000 trades are kept.
@@ -70,12 +77,16 @@ class Simulator:
         self.merchant = the_merchant(keys)
         #: The trades, by the merchant's numbers.
         self.trades = TradeStore()
+        #: The batches of refunds and transfers.
+        self.batches = BatchStore()
         notify_ids = NotifyIds()
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(self.clock, notify_ids, post)
+        self._mapi = Mapi(self.merchant, self.trades, self.batches, notify_ids)
         self._dialects: dict[str, Dialect] = {
             "openapi": OpenApi(self.merchant, self.trades, notify_ids),
-            "mapi": Mapi(self.merchant, self.trades, notify_ids),
+            "mapi": self._mapi,
+            "wap": WapRest(self.merchant, self.trades, notify_ids),
         }
         logger.warning(
             "this is a simulator of Alipay (%s): no money moves, never use it in production",
@@ -131,8 +142,23 @@ class Simulator:
         :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
             platform's.
         """
-        legacy = form.word("service") is not None and form.word("method") is None
-        return self._dialects["mapi" if legacy else "openapi"].answer(form, self.clock.now())
+        dialect = "openapi" if form.word("service") is None else "mapi"
+        return self._told(self._dialects[dialect].answer(form, self.clock.now()))
+
+    def answer_wap(self, form: RawForm) -> Answer:
+        """Answers a request to the older gateway for phones.
+
+        :param form: the request's fields.
+        """
+        return self._told(self._dialects["wap"].answer(form, self.clock.now()))
+
+    def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Answer:
+        """Answers an app's order string as Alipay's library on the phone does.
+
+        :param order_string: as the merchant's server made it.
+        :param cancel: whether the buyer changes his mind.
+        """
+        return self._told(self._mapi.pay_in_app(order_string, cancel, self.clock.now()))
 
     def look(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, expired now if its time is over.
@@ -166,6 +192,38 @@ class Simulator:
         """Tells whether the last news of the trade is still without a ``success``."""
         delivery = self.deliverer.latest(trade.order.out_trade_no)
         return delivery is not None and not delivery.heard
+
+    def end_batch(self, batch_id: str, *, confirm: bool) -> Batch | None:
+        """Does the batch of a page, or takes it off, and tells the merchant before it returns.
+
+        :param batch_id: from the page's address.
+        :returns: the batch as it is then; ``None`` if there is no such page.
+        """
+        end = self._mapi.confirm if confirm else self._mapi.refuse
+        reply = end(batch_id, self.clock.now())
+        if reply is not None:
+            self._told(reply)
+        return self.batches.by_id(batch_id)
+
+    def unheard_batch(self, batch: Batch) -> bool:
+        """Tells whether the news of the batch is still without a ``success``."""
+        delivery = self.deliverer.latest(batch.batch_no)
+        return delivery is not None and not delivery.heard
+
+    def _told(self, reply: Reply) -> Answer:
+        """Tells what there is to tell: a browser waits for that, a server has its answer first."""
+
+        def tell() -> None:
+            for notice in reply.notices:
+                self.deliverer.deliver(notice)
+            for trade in reply.trades:
+                self._tell(trade)
+
+        if isinstance(reply.answer, ToCashier | ToBatch):
+            tell()
+        elif reply.notices or reply.trades:
+            self.clock.call_later(AFTER_ANSWER, tell)
+        return reply.answer
 
     def _step(self, cashier_id: str, event: str | None) -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)

@@ -1,4 +1,4 @@
-"""A trade and where it stands: what a merchant ordered, what may become of it, and their store.
+"""A trade and where it stands: what became of an order, what may become of it, and their store.
 
 Pure but for the store's lock: no protocol, no network, no clock of its own. A :class:`Trade` never
 changes; an event makes another one of it, and the store keeps the latest.
@@ -17,67 +17,46 @@ from typing import Final
 
 from ..china_time import to_china
 from ..trade_status import TradeStatus
+from .orders import PAYING
+from .orders import Event as Event
+from .orders import Order as Order
 
 #: How many trades a store keeps; the oldest make room.
 MOST_TRADES = 10_000
-
-
-class Event:
-    """What can happen to a trade."""
-
-    #: The buyer pays.
-    PAY: Final = "pay"
-    #: The buyer refuses, or the shop takes it back.
-    CLOSE: Final = "close"
-    #: Its time runs out.
-    EXPIRE: Final = "expire"
-    #: The time for refunds is over.
-    FINISH: Final = "finish"
 
 
 #: The whole life of a trade. What is not here does not happen.
 TRANSITIONS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         (TradeStatus.WAIT_BUYER_PAY, Event.PAY): TradeStatus.TRADE_SUCCESS,
+        (TradeStatus.WAIT_BUYER_PAY, Event.DEPOSIT): TradeStatus.WAIT_SELLER_SEND_GOODS,
+        (TradeStatus.WAIT_BUYER_PAY, Event.SETTLE): TradeStatus.TRADE_FINISHED,
         (TradeStatus.WAIT_BUYER_PAY, Event.CLOSE): TradeStatus.TRADE_CLOSED,
         (TradeStatus.WAIT_BUYER_PAY, Event.EXPIRE): TradeStatus.TRADE_CLOSED,
+        (TradeStatus.WAIT_SELLER_SEND_GOODS, Event.SEND): TradeStatus.WAIT_BUYER_CONFIRM_GOODS,
+        (TradeStatus.WAIT_BUYER_CONFIRM_GOODS, Event.CONFIRM): TradeStatus.TRADE_FINISHED,
         (TradeStatus.TRADE_SUCCESS, Event.FINISH): TradeStatus.TRADE_FINISHED,
+    }
+)
+
+#: Where a trade may be refunded, by how it was paid; and where it stands once all of it is.
+REFUNDED: Final[Mapping[tuple[str | None, str], str]] = MappingProxyType(
+    {
+        (Event.PAY, TradeStatus.TRADE_SUCCESS): TradeStatus.TRADE_CLOSED,
+        (Event.SETTLE, TradeStatus.TRADE_FINISHED): TradeStatus.TRADE_FINISHED,
     }
 )
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a merchant asked the gateway for; the same for both protocols."""
+class Refund:
+    """Money that went back to the buyer."""
 
-    #: ``"openapi"`` or ``"mapi"``.
-    protocol: str
-    #: The open platform's ``method`` or the legacy gateway's ``service``.
-    method: str
-    out_trade_no: str
-    subject: str
-    total_fen: int
-    #: How the merchant writes and signs, and so how it is answered.
-    charset: str
-    sign_type: str
-    body: str = ""
-    notify_url: str = ""
-    return_url: str = ""
-    #: Until when it may be paid, aware UTC; ``None``: no limit was asked for.
-    expires_at: datetime | None = None
-    #: The code of the bank that the buyer chose in the shop, or nothing.
-    bank: str = ""
-    #: Parameters that a notification says back as they came.
-    echo: Mapping[str, str] = field(default_factory=dict)
-
-    def agrees_with(self, other: Order) -> bool:
-        """Tells whether both are the same order, and not merely the same number."""
-        return (
-            self.out_trade_no == other.out_trade_no
-            and self.protocol == other.protocol
-            and self.total_fen == other.total_fen
-            and self.subject == other.subject
-        )
+    #: The merchant's number of it.
+    number: str
+    #: In minor units of the trade's currency.
+    fen: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -94,7 +73,10 @@ class Trade:
     #: The event that ended the waiting, ``None`` while it waits.
     ended_by: str | None = None
     paid_at: datetime | None = None
+    sent_at: datetime | None = None
+    finished_at: datetime | None = None
     closed_at: datetime | None = None
+    refunds: tuple[Refund, ...] = ()
 
     @property
     def waiting(self) -> bool:
@@ -106,22 +88,58 @@ class Trade:
         """Whether the money came."""
         return self.paid_at is not None
 
+    @property
+    def in_escrow(self) -> bool:
+        """Whether Alipay holds the money until the buyer has what it is for."""
+        return self.paid and self.status.startswith("WAIT_")
+
+    @property
+    def refunded_fen(self) -> int:
+        """What went back so far."""
+        return sum(refund.fen for refund in self.refunds)
+
     def overdue(self, now: datetime) -> bool:
         """Tells whether it still waits though its time is over."""
         limit = self.order.expires_at
         return self.waiting and limit is not None and now >= limit
 
+    def meant(self, event: str) -> str:
+        """Returns the event that a wish comes to: to pay means to pay in the order's way."""
+        ways = self.order.ways
+        return ways[0] if event == Event.PAY and event not in ways else event
+
     def after(self, event: str, now: datetime) -> Trade | None:
         """Returns the trade after an event, ``None`` if the event cannot happen to it."""
         status = TRANSITIONS.get((self.status, event))
-        if status is None:
+        if status is None or (event in PAYING and event not in self.order.ways):
             return None
         return replace(
             self,
             status=status,
             ended_by=event if self.waiting else self.ended_by,
-            paid_at=now if event == Event.PAY else self.paid_at,
+            paid_at=now if event in PAYING else self.paid_at,
+            sent_at=now if event == Event.SEND else self.sent_at,
+            finished_at=now if status == TradeStatus.TRADE_FINISHED else None,
             closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
+        )
+
+    def refunded(self, number: str, fen: int, now: datetime) -> Trade | None:
+        """Returns the trade after a refund, ``None`` if that much cannot be refunded.
+
+        :param number: the merchant's number of the refund; each is made once.
+        :param fen: how much, in minor units of the trade's currency.
+        """
+        status = REFUNDED.get((self.ended_by, self.status))
+        rest = self.order.total_fen - self.refunded_fen - fen
+        made = any(refund.number == number for refund in self.refunds)
+        if status is None or made or fen < 1 or rest < 0:
+            return None
+        status = self.status if rest else status
+        return replace(
+            self,
+            status=status,
+            closed_at=now if status == TradeStatus.TRADE_CLOSED else None,
+            refunds=(*self.refunds, Refund(number, fen, now)),
         )
 
     def _end(self, event: str, now: datetime) -> datetime:
@@ -151,6 +169,7 @@ class TradeStore:
         self._lock = threading.Lock()
         self._trades: OrderedDict[str, Trade] = OrderedDict()  # by out_trade_no
         self._cashiers: dict[str, str] = {}  # cashier_id to out_trade_no
+        self._numbers: dict[str, str] = {}  # trade_no to out_trade_no
 
     def __len__(self) -> int:
         with self._lock:
@@ -183,6 +202,16 @@ class TradeStore:
         with self._lock:
             return self._trades.get(out_trade_no)
 
+    def by_trade_no(self, trade_no: str) -> Trade | None:
+        """Returns the trade of Alipay's number, ``None`` if there is none."""
+        with self._lock:
+            return self._trades.get(self._numbers.get(trade_no, ""))
+
+    def all(self) -> tuple[Trade, ...]:
+        """Returns the trades as they stand now, the oldest first."""
+        with self._lock:
+            return tuple(self._trades.values())
+
     def apply(self, out_trade_no: str, event: str | None, now: datetime) -> Step | None:
         """Lets something happen to a trade; of two who want the same, one sees it happen.
 
@@ -193,6 +222,8 @@ class TradeStore:
             trade = self._trades.get(out_trade_no)
             if trade is None:
                 return None
+            if event is not None:
+                event = trade.meant(event)
             if trade.overdue(now):
                 event = Event.EXPIRE
             changed = None if event is None else trade.after(event, now)
@@ -200,6 +231,20 @@ class TradeStore:
                 return Step(trade, None)
             self._trades[out_trade_no] = changed
             return Step(changed, event)
+
+    def refund(self, out_trade_no: str, number: str, fen: int, now: datetime) -> Trade | None:
+        """Gives money back, if that much can be given; of two who want the same rest, one gets it.
+
+        :param number: the merchant's number of the refund.
+        :param fen: how much, in minor units of the trade's currency.
+        :returns: the trade after it, ``None`` if it did not happen.
+        """
+        with self._lock:
+            trade = self._trades.get(out_trade_no)
+            changed = None if trade is None else trade.refunded(number, fen, now)
+            if changed is not None:
+                self._trades[out_trade_no] = changed
+            return changed
 
     def _open(self, order: Order, now: datetime) -> Trade:
         trade = Trade(
@@ -210,9 +255,10 @@ class TradeStore:
         )
         self._trades[order.out_trade_no] = trade
         self._cashiers[trade.cashier_id] = order.out_trade_no
+        self._numbers[trade.trade_no] = order.out_trade_no
         while len(self._trades) > self._most:
             _, oldest = self._trades.popitem(last=False)
-            del self._cashiers[oldest.cashier_id]
+            del self._cashiers[oldest.cashier_id], self._numbers[oldest.trade_no]
         return trade
 
 

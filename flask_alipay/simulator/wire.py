@@ -11,8 +11,9 @@ from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit, urlunspli
 
 from ..signer import codec
 
-#: The most bytes of a request's body, and of its query, that are read.
-MOST_BYTES = 64 * 1024
+#: The most bytes of a request's body, and of its query, that are read: a batch has a thousand
+#: entries, each with a reason of 255 bytes that are sent as three.
+MOST_BYTES = 1024 * 1024
 # Far more than any method has.
 _MOST_FIELDS = 200
 

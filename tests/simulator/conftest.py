@@ -120,6 +120,44 @@ class Merchant:
         signer = signer or self.signer(sign_type if sign_type in ("RSA", "RSA2") else "MD5")
         return self._sign(params, signer, charset, ("sign", "sign_type"))
 
+    def call(self, service, *, sign_type="MD5", charset="utf-8", signer=None, **params):
+        """Any service of the legacy gateway."""
+        common = {
+            "service": service,
+            "partner": self.account.partner,
+            "_input_charset": charset,
+            "sign_type": sign_type,
+        }
+        signer = signer or self.signer(sign_type)
+        return self._sign(common | params, signer, charset, ("sign", "sign_type"))
+
+    def escrow(self, *, service="create_partner_trade_by_buyer", **changes):
+        params = {
+            "notify_url": NOTIFY_URL,
+            "return_url": RETURN_URL,
+            "payment_type": "1",
+            "out_trade_no": "T1",
+            "subject": "Tea 茶",
+            "price": "88.88",
+            "quantity": "1",
+            "seller_id": self.account.partner,
+            "logistics_type": "EXPRESS",
+            "logistics_fee": "0.00",
+            "logistics_payment": "SELLER_PAY",
+        } | changes
+        return self.call(service, **params)
+
+    def forex(self, *, service="create_forex_trade", **changes):
+        params = {
+            "notify_url": NOTIFY_URL,
+            "return_url": RETURN_URL,
+            "out_trade_no": "T1",
+            "subject": "Tea 茶",
+            "currency": "USD",
+            "total_fee": "8.00",
+        } | changes
+        return self.call(service, **params)
+
     def _sign(self, params, signer, charset, exclude) -> SignedRequest:
         present = {name: value for name, value in params.items() if value}
         return sign_request("/alipay/gateway.do", present, signer, charset=charset, exclude=exclude)

@@ -21,8 +21,20 @@ def test_every_refusal_of_the_open_platform_has_a_meaning():
     assert raised_in("openapi.py", "openapi_order.py") <= set(codes.OPENAPI)
 
 
+LEGACY = sorted((ROOMS / "mapi").glob("*.py"))
+PHONE = [room for room in LEGACY if room.name.startswith("wap_")]
+
+
 def test_every_refusal_of_the_legacy_gateway_has_a_meaning():
-    assert raised_in("mapi.py", "mapi_order.py") <= set(codes.MAPI)
+    raised = raised_in(*(room for room in LEGACY if room not in PHONE))
+    assert "ILLEGAL_SIGN" in raised
+    assert raised <= set(codes.MAPI)
+
+
+def test_every_refusal_of_the_older_phone_gateway_has_a_meaning():
+    raised = raised_in(*PHONE)
+    assert "0002" in raised
+    assert raised <= set(codes.WAP)
 
 
 @pytest.mark.parametrize(

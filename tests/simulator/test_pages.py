@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flask_alipay.signer import codec
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.wire import MOST_BYTES
 
 from .conftest import NOTIFY_URL, RETURN_URL, Buyer
 
@@ -259,7 +260,7 @@ def test_nothing_is_kept_by_caches(buyer, merchant):
 def test_a_request_that_is_too_large_is_refused(buyer):
     response = buyer.client.post(
         "/alipay/gateway.do",
-        data=b"a=" + b"x" * 65_536,
+        data=b"a=" + b"x" * MOST_BYTES,
         content_type="application/x-www-form-urlencoded",
     )
     assert response.status_code == 413

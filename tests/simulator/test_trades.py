@@ -100,6 +100,108 @@ def test_the_same_event_happens_once(first, second):
     assert first != second or happened[1] is None
 
 
+ESCROW = (Event.DEPOSIT,)
+
+
+@pytest.mark.parametrize(
+    ("ways", "history", "status"),
+    [
+        (ESCROW, ["deposit"], "WAIT_SELLER_SEND_GOODS"),
+        (ESCROW, ["pay"], "WAIT_SELLER_SEND_GOODS"),
+        (ESCROW, ["deposit", "send"], "WAIT_BUYER_CONFIRM_GOODS"),
+        (ESCROW, ["deposit", "send", "confirm"], "TRADE_FINISHED"),
+        (ESCROW, ["send", "confirm"], "WAIT_BUYER_PAY"),
+        (ESCROW, ["deposit", "confirm", "close", "finish"], "WAIT_SELLER_SEND_GOODS"),
+        ((Event.PAY,), ["deposit", "settle"], "WAIT_BUYER_PAY"),
+        ((Event.PAY, Event.DEPOSIT), ["pay"], "TRADE_SUCCESS"),
+        ((Event.PAY, Event.DEPOSIT), ["deposit"], "WAIT_SELLER_SEND_GOODS"),
+        ((Event.SETTLE,), ["pay"], "TRADE_FINISHED"),
+    ],
+)
+def test_a_trade_goes_its_orders_way(store, ways, history, status):
+    store.place(an_order(ways=ways), NOON)
+    for event in history:
+        store.apply("T1", event, NOON)
+    assert store.by_out_trade_no("T1").status == status
+
+
+def test_money_in_escrow_is_paid_and_not_yet_the_shops(store):
+    store.place(an_order(ways=ESCROW), NOON)
+    paid = store.apply("T1", Event.DEPOSIT, NOON).trade
+    assert (paid.paid, paid.in_escrow, paid.paid_at) == (True, True, NOON)
+    store.apply("T1", Event.SEND, NOON)
+    done = store.apply("T1", Event.CONFIRM, NOON + timedelta(days=1)).trade
+    assert (done.in_escrow, done.finished_at) == (False, NOON + timedelta(days=1))
+    assert (done.paid_at, done.sent_at) == (NOON, NOON)
+
+
+def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
+    store.place(an_order(), NOON)
+    store.apply("T1", Event.PAY, NOON)
+    part = store.refund("T1", "R1", 888, NOON)
+    assert (part.status, part.refunded_fen, part.closed_at) == ("TRADE_SUCCESS", 888, None)
+    assert store.refund("T1", "R1", 888, NOON) is None, "the same one again"
+    assert store.refund("T1", "R2", 8001, NOON) is None
+    whole = store.refund("T1", "R3", 8000, NOON)
+    assert (whole.status, whole.refunded_fen, whole.closed_at) == ("TRADE_CLOSED", 8888, NOON)
+    assert store.refund("T1", "R4", 1, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("ways", "history"),
+    [
+        ((Event.PAY,), []),
+        ((Event.PAY,), ["close"]),
+        ((Event.PAY,), ["pay", "finish"]),
+        (ESCROW, ["deposit"]),
+        (ESCROW, ["deposit", "send", "confirm"]),
+    ],
+)
+def test_what_is_not_the_shops_money_any_more_or_yet_is_not_refunded(store, ways, history):
+    store.place(an_order(ways=ways), NOON)
+    for event in history:
+        store.apply("T1", event, NOON)
+    assert store.refund("T1", "R1", 1, NOON) is None
+
+
+def test_a_settled_trade_stays_finished_when_it_is_refunded(store):
+    store.place(an_order(ways=(Event.SETTLE,)), NOON)
+    store.apply("T1", Event.PAY, NOON)
+    assert store.refund("T1", "R1", 8888, NOON).status == "TRADE_FINISHED"
+
+
+def test_nothing_is_not_a_refund(store):
+    store.place(an_order(), NOON)
+    store.apply("T1", Event.PAY, NOON)
+    assert store.refund("T1", "R1", 0, NOON) is None
+    assert store.refund("T1", "R1", -1, NOON) is None
+    assert store.refund("none", "R1", 1, NOON) is None
+
+
+def test_of_many_who_want_the_rest_one_gets_it(store):
+    store.place(an_order(), NOON)
+    store.apply("T1", Event.PAY, NOON)
+    barrier, got = threading.Barrier(8), []
+
+    def refund(number):
+        barrier.wait()
+        got.append(store.refund("T1", f"R{number}", 8888, NOON))
+
+    threads = [threading.Thread(target=refund, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(one is not None for one in got) == 1
+
+
+def test_a_trade_is_found_by_alipays_number(store):
+    trade = store.place(an_order(), NOON)
+    assert store.by_trade_no(trade.trade_no) == trade
+    assert store.by_trade_no("none") is None
+    assert store.all() == (trade,)
+
+
 def test_no_transition_leads_out_of_a_closed_trade():
     assert all(status != "TRADE_CLOSED" for status, _ in TRANSITIONS)
 
@@ -160,6 +262,7 @@ def test_the_oldest_trades_make_room():
     assert len(store) == 3
     assert store.by_out_trade_no("T1") is None
     assert store.by_cashier(trades[1].cashier_id) is None
+    assert store.by_trade_no(trades[1].trade_no) is None
     assert store.by_cashier(trades[4].cashier_id) == trades[4]
     assert store.apply("T1", Event.PAY, NOON) is None
 

@@ -1,0 +1,198 @@
+"""The merchant's account, page by page; and the key against phishing."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from xml.etree.ElementTree import Element  # for writing only
+
+from ...china_time import to_china
+from ...exceptions import InvalidParameter
+from ...money import to_yuan
+from ..answers import Refusal, Reply
+from ..batches import DONE, TRANSFERS
+from ..clock import read_china_text
+from ..trades import Trade
+from . import xml
+from .call import Call, Desk, Service, numbered
+
+_MOST_ON_A_PAGE = 5000
+_LONGEST = timedelta(hours=24)
+#: What the merchant had before anything happened: a million yuan.
+_OPENING_FEN = 100_000_000
+_PAID, _MOVED = ("6001", "在线支付"), ("3011", "转账")
+
+
+class Timestamps:
+    """``query_timestamp``: keys that are given out, and are good for one payment each.
+
+    :param desk: what it works with.
+    :param most: how many are remembered.
+    """
+
+    def __init__(self, desk: Desk, most: int = 1000) -> None:
+        self._desk = desk
+        self._most = most
+        self._lock = threading.Lock()
+        self._keys: OrderedDict[str, None] = OrderedDict()
+        self.services = {"query_timestamp": Service(self._query, unsigned=True)}
+
+    def check(self, call: Call) -> None:
+        """Takes back the key of a payment, if it has one.
+
+        :raises Refusal: if it was not given out, or was used.
+        """
+        key = call.get("anti_phishing_key")
+        with self._lock:
+            if key and key not in self._keys:
+                raise Refusal("ILLEGAL_ANTI_PHISHING_KEY", "unknown, or used before")
+            self._keys.pop(key, None)
+
+    def _query(self, call: Call) -> Reply:
+        key = secrets.token_urlsafe(15)
+        with self._lock:
+            self._keys[key] = None
+            while len(self._keys) > self._most:
+                self._keys.popitem(last=False)
+        return Reply(xml.answered(call, self._desk.seal, "timestamp", {"encrypt_key": key}))
+
+
+@dataclass(frozen=True)
+class _Movement:
+    """Money that came into the merchant's account, or left it."""
+
+    at: datetime
+    number: str
+    kind: tuple[str, str]
+    income: int = 0
+    outcome: int = 0
+    memo: str = ""
+    trade: Trade | None = None
+
+    @property
+    def trade_no(self) -> str:
+        return "" if self.trade is None else self.trade.trade_no
+
+    @property
+    def out_trade_no(self) -> str:
+        return "" if self.trade is None else self.trade.order.out_trade_no
+
+    @property
+    def subject(self) -> str:
+        return "" if self.trade is None else self.trade.order.subject
+
+
+class Account:
+    """``account.page.query``: what went in and out, in yuan.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.services = {"account.page.query": Service(self._query)}
+
+    def _query(self, call: Call) -> Reply:
+        page = numbered("page_no", call.get("page_no"), 1, 10**6)
+        size = numbered("page_size", call.get("page_size") or "5000", 1, _MOST_ON_A_PAGE)
+        wanted = _wanted(call)
+        matching = [pair for pair in self._movements() if wanted(pair[0])]
+        found = Element("account_log_list")
+        for movement, balance in matching[(page - 1) * size : page * size]:
+            found.append(self._entry(movement, balance, call.charset))
+        fields: dict[str, str | Element] = {
+            "account_log_list": found,
+            "has_next_page": "T" if len(matching) > page * size else "F",
+            "page_no": str(page),
+            "page_size": str(size),
+        }
+        answer = xml.answered(call, self._desk.seal, "account_page_query_result", fields)
+        return Reply(answer)
+
+    def _movements(self) -> Iterator[tuple[_Movement, int]]:
+        """All movements in the order of time, each with the balance after it."""
+        movements = [m for trade in self._desk.trades.all() for m in _of_trade(trade)]
+        balance = _OPENING_FEN
+        for movement in sorted([*movements, *self._transfers()], key=lambda m: m.at):
+            balance += movement.income - movement.outcome
+            yield movement, balance
+
+    def _transfers(self) -> Iterator[_Movement]:
+        for batch in self._desk.batches.all():
+            if batch.kind == TRANSFERS and batch.status == DONE and batch.ended_at is not None:
+                for done in batch.outcomes:
+                    if not done.error:
+                        fen, note = done.entry.fen, done.entry.note
+                        yield _Movement(batch.ended_at, done.number, _MOVED, 0, fen, note)
+
+    def _entry(self, movement: _Movement, balance: int, charset: str) -> Element:
+        merchant = self._desk.merchant
+        fields = {
+            "balance": to_yuan(balance),
+            "buyer_account": f"{merchant.buyer_id}0156",
+            "currency": "156",  # the yuan's number in ISO 4217
+            "goods_title": movement.subject,
+            "income": to_yuan(movement.income),
+            "iw_account_log_id": movement.number,
+            "memo": movement.memo,
+            "merchant_out_order_no": movement.out_trade_no,
+            "outcome": to_yuan(movement.outcome),
+            "partner_id": merchant.partner,
+            "rate": "0",
+            "seller_account": f"{merchant.partner}0156",
+            "service_fee": "0.00",
+            "total_fee": to_yuan(movement.income or movement.outcome),
+            "trade_no": movement.trade_no,
+            "trans_code_msg": movement.kind[1],
+            "trans_date": to_china(movement.at),
+        }
+        return xml.element("AccountQueryAccountLogVO", fields, charset)
+
+
+def _of_trade(trade: Trade) -> Iterator[_Movement]:
+    """Money in escrow is Alipay's until the trade is finished; foreign money has its own books."""
+    order = trade.order
+    received_at = trade.finished_at if trade.sent_at is not None else trade.paid_at
+    if order.currency != "CNY" or received_at is None or trade.in_escrow:
+        return
+    yield _Movement(received_at, f"{trade.trade_no}00", _PAID, order.total_fen, trade=trade)
+    for count, refund in enumerate(trade.refunds, 1):
+        number = f"{trade.trade_no}{count:02d}"
+        yield _Movement(refund.at, number, _MOVED, 0, refund.fen, "交易退款", trade)
+
+
+def _wanted(call: Call) -> Callable[[_Movement], bool]:
+    """Returns what a call asks for: within a day at most, unless it names an order."""
+    trade_no, order_no = call.get("trade_no"), call.get("merchant_out_order_no")
+    codes = call.get("trans_code").split(",") if call.get("trans_code") else []
+    start, end = (_moment(call, name) for name in ("gmt_start_time", "gmt_end_time"))
+    if start is None or end is None:
+        if not trade_no and not order_no:
+            name = "gmt_start_time" if start is None else "gmt_end_time"
+            raise InvalidParameter(name, "is required without trade_no or merchant_out_order_no")
+    elif not start <= end <= start + _LONGEST:
+        raise InvalidParameter("gmt_end_time", "must be within 24 hours after gmt_start_time")
+
+    def wanted(movement: _Movement) -> bool:
+        return (
+            (not trade_no or movement.trade_no == trade_no)
+            and (not order_no or movement.out_trade_no == order_no)
+            and (not codes or movement.kind[0] in codes)
+            and (start is None or movement.at >= start)
+            and (end is None or movement.at <= end)
+        )
+
+    return wanted
+
+
+def _moment(call: Call, name: str) -> datetime | None:
+    if not call.get(name):
+        return None
+    moment = read_china_text(call.get(name))
+    if moment is None:
+        raise InvalidParameter(name, "must be like 2026-01-31 08:00:00")
+    return moment

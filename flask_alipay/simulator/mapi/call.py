@@ -1,0 +1,99 @@
+"""A call as the services get it, and what they all need to answer one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ...exceptions import InvalidParameter
+from ..answers import Refusal, Reply
+from ..batches import BatchStore
+from ..merchant import Merchant
+from ..notify_ids import NotifyIds
+from ..trades import Step, TradeStore
+from .seal import Seal
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was read and, where its service asks for it, is known to be the merchant's."""
+
+    service: str
+    params: Mapping[str, str]
+    charset: str
+    sign_type: str
+    now: datetime
+
+    def get(self, name: str) -> str:
+        """Returns a parameter, nothing if it was not given."""
+        return self.params.get(name, "")
+
+    def require(self, *names: str) -> None:
+        """Checks that parameters were given.
+
+        :raises InvalidParameter: names the first that was not.
+        """
+        for name in names:
+            if not self.get(name):
+                raise InvalidParameter(name, "is required")
+
+    def either(self, one: str, other: str) -> str:
+        """Returns which of two parameters was given; the first wins.
+
+        :raises InvalidParameter: if neither was.
+        """
+        for name in (one, other):
+            if self.get(name):
+                return name
+        raise InvalidParameter(one, f"or {other} is required")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all services work with."""
+
+    merchant: Merchant
+    trades: TradeStore
+    batches: BatchStore
+    notify_ids: NotifyIds
+    seal: Seal
+
+    def find(self, call: Call, trade_no: str, out_trade_no: str) -> Step:
+        """Returns the trade that a call names, expired now if its time is over.
+
+        :param trade_no: the name of the parameter with Alipay's number; it wins.
+        :param out_trade_no: the name of the one with the merchant's number.
+        :raises InvalidParameter: if the call names none.
+        :raises Refusal: if there is no such trade.
+        """
+        name = call.either(trade_no, out_trade_no)
+        by = self.trades.by_trade_no if name == trade_no else self.trades.by_out_trade_no
+        trade = by(call.get(name))
+        out_no = "" if trade is None else trade.order.out_trade_no
+        step = self.trades.apply(out_no, None, call.now)
+        if step is None:
+            raise Refusal("TRADE_NOT_EXIST")
+        return step
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of the gateway."""
+
+    run: Callable[[Call], Reply]
+    #: Whether a browser brings the call: then a refusal is a page, otherwise an XML document.
+    browser: bool = False
+    #: Whether it is answered without a signature, too.
+    unsigned: bool = False
+
+
+def numbered(parameter: str, text: str, least: int, most: int) -> int:
+    """Reads a whole number within limits.
+
+    :raises InvalidParameter: otherwise.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
+        raise InvalidParameter(parameter, f"must be a whole number from {least} to {most}")
+    return int(text)

@@ -1,0 +1,116 @@
+"""The app's payment: what an order string becomes in Alipay's library on a phone.
+
+The app hands its library the merchant's order string and gets a text back. Here both go over HTTP,
+so that it can be driven without a phone. The string is verified as it stands, byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+from urllib.parse import unquote
+
+from ...exceptions import InvalidAmount, InvalidParameter
+from ..answers import PlainText, Refusal, Reply
+from ..orders import Event, Order
+from . import orders
+from .call import Call, Desk
+from .payments import placed
+
+SERVICE: Final = "mobile.securitypay.pay"
+
+#: What the library says: paid, cannot be paid, cancelled.
+PAID, FAILED, CANCELLED = "9000", "4000", "6001"
+
+_SIGNED = re.compile(rb'(?P<text>.+)&sign="(?P<sign>[^"]*)"&sign_type="(?P<type>[^"]*)"', re.DOTALL)
+_PAIR = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
+
+
+class Mobile:
+    """``mobile.securitypay.pay``.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def answer(self, order_string: bytes, cancel: bool, now: datetime) -> Reply:
+        """Pays, or cancels, what an order string asks for; never raises for what is in it.
+
+        :returns: ``resultStatus={9000};memo={};result={…}``, as the library does.
+        """
+        try:
+            text, call = self._read(order_string, now)
+            order = self._order(call)
+            placed(self._desk.trades, order, now)
+        except InvalidAmount as error:
+            return _failed(Refusal("ILLEGAL_FEE_PARAM", str(error)))
+        except InvalidParameter as error:
+            return _failed(Refusal("ILLEGAL_ARGUMENT", str(error)))
+        except Refusal as refusal:
+            return _failed(refusal)
+        if cancel:
+            return Reply(_result(CANCELLED, "cancelled by the buyer"))
+        return self._paid(text, order.out_trade_no, now)
+
+    def _paid(self, text: str, out_trade_no: str, now: datetime) -> Reply:
+        step = self._desk.trades.apply(out_trade_no, Event.PAY, now)
+        if step is None or step.event != Event.PAY:
+            told = () if step is None or step.event is None else (step.trade,)
+            return Reply(_failed(Refusal("TRADE_HAS_CLOSE")).answer, trades=told)
+        done = f'{text}&success="true"'
+        sign = self._desk.seal.sign_text(done.encode("utf-8"), "RSA")
+        answer = _result(PAID, "", f'{done}&sign_type="RSA"&sign="{sign}"')
+        return Reply(answer, trades=(step.trade,))
+
+    def _read(self, order_string: bytes, now: datetime) -> tuple[str, Call]:
+        signed = _SIGNED.fullmatch(order_string)
+        if signed is None:
+            raise Refusal("ILLEGAL_SIGN", "the string must end in sign and sign_type, quoted")
+        if signed["type"] != b"RSA":
+            raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type must be RSA")
+        try:
+            text = signed["text"].decode("utf-8")
+        except UnicodeDecodeError:
+            raise Refusal("ILLEGAL_ENCODING", "the string is not UTF-8") from None
+        params = _pairs(text)
+        if params.get("service") != SERVICE:
+            raise Refusal("ILLEGAL_SERVICE")
+        if params.get("_input_charset", "").lower() not in ("utf-8", "utf8"):
+            raise Refusal("ILLEGAL_CHARSET", "_input_charset must be utf-8")
+        if params.get("partner") != self._desk.merchant.partner:
+            raise Refusal("ILLEGAL_PARTNER")
+        sign = unquote(signed["sign"].decode("latin-1"))
+        if not self._desk.seal.verifies_text(signed["text"], sign, "RSA"):
+            raise Refusal("ILLEGAL_SIGN", "signed with another key, or altered on the way")
+        return text, Call(SERVICE, params, "utf-8", "RSA", now)
+
+    def _order(self, call: Call) -> Order:
+        merchant = self._desk.merchant
+        call.require("notify_url", "seller_id", "total_fee", "body")
+        if call.get("seller_id") not in (merchant.partner, merchant.seller_email):
+            raise Refusal("SELLER_NOT_EXIST", "seller_id is not this merchant's")
+        return orders.read_direct(call)
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """The values by name; an address may be percent-encoded, as most apps do."""
+    pairs = []
+    for part in re.split(r'(?<=")&(?=\w+=")', text):
+        pair = _PAIR.fullmatch(part)
+        if pair is None:
+            raise Refusal("ILLEGAL_ARGUMENT", 'the string must be name="value" joined by &')
+        pairs.append((pair[1], unquote(pair[2]) if pair[1].endswith("_url") else pair[2]))
+    if len(dict(pairs)) != len(pairs) or "\0" in text:
+        raise Refusal("ILLEGAL_ARGUMENT", "a name stands there twice, or a NUL character")
+    return dict(pairs)
+
+
+def _failed(refusal: Refusal) -> Reply:
+    return Reply(_result(FAILED, str(refusal)))
+
+
+def _result(status: str, memo: str, result: str = "") -> PlainText:
+    return PlainText(f"resultStatus={{{status}}};memo={{{memo}}};result={{{result}}}")

@@ -1,0 +1,145 @@
+"""What the merchant is told: notifications of trades and batches, and the buyer's return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from ...china_time import to_china
+from ...money import to_yuan
+from ...trade_status import TradeStatus
+from ..answers import Notice
+from ..batches import Batch
+from ..orders import Event
+from ..rates import money_text
+from ..trades import Trade
+from .call import Desk
+
+# What the parcel's parameters are called; a notification says them back.
+_PARCEL = ("logistics_", "receive_")
+
+
+class News:
+    """Writes what the merchant is told, signed as its request was.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def notice(self, trade: Trade) -> Notice | None:
+        """Returns what the merchant is to be told of the trade.
+
+        ``None`` without a notify_url; and of a trade in foreign money Alipay tells nothing but that
+        it is finished.
+        """
+        order = trade.order
+        foreign = order.currency != "CNY"
+        if not order.notify_url or (foreign and trade.status != TradeStatus.TRADE_FINISHED):
+            return None
+        notify_id = self._desk.notify_ids.new()
+
+        def compose(now: datetime) -> bytes:
+            fields = _stamp(notify_id, "trade_status_sync", now)
+            fields |= _foreign(trade) if foreign else self._trade(trade)
+            return self._desk.seal.form(fields, order.sign_type, order.charset).encode("ascii")
+
+        return Notice(order.notify_url, order.out_trade_no, notify_id, compose)
+
+    def batch_notice(
+        self, batch: Batch, notify_type: str, fields: Mapping[str, str]
+    ) -> tuple[Notice, ...]:
+        """Returns what the merchant is to be told of a batch, nothing without a notify_url."""
+        if not batch.notify_url:
+            return ()
+        notify_id = self._desk.notify_ids.new()
+
+        def compose(now: datetime) -> bytes:
+            told = {**_stamp(notify_id, notify_type, now), "batch_no": batch.batch_no, **fields}
+            return self._desk.seal.form(told, batch.sign_type, batch.charset).encode("ascii")
+
+        return (Notice(batch.notify_url, batch.batch_no, notify_id, compose),)
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        order = trade.order
+        if order.currency != "CNY":
+            return self._desk.seal.form(_foreign(trade), order.sign_type, order.charset)
+        notify_id = self._desk.notify_ids.new()
+        self._desk.notify_ids.sent(notify_id, now)  # a return can be checked like a notification
+        fields = {"is_success": "T", **_stamp(notify_id, "trade_status_sync", now)}
+        if Event.DEPOSIT in order.ways:
+            fields |= self._trade(trade)
+        else:
+            fields |= {"exterface": order.method, "total_fee": to_yuan(order.total_fen)}
+            fields |= self._common(trade)
+        return self._desk.seal.form(fields, order.sign_type, order.charset)
+
+    def _trade(self, trade: Trade) -> dict[str, str]:
+        order = trade.order
+        yuan = to_yuan(order.total_fen)
+        fields = {
+            **self._common(trade),
+            "total_fee": yuan,
+            "price": order.echo.get("price", yuan),
+            "quantity": order.echo.get("quantity", "1"),
+            "discount": order.echo.get("discount", "0.00"),
+            "is_total_fee_adjust": "N",
+            "use_coupon": "N",
+            "gmt_create": to_china(trade.created_at),
+        }
+        for name, moment in (("gmt_payment", trade.paid_at), ("gmt_close", trade.closed_at)):
+            if moment is not None:
+                fields[name] = to_china(moment)
+        if trade.refunds:
+            fields["refund_status"] = "REFUND_SUCCESS"
+            fields["gmt_refund"] = to_china(trade.refunds[-1].at)
+        return fields | (_parcel(trade) if Event.DEPOSIT in order.ways else {})
+
+    def _common(self, trade: Trade) -> dict[str, str]:
+        """The fields that a notification and a return share."""
+        order, merchant = trade.order, self._desk.merchant
+        return {
+            "out_trade_no": order.out_trade_no,
+            "trade_no": trade.trade_no,
+            "trade_status": trade.status,
+            "payment_type": "1",
+            "subject": order.subject,
+            "body": order.body,
+            "extra_common_param": order.echo.get("extra_common_param", ""),
+            "seller_id": merchant.partner,
+            "seller_email": merchant.seller_email,
+            "buyer_id": merchant.buyer_id,
+            "buyer_email": merchant.buyer_email,
+        }
+
+
+def _stamp(notify_id: str, notify_type: str, now: datetime) -> dict[str, str]:
+    return {"notify_id": notify_id, "notify_time": to_china(now), "notify_type": notify_type}
+
+
+def _foreign(trade: Trade) -> dict[str, str]:
+    """As captured: the amount in foreign money, and neither seller nor buyer."""
+    order = trade.order
+    return {
+        "out_trade_no": order.out_trade_no,
+        "trade_no": trade.trade_no,
+        "trade_status": trade.status,
+        "currency": order.currency,
+        "total_fee": money_text(order.total_fen, order.currency),
+        "rmb_fee": "" if order.rmb_fen is None else to_yuan(order.rmb_fen),
+    }
+
+
+def _parcel(trade: Trade) -> dict[str, str]:
+    """The fields of a trade in escrow: the parcel, where it goes, and whose turn it is."""
+    fields = {name: text for name, text in trade.order.echo.items() if name.startswith(_PARCEL)}
+    fields["gmt_logistics_modify"] = to_china(trade.sent_at or trade.created_at)
+    if trade.sent_at is not None:
+        fields["gmt_send_goods"] = to_china(trade.sent_at)
+    if trade.status == TradeStatus.WAIT_SELLER_SEND_GOODS:
+        fields["seller_actions"] = "SEND_GOODS"
+    if trade.status == TradeStatus.WAIT_BUYER_CONFIRM_GOODS:
+        fields["buyer_actions"] = "CONFIRM_GOODS"
+    return fields

@@ -1,0 +1,79 @@
+"""The services with which a buyer's browser brings an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ...exceptions import InvalidParameter
+from ..answers import Refusal, Reply, ToCashier
+from ..orders import Event, Order
+from ..trades import Trade, TradeStore
+from . import orders
+from .account import Timestamps
+from .call import Call, Desk, Service
+
+
+class Payments:
+    """Takes orders; each becomes a trade that waits on its cashier page.
+
+    :param desk: what it works with.
+    :param timestamps: the anti_phishing_keys that were given out.
+    """
+
+    def __init__(self, desk: Desk, timestamps: Timestamps) -> None:
+        self._desk = desk
+        self._timestamps = timestamps
+        self.services = {
+            orders.DIRECT: self._service(orders.read_direct),
+            orders.WAP: self._service(orders.read_wap),
+            orders.ESCROW: self._service(orders.read_escrow),
+            orders.DUAL: self._service(orders.read_escrow),
+            orders.FOREX: self._service(orders.read_forex, seller=False),
+            orders.FOREX_WAP: self._service(orders.read_forex, seller=False),
+        }
+
+    def _service(self, read: Callable[[Call], Order], *, seller: bool = True) -> Service:
+        def run(call: Call) -> Reply:
+            if seller:
+                self._check_seller(call)
+            order = read(call)
+            self._timestamps.check(call)
+            new = self._desk.trades.by_out_trade_no(order.out_trade_no) is None
+            trade = placed(self._desk.trades, order, call.now)
+            # Of one that may go into escrow the merchant hears before it is paid.
+            told = (trade,) if new and Event.DEPOSIT in order.ways else ()
+            return Reply(ToCashier(trade), trades=told)
+
+        return Service(run, browser=True)
+
+    def _check_seller(self, call: Call) -> None:
+        """The seller is named by number, by address or by account name; the first one counts."""
+        merchant = self._desk.merchant
+        for name, own in (
+            ("seller_id", merchant.partner),
+            ("seller_email", merchant.seller_email),
+            ("seller_account_name", merchant.seller_email),
+        ):
+            if call.get(name):
+                if call.get(name) != own:
+                    raise Refusal("SELLER_NOT_EXIST", f"{name} is not this merchant's")
+                return
+        raise InvalidParameter("seller_id", "or seller_email is required")
+
+
+def placed(trades: TradeStore, order: Order, now: datetime) -> Trade:
+    """Returns the trade of an order, a new one or the one that it is already.
+
+    One whose money is in escrow is still to be seen: its page is where the buyer confirms.
+
+    :raises Refusal: if the number was used for another order, or the trade has ended.
+    """
+    trade = trades.place(order, now)
+    if not trade.order.agrees_with(order):
+        raise Refusal("TRADE_DATA_MATCH_ERROR")
+    if trade.paid and not trade.in_escrow:
+        raise Refusal("TRADE_HAS_SUCCESS")
+    if not trade.waiting and not trade.in_escrow:
+        raise Refusal("TRADE_HAS_CLOSE")
+    return trade

@@ -1,0 +1,170 @@
+"""Refunds of instant payments, in batches: confirmed by the merchant on a page, or done at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from ...china_time import to_china
+from ...exceptions import InvalidParameter
+from ...limits import check_text
+from ...money import to_fen
+from ...trade_status import TradeStatus
+from ..answers import Refusal, Reply, ToBatch
+from ..batches import DONE, REFUNDS, Batch, Entry, Outcome
+from ..clock import read_china_text
+from ..trades import Trade
+from ..urls import checked_url
+from . import xml
+from .call import Call, Desk, Service, numbered
+from .news import News
+
+_MOST_ENTRIES = 1000
+# What may follow an entry's own part: shares of it that others give back, and fees.
+_ROYALTY = re.compile(r"[^^]*\^[^^]*\^[^^]*\^[^^]*\^[0-9.]+\^[^^]*")
+_SUB_TRADE = re.compile(r"[0-9.]+\^[^^]*")
+
+
+class Refunds:
+    """``refund_fastpay_by_platform_pwd`` and ``refund_fastpay_by_platform_nopwd``.
+
+    :param desk: what it works with.
+    :param news: writes the notification of the result.
+    """
+
+    def __init__(self, desk: Desk, news: News) -> None:
+        self._desk = desk
+        self._news = news
+        self.services = {
+            "refund_fastpay_by_platform_pwd": Service(self._with_password, browser=True),
+            "refund_fastpay_by_platform_nopwd": Service(self._without_password),
+        }
+
+    def perform(self, batch: Batch, now: datetime) -> Reply:
+        """Does a batch that was taken off its page.
+
+        :returns: with the page of the batch as its answer, and all that is to be told.
+        """
+        outcomes, trades = [], []
+        for entry in batch.entries:
+            error, trade = self._refund(entry, batch.batch_no, now)
+            outcomes.append(Outcome(entry, error, entry.number))
+            trades += [trade] if trade is not None and not error else []
+        batch = self._desk.batches.note(batch, tuple(outcomes))
+        told = {
+            "success_num": str(len(trades)),
+            "result_details": "#".join(
+                f"{done.entry.number}^{done.entry.amount}^{done.error or 'SUCCESS'}"
+                for done in outcomes
+            ),
+        }
+        notices = self._news.batch_notice(batch, "batch_refund_notify", told)
+        return Reply(ToBatch(batch), notices, tuple(trades))
+
+    def _with_password(self, call: Call) -> Reply:
+        call.either("seller_user_id", "seller_email")
+        return Reply(ToBatch(self._place(call)))
+
+    def _without_password(self, call: Call) -> Reply:
+        batch = self._desk.batches.end(self._place(call).batch_id, DONE, call.now)
+        if batch is None:  # another request with this number was quicker
+            raise Refusal("DUPLICATE_BATCH_NO")
+        done = self.perform(batch, call.now)
+        return Reply(xml.accepted(call), done.notices, done.trades)
+
+    def _refund(self, entry: Entry, batch_no: str, now: datetime) -> tuple[str, Trade | None]:
+        trade = self._desk.trades.by_trade_no(entry.number)
+        if trade is None:
+            return "TRADE_NOT_EXISTS", None
+        if trade.order.currency != "CNY":
+            return "TRADE_STATUS_ERROR", None
+        changed = self._desk.trades.refund(trade.order.out_trade_no, batch_no, entry.fen, now)
+        if changed is not None:
+            return "", changed
+        if trade.status == TradeStatus.TRADE_CLOSED:
+            return "TRADE_HAS_CLOSED", None
+        refundable = trade.status == TradeStatus.TRADE_SUCCESS
+        return ("REFUND_TRADE_FEE_ERROR" if refundable else "TRADE_STATUS_ERROR"), None
+
+    def _place(self, call: Call) -> Batch:
+        call.require("refund_date", "batch_no", "batch_num", "detail_data")
+        self._check_seller(call)
+        if read_china_text(call.get("refund_date")) is None:
+            raise Refusal("REFUND_DATE_ERROR", "refund_date must be like 2026-01-31 08:00:00")
+        check_batch_no(call, serial=r"(?!000$)[0-9A-Za-z]{3,24}")
+        check_batch_num(call, "#")
+        entries = tuple(_entry(text, call.charset) for text in call.get("detail_data").split("#"))
+        if len({entry.number for entry in entries}) != len(entries):
+            raise Refusal("DUBL_TRADE_NO_IN_SAME_BATCH")
+        batch = Batch(
+            kind=REFUNDS,
+            batch_no=call.get("batch_no"),
+            entries=entries,
+            charset=call.charset,
+            sign_type=call.sign_type,
+            notify_url=checked_url("notify_url", call.get("notify_url"), most=190),
+        )
+        placed = self._desk.batches.place(batch)
+        if placed is None:
+            raise Refusal("DUPLICATE_BATCH_NO")
+        return placed
+
+    def _check_seller(self, call: Call) -> None:
+        merchant = self._desk.merchant
+        for name, own in (
+            ("seller_user_id", merchant.partner),
+            ("seller_email", merchant.seller_email),
+        ):
+            if call.get(name):
+                if call.get(name) != own:
+                    raise Refusal("ACCOUNT_NOT_EXISTS", f"{name} is not this merchant's")
+                return
+
+
+def check_batch_no(call: Call, *, serial: str) -> None:
+    """Checks that a batch's number is today, in China, and a serial number.
+
+    :param serial: what may follow the day, as a regular expression.
+    :raises Refusal: otherwise.
+    """
+    today = to_china(call.now)[:10].replace("-", "")
+    if re.fullmatch(today + serial, call.get("batch_no"), re.ASCII) is None:
+        raise Refusal("BATCH_NO_FORMAT_ERROR", f"batch_no must be today, {today}, and a serial")
+
+
+def check_batch_num(call: Call, separator: str) -> None:
+    """Checks that a batch has as many entries as it says, and not too many.
+
+    :param separator: what stands between entries.
+    :raises Refusal: otherwise.
+    """
+    try:
+        said = numbered("batch_num", call.get("batch_num"), 1, 10**9)
+    except InvalidParameter as error:
+        raise Refusal("BATCH_NUM_ERROR", str(error)) from None
+    if said > _MOST_ENTRIES:
+        raise Refusal("BATCH_NUM_EXCEED_LIMIT", f"batch_num must be at most {_MOST_ENTRIES}")
+    if said != call.get("detail_data").count(separator) + 1:
+        raise Refusal("BATCH_NUM_NOT_EQUAL_TOTAL", f"detail_data does not have {said} entries")
+
+
+def _entry(text: str, charset: str) -> Entry:
+    """Reads ``trade_no^amount^reason``, shares of others after bars, and a fee after ``$$``."""
+    trade, *sub_trades = text.split("$$")
+    own, *shares = trade.split("|")
+    parts = own.split("^")
+    shaped = all(map(_ROYALTY.fullmatch, shares)) and all(map(_SUB_TRADE.fullmatch, sub_trades))
+    if len(parts) != 3 or not shaped or "$" in trade:
+        raise Refusal("DETAIL_DATA_FORMAT_ERROR", "an entry must be trade_no^amount^reason")
+    trade_no, amount, reason = parts
+    try:
+        check_text("detail_data", trade_no, most=64)
+        check_text("detail_data", reason, most=10**6)
+        fen = to_fen(amount, parameter="detail_data")
+    except InvalidParameter as error:
+        raise Refusal("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
+    try:
+        check_text("reason", reason, most=255, charset=charset)
+    except InvalidParameter as error:
+        raise Refusal("SINGLE_DETAIL_DATA_EXCEED_LIMIT", str(error)) from None
+    return Entry(trade_no, fen, amount, reason)

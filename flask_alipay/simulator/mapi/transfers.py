@@ -1,0 +1,132 @@
+"""Transfers to many accounts at once, confirmed by the merchant on a page.
+
+An account whose name begins with ``nobody`` does not exist, so that failures can be tried.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+
+from ...china_time import to_china
+from ...exceptions import InvalidParameter
+from ...limits import check_text
+from ...money import to_fen
+from ..answers import Refusal, Reply, ToBatch
+from ..batches import DONE, TRANSFERS, Batch, Entry, Outcome
+from ..clock import read_china_text
+from ..urls import checked_url
+from .call import Call, Desk, Service
+from .news import News
+from .refunds import check_batch_no, check_batch_num
+
+NO_ACCOUNT = "nobody"
+
+
+class Transfers:
+    """``batch_trans_notify``.
+
+    :param desk: what it works with.
+    :param news: writes the notification of the result.
+    """
+
+    def __init__(self, desk: Desk, news: News) -> None:
+        self._desk = desk
+        self._news = news
+        self.services = {"batch_trans_notify": Service(self._transfer, browser=True)}
+
+    def perform(self, batch: Batch, now: datetime) -> Reply:
+        """Does a batch that was taken off its page; of one that was refused, every entry fails.
+
+        :returns: with the page of the batch as its answer, and all that is to be told.
+        """
+        outcomes = tuple(_outcome(entry, batch.status, now) for entry in batch.entries)
+        batch = self._desk.batches.note(batch, outcomes)
+        merchant = self._desk.merchant
+        told = {
+            "pay_user_id": merchant.partner,
+            "pay_user_name": batch.payer,
+            "pay_account_no": f"{merchant.partner}0156",
+            "success_details": _details([done for done in outcomes if not done.error], now),
+            "fail_details": _details([done for done in outcomes if done.error], now),
+        }
+        notices = self._news.batch_notice(batch, "batch_trans_notify", told)
+        return Reply(ToBatch(batch), notices)
+
+    def _transfer(self, call: Call) -> Reply:
+        call.require(
+            "account_name", "detail_data", "batch_no", "batch_num", "batch_fee", "email", "pay_date"
+        )
+        check_text("account_name", call.get("account_name"), most=100)
+        if call.get("email") != self._desk.merchant.seller_email:
+            raise Refusal("ACCOUNT_NOT_EXISTS", "email is not this merchant's")
+        _check_pay_date(call.get("pay_date"))
+        check_batch_no(call, serial=r"[0-9A-Za-z]{3,24}")
+        check_batch_num(call, "|")
+        entries = tuple(_entry(text) for text in call.get("detail_data").split("|"))
+        if len({entry.number for entry in entries}) != len(entries):
+            raise Refusal("DETAIL_DATA_FORMAT_ERROR", "a serial number stands there twice")
+        if to_fen(call.get("batch_fee"), parameter="batch_fee") != sum(e.fen for e in entries):
+            raise InvalidParameter("batch_fee", "must be the sum of the transfers")
+        batch = Batch(
+            kind=TRANSFERS,
+            batch_no=call.get("batch_no"),
+            entries=entries,
+            charset=call.charset,
+            sign_type=call.sign_type,
+            notify_url=checked_url("notify_url", call.get("notify_url"), most=190),
+            payer=call.get("account_name"),
+        )
+        placed = self._desk.batches.place(batch)
+        if placed is None:
+            raise Refusal("DUPLICATE_BATCH_NO")
+        return Reply(ToBatch(placed))
+
+
+def _check_pay_date(text: str) -> None:
+    dashed = re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3 00:00:00", text, flags=re.ASCII)
+    if read_china_text(dashed) is None:
+        raise InvalidParameter("pay_date", "must be a day like 20260131")
+
+
+def _entry(text: str) -> Entry:
+    """Reads ``serial^account^name^amount^note``."""
+    parts = text.split("^")
+    if len(parts) != 5:
+        raise Refusal(
+            "DETAIL_DATA_FORMAT_ERROR", "an entry must be serial^account^name^amount^note"
+        )
+    serial, account, name, amount, note = parts
+    try:
+        for value, most in ((serial, 64), (account, 100), (name, 128)):
+            check_text("detail_data", value, most=most)
+        if note:
+            check_text("detail_data", note, most=200)
+        fen = to_fen(amount, parameter="detail_data")
+    except InvalidParameter as error:
+        raise Refusal("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
+    return Entry(serial, fen, amount, note, account, name)
+
+
+def _outcome(entry: Entry, status: str, now: datetime) -> Outcome:
+    error = ""
+    if entry.account.startswith(NO_ACCOUNT):
+        error = "RECEIVE_USER_NOT_EXIST"
+    if status != DONE:
+        error = "MERCHANT_DISUSE_FILE"
+    return Outcome(entry, error, f"{to_china(now)[:10].replace('-', '')}{_digits(9)}")
+
+
+def _details(outcomes: list[Outcome], now: datetime) -> str:
+    """``serial^account^name^amount^S or F^reason^Alipay's number^time``, each with a bar after."""
+    time = re.sub(r"\D", "", to_china(now))
+    return "".join(
+        f"{done.entry.number}^{done.entry.account}^{done.entry.name}^{done.entry.amount}"
+        f"^{'F' if done.error else 'S'}^{done.error}^{done.number}^{time}|"
+        for done in outcomes
+    )
+
+
+def _digits(count: int) -> str:
+    return f"{secrets.randbelow(10**count):0{count}d}"

@@ -1,0 +1,91 @@
+"""The XML in the older phone gateway's ``req_data``, read into an :class:`~..orders.Order`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from ...limits import check_out_trade_no, check_text
+from ...money import to_fen
+from ..answers import Refusal
+from ..orders import Order
+from ..urls import checked_url
+from .call import numbered
+
+#: The service that a notification and an order name.
+CREATE: Final = "alipay.wap.trade.create.direct"
+
+_REQUIRED: Final = ("subject", "out_trade_no", "total_fee", "seller_account_name", "call_back_url")
+_MOST: Final = {
+    "subject": 256,
+    "out_trade_no": 64,
+    "seller_account_name": 100,
+    "call_back_url": 200,
+    "notify_url": 200,
+    "merchant_url": 200,
+    "out_user": 32,
+}
+
+
+def children(text: str, root: str) -> dict[str, str]:
+    """Returns the children of an XML document, which a stranger wrote, as texts by name.
+
+    :param root: what its root must be called.
+    :raises Refusal: ``0004`` if it is something else.
+    """
+    from defusedxml import ElementTree  # not needed before a phone comes
+    from defusedxml.common import DefusedXmlException
+
+    try:
+        # A declaration would speak of bytes; this is text, decoded in the request's charset.
+        bare = re.sub(r"\A\s*<\?xml[^>]*\?>", "", text)
+        found = ElementTree.fromstring(bare, forbid_dtd=True)
+    except (ElementTree.ParseError, DefusedXmlException, ValueError):
+        raise Refusal("0004", "req_data is not XML") from None
+    if found.tag != root:
+        raise Refusal("0004", f"req_data must be <{root}>")
+    names = [str(child.tag) for child in found]
+    if len(set(names)) != len(names) or any(len(child) for child in found):
+        raise Refusal("0004", "req_data has a name twice, or more than texts")
+    return {str(child.tag): (child.text or "").strip() for child in found}
+
+
+def read_order(text: str, charset: str, sign_type: str, now: datetime) -> Order:
+    """Returns the order in ``req_data``; its seller is for the caller to check.
+
+    :param sign_type: how the merchant signs, and is told.
+    :raises InvalidParameter: names what Alipay would not take.
+    :raises Refusal: if it is no such document, lacks something, or something is too long.
+    """
+    fields = children(text, "direct_trade_create_req")
+    _check_lengths(fields)
+    check_out_trade_no(fields["out_trade_no"])
+    check_text("subject", fields["subject"], most=256)
+    expires_at = None
+    if fields.get("pay_expire"):
+        minutes = numbered("pay_expire", fields["pay_expire"], 1, 15 * 24 * 60)
+        expires_at = now + timedelta(minutes=minutes)
+    return Order(
+        protocol="wap",
+        method=CREATE,
+        out_trade_no=fields["out_trade_no"],
+        subject=fields["subject"],
+        total_fen=to_fen(fields["total_fee"], parameter="total_fee"),
+        charset=charset,
+        sign_type=sign_type,
+        notify_url=checked_url("notify_url", fields.get("notify_url", ""), most=200),
+        return_url=checked_url("call_back_url", fields["call_back_url"], most=200),
+        expires_at=expires_at,
+        echo={"seller_account_name": fields["seller_account_name"]},
+    )
+
+
+def _check_lengths(fields: Mapping[str, str]) -> None:
+    for name in _REQUIRED:
+        if not fields.get(name):
+            raise Refusal("0007", f"{name} is required")
+    for name, most in _MOST.items():
+        if len(fields.get(name, "")) > most:
+            raise Refusal("0008", f"{name} must be at most {most} characters")

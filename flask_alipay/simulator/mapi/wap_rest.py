@@ -1,0 +1,195 @@
+"""The older gateway for phones, ``service/rest.htm``: XML in parameters, a token for each order.
+
+The merchant's server exchanges an order for a token; the buyer's browser brings the token. Codes of
+refusals are those of this gateway's guide, four digits each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from xml.sax.saxutils import escape
+
+from ...china_time import to_china
+from ...exceptions import InvalidParameter
+from ...money import to_yuan
+from .. import codes
+from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
+from ..merchant import Merchant
+from ..notify_ids import NotifyIds
+from ..trades import Trade, TradeStore
+from ..wire import RawForm, Unreadable, encode
+from .payments import placed
+from .seal import Seal
+from .wap_order import CREATE, children, read_order
+
+EXECUTE: Final = "alipay.wap.auth.authAndExecute"
+#: The gateway's names of the sign types.
+SEC_IDS: Final[Mapping[str, str]] = MappingProxyType({"MD5": "MD5", "0001": "RSA"})
+
+_COMMON: Final = ("service", "format", "v", "partner", "sec_id", "req_data", "sign")
+
+
+class WapRest:
+    """Alipay's older gateway for phones. What it says stays in the clear, with RSA as well.
+
+    :param merchant: the only one it knows.
+    :param trades: where orders become trades.
+    :param notify_ids: gives notifications their numbers.
+    """
+
+    def __init__(self, merchant: Merchant, trades: TradeStore, notify_ids: NotifyIds) -> None:
+        self._merchant = merchant
+        self._trades = trades
+        self._notify_ids = notify_ids
+        self._seal = Seal(merchant.alipay_signers())
+
+    def answer(self, form: RawForm, now: datetime) -> Reply:
+        """Answers a request; never raises for what is in it."""
+        service = form.word("service") or ""
+        try:
+            params, charset = self._received(form)
+            if service == CREATE:
+                return Reply(self._create(params, charset, now))
+            return Reply(self._execute(params))
+        except InvalidParameter as error:
+            refusal = Refusal("0007", str(error))
+        except Refusal as error:
+            # What this gateway's guide has no code for is a system error, with the reason beside.
+            known = error.code in codes.WAP
+            refusal = error if known else Refusal("0000", f"{error.code} {error.detail}".strip())
+        if service == EXECUTE:
+            return Reply(ErrorPage(refusal.code, codes.WAP[refusal.code], refusal.detail))
+        return Reply(_refused(refusal, form))
+
+    def notice(self, trade: Trade) -> Notice | None:
+        """Returns what the merchant is to be told of the trade; ``None`` without a notify_url."""
+        order = trade.order
+        if not order.notify_url:
+            return None
+        notify_id = self._notify_ids.new()
+
+        def compose(now: datetime) -> bytes:
+            news = {**self._news(trade), "notify_id": notify_id, "notify_time": to_china(now)}
+            fields = {
+                "service": CREATE,
+                "v": "1.0",
+                "sec_id": _sec_id(order.sign_type),
+                "notify_data": _xml("notify", {**news, "notify_type": "trade_status_sync"}),
+            }
+            # In this order, and not sorted.
+            content = "&".join(f"{name}={value}" for name, value in fields.items())
+            fields["sign"] = self._seal.sign_text(content.encode("utf-8"), order.sign_type)
+            return encode(fields, "utf-8").encode("ascii")
+
+        return Notice(order.notify_url, order.out_trade_no, notify_id, compose)
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        fields = {
+            "out_trade_no": trade.order.out_trade_no,
+            "request_token": trade.cashier_id,
+            "result": "success",
+            "trade_no": trade.trade_no,
+        }
+        sign = self._seal.sign(fields, trade.order.sign_type, "utf-8")
+        return encode({**fields, "sign": sign}, "utf-8")
+
+    def _received(self, form: RawForm) -> tuple[dict[str, str], str]:
+        charset = form.word("_input_charset") or "utf-8"
+        try:
+            params = form.decode(charset)
+        except (InvalidParameter, Unreadable) as error:
+            raise Refusal("0001", f"the request: {error}") from None
+        required = (*_COMMON, "req_id") if params.get("service") == CREATE else _COMMON
+        for name in required:
+            if not params.get(name):
+                raise Refusal("0001", f"{name} is required")
+        if (params["format"], params["v"]) != ("xml", "2.0"):
+            raise Refusal("0001", "format must be xml and v 2.0")
+        if params["service"] not in (CREATE, EXECUTE):
+            raise Refusal("0003")
+        if params["partner"] != self._merchant.partner:
+            raise Refusal("0005")
+        if params["sec_id"] not in SEC_IDS:
+            raise Refusal("0006", "sec_id must be MD5 or 0001")
+        if not self._seal.verifies(params, SEC_IDS[params["sec_id"]], charset):
+            raise Refusal("0002")
+        return params, charset
+
+    def _create(self, params: Mapping[str, str], charset: str, now: datetime) -> Answer:
+        order = read_order(params["req_data"], "utf-8", SEC_IDS[params["sec_id"]], now)
+        if order.echo["seller_account_name"] != self._merchant.seller_email:
+            raise Refusal("0009")
+        trade = placed(self._trades, order, now)
+        told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
+        told["res_data"] = _document("direct_trade_create_res", {"request_token": trade.cashier_id})
+        told["sign"] = self._seal.sign(told, order.sign_type, charset)
+        return PlainText(encode(told, charset))
+
+    def _execute(self, params: Mapping[str, str]) -> Answer:
+        token = children(params["req_data"], "auth_and_execute_req").get("request_token", "")
+        if not token:
+            raise Refusal("0007", "request_token is required")
+        # The token is as good a secret as the address of the page that it leads to: the same one.
+        trade = self._trades.by_cashier(token)
+        if trade is None:
+            raise Refusal("0007", "request_token is unknown")
+        return ToCashier(trade)
+
+    def _news(self, trade: Trade) -> dict[str, str]:
+        order, merchant, yuan = trade.order, self._merchant, to_yuan(trade.order.total_fen)
+        moments = {
+            "gmt_payment": trade.paid_at,
+            "gmt_close": trade.closed_at,
+            "gmt_refund": trade.refunds[-1].at if trade.refunds else None,
+        }
+        return {
+            "payment_type": "1",
+            "subject": order.subject,
+            "trade_no": trade.trade_no,
+            "buyer_email": merchant.buyer_email,
+            "gmt_create": to_china(trade.created_at),
+            "quantity": "1",
+            "out_trade_no": order.out_trade_no,
+            "seller_id": merchant.partner,
+            "trade_status": trade.status,
+            "is_total_fee_adjust": "N",
+            "total_fee": yuan,
+            "seller_email": merchant.seller_email,
+            "price": yuan,
+            "buyer_id": merchant.buyer_id,
+            "use_coupon": "N",
+            **{name: to_china(at) for name, at in moments.items() if at is not None},
+            **({"refund_status": "REFUND_SUCCESS"} if trade.refunds else {}),
+        }
+
+
+def _sec_id(sign_type: str) -> str:
+    return next(sec_id for sec_id, name in SEC_IDS.items() if name == sign_type)
+
+
+def _xml(root: str, fields: Mapping[str, str]) -> str:
+    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
+    return f"<{root}>{inner}</{root}>"
+
+
+def _document(root: str, fields: Mapping[str, str]) -> str:
+    return f'<?xml version="1.0" encoding="utf-8"?>{_xml(root, fields)}'
+
+
+def _refused(refusal: Refusal, form: RawForm) -> Answer:
+    """For the merchant's server; nobody signs it, since nobody may have asked."""
+    meaning = codes.WAP[refusal.code]
+    fields = {
+        "code": refusal.code,
+        "sub_code": refusal.code,
+        "msg": meaning[0],
+        "detail": refusal.detail or meaning[1],
+    }
+    names = ("partner", "req_id", "sec_id", "service", "v")
+    told = {name: form.word(name) or "" for name in names}
+    told["res_error"] = _document("err", fields)
+    return PlainText(encode({name: value for name, value in told.items() if value}, "utf-8"))
