@@ -1,24 +1,47 @@
-"""How a gateway is asked over HTTP. Timeouts are not failures: the outcome is unknown."""
+"""How a gateway is asked over HTTP. Timeouts are not failures: the outcome is unknown.
+
+``get`` is for questions that change nothing: one that gets lost is asked again. ``post`` is for
+what does something: it is sent once, whatever happens.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlencode
 
-from .exceptions import OutcomeUnknown
+from .exceptions import InvalidParameter, OutcomeUnknown
+from .signer import codec
 
 if TYPE_CHECKING:
     import requests
+
+FORM = "application/x-www-form-urlencoded"
+
+# The parameter that names the charset has to be readable before the body is: it goes into the URL.
+_CHARSET_NAMES = ("_input_charset", "charset")
 
 
 class Transport(Protocol):
     """What a gateway needs in order to ask: implemented over HTTP, and by the simulator's host."""
 
-    def get(self, url: str, params: Mapping[str, str]) -> bytes:
-        """Returns the body of the answer.
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        """Asks something that changes nothing, and may therefore be asked twice.
 
+        :param url: the gateway's address.
+        :param params: the query, decoded.
+        :param charset: the charset to encode it in.
+        :returns: the body of the answer.
+        :raises InvalidParameter: names the parameter with a character that the charset lacks.
         :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
+        """
+
+    def post(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        """Sends a form, once.
+
+        Takes, returns and raises the same as :meth:`get`; ``_input_charset`` goes into the URL as
+        well.
         """
 
 
@@ -32,15 +55,35 @@ class HttpTransport:
         self._timeout = timeout
         self._local = threading.local()
 
-    def get(self, url: str, params: Mapping[str, str]) -> bytes:
-        """Returns the body of the answer.
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        """Asks something that changes nothing, again if no answer comes: see :class:`Transport`.
 
         :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
         """
+        # As bytes: requests is to encode the URL, and knows no charset but UTF-8.
+        return self._answer("GET", url, params=encoded(params, charset))
+
+    def post(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        """Sends a form, once: see :class:`Transport`.
+
+        :raises OutcomeUnknown: if no answer comes, or not all of it, or not with status 200.
+        """
+        return self._answer(
+            "POST",
+            url,
+            params=encoded(in_the_url(params), charset),
+            data=encoded(params, charset),
+            headers={"Content-Type": f"{FORM}; charset={codec(charset)}"},
+        )
+
+    def _answer(self, method: str, url: str, **request: Any) -> bytes:
         import requests
 
+        session = self._session(repeat=method == "GET")
         try:
-            response = self._session().get(url, params=dict(params), timeout=self._timeout)
+            response = session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, **request
+            )
         except requests.RequestException as error:
             # The exception's text holds the URL and with it parameters: its name says enough.
             raise OutcomeUnknown(f"the gateway did not answer ({type(error).__name__})") from None
@@ -48,11 +91,56 @@ class HttpTransport:
             raise OutcomeUnknown(f"the gateway answered with HTTP status {response.status_code}")
         return response.content
 
-    def _session(self) -> requests.Session:
-        """One session a thread: requests does not promise that sessions can be shared."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            import requests
+    def _session(self, *, repeat: bool = True) -> requests.Session:
+        """One session a thread: requests does not promise that sessions can be shared.
 
-            session = self._local.session = requests.Session()
+        And one for each of the verbs: how often a session tries is a property of it.
+        """
+        name = "asking" if repeat else "telling"
+        session: requests.Session | None = getattr(self._local, name, None)
+        if session is None:
+            session = _new_session(repeat)
+            setattr(self._local, name, session)
         return session
+
+
+def encoded(params: Mapping[str, str], charset: str) -> bytes:
+    """Returns parameters as a query or a form body.
+
+    :param params: decoded text by name.
+    :param charset: the charset to encode them in.
+    :raises InvalidParameter: names the parameter with a character that the charset lacks.
+    """
+    pieces = []
+    for name, value in params.items():
+        try:
+            pieces.append(urlencode({name: value}, encoding=codec(charset), errors="strict"))
+        except UnicodeEncodeError:
+            raise InvalidParameter(name, f"has a character that {charset} does not have") from None
+    return "&".join(pieces).encode("ascii")
+
+
+def in_the_url(params: Mapping[str, str]) -> dict[str, str]:
+    """Returns the parameters of a form that the URL has to name as well: those of its charset."""
+    return {name: params[name] for name in _CHARSET_NAMES if name in params}
+
+
+def _new_session(repeat: bool) -> requests.Session:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    session = requests.Session()
+    if repeat:
+        retry = Retry(
+            total=2,
+            read=1,  # each may take the whole timeout
+            backoff_factor=0.1,
+            status_forcelist=(502, 503, 504),
+            allowed_methods=frozenset({"GET"}),
+            raise_on_status=False,
+            respect_retry_after_header=False,  # whoever waits for us waits not so long
+        )
+        session.mount("https://", HTTPAdapter(max_retries=retry))
+        session.mount("http://", HTTPAdapter(max_retries=retry))
+    return session

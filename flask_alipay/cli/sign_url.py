@@ -42,6 +42,7 @@ class TrialOrder:
     out_trade_no: str
     subject: str
     total_fen: int
+    currency: str = "CNY"
     product: str | None = None
     expires_at: None = None
     details: Mapping[str, str] = field(default_factory=dict)

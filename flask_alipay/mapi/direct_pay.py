@@ -24,6 +24,10 @@ from ..fields import (
 
 SERVICE = "create_direct_pay_by_user"
 
+# A part of a list that ^ and | divide, without line breaks and the like.
+_PART = r"[^^|\x00-\x1f\x7f]"
+_EXTENSION = rf"{_PART}+\^{_PART}+"
+_ROYALTY = rf"{_PART}+\^[0-9]+(?:\.[0-9]{{1,2}})?\^{_PART}*"
 _WAYS = r"[A-Za-z_]+(?:\^[A-Za-z_]+)*"
 _ACCOUNT = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 _WORDS = pattern(_WAYS, "names of ways to pay, joined by ^")
@@ -62,10 +66,10 @@ FIELDS: Mapping[str, Field] = {
         "like hb_fq_seller_percent^0|hb_fq_num^3",
     ),
     "goods_type": choice("1", "0"),
-    "extend_param": pattern(r"[^^|]+\^[^^|]+(?:\|[^^|]+\^[^^|]+)*", "like name^value|name^value"),
+    "extend_param": pattern(rf"{_EXTENSION}(?:\|{_EXTENSION})*", "like name^value|name^value"),
     "royalty_type": choice("10"),
     "royalty_parameters": pattern(
-        r"[^^|]+\^[0-9]+(?:\.[0-9]{1,2})?\^[^^|]*(?:\|[^^|]+\^[0-9]+(?:\.[0-9]{1,2})?\^[^^|]*){0,9}",
+        rf"{_ROYALTY}(?:\|{_ROYALTY}){{0,9}}",
         "payee^amount^memo for at most ten payees, joined by |",
     ),
 }

@@ -1,23 +1,25 @@
-"""The client of the legacy gateway."""
+"""The client of the legacy gateway: the door to its services."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from ..limits import check_choice
-from ..signed_request import SignedRequest, sign_request
-from ..signer import Signer, sign_content
-from ..transport import HttpTransport, Transport
-from .direct_pay import SELLERS, SERVICE, DirectPay, direct_pay_params
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-#: Where the legacy gateway lives.
-PRODUCTION = "https://mapi.alipay.com/gateway.do"
+from ..signed_request import SignedRequest
+from ..signer import sign_content
+from .accounts import Accounts
+from .forex import Forex
+from .mobile import Mobile
+from .overseas import Overseas
+from .payments import Payments
+from .products import PRODUCTS, service_params
+from .qrcodes import QrCodes
+from .refunds import Refunds
+from .trades import Trades
+from .transfers import Transfers
+from .wap_rest import WapRest
 
 #: Alipay's published public key of the legacy gateway: it verifies the RSA notifications of all
 #: merchants, so it never says by itself whose payment one speaks of.
@@ -28,63 +30,41 @@ MAPI_PUBLIC_KEY = (
 )
 
 
-class MapiGateway:
-    """The legacy gateway of one merchant.
+class MapiGateway(
+    Payments,
+    Trades,
+    Refunds,
+    Transfers,
+    Forex,
+    WapRest,
+    Mobile,
+    QrCodes,
+    Overseas,
+    Accounts,
+):
+    """The legacy gateway of one merchant: one method for each service, named as the service.
+
+    What a browser brings is returned as a :class:`~flask_alipay.signed_request.SignedRequest`; what
+    is performed here returns what Alipay answered. A no of Alipay's is a
+    :class:`~flask_alipay.exceptions.GatewayError` with its ``code``; where no answer came, or none
+    that can be believed, :class:`~flask_alipay.exceptions.OutcomeUnknown` says that what was asked
+    for may have happened.
 
     :param partner: the merchant's account, 16 digits that begin with 2088.
-    :param signer: signs the requests.
+    :param signer: signs the requests and verifies the answers.
     :param seller_id: the account that gets the money; ``partner`` unless it or ``seller_email`` is
         given.
     :param seller_email: the same by its login name.
     :param charset: the charset of requests and of the notifications that follow from them.
     :param gateway_url: the gateway's address.
+    :param wap_gateway_url: the address of the older WAP gateway.
     :param show_url: a page about what is sold, where a payment names none.
     :param transport: how the gateway is asked.
     """
 
     protocol = "mapi"
     #: What :meth:`pay` can make, and the service behind it.
-    products: Mapping[str, str] = {"page": SERVICE}
-
-    def __init__(
-        self,
-        partner: str,
-        signer: Signer,
-        *,
-        seller_id: str | None = None,
-        seller_email: str | None = None,
-        charset: str = "utf-8",
-        gateway_url: str = PRODUCTION,
-        show_url: str | None = None,
-        transport: Transport | None = None,
-    ) -> None:
-        self.partner = partner
-        self.charset = charset
-        self.gateway_url = gateway_url
-        self._signer = signer
-        self._seller = {"seller_email": seller_email} if seller_email else {"seller_id": partner}
-        if seller_id:
-            self._seller = {"seller_id": seller_id}
-        self._show_url = show_url
-        self._transport = HttpTransport() if transport is None else transport
-
-    def create_direct_pay_by_user(self, **params: Unpack[DirectPay]) -> SignedRequest:
-        """Makes an instant payment (即时到账) that the buyer's browser brings to Alipay.
-
-        :param params: ``out_trade_no``, ``subject`` and ``total_fee`` (or ``price`` and
-            ``quantity``); the seller is the merchant's unless ``seller_id``, ``seller_email`` or
-            ``seller_account_name`` is given; beyond that ``notify_url``, ``return_url``, ``body``,
-            ``show_url``, ``paymethod``, ``defaultbank`` (a bank chosen on the shop's page),
-            ``enable_paymethod``, ``disable_paymethod``, ``anti_phishing_key``,
-            ``exter_invoke_ip``, ``extra_common_param``, ``it_b_pay``, ``token``, ``qr_pay_mode``,
-            ``qrcode_width``, ``need_buyer_realnamed``, ``hb_fq_param``, ``goods_type``,
-            ``extend_param``, ``royalty_type``, ``royalty_parameters``, ``buyer_id``,
-            ``buyer_email`` and ``buyer_account_name``. Amounts are ``str``, ``int`` yuan or
-            :class:`~decimal.Decimal`. ``None`` is a parameter that is not given.
-        :raises InvalidParameter: names the parameter at fault.
-        :raises TypeError: for a ``float`` amount.
-        """
-        return self._direct_pay(params)
+    products: Mapping[str, str] = PRODUCTS
 
     def in_charset(self, charset: str) -> MapiGateway:
         """Returns the same gateway with another charset."""
@@ -110,34 +90,36 @@ class MapiGateway:
         *,
         expires_at: datetime | None = None,
         bank: str | None = None,
+        currency: str = "CNY",
         **params: Any,
     ) -> SignedRequest:
         """Makes the request that sends a buyer to pay; both gateways have it.
 
-        :param product: ``page`` is :meth:`create_direct_pay_by_user`.
+        :param product: ``page`` is :meth:`create_direct_pay_by_user`, ``escrow``
+            :meth:`create_partner_trade_by_buyer`, ``dual`` :meth:`trade_create_by_buyer`, ``wap``
+            :meth:`alipay_wap_create_direct_pay_by_user`, ``forex`` :meth:`create_forex_trade` and
+            ``forex_wap`` :meth:`create_forex_trade_wap`.
         :param expires_at: when the payment may no longer be made, to the minute.
         :param bank: the code of the bank that the buyer chose.
+        :param currency: of ``total_amount``; a foreign one for ``forex`` and ``forex_wap``.
         :param params: ``out_trade_no``, ``subject``, ``total_amount``, ``notify_url``,
-            ``return_url`` and anything else that the service takes.
+            ``return_url`` and anything else that the service takes. In escrow the price is the
+            total, the quantity 1 and the goods are sent by express at the seller's cost, unless
+            ``price``, ``quantity`` and logistics are given, which then must come to the total.
         :raises InvalidParameter: names the parameter at fault.
         """
-        check_choice("product", product, self.products)
-        params["total_fee"] = params.pop("total_amount")
-        if expires_at is not None:
-            params["it_b_pay"] = _minutes_until(expires_at)
-        if bank is not None:
-            params.update(paymethod="bankPay", defaultbank=bank)
-        return self._direct_pay(params)
+        values = service_params(
+            product, expires_at=expires_at, bank=bank, currency=currency, **params
+        )
+        return self._payment(PRODUCTS[product], values)
 
     def check_payment(self, product: str | None, **params: Any) -> None:
         """Checks, before anything is stored, what :meth:`pay` would be given.
 
         :raises InvalidParameter: names the parameter at fault.
         """
-        if product is not None:
-            check_choice("product", product, self.products)
-        params["total_fee"] = params.pop("total_amount")
-        checked = direct_pay_params(self._with_defaults(params), self.charset)
+        product = "page" if product is None else product
+        checked = self._payment_params(PRODUCTS.get(product, ""), service_params(product, **params))
         sign_content(checked, charset=self.charset)  # every character is one of the charset
 
     def product_for(self, user_agent: str) -> str:
@@ -146,34 +128,3 @@ class MapiGateway:
         :param user_agent: what the buyer's browser calls itself.
         """
         return "page"
-
-    def _direct_pay(self, params: Mapping[str, Any]) -> SignedRequest:
-        checked = direct_pay_params(self._with_defaults(params), self.charset)
-        return self._sign(SERVICE, {"payment_type": "1", **checked})
-
-    def _with_defaults(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in params.items() if value is not None}
-        seller = {} if any(name in given for name in SELLERS) else self._seller
-        show_url = {"show_url": self._show_url} if self._show_url else {}
-        return {**show_url, **seller, **given}
-
-    def _sign(self, service: str, params: Mapping[str, str]) -> SignedRequest:
-        common = {
-            "service": service,
-            "partner": self.partner,
-            "_input_charset": self.charset,
-            "sign_type": self._signer.sign_type,
-        }
-        return sign_request(
-            self.gateway_url,
-            {**common, **params},
-            self._signer,
-            charset=self.charset,
-            exclude=("sign", "sign_type"),
-        )
-
-
-def _minutes_until(moment: datetime) -> str:
-    """Alipay counts whole minutes from when the buyer arrives: rounded up, within 1m and 15d."""
-    seconds = (moment - datetime.now(timezone.utc)).total_seconds()
-    return f"{min(max(1, -int(-seconds // 60)), 15 * 24 * 60)}m"

@@ -1,0 +1,181 @@
+"""What is not about one trade: the account's movements, and the key against phishing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+from ..china_time import from_china
+from ..exceptions import GatewayError, InvalidParameter
+from ..fields import Field, convert, pattern, text, whole
+from ..xml_document import rows
+from . import rules
+from .answers import Answer, amount, currency_of
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+# Any of them says which movements are meant; without one a time has to.
+_NUMBERS = ("trade_no", "merchant_out_order_no", "iw_account_log_id", "deposit_bank_no")
+
+_ROWS = "account_log_list"
+
+_PAGE: Mapping[str, Field] = {
+    "page_no": whole(1, 999_999),
+    "page_size": whole(1, 5000),
+    "gmt_start_time": rules.moment,
+    "gmt_end_time": rules.moment,
+    "logon_id": text(100),
+    "trade_no": rules.trade_no,
+    "merchant_out_order_no": rules.foreign_number,
+    "iw_account_log_id": pattern(r"[0-9]{1,64}", "a number"),
+    "deposit_bank_no": text(64),
+    "trans_code": pattern(r"[0-9]{4}(?:,[0-9]{4})*", "codes of four digits, joined by commas"),
+}
+
+
+class AccountPageQuery(TypedDict, total=False):
+    """What :meth:`Accounts.account_page_query` takes; ``None`` is a parameter not given."""
+
+    page_no: int | str
+    page_size: int | str | None
+    gmt_start_time: datetime | str | None
+    gmt_end_time: datetime | str | None
+    logon_id: str | None
+    trade_no: str | None
+    merchant_out_order_no: str | None
+    iw_account_log_id: str | None
+    deposit_bank_no: str | None
+    trans_code: str | None
+
+
+@dataclass(frozen=True)
+class AccountLog:
+    """One movement of the account. Amounts are in fen."""
+
+    #: Alipay's number of the trade, and the shop's number of the order.
+    trade_no: str | None
+    merchant_out_order_no: str | None
+    #: What came in and what went out.
+    income_fen: int
+    outcome_fen: int
+    #: What was in the account afterwards.
+    balance_fen: int | None
+    #: What kind of movement it is, in Chinese.
+    trans_code_msg: str
+    #: When, in aware UTC.
+    trans_date: datetime | None
+    #: ISO 4217.
+    currency: str
+    #: Everything, as it came.
+    params: Mapping[str, str] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class AccountPage:
+    """One page of the account's movements."""
+
+    rows: tuple[AccountLog, ...]
+    page_no: int
+    page_size: int
+    has_next_page: bool
+
+    @property
+    def next_page(self) -> int | None:
+        """The number of the next page; ``None`` on the last."""
+        return self.page_no + 1 if self.has_next_page else None
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """Alipay's word that a payment comes from the shop's own pages; good once."""
+
+    #: The ``anti_phishing_key`` of the payment.
+    encrypt_key: str = field(repr=False)
+
+
+class Accounts(Caller):
+    """Questions about the merchant's account."""
+
+    def account_page_query(self, **params: Unpack[AccountPageQuery]) -> AccountPage:
+        """Asks for the account's movements, a page at a time (账务明细分页查询).
+
+        :param params: ``page_no`` (1 unless given), and ``gmt_start_time`` and ``gmt_end_time``, at
+            most a day apart, unless ``trade_no``, ``merchant_out_order_no``, ``iw_account_log_id``
+            or ``deposit_bank_no`` is given; ``page_size``, ``logon_id`` and ``trans_code``.
+        :raises InvalidParameter: names the parameter at fault.
+        :raises GatewayError: with Alipay's code; without, if the answer cannot be read or believed.
+        :raises OutcomeUnknown: if no answer comes.
+        """
+        service = "account.page.query"
+        given = {name: value for name, value in params.items() if value is not None}
+        checked = convert(_PAGE, {"page_no": 1, **given}, self.charset, service)
+        if not any(name in checked for name in _NUMBERS):
+            rules.require(checked, "gmt_start_time", "gmt_end_time")
+        _check_day(checked)
+        return _read_page(self._ask(service, checked, pieces=(_ROWS,)), checked)
+
+    def query_timestamp(self) -> Timestamp:
+        """Asks for the key that guards one payment against phishing (防钓鱼时间戳).
+
+        :raises GatewayError: with Alipay's code; without, if the answer cannot be read or believed.
+        :raises OutcomeUnknown: if no answer comes.
+        """
+        key = self._ask("query_timestamp", {}).params.get("encrypt_key", "").strip()
+        if not key:
+            raise GatewayError("the gateway's answer cannot be read: it has no encrypt_key")
+        return Timestamp(key)
+
+
+def _check_day(params: Mapping[str, str]) -> None:
+    if "gmt_start_time" not in params and "gmt_end_time" not in params:
+        return
+    rules.require(params, "gmt_start_time", "gmt_end_time")
+    start, end = from_china(params["gmt_start_time"]), from_china(params["gmt_end_time"])
+    if start is None or end is None or not timedelta(0) <= end - start <= timedelta(days=1):
+        raise InvalidParameter("gmt_end_time", "must be at most a day after gmt_start_time")
+
+
+def _read_page(answer: Answer, asked: Mapping[str, str]) -> AccountPage:
+    said = answer.params
+    if answer.values is None or said.get("has_next_page", "").strip() not in ("T", "F"):
+        raise GatewayError("the gateway's answer cannot be read: it is no page of movements")
+    found = rows(answer.values, f"{_ROWS}/AccountQueryAccountLogVO")
+    return AccountPage(
+        rows=tuple(_row(row) for row in found),
+        page_no=_number(said, "page_no", asked["page_no"]),
+        page_size=_number(said, "page_size", asked.get("page_size", "0")),
+        has_next_page=said["has_next_page"].strip() == "T",
+    )
+
+
+def _number(params: Mapping[str, str], name: str, asked: str) -> int:
+    try:
+        return int(whole(0, 999_999)(name, params.get(name, "").strip() or asked, "utf-8"))
+    except InvalidParameter as error:
+        raise GatewayError(f"the gateway's answer cannot be read: {error}") from None
+
+
+def _row(params: Mapping[str, str]) -> AccountLog:
+    return AccountLog(
+        trade_no=params.get("trade_no") or None,
+        merchant_out_order_no=params.get("merchant_out_order_no") or None,
+        income_fen=amount(params, "income") or 0,
+        outcome_fen=amount(params, "outcome") or 0,
+        balance_fen=_balance(params),
+        trans_code_msg=params.get("trans_code_msg", ""),
+        trans_date=from_china(params.get("trans_date")),
+        currency=currency_of(params),
+        params=params,
+    )
+
+
+def _balance(params: Mapping[str, str]) -> int | None:
+    """The only amount that may be below zero."""
+    text = params.get("balance", "")
+    below = text.startswith("-")
+    fen = amount({"balance": text.removeprefix("-")}, "balance")
+    return -fen if below and fen is not None else fen

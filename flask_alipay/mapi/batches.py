@@ -1,0 +1,71 @@
+"""Batches of refunds and of transfers: their numbers, and texts that hold many entries."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from ..exceptions import InvalidParameter
+from ..fields import Field, pattern, text
+from . import rules
+
+#: The most entries of one batch.
+MOST_ENTRIES = 1000
+
+#: What separates entries, and the parts of one: no part may hold any of it.
+SEPARATORS = "^|$#"
+
+_shape = pattern(
+    r"[0-9]{8}(?!000$)[A-Za-z0-9]{3,24}",
+    "today's date and 3 to 24 letters or digits that are not 000, like 20260131001",
+)
+
+
+def new_batch_no() -> str:
+    """Returns a number for a batch of today's: the date in China and 18 digits."""
+    return f"{rules.china_now():%Y%m%d}{secrets.randbelow(10**18):018d}"
+
+
+def batch_no(name: str, value: Any, charset: str) -> str:
+    """A batch's number, which begins with today's date in China."""
+    number = _shape(name, value, charset)
+    if not number.startswith(f"{rules.china_now():%Y%m%d}"):
+        raise InvalidParameter(name, "must begin with today's date in China, like 20260131")
+    return number
+
+
+def day(name: str, value: Any, charset: str) -> str:
+    """A day: an aware ``datetime``, or ``yyyyMMdd``."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return rules.moment(name, value, charset)[:10].replace("-", "")
+    try:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{8}", value, re.ASCII):
+            datetime.strptime(value, "%Y%m%d").date()  # noqa: DTZ007 - a day has no zone
+            return value
+    except ValueError:
+        pass
+    raise InvalidParameter(name, "must be an aware datetime, or yyyyMMdd")
+
+
+def part(most: int, *, in_bytes: bool = False) -> Field:
+    """A text as part of an entry."""
+    return text(most, in_bytes=in_bytes, without=SEPARATORS)
+
+
+def check_entries(entries: Sequence[Any], kind: type, numbers: Collection[str]) -> None:
+    """Checks that there are entries, not too many, and that none is there twice.
+
+    :param entries: of the batch.
+    :param kind: what each has to be.
+    :param numbers: the numbers by which they are told apart.
+    :raises InvalidParameter: names ``detail_data``.
+    """
+    if not 1 <= len(entries) <= MOST_ENTRIES:
+        raise InvalidParameter("detail_data", f"must have 1 to {MOST_ENTRIES} entries")
+    if not all(isinstance(entry, kind) for entry in entries):
+        raise InvalidParameter("detail_data", f"must be made of {kind.__name__}")
+    if len(set(numbers)) != len(entries):
+        raise InvalidParameter("detail_data", "must not have the same number twice")

@@ -1,0 +1,132 @@
+"""Cross-border trades after the payment: refunds, and the rates of the day."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from ..china_time import CHINA_TIME
+from ..exceptions import GatewayError, InvalidParameter
+from ..fields import Field, amount, choice, convert, text, url
+from . import rules
+from .answers import Accepted, read_answer
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_RATE = re.compile(r"([0-9]{8})\|([0-9]{6})\|([A-Z]{3})\|([0-9]{1,12}(?:\.[0-9]{1,12})?)\|?")
+_SECOND = re.compile(r"[0-9]{14}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ForexRate:
+    """What a currency is worth in yuan."""
+
+    #: When the rate was set, in China: day and time.
+    date: date
+    time: time
+    #: ISO 4217.
+    currency: str
+    #: As Alipay writes it.
+    rate: Decimal
+
+    @property
+    def set_at(self) -> datetime:
+        """When the rate was set, in aware UTC."""
+        return datetime.combine(self.date, self.time, CHINA_TIME).astimezone(timezone.utc)
+
+
+class ForexRefund(TypedDict, total=False):
+    """What :meth:`Forex.forex_refund` takes; ``None`` is a parameter that is not given."""
+
+    out_return_no: str
+    out_trade_no: str
+    currency: str
+    return_amount: str | int | Decimal | None
+    return_rmb_amount: str | int | Decimal | None
+    reason: str
+    gmt_return: str | datetime | None
+    product_code: str | None
+    notify_url: str | None
+    is_sync: str | None
+
+
+def _second(name: str, value: Any, charset: str) -> str:
+    """A time: an aware ``datetime``, or China time as ``yyyyMMddHHmmss``."""
+    if isinstance(value, str) and _SECOND.fullmatch(value):
+        try:
+            datetime.strptime(value, "%Y%m%d%H%M%S")  # noqa: DTZ007 - China's, as it is written
+        except ValueError:
+            raise InvalidParameter(name, "must be a time that exists") from None
+        return value
+    if isinstance(value, datetime):
+        return re.sub("[^0-9]", "", rules.moment(name, value, charset))
+    raise InvalidParameter(name, "must be an aware datetime, or yyyyMMddHHmmss in China")
+
+
+_REFUND: Mapping[str, Field] = {
+    "out_return_no": rules.foreign_number,
+    "out_trade_no": rules.foreign_number,
+    "currency": rules.foreign_currency,
+    "return_amount": rules.foreign_amount,
+    "return_rmb_amount": amount,
+    "reason": text(100),
+    "gmt_return": _second,
+    "product_code": choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER"),
+    "notify_url": url(190, query=False),
+    "is_sync": choice("Y", "N"),
+}
+
+
+class Forex(Caller):
+    """What follows a cross-border payment."""
+
+    def forex_refund(self, **params: Unpack[ForexRefund]) -> Accepted:
+        """Refunds a cross-border payment, in whole or in part.
+
+        :param params: ``out_return_no`` (the shop's number of the refund), ``out_trade_no``,
+            ``currency`` and either ``return_amount`` in that currency or ``return_rmb_amount`` in
+            yuan; ``reason``; ``gmt_return`` is now unless given; ``product_code``, ``notify_url``
+            and ``is_sync``.
+        :raises InvalidParameter: names the parameter at fault.
+        :raises GatewayError: with Alipay's code.
+        :raises OutcomeUnknown: if no answer comes: ask again with the **same** ``out_return_no``.
+        """
+        service = "forex_refund"
+        given = {name: value for name, value in params.items() if value is not None}
+        values = {"gmt_return": rules.china_now(), **rules.in_currency(given, "return_amount")}
+        checked = convert(_REFUND, values, self.charset, service)
+        rules.require(checked, "out_return_no", "out_trade_no", "currency", "reason")
+        rules.require_exactly_one(checked, "return_amount", "return_rmb_amount")
+        return Accepted(self._tell(service, checked).params)
+
+    def forex_rate_file(self) -> tuple[ForexRate, ...]:
+        """Asks for the rates of the day. They are text without a signature: for display.
+
+        :raises GatewayError: with Alipay's code; without, if they cannot be read.
+        :raises OutcomeUnknown: if no answer comes.
+        """
+        body = self._ask_for_text("forex_rate_file", {})
+        if body.lstrip().startswith(b"<"):
+            read_answer(body, self.charset)  # errors come in XML
+        lines = body.decode("ascii", "replace").split("\n")
+        rates = tuple(_rate(line.strip()) for line in lines if line.strip())
+        if not rates:
+            raise GatewayError("the gateway's rates cannot be read: there are none")
+        return rates
+
+
+def _rate(line: str) -> ForexRate:
+    found = _RATE.fullmatch(line)
+    try:
+        if found is None:
+            raise ValueError
+        moment = datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S")  # noqa: DTZ007 - China's
+    except ValueError:
+        raise GatewayError("the gateway's rates cannot be read") from None
+    return ForexRate(moment.date(), moment.time(), found[3], Decimal(found[4]))

@@ -1,0 +1,160 @@
+"""Trades made in shops abroad: what has become of one, and its refund."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypedDict
+
+from ..china_time import from_china
+from ..exceptions import GatewayError, OutcomeUnknown
+from ..fields import Field, choice, convert, text, url
+from . import rules
+from .answers import Answer, amount, currency_of, refusal
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_QUERY: Mapping[str, Field] = {
+    "partner_trans_id": rules.foreign_number,
+    "alipay_trans_id": rules.foreign_number,
+}
+_REFUND: Mapping[str, Field] = {
+    **_QUERY,
+    "partner_refund_id": rules.foreign_number,
+    "currency": rules.foreign_currency,
+    "refund_amount": rules.foreign_amount,
+    "refund_reason": text(128),
+    "is_sync": choice("Y", "N"),
+    "notify_url": url(200, query=False),
+}
+
+
+@dataclass(frozen=True)
+class OverseasTrade:
+    """A trade abroad as Alipay has it."""
+
+    #: The shop's number of it, and Alipay's.
+    partner_trans_id: str | None
+    alipay_trans_id: str | None
+    #: Where it stands, in Alipay's words.
+    trade_status: str | None
+    #: What it costs, in minor units of the currency, where Alipay says it.
+    total_fen: int | None
+    #: ISO 4217.
+    currency: str
+    #: Aware UTC.
+    paid_at: datetime | None
+    #: Everything, as it came.
+    params: Mapping[str, str] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class OverseasRefundAnswer:
+    """A refund abroad that Alipay has made or taken on."""
+
+    partner_trans_id: str
+    #: The shop's number of the refund.
+    partner_refund_id: str
+    #: In minor units of the currency, where Alipay repeats it.
+    refund_fen: int | None
+    #: ISO 4217.
+    currency: str
+    #: Everything, as it came.
+    params: Mapping[str, str] = field(repr=False, hash=False)
+
+
+class OverseasRefund(TypedDict, total=False):
+    """What :meth:`Overseas.alipay_acquire_overseas_spot_refund` takes."""
+
+    partner_trans_id: str
+    partner_refund_id: str
+    currency: str
+    refund_amount: str | int | Decimal
+    alipay_trans_id: str | None
+    refund_reason: str | None
+    is_sync: str | None
+    notify_url: str | None
+
+
+class Overseas(Caller):
+    """Trades made in shops abroad."""
+
+    def alipay_acquire_overseas_query(
+        self, *, partner_trans_id: str | None = None, alipay_trans_id: str | None = None
+    ) -> OverseasTrade:
+        """Asks what has become of a trade abroad.
+
+        :param partner_trans_id: the shop's number of it, or
+        :param alipay_trans_id: Alipay's, which wins.
+        :raises InvalidParameter: names the parameter at fault.
+        :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the
+            answer cannot be read or believed.
+        :raises OutcomeUnknown: if no answer comes.
+        """
+        service = "alipay.acquire.overseas.query"
+        asked = {"partner_trans_id": partner_trans_id, "alipay_trans_id": alipay_trans_id}
+        params = convert(_QUERY, asked, self.charset, service)
+        rules.require_one(params, "partner_trans_id", "alipay_trans_id")
+        said = _successful(self._ask(service, params))
+        name = "alipay_trans_id" if alipay_trans_id else "partner_trans_id"
+        if said.get(name) != params[name]:
+            raise GatewayError("the gateway answered about another trade")
+        currency = currency_of(said)
+        return OverseasTrade(
+            partner_trans_id=said.get("partner_trans_id") or partner_trans_id,
+            alipay_trans_id=said.get("alipay_trans_id") or alipay_trans_id,
+            trade_status=said.get("alipay_trans_status") or None,
+            total_fen=amount(said, "trans_amount", currency),
+            currency=currency,
+            paid_at=_paid_at(said.get("alipay_pay_time", "")),
+            params=said,
+        )
+
+    def alipay_acquire_overseas_spot_refund(
+        self, **params: Unpack[OverseasRefund]
+    ) -> OverseasRefundAnswer:
+        """Refunds a trade abroad, in whole or in part.
+
+        :param params: ``partner_trans_id``, ``partner_refund_id`` (the shop's number of the
+            refund), ``currency`` and ``refund_amount`` in it; beyond that ``alipay_trans_id``,
+            ``refund_reason``, ``is_sync`` (``Y``: the answer says whether it is done) and
+            ``notify_url``.
+        :raises InvalidParameter: names the parameter at fault.
+        :raises GatewayError: with Alipay's code.
+        :raises OutcomeUnknown: if no answer comes, or Alipay does not know yet: ask again with the
+            **same** ``partner_refund_id``.
+        """
+        service = "alipay.acquire.overseas.spot.refund"
+        values = rules.in_currency(params, "refund_amount")
+        checked = convert(_REFUND, values, self.charset, service)
+        rules.require(checked, "partner_trans_id", "partner_refund_id", "currency", "refund_amount")
+        said = _successful(self._tell(service, checked))
+        return OverseasRefundAnswer(
+            partner_trans_id=checked["partner_trans_id"],
+            partner_refund_id=checked["partner_refund_id"],
+            refund_fen=amount(said, "refund_amount", checked["currency"]),
+            currency=checked["currency"],
+            params=said,
+        )
+
+
+def _successful(answer: Answer) -> Mapping[str, str]:
+    """A yes of the gateway's is that it was heard; what came of it is another word inside."""
+    word = answer.params.get("result_code", "SUCCESS").strip()
+    if word == "UNKNOWN":
+        raise OutcomeUnknown("Alipay does not know yet")
+    if word != "SUCCESS":
+        raise refusal(answer.params.get("error") or answer.params.get("detail_error_code") or word)
+    return answer.params
+
+
+def _paid_at(text: str) -> datetime | None:
+    """Written ``yyyyMMddHHmmss`` here, unlike elsewhere."""
+    text = text.strip()
+    if len(text) == 14 and text.isascii() and text.isdigit():
+        text = f"{text[:4]}-{text[4:6]}-{text[6:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"
+    return from_china(text)

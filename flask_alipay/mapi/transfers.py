@@ -1,0 +1,116 @@
+"""Money from the merchant to many accounts at once, confirmed by the merchant in a browser.
+
+Alipay tells the result in a notification: :class:`~flask_alipay.batches.TransferBatch` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypedDict
+
+from ..fields import Field, convert, pattern, text, url
+from ..money import to_fen, to_yuan
+from ..signed_request import SignedRequest
+from . import rules
+from .batches import batch_no, check_entries, day, part
+from .caller import Caller
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+SERVICE = "batch_trans_notify"
+
+_FIELDS: Mapping[str, Field] = {
+    "batch_no": batch_no,
+    "account_name": rules.words(128),
+    "email": text(100),
+    "pay_date": day,
+    "notify_url": url(190, query=False),
+    "buyer_account_name": text(100),
+    "extend_param": text(512),
+}
+
+_SERIAL = pattern(r"[A-Za-z0-9_\-]{1,64}", "1 to 64 letters, digits, underscores or hyphens")
+_ACCOUNT = part(100)
+_NAME = part(128, in_bytes=True)
+_NOTE = part(200)
+
+
+@dataclass(frozen=True)
+class TransferEntry:
+    """One transfer of a batch."""
+
+    #: The shop's number of it, once in a batch.
+    serial: str
+    #: Who gets it: login name and real name.
+    account: str = field(repr=False)
+    name: str = field(repr=False)
+    #: Yuan.
+    amount: str | int | Decimal
+    #: What for; may be empty.
+    note: str = ""
+
+
+class TransferBatch(TypedDict, total=False):
+    """What :meth:`Transfers.batch_trans_notify` takes besides the entries."""
+
+    batch_no: str
+    account_name: str
+    email: str
+    pay_date: str | datetime | None
+    notify_url: str | None
+    buyer_account_name: str | None
+    extend_param: str | None
+
+
+class Transfers(Caller):
+    """Transfers out of the merchant's account."""
+
+    def batch_trans_notify(
+        self, entries: Sequence[TransferEntry], **params: Unpack[TransferBatch]
+    ) -> SignedRequest:
+        """Makes a batch of transfers (批量付款) that the merchant confirms in a browser.
+
+        The number of the transfers and their sum are reckoned here.
+
+        :param entries: at most 1000 :class:`TransferEntry`, each ``serial`` once.
+        :param params: ``batch_no`` (never used before; :func:`~flask_alipay.mapi.new_batch_no`
+            makes one), ``email`` and ``account_name``, the payer's login name and registered name;
+            ``pay_date`` is today unless given; ``notify_url`` is told the result.
+        :raises InvalidParameter: names the parameter at fault, and in the entries the field.
+        :raises TypeError: for a ``float`` amount.
+        """
+        given = {name: value for name, value in params.items() if value is not None}
+        values = {"pay_date": rules.china_now(), **given}
+        checked = convert(_FIELDS, values, self.charset, SERVICE)
+        rules.require(checked, "batch_no", "account_name", "email")
+        details = detail_data(entries, self.charset)
+        total = sum(to_fen(entry.amount, parameter="amount") for entry in entries)
+        sums = {"batch_num": str(len(entries)), "batch_fee": to_yuan(total)}
+        return self._sign(SERVICE, {**checked, **sums, "detail_data": details})
+
+
+def detail_data(entries: Sequence[TransferEntry], charset: str) -> str:
+    """Returns the transfers of a batch as Alipay's text.
+
+    :param entries: the transfers.
+    :param charset: the merchant's charset.
+    :raises InvalidParameter: names ``detail_data``, or the field of an entry.
+    """
+    check_entries(entries, TransferEntry, [getattr(entry, "serial", "") for entry in entries])
+    return "|".join(_entry(entry, charset) for entry in entries)
+
+
+def _entry(entry: TransferEntry, charset: str) -> str:
+    return "^".join(
+        (
+            _SERIAL("serial", entry.serial, charset),
+            _ACCOUNT("account", entry.account, charset),
+            _NAME("name", entry.name, charset),
+            to_yuan(to_fen(entry.amount, parameter="amount")),
+            _NOTE("note", entry.note, charset) if entry.note else "",
+        )
+    )

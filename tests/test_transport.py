@@ -1,0 +1,243 @@
+"""Asking a gateway over HTTP: what is no whole answer is an unknown outcome, never an answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.mapi import MapiGateway
+from flask_alipay.signer import Md5Signer
+from flask_alipay.transport import HttpTransport
+
+PARTNER = "2088000000000001"
+
+#: Seconds that a gateway keeps silent: far longer than anybody waits for it.
+PATIENCE = 10
+
+
+class Gateway:
+    """A gateway on this machine: it answers what it is told to, and remembers the questions."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.connections: set[tuple[str, int]] = set()
+        self.answer: Callable[[Any], None] = self.says(b"true")
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.paths.append(self.path)
+                outer.connections.add(self.client_address)
+                outer.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+
+    @staticmethod
+    def says(body: bytes, status: int = 200) -> Callable[[Any], None]:
+        def answer(request: Any) -> None:
+            request.send_response(status)
+            request.send_header("Content-Length", str(len(body)))
+            request.end_headers()
+            request.wfile.write(body)
+
+        return answer
+
+    def hangs(self, request: Any) -> None:
+        self.closing.wait(PATIENCE)
+        request.close_connection = True
+
+    def cuts_off(self, request: Any) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "400")
+        request.end_headers()
+        request.wfile.write(b"true")
+        request.close_connection = True
+
+    def drips(self, request: Any) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "4")
+        request.end_headers()
+        request.wfile.write(b"tr")
+        request.wfile.flush()
+        self.hangs(request)
+
+    @staticmethod
+    def hangs_up(request: Any) -> None:
+        request.close_connection = True
+
+    @staticmethod
+    def babbles(request: Any) -> None:
+        request.wfile.write(b"true\r\n\r\n")
+        request.close_connection = True
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    gateway = Gateway()
+    thread = threading.Thread(target=gateway.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield gateway
+    gateway.closing.set()
+    gateway.server.shutdown()
+    gateway.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    transport = HttpTransport(0.3)
+    yield transport
+    transport._session().close()
+
+
+@pytest.fixture
+def merchant(gateway: Gateway, transport: HttpTransport) -> MapiGateway:
+    return MapiGateway(PARTNER, Md5Signer("key"), gateway_url=gateway.url, transport=transport)
+
+
+def test_the_answer_is_its_body(gateway: Gateway, transport: HttpTransport) -> None:
+    gateway.answer = gateway.says(b"\xd6\xd0\x00")
+    assert transport.get(gateway.url, {"a": "1"}) == b"\xd6\xd0\x00"
+    assert gateway.paths == ["/gateway.do?a=1"]
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "cuts_off", "drips", "hangs_up", "babbles"])
+def test_no_whole_answer_is_an_unknown_outcome(
+    gateway: Gateway, transport: HttpTransport, trouble: str
+) -> None:
+    gateway.answer = getattr(gateway, trouble)
+    began = time.monotonic()
+    with pytest.raises(OutcomeUnknown, match="did not answer") as caught:
+        transport.get(gateway.url, {"notify_id": "s3cr3t"})
+    assert time.monotonic() - began < PATIENCE / 2
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("status", [500, 502, 403, 404, 204, 201])
+def test_another_status_is_an_unknown_outcome(
+    gateway: Gateway, transport: HttpTransport, status: int
+) -> None:
+    gateway.answer = gateway.says(b"" if status == 204 else b"true", status)
+    with pytest.raises(OutcomeUnknown, match=str(status)):
+        transport.get(gateway.url, {})
+
+
+def test_a_connection_that_is_refused_is_an_unknown_outcome(transport: HttpTransport) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+        with pytest.raises(OutcomeUnknown, match="ConnectionError"):
+            transport.get(url, {})
+
+
+@pytest.mark.parametrize("url", ["http://gateway.invalid/", "nonsense", "http://", "http://[::1"])
+def test_an_address_that_leads_nowhere_is_an_unknown_outcome(
+    transport: HttpTransport, url: str
+) -> None:
+    with pytest.raises(OutcomeUnknown):
+        transport.get(url, {})
+
+
+def test_after_trouble_the_next_question_is_answered(
+    gateway: Gateway, transport: HttpTransport
+) -> None:
+    gateway.answer = gateway.cuts_off
+    with pytest.raises(OutcomeUnknown):
+        transport.get(gateway.url, {})
+    gateway.answer = gateway.says(b"true")
+    assert transport.get(gateway.url, {}) == b"true"
+
+
+def test_the_connection_is_kept(gateway: Gateway, transport: HttpTransport) -> None:
+    for _ in range(5):
+        transport.get(gateway.url, {})
+    assert len(gateway.connections) == 1
+
+
+def test_each_thread_has_a_connection_of_its_own(
+    gateway: Gateway, transport: HttpTransport
+) -> None:
+    def ask() -> None:
+        transport.get(gateway.url, {})
+        transport._session().close()
+
+    transport.get(gateway.url, {})
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert len(gateway.connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "confirmed"),
+    [
+        (b"true", True),
+        (b"true\n", True),
+        (b"\r\n true ", True),
+        (b"false", False),
+        (b"invalid", False),
+        (b"", False),
+        (b"TRUE", False),
+        (b"trueish", False),
+        (b"<html>true</html>", False),
+        (b"\xff\xfet\x00r\x00u\x00e\x00", False),
+    ],
+)
+def test_alipay_confirms_with_one_word_alone(
+    gateway: Gateway, merchant: MapiGateway, answer: bytes, confirmed: bool
+) -> None:
+    gateway.answer = gateway.says(answer)
+    assert merchant.notify_verify("n1") is confirmed
+
+
+def test_a_confirmation_that_does_not_come_is_no_confirmation(
+    gateway: Gateway, merchant: MapiGateway
+) -> None:
+    gateway.answer = gateway.hangs
+    with pytest.raises(OutcomeUnknown):
+        merchant.notify_verify("n1")
+
+
+def test_the_question_is_not_signed(gateway: Gateway, merchant: MapiGateway) -> None:
+    merchant.notify_verify("n1")
+    [path] = gateway.paths
+    assert path == f"/gateway.do?service=notify_verify&partner={PARTNER}&notify_id=n1"
+
+
+#: A captured one: it looks encoded, and is not.
+LITERAL = "RqPnCoPT3K9%2Fvwbh3InWeOvCB%2BJOJ"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(notify_id=st.one_of(st.just(LITERAL), st.text("ab0%2FB+/= &?#\\é茶~-_.", min_size=1)))
+def test_the_number_is_encoded_exactly_once(
+    gateway: Gateway, merchant: MapiGateway, notify_id: str
+) -> None:
+    merchant.notify_verify(notify_id)
+    sent = gateway.paths[-1].partition("notify_id=")[2]
+    assert unquote_to_bytes(sent.replace("+", " ")).decode() == notify_id
+
+
+def test_a_literal_percent_sign_is_sent_as_one(gateway: Gateway, merchant: MapiGateway) -> None:
+    merchant.notify_verify(LITERAL)
+    assert gateway.paths[0].endswith("notify_id=RqPnCoPT3K9%252Fvwbh3InWeOvCB%252BJOJ")

@@ -1,0 +1,165 @@
+"""What is sent is sent once, in the merchant's charset; what is asked may be asked again."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl
+
+import pytest
+
+from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
+from flask_alipay.transport import HttpTransport, encoded
+
+
+class Gateway:
+    """A gateway on this machine, whose first answers may be trouble."""
+
+    def __init__(self) -> None:
+        self.troubles: list[str] = []
+        self.requests: list[tuple[str, str, bytes, str]] = []
+        self.connections: set[tuple[str, int]] = set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                kind = self.headers.get("Content-Type", "")
+                outer.requests.append((self.command, self.path, body, kind))
+                outer.connections.add(self.client_address)
+                trouble = outer.troubles.pop(0) if outer.troubles else "200"
+                if trouble == "cut":
+                    self.close_connection = True
+                    return
+                self.send_response(int(trouble))
+                if trouble == "302":
+                    self.send_header("Location", "/elsewhere")
+                self.send_header("Retry-After", "60")
+                self.send_header("Content-Length", "4")
+                self.end_headers()
+                self.wfile.write(b"true")
+
+            do_POST = do_GET  # noqa: N815 - the base class's name
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    gateway = Gateway()
+    thread = threading.Thread(target=gateway.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield gateway
+    gateway.server.shutdown()
+    gateway.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    transport = HttpTransport(2)
+    yield transport
+    transport._session().close()
+    transport._session(repeat=False).close()
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+def test_a_form_is_sent_in_the_merchants_charset(
+    gateway: Gateway, transport: HttpTransport, charset: str
+) -> None:
+    params = {"_input_charset": charset, "subject": "龙井茶 +&=%", "sign": "a+b/c="}
+    assert transport.post(gateway.url, params, charset) == b"true"
+    [(verb, path, body, kind)] = gateway.requests
+    assert (verb, path) == ("POST", f"/gateway.do?_input_charset={charset}")
+    assert kind == f"application/x-www-form-urlencoded; charset={charset}"
+    assert dict(parse_qsl(body.decode("ascii"), encoding=charset, errors="strict")) == params
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+def test_a_question_is_asked_in_the_merchants_charset(
+    gateway: Gateway, transport: HttpTransport, charset: str
+) -> None:
+    params = {"_input_charset": charset, "subject": "龙井茶 +&=%~"}
+    transport.get(gateway.url, params, charset)
+    [(_, path, _, _)] = gateway.requests
+    assert dict(parse_qsl(path.partition("?")[2], encoding=charset, errors="strict")) == params
+
+
+@pytest.mark.parametrize("verb", ["get", "post"])
+def test_a_character_that_the_charset_lacks_is_refused_by_name(verb: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^subject "):
+        getattr(HttpTransport(), verb)("http://gateway.invalid/", {"subject": "🍵"}, "gbk")
+
+
+@pytest.mark.parametrize("trouble", ["cut", "502", "503", "504"])
+def test_a_question_that_gets_lost_is_asked_again(
+    gateway: Gateway, transport: HttpTransport, trouble: str
+) -> None:
+    gateway.troubles = [trouble]
+    assert transport.get(gateway.url, {"a": "1"}) == b"true"
+    assert len(gateway.requests) == 2
+
+
+def test_a_question_is_not_asked_for_ever(gateway: Gateway, transport: HttpTransport) -> None:
+    gateway.troubles = ["cut"] * 20
+    with pytest.raises(OutcomeUnknown, match="did not answer"):
+        transport.get(gateway.url, {"a": "1"})
+    assert len(gateway.requests) <= 3
+    gateway.troubles = ["503"] * 20
+    with pytest.raises(OutcomeUnknown, match="503"):
+        transport.get(gateway.url, {"a": "1"})
+
+
+@pytest.mark.parametrize("trouble", ["cut", "500", "502", "503", "504"])
+def test_what_does_something_is_sent_once(
+    gateway: Gateway, transport: HttpTransport, trouble: str
+) -> None:
+    gateway.troubles = [trouble]
+    with pytest.raises(OutcomeUnknown):
+        transport.post(gateway.url, {"batch_no": "s3cr3t"})
+    assert len(gateway.requests) == 1
+
+
+@pytest.mark.parametrize("verb", ["get", "post"])
+def test_nobody_is_sent_elsewhere(gateway: Gateway, transport: HttpTransport, verb: str) -> None:
+    gateway.troubles = ["302"]
+    with pytest.raises(OutcomeUnknown, match="302"):
+        getattr(transport, verb)(gateway.url, {"sign": "s3cr3t"})
+    assert len(gateway.requests) == 1
+
+
+def test_the_connection_is_kept(gateway: Gateway, transport: HttpTransport) -> None:
+    for _ in range(5):
+        transport.post(gateway.url, {"a": "1"})
+    assert len(gateway.connections) == 1
+
+
+def test_a_connection_that_is_refused_is_an_unknown_outcome(transport: HttpTransport) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+        with pytest.raises(OutcomeUnknown, match="ConnectionError") as caught:
+            transport.post(url, {"key": "s3cr3t"})
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_proxies_come_from_the_environment(
+    gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", gateway.url.removesuffix("/gateway.do"))
+    monkeypatch.setenv("no_proxy", "")
+    assert transport.post("http://alipay.invalid/gateway.do", {"a": "1"}) == b"true"
+    assert gateway.requests[0][1].startswith("http://alipay.invalid/gateway.do")
+
+
+def test_a_form_is_ascii_whatever_is_in_it() -> None:
+    assert encoded({"a": "茶 &", "b": ""}, "gbk") == b"a=%B2%E8+%26&b="

@@ -1,0 +1,179 @@
+"""What the older WAP gateway says: signed in a fixed order, with XML inside."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.exceptions import BadNotification, BadSignature, NotificationRefused
+from flask_alipay.notification import Notification
+from flask_alipay.signer import Md5Signer, RsaSigner, Signer
+from flask_alipay.wap_notification import WAP_PUBLIC_KEY, is_wap, verify_wap, wap_signer
+
+from .conftest import Keys
+
+SIGNER = Md5Signer("0123456789abcdef0123456789abcdef")
+NEWS = {
+    "payment_type": "1",
+    "subject": "茶 <1> & 100% + &total_fee",
+    "trade_no": "2026013122001400001234567890",
+    "buyer_email": "buyer@example.com",
+    "gmt_create": "2026-01-31 12:00:00",
+    "notify_type": "trade_status_sync",
+    "quantity": "1",
+    "out_trade_no": "A1",
+    "notify_time": "2026-01-31 12:00:02",
+    "seller_id": "2088000000000001",
+    "trade_status": "TRADE_SUCCESS",
+    "total_fee": "88.88",
+    "gmt_payment": "2026-01-31 12:00:01",
+    "notify_id": "n1",
+}
+ORDER = ("service", "v", "sec_id", "notify_data")
+
+
+def xml(values: dict[str, str]) -> str:
+    return f"<notify>{''.join(f'<{k}>{escape(v)}</{k}>' for k, v in values.items())}</notify>"
+
+
+def told(
+    data: str | None = None,
+    signer: Signer | None = SIGNER,
+    charset: str = "utf-8",
+    **changes: str,
+) -> bytes:
+    params = {
+        "service": "alipay.wap.trade.create.direct",
+        "v": "1.0",
+        "sec_id": "MD5",
+        "notify_data": xml(NEWS) if data is None else data,
+        **changes,
+    }
+    if signer is not None:
+        content = "&".join(f"{name}={params[name]}" for name in ORDER)
+        params["sign"] = signer.sign(content.encode(charset))
+    return urlencode(params, encoding=charset).encode("ascii")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+@pytest.mark.parametrize("configured", ["utf-8", "gbk"])
+def test_a_notification_is_proven_and_read(charset: str, configured: str) -> None:
+    body = told(charset=charset)
+    assert is_wap(body)
+    params = verify_wap(body, SIGNER, configured)
+    assert params == NEWS
+    news = Notification.from_params(params)
+    assert (news.out_trade_no, news.total_fen, news.trade_status) == ("A1", 8888, "TRADE_SUCCESS")
+    assert news.notify_id == "n1"
+    assert news.paid_at is not None
+
+
+def test_the_order_is_fixed_however_the_fields_come() -> None:
+    fields = told().split(b"&")
+    assert verify_wap(b"&".join(reversed(fields)), SIGNER) == NEWS
+    # The sorted rule signs something else.
+    wrong = "&".join(f"{name}={value}" for name, value in sorted({"v": "1.0"}.items()))
+    assert not SIGNER.verify(wrong.encode(), "x")
+
+
+def test_rsa_has_a_key_of_its_own(keys: Keys) -> None:
+    body = told(signer=RsaSigner(keys.alipay), sec_id="0001")
+    ours = RsaSigner(keys.merchant, keys.alipay.public_key())
+    assert verify_wap(body, wap_signer(ours)) == NEWS
+    widened = wap_signer(ours)
+    assert isinstance(widened, RsaSigner)
+    assert len(widened.public_keys) == 2
+    assert RsaSigner(public_key=WAP_PUBLIC_KEY).public_keys[0].key_size == 1024
+    assert wap_signer(SIGNER) is SIGNER
+    with pytest.raises(BadSignature):
+        verify_wap(told(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(ours))
+
+
+def test_what_is_not_signed_is_not_believed() -> None:
+    for body in (told(signer=None), told(signer=Md5Signer("f" * 32)), told(signer=None, sign="")):
+        with pytest.raises(BadSignature):
+            verify_wap(body, SIGNER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_every_signed_field_counts(name: str) -> None:
+    body = told()
+    sent = dict(pair.split("=", 1) for pair in body.decode().split("&"))
+    sent[name] = sent[name].replace("1", "2").replace("MD5", "MD6") + "x"
+    with pytest.raises(NotificationRefused):
+        verify_wap("&".join(f"{key}={value}" for key, value in sent.items()).encode(), SIGNER)
+    del sent[name]
+    with pytest.raises(BadSignature, match="not signed as the WAP gateway does"):
+        verify_wap("&".join(f"{key}={value}" for key, value in sent.items()).encode(), SIGNER)
+
+
+def test_what_is_not_signed_besides_is_not_read() -> None:
+    params = verify_wap(told() + b"&total_fee=0.01&seller_id=2088999999999999", SIGNER)
+    assert params["total_fee"] == "88.88"
+    assert params["seller_id"] == "2088000000000001"
+
+
+def test_the_same_string_cannot_be_cut_elsewhere() -> None:
+    # A subject in CDATA may hold a raw "&notify_data=<notify>…": signed once, it must not be read
+    # from there.
+    inner = "<notify><out_trade_no>B2</out_trade_no></notify>"
+    data = f"<notify><subject><![CDATA[&notify_data={inner}]]></subject></notify>"
+    body = told(data)
+    assert verify_wap(body, SIGNER)["subject"].endswith("</notify>")
+    sign = body.rpartition(b"&sign=")[2].decode()
+    before, _, after = f"MD5&notify_data={data}".partition("&notify_data=" + inner)
+    cut = {
+        "service": "alipay.wap.trade.create.direct",
+        "v": "1.0",
+        "sec_id": before,
+        "notify_data": inner + after,
+    }
+    with pytest.raises(BadNotification, match="could be read as several"):
+        verify_wap(f"{urlencode(cut)}&sign={quote(sign)}".encode(), SIGNER)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "no xml",
+        "<notify>",
+        "<other><out_trade_no>A1</out_trade_no></other>",
+        "<notify><out_trade_no>A1</out_trade_no><out_trade_no>A2</out_trade_no></notify>",
+        "<notify><trade><out_trade_no>A1</out_trade_no></trade></notify>",
+        "<!DOCTYPE notify [<!ENTITY x '1'>]><notify><a>&x;</a></notify>",
+        "<!DOCTYPE notify SYSTEM 'file:///etc/passwd'><notify/>",
+    ],
+)
+def test_hostile_xml_is_refused_even_if_it_is_signed(data: str) -> None:
+    with pytest.raises(BadNotification, match="notify_data"):
+        verify_wap(told(data), SIGNER)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"x", b"notify_data=%ff", b"notify_data=1&notify_data=2", b"notify_data=%00", b"\xff"],
+)
+def test_what_is_no_form_is_refused(body: bytes) -> None:
+    with pytest.raises(NotificationRefused):
+        verify_wap(body, SIGNER)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_comes_is_refused_as_a_notification(body: bytes) -> None:
+    with pytest.raises(NotificationRefused):
+        verify_wap(b"notify_data=" + body, SIGNER)
+
+
+def test_a_declaration_inside_is_read_over() -> None:
+    data = '<?xml version="1.0" encoding="GBK"?>' + xml(NEWS)
+    assert verify_wap(told(data), SIGNER) == NEWS
+
+
+def test_other_notifications_are_none_of_these() -> None:
+    assert not is_wap(b"out_trade_no=A1&sign=1")
+    assert not is_wap(b"subject=notify_data%3D&x_notify_data=1")
+    assert is_wap(b"v=1&notify_data=1")
