@@ -134,11 +134,14 @@ def _refund(entry: str) -> RefundResult:
 def _transfer(entry: str) -> TransferResult:
     """``serial^account^name^amount^S|F^reason^alipay_no^time``, the last ones left out at times."""
     parts = entry.split("^")
-    if len(parts) < 5 or parts[4] not in ("S", "F"):
+    if not 5 <= len(parts) <= _TRANSFER_FIELDS or parts[4] not in ("S", "F") or not parts[0]:
         raise BadNotification("a transfer in it cannot be read")
     parts += [""] * (_TRANSFER_FIELDS - len(parts))
     serial, account, name, amount, letter, reason, alipay_no = parts[:7]
-    return TransferResult(serial, account, name, _fen(amount), letter == "S", reason, alipay_no)
+    succeeded = letter == "S"
+    # Where there is nothing to say, some write "null".
+    reason = "" if succeeded else reason
+    return TransferResult(serial, account, name, _fen(amount), succeeded, reason, alipay_no)
 
 
 def _fen(text: str) -> int:

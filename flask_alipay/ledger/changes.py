@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Update
+from sqlalchemy import Update, update
 from sqlalchemy.orm import Session
+
+from ..models import PaymentMixin
 
 
 def changed(session: Session, statement: Update) -> int:
     """Runs an ``UPDATE`` past the session's objects and returns how many rows it changed."""
     result: Any = session.execute(statement, execution_options={"synchronize_session": False})
     return int(result.rowcount)
+
+
+def held(session: Session, payments: type[PaymentMixin], *guard: Any) -> bool:
+    """Holds on to a payment's row until the end of the transaction.
+
+    What is read after it is as others have committed it: on MariaDB a transaction that began with
+    a ``SELECT`` would not see it.
+
+    :param guard: which row.
+    :returns: whether there is one.
+    """
+    # An UPDATE that changes nothing locks the row on every database, SQLite's whole file.
+    statement = update(payments).where(*guard).values(refunded_fen=payments.refunded_fen)
+    return changed(session, statement) == 1

@@ -17,6 +17,9 @@ from ..notification import Notification
 
 logger = logging.getLogger("flask_alipay")
 
+# The outcomes of what was answered ``success``.
+_ANSWERED = ("settled", "recorded", "duplicate", "stale")
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -56,12 +59,23 @@ class Journal:
         self._model = model
         self._merchant = merchant
 
-    def knows(self, notify_id: str | None) -> bool:
-        """Tells whether there is a row of this news already."""
+    @property
+    def kept(self) -> bool:
+        """Whether there is a journal."""
+        return self._model is not None
+
+    def knows(self, entry: Entry) -> bool:
+        """Tells whether this news, of this trade if it is of one, was answered ``success``."""
         model = self._model
-        if model is None or notify_id is None:
+        if model is None or entry.notify_id is None:
             return False
-        known = (model.merchant == self._merchant, model.notify_id == notify_id)
+        known = [
+            model.merchant == self._merchant,
+            model.notify_id == entry.notify_id,
+            model.outcome.in_(_ANSWERED),
+        ]
+        if entry.trade_no is not None:
+            known.append(model.trade_no == entry.trade_no)
         return self._session.scalars(select(model.id).where(*known).limit(1)).first() is not None
 
     def write(self, entry: Entry, outcome: str, detail: str | None) -> None:

@@ -6,15 +6,14 @@ then is it committed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from sqlalchemy import and_, or_, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
-from ..batches import TRANSFERS, RefundBatch, RefundResult, TransferBatch
 from ..callbacks import run_callbacks
 from ..exceptions import (
     CallbackFailed,
@@ -27,10 +26,13 @@ from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..notification import Notification
 from ..transitions import CLAIMS, events_of
-from .changes import changed
+from .changes import changed, held
 from .journal import Entry, Journal, roll_back
 from .moves import Move, check_match, follow, mismatch, move_of, values_of
 from .refunds import SUCCESS, Refunds
+
+if TYPE_CHECKING:
+    from ..batches import RefundBatch, RefundResult, TransferBatch
 
 Callback: TypeAlias = Callable[[Any], object]
 
@@ -109,24 +111,28 @@ class Ledger:
         """
         return self._whole(Entry.of(notification), lambda: self._settle(notification))
 
-    def settle_refunds(self, batch: RefundBatch) -> list[Settlement]:
+    def settle_refunds(self, batch: RefundBatch) -> Iterator[Settlement]:
         """Writes down the result of a batch of refunds, each refund once and on its own.
 
         One that cannot be written down does not hold the others up; Alipay repeats all of them, and
         those that are there already are left as they are.
 
         :param batch: verified and known to be for this merchant.
-        :raises NotificationRefused: the first refusal, after all of them were tried.
+        :returns: what came of each, as it is committed.
+        :raises NotificationRefused: the first refusal, after all of them were tried. Where the
+            database itself is in trouble, the rest of them is not.
         """
-        settlements, refusals = [], []
+        refusal: NotificationRefused | None = None
         for result in batch.results:
             try:
-                settlements.append(self._settle_refund(batch, result))
-            except NotificationRefused as refusal:
-                refusals.append(refusal)
-        if refusals:
-            raise refusals[0]
-        return settlements
+                yield self._settle_refund(batch, result)
+            except NotificationRefused as error:
+                refusal = refusal or error
+                # A thousand times the same silence would keep this worker for hours.
+                if isinstance(error.__cause__, (OperationalError, InterfaceError)):
+                    break
+        if refusal is not None:
+            raise refusal
 
     def record_transfers(self, batch: TransferBatch) -> bool:
         """Writes the result of a batch of transfers into the journal, once.
@@ -135,10 +141,10 @@ class Ledger:
         :returns: whether it is news; without a journal it always seems to be.
         :raises LedgerUnavailable: if the database could not take it.
         """
-        told = Entry("", None, TRANSFERS, batch.notify_id, batch.params)
+        told = Entry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
 
         def work() -> Settlement:
-            outcome = "duplicate" if self._journal.knows(batch.notify_id) else "recorded"
+            outcome = "duplicate" if self._journal.knows(told) else "recorded"
             return self._close(told, Move(outcome, ()), None)
 
         return self._whole(told, work).outcome == "recorded"
@@ -156,23 +162,31 @@ class Ledger:
             self._journal.refuse(entry, "unknown", None, error)
         except SQLAlchemyError as error:
             roll_back(self._session)
-            raise LedgerUnavailable(
-                f"the database could not take it ({type(error).__name__})",
-                out_trade_no=entry.out_trade_no,
-                notify_id=entry.notify_id,
-            ) from error
+            raise _unavailable(error, entry.out_trade_no, entry.notify_id) from error
         except BaseException:
             roll_back(self._session)
             raise
 
     def _settle(self, notification: Notification) -> Settlement:
         move = self._claim(notification)
-        payment = self.find(notification.out_trade_no)
+        payment: Any = self.find(notification.out_trade_no)
         if move is None:
             move = self._ask_why(payment, notification)
-        if move.refund_fen and self.refunds is not None:
-            self.refunds.told(notification, move.refund_fen)
+        if self.refunds is not None:
+            move = self._write_refund(self.refunds, notification, move, payment)
         return self._close(Entry.of(notification), move, payment)
+
+    def _write_refund(
+        self, refunds: Refunds, notification: Notification, move: Move, payment: Any
+    ) -> Move:
+        number = notification.out_request_no
+        if move.refund_fen:
+            told = refunds.told(notification, move.refund_fen, payment.refunded_fen)
+            return move.with_refunds(told)
+        if payment.paid and notification.refund and number:
+            # Newer news has told of its money already, as part of the sum of all.
+            refunds.succeed(payment.out_trade_no, number)
+        return move
 
     def _close(self, entry: Entry, move: Move, payment: Any) -> Settlement:
         for event in move.events:
@@ -251,12 +265,10 @@ class Ledger:
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None
 
     def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
-        payment = self._find(self._payments.trade_no == result.trade_no)
-        status = SUCCESS if result.succeeded else result.code
         entry = Entry(
-            out_trade_no="" if payment is None else payment.out_trade_no,
+            out_trade_no=self._number_of(result.trade_no, batch.notify_id) or "",
             trade_no=result.trade_no,
-            trade_status=status,
+            trade_status=SUCCESS if result.succeeded else result.code,
             notify_id=batch.notify_id,
             payload={
                 "batch_no": batch.batch_no,
@@ -267,41 +279,75 @@ class Ledger:
         )
         return self._whole(entry, lambda: self._refund(entry, batch.batch_no, result))
 
+    def _number_of(self, trade_no: str, notify_id: str | None) -> str | None:
+        """Looks the shop's number of a trade up."""
+        try:
+            self._session.rollback()
+            payment = self._find(self._payments.trade_no == trade_no)
+        except SQLAlchemyError as error:
+            roll_back(self._session)
+            raise _unavailable(error, None, notify_id) from error
+        return None if payment is None else str(payment.out_trade_no)
+
     def _refund(self, entry: Entry, batch_no: str, result: RefundResult) -> Settlement:
-        about = {"out_trade_no": entry.out_trade_no or None, "notify_id": entry.notify_id}
-        if not entry.out_trade_no:
-            raise UnknownPayment("no payment in the ledger has this trade_no", **about)
-        move = Move("recorded", ())
-        if self.refunds is not None:
-            move = self._refund_row(self.refunds, entry, batch_no, result)
-        return self._close(entry, move, self.find(entry.out_trade_no))
+        Payment, number = self._payments, entry.out_trade_no
+        named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
+        if not number or not held(self._session, Payment, *named):
+            raise UnknownPayment("no payment in the ledger has this trade_no")
+        payment = self.find(number)
+        if self.refunds is None:
+            move = self._refund_without_row(entry, payment, result)
+        else:
+            move = self._refund_row(self.refunds, payment, batch_no, result)
+        self._session.refresh(payment)
+        return self._close(entry, move, payment)
 
     def _refund_row(
-        self, refunds: Refunds, entry: Entry, batch_no: str, result: RefundResult
+        self, refunds: Refunds, payment: Any, batch_no: str, result: RefundResult
     ) -> Move:
-        number = entry.out_trade_no
+        number, fen = payment.out_trade_no, result.refund_fen
         if not result.succeeded:
             return Move("recorded" if refunds.fail(number, batch_no, result.code) else "stale", ())
         known = refunds.find(number, batch_no)
-        if known is not None and known.refund_fen != result.refund_fen:
-            raise PaymentMismatch(
-                "refund_amount", to_yuan(known.refund_fen), to_yuan(result.refund_fen)
-            )
-        if known is None:
-            refunds.add(number, batch_no, result.refund_fen, SUCCESS)
-        elif not refunds.succeed(number, batch_no):
+        if known is not None and known.refund_fen != fen:
+            raise PaymentMismatch("refund_amount", to_yuan(known.refund_fen), to_yuan(fen))
+        if known is not None and known.status == SUCCESS:
             return Move("duplicate", ())
-        # A close that came before has counted it, as part of all of it.
-        counted = self._count_refund(number, result.refund_fen)
-        return move_of(("refunded",) if counted else (), result.refund_fen if counted else 0)
+        counted = self._count_refund(payment, fen)
+        # A close that came before may have told of it, as part of all of it.
+        covered = not counted and refunds.uncover(number, batch_no, fen)
+        if not covered and not refunds.succeed(number, batch_no) and counted:
+            refunds.add(number, batch_no, fen)
+        return move_of((), fen if counted else 0)
 
-    def _count_refund(self, out_trade_no: str, refund_fen: int) -> bool:
+    def _refund_without_row(self, entry: Entry, payment: Any, result: RefundResult) -> Move:
+        """Without rows the journal tells what was counted; without either nothing is."""
+        if not result.succeeded or not self._journal.kept or entry.notify_id is None:
+            return Move("recorded", ())
+        if self._journal.knows(entry):
+            return Move("duplicate", ())
+        counted = self._count_refund(payment, result.refund_fen)
+        return move_of((), result.refund_fen if counted else 0)
+
+    def _count_refund(self, payment: Any, refund_fen: int) -> bool:
+        """Adds to what went back; the payment's row is held. ``False``: all of it is back already.
+
+        :raises PaymentMismatch: if that much cannot have gone back, as far as is known.
+        """
+        left = payment.total_fen - payment.refunded_fen
+        if left == 0:
+            return False
+        if not payment.paid:
+            # The news of the sale is still to come: so is this, again.
+            raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
+        if not 0 < refund_fen <= left:
+            raise PaymentMismatch("refund_amount", f"at most {to_yuan(left)}", to_yuan(refund_fen))
         Payment = self._payments
         statement = (
             update(Payment)
             .where(
                 Payment.merchant == self._merchant,
-                Payment.out_trade_no == out_trade_no,
+                Payment.out_trade_no == payment.out_trade_no,
                 Payment.paid.is_(True),
                 Payment.refunded_fen + refund_fen <= Payment.total_fen,
             )
@@ -314,3 +360,13 @@ class Ledger:
             select(self._payments).where(condition, self._payments.merchant == self._merchant),
             execution_options={"populate_existing": True},
         ).scalar_one_or_none()
+
+
+def _unavailable(
+    error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
+) -> LedgerUnavailable:
+    return LedgerUnavailable(
+        f"the database could not take it ({type(error).__name__})",
+        out_trade_no=out_trade_no,
+        notify_id=notify_id,
+    )

@@ -23,6 +23,11 @@ class Move(NamedTuple):
     #: What goes back to the buyer by this news alone, in minor units.
     refund_fen: int = 0
 
+    def with_refunds(self, times: int) -> Move:
+        """Returns the move with as many refunds: a close may tell of several at once."""
+        others = tuple(event for event in self.events if event != "refunded")
+        return self._replace(events=(*others, *["refunded"] * times))
+
 
 def move_of(events: tuple[str, ...], refund_fen: int) -> Move:
     """Returns a move. The money decides whether it is a refund: a close may follow one that was

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
 from ..notification import Notification
-from .changes import changed
+from .changes import changed, held
 
 #: Asked for, and not heard of yet.
 PROCESSING = "REFUND_PROCESSING"
 #: The money went back.
 SUCCESS = "REFUND_SUCCESS"
+#: The number of what a close told in one piece, naming neither refund nor amount.
+CLOSED = "closed"
+
+
+# As in ``changes``.
+_PAST_OBJECTS = {"synchronize_session": False}
 
 
 class Refunds:
@@ -48,12 +54,15 @@ class Refunds:
 
         :raises InvalidAmount: if the payment is not there or not paid, or has less left than that.
         """
-        known = self.find(out_trade_no, out_request_no)
-        if known is not None:
-            if known.refund_fen != refund_fen:
-                raise InvalidAmount("amount", "is another than before under the same number")
-            return known
-        self._take(out_trade_no, refund_fen)
+        rows = self._hold(out_trade_no)
+        for known in rows:
+            if known.out_request_no == out_request_no:
+                if known.refund_fen != refund_fen:
+                    raise InvalidAmount("amount", "is another than before under the same number")
+                return known
+        asked = sum(row.refund_fen for row in rows if row.status == PROCESSING)
+        if not self._is_left(out_trade_no, asked + refund_fen):
+            raise InvalidAmount("amount", "is more than is left of what was paid")
         row = self._model(
             merchant=self._merchant,
             out_trade_no=out_trade_no,
@@ -73,23 +82,52 @@ class Refunds:
             execution_options={"populate_existing": True},
         ).scalar_one_or_none()
 
-    def told(self, notification: Notification, refund_fen: int) -> None:
-        """Writes down a refund that a trade's news told of.
+    def told(self, notification: Notification, refund_fen: int, refunded_fen: int) -> int:
+        """Writes down what a trade's news told of money that went back.
 
         Where the news names no refund (the legacy gateway's does not), it is the one of that amount
-        that was asked for, if there is one.
+        that was asked for, or all that were asked for, if they come to that amount.
 
         :param refund_fen: what went back by this news alone.
+        :param refunded_fen: all that ever went back, this included.
+        :returns: how many refunds that was.
         """
-        number = notification.out_request_no or self._waiting(notification, refund_fen)
-        number = number or notification.notify_id or notification.out_trade_no
-        if self.succeed(notification.out_trade_no, number):
-            return
-        if self.find(notification.out_trade_no, number) is not None:
+        out_trade_no = notification.out_trade_no
+        if notification.out_request_no is None:
+            waiting = self._waiting(out_trade_no, refund_fen)
+            for number in waiting:
+                self.succeed(out_trade_no, number)
+            if waiting:
+                return len(waiting)
+        number = notification.out_request_no or _number_of(notification)
+        if self.succeed(out_trade_no, number):
+            return 1
+        if self.find(out_trade_no, number) is not None:
             # Refunds without a number of their own are all told under the trade's: the sum of all
             # of them, which only grows, tells them apart.
-            number = f"{number[:48]}_{notification.refunded_fen or refund_fen}"
-        self.add(notification.out_trade_no, number, refund_fen, SUCCESS)
+            number = f"{number[:48]}_{refunded_fen}"
+        self.add(out_trade_no, number, refund_fen)
+        return 1
+
+    def uncover(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> bool:
+        """Takes a refund out of what a close told in one piece before, and marks it as done.
+
+        :returns: whether it was in there.
+        """
+        closed = self.find(out_trade_no, CLOSED)
+        if closed is None or closed.refund_fen < refund_fen:
+            return False
+        Refund = self._model
+        named = self._named(out_trade_no, CLOSED)
+        if closed.refund_fen == refund_fen:
+            self._session.expunge(closed)
+            self._session.execute(delete(Refund).where(*named), execution_options=_PAST_OBJECTS)
+        else:
+            left = Refund.refund_fen - refund_fen
+            changed(self._session, update(Refund).where(*named).values(refund_fen=left))
+        if not self.succeed(out_trade_no, out_request_no):
+            self.add(out_trade_no, out_request_no, refund_fen)
+        return True
 
     def succeed(self, out_trade_no: str, out_request_no: str) -> bool:
         """Marks a refund as done. ``False``: there is no such row, or it is marked already."""
@@ -99,15 +137,15 @@ class Refunds:
         """Marks a refund as refused, with Alipay's word for why."""
         return self._mark(out_trade_no, out_request_no, code[:32])
 
-    def add(self, out_trade_no: str, out_request_no: str, refund_fen: int, status: str) -> None:
-        """Adds a refund that the shop did not ask for here: it was made in Alipay's console."""
+    def add(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> None:
+        """Adds a refund that was made and not asked for here, but in Alipay's console."""
         self._session.execute(
             insert(self._model).values(
                 merchant=self._merchant,
                 out_trade_no=out_trade_no,
                 out_request_no=out_request_no,
                 refund_fen=refund_fen,
-                status=status,
+                status=SUCCESS,
                 refunded_at=utc_now(),
             )
         )
@@ -128,47 +166,54 @@ class Refunds:
             Refund.out_request_no == out_request_no,
         )
 
-    def _waiting(self, notification: Notification, refund_fen: int) -> str | None:
+    def _waiting(self, out_trade_no: str, refund_fen: int) -> list[str]:
+        """The refunds that were asked for and come to that amount: a single one, or all."""
         Refund = self._model
-        return self._session.scalars(
-            select(Refund.out_request_no)
+        asked = self._session.execute(
+            select(Refund.out_request_no, Refund.refund_fen)
             .where(
                 Refund.merchant == self._merchant,
-                Refund.out_trade_no == notification.out_trade_no,
+                Refund.out_trade_no == out_trade_no,
                 Refund.status == PROCESSING,
-                Refund.refund_fen == refund_fen,
             )
             .order_by(Refund.id)
-            .limit(1)
-        ).first()
+        ).all()
+        for number, fen in asked:
+            if fen == refund_fen:
+                return [number]
+        return [number for number, _ in asked] if sum(row[1] for row in asked) == refund_fen else []
 
-    def _take(self, out_trade_no: str, refund_fen: int) -> None:
-        """Checks what is left of a payment, and holds on to its row until the commit."""
+    def _hold(self, out_trade_no: str) -> list[Any]:
+        """Holds on to a payment until the commit, and returns its refunds as they are then."""
         Payment, Refund = self._payments, self._model
-        # An UPDATE that changes nothing locks the row on every database, SQLite's whole file.
-        statement = (
-            update(Payment)
-            .where(
-                Payment.merchant == self._merchant,
-                Payment.out_trade_no == out_trade_no,
-                Payment.paid.is_(True),
-                Payment.refunded_fen + refund_fen <= Payment.total_fen,
+        named = (Payment.merchant == self._merchant, Payment.out_trade_no == out_trade_no)
+        held(self._session, Payment, *named)
+        # The transaction is the caller's and may have begun before others committed theirs: on
+        # MariaDB only a SELECT that locks sees those.
+        return list(
+            self._session.scalars(
+                select(Refund)
+                .where(Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
+                .with_for_update(),
+                execution_options={"populate_existing": True},
             )
-            .values(refunded_fen=Payment.refunded_fen)
         )
-        if changed(self._session, statement) == 1:
-            asked = self._session.scalar(
-                select(func.coalesce(func.sum(Refund.refund_fen), 0)).where(
-                    Refund.merchant == self._merchant,
-                    Refund.out_trade_no == out_trade_no,
-                    Refund.status == PROCESSING,
-                )
-            )
-            left = self._session.scalar(
-                select(Payment.total_fen - Payment.refunded_fen).where(
-                    Payment.out_trade_no == out_trade_no
-                )
-            )
-            if int(asked or 0) + refund_fen <= int(left or 0):
-                return
-        raise InvalidAmount("amount", "is more than is left of what was paid")
+
+    def _is_left(self, out_trade_no: str, fen: int) -> bool:
+        Payment = self._payments
+        return held(
+            self._session,
+            Payment,
+            Payment.merchant == self._merchant,
+            Payment.out_trade_no == out_trade_no,
+            Payment.paid.is_(True),
+            Payment.refunded_fen + fen <= Payment.total_fen,
+        )
+
+
+def _number_of(notification: Notification) -> str:
+    """A number for a refund that the news has no number for."""
+    if notification.refunded_fen is None:
+        return CLOSED  # without an amount only a close tells of money, and that but once
+    # Alipay's numbers of news are longer than those of refunds may be.
+    return (notification.notify_id or notification.out_trade_no)[:64]
