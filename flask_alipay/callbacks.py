@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import event
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
 from .exceptions import AlipayError, CallbackFailed
@@ -44,6 +45,8 @@ def run_callbacks(
             if transaction is None or not transaction.is_active:
                 raise AlipayError(_BROKEN)
         except Exception as error:
+            if isinstance(error, StatementError):
+                error.hide_parameters = True  # the rows of a statement are its customers' data
             # The shop's own words go to the log, where its other errors go; not into the journal.
             logger.exception("callback %s failed for %s", name, payment_number(payment))
             raise CallbackFailed(f"{name} raised {type(error).__name__}") from error

@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from .exceptions import KeyFormatError
-from .mapi import MAPI_PUBLIC_KEY, MapiGateway
-from .mapi import PRODUCTION as MAPI_PRODUCTION
-from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
 from .settings import Settings
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from .transport import HttpTransport, Transport
 
 logger = logging.getLogger("flask_alipay")
 
-Gateway: TypeAlias = MapiGateway | OpenApiGateway
+if TYPE_CHECKING:
+    # An app imports the one gateway that it is on, when its configuration is read.
+    from .mapi import MapiGateway
+    from .openapi import OpenApiGateway
+
+    Gateway: TypeAlias = MapiGateway | OpenApiGateway
 
 #: Settings that belong to a real merchant; the simulator refuses to stand beside them.
 CREDENTIALS = (
@@ -86,10 +88,11 @@ class Config:
 
         Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
         (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
-        ``NOTIFY_VERIFY`` (true).
+        ``NOTIFY_VERIFY`` (true), ``WAP_GATEWAY_URL``.
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
-        ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``SELLER_ID``, ``SANDBOX``.
+        ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
+        ``SANDBOX``.
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``RESULT_MAX_AGE`` (86400 seconds), ``PROTOCOL`` where both a partner and an application are
         there.
@@ -105,6 +108,13 @@ class Config:
         transport = transport or HttpTransport(settings.number("TIMEOUT", 10.0))
         signer, gateway, merchant = build(settings, transport)
         legacy = gateway.protocol == "mapi"
+        confirms = legacy and settings.flag("NOTIFY_VERIFY", True)
+        if legacy and not confirms and signer.sign_type != "MD5":
+            logger.warning(
+                "'%s' is off: Alipay's key of the legacy gateway signs for every merchant, so a "
+                "notification of another partner's trade can name your account",
+                settings.key("NOTIFY_VERIFY"),
+            )
         return cls(
             prefix=prefix,
             protocol=gateway.protocol,
@@ -118,7 +128,7 @@ class Config:
             return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
             show_url=settings.text("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
-            notify_verify=legacy and settings.flag("NOTIFY_VERIFY", True),
+            notify_verify=confirms,
             simulator=simulator,
         )
 
@@ -167,25 +177,30 @@ def _protocol(settings: Settings) -> str:
 
 
 def _openapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
-    if settings.is_set("AES_KEY"):
-        raise settings.error("AES_KEY", "cannot be used yet: content encryption is not built in")
+    from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
+
     app_id = settings.required("APP_ID")
     certificates = _certificates(settings)
     signer = _rsa_signer(settings, _sign_type(settings, ("RSA2", "RSA")), certificates)
     default = SANDBOX if settings.flag("SANDBOX", False) else PRODUCTION
-    gateway = OpenApiGateway(
-        app_id,
-        signer,
-        gateway_url=_gateway_url(settings) or default,
-        charset=settings.charset(),
-        app_cert_sn=certificates.get("app_cert_sn"),
-        root_cert_sn=certificates.get("root_cert_sn"),
-        transport=transport,
-    )
+    try:
+        gateway = OpenApiGateway(
+            app_id,
+            signer,
+            gateway_url=_gateway_url(settings) or default,
+            charset=settings.charset(),
+            aes_key=settings.text("AES_KEY"),
+            transport=transport,
+            **certificates,
+        )
+    except KeyFormatError as error:
+        raise settings.error("AES_KEY", f"is not what it should be: {error}") from None
     return signer, gateway, app_id
 
 
 def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
+    from .mapi import MAPI_PUBLIC_KEY, PRODUCTION, WAP_PRODUCTION, MapiGateway
+
     partner = settings.account("PARTNER") or settings.required("PARTNER")
     sign_type = _sign_type(settings, ("MD5", "RSA", "RSA2"))
     signer: Signer
@@ -199,7 +214,8 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
         seller_id=settings.account("SELLER_ID"),
         seller_email=settings.text("SELLER_EMAIL"),
         charset=settings.charset(),
-        gateway_url=_gateway_url(settings) or MAPI_PRODUCTION,
+        gateway_url=_gateway_url(settings) or PRODUCTION,
+        wap_gateway_url=settings.url("WAP_GATEWAY_URL") or WAP_PRODUCTION,
         show_url=_goods_url(settings),
         transport=transport,
     )
@@ -225,8 +241,8 @@ def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
     return sign_type
 
 
-def _certificates(settings: Settings) -> dict[str, str]:
-    """Certificate mode: all three files or none. Returns the numbers, and Alipay's public key."""
+def _certificates(settings: Settings) -> dict[str, Any]:
+    """Certificate mode: all three files or none. Returns their numbers, for the gateway."""
     from .keys import certificate_sn, root_certificate_sn  # slow to import, and often not needed
 
     names = ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")
@@ -239,13 +255,14 @@ def _certificates(settings: Settings) -> dict[str, str]:
     return {
         "app_cert_sn": _read(settings, found["APP_CERT"][0], certificate_sn),
         "root_cert_sn": _read(settings, found["ROOT_CERT"][0], root_certificate_sn),
+        "alipay_cert_sns": [_read(settings, cert, certificate_sn) for cert in found["PUBLIC_CERT"]],
     }
 
 
 def _rsa_signer(
     settings: Settings,
     sign_type: str,
-    certificates: Mapping[str, str],
+    certificates: Mapping[str, Any],
     default_public_key: str | None = None,
 ) -> Signer:
     from .keys import load_private_key, load_public_key, public_key_der

@@ -44,9 +44,12 @@ def parse(body: bytes, charset: str | None = None) -> dict[str, str]:
     :raises BadNotification: if it is no form, repeats a key, names a charset that does not exist,
         is not written in its charset, or holds NUL.
     """
+    return _parse(body, declared_charset(body) or charset or "utf-8")
+
+
+def _parse(body: bytes, name: str) -> dict[str, str]:
     if not body:  # which Python 3.10 would refuse, and later ones take for no fields
         raise BadNotification("it is empty")
-    name = declared_charset(body) or charset or "utf-8"
     try:
         encoding = codec(name)
         pairs = parse_qsl(
@@ -94,7 +97,7 @@ def verify(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str
     params: dict[str, str] = {}
     for name in _charsets(declared_charset(body), charset):
         try:
-            params = parse(body, name)
+            params = _parse(body, name)
         except BadNotification as error:
             refused = refused or error
         else:
@@ -148,11 +151,14 @@ def _bad_signature(params: Mapping[str, str], signer: Signer) -> BadSignature:
         message = f"it is signed with {said}, {signer.sign_type} is configured"
     else:
         message = "its signature does not verify"
-    return BadSignature(message, out_trade_no=_loggable(params.get("out_trade_no")))
+    return BadSignature(message, out_trade_no=loggable(params.get("out_trade_no")))
 
 
-def _loggable(value: str | None) -> str | None:
-    """A number that a stranger sent, made safe for a log line."""
+def loggable(value: str | None) -> str | None:
+    """Returns a number that came from outside, made safe for a log line.
+
+    :param value: of any length and with any characters.
+    """
     return re.sub(r"[^A-Za-z0-9_\-]", "?", value)[:64] if value else None
 
 
@@ -218,11 +224,11 @@ class Notification:
         try:
             return cls._read(params, out_trade_no, notify_id)
         except BadNotification as error:
-            error.out_trade_no, error.notify_id = _loggable(out_trade_no), _loggable(notify_id)
+            error.out_trade_no, error.notify_id = loggable(out_trade_no), loggable(notify_id)
             raise
         except InvalidAmount as error:
             raise BadNotification(
-                str(error), out_trade_no=_loggable(out_trade_no), notify_id=_loggable(notify_id)
+                str(error), out_trade_no=loggable(out_trade_no), notify_id=loggable(notify_id)
             ) from None
 
     @classmethod

@@ -20,6 +20,10 @@ payment_failed = _signals.signal("payment-failed")
 #: Money of a sale went back to the buyer. Arguments: ``alipay``, ``payment``.
 payment_refunded = _signals.signal("payment-refunded")
 
+#: Alipay told what became of a batch of transfers. Arguments: ``alipay``, ``batch``: a
+#: :class:`~flask_alipay.batches.TransferBatch`.
+transfers_told = _signals.signal("transfers-told")
+
 #: A notification was not answered ``success``. Arguments: ``alipay``, ``error``: the
 #: :class:`~flask_alipay.exceptions.NotificationRefused` that says why.
 notification_refused = _signals.signal("notification-refused")

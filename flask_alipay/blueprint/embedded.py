@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
 from ..config import Config
 from ..exceptions import ConfigurationError, OutcomeUnknown
+from ..mapi import MapiGateway
 from ..settings import Settings
 from ..simulator import Simulator
+from ..transport import FORM, encoded, in_the_url
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -39,7 +41,7 @@ def embed(
     protocol, charset = settings.protocol() or "openapi", settings.charset()
     sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
     # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
-    post = None if settings.is_set("NOTIFY_URL") else inside.post
+    post = None if settings.is_set("NOTIFY_URL") else inside.deliver
     # Other processes of the app, a command or a worker, are to be the same merchant.
     folder = Path(app.instance_path)
     keys = folder if folder.is_dir() else None
@@ -56,6 +58,8 @@ def embed(
     config = Config.from_mapping(
         settings.merged(merchant), settings.prefix, transport=inside, simulator=True
     )
+    if isinstance(config.gateway, MapiGateway):
+        config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"
     return config, f"{name}.gateway"
 
 
@@ -70,14 +74,29 @@ class InProcess:
         self._app = app
         self._notify_path = notify_path
 
-    def get(self, url: str, params: Mapping[str, str]) -> bytes:
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
         """Asks the simulator's gateway: a :class:`~flask_alipay.transport.Transport`."""
-        response = self._client().get(urlsplit(url).path, query_string=dict(params))
-        if response.status_code != 200:
-            raise OutcomeUnknown(f"the simulator answered with status {response.status_code}")
-        return response.get_data()
+        query = encoded(params, charset).decode("ascii")
+        return _body(self._client().get(urlsplit(url).path, query_string=query))
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        """Sends the simulator's gateway a form, likewise."""
+        response = self._client().post(
+            urlsplit(url).path,
+            query_string=encoded(in_the_url(params), charset).decode("ascii"),
+            data=encoded(params, charset),
+            content_type=FORM,
+        )
+        return _body(response)
+
+    def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Delivers one of the simulator's notifications."""
         parts = urlsplit(url)
         # What stands before the route is where a server has mounted the app; the app knows nothing
@@ -90,3 +109,9 @@ class InProcess:
 
     def _client(self) -> Client:
         return Client(self._app, Response, use_cookies=False)
+
+
+def _body(response: TestResponse) -> bytes:
+    if response.status_code != 200:
+        raise OutcomeUnknown(f"the simulator answered with status {response.status_code}")
+    return response.get_data()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Blueprint, current_app, has_request_context, request, url_for
-from sqlalchemy import inspect
 
 from .. import signals
 from ..cli import attach
-from ..config import Config, Gateway
-from ..exceptions import BadToken, InvalidParameter, NotificationRefused
+from ..config import Config
+from ..exceptions import BadToken, NotificationRefused
 from ..ledger import Ledger, Models
-from ..limits import check_out_trade_no, timeout_minutes
-from ..models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
-from ..money import to_fen, to_yuan
+from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..money import to_yuan
 from ..order_number import new_out_trade_no
+from .new_payment import new_payment
 from .notify import Notify
 from .pages import Pages, keep_private
 from .state import State, build_state, states
@@ -29,15 +26,10 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
+    from ..config import Gateway
     from ..signed_request import SignedRequest
 
 F = TypeVar("F", bound=Callable[[Any], object])
-
-# Columns of the mixin that are the ledger's, not the caller's; the others are free.
-_LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
-# Parameters of the gateway that the blueprint itself provides.
-_OURS = frozenset({"notify_url", "return_url", "total_fee"})
-_TIMEOUTS = ("timeout_express", "it_b_pay")
 
 
 class AlipayBlueprint(Blueprint):
@@ -154,6 +146,7 @@ class AlipayBlueprint(Blueprint):
         total_amount: str | int | Decimal,
         out_trade_no: str | None = None,
         product: str | None = None,
+        currency: str = "CNY",
         **details: Any,
     ) -> Any:
         """Adds a payment to the session; the caller commits.
@@ -164,6 +157,8 @@ class AlipayBlueprint(Blueprint):
             one of 26 digits is made that cannot be guessed.
         :param product: how it is paid: ``page``, or on the open platform ``wap``; without it chosen
             when the buyer sets out, by the buyer's browser.
+        :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,
+            and ``total_amount`` is then in it.
         :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
             app's own class, and further parameters for the gateway, for example ``body`` or
             ``timeout_express``.
@@ -171,30 +166,15 @@ class AlipayBlueprint(Blueprint):
         :raises InvalidParameter: names the parameter at fault; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
-        total_fen = to_fen(total_amount)
-        number = new_out_trade_no() if out_trade_no is None else out_trade_no
-        check_out_trade_no(number)
-        columns, parameters = self._split(details)
-        parameters = {name: value for name, value in parameters.items() if value is not None}
-        config = self.config
-        config.gateway.check_payment(
-            product,
-            out_trade_no=number,
+        payment = new_payment(
+            self._models.Payment,
+            self.config,
             subject=subject,
-            total_amount=to_yuan(total_fen),
-            **parameters,
-        )
-        _check_json(parameters)
-        columns.setdefault("expires_at", _expiry(parameters))
-        mapped: Any = self._models.Payment
-        payment = mapped(
-            merchant=config.merchant,
-            out_trade_no=number,
+            total_amount=total_amount,
+            out_trade_no=new_out_trade_no() if out_trade_no is None else out_trade_no,
             product=product,
-            subject=subject,
-            total_fen=total_fen,
-            details=parameters,
-            **columns,
+            currency=currency,
+            details=details,
         )
         self._db.session.add(payment)
         return payment
@@ -246,14 +226,42 @@ class AlipayBlueprint(Blueprint):
             payment.product or gateway.product_for(user_agent),
             out_trade_no=payment.out_trade_no,
             subject=payment.subject,
-            total_amount=to_yuan(payment.total_fen),
+            total_amount=to_yuan(payment.total_fen, payment.currency or "CNY"),
+            currency=payment.currency or "CNY",
             expires_at=payment.expires_at,
             bank=bank,
-            notify_url=config.notify_url or self._outside("notify"),
-            return_url=config.return_url or self._outside("return"),
+            notify_url=config.notify_url or self.outside_url("notify"),
+            return_url=config.return_url or self.outside_url("return"),
             **(payment.details or {}),
         )
-        return self._at_simulator(signed)
+        return self.at_simulator(signed)
+
+    def refund_url(
+        self,
+        payment: Any,
+        amount: str | int | Decimal,
+        *,
+        reason: str,
+        out_request_no: str | None = None,
+    ) -> str:
+        """Returns the URL at which the merchant confirms a refund with the account's password
+        (legacy gateway, ``refund_fastpay_by_platform_pwd``).
+
+        The refund is written down first, and committed with whatever else is in the session; what
+        became of it Alipay tells later: see :meth:`on_refunded`. The same ``out_request_no`` again
+        is the same refund and never a second one.
+
+        :param payment: a sale.
+        :param amount: yuan, at most what is left of it.
+        :param reason: why; the buyer may see it.
+        :param out_request_no: the number of the batch at Alipay: the day in China and 3 to 24
+            letters or digits; made here without.
+        :raises InvalidParameter: names the parameter at fault; nothing is written down.
+        :raises ConfigurationError: on the open platform, or without a class for refunds.
+        """
+        from .refunding import refund_request  # the legacy gateway's alone
+
+        return refund_request(self, payment, amount, reason, out_request_no).url
 
     @property
     def gateway(self) -> Gateway:
@@ -278,6 +286,11 @@ class AlipayBlueprint(Blueprint):
                 f"the blueprint '{self.name}' is not registered in this app: "
                 "did you forget app.register_blueprint(…)?"
             ) from None
+
+    @property
+    def session(self) -> Any:
+        """The app's session."""
+        return self._db.session
 
     def ledger(self) -> Ledger:
         """Returns the ledger of this merchant in the app's session."""
@@ -332,44 +345,15 @@ class AlipayBlueprint(Blueprint):
         token = state.tokens.make(purpose or route, payment.out_trade_no)
         return url_for(state.endpoint_of(route), token=token, bank=bank)
 
-    def _outside(self, route: str) -> str:
+    def outside_url(self, route: str) -> str:
+        """Returns the absolute URL of one of our routes, as Alipay is to know it."""
         return url_for(self.state.endpoint_of(route), _external=True)
 
-    def _at_simulator(self, signed: SignedRequest) -> SignedRequest:
-        """The embedded simulator is wherever this site is."""
+    def at_simulator(self, signed: SignedRequest) -> SignedRequest:
+        """Returns a request as it has to be sent: the embedded simulator is where this site is."""
         gateway = self.state.simulator_gateway
         if gateway is None:
             return signed
+        if signed.gateway_url == getattr(self.gateway, "wap_gateway_url", None):
+            gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
         return replace(signed, gateway_url=url_for(gateway, _external=True))
-
-    def _split(self, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Parts what is for the app's class from what is for the gateway."""
-        columns: dict[str, Any] = {}
-        parameters: dict[str, Any] = {}
-        mapped = inspect(self._models.Payment).attrs
-        for name, value in details.items():
-            if name in _LEDGERS or name in _OURS:
-                raise InvalidParameter(name, "is not the caller's to set")
-            (columns if name in mapped else parameters)[name] = value
-        expires_at = columns.get("expires_at")
-        if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
-            raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
-        return columns, parameters
-
-
-def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
-    """When a payment with one of the gateways' own timeouts expires."""
-    for name in _TIMEOUTS:
-        minutes = timeout_minutes(name, parameters[name]) if name in parameters else None
-        if minutes is not None:
-            return utc_now() + timedelta(minutes=minutes)
-    return None
-
-
-def _check_json(parameters: Mapping[str, Any]) -> None:
-    """What waits for the buyer in the database has to survive as JSON."""
-    for name, value in parameters.items():
-        try:
-            json.dumps(value)
-        except (TypeError, ValueError):
-            raise InvalidParameter(name, "must be text or a whole number to be kept") from None

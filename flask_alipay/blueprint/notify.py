@@ -7,7 +7,8 @@ our account → the ledger. Every refusal is one named exception, caught in one 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
 from flask import Response, current_app, request
@@ -22,9 +23,14 @@ from ..exceptions import (
     OutcomeUnknown,
     WrongAccount,
 )
-from ..mapi import MapiGateway
-from ..notification import Notification, verify
-from ..signals import notification_refused, payment_failed, payment_paid, payment_refunded
+from ..notification import Notification, check_unambiguous, loggable, verify
+from ..signals import (
+    notification_refused,
+    payment_failed,
+    payment_paid,
+    payment_refunded,
+    transfers_told,
+)
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -35,8 +41,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-#: Far more than any notification has.
+#: Far more than any notification of a trade has.
 MAX_BODY = 64 * 1024
+#: The result of a batch has up to a thousand entries.
+MAX_BATCH_BODY = 512 * 1024
+
+_BATCHES = ("batch_refund_notify", "batch_trans_notify")
+_BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
 
 _SIGNALS = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
 
@@ -53,27 +64,31 @@ class Notify:
     def notify(self) -> Response:
         """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
         try:
-            settlement = self._receive(read_body())
+            for settlement in self._receive(read_body()):
+                for event in settlement.events:
+                    if event in _SIGNALS:
+                        self._send(_SIGNALS[event], payment=settlement.payment)
         except NotificationRefused as error:
             logger.warning(
                 "notification refused (%s): %s; out_trade_no=%s notify_id=%s",
                 error.reason,
                 error,
-                error.out_trade_no,
-                error.notify_id,
+                loggable(error.out_trade_no),
+                loggable(error.notify_id),
             )
             self._send(notification_refused, error=error)
             return _answer("fail", error.status)
-        for event in settlement.events:
-            if event in _SIGNALS:
-                self._send(_SIGNALS[event], payment=settlement.payment)
         return _answer("success", 200)
 
-    def _receive(self, body: bytes) -> Settlement:
+    def _receive(self, body: bytes) -> Iterator[Settlement]:
+        """What came of it, as it is committed: of a batch some may be, and some refused."""
         config = self._alipay.config
-        params = verify(body, config.signer, config.charset)
+        params = prove(config, body)
         if config.notify_verify:
             confirm(config, params.get("notify_id"))
+        if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
+            yield from self._receive_batch(config, params)
+            return
         notification = Notification.from_params(params)
         check_account(config, notification)
         settlement = self._alipay.ledger().settle(notification)
@@ -84,7 +99,28 @@ class Notify:
             notification.trade_status,
             notification.notify_id,
         )
-        return settlement
+        yield settlement
+
+    def _receive_batch(self, config: Config, params: Mapping[str, str]) -> Iterator[Settlement]:
+        """The results of refunds and transfers, which name no order."""
+        from ..batches import REFUNDS, RefundBatch, TransferBatch  # the legacy gateway's alone
+
+        check_unambiguous(params)
+        if not is_ours(config, params, confirmed=config.notify_verify):
+            raise WrongAccount("it names no seller, and its key signs for every merchant")
+        ledger = self._alipay.ledger()
+        if params["notify_type"] == REFUNDS:
+            refunds = RefundBatch.from_params(params)
+            yield from ledger.settle_refunds(refunds)
+            logger.info(
+                "refunds of batch %s: %d told", loggable(refunds.batch_no), len(refunds.results)
+            )
+            return
+        transfers = TransferBatch.from_params(params)
+        if ledger.record_transfers(transfers):
+            self._send(transfers_told, batch=transfers)
+        number, told = loggable(transfers.batch_no), len(transfers.results)
+        logger.info("transfers of batch %s: %d told", number, told)
 
     def _send(self, signal: NamedSignal, **what: object) -> None:
         """Tells observers. It is committed: whatever they raise changes nothing."""
@@ -96,6 +132,20 @@ class Notify:
                 logger.exception("a receiver of the signal %s raised", signal.name)
 
 
+def prove(config: Config, body: bytes) -> dict[str, str]:
+    """Returns the parameters of a body that Alipay signed for us.
+
+    :raises BadNotification: if it cannot be read.
+    :raises BadSignature: if it is not signed, or not by the configured key.
+    """
+    if config.protocol == "mapi":
+        from ..wap_notification import is_wap, verify_wap, wap_signer
+
+        if is_wap(body):
+            return verify_wap(body, wap_signer(config.signer), config.charset)
+    return verify(body, config.signer, config.charset)
+
+
 def read_body() -> bytes:
     """Returns the raw body of the current request, if it is a form of reasonable size.
 
@@ -103,14 +153,16 @@ def read_body() -> bytes:
     """
     if request.mimetype not in ("application/x-www-form-urlencoded", ""):
         raise BadNotification("it is not a form")
-    if (request.content_length or 0) > MAX_BODY:
+    if (request.content_length or 0) > MAX_BATCH_BODY:
         raise BodyTooLarge("it is larger than any notification")
     try:
         # get_data finds what something before us in the app has read, and does not stop by itself.
         body = _read(request.stream, MAX_BODY + 1) or request.get_data()
+        if len(body) == MAX_BODY + 1 and _BATCH.search(body):
+            body += _read(request.stream, MAX_BATCH_BODY - MAX_BODY)
     except HTTPException as error:
         raise BadNotification(f"its body cannot be read ({error.name})") from None
-    if len(body) > MAX_BODY:
+    if len(body) > (MAX_BATCH_BODY if _BATCH.search(body) else MAX_BODY):
         raise BodyTooLarge("it is larger than any notification")
     if not body and request.content_length:
         raise BadNotification("something in the app has read the form before (a before_request?)")
@@ -131,6 +183,8 @@ def confirm(config: Config, notify_id: str | None) -> None:
 
     :raises NotConfirmed: if it did not, or does not answer in time.
     """
+    from ..mapi import MapiGateway  # here already, wherever there is anything to confirm
+
     if not notify_id:
         raise NotConfirmed("it has no notify_id to ask Alipay about")
     assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
@@ -172,7 +226,8 @@ def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bo
         return confirmed or config.signer.sign_type == "MD5"
     if seller_id in (config.merchant, config.seller_id) and seller_id:
         return True
-    ours = config.seller_email
+    # The e-mail tells whose money it is only where no account number is configured.
+    ours = config.seller_email if config.seller_id is None else None
     return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from ..trade_status import TradeStatus
 from .notify import is_ours
 
 if TYPE_CHECKING:
+    from ..config import Config
+    from ..signer import Signer
     from .extension import AlipayBlueprint
 
 logger = logging.getLogger("flask_alipay")
@@ -84,9 +87,9 @@ class Pages:
         config, query = self._alipay.config, self._signed_query()
         if not query and config.show_url:
             return redirect(config.show_url, 303)  # gave up at Alipay: there is nothing to say
-        params = verify(query, config.signer, config.charset)
+        params = verify(query, _return_signer(config, query), config.charset)
         payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
-        if payment is None or not is_ours(config, params, confirmed=False):
+        if payment is None or not is_ours(config, params, confirmed=_same_trade(payment, params)):
             raise BadToken("the return is about no payment of ours")
         told = from_china(params.get("timestamp") or params.get("notify_time"))
         # Kept and opened again, the return must not outlive the result page.
@@ -136,12 +139,14 @@ class Pages:
     def _about(self, payment: Any) -> dict[str, Any]:
         return {
             "payment": payment,
-            "total": to_yuan(payment.total_fen),
+            "total": to_yuan(payment.total_fen, payment.currency),
+            "refunded": to_yuan(payment.refunded_fen, payment.currency),
             "status_url": self._alipay.status_url(payment),
         }
 
     def _banks(self, payment: Any) -> list[dict[str, str]]:
-        if self._alipay.config.protocol != "mapi":
+        # Only instant payment can begin at a bank.
+        if self._alipay.config.protocol != "mapi" or payment.product not in (None, "page"):
             return []
         language = _language()
         return [
@@ -161,6 +166,7 @@ class Pages:
             lang=_language(),
             shop_url=config.show_url,
             simulator=config.simulator,
+            status=status,
             **context,
         )
         response = make_response(text, status)
@@ -186,6 +192,22 @@ def payment_state(payment: Any) -> str:
     if payment.expires_at is not None and payment.expires_at.replace(microsecond=0) <= moment:
         return "expired"
     return "failed" if closed else "waiting"
+
+
+def _return_signer(config: Config, query: bytes) -> Signer:
+    """Returns the signer of a return: the older WAP gateway has a key of its own."""
+    if config.protocol == "mapi" and b"request_token=" in query:
+        from ..wap_notification import wap_signer
+
+        return wap_signer(config.signer)
+    return config.signer
+
+
+def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
+    """Tells whether a return is about the very trade that the ledger knows the payment by: that of
+    a cross-border payment and that of the WAP gateway name no seller.
+    """
+    return payment.trade_no is not None and payment.trade_no == params.get("trade_no")
 
 
 def keep_private(response: BaseResponse) -> BaseResponse:

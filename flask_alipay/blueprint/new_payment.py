@@ -1,0 +1,105 @@
+"""A new payment: checked as its gateway will check it, before anything is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import inspect
+
+from ..config import Config
+from ..exceptions import InvalidParameter
+from ..limits import check_out_trade_no, timeout_minutes
+from ..models import PaymentMixin, utc_now
+from ..money import to_fen, to_yuan
+
+# Columns of the mixin that are the ledger's, not the caller's; the others are free.
+_LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
+# Parameters of the gateway that the blueprint itself provides. No payment names a seller: news of
+# money for another than the configured one is refused.
+_OURS = frozenset(
+    {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
+)
+_TIMEOUTS = ("timeout_express", "it_b_pay")
+
+
+def new_payment(
+    model: Any,
+    config: Config,
+    *,
+    subject: str,
+    total_amount: str | int | Decimal,
+    out_trade_no: str,
+    product: str | None,
+    currency: str,
+    details: Mapping[str, Any],
+) -> Any:
+    """Returns a new payment; see :meth:`AlipayBlueprint.create_payment` for what it takes.
+
+    :param model: the app's class.
+    :param config: the merchant's.
+    :raises InvalidParameter: names the parameter at fault.
+    :raises TypeError: for a ``float`` amount.
+    """
+    total_fen = to_fen(total_amount, currency)
+    check_out_trade_no(out_trade_no)
+    columns, parameters = _split(model, details)
+    config.gateway.check_payment(
+        product,
+        out_trade_no=out_trade_no,
+        subject=subject,
+        total_amount=to_yuan(total_fen, currency),
+        currency=currency,
+        **parameters,
+    )
+    _check_json(parameters)
+    columns.setdefault("expires_at", _expiry(parameters))
+    return model(
+        merchant=config.merchant,
+        out_trade_no=out_trade_no,
+        product=product,
+        subject=subject,
+        currency=currency,
+        total_fen=total_fen,
+        details=parameters,
+        **columns,
+    )
+
+
+def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts what is for the app's class from what is for the gateway."""
+    columns: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    mapped = inspect(model).attrs
+    for name, value in details.items():
+        if name in _LEDGERS or name in _OURS:
+            raise InvalidParameter(name, "is not the caller's to set")
+        if name in mapped:
+            columns[name] = value
+        elif value is not None:
+            parameters[name] = value
+    expires_at = columns.get("expires_at")
+    if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
+        raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
+    return columns, parameters
+
+
+def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
+    """When a payment with one of the gateways' own timeouts expires."""
+    for name in _TIMEOUTS:
+        minutes = timeout_minutes(name, parameters[name]) if name in parameters else None
+        if minutes is not None:
+            return utc_now() + timedelta(minutes=minutes)
+    return None
+
+
+def _check_json(parameters: Mapping[str, Any]) -> None:
+    """What waits for the buyer in the database has to survive as JSON."""
+    for name, value in parameters.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise InvalidParameter(name, "must be text or a whole number to be kept") from None
