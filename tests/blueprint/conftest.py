@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from sqlalchemy import event
+from werkzeug.test import TestResponse
+
+from flask_alipay.transport import HttpTransport
+
+from ..conftest import Keys
+from .merchants import BUYER_DATA, MD5_KEY, OPENAPI, Merchant
+from .shops import Shop, db, new_app, new_blueprint
+
+OpenShop = Callable[..., Shop]
+
+
+class Confirmations:
+    """Alipay's ``notify_verify``: what it was asked, and what it answers."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, str]] = []
+        self.answer: bytes | Exception = b"true"
+
+    def get(self, url: str, params: Mapping[str, str]) -> bytes:
+        self.asked.append(dict(params))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture(autouse=True)
+def confirmations(monkeypatch: pytest.MonkeyPatch) -> Confirmations:
+    """No test asks the real Alipay."""
+    stub = Confirmations()
+    monkeypatch.setattr(HttpTransport, "get", lambda _, url, params, *more: stub.get(url, params))
+    return stub
+
+
+@pytest.fixture
+def merchant(request: pytest.FixtureRequest, keys: Keys) -> Merchant:
+    """On the open platform, unless the test says otherwise."""
+    protocol, sign_type, charset = getattr(request, "param", OPENAPI)
+    return Merchant(protocol, sign_type, charset, keys)
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path) -> Iterator[OpenShop]:
+    """Opens shops, each with a database of its own, and closes them after the test."""
+    shops: list[Shop] = []
+
+    def make(
+        settings: Mapping[str, Any] | Merchant,
+        *,
+        url_prefix: str | None = "/alipay",
+        alipay: Any = None,
+        **config: Any,
+    ) -> Shop:
+        place = tmp_path / f"shop{len(shops)}"
+        place.mkdir()
+        app = new_app(place, getattr(settings, "settings", settings), **config)
+        alipay = alipay or new_blueprint()
+        app.register_blueprint(alipay, url_prefix=url_prefix)
+        shops.append(Shop(app, alipay))
+        return shops[-1]
+
+    yield make
+    for shop in shops:
+        shop.close()
+
+
+@pytest.fixture
+def shop(open_shop: OpenShop, merchant: Merchant) -> Shop:
+    """The merchant's."""
+    return open_shop(merchant)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
+    """Our own log lines of the test's call so far."""
+    caplog.set_level(logging.INFO, "flask_alipay")
+    return lambda: [record for record in caplog.records if record.name == "flask_alipay"]
+
+
+class Refusals:
+    """Sends what must be refused, and sees that nothing came of it."""
+
+    def __init__(self, shop: Shop, log: Callable[[], list[logging.LogRecord]]) -> None:
+        self._shop = shop
+        self._log = log
+
+    def of(self, body: bytes, *, lines: int = 1, **options: Any) -> TestResponse:
+        """The answer, after the three things that go with every refusal were seen to."""
+        before, called, logged = self._shop.ledger(), [*self._shop.called], len(self._log())
+        answer = self._shop.notify(body, **options)
+        assert answer.data == b"fail"
+        assert answer.content_type == "text/plain; charset=utf-8"
+        assert 400 <= answer.status_code < 500 or answer.status_code == 503
+        assert self._shop.ledger() == before
+        assert self._shop.called == called
+        records = self._log()[logged:]
+        assert len(records) == lines
+        for record in records:
+            assert_discreet(logging.Formatter().format(record), body)
+        return answer
+
+    @property
+    def reason(self) -> str:
+        """Of the last one, as the log has it."""
+        args = self._log()[-1].args
+        assert isinstance(args, tuple)
+        return str(args[0])
+
+
+def assert_discreet(text: str, body: bytes = b"") -> None:
+    """Neither buyer data nor a key nor the signature is in a text."""
+    fields = dict(parse_qsl(body.decode("latin-1")))
+    private = [*BUYER_DATA, MD5_KEY, "PRIVATE KEY", fields.get("sign", "")]
+    assert [value for value in private if len(value) > 8 and value in text] == []
+
+
+@pytest.fixture
+def refusals(shop: Shop, log: Callable[[], list[logging.LogRecord]]) -> Refusals:
+    return Refusals(shop, log)
+
+
+@pytest.fixture
+def connections(shop: Shop) -> Iterator[list[object]]:
+    """Every time that the shop asks for a connection to its database."""
+    taken: list[object] = []
+    with shop.app.app_context():
+        engine = db.engine
+
+    def checkout(*args: object) -> None:
+        taken.append(args)
+
+    event.listen(engine, "checkout", checkout)
+    yield taken
+    event.remove(engine, "checkout", checkout)

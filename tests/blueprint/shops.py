@@ -1,0 +1,192 @@
+"""A shop with the blueprint in it, arranged and looked at in contexts of their own.
+
+No request is made inside a pushed context: one that forgot to commit would pass there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import event, inspect, select
+from sqlalchemy.orm import Mapped, mapped_column
+from werkzeug.test import TestResponse
+
+from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+
+FORM = "application/x-www-form-urlencoded"
+
+db = SQLAlchemy()
+
+
+class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
+    #: A column of the shop's own.
+    gift_note: Mapped[str | None]
+
+
+class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
+    pass
+
+
+class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
+    pass
+
+
+class Shipment(db.Model):  # type: ignore[name-defined,misc]
+    """What a callback of the shop's adds."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    out_trade_no: Mapped[str]
+
+
+def new_blueprint(**options: Any) -> AlipayBlueprint:
+    return AlipayBlueprint(db, Payment, Refund, Notification, **options)
+
+
+def new_app(place: Path, settings: Mapping[str, Any] | None = None, **config: Any) -> Flask:
+    """An app with a database and a merchant's settings (named without prefix), not registered."""
+    app = Flask("shop", root_path=str(place), instance_path=str(place / "instance"))
+    app.config.update(
+        SECRET_KEY="not a secret",
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{place / 'shop.sqlite'}",
+        **{f"ALIPAY_{name}": value for name, value in (settings or {}).items()},
+    )
+    app.config.update(config)
+    app.jinja_options = {"bytecode_cache": _TEMPLATES}
+    return app
+
+
+class _Templates(BytecodeCache):
+    """Keeps the pages compiled from one app to the next."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = _Templates()
+
+
+class Shop:
+    """An app that has registered the blueprint.
+
+    :param app: with the blueprint registered.
+    :param alipay: the blueprint.
+    """
+
+    def __init__(self, app: Flask, alipay: AlipayBlueprint) -> None:
+        self.app = app
+        self.alipay = alipay
+        self.client = app.test_client()
+        #: What the callbacks were called with, in order: event and number.
+        self.called: list[tuple[str, str]] = []
+        alipay.on_paid(self._note("paid"))
+        alipay.on_failed(self._note("failed"))
+        alipay.on_refunded(self._note("refunded"))
+        alipay.on_finished(self._note("finished"))
+        if "sqlalchemy" not in app.extensions:
+            db.init_app(app)
+        with app.app_context():
+            event.listen(db.engine, "connect", _hurry)
+            db.create_all()
+
+    def order(self, **details: Any) -> str:
+        """A new payment of 88.88 yuan; returns its number."""
+        with self.app.app_context():
+            payment = self.alipay.create_payment(
+                **{"subject": "龙井 + 1 100%", "total_amount": "88.88", **details}
+            )
+            db.session.commit()
+            number: str = payment.out_trade_no
+        return number
+
+    def payment(self, out_trade_no: str) -> Any:
+        """The payment as the database has it, detached."""
+        with self.app.app_context():
+            found = db.session.scalar(self._query(out_trade_no))
+            db.session.expunge(found)
+        return found
+
+    def change(self, number: str, **values: Any) -> None:
+        """Changes a payment behind the ledger's back."""
+        with self.app.app_context():
+            payment = db.session.scalar(self._query(number))
+            for name, value in values.items():
+                setattr(payment, name, value)
+            db.session.commit()
+
+    def ledger(self) -> list[tuple[Any, ...]]:
+        """Every column of every payment and refund, to see whether anything changed."""
+        with self.app.app_context():
+            return [
+                tuple(getattr(row, column.key) for column in inspect(model).columns)
+                for model in (Payment, Refund)
+                for row in db.session.scalars(select(model).order_by(model.id))
+            ]
+
+    def journal(self) -> list[str]:
+        """The outcomes, oldest first."""
+        with self.app.app_context():
+            return list(db.session.scalars(select(Notification.outcome).order_by(Notification.id)))
+
+    def shipments(self) -> list[str]:
+        with self.app.app_context():
+            return list(db.session.scalars(select(Shipment.out_trade_no).order_by(Shipment.id)))
+
+    def url(self, kind: str, out_trade_no: str, **options: Any) -> str:
+        """One of our URLs: ``checkout``, ``pay``, ``result``, ``status`` or ``gateway``."""
+        with self.app.test_request_context():
+            payment = db.session.scalar(self._query(out_trade_no))
+            found: str = getattr(self.alipay, f"{kind}_url")(payment, **options)
+        return found
+
+    def look(self, kind: str, out_trade_no: str, **options: Any) -> TestResponse:
+        """Opens one of the pages."""
+        return self.client.get(self.url(kind, out_trade_no), **options)
+
+    def come_back(self, query: str, **options: Any) -> TestResponse:
+        """Opens the address that Alipay sends the buyer back to."""
+        return self.client.get(f"{self._prefix}/return?{query}", **options)
+
+    def notify(self, body: bytes, **options: Any) -> TestResponse:
+        """Sends a notification."""
+        options.setdefault("content_type", FORM)
+        return self.client.post(f"{self._prefix}/notify", data=body, **options)
+
+    def close(self) -> None:
+        """A connection left open is a warning, and so an error."""
+        with self.app.app_context():
+            db.engine.dispose()
+
+    @property
+    def _prefix(self) -> str:
+        with self.app.test_request_context():
+            from flask import url_for
+
+            endpoint = self.alipay.state.endpoint_of("notify")
+            return url_for(endpoint).removesuffix("/notify")
+
+    def _query(self, out_trade_no: str) -> Any:
+        return select(Payment).where(Payment.out_trade_no == out_trade_no)
+
+    def _note(self, event: str) -> Any:
+        def callback(payment: Any) -> None:
+            self.called.append((event, payment.out_trade_no))
+
+        return callback
+
+
+def _hurry(connection: Any, record: object) -> None:
+    """A test's database does not have to survive a power cut."""
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")

@@ -1,0 +1,531 @@
+"""What is settled when Alipay calls, and what is remembered of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from sqlalchemy import text
+
+from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.signer import RsaSigner
+from flask_alipay.transport import HttpTransport
+
+from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
+from .merchants import (
+    BUYER_EMAIL,
+    BUYER_ID,
+    PARTNER,
+    SELLER_EMAIL,
+    Merchant,
+    in_each_charset,
+    on_each_gateway,
+    on_the_legacy_gateway,
+    with_the_shared_key,
+)
+from .shops import FORM, Shipment, Shop, db
+
+Log = Callable[[], list[logging.LogRecord]]
+
+REAL_GET = HttpTransport.get
+#: A server that ends the body of a chunked request by itself says so.
+WITHOUT_LENGTH = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
+
+
+# A sale
+
+
+@in_each_charset
+def test_a_sale_is_answered_with_exactly_success(shop: Shop, merchant: Merchant) -> None:
+    answer = shop.notify(merchant.notification(shop.order()))
+    assert answer.data == b"success"
+    assert answer.status_code == 200
+    assert answer.content_type == "text/plain; charset=utf-8"
+
+
+@in_each_charset
+def test_a_sale_is_in_the_ledger(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    payment = shop.payment(number)
+    assert (payment.paid, payment.trade_status) == (True, "TRADE_SUCCESS")
+    assert (payment.trade_no, payment.buyer_id) == (f"trade-{number}", BUYER_ID)
+    assert payment.paid_at.isoformat() == "2026-01-01T16:00:02+00:00"
+
+
+@on_each_gateway
+def test_a_sale_is_told_to_the_shop(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    assert shop.called == [("paid", number)]
+
+
+@on_each_gateway
+def test_a_sale_is_journalled(shop: Shop, merchant: Merchant) -> None:
+    shop.notify(merchant.notification(shop.order()))
+    assert shop.journal() == ["settled"]
+
+
+@on_each_gateway
+def test_a_sale_is_logged_without_buyer_data(shop: Shop, merchant: Merchant, log: Log) -> None:
+    body = merchant.notification(shop.order())
+    shop.notify(body)
+    (record,) = log()
+    assert record.levelno == logging.INFO
+    assert_discreet(record.getMessage(), body)
+
+
+@on_each_gateway
+def test_a_repetition_is_answered_and_does_nothing(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    body = merchant.notification(number)
+    assert [shop.notify(body).data for _ in range(3)] == [b"success"] * 3
+    assert shop.called == [("paid", number)]
+    assert shop.journal() == ["settled", "duplicate", "duplicate"]
+
+
+def test_the_same_news_by_many_ways_at_once_is_one_sale(shop: Shop, merchant: Merchant) -> None:
+    @shop.alipay.on_paid
+    def ship(payment) -> None:
+        db.session.add(Shipment(out_trade_no=payment.out_trade_no))
+
+    number = shop.order()
+    body = merchant.notification(number)
+    with ThreadPoolExecutor(4) as ways:
+        answers = list(ways.map(lambda _: shop.notify(body).data, range(12)))
+    assert set(answers) == {b"success"}
+    assert shop.shipments() == [number]
+    assert shop.journal() == ["settled"] + ["duplicate"] * 11
+
+
+def test_late_older_news_is_answered_and_moves_nothing(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    old = merchant.notification(number, trade_status="WAIT_BUYER_PAY", gmt_payment=None)
+    assert shop.notify(old).data == b"success"
+    assert shop.payment(number).trade_status == "TRADE_SUCCESS"
+    assert shop.journal() == ["settled", "stale"]
+
+
+def test_a_trade_closed_without_payment_is_a_failure(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    body = merchant.notification(number, trade_status="TRADE_CLOSED", gmt_payment=None)
+    assert shop.notify(body).data == b"success"
+    assert shop.called == [("failed", number)]
+    assert not shop.payment(number).paid
+
+
+def test_money_that_went_back_is_a_refund(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    body = merchant.notification(
+        number, notify_id="another", refund_fee="8.88", gmt_refund="2026-01-03 00:00:00.123"
+    )
+    assert shop.notify(body).data == b"success"
+    assert shop.called == [("paid", number), ("refunded", number)]
+    assert shop.payment(number).refunded_fen == 888
+
+
+def test_a_pending_trade_is_no_money(shop: Shop, merchant: Merchant) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number, trade_status="TRADE_PENDING"))
+    assert not shop.payment(number).paid
+    assert shop.called == []
+
+
+@pytest.mark.parametrize(
+    "content_type", [FORM, f"{FORM}; charset=UTF-8", f"{FORM};charset=GBK", FORM.title(), None]
+)
+def test_a_form_is_taken_however_it_is_labelled(
+    shop: Shop, merchant: Merchant, content_type: str | None
+) -> None:
+    body = merchant.notification(shop.order())
+    assert shop.notify(body, content_type=content_type).data == b"success"
+
+
+def test_a_body_without_a_length_is_taken(shop: Shop, merchant: Merchant) -> None:
+    body = merchant.notification(shop.order())
+    answer = shop.notify(body, environ_overrides=WITHOUT_LENGTH)
+    assert answer.data == b"success"
+
+
+@on_the_legacy_gateway
+def test_news_in_another_charset_than_configured_is_read(keys, shop: Shop) -> None:
+    gbk = Merchant("mapi", "MD5", "gbk", keys)
+    assert shop.notify(gbk.notification(shop.order())).data == b"success"
+
+
+def test_the_session_that_a_before_request_has_begun_does_no_harm(
+    shop: Shop, merchant: Merchant
+) -> None:
+    shop.app.before_request(lambda: db.session.execute(text("SELECT 1")) and None)
+    number = shop.order()
+    assert shop.notify(merchant.notification(number)).data == b"success"
+    assert shop.payment(number).paid
+
+
+def test_a_body_that_the_app_has_looked_at_is_still_read(shop: Shop, merchant: Merchant) -> None:
+    from flask import request
+
+    shop.app.before_request(lambda: request.get_data() and None)
+    assert shop.notify(merchant.notification(shop.order())).data == b"success"
+
+
+def test_get_is_not_a_way_to_notify(shop: Shop) -> None:
+    assert shop.client.get("/alipay/notify").status_code == 405
+
+
+# Callbacks
+
+
+def test_what_a_callback_adds_is_committed_with_the_payment(shop: Shop, merchant: Merchant) -> None:
+    @shop.alipay.on_paid
+    def ship(payment) -> None:
+        db.session.add(Shipment(out_trade_no=payment.out_trade_no))
+
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    assert shop.shipments() == [number]
+
+
+@on_each_gateway
+def test_a_callback_that_raises_takes_all_of_it_back(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    number = shop.order()
+    shop.alipay.on_paid(ship_and_then(RuntimeError("out of paper")))
+    before = shop.ledger()
+    answer = shop.notify(merchant.notification(number))
+    assert (answer.data, answer.status_code) == (b"fail", 503)
+    assert (shop.ledger(), shop.shipments()) == (before, [])
+    assert shop.journal() == ["callback_failed"]
+
+
+@on_each_gateway
+def test_what_a_callback_refused_is_settled_once_when_it_comes_again(
+    shop: Shop, merchant: Merchant
+) -> None:
+    number = shop.order()
+    shop.alipay.on_paid(ship_and_then(RuntimeError("out of paper"), None, None))
+    body = merchant.notification(number)
+    assert [shop.notify(body).data for _ in range(3)] == [b"fail", b"success", b"success"]
+    assert shop.shipments() == [number]
+    assert shop.journal() == ["callback_failed", "settled", "duplicate"]
+
+
+def test_a_callback_that_raises_is_logged_without_buyer_data(
+    shop: Shop, merchant: Merchant, log: Log
+) -> None:
+    shop.alipay.on_paid(ship_and_then(RuntimeError("out of paper")))
+    body = merchant.notification(shop.order())
+    shop.notify(body)
+    told = "\n".join(logging.Formatter().format(record) for record in log())
+    assert "out of paper" in told
+    assert_discreet(told, body)
+
+
+def test_a_callback_must_not_commit(shop: Shop, merchant: Merchant) -> None:
+    shop.alipay.on_paid(lambda payment: db.session.commit())
+    number = shop.order()
+    assert shop.notify(merchant.notification(number)).data == b"fail"
+    assert not shop.payment(number).paid
+
+
+def ship_and_then(*endings: Exception | None) -> Callable[[object], None]:
+    """A callback that ships, and raises or not, one ending for each call."""
+    left = list(endings)
+
+    def ship(payment) -> None:
+        db.session.add(Shipment(out_trade_no=payment.out_trade_no))
+        ending = left.pop(0)
+        if ending is not None:
+            raise ending
+
+    return ship
+
+
+# What is journalled of proven news that is refused
+
+
+@on_each_gateway
+def test_news_of_an_unknown_order_is_refused_and_journalled(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    shop.order()
+    assert refusals.of(merchant.notification("20260102000000000001")).status_code == 404
+    assert (refusals.reason, shop.journal()) == ("unknown", ["unknown"])
+
+
+@on_each_gateway
+@pytest.mark.parametrize("amount", ["88.87", "88.89", "0.01", "0.00", "8888.00", "100000000.00"])
+def test_news_of_another_amount_is_refused_and_journalled(
+    shop: Shop, merchant: Merchant, refusals: Refusals, amount: str
+) -> None:
+    body = merchant.notification(shop.order(), **{merchant.amount: amount})
+    assert refusals.of(body).status_code == 409
+    assert (refusals.reason, shop.journal()) == ("mismatched", ["mismatched"])
+
+
+@on_each_gateway
+def test_news_in_another_currency_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    assert refusals.of(merchant.notification(shop.order(), currency="JPY")).status_code in (
+        400,
+        409,
+    )
+
+
+def test_alipays_number_cannot_pay_two_orders(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    shop.notify(merchant.notification(shop.order(), trade_no="one"))
+    refusals.of(merchant.notification(shop.order(), trade_no="one"))
+    assert shop.journal() == ["settled", "mismatched"]
+
+
+def test_a_second_trade_for_a_paid_order_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number, trade_no="one"))
+    refusals.of(merchant.notification(number, trade_no="two"))
+    assert shop.journal() == ["settled", "mismatched"]
+
+
+def test_a_journal_that_cannot_be_written_gives_no_buyer_data_away(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    with shop.app.app_context():
+        db.session.execute(text("DROP TABLE alipay_notification"))
+        db.session.commit()
+    refusals.of(merchant.notification("20260102000000000001"), lines=2)
+
+
+def test_a_ledger_that_is_gone_answers_fail(shop: Shop, merchant: Merchant, log: Log) -> None:
+    body = merchant.notification(shop.order())
+    with shop.app.app_context():
+        db.session.execute(text("DROP TABLE alipay_payment"))
+        db.session.commit()
+    answer = shop.notify(body)
+    assert (answer.data, answer.status_code) == (b"fail", 503)
+    (record,) = log()
+    assert_discreet(logging.Formatter().format(record), body)
+
+
+# Whose account
+
+
+@on_each_gateway
+def test_news_for_another_seller_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    body = merchant.notification(
+        shop.order(), seller_id="2088111111111111", seller_email="mallory@example.net"
+    )
+    assert refusals.of(body).status_code == 403
+    assert (refusals.reason, shop.journal()) == ("wrong_account", [])
+
+
+def test_news_for_another_application_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    assert refusals.of(merchant.notification(shop.order(), app_id="9021000000000666"))
+    assert refusals.reason == "wrong_account"
+
+
+@pytest.mark.parametrize("app_id", [None, ""])
+def test_news_for_no_application_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals, app_id: str | None
+) -> None:
+    refusals.of(merchant.notification(shop.order(), app_id=app_id))
+    assert refusals.reason == "wrong_account"
+
+
+@with_the_shared_key
+def test_alipays_key_alone_does_not_make_it_ours(
+    open_shop: OpenShop, merchant: Merchant, log: Log
+) -> None:
+    shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": False})
+    body = merchant.notification(shop.order(), seller_id=None, seller_email=None)
+    Refusals(shop, log).of(body)
+
+
+@with_the_shared_key
+def test_a_seller_is_known_by_the_address_too(shop: Shop, merchant: Merchant) -> None:
+    body = merchant.notification(
+        shop.order(), seller_id=None, seller_email=SELLER_EMAIL.capitalize()
+    )
+    assert shop.notify(body).data == b"success"
+
+
+@with_the_shared_key
+def test_a_seller_is_known_by_the_number_too(shop: Shop, merchant: Merchant) -> None:
+    body = merchant.notification(shop.order(), seller_id=PARTNER, seller_email=None)
+    assert shop.notify(body).data == b"success"
+
+
+@with_the_shared_key
+def test_what_alipay_said_to_another_merchant_proves_nothing_here(
+    shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
+) -> None:
+    confirmations.answer = b"false"
+    refusals.of(merchant.notification(shop.order()))
+    assert refusals.reason == "not_confirmed"
+
+
+@on_each_gateway
+def test_a_payment_of_another_merchant_in_the_same_ledger_is_not_touched(
+    shop: Shop, merchant: Merchant, refusals: Refusals
+) -> None:
+    number = shop.order()
+    shop.change(number, merchant="9021000000000666")
+    refusals.of(merchant.notification(number))
+    assert refusals.reason == "unknown"
+
+
+# notify_verify
+
+
+@on_the_legacy_gateway
+def test_a_notification_is_confirmed_by_its_number(
+    shop: Shop, merchant: Merchant, confirmations: Confirmations
+) -> None:
+    shop.notify(merchant.notification(shop.order(), notify_id="RqPnCoPT3K9%2Fvwbh3I"))
+    assert confirmations.asked == [
+        {"service": "notify_verify", "partner": PARTNER, "notify_id": "RqPnCoPT3K9%2Fvwbh3I"}
+    ]
+
+
+def test_the_open_platform_is_not_asked(
+    shop: Shop, merchant: Merchant, confirmations: Confirmations
+) -> None:
+    shop.notify(merchant.notification(shop.order()))
+    assert confirmations.asked == []
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize(
+    "said", [b"false", b"invalid", b"", b"TRUE", b"true false", b"<html>true</html>", b"\xff"]
+)
+def test_what_alipay_does_not_own_up_to_is_refused(
+    shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations, said: bytes
+) -> None:
+    confirmations.answer = said
+    assert refusals.of(merchant.notification(shop.order())).status_code == 403
+    assert (refusals.reason, shop.journal()) == ("not_confirmed", [])
+
+
+@on_the_legacy_gateway
+def test_a_confirmation_that_does_not_come_is_no_success(
+    shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
+) -> None:
+    confirmations.answer = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+    body = merchant.notification(shop.order())
+    assert refusals.of(body).status_code == 503
+    confirmations.answer = b"true"
+    assert shop.notify(body).data == b"success"
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize("notify_id", [None, ""])
+def test_a_notification_without_a_number_cannot_be_confirmed(
+    shop: Shop,
+    merchant: Merchant,
+    refusals: Refusals,
+    confirmations: Confirmations,
+    notify_id: str | None,
+) -> None:
+    refusals.of(merchant.notification(shop.order(), notify_id=notify_id))
+    assert confirmations.asked == []
+
+
+@on_the_legacy_gateway
+def test_a_forgery_is_not_worth_a_question(
+    shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
+) -> None:
+    refusals.of(merchant.encoded(merchant.news(shop.order())))
+    assert confirmations.asked == []
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize("off", [False, "false", "0", 0])
+def test_confirmations_can_be_switched_off(
+    open_shop: OpenShop, merchant: Merchant, confirmations: Confirmations, off: object
+) -> None:
+    shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": off})
+    assert shop.notify(merchant.notification(shop.order())).data == b"success"
+    assert confirmations.asked == []
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize("on", [None, True, "", "true"])
+def test_confirmations_are_on_unless_they_are_switched_off(
+    open_shop: OpenShop, merchant: Merchant, confirmations: Confirmations, on: object
+) -> None:
+    shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": on})
+    shop.notify(merchant.notification(shop.order()))
+    assert len(confirmations.asked) == 1
+
+
+@pytest.fixture
+def slow_alipay(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A gateway on this machine that takes its time; its address."""
+    monkeypatch.setattr(HttpTransport, "get", REAL_GET)
+    over = threading.Event()
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            over.wait(5)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/gateway.do"
+    over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@on_the_legacy_gateway
+def test_a_gateway_that_takes_its_time_is_not_waited_for(
+    open_shop: OpenShop, merchant: Merchant, slow_alipay: str, log: Log
+) -> None:
+    shop = open_shop(merchant.settings | {"GATEWAY_URL": slow_alipay, "TIMEOUT": 0.1})
+    assert Refusals(shop, log).of(merchant.notification(shop.order())).status_code == 503
+
+
+# Several merchants
+
+
+def test_two_merchants_of_one_ledger_do_not_settle_each_others_payments(
+    open_shop: OpenShop, keys, log: Log
+) -> None:
+    ours = Merchant("openapi", "RSA2", "utf-8", keys)
+    theirs = Merchant("openapi", "RSA2", "utf-8", keys, number="9021000000000002")
+    shop = open_shop(ours)
+    Refusals(shop, log).of(theirs.notification(shop.order()))
+
+
+@on_the_legacy_gateway
+def test_the_sign_type_is_the_configurations_and_never_the_messages(
+    shop: Shop, merchant: Merchant, refusals: Refusals, keys
+) -> None:
+    rsa = RsaSigner(keys.alipay)
+    refusals.of(merchant.encoded(merchant.signed(merchant.news(shop.order()), rsa)))
+    assert refusals.reason == "bad_signature"
+
+
+def test_the_address_of_the_buyer_stays_in_the_journal(shop: Shop, merchant: Merchant) -> None:
+    shop.notify(merchant.notification(shop.order(), buyer_email=BUYER_EMAIL))
+    with shop.app.app_context():
+        (payload,) = db.session.scalars(text("SELECT payload FROM alipay_notification"))
+    assert BUYER_EMAIL in payload

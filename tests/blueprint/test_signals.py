@@ -1,0 +1,222 @@
+"""What observers hear, when, and that they can do no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from flask_alipay import (
+    notification_refused,
+    payment_failed,
+    payment_paid,
+    payment_refunded,
+    signals,
+)
+from flask_alipay.exceptions import CallbackFailed, NotificationRefused
+
+from .conftest import OpenShop, assert_discreet
+from .merchants import Merchant
+from .shops import Shop, new_blueprint
+
+SIGNALS = [payment_paid, payment_failed, payment_refunded, notification_refused]
+
+
+class Ear:
+    """Hears every signal."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any, dict[str, Any]]] = []
+        self.receivers = [self._receiver(signal.name) for signal in SIGNALS]
+        for signal, receiver in zip(SIGNALS, self.receivers, strict=True):
+            signal.connect(receiver)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _, _ in self.heard]
+
+    def _receiver(self, name: str) -> Callable[..., None]:
+        def receive(sender: Any, **what: Any) -> None:
+            self.heard.append((name, sender, what))
+
+        return receive
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[[Any, Callable[..., None]], None]]:
+    """Connects a receiver for the time of the test."""
+    pairs = []
+
+    def connect(signal: Any, receiver: Callable[..., None]) -> None:
+        signal.connect(receiver)
+        pairs.append((signal, receiver))
+
+    yield connect
+    for signal, receiver in pairs:
+        signal.disconnect(receiver)
+
+
+def closed(merchant: Merchant, number: str) -> bytes:
+    return merchant.notification(number, trade_status="TRADE_CLOSED", gmt_payment=None)
+
+
+def refunded(merchant: Merchant, number: str) -> bytes:
+    return merchant.notification(number, refund_fee="88.88", gmt_refund="2026-01-03 00:00:00.123")
+
+
+def test_a_sale_is_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    shop.notify(merchant.notification(shop.order()))
+    assert ear.names == ["payment-paid"]
+
+
+def test_a_failure_is_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    shop.notify(closed(merchant, shop.order()))
+    assert ear.names == ["payment-failed"]
+
+
+def test_a_refund_is_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    shop.notify(refunded(merchant, number))
+    assert ear.names == ["payment-paid", "payment-refunded"]
+
+
+def test_a_repetition_is_not_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    body = merchant.notification(shop.order())
+    shop.notify(body)
+    shop.notify(body)
+    assert ear.names == ["payment-paid"]
+
+
+def test_a_finish_has_no_signal(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    shop.notify(merchant.notification(shop.order(), trade_status="TRADE_FINISHED"))
+    assert ear.names == ["payment-paid"]
+
+
+def test_the_sender_is_the_app(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    shop.notify(merchant.notification(shop.order()))
+    ((_, sender, what),) = ear.heard
+    assert sender is shop.app
+    assert what["alipay"] is shop.alipay
+    assert set(what) == {"alipay", "payment"}
+
+
+def test_who_listens_to_one_app_does_not_hear_another(
+    open_shop: OpenShop, merchant: Merchant, connected: Any
+) -> None:
+    alipay = new_blueprint()
+    first, second = open_shop(merchant, alipay=alipay), open_shop(merchant, alipay=alipay)
+    heard: list[Any] = []
+
+    def receive(sender: Any, **what: Any) -> None:
+        heard.append(sender)
+
+    payment_paid.connect(receive, first.app)
+    second.notify(merchant.notification(second.order()))
+    first.notify(merchant.notification(first.order()))
+    assert heard == [first.app]
+
+
+def test_the_payment_can_be_read(shop: Shop, merchant: Merchant, connected: Any) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def receive(sender: Any, payment: Any, **what: Any) -> None:
+        seen.append((payment.out_trade_no, payment.paid))
+
+    connected(payment_paid, receive)
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    assert seen == [(number, True)]
+
+
+def test_a_signal_comes_after_the_commit(shop: Shop, merchant: Merchant, connected: Any) -> None:
+    """Somebody else, on a connection of their own, can see it by then."""
+    seen: list[Any] = []
+    elsewhere = create_engine(shop.app.config["SQLALCHEMY_DATABASE_URI"])
+
+    def receive(sender: Any, **what: Any) -> None:
+        with elsewhere.connect() as connection:
+            seen.append(connection.scalar(text("SELECT paid FROM alipay_payment")))
+
+    connected(payment_paid, receive)
+    shop.notify(merchant.notification(shop.order()))
+    elsewhere.dispose()
+    assert seen == [1]
+
+
+def test_a_receiver_that_raises_changes_nothing(
+    shop: Shop, merchant: Merchant, connected: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    connected(payment_paid, raising)
+    number = shop.order()
+    body = merchant.notification(number)
+    assert shop.notify(body).data == b"success"
+    assert shop.payment(number).paid
+    assert "a receiver of the signal payment-paid raised" in caplog.text
+    assert_discreet(caplog.text, body)
+
+
+def test_a_receiver_that_raises_does_not_silence_the_others(
+    shop: Shop, merchant: Merchant, connected: Any
+) -> None:
+    connected(payment_paid, raising)
+    others = [Ear() for _ in range(5)]
+    shop.notify(merchant.notification(shop.order()))
+    assert [ear.names for ear in others] == [["payment-paid"]] * 5
+
+
+def test_a_receiver_of_a_refusal_that_raises_changes_nothing(shop: Shop, connected: Any) -> None:
+    connected(notification_refused, raising)
+    assert shop.notify(b"a=b").data == b"fail"
+
+
+def raising(sender: Any, **what: Any) -> None:
+    raise RuntimeError("the mail server is down")
+
+
+def test_a_refusal_is_signalled_with_the_error(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+    shop.notify(merchant.notification("20260102000000000001"))
+    ((name, sender, what),) = ear.heard
+    assert (name, sender, set(what)) == ("notification-refused", shop.app, {"alipay", "error"})
+    assert isinstance(what["error"], NotificationRefused)
+    assert what["error"].out_trade_no == "20260102000000000001"
+
+
+def test_the_error_of_a_refusal_says_no_buyer_data(
+    shop: Shop, merchant: Merchant, ear: Ear
+) -> None:
+    body = merchant.notification("20260102000000000001")
+    shop.notify(body)
+    error = ear.heard[0][2]["error"]
+    assert_discreet(f"{error!r} {error} {vars(error)}", body)
+
+
+def test_a_failed_callback_is_a_refusal_and_no_sale(
+    shop: Shop, merchant: Merchant, ear: Ear
+) -> None:
+    @shop.alipay.on_paid
+    def refuse(payment: Any) -> None:
+        raise RuntimeError("out of paper")
+
+    shop.notify(merchant.notification(shop.order()))
+    assert ear.names == ["notification-refused"]
+    assert isinstance(ear.heard[0][2]["error"], CallbackFailed)
+
+
+def test_a_receiver_cannot_settle_or_refuse_by_what_it_returns(
+    shop: Shop, merchant: Merchant, connected: Any
+) -> None:
+    connected(payment_paid, lambda sender, **what: False)
+    assert shop.notify(merchant.notification(shop.order())).data == b"success"
+
+
+def test_the_blueprint_has_the_signals_too(shop: Shop) -> None:
+    for name in ("payment_paid", "payment_failed", "payment_refunded", "notification_refused"):
+        assert getattr(shop.alipay, name) is getattr(signals, name)
