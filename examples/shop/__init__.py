@@ -4,7 +4,11 @@
 simulator stands in for Alipay until real credentials are configured.
 
 Read it in this order: ``catalogue`` (what is sold), ``models`` (what is remembered), ``orders``
-(how an order is placed and how it ends), ``paying`` (where Alipay comes in), ``views`` (pages).
+(how an order is placed and how it ends), ``paying`` (where Alipay comes in), ``sending`` (the
+parcel), ``views`` and ``keeper`` (pages for buyers and for the shopkeeper).
+
+``ALIPAY_PROTOCOL=mapi`` makes it a merchant on the legacy gateway, who also takes escrow;
+``ALIPAY_INPUT_CHARSET=gbk`` beside it, one of the old days.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 
 from flask import Flask
 
-from . import forms, views
+from . import forms, keeper, views
 from .models import db, prepare_tables
 from .paying import alipay
 from .settings import configure
@@ -37,6 +41,10 @@ def create_app(
     app.jinja_env.globals["form_token"] = forms.form_token
     for status in (400, 404, 405):
         app.register_error_handler(status, views.page_of_error)
+    app.cli.add_command(keeper.ship_command)
     with app.app_context():
+        app.jinja_env.globals["simulator"] = alipay.config.simulator
+        if alipay.config.simulator:
+            app.register_blueprint(keeper.keeper)
         prepare_tables()
     return app

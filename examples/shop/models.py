@@ -22,7 +22,14 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 
-OPEN, PAID, FAILED, EXPIRED = "open", "paid", "failed", "expired"
+OPEN, PAID, SENT, COMPLETED = "open", "paid", "sent", "completed"
+FAILED, EXPIRED = "failed", "expired"
+
+#: Numbers begin here: nobody likes to be the first customer.
+FIRST_NUMBER = 1000
+
+#: The product of Flask-Alipay's that pays into escrow.
+ESCROW = "escrow"
 
 
 def now() -> datetime:
@@ -60,7 +67,7 @@ class Order(db.Model):
 
     @property
     def number(self) -> str:
-        return f"T{self.id + 1000}"
+        return f"T{self.id + FIRST_NUMBER}"
 
     @property
     def total_fen(self) -> int:
@@ -70,6 +77,16 @@ class Order(db.Model):
     def payment(self) -> Payment | None:
         """The latest payment; the only one that counts while the order is open."""
         return self.payments[-1] if self.payments else None
+
+    @property
+    def sale(self) -> Payment | None:
+        """The payment that was made; of two, the first."""
+        return next((payment for payment in self.payments if payment.paid), None)
+
+    @property
+    def escrow(self) -> bool:
+        """Whether Alipay keeps the money until the buyer has the goods."""
+        return self.sale is not None and self.sale.product == ESCROW
 
     @property
     def expires_at(self) -> datetime:

@@ -9,7 +9,21 @@ from flask import current_app
 from sqlalchemy import select, update
 
 from .catalogue import CATALOGUE
-from .models import EXPIRED, FAILED, OPEN, PAID, Item, Order, Shipment, Stock, db, now
+from .models import (
+    COMPLETED,
+    EXPIRED,
+    FAILED,
+    FIRST_NUMBER,
+    OPEN,
+    PAID,
+    SENT,
+    Item,
+    Order,
+    Shipment,
+    Stock,
+    db,
+    now,
+)
 
 #: Word of a payment made in the last second needs a moment to arrive.
 GRACE = timedelta(minutes=1)
@@ -66,6 +80,32 @@ def mark_paid(order: Order) -> None:
         db.session.add(Shipment(order=order, waits_for_stock=not _reserved_again(order)))
     else:
         current_app.logger.warning("order %s was paid twice: refund one payment", order.number)
+
+
+def mark_sent(order: Order) -> None:
+    """Records that the parcel is on its way."""
+    order.move(PAID, to=SENT)
+
+
+def complete(order: Order) -> None:
+    """Records that the buyer has the goods and the shop the money."""
+    order.move(PAID, SENT, to=COMPLETED)
+
+
+def find(number: str) -> Order | None:
+    """Returns an order by the number that people see."""
+    digits = number.upper().removeprefix("T")
+    if not digits.isdecimal() or len(digits) > 12:
+        return None
+    return db.session.get(Order, int(digits) - FIRST_NUMBER)
+
+
+def sold(most: int = 50) -> list[Order]:
+    """The orders that were paid, the newest first: what a shopkeeper has to do with."""
+    known = Order.state.in_((PAID, SENT, COMPLETED))
+    return list(
+        db.session.scalars(select(Order).where(known).order_by(Order.id.desc()).limit(most))
+    )
 
 
 def give_up(order: Order, state: str) -> None:

@@ -21,8 +21,8 @@ from flask_alipay.money import to_yuan
 from . import orders
 from .catalogue import CATALOGUE
 from .forms import check_token
-from .models import EXPIRED, FAILED, OPEN, Order, Stock, db, now
-from .paying import METHODS, method_label
+from .models import EXPIRED, FAILED, OPEN, SENT, Order, Stock, db, now
+from .paying import alipay, method_label, offered
 
 #: The most that one order takes of one product.
 MOST_PIECES = 20
@@ -60,19 +60,20 @@ def product(slug: str) -> str:
         abort(404)
     orders.close_overdue()
     most = min(_left()[slug], MOST_PIECES)
-    return render_template("product.html", product=CATALOGUE[slug], most=most)
+    return render_template("product.html", product=CATALOGUE[slug], most=most, methods=offered())
 
 
 @shop.post("/orders")
 def place() -> Redirect | tuple[str, int]:
     """Takes a form whose fields are slugs and whose values are quantities."""
     name = request.form.get("method", "")
-    if name not in METHODS:
+    method = offered().get(name)
+    if method is None:
         return _method_is_gone(name)
     orders.close_overdue()
     try:
         placed = orders.place(_quantities(), name)
-        METHODS[name].begin(placed)
+        method.begin(placed)
         db.session.commit()
     except orders.SoldOut as sold_out:
         return _sold_out(sold_out)
@@ -96,9 +97,10 @@ def order(token: str) -> str:
         "order.html",
         order=found,
         catalogue=CATALOGUE,
-        method=METHODS.get(found.method),
+        method=offered().get(found.method),
         method_label=method_label(found.method),
         seconds_left=int((found.expires_at - now()).total_seconds()),
+        confirm_url=_confirm_url(found),
     )
 
 
@@ -112,7 +114,7 @@ def status(token: str) -> dict[str, str]:
 def pay(token: str) -> Redirect | tuple[str, int]:
     """Sends the buyer to pay; for an order that was not paid in time, begins a new payment."""
     found = _order(token)
-    method = METHODS.get(found.method)
+    method = offered().get(found.method)
     if method is None:
         return _method_is_gone(found.method)
     try:
@@ -147,6 +149,15 @@ def _method_is_gone(name: str) -> tuple[str, int]:
         "nothing was charged for this order."
     )
     return render_template("message.html", title="Not this way", text=text), 409
+
+
+def _confirm_url(order: Order) -> str | None:
+    """Where the buyer says that the goods have come. At Alipay that is among the buyer's own
+    trades; at the simulator it is the page where the order was paid.
+    """
+    if order.state == SENT and order.escrow and alipay.config.simulator:
+        return alipay.gateway_url(order.sale)
+    return None
 
 
 def _order(token: str) -> Order:

@@ -74,6 +74,11 @@ class Buyer:
         answer = self.send(f"{self.cashier(order, way)}/{how}", {})
         assert answer.status_code < 400, answer.text
 
+    def ship(self, order: str, carrier: str = "顺丰速运") -> TestResponse:
+        """Presses the shopkeeper's button."""
+        form = {"token": self.token(), "carrier": carrier, "parcel": "SF1234567890"}
+        return self.send(f"/keeper/{order.rsplit('/', 1)[1]}/ship", form)
+
     def state(self, order: str) -> str:
         """How the order stands, as its page asks for it."""
         found: str = self.look(f"{order}/status").get_json()["state"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,8 @@ import pytest
 from flask import Flask
 from flask.cli import ScriptInfo
 from sqlalchemy import func, select
+
+from flask_alipay import TradeStatus
 
 from .buyer import Buyer
 from .conftest import EXAMPLES, dispose
@@ -26,6 +30,13 @@ MERCHANTS = {
     "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
     "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
     "legacy gateway with RSA": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_SIGN_TYPE": "RSA"},
+}
+LEGACY = {name: settings for name, settings in MERCHANTS.items() if settings}
+ESCROW = "alipay-escrow"
+REAL = {
+    "ALIPAY_PARTNER": "2088123456789012",
+    "ALIPAY_KEY": "a key that opens nothing at all.",
+    "ALIPAY_SELLER_EMAIL": "shop@example.com",
 }
 
 
@@ -78,15 +89,38 @@ class Books:
             self._order(order, **values)
             self._models.db.session.commit()
 
+    def number(self, order: str) -> str:
+        with self._app.app_context():
+            return str(self._order(order).number)
+
+    def refund(self, order: str) -> None:
+        """As if it had been refunded in Alipay's console."""
+        with self._app.app_context():
+            self._order(order).sale.refunded_fen = 1
+            self._models.db.session.commit()
+
+    def wait_for(self, trade_status: str) -> None:
+        """The simulator answers a server first, and calls it half a second later."""
+        end = time.monotonic() + 10
+        while self._trade_status() != trade_status:
+            assert time.monotonic() < end, self._trade_status()
+            time.sleep(0.05)
+
+    def _trade_status(self) -> str:
+        with self._app.app_context():
+            query = select(self._models.Payment.trade_status)
+            return str(self._models.db.session.scalar(query))
+
     def let_time_pass(self, order: str) -> None:
         self.change(order, pay_by=self._models.now() - timedelta(minutes=2))
 
-    def _order(self, order: str, **values: Any) -> None:
+    def _order(self, order: str, **values: Any) -> Any:
         token = order.rsplit("/", 1)[1]
         query = select(self._models.Order).where(self._models.Order.token == token)
         found = self._models.db.session.scalar(query)
         for name, value in values.items():
             setattr(found, name, value)
+        return found
 
 
 @pytest.fixture
@@ -117,14 +151,7 @@ def test_the_simulator_is_on_by_itself(app: Flask) -> None:
 
 
 def test_real_credentials_turn_the_simulator_off(open_shop: OpenShop) -> None:
-    app = open_shop(
-        {
-            "ALIPAY_PARTNER": "2088123456789012",
-            "ALIPAY_KEY": "a key that opens nothing at all.",
-            "ALIPAY_SELLER_EMAIL": "shop@example.com",
-        }
-    )
-    assert app.config["ALIPAY_SIMULATOR"] is False
+    assert open_shop(REAL).config["ALIPAY_SIMULATOR"] is False
 
 
 @pytest.mark.parametrize("name", ["ALIPAY_PROTOCOL", "FLASK_ALIPAY_PROTOCOL"])
@@ -387,6 +414,183 @@ def test_a_merchant_on_the_legacy_gateway_offers_banks(open_shop: OpenShop) -> N
 
 def test_the_open_platform_offers_no_banks(buyer: Buyer) -> None:
     assert len(buyer.ways_to_pay(buyer.checkout(buyer.order(keemun=1)))) == 1
+
+
+# Escrow, and the shopkeeper
+
+
+@pytest.fixture(params=LEGACY.values(), ids=LEGACY.keys())
+def escrow_app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
+    """The shop of a merchant who has escrow."""
+    return open_shop(request.param)
+
+
+@pytest.fixture
+def legacy_app(open_shop: OpenShop) -> Flask:
+    return open_shop({"ALIPAY_PROTOCOL": "mapi"})
+
+
+def test_an_order_in_escrow_lives_its_whole_life(escrow_app: Flask, shop: ModuleType) -> None:
+    buyer, books = Buyer(escrow_app), Books(escrow_app, shop.models)
+    order = buyer.order(method=ESCROW, keemun=2)
+    cashier = buyer.cashier(order)
+    assert buyer.state(order) == "open"
+    buyer.send(f"{cashier}/deposit", {})
+    assert buyer.state(order) == "paid"
+    assert books.waiting_shipments() == [False]
+    assert buyer.ship(order).location == "/keeper"
+    assert buyer.state(order) == "sent"
+    books.wait_for(TradeStatus.WAIT_BUYER_CONFIRM_GOODS)
+    buyer.send(f"{cashier}/confirm", {})
+    assert buyer.state(order) == "completed"
+
+
+def test_an_order_on_its_way_leads_to_where_it_is_confirmed(
+    legacy_app: Flask, shop: ModuleType
+) -> None:
+    buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
+    order = buyer.order(method=ESCROW, keemun=1)
+    cashier = buyer.cashier(order)
+    buyer.send(f"{cashier}/deposit", {})
+    buyer.ship(order)
+    books.wait_for(TradeStatus.WAIT_BUYER_CONFIRM_GOODS)
+    link = re.search(r'href="([^"]+)">Confirm at', buyer.look(order).text)
+    assert link is not None
+    assert buyer.look(unescape(link[1])).location == cashier
+
+
+def test_a_legacy_merchant_offers_escrow(legacy_app: Flask) -> None:
+    assert "担保交易" in Buyer(legacy_app).look("/tea/keemun").text
+
+
+def test_the_open_platform_has_no_escrow(buyer: Buyer, books: Books) -> None:
+    assert "担保交易" not in buyer.look("/tea/keemun").text
+    answer = buyer.try_to_order(method=ESCROW, keemun=1)
+    assert answer.status_code == 409
+    assert books.count("Order") == 0
+
+
+def test_escrow_begins_at_no_bank(legacy_app: Flask) -> None:
+    buyer = Buyer(legacy_app)
+    checkout = buyer.checkout(buyer.order(method=ESCROW, keemun=1))
+    assert len(buyer.ways_to_pay(checkout)) == 1
+
+
+@pytest.mark.parametrize("ending", ["close", "expire"])
+def test_escrow_that_is_not_paid_gives_its_goods_back(
+    legacy_app: Flask, shop: ModuleType, ending: str
+) -> None:
+    buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
+    before = books.pieces("keemun")
+    buyer.end(buyer.order(method=ESCROW, keemun=3), ending)
+    assert books.pieces("keemun") == before
+
+
+def test_an_order_is_shipped_once_however_often_the_button_is_pressed(
+    legacy_app: Flask, shop: ModuleType
+) -> None:
+    buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
+    order = buyer.order(method=ESCROW, keemun=1)
+    buyer.end(order, "deposit")
+    assert [buyer.ship(order).status_code for _ in range(2)] == [303, 303]
+    books.wait_for(TradeStatus.WAIT_BUYER_CONFIRM_GOODS)
+
+
+def test_what_was_told_to_alipay_and_not_written_down_is_written_down_the_next_time(
+    legacy_app: Flask, shop: ModuleType
+) -> None:
+    buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
+    order = buyer.order(method=ESCROW, keemun=1)
+    buyer.end(order, "deposit")
+    buyer.ship(order)
+    books.wait_for(TradeStatus.WAIT_BUYER_CONFIRM_GOODS)
+    books.change(order, state="paid")
+    buyer.ship(order)
+    assert buyer.state(order) == "sent"
+
+
+def test_what_alipay_does_not_take_is_not_shipped(legacy_app: Flask) -> None:
+    buyer = Buyer(legacy_app)
+    order = buyer.order(method=ESCROW, keemun=1)
+    buyer.end(order, "deposit")
+    answer = buyer.ship(order, carrier="")
+    assert answer.status_code == 409
+    assert "logistics_name" in answer.text
+    assert buyer.state(order) == "paid"
+
+
+def test_what_was_refunded_is_not_shipped(buyer: Buyer, books: Books) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay")
+    books.refund(order)
+    assert buyer.ship(order).status_code == 409
+    assert buyer.state(order) == "paid"
+
+
+def test_an_order_without_escrow_is_shipped_without_alipay(buyer: Buyer) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay")
+    buyer.ship(order)
+    assert buyer.state(order) == "sent"
+    assert "data-status" not in buyer.look(order).text
+
+
+def test_an_order_that_is_not_paid_is_not_shipped(buyer: Buyer) -> None:
+    order = buyer.order(keemun=1)
+    buyer.ship(order)
+    assert buyer.state(order) == "open"
+
+
+def test_the_shopkeeper_ships_with_a_form_of_ours_alone(buyer: Buyer) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay")
+    assert buyer.send(f"/keeper/{order.rsplit('/', 1)[1]}/ship", {}).status_code == 400
+
+
+def test_the_shopkeepers_page_lists_what_was_sold(buyer: Buyer, books: Books) -> None:
+    sold, open_ = buyer.order(keemun=1), buyer.order(gaiwan=1)
+    buyer.end(sold, "pay")
+    page = buyer.look("/keeper").text
+    assert sold in page
+    assert open_ not in page
+
+
+def test_a_shop_that_takes_real_money_has_no_page_for_everybody_to_ship_on(
+    open_shop: OpenShop,
+) -> None:
+    assert Buyer(open_shop(REAL)).look("/keeper").status_code == 404
+
+
+def test_the_shopkeeper_ships_by_command(app: Flask, buyer: Buyer, books: Books) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay")
+    number = books.number(order)
+    ran = app.test_cli_runner().invoke(args=["ship", number, "--carrier", "EMS"])
+    assert (ran.exit_code, ran.output) == (0, f"{number} is on its way.\n")
+    assert buyer.state(order) == "sent"
+
+
+@pytest.mark.parametrize("number", ["T1001", "T9999", "1001", "nothing", "T" + "9" * 5000])
+def test_the_command_ships_nothing_that_does_not_wait_to_be_sent(
+    app: Flask, buyer: Buyer, number: str
+) -> None:
+    order = buyer.order(keemun=1)
+    ran = app.test_cli_runner().invoke(args=["ship", number])
+    assert ran.exit_code == 1
+    assert "is no order that waits to be sent" in ran.output
+    assert buyer.state(order) == "open"
+
+
+def test_the_command_cannot_reach_the_simulator_inside_the_shop(
+    legacy_app: Flask, shop: ModuleType
+) -> None:
+    buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
+    order = buyer.order(method=ESCROW, keemun=1)
+    buyer.end(order, "deposit")
+    ran = legacy_app.test_cli_runner().invoke(args=["ship", books.number(order)])
+    assert ran.exit_code == 1
+    assert "/keeper" in ran.output
+    assert buyer.state(order) == "paid"
 
 
 # Ways to pay that are gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import make_server
+
+from flask_alipay.simulator import Simulator
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,6 +31,7 @@ MERCHANTS = {
     "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
     "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
 }
+LEGACY = {name: settings for name, settings in MERCHANTS.items() if settings}
 
 
 @pytest.fixture
@@ -39,13 +43,32 @@ def app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
     """The address where the shop is served."""
+    with served(app) as address:
+        yield address
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[str]:
+    """Serves an app at an address of its own."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(params=["utf-8", "gbk"])
+def far_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """A simulator on a site of its own."""
+    app = Flask(__name__)
+    with served(app) as address:
+        simulator = Simulator(protocol="mapi", charset=request.param, base_url=f"{address}/alipay")
+        app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+        yield simulator
 
 
 @pytest.fixture
@@ -77,10 +100,12 @@ def tab(open_tab: OpenTab) -> Page:
     return open_tab()
 
 
-def order_tea(tab: Page) -> str:
+def order_tea(tab: Page, method: str | None = None) -> str:
     """From the catalogue to the order's page; returns its address."""
     tab.goto("/")
     tab.get_by_role("link", name="Dragon Well").click()
+    if method is not None:
+        tab.get_by_label(method).check()
     tab.get_by_label("Quantity").select_option("2")
     tab.get_by_role("button", name="Buy now").click()
     tab.wait_for_url("**/order/*")
@@ -137,6 +162,58 @@ def test_the_buyer_who_paid_is_brought_back_to_the_result(tab: Page) -> None:
     press(cashier, "pay")
     cashier.wait_for_url("**/result/*", timeout=SOON)
     assert heading(cashier) == "Payment received"
+
+
+@pytest.mark.parametrize("app", LEGACY.values(), ids=LEGACY.keys(), indirect=True)
+@pytest.mark.parametrize("width", [390, 1280])
+def test_tea_paid_into_escrow_is_sent_and_confirmed(open_tab: OpenTab, width: int) -> None:
+    tab, keeper = open_tab(viewport={"width": width, "height": 800}), open_tab()
+    order = order_tea(tab, "Alipay, escrow (担保交易)")
+    go_to_checkout(tab)
+    cashier = open_cashier(tab)
+    press(cashier, "deposit")
+    cashier.wait_for_url("**/result/*", timeout=SOON)
+    assert heading(cashier) == "Payment received"
+    tab.goto(order)
+    assert heading(tab) == "Thank you, it is paid"
+    keeper.goto("/keeper")
+    keeper.get_by_label("Parcel number").fill("SF1234567890")
+    keeper.get_by_role("button", name="Ship now").click()
+    keeper.get_by_text("On its way").wait_for()
+    # The buyer's page has heard of it by itself.
+    tab.get_by_role("heading", name="Your parcel is on its way").wait_for(timeout=SOON)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    tab.get_by_role("link", name="Confirm at the simulated Alipay").click()
+    tab.get_by_role("button", name="I have the goods").click()
+    tab.get_by_role("heading", name="Payment completed").wait_for()
+    tab.goto(order)
+    assert heading(tab) == "The order is completed"
+    keeper.reload()
+    assert keeper.get_by_text("Completed").is_visible()
+
+
+def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
+    open_shop: OpenShop, far_simulator: Simulator, browser: Browser
+) -> None:
+    merchant = far_simulator.merchant_settings()
+    app = open_shop({f"ALIPAY_{name}": value for name, value in merchant.items()})
+    assert app.config["ALIPAY_SIMULATOR"] is False
+    with served(app) as site:
+        tab = browser.new_context(base_url=site).new_page()
+        order = order_tea(tab, "Alipay, escrow (担保交易)")
+        go_to_checkout(tab)
+        cashier = open_cashier(tab)
+        trade = cashier.url
+        press(cashier, "deposit")
+        cashier.wait_for_url("**/result/*", timeout=SOON)
+        ran = app.test_cli_runner().invoke(args=["ship", "T1001", "--carrier", "顺丰速运"])
+        assert ran.output == "T1001 is on its way.\n"
+        cashier.goto(trade)
+        cashier.get_by_role("button", name="I have the goods").click()
+        cashier.get_by_role("heading", name="Payment completed").wait_for()
+        tab.goto(order)
+        assert heading(tab) == "The order is completed"
+        tab.context.close()
 
 
 def test_the_order_page_changes_by_itself(open_tab: OpenTab) -> None:

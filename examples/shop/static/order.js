@@ -16,11 +16,14 @@ async function look() {
   if (minutes < 45) timer = setTimeout(look, minutes < 2 ? 2000 : 6000);
 }
 
-// Paid and done. Every other state may still change: money can come after the time was over.
-if (order.dataset.state !== "paid") timer = setTimeout(look, 2000);
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && order.dataset.state !== "paid") look();
-});
+// No address to ask at: the order has come to its end. Every other state may still change: money can
+// come after the time was over, and a parcel can be on its way.
+if (order) {
+  timer = setTimeout(look, 2000);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) look();
+  });
+}
 
 const clock = document.getElementById("clock");
 if (clock) {
