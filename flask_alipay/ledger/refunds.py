@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -18,10 +19,12 @@ PROCESSING = "REFUND_PROCESSING"
 SUCCESS = "REFUND_SUCCESS"
 #: The number of what a close told in one piece, naming neither refund nor amount.
 CLOSED = "closed"
-
-
 # As in ``changes``.
 _PAST_OBJECTS = {"synchronize_session": False}
+
+# A batch is good for the day of its number, and Alipay tells for a day what became of it. One that
+# nobody confirmed until then does not hold its money back any longer.
+_PATIENCE = timedelta(days=2)
 
 
 class Refunds:
@@ -60,7 +63,7 @@ class Refunds:
                 if known.refund_fen != refund_fen:
                     raise InvalidAmount("amount", "is another than before under the same number")
                 return known
-        asked = sum(row.refund_fen for row in rows if row.status == PROCESSING)
+        asked = sum(row.refund_fen for row in rows if _may_happen(row))
         if not self._is_left(out_trade_no, asked + refund_fen):
             raise InvalidAmount("amount", "is more than is left of what was paid")
         row = self._model(
@@ -217,3 +220,7 @@ def _number_of(notification: Notification) -> str:
         return CLOSED  # without an amount only a close tells of money, and that but once
     # Alipay's numbers of news are longer than those of refunds may be.
     return (notification.notify_id or notification.out_trade_no)[:64]
+
+
+def _may_happen(row: Any) -> bool:
+    return bool(row.status == PROCESSING and row.created_at > utc_now() - _PATIENCE)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
 from flask_alipay.batches import RefundBatch, RefundResult, TransferBatch
@@ -28,6 +29,7 @@ from flask_alipay.exceptions import (
     UnknownPayment,
 )
 from flask_alipay.ledger import Models
+from flask_alipay.models import utc_now
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
 
@@ -521,6 +523,15 @@ def test_what_is_being_asked_for_is_not_left(shop: Shop) -> None:
     with pytest.raises(InvalidAmount):
         ask(shop, TOTAL - 999, "20261123002")
     ask(shop, TOTAL - 1000, "20261123002")
+
+
+def test_what_nobody_confirmed_in_time_is_left_again(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, TOTAL, "20261123001")
+    with shop.session() as session:
+        session.execute(update(Refund).values(created_at=utc_now() - timedelta(days=3)))
+        session.commit()
+    ask(shop, TOTAL, "20261126001")
 
 
 @pytest.mark.parametrize("number", ["A1", "A9"])
