@@ -57,6 +57,7 @@ class GatewayError(AlipayError):
     :param sub_code: the open platform's ``sub_code``.
     :param sub_msg: the open platform's explanation.
     :param retryable: whether the same call with the same identifiers may be repeated.
+    :param proven: whether Alipay signed the refusal.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class GatewayError(AlipayError):
         sub_code: str | None = None,
         sub_msg: str | None = None,
         retryable: bool = False,
+        proven: bool = False,
     ) -> None:
         super().__init__(message)
         #: Alipay's code, for example ``"40004"`` or, on the legacy gateway, ``"ILLEGAL_SIGN"``.
@@ -77,6 +79,9 @@ class GatewayError(AlipayError):
         self.sub_msg = sub_msg
         #: Whether the same call with the same identifiers may be repeated.
         self.retryable = retryable
+        #: Whether Alipay signed the refusal. The open platform leaves many unsigned; one that is
+        #: not must change nothing that is known of a trade.
+        self.proven = proven
 
 
 class OutcomeUnknown(GatewayError):

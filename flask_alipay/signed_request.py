@@ -27,10 +27,14 @@ class SignedRequest:
     content: bytes = field(repr=False)
 
     @property
+    def query(self) -> str:
+        """The parameters alone, encoded: what an app hands to Alipay's own."""
+        return urlencode(self.params, encoding=codec(self.charset), quote_via=quote)
+
+    @property
     def url(self) -> str:
         """The request as one URL, for a redirect or a link."""
-        query = urlencode(self.params, encoding=codec(self.charset), quote_via=quote)
-        return f"{self.gateway_url}?{query}"
+        return f"{self.gateway_url}?{self.query}"
 
     def form(self, *, nonce: str | None = None, target: str | None = None) -> str:
         """Returns the request as an HTML form that submits itself, with a button without script.

@@ -1,7 +1,7 @@
 """How a gateway is asked over HTTP. Timeouts are not failures: the outcome is unknown.
 
 ``get`` is for questions that change nothing: one that gets lost is asked again. ``post`` is for
-what does something: it is sent once, whatever happens.
+what does something: it is sent once, whatever happens, unless it is said to be ``repeatable``.
 """
 
 from __future__ import annotations
@@ -37,11 +37,20 @@ class Transport(Protocol):
         :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
         """
 
-    def post(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
         """Sends a form, once.
 
-        Takes, returns and raises the same as :meth:`get`; ``_input_charset`` goes into the URL as
-        well.
+        Takes, returns and raises the same as :meth:`get`; the parameter that names the charset goes
+        into the URL as well.
+
+        :param repeatable: the form is a question after all, and may be sent again.
         """
 
 
@@ -61,25 +70,33 @@ class HttpTransport:
         :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
         """
         # As bytes: requests is to encode the URL, and knows no charset but UTF-8.
-        return self._answer("GET", url, params=encoded(params, charset))
+        return self._answer("GET", url, repeat=True, params=encoded(params, charset))
 
-    def post(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        """Sends a form, once: see :class:`Transport`.
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        """Sends a form, once or until an answer comes: see :class:`Transport`.
 
         :raises OutcomeUnknown: if no answer comes, or not all of it, or not with status 200.
         """
         return self._answer(
             "POST",
             url,
+            repeatable,
             params=encoded(in_the_url(params), charset),
             data=encoded(params, charset),
             headers={"Content-Type": f"{FORM}; charset={codec(charset)}"},
         )
 
-    def _answer(self, method: str, url: str, **request: Any) -> bytes:
+    def _answer(self, method: str, url: str, repeat: bool, **request: Any) -> bytes:
         import requests
 
-        session = self._session(repeat=method == "GET")
+        session = self._session(repeat=repeat)
         try:
             response = session.request(
                 method, url, timeout=self._timeout, allow_redirects=False, **request
@@ -94,7 +111,7 @@ class HttpTransport:
     def _session(self, *, repeat: bool = True) -> requests.Session:
         """One session a thread: requests does not promise that sessions can be shared.
 
-        And one for each of the verbs: how often a session tries is a property of it.
+        And one for questions, another for acts: how often a session tries is a property of it.
         """
         name = "asking" if repeat else "telling"
         session: requests.Session | None = getattr(self._local, name, None)
@@ -137,7 +154,7 @@ def _new_session(repeat: bool) -> requests.Session:
             read=1,  # each may take the whole timeout
             backoff_factor=0.1,
             status_forcelist=(502, 503, 504),
-            allowed_methods=frozenset({"GET"}),
+            allowed_methods=frozenset({"GET", "POST"}),
             raise_on_status=False,
             respect_retry_after_header=False,  # whoever waits for us waits not so long
         )

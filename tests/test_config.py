@@ -13,12 +13,14 @@ import pytest
 from flask import Flask
 
 from flask_alipay.config import CREDENTIALS, Config, wants_simulator
-from flask_alipay.exceptions import ConfigurationError
+from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
 from flask_alipay.keys import bare_base64, private_pem, public_pem
 from flask_alipay.mapi import MapiGateway
 from flask_alipay.openapi import SANDBOX, OpenApiGateway
+from flask_alipay.openapi.aes import ContentCipher
 from flask_alipay.settings import Settings
 from flask_alipay.signer import Rsa2Signer, Signer
+from flask_alipay.transport import HttpTransport
 
 from .conftest import Keys
 from .requirements import missing
@@ -348,6 +350,16 @@ def test_a_good_configuration_warns_of_nothing(
     assert caplog.records == []
 
 
+def test_payments_are_encrypted_with_the_aes_key(openapi: dict[str, Any]) -> None:
+    key = "aa4BtZ4tspm2wnXLb1ThQA=="
+    made = config(openapi, AES_KEY=f" {key}\n")
+    params = asked(made)
+    assert params["encrypt_type"] == "AES"
+    assert b'"out_trade_no":"A1"' in ContentCipher(key).decrypt(params["biz_content"])
+    assert key not in repr(made)
+    assert "encrypt_type" not in asked(config(openapi, AES_KEY=""))
+
+
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, Any]:
     """The files of certificate mode, published by others, and the numbers they must give."""
@@ -365,6 +377,7 @@ def certificates(tmp_path: Path) -> dict[str, Any]:
         "numbers": (
             found["node-app"]["expected_sn"],
             found["node-root"]["expected_sn"],
+            found["node-alipay-public"]["expected_sn"],
         )
     }
 
@@ -376,7 +389,24 @@ def test_certificate_mode_sends_the_certificates_numbers(
     numbers = certificates.pop("numbers")
     del openapi["PUBLIC_KEY"]
     params = asked(config(openapi, **certificates))
-    assert (params["app_cert_sn"], params["alipay_root_cert_sn"]) == numbers
+    assert (params["app_cert_sn"], params["alipay_root_cert_sn"]) == numbers[:2]
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.parametrize("configured", [True, False])
+def test_certificate_mode_knows_alipays_certificate(
+    openapi: dict[str, Any],
+    certificates: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    configured: bool,
+) -> None:
+    numbers = certificates.pop("numbers")
+    number = numbers[2] if configured else "a" * 32
+    said = f'{{"alipay_x_response":{{}},"alipay_cert_sn":"{number}","sign":"AAAA"}}'.encode()
+    monkeypatch.setattr(HttpTransport, "post", lambda *_, **__: said)
+    expected = "is not signed by Alipay" if configured else "certificate"
+    with pytest.raises(OutcomeUnknown, match=expected):
+        config(openapi, **certificates).gateway.call("alipay.x")
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")

@@ -1,11 +1,20 @@
 """The open platform, ``openapi.alipay.com/gateway.do``: one method for each ``alipay.trade.*``.
 
-:mod:`~flask_alipay.openapi.gateway` is the door, :mod:`~flask_alipay.openapi.payments` the
-parameters of the products that a buyer's browser brings to Alipay.
+:mod:`~flask_alipay.openapi.gateway` is the door. Behind it: single trades (``trades``), what goes
+back (``refunds``), and the payments that a buyer's browser or app brings to Alipay (``payments``).
+``caller`` signs and asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and
+reads, ``refusals`` are Alipay's no, ``aes`` encrypts.
 """
 
 from __future__ import annotations
 
-from .gateway import PRODUCTION as PRODUCTION
+from .caller import PRODUCTION as PRODUCTION
 from .gateway import SANDBOX as SANDBOX
 from .gateway import OpenApiGateway as OpenApiGateway
+from .refunds import RefundQueryAnswer as RefundQueryAnswer
+from .refunds import TradeRefundAnswer as TradeRefundAnswer
+from .trades import TradeCancelAnswer as TradeCancelAnswer
+from .trades import TradeCloseAnswer as TradeCloseAnswer
+from .trades import TradeCreateAnswer as TradeCreateAnswer
+from .trades import TradePrecreateAnswer as TradePrecreateAnswer
+from .trades import TradeQueryAnswer as TradeQueryAnswer

@@ -1,73 +1,53 @@
-"""The client of the open platform."""
+"""The client of the open platform: the door to its methods."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from copy import copy
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..china_time import to_china
 from ..exceptions import InvalidParameter
-from ..fields import convert, url
 from ..limits import check_choice
-from ..signed_request import SignedRequest, sign_request
-from ..signer import Signer, sign_content
-from ..transport import HttpTransport, Transport
-from .payments import PRODUCTS, biz_content, payment_content
+from ..signed_request import SignedRequest
+from ..signer import sign_content
+from .content import biz_content
+from .payments import APP, PRODUCTS, Product, payment_content
+from .refunds import Refunds
 
-#: Where the open platform lives.
-PRODUCTION = "https://openapi.alipay.com/gateway.do"
-#: Where its sandbox lives; the older name's certificate has expired.
+#: Where the open platform's sandbox lives; the older name's certificate has expired.
 SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 
-_URLS = {"notify_url": url(256), "return_url": url(256)}
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
-class OpenApiGateway:
-    """The open platform for one application.
+class OpenApiGateway(Refunds):
+    """The open platform for one application: one method for each of Alipay's, named as it.
+
+    What a browser or an app brings to Alipay is returned signed and not sent. What is performed
+    here returns what Alipay answered, read into types; any other method is performed by
+    :meth:`call`. A no of Alipay's is a :class:`~flask_alipay.exceptions.GatewayError` with its
+    ``code`` and ``sub_code``; where no answer came, or none that can be believed,
+    :class:`~flask_alipay.exceptions.OutcomeUnknown` says that what was asked for may have happened.
 
     :param app_id: the application's number.
-    :param signer: signs the requests.
+    :param signer: signs the requests and verifies the answers.
     :param gateway_url: the gateway's address.
     :param charset: the charset of requests, answers and notifications.
     :param app_cert_sn: in certificate mode, the number of the application's certificate.
     :param root_cert_sn: in certificate mode, the number of Alipay's root certificates.
+    :param alipay_cert_sns: in certificate mode, the numbers of the certificates of Alipay's whose
+        keys the signer has; an answer that is signed with another is not believed.
+    :param aes_key: encrypts ``biz_content``, and decrypts the answers; base64, as in the console.
     :param transport: how the gateway is asked.
+    :raises KeyFormatError: if ``aes_key`` is something else.
     """
 
     protocol = "openapi"
     #: What :meth:`pay` can make, and the method behind it.
     products: Mapping[str, str] = {name: product.method for name, product in PRODUCTS.items()}
-
-    def __init__(
-        self,
-        app_id: str,
-        signer: Signer,
-        *,
-        gateway_url: str = PRODUCTION,
-        charset: str = "utf-8",
-        app_cert_sn: str | None = None,
-        root_cert_sn: str | None = None,
-        transport: Transport | None = None,
-    ) -> None:
-        self.app_id = app_id
-        self.charset = charset
-        self.gateway_url = gateway_url
-        self._signer = signer
-        self._common = {
-            "app_id": app_id,
-            "format": "JSON",
-            "charset": charset,
-            "sign_type": signer.sign_type,
-            "version": "1.0",
-            "app_cert_sn": app_cert_sn or "",
-            "alipay_root_cert_sn": root_cert_sn or "",
-        }
-        self._transport = HttpTransport() if transport is None else transport
 
     def trade_page_pay(
         self,
@@ -89,12 +69,13 @@ class OpenApiGateway:
         :param fields: further fields of ``biz_content``, for example ``body``,
             ``timeout_express``, ``time_expire`` (an aware ``datetime``, or China time as text),
             ``passback_params``, ``qr_pay_mode``; those that are not known here are passed through.
+            ``app_auth_token`` acts for the merchant who gave it.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         """
-        return self._payment(
-            "page", out_trade_no, subject, total_amount, notify_url, return_url, fields
-        )
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        urls = {"notify_url": notify_url, "return_url": return_url}
+        return self._payment(PRODUCTS["page"], {**fields, **own, **urls})
 
     def trade_wap_pay(
         self,
@@ -111,9 +92,22 @@ class OpenApiGateway:
         Takes and raises the same as :meth:`trade_page_pay`; ``quit_url`` is where a buyer goes who
         gives up.
         """
-        return self._payment(
-            "wap", out_trade_no, subject, total_amount, notify_url, return_url, fields
-        )
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        urls = {"notify_url": notify_url, "return_url": return_url}
+        return self._payment(PRODUCTS["wap"], {**fields, **own, **urls})
+
+    def trade_app_pay(
+        self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
+    ) -> str:
+        """Makes a payment in the shop's own app (``alipay.trade.app.pay``).
+
+        Takes and raises the same as :meth:`trade_page_pay`, but for ``return_url``: the buyer never
+        leaves.
+
+        :returns: the order string: the app hands it, as it is, to Alipay's SDK.
+        """
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        return self._payment(APP, {**fields, **own}).query
 
     def in_charset(self, charset: str) -> OpenApiGateway:
         """Returns the same gateway with another charset."""
@@ -128,6 +122,7 @@ class OpenApiGateway:
         *,
         expires_at: datetime | None = None,
         bank: str | None = None,
+        currency: str = "CNY",
         **params: Any,
     ) -> SignedRequest:
         """Makes the request that sends a buyer to pay; both gateways have it.
@@ -135,10 +130,12 @@ class OpenApiGateway:
         :param product: ``page`` is :meth:`trade_page_pay`, ``wap`` :meth:`trade_wap_pay`.
         :param expires_at: when the payment may no longer be made.
         :param bank: the legacy gateway's; there is no choosing a bank here.
+        :param currency: the legacy gateway's likewise; here it is always CNY.
         :param params: what the method takes.
         :raises InvalidParameter: names the parameter at fault.
         """
         check_choice("product", product, self.products)
+        check_choice("currency", currency, ("CNY",))
         if bank is not None:
             raise InvalidParameter("bank", "can only be chosen on the legacy gateway")
         if expires_at is not None:
@@ -146,14 +143,17 @@ class OpenApiGateway:
         method = self.trade_wap_pay if product == "wap" else self.trade_page_pay
         return method(**params)
 
-    def check_payment(self, product: str | None, **params: Any) -> None:
+    def check_payment(self, product: str | None, *, currency: str = "CNY", **params: Any) -> None:
         """Checks, before anything is stored, what :meth:`pay` would be given.
 
         :raises InvalidParameter: names the parameter at fault.
         """
+        check_choice("currency", currency, ("CNY",))
         if product is not None:
             check_choice("product", product, self.products)
-        content = payment_content(params, PRODUCTS[product or "page"], self.charset)
+        chosen = PRODUCTS[product or "page"]
+        _, fields = self._parted(params, chosen.method)
+        content = payment_content(fields, chosen, self.charset)
         sign_content({"biz_content": biz_content(content, self.charset)}, charset=self.charset)
 
     def product_for(self, user_agent: str) -> str:
@@ -163,35 +163,7 @@ class OpenApiGateway:
         """
         return "wap" if _PHONE.search(user_agent) else "page"
 
-    def _payment(
-        self,
-        name: str,
-        out_trade_no: str,
-        subject: str,
-        total_amount: str | int | Decimal,
-        notify_url: str | None,
-        return_url: str | None,
-        fields: Mapping[str, Any],
-    ) -> SignedRequest:
-        product = PRODUCTS[name]
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        urls = {"notify_url": notify_url, "return_url": return_url}
-        content = payment_content({**own, **fields}, product, self.charset)
-        return self._sign(
-            product.method,
-            {
-                **convert(_URLS, urls, self.charset, product.method),
-                "biz_content": biz_content(content, self.charset),
-            },
-        )
-
-    def _sign(self, method: str, params: Mapping[str, str]) -> SignedRequest:
-        own = {"method": method, "timestamp": to_china(datetime.now(timezone.utc))}
-        # A request signs its sign_type; a notification does not.
-        return sign_request(
-            self.gateway_url,
-            {**self._common, **own, **params},
-            self._signer,
-            charset=self.charset,
-            exclude=("sign",),
-        )
+    def _payment(self, product: Product, values: Mapping[str, Any]) -> SignedRequest:
+        common, fields = self._parted(values, product.method)
+        content = payment_content(fields, product, self.charset)
+        return self._request(product.method, content, common)

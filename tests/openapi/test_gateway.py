@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.openapi import PRODUCTION, SANDBOX, OpenApiGateway
+from flask_alipay.openapi.aes import ContentCipher
 from flask_alipay.signer import Rsa2Signer, RsaSigner, Signer
 
 from ..conftest import Keys
 from ..test_signed_request import Form
+from .alipay import AES_KEY
 
 APP_ID = "2021000000000001"
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}
@@ -47,7 +49,15 @@ class Unreachable:
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
         raise AssertionError("the gateway was asked")
 
-    post = get
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        raise AssertionError("the gateway was asked")
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +235,36 @@ def test_a_url_that_alipay_cannot_call_is_refused(
 def test_a_float_is_a_type_error(gateway: OpenApiGateway) -> None:
     with pytest.raises(TypeError, match="not a float"):
         gateway.trade_page_pay(**LEAST | {"total_amount": 88.88})
+
+
+def test_an_app_gets_an_order_string(keys: Keys, gateway: OpenApiGateway) -> None:
+    order = gateway.trade_app_pay(**LEAST, notify_url=URLS["notify_url"], body=None)
+    params = verified(keys, f"?{order}")
+    assert params["method"] == "alipay.trade.app.pay"
+    assert params["notify_url"] == URLS["notify_url"]
+    assert json.loads(params["biz_content"]) == {"product_code": "QUICK_MSECURITY_PAY", **LEAST}
+    assert "+" not in order  # an app would not take it for a space
+    with pytest.raises(InvalidParameter, match=r"^total_amount is required"):
+        gateway.trade_app_pay(**{**LEAST, "total_amount": None})
+
+
+def test_a_payment_may_be_for_another_merchant(keys: Keys, gateway: OpenApiGateway) -> None:
+    token = "201509BBeff9351ad1874306903e96b91d248A36"
+    for make in (gateway.trade_page_pay, gateway.trade_wap_pay):
+        params = verified(keys, make(**LEAST, app_auth_token=token).url)
+        assert params["app_auth_token"] == token
+        assert "app_auth_token" not in json.loads(params["biz_content"])
+    gateway.check_payment("page", **LEAST, app_auth_token=token)
+
+
+def test_a_payment_is_encrypted_where_calls_are(keys: Keys) -> None:
+    encrypting = application(Rsa2Signer(keys.merchant), aes_key=AES_KEY)
+    order = encrypting.trade_app_pay(**LEAST)
+    for url in (encrypting.trade_page_pay(**LEAST).url, f"?{order}"):
+        params = verified(keys, url)
+        assert params["encrypt_type"] == "AES"
+        plain = ContentCipher(AES_KEY).decrypt(params["biz_content"])
+        assert json.loads(plain).items() >= LEAST.items()
 
 
 def test_a_bank_cannot_be_chosen_here(gateway: OpenApiGateway) -> None:

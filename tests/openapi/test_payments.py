@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.openapi.payments import FIELDS, PRODUCTS, biz_content, payment_content
+from flask_alipay.openapi.payments import FIELDS, PRODUCTS, payment_content
 
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}
 
@@ -121,32 +120,6 @@ def test_other_fields_are_passed_through() -> None:
 
 def test_no_other_field_may_hide_one() -> None:
     blamed("merchant_note", merchant_note="a&trade_status=TRADE_SUCCESS")
-
-
-def test_the_content_is_written_without_spaces_once() -> None:
-    assert (
-        biz_content({"a": "茶", "b": [1, {"c": None}]}, "UTF-8") == '{"a":"茶","b":[1,{"c":null}]}'
-    )
-
-
-@pytest.mark.parametrize("charset", ["gbk", "GB2312", "gb18030"])
-def test_outside_utf8_every_charset_can_carry_it(charset: str) -> None:
-    written = biz_content({"a": "茶🍵"}, charset)
-    assert written.isascii()
-    assert json.loads(written) == {"a": "茶🍵"}
-
-
-@pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), float("inf")])
-def test_what_json_does_not_have_is_refused(value: object) -> None:
-    with pytest.raises(InvalidParameter, match=r"^biz_content "):
-        biz_content({"a": value}, "utf-8")
-
-
-def test_what_holds_itself_is_refused() -> None:
-    circle: list[Any] = []
-    circle.append(circle)
-    with pytest.raises(InvalidParameter, match=r"^biz_content "):
-        biz_content({"a": circle}, "utf-8")
 
 
 def test_the_callers_values_are_left_alone() -> None:

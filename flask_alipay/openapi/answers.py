@@ -1,0 +1,214 @@
+"""What the open platform answers: an envelope in JSON, signed over the very text of one node in it.
+
+The node is cut out as it stands, verified, and only then read. To read first and to write again
+would lose what JSON leaves open (``\\/``, spaces, the order of keys), and with it the signature.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import InvalidAmount, OutcomeUnknown
+from ..money import parse_fen
+from ..notification import loggable
+from ..signer import Signer, codec
+from .refusals import refusal
+
+if TYPE_CHECKING:
+    from .aes import ContentCipher
+
+_SPACE = r"[ \t\r\n]*"
+_OPENING = re.compile(_SPACE + r"\{")
+_NAME = re.compile(_SPACE + r'"([^"\\]*)"' + _SPACE + ":" + _SPACE)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_OTHER = re.compile(r"[A-Za-z0-9+.\-]+")
+_NEXT = re.compile(_SPACE + "([,}])" + _SPACE)
+# A string is one piece, whatever braces it holds. One that does not end takes in all the rest.
+_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
+
+_ENCRYPT_TYPES = ("AES", "AES_V2")
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """An answer, taken apart but not read yet."""
+
+    #: The text that is signed: an object or, if it is encrypted, a string with its quotes.
+    node: str = field(repr=False)
+    #: Whether it stands under ``error_response`` instead of the method's own name.
+    is_error: bool
+    #: The signature, or ``""``.
+    sign: str = field(repr=False)
+    #: The number of the certificate that verifies it, or ``""``.
+    cert_sn: str
+    #: What it is written in.
+    charset: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the node is a cipher text."""
+        return self.node.startswith('"')
+
+    def signed_by(self, signer: Signer) -> bool:
+        """Tells whether the signature is good.
+
+        :param signer: the configured one.
+        """
+        return bool(self.sign) and signer.verify(self.node.encode(codec(self.charset)), self.sign)
+
+    def flaw(self, signer: Signer, cert_sns: Collection[str] = ()) -> str | None:
+        """Says why the node cannot be believed; ``None`` if it can.
+
+        :param signer: the configured one.
+        :param cert_sns: the numbers of Alipay's certificates that it has the keys of; none outside
+            certificate mode.
+        """
+        if cert_sns and self.cert_sn and self.cert_sn not in cert_sns:
+            return (
+                f"is signed with a certificate of Alipay's that is not configured "
+                f"({loggable(self.cert_sn)}): download the new one"
+            )
+        return None if self.signed_by(signer) else "is not signed by Alipay"
+
+
+def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
+    """Cuts an answer into its pieces.
+
+    :param body: the bytes as they came.
+    :param method: what was asked, ``alipay.trade.query``.
+    :param charset: the charset of the request, which is that of the answer.
+    :raises OutcomeUnknown: if it is no such answer.
+    """
+    try:
+        found = _members(body.decode(codec(charset)))
+        name = f"{method.replace('.', '_')}_response"
+        is_error = name not in found
+        node = found["error_response" if is_error else name]
+        if node[0] not in '{"':
+            raise ValueError
+        sign, cert_sn = _text(found.get("sign")), _text(found.get("alipay_cert_sn"))
+    except (ValueError, LookupError):
+        raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
+    return Envelope(node, is_error, sign, cert_sn, charset)
+
+
+def read_answer(
+    body: bytes,
+    method: str,
+    *,
+    charset: str,
+    signer: Signer,
+    cipher: ContentCipher | None = None,
+    cert_sns: Collection[str] = (),
+) -> dict[str, Any]:
+    """Verifies an answer and returns its node. Numbers with a point are :class:`Decimal`.
+
+    :param body: the bytes as they came.
+    :param method: what was asked.
+    :param charset: the charset of the request.
+    :param signer: verifies it.
+    :param cipher: decrypts it, where content is encrypted.
+    :param cert_sns: see :meth:`Envelope.flaw`.
+    :raises GatewayError: for a no of Alipay's, signed or not.
+    :raises OutcomeUnknown: for a yes that is not signed, or an answer that cannot be read.
+    """
+    envelope = open_envelope(body, method, charset)
+    flaw = envelope.flaw(signer, cert_sns)
+    if envelope.is_encrypted and flaw:
+        raise OutcomeUnknown(f"the answer to {method} {flaw}")
+    try:
+        node = _node(envelope, cipher)
+    except (ValueError, RecursionError):
+        raise OutcomeUnknown(f"the answer to {method} cannot be read") from None
+    if envelope.is_error or word(node, "code")[:1] not in ("", "1"):
+        raise refusal(method, node, proven=flaw is None)
+    if flaw:
+        raise OutcomeUnknown(f"the answer to {method} {flaw}")
+    return node
+
+
+def word(node: Mapping[str, Any], name: str) -> str:
+    """Reads a text or a number out of a node; ``""`` where there is neither."""
+    value = node.get(name)
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        return ""
+    return str(value).strip()
+
+
+def amount(node: Mapping[str, Any], name: str) -> int | None:
+    """Reads an amount out of a node, in fen; ``None`` where there is none.
+
+    :raises OutcomeUnknown: if it is no amount.
+    """
+    text = word(node, name)
+    try:
+        return parse_fen(text, parameter=name) if text else None
+    except InvalidAmount as error:
+        raise OutcomeUnknown(f"the gateway's answer cannot be read: {error}") from None
+
+
+def _members(text: str) -> dict[str, str]:
+    """The members of the envelope, each as the text that it is."""
+    found: dict[str, str] = {}
+    place, mark = _match(_OPENING, text, 0).end(), ","
+    while mark == ",":
+        name = _match(_NAME, text, place)
+        if name[1] in found:
+            raise ValueError  # which of the two was signed?
+        end = _end(text, name.end())
+        found[name[1]] = text[name.end() : end]
+        following = _match(_NEXT, text, end)
+        place, mark = following.end(), following[1]
+    if place != len(text):
+        raise ValueError
+    return found
+
+
+def _end(text: str, start: int) -> int:
+    """Where the value ends that begins here."""
+    if text[start] not in "{[":
+        return _match(_STRING if text[start] == '"' else _OTHER, text, start).end()
+    depth = 0
+    for piece in _PIECE.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(piece[0], 0)
+        if depth == 0:
+            return piece.end()
+    raise ValueError
+
+
+def _match(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
+    found = pattern.match(text, place)
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _text(value: str | None) -> str:
+    """A string of the envelope's, read; ``""`` where it is none."""
+    return str(json.loads(value)) if value is not None and value[0] == '"' else ""
+
+
+def _node(envelope: Envelope, cipher: ContentCipher | None) -> dict[str, Any]:
+    if not envelope.is_encrypted:
+        return _object(envelope.node)
+    if cipher is None:
+        raise OutcomeUnknown("the gateway's answer is encrypted, and no AES key is configured")
+    for encrypt_type in _ENCRYPT_TYPES:
+        content = cipher.decrypt(_text(envelope.node), encrypt_type)
+        try:
+            return _object(content.decode(codec(envelope.charset)))
+        except ValueError:
+            continue  # its first block is no text: it was the other way of encrypting
+    raise ValueError
+
+
+def _object(text: str) -> dict[str, Any]:
+    node = json.loads(text, parse_float=Decimal)
+    if not isinstance(node, dict):
+        raise ValueError
+    return node

@@ -1,0 +1,206 @@
+"""What all methods share: the application, the signature, and the asking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from ..china_time import to_china
+from ..exceptions import InvalidParameter, OutcomeUnknown
+from ..fields import Field, convert, pattern, text, url
+from ..signed_request import SignedRequest, sign_request
+from ..signer import Signer, codec
+from ..transport import HttpTransport, Transport
+from .answers import read_answer, word
+from .content import biz_content, checked
+
+#: Where the open platform lives.
+PRODUCTION = "https://openapi.alipay.com/gateway.do"
+
+#: The common parameters that belong to one request; all others are fields of ``biz_content``.
+COMMON: Mapping[str, Field] = {
+    "notify_url": url(256),
+    "return_url": url(256),
+    "app_auth_token": text(40),
+}
+# What the gateway says of itself and of the request.
+_OWN = frozenset(
+    {
+        "app_id",
+        "method",
+        "charset",
+        "sign_type",
+        "sign",
+        "timestamp",
+        "app_cert_sn",
+        "alipay_root_cert_sn",
+        "biz_content",
+        "encrypt_type",
+    }
+)
+_METHOD = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", "the name of a method, like alipay.x.y")
+_FURTHER = text(1024)
+_DONE = "10000"
+
+
+class Method(NamedTuple):
+    """A method that is performed here."""
+
+    name: str
+    #: The fields that have a limit.
+    fields: Mapping[str, Field]
+    #: Those that have to be there.
+    required: tuple[str, ...] = ()
+    #: Those of which one has to be there.
+    one_of: tuple[str, ...] = ()
+    #: Whether it changes nothing, and may be asked again where no answer comes.
+    question: bool = False
+
+
+class Caller:
+    """One application at the open platform; the methods are in the classes that build on it.
+
+    Takes what :class:`~flask_alipay.openapi.OpenApiGateway` takes.
+    """
+
+    def __init__(
+        self,
+        app_id: str,
+        signer: Signer,
+        *,
+        gateway_url: str = PRODUCTION,
+        charset: str = "utf-8",
+        app_cert_sn: str | None = None,
+        root_cert_sn: str | None = None,
+        alipay_cert_sns: Collection[str] = (),
+        aes_key: str | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.app_id = app_id
+        self.charset = charset
+        self.gateway_url = gateway_url
+        self._signer = signer
+        self._common = {
+            "app_id": app_id,
+            "format": "JSON",
+            "charset": charset,
+            "sign_type": signer.sign_type,
+            "version": "1.0",
+            "app_cert_sn": app_cert_sn or "",
+            "alipay_root_cert_sn": root_cert_sn or "",
+        }
+        self._alipay_cert_sns = frozenset(alipay_cert_sns)
+        self._cipher = None
+        if aes_key is not None:
+            from .aes import ContentCipher  # few encrypt
+
+            self._cipher = ContentCipher(aes_key)
+        self._transport: Transport = HttpTransport() if transport is None else transport
+
+    def call(
+        self,
+        method: str,
+        biz_content: Mapping[str, Any] | None = None,
+        *,
+        notify_url: str | None = None,
+        return_url: str | None = None,
+        app_auth_token: str | None = None,
+        **common: str | None,
+    ) -> dict[str, Any]:
+        """Performs any method of the open platform, once: signs, sends, verifies, reads.
+
+        :param method: ``alipay.some.method``.
+        :param biz_content: its fields; those that are ``None`` are not sent.
+        :param notify_url: where Alipay tells what comes of it.
+        :param return_url: where the buyer comes back to.
+        :param app_auth_token: acts for the merchant who gave this token.
+        :param common: further common parameters, for methods without ``biz_content``.
+        :returns: the node of the answer, as it came.
+        :raises InvalidParameter: names the parameter at fault.
+        :raises GatewayError: with Alipay's ``code`` and ``sub_code``.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may have
+            happened. ``retryable`` says whether to ask the same again.
+        """
+        _METHOD("method", method, self.charset)
+        for name in common:
+            if name in _OWN:
+                raise InvalidParameter(name, "is the gateway's own, it cannot be given")
+        table = {**dict.fromkeys(common, _FURTHER), **COMMON}
+        urls = {"notify_url": notify_url, "return_url": return_url}
+        given = {**urls, "app_auth_token": app_auth_token, **common}
+        params = convert(table, given, self.charset, method)
+        content = None
+        if biz_content is not None:
+            content = {name: value for name, value in biz_content.items() if value is not None}
+        return self._performed(self._request(method, content, params))
+
+    def _do(self, method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Performs one of our own methods.
+
+        :param values: common parameters and fields of ``biz_content``, as the caller gave them.
+        :raises OutcomeUnknown: also if it is neither refused nor done.
+        """
+        common, fields = self._parted(values, method.name)
+        content = checked(
+            method.fields, fields, self.charset, required=method.required, one_of=method.one_of
+        )
+        request = self._request(method.name, content, common)
+        node = self._performed(request, repeatable=method.question)
+        if word(node, "code") != _DONE:
+            raise OutcomeUnknown(f"Alipay does not say whether {method.name} is done")
+        return node
+
+    def _parted(
+        self, values: Mapping[str, Any], method: str
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """Returns what a caller gave as common parameters, checked, and as fields."""
+        common = {name: values[name] for name in COMMON if name in values}
+        fields = {name: value for name, value in values.items() if name not in COMMON}
+        return convert(COMMON, common, self.charset, method), fields
+
+    def _request(
+        self, method: str, content: Mapping[str, Any] | None, common: Mapping[str, str]
+    ) -> SignedRequest:
+        own = {"method": method, "timestamp": to_china(datetime.now(timezone.utc))}
+        written = {} if content is None else self._written(content)
+        # A request signs its sign_type; a notification does not.
+        return sign_request(
+            self.gateway_url,
+            {**self._common, **own, **common, **written},
+            self._signer,
+            charset=self.charset,
+            exclude=("sign",),
+        )
+
+    def _written(self, content: Mapping[str, Any]) -> dict[str, str]:
+        text = biz_content(content, self.charset)
+        if self._cipher is None:
+            return {"biz_content": text}
+        try:
+            encoded = text.encode(codec(self.charset))
+        except UnicodeEncodeError:
+            raise InvalidParameter(
+                "biz_content", f"has a character that {self.charset} does not have"
+            ) from None
+        return {
+            "encrypt_type": self._cipher.encrypt_type,
+            "biz_content": self._cipher.encrypt(encoded),
+        }
+
+    def _performed(self, request: SignedRequest, *, repeatable: bool = False) -> dict[str, Any]:
+        self._signer.verify(b"", "")  # without Alipay's key nothing is asked
+        url, params, charset = request.gateway_url, request.params, request.charset
+        try:
+            body = self._transport.post(url, params, charset, repeatable=repeatable)
+        except OutcomeUnknown as error:
+            error.retryable = True  # the same identifiers never do it twice
+            raise
+        return read_answer(
+            body,
+            params["method"],
+            charset=charset,
+            signer=self._signer,
+            cipher=self._cipher,
+            cert_sns=self._alipay_cert_sns,
+        )

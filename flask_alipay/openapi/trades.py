@@ -1,0 +1,285 @@
+"""One trade at a time: made, asked about, closed, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ..china_time import from_china
+from ..exceptions import OutcomeUnknown
+from ..fields import Field, amount, text, timeout
+from . import answers, content
+from .answers import word
+from .caller import Caller, Method
+from .payments import FIELDS, REQUIRED, check_channels
+
+#: The two numbers of a trade; Alipay's wins.
+NUMBERS: Mapping[str, Field] = {"out_trade_no": content.number, "trade_no": content.trade_no}
+#: One of them says which trade is meant.
+EITHER = ("out_trade_no", "trade_no")
+
+_MADE: Mapping[str, Field] = {
+    **FIELDS,
+    "seller_id": content.account,
+    "discountable_amount": amount,
+    "undiscountable_amount": amount,
+    "operator_id": text(28),
+    "terminal_id": text(32),
+    "product_code": text(64),
+}
+
+QUERY = Method("alipay.trade.query", NUMBERS, one_of=EITHER, question=True)
+CLOSE = Method("alipay.trade.close", {**NUMBERS, "operator_id": text(28)}, one_of=EITHER)
+CANCEL = Method("alipay.trade.cancel", NUMBERS, one_of=EITHER)
+PRECREATE = Method(
+    "alipay.trade.precreate", {**_MADE, "qr_code_timeout_express": timeout}, required=REQUIRED
+)
+CREATE = Method(
+    "alipay.trade.create",
+    {**_MADE, "buyer_id": content.account, "buyer_open_id": text(128)},
+    required=REQUIRED,
+    one_of=("buyer_id", "buyer_open_id"),
+)
+
+
+@dataclass(frozen=True)
+class TradeQueryAnswer:
+    """One trade as Alipay has it. Amounts are in fen, times are aware UTC."""
+
+    #: The shop's number of the order.
+    out_trade_no: str
+    #: Alipay's number of the trade.
+    trade_no: str
+    #: Where it stands, in Alipay's words.
+    trade_status: str
+    #: What it costs.
+    total_fen: int
+    #: What the shop gets of it, what the buyer pays, what of that in points, what is on the
+    #: invoice.
+    receipt_fen: int | None
+    buyer_pay_fen: int | None
+    point_fen: int | None
+    invoice_fen: int | None
+    #: When it was paid.
+    paid_at: datetime | None
+    #: Who paid: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
+    buyer_id: str | None = field(repr=False)
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class TradeCloseAnswer:
+    """A trade that is closed and can no longer be paid."""
+
+    #: The shop's number of the order, as far as Alipay repeats it.
+    out_trade_no: str | None
+    #: Alipay's number of the trade, likewise.
+    trade_no: str | None
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class TradeCancelAnswer:
+    """What became of a trade that is taken back."""
+
+    #: The shop's number of the order, as far as Alipay repeats it.
+    out_trade_no: str | None
+    #: Alipay's number of the trade; ``None`` where there was none yet.
+    trade_no: str | None
+    #: ``close`` if it had not been paid, ``refund`` if the money went back, ``None`` if there was
+    #: nothing to do.
+    action: str | None
+    #: Whether it did not work yet and has to be asked again.
+    retry: bool
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class TradePrecreateAnswer:
+    """An order that waits for a buyer to scan it."""
+
+    #: The shop's number of the order.
+    out_trade_no: str
+    #: What the QR code says; good for two hours at most.
+    qr_code: str
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class TradeCreateAnswer:
+    """A trade that waits for its buyer."""
+
+    #: The shop's number of the order.
+    out_trade_no: str
+    #: Alipay's number of the trade: what the buyer's page or app needs.
+    trade_no: str
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+class Trades(Caller):
+    """Single trades.
+
+    Further ``fields`` of any of these are ``notify_url``, ``app_auth_token`` (to act for the
+    merchant who gave it) and whatever else the method takes; what is not known here is passed
+    through, ``None`` is a field that is not given.
+    """
+
+    def trade_query(
+        self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
+    ) -> TradeQueryAnswer:
+        """Asks what has become of a trade (``alipay.trade.query``); again if no answer comes.
+
+        :param out_trade_no: the shop's number of the order, or
+        :param trade_no: Alipay's number of the trade, which wins.
+        :param fields: for example ``query_options``.
+        :raises InvalidParameter: names the field at fault.
+        :raises GatewayError: with Alipay's ``sub_code``; ``ACQ.TRADE_NOT_EXIST`` is no failure
+            while the order is young: a trade begins when the buyer logs in or scans.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        """
+        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(QUERY, asked, fields)
+        total = answers.amount(node, "total_amount")
+        if total is None:
+            raise missing("total_amount")
+        return TradeQueryAnswer(
+            out_trade_no=must(node, "out_trade_no"),
+            trade_no=must(node, "trade_no"),
+            trade_status=must(node, "trade_status"),
+            total_fen=total,
+            receipt_fen=answers.amount(node, "receipt_amount"),
+            buyer_pay_fen=answers.amount(node, "buyer_pay_amount"),
+            point_fen=answers.amount(node, "point_amount"),
+            invoice_fen=answers.amount(node, "invoice_amount"),
+            paid_at=from_china(word(node, "send_pay_date")),
+            buyer_id=word(node, "buyer_user_id") or word(node, "buyer_open_id") or None,
+            params=node,
+        )
+
+    def trade_close(
+        self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
+    ) -> TradeCloseAnswer:
+        """Closes a trade that was not paid (``alipay.trade.close``).
+
+        :param out_trade_no: the shop's number of the order, or
+        :param trade_no: Alipay's number of the trade, which wins.
+        :param fields: for example ``operator_id``.
+        :raises InvalidParameter: names the field at fault.
+        :raises GatewayError: with Alipay's ``sub_code``: it is not closed.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be closed.
+        """
+        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(CLOSE, asked, fields)
+        return TradeCloseAnswer(
+            out_trade_no=word(node, "out_trade_no") or None,
+            trade_no=word(node, "trade_no") or None,
+            params=node,
+        )
+
+    def trade_cancel(
+        self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
+    ) -> TradeCancelAnswer:
+        """Takes a trade back (``alipay.trade.cancel``): closes it, or refunds all of it if it was
+        paid on the same day.
+
+        :param out_trade_no: the shop's number of the order, or
+        :param trade_no: Alipay's number of the trade, which wins.
+        :raises InvalidParameter: names the field at fault.
+        :raises GatewayError: with Alipay's ``sub_code``: it is not taken back.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed: ask again.
+        """
+        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(CANCEL, asked, fields)
+        return TradeCancelAnswer(
+            out_trade_no=word(node, "out_trade_no") or None,
+            trade_no=word(node, "trade_no") or None,
+            action=word(node, "action") or None,
+            retry=word(node, "retry_flag") == "Y",
+            params=node,
+        )
+
+    def trade_precreate(
+        self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
+    ) -> TradePrecreateAnswer:
+        """Makes the text of a QR code that a buyer scans to pay (``alipay.trade.precreate``).
+
+        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param subject: what is sold, at most 256 characters.
+        :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param fields: for example ``notify_url``, ``timeout_express``,
+            ``qr_code_timeout_express``, ``store_id``, ``goods_detail``.
+        :raises InvalidParameter: names the field at fault.
+        :raises TypeError: for a ``float`` amount.
+        :raises GatewayError: with Alipay's ``sub_code``.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        """
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        node = self._made(PRECREATE, {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **own})
+        return TradePrecreateAnswer(out_trade_no, must(node, "qr_code"), node)
+
+    def trade_create(
+        self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
+    ) -> TradeCreateAnswer:
+        """Makes a trade for one buyer, who then pays it in Alipay's app (``alipay.trade.create``).
+
+        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param subject: what is sold, at most 256 characters.
+        :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param fields: ``buyer_id`` or ``buyer_open_id``, and for example ``notify_url``,
+            ``product_code``, ``timeout_express``.
+        :raises InvalidParameter: names the field at fault.
+        :raises TypeError: for a ``float`` amount.
+        :raises GatewayError: with Alipay's ``sub_code``.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        """
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        node = self._made(CREATE, {**fields, **own})
+        return TradeCreateAnswer(out_trade_no, must(node, "trade_no"), node)
+
+    def _about(
+        self, method: Method, asked: Mapping[str, str | None], fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Performs a method on the trade that is asked for, and on no other."""
+        node = self._do(method, {**fields, **asked})
+        name = "trade_no" if asked["trade_no"] is not None else "out_trade_no"
+        check_same(node, name, asked[name])
+        return node
+
+    def _made(self, method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+        check_channels({name: value for name, value in values.items() if value is not None})
+        node = self._do(method, values)
+        check_same(node, "out_trade_no", values["out_trade_no"])
+        return node
+
+
+def check_same(node: Mapping[str, Any], name: str, asked: str | None) -> None:
+    """Checks that the answer is about what was asked: a signature says not to what it answers.
+
+    :raises OutcomeUnknown: otherwise.
+    """
+    if word(node, name) != asked:
+        raise OutcomeUnknown(f"the gateway answered about another {name}")
+
+
+def must(node: Mapping[str, Any], name: str) -> str:
+    """Reads a text that has to be there.
+
+    :raises OutcomeUnknown: if it is not.
+    """
+    value = word(node, name)
+    if not value:
+        raise missing(name)
+    return value
+
+
+def missing(name: str) -> OutcomeUnknown:
+    """Returns the error for an answer that lacks something."""
+    return OutcomeUnknown(f"the gateway's answer cannot be read: it has no {name}")

@@ -1,0 +1,50 @@
+"""The page on asking the open platform: its code runs, in order."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flask_alipay.openapi import OpenApiGateway
+
+from ..conftest import Keys
+from ..openapi.alipay import APP_ID, METHODS, NUMBERS, Alipay, answer
+from .reading import code_blocks, page
+
+PAGE = page("asking.rst")
+
+
+class Platform(Alipay):
+    """Answers each method with its yes."""
+
+    def post(self, url: str, params: Any, charset: str = "utf-8", **options: Any) -> bytes:
+        method = params["method"]
+        _, node = METHODS.get(method, METHODS["alipay.trade.close"])
+        order = "T1001" if "create" in method else NUMBERS["out_trade_no"]
+        said = {**node, "out_trade_no": order}
+        if "refund.query" in method:
+            said["out_request_no"] = "R1001"
+        return answer(method, said, signer=self.signer, charset=charset)
+
+
+def test_the_code_on_the_page_runs(keys: Keys, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway = Platform(keys, b"").gateway()
+    assert gateway.app_id == APP_ID
+    payment = SimpleNamespace(out_trade_no="A1", total_fen=8888)
+    names: dict[str, Any] = {"alipay": SimpleNamespace(gateway=gateway), "payment": payment}
+    for block in code_blocks(PAGE):
+        exec(block, names)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["paid at 2026-01-31 04:00:01+00:00", "1888", "True", "Success"]
+
+
+def test_every_method_is_in_the_reference() -> None:
+    reference = page("api.rst")
+    ours = {
+        name
+        for name in dir(OpenApiGateway)
+        if name.startswith("trade_") or name in ("call", "pay", "in_charset")
+    }
+    assert [name for name in sorted(ours) if name not in reference] == []

@@ -1,0 +1,177 @@
+"""Alipay as the tests play it: a transport that answers what it is told to, and the answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.signer import Rsa2Signer, Signer, codec, sign_content
+
+from ..conftest import Keys
+
+APP_ID = "2021000000000001"
+TRADE_NO = "2026013122001400001234567890"
+AES_KEY = "aa4BtZ4tspm2wnXLb1ThQA=="
+
+
+class Alipay:
+    """Remembers what it was asked, says what it was told to, and signs it.
+
+    :param keys: of both sides.
+    :param node: what it answers, as an object or as the text of the body.
+    """
+
+    def __init__(
+        self, keys: Keys, node: Mapping[str, Any] | bytes | Exception, **envelope: Any
+    ) -> None:
+        self.signer = Rsa2Signer(keys.alipay, keys.merchant.public_key())
+        self.node = node
+        self.envelope = envelope
+        self.asked: list[tuple[str, dict[str, str], str, bool]] = []
+        self._keys = keys
+
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        raise AssertionError("a call is posted")
+
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        self.asked.append((url, dict(params), charset, repeatable))
+        if isinstance(self.node, Exception):
+            raise self.node
+        if isinstance(self.node, bytes):
+            return self.node
+        return answer(params["method"], self.node, **{"signer": self.signer, **self.envelope})
+
+    def gateway(self, **options: Any) -> OpenApiGateway:
+        """A shop that asks it."""
+        signer = Rsa2Signer(self._keys.merchant, self._keys.alipay.public_key())
+        return OpenApiGateway(APP_ID, signer, transport=self, **options)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What it was asked, the only time, once the merchant's signature is verified."""
+        [(_, params, charset, _)] = self.asked
+        assert params["charset"] == charset
+        content = sign_content(params, exclude=("sign",), charset=charset)
+        assert self.signer.verify(content, params["sign"])
+        return params
+
+    @property
+    def content(self) -> Any:
+        """The ``biz_content`` of it."""
+        return json.loads(self.params["biz_content"])
+
+    @property
+    def repeatable(self) -> bool:
+        [(_, _, _, repeatable)] = self.asked
+        return repeatable
+
+
+def answer(
+    method: str,
+    node: Mapping[str, Any],
+    *,
+    signer: Signer | None,
+    charset: str = "utf-8",
+    cert_sn: str | None = None,
+    cipher: ContentCipher | None = None,
+    name: str | None = None,
+) -> bytes:
+    """An answer.
+
+    :param signer: signs it; ``None``: nobody does.
+    :param cert_sn: what it says of the certificate.
+    :param cipher: encrypts the node.
+    :param name: the node's, instead of the method's own.
+    """
+    text = json.dumps(node, ensure_ascii=False).replace("/", "\\/")
+    if cipher is not None:
+        text = f'"{cipher.encrypt(text.encode(codec(charset)))}"'
+    name = name or f"{method.replace('.', '_')}_response"
+    members = [f'"{name}":{text}']
+    if cert_sn is not None:
+        members.append(f'"alipay_cert_sn":"{cert_sn}"')
+    if signer is not None:
+        members.append(f'"sign":"{signer.sign(text.encode(codec(charset)))}"')
+    return f"{{{','.join(members)}}}".encode(codec(charset))
+
+
+DONE = {"code": "10000", "msg": "Success"}
+NUMBERS = {"out_trade_no": "A1", "trade_no": TRADE_NO}
+TRADE = {
+    **DONE,
+    **NUMBERS,
+    "buyer_logon_id": "龙***@example.com",
+    "buyer_pay_amount": "80.00",
+    "buyer_user_id": "2088000000000002",
+    "fund_bill_list": [{"amount": "88.88", "fund_channel": "PCREDIT"}],
+    "invoice_amount": "80.00",
+    "point_amount": "8.88",
+    "receipt_amount": "88.00",
+    "send_pay_date": "2026-01-31 12:00:01",
+    "total_amount": "88.88",
+    "trade_status": "TRADE_SUCCESS",
+}
+REFUND = {
+    **DONE,
+    **NUMBERS,
+    "buyer_user_id": "2088000000000002",
+    "fund_change": "Y",
+    "gmt_refund_pay": "2026-01-31 13:00:00",
+    "refund_fee": "18.88",
+}
+REFUND_QUERY = {
+    **DONE,
+    **NUMBERS,
+    "out_request_no": "R1",
+    "refund_amount": "8.88",
+    "refund_status": "REFUND_SUCCESS",
+    "total_amount": "88.88",
+}
+ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
+
+Ask = Callable[[OpenApiGateway], Any]
+
+#: What is performed: the call, and Alipay's yes.
+METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
+    "alipay.trade.query": (lambda g: g.trade_query(out_trade_no="A1"), TRADE),
+    "alipay.trade.close": (lambda g: g.trade_close(out_trade_no="A1"), {**DONE, **NUMBERS}),
+    "alipay.trade.cancel": (
+        lambda g: g.trade_cancel(out_trade_no="A1"),
+        {**DONE, **NUMBERS, "action": "close", "retry_flag": "N"},
+    ),
+    "alipay.trade.refund": (
+        lambda g: g.trade_refund(out_trade_no="A1", refund_amount="8.88", out_request_no="R1"),
+        REFUND,
+    ),
+    "alipay.trade.fastpay.refund.query": (
+        lambda g: g.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R1"),
+        REFUND_QUERY,
+    ),
+    "alipay.trade.precreate": (
+        lambda g: g.trade_precreate(**ORDER),
+        {**DONE, "out_trade_no": "A1", "qr_code": "https://qr.alipay.com/bax1"},
+    ),
+    "alipay.trade.create": (
+        lambda g: g.trade_create(**ORDER, buyer_id="2088000000000002"),
+        {**DONE, **NUMBERS},
+    ),
+    "alipay.some.method": (
+        lambda g: g.call("alipay.some.method", {"a": "茶"}),
+        {**DONE, "b": "龙井/茶", "c": 8.88, "d": [{"}": '"{'}]},
+    ),
+}
+#: Those that change nothing.
+QUESTIONS = {"alipay.trade.query", "alipay.trade.fastpay.refund.query"}
+
+LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")

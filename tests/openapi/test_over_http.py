@@ -1,0 +1,165 @@
+"""Calls over a real connection: kept, in the charset, and repeated only where nothing can break."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.signer import Rsa2Signer, codec, sign_content
+from flask_alipay.transport import HttpTransport
+
+from ..conftest import Keys
+from .alipay import APP_ID, METHODS, QUESTIONS, answer
+
+acts = [method for method in METHODS if method not in QUESTIONS]
+
+
+class Platform:
+    """The open platform on this machine.
+
+    :param keys: of both sides.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self.signer = Rsa2Signer(keys.alipay, keys.merchant.public_key())
+        #: What goes wrong with the next requests, one each.
+        self.troubles: list[str] = []
+        self.requests: list[dict[str, str]] = []
+        self.connections: set[Any] = set()
+        self.closing = threading.Event()
+        platform = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                platform.connections.add(self.client_address)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                platform.serve(self, body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+
+    def serve(self, request: Any, body: bytes) -> None:
+        charset = dict(parse_qsl(request.path.partition("?")[2]))["charset"]
+        params = dict(parse_qsl(body.decode("ascii"), encoding=codec(charset), errors="strict"))
+        content = sign_content(params, exclude=("sign",), charset=charset)
+        assert self.signer.verify(content, params["sign"])
+        self.requests.append(params)
+        method = params["method"]
+        said = answer(method, METHODS[method][1], signer=self.signer, charset=charset)
+        trouble = self.troubles.pop(0) if self.troubles else ""
+        if trouble == "silence":
+            self.closing.wait(5)
+        if trouble in ("silence", "hung up"):
+            request.close_connection = True
+            return
+        request.send_response(int(trouble) if trouble.isdigit() else 200)
+        request.send_header("Content-Type", f"text/html;charset={charset}")
+        request.send_header("Content-Length", str(len(said)))
+        request.end_headers()
+        request.wfile.write(said[:-9] if trouble == "cut off" else said)
+        request.close_connection = trouble == "cut off"
+
+
+@pytest.fixture
+def platform(keys: Keys) -> Iterator[Platform]:
+    platform = Platform(keys)
+    thread = threading.Thread(target=platform.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield platform
+    platform.closing.set()
+    platform.server.shutdown()
+    platform.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def open_gateway(keys: Keys, platform: Platform) -> Iterator[Callable[..., OpenApiGateway]]:
+    transport = HttpTransport(0.3)
+    signer = Rsa2Signer(keys.merchant, keys.alipay.public_key())
+
+    def open_gateway(charset: str = "utf-8") -> OpenApiGateway:
+        return OpenApiGateway(
+            APP_ID, signer, gateway_url=platform.url, charset=charset, transport=transport
+        )
+
+    yield open_gateway
+    transport._session().close()
+    transport._session(repeat=False).close()
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_goes_there_and_back(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, charset: str
+) -> None:
+    perform, node = METHODS[method]
+    said = perform(open_gateway(charset))
+    assert (said if isinstance(said, dict) else said.params)["code"] == node["code"]
+    assert len(platform.requests) == 1
+
+
+def test_the_connection_is_kept(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway]
+) -> None:
+    gateway = open_gateway()
+    for _ in range(3):
+        gateway.trade_query(out_trade_no="A1")
+    assert len(platform.connections) == 1
+
+
+@pytest.mark.parametrize("trouble", ["hung up", "502", "503", "504"])
+@pytest.mark.parametrize("method", sorted(QUESTIONS))
+def test_a_question_that_gets_lost_is_asked_again(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, trouble: str
+) -> None:
+    platform.troubles = [trouble]
+    perform, _ = METHODS[method]
+    perform(open_gateway())
+    assert len(platform.requests) == 2
+
+
+@pytest.mark.parametrize("method", sorted(QUESTIONS))
+def test_an_answer_that_breaks_off_is_none(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str
+) -> None:
+    platform.troubles = ["cut off"]
+    perform, _ = METHODS[method]
+    with pytest.raises(OutcomeUnknown):
+        perform(open_gateway())
+
+
+@pytest.mark.parametrize("trouble", ["silence", "hung up", "cut off", "500", "503"])
+@pytest.mark.parametrize("method", acts)
+def test_an_act_is_sent_once_and_its_outcome_is_unknown(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, trouble: str
+) -> None:
+    platform.troubles = [trouble]
+    perform, _ = METHODS[method]
+    with pytest.raises(OutcomeUnknown) as caught:
+        perform(open_gateway())
+    assert caught.value.retryable
+    assert len(platform.requests) == 1
+
+
+@pytest.mark.parametrize("method", sorted(QUESTIONS))
+def test_a_question_is_not_asked_for_ever(
+    platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str
+) -> None:
+    platform.troubles = ["silence"] * 20
+    perform, _ = METHODS[method]
+    with pytest.raises(OutcomeUnknown):
+        perform(open_gateway())
+    assert len(platform.requests) == 2
