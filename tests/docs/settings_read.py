@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -14,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from flask_alipay.config import Config, wants_simulator
-from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.keys import private_pem, public_pem
 from flask_alipay.settings import Settings
 
@@ -45,9 +43,6 @@ def settings_read(keys: Keys) -> set[str]:
     for merchant in merchants(keys):
         values = {f"ALIPAY_{name}": value for name, value in merchant.items()}
         Config.from_mapping(Watched(values, asked))
-    refused = {"APP_ID": "2021", "AES_KEY": "c2VjcmV0"}
-    with suppress(ConfigurationError):
-        Config.from_mapping(Watched({f"ALIPAY_{k}": v for k, v in refused.items()}, asked))
     wants_simulator(Settings(Watched({"ALIPAY_SIMULATOR": True}, asked), "ALIPAY"))
     return asked
 
@@ -58,7 +53,7 @@ def merchants(keys: Keys) -> Iterator[dict[str, Any]]:
     rsa = {"PRIVATE_KEY": private, "PUBLIC_KEY": public}
     yield {"PARTNER": "2088000000000001", "KEY": "Change this!"}
     yield {"PARTNER": "2088000000000001", "SIGN_TYPE": "RSA2", **rsa}
-    yield {"APP_ID": "2021000000000000", **rsa}
+    yield {"APP_ID": "2021000000000000", "AES_KEY": "aa4BtZ4tspm2wnXLb1ThQA==", **rsa}
     certificates = {
         "APP_CERT": certificate(keys.merchant),
         "PUBLIC_CERT": certificate(keys.alipay),

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Table
 
 import flask_alipay
-from flask_alipay import exceptions, ledger, transitions
+from flask_alipay import exceptions, transitions
 from flask_alipay.exceptions import NotificationRefused
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.simulator.deliveries import RETRY_SCHEDULE
@@ -73,13 +73,13 @@ def test_every_refusal_is_told_with_its_answer() -> None:
 def outcomes() -> set[str]:
     """Those that the ledger writes: from its table, and from its refusals."""
     quiet = {cell for cell in transitions.TRANSITIONS.values() if not transitions.events_of(cell)}
-    tree = ast.parse(Path(ledger.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / "ledger" / "ledger.py").read_text(encoding="utf-8"))
     refused = {
         node.args[1].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "_refuse"
+        and node.func.attr == "refuse"
         and isinstance(node.args[1], ast.Constant)
     }
     return {"settled", *quiet, *map(str, refused)}

@@ -236,6 +236,11 @@ def gateways(signer: Signer) -> SignedRequest:
     legacy.create_direct_pay_by_user(out_trade_no="T1001", colour="red")  # type: ignore[call-arg]
     platform = OpenApiGateway("2021000000000000", signer)
     platform.trade_wap_pay(out_trade_no="T1001", subject="Tea", total_amount=1, quit_url="https://")
+    assert_type(platform.trade_app_pay(out_trade_no="T1001", subject="Tea", total_amount=1), str)
+    assert_type(platform.trade_query(out_trade_no="T1001").total_fen, int)
+    assert_type(platform.call("alipay.x.y", {"a": 1}, app_auth_token=None), dict[str, Any])
+    # A refund without a number of its own could not be repeated.
+    platform.trade_refund(out_trade_no="T1001", refund_amount=1)  # type: ignore[call-arg]
     return platform.trade_page_pay(out_trade_no="T1001", subject="Tea", total_amount="88.88")
 
 

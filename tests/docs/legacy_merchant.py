@@ -1,0 +1,132 @@
+"""A merchant on the legacy gateway, in whose app the documentation runs. Alipay is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.notification import Notification as News
+from flask_alipay.signer import sign_content
+
+from ..mapi.alipay import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes
+
+db = SQLAlchemy()
+
+
+class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
+    pass
+
+
+class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
+    pass
+
+
+class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
+    pass
+
+
+RATES = b"20260131|120000|USD|7.1000|\n20260131|120000|JPY|0.0470|\n"
+
+
+class Played:
+    """Alipay: says yes to every service, and remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.services: list[str] = []
+
+    def answer(self, params: Mapping[str, str]) -> bytes:
+        """Answers a request that was made over HTTP."""
+        service = params["service"]
+        self.services.append(service)
+        return SPECIAL.get(service, _yes)(params)
+
+
+def _yes(params: Mapping[str, str]) -> bytes:
+    _, name, values = {**QUESTIONS, **ACTS}[params["service"]]
+    asked = {key: value for key, value in params.items() if key in values}
+    return yes(name, {**values, **asked})
+
+
+def _token(params: Mapping[str, str]) -> bytes:
+    told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
+    token = "<request_token>20260131abc</request_token>"
+    told["res_data"] = f"<direct_trade_create_res>{token}</direct_trade_create_res>"
+    sign = SIGNER.sign(sign_content(told, exclude=("sign",)))
+    return urlencode({**told, "sign": sign}).encode()
+
+
+#: What is not answered in XML like the others.
+SPECIAL: Mapping[str, Callable[[Mapping[str, str]], bytes]] = {
+    "notify_verify": lambda params: b"true",
+    "forex_rate_file": lambda params: RATES,
+    "account.page.query": lambda params: yes("account_page", PAGE_XML, inner=PAGE_INNER),
+    "alipay.wap.trade.create.direct": _token,
+}
+
+
+class LegacyMerchant:
+    """An app with the blueprint, and a namespace in which blocks run one after the other.
+
+    :param played: Alipay, to be put where the gateway asks over HTTP.
+    """
+
+    def __init__(self, played: Played, **settings: Any) -> None:
+        self._played = played
+        self.app = Flask("tea")
+        self.app.config.update(
+            SECRET_KEY="not a secret",
+            SQLALCHEMY_DATABASE_URI="sqlite://",
+            ALIPAY_PARTNER=PARTNER,
+            ALIPAY_KEY=KEY,
+            ALIPAY_SELLER_EMAIL="shop@example.com",
+            ALIPAY_SHOW_URL="https://tea.example/teas",
+            **settings,
+        )
+        db.init_app(self.app)
+        self.alipay = AlipayBlueprint(db, Payment, Refund, Notification)
+        self.app.register_blueprint(self.alipay, url_prefix="/alipay")
+        self.names: dict[str, Any] = {"app": self.app, "alipay": self.alipay, "db": db}
+        self._trades = 0
+
+    def run(self, block: str) -> set[str]:
+        """Runs a block as the page would, and returns the services that it brought about."""
+        self._played.services.clear()
+        self.names.pop("url", None)
+        exec(compile(block, "a page of the documentation", "exec"), self.names)
+        self._pay()
+        return {*self._played.services, *self._services_of(self.names.get("url"))}
+
+    def close(self) -> None:
+        with self.app.app_context():
+            db.engine.dispose()
+
+    def notification(self) -> bytes:
+        """A form such as Alipay sends."""
+        news = {"notify_id": "n1", "out_trade_no": "T1", "seller_id": PARTNER}
+        return urlencode({**news, "sign": SIGNER.sign(sign_content(news))}).encode()
+
+    def _pay(self) -> None:
+        """The payment of the block before is paid, so that the next one can go on with it."""
+        payment = self.names.get("payment")
+        if payment is None or payment.paid or payment not in db.session or db.session.new:
+            return
+        self._trades += 1
+        self.alipay.ledger().settle(
+            News(
+                out_trade_no=payment.out_trade_no,
+                trade_status="TRADE_SUCCESS",
+                total_fen=payment.total_fen,
+                currency=payment.currency,
+                trade_no=f"{2026013122001400001234560000 + self._trades}",
+                seller_id=PARTNER,
+            )
+        )
+
+    def _services_of(self, url: str | None) -> list[str]:
+        query = parse_qs(urlsplit(url or "").query)
+        return query.get("service", [])
