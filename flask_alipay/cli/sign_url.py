@@ -42,10 +42,10 @@ class TrialOrder:
     out_trade_no: str
     subject: str
     total_fen: int
-    currency: str = "CNY"
     product: str | None = None
     expires_at: None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    currency: str = "CNY"
 
 
 def sign_url_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
