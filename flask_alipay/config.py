@@ -108,13 +108,6 @@ class Config:
         transport = transport or HttpTransport(settings.number("TIMEOUT", 10.0))
         signer, gateway, merchant = build(settings, transport)
         legacy = gateway.protocol == "mapi"
-        confirms = legacy and settings.flag("NOTIFY_VERIFY", True)
-        if legacy and not confirms and signer.sign_type != "MD5":
-            logger.warning(
-                "'%s' is off: Alipay's key of the legacy gateway signs for every merchant, so a "
-                "notification of another partner's trade can name your account",
-                settings.key("NOTIFY_VERIFY"),
-            )
         return cls(
             prefix=prefix,
             protocol=gateway.protocol,
@@ -128,7 +121,7 @@ class Config:
             return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
             show_url=settings.text("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
-            notify_verify=confirms,
+            notify_verify=legacy and _confirms(settings, signer),
             simulator=simulator,
         )
 
@@ -220,6 +213,18 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
         transport=transport,
     )
     return signer, gateway, partner
+
+
+def _confirms(settings: Settings, signer: Signer) -> bool:
+    """Whether ``notify_verify`` is asked; without it and without MD5 anybody's trade may come."""
+    confirms = settings.flag("NOTIFY_VERIFY", True)
+    if not confirms and signer.sign_type != "MD5":
+        logger.warning(
+            "'%s' is off: Alipay's key of the legacy gateway signs for every merchant, so a "
+            "notification of another partner's trade can name your account",
+            settings.key("NOTIFY_VERIFY"),
+        )
+    return confirms
 
 
 def _gateway_url(settings: Settings) -> str | None:
