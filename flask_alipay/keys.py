@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from .exceptions import KeyFormatError
 
-# What cryptography raises for input that it cannot load; TypeError is an encrypted private key.
-_UNLOADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+# What cryptography raises for input that it cannot load; TypeError is an encrypted private key,
+# KeyError a name in a certificate that is of no kind of text.
+_UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
@@ -139,11 +140,8 @@ def root_certificate_sn(bundle: str | bytes) -> str:
     :param bundle: PEM text with one certificate or several.
     :raises KeyFormatError: if no certificate in it counts.
     """
-    numbers = []
-    for label, body in _PEM.findall(_text(bundle)):
-        certificate = _certificate(body) if label == "CERTIFICATE" else None
-        if certificate is not None:
-            numbers.append(_sn(certificate))
+    bodies = [body for label, body in _PEM.findall(_text(bundle)) if label == "CERTIFICATE"]
+    numbers = [number for body in bodies if (number := _rsa_sn(body)) is not None]
     if not numbers:
         raise KeyFormatError("expected Alipay's root certificates, got none signed with RSA")
     return "_".join(numbers)
@@ -168,14 +166,14 @@ def _public_key(der: bytes) -> rsa.RSAPublicKey:
     return key
 
 
-def _certificate(body: str) -> x509.Certificate | None:
-    """One certificate of the root bundle, or ``None`` where it cannot count."""
+def _rsa_sn(body: str) -> str | None:
+    """The number of one certificate of the root bundle, ``None`` where it does not count."""
     try:
         certificate = x509.load_der_x509_certificate(base64.b64decode(body))
         oid = certificate.signature_algorithm_oid.dotted_string
+        return _sn(certificate) if oid.startswith(_RSA_SIGNATURE_OID) else None
     except _UNLOADABLE:
         return None
-    return certificate if oid.startswith(_RSA_SIGNATURE_OID) else None
 
 
 def _sn(certificate: x509.Certificate) -> str:

@@ -12,7 +12,7 @@ from flask import Blueprint, current_app, has_request_context, request, url_for
 from .. import signals
 from ..cli import attach
 from ..config import Config
-from ..exceptions import BadToken, NotificationRefused
+from ..exceptions import BadToken, InvalidParameter, NotificationRefused
 from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
@@ -346,8 +346,11 @@ class AlipayBlueprint(Blueprint):
         return url_for(state.endpoint_of(route), token=token, bank=bank)
 
     def outside_url(self, route: str) -> str:
-        """Returns the absolute URL of one of our routes, as Alipay is to know it."""
-        return url_for(self.state.endpoint_of(route), _external=True)
+        """Returns the absolute URL of one of our routes, as Alipay is to know it.
+
+        :raises InvalidParameter: if the host that the browser names is none.
+        """
+        return _absolute(self.state.endpoint_of(route))
 
     def at_simulator(self, signed: SignedRequest) -> SignedRequest:
         """Returns a request as it has to be sent: the embedded simulator is where this site is."""
@@ -356,4 +359,11 @@ class AlipayBlueprint(Blueprint):
             return signed
         if signed.gateway_url == getattr(self.gateway, "wap_gateway_url", None):
             gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
-        return replace(signed, gateway_url=url_for(gateway, _external=True))
+        return replace(signed, gateway_url=_absolute(gateway))
+
+
+def _absolute(endpoint: str) -> str:
+    try:
+        return url_for(endpoint, _external=True)
+    except ValueError:  # some releases of Werkzeug take any text for a host
+        raise InvalidParameter("host", "of the request is none") from None
