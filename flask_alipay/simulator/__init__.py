@@ -18,7 +18,7 @@ The rooms, in the order in which they build on each other:
     notifications, repeated until they are heard
 ``simulator``
     all of it together
-``pages``
+``responses``, ``gateways``, ``pages``
     all of it on the web
 """
 

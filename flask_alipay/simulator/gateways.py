@@ -1,0 +1,76 @@
+"""The gateways on the web: their addresses, and a request's raw bytes from query and body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from .answers import Answer
+from .responses import page, plain, respond
+from .wire import MOST_BYTES, RawForm, Unreadable
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
+    """Adds the addresses to which a merchant's server, its buyer's browser and its app turn.
+
+    :param blueprint: the simulator's.
+    :param simulator: does the work; the addresses only speak HTTP.
+    """
+    views = _Gateways(simulator)
+    blueprint.add_url_rule("/gateway.do", "gateway", views.gateway, methods=["GET", "POST"])
+    blueprint.add_url_rule(
+        "/service/rest.htm", "wap_gateway", views.wap_gateway, methods=["GET", "POST"]
+    )
+    blueprint.add_url_rule(
+        "/mobile/<any(pay, cancel):wish>", "mobile", views.mobile, methods=["POST"]
+    )
+
+
+class _Gateways:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def gateway(self) -> BaseResponse:
+        """Takes a request of the merchant's, brought by its server or by a browser."""
+        return _answered(self._simulator.answer)
+
+    def wap_gateway(self) -> BaseResponse:
+        """Takes a request to the older gateway for phones."""
+        return _answered(self._simulator.answer_wap)
+
+    def mobile(self, wish: str) -> BaseResponse:
+        """Takes an app's order string, as it is, and does what its buyer wants."""
+        order_string = request.stream.read(MOST_BYTES)
+        return respond(self._simulator.pay_in_app(order_string, cancel=wish == "cancel"))
+
+
+def _answered(answer: Callable[[RawForm], Answer]) -> BaseResponse:
+    body = _form_body()
+    if body is None or len(request.query_string) > MOST_BYTES:
+        return page("message.html", 413, topic="large")
+    try:
+        form = RawForm(request.query_string, body)
+    except Unreadable as error:
+        return plain(f"The request {error}.", 400)
+    return respond(answer(form))
+
+
+def _form_body() -> bytes | None:
+    """The raw body of a form, nothing for anything else, ``None`` if it is too large.
+
+    Must come before anything that makes Flask parse the form, which would read it as UTF-8.
+    """
+    if request.method != "POST" or request.mimetype not in (_FORM, ""):
+        return b""
+    if (request.content_length or 0) > MOST_BYTES:
+        return None
+    body = request.stream.read(MOST_BYTES + 1)
+    return None if len(body) > MOST_BYTES else body

@@ -1,0 +1,85 @@
+"""Answers and pages as HTTP responses: what the gateways' and the buyer's rooms have in common."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from .answers import Answer, ErrorPage, JsonText, PlainText, ToBatch, ToCashier, XmlText
+from .wording import LANGUAGES, wording
+
+
+def respond(answer: Answer) -> BaseResponse:
+    """Returns what a gateway answers, to a server or to a browser."""
+    if isinstance(answer, ToCashier):
+        cashier = url_for(".cashier", cashier_id=answer.trade.cashier_id)
+        return unkept(redirect(cashier, 303))
+    if isinstance(answer, ToBatch):
+        return unkept(redirect(url_for(".batch", batch_id=answer.batch.batch_id), 303))
+    if isinstance(answer, XmlText):
+        content_type = f"text/xml;charset={answer.charset}"
+        return unkept(Response(answer.body, content_type=content_type))
+    if isinstance(answer, PlainText):
+        return plain(answer.text, 200)
+    if isinstance(answer, JsonText):
+        body = answer.text.encode(answer.charset)
+        return unkept(Response(body, content_type=f"application/json;charset={answer.charset}"))
+    return _error_page(answer)
+
+
+def _error_page(error: ErrorPage) -> BaseResponse:
+    return page(
+        "error.html",
+        400,
+        code=error.code,
+        meaning=error.meaning[LANGUAGES.index(language())],
+        detail=error.detail,
+        shop_url=error.shop_url,
+    )
+
+
+def page(template: str, status: int = 200, **context: Any) -> BaseResponse:
+    """Returns one of the simulator's pages, in the browser's language.
+
+    :param template: its name below ``alipay_simulator``.
+    :param context: what the template asks for besides ``nonce``, ``lang`` and ``text``.
+    """
+    nonce = secrets.token_urlsafe(16)
+    chosen = language()
+    html = render_template(
+        f"alipay_simulator/{template}",
+        nonce=nonce,
+        lang=chosen,
+        text=wording(chosen),
+        **context,
+    )
+    response = make_response(html, status)
+    # No limit on form-action's host: browsers apply it to the redirect after the form as well, and
+    # that one leads to the shop, wherever it is.
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+        "img-src data:; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'self'"
+    )
+    response.headers["Vary"] = "Accept-Language"
+    return unkept(response)
+
+
+def plain(text: str, status: int) -> BaseResponse:
+    """Returns a bare text."""
+    return unkept(Response(text, status, content_type="text/plain; charset=utf-8"))
+
+
+def unkept(response: BaseResponse) -> BaseResponse:
+    """Returns the response for nobody to keep: a page's address is for the buyer alone."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    return response
+
+
+def language() -> str:
+    """Returns the language of the pages that the browser likes best."""
+    return request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
