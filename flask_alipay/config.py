@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from .exceptions import KeyFormatError
 from .settings import Settings
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
-from .transport import HttpTransport, Transport
+from .transport import HttpTransport, PlatformTransport, Transport
 
 logger = logging.getLogger("flask_alipay")
 
@@ -81,7 +81,7 @@ class Config:
         mapping: Mapping[str, Any],
         prefix: str = "ALIPAY",
         *,
-        transport: Transport | None = None,
+        transport: PlatformTransport | None = None,
         simulator: bool = False,
     ) -> Config:
         """Reads and checks the settings of one prefix.
@@ -169,7 +169,7 @@ def _protocol(settings: Settings) -> str:
     return "openapi" if app_id else "mapi"
 
 
-def _openapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
+def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, Gateway, str]:
     from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
 
     app_id = settings.required("APP_ID")

@@ -7,15 +7,17 @@ what does something: it is sent once, whatever happens, unless it is said to be 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
-from .exceptions import InvalidParameter, OutcomeUnknown
+from .exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 from .signer import codec
 
 if TYPE_CHECKING:
     import requests
+
+_PIECE = 64 * 1024
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -51,6 +53,21 @@ class Transport(Protocol):
         into the URL as well.
 
         :param repeatable: the form is a question after all, and may be sent again.
+        """
+
+
+class PlatformTransport(Transport, Protocol):
+    """What the open platform's client needs beyond a :class:`Transport`."""
+
+    def download(self, url: str, into: IO[bytes], most: int) -> int:
+        """Fetches a file, piece by piece, and writes it.
+
+        :param url: its address, with all that it takes.
+        :param into: where it is written to; after an error it holds a part of it.
+        :param most: the most bytes to take.
+        :returns: how many it has.
+        :raises GatewayError: if it has more.
+        :raises OutcomeUnknown: if it does not come, or not whole, or a page comes in its place.
         """
 
 
@@ -92,6 +109,27 @@ class HttpTransport:
             data=encoded(params, charset),
             headers={"Content-Type": f"{FORM}; charset={codec(charset)}"},
         )
+
+    def download(self, url: str, into: IO[bytes], most: int) -> int:
+        """Fetches a file, once: see :class:`PlatformTransport`.
+
+        :raises GatewayError: if it has more than ``most`` bytes.
+        :raises OutcomeUnknown: if it does not come, or not whole, or a page comes in its place.
+        """
+        import requests
+
+        session = self._session(repeat=False)
+        try:
+            with session.get(
+                url, timeout=self._timeout, allow_redirects=False, stream=True
+            ) as response:
+                if response.status_code != 200 or is_page(response.headers.get("Content-Type")):
+                    raise OutcomeUnknown(
+                        f"there is no such file (HTTP status {response.status_code})"
+                    )
+                return copied(response.iter_content(_PIECE), into, most)
+        except requests.RequestException as error:
+            raise OutcomeUnknown(f"the file did not come ({type(error).__name__})") from None
 
     def _answer(self, method: str, url: str, repeat: bool, **request: Any) -> bytes:
         import requests
@@ -140,6 +178,25 @@ def encoded(params: Mapping[str, str], charset: str) -> bytes:
 def in_the_url(params: Mapping[str, str]) -> dict[str, str]:
     """Returns the parameters of a form that the URL has to name as well: those of its charset."""
     return {name: params[name] for name in _CHARSET_NAMES if name in params}
+
+
+def is_page(content_type: str | None) -> bool:
+    """Tells whether what comes is a page for people, as errors are, and no file."""
+    return (content_type or "").partition(";")[0].strip().lower() == "text/html"
+
+
+def copied(pieces: Iterable[bytes], into: IO[bytes], most: int) -> int:
+    """Writes a file's pieces as they come, and returns how many bytes they had.
+
+    :raises GatewayError: if they have more than ``most``.
+    """
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > most:
+            raise GatewayError(f"the file has more than {most} bytes")
+        into.write(piece)
+    return size
 
 
 def _new_session(repeat: bool) -> requests.Session:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from werkzeug.test import Client, TestResponse
@@ -18,7 +18,7 @@ from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..mapi import MapiGateway
 from ..settings import Settings
 from ..simulator import Simulator
-from ..transport import FORM, encoded, in_the_url
+from ..transport import FORM, copied, encoded, in_the_url, is_page
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -95,6 +95,14 @@ class InProcess:
             content_type=FORM,
         )
         return _body(response)
+
+    def download(self, url: str, into: IO[bytes], most: int) -> int:
+        """Fetches a file of the simulator's, likewise."""
+        parts = urlsplit(url)
+        with self._client().get(parts.path, query_string=parts.query) as response:
+            if response.status_code != 200 or is_page(response.content_type):
+                raise OutcomeUnknown(f"there is no such file (status {response.status_code})")
+            return copied(response.iter_encoded(), into, most)
 
     def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
         """Delivers one of the simulator's notifications."""

@@ -152,6 +152,31 @@ def amount(node: Mapping[str, Any], name: str) -> int | None:
         raise OutcomeUnknown(f"the gateway's answer cannot be read: {error}") from None
 
 
+def check_same(node: Mapping[str, Any], name: str, asked: str | None) -> None:
+    """Checks that the answer is about what was asked: a signature says not to what it answers.
+
+    :raises OutcomeUnknown: otherwise.
+    """
+    if word(node, name) != asked:
+        raise OutcomeUnknown(f"the gateway answered about another {name}")
+
+
+def must(node: Mapping[str, Any], name: str) -> str:
+    """Reads a text that has to be there.
+
+    :raises OutcomeUnknown: if it is not.
+    """
+    value = word(node, name)
+    if not value:
+        raise missing(name)
+    return value
+
+
+def missing(name: str) -> OutcomeUnknown:
+    """Returns the error for an answer that lacks something."""
+    return OutcomeUnknown(f"the gateway's answer cannot be read: it has no {name}")
+
+
 def _members(text: str) -> dict[str, str]:
     """The members of the envelope, each as the text that it is."""
     found: dict[str, str] = {}

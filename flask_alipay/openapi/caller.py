@@ -11,9 +11,9 @@ from ..exceptions import InvalidParameter, OutcomeUnknown
 from ..fields import Field, convert, pattern, text, url
 from ..signed_request import SignedRequest, sign_request
 from ..signer import Signer, codec
-from ..transport import HttpTransport, Transport
+from ..transport import HttpTransport, PlatformTransport
 from .answers import read_answer, word
-from .content import biz_content, checked
+from .content import ContentField, biz_content, checked
 
 #: Where the open platform lives.
 PRODUCTION = "https://openapi.alipay.com/gateway.do"
@@ -49,7 +49,7 @@ class Method(NamedTuple):
 
     name: str
     #: The fields that have a limit.
-    fields: Mapping[str, Field]
+    fields: Mapping[str, ContentField]
     #: Those that have to be there.
     required: tuple[str, ...] = ()
     #: Those of which one has to be there.
@@ -75,7 +75,7 @@ class Caller:
         root_cert_sn: str | None = None,
         alipay_cert_sns: Collection[str] = (),
         aes_key: str | None = None,
-        transport: Transport | None = None,
+        transport: PlatformTransport | None = None,
     ) -> None:
         self.app_id = app_id
         self.charset = charset
@@ -96,7 +96,7 @@ class Caller:
             from .aes import ContentCipher  # few encrypt
 
             self._cipher = ContentCipher(aes_key)
-        self._transport: Transport = HttpTransport() if transport is None else transport
+        self._transport: PlatformTransport = HttpTransport() if transport is None else transport
 
     def call(
         self,

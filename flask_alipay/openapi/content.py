@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..china_time import to_china
 from ..exceptions import InvalidParameter
-from ..fields import Field, pattern
+from ..fields import pattern
 from ..limits import HIDDEN_FIELD
+
+#: As a :data:`~flask_alipay.fields.Field`, but what it returns may be more than a text.
+ContentField: TypeAlias = Callable[[str, Any, str], Any]
 
 #: The shop's number of an order or a refund that exists: others' orders are numbered with hyphens.
 number = pattern(r"[A-Za-z0-9_\-]{1,64}", "1 to 64 letters, digits or one of _ -")
@@ -31,13 +34,44 @@ def moment(name: str, value: Any, charset: str) -> str:
     )(name, value, charset)
 
 
+def single(
+    table: Mapping[str, ContentField], *, required: Sequence[str] = (), one_of: Sequence[str] = ()
+) -> ContentField:
+    """A field that has fields of its own; they are blamed as ``payee_info.name``.
+
+    Takes what :func:`checked` takes.
+    """
+
+    def field(name: str, value: Any, charset: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise InvalidParameter(name, "must be a mapping of names to values")
+        return checked(table, value, charset, required=required, one_of=one_of, within=f"{name}.")
+
+    return field
+
+
+def several(
+    table: Mapping[str, ContentField], *, required: Sequence[str] = (), one_of: Sequence[str] = ()
+) -> ContentField:
+    """A list of what :func:`single` is one of; blamed as ``royalty_parameters[0].amount``."""
+    one = single(table, required=required, one_of=one_of)
+
+    def field(name: str, value: Any, charset: str) -> list[Any]:
+        if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Sequence):
+            raise InvalidParameter(name, "must be a list of mappings")
+        return [one(f"{name}[{number}]", item, charset) for number, item in enumerate(value)]
+
+    return field
+
+
 def checked(
-    table: Mapping[str, Field],
+    table: Mapping[str, ContentField],
     values: Mapping[str, Any],
     charset: str,
     *,
     required: Sequence[str] = (),
     one_of: Sequence[str] = (),
+    within: str = "",
 ) -> dict[str, Any]:
     """Checks the fields of a method. ``None`` is one that was not given.
 
@@ -46,17 +80,18 @@ def checked(
     :param charset: the request's charset.
     :param required: the fields that have to be there.
     :param one_of: those of which one has to be there.
+    :param within: what stands before their names in a message: ``payee_info.``.
     :raises InvalidParameter: names the field at fault.
     :raises TypeError: for a ``float`` amount.
     """
     given = {name: value for name, value in values.items() if value is not None}
     for name in required:
         if name not in given:
-            raise InvalidParameter(name, "is required")
+            raise InvalidParameter(f"{within}{name}", "is required")
     if one_of and given.keys().isdisjoint(one_of):
-        raise InvalidParameter(one_of[0], f"or {' or '.join(one_of[1:])} is required")
+        raise InvalidParameter(f"{within}{one_of[0]}", f"or {' or '.join(one_of[1:])} is required")
     return {
-        name: table[name](name, value, charset) if name in table else _unknown(name, value)
+        name: table.get(name, _unknown)(f"{within}{name}", value, charset)
         for name, value in given.items()
     }
 
@@ -79,7 +114,7 @@ def biz_content(content: Mapping[str, Any], charset: str) -> str:
         raise InvalidParameter("biz_content", "holds something that JSON does not have") from None
 
 
-def _unknown(name: str, value: Any) -> Any:
+def _unknown(name: str, value: Any, charset: str) -> Any:
     """A field that is not in the table is passed on, but none may hide another."""
     if isinstance(value, str) and HIDDEN_FIELD.search(value):
         raise InvalidParameter(name, "must not hold what looks like another field (&name=)")

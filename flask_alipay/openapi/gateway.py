@@ -13,9 +13,12 @@ from ..exceptions import InvalidParameter
 from ..limits import check_choice
 from ..signed_request import SignedRequest
 from ..signer import sign_content
+from .bill_download import BillDownload
 from .content import biz_content
 from .payments import APP, PRODUCTS, Product, payment_content
 from .refunds import Refunds
+from .settlements import Settlements
+from .transfers import Transfers
 
 #: Where the open platform's sandbox lives; the older name's certificate has expired.
 SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
@@ -23,7 +26,7 @@ SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
-class OpenApiGateway(Refunds):
+class OpenApiGateway(Refunds, Settlements, Transfers, BillDownload):
     """The open platform for one application: one method for each of Alipay's, named as it.
 
     What a browser or an app brings to Alipay is returned signed and not sent. What is performed

@@ -11,9 +11,9 @@ from typing import Any
 from ..china_time import from_china
 from ..fields import amount, text
 from . import answers, content
-from .answers import word
+from .answers import check_same, missing, word
 from .caller import Method
-from .trades import EITHER, NUMBERS, Trades, check_same, missing
+from .trades import EITHER, NUMBERS, Trades
 
 REFUND = Method(
     "alipay.trade.refund",

@@ -9,19 +9,21 @@ from decimal import Decimal
 from typing import Any
 
 from ..china_time import from_china
-from ..exceptions import OutcomeUnknown
-from ..fields import Field, amount, text, timeout
+from ..fields import amount, text, timeout
 from . import answers, content
-from .answers import word
+from .answers import check_same, missing, must, word
 from .caller import Caller, Method
 from .payments import FIELDS, REQUIRED, check_channels
 
 #: The two numbers of a trade; Alipay's wins.
-NUMBERS: Mapping[str, Field] = {"out_trade_no": content.number, "trade_no": content.trade_no}
+NUMBERS: Mapping[str, content.ContentField] = {
+    "out_trade_no": content.number,
+    "trade_no": content.trade_no,
+}
 #: One of them says which trade is meant.
 EITHER = ("out_trade_no", "trade_no")
 
-_MADE: Mapping[str, Field] = {
+_MADE: Mapping[str, content.ContentField] = {
     **FIELDS,
     "seller_id": content.account,
     "discountable_amount": amount,
@@ -258,28 +260,3 @@ class Trades(Caller):
         node = self._do(method, values)
         check_same(node, "out_trade_no", values["out_trade_no"])
         return node
-
-
-def check_same(node: Mapping[str, Any], name: str, asked: str | None) -> None:
-    """Checks that the answer is about what was asked: a signature says not to what it answers.
-
-    :raises OutcomeUnknown: otherwise.
-    """
-    if word(node, name) != asked:
-        raise OutcomeUnknown(f"the gateway answered about another {name}")
-
-
-def must(node: Mapping[str, Any], name: str) -> str:
-    """Reads a text that has to be there.
-
-    :raises OutcomeUnknown: if it is not.
-    """
-    value = word(node, name)
-    if not value:
-        raise missing(name)
-    return value
-
-
-def missing(name: str) -> OutcomeUnknown:
-    """Returns the error for an answer that lacks something."""
-    return OutcomeUnknown(f"the gateway's answer cannot be read: it has no {name}")

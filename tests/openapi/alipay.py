@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any
 
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.openapi import OpenApiGateway
@@ -32,6 +32,9 @@ class Alipay:
         self.node = node
         self.envelope = envelope
         self.asked: list[tuple[str, dict[str, str], str, bool]] = []
+        #: What is downloaded, and from where it was.
+        self.file = b"PK"
+        self.fetched: list[str] = []
         self._keys = keys
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
@@ -51,6 +54,10 @@ class Alipay:
         if isinstance(self.node, bytes):
             return self.node
         return answer(params["method"], self.node, **{"signer": self.signer, **self.envelope})
+
+    def download(self, url: str, into: IO[bytes], most: int) -> int:
+        self.fetched.append(url)
+        return into.write(self.file)
 
     def gateway(self, **options: Any) -> OpenApiGateway:
         """A shop that asks it."""
@@ -138,6 +145,28 @@ REFUND_QUERY = {
     "refund_status": "REFUND_SUCCESS",
     "total_amount": "88.88",
 }
+ORDER_ID = "20260131110070000006210024965252"
+TRANSFER = {
+    **DONE,
+    "out_biz_no": "T1",
+    "order_id": ORDER_ID,
+    "pay_fund_order_id": "20260131110070001506210025020488",
+    "status": "SUCCESS",
+    "trans_date": "2026-01-31 12:00:00",
+}
+TRANSFER_QUERY = {
+    **DONE,
+    "out_biz_no": "T1",
+    "order_id": ORDER_ID,
+    "pay_fund_order_id": "20260131110070001506210025020488",
+    "status": "SUCCESS",
+    "pay_date": "2026-01-31 12:00:00",
+    "trans_amount": "8.88",
+    "order_fee": "0.00",
+}
+PAYEE = {"identity": "2088000000000002", "identity_type": "ALIPAY_USER_ID"}
+ROYALTIES = [{"trans_in": "2088000000000003", "amount": "1.00", "desc": "分账"}]
+BILL_URL = "https://dwbillcenter.alipay.com/downloadBillFile.resource?fileId=1&bizDates=20260131"
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
 
 Ask = Callable[[OpenApiGateway], Any]
@@ -166,12 +195,37 @@ METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
         lambda g: g.trade_create(**ORDER, buyer_id="2088000000000002"),
         {**DONE, **NUMBERS},
     ),
+    "alipay.trade.order.settle": (
+        lambda g: g.trade_order_settle(
+            out_request_no="S1", trade_no=TRADE_NO, royalty_parameters=ROYALTIES
+        ),
+        {**DONE, "trade_no": TRADE_NO, "settle_no": "20260131002530020077000000000001"},
+    ),
+    "alipay.fund.trans.uni.transfer": (
+        lambda g: g.fund_trans_uni_transfer(out_biz_no="T1", trans_amount="8.88", payee_info=PAYEE),
+        TRANSFER,
+    ),
+    "alipay.fund.trans.common.query": (
+        lambda g: g.fund_trans_common_query(out_biz_no="T1"),
+        TRANSFER_QUERY,
+    ),
+    "alipay.data.dataservice.bill.downloadurl.query": (
+        lambda g: g.data_dataservice_bill_downloadurl_query(
+            bill_type="trade", bill_date="2026-01-31"
+        ),
+        {**DONE, "bill_download_url": BILL_URL, "bill_file_code": "SOME"},
+    ),
     "alipay.some.method": (
         lambda g: g.call("alipay.some.method", {"a": "茶"}),
         {**DONE, "b": "龙井/茶", "c": 8.88, "d": [{"}": '"{'}]},
     ),
 }
 #: Those that change nothing.
-QUESTIONS = {"alipay.trade.query", "alipay.trade.fastpay.refund.query"}
+QUESTIONS = {
+    "alipay.trade.query",
+    "alipay.trade.fastpay.refund.query",
+    "alipay.fund.trans.common.query",
+    "alipay.data.dataservice.bill.downloadurl.query",
+}
 
 LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")

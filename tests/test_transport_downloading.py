@@ -1,0 +1,95 @@
+"""A file is fetched piece by piece, whole or not at all, and never more of it than was allowed."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from flask_alipay.exceptions import GatewayError, OutcomeUnknown
+from flask_alipay.transport import HttpTransport
+
+FILE = b"PK\x03\x04" + bytes(range(256)) * 1000
+
+
+class Files:
+    """A place on this machine where files are; what goes wrong is in their names."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.requests.append((self.path, dict(self.headers)))
+                name = self.path.partition("?")[0].strip("/")
+                self.send_response(int(name) if name.isdigit() else 200)
+                if name == "302":
+                    self.send_header("Location", "/elsewhere")
+                kind = "text/html; charset=GBK" if name == "page" else "application/zip"
+                self.send_header("Content-Type", kind)
+                if name != "endless":
+                    self.send_header("Content-Length", str(len(FILE)))
+                self.end_headers()
+                self.wfile.write(FILE[:-1] if name == "cut" else FILE)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    files = Files()
+    thread = threading.Thread(target=files.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield files
+    files.server.shutdown()
+    files.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    transport = HttpTransport(10)
+    yield transport
+    transport._session(repeat=False).close()
+
+
+@pytest.mark.parametrize("name", ["file", "endless"])
+def test_a_file_comes_whole(files: Files, transport: HttpTransport, name: str) -> None:
+    into = io.BytesIO()
+    assert transport.download(f"{files.url}/{name}?id=%2F1", into, len(FILE)) == len(FILE)
+    assert into.getvalue() == FILE
+    [(path, headers)] = files.requests
+    assert path == f"/{name}?id=%2F1"
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize("name", ["cut", "page", "302", "404", "500"])
+def test_what_is_no_whole_file_is_none(files: Files, transport: HttpTransport, name: str) -> None:
+    with pytest.raises(OutcomeUnknown) as caught:
+        transport.download(f"{files.url}/{name}?id=s3cr3t", io.BytesIO(), len(FILE))
+    assert "s3cr3t" not in str(caught.value)
+    assert len(files.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["file", "endless"])
+def test_no_more_is_taken_than_was_allowed(
+    files: Files, transport: HttpTransport, name: str
+) -> None:
+    into = io.BytesIO()
+    with pytest.raises(GatewayError, match=f"more than {len(FILE) - 1} bytes") as caught:
+        transport.download(f"{files.url}/{name}", into, len(FILE) - 1)
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert len(into.getvalue()) < len(FILE)
+
+
+def test_a_place_that_does_not_answer_has_no_file(transport: HttpTransport) -> None:
+    with pytest.raises(OutcomeUnknown, match="did not come"):
+        transport.download("http://127.0.0.1:9/s3cr3t", io.BytesIO(), 10)
