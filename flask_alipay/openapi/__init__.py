@@ -1,10 +1,10 @@
 """The open platform, ``openapi.alipay.com/gateway.do``: one method for each ``alipay.trade.*``.
 
-:mod:`~flask_alipay.openapi.gateway` is the door. Behind it: single trades (``trades``), what goes
-back (``refunds``) or on (``settlements``, ``transfers``), where the bill is (``bill_download``) and
-the payments that a buyer's browser or app brings to Alipay (``payments``). ``caller`` signs and
-asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and reads, ``refusals``
-are Alipay's no, ``aes`` encrypts.
+:mod:`~flask_alipay.openapi.gateway` is the door. Behind it: single trades (``trades``, ``till``),
+what goes back (``refunds``) or on (``settlements``, ``transfers``), where the bill is
+(``bill_download``) and the payments that a buyer's browser or app brings to Alipay (``payments``).
+``caller`` signs and asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and
+reads, ``refusals`` are Alipay's no, ``aes`` encrypts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from .gateway import OpenApiGateway as OpenApiGateway
 from .refunds import RefundQueryAnswer as RefundQueryAnswer
 from .refunds import TradeRefundAnswer as TradeRefundAnswer
 from .settlements import OrderSettleAnswer as OrderSettleAnswer
+from .till import Patience as Patience
+from .till import TillAnswer as TillAnswer
+from .till import TradePayAnswer as TradePayAnswer
 from .trades import TradeCancelAnswer as TradeCancelAnswer
 from .trades import TradeCloseAnswer as TradeCloseAnswer
 from .trades import TradeCreateAnswer as TradeCreateAnswer

@@ -56,6 +56,8 @@ class Method(NamedTuple):
     one_of: tuple[str, ...] = ()
     #: Whether it changes nothing, and may be asked again where no answer comes.
     question: bool = False
+    #: The codes that are a yes.
+    done: tuple[str, ...] = (_DONE,)
 
 
 class Caller:
@@ -147,7 +149,7 @@ class Caller:
         )
         request = self._request(method.name, content, common)
         node = self._performed(request, repeatable=method.question)
-        if word(node, "code") != _DONE:
+        if word(node, "code") not in method.done:
             raise OutcomeUnknown(f"Alipay does not say whether {method.name} is done")
         return node
 

@@ -18,6 +18,7 @@ from .content import biz_content
 from .payments import APP, PRODUCTS, Product, payment_content
 from .refunds import Refunds
 from .settlements import Settlements
+from .till import Till
 from .transfers import Transfers
 
 #: Where the open platform's sandbox lives; the older name's certificate has expired.
@@ -26,7 +27,7 @@ SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
-class OpenApiGateway(Refunds, Settlements, Transfers, BillDownload):
+class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     """The open platform for one application: one method for each of Alipay's, named as it.
 
     What a browser or an app brings to Alipay is returned signed and not sent. What is performed

@@ -23,7 +23,8 @@ NUMBERS: Mapping[str, content.ContentField] = {
 #: One of them says which trade is meant.
 EITHER = ("out_trade_no", "trade_no")
 
-_MADE: Mapping[str, content.ContentField] = {
+#: The fields of a trade that the shop makes.
+MADE: Mapping[str, content.ContentField] = {
     **FIELDS,
     "seller_id": content.account,
     "discountable_amount": amount,
@@ -37,11 +38,11 @@ QUERY = Method("alipay.trade.query", NUMBERS, one_of=EITHER, question=True)
 CLOSE = Method("alipay.trade.close", {**NUMBERS, "operator_id": text(28)}, one_of=EITHER)
 CANCEL = Method("alipay.trade.cancel", NUMBERS, one_of=EITHER)
 PRECREATE = Method(
-    "alipay.trade.precreate", {**_MADE, "qr_code_timeout_express": timeout}, required=REQUIRED
+    "alipay.trade.precreate", {**MADE, "qr_code_timeout_express": timeout}, required=REQUIRED
 )
 CREATE = Method(
     "alipay.trade.create",
-    {**_MADE, "buyer_id": content.account, "buyer_open_id": text(128)},
+    {**MADE, "buyer_id": content.account, "buyer_open_id": text(128)},
     required=REQUIRED,
     one_of=("buyer_id", "buyer_open_id"),
 )

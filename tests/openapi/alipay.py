@@ -167,6 +167,17 @@ TRANSFER_QUERY = {
 PAYEE = {"identity": "2088000000000002", "identity_type": "ALIPAY_USER_ID"}
 ROYALTIES = [{"trans_in": "2088000000000003", "amount": "1.00", "desc": "分账"}]
 BILL_URL = "https://dwbillcenter.alipay.com/downloadBillFile.resource?fileId=1&bizDates=20260131"
+AUTH_CODE = "289123456789012345"
+PAID = {
+    **DONE,
+    **NUMBERS,
+    "buyer_logon_id": "龙***@example.com",
+    "buyer_pay_amount": "80.00",
+    "buyer_user_id": "2088000000000002",
+    "gmt_payment": "2026-01-31 12:00:01",
+    "receipt_amount": "88.00",
+    "total_amount": "88.88",
+}
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
 
 Ask = Callable[[OpenApiGateway], Any]
@@ -195,6 +206,7 @@ METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
         lambda g: g.trade_create(**ORDER, buyer_id="2088000000000002"),
         {**DONE, **NUMBERS},
     ),
+    "alipay.trade.pay": (lambda g: g.trade_pay(**ORDER, auth_code=AUTH_CODE), PAID),
     "alipay.trade.order.settle": (
         lambda g: g.trade_order_settle(
             out_request_no="S1", trade_no=TRADE_NO, royalty_parameters=ROYALTIES

@@ -1,0 +1,276 @@
+"""At the till: the buyer shows a code, the shop reads it, and waits until the money is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ..china_time import from_china
+from ..exceptions import GatewayError, OutcomeUnknown
+from ..fields import pattern, text
+from ..money import to_fen
+from ..trade_status import TradeStatus
+from . import answers, content
+from .answers import check_same, must, word
+from .caller import Method
+from .payments import REQUIRED, check_channels
+from .trades import MADE, TradeCancelAnswer, TradeQueryAnswer, Trades
+
+#: The buyer has to confirm on the phone first.
+_CONFIRMING = "10003"
+_PAID = (TradeStatus.TRADE_SUCCESS, TradeStatus.TRADE_FINISHED)
+_HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
+
+_BAR_CODE = pattern(
+    r"(?:2[5-9]|30)[0-9]{14,22}", "the buyer's code, 16 to 24 digits that begin with 25 to 30"
+)
+
+PAY = Method(
+    "alipay.trade.pay",
+    {**MADE, "scene": text(32), "auth_code": text(64), "buyer_id": content.account},
+    required=(*REQUIRED, "scene", "auth_code"),
+    done=("10000", _CONFIRMING),
+)
+
+
+@dataclass(frozen=True)
+class TradePayAnswer:
+    """What Alipay says at once. Amounts are in fen, times are aware UTC."""
+
+    #: Whether it is paid; if not, the buyer has to confirm first, and may or may not.
+    paid: bool
+    #: The shop's number of the order.
+    out_trade_no: str
+    #: Alipay's number of the trade.
+    trade_no: str | None
+    #: What it costs.
+    total_fen: int | None
+    #: What the shop gets of it, and what the buyer pays.
+    receipt_fen: int | None
+    buyer_pay_fen: int | None
+    #: When it was paid.
+    paid_at: datetime | None
+    #: Who pays: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
+    buyer_id: str | None = field(repr=False)
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class TillAnswer:
+    """How a payment at the till ended. Amounts are in fen, times are aware UTC."""
+
+    #: Whether the shop has the money. If not, it will not get it: the trade is closed.
+    paid: bool
+    #: The shop's number of the order.
+    out_trade_no: str
+    #: Alipay's number of the trade; ``None`` where none came of it.
+    trade_no: str | None
+    #: What was paid.
+    total_fen: int | None
+    #: When it was paid.
+    paid_at: datetime | None
+    #: Who paid.
+    buyer_id: str | None = field(repr=False)
+    #: How it was taken back at the end of our patience: ``close``, or ``refund`` if the buyer had
+    #: paid in between. ``None`` if it was not, or if there was nothing to take back.
+    action: str | None
+    #: The whole last node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait at the till."""
+
+    #: Seconds that the buyer has to confirm.
+    seconds: float = 30.0
+    #: Seconds between two questions.
+    interval: float = 3.0
+    #: Seconds to try to take the trade back after that.
+    cancel_seconds: float = 30.0
+    #: The clock, in seconds.
+    monotonic: Callable[[], float] = time.monotonic
+    #: Lets time pass.
+    sleep: Callable[[float], object] = time.sleep
+
+    def turns(self, seconds: float) -> Iterator[None]:
+        """Takes turns, an interval apart, until the seconds are over; there is always one."""
+        deadline = self.monotonic() + seconds
+        while True:
+            yield
+            if self.monotonic() + self.interval > deadline:
+                return
+            self.sleep(self.interval)
+
+
+class Till(Trades):
+    """Payments by a code that the buyer shows; further ``fields`` are those of :class:`Trades`."""
+
+    def trade_pay(
+        self,
+        *,
+        out_trade_no: str,
+        subject: str,
+        total_amount: str | int | Decimal,
+        auth_code: str,
+        scene: str = "bar_code",
+        **fields: Any,
+    ) -> TradePayAnswer:
+        """Takes a payment by the code on a buyer's phone (``alipay.trade.pay``), once: see
+        :meth:`pay_at_till`, which waits for the buyer.
+
+        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param subject: what is sold, at most 256 characters.
+        :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param auth_code: the code, as it was read; good for one payment.
+        :param scene: ``bar_code``, or ``security_code`` for a face.
+        :param fields: for example ``notify_url``, ``timeout_express``, ``store_id``,
+            ``terminal_id``, ``goods_detail``.
+        :raises InvalidParameter: names the field at fault.
+        :raises TypeError: for a ``float`` amount.
+        :raises GatewayError: with Alipay's ``sub_code``: it is not paid, and with this number it
+            should not be tried again. ``ACQ.TRADE_HAS_SUCCESS`` is the exception: it was already.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be paid.
+        """
+        if scene == "bar_code":
+            _BAR_CODE("auth_code", auth_code, self.charset)
+        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        code = {"auth_code": auth_code, "scene": scene}
+        values = {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **own, **code}
+        check_channels({name: value for name, value in values.items() if value is not None})
+        node = self._do(PAY, values)
+        check_same(node, "out_trade_no", out_trade_no)
+        paid = word(node, "code") != _CONFIRMING
+        return TradePayAnswer(
+            paid=paid,
+            out_trade_no=out_trade_no,
+            trade_no=must(node, "trade_no") if paid else word(node, "trade_no") or None,
+            total_fen=answers.amount(node, "total_amount"),
+            receipt_fen=answers.amount(node, "receipt_amount"),
+            buyer_pay_fen=answers.amount(node, "buyer_pay_amount"),
+            paid_at=from_china(word(node, "gmt_payment")),
+            buyer_id=word(node, "buyer_user_id") or word(node, "buyer_open_id") or None,
+            params=node,
+        )
+
+    def pay_at_till(
+        self,
+        *,
+        out_trade_no: str,
+        subject: str,
+        total_amount: str | int | Decimal,
+        auth_code: str,
+        patience: Patience | None = None,
+        **fields: Any,
+    ) -> TillAnswer:
+        """Takes a payment by the code on a buyer's phone, and waits for its end.
+
+        Where the buyer has to confirm, or no answer comes, Alipay is asked again and again what has
+        become of it. When our patience is over the trade is taken back, as often as it takes. So
+        it ends paid or closed, or nobody knows, and this says which. It may take a minute.
+
+        :param patience: how long to wait; half a minute for the buyer by default.
+        :param fields: takes otherwise what :meth:`trade_pay` takes.
+        :raises InvalidParameter: names the field at fault.
+        :raises TypeError: for a ``float`` amount.
+        :raises GatewayError: with Alipay's ``sub_code``: it is not paid. Take another code, and a
+            **new** ``out_trade_no``.
+        :raises OutcomeUnknown: if nothing could be learned and the trade could not be taken back:
+            it may be paid. Ask :meth:`~Trades.trade_query` or :meth:`~Trades.trade_cancel` later,
+            and do not let the buyer pay again before.
+        """
+        patience = Patience() if patience is None else patience
+        fen = to_fen(total_amount)
+        own: dict[str, Any] = {
+            "out_trade_no": out_trade_no,
+            "subject": subject,
+            "total_amount": total_amount,
+        }
+        try:
+            said = self.trade_pay(**own, auth_code=auth_code, **fields)
+            if said.paid:
+                return _paid(said, fen)
+            mine = True
+        except OutcomeUnknown:
+            mine = True
+        except GatewayError as error:
+            if error.sub_code != _HAS_SUCCESS:
+                raise
+            mine = False  # it was paid before: to take that back would be a refund
+        about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
+        ended = self._asked(about, fen, patience)
+        if ended is None and mine:
+            ended = self._taken_back(about, fen, patience)
+        if ended is None:
+            raise OutcomeUnknown("nobody knows whether the buyer has paid", retryable=True)
+        return ended
+
+    def _asked(self, about: Mapping[str, Any], fen: int, patience: Patience) -> TillAnswer | None:
+        """Asks until the trade has ended; ``None`` if it does not, or nobody says so."""
+        for _ in patience.turns(patience.seconds):
+            ended = self._ended(about, fen)
+            if ended is not None:
+                return ended
+        return None
+
+    def _ended(self, about: Mapping[str, Any], fen: int) -> TillAnswer | None:
+        """Asks once. No trade is no end: it may be on its way. No answer is none either."""
+        try:
+            trade = self.trade_query(**about)
+        except GatewayError:
+            return None
+        if trade.trade_status in _PAID:
+            return _paid(trade, fen)
+        return _closed(trade) if trade.trade_status == TradeStatus.TRADE_CLOSED else None
+
+    def _taken_back(
+        self, about: Mapping[str, Any], fen: int, patience: Patience
+    ) -> TillAnswer | None:
+        """Cancels the trade, as often as it takes; ``None`` if it cannot be done."""
+        for _ in patience.turns(patience.cancel_seconds):
+            try:
+                said = self.trade_cancel(**about)
+            except OutcomeUnknown:
+                continue
+            except GatewayError:
+                return self._ended(about, fen)  # refused: because it has ended?
+            if not said.retry:
+                return _closed(said)
+        return self._ended(about, fen)
+
+
+def _paid(said: TradePayAnswer | TradeQueryAnswer, fen: int) -> TillAnswer:
+    """A payment, of just the amount that was asked for.
+
+    :raises OutcomeUnknown: if it is one of another amount.
+    """
+    if said.total_fen != fen:
+        raise OutcomeUnknown("the gateway answered about another total_amount")
+    return TillAnswer(
+        paid=True,
+        out_trade_no=said.out_trade_no,
+        trade_no=said.trade_no,
+        total_fen=said.total_fen,
+        paid_at=said.paid_at,
+        buyer_id=said.buyer_id,
+        action=None,
+        params=said.params,
+    )
+
+
+def _closed(said: TradeCancelAnswer | TradeQueryAnswer) -> TillAnswer:
+    return TillAnswer(
+        paid=False,
+        out_trade_no=said.out_trade_no or "",
+        trade_no=said.trade_no,
+        total_fen=None,
+        paid_at=None,
+        buyer_id=None,
+        action=said.action if isinstance(said, TradeCancelAnswer) else None,
+        params=said.params,
+    )

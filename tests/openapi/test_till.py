@@ -1,0 +1,209 @@
+"""At the till: a payment ends paid or closed, or nobody knows, and which of them is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
+from flask_alipay.openapi import Patience
+
+from ..conftest import Keys
+from .alipay import AUTH_CODE, DONE, LOST, NUMBERS, ORDER, PAID, TRADE, TRADE_NO, Alipay, answer
+
+CONFIRMING = {"code": "10003", "msg": "order success pay inprocess", **NUMBERS}
+WAITING = {**TRADE, "trade_status": "WAIT_BUYER_PAY"}
+CLOSED = {**TRADE, "trade_status": "TRADE_CLOSED"}
+TAKEN_BACK = {**DONE, **NUMBERS, "retry_flag": "N", "action": "close"}
+AGAIN = {**DONE, **NUMBERS, "retry_flag": "Y"}
+
+
+def no(sub_code: str) -> dict[str, str]:
+    return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}
+
+
+class Till(Alipay):
+    """Answers in order, the last one for ever: ``pay``, ``query`` and ``cancel`` by themselves."""
+
+    def __init__(self, keys: Keys, pay: Any, query: list[Any], cancel: list[Any]) -> None:
+        super().__init__(keys, {})
+        self.answers = {"pay": [pay], "query": query, "cancel": cancel}
+        self.methods: list[str] = []
+        self.now = 0.0
+
+    def post(self, url: str, params: Mapping[str, str], *more: Any, **options: Any) -> bytes:
+        kind = params["method"].rpartition(".")[2]
+        self.methods.append(kind)
+        self.asked.append((url, dict(params), "utf-8", False))
+        left = self.answers[kind]
+        node = left.pop(0) if len(left) > 1 else left[0]
+        if node is LOST:
+            raise OutcomeUnknown(*LOST.args)
+        return answer(params["method"], node, signer=self.signer)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def ends(self, **fields: Any) -> Any:
+        """Takes the payment: half a minute, a question every ten seconds."""
+        patience = Patience(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
+        return self.gateway().pay_at_till(**ORDER, auth_code=AUTH_CODE, patience=patience, **fields)
+
+
+def till(keys: Keys, pay: Any, query: Any = (WAITING,), cancel: Any = (TAKEN_BACK,)) -> Till:
+    return Till(keys, pay, list(query), list(cancel))
+
+
+def test_a_payment_is_read_into_types(keys: Keys) -> None:
+    said = Alipay(keys, PAID).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
+    assert said.paid
+    assert (said.out_trade_no, said.trade_no) == ("A1", TRADE_NO)
+    assert (said.total_fen, said.receipt_fen, said.buyer_pay_fen) == (8888, 8800, 8000)
+    assert said.paid_at == datetime(2026, 1, 31, 4, 0, 1, tzinfo=timezone.utc)
+    assert said.buyer_id == "2088000000000002"
+    assert said.buyer_id not in repr(said)
+
+
+def test_who_has_to_confirm_has_not_paid(keys: Keys) -> None:
+    said = Alipay(keys, CONFIRMING).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
+    assert not said.paid
+    assert (said.trade_no, said.total_fen, said.paid_at) == (TRADE_NO, None, None)
+
+
+def test_a_payment_says_by_which_code(keys: Keys) -> None:
+    alipay = Alipay(keys, PAID)
+    alipay.gateway().trade_pay(
+        **ORDER, auth_code=AUTH_CODE, store_id="S1", terminal_id=None, new_field="x"
+    )
+    assert alipay.content == {
+        "product_code": "FACE_TO_FACE_PAYMENT",
+        **ORDER,
+        "auth_code": AUTH_CODE,
+        "scene": "bar_code",
+        "store_id": "S1",
+        "new_field": "x",
+    }
+
+
+def test_a_face_is_no_number(keys: Keys) -> None:
+    alipay = Alipay(keys, PAID)
+    alipay.gateway().trade_pay(**ORDER, auth_code="fp0123abc", scene="security_code")
+    assert alipay.content["auth_code"] == "fp0123abc"
+
+
+@pytest.mark.parametrize("auth_code", ["", "2891234567890", "2" * 25, "316789012345678901", None])
+def test_what_is_no_buyers_code_is_not_sent(keys: Keys, auth_code: Any) -> None:
+    alipay = Alipay(keys, PAID)
+    for pay in (alipay.gateway().trade_pay, alipay.gateway().pay_at_till):
+        with pytest.raises(InvalidParameter) as caught:
+            pay(**ORDER, auth_code=auth_code)
+        assert caught.value.parameter == "auth_code"
+    assert alipay.asked == []
+
+
+def test_who_pays_at_once_does_not_wait(keys: Keys) -> None:
+    alipay = till(keys, PAID)
+    said = alipay.ends()
+    assert (said.paid, said.total_fen, said.trade_no) == (True, 8888, TRADE_NO)
+    assert said.action is None
+    assert (alipay.methods, alipay.now) == (["pay"], 0)
+
+
+@pytest.mark.parametrize("first", [CONFIRMING, LOST, no("ACQ.SYSTEM_ERROR"), {"code": "20000"}])
+@pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_FINISHED"])
+def test_who_confirms_in_time_has_paid(keys: Keys, first: Any, status: str) -> None:
+    alipay = till(keys, first, [no("ACQ.TRADE_NOT_EXIST"), LOST, {**TRADE, "trade_status": status}])
+    said = alipay.ends()
+    assert (said.paid, said.total_fen, said.trade_no) == (True, 8888, TRADE_NO)
+    assert said.paid_at == datetime(2026, 1, 31, 4, 0, 1, tzinfo=timezone.utc)
+    assert alipay.methods == ["pay", "query", "query", "query"]
+    assert alipay.now == 20
+
+
+@pytest.mark.parametrize("first", [CONFIRMING, LOST])
+def test_a_trade_that_is_closed_meanwhile_is_not_paid(keys: Keys, first: Any) -> None:
+    alipay = till(keys, first, [WAITING, CLOSED])
+    said = alipay.ends()
+    assert (said.paid, said.total_fen, said.action) == (False, None, None)
+    assert alipay.methods == ["pay", "query", "query"]
+
+
+@pytest.mark.parametrize("first", [CONFIRMING, LOST])
+@pytest.mark.parametrize("query", [WAITING, LOST, no("ACQ.TRADE_NOT_EXIST"), {"code": "40002"}])
+@pytest.mark.parametrize("action", ["close", "refund", None])
+def test_a_trade_is_taken_back_when_patience_is_over(
+    keys: Keys, first: Any, query: Any, action: str | None
+) -> None:
+    alipay = till(keys, first, [query], [{**TAKEN_BACK, "action": action}])
+    said = alipay.ends()
+    assert (said.paid, said.action) == (False, action)
+    assert alipay.methods == ["pay", *["query"] * 4, "cancel"]
+    assert alipay.now == 30
+
+
+@pytest.mark.parametrize("trouble", [AGAIN, LOST, no("ACQ.SYSTEM_ERROR"), no("AQC.SYSTEM_ERROR")])
+def test_a_trade_is_taken_back_until_it_is(keys: Keys, trouble: Any) -> None:
+    alipay = till(keys, CONFIRMING, cancel=[trouble, trouble, TAKEN_BACK])
+    assert not alipay.ends().paid
+    assert alipay.methods.count("cancel") == 3
+
+
+@pytest.mark.parametrize(("last", "paid"), [(TRADE, True), (CLOSED, False)])
+@pytest.mark.parametrize("refused", [no("ACQ.CANCEL_NOT_ALLOWED"), AGAIN, LOST])
+def test_where_it_cannot_be_taken_back_the_last_question_decides(
+    keys: Keys, refused: Any, last: Any, paid: bool
+) -> None:
+    alipay = till(keys, CONFIRMING, [WAITING] * 4 + [last], [refused])
+    assert alipay.ends().paid is paid
+    assert alipay.methods[-1] == "query"
+
+
+@pytest.mark.parametrize("query", [WAITING, LOST, no("ACQ.TRADE_NOT_EXIST")])
+@pytest.mark.parametrize("cancel", [no("ACQ.TRADE_CANCEL_TIME_OUT"), AGAIN, LOST])
+def test_where_nothing_can_be_learned_nobody_knows(keys: Keys, query: Any, cancel: Any) -> None:
+    alipay = till(keys, LOST, [query], [cancel])
+    with pytest.raises(OutcomeUnknown, match="nobody knows") as caught:
+        alipay.ends()
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "sub_code", ["ACQ.PAYMENT_AUTH_CODE_INVALID", "ACQ.BUYER_BALANCE_NOT_ENOUGH"]
+)
+def test_a_no_ends_it(keys: Keys, sub_code: str) -> None:
+    alipay = till(keys, no(sub_code))
+    with pytest.raises(GatewayError) as caught:
+        alipay.ends()
+    assert caught.value.sub_code == sub_code
+    assert not isinstance(caught.value, OutcomeUnknown)
+    assert alipay.methods == ["pay"]
+
+
+def test_what_was_paid_before_is_asked_about(keys: Keys) -> None:
+    alipay = till(keys, no("ACQ.TRADE_HAS_SUCCESS"), [LOST, TRADE])
+    assert alipay.ends().paid
+
+
+def test_what_was_paid_before_is_never_taken_back(keys: Keys) -> None:
+    alipay = till(keys, no("ACQ.TRADE_HAS_SUCCESS"), [LOST])
+    with pytest.raises(OutcomeUnknown):
+        alipay.ends()
+    assert "cancel" not in alipay.methods
+
+
+@pytest.mark.parametrize("first", [{**PAID, "total_amount": "88.89"}, CONFIRMING])
+def test_another_amount_is_another_payment(keys: Keys, first: Any) -> None:
+    alipay = till(keys, first, [{**TRADE, "total_amount": "0.01"}])
+    with pytest.raises(OutcomeUnknown, match="another total_amount"):
+        alipay.ends()
+
+
+def test_another_merchants_trade_is_asked_about_in_his_name(keys: Keys) -> None:
+    alipay = till(keys, CONFIRMING)
+    alipay.ends(app_auth_token="201509BBeff9351ad1874306903e96b91d248A36")
+    assert {params.get("app_auth_token") for _, params, _, _ in alipay.asked} == {
+        "201509BBeff9351ad1874306903e96b91d248A36"
+    }
