@@ -17,6 +17,7 @@ logger = logging.getLogger("flask_alipay")
 
 if TYPE_CHECKING:
     # An app imports the one gateway that it is on, when its configuration is read.
+    from .certificates import AlipayCertificates
     from .mapi import MapiGateway
     from .openapi import OpenApiGateway
 
@@ -173,8 +174,8 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
     from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
 
     app_id = settings.required("APP_ID")
-    certificates = _certificates(settings)
-    signer = _rsa_signer(settings, _sign_type(settings, ("RSA2", "RSA")), certificates)
+    numbers = _certificates(settings)
+    signer = _rsa_signer(settings, _sign_type(settings, ("RSA2", "RSA")), bool(numbers))
     default = SANDBOX if settings.flag("SANDBOX", False) else PRODUCTION
     try:
         gateway = OpenApiGateway(
@@ -184,7 +185,8 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
             charset=settings.charset(),
             aes_key=settings.text("AES_KEY"),
             transport=transport,
-            **certificates,
+            certificates=_alipays(settings, signer) if numbers else None,
+            **numbers,
         )
     except KeyFormatError as error:
         raise settings.error("AES_KEY", f"is not what it should be: {error}") from None
@@ -200,7 +202,7 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
     if sign_type == "MD5":
         signer = Md5Signer(settings.required("KEY"))
     else:
-        signer = _rsa_signer(settings, sign_type, {}, default_public_key=MAPI_PUBLIC_KEY)
+        signer = _rsa_signer(settings, sign_type, False, default_public_key=MAPI_PUBLIC_KEY)
     gateway = MapiGateway(
         partner,
         signer,
@@ -264,18 +266,26 @@ def _certificates(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _alipays(settings: Settings, signer: RsaSigner) -> AlipayCertificates:
+    """Alipay's certificates, to which others may come."""
+    from .certificates import AlipayCertificates
+
+    alipay = [material for _, material in settings.materials("PUBLIC_CERT")]
+    return AlipayCertificates(signer, alipay, settings.materials("ROOT_CERT")[0][1])
+
+
 def _rsa_signer(
     settings: Settings,
     sign_type: str,
-    certificates: Mapping[str, Any],
+    by_certificate: bool,
     default_public_key: str | None = None,
-) -> Signer:
+) -> RsaSigner:
     from .keys import load_private_key, load_public_key, public_key_der
 
     private = settings.materials("PRIVATE_KEY")
     if len(private) != 1:
         raise settings.error("PRIVATE_KEY", "must be set (here or as a path), once")
-    public = settings.materials("PUBLIC_CERT" if certificates else "PUBLIC_KEY")
+    public = settings.materials("PUBLIC_CERT" if by_certificate else "PUBLIC_KEY")
     if not public and default_public_key:
         public = [("PUBLIC_KEY", default_public_key)]
     if not public:

@@ -11,6 +11,9 @@ import base64
 import binascii
 import hashlib
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from cryptography import x509
@@ -24,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
     load_der_public_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 
 from .exceptions import KeyFormatError
 
@@ -125,7 +129,7 @@ def certificate_sn(material: str | bytes) -> str:
     """
     der = _der(material)
     try:
-        return _sn(x509.load_der_x509_certificate(der))
+        return sn_of(_certificate(der))
     except _UNLOADABLE:
         raise KeyFormatError(f"expected a certificate, got {_describe(der)}") from None
 
@@ -140,11 +144,31 @@ def root_certificate_sn(bundle: str | bytes) -> str:
     :param bundle: PEM text with one certificate or several.
     :raises KeyFormatError: if no certificate in it counts.
     """
-    bodies = [body for label, body in _PEM.findall(_text(bundle)) if label == "CERTIFICATE"]
-    numbers = [number for body in bodies if (number := _rsa_sn(body)) is not None]
+    numbers = [
+        sn_of(certificate) for certificate in certificates_in(bundle) if _counts(certificate)
+    ]
     if not numbers:
         raise KeyFormatError("expected Alipay's root certificates, got none signed with RSA")
     return "_".join(numbers)
+
+
+def certificates_in(bundle: str | bytes) -> list[x509.Certificate]:
+    """Returns the certificates of a bundle in its order, without those that cannot be decoded.
+
+    :param bundle: PEM text with any number of certificates; or one in any form that
+        :func:`load_public_key` takes.
+    """
+    if isinstance(bundle, bytes) and bundle[:1] == b"\x30":
+        return _decodable([bundle])
+    bodies = [body for label, body in _PEM.findall(_text(bundle)) if label == "CERTIFICATE"]
+    return _decodable([_unpacked(body) for body in bodies or [_text(bundle)]])
+
+
+def sn_of(certificate: x509.Certificate) -> str:
+    """Returns the number by which Alipay knows a certificate: see :func:`certificate_sn`."""
+    with _numbered_oddly():
+        text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
+    return hashlib.md5(text.encode("utf-8")).hexdigest()
 
 
 @lru_cache(maxsize=64)
@@ -160,25 +184,48 @@ def _public_key(der: bytes) -> rsa.RSAPublicKey:
     try:
         key = load_der_public_key(der)
     except ValueError:
-        key = x509.load_der_x509_certificate(der).public_key()
+        key = _certificate(der).public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         raise ValueError
     return key
 
 
-def _rsa_sn(body: str) -> str | None:
-    """The number of one certificate of the root bundle, ``None`` where it does not count."""
+def _decodable(ders: list[bytes]) -> list[x509.Certificate]:
+    found = []
+    for der in ders:
+        try:
+            certificate = _certificate(der)
+            sn_of(certificate)
+            found.append(certificate)
+        except _UNLOADABLE:
+            continue
+    return found
+
+
+def _unpacked(body: str) -> bytes:
+    """What a PEM block holds; nothing where it is no base64."""
     try:
-        certificate = x509.load_der_x509_certificate(base64.b64decode(body))
-        oid = certificate.signature_algorithm_oid.dotted_string
-        return _sn(certificate) if oid.startswith(_RSA_SIGNATURE_OID) else None
-    except _UNLOADABLE:
-        return None
+        return base64.b64decode(body)
+    except ValueError:
+        return b""
 
 
-def _sn(certificate: x509.Certificate) -> str:
-    text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
-    return hashlib.md5(text.encode("utf-8")).hexdigest()
+def _certificate(der: bytes) -> x509.Certificate:
+    with _numbered_oddly():
+        return x509.load_der_x509_certificate(der)
+
+
+@contextmanager
+def _numbered_oddly() -> Iterator[None]:
+    """Certificates made for tests have the number 0: cryptography warns, their owners want it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        yield
+
+
+def _counts(certificate: x509.Certificate) -> bool:
+    """Whether a root certificate has a part in the number of the bundle."""
+    return certificate.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURE_OID)
 
 
 def _der(material: str | bytes) -> bytes:
@@ -232,9 +279,7 @@ def _describe(der: bytes) -> str:
     except _UNLOADABLE:
         pass
     try:
-        return _named(
-            x509.load_der_x509_certificate(der).public_key(), "public key in a certificate"
-        )
+        return _named(_certificate(der).public_key(), "public key in a certificate")
     except _UNLOADABLE:
         return f"{len(der)} bytes that are no key (cut short or altered?)"
 

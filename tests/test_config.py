@@ -382,7 +382,6 @@ def certificates(tmp_path: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 def test_certificate_mode_sends_the_certificates_numbers(
     openapi: dict[str, Any], certificates: dict[str, Any]
 ) -> None:
@@ -392,7 +391,6 @@ def test_certificate_mode_sends_the_certificates_numbers(
     assert (params["app_cert_sn"], params["alipay_root_cert_sn"]) == numbers[:2]
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @pytest.mark.parametrize("configured", [True, False])
 def test_certificate_mode_knows_alipays_certificate(
     openapi: dict[str, Any],
@@ -409,7 +407,6 @@ def test_certificate_mode_knows_alipays_certificate(
         config(openapi, **certificates).gateway.call("alipay.x")
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @pytest.mark.parametrize("left_out", ["APP_CERT_PATH", "PUBLIC_CERT_PATH", "ROOT_CERT_PATH"])
 def test_certificate_mode_wants_all_three(
     openapi: dict[str, Any], certificates: dict[str, Any], left_out: str
@@ -418,7 +415,6 @@ def test_certificate_mode_wants_all_three(
     assert "all three" in blamed(openapi, left_out, **certificates)
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 def test_a_file_that_is_no_certificate_is_blamed(
     openapi: dict[str, Any], certificates: dict[str, Any], tmp_path: Path
 ) -> None:

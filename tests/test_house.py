@@ -25,6 +25,7 @@ ORDER = [
     "money",
     "keys",
     "signer",
+    "certificates",
     "limits",
     "fields",
     "xml_document",

@@ -183,7 +183,6 @@ def test_half_a_key_is_refused(keys: Keys) -> None:
 
 
 # cryptography warns of odd certificates before it refuses them.
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(st.one_of(st.text(), st.binary(), st.binary().map(lambda rest: b"\x30" + rest)))
 def test_any_material_at_all_is_refused_in_our_own_words(material: str | bytes) -> None:
     for load in (load_private_key, load_public_key, certificate_sn, root_certificate_sn):
@@ -194,7 +193,6 @@ def test_any_material_at_all_is_refused_in_our_own_words(material: str | bytes) 
 
 # cryptography finds fault with some names in certificates, and reads them all the same.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(data=st.data())
 def test_an_altered_key_is_refused_or_another_key(
     keys: Keys, certificate: x509.Certificate, data: st.DataObject

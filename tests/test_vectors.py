@@ -142,7 +142,6 @@ def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
     assert fields(request.url) == fields(printed)
 
 
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @with_vectors("cert-sn")
 def test_a_certificates_number_is_alipays(vector: Vector) -> None:
     number = root_certificate_sn if vector["is_root_bundle"] else certificate_sn

@@ -117,7 +117,17 @@ def read_answer(
     :raises GatewayError: for a no of Alipay's, signed or not.
     :raises OutcomeUnknown: for a yes that is not signed, or an answer that cannot be read.
     """
-    envelope = open_envelope(body, method, charset)
+    return read_envelope(open_envelope(body, method, charset), method, signer, cipher, cert_sns)
+
+
+def read_envelope(
+    envelope: Envelope,
+    method: str,
+    signer: Signer,
+    cipher: ContentCipher | None = None,
+    cert_sns: Collection[str] = (),
+) -> dict[str, Any]:
+    """Verifies an answer that is taken apart: see :func:`read_answer`."""
     flaw = envelope.flaw(signer, cert_sns)
     if envelope.is_encrypted and flaw:
         raise OutcomeUnknown(f"the answer to {method} {flaw}")
@@ -130,6 +140,17 @@ def read_answer(
     if flaw:
         raise OutcomeUnknown(f"the answer to {method} {flaw}")
     return node
+
+
+def unproven(envelope: Envelope) -> dict[str, Any]:
+    """Reads a node that is not verified, and has to be proven by what it holds.
+
+    :raises OutcomeUnknown: if it cannot be read.
+    """
+    try:
+        return _object(envelope.node)
+    except (ValueError, RecursionError):
+        raise OutcomeUnknown("the answer cannot be read") from None
 
 
 def word(node: Mapping[str, Any], name: str) -> str:

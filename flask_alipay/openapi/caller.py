@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..china_time import to_china
-from ..exceptions import InvalidParameter, OutcomeUnknown
+from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
 from ..fields import Field, convert, pattern, text, url
 from ..signed_request import SignedRequest, sign_request
 from ..signer import Signer, codec
 from ..transport import HttpTransport, PlatformTransport
-from .answers import read_answer, word
+from .answers import must, open_envelope, read_envelope, unproven, word
 from .content import ContentField, biz_content, checked
+
+if TYPE_CHECKING:
+    from ..certificates import AlipayCertificates
+
+logger = logging.getLogger("flask_alipay")
 
 #: Where the open platform lives.
 PRODUCTION = "https://openapi.alipay.com/gateway.do"
@@ -42,6 +48,8 @@ _OWN = frozenset(
 _METHOD = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", "the name of a method, like alipay.x.y")
 _FURTHER = text(1024)
 _DONE = "10000"
+_CERTIFICATE = "alipay.open.app.alipaycert.download"
+_CERT_SN = pattern(r"[0-9a-f]{32}", "the number of a certificate, 32 hexadecimal digits")
 
 
 class Method(NamedTuple):
@@ -76,6 +84,7 @@ class Caller:
         app_cert_sn: str | None = None,
         root_cert_sn: str | None = None,
         alipay_cert_sns: Collection[str] = (),
+        certificates: AlipayCertificates | None = None,
         aes_key: str | None = None,
         transport: PlatformTransport | None = None,
     ) -> None:
@@ -93,6 +102,7 @@ class Caller:
             "alipay_root_cert_sn": root_cert_sn or "",
         }
         self._alipay_cert_sns = frozenset(alipay_cert_sns)
+        self._certificates = certificates
         self._cipher = None
         if aes_key is not None:
             from .aes import ContentCipher  # few encrypt
@@ -164,12 +174,15 @@ class Caller:
     def _request(
         self, method: str, content: Mapping[str, Any] | None, common: Mapping[str, str]
     ) -> SignedRequest:
-        own = {"method": method, "timestamp": to_china(datetime.now(timezone.utc))}
         written = {} if content is None else self._written(content)
+        return self._signed(method, {**common, **written})
+
+    def _signed(self, method: str, params: Mapping[str, str]) -> SignedRequest:
+        own = {"method": method, "timestamp": to_china(datetime.now(timezone.utc))}
         # A request signs its sign_type; a notification does not.
         return sign_request(
             self.gateway_url,
-            {**self._common, **own, **common, **written},
+            {**self._common, **own, **params},
             self._signer,
             charset=self.charset,
             exclude=("sign",),
@@ -198,11 +211,31 @@ class Caller:
         except OutcomeUnknown as error:
             error.retryable = True  # the same identifiers never do it twice
             raise
-        return read_answer(
-            body,
-            params["method"],
-            charset=charset,
-            signer=self._signer,
-            cipher=self._cipher,
-            cert_sns=self._alipay_cert_sns,
+        envelope = open_envelope(body, params["method"], charset)
+        cert_sns = self._known(envelope.cert_sn)
+        return read_envelope(envelope, params["method"], self._signer, self._cipher, cert_sns)
+
+    def _known(self, cert_sn: str) -> Collection[str]:
+        """The numbers of Alipay's certificates that are believed, this one's if it proves to be."""
+        if self._certificates is None:
+            return self._alipay_cert_sns
+        if cert_sn and cert_sn not in self._certificates.sns:
+            try:
+                _CERT_SN("alipay_cert_sn", cert_sn, self.charset)
+                self._certificates.accept(self._certificate(cert_sn), cert_sn)
+                logger.info("Alipay signs with another certificate: %s is accepted", cert_sn)
+            except AlipayError as error:
+                logger.warning("a certificate that Alipay signs with is not accepted: %s", error)
+        return self._certificates.sns
+
+    def _certificate(self, cert_sn: str) -> str:
+        """Fetches one of Alipay's certificates. Who could sign the answer is not known yet: what it
+        holds has to prove itself, so it is not encrypted either.
+        """
+        text = biz_content({"alipay_cert_sn": cert_sn}, self.charset)
+        request = self._signed(_CERTIFICATE, {"biz_content": text})
+        body = self._transport.post(
+            request.gateway_url, request.params, request.charset, repeatable=True
         )
+        envelope = open_envelope(body, _CERTIFICATE, request.charset)
+        return must(unproven(envelope), "alipay_cert_content")

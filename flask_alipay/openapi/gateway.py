@@ -44,6 +44,8 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     :param root_cert_sn: in certificate mode, the number of Alipay's root certificates.
     :param alipay_cert_sns: in certificate mode, the numbers of the certificates of Alipay's whose
         keys the signer has; an answer that is signed with another is not believed.
+    :param certificates: instead of these numbers, the certificates themselves: another one is then
+        fetched from Alipay and, if it proves itself, believed and kept.
     :param aes_key: encrypts ``biz_content``, and decrypts the answers; base64, as in the console.
     :param transport: how the gateway is asked.
     :raises KeyFormatError: if ``aes_key`` is something else.

@@ -1,0 +1,147 @@
+"""Certificate mode: an answer that another certificate signs leads to that one, if it is true."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from flask_alipay.certificates import AlipayCertificates
+from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.keys import generate_private_key
+from flask_alipay.notification import verify_params
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.signer import Rsa2Signer, sign_content
+
+from ..chains import ALIPAY, NOW, Issued, content, issue
+from ..conftest import Keys
+from .alipay import AES_KEY, APP_ID, DONE, LOST, METHODS, Alipay, answer
+
+DOWNLOAD = "alipay.open.app.alipaycert.download"
+
+
+class Renewed(Alipay):
+    """Alipay on the day after it exchanged its certificate.
+
+    :param brings: what it answers who asks for the new one.
+    """
+
+    def __init__(self, keys: Keys, method: str, brings: Mapping[str, Any] | bytes | None) -> None:
+        super().__init__(keys, METHODS[method][1])
+        self.root = issue("R1", generate_private_key(), ca=True)
+        self.before = issue(ALIPAY, keys.alipay, self.root)
+        self.new = issue(ALIPAY, generate_private_key(), self.root)
+        self.brings = brings if brings is not None else {**DONE, "alipay_cert_content": None}
+        self.signer = Rsa2Signer(self.new.key, keys.merchant.public_key())
+        self.ours = Rsa2Signer(keys.merchant, keys.alipay.public_key())
+
+    def post(self, url: str, params: Mapping[str, str], *more: Any, **options: Any) -> bytes:
+        self.asked.append((url, dict(params), "utf-8", options.get("repeatable", False)))
+        method = params["method"]
+        if method != DOWNLOAD:
+            return answer(method, self.node, signer=self.signer, cert_sn=self.new.sn)  # type: ignore[arg-type]
+        if isinstance(self.brings, bytes):
+            raise OutcomeUnknown(*LOST.args)
+        said = dict(self.brings)
+        if said.get("alipay_cert_content", "") is None:
+            said["alipay_cert_content"] = content(self.new)
+        return answer(method, said, signer=self.signer, cert_sn=self.new.sn)
+
+    def shop(self, **options: Any) -> OpenApiGateway:
+        certificates = AlipayCertificates(
+            self.ours, [self.before.pem], self.root.pem, now=lambda: NOW
+        )
+        return OpenApiGateway(
+            APP_ID, self.ours, transport=self, certificates=certificates, **options
+        )
+
+    @property
+    def methods(self) -> list[str]:
+        return [params["method"] for _, params, _, _ in self.asked]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_new_one_is_fetched_once_and_believed(keys: Keys, method: str) -> None:
+    alipay = Renewed(keys, method, None)
+    gateway, (perform, _) = alipay.shop(), METHODS[method]
+    for _ in range(2):
+        perform(gateway)
+    assert alipay.methods == [method, DOWNLOAD, method]
+    assert alipay.asked[1][1]["biz_content"] == f'{{"alipay_cert_sn":"{alipay.new.sn}"}}'
+    assert [repeatable for _, _, _, repeatable in alipay.asked][1]
+
+
+def test_notifications_are_verified_with_it_afterwards(keys: Keys) -> None:
+    alipay = Renewed(keys, "alipay.trade.query", None)
+    news = {"out_trade_no": "A1", "alipay_cert_sn": alipay.new.sn}
+    news |= {"sign": alipay.signer.sign(sign_content(news)), "sign_type": "RSA2"}
+    assert not verify_params(news, alipay.ours)
+    alipay.shop().trade_query(out_trade_no="A1")
+    assert verify_params(news, alipay.ours)
+
+
+def test_who_encrypts_asks_for_it_in_plain(keys: Keys) -> None:
+    alipay = Renewed(keys, "alipay.trade.close", None)
+    alipay.shop(aes_key=AES_KEY).trade_close(out_trade_no="A1")
+    assert "encrypt_type" in alipay.asked[0][1]
+    assert "encrypt_type" not in alipay.asked[1][1]
+
+
+def forged(keys: Keys) -> Issued:
+    return issue(ALIPAY, keys.merchant, issue("R1", keys.merchant, ca=True))
+
+
+@pytest.mark.parametrize(
+    "brings",
+    [
+        b"lost",
+        {"code": "40004", "sub_code": "CERT_NOT_EXIST"},
+        DONE,
+        {**DONE, "alipay_cert_content": ""},
+        {**DONE, "alipay_cert_content": "AAAA"},
+        {**DONE, "alipay_cert_content": {"a": 1}},
+        "forged",
+        "before",
+    ],
+)
+def test_what_does_not_prove_itself_is_not_believed(
+    keys: Keys, brings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    alipay = Renewed(keys, "alipay.trade.query", brings if not isinstance(brings, str) else None)
+    if brings == "forged":
+        alipay.new = forged(keys)
+        alipay.signer = Rsa2Signer(alipay.new.key)
+    if brings == "before":
+        alipay.brings = {**DONE, "alipay_cert_content": content(alipay.before)}
+    keys_before = alipay.ours.public_keys
+    with (
+        caplog.at_level(logging.WARNING, "flask_alipay"),
+        pytest.raises(OutcomeUnknown, match="not configured"),
+    ):
+        alipay.shop().trade_query(out_trade_no="A1")
+    assert alipay.methods == ["alipay.trade.query", DOWNLOAD]
+    assert alipay.ours.public_keys == keys_before
+    assert "is not accepted" in caplog.text
+
+
+def test_the_new_certificate_does_not_prove_what_it_did_not_sign(keys: Keys) -> None:
+    alipay = Renewed(keys, "alipay.trade.query", None)
+    alipay.signer = Rsa2Signer(keys.merchant)
+    with pytest.raises(OutcomeUnknown, match="not signed by Alipay"):
+        alipay.shop().trade_query(out_trade_no="A1")
+
+
+@pytest.mark.parametrize("sn", ["../x", "A" * 32, "0" * 31, "0" * 64])
+def test_what_is_no_number_is_not_asked_for(keys: Keys, sn: str) -> None:
+    alipay = Renewed(keys, "alipay.trade.query", None)
+
+    class Odd(Issued):
+        sn = "odd"
+
+    alipay.new = Odd(alipay.new.certificate, alipay.new.key)
+    Odd.sn = sn
+    with pytest.raises(OutcomeUnknown, match="not configured"):
+        alipay.shop().trade_query(out_trade_no="A1")
+    assert alipay.methods == ["alipay.trade.query"]

@@ -1,0 +1,215 @@
+"""A new certificate of Alipay's proves itself, or is not believed."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.certificates import AlipayCertificates, leads_to
+from flask_alipay.exceptions import KeyFormatError
+from flask_alipay.keys import certificates_in, generate_private_key, root_certificate_sn
+from flask_alipay.signer import Rsa2Signer
+
+from .chains import ALIPAY, NOW, Issued, content, issue
+from .conftest import Keys
+from .vectors import all_vectors, is_valid, with_vectors
+
+DAY = timedelta(days=1)
+ODD = "-----BEGIN CERTIFICATE-----\nMIICgjCCAeugAwIBAgIB\n-----END CERTIFICATE-----\n"
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A root, one between, Alipay's certificate of today and that of tomorrow."""
+
+    root: Issued
+    between: Issued
+    today: Issued
+    tomorrow: Issued
+
+
+@pytest.fixture(scope="module")
+def authority(keys: Keys) -> Authority:
+    root = issue("R1", generate_private_key(), ca=True)
+    between = issue("Class 2 R1", generate_private_key(), root, ca=True)
+    today = issue(ALIPAY, keys.alipay, between)
+    return Authority(root, between, today, issue(ALIPAY, generate_private_key(), between))
+
+
+def configured(authority: Authority, **options: Any) -> tuple[AlipayCertificates, Rsa2Signer]:
+    signer = Rsa2Signer(public_key=authority.today.key.public_key())
+    alipay = options.pop("alipay", [authority.today.pem + authority.between.pem])
+    roots = options.pop("roots", ODD + authority.root.pem)
+    return AlipayCertificates(signer, alipay, roots, now=lambda: NOW, **options), signer
+
+
+def accepts(authority: Authority, new: Issued, *between: Issued, **options: Any) -> bool:
+    """Whether a certificate is accepted; if not, nothing changes."""
+    certificates, signer = configured(authority, **options)
+    before = certificates.sns, signer.public_keys
+    try:
+        certificates.accept(content(new, *between), new.sn)
+    except KeyFormatError:
+        assert (certificates.sns, signer.public_keys) == before
+        return False
+    assert new.sn in certificates.sns
+    return True
+
+
+def test_the_configured_one_is_known(authority: Authority) -> None:
+    certificates, _ = configured(authority)
+    assert certificates.sns == {authority.today.sn}
+
+
+def test_a_new_one_verifies_and_so_does_the_old(authority: Authority) -> None:
+    certificates, signer = configured(authority)
+    said = Rsa2Signer(authority.tomorrow.key).sign(b"x")
+    assert not signer.verify(b"x", said)
+    certificates.accept(content(authority.tomorrow, authority.between), authority.tomorrow.sn)
+    assert certificates.sns == {authority.today.sn, authority.tomorrow.sn}
+    assert signer.verify(b"x", said)
+    assert signer.verify(b"x", Rsa2Signer(authority.today.key).sign(b"x"))
+
+
+def test_what_stands_between_may_be_known_already(authority: Authority) -> None:
+    assert accepts(authority, authority.tomorrow)
+    assert not accepts(authority, authority.tomorrow, alipay=[authority.today.pem])
+
+
+def test_the_root_may_issue_it_itself(authority: Authority) -> None:
+    assert accepts(authority, issue(ALIPAY, authority.tomorrow.key, authority.root))
+
+
+def test_its_order_is_not_its_proof(authority: Authority) -> None:
+    certificates, _ = configured(authority, alipay=[authority.today.pem])
+    bundle = content(authority.root, authority.between, authority.tomorrow)
+    certificates.accept(bundle, authority.tomorrow.sn)
+    assert authority.tomorrow.sn in certificates.sns
+
+
+def test_one_of_another_root_is_not_believed(authority: Authority) -> None:
+    root = issue("R1", generate_private_key(), ca=True)
+    between = issue("Class 2 R1", authority.between.key, root, ca=True)
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, root), root)
+    assert not accepts(
+        authority,
+        issue(ALIPAY, authority.tomorrow.key, between),
+        between,
+        root,
+        alipay=[authority.today.pem],
+    )
+
+
+def test_one_that_signs_itself_is_not_believed(authority: Authority) -> None:
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key))
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, ca=True))
+
+
+def test_a_merchants_is_not_alipays(authority: Authority) -> None:
+    new = issue("2088000000000009-2021000000000009", authority.tomorrow.key, authority.between)
+    assert not accepts(authority, new)
+
+
+@pytest.mark.parametrize("ca", [True, False])
+def test_a_merchant_may_not_issue_alipays(authority: Authority, ca: bool) -> None:
+    merchant = issue(
+        "2088000000000009", generate_private_key(), authority.between, ca=ca, may_sign=False
+    )
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, merchant), merchant)
+
+
+def test_the_way_may_not_be_longer_than_allowed(authority: Authority) -> None:
+    short = issue("short", authority.between.key, authority.root, ca=True, path_length=0)
+    further = issue("further", authority.today.key, short, ca=True)
+    assert accepts(authority, issue(ALIPAY, authority.tomorrow.key, short), short)
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, further), further, short)
+
+
+def test_a_way_that_goes_round_ends(authority: Authority) -> None:
+    one = issue("one", authority.between.key, ca=True)
+    two = issue("two", authority.today.key, one, ca=True)
+    back = issue("one", authority.between.key, two, ca=True)
+    assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, back), back, two, one)
+
+
+@pytest.mark.parametrize(
+    "times", [{"since": NOW + DAY}, {"since": NOW - 9 * DAY, "until": NOW - DAY}]
+)
+def test_all_of_them_are_valid_today(authority: Authority, times: dict[str, Any]) -> None:
+    key = authority.tomorrow.key
+    assert not accepts(authority, issue(ALIPAY, key, authority.between, **times))
+    stale = issue("stale", authority.between.key, authority.root, ca=True, **times)
+    assert not accepts(authority, issue(ALIPAY, key, stale), stale)
+    root = issue("R1", authority.root.key, ca=True, **times)
+    new = issue(ALIPAY, key, root)
+    assert not accepts(authority, new, roots=root.pem)
+
+
+def test_another_kind_of_key_is_not_believed(authority: Authority) -> None:
+    key = authority.tomorrow.key
+    curve = ec.generate_private_key(ec.SECP256R1()).public_key()
+    small = generate_private_key(1024)
+    assert not accepts(authority, issue(ALIPAY, key, authority.between, public_key=curve))
+    assert not accepts(authority, issue(ALIPAY, small, authority.between))
+
+
+def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
+    certificates, _ = configured(authority)
+    with pytest.raises(KeyFormatError, match="of that number"):
+        certificates.accept(content(authority.tomorrow), "0" * 32)
+
+
+@pytest.mark.parametrize(
+    "said", ["", "!", "茶", "AAAA", base64.b64encode(b"x" * 100_000).decode(), content()]
+)
+def test_what_is_no_certificate_is_not_believed(authority: Authority, said: str) -> None:
+    with pytest.raises(KeyFormatError):
+        configured(authority)[0].accept(said, authority.tomorrow.sn)
+
+
+@given(said=st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
+def test_any_answer_ends_in_our_exceptions(authority: Authority, said: str) -> None:
+    with pytest.raises(KeyFormatError):
+        configured(authority)[0].accept(said, authority.tomorrow.sn)
+
+
+def test_many_threads_accept_it_once(authority: Authority) -> None:
+    certificates, signer = configured(authority)
+    bundle = content(authority.tomorrow)
+    threads = [
+        threading.Thread(target=certificates.accept, args=(bundle, authority.tomorrow.sn))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(signer.public_keys) == 2
+
+
+def test_a_bundle_is_read_without_what_cannot_be(authority: Authority) -> None:
+    assert certificates_in(ODD + authority.root.pem + ODD) == [authority.root.certificate]
+    assert certificates_in("nothing") == []
+    assert root_certificate_sn(ODD + authority.root.pem) == authority.root.sn
+
+
+@with_vectors("cert-sn", where=lambda v: v["name"] == "certsn-yansongda-root-production")
+def test_alipays_own_roots_lead_to_themselves(vector: Any) -> None:
+    assert is_valid(vector)
+    roots = certificates_in(vector["certificate_pem"])
+    [ant] = [root for root in roots if "Ant Financial" in root.subject.rfc4514_string()]
+    assert leads_to(ant, roots, [], NOW)
+    [old] = [root for root in roots if "iTrusChina" in root.subject.rfc4514_string()]
+    assert not leads_to(old, [old], [], NOW)  # signed over SHA-1
+    found = {v["name"]: v["certificate_pem"] for v in all_vectors() if v["kind"] == "cert-sn"}
+    sandbox = certificates_in(found["certsn-yansongda-2021-alipay-public"])
+    assert leads_to(sandbox[1], roots, [], NOW)  # an intermediate one of production
+    assert not leads_to(sandbox[0], roots, sandbox, NOW - timedelta(days=1500))
