@@ -93,7 +93,7 @@ class Config:
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``.
+        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``).
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``RESULT_MAX_AGE`` (86400 seconds), ``PROTOCOL`` where both a partner and an application are
         there.
@@ -184,6 +184,7 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
             gateway_url=_gateway_url(settings) or default,
             charset=settings.charset(),
             aes_key=settings.text("AES_KEY"),
+            api_version=_api_version(settings, signer),
             transport=transport,
             certificates=_alipays(settings, signer) if numbers else None,
             **numbers,
@@ -246,6 +247,15 @@ def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
     if sign_type not in choices:
         raise settings.error("SIGN_TYPE", f"must be one of {', '.join(choices)}")
     return sign_type
+
+
+def _api_version(settings: Settings, signer: Signer) -> str:
+    version = (settings.text("API_VERSION") or "v2").lower()
+    if version not in ("v2", "v3"):
+        raise settings.error("API_VERSION", "must be v2 or v3")
+    if version == "v3" and signer.sign_type != "RSA2":
+        raise settings.error("SIGN_TYPE", "must be RSA2 with v3")
+    return version
 
 
 def _certificates(settings: Settings) -> dict[str, Any]:

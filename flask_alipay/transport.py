@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from .exceptions import GatewayError, InvalidParameter, OutcomeUnknown
@@ -18,11 +18,22 @@ if TYPE_CHECKING:
     import requests
 
 _PIECE = 64 * 1024
+#: The most bytes of an answer: 16 MiB.
+_MOST = 1 << 24
 
 FORM = "application/x-www-form-urlencoded"
 
 # The parameter that names the charset has to be readable before the body is: it goes into the URL.
 _CHARSET_NAMES = ("_input_charset", "charset")
+
+
+class HttpAnswer(NamedTuple):
+    """What came back, whatever its status."""
+
+    status: int
+    #: By their names in lower case.
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Transport(Protocol):
@@ -58,6 +69,22 @@ class Transport(Protocol):
 
 class PlatformTransport(Transport, Protocol):
     """What the open platform's client needs beyond a :class:`Transport`."""
+
+    def exchange(
+        self,
+        http_method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool = False,
+    ) -> HttpAnswer:
+        """Sends a request as it is, once, and returns the answer of any status.
+
+        :param http_method: ``GET`` or ``POST``.
+        :param repeatable: it is a question, and may be sent again.
+        :raises OutcomeUnknown: if no answer comes, or not all of it.
+        """
 
     def download(self, url: str, into: IO[bytes], most: int) -> int:
         """Fetches a file, piece by piece, and writes it.
@@ -131,20 +158,40 @@ class HttpTransport:
         except requests.RequestException as error:
             raise OutcomeUnknown(f"the file did not come ({type(error).__name__})") from None
 
+    def exchange(
+        self,
+        http_method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool = False,
+    ) -> HttpAnswer:
+        """Sends a request as it is: see :class:`PlatformTransport`.
+
+        :raises OutcomeUnknown: if no answer comes, or not all of it.
+        """
+        return self._sent(http_method, url, repeatable, data=body or None, headers=headers)
+
     def _answer(self, method: str, url: str, repeat: bool, **request: Any) -> bytes:
+        answer = self._sent(method, url, repeat, **request)
+        if answer.status != 200:
+            raise OutcomeUnknown(f"the gateway answered with HTTP status {answer.status}")
+        return answer.body
+
+    def _sent(self, method: str, url: str, repeat: bool, **request: Any) -> HttpAnswer:
         import requests
 
         session = self._session(repeat=repeat)
         try:
-            response = session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, **request
-            )
+            with session.request(
+                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
+            ) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return HttpAnswer(response.status_code, headers, _whole(response))
         except requests.RequestException as error:
             # The exception's text holds the URL and with it parameters: its name says enough.
             raise OutcomeUnknown(f"the gateway did not answer ({type(error).__name__})") from None
-        if response.status_code != 200:
-            raise OutcomeUnknown(f"the gateway answered with HTTP status {response.status_code}")
-        return response.content
 
     def _session(self, *, repeat: bool = True) -> requests.Session:
         """One session a thread: requests does not promise that sessions can be shared.
@@ -180,6 +227,20 @@ def in_the_url(params: Mapping[str, str]) -> dict[str, str]:
     return {name: params[name] for name in _CHARSET_NAMES if name in params}
 
 
+def _whole(response: requests.Response) -> bytes:
+    """The body, which is short: whoever sends without end does not fill the memory.
+
+    :raises OutcomeUnknown: if it is not.
+    """
+    pieces, size = [], 0
+    for piece in response.iter_content(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > _MOST:
+            raise OutcomeUnknown(f"the gateway answered with more than {_MOST} bytes")
+    return b"".join(pieces)
+
+
 def is_page(content_type: str | None) -> bool:
     """Tells whether what comes is a page for people, as errors are, and no file."""
     return (content_type or "").partition(";")[0].strip().lower() == "text/html"
@@ -205,16 +266,20 @@ def _new_session(repeat: bool) -> requests.Session:
     from urllib3.util import Retry
 
     session = requests.Session()
-    if repeat:
-        retry = Retry(
-            total=2,
-            read=1,  # each may take the whole timeout
-            backoff_factor=0.1,
-            status_forcelist=(502, 503, 504),
-            allowed_methods=frozenset({"GET", "POST"}),
-            raise_on_status=False,
-            respect_retry_after_header=False,  # whoever waits for us waits not so long
-        )
-        session.mount("https://", HTTPAdapter(max_retries=retry))
-        session.mount("http://", HTTPAdapter(max_retries=retry))
+    # What was never sent may be sent again; what may be asked again, also where no answer came.
+    # Each may take the whole timeout.
+    retry = Retry(
+        total=2,
+        connect=1,
+        read=1 if repeat else 0,
+        other=0,
+        status=2 if repeat else 0,
+        backoff_factor=0.1,
+        status_forcelist=(502, 503, 504) if repeat else (),
+        allowed_methods=frozenset({"GET", "POST"}),
+        raise_on_status=False,
+        respect_retry_after_header=False,  # whoever waits for us waits not so long
+    )
+    session.mount("https://", HTTPAdapter(max_retries=retry))
+    session.mount("http://", HTTPAdapter(max_retries=retry))
     return session

@@ -503,3 +503,14 @@ def test_the_url_of_a_payment_comes_from_the_configured_gateway(openapi: dict[st
 def test_the_signer_is_the_one_that_verifies(keys: Keys, openapi: dict[str, Any]) -> None:
     signer: Signer = config(openapi).signer
     assert not signer.verify(b"a", Rsa2Signer(keys.merchant).sign(b"a"))
+
+
+@pytest.mark.parametrize("version", ["v3", "V3"])
+def test_calls_travel_the_newer_way_where_it_is_set(openapi: dict[str, Any], version: str) -> None:
+    assert config(openapi, API_VERSION=version).gateway._v3 is not None
+    assert config(openapi).gateway._v3 is None
+
+
+def test_the_newer_way_is_signed_with_rsa2_alone(openapi: dict[str, Any]) -> None:
+    assert "RSA2" in blamed(openapi, "SIGN_TYPE", API_VERSION="v3", SIGN_TYPE="RSA")
+    assert "v2 or v3" in blamed(openapi, "API_VERSION", API_VERSION="v4")

@@ -18,7 +18,7 @@ from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..mapi import MapiGateway
 from ..settings import Settings
 from ..simulator import Simulator
-from ..transport import FORM, copied, encoded, in_the_url, is_page
+from ..transport import FORM, HttpAnswer, copied, encoded, in_the_url, is_page
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -95,6 +95,27 @@ class InProcess:
             content_type=FORM,
         )
         return _body(response)
+
+    def exchange(
+        self,
+        http_method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool = False,
+    ) -> HttpAnswer:
+        """Sends the simulator a request as it is, likewise."""
+        parts = urlsplit(url)
+        response = self._client().open(
+            parts.path,
+            method=http_method,
+            query_string=parts.query,
+            data=body,
+            headers=dict(headers),
+        )
+        named = {name.lower(): value for name, value in response.headers.items()}
+        return HttpAnswer(response.status_code, named, response.get_data())
 
     def download(self, url: str, into: IO[bytes], most: int) -> int:
         """Fetches a file of the simulator's, likewise."""

@@ -4,7 +4,7 @@
 what goes back (``refunds``) or on (``settlements``, ``transfers``), where the bill is
 (``bill_download``) and the payments that a buyer's browser or app brings to Alipay (``payments``).
 ``caller`` signs and asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and
-reads, ``refusals`` are Alipay's no, ``aes`` encrypts.
+reads, ``refusals`` are Alipay's no, ``aes`` encrypts, ``v3`` is another dress.
 """
 
 from __future__ import annotations

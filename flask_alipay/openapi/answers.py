@@ -148,9 +148,20 @@ def unproven(envelope: Envelope) -> dict[str, Any]:
     :raises OutcomeUnknown: if it cannot be read.
     """
     try:
-        return _object(envelope.node)
+        return as_object(envelope.node)
     except (ValueError, RecursionError):
         raise OutcomeUnknown("the answer cannot be read") from None
+
+
+def as_object(text: str) -> dict[str, Any]:
+    """Reads a JSON object. Numbers with a point are :class:`Decimal`.
+
+    :raises ValueError: if it is none.
+    """
+    node = json.loads(text, parse_float=Decimal)
+    if not isinstance(node, dict):
+        raise ValueError
+    return node
 
 
 def word(node: Mapping[str, Any], name: str) -> str:
@@ -241,20 +252,13 @@ def _text(value: str | None) -> str:
 
 def _node(envelope: Envelope, cipher: ContentCipher | None) -> dict[str, Any]:
     if not envelope.is_encrypted:
-        return _object(envelope.node)
+        return as_object(envelope.node)
     if cipher is None:
         raise OutcomeUnknown("the gateway's answer is encrypted, and no AES key is configured")
     for encrypt_type in _ENCRYPT_TYPES:
         content = cipher.decrypt(_text(envelope.node), encrypt_type)
         try:
-            return _object(content.decode(codec(envelope.charset)))
+            return as_object(content.decode(codec(envelope.charset)))
         except ValueError:
             continue  # its first block is no text: it was the other way of encrypting
     raise ValueError
-
-
-def _object(text: str) -> dict[str, Any]:
-    node = json.loads(text, parse_float=Decimal)
-    if not isinstance(node, dict):
-        raise ValueError
-    return node

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..china_time import to_china
-from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
+from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
 from ..fields import Field, convert, pattern, text, url
 from ..signed_request import SignedRequest, sign_request
 from ..signer import Signer, codec
@@ -18,6 +20,7 @@ from .content import ContentField, biz_content, checked
 
 if TYPE_CHECKING:
     from ..certificates import AlipayCertificates
+    from .v3 import Caller3
 
 logger = logging.getLogger("flask_alipay")
 
@@ -86,8 +89,11 @@ class Caller:
         alipay_cert_sns: Collection[str] = (),
         certificates: AlipayCertificates | None = None,
         aes_key: str | None = None,
+        api_version: str = "v2",
         transport: PlatformTransport | None = None,
     ) -> None:
+        if api_version == "v3" and signer.sign_type != "RSA2":
+            raise ConfigurationError("v3 is signed with RSA2 alone", "SIGN_TYPE")
         self.app_id = app_id
         self.charset = charset
         self.gateway_url = gateway_url
@@ -108,6 +114,11 @@ class Caller:
             from .aes import ContentCipher  # few encrypt
 
             self._cipher = ContentCipher(aes_key)
+        self._v3 = None
+        if api_version == "v3":
+            from .v3 import Caller3
+
+            self._v3 = Caller3(app_id, signer, app_cert_sn, root_cert_sn, self._cipher)
         self._transport: PlatformTransport = HttpTransport() if transport is None else transport
 
     def call(
@@ -118,6 +129,7 @@ class Caller:
         notify_url: str | None = None,
         return_url: str | None = None,
         app_auth_token: str | None = None,
+        http_method: str | None = None,
         **common: str | None,
     ) -> dict[str, Any]:
         """Performs any method of the open platform, once: signs, sends, verifies, reads.
@@ -127,6 +139,7 @@ class Caller:
         :param notify_url: where Alipay tells what comes of it.
         :param return_url: where the buyer comes back to.
         :param app_auth_token: acts for the merchant who gave this token.
+        :param http_method: with ``v3``, ``GET`` for a method that is asked like that.
         :param common: further common parameters, for methods without ``biz_content``.
         :returns: the node of the answer, as it came.
         :raises InvalidParameter: names the parameter at fault.
@@ -145,7 +158,9 @@ class Caller:
         content = None
         if biz_content is not None:
             content = {name: value for name, value in biz_content.items() if value is not None}
-        return self._performed(self._request(method, content, params))
+        if http_method not in (None, "GET", "POST"):
+            raise InvalidParameter("http_method", "must be GET or POST")
+        return self._asked(method, content, params, http_method=http_method)
 
     def _do(self, method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
         """Performs one of our own methods.
@@ -157,9 +172,9 @@ class Caller:
         content = checked(
             method.fields, fields, self.charset, required=method.required, one_of=method.one_of
         )
-        request = self._request(method.name, content, common)
-        node = self._performed(request, repeatable=method.question)
-        if word(node, "code") not in method.done:
+        node = self._asked(method.name, content, common, repeatable=method.question)
+        # A yes of the newer version has no code.
+        if (word(node, "code") or (_DONE if self._v3 else "")) not in method.done:
             raise OutcomeUnknown(f"Alipay does not say whether {method.name} is done")
         return node
 
@@ -203,17 +218,59 @@ class Caller:
             "biz_content": self._cipher.encrypt(encoded),
         }
 
-    def _performed(self, request: SignedRequest, *, repeatable: bool = False) -> dict[str, Any]:
+    def _asked(
+        self,
+        method: str,
+        content: Mapping[str, Any] | None,
+        common: Mapping[str, str],
+        *,
+        http_method: str | None = None,
+        repeatable: bool = False,
+    ) -> dict[str, Any]:
+        """Signs, sends, verifies, reads."""
         self._signer.verify(b"", "")  # without Alipay's key nothing is asked
-        url, params, charset = request.gateway_url, request.params, request.charset
-        try:
-            body = self._transport.post(url, params, charset, repeatable=repeatable)
-        except OutcomeUnknown as error:
-            error.retryable = True  # the same identifiers never do it twice
-            raise
-        envelope = open_envelope(body, params["method"], charset)
+        ask = self._ask_v2 if self._v3 is None else partial(self._ask_v3, self._v3, http_method)
+        return ask(method, content, common, repeatable)
+
+    def _ask_v2(
+        self,
+        method: str,
+        content: Mapping[str, Any] | None,
+        common: Mapping[str, str],
+        repeatable: bool,
+    ) -> dict[str, Any]:
+        request = self._request(method, content, common)
+        with _nothing_twice():
+            body = self._transport.post(
+                request.gateway_url, request.params, request.charset, repeatable=repeatable
+            )
+        envelope = open_envelope(body, method, request.charset)
         cert_sns = self._known(envelope.cert_sn)
-        return read_envelope(envelope, params["method"], self._signer, self._cipher, cert_sns)
+        return read_envelope(envelope, method, self._signer, self._cipher, cert_sns)
+
+    def _ask_v3(
+        self,
+        caller: Caller3,
+        http_method: str | None,
+        method: str,
+        content: Mapping[str, Any] | None,
+        common: Mapping[str, str],
+        repeatable: bool,
+    ) -> dict[str, Any]:
+        # What was common to all methods is a field like others now, but for the token.
+        fields = {name: value for name, value in common.items() if name != "app_auth_token"}
+        call = caller.call(
+            method,
+            {**fields, **(content or {})},
+            http_method=http_method,
+            app_auth_token=common.get("app_auth_token"),
+        )
+        url = f"{self.gateway_url.removesuffix('/gateway.do')}{call.uri}"
+        with _nothing_twice():
+            answer = self._transport.exchange(
+                call.http_method, url, call.body, call.headers, repeatable=repeatable
+            )
+        return caller.read(answer, method, self._known)
 
     def _known(self, cert_sn: str) -> Collection[str]:
         """The numbers of Alipay's certificates that are believed, this one's if it proves to be."""
@@ -239,3 +296,13 @@ class Caller:
         )
         envelope = open_envelope(body, _CERTIFICATE, request.charset)
         return must(unproven(envelope), "alipay_cert_content")
+
+
+@contextmanager
+def _nothing_twice() -> Iterator[None]:
+    """Where no answer came the same may be asked again: the same identifiers never do it twice."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        error.retryable = True
+        raise

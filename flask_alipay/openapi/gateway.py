@@ -47,8 +47,11 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     :param certificates: instead of these numbers, the certificates themselves: another one is then
         fetched from Alipay and, if it proves itself, believed and kept.
     :param aes_key: encrypts ``biz_content``, and decrypts the answers; base64, as in the console.
+    :param api_version: how what is performed travels: ``v2`` to the gateway's one address, ``v3``
+        to a path for each method beside it. What a browser or an app brings is the same in both.
     :param transport: how the gateway is asked.
     :raises KeyFormatError: if ``aes_key`` is something else.
+    :raises ConfigurationError: for ``v3`` with a signer that is not RSA2.
     """
 
     protocol = "openapi"

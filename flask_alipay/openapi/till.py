@@ -203,14 +203,14 @@ class Till(Trades):
                 raise
             mine = False  # it was paid before: to take that back would be a refund
         about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
-        ended = self._asked(about, fen, patience)
+        ended = self._waited(about, fen, patience)
         if ended is None and mine:
             ended = self._taken_back(about, fen, patience)
         if ended is None:
             raise OutcomeUnknown("nobody knows whether the buyer has paid", retryable=True)
         return ended
 
-    def _asked(self, about: Mapping[str, Any], fen: int, patience: Patience) -> TillAnswer | None:
+    def _waited(self, about: Mapping[str, Any], fen: int, patience: Patience) -> TillAnswer | None:
         """Asks until the trade has ended; ``None`` if it does not, or nobody says so."""
         for _ in patience.turns(patience.seconds):
             ended = self._ended(about, fen)
