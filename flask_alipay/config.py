@@ -95,6 +95,7 @@ class Config:
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
         ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``).
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
+        ``CONNECT_TIMEOUT`` (likewise),
         ``RESULT_MAX_AGE`` (86400 seconds), ``PROTOCOL`` where both a partner and an application are
         there.
 
@@ -106,7 +107,9 @@ class Config:
         """
         settings = Settings(mapping, prefix)
         build = _openapi if _protocol(settings) == "openapi" else _mapi
-        transport = transport or HttpTransport(settings.number("TIMEOUT", 10.0))
+        timeout = settings.number("TIMEOUT", 10.0)
+        connect_timeout = settings.number("CONNECT_TIMEOUT", timeout)
+        transport = transport or HttpTransport(timeout, connect_timeout)
         signer, gateway, merchant = build(settings, transport)
         legacy = gateway.protocol == "mapi"
         return cls(

@@ -101,11 +101,12 @@ class PlatformTransport(Transport, Protocol):
 class HttpTransport:
     """Asks with ``requests``: connections are kept alive, proxies come from its environment.
 
-    :param timeout: seconds to wait for a connection, and for each piece of the answer.
+    :param timeout: seconds to wait for each piece of the answer.
+    :param connect_timeout: seconds to wait for a connection; as many unless given.
     """
 
-    def __init__(self, timeout: float = 10.0) -> None:
-        self._timeout = timeout
+    def __init__(self, timeout: float = 10.0, connect_timeout: float | None = None) -> None:
+        self._timeout = (timeout if connect_timeout is None else connect_timeout, timeout)
         self._local = threading.local()
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:

@@ -514,3 +514,13 @@ def test_calls_travel_the_newer_way_where_it_is_set(openapi: dict[str, Any], ver
 def test_the_newer_way_is_signed_with_rsa2_alone(openapi: dict[str, Any]) -> None:
     assert "RSA2" in blamed(openapi, "SIGN_TYPE", API_VERSION="v3", SIGN_TYPE="RSA")
     assert "v2 or v3" in blamed(openapi, "API_VERSION", API_VERSION="v4")
+
+
+def test_waiting_for_a_connection_and_for_an_answer_differ(openapi: dict[str, Any]) -> None:
+    def waits(**settings: Any) -> Any:
+        return config(openapi, **settings).gateway._transport._timeout
+
+    assert waits() == (10, 10)
+    assert waits(TIMEOUT=4) == (4, 4)
+    assert waits(TIMEOUT=20, CONNECT_TIMEOUT="3.5") == (3.5, 20)
+    assert "above zero" in blamed(openapi, "CONNECT_TIMEOUT", CONNECT_TIMEOUT=0)

@@ -163,3 +163,46 @@ def test_proxies_come_from_the_environment(
 
 def test_a_form_is_ascii_whatever_is_in_it() -> None:
     assert encoded({"a": "茶 &", "b": ""}, "gbk") == b"a=%B2%E8+%26&b="
+
+
+def test_an_answer_without_end_does_not_fill_the_memory(
+    gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flask_alipay.transport._MOST", 3)
+    with pytest.raises(OutcomeUnknown, match="more than 3 bytes"):
+        transport.post(gateway.url, {"a": "1"})
+    monkeypatch.setattr("flask_alipay.transport._MOST", 4)
+    assert transport.post(gateway.url, {"a": "1"}) == b"true"
+
+
+@pytest.mark.parametrize("status", ["200", "302", "400", "503"])
+def test_an_exchange_returns_an_answer_of_any_status(
+    gateway: Gateway, transport: HttpTransport, status: str
+) -> None:
+    gateway.troubles = [status]
+    answer = transport.exchange("POST", f"{gateway.url}?a=%2F", b"{}", {"Content-Type": "a/b"})
+    assert (answer.status, answer.body) == (int(status), b"true")
+    assert answer.headers["retry-after"] == "60"
+    assert gateway.requests == [("POST", "/gateway.do?a=%2F", b"{}", "a/b")]
+
+
+def test_an_exchange_that_may_be_repeated_is(gateway: Gateway, transport: HttpTransport) -> None:
+    gateway.troubles = ["503", "cut"]
+    assert transport.exchange("GET", gateway.url, b"", {}, repeatable=True).status == 200
+    assert len(gateway.requests) == 3
+
+
+def test_what_was_never_sent_may_be_sent_again(
+    gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = socket.socket.connect, []
+
+    def connect(self: socket.socket, address: object) -> None:
+        tries.append(address)
+        if len(tries) == 1:
+            raise ConnectionRefusedError
+        real(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    assert transport.post(gateway.url, {"a": "1"}) == b"true"
+    assert len(gateway.requests) == 1
