@@ -19,6 +19,9 @@ from .services import postgresql_url as postgresql_url
 from .services import sqlite_url as sqlite_url
 from .vectors import VARIABLE, Vector
 
+# What the command line says is in the reader's language.
+os.environ["LANGUAGE"] = "en"
+
 settings.register_profile("development", deadline=None)
 settings.register_profile("integration", deadline=None, derandomize=True)
 settings.load_profile("integration" if os.environ.get("CI") else "development")

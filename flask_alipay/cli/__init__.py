@@ -12,6 +12,14 @@
     what is said about a payload, to people and to programs
 ``credentials``
     options and environment variables, where there is no app
+``wording``
+    what is said, in the reader's language
+``table``
+    tables that fit the terminal, and JSON for programs
+``exits``
+    exit statuses, and errors that say what to do next
+``conversation``
+    what is asked before money moves, and how far a long command is
 """
 
 from __future__ import annotations

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import click
 
 from ..diagnosis import Diagnosis
 from ..notification import mask
+from .table import plain as plain
 
 # The trade in a few lines: the label, and the parameters that may say it, the first there counts.
 _ESSENTIALS = (
@@ -96,13 +94,6 @@ def title(file: str, place: str = "") -> str:
     """Says which payload it is."""
     name = "standard input" if file == "-" else file
     return f"{name}, {place}" if place else name
-
-
-def plain(text: Any) -> str:
-    """Returns a stranger's text so that it can do nothing to a terminal."""
-    shown = "".join("?" if unicodedata.category(c)[0] == "C" else c for c in str(text))
-    encoding = sys.stdout.encoding or "ascii"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:

@@ -1,0 +1,63 @@
+"""How a command ends: the exit statuses of all commands, and errors that say what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
+from .wording import _
+
+#: Done, and everything is in order.
+IN_ORDER = 0
+#: The answer is no: it does not verify, Alipay or the ledger refuses, it is not there, you said no.
+NOT_IN_ORDER = 1
+#: Nothing was begun: the command was misused, or what it was given cannot be read.
+MISUSED = 2
+#: No whole answer came: it may have happened or not. Ask before you do it again.
+UNKNOWN = 3
+
+
+class Refused(click.ClickException):
+    """Ends a command whose answer is no.
+
+    :param message: what is the matter and what to do next; a sentence.
+    """
+
+    exit_code = NOT_IN_ORDER
+
+
+class Unknown(click.ClickException):
+    """Ends a command of which nobody knows whether it happened.
+
+    :param message: what is the matter and how to find out; a sentence.
+    """
+
+    exit_code = UNKNOWN
+
+
+@contextmanager
+def refusals(next_step: str = "") -> Iterator[None]:
+    """Turns what our exceptions say into the end of a command.
+
+    :param next_step: a sentence: what to do where the outcome is unknown.
+    """
+    try:
+        yield
+    except (InvalidParameter, ConfigurationError) as error:
+        raise click.UsageError(sentence(error)) from None
+    except OutcomeUnknown as error:
+        default = _("It may have happened or not: ask with 'query' before you do it again.")
+        raise Unknown(f"{sentence(error)} {next_step or default}") from None
+    except AlipayError as error:
+        raise Refused(sentence(error)) from None
+
+
+def sentence(error: BaseException) -> str:
+    """Returns the words of an exception as a sentence, with a capital letter and a full stop."""
+    text = str(error).strip() or type(error).__name__
+    if not text.startswith(getattr(error, "parameter", None) or "\0"):
+        text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!", "。")) else f"{text}."

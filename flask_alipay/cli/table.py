@@ -1,0 +1,157 @@
+"""Tables that fit the terminal, and one JSON object a line for programs.
+
+A Chinese character takes two columns and a combining mark none (Unicode's East Asian Width).
+In a terminal a row takes one line: the columns that may shrink do, then those that can be missed
+are left out. Where the output is no terminal nothing is cut, unless ``COLUMNS`` says how wide it
+is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import click
+
+_GAP = "  "
+_CUT = "…"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    #: Its head.
+    title: str
+    #: Whether its values stand at the right, as amounts do.
+    right: bool = False
+    #: The least width that it may shrink to where the terminal is narrow; 0: it does not shrink.
+    least: int = 0
+    #: Whether it can be missed where there is no room for it at all.
+    optional: bool = False
+
+
+def echo_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    """Prints a table on standard output.
+
+    :param columns: from left to right.
+    :param rows: a value for each column; ``None`` is an empty cell. A stranger's text does
+        nothing to the terminal.
+    """
+    for number, line in enumerate(table(columns, rows, available())):
+        click.echo(click.style(line, bold=True) if number == 0 else line)
+
+
+def echo_json(found: Any) -> None:
+    """Prints an object for programs, on one line and in ASCII: any pipe and terminal takes it."""
+    click.echo(json.dumps(found, default=str))
+
+
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[Any]], room: int | None = None
+) -> Iterator[str]:
+    """Returns the lines of a table, the head first.
+
+    :param room: how wide it may be; ``None``: as wide as it is.
+    """
+    cells = [["" if value is None else plain(value) for value in row] for row in rows]
+    widths = [
+        max([width(column.title), *(width(row[number]) for row in cells)])
+        for number, column in enumerate(columns)
+    ]
+    fitting = _fit(columns, widths, room)
+    for row in ([column.title for column in columns], *cells):
+        yield _GAP.join(
+            _padded(row[number], wide, columns[number].right) for number, wide in fitting.items()
+        ).rstrip()
+
+
+def available() -> int | None:
+    """Returns how many columns the output has, ``None`` where it is no terminal."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(20, shutil.get_terminal_size().columns)
+    return None
+
+
+def width(text: str) -> int:
+    """Returns how many columns of a terminal a text takes."""
+    return sum(map(_columns_of, text))
+
+
+def fitted(text: str, room: int) -> str:
+    """Returns a text that takes at most so many columns, cut with an ellipsis."""
+    if width(text) <= room:
+        return text
+    mark = _CUT if _writable(_CUT) else "~"
+    kept, taken = [], 1
+    for character in text:
+        taken += _columns_of(character)
+        if taken > room:
+            break
+        kept.append(character)
+    return "".join(kept) + mark
+
+
+def plain(text: Any) -> str:
+    """Returns a stranger's text so that it can do nothing to a terminal."""
+    shown = "".join("?" if unicodedata.category(c)[0] == "C" else c for c in str(text))
+    encoding = sys.stdout.encoding or "ascii"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _fit(columns: Sequence[Column], widths: list[int], room: int | None) -> dict[int, int]:
+    """The width of each column that has room, by its number."""
+    fitting = dict(enumerate(widths))
+    if room is None:
+        return fitting
+    _shrink(columns, fitting, room)
+    for number in reversed(range(len(columns))):
+        if _total(fitting) <= room:
+            break
+        if columns[number].optional:
+            del fitting[number]
+            # What is left may have room again.
+            fitting.update({other: widths[other] for other in fitting})
+            _shrink(columns, fitting, room)
+    if _total(fitting) > room:
+        _shrink([replace(column, least=4) for column in columns], fitting, room)
+    return fitting
+
+
+def _shrink(columns: Sequence[Column], fitting: dict[int, int], room: int) -> None:
+    """Takes from the widest of the columns that may shrink."""
+    while _total(fitting) > room:
+        able = [n for n in fitting if columns[n].least and fitting[n] > columns[n].least]
+        if not able:
+            return
+        fitting[max(able, key=fitting.__getitem__)] -= 1
+
+
+def _total(fitting: dict[int, int]) -> int:
+    return sum(fitting.values()) + len(_GAP) * max(0, len(fitting) - 1)
+
+
+def _padded(text: str, room: int, right: bool) -> str:
+    shown = fitted(text, room)
+    space = " " * (room - width(shown))
+    return space + shown if right else shown + space
+
+
+def _columns_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _writable(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

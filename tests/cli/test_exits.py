@@ -1,0 +1,102 @@
+"""How commands end, and what they have in common when they talk."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from flask_alipay.cli.conversation import confirm, json_option, progress, yes_option
+from flask_alipay.cli.exits import refusals, sentence
+from flask_alipay.exceptions import (
+    AlipayError,
+    ConfigurationError,
+    GatewayError,
+    InvalidParameter,
+    OutcomeUnknown,
+    UnknownPayment,
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (GatewayError("Alipay refuses"), 1),
+        (UnknownPayment("no such payment in the ledger"), 1),
+        (InvalidParameter("out_trade_no", "must be shorter"), 2),
+        (ConfigurationError("'ALIPAY_KEY' must be set", "ALIPAY_KEY"), 2),
+        (OutcomeUnknown("no answer came"), 3),
+    ],
+)
+def test_each_refusal_has_its_exit_status(error: AlipayError, status: int) -> None:
+    @click.command()
+    def command() -> None:
+        with refusals():
+            raise error
+
+    result = CliRunner().invoke(command)
+    assert result.exit_code == status
+    assert sentence(error) in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_unknown_outcome_says_what_to_do_next() -> None:
+    @click.command()
+    def command() -> None:
+        with refusals():
+            raise OutcomeUnknown("no answer came")
+
+    assert "ask with 'query' before you do it again" in CliRunner().invoke(command).stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (GatewayError("the trade does not exist"), "The trade does not exist."),
+        (InvalidParameter("subject", "must be shorter"), "subject must be shorter."),
+        (GatewayError("ACQ.TRADE_NOT_EXIST: 交易不存在。"), "ACQ.TRADE_NOT_EXIST: 交易不存在。"),
+        (GatewayError(""), "GatewayError."),
+    ],
+)
+def test_an_error_is_a_sentence(error: AlipayError, expected: str) -> None:
+    assert sentence(error) == expected
+
+
+@click.command()
+@yes_option
+@json_option
+def pay(yes: bool, machine: bool) -> None:
+    confirm("88.88 CNY go back.", yes)
+    click.echo("{}" if machine else "moved")
+
+
+@pytest.mark.parametrize("said", ["n\n", "\n", ""])
+def test_nothing_happens_unless_it_is_meant(said: str) -> None:
+    result = CliRunner().invoke(pay, input=said)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "88.88 CNY go back." in result.stderr
+
+
+def test_it_happens_where_it_is_meant() -> None:
+    assert CliRunner().invoke(pay, input="y\n").stdout == "moved\n"
+
+
+def test_nobody_is_asked_who_said_yes_before() -> None:
+    result = CliRunner().invoke(pay, ["--yes", "--json"])
+    assert (result.stdout, result.stderr) == ("{}\n", "")
+
+
+def test_where_there_is_no_terminal_few_lines_tell_how_far_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert list(progress(range(1000), "Asking Alipay")) == list(range(1000))
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 10
+    assert told.err.endswith("Asking Alipay: 1000 of 1000\n")
+
+
+def test_nothing_to_do_is_told_by_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(progress([], "Asking Alipay")) == []
+    assert capsys.readouterr().err == ""

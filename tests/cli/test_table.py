@@ -1,0 +1,87 @@
+"""Tables that fit, whatever is in them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.cli.table import Column, available, echo_json, fitted, plain, table, width
+
+NUMBER = Column("out_trade_no")
+AMOUNT = Column("amount", right=True)
+SUBJECT = Column("subject", least=8)
+NOTE = Column("note", optional=True)
+
+
+def test_columns_stand_below_their_heads() -> None:
+    assert list(table([NUMBER, AMOUNT], [["T1", "88.88"], ["T1000000000000", "1.00"]])) == [
+        "out_trade_no    amount",
+        "T1               88.88",
+        "T1000000000000    1.00",
+    ]
+
+
+def test_a_chinese_character_takes_two_columns() -> None:
+    head, tea, coffee = table([SUBJECT, AMOUNT], [["龙井茶", "8.00"], ["coffee", "12.00"]])
+    assert (head, tea, coffee) == ("subject  amount", "龙井茶     8.00", "coffee    12.00")
+
+
+def test_nothing_is_cut_where_there_is_room_for_everything() -> None:
+    (line,) = list(table([SUBJECT], [["茶" * 500]]))[1:]
+    assert line == "茶" * 500
+
+
+def test_what_may_shrink_shrinks() -> None:
+    lines = list(table([NUMBER, SUBJECT], [["T1", "a" * 50]], 30))
+    assert lines[1] == "T1            " + "a" * 15 + "…"
+
+
+def test_what_can_be_missed_is_left_out_where_there_is_no_room() -> None:
+    head, _row = table([NUMBER, SUBJECT, NOTE], [["T1", "a" * 50, "b" * 20]], 40)
+    assert "note" not in head
+    assert width(head) <= 40
+
+
+def test_a_stranger_does_nothing_to_the_terminal() -> None:
+    (line,) = list(table([SUBJECT], [["\x1b[31mred\x07\u202e"]]))[1:]
+    assert line == "?[31mred??"
+
+
+def test_an_empty_cell_is_empty() -> None:
+    assert list(table([NUMBER, NOTE], [[None, "x"]]))[1] == "              x"
+
+
+@given(st.text(), st.integers(1, 40))
+def test_a_cut_text_fits(text: str, room: int) -> None:
+    assert width(fitted(plain(text), room)) <= room
+
+
+@given(
+    st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))),
+    st.integers(40, 120),
+)
+def test_every_line_fits_the_terminal(rows: list[tuple[str, str, str]], room: int) -> None:
+    lines = list(table([NUMBER, SUBJECT, NOTE], rows, room))
+    assert len(lines) == len(rows) + 1
+    assert all(width(line) <= room for line in lines)
+
+
+def test_an_output_that_is_no_terminal_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert available() is None
+
+
+def test_columns_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    assert available() == 100
+
+
+def test_programs_get_one_line_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+    echo_json({"subject": "茶\n"})
+    told = capsys.readouterr().out
+    assert told.isascii()
+    assert told.count("\n") == 1
+    assert json.loads(told) == {"subject": "茶\n"}
