@@ -18,7 +18,7 @@ The rooms, in the order in which they build on each other:
     notifications, repeated until they are heard
 ``simulator``
     all of it together
-``responses``, ``gateways``, ``pages``
+``responses``, ``gateways``, ``control``, ``pages``
     all of it on the web
 """
 

@@ -27,6 +27,9 @@ class Clock(Protocol):
     def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
         """Has the callback called once, in another thread or turn, after the delay."""
 
+    def advance(self, delta: timedelta) -> None:
+        """Moves the time on; what is due meanwhile is called in its order, before it returns."""
+
 
 class SystemClock:
     """The time of the machine, with one daemon thread for whatever is due later.
@@ -34,9 +37,15 @@ class SystemClock:
     The thread is started by the first :meth:`call_later`, so a server that forks its workers forks
     no thread. Callbacks run one after the other in it; what is still due when the process ends is
     not done.
+
+    :param speed: how many seconds pass here in one of the machine's; the simulation begins at the
+        machine's time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._begin = datetime.now(timezone.utc)
+        self._ahead = timedelta(0)
         self._due: list[tuple[datetime, int, Callable[[], object]]] = []
         self._numbers = itertools.count()  # keeps the heap from comparing callbacks
         self._changed = threading.Condition()
@@ -44,7 +53,22 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Returns the time, aware, in UTC."""
-        return datetime.now(timezone.utc)
+        passed = datetime.now(timezone.utc) - self._begin
+        return self._begin + passed * self._speed + self._ahead
+
+    def advance(self, delta: timedelta) -> None:
+        """Moves the time on; what is due meanwhile is called in its order, before it returns.
+
+        Each callback sees the time at which it was due, and what it puts off may be due as well.
+
+        :param delta: how far, not backwards.
+        """
+        end = self.now() + delta
+        while (callback := self._due_until(end)) is not None:
+            _run(callback)
+        with self._changed:
+            self._leap(end)
+            self._changed.notify()
 
     def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
         """Has the callback called once, in the clock's thread, after the delay."""
@@ -53,29 +77,44 @@ class SystemClock:
             if not self._running:
                 self._running = True
                 threading.Thread(
-                    target=self._run, name="flask-alipay-simulator", daemon=True
+                    target=self._work, name="flask-alipay-simulator", daemon=True
                 ).start()
             self._changed.notify()
 
-    def _run(self) -> None:
+    def _due_until(self, end: datetime) -> Callable[[], object] | None:
+        """Takes what is due first, until a time, and moves the time on to then."""
+        with self._changed:
+            if not self._due or self._due[0][0] > end:
+                return None
+            due, _, callback = heapq.heappop(self._due)
+            self._leap(due)
+            return callback
+
+    def _leap(self, moment: datetime) -> None:
+        self._ahead += max(moment - self.now(), timedelta(0))
+
+    def _work(self) -> None:
         while True:
-            callback = self._next()
-            try:
-                callback()
-            except Exception:
-                # One callback's failure must not silence all the later ones.
-                logger.exception("what the simulator had put off failed")
+            _run(self._next())
 
     def _next(self) -> Callable[[], object]:
         with self._changed:
             while True:
                 wait = None
                 if self._due:
-                    wait = (self._due[0][0] - self.now()).total_seconds()
+                    wait = (self._due[0][0] - self.now()).total_seconds() / self._speed
                     if wait <= 0:
                         return heapq.heappop(self._due)[2]
                 # Not longer than the platform's longest wait, and to see a changed system time.
                 self._changed.wait(wait if wait is None else min(wait, 3600))
+
+
+def _run(callback: Callable[[], object]) -> None:
+    try:
+        callback()
+    except Exception:
+        # One callback's failure must not silence all the later ones.
+        logger.exception("what the simulator had put off failed")
 
 
 def read_china_text(text: str) -> datetime | None:

@@ -73,6 +73,10 @@ class Delivery:
         self.attempts: tuple[Attempt, ...] = ()
         #: When it is sent again, ``None``: never, or it is being sent.
         self.next_at: datetime | None = None
+        #: How many of the sendings were on schedule.
+        self.scheduled = 0
+        #: Held while it is being sent: never twice at a time.
+        self.sending = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.notice.out_trade_no} {len(self.attempts)} sent>"
@@ -128,10 +132,25 @@ class Deliverer:
         self._attempt(delivery)
         return delivery
 
+    def again(self, delivery: Delivery) -> None:
+        """Sends it once more, on top of the schedule, and waits for the answer.
+
+        A merchant that was not heard yet and answers ``success`` now is not told any more.
+        """
+        with delivery.sending:
+            self._sent(delivery)
+
     def _attempt(self, delivery: Delivery) -> None:
-        # Never two at a time for one delivery: each sending is the consequence of the one before.
+        with delivery.sending:
+            if delivery.heard:  # somebody sent it in between
+                return
+            delivery.next_at = None
+            attempt = self._sent(delivery)
+            if not attempt.heard:
+                self._put_off(delivery)
+
+    def _sent(self, delivery: Delivery) -> Attempt:
         notice = delivery.notice
-        delivery.next_at = None
         now = self._clock.now()
         self._notify_ids.sent(notice.notify_id, now)
         attempt = self._send(notice, now)
@@ -143,11 +162,12 @@ class Deliverer:
             len(delivery.attempts),
             "success" if attempt.heard else f"not heard (status {attempt.status})",
         )
-        if not attempt.heard:
-            self._put_off(delivery)
+        if attempt.heard:
+            delivery.next_at = None
+        return attempt
 
     def _put_off(self, delivery: Delivery) -> None:
-        sent = len(delivery.attempts)
+        delivery.scheduled = sent = delivery.scheduled + 1
         if sent > len(self._schedule):
             return  # that was the last time
         wait = self._schedule[sent - 1]

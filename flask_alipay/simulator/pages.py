@@ -12,6 +12,7 @@ from ..banks import bank_name
 from ..china_time import to_china
 from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
+from .control import add_control
 from .gateways import add_gateways
 from .rates import to_rmb
 from .responses import language, page, unkept
@@ -34,6 +35,7 @@ def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
     blueprint = Blueprint(name, __name__, template_folder=str(_TEMPLATES))
     views = _Views(simulator)
     add_gateways(blueprint, simulator)
+    add_control(blueprint, simulator)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
     blueprint.add_url_rule(
         "/cashier/<cashier_id>/<any(pay, deposit, confirm, close, expire):event>",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,12 @@ from ..signer import codec
 from .answers import Answer, Dialect, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock
-from .deliveries import Deliverer, Post
+from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .mapi import Mapi, WapRest
-from .merchant import the_merchant
+from .merchant import Merchant, the_merchant
 from .notify_ids import NotifyIds
 from .openapi import OpenApi
-from .trades import Trade, TradeStore
+from .trades import Event, Step, Trade, TradeStore
 from .wire import RawForm, with_query
 
 if TYPE_CHECKING:
@@ -52,6 +54,9 @@ class Simulator:
     :param post: sends a notification, ``post(url, body, headers) -> (status, text)``; by default
         over HTTP.
     :param clock: tells the time and calls back for repetitions; by default the machine's.
+    :param keys: the folder that keeps the merchant's keys; by default they are this process's.
+    :param merchant: another merchant than that of ``keys``.
+    :param schedule: how long to wait before each repetition of a notification.
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
 
@@ -65,6 +70,8 @@ class Simulator:
         post: Post | None = None,
         clock: Clock | None = None,
         keys: Path | None = None,
+        merchant: Merchant | None = None,
+        schedule: Sequence[timedelta] = RETRY_SCHEDULE,
     ) -> None:
         _check(protocol, charset, sign_type)
         self._protocol = protocol
@@ -74,14 +81,14 @@ class Simulator:
         #: Tells the time.
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
-        self.merchant = the_merchant(keys)
+        self.merchant = merchant or the_merchant(keys)
         #: The trades, by the merchant's numbers.
         self.trades = TradeStore()
         #: The batches of refunds and transfers.
         self.batches = BatchStore()
         notify_ids = NotifyIds()
         #: Sends the notifications and keeps what was answered.
-        self.deliverer = Deliverer(self.clock, notify_ids, post)
+        self.deliverer = Deliverer(self.clock, notify_ids, post, schedule)
         self._mapi = Mapi(self.merchant, self.trades, self.batches, notify_ids)
         self._dialects: dict[str, Dialect] = {
             "openapi": OpenApi(self.merchant, self.trades, notify_ids),
@@ -177,6 +184,57 @@ class Simulator:
         """
         return self._step(cashier_id, event)
 
+    def happen(self, out_trade_no: str, event: str | None) -> Step | None:
+        """Lets something happen to a trade, and tells the merchant before it returns.
+
+        :param out_trade_no: the merchant's number.
+        :param event: one of :class:`~flask_alipay.simulator.trades.Event`; ``None`` merely lets
+            time do its work.
+        :returns: what really happened; ``None`` if there is no such trade.
+        """
+        step = self.trades.apply(out_trade_no, event, self.clock.now())
+        if step is not None and step.event is not None:
+            self._tell(step.trade)
+        return step
+
+    def refund(self, out_trade_no: str, fen: int) -> Trade | None:
+        """Gives money of a trade back, and tells the merchant before it returns.
+
+        :param out_trade_no: the merchant's number.
+        :param fen: how much, in minor units of the trade's currency.
+        :returns: the trade after it; ``None`` if that much cannot be refunded.
+        """
+        number = f"control{secrets.token_hex(8)}"
+        trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
+        if trade is not None:
+            self._tell(trade)
+        return trade
+
+    def deliver_again(self, out_trade_no: str) -> Delivery | None:
+        """Sends the last notification of a trade once more, under its own number.
+
+        :returns: the delivery with the new sending; ``None`` if nothing was told of the trade.
+        """
+        delivery = self.deliverer.latest(out_trade_no)
+        if delivery is not None:
+            self.deliverer.again(delivery)
+        return delivery
+
+    def advance(self, delta: timedelta) -> None:
+        """Moves the time on: repetitions that are due are sent, trades that are overdue closed.
+
+        :param delta: how far.
+        """
+        self.clock.advance(delta)
+        self.expire()
+
+    def expire(self) -> None:
+        """Closes the trades whose time is over, and tells the merchant of them."""
+        now = self.clock.now()
+        for trade in self.trades.all():
+            if trade.overdue(now):
+                self.happen(trade.order.out_trade_no, Event.EXPIRE)
+
     def return_url(self, trade: Trade) -> str:
         """Returns where the buyer goes back to the shop: signed if paid, bare otherwise.
 
@@ -229,12 +287,8 @@ class Simulator:
         trade = self.trades.by_cashier(cashier_id)
         if trade is None:
             return None
-        step = self.trades.apply(trade.order.out_trade_no, event, self.clock.now())
-        if step is None:
-            return None
-        if step.event is not None:
-            self._tell(step.trade)
-        return step.trade
+        step = self.happen(trade.order.out_trade_no, event)
+        return None if step is None else step.trade
 
     def _tell(self, trade: Trade) -> None:
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)

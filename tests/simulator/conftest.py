@@ -29,8 +29,8 @@ class HandClock:
     def call_later(self, delay, callback):
         self.due.append((self.time + delay, callback))
 
-    def advance(self, **delta):
-        end = self.time + timedelta(**delta)
+    def advance(self, by=None, **delta):
+        end = self.time + (by or timedelta(**delta))
         while self.due and min(due for due, _ in self.due) <= end:
             self.due.sort(key=lambda entry: entry[0])
             self.time, callback = self.due.pop(0)

@@ -65,3 +65,42 @@ def test_the_day_ends_at_midnight_in_china():
     assert end_of_china_day(evening + timedelta(minutes=1)) == datetime(
         2026, 2, 1, 16, 0, tzinfo=timezone.utc
     )
+
+
+def test_a_faster_clock_runs_ahead_of_the_machines():
+    clock, done = SystemClock(speed=3600), threading.Event()
+    clock.call_later(timedelta(minutes=1), done.set)
+    assert done.wait(30)
+
+
+def test_advancing_calls_what_is_due_in_order_and_at_its_time():
+    clock, seen = SystemClock(), []
+    begin = clock.now()
+
+    def note(name):
+        seen.append((name, (clock.now() - begin) // timedelta(hours=1)))
+
+    clock.call_later(timedelta(hours=2), lambda: note("second"))
+    clock.call_later(timedelta(hours=1), lambda: note("first"))
+    clock.call_later(timedelta(hours=9), lambda: note("never"))
+    clock.advance(timedelta(hours=3))
+    assert seen == [("first", 1), ("second", 2)]
+    assert clock.now() - begin >= timedelta(hours=3)
+
+
+def test_advancing_calls_what_a_call_puts_off():
+    clock, seen = SystemClock(), []
+    clock.call_later(
+        timedelta(hours=1), lambda: clock.call_later(timedelta(hours=1), lambda: seen.append(1))
+    )
+    clock.advance(timedelta(hours=3))
+    assert seen == [1]
+
+
+def test_a_call_that_fails_does_not_stop_the_clock(caplog):
+    clock, seen = SystemClock(), []
+    clock.call_later(timedelta(hours=1), lambda: 1 / 0)
+    clock.call_later(timedelta(hours=2), lambda: seen.append(1))
+    clock.advance(timedelta(hours=3))
+    assert seen == [1]
+    assert "put off failed" in caplog.text

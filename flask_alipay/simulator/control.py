@@ -1,0 +1,229 @@
+"""The simulator's control in JSON: what a developer's script, or a test in any language, drives.
+
+No page of another site may do the same behind the developer's back: see :func:`_refuse_strangers`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from flask import Blueprint, jsonify, request, url_for
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..exceptions import AlipayError
+from ..money import to_fen, to_yuan
+from .deliveries import Attempt, Delivery
+from .responses import unkept
+from .trades import Trade
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+# What names of this machine and of its private networks end in, besides names without a dot.
+_NEAR: Final = (".localhost", ".local", ".internal", ".test")
+# Timetables go no further; datetime itself ends in the year 9999.
+_MOST_SECONDS: Final = 366 * 24 * 3600
+
+
+def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
+    """Adds the addresses that show trades and deliveries and make things happen to them.
+
+    :param blueprint: the simulator's.
+    :param simulator: does the work; the addresses only speak JSON.
+    """
+    views = _Control(simulator)
+    rules = (
+        ("/trades", "trades", views.trades, "GET"),
+        ("/trades/<out_trade_no>", "trade", views.trade, "GET"),
+        ("/trades/<out_trade_no>/<any(pay, close, finish):wish>", "happen", views.happen, "POST"),
+        ("/trades/<out_trade_no>/refund", "refund", views.refund, "POST"),
+        ("/trades/<out_trade_no>/deliver", "deliver", views.deliver, "POST"),
+        ("/deliveries", "deliveries", views.deliveries, "GET"),
+        ("/clock", "clock", views.clock, "GET"),
+        ("/clock", "advance", views.advance, "POST"),
+    )
+    for rule, endpoint, view, method in rules:
+        blueprint.add_url_rule(rule, endpoint, _guarded(view), methods=[method])
+
+
+class _Control:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def trades(self) -> Any:
+        """Shows all trades, the oldest first."""
+        self._simulator.expire()
+        return [_trade(trade) for trade in self._simulator.trades.all()]
+
+    def trade(self, out_trade_no: str) -> Any:
+        """Shows one trade."""
+        self._simulator.happen(out_trade_no, None)
+        return _trade(self._known(out_trade_no))
+
+    def happen(self, out_trade_no: str, wish: str) -> Any:
+        """Lets the buyer pay, or the trade be closed or finished."""
+        trade = self._known(out_trade_no)
+        step = self._simulator.happen(out_trade_no, wish)
+        if step is None or step.event is None or step.event != trade.meant(wish):
+            now = self._known(out_trade_no)
+            raise _Refused(409, f"cannot {wish} a trade that is {now.status}")
+        return _trade(step.trade)
+
+    def refund(self, out_trade_no: str) -> Any:
+        """Gives a part of the money back or, without an amount, all that is left."""
+        trade = self._known(out_trade_no)
+        amount = _body().get("amount")
+        left = trade.order.total_fen - trade.refunded_fen
+        if amount is not None and not isinstance(amount, str):
+            raise _Refused(400, 'amount must be a text like "1.00"')
+        fen = left if amount is None else to_fen(amount, trade.order.currency, parameter="amount")
+        changed = self._simulator.refund(out_trade_no, fen)
+        if changed is None:
+            status = f"the trade is {trade.status}, {to_yuan(left)} of it is left"
+            raise _Refused(409, f"cannot refund {to_yuan(fen)}: {status}")
+        return _trade(changed)
+
+    def deliver(self, out_trade_no: str) -> Any:
+        """Sends the last notification of a trade again."""
+        self._known(out_trade_no)
+        delivery = self._simulator.deliver_again(out_trade_no)
+        if delivery is None:
+            raise _Refused(409, "nothing was told of this trade yet")
+        return _delivery(delivery)
+
+    def deliveries(self) -> Any:
+        """Shows the notifications, what was answered, and when they are sent again."""
+        return [_delivery(delivery) for delivery in self._simulator.deliverer.deliveries]
+
+    def clock(self) -> Any:
+        """Tells the time here."""
+        return {"now": self._simulator.clock.now().isoformat()}
+
+    def advance(self) -> Any:
+        """Moves the time on."""
+        seconds: object = _body().get("advance")
+        if (
+            not isinstance(seconds, (int, float))
+            or isinstance(seconds, bool)
+            or not 0 <= seconds <= _MOST_SECONDS  # JSON's NaN is neither
+        ):
+            raise _Refused(400, f"advance must be seconds, from 0 to {_MOST_SECONDS}")
+        self._simulator.advance(timedelta(seconds=seconds))
+        return self.clock()
+
+    def _known(self, out_trade_no: str) -> Trade:
+        trade = self._simulator.trades.by_out_trade_no(out_trade_no)
+        if trade is None:
+            raise _Refused(404, "there is no trade with this out_trade_no")
+        return trade
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+
+
+def _guarded(view: Any) -> Any:
+    """The view with its answer, or what it refuses, as JSON."""
+
+    def guarded(**arguments: str) -> BaseResponse:
+        try:
+            _refuse_strangers()
+            return unkept(jsonify(view(**arguments)))
+        except _Refused as error:
+            status, text = error.status, str(error)
+        except AlipayError as error:
+            status, text = 400, str(error)
+        response = jsonify({"error": text})
+        response.status_code = status
+        return unkept(response)
+
+    return guarded
+
+
+def _refuse_strangers() -> None:
+    """Refuses what a page of another site had the developer's browser send.
+
+    A browser names the page's origin with every POST, and a page that has had its name lead to this
+    machine still calls it by that name. A command line names no origin.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if not _near(host):
+        raise _Refused(403, "the host is not a name or an address of a private network")
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and origin != request.host_url.rstrip("/")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method == "POST" and (foreign or site not in ("none", "same-origin")):
+        raise _Refused(403, "the request came from a page of another site")
+
+
+def _near(host: str) -> bool:
+    if "." not in host or host.endswith(_NEAR):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _body() -> dict[str, Any]:
+    """The JSON object of a request, whatever it calls itself: ``curl -d`` calls it a form."""
+    if not request.get_data():
+        return {}
+    try:
+        body = request.get_json(force=True)
+    except BadRequest:
+        body = None
+    if not isinstance(body, dict):
+        raise _Refused(400, "the body must be a JSON object")
+    return body
+
+
+def _trade(trade: Trade) -> dict[str, Any]:
+    order = trade.order
+    moments = {
+        "created_at": trade.created_at,
+        "expires_at": order.expires_at,
+        "paid_at": trade.paid_at,
+        "finished_at": trade.finished_at,
+        "closed_at": trade.closed_at,
+    }
+    return {
+        "out_trade_no": order.out_trade_no,
+        "trade_no": trade.trade_no,
+        "trade_status": trade.status,
+        "method": order.method,
+        "subject": order.subject,
+        "currency": order.currency,
+        "total_amount": to_yuan(order.total_fen, order.currency),
+        "refunded_amount": to_yuan(trade.refunded_fen, order.currency),
+        "notify_url": order.notify_url,
+        "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
+        **{name: at and at.isoformat() for name, at in moments.items()},
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "out_trade_no": delivery.notice.out_trade_no,
+        "notify_id": delivery.notice.notify_id,
+        "notify_url": delivery.notice.url,
+        "heard": delivery.heard,
+        "next_at": delivery.next_at and delivery.next_at.isoformat(),
+        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "sent_at": attempt.sent_at.isoformat(),
+        "body": attempt.body.decode("ascii", "replace"),
+        "status": attempt.status,
+        "answer": attempt.answer,
+    }

@@ -1,0 +1,224 @@
+"""The control in JSON, as a script drives it, and as a page of another site would like to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+ORIGIN = "http://localhost"
+
+
+@pytest.fixture
+def control(app):
+    client = app.test_client()
+
+    def control(path, *, body=None, method="POST", **options):
+        return client.open(f"/alipay{path}", method=method, json=body, **options)
+
+    return control
+
+
+@pytest.fixture
+def trade(buyer, merchant):
+    """A trade that waits for its buyer."""
+    buyer.cashier(merchant.page_pay())
+    return "/trades/T1"
+
+
+def see(control, path):
+    return control(path, method="GET").json
+
+
+def test_trades_are_shown_as_they_stand(control, trade, clock):
+    (shown,) = see(control, "/trades")
+    assert shown == see(control, trade)
+    assert (shown["out_trade_no"], shown["trade_status"]) == ("T1", "WAIT_BUYER_PAY")
+    assert (shown["total_amount"], shown["refunded_amount"]) == ("88.88", "0.00")
+    assert shown["created_at"] == clock.now().isoformat()
+    assert shown["paid_at"] is None
+
+
+def test_the_cashier_is_where_the_trade_says(control, trade, buyer):
+    assert buyer.see(see(control, trade)["cashier_url"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wishes", "status"),
+    [
+        (["pay"], "TRADE_SUCCESS"),
+        (["close"], "TRADE_CLOSED"),
+        (["pay", "finish"], "TRADE_FINISHED"),
+    ],
+)
+def test_what_is_wished_happens_and_the_shop_is_told(control, trade, shop, wishes, status):
+    for wish in wishes:
+        answer = control(f"{trade}/{wish}")
+    assert (answer.status_code, answer.json["trade_status"]) == (200, status)
+    assert shop.fields()["trade_status"] == status
+    assert len(shop.bodies) == len(wishes)
+
+
+@pytest.mark.parametrize("wishes", [["pay", "pay"], ["close", "pay"], ["finish"], ["pay", "close"]])
+def test_what_cannot_happen_is_refused_and_nobody_told(control, trade, shop, wishes):
+    for wish in wishes[:-1]:
+        control(f"{trade}/{wish}")
+    before = see(control, trade)
+    answer = control(f"{trade}/{wishes[-1]}")
+    assert answer.status_code == 409
+    assert before["trade_status"] in answer.json["error"]
+    assert see(control, trade) == before
+    assert len(shop.bodies) == len(wishes) - 1
+
+
+def test_a_trade_whose_time_is_over_is_not_paid_but_closed(control, buyer, merchant, shop, clock):
+    buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
+    clock.advance(minutes=6)
+    assert control("/trades/T1/pay").status_code == 409
+    assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+def test_a_part_is_refunded_then_the_rest(control, trade, shop):
+    control(f"{trade}/pay")
+    part = control(f"{trade}/refund", body={"amount": "1.00"}).json
+    assert (part["refunded_amount"], part["trade_status"]) == ("1.00", "TRADE_SUCCESS")
+    rest = control(f"{trade}/refund").json
+    assert (rest["refunded_amount"], rest["trade_status"]) == ("88.88", "TRADE_CLOSED")
+    assert len(shop.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("amount", "status"),
+    [("88.89", 409), ("0.00", 400), ("-1", 400), ("1.001", 400), (1.5, 400), ("ein Euro", 400)],
+)
+def test_a_refund_that_cannot_be_is_refused_and_nobody_told(control, trade, shop, amount, status):
+    control(f"{trade}/pay")
+    answer = control(f"{trade}/refund", body={"amount": amount})
+    assert answer.status_code == status
+    assert answer.json["error"]
+    assert see(control, trade)["refunded_amount"] == "0.00"
+    assert len(shop.bodies) == 1
+
+
+def test_what_was_not_paid_is_not_refunded(control, trade, shop):
+    assert control(f"{trade}/refund", body={"amount": "1.00"}).status_code == 409
+    assert shop.bodies == []
+
+
+@pytest.mark.parametrize("wish", ["pay", "close", "finish", "refund", "deliver"])
+def test_a_trade_that_is_not_there_is_not_found(control, wish):
+    answer = control(f"/trades/nobody/{wish}")
+    assert (answer.status_code, list(answer.json)) == (404, ["error"])
+    assert control("/trades/nobody", method="GET").status_code == 404
+
+
+def test_deliveries_are_shown_with_what_was_answered(control, trade, shop, clock):
+    shop.text = "fail"
+    control(f"{trade}/pay")
+    (delivery,) = see(control, "/deliveries")
+    assert (delivery["out_trade_no"], delivery["heard"]) == ("T1", False)
+    assert delivery["next_at"] == (clock.now() + timedelta(minutes=4)).isoformat()
+    (attempt,) = delivery["attempts"]
+    assert (attempt["status"], attempt["answer"]) == (200, "fail")
+    assert attempt["body"].encode() == shop.bodies[0]
+
+
+def test_a_notification_is_delivered_again_under_its_number(control, trade, shop):
+    control(f"{trade}/pay")
+    assert len(control(f"{trade}/deliver").json["attempts"]) == 2
+    assert shop.fields(0)["notify_id"] == shop.fields(1)["notify_id"]
+
+
+def test_nothing_is_delivered_again_that_was_not_told(control, trade, shop):
+    assert control(f"{trade}/deliver").status_code == 409
+    assert shop.bodies == []
+
+
+def test_delivering_again_does_not_disturb_the_schedule(control, trade, shop, clock):
+    shop.text = "fail"
+    control(f"{trade}/pay")
+    control(f"{trade}/deliver")
+    clock.advance(days=3)
+    assert len(shop.bodies) == 1 + 8
+
+
+def test_a_shop_that_hears_it_in_between_is_told_no_more(control, trade, shop, clock):
+    shop.text = "fail"
+    control(f"{trade}/pay")
+    shop.text = "success"
+    assert control(f"{trade}/deliver").json["next_at"] is None
+    clock.advance(days=3)
+    assert len(shop.bodies) == 2
+
+
+def test_the_clock_is_moved_and_what_is_due_is_done(control, trade, shop, clock):
+    shop.text = "fail"
+    control(f"{trade}/pay")
+    begin = clock.now()
+    told = control("/clock", body={"advance": 25 * 3600}).json
+    assert told == see(control, "/clock") == {"now": (begin + timedelta(hours=25)).isoformat()}
+    assert len(shop.bodies) == 8
+
+
+def test_the_clock_closes_what_is_overdue(control, buyer, merchant, shop):
+    buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
+    control("/clock", body={"advance": 301})
+    assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+@pytest.mark.parametrize("seconds", [-1, "60", None, True, float("nan"), 10**12, [1]])
+def test_the_clock_does_not_go_elsewhere(control, clock, seconds):
+    begin = clock.now()
+    assert control("/clock", body={"advance": seconds}).status_code == 400
+    assert clock.now() == begin
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', b"\xff"])
+def test_a_body_that_is_no_object_is_refused(control, trade, text):
+    control(f"{trade}/pay")
+    assert control(f"{trade}/refund", data=text).status_code == 400
+    assert see(control, trade)["refunded_amount"] == "0.00"
+
+
+def test_a_command_line_need_not_say_that_it_speaks_json(control, trade):
+    control(f"{trade}/pay")
+    form = "application/x-www-form-urlencoded"
+    answer = control(f"{trade}/refund", data='{"amount": "1.00"}', content_type=form)
+    assert answer.json["refunded_amount"] == "1.00"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_a_page_of_another_site_drives_nothing(control, trade, shop, headers):
+    assert control(f"{trade}/pay", headers=headers).status_code == 403
+    assert see(control, trade)["trade_status"] == "WAIT_BUYER_PAY"
+    assert shop.bodies == []
+
+
+def test_a_page_of_its_own_does(control, trade):
+    own = {"Origin": ORIGIN, "Sec-Fetch-Site": "same-origin"}
+    assert control(f"{trade}/pay", headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.com", "evil.com:8090", "127.0.0.1.evil.com"])
+def test_a_name_that_was_led_here_sees_and_drives_nothing(control, trade, shop, host):
+    assert control("/trades", method="GET", headers={"Host": host}).status_code == 403
+    assert control(f"{trade}/pay", headers={"Host": host}).status_code == 403
+    assert shop.bodies == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8090", "[::1]:8090", "alipay", "shop.localhost"])
+def test_names_of_near_are_served(control, trade, host):
+    assert control("/trades", method="GET", headers={"Host": host}).status_code == 200
+
+
+def test_nothing_of_it_is_for_a_cache(control, trade):
+    assert control(trade, method="GET").headers["Cache-Control"] == "no-store"
