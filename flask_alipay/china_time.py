@@ -27,4 +27,4 @@ def to_china(moment: datetime) -> str:
 
     :param moment: in any zone; a naive one would be taken for the host's.
     """
-    return moment.astimezone(CHINA_TIME).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(CHINA_TIME).replace(tzinfo=None).isoformat(" ", "seconds")

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 _SPACE = r"[ \t\r\n]*"
 _OPENING = re.compile(_SPACE + r"\{")
 _NAME = re.compile(_SPACE + r'"([^"\\]*)"' + _SPACE + ":" + _SPACE)
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_OTHER = re.compile(r"[A-Za-z0-9+.\-]+")
 _NEXT = re.compile(_SPACE + "([,}])" + _SPACE)
-# A string is one piece, whatever braces it holds. One that does not end takes in all the rest.
-_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[{}\[\]]', re.DOTALL)
+# Made once: json.loads would make one for each answer.
+_DECODER = json.JSONDecoder(parse_float=Decimal)
 
 _ENCRYPT_TYPES = ("AES", "AES_V2")
 
@@ -48,6 +46,8 @@ class Envelope:
     cert_sn: str
     #: What it is written in.
     charset: str
+    #: The node, read; not to be believed yet.
+    value: Any = field(repr=False)
 
     @property
     def is_encrypted(self) -> bool:
@@ -88,13 +88,13 @@ def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
         found = _members(body.decode(codec(charset)))
         name = f"{method.replace('.', '_')}_response"
         is_error = name not in found
-        node = found["error_response" if is_error else name]
-        if node[0] not in '{"':
+        node, value = found["error_response" if is_error else name]
+        if not isinstance(value, (dict, str)):
             raise ValueError
-        sign, cert_sn = _text(found.get("sign")), _text(found.get("alipay_cert_sn"))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, RecursionError):
         raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
-    return Envelope(node, is_error, sign, cert_sn, charset)
+    sign, cert_sn = _text(found, "sign"), _text(found, "alipay_cert_sn")
+    return Envelope(node, is_error, sign, cert_sn, charset, value)
 
 
 def read_answer(
@@ -142,15 +142,14 @@ def read_envelope(
     return node
 
 
-def unproven(envelope: Envelope) -> dict[str, Any]:
-    """Reads a node that is not verified, and has to be proven by what it holds.
+def unproven(envelope: Envelope) -> Mapping[str, Any]:
+    """Returns a node that is not verified, and has to be proven by what it holds.
 
-    :raises OutcomeUnknown: if it cannot be read.
+    :raises OutcomeUnknown: if it is encrypted.
     """
-    try:
-        return as_object(envelope.node)
-    except (ValueError, RecursionError):
-        raise OutcomeUnknown("the answer cannot be read") from None
+    if not isinstance(envelope.value, dict):
+        raise OutcomeUnknown("the answer cannot be read")
+    return envelope.value
 
 
 def as_object(text: str) -> dict[str, Any]:
@@ -158,7 +157,7 @@ def as_object(text: str) -> dict[str, Any]:
 
     :raises ValueError: if it is none.
     """
-    node = json.loads(text, parse_float=Decimal)
+    node = _DECODER.decode(text)
     if not isinstance(node, dict):
         raise ValueError
     return node
@@ -209,33 +208,21 @@ def missing(name: str) -> OutcomeUnknown:
     return OutcomeUnknown(f"the gateway's answer cannot be read: it has no {name}")
 
 
-def _members(text: str) -> dict[str, str]:
-    """The members of the envelope, each as the text that it is."""
-    found: dict[str, str] = {}
+def _members(text: str) -> dict[str, tuple[str, Any]]:
+    """The members of the envelope, each as the text that it is, and read."""
+    found: dict[str, tuple[str, Any]] = {}
     place, mark = _match(_OPENING, text, 0).end(), ","
     while mark == ",":
         name = _match(_NAME, text, place)
         if name[1] in found:
             raise ValueError  # which of the two was signed?
-        end = _end(text, name.end())
-        found[name[1]] = text[name.end() : end]
+        value, end = _DECODER.raw_decode(text, name.end())
+        found[name[1]] = text[name.end() : end], value
         following = _match(_NEXT, text, end)
         place, mark = following.end(), following[1]
     if place != len(text):
         raise ValueError
     return found
-
-
-def _end(text: str, start: int) -> int:
-    """Where the value ends that begins here."""
-    if text[start] not in "{[":
-        return _match(_STRING if text[start] == '"' else _OTHER, text, start).end()
-    depth = 0
-    for piece in _PIECE.finditer(text, start):
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(piece[0], 0)
-        if depth == 0:
-            return piece.end()
-    raise ValueError
 
 
 def _match(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
@@ -245,18 +232,19 @@ def _match(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
     return found
 
 
-def _text(value: str | None) -> str:
-    """A string of the envelope's, read; ``""`` where it is none."""
-    return str(json.loads(value)) if value is not None and value[0] == '"' else ""
+def _text(found: Mapping[str, tuple[str, Any]], name: str) -> str:
+    """A string of the envelope's; ``""`` where it is none."""
+    _, value = found.get(name, ("", ""))
+    return value if isinstance(value, str) else ""
 
 
 def _node(envelope: Envelope, cipher: ContentCipher | None) -> dict[str, Any]:
-    if not envelope.is_encrypted:
-        return as_object(envelope.node)
+    if isinstance(envelope.value, dict):
+        return envelope.value
     if cipher is None:
         raise OutcomeUnknown("the gateway's answer is encrypted, and no AES key is configured")
     for encrypt_type in _ENCRYPT_TYPES:
-        content = cipher.decrypt(_text(envelope.node), encrypt_type)
+        content = cipher.decrypt(envelope.value, encrypt_type)
         try:
             return as_object(content.decode(codec(envelope.charset)))
         except ValueError:

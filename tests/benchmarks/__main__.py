@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from . import importing, signing
+from . import importing, platform, signing
 
 if __name__ == "__main__":
     signing.main()
+    platform.main()
     importing.main()

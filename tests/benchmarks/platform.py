@@ -1,0 +1,236 @@
+"""The open platform's client: a payment's URL, an answer, a whole call.
+
+``python -m tests.benchmarks.platform``. Where ``FLASK_ALIPAY_PEER`` names a Python interpreter
+that has ``python-alipay-sdk`` (its module is called ``alipay``, so it lives elsewhere), the URL is
+raced against that as well, in turns.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import statistics
+import subprocess
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import perf_counter_ns
+
+import requests
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from flask_alipay.keys import generate_private_key, private_pem, public_pem
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.openapi.answers import read_answer
+from flask_alipay.signer import Rsa2Signer
+
+from .race import ratio, report
+
+APP_ID = "2021000000000000"
+METHOD = "alipay.trade.query"
+CHINA = timezone(timedelta(hours=8))
+ORDER = {
+    "out_trade_no": "20260203123456789012345678",
+    "subject": "龙井茶 250g",
+    "total_amount": "88.88",
+}
+URLS = {
+    "notify_url": "https://shop.example.com/alipay/notify",
+    "return_url": "https://shop.example.com/alipay/return",
+}
+NODE = json.dumps(
+    {
+        "code": "10000",
+        "msg": "Success",
+        "buyer_logon_id": "buy***@example.com",
+        "buyer_pay_amount": "88.88",
+        "buyer_user_id": "2088102122524333",
+        "fund_bill_list": [{"amount": "88.88", "fund_channel": "ALIPAYACCOUNT"}],
+        "invoice_amount": "88.88",
+        "out_trade_no": ORDER["out_trade_no"],
+        "point_amount": "0.00",
+        "receipt_amount": "88.88",
+        "send_pay_date": "2026-02-03 10:12:13",
+        "total_amount": "88.88",
+        "trade_no": "2026020322001424330501234567",
+        "trade_status": "TRADE_SUCCESS",
+    },
+    ensure_ascii=False,
+    separators=(",", ":"),
+)
+
+_PEER = """
+import json, sys, time
+from alipay import AliPay
+told = json.loads(sys.stdin.readline())
+peer = AliPay(appid=told["app_id"], app_notify_url=None, app_private_key_string=told["private"],
+              alipay_public_key_string=told["public"], sign_type="RSA2")
+def url():
+    query = peer.api_alipay_trade_page_pay(**told["order"], **told["urls"])
+    return "https://openapi.alipay.com/gateway.do?" + query
+assert "sign=" in url()
+print("ready", flush=True)
+for line in sys.stdin:
+    start = time.perf_counter_ns()
+    for _ in range(int(line)):
+        url()
+    print(time.perf_counter_ns() - start, flush=True)
+"""
+
+
+def answering(key: rsa.RSAPrivateKey) -> None:
+    """An answer, cut, verified and parsed; by hand with plain searches."""
+    sign = Rsa2Signer(key).sign(NODE.encode())
+    body = f'{{"alipay_trade_query_response":{NODE},"sign":"{sign}"}}'.encode()
+    public_key = key.public_key()
+    signer = Rsa2Signer(public_key=public_key)
+
+    def floor() -> object:
+        text = body.decode()
+        name = '"alipay_trade_query_response":'
+        start = text.index(name) + len(name)
+        node, end = json.JSONDecoder().raw_decode(text, start)
+        at = text.index('"sign":"', end) + 8
+        signature = base64.b64decode(text[at : text.index('"', at)])
+        public_key.verify(signature, text[start:end].encode(), padding.PKCS1v15(), SHA256())
+        return node
+
+    def ours() -> object:
+        return read_answer(body, METHOD, charset="utf-8", signer=signer)
+
+    report("cut, verify and parse an answer (RSA2)", ratio(ours, floor), 0.80)
+
+
+def beside_the_peer(key: rsa.RSAPrivateKey) -> None:
+    """The signed URL of a page payment, beside python-alipay-sdk."""
+    interpreter = os.environ.get("FLASK_ALIPAY_PEER")
+    if not interpreter:
+        print("FLASK_ALIPAY_PEER names no interpreter with python-alipay-sdk: not raced against")
+        return
+    gateway = OpenApiGateway(APP_ID, Rsa2Signer(key))
+    told = {"app_id": APP_ID, "private": private_pem(key, pkcs1=True), "order": ORDER}
+    told |= {"public": public_pem(key.public_key()), "urls": URLS}
+
+    def ours(calls: int) -> int:
+        start = perf_counter_ns()
+        for _ in range(calls):
+            gateway.trade_page_pay(**ORDER, **URLS).url  # noqa: B018 - it is written when read
+        return perf_counter_ns() - start
+
+    with subprocess.Popen(
+        [interpreter, "-c", _PEER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as peer:
+        assert peer.stdin is not None
+        assert peer.stdout is not None
+
+        def say(line: str) -> str:
+            print(line, file=peer.stdin, flush=True)
+            return peer.stdout.readline()  # type: ignore[union-attr]
+
+        assert say(json.dumps(told)).strip() == "ready"
+        pairs = [int(say("40")) / ours(40) for _ in range(30)]
+        peer.stdin.close()
+    times = statistics.median(pairs[2:])
+    verdict = "reached" if times >= 4 else "MISSED"
+    print(f"{'the URL beside python-alipay-sdk':<44} {times:5.2f} times as fast (4: {verdict})")
+
+
+def calling(key: rsa.RSAPrivateKey) -> None:
+    """A whole call on a connection that is kept, beside the same by hand and the bare exchange."""
+    sign = Rsa2Signer(key).sign(NODE.encode())
+    body = f'{{"alipay_trade_query_response":{NODE},"sign":"{sign}"}}'.encode()
+    server = _server(body)
+    url = f"http://127.0.0.1:{server.server_port}/gateway.do"
+    public_key, signer = key.public_key(), Rsa2Signer(key, key.public_key())
+    gateway = OpenApiGateway(APP_ID, signer, gateway_url=url)
+    session = requests.Session()
+
+    def params() -> dict[str, str]:
+        return {
+            "app_id": APP_ID,
+            "method": METHOD,
+            "format": "JSON",
+            "charset": "utf-8",
+            "sign_type": "RSA2",
+            "version": "1.0",
+            "timestamp": datetime.now(CHINA).strftime("%Y-%m-%d %H:%M:%S"),
+            "biz_content": json.dumps({"out_trade_no": ORDER["out_trade_no"]}),
+        }
+
+    bare_params = {**params(), "sign": sign}
+
+    def bare() -> object:
+        return session.post(url, params={"charset": "utf-8"}, data=bare_params, timeout=10).content
+
+    def by_hand() -> object:
+        sent = params()
+        content = "&".join(f"{k}={v}" for k, v in sorted(sent.items())).encode()
+        made = key.sign(content, padding.PKCS1v15(), SHA256())
+        sent["sign"] = base64.b64encode(made).decode()
+        said = session.post(url, params={"charset": "utf-8"}, data=sent, timeout=10).content
+        envelope = json.loads(said)
+        signature = base64.b64decode(envelope["sign"])
+        public_key.verify(signature, NODE.encode(), padding.PKCS1v15(), SHA256())
+        return envelope
+
+    def ours() -> object:
+        return gateway.trade_query(out_trade_no=ORDER["out_trade_no"])
+
+    added, signed = _added(ours, by_hand), _added(by_hand, bare)
+    verdict = "reached" if added < 1 else "MISSED"
+    print(f"{'a call on a kept connection':<44} {added:5.2f} ms added (less than 1: {verdict})")
+    print(f"{'  of which none for signing and verifying:':<44} {signed:5.2f} ms more, by hand")
+    session.close()
+    server.shutdown()
+    server.server_close()
+
+
+def _added(ours: Callable[[], object], floor: Callable[[], object], rounds: int = 40) -> float:
+    """Returns how many milliseconds one takes more than the other, in turns, per call."""
+    pairs = []
+    for _ in range(rounds):
+        start = perf_counter_ns()
+        for _ in range(10):
+            ours()
+        between = perf_counter_ns()
+        for _ in range(10):
+            floor()
+        pairs.append((2 * between - start - perf_counter_ns()) / 10 / 1e6)
+    return statistics.median(pairs[2:])
+
+
+def _server(body: bytes) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1  # headers and body in one piece
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def main() -> None:
+    """Runs all three."""
+    key = generate_private_key()
+    answering(key)
+    beside_the_peer(key)
+    calling(key)
+
+
+if __name__ == "__main__":
+    main()
