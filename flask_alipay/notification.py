@@ -189,6 +189,8 @@ class Notification:
     refund: bool = False
     #: The number of the refund that the news is about.
     out_request_no: str | None = None
+    #: Whether it is certain that nothing was paid: a close that says so is never a refund.
+    unpaid: bool = False
     #: The open platform's application; ``None`` on the legacy gateway.
     app_id: str | None = None
     #: Who gets the money.

@@ -20,6 +20,7 @@ from ..order_number import new_out_trade_no
 from .new_payment import new_payment
 from .notify import Notify
 from .pages import Pages, keep_private
+from .questions import Questions
 from .state import State, build_state, states
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[[Any], object])
 
 
-class AlipayBlueprint(Blueprint):
+class AlipayBlueprint(Questions, Blueprint):
     """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
 
     Nothing of an app is kept here; one object may be registered in several apps, and several
@@ -235,33 +236,6 @@ class AlipayBlueprint(Blueprint):
             **(payment.details or {}),
         )
         return self.at_simulator(signed)
-
-    def refund_url(
-        self,
-        payment: Any,
-        amount: str | int | Decimal,
-        *,
-        reason: str,
-        out_request_no: str | None = None,
-    ) -> str:
-        """Returns the URL at which the merchant confirms a refund with the account's password
-        (legacy gateway, ``refund_fastpay_by_platform_pwd``).
-
-        The refund is written down first, and committed with whatever else is in the session; what
-        became of it Alipay tells later: see :meth:`on_refunded`. The same ``out_request_no`` again
-        is the same refund and never a second one.
-
-        :param payment: a sale.
-        :param amount: yuan, at most what is left of it.
-        :param reason: why; the buyer may see it.
-        :param out_request_no: the number of the batch at Alipay: the day in China and 3 to 24
-            letters or digits; made here without.
-        :raises InvalidParameter: names the parameter at fault; nothing is written down.
-        :raises ConfigurationError: on the open platform, or without a class for refunds.
-        """
-        from .refunding import refund_request  # the legacy gateway's alone
-
-        return refund_request(self, payment, amount, reason, out_request_no).url
 
     @property
     def gateway(self) -> Gateway:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
-from flask import Response, current_app, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from ..exceptions import (
@@ -24,17 +24,10 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..notification import Notification, check_unambiguous, loggable, verify
-from ..signals import (
-    notification_refused,
-    payment_failed,
-    payment_paid,
-    payment_refunded,
-    transfers_told,
-)
+from ..signals import notification_refused, transfers_told
+from .announcing import announce, send
 
 if TYPE_CHECKING:
-    from blinker import NamedSignal
-
     from ..config import Config
     from ..ledger import Settlement
     from .extension import AlipayBlueprint
@@ -48,8 +41,6 @@ MAX_BATCH_BODY = 512 * 1024
 
 _BATCHES = ("batch_refund_notify", "batch_trans_notify")
 _BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
-
-_SIGNALS = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
 
 
 class Notify:
@@ -65,9 +56,7 @@ class Notify:
         """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
         try:
             for settlement in self._receive(read_body()):
-                for event in settlement.events:
-                    if event in _SIGNALS:
-                        self._send(_SIGNALS[event], payment=settlement.payment)
+                announce(self._alipay, settlement)
         except NotificationRefused as error:
             logger.warning(
                 "notification refused (%s): %s; out_trade_no=%s notify_id=%s",
@@ -76,7 +65,7 @@ class Notify:
                 loggable(error.out_trade_no),
                 loggable(error.notify_id),
             )
-            self._send(notification_refused, error=error)
+            send(self._alipay, notification_refused, error=error)
             return _answer("fail", error.status)
         return _answer("success", 200)
 
@@ -118,18 +107,9 @@ class Notify:
             return
         transfers = TransferBatch.from_params(params)
         if ledger.record_transfers(transfers):
-            self._send(transfers_told, batch=transfers)
+            send(self._alipay, transfers_told, batch=transfers)
         number, told = loggable(transfers.batch_no), len(transfers.results)
         logger.info("transfers of batch %s: %d told", number, told)
-
-    def _send(self, signal: NamedSignal, **what: object) -> None:
-        """Tells observers. It is committed: whatever they raise changes nothing."""
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-        for receiver in signal.receivers_for(app):
-            try:
-                receiver(app, alipay=self._alipay, **what)
-            except Exception:
-                logger.exception("a receiver of the signal %s raised", signal.name)
 
 
 def prove(config: Config, body: bytes) -> dict[str, str]:

@@ -75,6 +75,8 @@ def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any
     """
     row = standing(payment.trade_status, payment.paid, payment.refunded_fen)
     cell = TRANSITIONS[row, notification.trade_status]
+    if notification.unpaid and (payment.paid or payment.refunded_fen):
+        return "stale", {}  # the money came in between: it is not gone again
     if _other_trade(payment, notification):
         if "paid" in TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]:
             raise mismatch("trade_no", payment.trade_no, notification.trade_no, notification)

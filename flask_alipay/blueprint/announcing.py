@@ -1,0 +1,41 @@
+"""What observers hear: signals, sent after the commit, whoever brought the news."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from flask import current_app
+
+from ..signals import payment_failed, payment_paid, payment_refunded
+
+if TYPE_CHECKING:
+    from blinker import NamedSignal
+
+    from ..ledger import Settlement
+    from .extension import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+_SIGNALS = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
+
+
+def announce(alipay: AlipayBlueprint, settlement: Settlement) -> None:
+    """Tells observers what came of a piece of news.
+
+    :param alipay: the blueprint.
+    :param settlement: committed.
+    """
+    for event in settlement.events:
+        if event in _SIGNALS:
+            send(alipay, _SIGNALS[event], payment=settlement.payment)
+
+
+def send(alipay: AlipayBlueprint, signal: NamedSignal, **what: object) -> None:
+    """Tells observers. It is committed: whatever they raise changes nothing."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    for receiver in signal.receivers_for(app):
+        try:
+            receiver(app, alipay=alipay, **what)
+        except Exception:
+            logger.exception("a receiver of the signal %s raised", signal.name)

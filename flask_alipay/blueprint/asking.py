@@ -1,0 +1,187 @@
+"""Ask Alipay about a payment, or tell it what to do with one, and bring the ledger in line.
+
+Every answer that proves something becomes news and goes through :meth:`Ledger.settle`, as a
+notification does: whoever hears it first settles it, and callbacks run once. The session is
+committed before Alipay is asked, so that no transaction waits for another company's computer.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exceptions import ConfigurationError, GatewayError, OutcomeUnknown, PaymentMismatch
+from ..ledger.moves import check_match, follow
+from ..mapi import MapiGateway
+from ..notification import Notification
+from ..trade_status import TradeStatus
+from .announcing import announce
+from .heard import Asked, closed_unpaid, flat, legacy_trade_heard, taken_back, trade_heard
+
+if TYPE_CHECKING:
+    from ..openapi import OpenApiGateway
+    from .extension import AlipayBlueprint
+
+# Alipay's word, with and without the prefix of its open platform.
+_NOT_THERE: Final = ("ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST")
+# How often a cancel that has to be asked again is, and after how many seconds.
+_CANCELS: Final = 3
+_PAUSE: Final = 1.0
+
+
+def query(alipay: AlipayBlueprint, payment: Any) -> Any:
+    """See :meth:`Questions.query`."""
+    asked = begin(alipay, payment)
+    return settled(alipay, asked, ask(alipay, asked))
+
+
+def close(alipay: AlipayBlueprint, payment: Any) -> Any:
+    """See :meth:`Questions.close`."""
+    asked = begin(alipay, payment)
+    return settled(alipay, asked, _closed(alipay, asked))
+
+
+def cancel(alipay: AlipayBlueprint, payment: Any) -> Any:
+    """See :meth:`Questions.cancel`."""
+    gateway = alipay.gateway
+    if isinstance(gateway, MapiGateway):
+        raise ConfigurationError(
+            "the legacy gateway cannot cancel: close() what is not paid, refund_url() what is",
+            f"{alipay.config.prefix}_PROTOCOL",
+        )
+    asked = begin(alipay, payment)
+    return settled(alipay, asked, _cancelled(alipay, gateway, asked))
+
+
+def begin(alipay: AlipayBlueprint, payment: Any) -> Asked:
+    """Reads what has to be known of a payment, and ends the session's transaction.
+
+    :raises InvalidParameter: if it is another merchant's.
+    """
+    alipay.session.flush()  # a new payment gets its times
+    asked = Asked.of(payment, alipay.config.merchant)
+    alipay.session.commit()
+    return asked
+
+
+def ask(alipay: AlipayBlueprint, asked: Asked) -> Notification | None:
+    """Asks what became of a trade.
+
+    :returns: the news; ``None`` for a trade that has not begun and may still.
+    :raises GatewayError: for any other no of Alipay's.
+    :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+    """
+    try:
+        return _trade(alipay, asked)
+    except GatewayError as error:
+        if not not_there(alipay, error):
+            raise
+        return closed_unpaid(asked, _refusal(alipay, error)) if asked.expired else None
+
+
+def settled(alipay: AlipayBlueprint, asked: Asked, news: Notification | None) -> Any:
+    """Writes news down and returns the payment; what the ledger knows already leaves no trace."""
+    ledger = alipay.ledger()
+    payment = ledger.find(asked.out_trade_no)
+    if news is None or (payment is not None and not _is_news(payment, news)):
+        return payment
+    settlement = ledger.settle(news)
+    announce(alipay, settlement)
+    return settlement.payment
+
+
+def not_there(alipay: AlipayBlueprint, error: GatewayError) -> bool:
+    """Tells whether Alipay says that there is no such trade.
+
+    On the open platform it has to be signed. The legacy gateway signs no refusal; its word makes no
+    sale and no refund, it only lets go of what the shop's own clock or will has ended.
+    """
+    if isinstance(error, OutcomeUnknown):
+        return False
+    word = error.sub_code or error.code
+    return word in _NOT_THERE and (error.proven or alipay.config.protocol == "mapi")
+
+
+def _trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:
+    gateway = alipay.gateway
+    if not isinstance(gateway, MapiGateway):
+        return trade_heard(gateway.trade_query(out_trade_no=asked.out_trade_no))
+    answer = gateway.single_trade_query(out_trade_no=asked.out_trade_no)
+    if answer.seller_id not in (None, alipay.config.merchant, alipay.config.seller_id):
+        raise OutcomeUnknown("the gateway answered about somebody else's trade")
+    return legacy_trade_heard(answer)
+
+
+def _closed(alipay: AlipayBlueprint, asked: Asked) -> Notification:
+    gateway, number = alipay.gateway, asked.out_trade_no
+    try:
+        if isinstance(gateway, MapiGateway):
+            gateway.close_trade(out_order_no=number)
+            return _instead(alipay, asked, None)  # its yes is not signed, the query's is
+        answer = gateway.trade_close(out_trade_no=number)
+    except OutcomeUnknown:
+        raise
+    except GatewayError as error:
+        if not_there(alipay, error):
+            return closed_unpaid(asked, _refusal(alipay, error, "alipay.trade.close"))
+        return _instead(alipay, asked, error)
+    return closed_unpaid(
+        asked, flat("method", "alipay.trade.close", answer.params), answer.trade_no
+    )
+
+
+def _instead(alipay: AlipayBlueprint, asked: Asked, refused: GatewayError | None) -> Notification:
+    """What is true of a trade that should be closed: it may be paid, or closed before."""
+    try:
+        news = _trade(alipay, asked)
+    except GatewayError as error:
+        if not not_there(alipay, error):
+            raise
+        return closed_unpaid(asked, _refusal(alipay, error))
+    if news.trade_status in (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING):
+        raise refused or OutcomeUnknown("Alipay has not closed the trade yet", retryable=True)
+    return news
+
+
+def _cancelled(alipay: AlipayBlueprint, gateway: OpenApiGateway, asked: Asked) -> Notification:
+    for attempt in range(_CANCELS):
+        try:
+            answer = gateway.trade_cancel(out_trade_no=asked.out_trade_no)
+        except OutcomeUnknown:
+            raise
+        except GatewayError as error:
+            if not_there(alipay, error):
+                return closed_unpaid(asked, _refusal(alipay, error, "alipay.trade.cancel"))
+            if error.proven:
+                settled(alipay, asked, ask(alipay, asked))  # perhaps paid: the shop should know
+            raise
+        if not answer.retry:
+            break
+        if attempt + 1 < _CANCELS:
+            time.sleep(_PAUSE)
+    else:
+        raise OutcomeUnknown("Alipay could not take it back yet: cancel it again", retryable=True)
+    why = flat("method", "alipay.trade.cancel", answer.params)
+    if answer.action == "close":
+        return closed_unpaid(asked, why, answer.trade_no)
+    if answer.action == "refund":
+        return taken_back(asked, why, answer.trade_no)
+    return _instead(alipay, asked, None)  # nothing was to be done
+
+
+def _is_news(payment: Any, news: Notification) -> bool:
+    try:
+        check_match(payment, news)
+        return bool(follow(payment, news)[1])
+    except PaymentMismatch:
+        return True
+
+
+def _refusal(
+    alipay: AlipayBlueprint, error: GatewayError, method: str = "alipay.trade.query"
+) -> dict[str, str]:
+    """Alipay's no, for the journal."""
+    if alipay.config.protocol == "mapi":
+        return {"service": "single_trade_query", "error": error.code or ""}
+    codes = {"code": error.code, "sub_code": error.sub_code}
+    return {"method": method, **{name: code for name, code in codes.items() if code}}

@@ -1,0 +1,103 @@
+"""What an app asks Alipay about a payment, and tells it to do with one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from .extension import AlipayBlueprint
+
+
+class Questions:
+    """The part of :class:`~flask_alipay.AlipayBlueprint` that speaks with Alipay's gateway.
+
+    The session is committed first, with whatever is in it: nothing is locked while Alipay is asked.
+    A callback can therefore not ask. What is heard is settled as a notification is, by whoever
+    hears it first; where the answer is unknown, the ledger stays as it is.
+    """
+
+    def query(self, payment: Any) -> Any:
+        """Asks Alipay what has become of a payment, and brings the ledger in line.
+
+        A trade that does not exist yet is no failure: it begins when the buyer logs in or scans. It
+        is one once the payment's time is over (``expires_at``, or 15 days); then it is closed here.
+
+        :param payment: one of this merchant's.
+        :returns: the payment as the ledger has it now, the app's object.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises GatewayError: for a no of Alipay's, with its code.
+        :raises PaymentMismatch: if Alipay has another amount or another number.
+        :raises CallbackFailed: if a callback raised; all of it is rolled back, ask again.
+        :raises InvalidParameter: if the payment is another merchant's.
+        """
+        from .asking import query
+
+        return query(self._alipay, payment)
+
+    def close(self, payment: Any) -> Any:
+        """Closes a payment that is not paid, at Alipay and here: it can no longer be paid.
+
+        One that Alipay does not know is closed here; should its buyer still pay, that is a sale.
+        One that the buyer has just paid is settled as a sale instead: look at ``paid``.
+
+        :param payment: one of this merchant's.
+        :returns: the payment as the ledger has it now: closed, or paid.
+        :raises OutcomeUnknown: if no answer comes: it may be closed, ask again.
+        :raises GatewayError: if it is neither closed nor paid.
+        :raises NotificationRefused: as :meth:`query` does.
+        :raises InvalidParameter: if the payment is another merchant's.
+        """
+        from .asking import close
+
+        return close(self._alipay, payment)
+
+    def cancel(self, payment: Any) -> Any:
+        """Takes a payment back whatever became of it (open platform): closes it, or refunds all of
+        it if it was paid, on the day it was paid.
+
+        Where Alipay says that it has to be asked again, it is, a few times.
+
+        :param payment: one of this merchant's.
+        :returns: the payment as the ledger has it now.
+        :raises OutcomeUnknown: if no answer comes, or Alipay has not managed: ask again.
+        :raises GatewayError: if it cannot be taken back, for example because it is too late; the
+            ledger is then in line with what Alipay has.
+        :raises ConfigurationError: on the legacy gateway, which has no such service.
+        :raises NotificationRefused: as :meth:`query` does.
+        :raises InvalidParameter: if the payment is another merchant's.
+        """
+        from .asking import cancel
+
+        return cancel(self._alipay, payment)
+
+    def refund_url(
+        self,
+        payment: Any,
+        amount: str | int | Decimal,
+        *,
+        reason: str,
+        out_request_no: str | None = None,
+    ) -> str:
+        """Returns the URL at which the merchant confirms a refund with the account's password
+        (legacy gateway, ``refund_fastpay_by_platform_pwd``).
+
+        The refund is written down first, and committed with whatever else is in the session; what
+        became of it Alipay tells later: see :meth:`on_refunded`. The same ``out_request_no`` again
+        is the same refund and never a second one.
+
+        :param payment: a sale.
+        :param amount: yuan, at most what is left of it.
+        :param reason: why; the buyer may see it.
+        :param out_request_no: the number of the batch at Alipay: the day in China and 3 to 24
+            letters or digits; made here without.
+        :raises InvalidParameter: names the parameter at fault; nothing is written down.
+        :raises ConfigurationError: on the open platform, or without a class for refunds.
+        """
+        from .refunding import refund_request  # the legacy gateway's alone
+
+        return refund_request(self._alipay, payment, amount, reason, out_request_no).url
+
+    @property
+    def _alipay(self) -> AlipayBlueprint:
+        return cast("AlipayBlueprint", self)

@@ -1,0 +1,116 @@
+"""Alipay's gateways as the tests of asking play them: each question has its answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask_alipay.exceptions import OutcomeUnknown
+
+from ..mapi.alipay import no as no
+from ..mapi.alipay import yes as yes
+from ..openapi.alipay import DONE, answer
+from .merchants import BUYER_ID, PARTNER, Merchant
+
+TRADE_NO = "2026013122001400001234567890"
+LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+NOT_THERE = {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"}
+
+Node = Mapping[str, Any]
+Said = Node | Exception | bytes | Callable[[dict[str, Any]], Any]
+
+
+class Alipay:
+    """Says what it is told to, by method: once each of a list, and the last of it for ever.
+
+    :param merchant: whose Alipay it is.
+    """
+
+    def __init__(self, merchant: Merchant, **says: Any) -> None:
+        self.merchant = merchant
+        self.says: dict[str, list[Any]] = {}
+        #: What it was asked, in order: method and content.
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        #: Called before each answer.
+        self.before: Callable[[], object] = lambda: None
+        self.will_say(**says)
+
+    def will_say(self, **says: Any) -> None:
+        for name, said in says.items():
+            self.says[name] = list(said) if isinstance(said, list) else [said]
+
+    @property
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.asked]
+
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        return self._say(params)
+
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        return self._say(params)
+
+    def _say(self, params: Mapping[str, str]) -> bytes:
+        legacy = "service" in params
+        name = params["service"] if legacy else params["method"]
+        content = dict(params) if legacy else json.loads(params["biz_content"])
+        self.asked.append((name, content))
+        self.before()
+        waiting = self.says[name.removeprefix("alipay.trade.").replace(".", "_")]
+        said = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if callable(said):
+            said = said(content)
+        if isinstance(said, Exception):
+            raise said
+        if isinstance(said, bytes):
+            return said
+        told = {"out_trade_no": content.get("out_trade_no"), "trade_no": TRADE_NO, **said}
+        return answer(name, told, signer=self.merchant.signer)
+
+
+def trade(trade_status: str = "TRADE_SUCCESS", **changes: Any) -> dict[str, Any]:
+    """An answer of ``alipay.trade.query``."""
+    paid = {"send_pay_date": "2026-01-31 12:00:01"} if trade_status == "TRADE_SUCCESS" else {}
+    return {
+        **DONE,
+        "trade_status": trade_status,
+        "total_amount": "88.88",
+        "buyer_user_id": BUYER_ID,
+        "fund_bill_list": [{"amount": "88.88", "fund_channel": "PCREDIT"}],
+        **paid,
+        **changes,
+    }
+
+
+def done(**fields: Any) -> dict[str, Any]:
+    return {**DONE, **fields}
+
+
+def refusal(sub_code: str) -> dict[str, Any]:
+    """A no that Alipay signs."""
+    return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}
+
+
+def unsigned(method: str, sub_code: str) -> bytes:
+    """A no that nobody has signed."""
+    return answer(method, refusal(sub_code), signer=None)
+
+
+def legacy_trade(out_trade_no: str, trade_status: str, merchant: Merchant, **changes: str) -> bytes:
+    """An answer of ``single_trade_query``."""
+    fields = {
+        "out_trade_no": out_trade_no,
+        "trade_no": TRADE_NO,
+        "trade_status": trade_status,
+        "total_fee": "88.88",
+        "seller_id": PARTNER,
+        **changes,
+    }
+    return yes("trade", fields, signer=merchant.signer)
