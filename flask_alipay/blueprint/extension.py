@@ -262,6 +262,11 @@ class AlipayBlueprint(Questions, Blueprint):
             ) from None
 
     @property
+    def models(self) -> Models:
+        """The app's classes."""
+        return self._models
+
+    @property
     def session(self) -> Any:
         """The app's session."""
         return self._db.session

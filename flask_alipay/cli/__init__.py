@@ -2,6 +2,12 @@
 
 ``sign_url``
     one signed test URL
+``keygen``
+    an RSA key pair in every form that somebody wants it in
+``payments``, ``show``
+    what the ledger knows, of many payments or all of one
+``rows``
+    the ledger's rows, for people and for programs
 ``verify_notify``
     whether a captured payload verifies and, if not, why
 ``captures``
@@ -25,15 +31,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .._version import __version__
+from .wording import _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
+
+#: The commands that need no app, and those that do.
+ANYWHERE = ("keygen", "sign-url", "verify-notify")
+IN_AN_APP = ("payments", "show")
 
 
 class LaterCommand(click.Command):
@@ -47,9 +59,9 @@ class LaterCommand(click.Command):
         super().__init__(name)
         self._load = load
 
-    @cached_property
+    @property
     def command(self) -> click.Command:
-        """The command itself."""
+        """The command itself, in the language of whoever asks."""
         return self._load()
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -69,20 +81,16 @@ def attach(group: click.Group, blueprint: AlipayBlueprint | None = None) -> None
     :param blueprint: the merchant that the commands speak for; without one, options and environment
         say who that is.
     """
+    group.help = group.help or _("Take Alipay payments: sign, verify, look into.")
+    for name in ANYWHERE if blueprint is None else ANYWHERE + IN_AN_APP:
+        group.add_command(LaterCommand(name, partial(_load, name, blueprint)))
 
-    def load_sign_url() -> click.Command:
-        from .sign_url import sign_url_command
 
-        return _in_app(sign_url_command(blueprint), blueprint)
-
-    def load_verify_notify() -> click.Command:
-        from .verify_notify import verify_notify_command
-
-        return _in_app(verify_notify_command(blueprint), blueprint)
-
-    group.help = group.help or "Take Alipay payments: sign, verify, look into."
-    group.add_command(LaterCommand("sign-url", load_sign_url))
-    group.add_command(LaterCommand("verify-notify", load_verify_notify))
+def _load(name: str, blueprint: AlipayBlueprint | None) -> click.Command:
+    """Makes a command: ``sign-url`` is made by ``sign_url_command`` in ``sign_url``."""
+    room = name.replace("-", "_")
+    make = getattr(import_module(f".{room}", __name__), f"{room}_command")
+    return _in_app(make(blueprint), blueprint)
 
 
 def _in_app(command: click.Command, blueprint: AlipayBlueprint | None) -> click.Command:

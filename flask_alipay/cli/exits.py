@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
 from .wording import _
@@ -53,6 +54,10 @@ def refusals(next_step: str = "") -> Iterator[None]:
         raise Unknown(f"{sentence(error)} {next_step or default}") from None
     except AlipayError as error:
         raise Refused(sentence(error)) from None
+    except SQLAlchemyError as error:
+        # Not its text: it holds the statement's values, the buyer's data among them.
+        told = _("The database could not answer ({kind}): is it there, and are the tables made?")
+        raise Refused(told.format(kind=type(error).__name__)) from None
 
 
 def sentence(error: BaseException) -> str:

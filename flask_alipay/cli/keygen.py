@@ -1,0 +1,182 @@
+"""``keygen``: an RSA key pair in every form that Alipay's console and the SDKs want."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ..exceptions import KeyFormatError
+from ..keys import bare_base64, generate_private_key, load_private_key, private_pem, public_pem
+from .conversation import json_option
+from .exits import Refused, sentence
+from .table import Column, echo_json, echo_table
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""Make an RSA key pair, in every form that somebody wants it in.
+
+Writes the private key as PKCS#8 and as PKCS#1, the public key beside it, each as PEM and as bare
+base64, into a folder. Private keys can be read by you alone (mode 0600). Nothing is ever
+overwritten.
+
+\b
+Examples:
+  {prefix} keygen --out keys
+  {prefix} keygen --from pasted.txt --out keys
+""")
+
+_NEXT = N_("""
+1. Paste this public key into Alipay's console, at the application's signing settings
+   (接口加签方式, 公钥):
+
+{public_key}
+
+2. The console shows Alipay's own public key in return (支付宝公钥). Save it as
+   {alipay_public_key}: it is what notifications are verified with, and never
+   the key above.
+
+3. Tell the app of both:
+
+   FLASK_ALIPAY_PRIVATE_KEY_PATH={private_key}
+   FLASK_ALIPAY_PUBLIC_KEY_PATH={alipay_public_key}
+""")
+
+
+class Form(NamedTuple):
+    """One file that is written."""
+
+    name: str
+    #: Whether it holds the private key.
+    private: bool
+    write: Callable[[rsa.RSAPrivateKey], str]
+    #: Who wants it like this.
+    purpose: str
+
+
+FORMS = (
+    Form("app_private_key.pem", True, private_pem, N_("private, PKCS#8: for the app")),
+    Form(
+        "app_private_key_pkcs1.pem",
+        True,
+        lambda key: private_pem(key, pkcs1=True),
+        N_("private, PKCS#1: for older tools"),
+    ),
+    Form("app_private_key.txt", True, bare_base64, N_("private, PKCS#8 in base64: Java SDKs")),
+    Form(
+        "app_private_key_pkcs1.txt",
+        True,
+        lambda key: bare_base64(key, pkcs1=True),
+        N_("private, PKCS#1 in base64: other SDKs"),
+    ),
+    Form(
+        "app_public_key.pem",
+        False,
+        lambda key: public_pem(key.public_key()),
+        N_("public: for whoever verifies you"),
+    ),
+    Form(
+        "app_public_key.txt",
+        False,
+        lambda key: bare_base64(key.public_key()),
+        N_("public, in base64: for Alipay's console"),
+    ),
+)
+
+
+def keygen_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: only for its name in the help: a key pair needs no merchant.
+    """
+    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+
+    @click.command(
+        "keygen",
+        help=_(_HELP).format(prefix=prefix),
+        short_help=_("Make an RSA key pair in every form."),
+    )
+    @click.option(
+        "--bits",
+        type=click.IntRange(2048, 8192),
+        default=2048,
+        show_default=True,
+        help=_("How long the key is. Alipay wants 2048 for RSA2."),
+    )
+    @click.option(
+        "--from",
+        "source",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help=_("A private key that is there already, in any form, instead of a new one."),
+    )
+    @click.option(
+        "--out",
+        default=".",
+        show_default=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help=_("The folder; made where it is not there."),
+    )
+    @json_option
+    def keygen(bits: int, source: Path | None, out: Path, machine: bool) -> None:
+        key = generate_private_key(bits) if source is None else _read(source)
+        files = _write(key, out)
+        if machine:
+            public_key = bare_base64(key.public_key())
+            names = {form.name: str(file) for form, file in zip(FORMS, files, strict=True)}
+            echo_json({"bits": key.key_size, "files": names, "public_key": public_key})
+        else:
+            _tell(key, out, files)
+
+    return keygen
+
+
+def _read(source: Path) -> rsa.RSAPrivateKey:
+    try:
+        return load_private_key(source.read_bytes())
+    except KeyFormatError as error:
+        raise click.BadParameter(sentence(error), param_hint="--from") from None
+    except OSError as error:
+        raise click.BadParameter(f"{source}: {error.strerror}.", param_hint="--from") from None
+
+
+def _write(key: rsa.RSAPrivateKey, folder: Path) -> list[Path]:
+    """Writes all files or none."""
+    written: list[Path] = []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for form in FORMS:
+            written.append(_created(folder / form.name, form.private))
+        for form, file in zip(FORMS, written, strict=True):
+            file.write_text(form.write(key).strip() + "\n", encoding="ascii")
+    except OSError as error:
+        for file in written:
+            file.unlink(missing_ok=True)
+        if isinstance(error, FileExistsError):
+            told = _("{file} is there already, and keys are never overwritten: name another --out.")
+            raise Refused(told.format(file=error.filename)) from None
+        told = _("{file} cannot be written ({reason}): nothing was.")
+        raise Refused(told.format(file=error.filename, reason=error.strerror)) from None
+    return written
+
+
+def _created(file: Path, private: bool) -> Path:
+    """Makes an empty file that nobody else has made; it is private before anything is in it."""
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o644))
+    return file
+
+
+def _tell(key: rsa.RSAPrivateKey, out: Path, files: list[Path]) -> None:
+    columns = [Column(_("file"), least=20), Column(_("what it is for"), least=20)]
+    echo_table(columns, [(file, _(form.purpose)) for form, file in zip(FORMS, files, strict=True)])
+    told = _(_NEXT).format(
+        public_key=bare_base64(key.public_key()),
+        private_key=(out / "app_private_key.pem").absolute(),
+        alipay_public_key=(out / "alipay_public_key.pem").absolute(),
+    )
+    click.echo(told.rstrip())

@@ -1,0 +1,118 @@
+"""``payments``: what the ledger knows of many payments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..trade_status import TradeStatus
+from .conversation import json_option
+from .exits import refusals
+from .rows import Age, amount, china, newest, payment_as_json, payments_where, totals
+from .table import Column, echo_json, echo_table
+from .wording import N_, _, n_
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""List payments, the newest first, and sum them up.
+
+Times are China time, as in Alipay's console. Ages are counted from when a payment was made, and
+written like 30m, 2h or 7d.
+
+\b
+Examples:
+  {prefix} payments --unpaid --older-than 30m
+  {prefix} payments --status TRADE_CLOSED --text tea --json
+""")
+
+
+def payments_command(blueprint: AlipayBlueprint) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose payments they are.
+    """
+
+    @click.command(
+        "payments",
+        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        short_help=_("List payments and sum them up."),
+    )
+    @click.option(
+        "--status",
+        multiple=True,
+        type=click.Choice(TradeStatus.ALL, case_sensitive=False),
+        metavar="TRADE_STATUS",
+        help=_("Only those that stand there; may be given several times."),
+    )
+    @click.option("--paid/--unpaid", default=None, help=_("Only sales, or only what is none."))
+    @click.option("--older-than", type=Age(), metavar="AGE", help=_("Made longer ago than this."))
+    @click.option("--newer-than", type=Age(), metavar="AGE", help=_("Made within this time."))
+    @click.option("--text", help=_("A part of the subject or of either number."))
+    @click.option(
+        "--limit",
+        type=click.IntRange(1),
+        default=50,
+        show_default=True,
+        help=_("At most so many; the sums are of all."),
+    )
+    @json_option
+    def payments(limit: int, machine: bool, **options: Any) -> None:
+        conditions = payments_where(blueprint, options)
+        with refusals():
+            found = list(blueprint.session.scalars(newest(blueprint, conditions, limit)))
+            sums = list(blueprint.session.execute(totals(blueprint, conditions)))
+        if machine:
+            for payment in found:
+                echo_json(payment_as_json(payment))
+        else:
+            _list(found, sums)
+
+    return payments
+
+
+def _list(found: list[Any], sums: list[Any]) -> None:
+    if not found:
+        click.echo(_("No payment fits."))
+        return
+    columns = [
+        Column("out_trade_no"),
+        Column("trade_status", least=14),
+        Column(_("amount"), right=True),
+        Column(_("refunded"), right=True, optional=True),
+        Column(_("made")),
+        Column(_("subject"), least=8, optional=True),
+    ]
+    echo_table(columns, map(_row, found))
+    click.echo()
+    for currency, count, total, paid, refunded in sums:
+        told = n_(
+            "{count} payment of {total}; paid {paid}, refunded {refunded}.",
+            "{count} payments of {total}; paid {paid}, refunded {refunded}.",
+            count,
+        )
+        names = {"total": total, "paid": paid, "refunded": refunded}
+        amounts = {name: amount(int(fen), currency) for name, fen in names.items()}
+        click.echo(told.format(count=count, **amounts))
+    left = sum(row[1] for row in sums) - len(found)
+    if left > 0:
+        told = _("{count} older ones are not shown: --limit shows more.")
+        click.echo(told.format(count=left))
+
+
+def _row(payment: Any) -> tuple[Any, ...]:
+    currency = payment.currency
+    return (
+        payment.out_trade_no,
+        payment.trade_status,
+        _short(payment.total_fen, currency),
+        _short(payment.refunded_fen, currency) if payment.refunded_fen else "",
+        china(payment.created_at)[:16],
+        payment.subject,
+    )
+
+
+def _short(fen: int, currency: str) -> str:
+    """Yuan go without saying."""
+    return amount(fen, currency).removesuffix(" CNY")

@@ -1,0 +1,162 @@
+"""The ledger's rows, for people and for programs.
+
+People read China time, as Alipay's console shows it; programs read UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+from sqlalchemy import Select, func, or_, select
+
+from ..china_time import to_china
+from ..models import utc_now
+from ..money import to_yuan
+from ..notification import mask
+from .wording import _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_AGE = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """How old something is: ``30m``, ``2h``, ``7d``."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns a :class:`~datetime.timedelta`."""
+        if isinstance(value, timedelta):
+            return value
+        found = _AGE.fullmatch(str(value).strip().lower())
+        if found is None:
+            self.fail(_("write it like 30m, 2h or 7d."), param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def payments_where(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> list[Any]:
+    """Returns what the options of ``payments`` ask for, as conditions."""
+    Payment = alipay.models.Payment
+    found: list[Any] = [Payment.merchant == alipay.config.merchant]
+    if options["status"]:
+        found.append(Payment.trade_status.in_(options["status"]))
+    if options["paid"] is not None:
+        found.append(Payment.paid.is_(options["paid"]))
+    if options["older_than"] is not None:
+        found.append(Payment.created_at <= utc_now() - options["older_than"])
+    if options["newer_than"] is not None:
+        found.append(Payment.created_at >= utc_now() - options["newer_than"])
+    if options["text"]:
+        columns = (Payment.out_trade_no, Payment.trade_no, Payment.subject)
+        found.append(or_(*(c.contains(options["text"], autoescape=True) for c in columns)))
+    return found
+
+
+def newest(alipay: AlipayBlueprint, conditions: list[Any], limit: int) -> Select[Any]:
+    """Returns the statement for the newest payments that fulfil conditions."""
+    Payment = alipay.models.Payment
+    order = (Payment.created_at.desc(), Payment.id.desc())
+    return select(Payment).where(*conditions).order_by(*order).limit(limit)
+
+
+def totals(alipay: AlipayBlueprint, conditions: list[Any]) -> Any:
+    """Returns the statement for the sums of each currency: how many, ordered, paid, refunded."""
+    Payment = alipay.models.Payment
+    paid = func.sum(Payment.total_fen).filter(Payment.paid.is_(True))
+    return (
+        select(
+            Payment.currency,
+            func.count(Payment.id),
+            func.sum(Payment.total_fen),
+            func.coalesce(paid, 0),
+            func.sum(Payment.refunded_fen),
+        )
+        .where(*conditions)
+        .group_by(Payment.currency)
+        .order_by(Payment.currency)
+    )
+
+
+def of_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> list[Any]:
+    """Returns the rows of a class that belong to one payment, the oldest first; none without it."""
+    if model is None:
+        return []
+    merchant = alipay.config.merchant
+    found = select(model).where(model.merchant == merchant, model.out_trade_no == out_trade_no)
+    return list(alipay.session.scalars(found.order_by(model.id)))
+
+
+def payment_as_json(payment: Any) -> dict[str, Any]:
+    """Returns a payment for programs; amounts in fen and as text, buyer data masked."""
+    return {
+        "out_trade_no": payment.out_trade_no,
+        "trade_no": payment.trade_no,
+        "trade_status": payment.trade_status,
+        "paid": payment.paid,
+        "subject": payment.subject,
+        "product": payment.product,
+        "currency": payment.currency,
+        "total_fen": payment.total_fen,
+        "refunded_fen": payment.refunded_fen,
+        "total_amount": to_yuan(payment.total_fen, payment.currency),
+        "buyer_id": masked_buyer(payment),
+        **{
+            name: iso(getattr(payment, name))
+            for name in ("created_at", "expires_at", "paid_at", "closed_at", "finished_at")
+        },
+    }
+
+
+def refund_as_json(refund: Any) -> dict[str, Any]:
+    """Returns a refund for programs."""
+    return {
+        "out_request_no": refund.out_request_no,
+        "refund_fen": refund.refund_fen,
+        "status": refund.status,
+        "reason": refund.reason,
+        "created_at": iso(refund.created_at),
+        "refunded_at": iso(refund.refunded_at),
+    }
+
+
+def news_as_json(row: Any, show_params: bool) -> dict[str, Any]:
+    """Returns a row of the journal for programs.
+
+    :param show_params: whether buyer data is left readable.
+    """
+    return {
+        "id": row.id,
+        "notify_id": row.notify_id,
+        "trade_status": row.trade_status,
+        "outcome": row.outcome,
+        "detail": row.detail,
+        "received_at": iso(row.received_at),
+        "payload": dict(row.payload) if show_params else mask(row.payload),
+    }
+
+
+def masked_buyer(payment: Any) -> str | None:
+    """Returns who paid, made unreadable."""
+    return mask({"buyer_id": payment.buyer_id})["buyer_id"] if payment.buyer_id else None
+
+
+def amount(fen: int, currency: str) -> str:
+    """Returns minor units for people: ``88.88 CNY``."""
+    return f"{to_yuan(fen, currency)} {currency}"
+
+
+def china(moment: datetime | None) -> str:
+    """Returns a time for people, in China time; empty where there is none."""
+    return to_china(moment) if moment else ""
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Returns a time for programs, in UTC."""
+    return moment.isoformat(timespec="seconds") if moment else None

@@ -1,0 +1,101 @@
+"""Key pairs: every form of the same key, private, and never over another one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flask_alipay.cli.keygen import FORMS
+from flask_alipay.keys import (
+    bare_base64,
+    load_private_key,
+    load_public_key,
+    private_pem,
+    public_key_der,
+)
+
+from ..conftest import Keys
+from .conftest import Run
+
+PRIVATE = [form.name for form in FORMS if form.private]
+PUBLIC = [form.name for form in FORMS if not form.private]
+
+
+def test_a_pair_of_2048_bits_is_made_in_every_form(alone: Run, tmp_path: Path) -> None:
+    result = alone("keygen", "--out", str(tmp_path / "keys"))
+    assert result.exit_code == 0
+    private = {load_private_key((tmp_path / "keys" / name).read_bytes()) for name in PRIVATE}
+    halves = {public_key_der(key.public_key()) for key in private}
+    halves |= {
+        public_key_der(load_public_key((tmp_path / "keys" / name).read_bytes())) for name in PUBLIC
+    }
+    assert len(halves) == 1
+    assert {key.key_size for key in private} == {2048}
+
+
+def test_private_keys_are_readable_by_their_owner_alone(alone: Run, files: Path) -> None:
+    alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(files / "keys"))
+    for name in PRIVATE:
+        assert (files / "keys" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", [*PRIVATE, *PUBLIC])
+def test_openssl_reads_the_pem_files(name: str, alone: Run, files: Path) -> None:
+    if not name.endswith(".pem"):
+        return
+    alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(files / "keys"))
+    public = ["-pubin"] if name in PUBLIC else []
+    command = ["openssl", "pkey", *public, "-in", str(files / "keys" / name), "-noout"]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("pkcs1", [True, False])
+def test_a_pasted_key_is_turned_into_every_form(
+    pkcs1: bool, alone: Run, tmp_path: Path, keys: Keys
+) -> None:
+    (tmp_path / "pasted.txt").write_text(bare_base64(keys.merchant, pkcs1=pkcs1))
+    result = alone("keygen", "--from", str(tmp_path / "pasted.txt"), "--out", str(tmp_path))
+    assert result.exit_code == 0
+    assert (tmp_path / "app_private_key.pem").read_text() == private_pem(keys.merchant)
+
+
+@pytest.mark.parametrize("name", [form.name for form in FORMS])
+def test_nothing_is_ever_overwritten(name: str, alone: Run, files: Path) -> None:
+    there = files / "keys"
+    there.mkdir()
+    (there / name).write_text("mine")
+    result = alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(there))
+    assert result.exit_code == 1
+    assert "never overwritten" in result.stderr
+    assert [file.name for file in there.iterdir()] == [name]
+    assert (there / name).read_text() == "mine"
+
+
+def test_the_private_key_is_not_printed(alone: Run, files: Path, keys: Keys) -> None:
+    result = alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(files / "keys"))
+    assert bare_base64(keys.merchant.public_key()) in result.stdout
+    assert bare_base64(keys.merchant)[40:80] not in result.output
+    assert "FLASK_ALIPAY_PRIVATE_KEY_PATH=" in result.stdout
+
+
+def test_programs_are_told_the_files(alone: Run, files: Path, keys: Keys) -> None:
+    source, out = str(files / "merchant.pem"), str(files / "keys")
+    told = json.loads(alone("keygen", "--json", "--from", source, "--out", out).stdout)
+    assert told["bits"] == 2048
+    assert set(told["files"]) == {form.name for form in FORMS}
+    assert told["public_key"] == bare_base64(keys.merchant.public_key())
+
+
+def test_what_is_no_private_key_is_named_for_what_it_is(alone: Run, files: Path) -> None:
+    result = alone("keygen", "--from", str(files / "alipay.pem"), "--out", str(files / "keys"))
+    assert result.exit_code == 2
+    assert "RSA public key of 2048 bits" in " ".join(result.stderr.split())
+    assert not (files / "keys").exists()
+
+
+def test_a_short_key_is_not_made(alone: Run, tmp_path: Path) -> None:
+    assert alone("keygen", "--bits", "1024", "--out", str(tmp_path)).exit_code == 2
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,197 @@
+"""Many payments at a glance, and all that is known of one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from flask_alipay.cli.table import width
+from flask_alipay.keys import private_pem, public_pem
+
+from ..conftest import Keys
+from .shop import MERCHANT, NOON, Shop, make_shop, minutes
+
+PAID = "20260131000000000000000001"
+OPEN = "20260131000000000000000002"
+CLOSED = "20260131000000000000000003"
+TRADE = "2026013122001499160501586202"
+
+
+@pytest.fixture
+def shop(keys: Keys) -> Shop:
+    shop = make_shop(
+        ALIPAY_APP_ID=MERCHANT,
+        ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
+        ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
+    )
+    now = datetime.now(timezone.utc)
+    paid = shop.payment(
+        PAID,
+        trade_no=TRADE,
+        trade_status="TRADE_SUCCESS",
+        paid=True,
+        refunded_fen=1000,
+        buyer_id="2088123456789012",
+        subject="龙井茶 100% leaf",
+        created_at=NOON,
+        paid_at=NOON + minutes(2),
+    )
+    refund = shop.Refund(
+        merchant=MERCHANT,
+        out_trade_no=PAID,
+        out_request_no="R1",
+        refund_fen=1000,
+        status="REFUND_SUCCESS",
+        created_at=NOON + minutes(60),
+        refunded_at=NOON + minutes(61),
+    )
+    news = shop.Notification(
+        notify_id="n1",
+        merchant=MERCHANT,
+        out_trade_no=PAID,
+        trade_no=TRADE,
+        trade_status="TRADE_SUCCESS",
+        outcome="settled",
+        detail="paid",
+        payload={"buyer_logon_id": "buyer@example.com", "out_trade_no": PAID, "sign": "abcdefgh"},
+        received_at=NOON + minutes(3),
+    )
+    shop.add(
+        paid,
+        refund,
+        news,
+        shop.payment(OPEN, created_at=now - timedelta(hours=2)),
+        shop.payment(CLOSED, trade_status="TRADE_CLOSED", created_at=now, total_fen=100),
+        shop.payment("T9", merchant="2021000000000009"),
+    )
+    return shop
+
+
+def listed(shop: Shop, *args: str) -> list[str]:
+    lines = shop.run("payments", "--json", *args).stdout.splitlines()
+    return [json.loads(line)["out_trade_no"] for line in lines]
+
+
+def test_the_newest_come_first_and_only_ones_own(shop: Shop) -> None:
+    assert listed(shop) == [CLOSED, OPEN, PAID]
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--status", "TRADE_SUCCESS"], [PAID]),
+        (["--status", "TRADE_SUCCESS", "--status", "trade_closed"], [CLOSED, PAID]),
+        (["--paid"], [PAID]),
+        (["--unpaid"], [CLOSED, OPEN]),
+        (["--older-than", "30m"], [OPEN, PAID]),
+        (["--newer-than", "1d"], [CLOSED, OPEN]),
+        (["--unpaid", "--older-than", "30m", "--newer-than", "1d"], [OPEN]),
+        (["--text", "龙井"], [PAID]),
+        (["--text", "0%"], [PAID]),
+        (["--text", "%"], [PAID]),
+        (["--text", TRADE[-8:]], [PAID]),
+        (["--text", "_"], []),
+        (["--limit", "1"], [CLOSED]),
+    ],
+)
+def test_filters_choose(args: list[str], expected: list[str], shop: Shop) -> None:
+    assert listed(shop, *args) == expected
+
+
+def test_the_sums_are_of_all_that_fit(shop: Shop) -> None:
+    printed = shop.run("payments", "--limit", "1").stdout
+    assert "3 payments of 178.76 CNY; paid 88.88 CNY, refunded 10.00 CNY." in printed
+    assert "2 older ones are not shown" in printed
+
+
+def test_nothing_found_is_said(shop: Shop) -> None:
+    result = shop.run("payments", "--text", "coffee")
+    assert (result.exit_code, result.stdout) == (0, "No payment fits.\n")
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_payment_takes_one_line_of_the_terminal(
+    columns: str, language: str, shop: Shop
+) -> None:
+    printed = shop.run("payments", COLUMNS=columns, LANGUAGE=language).stdout
+    assert max(map(width, printed.splitlines())) <= int(columns)
+    assert all(number in printed for number in (PAID, OPEN, CLOSED))
+
+
+@pytest.mark.parametrize("age", ["soon", "30", "m", "-1h", "٣h"])
+def test_an_age_that_is_none_is_refused(age: str, shop: Shop) -> None:
+    result = shop.run("payments", f"--older-than={age}")
+    assert result.exit_code == 2
+    assert "30m, 2h or 7d" in result.stderr
+
+
+def test_missing_tables_are_told_without_a_traceback(shop: Shop) -> None:
+    with shop.app.app_context():
+        shop.db.drop_all()
+    result = shop.run("payments")
+    assert result.exit_code == 1
+    assert "are the tables made?" in result.stderr
+    assert "SELECT" not in result.output
+
+
+def test_show_tells_what_happened_in_its_order(shop: Shop) -> None:
+    printed = shop.run("show", PAID).stdout
+    events = [line[21:45].split("  ")[0] for line in printed.split("\n\n")[1].splitlines()]
+    assert events == [
+        "what",
+        "made",
+        "paid",
+        "Alipay: TRADE_SUCCESS",
+        "refund asked for",
+        "refunded",
+    ]
+    assert "2026-01-31 20:00:00" in printed  # China time
+
+
+def test_show_finds_a_payment_by_alipays_number(shop: Shop) -> None:
+    assert PAID in shop.run("show", TRADE).stdout
+
+
+def test_show_masks_the_buyer(shop: Shop) -> None:
+    for args in (["show", PAID], ["show", PAID, "--json"], ["payments", "--json"]):
+        printed = shop.run(*args).output
+        assert "2088123456789012" not in printed
+        assert "buyer@example.com" not in printed
+    assert "buyer@example.com" in shop.run("show", PAID, "--show-params").stdout
+
+
+def test_show_gives_programs_all_of_it(shop: Shop) -> None:
+    told = json.loads(shop.run("show", PAID, "--json").stdout)
+    assert told["total_fen"] == 8888
+    assert told["paid_at"] == "2026-01-31T12:02:00+00:00"
+    assert [refund["out_request_no"] for refund in told["refunds"]] == ["R1"]
+    assert [(n["outcome"], n["detail"]) for n in told["notifications"]] == [("settled", "paid")]
+
+
+def test_show_says_where_nothing_was_heard(shop: Shop) -> None:
+    assert "Nothing was heard of it from Alipay." in shop.run("show", OPEN).stdout
+
+
+def test_show_says_what_to_do_about_a_number_that_is_not_there(shop: Shop) -> None:
+    result = shop.run("show", "T9")
+    assert result.exit_code == 1
+    assert "There is no payment T9" in result.stderr
+    assert "--text" in result.stderr
+
+
+def test_show_tells_of_news_about_a_payment_that_is_not_there(shop: Shop) -> None:
+    shop.add(
+        shop.Notification(
+            merchant=MERCHANT,
+            out_trade_no="LOST",
+            trade_status="TRADE_SUCCESS",
+            outcome="unknown",
+            payload={},
+        )
+    )
+    result = shop.run("show", "LOST")
+    assert result.exit_code == 1
+    assert "another database" in result.stderr
