@@ -146,6 +146,8 @@ class Till(Trades):
         node = self._do(PAY, values)
         check_same(node, "out_trade_no", out_trade_no)
         paid = word(node, "code") != _CONFIRMING
+        if paid and word(node, "trade_status") not in ("", *_PAID):
+            raise OutcomeUnknown("the gateway answered another question")  # a query, closed or not
         return TradePayAnswer(
             paid=paid,
             out_trade_no=out_trade_no,

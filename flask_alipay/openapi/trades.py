@@ -205,7 +205,7 @@ class Trades(Caller):
             out_trade_no=word(node, "out_trade_no") or None,
             trade_no=word(node, "trade_no") or None,
             action=word(node, "action") or None,
-            retry=word(node, "retry_flag") == "Y",
+            retry=must(node, "retry_flag") == "Y",
             params=node,
         )
 

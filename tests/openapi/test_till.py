@@ -207,3 +207,15 @@ def test_another_merchants_trade_is_asked_about_in_his_name(keys: Keys) -> None:
     assert {params.get("app_auth_token") for _, params, _, _ in alipay.asked} == {
         "201509BBeff9351ad1874306903e96b91d248A36"
     }
+
+
+@pytest.mark.parametrize("node", [WAITING, CLOSED])
+def test_the_answer_to_a_query_is_none_to_a_payment(keys: Keys, node: dict[str, Any]) -> None:
+    with pytest.raises(OutcomeUnknown, match="another question"):
+        Alipay(keys, node).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
+
+
+def test_the_answer_to_another_method_takes_nothing_back(keys: Keys) -> None:
+    alipay = till(keys, CONFIRMING, cancel=[{**DONE, **NUMBERS}])
+    with pytest.raises(OutcomeUnknown, match="nobody knows"):
+        alipay.ends()

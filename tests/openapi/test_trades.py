@@ -81,7 +81,7 @@ def test_an_answer_about_another_trade_is_not_believed(keys: Keys, method: str, 
 
 @pytest.mark.parametrize("method", ABOUT)
 def test_alipays_number_wins(keys: Keys, method: str) -> None:
-    alipay = Alipay(keys, TRADE)
+    alipay = Alipay(keys, {**TRADE, "retry_flag": "N"})
     getattr(alipay.gateway(), method)(out_trade_no="B2", trade_no=TRADE_NO)
     assert alipay.content == {"out_trade_no": "B2", "trade_no": TRADE_NO}
 
@@ -108,7 +108,7 @@ def test_a_trade_is_named_by_a_good_number(
 
 @pytest.mark.parametrize("method", ABOUT)
 def test_further_fields_are_passed_through(keys: Keys, method: str) -> None:
-    alipay = Alipay(keys, TRADE)
+    alipay = Alipay(keys, {**TRADE, "retry_flag": "N"})
     token = "201509BBeff9351ad1874306903e96b91d248A36"
     getattr(alipay.gateway(), method)(
         out_trade_no="A1", query_options=["trade_settle_info"], org_pid=None, app_auth_token=token

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from flask import Blueprint, Flask
@@ -46,7 +46,16 @@ from flask_alipay.ledger import Ledger, Models, Settlement
 from flask_alipay.mapi import MapiGateway
 from flask_alipay.money import parse_fen, to_decimal, to_fen, to_yuan
 from flask_alipay.notification import Notification, mask, parse, verify, verify_params
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.openapi import (
+    BillDownloadAnswer,
+    OpenApiGateway,
+    OrderSettleAnswer,
+    Patience,
+    TillAnswer,
+    TradePayAnswer,
+    TransferAnswer,
+    TransferQueryAnswer,
+)
 from flask_alipay.signed_request import SignedRequest
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 from flask_alipay.simulator import Simulator
@@ -259,3 +268,36 @@ def simulate(app: Flask) -> None:
     simulator = Simulator(protocol="mapi", charset="gbk")
     assert_type(simulator.merchant_settings(), dict[str, Any])
     app.register_blueprint(simulator.blueprint(), url_prefix="/simulator")
+
+
+def open_platform(gateway: OpenApiGateway, file: IO[bytes]) -> None:
+    paid = gateway.trade_pay(
+        out_trade_no="A1", subject="Tea", total_amount="88.88", auth_code="28" + "0" * 16
+    )
+    assert_type(paid, TradePayAnswer)
+    assert_type(paid.total_fen, int | None)
+    ended = gateway.pay_at_till(
+        out_trade_no="A1",
+        subject="Tea",
+        total_amount=Decimal("88.88"),
+        auth_code="28" + "0" * 16,
+        patience=Patience(seconds=60),
+        store_id="S1",
+    )
+    assert_type(ended, TillAnswer)
+    assert_type(ended.paid, bool)
+    royalty: dict[str, str | int] = {"trans_in": "2088000000000003", "amount": 1}
+    settled = gateway.trade_order_settle(
+        out_request_no="S1", trade_no="1" * 28, royalty_parameters=[royalty]
+    )
+    assert_type(settled, OrderSettleAnswer)
+    transfer = gateway.fund_trans_uni_transfer(
+        out_biz_no="T1", trans_amount=1, payee_info={"identity": "a@example.com"}
+    )
+    assert_type(transfer, TransferAnswer)
+    assert_type(gateway.fund_trans_common_query(out_biz_no="T1"), TransferQueryAnswer)
+    place = gateway.data_dataservice_bill_downloadurl_query(
+        bill_type="trade", bill_date=date(2026, 1, 31)
+    )
+    assert_type(place, BillDownloadAnswer)
+    assert_type(gateway.download_bill(place.bill_download_url, file, most=10), int)
