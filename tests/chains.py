@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from flask_alipay.keys import sn_of
+from flask_alipay.keys import generate_private_key, sn_of
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=timezone.utc)
 ALIPAY = "支付宝(中国)网络技术有限公司-2088000000000001"
@@ -33,6 +34,12 @@ class Issued:
     @property
     def sn(self) -> str:
         return sn_of(self.certificate)
+
+
+@cache
+def spare_key(number: int) -> RSAPrivateKey:
+    """One of a few keys that are made once, for they are slow to make."""
+    return generate_private_key()
 
 
 def named(name: str) -> x509.Name:

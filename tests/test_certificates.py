@@ -18,7 +18,7 @@ from flask_alipay.exceptions import KeyFormatError
 from flask_alipay.keys import certificates_in, generate_private_key, root_certificate_sn
 from flask_alipay.signer import Rsa2Signer
 
-from .chains import ALIPAY, NOW, Issued, content, issue
+from .chains import ALIPAY, NOW, Issued, content, issue, spare_key
 from .conftest import Keys
 from .vectors import all_vectors, is_valid, with_vectors
 
@@ -38,10 +38,10 @@ class Authority:
 
 @pytest.fixture(scope="module")
 def authority(keys: Keys) -> Authority:
-    root = issue("R1", generate_private_key(), ca=True)
-    between = issue("Class 2 R1", generate_private_key(), root, ca=True)
+    root = issue("R1", spare_key(0), ca=True)
+    between = issue("Class 2 R1", spare_key(2), root, ca=True)
     today = issue(ALIPAY, keys.alipay, between)
-    return Authority(root, between, today, issue(ALIPAY, generate_private_key(), between))
+    return Authority(root, between, today, issue(ALIPAY, spare_key(1), between))
 
 
 def configured(authority: Authority, **options: Any) -> tuple[AlipayCertificates, Rsa2Signer]:
@@ -96,7 +96,7 @@ def test_its_order_is_not_its_proof(authority: Authority) -> None:
 
 
 def test_one_of_another_root_is_not_believed(authority: Authority) -> None:
-    root = issue("R1", generate_private_key(), ca=True)
+    root = issue("R1", spare_key(3), ca=True)
     between = issue("Class 2 R1", authority.between.key, root, ca=True)
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, root), root)
     assert not accepts(
@@ -120,9 +120,7 @@ def test_a_merchants_is_not_alipays(authority: Authority) -> None:
 
 @pytest.mark.parametrize("ca", [True, False])
 def test_a_merchant_may_not_issue_alipays(authority: Authority, ca: bool) -> None:
-    merchant = issue(
-        "2088000000000009", generate_private_key(), authority.between, ca=ca, may_sign=False
-    )
+    merchant = issue("2088000000000009", spare_key(3), authority.between, ca=ca, may_sign=False)
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, merchant), merchant)
 
 

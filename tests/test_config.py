@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,7 @@ from flask_alipay.settings import Settings
 from flask_alipay.signer import Rsa2Signer, Signer
 from flask_alipay.transport import HttpTransport
 
+from .chains import ALIPAY, content, issue, spare_key
 from .conftest import Keys
 from .requirements import missing
 from .vectors import VARIABLE, all_vectors
@@ -524,3 +526,23 @@ def test_waiting_for_a_connection_and_for_an_answer_differ(openapi: dict[str, An
     assert waits(TIMEOUT=4) == (4, 4)
     assert waits(TIMEOUT=20, CONNECT_TIMEOUT="3.5") == (3.5, 20)
     assert "above zero" in blamed(openapi, "CONNECT_TIMEOUT", CONNECT_TIMEOUT=0)
+
+
+def test_a_new_certificate_that_leads_to_the_root_verifies_notifications(
+    openapi: dict[str, Any], tmp_path: Path
+) -> None:
+    del openapi["PUBLIC_KEY"]
+    now, year = datetime.now(timezone.utc), timedelta(days=365)
+    times = {"since": now - year, "until": now + year}
+    root = issue("R1", spare_key(0), ca=True, **times)
+    before = issue(ALIPAY, spare_key(1), root, **times)
+    after = issue(ALIPAY, spare_key(2), root, **times)
+    files = {"APP_CERT_PATH": before, "PUBLIC_CERT_PATH": before, "ROOT_CERT_PATH": root}
+    for name, issued in files.items():
+        (tmp_path / name).write_text(issued.pem)
+    made = config(openapi, **{name: str(tmp_path / name) for name in files})
+    said = Rsa2Signer(after.key).sign(b"news")
+    assert not made.signer.verify(b"news", said)
+    made.gateway._certificates.accept(content(after), after.sn)
+    assert made.signer.verify(b"news", said)
+    assert made.signer.verify(b"news", Rsa2Signer(before.key).sign(b"news"))

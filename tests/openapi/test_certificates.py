@@ -10,12 +10,11 @@ import pytest
 
 from flask_alipay.certificates import AlipayCertificates
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.keys import generate_private_key
 from flask_alipay.notification import verify_params
 from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.signer import Rsa2Signer, sign_content
 
-from ..chains import ALIPAY, NOW, Issued, content, issue
+from ..chains import ALIPAY, NOW, Issued, content, issue, spare_key
 from ..conftest import Keys
 from .alipay import AES_KEY, APP_ID, DONE, LOST, METHODS, Alipay, answer
 
@@ -30,9 +29,9 @@ class Renewed(Alipay):
 
     def __init__(self, keys: Keys, method: str, brings: Mapping[str, Any] | bytes | None) -> None:
         super().__init__(keys, METHODS[method][1])
-        self.root = issue("R1", generate_private_key(), ca=True)
+        self.root = issue("R1", spare_key(0), ca=True)
         self.before = issue(ALIPAY, keys.alipay, self.root)
-        self.new = issue(ALIPAY, generate_private_key(), self.root)
+        self.new = issue(ALIPAY, spare_key(1), self.root)
         self.brings = brings if brings is not None else {**DONE, "alipay_cert_content": None}
         self.signer = Rsa2Signer(self.new.key, keys.merchant.public_key())
         self.ours = Rsa2Signer(keys.merchant, keys.alipay.public_key())

@@ -19,12 +19,11 @@ import pytest
 
 from flask_alipay.certificates import AlipayCertificates
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.keys import generate_private_key
 from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 from flask_alipay.transport import HttpTransport
 
-from ..chains import ALIPAY, Issued, content, issue
+from ..chains import ALIPAY, Issued, content, issue, spare_key
 from ..conftest import Keys
 from .alipay import APP_ID, DONE, METHODS, QUESTIONS, answer
 from .alipay3 import answer3, flat, verified
@@ -48,9 +47,9 @@ class Platform:
         year = timedelta(days=365)
         now = datetime.now(timezone.utc)
         times = {"since": now - year, "until": now + year}
-        self.root = issue("R1", generate_private_key(), ca=True, **times)
+        self.root = issue("R1", spare_key(0), ca=True, **times)
         self.before = issue(ALIPAY, keys.alipay, self.root, **times)
-        self.after = issue(ALIPAY, generate_private_key(), self.root, **times)
+        self.after = issue(ALIPAY, spare_key(1), self.root, **times)
         self.merchant = Rsa2Signer(public_key=keys.merchant.public_key())
         self.stranger = Rsa2Signer(keys.merchant)
         self.mode, self.trouble, self.asked = "", "", 0
