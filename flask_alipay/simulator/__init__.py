@@ -12,7 +12,7 @@ The rooms, in the order in which they build on each other:
     who is who, and what is said
 ``answers``, ``notify_ids``
     what the protocols speak in
-``openapi`` (with ``openapi_order``), ``mapi`` (a storey of its own)
+``openapi``, ``mapi`` (a storey of its own each)
     the protocols: parameters in, answer out
 ``deliveries``
     notifications, repeated until they are heard

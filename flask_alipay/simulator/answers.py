@@ -43,6 +43,7 @@ class JsonText:
 
     text: str
     charset: str = "utf-8"
+    media_type: str = "application/json"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from typing import Final, TypeAlias
 
 Meanings: TypeAlias = Mapping[str, tuple[str, str]]
 
-#: The open platform's classes of errors: ``code`` and ``msg``.
+#: The open platform's ``code`` and ``msg``.
 CLASSES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "10000": "Success",
+        "10003": "order success pay inprocess",
         "40001": "Missing Required Arguments",
         "40002": "Invalid Arguments",
         "40004": "Business Failed",
@@ -43,6 +45,36 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "验签出错，请检查待签名字符串、私钥与应用公钥是否匹配",
         ),
         "ACQ.INVALID_PARAMETER": ("A parameter is not acceptable.", "参数无效"),
+        "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
+        "ACQ.REASON_TRADE_STATUS_INVALID": (
+            "The trade's status does not allow it.",
+            "交易状态异常",
+        ),
+        "ACQ.TRADE_STATUS_ERROR": ("The trade's status does not allow it.", "交易状态不合法"),
+        "ACQ.TRADE_HAS_FINISHED": (
+            "The trade is finished; nothing is refunded any more.",
+            "交易已完结",
+        ),
+        "ACQ.TRADE_CANCEL_TIME_OUT": (
+            "Only on the day of the payment; refund it instead.",
+            "超过撤销时间范围",
+        ),
+        "ACQ.SYSTEM_ERROR": ("The outcome is unknown: ask for it.", "系统异常"),
+        "ACQ.DISCORDANT_REPEAT_REQUEST": (
+            "This out_request_no was used for another amount.",
+            "请求信息不一致",
+        ),
+        "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL": (
+            "There is not that much left to refund.",
+            "退款金额超限",
+        ),
+        "ACQ.PAYMENT_AUTH_CODE_INVALID": ("The auth_code is not valid any more.", "支付授权码无效"),
+        "ACQ.BUYER_BALANCE_NOT_ENOUGH": ("The buyer does not have that much.", "买家余额不足"),
+        "ACQ.PULL_MOBILE_CASHIER_FAIL": (
+            "The buyer's app could not be asked.",
+            "唤起移动收银台失败",
+        ),
+        "ACQ.PAYMENT_FAIL": ("The payment failed.", "支付失败"),
         "ACQ.CONTEXT_INCONSISTENT": (
             "This out_trade_no was used before, for another amount or subject.",
             "交易信息被篡改：同一商户订单号的金额或标题不一致",

@@ -40,7 +40,8 @@ class _Gateways:
 
     def gateway(self) -> BaseResponse:
         """Takes a request of the merchant's, brought by its server or by a browser."""
-        return _answered(self._simulator.answer)
+        root = request.base_url.removesuffix("/gateway.do")
+        return _answered(lambda form: self._simulator.answer(form, root))
 
     def wap_gateway(self) -> BaseResponse:
         """Takes a request to the older gateway for phones."""

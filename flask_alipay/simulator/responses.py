@@ -26,7 +26,8 @@ def respond(answer: Answer) -> BaseResponse:
         return plain(answer.text, 200)
     if isinstance(answer, JsonText):
         body = answer.text.encode(answer.charset)
-        return unkept(Response(body, content_type=f"application/json;charset={answer.charset}"))
+        content_type = f"{answer.media_type};charset={answer.charset}"
+        return unkept(Response(body, content_type=content_type))
     return _error_page(answer)
 
 

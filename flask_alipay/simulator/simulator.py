@@ -90,8 +90,9 @@ class Simulator:
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(self.clock, notify_ids, post, schedule)
         self._mapi = Mapi(self.merchant, self.trades, self.batches, notify_ids)
+        self._openapi = OpenApi(self.merchant, self.trades, notify_ids)
         self._dialects: dict[str, Dialect] = {
-            "openapi": OpenApi(self.merchant, self.trades, notify_ids),
+            "openapi": self._openapi,
             "mapi": self._mapi,
             "wap": WapRest(self.merchant, self.trades, notify_ids),
         }
@@ -143,14 +144,18 @@ class Simulator:
 
         return cashier_blueprint(self, name)
 
-    def answer(self, form: RawForm) -> Answer:
+    def answer(self, form: RawForm, root: str = "") -> Answer:
         """Answers a request to the gateway, whichever protocol it speaks.
 
         :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
             platform's.
+        :param root: where :meth:`blueprint` was found by the request, as an absolute URL without
+            a slash at the end; a ``base_url`` wins.
         """
-        dialect = "openapi" if form.word("service") is None else "mapi"
-        return self._told(self._dialects[dialect].answer(form, self.clock.now()))
+        now = self.clock.now()
+        if form.word("service") is not None:
+            return self._told(self._mapi.answer(form, now))
+        return self._told(self._openapi.answer(form, now, (self._base_url or root).rstrip("/")))
 
     def answer_wap(self, form: RawForm) -> Answer:
         """Answers a request to the older gateway for phones.
@@ -192,6 +197,8 @@ class Simulator:
             time do its work.
         :returns: what really happened; ``None`` if there is no such trade.
         """
+        if event is not None:  # whoever does something to a trade has opened it
+            self.trades.open(out_trade_no, self.clock.now())
         step = self.trades.apply(out_trade_no, event, self.clock.now())
         if step is not None and step.event is not None:
             self._tell(step.trade)
@@ -287,6 +294,7 @@ class Simulator:
         trade = self.trades.by_cashier(cashier_id)
         if trade is None:
             return None
+        self.trades.open(trade.order.out_trade_no, self.clock.now())
         step = self.happen(trade.order.out_trade_no, event)
         return None if step is None else step.trade
 

@@ -69,6 +69,9 @@ class Trade:
     #: The part of the cashier's address that cannot be guessed.
     cashier_id: str = field(repr=False)
     created_at: datetime
+    #: When the buyer first saw it: on the open platform an order whose page or code nobody has
+    #: opened is no trade yet, and cannot be asked about.
+    opened_at: datetime | None = None
     status: str = TradeStatus.WAIT_BUYER_PAY
     #: The event that ended the waiting, ``None`` while it waits.
     ended_by: str | None = None
@@ -116,12 +119,18 @@ class Trade:
         return replace(
             self,
             status=status,
+            # Who pays or refuses has seen it; time runs out for an order that nobody saw, too.
+            opened_at=now if self._seen(event) else self.opened_at,
             ended_by=event if self.waiting else self.ended_by,
             paid_at=now if event in PAYING else self.paid_at,
             sent_at=now if event == Event.SEND else self.sent_at,
             finished_at=now if status == TradeStatus.TRADE_FINISHED else None,
             closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
         )
+
+    def opened(self, now: datetime) -> Trade:
+        """Returns the trade once its buyer has seen it."""
+        return self if self.opened_at is not None else replace(self, opened_at=now)
 
     def refunded(self, number: str, fen: int, now: datetime) -> Trade | None:
         """Returns the trade after a refund, ``None`` if that much cannot be refunded.
@@ -141,6 +150,9 @@ class Trade:
             closed_at=now if status == TradeStatus.TRADE_CLOSED else None,
             refunds=(*self.refunds, Refund(number, fen, now)),
         )
+
+    def _seen(self, event: str) -> bool:
+        return self.opened_at is None and event != Event.EXPIRE
 
     def _end(self, event: str, now: datetime) -> datetime:
         """One that is let expire early ends when its time would have been over."""
@@ -175,22 +187,32 @@ class TradeStore:
         with self._lock:
             return len(self._trades)
 
-    def place(self, order: Order, now: datetime) -> Trade:
+    def place(self, order: Order, now: datetime, *, opened: bool = True) -> Trade:
         """Returns the order's trade: a new one, or the one that has its number already.
 
         Of an order that comes again while its trade waits, the newer one's addresses and charset
         count (the buyer may have come by another host name) and the older one's time limit.
         Whether the two agree is for the caller to see (:meth:`Order.agrees_with`); one that
         does not agree changes nothing.
+
+        :param opened: whether it is a trade at once, or not before its buyer has opened it.
         """
         with self._lock:
             known = self._trades.get(order.out_trade_no)
             if known is None:
-                return self._open(order, now)
+                return self._new(order, now, now if opened else None)
             if known.waiting and known.order.agrees_with(order):
+                known = known.opened(now) if opened else known
                 known = replace(known, order=replace(order, expires_at=known.order.expires_at))
                 self._trades[order.out_trade_no] = known
             return known
+
+    def open(self, out_trade_no: str, now: datetime) -> None:
+        """Notes that the buyer sees the trade, if there is one that still waits."""
+        with self._lock:
+            trade = self._trades.get(out_trade_no)
+            if trade is not None and trade.waiting:
+                self._trades[out_trade_no] = trade.opened(now)
 
     def by_cashier(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, ``None`` if there is none."""
@@ -246,12 +268,13 @@ class TradeStore:
                 self._trades[out_trade_no] = changed
             return changed
 
-    def _open(self, order: Order, now: datetime) -> Trade:
+    def _new(self, order: Order, now: datetime, opened_at: datetime | None) -> Trade:
         trade = Trade(
             order,
             trade_no=_new_trade_no(now),
             cashier_id=secrets.token_urlsafe(24),
             created_at=now,
+            opened_at=opened_at,
         )
         self._trades[order.out_trade_no] = trade
         self._cashiers[trade.cashier_id] = order.out_trade_no

@@ -1,0 +1,19 @@
+"""The open platform: what a merchant asks for, and what Alipay answers.
+
+``seal``
+    signatures of Alipay's side, and answers that are signed
+``content``
+    ``biz_content``, and its fields one by one
+``call``
+    a call as the methods get it, and what they work with
+``orders``, ``payments``, ``trades``, ``refunds``
+    the methods
+``news``
+    notifications and returns
+``gateway``
+    the door
+"""
+
+from __future__ import annotations
+
+from .gateway import OpenApi as OpenApi

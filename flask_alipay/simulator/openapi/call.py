@@ -1,0 +1,116 @@
+"""A call as the methods get it, what they answer, and what they all work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from ..answers import Refusal, ToCashier
+from ..merchant import Merchant
+from ..notify_ids import NotifyIds
+from ..trades import Trade, TradeStore
+from .content import required, text
+from .seal import Seal
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was read and is known to be the merchant's."""
+
+    method: str
+    #: The fields of ``biz_content``, numbers as texts.
+    content: Mapping[str, Any]
+    #: The common parameters.
+    params: Mapping[str, str]
+    charset: str
+    sign_type: str
+    now: datetime
+    #: Where the simulator is, for addresses in answers; without a slash at the end.
+    root: str = ""
+    #: Trades to which something happened: to be told, whatever the answer is.
+    news: list[Trade] = field(default_factory=list, repr=False)
+
+    def text(self, name: str, most: int = 64) -> str:
+        """Returns a text of ``biz_content``, nothing if it was not given."""
+        return text(self.content, name, most, self.charset)
+
+    def required(self, name: str, most: int = 64) -> str:
+        """Returns a text of ``biz_content`` that has to be there."""
+        return required(self.content, name, most, self.charset)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a method answers."""
+
+    fields: Mapping[str, object]
+    #: ``10003``: the buyer has yet to confirm.
+    code: str = "10000"
+
+
+#: A method: answers a call, or refuses it by raising.
+Run: TypeAlias = Callable[[Call], Done | ToCashier]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all methods work with."""
+
+    merchant: Merchant
+    trades: TradeStore
+    notify_ids: NotifyIds
+    seal: Seal
+
+    def find(self, call: Call) -> Trade:
+        """Returns the trade that a call names, expired now if its time is over.
+
+        ``trade_no`` wins. An order whose page or code nobody has opened is no trade yet.
+
+        :raises InvalidParameter: if the call names none.
+        :raises Refusal: if there is no such trade.
+        """
+        trade = self.placed(call)
+        if trade is None or trade.opened_at is None:
+            raise Refusal("ACQ.TRADE_NOT_EXIST")
+        return trade
+
+    def placed(self, call: Call) -> Trade | None:
+        """Returns the trade likewise, also one that nobody has opened; ``None`` if there is none.
+
+        :raises InvalidParameter: if the call names none.
+        """
+        trade_no = call.text("trade_no")
+        if trade_no:
+            trade = self.trades.by_trade_no(trade_no)
+        else:
+            trade = self.trades.by_out_trade_no(call.required("out_trade_no"))
+        out_trade_no = "" if trade is None else trade.order.out_trade_no
+        step = self.trades.apply(out_trade_no, None, call.now)
+        if step is None:
+            return None
+        if step.event is not None:
+            call.news.append(step.trade)
+        return step.trade
+
+    def happen(self, call: Call, trade: Trade, event: str) -> Trade | None:
+        """Lets something happen to a trade; ``None`` if it did not."""
+        step = self.trades.apply(trade.order.out_trade_no, event, call.now)
+        if step is None or step.event is None:
+            return None
+        call.news.append(step.trade)
+        return step.trade if step.event == trade.meant(event) else None
+
+    def buyer(self) -> dict[str, str]:
+        """Returns who the buyer is; the account's name is masked."""
+        name, _, host = self.merchant.buyer_email.partition("@")
+        return {
+            "buyer_logon_id": f"{name[:3]}***@{host}",
+            "buyer_user_id": self.merchant.buyer_id,
+        }
+
+
+def numbers(trade: Trade) -> dict[str, str]:
+    """Returns both sides' numbers of a trade."""
+    return {"out_trade_no": trade.order.out_trade_no, "trade_no": trade.trade_no}

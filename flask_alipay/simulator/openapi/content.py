@@ -1,0 +1,65 @@
+"""``biz_content``: read once, and its fields one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ...exceptions import InvalidParameter
+from ...limits import check_text
+
+
+def read_content(text: str) -> dict[str, Any]:
+    """Returns the fields; numbers as they were written, so that no amount is rounded.
+
+    :raises InvalidParameter: if it is not a JSON object.
+    """
+    try:
+        content = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise InvalidParameter("biz_content", "must be a JSON object") from None
+    if not isinstance(content, dict):
+        raise InvalidParameter("biz_content", "must be a JSON object")
+    return content
+
+
+def texts(content: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the fields that are texts and not empty."""
+    return {name: value for name, value in content.items() if isinstance(value, str) and value}
+
+
+def text(content: Mapping[str, Any], name: str, most: int, charset: str) -> str:
+    """Returns a text, nothing if it was not given.
+
+    :param most: the most characters.
+    :raises InvalidParameter: if it is something else, too long, or could not be told back.
+    """
+    value = content.get(name)
+    if value is None or value == "":
+        return ""
+    check_text(name, value, most=most)
+    # JSON can spell characters that the charset does not have; they could not be told back.
+    check_text(name, value, most=4 * most, charset=charset)
+    return str(value)
+
+
+def required(content: Mapping[str, Any], name: str, most: int, charset: str) -> str:
+    """Returns a text that has to be there, likewise.
+
+    :raises InvalidParameter: also if it was not given.
+    """
+    value = text(content, name, most, charset)
+    if not value:
+        raise InvalidParameter(name, "is required, as a text")
+    return value
+
+
+def names(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Returns a list of names, for example ``query_options``; what is no name is passed over."""
+    value = content.get(name)
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+
+
+def _no_number(text: str) -> str:
+    raise ValueError("NaN and Infinity are not JSON")

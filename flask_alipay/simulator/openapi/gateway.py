@@ -1,0 +1,176 @@
+"""The door of the open platform: parameters in, answer out.
+
+A request goes through it in Alipay's order: which method, whose app, whose signature, then the rest
+of the common parameters, then the method's own. Each step refuses with its ``sub_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from ...exceptions import InvalidParameter
+from .. import codes
+from ..answers import Answer, ErrorPage, Notice, Refusal, Reply, ToCashier
+from ..clock import read_china_text
+from ..merchant import Merchant
+from ..notify_ids import NotifyIds
+from ..trades import Trade, TradeStore
+from ..urls import usable_url
+from ..wire import RawForm, Unreadable
+from .call import Call, Desk, Done, Run
+from .content import read_content
+from .news import News
+from .orders import PAGES
+from .payments import Payments
+from .refunds import Refunds
+from .seal import Seal, answered, written
+from .trades import Trades
+
+# How far a timestamp may be off. Alipay means China time; but some of its SDKs send the time of
+# their host, wherever that is, and are served, so a day either way must do.
+_SKEW: Final = timedelta(hours=24)
+
+
+class OpenApi:
+    """Alipay's open platform, version 2.
+
+    :param merchant: the only one it knows.
+    :param trades: where orders become trades.
+    :param notify_ids: gives notifications their numbers.
+    """
+
+    def __init__(self, merchant: Merchant, trades: TradeStore, notify_ids: NotifyIds) -> None:
+        seal = Seal(merchant.alipay_signers())
+        self._desk = desk = Desk(merchant, trades, notify_ids, seal)
+        self._news = News(desk)
+        rooms = (Payments(desk), Trades(desk), Refunds(desk))
+        self.methods: Mapping[str, Run] = {
+            name: run for room in rooms for name, run in room.methods.items()
+        }
+
+    def answer(self, form: RawForm, now: datetime, root: str = "") -> Reply:
+        """Answers a request to the gateway; never raises for what is in it.
+
+        :param root: where the simulator is, without a slash at the end.
+        """
+        method = form.word("method") or ""
+        call = None
+        try:
+            call = self._received(method, form, now, root)
+            done = self._run(call)
+            answer: Answer = done if isinstance(done, ToCashier) else self._done(call, done)
+        except Refusal as refusal:
+            answer = self._refused(method, refusal, call)
+        return Reply(answer, trades=() if call is None else tuple(call.news))
+
+    def notice(self, trade: Trade) -> Notice | None:
+        """Returns what the merchant is to be told of the trade, ``None`` if nothing is."""
+        return self._news.notice(trade)
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        return self._news.return_query(trade, now)
+
+    # From the wire to a call that is known to be the merchant's.
+
+    def _received(self, method: str, form: RawForm, now: datetime, root: str) -> Call:
+        if not method:
+            raise Refusal("isv.missing-method")
+        if method not in self.methods:
+            raise Refusal("isv.invalid-method")
+        charset = form.word("charset") or "utf-8"
+        params = _read(form, charset)
+        self._authenticate(params, charset)
+        return Call(method, {}, params, charset, params["sign_type"], now, root)
+
+    def _authenticate(self, params: Mapping[str, str], charset: str) -> None:
+        if not params.get("app_id"):
+            raise Refusal("isv.missing-app-id")
+        if params["app_id"] != self._desk.merchant.app_id:
+            raise Refusal("isv.invalid-app-id")
+        if not params.get("sign_type"):
+            raise Refusal("isv.missing-signature-type")
+        if not self._desk.seal.knows(params["sign_type"]):
+            raise Refusal("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
+        if not params.get("sign"):
+            raise Refusal("isv.missing-signature")
+        if not self._desk.seal.verifies(params, charset):
+            raise Refusal(
+                "isv.invalid-signature",
+                "Signed with another key, in another charset, with another sign_type, "
+                "or altered on the way.",
+            )
+
+    def _run(self, call: Call) -> Done | ToCashier:
+        _check_common(call.params, call.now)
+        try:
+            content = read_content(call.params.get("biz_content", ""))
+            # The news of a call are one list, whatever else of it is read later.
+            read = Call(**{**vars(call), "content": content})
+            return self.methods[call.method](read)
+        except InvalidParameter as error:
+            raise Refusal("ACQ.INVALID_PARAMETER", str(error)) from None
+
+    # What Alipay says.
+
+    def _done(self, call: Call, done: Done) -> Answer:
+        node = {"code": done.code, "msg": codes.CLASSES[done.code], **done.fields}
+        text = self._desk.seal.signed(_node(call.method), node, call.sign_type, call.charset)
+        return answered(text, call.charset)
+
+    def _refused(self, method: str, refusal: Refusal, call: Call | None) -> Answer:
+        """A page where a browser brought the request, JSON otherwise.
+
+        What is refused before the signature is verified is not signed, and neither is what is
+        missing.
+        """
+        meaning = codes.OPENAPI[refusal.code]
+        if method in PAGES:
+            shop_url = "" if call is None else usable_url(call.params.get("return_url", ""))
+            return ErrorPage(refusal.code, meaning, refusal.detail, shop_url)
+        code = codes.class_of(refusal.code)
+        sub_msg = f"{meaning[1]}: {refusal.detail}" if refusal.detail else meaning[1]
+        error = {
+            "code": code,
+            "msg": codes.CLASSES[code],
+            "sub_code": refusal.code,
+            "sub_msg": sub_msg,
+        }
+        if call is None or refusal.code.startswith("isv.missing-"):
+            text = f'{{"error_response":{written(error, "utf-8")}}}'
+            return answered(text, "utf-8")
+        signed = self._desk.seal.signed(_node(method), error, call.sign_type, call.charset)
+        return answered(signed, call.charset)
+
+
+def _node(method: str) -> str:
+    return f"{method.replace('.', '_')}_response"
+
+
+def _read(form: RawForm, charset: str) -> dict[str, str]:
+    try:
+        return form.decode(charset)
+    except InvalidParameter as error:
+        raise Refusal("isv.invalid-charset", str(error)) from None
+    except Unreadable as error:
+        raise Refusal("isv.invalid-charset", f"the request {error}") from None
+
+
+def _check_common(params: Mapping[str, str], now: datetime) -> None:
+    if not params.get("timestamp"):
+        raise Refusal("isv.missing-timestamp")
+    timestamp = read_china_text(params["timestamp"])
+    if timestamp is None:
+        raise Refusal("isv.invalid-timestamp", "timestamp must be like 2026-01-31 08:00:00")
+    if abs(now - timestamp) > _SKEW:
+        raise Refusal("isv.invalid-timestamp", "timestamp is more than a day off; use China time")
+    if not params.get("version"):
+        raise Refusal("isv.missing-version")
+    if params["version"] != "1.0":
+        raise Refusal("isv.invalid-parameter", "version must be 1.0")
+    if params.get("format", "JSON").upper() != "JSON":
+        raise Refusal("isv.invalid-format")
+    if params.get("encrypt_type"):
+        raise Refusal("isv.invalid-encrypt-type", "this simulator takes no encrypted content")

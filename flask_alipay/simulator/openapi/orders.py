@@ -1,0 +1,98 @@
+"""What a merchant orders on the open platform, read into an :class:`~..trades.Order`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from ...exceptions import InvalidParameter
+from ...limits import check_out_trade_no, check_text, timeout_minutes
+from ...money import to_fen
+from ..answers import Refusal
+from ..clock import end_of_china_day, read_china_text
+from ..orders import Order
+from ..urls import checked_url
+from .call import Call
+from .content import texts
+
+PAGE: Final = "alipay.trade.page.pay"
+WAP: Final = "alipay.trade.wap.pay"
+PRECREATE: Final = "alipay.trade.precreate"
+CREATE: Final = "alipay.trade.create"
+PAY: Final = "alipay.trade.pay"
+
+#: The methods that a browser brings, and the product_code that each must have.
+PAGES: Final[Mapping[str, str]] = MappingProxyType(
+    {PAGE: "FAST_INSTANT_TRADE_PAY", WAP: "QUICK_WAP_WAY"}
+)
+# The texts that are told back in a notification, and their most characters.
+_TEXTS: Final[Mapping[str, int]] = MappingProxyType(
+    {"subject": 256, "body": 128, "passback_params": 512}
+)
+# How long an order waits that sets no limit; the others wait for ever here.
+_WAITS: Final[Mapping[str, timedelta]] = MappingProxyType(
+    {PRECREATE: timedelta(hours=2), PAY: timedelta(hours=3)}
+)
+
+
+def read_order(call: Call) -> Order:
+    """Returns the order of a call, every parameter checked.
+
+    :raises InvalidParameter: names the parameter that Alipay would not take.
+    :raises Refusal: if the time to pay is over before it began.
+    """
+    biz = texts(call.content)
+    required = ("out_trade_no", "total_amount", "subject")
+    for name in (*required, "product_code") if call.method in PAGES else required:
+        if name not in biz:
+            raise InvalidParameter(name, "is required, as a text")
+    check_out_trade_no(biz["out_trade_no"])
+    code = PAGES.get(call.method)
+    if code is not None and biz["product_code"] != code:
+        raise InvalidParameter("product_code", f"must be {code} for this method")
+    for name, most in _TEXTS.items():
+        if name in biz:
+            check_text(name, biz[name], most=most)
+            # JSON can spell characters that the charset does not have; they could not be told back.
+            check_text(name, biz[name], most=4 * most, charset=call.charset)
+    return Order(
+        protocol="openapi",
+        method=call.method,
+        out_trade_no=biz["out_trade_no"],
+        subject=biz["subject"],
+        total_fen=to_fen(biz["total_amount"]),
+        charset=call.charset,
+        sign_type=call.sign_type,
+        body=biz.get("body", ""),
+        notify_url=checked_url("notify_url", call.params.get("notify_url", ""), most=256),
+        return_url=checked_url("return_url", call.params.get("return_url", ""), most=256),
+        expires_at=_expires_at(call.method, biz, call.now),
+        echo={"passback_params": biz["passback_params"]} if "passback_params" in biz else {},
+    )
+
+
+def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime | None:
+    """A code that is to be scanned lives for two hours at most, whatever its trade may."""
+    asked = _asked_limit(biz, now)
+    own = now + _WAITS[method] if method in _WAITS else None
+    if asked is None:
+        return own
+    return min(asked, own) if own is not None and method == PRECREATE else asked
+
+
+def _asked_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
+    """``time_expire`` wins over ``timeout_express``, and that over the code's own."""
+    if "time_expire" in biz:
+        moment = read_china_text(biz["time_expire"])
+        if moment is None:
+            raise InvalidParameter("time_expire", "must be like 2026-01-31 08:00:00")
+        if moment <= now:
+            raise Refusal("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
+        return moment
+    for name in ("timeout_express", "qr_code_timeout_express"):
+        if name in biz:
+            minutes = timeout_minutes(name, biz[name])
+            return end_of_china_day(now) if minutes is None else now + timedelta(minutes=minutes)
+    return None

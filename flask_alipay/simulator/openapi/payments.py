@@ -1,0 +1,102 @@
+"""The methods that make a trade: on a page, by a code, for one buyer, at a till."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ...china_time import to_china
+from ...exceptions import InvalidParameter
+from ...limits import check_choice, check_pattern
+from ..answers import Refusal, ToCashier
+from ..orders import Event
+from ..trades import Trade
+from .call import Call, Desk, Done, Run, numbers
+from .orders import CREATE, PAGE, PAY, PRECREATE, WAP, read_order
+from .trades import amounts, fund_bill
+
+#: How the last six digits of an auth_code make a till's payment end; all others are paid at once.
+ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "010003": "10003",
+        "040401": "ACQ.PAYMENT_AUTH_CODE_INVALID",
+        "040402": "ACQ.BUYER_BALANCE_NOT_ENOUGH",
+        "040403": "ACQ.PULL_MOBILE_CASHIER_FAIL",
+        "040404": "ACQ.PAYMENT_FAIL",
+    }
+)
+
+_AUTH_CODE = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}", re.ASCII)
+_SCENES = ("bar_code", "wave_code", "security_code")
+
+
+class Payments:
+    """``alipay.trade.page.pay``, ``.wap.pay``, ``.precreate``, ``.create`` and ``.pay``.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.methods: Mapping[str, Run] = {
+            PAGE: self._page,
+            WAP: self._page,
+            PRECREATE: self._precreate,
+            CREATE: self._create,
+            PAY: self._pay,
+        }
+
+    def _page(self, call: Call) -> ToCashier:
+        return ToCashier(self._placed(call, opened=False))
+
+    def _precreate(self, call: Call) -> Done:
+        trade = self._placed(call, opened=False)
+        code = f"{call.root}/cashier/{trade.cashier_id}"
+        return Done({"out_trade_no": trade.order.out_trade_no, "qr_code": code})
+
+    def _create(self, call: Call) -> Done:
+        if not call.text("buyer_open_id", 128):
+            buyer = call.text("buyer_id", 28)
+            if not buyer:
+                raise InvalidParameter("buyer_id", "or buyer_open_id is required")
+            check_pattern("buyer_id", buyer, "2088[0-9]{12}", "16 digits that begin with 2088")
+        return Done(numbers(self._placed(call, opened=True)))
+
+    def _pay(self, call: Call) -> Done:
+        check_choice("scene", call.required("scene", 32), _SCENES)
+        code = call.required("auth_code", 64)
+        if call.content["scene"] != "security_code":
+            check_pattern("auth_code", code, _AUTH_CODE, "16 to 24 digits that begin with 25 to 30")
+        ending = ENDINGS.get(code[-6:], "")
+        if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
+            read_order(call)
+            raise Refusal(ending)
+        trade = self._placed(call, opened=True)
+        if ending == "10003":
+            return Done({**numbers(trade), **self._desk.buyer(), **amounts(trade)}, "10003")
+        if ending:  # a new try needs a new order
+            self._desk.happen(call, trade, Event.CLOSE)
+            raise Refusal(ending)
+        paid = self._desk.happen(call, trade, Event.PAY)
+        if paid is None:
+            raise Refusal("ACQ.TRADE_HAS_CLOSE")
+        return Done(self._receipt(paid))
+
+    def _receipt(self, trade: Trade) -> dict[str, object]:
+        fields: dict[str, object] = {**numbers(trade), **self._desk.buyer(), **amounts(trade)}
+        if trade.paid_at is not None:
+            fields |= {"gmt_payment": to_china(trade.paid_at), "fund_bill_list": fund_bill(trade)}
+        return fields
+
+    def _placed(self, call: Call, *, opened: bool) -> Trade:
+        order = read_order(call)
+        trade = self._desk.trades.place(order, call.now, opened=opened)
+        if not trade.order.agrees_with(order):
+            raise Refusal("ACQ.CONTEXT_INCONSISTENT")
+        if trade.paid:
+            raise Refusal("ACQ.TRADE_HAS_SUCCESS")
+        if not trade.waiting:
+            raise Refusal("ACQ.TRADE_HAS_CLOSE")
+        return trade

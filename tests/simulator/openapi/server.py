@@ -1,0 +1,74 @@
+"""The merchant's server as the tests play it: posts calls, and believes what is signed alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import urlencode
+
+from flask_alipay.china_time import to_china
+from flask_alipay.signer import codec, sign_content
+
+from ..conftest import NOTIFY_URL
+
+ORDER = {"out_trade_no": "T1", "total_amount": "88.88", "subject": "Tea 茶"}
+FORM = "application/x-www-form-urlencoded"
+
+
+class Server:
+    """Calls methods of the open platform over the app's HTTP.
+
+    :param app: with the simulator below ``/alipay``.
+    :param merchant: whose calls they are.
+    """
+
+    def __init__(self, app, merchant):
+        self.client = app.test_client()
+        self.merchant = merchant
+
+    def params(self, method, biz, *, charset="utf-8", sign_type="RSA2", signer=None, **common):
+        params = {
+            "app_id": self.merchant.account.app_id,
+            "method": method,
+            "charset": charset,
+            "sign_type": sign_type,
+            "timestamp": to_china(self.merchant.clock.now()),
+            "version": "1.0",
+            "notify_url": NOTIFY_URL,
+            "biz_content": json.dumps(biz, ensure_ascii=False),
+        } | common
+        params = {name: value for name, value in params.items() if value is not None}
+        signer = signer or self.merchant.signer(sign_type)
+        content = sign_content(params, exclude=("sign",), charset=charset)
+        return params | {"sign": signer.sign(content)}
+
+    def post(self, params, charset="utf-8"):
+        body = urlencode(params, encoding=codec(charset))
+        return self.client.post("/alipay/gateway.do", data=body, content_type=FORM)
+
+    def call(self, method, biz=None, *, charset="utf-8", sign_type="RSA2", **common):
+        """The node of a signed answer."""
+        method = f"alipay.trade.{method}"
+        params = self.params(method, biz or {}, charset=charset, sign_type=sign_type, **common)
+        response = self.post(params, charset)
+        assert response.status_code == 200
+        text = response.data.decode(codec(charset))
+        name = f"{method.replace('.', '_')}_response"
+        found = re.fullmatch(rf'\{{"{name}":(.+),"sign":"([^"]+)"\}}', text)
+        assert found, text
+        signed = found[1].encode(codec(charset))
+        assert self.merchant.signer(sign_type).verify(signed, found[2])
+        return json.loads(found[1])
+
+    def refused(self, method, biz=None, **options):
+        """The sub_code of a signed refusal."""
+        node = self.call(method, biz, **options)
+        assert (node["code"], node["msg"]) == ("40004", "Business Failed")
+        assert node["sub_msg"]
+        return node["sub_code"]
+
+    def unsigned(self, params):
+        """The ``error_response`` that nobody signed."""
+        document = json.loads(self.post(params).text)
+        assert list(document) == ["error_response"]
+        return document["error_response"]
