@@ -1,0 +1,138 @@
+"""The methods, driven through the simulator: each side reads what the other wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_alipay.blueprint.embedded import InProcess
+from flask_alipay.exceptions import GatewayError, OutcomeUnknown
+from flask_alipay.openapi import OpenApiGateway, Patience
+from flask_alipay.signer import Rsa2Signer
+from flask_alipay.simulator import Simulator
+
+ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶 & 茶具", "total_amount": "88.88"}
+CODE = "289123456789012345"
+CONFIRMING = "289123456789010003"
+BUYER = "2088000000000002"
+
+Ask = Callable[[OpenApiGateway], Any]
+
+
+class Time:
+    """Passes when it is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def patience(self) -> Patience:
+        return Patience(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
+
+
+@pytest.fixture(params=["utf-8", "gbk"])
+def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
+    simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
+    app = Flask(__name__)
+    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    account = simulator.merchant
+    signer = Rsa2Signer(account.private_key, account.alipay_private_key.public_key())
+    return OpenApiGateway(
+        account.app_id,
+        signer,
+        gateway_url="/alipay/gateway.do",
+        charset=request.param,
+        transport=InProcess(app, "/notify"),
+    )
+
+
+def pay(gateway: OpenApiGateway) -> Any:
+    return gateway.trade_pay(**ORDER, auth_code=CODE)
+
+
+def create(gateway: OpenApiGateway) -> Any:
+    return gateway.trade_create(**ORDER, buyer_id=BUYER)
+
+
+def refund(gateway: OpenApiGateway, amount: str = "8.88") -> Any:
+    return gateway.trade_refund(out_trade_no="A1", refund_amount=amount, out_request_no="R1")
+
+
+def test_a_payment_at_a_till_is_done_and_asked_about(gateway: OpenApiGateway) -> None:
+    said = pay(gateway)
+    trade = gateway.trade_query(trade_no=said.trade_no)
+    assert said.paid
+    assert (trade.trade_status, trade.total_fen) == ("TRADE_SUCCESS", 8888)
+    assert (trade.out_trade_no, trade.paid_at) == ("A1", said.paid_at)
+
+
+def test_a_trade_for_one_buyer_is_closed(gateway: OpenApiGateway) -> None:
+    trade_no = create(gateway).trade_no
+    assert gateway.trade_query(out_trade_no="A1").trade_status == "WAIT_BUYER_PAY"
+    assert gateway.trade_close(out_trade_no="A1").trade_no == trade_no
+    assert gateway.trade_query(out_trade_no="A1").trade_status == "TRADE_CLOSED"
+
+
+def test_a_code_to_scan_has_an_address(gateway: OpenApiGateway) -> None:
+    assert gateway.trade_precreate(**ORDER).qr_code
+
+
+@pytest.mark.parametrize(("make", "action"), [(create, "close"), (pay, "refund")])
+def test_a_trade_is_taken_back(gateway: OpenApiGateway, make: Ask, action: str) -> None:
+    make(gateway)
+    said = gateway.trade_cancel(out_trade_no="A1")
+    assert (said.action, said.retry) == (action, False)
+
+
+def test_a_refund_happens_once(gateway: OpenApiGateway) -> None:
+    pay(gateway)
+    first, again = refund(gateway), refund(gateway)
+    assert (first.fund_change, first.refunded_fen) == (True, 888)
+    assert (again.fund_change, again.refunded_fen) == (False, 888)
+    asked = gateway.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R1")
+    assert (asked.refunded, asked.refund_fen, asked.total_fen) == (True, 888, 8888)
+    never = gateway.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R2")
+    assert not never.refunded
+
+
+@pytest.mark.parametrize(
+    ("ask", "sub_code"),
+    [
+        (lambda g: g.trade_query(out_trade_no="B2"), "ACQ.TRADE_NOT_EXIST"),
+        (lambda g: g.trade_close(out_trade_no="B2"), "ACQ.TRADE_NOT_EXIST"),
+        (lambda g: [pay(g), pay(g)], "ACQ.TRADE_HAS_SUCCESS"),
+        (lambda g: [pay(g), create(g)], "ACQ.TRADE_HAS_SUCCESS"),
+        (lambda g: [pay(g), g.trade_precreate(**ORDER)], "ACQ.TRADE_HAS_SUCCESS"),
+        (lambda g: [pay(g), refund(g, "88.89")], None),
+        (lambda g: [pay(g), refund(g), refund(g, "8.89")], None),
+        (
+            lambda g: g.trade_fastpay_refund_query(out_trade_no="B2", out_request_no="R1"),
+            "ACQ.TRADE_NOT_EXIST",
+        ),
+        (lambda g: [pay(g), g.trade_close(out_trade_no="A1")], None),
+    ],
+)
+def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
+    with pytest.raises(GatewayError) as caught:
+        ask(gateway)
+    assert caught.value.proven
+    assert caught.value.code == "40004"
+    assert sub_code in (None, caught.value.sub_code)
+    assert not isinstance(caught.value, OutcomeUnknown)
+
+
+def test_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:
+    time = Time()
+    said = gateway.pay_at_till(**ORDER, auth_code=CONFIRMING, patience=time.patience())
+    assert (said.paid, said.action, time.now) == (False, "close", 30)
+    assert gateway.trade_query(out_trade_no="A1").trade_status == "TRADE_CLOSED"
+
+
+def test_who_is_paid_at_once_does_not_wait(gateway: OpenApiGateway) -> None:
+    assert gateway.pay_at_till(**ORDER, auth_code=CODE).paid
+    assert gateway.pay_at_till(**ORDER, auth_code=CODE).paid  # it was paid before
