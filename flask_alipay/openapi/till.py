@@ -23,6 +23,7 @@ from .trades import MADE, TradeCancelAnswer, TradeQueryAnswer, Trades
 #: The buyer has to confirm on the phone first.
 _CONFIRMING = "10003"
 _PAID = (TradeStatus.TRADE_SUCCESS, TradeStatus.TRADE_FINISHED)
+_REFUSED = "40004"
 _HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
 
 _BAR_CODE = pattern(
@@ -201,9 +202,11 @@ class Till(Trades):
         except OutcomeUnknown:
             mine = True
         except GatewayError as error:
-            if error.sub_code != _HAS_SUCCESS:
+            # Alipay signs what a method refuses, and seldom what the gateway does.
+            if error.sub_code != _HAS_SUCCESS and (error.proven or error.code != _REFUSED):
                 raise
-            mine = False  # it was paid before: to take that back would be a refund
+            # It was paid before: to take that back would be a refund.
+            mine = error.sub_code != _HAS_SUCCESS
         about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
         ended = self._waited(about, fen, patience)
         if ended is None and mine:

@@ -32,6 +32,8 @@ class Till(Alipay):
         super().__init__(keys, {})
         self.answers = {"pay": [pay], "query": query, "cancel": cancel}
         self.methods: list[str] = []
+        #: Whether it signs what it says of a payment.
+        self.signs = True
         self.now = 0.0
 
     def post(self, url: str, params: Mapping[str, str], *more: Any, **options: Any) -> bytes:
@@ -42,7 +44,8 @@ class Till(Alipay):
         node = left.pop(0) if len(left) > 1 else left[0]
         if node is LOST:
             raise OutcomeUnknown(*LOST.args)
-        return answer(params["method"], node, signer=self.signer)
+        signed = kind != "pay" or self.signs
+        return answer(params["method"], node, signer=self.signer if signed else None)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -219,3 +222,17 @@ def test_the_answer_to_another_method_takes_nothing_back(keys: Keys) -> None:
     alipay = till(keys, CONFIRMING, cancel=[{**DONE, **NUMBERS}])
     with pytest.raises(OutcomeUnknown, match="nobody knows"):
         alipay.ends()
+
+
+def test_a_no_that_nobody_signed_ends_nothing(keys: Keys) -> None:
+    alipay = till(keys, no("ACQ.PAYMENT_FAIL"), [WAITING, TRADE])
+    alipay.signs = False
+    assert alipay.ends().paid
+
+
+def test_the_gateways_own_no_is_never_signed_and_ends_it(keys: Keys) -> None:
+    alipay = till(keys, {"code": "40002", "sub_code": "isv.invalid-app-id"})
+    alipay.signs = False
+    with pytest.raises(GatewayError, match="invalid-app-id"):
+        alipay.ends()
+    assert alipay.methods == ["pay"]
