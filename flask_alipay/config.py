@@ -253,11 +253,15 @@ def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
 
 
 def _api_version(settings: Settings, signer: Signer) -> str:
+    from .openapi.caller import PATH
+
     version = (settings.text("API_VERSION") or "v2").lower()
     if version not in ("v2", "v3"):
         raise settings.error("API_VERSION", "must be v2 or v3")
     if version == "v3" and signer.sign_type != "RSA2":
         raise settings.error("SIGN_TYPE", "must be RSA2 with v3")
+    if version == "v3" and not (_gateway_url(settings) or PATH).endswith(PATH):
+        raise settings.error("GATEWAY_URL", f"must end with {PATH}: calls go to paths beside it")
     return version
 
 

@@ -518,6 +518,13 @@ def test_the_newer_way_is_signed_with_rsa2_alone(openapi: dict[str, Any]) -> Non
     assert "v2 or v3" in blamed(openapi, "API_VERSION", API_VERSION="v4")
 
 
+def test_the_newer_way_starts_beside_the_older_address(openapi: dict[str, Any]) -> None:
+    good = "https://gateway.example/below/gateway.do"
+    assert config(openapi, API_VERSION="v3", GATEWAY_URL=good).gateway.gateway_url == good
+    wrong = {"API_VERSION": "v3", "GATEWAY_URL": "https://openapi.alipay.com"}
+    assert "/gateway.do" in blamed(openapi, "GATEWAY_URL", **wrong)
+
+
 def test_waiting_for_a_connection_and_for_an_answer_differ(openapi: dict[str, Any]) -> None:
     def waits(**settings: Any) -> Any:
         return config(openapi, **settings).gateway._transport._timeout

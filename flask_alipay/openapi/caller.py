@@ -26,6 +26,8 @@ logger = logging.getLogger("flask_alipay")
 
 #: Where the open platform lives.
 PRODUCTION = "https://openapi.alipay.com/gateway.do"
+#: How such an address ends; the newer version's paths are beside it.
+PATH = "/gateway.do"
 
 #: The common parameters that belong to one request; all others are fields of ``biz_content``.
 COMMON: Mapping[str, Field] = {
@@ -265,7 +267,7 @@ class Caller:
             http_method=http_method,
             app_auth_token=common.get("app_auth_token"),
         )
-        url = f"{self.gateway_url.removesuffix('/gateway.do')}{call.uri}"
+        url = f"{self.gateway_url.removesuffix(PATH)}{call.uri}"
         with _nothing_twice():
             answer = self._transport.exchange(
                 call.http_method, url, call.body, call.headers, repeatable=repeatable
