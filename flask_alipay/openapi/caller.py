@@ -288,8 +288,8 @@ class Caller:
         return self._certificates.sns
 
     def _certificate(self, cert_sn: str) -> str:
-        """Fetches one of Alipay's certificates. Alipay does not sign this answer, and who could is not
-        known yet: what it holds has to prove itself, so it is not encrypted either.
+        """Fetches one of Alipay's certificates. Alipay does not sign this answer, and who could is
+        not known yet: what it holds has to prove itself. So it is not encrypted either.
         """
         text = biz_content({"alipay_cert_sn": cert_sn}, self.charset)
         request = self._signed(_CERTIFICATE, {"biz_content": text})
