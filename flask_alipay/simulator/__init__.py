@@ -8,7 +8,7 @@ The rooms, in the order in which they build on each other:
     requests as raw bytes, decoded in their own charset
 ``orders``, ``trades``, ``batches``, ``rates``
     an order, a trade's life as a table, batches of refunds and transfers, foreign money
-``merchant``, ``codes``, ``wording``
+``certificates``, ``merchant``, ``merchant_files``, ``codes``, ``wording``
     who is who, and what is said
 ``answers``, ``notify_ids``
     what the protocols speak in

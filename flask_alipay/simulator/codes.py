@@ -19,6 +19,7 @@ CLASSES: Final[Mapping[str, str]] = MappingProxyType(
         "10003": "order success pay inprocess",
         "40001": "Missing Required Arguments",
         "40002": "Invalid Arguments",
+        "40003": "Insufficient Conditions",
         "40004": "Business Failed",
     }
 )
@@ -45,6 +46,24 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "验签出错，请检查待签名字符串、私钥与应用公钥是否匹配",
         ),
         "ACQ.INVALID_PARAMETER": ("A parameter is not acceptable.", "参数无效"),
+        "isv.missing-app-cert-sn": ("The app_cert_sn is missing.", "缺少应用公钥证书序列号"),
+        "isv.missing-alipay-root-cert-sn": (
+            "The alipay_root_cert_sn is missing.",
+            "缺少支付宝根证书序列号",
+        ),
+        "isv.app-cert-not-exist": (
+            "There is no such certificate of the app.",
+            "应用公钥证书不存在",
+        ),
+        "isv.invalid-alipay-root-cert-sn": (
+            "The root certificate is another.",
+            "支付宝根证书序列号无效",
+        ),
+        "isv.alipay-cert-not-exist": (
+            "There is no such certificate of Alipay's.",
+            "支付宝公钥证书不存在",
+        ),
+        "isv.decryption-error-unknown": ("The content cannot be decrypted.", "解密出错，未知异常"),
         "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
         "ACQ.REASON_TRADE_STATUS_INVALID": (
             "The trade's status does not allow it.",
@@ -167,6 +186,9 @@ WAP: Final[Meanings] = MappingProxyType(
 
 def class_of(sub_code: str) -> str:
     """Returns the open platform's ``code`` that goes with a ``sub_code``."""
-    if sub_code.startswith("isv.missing-"):
+    if sub_code == "isv.decryption-error-unknown":
+        return "40003"
+    # Seen in captured answers: a missing certificate is an argument that is not valid.
+    if sub_code.startswith("isv.missing-") and not sub_code.endswith("-cert-sn"):
         return "40001"
     return "40004" if sub_code.startswith("ACQ.") else "40002"

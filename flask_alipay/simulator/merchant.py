@@ -7,13 +7,16 @@ folder for it, so that an app's processes (a second worker, a command) are one m
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import secrets
 import tempfile
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -21,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ..exceptions import AlipayError, ConfigurationError
 from ..keys import generate_private_key, load_private_key, private_pem
 from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
+from .certificates import Certificates, issue
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,17 @@ class Merchant:
     def new(cls) -> Merchant:
         """Returns a merchant with new keys; takes a moment."""
         return cls(generate_private_key(), generate_private_key(), secrets.token_hex(16))
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates of certificate mode; the same keys have the same."""
+        return issue(self.private_key.public_key(), self.alipay_private_key)
+
+    @cached_property
+    def aes_key(self) -> str:
+        """The key of content encryption, which both sides have: 16 bytes in base64."""
+        secret = hashlib.sha256(f"aes {self.md5_key}".encode("ascii")).digest()[:16]
+        return base64.b64encode(secret).decode("ascii")
 
     def alipay_signers(self) -> dict[str, Signer]:
         """Returns the signers of Alipay's side by sign type.

@@ -104,11 +104,17 @@ class Simulator:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._protocol} {len(self.trades)} trades>"
 
-    def merchant_settings(self) -> dict[str, Any]:
+    def merchant_settings(
+        self, *, certificates: bool = False, encrypted: bool = False
+    ) -> dict[str, Any]:
         """Returns what to put into ``app.config``, without prefix, to be this simulator's merchant.
 
         Holds the merchant's secrets: for configuration, not for showing. ``GATEWAY_URL`` is among
         them only where a ``base_url`` was given.
+
+        :param certificates: whether the merchant is in certificate mode: on the open platform, with
+            ``RSA2``.
+        :param encrypted: whether it encrypts content, likewise on the open platform.
         """
         merchant, rsa = self.merchant, self._sign_type != "MD5"
         settings: dict[str, Any] = {
@@ -117,12 +123,19 @@ class Simulator:
         }
         if self._protocol == "openapi":
             settings["APP_ID"] = merchant.app_id
+            if encrypted:
+                settings["AES_KEY"] = merchant.aes_key
         else:
             settings["PARTNER"] = merchant.partner
             settings["SELLER_EMAIL"] = merchant.seller_email
         if rsa:
             settings["PRIVATE_KEY"] = private_pem(merchant.private_key)
-            settings["PUBLIC_KEY"] = public_pem(merchant.alipay_private_key.public_key())
+            if certificates:
+                settings["APP_CERT"] = merchant.certificates.app
+                settings["PUBLIC_CERT"] = merchant.certificates.alipay
+                settings["ROOT_CERT"] = merchant.certificates.root
+            else:
+                settings["PUBLIC_KEY"] = public_pem(merchant.alipay_private_key.public_key())
         else:
             settings["KEY"] = merchant.md5_key
         if self._protocol == "mapi" or self._sign_type != "RSA2":

@@ -105,7 +105,7 @@ def test_a_missing_parameter_is_named(ask, simulator, merchant, name, sub_code):
         ({"timestamp": "2026-02-02 00:00:00"}, "isv.invalid-timestamp"),
         ({"version": "2.0"}, "isv.invalid-parameter"),
         ({"format": "XML"}, "isv.invalid-format"),
-        ({"encrypt_type": "AES"}, "isv.invalid-encrypt-type"),
+        ({"encrypt_type": "DES"}, "isv.invalid-encrypt-type"),
         ({"biz_content": ""}, "ACQ.INVALID_PARAMETER"),
         ({"biz_content": "no json"}, "ACQ.INVALID_PARAMETER"),
         ({"biz_content": "[]"}, "ACQ.INVALID_PARAMETER"),

@@ -1,12 +1,12 @@
 """The open platform: what a merchant asks for, and what Alipay answers.
 
-``seal``
+``cipher``, ``seal``
     signatures of Alipay's side, and answers that are signed
 ``content``
     ``biz_content``, and its fields one by one
 ``call``
     a call as the methods get it, and what they work with
-``orders``, ``payments``, ``trades``, ``refunds``
+``orders``, ``payments``, ``trades``, ``refunds``, ``certificates``
     the methods
 ``news``
     notifications and returns

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ...exceptions import InvalidParameter
+from ...signer import codec
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, Refusal, Reply, ToCashier
 from ..clock import read_china_text
@@ -20,6 +21,7 @@ from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
 from .call import Call, Desk, Done, Run
+from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
 from .news import News
 from .orders import PAGES
@@ -42,10 +44,10 @@ class OpenApi:
     """
 
     def __init__(self, merchant: Merchant, trades: TradeStore, notify_ids: NotifyIds) -> None:
-        seal = Seal(merchant.alipay_signers())
+        seal = Seal(merchant)
         self._desk = desk = Desk(merchant, trades, notify_ids, seal)
         self._news = News(desk)
-        rooms = (Payments(desk), Trades(desk), Refunds(desk))
+        rooms = (Payments(desk), Trades(desk), Refunds(desk), CertificateDownload(desk))
         self.methods: Mapping[str, Run] = {
             name: run for room in rooms for name, run in room.methods.items()
         }
@@ -90,6 +92,9 @@ class OpenApi:
             raise Refusal("isv.missing-app-id")
         if params["app_id"] != self._desk.merchant.app_id:
             raise Refusal("isv.invalid-app-id")
+        self._desk.seal.check_certificates(
+            params.get("app_cert_sn", ""), params.get("alipay_root_cert_sn", "")
+        )
         if not params.get("sign_type"):
             raise Refusal("isv.missing-signature-type")
         if not self._desk.seal.knows(params["sign_type"]):
@@ -106,18 +111,30 @@ class OpenApi:
     def _run(self, call: Call) -> Done | ToCashier:
         _check_common(call.params, call.now)
         try:
-            content = read_content(call.params.get("biz_content", ""))
+            content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
             read = Call(**{**vars(call), "content": content})
             return self.methods[call.method](read)
         except InvalidParameter as error:
             raise Refusal("ACQ.INVALID_PARAMETER", str(error)) from None
 
+    def _content(self, call: Call) -> str:
+        text = call.params.get("biz_content", "{}" if call.method == DOWNLOAD else "")
+        if not call.params.get("encrypt_type"):
+            return text
+        content = self._desk.seal.cipher.decrypt(text)
+        if content is None:
+            raise Refusal("isv.decryption-error-unknown")
+        try:
+            return content.decode(codec(call.charset))
+        except UnicodeDecodeError:
+            raise Refusal("isv.decryption-error-unknown") from None
+
     # What Alipay says.
 
     def _done(self, call: Call, done: Done) -> Answer:
         node = {"code": done.code, "msg": codes.CLASSES[done.code], **done.fields}
-        text = self._desk.seal.signed(_node(call.method), node, call.sign_type, call.charset)
+        text = self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
         return answered(text, call.charset)
 
     def _refused(self, method: str, refusal: Refusal, call: Call | None) -> Answer:
@@ -141,7 +158,7 @@ class OpenApi:
         if call is None or refusal.code.startswith("isv.missing-"):
             text = f'{{"error_response":{written(error, "utf-8")}}}'
             return answered(text, "utf-8")
-        signed = self._desk.seal.signed(_node(method), error, call.sign_type, call.charset)
+        signed = self._desk.seal.signed(_node(method), error, call.params, call.charset)
         return answered(signed, call.charset)
 
 
@@ -172,5 +189,5 @@ def _check_common(params: Mapping[str, str], now: datetime) -> None:
         raise Refusal("isv.invalid-parameter", "version must be 1.0")
     if params.get("format", "JSON").upper() != "JSON":
         raise Refusal("isv.invalid-format")
-    if params.get("encrypt_type"):
-        raise Refusal("isv.invalid-encrypt-type", "this simulator takes no encrypted content")
+    if params.get("encrypt_type", "AES") != "AES":
+        raise Refusal("isv.invalid-encrypt-type", "encrypt_type must be AES")

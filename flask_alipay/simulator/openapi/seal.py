@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from ...exceptions import InvalidParameter
 from ...signer import Signer, codec, sign_content
-from ..answers import JsonText
+from ..answers import JsonText, Refusal
+from ..merchant import Merchant
 from ..wire import encode
+from .cipher import ContentCipher
 
 _CONTENT_TYPE = "text/html"  # so Alipay calls its JSON
 
@@ -16,11 +18,15 @@ _CONTENT_TYPE = "text/html"  # so Alipay calls its JSON
 class Seal:
     """Signs what Alipay says and verifies what the merchant said.
 
-    :param signers: Alipay's side of ``RSA2`` and ``RSA``.
+    :param merchant: the keys and certificates of both sides.
     """
 
-    def __init__(self, signers: Mapping[str, Signer]) -> None:
-        self._signers = {name: signers[name] for name in ("RSA2", "RSA")}
+    def __init__(self, merchant: Merchant) -> None:
+        signers = merchant.alipay_signers()
+        self._signers: dict[str, Signer] = {name: signers[name] for name in ("RSA2", "RSA")}
+        self._merchant = merchant
+        #: Encrypts and decrypts content.
+        self.cipher = ContentCipher(merchant.aes_key)
 
     def knows(self, sign_type: str) -> bool:
         """Tells whether there is such a sign type."""
@@ -41,14 +47,41 @@ class Seal:
         sign = self._signers[sign_type].sign(sign_content(told, charset=charset))
         return encode({**told, "sign_type": sign_type, "sign": sign}, charset)
 
-    def signed(self, name: str, node: Mapping[str, object], sign_type: str, charset: str) -> str:
+    def check_certificates(self, app_cert_sn: str, root_cert_sn: str) -> None:
+        """Checks the numbers of a request in certificate mode; one without any is in key mode.
+
+        :raises Refusal: names what is missing or of somebody else.
+        """
+        if not app_cert_sn and not root_cert_sn:
+            return
+        if not app_cert_sn:
+            raise Refusal("isv.missing-app-cert-sn")
+        if not root_cert_sn:
+            raise Refusal("isv.missing-alipay-root-cert-sn")
+        if app_cert_sn != self._merchant.certificates.app_cert_sn:
+            raise Refusal("isv.app-cert-not-exist")
+        if root_cert_sn != self._merchant.certificates.alipay_root_cert_sn:
+            raise Refusal("isv.invalid-alipay-root-cert-sn")
+
+    def signed(
+        self, name: str, node: Mapping[str, object], params: Mapping[str, str], charset: str
+    ) -> str:
         """Returns an answer whose node is signed as it stands, to the last character.
 
+        Encrypted if the request was, with its quotes signed; and with the number of Alipay's
+        certificate if the request had one.
+
         :param name: the node's.
+        :param params: the request's.
         """
         text = written(node, charset)
-        sign = self._signers[sign_type].sign(text.encode(codec(charset)))
-        return f'{{"{name}":{text},"sign":"{sign}"}}'
+        if params.get("encrypt_type"):
+            text = f'"{self.cipher.encrypt(text.encode(codec(charset)))}"'
+        sign = self._signers[params["sign_type"]].sign(text.encode(codec(charset)))
+        number = ""
+        if params.get("app_cert_sn"):
+            number = f',"alipay_cert_sn":"{self._merchant.certificates.alipay_cert_sn}"'
+        return f'{{"{name}":{text}{number},"sign":"{sign}"}}'
 
 
 def written(node: Mapping[str, object], charset: str) -> str:
