@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +13,7 @@ from flask import Blueprint, current_app, has_request_context, request, url_for
 from .. import signals
 from ..cli import attach
 from ..config import Config
-from ..exceptions import BadToken, InvalidParameter, NotificationRefused
+from ..exceptions import BadToken, ConfigurationError, InvalidParameter, NotificationRefused
 from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
@@ -299,7 +300,13 @@ class AlipayBlueprint(Questions, Blueprint):
 
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
-        states(app)[self] = build_state(setup, self._config_prefix)
+        try:
+            states(app)[self] = build_state(setup, self._config_prefix)
+        except ConfigurationError as error:
+            # The app does not start, and so has no command line.
+            if sys.version_info >= (3, 11):
+                error.add_note("'python -m flask_alipay doctor' looks over keys and settings.")
+            raise
         self._exempt_from_csrf(app)
 
     def _exempt_from_csrf(self, app: Flask) -> None:

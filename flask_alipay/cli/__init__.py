@@ -2,6 +2,9 @@
 
 ``sign_url``
     one signed test URL
+``doctor``
+    what has to be mended before money comes; what it looks at is in ``check_keys``, ``check_site``
+    and ``check_gateway``, and how it says so in ``finding``
 ``keygen``
     an RSA key pair in every form that somebody wants it in
 ``payments``, ``show``
@@ -14,6 +17,8 @@
     payloads out of whatever somebody captured
 ``keyring``
     the keys to verify with, and what to call them
+``addresses``
+    whether a URL is on the internet
 ``verdict``
     what is said about a payload, to people and to programs
 ``credentials``
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
 #: The commands that need no app, and those that do.
-ANYWHERE = ("keygen", "sign-url", "verify-notify")
+ANYWHERE = ("doctor", "keygen", "sign-url", "verify-notify")
 IN_AN_APP = ("payments", "show")
 
 

@@ -103,14 +103,24 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     return found
 
 
+def given_settings(options: Mapping[str, str | None]) -> dict[str, Any]:
+    """Returns the settings that options and environment make, as they would stand in
+    ``app.config``.
+
+    :param options: the values of :func:`credential_options`.
+    """
+    settings = {**environment(), **_given(options)}
+    settings.pop("ALIPAY_SIMULATOR", None)  # it lives in an app
+    return settings
+
+
 def merchant_config(options: Mapping[str, str | None]) -> Config:
     """Returns the configuration that options and environment make, for signing.
 
     :param options: the values of :func:`credential_options`.
     :raises click.UsageError: says what is missing or wrong, and where to give it.
     """
-    settings = {**environment(), **_given(options)}
-    settings.pop("ALIPAY_SIMULATOR", None)  # it lives in an app
+    settings = given_settings(options)
     if not settings.get("ALIPAY_APP_ID") and not settings.get("ALIPAY_PARTNER"):
         raise click.UsageError(
             "Whose account is it? Give --app-id and --private-key (open platform), or --partner "

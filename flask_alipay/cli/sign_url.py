@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +15,7 @@ from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signer import codec
+from .addresses import is_public
 from .credentials import credential_options, merchant_config
 
 if TYPE_CHECKING:
@@ -153,16 +152,8 @@ def _explain(request: SignedRequest) -> None:
     notify_url = request.params.get("notify_url")
     if notify_url is None:
         click.echo("There is no notify_url: Alipay will tell nobody about the payment.", err=True)
-    elif _is_public(request.gateway_url) and not _is_public(notify_url):
+    elif is_public(request.gateway_url) and not is_public(notify_url):
         click.echo(f"Alipay cannot reach {notify_url}: set NOTIFY_URL to a public one.", err=True)
-
-
-def _is_public(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." in host and not host.endswith((".localhost", ".local", ".invalid", ".test"))
 
 
 def _draw(url: str) -> None:

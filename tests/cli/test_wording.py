@@ -47,6 +47,11 @@ def speak(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
         monkeypatch.setenv(name, value)
 
 
+def test_every_text_has_a_translation() -> None:
+    chinese = catalogue("zh_CN")
+    assert [text for text in keys() if text not in chinese] == []
+
+
 def test_no_translation_is_of_a_text_that_is_gone() -> None:
     assert set(catalogue("zh_CN")) - set(keys()) == set()
 

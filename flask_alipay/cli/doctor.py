@@ -1,0 +1,156 @@
+"""``doctor``: looks over everything that has to be right before money comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..config import Config
+from ..exceptions import ConfigurationError
+from ..settings import Settings
+from .check_gateway import check_gateway
+from .check_keys import check_keys
+from .check_site import check_addresses, check_app
+from .conversation import json_option
+from .credentials import credential_options, given_settings
+from .exits import IN_ORDER, NOT_IN_ORDER, sentence
+from .finding import FAIL, OK, WARN, Finding, silence, tell
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""Look over keys, settings, addresses and tables, and say what to mend.
+
+Each finding is ok, warn, fail or unknown, with what was found, why it matters and what to do. The
+gateway is asked for a trade that is not there, which changes nothing; --offline leaves that out.
+The exit status is 1 if something failed.
+
+\b
+Examples:
+  {prefix} doctor
+  {prefix} doctor --offline --json
+""")
+
+
+def doctor_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: which merchant of the app; without one, options and environment say.
+    """
+
+    @click.command(
+        "doctor",
+        help=_(_HELP).format(
+            prefix=f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+        ),
+        short_help=_("Look over keys, settings and tables."),
+    )
+    @click.option("--offline", is_flag=True, help=_("Do not ask the gateway."))
+    @json_option
+    @click.pass_context
+    def doctor(context: click.Context, /, offline: bool, machine: bool, **options: Any) -> None:
+        found = _in_app(blueprint, offline) if blueprint else _alone(options, offline)
+        context.exit(IN_ORDER if tell(found, machine) else NOT_IN_ORDER)
+
+    if blueprint is None:
+        credential_options(doctor)
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help=_("The app's configuration, a Python file; it is run, as the app would."),
+        )(doctor)
+    return doctor
+
+
+def _in_app(alipay: AlipayBlueprint, offline: bool) -> Iterator[Finding]:
+    from flask import current_app
+
+    config = alipay.config
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    if config.simulator:
+        yield Finding(
+            "simulator",
+            WARN,
+            _("The simulator stands in for Alipay: no money moves."),
+            _("It is for developing; in production it would give the goods away."),
+            _("Take {key} away in production.").format(key=f"{config.prefix}_SIMULATOR"),
+        )
+    else:
+        yield from check_keys(Settings(app.config, config.prefix), config.protocol)
+    yield from _merchant(config)
+    yield from check_addresses(config)
+    yield from check_app(app, alipay)
+    if not offline:
+        yield from check_gateway(config)
+
+
+def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
+    mapping = {**_configured(options["config"]), **given_settings(options)}
+    settings = Settings(mapping, "ALIPAY")
+    config: Config | None = None
+    try:
+        with silence():
+            config = Config.from_mapping(mapping)
+    except ConfigurationError as error:
+        mend = _("Set it in the environment, or in the app's configuration.")
+        yield Finding("configuration", FAIL, sentence(error), mend=mend)
+    protocol = config.protocol if config else _likely(settings)
+    yield from check_keys(settings, protocol)
+    if config is not None:
+        yield from _merchant(config)
+        yield from check_addresses(config)
+        if not offline:
+            yield from check_gateway(config)
+
+
+def _configured(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    from flask import Config as FlaskConfig
+
+    found = FlaskConfig(str(file.parent))
+    try:
+        found.from_pyfile(str(file.absolute()))
+    except Exception as error:
+        told = _("It cannot be run ({kind}): {file}")
+        kind = type(error).__name__
+        raise click.UsageError(told.format(kind=kind, file=file)) from None
+    return dict(found)
+
+
+def _likely(settings: Settings) -> str | None:
+    if settings.is_set("APP_ID") != settings.is_set("PARTNER"):
+        return "openapi" if settings.is_set("APP_ID") else "mapi"
+    return None
+
+
+def _merchant(config: Config) -> Iterator[Finding]:
+    names = {
+        "protocol": config.protocol,
+        "merchant": config.merchant,
+        "url": config.gateway.gateway_url,
+        "sign_type": config.signer.sign_type,
+    }
+    yield Finding("merchant", OK, _("{protocol}: {merchant} at {url}.").format(**names))
+    if config.protocol == "openapi" and config.signer.sign_type == "RSA":
+        yield Finding(
+            "sign_type",
+            WARN,
+            _("The sign type is RSA."),
+            _("It signs with SHA-1; Alipay keeps it for old applications only."),
+            _("Switch the application to RSA2 in Alipay's console, and take SIGN_TYPE away."),
+        )
+    else:
+        yield Finding("sign_type", OK, _("The sign type is {sign_type}.").format(**names))
+    if config.protocol == "mapi" and not config.notify_verify:
+        yield Finding(
+            "notify_verify",
+            WARN if config.signer.sign_type == "MD5" else FAIL,
+            _("NOTIFY_VERIFY is off."),
+            _("Alipay's key of the legacy gateway signs for every merchant."),
+            _("Leave it on, unless Alipay's confirmation cannot be reached at all."),
+        )

@@ -1,0 +1,325 @@
+"""The doctor finds what is wrong, and nothing where all is well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from flask_alipay.cli import main
+from flask_alipay.cli.check_gateway import check_gateway
+from flask_alipay.cli.finding import Finding
+from flask_alipay.cli.table import width
+from flask_alipay.config import Config
+from flask_alipay.exceptions import ConfigurationError, GatewayError, OutcomeUnknown
+from flask_alipay.keys import bare_base64, generate_private_key, private_pem, public_pem
+
+from ..conftest import Keys
+from .conftest import MD5_KEY
+from .shop import MERCHANT, make_shop
+
+Settings = dict[str, str]
+
+
+@pytest.fixture
+def settings(keys: Keys, tmp_path: Path) -> Settings:
+    """A merchant with whom all is well."""
+    (tmp_path / "private.pem").write_text(private_pem(keys.merchant))
+    (tmp_path / "private.pem").chmod(0o600)
+    return {
+        "ALIPAY_APP_ID": MERCHANT,
+        "ALIPAY_PRIVATE_KEY_PATH": str(tmp_path / "private.pem"),
+        "ALIPAY_PUBLIC_KEY": bare_base64(keys.alipay.public_key()),
+        "ALIPAY_NOTIFY_URL": "https://shop.example.com/alipay/notify",
+    }
+
+
+def alone(settings: Settings, *args: str) -> Result:
+    return CliRunner().invoke(main, ["doctor", "--offline", *args], env=settings)
+
+
+def found(result: Result) -> dict[str, str]:
+    """The worst level of each check."""
+    order = ("ok", "unknown", "warn", "fail")
+    levels: dict[str, str] = {}
+    for line in result.stdout.splitlines():
+        one = json.loads(line)
+        before = levels.get(one["check"], "ok")
+        levels[one["check"]] = max(before, one["level"], key=order.index)
+    return levels
+
+
+def not_ok(result: Result) -> dict[str, str]:
+    return {check: level for check, level in found(result).items() if level in ("warn", "fail")}
+
+
+def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
+    result = alone(settings, "--json")
+    assert result.exit_code == 0
+    assert not_ok(result) == {}
+    assert found(result)["reachable"] == "unknown"
+
+
+def test_no_secret_is_told(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_KEY"] = MD5_KEY
+    printed = alone(settings).output + alone(settings, "--json").output
+    assert bare_base64(keys.merchant)[60:90] not in printed
+    assert MD5_KEY not in printed
+
+
+def own_key(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.merchant.public_key())
+
+
+def private_for_public(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.alipay)
+
+
+def public_for_private(settings: Settings, keys: Keys) -> None:
+    del settings["ALIPAY_PRIVATE_KEY_PATH"]
+    settings["ALIPAY_PRIVATE_KEY"] = bare_base64(keys.merchant.public_key())
+
+
+def cut_short(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.alipay.public_key())[:-40]
+
+
+def no_file(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_PRIVATE_KEY_PATH"] += ".gone"
+
+
+def no_private_key(settings: Settings, keys: Keys) -> None:
+    del settings["ALIPAY_PRIVATE_KEY_PATH"]
+
+
+def open_file(settings: Settings, keys: Keys) -> None:
+    Path(settings["ALIPAY_PRIVATE_KEY_PATH"]).chmod(0o644)
+
+
+def short_key(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(generate_private_key(1024).public_key())
+
+
+def plain_http(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_NOTIFY_URL"] = "http://shop.example.com/alipay/notify"
+
+
+def at_home(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_NOTIFY_URL"] = "http://192.168.1.7:5000/alipay/notify"
+
+
+def a_path(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_NOTIFY_URL"] = "/alipay/notify"
+
+
+def sha1(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_SIGN_TYPE"] = "RSA"
+
+
+def odd_md5_key(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_KEY"] = "my key"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (own_key, {"public_key": "fail"}),
+        (private_for_public, {"public_key": "fail", "configuration": "fail"}),
+        (public_for_private, {"private_key": "fail", "configuration": "fail"}),
+        (cut_short, {"public_key": "fail", "configuration": "fail"}),
+        (no_file, {"private_key": "fail", "configuration": "fail"}),
+        (no_private_key, {"private_key": "fail", "configuration": "fail"}),
+        (open_file, {"private_key_file": "warn"}),
+        (short_key, {"public_key": "warn"}),
+        (plain_http, {"notify_url": "warn"}),
+        (at_home, {"notify_url": "fail"}),
+        (a_path, {"configuration": "fail"}),
+        (sha1, {"sign_type": "warn"}),
+        (odd_md5_key, {"md5_key": "warn"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_mistake_is_found_and_no_other(
+    spoil: Any, expected: dict[str, str], settings: Settings, keys: Keys
+) -> None:
+    spoil(settings, keys)
+    result = alone(settings, "--json")
+    assert not_ok(result) == expected
+    assert result.exit_code == int("fail" in expected.values())
+
+
+def test_every_finding_that_is_not_in_order_says_how_to_mend_it(
+    settings: Settings, keys: Keys
+) -> None:
+    for spoil in (own_key, cut_short, no_file, open_file, plain_http, sha1, odd_md5_key):
+        broken = dict(settings)
+        spoil(broken, keys)
+        for line in alone(broken, "--json").stdout.splitlines():
+            one = json.loads(line)
+            assert one["level"] == "ok" or one["mend"]
+
+
+def test_without_anything_the_doctor_says_what_to_set() -> None:
+    result = alone({})
+    assert result.exit_code == 1
+    assert "'ALIPAY_APP_ID' must be set" in " ".join(result.stdout.split())
+
+
+def test_a_query_in_an_address_of_the_legacy_gateway_is_found() -> None:
+    settings = {
+        "ALIPAY_PARTNER": "2088000000000000",
+        "ALIPAY_KEY": MD5_KEY,
+        "ALIPAY_NOTIFY_URL": "https://shop.example.com/notify?shop=1",
+    }
+    assert not_ok(alone(settings, "--json")) == {"configuration": "fail"}
+
+
+def test_options_count_before_the_environment(settings: Settings, files: Path, keys: Keys) -> None:
+    (files / "own.pem").write_text(public_pem(keys.merchant.public_key()))
+    result = alone(settings, "--json", "--public-key", str(files / "own.pem"))
+    assert not_ok(result) == {"public_key": "fail"}
+
+
+def test_the_configuration_of_an_app_that_does_not_start_can_be_read(
+    settings: Settings, keys: Keys, tmp_path: Path
+) -> None:
+    own_key(settings, keys)
+    lines = [f"{name} = {value!r}" for name, value in settings.items()]
+    (tmp_path / "config.py").write_text("\n".join(lines))
+    result = alone({}, "--json", "--config", str(tmp_path / "config.py"))
+    assert not_ok(result) == {"public_key": "fail"}
+
+
+def test_an_app_that_does_not_start_says_who_can_help() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_shop(ALIPAY_APP_ID=MERCHANT)
+    notes = getattr(caught.value, "__notes__", ["python -m flask_alipay doctor"])
+    assert "python -m flask_alipay doctor" in notes[0]
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_findings_fit_the_terminal(
+    columns: str, language: str, settings: Settings, keys: Keys
+) -> None:
+    own_key(settings, keys)
+    at_home(settings, keys)
+    result = alone({**settings, "COLUMNS": columns, "LANGUAGE": language})
+    assert max(map(width, result.stdout.splitlines())) <= int(columns)
+
+
+def test_an_app_with_the_simulator_is_looked_over_whole() -> None:
+    shop = make_shop(ALIPAY_SIMULATOR=True)
+    result = shop.run("doctor", "--json")
+    assert not_ok(result) == {"simulator": "warn", "secret_key": "warn"}
+    assert found(result)["signed_call"] == "ok"
+    assert found(result)["table"] == "ok"
+
+
+def test_missing_tables_are_found() -> None:
+    shop = make_shop(ALIPAY_SIMULATOR=True)
+    with shop.app.app_context():
+        shop.db.drop_all()
+    result = shop.run("doctor", "--json", "--offline")
+    assert result.exit_code == 1
+    assert not_ok(result)["table"] == "fail"
+
+
+def test_a_missing_column_is_named() -> None:
+    shop = make_shop(ALIPAY_SIMULATOR=True)
+    with shop.app.app_context():
+        shop.db.session.execute(text("ALTER TABLE alipay_payment DROP COLUMN buyer_id"))
+        shop.db.session.commit()
+    assert "alipay_payment lacks buyer_id" in " ".join(shop.run("doctor").stdout.split())
+
+
+@pytest.mark.parametrize(("fixed", "expected"), [(True, "ok"), (False, "warn")])
+def test_an_address_built_behind_a_proxy_is_warned_of(
+    fixed: bool, expected: str, settings: Settings
+) -> None:
+    del settings["ALIPAY_NOTIFY_URL"]
+    shop = make_shop(**settings)
+    if fixed:
+        shop.app.wsgi_app = ProxyFix(shop.app.wsgi_app)  # type: ignore[method-assign]
+    assert found(shop.run("doctor", "--json", "--offline"))["proxy"] == expected
+
+
+@contextmanager
+def gateway_at(moment: datetime) -> Iterator[str]:
+    """A server that has this time and nothing to say."""
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Date", format_datetime(moment, usegmt=True))
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Silent)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/gateway.do"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, Finding]:
+    """What is found about a gateway that answers like this."""
+    config = Config.from_mapping({**settings, "ALIPAY_GATEWAY_URL": url})
+
+    def trade_query(**fields: Any) -> None:
+        if refusal is not None:
+            raise refusal
+
+    config.gateway.trade_query = trade_query  # type: ignore[union-attr,method-assign,assignment]
+    return {finding.check: finding for finding in check_gateway(config)}
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(0, "ok"), (10, "fail"), (-10, "fail")])
+def test_the_clock_is_held_against_the_gateways(
+    minutes: int, expected: str, settings: Settings
+) -> None:
+    with gateway_at(datetime.now(timezone.utc) + timedelta(minutes=minutes)) as url:
+        assert asked(settings, url, None)["clock"].level == expected
+
+
+@pytest.mark.parametrize(
+    ("refusal", "level", "word"),
+    [
+        (None, "ok", "and we its"),
+        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", proven=True), "ok", "its"),
+        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST"), "ok", "did not sign"),
+        (GatewayError("x", code="40002", sub_code="isv.invalid-signature"), "fail", "signature"),
+        (GatewayError("x", code="40002", sub_code="isv.invalid-app-id"), "fail", MERCHANT),
+        (GatewayError("x", code="40006", sub_code="isv.insufficient"), "warn", "harmless"),
+        (GatewayError("the answer is not signed"), "fail", "harmless"),
+        (OutcomeUnknown("no answer"), "fail", "believed"),
+    ],
+)
+def test_what_the_gateway_says_to_a_harmless_question_is_explained(
+    refusal: Exception | None, level: str, word: str, settings: Settings
+) -> None:
+    finding = asked(settings, "/gateway.do", refusal)["signed_call"]
+    assert finding.level == level
+    assert word in finding.what
+
+
+def test_a_gateway_that_is_not_there_is_a_finding(settings: Settings) -> None:
+    with gateway_at(datetime.now(timezone.utc)) as url:
+        pass
+    assert asked(settings, url, None)["clock"].level == "warn"
