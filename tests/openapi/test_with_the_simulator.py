@@ -1,4 +1,7 @@
-"""The methods, driven through the simulator: each side reads what the other wrote."""
+"""The methods, driven through the simulator: each side reads what the other wrote.
+
+In both charsets, encrypted, with certificates, and on the day after Alipay exchanged its own.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,15 @@ import pytest
 from flask import Flask
 
 from flask_alipay.blueprint.embedded import InProcess
+from flask_alipay.certificates import AlipayCertificates
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
+from flask_alipay.keys import certificates_in
 from flask_alipay.openapi import OpenApiGateway, Patience
 from flask_alipay.signer import Rsa2Signer
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.merchant import Merchant
+
+from ..chains import Issued, issue, spare_key
 
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶 & 茶具", "total_amount": "88.88"}
 CODE = "289123456789012345"
@@ -35,19 +43,42 @@ class Time:
         return Patience(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
 
 
-@pytest.fixture(params=["utf-8", "gbk"])
+def certified(merchant: Merchant, signer: Rsa2Signer, *, exchanged: bool) -> dict[str, Any]:
+    """Certificate mode.
+
+    :param exchanged: Alipay's certificate of yesterday is configured; it signs with today's.
+    """
+    told = merchant.certificates
+    root = Issued(certificates_in(told.root)[0], merchant.alipay_private_key)
+    times = {"since": root.certificate.not_valid_before_utc}
+    times["until"] = root.certificate.not_valid_after_utc
+    before = issue("Simulator of Alipay", spare_key(0), root, **times)
+    configured = before.pem if exchanged else told.alipay
+    return {
+        "app_cert_sn": told.app_cert_sn,
+        "root_cert_sn": told.alipay_root_cert_sn,
+        "certificates": AlipayCertificates(signer, [configured], told.root),
+    }
+
+
+@pytest.fixture(params=["utf-8", "gbk", "AES", "certificates", "exchanged certificates"])
 def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
     simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
     app = Flask(__name__)
     app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
-    account = simulator.merchant
-    signer = Rsa2Signer(account.private_key, account.alipay_private_key.public_key())
+    merchant, mode = simulator.merchant, request.param
+    exchanged = mode.startswith("exchanged")
+    known = spare_key(0) if exchanged else merchant.alipay_private_key
+    signer = Rsa2Signer(merchant.private_key, known.public_key())
+    options = certified(merchant, signer, exchanged=exchanged) if "certificates" in mode else {}
     return OpenApiGateway(
-        account.app_id,
+        merchant.app_id,
         signer,
         gateway_url="/alipay/gateway.do",
-        charset=request.param,
+        charset="gbk" if mode == "gbk" else "utf-8",
+        aes_key=merchant.aes_key if mode == "AES" else None,
         transport=InProcess(app, "/notify"),
+        **options,
     )
 
 
