@@ -113,10 +113,14 @@ class Md5Signer:
         except TypeError:  # not text, or text that is not ASCII
             return False
 
-    def trimmed(self) -> Md5Signer | None:
-        """Returns a signer without the white space around this one's key; ``None`` without any."""
+    def cleaned(self) -> list[Md5Signer]:
+        """Returns signers with this one's key as it may have been meant: without what stands
+        around it (spaces, quotes, a byte order mark), without line ends, in lower case.
+        """
         key = self._key.decode("utf-8")
-        return Md5Signer(key.strip()) if key.strip() not in ("", key) else None
+        stripped = key.strip().strip("\"'\ufeff\u200b\u00a0").strip()
+        meant = dict.fromkeys((key.strip(), stripped, "".join(stripped.split()), stripped.lower()))
+        return [Md5Signer(text) for text in meant if text not in ("", key)]
 
 
 class RsaSigner:

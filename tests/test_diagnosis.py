@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import random
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, unquote_plus, urlencode
 
@@ -413,18 +412,6 @@ def test_nothing_that_a_stranger_sends_is_more_than_not_verified(
 @given(params=st.dictionaries(st.text(max_size=12), st.text(max_size=30), max_size=8))
 def test_no_text_is_too_strange(params: Params, keys: Keys) -> None:
     assert not diagnose({"sign": "AAAA", **params}, verifier("RSA2", keys)).valid
-
-
-def test_a_random_alteration_is_called_nothing_but_altered(keys: Keys) -> None:
-    signer, chance = Rsa2Signer(keys.alipay, keys.alipay.public_key()), random.Random(88)
-    good = signed(news(), signer)
-    names = [name for name in good if name not in ("sign", "sign_type", "charset")]
-    for _ in range(1000):
-        name = chance.choice(names)
-        value = good[name]
-        place = chance.randrange(len(value) + 1)
-        bad = {**good, name: value[:place] + chance.choice("013xyz茶") + value[place:]}
-        assert diagnose(bad, signer).reason == Reason.ALTERED
 
 
 def test_a_diagnosis_keeps_buyer_data_and_keys_out_of_its_repr(keys: Keys) -> None:

@@ -3,7 +3,10 @@
 :func:`diagnose` is the door; :mod:`~flask_alipay.diagnosis.reason` are the words it answers in,
 :mod:`~flask_alipay.diagnosis.evidence` reads what an endpoint would refuse to,
 :mod:`~flask_alipay.diagnosis.seal` tells who signed, and
-:mod:`~flask_alipay.diagnosis.mistakes` what was done to the words since.
+:mod:`~flask_alipay.diagnosis.search` finds what was done to the words since: how they are written
+(:mod:`~flask_alipay.diagnosis.rewritings`), which there are
+(:mod:`~flask_alipay.diagnosis.parameters`), and what became of the signature's own text
+(:mod:`~flask_alipay.diagnosis.signatures`).
 """
 
 from __future__ import annotations

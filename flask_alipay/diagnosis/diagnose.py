@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -13,9 +13,12 @@ from ..keys import public_key_der
 from ..signer import Md5Signer, RsaSigner, Signer
 from . import hints
 from .evidence import Evidence, gather, printable
-from .mistakes import Undone, find, fitting_charset
+from .names import missing, of_sandbox
 from .reason import Reason
 from .seal import MD5_SHAPE, Seal, open_seal, rsa_signature, seals
+from .search import Mistake, find
+from .signatures import looks, restored
+from .undone import Undone, fitting_charset
 
 _NO_OTHERS: Mapping[str, Signer] = {}
 _SIGN_TYPES = ("MD5", "RSA", "RSA2", "DSA")
@@ -40,6 +43,8 @@ class Diagnosis:
     key: rsa.RSAPublicKey | None = field(default=None, repr=False)
     #: The parameters, as far as they could be read.
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: The reason of a second mistake, where it takes two to explain it.
+    also: tuple[str, ...] = ()
 
 
 def diagnose(
@@ -49,6 +54,7 @@ def diagnose(
     charset: str = "utf-8",
     others: Mapping[str, Signer] = _NO_OTHERS,
     own_key: rsa.RSAPublicKey | None = None,
+    production: bool | None = None,
 ) -> Diagnosis:
     """Tells whether a payload verifies and, if it does not, why.
 
@@ -63,6 +69,8 @@ def diagnose(
         follow "signed with".
     :param own_key: the public half of the merchant's own private key, to recognise it where it does
         not belong; the signer's by default.
+    :param production: whether the app is configured for production, or for the sandbox; ``None``
+        where nobody knows.
     :raises ConfigurationError: if the signer has no key to verify with.
     """
     evidence = gather(payload, charset)
@@ -74,7 +82,7 @@ def diagnose(
         return _verified(params, signer, evidence)
     if own_key is None and isinstance(signer, RsaSigner):
         own_key = signer.own_public_key
-    return _Case(evidence, signer, others, own_key, refused).solve()
+    return _Case(evidence, signer, others, own_key, refused, production).solve()
 
 
 def _verify(
@@ -111,12 +119,14 @@ class _Case:
     own_key: rsa.RSAPublicKey | None
     #: Why the notification route would not even read it.
     refused: str
+    production: bool | None = None
 
     def solve(self) -> Diagnosis:
         questions: tuple[Callable[[], Diagnosis | None], ...] = (
             self._is_it_a_form,
             self._is_it_signed,
-            self._are_the_words_changed,
+            self._is_something_known_wrong,
+            self._did_the_key_sign_other_words,
             self._did_somebody_known_sign,
             self._is_it_another_algorithm,
             self._is_the_signature_damaged,
@@ -155,7 +165,7 @@ class _Case:
                 "which was signed. Look for what adds one on the way.",
             )
         if self.refused and self.evidence.said in self.evidence.readings:
-            return self._because(
+            return self._is_something_known_wrong() or self._because(
                 Reason.MALFORMED,
                 f"It is refused unread: {self.refused}. If it was copied, copy the raw body, in "
                 "which every & = and % inside a value is percent-encoded.",
@@ -171,38 +181,96 @@ class _Case:
             "ends a command in a shell, and a # the query of a URL.",
         )
 
-    def _are_the_words_changed(self) -> Diagnosis | None:
-        for seal in seals(self._sign, self.signer):
-            if seal.sign_type != self.signer.sign_type:
-                changed = "" if self._fits(seal) else hints.CHANGED_BESIDES
-                return self._mismatch(f"It was signed with {seal.sign_type}{changed}", seal.key)
-            if self._sign != self.evidence.sign and self._fits(seal):
-                return self._because(Reason.PLUS_SPACE, hints.SIGN_WITH_SPACES, seal.key)
-            found = find(seal, self.evidence)
-            if found is not None:
-                reason, undone = found
-                return self._because(reason, undone.hint, seal.key)
-            if seal.key is not None:
-                return self._because(Reason.ALTERED, hints.ALTERED, seal.key)
+    def _is_something_known_wrong(self) -> Diagnosis | None:
+        """One mistake in the signature's text or in the words, then two."""
+        for count in (1, 2):
+            for sign, mistake in restored(self.evidence.sign):
+                for seal in seals(sign, self.signer):
+                    found = self._explain(seal, mistake, count)
+                    if found is not None:
+                        return found
+            if count == 1 and self._was_decoded_before():
+                return self._because(Reason.DOUBLE_DECODED, hints.DECODED_BEFORE)
         return None
+
+    def _was_decoded_before(self) -> bool:
+        words = self.evidence.verbatim
+        return any(
+            fitting_charset(seal, Undone(words), self.evidence) is not None
+            for seal in seals(words.get("sign", ""), self.signer)
+            if seal.sign_type == self.signer.sign_type
+        )
+
+    def _explain(self, seal: Seal, mistake: Mistake | None, count: int) -> Diagnosis | None:
+        mismatch = None
+        if seal.sign_type != self.signer.sign_type:
+            mismatch = Mistake(
+                Reason.SIGN_TYPE_MISMATCH, self._mismatched(f"It was signed with {seal.sign_type}")
+            )
+        made = tuple(filter(None, (mismatch, mistake)))
+        left = count - len(made)
+        if left > 0:
+            found = find(seal, self.evidence, left)
+            return self._proven((*made, *found), seal.key) if found else None
+        return self._proven(made, seal.key) if left == 0 and self._fits(seal) else None
+
+    def _proven(
+        self, mistakes: tuple[Mistake, ...], key: rsa.RSAPublicKey | None = None
+    ) -> Diagnosis:
+        first, *others = mistakes
+        hint = " ".join([first.hint, *(f"Besides: {other.hint}" for other in others)])
+        also = tuple(other.reason for other in others)
+        return replace(self._because(first.reason, hint, key), also=also)
+
+    def _did_the_key_sign_other_words(self) -> Diagnosis | None:
+        """An RSA key that opens the signature made it, whatever was done to the words since."""
+        for sign, _ in restored(self.evidence.sign):
+            for seal in seals(sign, self.signer):
+                if seal.key is None:
+                    continue
+                if seal.sign_type != self.signer.sign_type:
+                    return self._mismatch(
+                        f"It was signed with {seal.sign_type}{hints.CHANGED_BESIDES}", seal.key
+                    )
+                return self._because(Reason.ALTERED, f"{hints.ALTERED}{self._clues()}", seal.key)
+        return None
+
+    def _clues(self) -> str:
+        """What strikes the eye in a payload that no known mistake explains."""
+        lost = missing(self.evidence.params)
+        if not lost:
+            return ""
+        names = ", ".join(lost)
+        return (
+            f" It lacks what Alipay always sends: {names}. It may have been cut at an & or a # "
+            "(unquoted in a shell, unencoded in a value), or something took that out."
+        )
 
     def _did_somebody_known_sign(self) -> Diagnosis | None:
         signature = rsa_signature(self._sign)
         if self.own_key and signature and open_seal(signature, self.own_key):
             return self._because(Reason.OWN_SIGNATURE, hints.OWN_SIGNATURE, self.own_key)
         if isinstance(self.signer, Md5Signer):
-            trimmed = self.signer.trimmed()
-            if trimmed is not None and any(map(self._fits, seals(self._sign, trimmed))):
-                return self._because(Reason.WRONG_KEY, hints.STRAY_SPACE)
+            for clean in self.signer.cleaned():
+                for seal in seals(self._sign, clean):
+                    slip = Mistake(Reason.WRONG_KEY, hints.STRAY_SPACE)
+                    if self._fits(seal):
+                        return self._proven((slip,))
+                    if found := find(seal, self.evidence, 1):
+                        return self._proven((slip, *found))
         for whose, other in self.others.items():
             for seal in seals(self._sign, other):
                 fits = self._fits(seal)
-                if fits or seal.key is not None:
-                    return self._signed_by(whose, seal, fits)
+                found = () if fits else find(seal, self.evidence, 1)
+                if fits or found or seal.key is not None:
+                    return self._signed_by(whose, seal, fits, found)
         return None
 
-    def _signed_by(self, whose: str, seal: Seal, fits: bool) -> Diagnosis:
-        words = "" if fits else hints.CHANGED_BESIDES
+    def _signed_by(
+        self, whose: str, seal: Seal, fits: bool, found: tuple[Mistake, ...]
+    ) -> Diagnosis:
+        words = "" if fits or found else hints.CHANGED_BESIDES
+        besides = "".join(f" Besides: {mistake.hint}" for mistake in found)
         if seal.sign_type != self.signer.sign_type:
             return self._mismatch(
                 f"It was signed with {seal.sign_type} and {whose}{words}", seal.key
@@ -210,7 +278,7 @@ class _Case:
         return self._because(
             Reason.WRONG_KEY,
             f"It was signed with {whose}{words}, which is not configured. Configure the key of the "
-            "account that this payload belongs to.",
+            f"account that this payload belongs to.{besides}",
             seal.key,
         )
 
@@ -228,19 +296,18 @@ class _Case:
         return self._said if self._said in ("RSA", "RSA2") else "RSA or RSA2"
 
     def _mismatch(self, finding: str, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
-        return self._because(
-            Reason.SIGN_TYPE_MISMATCH,
+        return self._because(Reason.SIGN_TYPE_MISMATCH, self._mismatched(finding), key)
+
+    def _mismatched(self, finding: str) -> str:
+        return (
             f"{finding}, but {self.signer.sign_type} is what is configured. Set the sign type (and "
             "the key that goes with it) to what the account uses; a payload is never allowed to "
-            "choose its own.",
-            key,
+            "choose its own."
         )
 
     def _is_the_signature_damaged(self) -> Diagnosis | None:
-        md5 = self.signer.sign_type == "MD5"
-        if (MD5_SHAPE.fullmatch(self._sign) if md5 else rsa_signature(self._sign)) is not None:
-            return None
-        return self._because(Reason.ALTERED, hints.DAMAGED)
+        look = looks(self._sign, self.signer.sign_type == "MD5")
+        return self._because(Reason.ALTERED, look) if look else None
 
     def _is_the_key_ones_own(self) -> Diagnosis | None:
         if not isinstance(self.signer, RsaSigner) or self.own_key is None:
@@ -252,7 +319,7 @@ class _Case:
 
     def _unexplained(self) -> Diagnosis:
         if not isinstance(self.signer, RsaSigner):
-            return self._because(Reason.ALTERED, hints.ALTERED_OR_OTHER_KEY)
+            return self._because(Reason.ALTERED, f"{hints.ALTERED_OR_OTHER_KEY}{self._clues()}")
         bits = 8 * len(rsa_signature(self._sign) or b"")
         sizes = sorted({key.key_size for key in self.signer.public_keys})
         if bits not in sizes:
@@ -260,9 +327,14 @@ class _Case:
             finding = f"It was signed with an RSA key of {bits} bits; the one here has {have}"
         else:
             finding = "None of the keys here made its signature (unless that itself was altered)"
+        if self.production and of_sandbox(self.evidence.params):
+            hint = f"{finding}, and it comes from Alipay's sandbox{hints.SANDBOX}"
+            return self._because(Reason.WRONG_ENVIRONMENT, hint)
         return self._because(Reason.WRONG_KEY, f"{finding}. {self._where_to_find_the_key()}")
 
     def _where_to_find_the_key(self) -> str:
+        if of_sandbox(self.evidence.params):
+            return f"It comes from Alipay's sandbox{hints.SANDBOX}"
         if self.evidence.params.get("app_id"):
             return (
                 "Take Alipay's public key of just this app_id from the console (not the "

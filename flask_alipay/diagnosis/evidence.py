@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import parse_qsl
 
 from ..exceptions import InvalidParameter
@@ -16,6 +17,8 @@ CHARSETS = ("utf-8", "gbk", "gb18030")
 
 # Far more than any payload has, and few enough to try things with each of them.
 _MAX_FIELDS = 200
+
+_NEXT_NAME = re.compile(r"&(?=[A-Za-z_][\w.]*=)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Evidence:
     readings: Mapping[str, Mapping[str, str]]
     #: Names that occur more than once.
     repeated: tuple[str, ...] = ()
+    #: The form taken apart but not decoded, where it holds what decoding would change.
+    verbatim: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sign(self) -> str:
         """The signature; empty without one."""
-        return self.params.get("sign", "")
+        return self.params.get("sign") or self.params.get("amp;sign") or ""
 
-    @property
+    @cached_property
     def charsets(self) -> tuple[str, ...]:
         """The charsets that it may have been signed in, the likeliest first."""
         return tuple(_known((self.said, *CHARSETS)))
@@ -63,12 +68,27 @@ def gather(payload: bytes | Mapping[str, str], charset: str) -> Evidence | None:
         return None
     names = Counter(name.decode("latin-1") for name, _ in pairs)
     repeated = tuple(name for name, count in names.items() if count > 1)
-    return Evidence(next(iter(readings.values())), said, readings, repeated)
+    verbatim = _verbatim(payload, said)
+    return Evidence(next(iter(readings.values())), said, readings, repeated, verbatim)
 
 
 def printable(text: str) -> str:
     """Returns a stranger's text so that it can stand in a message: short, plain, on one line."""
     return re.sub(r"[^\w.\-\[\]]", "?", text, flags=re.ASCII)[:40]
+
+
+def _verbatim(body: bytes, said: str) -> dict[str, str]:
+    """The parameters of a form that somebody decoded before: an ``&`` may be part of a value."""
+    if b"%" not in body and b"+" not in body and b" " not in body:
+        return {}
+    for name in _known((said, *CHARSETS)):
+        try:
+            pieces = _NEXT_NAME.split(body.decode(codec(name)))
+        except UnicodeDecodeError:
+            continue
+        pairs = (piece.partition("=") for piece in pieces[:_MAX_FIELDS])
+        return {name: value for name, _, value in pairs}
+    return {}
 
 
 def _said(params: Mapping[str, str], configured: str) -> str:

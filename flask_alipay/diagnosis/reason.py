@@ -8,7 +8,7 @@ from typing import Final
 class Reason:
     """Why a payload does not verify; plain text, for programs. More words may be added.
 
-    A reason that undoes a mistake (from ``CHARSET`` to ``HTML_ESCAPED``) is only given when the
+    A reason that undoes a mistake (from ``CHARSET`` to ``TRUNCATED``) is only given when the
     signature verifies with the mistake undone: it is proven, not guessed.
     """
 
@@ -34,12 +34,28 @@ class Reason:
     PLUS_SPACE: Final = "plus_space"
     #: ``"`` or ``&`` was turned into ``&quot;`` or ``&amp;``.
     HTML_ESCAPED: Final = "html_escaped"
+    #: Values are still percent-encoded.
+    NOT_DECODED: Final = "not_decoded"
+    #: Quotes in the values carry backslashes.
+    BACKSLASHES: Final = "backslashes"
+    #: Each value is a list: ``['88.88']``.
+    LIST_VALUES: Final = "list_values"
     #: A parameter was added to those that were signed.
     EXTRA_PARAMETER: Final = "extra_parameter"
+    #: A parameter that was signed is missing, and could be put back.
+    MISSING_PARAMETER: Final = "missing_parameter"
+    #: Values were read into types and written anew (``88.90`` became ``88.9``), or trimmed.
+    REFORMATTED: Final = "reformatted"
+    #: A value was cut off at its end.
+    TRUNCATED: Final = "truncated"
+    #: The signature's text was changed (its case, its padding), and could be restored.
+    SIGN_CHANGED: Final = "sign_changed"
     #: The key fits, the words do not; or the signature itself is damaged.
     ALTERED: Final = "altered"
     #: None of the configured keys made the signature.
     WRONG_KEY: Final = "wrong_key"
+    #: It comes from Alipay's sandbox, and the app is configured for production.
+    WRONG_ENVIRONMENT: Final = "wrong_environment"
     #: The key configured as Alipay's is the merchant's own.
     OWN_PUBLIC_KEY: Final = "own_public_key"
     #: The merchant's own private key made the signature, not Alipay's.
@@ -58,9 +74,17 @@ class Reason:
         DOUBLE_DECODED,
         PLUS_SPACE,
         HTML_ESCAPED,
+        NOT_DECODED,
+        BACKSLASHES,
+        LIST_VALUES,
         EXTRA_PARAMETER,
+        MISSING_PARAMETER,
+        REFORMATTED,
+        TRUNCATED,
+        SIGN_CHANGED,
         ALTERED,
         WRONG_KEY,
+        WRONG_ENVIRONMENT,
         OWN_PUBLIC_KEY,
         OWN_SIGNATURE,
     )
