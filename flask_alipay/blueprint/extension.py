@@ -18,9 +18,10 @@ from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..order_number import new_out_trade_no
-from .new_payment import new_payment
+from .new_payment import new_payment, parameters_of
 from .notify import Notify
 from .pages import Pages, keep_private
+from .products import Products
 from .questions import Questions
 from .state import State, build_state, states
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[[Any], object])
 
 
-class AlipayBlueprint(Questions, Blueprint):
+class AlipayBlueprint(Products, Questions, Blueprint):
     """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
 
     Nothing of an app is kept here; one object may be registered in several apps, and several
@@ -234,7 +235,7 @@ class AlipayBlueprint(Questions, Blueprint):
             bank=bank,
             notify_url=config.notify_url or self.outside_url("notify"),
             return_url=config.return_url or self.outside_url("return"),
-            **(payment.details or {}),
+            **parameters_of(payment),
         )
         return self.at_simulator(signed)
 

@@ -23,6 +23,8 @@ _LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
 _OURS = frozenset(
     {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
 )
+# What is kept with a payment beside its parameters: see ``qr_code``.
+_KEPT = frozenset({"qr_code", "qr_code_until"})
 _TIMEOUTS = ("timeout_express", "it_b_pay")
 
 
@@ -69,13 +71,19 @@ def new_payment(
     )
 
 
+def parameters_of(payment: Any) -> dict[str, Any]:
+    """Returns the further parameters for the gateway that a payment was made with."""
+    details: Mapping[str, Any] = payment.details or {}
+    return {name: value for name, value in details.items() if name not in _KEPT}
+
+
 def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parts what is for the app's class from what is for the gateway."""
     columns: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     mapped = inspect(model).attrs
     for name, value in details.items():
-        if name in _LEDGERS or name in _OURS:
+        if name in _LEDGERS or name in _OURS or name in _KEPT:
             raise InvalidParameter(name, "is not the caller's to set")
         if name in mapped:
             columns[name] = value

@@ -13,12 +13,19 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..banks import OFFERED, bank_name
 from ..china_time import from_china
-from ..exceptions import BadToken, ExpiredToken, InvalidParameter, NotificationRefused
+from ..exceptions import (
+    BadToken,
+    ExpiredToken,
+    GatewayError,
+    InvalidParameter,
+    NotificationRefused,
+    OutcomeUnknown,
+)
 from ..models import utc_now
 from ..money import to_yuan
 from ..notification import verify
-from ..trade_status import TradeStatus
 from .notify import is_ours
+from .standing import payment_state
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -39,8 +46,17 @@ _POLICY = (
 _ERRORS = {
     400: ("This address is not complete", "Something in it is missing or was changed."),
     404: ("There is nothing here", "The link is not one of ours, or is not complete."),
+    409: ("This payment is closed", "It can no longer be paid."),
     410: ("This page has expired", "Links to a payment stop working after a while."),
+    502: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
+    503: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
 }
+
+# Paid in the shop's app or at its till: no browser can be sent to pay them.
+_ELSEWHERE = ("app", "barcode")
+_HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
+# Alipay's word that an order can no longer be paid.
+_OVER = ("ACQ.TRADE_HAS_CLOSE", "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
 
 
 class Pages:
@@ -55,8 +71,10 @@ class Pages:
     def checkout(self, token: str) -> BaseResponse:
         """Shows the order and the ways to pay it."""
         payment = self._find("checkout", token)
-        if payment_state(payment) != "waiting":
+        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
             return redirect(self._alipay.result_url(payment), 303)
+        if payment.product == "qr":
+            return self._qr_page(payment)
         return self._page(
             "checkout.html",
             **self._about(payment),
@@ -69,8 +87,10 @@ class Pages:
     def pay(self, token: str) -> BaseResponse:
         """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
         payment = self._find("pay", token)
-        if payment_state(payment) != "waiting":
+        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
             return redirect(self._alipay.result_url(payment), 303)
+        if payment.product == "qr":
+            return redirect(self._alipay.checkout_url(payment), 303)
         bank = request.args.get("bank")
         try:
             return redirect(self._alipay.gateway_url(payment, bank=bank), 303)
@@ -101,7 +121,8 @@ class Pages:
         """Shows how the payment stands, in the ledger's word and nobody else's."""
         payment = self._find("result", token)
         state = payment_state(payment)
-        again = self._alipay.checkout_url(payment) if state == "waiting" else None
+        payable = state == "waiting" and payment.product not in _ELSEWHERE
+        again = self._alipay.checkout_url(payment) if payable else None
         return self._page("result.html", **self._about(payment), state=state, pay_url=again)
 
     def status(self, token: str) -> BaseResponse:
@@ -121,6 +142,42 @@ class Pages:
         """Answers a return that Alipay did not sign."""
         logger.warning("return refused (%s): %s", error.reason, error)
         return self._error(400)
+
+    def _qr_page(self, payment: Any) -> BaseResponse:
+        """Shows the code to scan, or says why there is none."""
+        from .qr_code import qr_code
+
+        number = payment.out_trade_no
+        try:
+            code = qr_code(self._alipay, payment)
+        except GatewayError as error:
+            if error.sub_code == _HAS_SUCCESS:
+                return self._paid_before(number)
+            logger.warning("no QR code for %s: %s", number, error)
+            if error.sub_code in _OVER:
+                return self._error(409)
+            return self._error(503 if isinstance(error, OutcomeUnknown) else 502)
+        except InvalidParameter as error:
+            logger.warning("no QR code for %s: %s", number, error)
+            return self._error(400)
+        return self._page(
+            "qr.html",
+            **self._about(payment),
+            qr_svg=code.svg,
+            qr_link=code.link,
+            qr_left=code.seconds_left,
+            result_url=self._alipay.result_url(payment),
+        )
+
+    def _paid_before(self, number: str) -> BaseResponse:
+        """Alipay has the money already: hears it, if the notification has not come yet."""
+        payment = self._alipay.ledger().find(number)
+        try:
+            payment = self._alipay.query(payment)
+        except (GatewayError, NotificationRefused) as error:
+            logger.warning("%s is paid at Alipay, and not in the ledger: %s", number, error)
+            payment = self._alipay.ledger().find(number)
+        return redirect(self._alipay.result_url(payment), 303)
 
     def _find(self, purpose: str, token: str) -> Any:
         payment = self._alipay.ledger().find(self._alipay.state.tokens.read(purpose, token))
@@ -176,22 +233,6 @@ class Pages:
     def _error(self, status: int) -> Response:
         title, message = _ERRORS[status]
         return self._page("error.html", status, title=title, message=message)
-
-
-def payment_state(payment: Any) -> str:
-    """Says how a payment stands, in one word for buyers.
-
-    :returns: ``paid``, ``refunded`` (all of it), ``failed`` (closed early), ``expired`` (its time
-        is over, and no money has been heard of) or ``waiting``.
-    """
-    if payment.paid:
-        return "refunded" if payment.refunded_fen >= payment.total_fen else "paid"
-    closed = payment.trade_status == TradeStatus.TRADE_CLOSED
-    moment = payment.closed_at if closed and payment.closed_at else utc_now()
-    # Alipay's times are whole seconds.
-    if payment.expires_at is not None and payment.expires_at.replace(microsecond=0) <= moment:
-        return "expired"
-    return "failed" if closed else "waiting"
 
 
 def _return_signer(config: Config, query: bytes) -> Signer:

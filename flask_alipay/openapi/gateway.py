@@ -15,7 +15,7 @@ from ..signed_request import SignedRequest
 from ..signer import sign_content
 from .bill_download import BillDownload
 from .content import biz_content
-from .payments import APP, PRODUCTS, Product, payment_content
+from .payments import APP, IN_BROWSERS, PRODUCTS, Product, payment_content
 from .refunds import Refunds
 from .settlements import Settlements
 from .till import Till
@@ -55,7 +55,7 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     """
 
     protocol = "openapi"
-    #: What :meth:`pay` can make, and the method behind it.
+    #: What a payment can be, and the method behind it.
     products: Mapping[str, str] = {name: product.method for name, product in PRODUCTS.items()}
 
     def trade_page_pay(
@@ -141,9 +141,10 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
         :param bank: the legacy gateway's; there is no choosing a bank here.
         :param currency: the legacy gateway's likewise; here it is always CNY.
         :param params: what the method takes.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the parameter at fault; also for a product that no browser
+            brings to Alipay.
         """
-        check_choice("product", product, self.products)
+        check_choice("product", product, IN_BROWSERS)
         check_choice("currency", currency, ("CNY",))
         if bank is not None:
             raise InvalidParameter("bank", "can only be chosen on the legacy gateway")

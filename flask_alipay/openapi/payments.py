@@ -17,13 +17,20 @@ class Product(NamedTuple):
     product_code: str
 
 
+#: What an app brings to Alipay's own.
+APP = Product("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")
 #: What :meth:`OpenApiGateway.pay` can make: what a buyer's browser brings to Alipay.
-PRODUCTS: Mapping[str, Product] = {
+IN_BROWSERS: Mapping[str, Product] = {
     "page": Product("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
     "wap": Product("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
 }
-#: What an app brings to Alipay's own.
-APP = Product("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")
+#: All of them. A buyer scans a ``qr`` code of the shop's, the shop the ``barcode`` of a buyer's.
+PRODUCTS: Mapping[str, Product] = {
+    **IN_BROWSERS,
+    "app": APP,
+    "qr": Product("alipay.trade.precreate", "FACE_TO_FACE_PAYMENT"),
+    "barcode": Product("alipay.trade.pay", "FACE_TO_FACE_PAYMENT"),
+}
 
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
 
@@ -44,6 +51,7 @@ FIELDS: Mapping[str, Field] = {
     "disable_pay_channels": _CHANNELS,
     "store_id": text(32),
     "quit_url": url(400),
+    "qr_code_timeout_express": timeout,
 }
 
 #: What every payment has.

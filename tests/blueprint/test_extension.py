@@ -150,7 +150,7 @@ def test_a_character_that_the_merchants_charset_lacks_is_refused(
 
 @on_each_gateway
 def test_a_product_that_does_not_exist_is_refused(shop: Shop) -> None:
-    assert refused(shop, product="app").parameter == "product"
+    assert refused(shop, product="wechat").parameter == "product"
 
 
 def test_a_product_is_kept(shop: Shop, merchant: Merchant) -> None:

@@ -272,11 +272,15 @@ def test_a_bank_cannot_be_chosen_here(gateway: OpenApiGateway) -> None:
         gateway.pay("page", **LEAST, bank="CMB")
 
 
-@pytest.mark.parametrize("product", ["app", "", "alipay.trade.page.pay"])
-def test_another_product_is_refused(gateway: OpenApiGateway, product: str) -> None:
+@pytest.mark.parametrize("product", ["app", "qr", "barcode", "", "alipay.trade.page.pay"])
+def test_what_no_browser_brings_is_refused(gateway: OpenApiGateway, product: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^product must be one of page, wap"):
         gateway.pay(product, **LEAST)
-    with pytest.raises(InvalidParameter, match=r"^product "):
+
+
+@pytest.mark.parametrize("product", ["", "alipay.trade.page.pay", "wechat"])
+def test_a_payment_of_another_product_is_refused(gateway: OpenApiGateway, product: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^product must be one of page, wap, app, qr, bar"):
         gateway.check_payment(product, **LEAST)
 
 

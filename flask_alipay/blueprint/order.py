@@ -1,0 +1,47 @@
+"""A payment of the ledger's as the open platform's methods want it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import ConfigurationError, InvalidParameter
+from ..money import to_yuan
+from .new_payment import parameters_of
+
+if TYPE_CHECKING:
+    from ..openapi import OpenApiGateway
+    from .extension import AlipayBlueprint
+
+
+def open_platform(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenApiGateway:
+    """Returns the client of the open platform, for a payment of one of its products.
+
+    :raises ConfigurationError: on the legacy gateway.
+    :raises InvalidParameter: if the payment is of another product.
+    """
+    from ..openapi import OpenApiGateway  # not for those on the legacy gateway
+
+    gateway, prefix = alipay.gateway, alipay.config.prefix
+    if not isinstance(gateway, OpenApiGateway):
+        raise ConfigurationError(
+            f"the product {product} is the open platform's", f"{prefix}_PROTOCOL"
+        )
+    if payment.product != product:
+        raise InvalidParameter("payment", f"is not one of the product {product}")
+    return gateway
+
+
+def order_of(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
+    """Returns the fields that every method has which makes a payment.
+
+    :raises InvalidParameter: if the host that the browser names is none.
+    """
+    return {
+        **parameters_of(payment),
+        "out_trade_no": payment.out_trade_no,
+        "subject": payment.subject,
+        "total_amount": to_yuan(payment.total_fen),
+        "time_expire": payment.expires_at,
+        "notify_url": alipay.config.notify_url or alipay.outside_url("notify"),
+    }

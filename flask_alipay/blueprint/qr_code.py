@@ -1,0 +1,100 @@
+"""The QR code of a payment: asked for once, kept with the payment, and asked for anew when it has
+grown too old. Asked twice with one ``out_trade_no``, Alipay answers for the same order: a code more
+does no harm, whichever of them is scanned.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..limits import timeout_minutes
+from ..models import utc_now
+from .order import open_platform, order_of
+
+if TYPE_CHECKING:
+    from .extension import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+# Alipay's own limit, and what a buyer needs who has just begun to look.
+_LIFE, _SPARE = timedelta(hours=2), timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class QrCode:
+    """What a buyer scans."""
+
+    #: What it says.
+    text: str
+    #: When Alipay stops taking it; aware UTC.
+    until: datetime
+
+    @property
+    def seconds_left(self) -> int:
+        """How long it may still be shown, rounded up: who asks then gets a new one."""
+        return max(0, int((self.until - _SPARE - utc_now()).total_seconds())) + 1
+
+    @property
+    def link(self) -> str | None:
+        """Where a phone that shows it may go instead of scanning itself."""
+        return self.text if self.text.startswith(("https://", "http://")) else None
+
+    @property
+    def svg(self) -> str:
+        """The picture, to be put into a page."""
+        import segno  # only where one is shown
+
+        picture = segno.make(self.text, error="m", micro=False)
+        return picture.svg_inline(border=2, omitsize=True, dark="#000", light="#fff")
+
+
+def qr_code(alipay: AlipayBlueprint, payment: Any) -> QrCode:
+    """Returns the code of a payment; see :meth:`AlipayBlueprint.qr_code` for what it raises."""
+    gateway = open_platform(alipay, payment, "qr")
+    kept = _kept(payment)
+    if kept is not None:
+        return kept
+    order, life = order_of(alipay, payment), _life(payment)
+    # No transaction is kept open, and no connection held, while Alipay is asked.
+    alipay.session.commit()
+    until = utc_now() + life
+    answer = gateway.trade_precreate(**order)
+    return _keep(alipay, answer.out_trade_no, QrCode(answer.qr_code, until))
+
+
+def _keep(alipay: AlipayBlueprint, out_trade_no: str, code: QrCode) -> QrCode:
+    """Writes the code down; another worker's that came first is as good."""
+    session = alipay.session
+    try:
+        payment: Any = alipay.ledger().find(out_trade_no)
+        first = _kept(payment)
+        if first is None:
+            kept = {"qr_code": code.text, "qr_code_until": code.until.isoformat()}
+            payment.details = {**(payment.details or {}), **kept}
+        session.commit()
+    except SQLAlchemyError as error:
+        session.rollback()
+        # It is good all the same; the next who looks asks for one more.
+        logger.warning("the QR code of %s was not kept (%s)", out_trade_no, type(error).__name__)
+        return code
+    return first or code
+
+
+def _kept(payment: Any) -> QrCode | None:
+    details = payment.details or {}
+    if "qr_code" not in details:
+        return None
+    code = QrCode(details["qr_code"], datetime.fromisoformat(details["qr_code_until"]))
+    return code if code.until - _SPARE > utc_now() else None
+
+
+def _life(payment: Any) -> timedelta:
+    """How long Alipay takes a new code: as the payment says, two hours at most."""
+    said = (payment.details or {}).get("qr_code_timeout_express")
+    minutes = timeout_minutes("qr_code_timeout_express", said) if said else None
+    return _LIFE if minutes is None else min(_LIFE, timedelta(minutes=minutes))
