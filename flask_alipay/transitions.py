@@ -17,8 +17,6 @@ sale, and ``REFUNDED``, where the money has come and gone.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from .trade_status import TradeStatus
 
 # In escrow the buyer has paid with WAIT_SELLER_SEND_GOODS. Its successor proves as much, should it
@@ -43,8 +41,6 @@ CLOSED_UNPAID = "CLOSED_UNPAID"
 #: Closed after payment, all of it given back.
 REFUNDED = "REFUNDED"
 
-_UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING, CLOSED_UNPAID)
-
 
 def _read(table: str) -> dict[tuple[str, str], str]:
     columns, *rows = (line.split() for line in table.strip().splitlines())
@@ -55,15 +51,6 @@ def _read(table: str) -> dict[tuple[str, str], str]:
 
 #: From (where the payment stands, what Alipay says) to what comes of it.
 TRANSITIONS = _read(_TABLE)
-
-
-class Claim(NamedTuple):
-    """How news takes a payment that was not paid yet, in one guarded ``UPDATE``."""
-
-    #: The statuses it may be taken from.
-    sources: tuple[str, ...]
-    #: What happens then.
-    events: tuple[str, ...]
 
 
 def standing(trade_status: str, paid: bool, refunded_fen: int) -> str:
@@ -86,21 +73,3 @@ def events_of(cell: str) -> tuple[str, ...]:
 def moves(cell: str) -> bool:
     """Tells whether a cell moves the payment."""
     return cell not in ("duplicate", "stale")
-
-
-def _claims() -> dict[str, Claim]:
-    claims = {}
-    for news in TradeStatus.ALL:
-        cells = {row: TRANSITIONS[row, news] for row in _UNPAID if moves(TRANSITIONS[row, news])}
-        if cells:
-            # One UPDATE for all of them: the table has the same cell wherever it has one.
-            (cell,) = set(cells.values())
-            sources = tuple(
-                TradeStatus.TRADE_CLOSED if row == CLOSED_UNPAID else row for row in cells
-            )
-            claims[news] = Claim(sources, events_of(cell))
-    return claims
-
-
-#: The claim that each piece of news makes; WAIT_BUYER_PAY makes none.
-CLAIMS = _claims()

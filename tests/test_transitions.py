@@ -8,7 +8,6 @@ import pytest
 
 from flask_alipay.trade_status import TradeStatus
 from flask_alipay.transitions import (
-    CLAIMS,
     CLOSED_UNPAID,
     EVENTS,
     REFUNDED,
@@ -120,24 +119,6 @@ def test_the_same_news_again_changes_nothing() -> None:
             for paid in (True, False):
                 again = standing(news, paid, 0)
                 assert TRANSITIONS[again, news] == "duplicate"
-
-
-def test_the_claims_say_the_same_as_the_table() -> None:
-    unpaid = {TradeStatus.WAIT_BUYER_PAY: TradeStatus.WAIT_BUYER_PAY}
-    unpaid |= {TradeStatus.TRADE_PENDING: TradeStatus.TRADE_PENDING, CLOSED_UNPAID: CLOSED}
-    for news in TradeStatus.ALL:
-        expected = {word for row, word in unpaid.items() if moves(TRANSITIONS[row, news])}
-        claim = CLAIMS.get(news)
-        assert set(claim.sources if claim else ()) == expected
-        if claim:
-            events = {
-                events_of(TRANSITIONS[row, news]) for row in unpaid if moves(TRANSITIONS[row, news])
-            }
-            assert {claim.events} == events
-
-
-def test_asking_for_payment_claims_nothing() -> None:
-    assert TradeStatus.WAIT_BUYER_PAY not in CLAIMS
 
 
 @pytest.mark.parametrize(

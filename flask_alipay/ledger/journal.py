@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
-from sqlalchemy import insert, literal, select
+from sqlalchemy import literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..exceptions import NotificationRefused
 from ..models import NotificationMixin
 from ..notification import Notification
+from .statements import journal_statements
 
 logger = logging.getLogger("flask_alipay")
 
@@ -89,17 +90,18 @@ class Journal:
             # more brings to light what a callback may have broken and kept to itself.
             self._session.execute(select(literal(1)))
             return
-        self._session.execute(
-            insert(self._model).values(
-                notify_id=entry.notify_id,
-                merchant=self._merchant,
-                out_trade_no=entry.out_trade_no,
-                trade_no=entry.trade_no,
-                trade_status=entry.trade_status[:32],
-                outcome=outcome,
-                detail=detail[:256] if detail else None,
-                payload=dict(entry.payload),
-            )
+        journal_statements(cast("Any", self._model)).write(
+            self._session,
+            {
+                "notify_id": entry.notify_id,
+                "merchant": self._merchant,
+                "out_trade_no": entry.out_trade_no,
+                "trade_no": entry.trade_no,
+                "trade_status": entry.trade_status[:32],
+                "outcome": outcome,
+                "detail": detail[:256] if detail else None,
+                "payload": dict(entry.payload),
+            },
         )
 
     def refuse(

@@ -1,17 +1,24 @@
 """One piece of news, one transaction.
 
-A guarded ``UPDATE`` claims the payment, the shop's callbacks run, the journal is written, and only
-then is it committed.
+A look tells where the payment stands; a guarded ``UPDATE`` claims it from there, the shop's
+callbacks run, the journal is written, and only then is it committed. A repetition ends with the
+look: it locks no row and writes nothing but its line in the journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from sqlalchemy import and_, or_, select, update
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy import select, update
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session, scoped_session
 
 from ..callbacks import run_callbacks
@@ -25,18 +32,19 @@ from ..exceptions import (
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..notification import Notification
-from ..transitions import CLAIMS, events_of
+from ..transitions import events_of
 from .changes import changed, held
 from .journal import Entry, Journal, roll_back
-from .moves import Move, check_match, follow, mismatch, move_of, values_of
+from .moves import Move, check_match, follow, mismatch, move_of
 from .refunds import SUCCESS, Refunds
+from .statements import payment_statements, was_overtaken
 
 if TYPE_CHECKING:
     from ..batches import RefundBatch, RefundResult, TransferBatch
 
 Callback: TypeAlias = Callable[[Any], object]
 
-# Under REPEATABLE READ and the like another worker may win between our look and our UPDATE.
+# Another worker may win between our look and our UPDATE.
 _ATTEMPTS = 3
 
 
@@ -79,6 +87,7 @@ class Ledger:
     ) -> None:
         self._session: Session = session() if isinstance(session, scoped_session) else session
         self._payments = models.Payment
+        self._statements = payment_statements(cast("Any", models.Payment))
         self._merchant = merchant
         self._callbacks = callbacks or {}
         self._journal = Journal(self._session, models.Notification, merchant)
@@ -94,14 +103,14 @@ class Ledger:
 
         :param out_trade_no: the shop's number.
         """
-        return self._find(self._payments.out_trade_no == out_trade_no)
+        return self._statements.find(self._session, self._merchant, out_trade_no)
 
     def settle(self, notification: Notification) -> Settlement:
         """Writes down a piece of proven news, once, with what the shop's callbacks do about it.
 
-        Whatever transaction the session is in is rolled back first: the claim is the first
-        statement of its own. Returns after the commit; whatever raises has changed nothing but the
-        journal.
+        Whatever transaction the session is in is rolled back first. Where another worker was faster
+        (a serialization failure, too), it is tried again from the start, callbacks included, a few
+        times. Returns after the commit; whatever raises has changed nothing but the journal.
 
         :param notification: verified and known to be for this merchant.
         :raises UnknownPayment: if the payment is not in the ledger.
@@ -149,11 +158,10 @@ class Ledger:
 
         return self._whole(told, work).outcome == "recorded"
 
-    def _whole(self, entry: Entry, work: Callable[[], Settlement]) -> Settlement:
+    def _whole(self, entry: Entry, work: Callable[[], Settlement | None]) -> Settlement:
         """Does the work in a transaction of its own; a refusal leaves nothing but its trace."""
         try:
-            self._session.rollback()
-            return work()
+            return self._try(entry, work)
         except CallbackFailed as error:
             self._journal.refuse(entry, "callback_failed", str(error), error)
         except PaymentMismatch as error:
@@ -167,11 +175,35 @@ class Ledger:
             roll_back(self._session)
             raise
 
-    def _settle(self, notification: Notification) -> Settlement:
-        move = self._claim(notification)
-        payment: Any = self.find(notification.out_trade_no)
+    def _try(self, entry: Entry, work: Callable[[], Settlement | None]) -> Settlement:
+        """Does the work; again, in a new transaction, where another worker was faster."""
+        for last in (False,) * (_ATTEMPTS - 1) + (True,):
+            self._session.rollback()
+            try:
+                settlement = work()
+            except (DBAPIError, CallbackFailed) as error:
+                if last or not (was_overtaken(error) or was_overtaken(error.__cause__)):
+                    raise
+                continue
+            if settlement is not None:
+                return settlement
+        raise LedgerUnavailable(
+            "other workers keep changing the payment",
+            out_trade_no=entry.out_trade_no,
+            notify_id=entry.notify_id,
+        )
+
+    def _settle(self, notification: Notification) -> Settlement | None:
+        """Looks where the payment stands, and moves it from there. ``None``: it stands there no
+        more.
+        """
+        payment = self.find(notification.out_trade_no)
+        if payment is None:
+            raise UnknownPayment("no such payment in the ledger")
+        check_match(payment, notification)
+        move = self._follow(payment, notification)
         if move is None:
-            move = self._ask_why(payment, notification)
+            return None
         if self.refunds is not None:
             move = self._write_refund(self.refunds, notification, move, payment)
         return self._close(Entry.of(notification), move, payment)
@@ -195,74 +227,18 @@ class Ledger:
         self._session.commit()
         return Settlement(move.outcome, move.events, payment)
 
-    def _claim(self, notification: Notification) -> Move | None:
-        """Takes a payment that was not paid yet. ``None``: there was none to take."""
-        claim = CLAIMS.get(notification.trade_status)
-        if claim is None:
-            return None
-        Payment = self._payments
-        values = values_of(notification, claim.events)
-        guard = (
-            Payment.trade_status.in_(claim.sources),
-            Payment.paid.is_(False),
-            Payment.refunded_fen == 0,
-        )
-        if not self._update(notification, values, *guard):
-            return None
-        return move_of(claim.events, values.get("refunded_fen", 0) if "paid" in claim.events else 0)
-
-    def _ask_why(self, payment: Any | None, notification: Notification) -> Move:
-        """The claim took nothing: the payment is not there, differs, or was paid already."""
-        about = {"out_trade_no": notification.out_trade_no, "notify_id": notification.notify_id}
-        for _ in range(_ATTEMPTS):
-            if payment is None:
-                raise UnknownPayment("no such payment in the ledger", **about)
-            check_match(payment, notification)
-            move = self._follow(payment, notification)
-            if move is not None:
-                return move
-            payment = self.find(notification.out_trade_no)
-        raise LedgerUnavailable("other workers keep changing the payment", **about)
-
     def _follow(self, payment: Any, notification: Notification) -> Move | None:
         """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
         cell, values = follow(payment, notification)
         if not values:
             return Move(cell, ())
-        Payment = self._payments
-        guard = (
-            Payment.trade_status == payment.trade_status,
-            Payment.paid.is_(payment.paid),
-            Payment.refunded_fen == payment.refunded_fen,
-        )
         refund_fen = values.get("refunded_fen", payment.refunded_fen) - payment.refunded_fen
-        if not self._update(notification, values, *guard):
-            return None
-        self._session.refresh(payment)
-        return move_of(events_of(cell), refund_fen if payment.paid else 0)
-
-    def _update(self, notification: Notification, values: Mapping[str, Any], *guard: Any) -> bool:
-        """The guarded ``UPDATE``: tells whether it changed the payment."""
-        Payment = self._payments
-        amounts = [
-            and_(Payment.currency == currency, Payment.total_fen == fen)
-            for currency, fen in notification.amounts
-        ]
-        statement = (
-            update(Payment)
-            .where(
-                Payment.out_trade_no == notification.out_trade_no,
-                Payment.merchant == self._merchant,
-                or_(*amounts),
-                *guard,
-            )
-            .values(values)
-        )
         try:
-            return changed(self._session, statement) == 1
+            moved = self._statements.move(self._session, payment, values)
         except IntegrityError:
             # The one unique column that it sets: another payment has Alipay's number.
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None
+        return move_of(events_of(cell), refund_fen if payment.paid else 0) if moved else None
 
     def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
         entry = Entry(

@@ -9,14 +9,14 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from flask_alipay.exceptions import LedgerUnavailable
 from flask_alipay.ledger import Ledger
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
 
-from .shop import MODELS, TOTAL, Parcel, Refund, Shop, news, pack
+from .shop import MODELS, TOTAL, Parcel, Payment, Refund, Shop, news, pack
 
 ROUNDS = 8
 WORKERS = 4
@@ -199,16 +199,85 @@ def test_whoever_is_overtaken_again_and_again_asks_alipay_to_come_later(
     assert "late" not in shop.parcels()
 
 
-def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop) -> None:
-    # SQLite then takes its write lock before it has read anything that could be out of date.
-    shop.order()
+def statements_of(shop: Shop) -> list[str]:
+    """What reaches the database from here on."""
     statements: list[str] = []
+    event.listen(
+        shop.engine,
+        "before_cursor_execute",
+        lambda connection, cursor, statement, *rest: statements.append(statement.split()[0]),
+    )
+    return statements
+
+
+def test_the_first_delivery_looks_claims_and_writes_its_line(shop: Shop) -> None:
+    shop.order()
     with shop.session() as session:
         session.connection()
-        event.listen(
-            shop.engine,
-            "before_cursor_execute",
-            lambda connection, cursor, statement, *rest: statements.append(statement),
-        )
+        statements = statements_of(shop)
+        shop.ledger(session, MODELS, paid=lambda payment: payment.total_fen).settle(news())
+    assert statements == ["SELECT", "UPDATE", "INSERT"]
+
+
+def test_a_repetition_locks_no_row_and_writes_its_line_alone(shop: Shop) -> None:
+    shop.order()
+    shop.settle(news())
+    with shop.session() as session:
+        session.connection()
+        statements = statements_of(shop)
         shop.ledger(session, MODELS).settle(news())
-    assert statements[0].startswith("UPDATE alipay_payment")
+    assert statements == ["SELECT", "INSERT"]
+
+
+def test_on_sqlite_the_claim_is_the_first_statement_of_its_transaction(sqlite_url: str) -> None:
+    # It takes the write lock before the transaction has read anything that could be out of date.
+    shop = Shop(sqlite_url)
+    shop.open()
+    shop.order()
+    begun: dict[str, bool] = {}
+
+    @event.listens_for(shop.engine, "before_cursor_execute")
+    def remember(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        begun[statement.split()[0]] = cursor.connection.in_transaction
+
+    shop.settle(news())
+    assert begun == {"SELECT": False, "UPDATE": False, "INSERT": True}
+    shop.engine.dispose()
+
+
+def test_what_others_changed_between_look_and_claim_is_seen_by_the_callback(shop: Shop) -> None:
+    shop.order()
+    seen: list[tuple[str, bool]] = []
+    with shop.session() as session:
+
+        def look(payment: Any) -> None:
+            seen.append((payment.subject, payment.shipped))
+
+        def rename() -> None:
+            with shop.session() as other, other.begin():
+                row = other.scalars(select(Payment)).one()
+                row.subject, row.shipped = "another", True
+
+        ledger = shop.ledger(session, paid=look)
+        between_look_and_move(ledger, rename)
+        ledger.settle(news())
+    assert seen == [("another", True)]
+
+
+def test_a_serialization_failure_is_tried_again_inside(postgresql_url: str) -> None:
+    shop = Shop(postgresql_url, isolation_level="SERIALIZABLE")
+    shop.open()
+    shop.order()
+    overtaken: list[str] = []
+
+    def overtake() -> None:
+        if not overtaken:
+            overtaken.append(deliver(shop, paid("A1"))[0])
+
+    with shop.session() as session:
+        ledger = shop.ledger(session, paid=pack(session))
+        between_look_and_move(ledger, overtake)
+        assert ledger.settle(paid("A1")).outcome == "duplicate"
+    assert overtaken == ["settled"]
+    assert shop.parcels() == ["paid"]
+    shop.engine.dispose()
