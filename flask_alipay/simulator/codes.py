@@ -64,6 +64,21 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "支付宝公钥证书不存在",
         ),
         "isv.decryption-error-unknown": ("The content cannot be decrypted.", "解密出错，未知异常"),
+        "INVALID_PARAMETER": ("A parameter is not acceptable.", "参数有误"),
+        "INVAILID_ARGUMENTS": ("A parameter is not acceptable.", "入参不合法"),
+        "BILL_NOT_EXIST": ("There is no bill of that time.", "账单不存在"),
+        "TYPE_NOT_SUPPORTED": ("There is no such bill.", "账单类型不支持"),
+        "PAYEE_NOT_EXIST": ("There is no such account.", "收款账号不存在"),
+        "PAYER_BALANCE_NOT_ENOUGH": ("The merchant does not have that much.", "付款方余额不足"),
+        "PAYMENT_INFO_INCONSISTENCY": (
+            "This out_biz_no was used for another transfer.",
+            "两次请求商户单号一样，但是参数不一致",
+        ),
+        "ORDER_NOT_EXIST": ("There is no such transfer.", "转账订单不存在"),
+        "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR": (
+            "There is not that much left to pass on.",
+            "分账金额超限",
+        ),
         "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
         "ACQ.REASON_TRADE_STATUS_INVALID": (
             "The trade's status does not allow it.",
@@ -191,4 +206,4 @@ def class_of(sub_code: str) -> str:
     # Seen in captured answers: a missing certificate is an argument that is not valid.
     if sub_code.startswith("isv.missing-") and not sub_code.endswith("-cert-sn"):
         return "40001"
-    return "40004" if sub_code.startswith("ACQ.") else "40002"
+    return "40002" if sub_code.startswith("isv.") else "40004"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, request
+from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from .answers import Answer
-from .responses import page, plain, respond
+from .responses import page, plain, respond, unkept
 from .wire import MOST_BYTES, RawForm, Unreadable
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
     blueprint.add_url_rule(
         "/mobile/<any(pay, cancel):wish>", "mobile", views.mobile, methods=["POST"]
     )
+    blueprint.add_url_rule("/bill/<token>", "bill", views.bill)
 
 
 class _Gateways:
@@ -46,6 +47,13 @@ class _Gateways:
     def wap_gateway(self) -> BaseResponse:
         """Takes a request to the older gateway for phones."""
         return _answered(self._simulator.answer_wap)
+
+    def bill(self, token: str) -> BaseResponse:
+        """Hands out a bill, for half a minute."""
+        bill = self._simulator.bill(token)
+        if bill is None:
+            return plain("There is no bill here, or no longer.", 404)
+        return unkept(Response(bill, content_type="application/zip"))
 
     def mobile(self, wish: str) -> BaseResponse:
         """Takes an app's order string, as it is, and does what its buyer wants."""

@@ -170,6 +170,14 @@ class Simulator:
             return self._told(self._mapi.answer(form, now))
         return self._told(self._openapi.answer(form, now, (self._base_url or root).rstrip("/")))
 
+    def bill(self, token: str) -> bytes | None:
+        """Returns the bill at an address that the open platform gave out.
+
+        :param token: from the address.
+        :returns: a ZIP; ``None`` if there is no such address, or no longer.
+        """
+        return self._openapi.bill(token, self.clock.now())
+
     def answer_wap(self, form: RawForm) -> Answer:
         """Answers a request to the older gateway for phones.
 

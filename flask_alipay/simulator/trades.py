@@ -60,6 +60,17 @@ class Refund:
 
 
 @dataclass(frozen=True)
+class Settlement:
+    """A part of a payment that went on to others."""
+
+    #: The merchant's number of it, and Alipay's.
+    number: str
+    settle_no: str
+    fen: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Trade:
     """One trade as it stands at one moment."""
 
@@ -80,6 +91,7 @@ class Trade:
     finished_at: datetime | None = None
     closed_at: datetime | None = None
     refunds: tuple[Refund, ...] = ()
+    settlements: tuple[Settlement, ...] = ()
 
     @property
     def waiting(self) -> bool:
@@ -267,6 +279,25 @@ class TradeStore:
             if changed is not None:
                 self._trades[out_trade_no] = changed
             return changed
+
+    def settle(self, out_trade_no: str, number: str, fen: int, now: datetime) -> Settlement | None:
+        """Passes a part of a payment on, once: a number that was used is answered as it was.
+
+        :param number: the merchant's number of it.
+        :param fen: how much.
+        :returns: ``None`` if there is not that much left.
+        """
+        with self._lock:
+            trade = self._trades[out_trade_no]
+            for made in trade.settlements:
+                if made.number == number:
+                    return made
+            gone = sum(made.fen for made in trade.settlements) + trade.refunded_fen
+            if not trade.paid or gone + fen > trade.order.total_fen:
+                return None
+            made = Settlement(number, _new_trade_no(now), fen, now)
+            self._trades[out_trade_no] = replace(trade, settlements=(*trade.settlements, made))
+            return made
 
     def _new(self, order: Order, now: datetime, opened_at: datetime | None) -> Trade:
         trade = Trade(

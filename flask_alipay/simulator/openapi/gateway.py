@@ -20,6 +20,7 @@ from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
+from .bills import Bills
 from .call import Call, Desk, Done, Run
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
@@ -28,7 +29,9 @@ from .orders import PAGES
 from .payments import Payments
 from .refunds import Refunds
 from .seal import Seal, answered, written
+from .settlements import Settlements
 from .trades import Trades
+from .transfers import Transfers
 
 # How far a timestamp may be off. Alipay means China time; but some of its SDKs send the time of
 # their host, wherever that is, and are served, so a day either way must do.
@@ -47,7 +50,16 @@ class OpenApi:
         seal = Seal(merchant)
         self._desk = desk = Desk(merchant, trades, notify_ids, seal)
         self._news = News(desk)
-        rooms = (Payments(desk), Trades(desk), Refunds(desk), CertificateDownload(desk))
+        self._bills = Bills(desk)
+        rooms = (
+            Payments(desk),
+            Trades(desk),
+            Refunds(desk),
+            Settlements(desk),
+            Transfers(desk),
+            self._bills,
+            CertificateDownload(desk),
+        )
         self.methods: Mapping[str, Run] = {
             name: run for room in rooms for name, run in room.methods.items()
         }
@@ -66,6 +78,10 @@ class OpenApi:
         except Refusal as refusal:
             answer = self._refused(method, refusal, call)
         return Reply(answer, trades=() if call is None else tuple(call.news))
+
+    def bill(self, token: str, now: datetime) -> bytes | None:
+        """Returns the bill of an address that was given out, ``None`` if there is none any more."""
+        return self._bills.download(token, now)
 
     def notice(self, trade: Trade) -> Notice | None:
         """Returns what the merchant is to be told of the trade, ``None`` if nothing is."""
@@ -116,7 +132,7 @@ class OpenApi:
             read = Call(**{**vars(call), "content": content})
             return self.methods[call.method](read)
         except InvalidParameter as error:
-            raise Refusal("ACQ.INVALID_PARAMETER", str(error)) from None
+            raise Refusal(_invalid(call.method), str(error)) from None
 
     def _content(self, call: Call) -> str:
         text = call.params.get("biz_content", "{}" if call.method == DOWNLOAD else "")
@@ -160,6 +176,13 @@ class OpenApi:
             return answered(text, "utf-8")
         signed = self._desk.seal.signed(_node(method), error, call.params, call.charset)
         return answered(signed, call.charset)
+
+
+def _invalid(method: str) -> str:
+    """The code of a bad parameter, in the spelling of the method's family."""
+    if method.startswith("alipay.data."):
+        return "INVAILID_ARGUMENTS"
+    return "INVALID_PARAMETER" if method.startswith("alipay.fund.") else "ACQ.INVALID_PARAMETER"
 
 
 def _node(method: str) -> str:

@@ -48,7 +48,7 @@ class Server:
 
     def call(self, method, biz=None, *, charset="utf-8", sign_type="RSA2", **common):
         """The node of a signed answer."""
-        method = f"alipay.trade.{method}"
+        method = method if method.startswith("alipay.") else f"alipay.trade.{method}"
         params = self.params(method, biz or {}, charset=charset, sign_type=sign_type, **common)
         response = self.post(params, charset)
         assert response.status_code == 200

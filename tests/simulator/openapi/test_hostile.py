@@ -1,0 +1,77 @@
+"""Whatever is sent, there is an answer."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
+METHODS = st.sampled_from(
+    [
+        "alipay.trade.page.pay",
+        "alipay.trade.wap.pay",
+        "alipay.trade.precreate",
+        "alipay.trade.create",
+        "alipay.trade.pay",
+        "alipay.trade.query",
+        "alipay.trade.close",
+        "alipay.trade.cancel",
+        "alipay.trade.refund",
+        "alipay.trade.fastpay.refund.query",
+        "alipay.trade.order.settle",
+        "alipay.fund.trans.uni.transfer",
+        "alipay.fund.trans.common.query",
+        "alipay.data.dataservice.bill.downloadurl.query",
+        "alipay.open.app.alipaycert.download",
+    ]
+)
+NAMES = st.sampled_from(
+    [
+        "out_trade_no",
+        "trade_no",
+        "subject",
+        "total_amount",
+        "body",
+        "product_code",
+        "timeout_express",
+        "time_expire",
+        "scene",
+        "auth_code",
+        "buyer_id",
+        "refund_amount",
+        "out_request_no",
+        "refund_reason",
+        "query_options",
+        "royalty_parameters",
+        "out_biz_no",
+        "trans_amount",
+        "biz_scene",
+        "payee_info",
+        "order_id",
+        "bill_type",
+        "bill_date",
+        "alipay_cert_sn",
+    ]
+)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
+KNOWN = st.sampled_from(
+    ["T1", "1.00", "bar_code", "2812345678901234", "2088000000000002", "trade", "2026-01-31"]
+)
+VALUES = st.recursive(
+    PLAIN | KNOWN,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES | TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(METHODS, st.dictionaries(NAMES | TEXT, VALUES, max_size=6))
+def test_well_signed_nonsense_is_answered(server, method, biz):
+    response = server.post(server.params(method, biz))
+    assert response.status_code in (200, 303, 400)
+    if response.status_code == 200:
+        assert ("_response" in response.text) or ("error_response" in response.text)
+
+
+def test_every_method_of_the_gateway_is_tried(simulator):
+    assert set(simulator._openapi.methods) == set(METHODS.elements)

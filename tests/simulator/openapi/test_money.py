@@ -1,0 +1,90 @@
+"""Money that leaves the merchant: transfers and royalties."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_alipay.simulator.openapi.transfers import NOBODY
+
+SEND, ASK = "alipay.fund.trans.uni.transfer", "alipay.fund.trans.common.query"
+TRANSFER = {
+    "out_biz_no": "B1",
+    "trans_amount": "1.00",
+    "product_code": "TRANS_ACCOUNT_NO_PWD",
+    "biz_scene": "DIRECT_TRANSFER",
+    "payee_info": {"identity": "2088000000000003", "identity_type": "ALIPAY_USER_ID"},
+}
+
+
+def test_a_transfer_is_made_once_however_often_it_is_asked_for(server):
+    node = server.call(SEND, TRANSFER)
+    assert (node["code"], node["status"], node["out_biz_no"]) == ("10000", "SUCCESS", "B1")
+    assert server.call(SEND, TRANSFER) == node
+    assert server.refused(SEND, TRANSFER | {"trans_amount": "2"}) == "PAYMENT_INFO_INCONSISTENCY"
+    for name in ("out_biz_no", "order_id", "pay_fund_order_id"):
+        found = server.call(ASK, {name: node[name]})
+        assert (found["order_id"], found["status"]) == (node["order_id"], "SUCCESS")
+        assert found["trans_amount"] == "1.00"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sub_code"),
+    [
+        ({"trans_amount": "0.09"}, "INVALID_PARAMETER"),
+        ({"trans_amount": None}, "INVALID_PARAMETER"),
+        ({"out_biz_no": "B-1"}, "INVALID_PARAMETER"),
+        ({"product_code": "OTHER"}, "INVALID_PARAMETER"),
+        ({"biz_scene": None}, "INVALID_PARAMETER"),
+        ({"payee_info": "2088"}, "INVALID_PARAMETER"),
+        ({"payee_info": {"identity": "1"}}, "INVALID_PARAMETER"),
+        (
+            {"payee_info": {"identity": "a@b.c", "identity_type": "ALIPAY_LOGON_ID"}},
+            "INVALID_PARAMETER",
+        ),
+        (
+            {"payee_info": {"identity": NOBODY, "identity_type": "ALIPAY_LOGON_ID", "name": "x"}},
+            "PAYEE_NOT_EXIST",
+        ),
+        ({"trans_amount": "1000000.01"}, "PAYER_BALANCE_NOT_ENOUGH"),
+    ],
+)
+def test_a_transfer_that_cannot_be_made_is_not(server, changes, sub_code):
+    assert server.refused(SEND, TRANSFER | changes) == sub_code
+    assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
+
+
+def test_a_question_names_a_transfer(server):
+    assert server.refused(ASK, {}) == "INVALID_PARAMETER"
+
+
+def royalties(trade_no, *amounts, number="S1"):
+    parts = [{"trans_in": "2088000000000003", "amount": amount} for amount in amounts]
+    return {"trade_no": trade_no, "out_request_no": number, "royalty_parameters": parts}
+
+
+def test_royalties_are_passed_on_once_and_within_the_payment(server, paid):
+    trade_no = paid["trade_no"]
+    node = server.call("order.settle", royalties(trade_no, "1.00", "7.88"))
+    assert (node["trade_no"], node["code"]) == (trade_no, "10000")
+    assert server.call("order.settle", royalties(trade_no, "8.88")) == node
+    again = server.refused("order.settle", royalties(trade_no, "9.00"))
+    assert again == "ACQ.DISCORDANT_REPEAT_REQUEST"
+    more = server.refused("order.settle", royalties(trade_no, "80.01", number="S2"))
+    assert more == "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR"
+
+
+@pytest.mark.parametrize("parts", [None, [], "x", ["x"], [{"amount": "1"}], [{"trans_in": "1"}]])
+def test_royalties_are_a_list_of_who_gets_what(server, paid, parts):
+    content = royalties(paid["trade_no"]) | {"royalty_parameters": parts}
+    assert server.refused("order.settle", content) == "ACQ.INVALID_PARAMETER"
+
+
+def test_of_what_was_not_paid_nothing_is_passed_on(server, created):
+    code = server.refused("order.settle", royalties(created["trade_no"], "1"))
+    assert code == "ACQ.TRADE_STATUS_ERROR"
+
+
+def test_a_share_may_be_a_percentage(server, paid):
+    part = {"trans_in": "2088000000000003", "amount_percentage": "100"}
+    content = royalties(paid["trade_no"]) | {"royalty_parameters": [part]}
+    assert server.call("order.settle", content)["settle_no"]
