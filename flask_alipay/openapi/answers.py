@@ -91,7 +91,7 @@ def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
         node, value = found["error_response" if is_error else name]
         if not isinstance(value, (dict, str)):
             raise ValueError
-    except (ValueError, LookupError, RecursionError):
+    except (ValueError, LookupError, RecursionError, ArithmeticError):
         raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
     sign, cert_sn = _text(found, "sign"), _text(found, "alipay_cert_sn")
     return Envelope(node, is_error, sign, cert_sn, charset, value)
@@ -157,7 +157,10 @@ def as_object(text: str) -> dict[str, Any]:
 
     :raises ValueError: if it is none.
     """
-    node = _DECODER.decode(text)
+    try:
+        node = _DECODER.decode(text)
+    except ArithmeticError:  # a number with an exponent that no Decimal has
+        raise ValueError from None
     if not isinstance(node, dict):
         raise ValueError
     return node

@@ -34,6 +34,7 @@ RUBBISH = {
     "a list": b"[]",
     "an empty object": b"{}",
     "another method's": b'{"alipay_other_response":{"code":"10000"},"sign":"AAAA"}',
+    "a number beyond numbers": b'{"error_response":{"code":1e9999999999999999999}}',
     "null": b'{"alipay_trade_query_response":null}',
     "a number": b'{"error_response":40004}',
     "not closed": b'{"error_response":{"code":"40004"}',

@@ -201,7 +201,10 @@ def test_a_yes_without_alipays_signature_is_not_believed(
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 404, 500, 502])
-@pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"[]", b'{"code"', b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>502</html>", b"[]", b'{"code"', b"\xff", b"null", b'{"a":1e9999999999999999999}'],
+)
 def test_after_what_is_no_answer_nobody_knows(keys: Keys, status: int, body: bytes) -> None:
     for signer in (None, Rsa2Signer(keys.alipay)):
         alipay = Alipay3(keys, answer3(body, signer, status=status))
