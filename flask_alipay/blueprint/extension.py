@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..config import Gateway
     from ..signed_request import SignedRequest
+    from .replaying import Replay
 
 F = TypeVar("F", bound=Callable[[Any], object])
 
@@ -281,6 +282,25 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             merchant=self.config.merchant,
             callbacks=self._callbacks,
         )
+
+    def replay(
+        self,
+        payload: bytes | Mapping[str, str],
+        *,
+        journalled: bool = False,
+        dry_run: bool = False,
+    ) -> Replay:
+        """Hears a notification again, as if Alipay had brought it: verified and settled, once.
+
+        :param payload: a form body as it was captured, or the parameters that the journal holds.
+        :param journalled: whether it is a row of the journal, which holds only what was confirmed.
+        :param dry_run: only says what would happen; nothing is written and no callback called.
+        :returns: what came or would come of it.
+        :raises NotificationRefused: as ``notify`` refuses it.
+        """
+        from .replaying import replay  # an operator's, not a server's
+
+        return replay(self, payload, journalled=journalled, dry_run=dry_run)
 
     def _add_callback(self, event: str, callback: F) -> F:
         self._callbacks[event].append(callback)

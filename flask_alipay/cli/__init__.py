@@ -9,6 +9,10 @@
     an RSA key pair in every form that somebody wants it in
 ``payments``, ``show``
     what the ledger knows, of many payments or all of one
+``query``, ``close``
+    what Alipay is asked about a payment, or told to do with it
+``replay``
+    a notification heard again
 ``rows``
     the ledger's rows, for people and for programs
 ``verify_notify``
@@ -50,7 +54,7 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "verify-notify")
-IN_AN_APP = ("payments", "show")
+IN_AN_APP = ("close", "payments", "query", "replay", "show")
 
 
 class LaterCommand(click.Command):

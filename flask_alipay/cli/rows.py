@@ -17,6 +17,8 @@ from ..china_time import to_china
 from ..models import utc_now
 from ..money import to_yuan
 from ..notification import mask
+from .exits import Refused
+from .table import plain
 from .wording import _
 
 if TYPE_CHECKING:
@@ -93,6 +95,20 @@ def of_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> list[A
     return list(alipay.session.scalars(found.order_by(model.id)))
 
 
+def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
+    """Returns a payment by the shop's number or by Alipay's.
+
+    :raises Refused: if there is none.
+    """
+    Payment = alipay.models.Payment
+    named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
+    found = select(Payment).where(Payment.merchant == alipay.config.merchant, named)
+    payment = alipay.session.scalars(found.order_by(Payment.id)).first()
+    if payment is None:
+        raise Refused(_not_there(alipay, number))
+    return payment
+
+
 def payment_as_json(payment: Any) -> dict[str, Any]:
     """Returns a payment for programs; amounts in fen and as text, buyer data masked."""
     return {
@@ -160,3 +176,19 @@ def china(moment: datetime | None) -> str:
 def iso(moment: datetime | None) -> str | None:
     """Returns a time for programs, in UTC."""
     return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _not_there(alipay: AlipayBlueprint, number: str) -> str:
+    news = of_payment(alipay, alipay.models.Notification, number)
+    if news:
+        told = _(
+            "There is no payment {number}, but Alipay told of one {count} times, last at {at}: "
+            "was it made in another database?"
+        )
+        at = china(news[-1].received_at)
+        return told.format(number=plain(number), count=len(news), at=at)
+    told = _(
+        "There is no payment {number} of merchant {merchant}: look for it with "
+        "'payments' and --text."
+    )
+    return told.format(number=plain(number), merchant=alipay.config.merchant)

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from sqlalchemy import or_, select
 
 from .conversation import json_option
-from .exits import Refused, refusals
+from .exits import refusals
 from .rows import (
     amount,
     china,
+    find_payment,
     masked_buyer,
     news_as_json,
     of_payment,
@@ -83,37 +83,13 @@ def show_command(blueprint: AlipayBlueprint) -> click.Command:
 
 def _read(alipay: AlipayBlueprint, number: str) -> Story:
     models = alipay.models
-    payment = _find(alipay, number)
-    if payment is None:
-        raise Refused(_not_there(alipay, number))
+    payment = find_payment(alipay, number)
     out_trade_no = payment.out_trade_no
     return Story(
         payment,
         of_payment(alipay, models.Refund, out_trade_no),
         of_payment(alipay, models.Notification, out_trade_no),
     )
-
-
-def _find(alipay: AlipayBlueprint, number: str) -> Any | None:
-    Payment = alipay.models.Payment
-    named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
-    found = select(Payment).where(Payment.merchant == alipay.config.merchant, named)
-    return alipay.session.scalars(found.order_by(Payment.id)).first()
-
-
-def _not_there(alipay: AlipayBlueprint, number: str) -> str:
-    news = of_payment(alipay, alipay.models.Notification, number)
-    if news:
-        told = _(
-            "There is no payment {number}, but Alipay told of one {count} times, last at {at}: "
-            "was it made in another database?"
-        )
-        return told.format(number=plain(number), count=len(news), at=china(news[-1].received_at))
-    told = _(
-        "There is no payment {number} of merchant {merchant}: look for it with "
-        "'payments' and --text."
-    )
-    return told.format(number=plain(number), merchant=alipay.config.merchant)
 
 
 def _as_json(story: Story, show_params: bool) -> None:
@@ -134,7 +110,8 @@ def _tell(alipay: AlipayBlueprint, story: Story, show_params: bool) -> None:
         click.echo(f"{name.ljust(wide)}  {value}")
     click.echo()
     columns = [Column(_("when"), least=10), Column(_("what")), Column(_("more"), least=12)]
-    events = sorted(_events(story), key=lambda event: event.at)
+    # Alipay's times are whole seconds: within one, the order is that of a payment's life.
+    events = sorted(_events(story), key=lambda event: event.at.replace(microsecond=0))
     echo_table(columns, [(china(at), what, detail) for at, what, detail in events])
     if show_params:
         for row in story.news:
@@ -178,5 +155,5 @@ def _events(story: Story) -> Iterator[Event]:
         if refund.refunded_at is not None:
             yield Event(refund.refunded_at, _("refunded"), detail)
     for row in story.news:
-        detail = ", ".join(filter(None, (row.outcome, row.detail, f"#{row.id}")))
+        detail = ", ".join(filter(None, (f"#{row.id} {row.outcome}", row.detail)))
         yield Event(row.received_at, f"Alipay: {row.trade_status}", detail)

@@ -114,12 +114,12 @@ def _sign_in_app(
             "running server will refuse this URL: open the shop's own checkout there.",
             err=True,
         )
-    with _on_the_site():
+    with on_the_site():
         return blueprint.gateway_request(order, bank=options["bank"], charset=options["charset"])
 
 
 @contextmanager
-def _on_the_site() -> Iterator[None]:
+def on_the_site() -> Iterator[None]:
     """The app's routes get whole URLs: by ``SERVER_NAME`` or, without, where ``flask run`` is."""
     from flask import current_app
 

@@ -32,9 +32,10 @@ class Run(Protocol):
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may be a merchant."""
+    """Whoever runs the tests may be a merchant, and in any terminal."""
     import os
 
+    monkeypatch.delenv("COLUMNS", raising=False)
     for name in list(os.environ):
         if name.startswith(("FLASK_ALIPAY_", "ALIPAY_")) and name != "FLASK_ALIPAY_TEST_ALL":
             monkeypatch.delenv(name)

@@ -1,0 +1,86 @@
+"""A notification heard again: out of the journal, or as somebody captured it.
+
+It takes the way of one that Alipay brings (proven, ours, settled), except that the legacy gateway
+can no longer confirm it: it owns up to a notification for a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPayment, WrongAccount
+from ..ledger.moves import check_match, follow
+from ..notification import Notification, verify_params
+from ..transitions import events_of
+from .announcing import announce
+from .notify import is_ours, prove
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from .extension import AlipayBlueprint
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What comes of a notification that is heard again, or would come of it."""
+
+    notification: Notification
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: What happens, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    events: tuple[str, ...]
+    #: The app's mapped object.
+    payment: Any
+
+
+def replay(
+    alipay: AlipayBlueprint, payload: bytes | Mapping[str, str], *, journalled: bool, dry_run: bool
+) -> Replay:
+    """See :meth:`AlipayBlueprint.replay`."""
+    config = alipay.config
+    params = prove(config, payload) if isinstance(payload, bytes) else _proven(config, payload)
+    if params.get("notify_type", "").startswith("batch_"):
+        raise BadNotification("it is the result of a batch: those are not heard again")
+    _check_account(config, params, journalled)
+    notification = Notification.from_params(params)
+    if dry_run:
+        return _foreseen(alipay, notification)
+    settlement = alipay.ledger().settle(notification)
+    announce(alipay, settlement)
+    return Replay(notification, settlement.outcome, settlement.events, settlement.payment)
+
+
+def _proven(config: Config, params: Mapping[str, str]) -> dict[str, str]:
+    if not params.get("sign"):
+        raise BadSignature("it holds no signature that could be verified once more")
+    if not verify_params(params, config.signer, config.charset):
+        raise BadSignature("its signature does not verify with the keys that are configured now")
+    return dict(params)
+
+
+def _check_account(config: Config, params: Mapping[str, str], journalled: bool) -> None:
+    """The journal holds nothing but what was confirmed to be ours."""
+    if config.notify_verify and config.signer.sign_type != "MD5" and not journalled:
+        raise NotConfirmed(
+            "Alipay confirms a notification for a minute only, and its key signs for every "
+            "merchant: ask about the payment instead"
+        )
+    if not is_ours(config, params, confirmed=journalled):
+        raise WrongAccount("it is about somebody else's account")
+
+
+def _foreseen(alipay: AlipayBlueprint, notification: Notification) -> Replay:
+    payment = alipay.ledger().find(notification.out_trade_no)
+    if payment is None:
+        raise UnknownPayment(
+            "no such payment in the ledger", out_trade_no=notification.out_trade_no
+        )
+    check_match(payment, notification)
+    cell, values = follow(payment, notification)
+    events = tuple(event for event in events_of(cell) if event != "refunded")
+    if values.get("refunded_fen", payment.refunded_fen) > payment.refunded_fen:
+        events = (*events, "refunded")
+    moved = "settled" if events else "recorded"
+    return Replay(notification, moved if values else cell, events if values else (), payment)

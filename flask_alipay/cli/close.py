@@ -1,0 +1,60 @@
+"""``close``: ends a payment that nobody has paid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .conversation import confirm, json_option, yes_option
+from .exits import Refused, refusals
+from .query import tell_payment
+from .rows import amount, find_payment
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""Close a payment that is not paid, at Alipay and here.
+
+NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). It can no longer be paid then,
+and on_failed is called. If its buyer has just paid, it is settled as a sale instead, and the exit
+status is 1. If no answer comes it is 3.
+
+\b
+Examples:
+  {prefix} close 20260131000000000000000001
+  {prefix} close 20260131000000000000000001 --yes
+""")
+
+
+def close_command(blueprint: AlipayBlueprint) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose payment it is.
+    """
+
+    @click.command(
+        "close",
+        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        short_help=_("Close a payment that is not paid."),
+    )
+    @click.argument("number")
+    @yes_option
+    @json_option
+    def close(number: str, yes: bool, machine: bool) -> None:
+        with refusals(_("It may be closed or not: ask with 'query'.")):
+            payment = find_payment(blueprint, number)
+            if payment.paid:
+                told = _("{number} is paid: it can be refunded, not closed.")
+                raise Refused(told.format(number=payment.out_trade_no))
+            told = _("{number}, {amount}, is going to be closed at Alipay and here.")
+            total = amount(payment.total_fen, payment.currency)
+            confirm(told.format(number=payment.out_trade_no, amount=total), yes)
+            before = payment.trade_status, payment.refunded_fen
+            payment = blueprint.close(payment)
+        tell_payment(payment, before, machine)
+        if payment.paid:
+            raise Refused(_("Its buyer has paid meanwhile: it is settled as a sale."))
+
+    return close

@@ -1,0 +1,129 @@
+"""``replay``: a notification heard again, out of the journal or as somebody captured it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..exceptions import AlipayError
+from .captures import MAX_BYTES, Payload, Unreadable, read_captures
+from .conversation import confirm, json_option, yes_option
+from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .table import echo_json, plain
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""Hear a notification again, as if Alipay had brought it.
+
+FILE holds one as verify-notify takes it: a form body, a raw HTTP request, JSON ...; '-' reads
+standard input. --id takes a row of the journal instead; 'show' tells its number. It is verified
+with the keys that are configured now, and settled once. What would happen is said first, and
+nothing happens before you agree.
+
+\b
+Examples:
+  {prefix} replay --id 17 --dry-run
+  {prefix} replay captured.txt
+""")
+
+
+def replay_command(blueprint: AlipayBlueprint) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose ledger hears it.
+    """
+
+    @click.command(
+        "replay",
+        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        short_help=_("Hear a notification again."),
+    )
+    @click.argument("file", required=False, type=click.Path(allow_dash=True))
+    @click.option("--id", "row", type=int, help=_("The number of a row in the journal."))
+    @click.option("--dry-run", is_flag=True, help=_("Only say what would happen."))
+    @yes_option
+    @json_option
+    @click.pass_context
+    def replay(
+        context: click.Context, /, file: str | None, row: int | None, **options: bool
+    ) -> None:
+        if (file is None) == (row is None):
+            raise click.UsageError(_("Name one: a FILE, or a row of the journal with --id."))
+        refused = False
+        for payload in _payloads(blueprint, file, row):
+            try:
+                _replay(blueprint, payload, row is not None, options)
+            except Refused as error:
+                error.show()
+                refused = True
+        if refused:
+            context.exit(NOT_IN_ORDER)
+
+    return replay
+
+
+def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Iterator[Payload]:
+    if file is not None:
+        try:
+            yield from [capture.payload for capture in read_captures(_content(file))]
+        except (Unreadable, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            told = _("{file} holds no payload: {reason}.")
+            names = {"file": plain(file), "reason": plain(reason).rstrip(".")}
+            raise click.UsageError(told.format(**names)) from None
+        return
+    model = alipay.models.Notification
+    if model is None:
+        raise Refused(_("The app keeps no journal: what Alipay said is not known."))
+    with refusals():
+        entry: Any = alipay.session.get(model, row)
+    if entry is None or entry.merchant != alipay.config.merchant:
+        told = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
+        raise Refused(told.format(row=row))
+    yield dict(entry.payload)
+
+
+def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(MAX_BYTES + 1)
+
+
+def _replay(
+    alipay: AlipayBlueprint, payload: Payload, journalled: bool, options: dict[str, bool]
+) -> None:
+    machine = options["machine"]
+    try:
+        foreseen = alipay.replay(payload, journalled=journalled, dry_run=True)
+        if not machine:
+            _tell(foreseen, _("It would be {outcome}."))
+        if not options["dry_run"]:
+            confirm(_("The notification is going to be heard again."), options["yes"])
+            foreseen = alipay.replay(payload, journalled=journalled)
+            if not machine:
+                _tell(foreseen, _("It is {outcome}."))
+    except AlipayError as error:
+        raise Refused(sentence(error)) from None
+    if machine:
+        echo_json(
+            {
+                "out_trade_no": foreseen.notification.out_trade_no,
+                "trade_status": foreseen.notification.trade_status,
+                "outcome": foreseen.outcome,
+                "events": list(foreseen.events),
+                "dry_run": options["dry_run"],
+            }
+        )
+
+
+def _tell(found: Any, told: str) -> None:
+    news = found.notification
+    outcome = ", ".join((found.outcome, *found.events))
+    click.echo(f"{news.out_trade_no}: {news.trade_status}. {told.format(outcome=outcome)}")

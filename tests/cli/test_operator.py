@@ -1,0 +1,259 @@
+"""An operator asks, closes and replays: the ledger is in line, and nothing happens twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from flask_alipay.exceptions import OutcomeUnknown
+
+from .shop import Shop, make_shop
+
+NUMBER = "20260131000000000000000001"
+TEA = {"subject": "Tea", "total_amount": "88.88", "out_trade_no": NUMBER}
+
+
+class Tea(Shop):
+    """The shop, what it did, and a buyer."""
+
+    done: list[str]
+    broken: bool = False
+
+    def order(self) -> str:
+        with self.app.test_request_context():
+            payment = self.alipay.create_payment(**TEA)
+            self.db.session.commit()
+            return self.alipay.pay_url(payment)
+
+    def buy(self, act: str | None = "pay") -> None:
+        buyer = self.app.test_client()
+        cashier = buyer.get(self.order(), follow_redirects=True).request.path
+        if act:
+            buyer.post(f"{cashier}/{act}")
+
+    def stands(self) -> tuple[str, bool, int]:
+        with self.app.app_context():
+            payment = self.db.session.query(self.Payment).filter_by(out_trade_no=NUMBER).one()
+            rows = self.db.session.query(self.Notification).count()
+            return payment.trade_status, payment.paid, rows
+
+
+@pytest.fixture
+def make_tea() -> Callable[..., Tea]:
+    def make(**config: object) -> Tea:
+        made = make_shop(ALIPAY_SIMULATOR=True, **config)
+        tea = Tea(**vars(made))
+        tea.done = []
+
+        @tea.alipay.on_paid
+        def ship(payment: object) -> None:
+            if tea.broken:
+                raise RuntimeError("the printer is on fire")
+            tea.done.append("ship")
+
+        @tea.alipay.on_failed
+        def release(payment: object) -> None:
+            tea.done.append("release")
+
+        return tea
+
+    return make
+
+
+@pytest.fixture
+def tea(make_tea: Callable[..., Tea]) -> Tea:
+    """Alipay's notifications do not arrive."""
+    return make_tea(ALIPAY_NOTIFY_URL="http://127.0.0.1:9/lost")
+
+
+def test_a_payment_whose_notification_was_lost_is_found_by_asking(tea: Tea) -> None:
+    tea.buy()
+    assert tea.stands() == ("WAIT_BUYER_PAY", False, 0)
+    result = tea.run("query", NUMBER)
+    assert result.exit_code == 0
+    assert "was WAIT_BUYER_PAY here and is TRADE_SUCCESS" in result.stdout
+    assert tea.done == ["ship"]
+    assert tea.stands()[:2] == ("TRADE_SUCCESS", True)
+
+
+def test_asking_again_changes_nothing(tea: Tea) -> None:
+    tea.buy()
+    tea.run("query", NUMBER)
+    before = tea.stands()
+    assert "as the ledger had it" in tea.run("query", NUMBER).stdout
+    told = json.loads(tea.run("query", NUMBER, "--json").stdout)
+    assert told["paid"] is True
+    assert (tea.done, tea.stands()) == (["ship"], before)
+
+
+def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) -> None:
+    tea.buy()
+    before = tea.stands()
+
+    def silent(payment: object) -> None:
+        raise OutcomeUnknown("no answer came")
+
+    monkeypatch.setattr(tea.alipay, "query", silent)
+    result = tea.run("query", NUMBER)
+    assert result.exit_code == 3
+    assert "ask again later" in result.stderr
+    assert (tea.done, tea.stands()) == ([], before)
+
+
+def test_a_payment_that_nobody_paid_is_closed(tea: Tea) -> None:
+    tea.buy(None)
+    result = tea.run("close", NUMBER, stdin="y\n")
+    assert result.exit_code == 0
+    assert "88.88 CNY, is going to be closed" in result.stderr
+    assert tea.done == ["release"]
+    assert tea.stands()[:2] == ("TRADE_CLOSED", False)
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_nothing_is_closed_unless_it_is_meant(answer: str, tea: Tea) -> None:
+    tea.buy(None)
+    before = tea.stands()
+    assert tea.run("close", NUMBER, stdin=answer).exit_code == 1
+    assert (tea.done, tea.stands()) == ([], before)
+
+
+def test_what_is_paid_meanwhile_is_not_closed_but_sold(tea: Tea) -> None:
+    tea.buy()
+    result = tea.run("close", NUMBER, "--yes")
+    assert result.exit_code == 1
+    assert "settled as a sale" in result.stderr
+    assert tea.done == ["ship"]
+    assert tea.stands()[:2] == ("TRADE_SUCCESS", True)
+
+
+def test_what_is_known_to_be_paid_is_not_even_asked_to_close(tea: Tea) -> None:
+    tea.buy()
+    tea.run("query", NUMBER)
+    before = tea.stands()
+    result = tea.run("close", NUMBER, "--yes")
+    assert result.exit_code == 1
+    assert "refunded, not closed" in result.stderr
+    assert (tea.done, tea.stands()) == (["ship"], before)
+
+
+@pytest.fixture
+def burnt(make_tea: Callable[..., Tea]) -> Tea:
+    """The shop could not do its part when Alipay came."""
+    tea = make_tea()
+    tea.broken = True
+    tea.buy()
+    tea.broken = False
+    return tea
+
+
+def row_of(tea: Tea) -> str:
+    (row,) = json.loads(tea.run("show", NUMBER, "--json").stdout)["notifications"]
+    assert row["outcome"] == "callback_failed"
+    return str(row["id"])
+
+
+def test_a_failed_callback_is_replayed_from_the_journal(burnt: Tea) -> None:
+    row = row_of(burnt)
+    result = burnt.run("replay", "--id", row, "--yes")
+    assert result.exit_code == 0
+    assert "It would be settled, paid." in result.stdout
+    assert "It is settled, paid." in result.stdout
+    assert burnt.done == ["ship"]
+    assert burnt.stands()[:2] == ("TRADE_SUCCESS", True)
+
+
+def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
+    row = row_of(burnt)
+    burnt.run("replay", "--id", row, "--yes")
+    assert "It is duplicate." in burnt.run("replay", "--id", row, "--yes").stdout
+    assert burnt.done == ["ship"]
+
+
+@pytest.mark.parametrize(("args", "stdin"), [(["--dry-run"], None), ([], "n\n")])
+def test_a_dry_run_says_it_and_does_nothing(args: list[str], stdin: str | None, burnt: Tea) -> None:
+    row, before = row_of(burnt), burnt.stands()
+    result = burnt.run("replay", "--id", row, *args, stdin=stdin)
+    assert "It would be settled, paid." in result.stdout
+    assert (burnt.done, burnt.stands()) == ([], before)
+
+
+def test_a_callback_that_fails_again_is_told(burnt: Tea) -> None:
+    row, burnt.broken = row_of(burnt), True
+    result = burnt.run("replay", "--id", row, "--yes")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert burnt.done == []
+    assert burnt.stands()[:2] == ("WAIT_BUYER_PAY", False)
+
+
+def captured(tea: Tea, **changed: str) -> bytes:
+    """The payload as Alipay sent it."""
+    with tea.app.app_context():
+        payload = tea.db.session.query(tea.Notification).first().payload
+    return urlencode({**payload, **changed}).encode()
+
+
+def test_a_captured_notification_is_replayed(burnt: Tea, tmp_path: Path) -> None:
+    (tmp_path / "captured.txt").write_bytes(captured(burnt))
+    result = burnt.run("replay", str(tmp_path / "captured.txt"), "--yes", "--json")
+    assert json.loads(result.stdout) == {
+        "out_trade_no": NUMBER,
+        "trade_status": "TRADE_SUCCESS",
+        "outcome": "settled",
+        "events": ["paid"],
+        "dry_run": False,
+    }
+    assert burnt.done == ["ship"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"total_amount": "0.01"}, "signature"),
+        ({"sign": ""}, "not signed"),
+        ({"app_id": "2021000000000009"}, "signature"),
+    ],
+)
+def test_a_forgery_is_not_replayed(
+    changed: dict[str, str], why: str, burnt: Tea, tmp_path: Path
+) -> None:
+    before = burnt.stands()
+    (tmp_path / "captured.txt").write_bytes(captured(burnt, **changed))
+    result = burnt.run("replay", str(tmp_path / "captured.txt"), "--yes")
+    assert result.exit_code == 1
+    assert why in result.stderr
+    assert (burnt.done, burnt.stands()) == ([], before)
+
+
+def test_news_of_a_payment_that_is_not_there_is_not_replayed(burnt: Tea, tmp_path: Path) -> None:
+    (tmp_path / "captured.txt").write_bytes(captured(burnt))
+    with burnt.app.app_context():
+        burnt.db.session.query(burnt.Payment).delete()
+        burnt.db.session.commit()
+    result = burnt.run("replay", str(tmp_path / "captured.txt"), "--yes")
+    assert result.exit_code == 1
+    assert "No such payment in the ledger." in result.stderr
+    assert burnt.done == []
+
+
+@pytest.mark.parametrize(
+    ("args", "status"),
+    [([], 2), (["x.txt", "--id", "1"], 2), (["gone.txt"], 2), (["--id", "999"], 1)],
+)
+def test_what_cannot_be_replayed_is_refused(args: list[str], status: int, burnt: Tea) -> None:
+    before = burnt.stands()
+    result = burnt.run("replay", *args, "--yes")
+    assert result.exit_code == status
+    assert result.stderr
+    assert (burnt.done, burnt.stands()) == ([], before)
+
+
+@pytest.mark.parametrize("command", ["query", "close"])
+def test_a_number_that_is_not_there_is_refused(command: str, tea: Tea) -> None:
+    result = tea.run(command, "nope", *(["--yes"] if command == "close" else []))
+    assert result.exit_code == 1
+    assert "There is no payment nope" in result.stderr
