@@ -5,6 +5,8 @@ In both charsets, encrypted, with certificates, and on the day after Alipay exch
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -131,6 +133,45 @@ def test_a_refund_happens_once(gateway: OpenApiGateway) -> None:
     assert not never.refunded
 
 
+def settle(gateway: OpenApiGateway, amount: str = "1.00") -> Any:
+    return gateway.trade_order_settle(
+        out_request_no="S1",
+        trade_no=gateway.trade_query(out_trade_no="A1").trade_no,
+        royalty_parameters=[{"trans_in": "2088000000000003", "amount": amount}],
+    )
+
+
+def transfer(gateway: OpenApiGateway, identity: str = BUYER, amount: str = "8.88") -> Any:
+    kind = "ALIPAY_USER_ID" if identity.isdigit() else "ALIPAY_LOGON_ID"
+    payee = {"identity": identity, "identity_type": kind, "name": "黄龙"}
+    return gateway.fund_trans_uni_transfer(
+        out_biz_no="T1", trans_amount=amount, payee_info=payee, order_title="货款"
+    )
+
+
+def test_a_part_of_a_payment_goes_on(gateway: OpenApiGateway) -> None:
+    trade_no = pay(gateway).trade_no
+    assert settle(gateway).trade_no == trade_no
+    assert settle(gateway).settle_no == settle(gateway).settle_no
+
+
+def test_a_transfer_happens_once(gateway: OpenApiGateway) -> None:
+    first, again = transfer(gateway), transfer(gateway)
+    assert (first.status, first.order_id) == ("SUCCESS", again.order_id)
+    for asked in ({"out_biz_no": "T1"}, {"order_id": first.order_id}):
+        said = gateway.fund_trans_common_query(**asked)
+        assert (said.status, said.trans_fen) == ("SUCCESS", 888)
+        assert said.transferred_at == first.transferred_at
+
+
+def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
+    day = pay(gateway).paid_at
+    file = io.BytesIO()
+    place = gateway.data_dataservice_bill_downloadurl_query(bill_type="trade", bill_date=day)
+    assert gateway.download_bill(place.bill_download_url, file) == len(file.getvalue())
+    assert zipfile.is_zipfile(file)
+
+
 @pytest.mark.parametrize(
     ("ask", "sub_code"),
     [
@@ -146,6 +187,19 @@ def test_a_refund_happens_once(gateway: OpenApiGateway) -> None:
             "ACQ.TRADE_NOT_EXIST",
         ),
         (lambda g: [pay(g), g.trade_close(out_trade_no="A1")], None),
+        (lambda g: [create(g), settle(g)], "ACQ.TRADE_STATUS_ERROR"),
+        (lambda g: [pay(g), settle(g, "88.89")], "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR"),
+        (lambda g: [pay(g), settle(g), settle(g, "2.00")], "ACQ.DISCORDANT_REPEAT_REQUEST"),
+        (lambda g: transfer(g, "nobody@simulator.invalid"), "PAYEE_NOT_EXIST"),
+        (lambda g: transfer(g, amount="1000000.01"), "PAYER_BALANCE_NOT_ENOUGH"),
+        (lambda g: [transfer(g), transfer(g, amount="1.00")], "PAYMENT_INFO_INCONSISTENCY"),
+        (lambda g: g.fund_trans_common_query(out_biz_no="T2"), "ORDER_NOT_EXIST"),
+        (
+            lambda g: g.data_dataservice_bill_downloadurl_query(
+                bill_type="signcustomer", bill_date="2026-01"
+            ),
+            "TYPE_NOT_SUPPORTED",
+        ),
     ],
 )
 def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
