@@ -5,7 +5,7 @@ Both protocols speak in these, so that neither knows of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeAlias
@@ -47,6 +47,17 @@ class JsonText:
 
 
 @dataclass(frozen=True)
+class RestJson:
+    """A document of the open platform's newer dress, for the merchant's server."""
+
+    status: int
+    body: bytes = field(repr=False)
+    #: The signature and what belongs to it; nothing where nobody signed.
+    headers: Mapping[str, str]
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class XmlText:
     """An XML document that declares its encoding, for the merchant's server."""
 
@@ -68,7 +79,7 @@ class ErrorPage:
     shop_url: str = ""
 
 
-Answer: TypeAlias = ToCashier | ToBatch | PlainText | JsonText | XmlText | ErrorPage
+Answer: TypeAlias = ToCashier | ToBatch | PlainText | JsonText | RestJson | XmlText | ErrorPage
 
 
 class Refusal(AlipayError):

@@ -207,3 +207,10 @@ def class_of(sub_code: str) -> str:
     if sub_code.startswith("isv.missing-") and not sub_code.endswith("-cert-sn"):
         return "40001"
     return "40002" if sub_code.startswith("isv.") else "40004"
+
+
+def invalid_parameter(method: str) -> str:
+    """Returns the code of a bad parameter, in the spelling of the method's family."""
+    if method.startswith("alipay.data."):
+        return "INVAILID_ARGUMENTS"
+    return "INVALID_PARAMETER" if method.startswith("alipay.fund.") else "ACQ.INVALID_PARAMETER"

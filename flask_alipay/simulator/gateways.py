@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from .answers import Answer
+from .openapi import RestRequest
 from .responses import page, plain, respond, unkept
 from .wire import MOST_BYTES, RawForm, Unreadable
 
@@ -32,6 +34,7 @@ def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
     blueprint.add_url_rule(
         "/mobile/<any(pay, cancel):wish>", "mobile", views.mobile, methods=["POST"]
     )
+    blueprint.add_url_rule("/v3/<path:path>", "rest", views.rest, methods=["GET", "POST"])
     blueprint.add_url_rule("/bill/<token>", "bill", views.bill)
 
 
@@ -48,6 +51,17 @@ class _Gateways:
         """Takes a request to the older gateway for phones."""
         return _answered(self._simulator.answer_wap)
 
+    def rest(self, path: str) -> BaseResponse:
+        """Takes a request of the merchant's server to the open platform's newer dress."""
+        body = request.stream.read(MOST_BYTES + 1)
+        if len(body) > MOST_BYTES or len(request.query_string) > MOST_BYTES:
+            return plain("The request is too large.", 413)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        query = request.query_string.decode("latin-1")
+        asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
+        root = request.base_url.partition("/v3/")[0]
+        return respond(self._simulator.answer_rest(asked, root))
+
     def bill(self, token: str) -> BaseResponse:
         """Hands out a bill, for half a minute."""
         bill = self._simulator.bill(token)
@@ -59,6 +73,15 @@ class _Gateways:
         """Takes an app's order string, as it is, and does what its buyer wants."""
         order_string = request.stream.read(MOST_BYTES)
         return respond(self._simulator.pay_in_app(order_string, cancel=wish == "cancel"))
+
+
+def _signed_uris() -> tuple[str, ...]:
+    """The request's path and query as they were sent, and without what leads to the simulator."""
+    sent = str(request.environ.get("RAW_URI") or request.full_path.rstrip("?"))
+    if "://" in sent.partition("?")[0]:  # a request may name its host there, too
+        parts = urlsplit(sent)
+        sent = parts._replace(scheme="", netloc="").geturl()
+    return sent, f"/v3/{sent.partition('/v3/')[2]}"
 
 
 def _answered(answer: Callable[[RawForm], Answer]) -> BaseResponse:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from .answers import Answer, ErrorPage, JsonText, PlainText, ToBatch, ToCashier, XmlText
+from .answers import Answer, ErrorPage, JsonText, PlainText, RestJson, ToBatch, ToCashier, XmlText
 from .wording import LANGUAGES, wording
 
 
@@ -28,6 +28,11 @@ def respond(answer: Answer) -> BaseResponse:
         body = answer.text.encode(answer.charset)
         content_type = f"{answer.media_type};charset={answer.charset}"
         return unkept(Response(body, content_type=content_type))
+    if isinstance(answer, RestJson):
+        content_type = f"{answer.media_type};charset=utf-8"
+        return unkept(
+            Response(answer.body, answer.status, answer.headers, content_type=content_type)
+        )
     return _error_page(answer)
 
 

@@ -19,7 +19,7 @@ from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .mapi import Mapi, WapRest
 from .merchant import Merchant, the_merchant
 from .notify_ids import NotifyIds
-from .openapi import OpenApi
+from .openapi import OpenApi, RestRequest
 from .trades import Event, Step, Trade, TradeStore
 from .wire import RawForm, with_query
 
@@ -169,6 +169,14 @@ class Simulator:
         if form.word("service") is not None:
             return self._told(self._mapi.answer(form, now))
         return self._told(self._openapi.answer(form, now, (self._base_url or root).rstrip("/")))
+
+    def answer_rest(self, request: RestRequest, root: str) -> Answer:
+        """Answers a request to the open platform in its newer dress (v3).
+
+        :param root: as of :meth:`answer`.
+        """
+        root = (self._base_url or root).rstrip("/")
+        return self._told(self._openapi.answer_rest(request, self.clock.now(), root))
 
     def bill(self, token: str) -> bytes | None:
         """Returns the bill at an address that the open platform gave out.

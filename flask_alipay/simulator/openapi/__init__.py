@@ -11,10 +11,11 @@
     the methods
 ``news``
     notifications and returns
-``gateway``
-    the door
+``rest``, ``gateway``
+    the doors
 """
 
 from __future__ import annotations
 
 from .gateway import OpenApi as OpenApi
+from .rest import RestRequest as RestRequest

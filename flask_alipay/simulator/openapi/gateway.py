@@ -28,6 +28,7 @@ from .news import News
 from .orders import PAGES
 from .payments import Payments
 from .refunds import Refunds
+from .rest import Rest, RestRequest
 from .seal import Seal, answered, written
 from .settlements import Settlements
 from .trades import Trades
@@ -63,6 +64,7 @@ class OpenApi:
         self.methods: Mapping[str, Run] = {
             name: run for room in rooms for name, run in room.methods.items()
         }
+        self._rest = Rest(desk, self.methods)
 
     def answer(self, form: RawForm, now: datetime, root: str = "") -> Reply:
         """Answers a request to the gateway; never raises for what is in it.
@@ -78,6 +80,13 @@ class OpenApi:
         except Refusal as refusal:
             answer = self._refused(method, refusal, call)
         return Reply(answer, trades=() if call is None else tuple(call.news))
+
+    def answer_rest(self, request: RestRequest, now: datetime, root: str) -> Reply:
+        """Answers a request in the newer dress; never raises for what is in it.
+
+        :param root: where the simulator is, without a slash at the end.
+        """
+        return self._rest.answer(request, now, root)
 
     def bill(self, token: str, now: datetime) -> bytes | None:
         """Returns the bill of an address that was given out, ``None`` if there is none any more."""
@@ -132,7 +141,7 @@ class OpenApi:
             read = Call(**{**vars(call), "content": content})
             return self.methods[call.method](read)
         except InvalidParameter as error:
-            raise Refusal(_invalid(call.method), str(error)) from None
+            raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
 
     def _content(self, call: Call) -> str:
         text = call.params.get("biz_content", "{}" if call.method == DOWNLOAD else "")
@@ -176,13 +185,6 @@ class OpenApi:
             return answered(text, "utf-8")
         signed = self._desk.seal.signed(_node(method), error, call.params, call.charset)
         return answered(signed, call.charset)
-
-
-def _invalid(method: str) -> str:
-    """The code of a bad parameter, in the spelling of the method's family."""
-    if method.startswith("alipay.data."):
-        return "INVAILID_ARGUMENTS"
-    return "INVALID_PARAMETER" if method.startswith("alipay.fund.") else "ACQ.INVALID_PARAMETER"
 
 
 def _node(method: str) -> str:

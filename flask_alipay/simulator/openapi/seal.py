@@ -41,6 +41,14 @@ class Seal:
             return False
         return self._signers[params["sign_type"]].verify(content, params["sign"])
 
+    def verifies_text(self, content: bytes, sign: str) -> bool:
+        """Tells whether the merchant signed exactly these bytes, with ``RSA2``."""
+        return self._signers["RSA2"].verify(content, sign)
+
+    def sign_text(self, content: str) -> str:
+        """Signs exactly this text, with ``RSA2``."""
+        return self._signers["RSA2"].sign(content.encode("utf-8"))
+
     def form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
         """Returns signed fields as a form or query in a charset."""
         told = {name: value for name, value in fields.items() if value}

@@ -1,0 +1,177 @@
+"""The newer dress of the open platform (v3): a path for each method, the signature in a header.
+
+The methods are those of the older one. Source: Alipay's v3 documentation and SDKs.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from ...exceptions import InvalidParameter
+from .. import codes
+from ..answers import Refusal, Reply, RestJson, ToCashier
+from .call import Call, Desk, Done, Run
+from .content import read_content
+from .orders import PAGES
+from .seal import written
+
+_SCHEME = re.compile(r"ALIPAY-SHA256withRSA +(?P<said>.+),sign=(?P<sign>[^,\s]+)", re.ASCII)
+_BILL: Final = "alipay.data.dataservice.bill.downloadurl.query"
+#: What is asked by GET; of the older SDKs some post the last two.
+GET: Final = (_BILL, "alipay.fund.trans.common.query", "alipay.open.app.alipaycert.download")
+_SKEW_MS = 10 * 60 * 1000
+_CONFIRMING = "10003"
+
+
+@dataclass(frozen=True)
+class RestRequest:
+    """A request as it came over the wire."""
+
+    http_method: str
+    #: What stands behind ``/v3/``.
+    path: str
+    query: str
+    #: The path with the query as it may have been signed: with, or without where the simulator is.
+    uris: tuple[str, ...]
+    body: bytes = field(repr=False)
+    #: By names in lower case.
+    headers: Mapping[str, str] = field(repr=False)
+
+
+class Rest:
+    """Alipay's open platform, version 3.
+
+    :param desk: what it works with.
+    :param methods: the methods of the open platform by name.
+    """
+
+    def __init__(self, desk: Desk, methods: Mapping[str, Run]) -> None:
+        self._desk = desk
+        self._methods = {name: run for name, run in methods.items() if name not in PAGES}
+
+    def answer(self, request: RestRequest, now: datetime, root: str) -> Reply:
+        """Answers a request; never raises for what is in it. What is refused at the door is not
+        signed.
+
+        :param root: where the simulator is, without a slash at the end.
+        """
+        method = request.path.replace("/", ".")
+        news: list[Any] = []
+        certified = False
+        try:
+            certified = self._admit(request, method, now)
+            content = self._content(request)
+            urls = {name: str(content.get(name) or "") for name in ("notify_url", "return_url")}
+            call = Call(method, content, urls, "utf-8", "RSA2", now, root, news)
+            answer = self._done(request, self._run(call), now, certified)
+        except Refusal as refusal:
+            answer = self._refused(request, refusal, now, certified)
+        return Reply(answer, trades=tuple(news))
+
+    def _admit(self, request: RestRequest, method: str, now: datetime) -> bool:
+        """Checks who asks; returns whether in certificate mode."""
+        posted = request.http_method == "POST" and method != _BILL
+        asked = request.http_method == "GET" and method in GET
+        if method not in self._methods or not (posted or asked):
+            raise Refusal("isv.invalid-method")
+        found = _SCHEME.fullmatch(request.headers.get("authorization", ""))
+        if found is None:  # so it is said by Alipay
+            raise Refusal("isv.missing-timestamp", "there is no Authorization of the known kind")
+        said = dict(pair.partition("=")[::2] for pair in found["said"].split(","))
+        if not said.get("app_id"):
+            raise Refusal("isv.missing-app-id")
+        if said["app_id"] != self._desk.merchant.app_id:
+            raise Refusal("isv.invalid-app-id")
+        root_cert_sn = request.headers.get("alipay-root-cert-sn", "")
+        self._desk.seal.check_certificates(said.get("app_cert_sn", ""), root_cert_sn)
+        _check_time(said.get("timestamp", ""), now)
+        if not said.get("nonce"):
+            raise Refusal("isv.invalid-parameter", "nonce is missing")
+        self._verify(request, found["said"], found["sign"])
+        return bool(said.get("app_cert_sn"))
+
+    def _verify(self, request: RestRequest, said: str, sign: str) -> None:
+        token = request.headers.get("alipay-app-auth-token", "")
+        for uri in request.uris:
+            head = f"{said}\n{request.http_method}\n{uri}\n".encode("utf-8", "replace")
+            tail = f"\n{token}\n" if token else "\n"
+            content = head + request.body + tail.encode("utf-8", "replace")
+            if self._desk.seal.verifies_text(content, sign):
+                return
+        raise Refusal("isv.invalid-signature", "signed with another key, or altered on the way")
+
+    def _content(self, request: RestRequest) -> dict[str, Any]:
+        if request.http_method == "GET":
+            return dict(parse_qsl(request.query, errors="replace"))
+        body: bytes | None = request.body
+        if request.headers.get("alipay-encrypt-type"):
+            body = self._desk.seal.cipher.decrypt(request.body.decode("latin-1").strip())
+        if body is None:
+            raise Refusal("isv.decryption-error-unknown")
+        try:
+            return read_content(body.decode("utf-8"))
+        except (UnicodeDecodeError, InvalidParameter):
+            raise Refusal("isv.invalid-parameter", "the body must be a JSON object") from None
+
+    def _run(self, call: Call) -> Done:
+        try:
+            done = self._methods[call.method](call)
+        except InvalidParameter as error:
+            raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
+        if isinstance(done, ToCashier):  # a page has no path here
+            raise Refusal("isv.invalid-method")
+        return done
+
+    def _done(self, request: RestRequest, done: Done, now: datetime, certified: bool) -> RestJson:
+        status = 202 if done.code == _CONFIRMING else 200
+        return self._signed(request, status, done.fields, now, certified)
+
+    def _refused(
+        self, request: RestRequest, refusal: Refusal, now: datetime, certified: bool
+    ) -> RestJson:
+        meaning = codes.OPENAPI[refusal.code][1]
+        message = f"{meaning}: {refusal.detail}" if refusal.detail else meaning
+        node = {"code": refusal.code.removeprefix("isv."), "message": message}
+        if refusal.code.startswith("isv."):
+            status = 404 if refusal.code == "isv.invalid-method" else 400
+            return RestJson(status, written(node, "utf-8").encode("utf-8"), {})
+        status = 500 if refusal.code.endswith("SYSTEM_ERROR") else 400
+        return self._signed(request, status, node, now, certified)
+
+    def _signed(
+        self,
+        request: RestRequest,
+        status: int,
+        node: Mapping[str, object],
+        now: datetime,
+        certified: bool,
+    ) -> RestJson:
+        body, encrypted = written(node, "utf-8"), bool(request.headers.get("alipay-encrypt-type"))
+        if encrypted:
+            body = self._desk.seal.cipher.encrypt(body.encode("utf-8"))
+        time, nonce = str(int(now.timestamp() * 1000)), secrets.token_hex(16)
+        headers = {
+            "alipay-timestamp": time,
+            "alipay-nonce": nonce,
+            "alipay-signature": self._desk.seal.sign_text(f"{time}\n{nonce}\n{body}\n"),
+            "alipay-trace-id": secrets.token_hex(16),
+        }
+        if certified:
+            headers["alipay-sn"] = self._desk.merchant.certificates.alipay_cert_sn
+        media_type = "text/plain" if encrypted else "application/json"
+        return RestJson(status, body.encode("utf-8"), headers, media_type)
+
+
+def _check_time(text: str, now: datetime) -> None:
+    if not text:
+        raise Refusal("isv.missing-timestamp")
+    if re.fullmatch(r"[0-9]{1,15}", text, re.ASCII) is None:
+        raise Refusal("isv.invalid-timestamp", "timestamp must be milliseconds since 1970")
+    if abs(int(text) - int(now.timestamp() * 1000)) > _SKEW_MS:
+        raise Refusal("isv.invalid-timestamp", "timestamp is more than ten minutes off")
