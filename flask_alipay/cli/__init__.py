@@ -15,6 +15,8 @@
     a notification heard again
 ``rows``
     the ledger's rows, for people and for programs
+``simulate``
+    an offline Alipay by itself
 ``verify_notify``
     whether a captured payload verifies and, if not, why
 ``captures``
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
 #: The commands that need no app, and those that do.
-ANYWHERE = ("doctor", "keygen", "sign-url", "verify-notify")
+ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
 IN_AN_APP = ("close", "payments", "query", "replay", "show")
 
 

@@ -20,6 +20,8 @@ The rooms, in the order in which they build on each other:
     all of it together
 ``responses``, ``gateways``, ``control``, ``pages``
     all of it on the web
+``server``
+    all of it by itself
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _kept(file: Path) -> Merchant:
         )
     except (OSError, ValueError, KeyError, TypeError, AlipayError):
         raise ConfigurationError(
-            f"{file.name} in the instance folder holds no keys of the simulator: delete it",
+            f"the file {file.name} holds no keys of the simulator: delete it",
             "SIMULATOR",
         ) from None
 

@@ -1,0 +1,222 @@
+"""``simulate``: an offline Alipay by itself, for an app in any language."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from .exits import Refused, refusals
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+    from ..simulator.merchant import Merchant
+
+Schedule: TypeAlias = tuple[timedelta, ...]
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# The most of what a timetable may say; Alipay's own ends after a day.
+_MOST_WAITS = 50
+_LONGEST_WAIT = timedelta(days=366)
+
+
+def _speed(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # is in every range
+        raise click.BadParameter(_("must be a number."))
+    return value
+
+
+def _waits(context: click.Context, parameter: click.Parameter, value: str) -> Schedule:
+    """Reads waits between sendings: ``4m,10m,1h``; nothing sends once and never again."""
+    texts = [text.strip() for text in value.split(",")] if value else []
+    found = [re.fullmatch(r"([0-9]{1,8})([smhd])", text, re.ASCII) for text in texts]
+    if len(found) > _MOST_WAITS or not all(found):
+        raise click.BadParameter(_("must be like 4m,10m,1h, with s, m, h or d."))
+    waits = tuple(timedelta(**{_UNITS[one[2]]: int(one[1])}) for one in found if one)
+    if any(wait > _LONGEST_WAIT for wait in waits):
+        raise click.BadParameter(_("no wait may be longer than 366 days."))
+    return waits
+
+
+_HELP = N_("""Be an offline Alipay for an app in any language.
+
+Serves a gateway that speaks both of Alipay's protocols, cashier pages, signed notifications, and a
+control in JSON, until it is interrupted. No money moves: never use it in production.
+
+\b
+Examples:
+  {prefix} simulate
+  {prefix} simulate --port 0 --keys keys --speed 60
+""")
+
+
+def simulate_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Returns the command.
+
+    :param blueprint: whose command it is; it simulates the same with every one and with none.
+    """
+    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+
+    def simulate(
+        host: str, port: int, folder: Path, speed: float, retry_schedule: Schedule
+    ) -> None:
+        with refusals():
+            _simulate(host, port, folder, speed, retry_schedule)
+
+    return click.Command(
+        "simulate",
+        callback=simulate,
+        params=_options(),
+        help=_(_HELP).format(prefix=prefix),
+        short_help=_("Be an offline Alipay for an app in any language."),
+    )
+
+
+def _options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--host"], default="127.0.0.1", show_default=True, help=_("Address to listen on.")
+        ),
+        click.Option(
+            ["--port"],
+            type=click.IntRange(0, 65535),
+            default=8090,
+            show_default=True,
+            help=_("Port to listen on; 0 takes one that is free."),
+        ),
+        click.Option(
+            ["--keys", "folder"],
+            type=click.Path(file_okay=False, path_type=Path),
+            default="alipay-simulator",
+            show_default=True,
+            help=_("Folder that gets the merchant's keys; those in it are used again."),
+        ),
+        click.Option(
+            ["--speed"],
+            type=click.FloatRange(0.001, 1_000_000),
+            callback=_speed,
+            default=1.0,
+            show_default=True,
+            help=_("How fast time passes: with 60, an hour takes a minute."),
+        ),
+        click.Option(
+            ["--retry-schedule"],
+            callback=_waits,
+            default="4m,10m,10m,1h,2h,6h,15h",
+            show_default=True,
+            help=_("The waits before a notification is sent again."),
+        ),
+    ]
+
+
+def _simulate(host: str, port: int, folder: Path, speed: float, schedule: Schedule) -> None:
+    from ..simulator import Simulator
+    from ..simulator.clock import SystemClock
+    from ..simulator.merchant import Merchant
+    from ..simulator.merchant_files import read_merchant
+    from ..simulator.server import Listening
+
+    merchant = read_merchant(folder) or Merchant.new()
+    listening = Listening(host, port)
+    with closing(listening):
+        _write(folder, merchant, f"{listening.base_url}/gateway.do")
+        _log_to_stderr()
+        simulator = Simulator(
+            merchant=merchant,
+            base_url=listening.base_url,
+            clock=SystemClock(speed),
+            schedule=schedule,
+        )
+        server = listening.server(simulator)
+    click.echo(_instructions(listening.base_url, folder.resolve(), merchant))
+    if not _is_loopback(host):
+        click.echo(_("Everybody who reaches this machine can use it."), err=True)
+    with _terminated_like_interrupted():
+        server.serve_forever()
+    click.echo(_("The simulator has stopped."))
+
+
+def _write(folder: Path, merchant: Merchant, gateway_url: str) -> None:
+    from ..simulator.merchant_files import write_merchant
+
+    try:
+        write_merchant(folder, merchant, gateway_url=gateway_url, mapi_gateway_url=gateway_url)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Refused(_("Cannot write the keys: {reason}.").format(reason=reason)) from None
+
+
+def _instructions(base_url: str, folder: Path, merchant: Merchant) -> str:
+    """What to configure; secrets stay in their files."""
+    return f"""\
+This is a simulator of Alipay: no money moves, never use it in production.
+It listens on {base_url}/ until it is interrupted (Ctrl+C).
+
+Open platform (RSA2)
+  gateway              {base_url}/gateway.do
+  app_id               {merchant.app_id}
+  app's private key    {folder / "app_private_key.pem"} (PKCS#8)
+                       {folder / "app_private_key_pkcs1.pem"} (PKCS#1)
+  Alipay's public key  {folder / "alipay_public_key.pem"}
+  or certificates      {folder / "app_cert.crt"}
+                       {folder / "alipay_cert.crt"}
+                       {folder / "alipay_root_cert.crt"}
+  AES key, if wanted   "aes_key" in {folder / "merchant.json"}
+  seller_id            {merchant.partner}
+
+Legacy gateway (MD5; RSA with the same keys)
+  gateway              {base_url}/gateway.do
+  partner, seller_id   {merchant.partner}
+  seller_email         {merchant.seller_email}
+  key                  "key" in {folder / "merchant.json"}
+
+A Flask app with AlipayBlueprint, by its environment
+  FLASK_ALIPAY_GATEWAY_URL={base_url}/gateway.do
+  FLASK_ALIPAY_APP_ID={merchant.app_id}
+  FLASK_ALIPAY_SELLER_ID={merchant.partner}
+  FLASK_ALIPAY_PRIVATE_KEY_PATH={folder / "app_private_key.pem"}
+  FLASK_ALIPAY_PUBLIC_KEY_PATH={folder / "alipay_public_key.pem"}
+
+Control
+  curl {base_url}/trades
+  curl -X POST {base_url}/trades/OUT_TRADE_NO/pay
+"""
+
+
+def _log_to_stderr() -> None:
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("flask_alipay.simulator")
+    logger.addHandler(to_stderr)
+    logger.setLevel(logging.INFO)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Has SIGTERM end the server as Ctrl+C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

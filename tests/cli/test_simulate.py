@@ -1,0 +1,159 @@
+"""``simulate``: the simulator in a process of its own, as somebody starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from flask_alipay.cli import main
+from flask_alipay.keys import load_private_key
+from flask_alipay.simulator.merchant import Merchant
+from flask_alipay.simulator.merchant_files import MERCHANT, write_merchant
+
+from ..conftest import Keys
+
+
+@dataclass
+class Simulating:
+    """A running simulator and what it printed."""
+
+    process: subprocess.Popen[str]
+    printed: str
+    keys: Path
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"listens on (\S+)/ ", self.printed)
+        assert found is not None
+        return found[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, keys: Keys) -> Path:
+    """A folder with keys that are there already."""
+    merchant = Merchant(keys.merchant, keys.alipay, "0" * 32)
+    write_merchant(tmp_path, merchant, gateway_url="old", mapi_gateway_url="old")
+    return tmp_path
+
+
+@pytest.fixture
+def simulating(folder: Path) -> Iterator[Simulating]:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "flask_alipay", "simulate"),
+            *("--port", "0", "--keys", str(folder), "--retry-schedule", "1s"),
+        ],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "LANGUAGE": "en"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    printed = ""
+    while "/pay\n" not in printed:
+        line = process.stdout.readline()
+        assert line, printed
+        printed += line
+    yield Simulating(process, printed, folder)
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop(simulating: Simulating, number: int) -> None:
+    with urllib.request.urlopen(f"{simulating.url}/trades", timeout=60) as answer:
+        assert json.load(answer) == []
+    simulating.process.send_signal(number)
+    out, err = simulating.process.communicate(timeout=60)
+    assert simulating.process.returncode == 0
+    assert out.endswith("The simulator has stopped.\n")
+    assert "this is a simulator of Alipay" in err
+    assert "Traceback" not in err
+
+
+def test_what_it_prints_holds_no_secret_and_names_files_that_are_there(
+    simulating: Simulating,
+) -> None:
+    account: dict[str, Any] = json.loads((simulating.keys / "merchant.json").read_text())
+    assert account["gateway_url"] == f"{simulating.url}/gateway.do"
+    assert account["app_id"] in simulating.printed
+    assert account["key"] not in simulating.printed
+    named = re.findall(rf"{re.escape(str(simulating.keys))}/(\S+)", simulating.printed)
+    assert len(set(named)) == 7
+    assert all((simulating.keys / name).is_file() for name in named)
+
+
+def alone(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["simulate", *arguments], env={"LANGUAGE": "en"})
+
+
+def test_a_port_that_is_taken_is_an_error(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = alone("--keys", str(folder), "--port", str(port))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Cannot listen on 127.0.0.1 port {port}: Address already in use.\n"
+    )
+
+
+def test_an_address_that_is_not_there_is_an_error(folder: Path) -> None:
+    result = alone("--keys", str(folder), "--host", "nowhere.invalid", "--port", "0")
+    assert result.exit_code == 1
+    assert "Cannot listen on nowhere.invalid" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--speed", "0"),
+        ("--speed", "nan"),
+        ("--speed", "fast"),
+        ("--retry-schedule", "4"),
+        ("--retry-schedule", "4m,"),
+        ("--retry-schedule", "-4m"),
+        ("--retry-schedule", "99999999d"),
+        ("--retry-schedule", ",".join(["1s"] * 51)),
+        ("--port", "65536"),
+    ],
+)
+def test_a_misuse_is_told_and_begins_nothing(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    result = alone("--keys", str(tmp_path / "keys"), *wrong)
+    assert result.exit_code == 2
+    assert f"'{wrong[0]}'" in result.stderr
+    assert not (tmp_path / "keys").exists()
+
+
+def test_keys_in_the_folder_are_used_again(simulating: Simulating, keys: Keys) -> None:
+    account = json.loads((simulating.keys / MERCHANT).read_text())
+    assert account["key"] == "0" * 32
+    private_key = load_private_key((simulating.keys / "app_private_key.pem").read_text())
+    assert private_key.private_numbers() == keys.merchant.private_numbers()
+
+
+def test_keys_that_are_something_else_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / MERCHANT).write_text("[]")
+    result = alone("--keys", str(tmp_path), "--port", "0")
+    assert result.exit_code == 2
+    assert "is missing" in result.stderr
+    assert [file.name for file in tmp_path.iterdir()] == [MERCHANT]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = alone("--keys", str(tmp_path / "file" / "keys"), "--port", "0")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: Cannot write the keys: Not a directory.\n"

@@ -1,0 +1,139 @@
+"""The page "Develop without Alipay", its commands run as they stand there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..requirements import missing
+from .reading import README, ROOT, code_blocks, page
+
+PATIENCE = 120
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the README's shop, which reads its configuration from the environment."""
+    (block,) = (b for b in code_blocks(README) if "SQLAlchemy(app)" in b)
+    shop = re.sub(r'app\.config\["ALIPAY_SIMULATOR"\].*', "app.config.from_prefixed_env()", block)
+    (tmp_path / "tea.py").write_text(shop, encoding="utf-8")
+    return tmp_path
+
+
+class Shell:
+    """Runs the page's blocks in a folder, with ports of our own."""
+
+    def __init__(self, folder: Path, ports: dict[str, int]) -> None:
+        self.folder, self.ports = folder, ports
+        self._environ = {
+            **{name: text for name, text in os.environ.items() if "ALIPAY" not in name},
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "FLASK_RUN_PORT": str(ports["5000"]),
+        }
+
+    def start(self, block: str) -> subprocess.Popen[str]:
+        for documented, port in self.ports.items():
+            block = block.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{port}")
+        if "simulate" in block:
+            block = block.replace("simulate", f"simulate --port {self.ports['8090']}")
+        return subprocess.Popen(
+            ["bash", "-euc", block],
+            cwd=self.folder,
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    @contextlib.contextmanager
+    def serving(self, block: str, words: str) -> Iterator[None]:
+        server = self.start(block)
+        assert server.stdout is not None
+        said, reader = "", threading.Thread()
+        try:
+            while words not in said:
+                line = server.stdout.readline()
+                assert line, said
+                said += line
+            # What it says later must not fill the pipe.
+            reader = threading.Thread(target=server.stdout.read)
+            reader.start()
+            yield
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(PATIENCE)
+            if reader.ident is not None:
+                reader.join(PATIENCE)
+            server.stdout.close()
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def open_(url: str, data: bytes | None = None) -> tuple[str, str]:
+    with urllib.request.urlopen(url, data, timeout=PATIENCE) as answer:
+        return answer.url, answer.read().decode()
+
+
+def documents(text: str) -> list[Any]:
+    """The JSON documents in an output, one after the other."""
+    decoder, found = json.JSONDecoder(), []
+    while text.strip():
+        document, end = decoder.raw_decode(text.strip())
+        found.append(document)
+        text = text.strip()[end:]
+    return found
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError):
+        open_(url)
+        return True
+    return False
+
+
+def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
+    if shutil.which("curl") is None:
+        missing("there is no curl")
+    simulate, run, drive = code_blocks(page("offline.rst"), "bash")
+    shell = Shell(folder, {"8090": free_port(), "5000": free_port()})
+    shop = f"http://127.0.0.1:{shell.ports['5000']}/"
+    with shell.serving(simulate, "Control"), shell.serving(run, "Running on"):
+        until = time.monotonic() + PATIENCE
+        while not answers(shop) and time.monotonic() < until:
+            time.sleep(0.1)
+        url, checkout = open_(shop, b"")
+        (pay,) = set(re.findall(r'href="([^"]*/pay/[^"]*)"', checkout))
+        open_(urllib.parse.urljoin(url, pay.replace("&amp;", "&")))
+        printed, _ = shell.start(drive).communicate(timeout=PATIENCE)
+    paid, refunded, delivered, clock, deliveries = documents(printed)
+    assert paid["trade_status"] == "TRADE_SUCCESS"
+    assert refunded["refunded_amount"] == "1.00"
+    assert len(delivered["attempts"]) == 2
+    assert set(clock) == {"now"}
+    assert [delivery["heard"] for delivery in deliveries] == [True, True]
+    told = set(re.findall(r"``(\w+\.(?:pem|crt|json))``", page("offline.rst")))
+    assert told == {file.name for file in (folder / "alipay-simulator").iterdir()}
