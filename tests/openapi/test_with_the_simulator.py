@@ -1,6 +1,7 @@
 """The methods, driven through the simulator: each side reads what the other wrote.
 
-In both charsets, encrypted, with certificates, and on the day after Alipay exchanged its own.
+In both charsets, encrypted, with certificates, on the day after Alipay exchanged its own, and the
+newer way.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ def certified(merchant: Merchant, signer: Rsa2Signer, *, exchanged: bool) -> dic
     }
 
 
-@pytest.fixture(params=["utf-8", "gbk", "AES", "certificates", "exchanged certificates"])
+MODES = ["utf-8", "gbk", "AES", "certificates", "exchanged certificates"]
+
+
+@pytest.fixture(params=[*MODES, "v3", "v3 AES", "exchanged certificates, v3"])
 def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
     simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
     app = Flask(__name__)
@@ -78,7 +82,8 @@ def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
         signer,
         gateway_url="/alipay/gateway.do",
         charset="gbk" if mode == "gbk" else "utf-8",
-        aes_key=merchant.aes_key if mode == "AES" else None,
+        aes_key=merchant.aes_key if "AES" in mode else None,
+        api_version="v3" if "v3" in mode else "v2",
         transport=InProcess(app, "/notify"),
         **options,
     )
