@@ -21,7 +21,7 @@ from .merchant import Merchant, the_merchant
 from .notify_ids import NotifyIds
 from .openapi import OpenApi, RestRequest
 from .trades import Event, Step, Trade, TradeStore
-from .wire import RawForm, with_query
+from .wire import RawForm, Unreadable, with_query
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -199,7 +199,14 @@ class Simulator:
         :param order_string: as the merchant's server made it.
         :param cancel: whether the buyer changes his mind.
         """
-        return self._told(self._mapi.pay_in_app(order_string, cancel, self.clock.now()))
+        now = self.clock.now()
+        try:
+            form = RawForm(b"", order_string)
+        except Unreadable:  # as the older gateway's may be, whose values are not encoded
+            form = RawForm(b"")
+        if form.word("method") is not None:
+            return self._told(self._openapi.pay_in_app(form, cancel, now))
+        return self._told(self._mapi.pay_in_app(order_string, cancel, now))
 
     def look(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, expired now if its time is over.

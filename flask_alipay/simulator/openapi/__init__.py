@@ -6,8 +6,8 @@
     ``biz_content``, and its fields one by one
 ``call``
     a call as the methods get it, and what they work with
-``orders``, ``payments``, ``trades``, ``refunds``, ``settlements``, ``transfers``, ``bills``,
-``certificates``
+``orders``, ``payments``, ``app``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
+``bills``, ``certificates``
     the methods
 ``news``
     notifications and returns

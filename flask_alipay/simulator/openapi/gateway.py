@@ -6,26 +6,27 @@ of the common parameters, then the method's own. Each step refuses with its ``su
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...signer import codec
 from .. import codes
-from ..answers import Answer, ErrorPage, Notice, Refusal, Reply, ToCashier
+from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
 from ..clock import read_china_text
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
+from .app import CANCELLED, FAILED, PAID, App, result
 from .bills import Bills
 from .call import Call, Desk, Done, Run
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
 from .news import News
-from .orders import PAGES
+from .orders import APP, PAGES
 from .payments import Payments
 from .refunds import Refunds
 from .rest import Rest, RestRequest
@@ -64,6 +65,7 @@ class OpenApi:
         self.methods: Mapping[str, Run] = {
             name: run for room in rooms for name, run in room.methods.items()
         }
+        self._app = App(desk)
         self._rest = Rest(desk, self.methods)
 
     def answer(self, form: RawForm, now: datetime, root: str = "") -> Reply:
@@ -74,12 +76,33 @@ class OpenApi:
         method = form.word("method") or ""
         call = None
         try:
-            call = self._received(method, form, now, root)
-            done = self._run(call)
+            call = self._received(method, form, now, root, self.methods)
+            done = self._run(call, self.methods[method])
             answer: Answer = done if isinstance(done, ToCashier) else self._done(call, done)
         except Refusal as refusal:
             answer = self._refused(method, refusal, call)
-        return Reply(answer, trades=() if call is None else tuple(call.news))
+        return Reply(answer, trades=_told(call))
+
+    def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> Reply:
+        """Answers an app's order string as Alipay's library does, the payment made or cancelled.
+
+        :returns: ``resultStatus={9000};memo={};result={…}``, a signed answer in the result.
+        """
+        call = None
+        try:
+            call = self._received(form.word("method") or "", form, now, "", (APP,))
+            done = self._run(call, self._checked if cancel else self._app.pay)
+        except Refusal as refusal:
+            return Reply(PlainText(result(FAILED, str(refusal))), trades=_told(call))
+        if cancel or isinstance(done, ToCashier):
+            return Reply(PlainText(result(CANCELLED, "cancelled by the buyer")))
+        signed = self._signed(call, done)
+        text = f'{signed[:-1]},"sign_type":"{call.sign_type}"}}'
+        return Reply(PlainText(result(PAID, "", text)), trades=_told(call))
+
+    def _checked(self, call: Call) -> Done:
+        self._app.check(call)
+        return Done({})
 
     def answer_rest(self, request: RestRequest, now: datetime, root: str) -> Reply:
         """Answers a request in the newer dress; never raises for what is in it.
@@ -102,10 +125,12 @@ class OpenApi:
 
     # From the wire to a call that is known to be the merchant's.
 
-    def _received(self, method: str, form: RawForm, now: datetime, root: str) -> Call:
+    def _received(
+        self, method: str, form: RawForm, now: datetime, root: str, known: Container[str]
+    ) -> Call:
         if not method:
             raise Refusal("isv.missing-method")
-        if method not in self.methods:
+        if method not in known:
             raise Refusal("isv.invalid-method")
         charset = form.word("charset") or "utf-8"
         params = _read(form, charset)
@@ -133,13 +158,13 @@ class OpenApi:
                 "or altered on the way.",
             )
 
-    def _run(self, call: Call) -> Done | ToCashier:
+    def _run(self, call: Call, run: Run) -> Done | ToCashier:
         _check_common(call.params, call.now)
         try:
             content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
             read = Call(**{**vars(call), "content": content})
-            return self.methods[call.method](read)
+            return run(read)
         except InvalidParameter as error:
             raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
 
@@ -158,9 +183,11 @@ class OpenApi:
     # What Alipay says.
 
     def _done(self, call: Call, done: Done) -> Answer:
+        return answered(self._signed(call, done), call.charset)
+
+    def _signed(self, call: Call, done: Done) -> str:
         node = {"code": done.code, "msg": codes.CLASSES[done.code], **done.fields}
-        text = self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
-        return answered(text, call.charset)
+        return self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
 
     def _refused(self, method: str, refusal: Refusal, call: Call | None) -> Answer:
         """A page where a browser brought the request, JSON otherwise.
@@ -185,6 +212,10 @@ class OpenApi:
             return answered(text, "utf-8")
         signed = self._desk.seal.signed(_node(method), error, call.params, call.charset)
         return answered(signed, call.charset)
+
+
+def _told(call: Call | None) -> tuple[Trade, ...]:
+    return () if call is None else tuple(call.news)
 
 
 def _node(method: str) -> str:

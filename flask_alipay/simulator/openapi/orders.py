@@ -19,6 +19,7 @@ from .content import texts
 
 PAGE: Final = "alipay.trade.page.pay"
 WAP: Final = "alipay.trade.wap.pay"
+APP: Final = "alipay.trade.app.pay"
 PRECREATE: Final = "alipay.trade.precreate"
 CREATE: Final = "alipay.trade.create"
 PAY: Final = "alipay.trade.pay"
@@ -27,6 +28,8 @@ PAY: Final = "alipay.trade.pay"
 PAGES: Final[Mapping[str, str]] = MappingProxyType(
     {PAGE: "FAST_INSTANT_TRADE_PAY", WAP: "QUICK_WAP_WAY"}
 )
+# The app's is brought by Alipay's library.
+_CODES: Final[Mapping[str, str]] = MappingProxyType({**PAGES, APP: "QUICK_MSECURITY_PAY"})
 # The texts that are told back in a notification, and their most characters.
 _TEXTS: Final[Mapping[str, int]] = MappingProxyType(
     {"subject": 256, "body": 128, "passback_params": 512}
@@ -45,11 +48,11 @@ def read_order(call: Call) -> Order:
     """
     biz = texts(call.content)
     required = ("out_trade_no", "total_amount", "subject")
-    for name in (*required, "product_code") if call.method in PAGES else required:
+    for name in (*required, "product_code") if call.method in _CODES else required:
         if name not in biz:
             raise InvalidParameter(name, "is required, as a text")
     check_out_trade_no(biz["out_trade_no"])
-    code = PAGES.get(call.method)
+    code = _CODES.get(call.method)
     if code is not None and biz["product_code"] != code:
         raise InvalidParameter("product_code", f"must be {code} for this method")
     for name, most in _TEXTS.items():

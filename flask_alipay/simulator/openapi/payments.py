@@ -49,10 +49,10 @@ class Payments:
         }
 
     def _page(self, call: Call) -> ToCashier:
-        return ToCashier(self._placed(call, opened=False))
+        return ToCashier(placed(self._desk, call, opened=False))
 
     def _precreate(self, call: Call) -> Done:
-        trade = self._placed(call, opened=False)
+        trade = placed(self._desk, call, opened=False)
         code = f"{call.root}/cashier/{trade.cashier_id}"
         return Done({"out_trade_no": trade.order.out_trade_no, "qr_code": code})
 
@@ -62,7 +62,7 @@ class Payments:
             if not buyer:
                 raise InvalidParameter("buyer_id", "or buyer_open_id is required")
             check_pattern("buyer_id", buyer, "2088[0-9]{12}", "16 digits that begin with 2088")
-        return Done(numbers(self._placed(call, opened=True)))
+        return Done(numbers(placed(self._desk, call, opened=True)))
 
     def _pay(self, call: Call) -> Done:
         check_choice("scene", call.required("scene", 32), _SCENES)
@@ -73,7 +73,7 @@ class Payments:
         if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
             read_order(call)
             raise Refusal(ending)
-        trade = self._placed(call, opened=True)
+        trade = placed(self._desk, call, opened=True)
         if ending == "10003":
             return Done({**numbers(trade), **self._desk.buyer(), **amounts(trade)}, "10003")
         if ending:  # a new try needs a new order
@@ -90,13 +90,20 @@ class Payments:
             fields |= {"gmt_payment": to_china(trade.paid_at), "fund_bill_list": fund_bill(trade)}
         return fields
 
-    def _placed(self, call: Call, *, opened: bool) -> Trade:
-        order = read_order(call)
-        trade = self._desk.trades.place(order, call.now, opened=opened)
-        if not trade.order.agrees_with(order):
-            raise Refusal("ACQ.CONTEXT_INCONSISTENT")
-        if trade.paid:
-            raise Refusal("ACQ.TRADE_HAS_SUCCESS")
-        if not trade.waiting:
-            raise Refusal("ACQ.TRADE_HAS_CLOSE")
-        return trade
+
+def placed(desk: Desk, call: Call, *, opened: bool) -> Trade:
+    """Returns the trade of an order, a new one or the one that it is already.
+
+    :param opened: whether it is a trade at once, or not before its buyer has opened it.
+    :raises InvalidParameter: names the parameter that Alipay would not take.
+    :raises Refusal: if the number was used for another order, or the trade has ended.
+    """
+    order = read_order(call)
+    trade = desk.trades.place(order, call.now, opened=opened)
+    if not trade.order.agrees_with(order):
+        raise Refusal("ACQ.CONTEXT_INCONSISTENT")
+    if trade.paid:
+        raise Refusal("ACQ.TRADE_HAS_SUCCESS")
+    if not trade.waiting:
+        raise Refusal("ACQ.TRADE_HAS_CLOSE")
+    return trade

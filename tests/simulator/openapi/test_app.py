@@ -1,0 +1,78 @@
+"""The order string of an app, as Alipay's library on a phone takes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from .server import ORDER
+
+APP = "alipay.trade.app.pay"
+ORDERED = {**ORDER, "product_code": "QUICK_MSECURITY_PAY"}
+
+
+@pytest.fixture
+def hand_over(server):
+    """Gives the library an order string; returns what it says."""
+
+    def hand_over(params, wish="pay", **options):
+        body = urlencode(params, quote_via=quote, **options)
+        text = server.client.post(f"/alipay/mobile/{wish}", data=body.encode("ascii")).text
+        return re.fullmatch(r"resultStatus=\{(\d+)\};memo=\{(.*)\};result=\{(.*)\}", text).groups()
+
+    return hand_over
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+def test_an_order_string_is_paid_and_the_result_is_signed(
+    server, hand_over, merchant, shop, clock, charset
+):
+    params = server.params(APP, ORDERED, charset=charset)
+    status, memo, text = hand_over(params, encoding=charset)
+    assert (status, memo) == ("9000", "")
+    pattern = r'\{"alipay_trade_app_pay_response":(\{.+\}),"sign":"(.+)","sign_type":"RSA2"\}'
+    found = re.fullmatch(pattern, text)
+    assert merchant.signer("RSA2").verify(found[1].encode(charset), found[2])
+    node = json.loads(found[1])
+    assert (node["code"], node["out_trade_no"], node["total_amount"]) == ("10000", "T1", "88.88")
+    assert node["seller_id"] == merchant.account.partner
+    clock.advance(seconds=1)
+    assert shop.fields(charset=charset)["trade_status"] == "TRADE_SUCCESS"
+    assert server.call("query", {"out_trade_no": "T1"})["trade_no"] == node["trade_no"]
+
+
+def test_a_buyer_may_change_his_mind_and_pay_later(server, hand_over, shop, clock):
+    params = server.params(APP, ORDERED)
+    assert hand_over(params, "cancel")[0] == "6001"
+    assert server.refused("query", {"out_trade_no": "T1"}) == "ACQ.TRADE_NOT_EXIST"
+    clock.advance(seconds=1)
+    assert shop.bodies == []
+    assert hand_over(params)[0] == "9000"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"sign": "AAAA"}, "isv.invalid-signature"),
+        ({"app_id": "9"}, "isv.invalid-app-id"),
+        ({"method": "alipay.trade.query"}, "isv.invalid-method"),
+        ({"method": ""}, "isv.missing-method"),
+    ],
+)
+def test_an_altered_order_string_is_not_paid(server, hand_over, simulator, changes, code):
+    status, memo, text = hand_over(server.params(APP, ORDERED) | changes)
+    assert (status, memo.partition(":")[0], text) == ("4000", code, "")
+    assert len(simulator.trades) == 0
+
+
+def test_an_order_string_has_its_product_code_and_is_paid_once(server, hand_over, paid):
+    assert "ACQ.INVALID_PARAMETER" in hand_over(server.params(APP, ORDER))[1]
+    assert "ACQ.TRADE_HAS_SUCCESS" in hand_over(server.params(APP, ORDERED))[1]
+
+
+def test_no_server_is_answered_for_the_library(server):
+    error = server.unsigned(server.params(APP, ORDERED))
+    assert error["sub_code"] == "isv.invalid-method"
