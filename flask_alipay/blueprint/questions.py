@@ -71,6 +71,42 @@ class Questions:
 
         return cancel(self._alipay, payment)
 
+    def refund(
+        self,
+        payment: Any,
+        amount: str | int | Decimal,
+        *,
+        reason: str | None = None,
+        out_request_no: str | None = None,
+    ) -> Any:
+        """Gives money of a sale back to its buyer, all of it or a part.
+
+        The refund is written down and committed under its number before Alipay is asked, so that
+        whatever happens in between it is never made twice: the same number again is the same
+        refund. Without a number, one of the same amount whose outcome is unknown is gone on with.
+
+        On the legacy gateway Alipay takes it on without a password, if the contract has that, and
+        tells later what became of it: the row is still ``REFUND_PROCESSING`` then.
+
+        :param payment: a sale of this merchant's.
+        :param amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`; at most what is left.
+        :param reason: why; the buyer may see it.
+        :param out_request_no: the number of the refund, 1 to 64 letters, digits or underscores;
+            made here without. On the legacy gateway that of a batch: see :meth:`refund_url`.
+        :returns: the row of the refund, an object of the app's class, committed.
+        :raises InvalidParameter: names the parameter at fault; nothing is written down.
+        :raises TypeError: for a ``float`` amount.
+        :raises OutcomeUnknown: if no answer comes: the row stays ``REFUND_PROCESSING``. Call this
+            again with the same number.
+        :raises GatewayError: for a no of Alipay's. One that is signed is in the row's ``status``,
+            and the same number may be asked for again (``ACQ.SELLER_BALANCE_NOT_ENOUGH``).
+        :raises NotificationRefused: if the ledger could not take it, or a callback raised.
+        :raises ConfigurationError: without a class for refunds.
+        """
+        from .refunding import refund
+
+        return refund(self._alipay, payment, amount, reason, out_request_no)
+
     def refund_url(
         self,
         payment: Any,

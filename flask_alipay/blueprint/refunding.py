@@ -1,16 +1,29 @@
-"""Refunds that begin in the shop: written down first, asked for second."""
+"""Refunds that begin in the shop: written down first, asked for second.
+
+The row is committed under the number by which Alipay knows the refund, and only then is it asked
+for. Whatever happens in between, the same number asked again is the same refund.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..exceptions import ConfigurationError, InvalidParameter
+from ..batches import RefundResult
+from ..exceptions import ConfigurationError, GatewayError, InvalidParameter, OutcomeUnknown
+from ..ledger.journal import Entry
+from ..ledger.refunds import SUCCESS, Refunds
+from ..limits import check_out_trade_no, check_text
+from ..mapi import MapiGateway, RefundEntry
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signed_request import SignedRequest
+from .announcing import announce
+from .asking import begin
+from .heard import Asked, flat
 
 if TYPE_CHECKING:
+    from ..openapi import OpenApiGateway
     from .extension import AlipayBlueprint
 
 
@@ -25,8 +38,6 @@ def refund_request(
 
     Takes and raises what :meth:`AlipayBlueprint.refund_url` does.
     """
-    from ..mapi import MapiGateway, RefundEntry  # not for those on the open platform
-
     gateway, ledger, config = alipay.gateway, alipay.ledger(), alipay.config
     if not isinstance(gateway, MapiGateway):
         raise ConfigurationError(
@@ -50,3 +61,186 @@ def refund_request(
     ledger.refunds.open(payment.out_trade_no, refund_fen, number, reason)
     alipay.session.commit()
     return alipay.at_simulator(signed)
+
+
+class Claimed(NamedTuple):
+    """A refund that was written down and committed."""
+
+    payment: Asked
+    out_request_no: str
+    refund_fen: int
+    reason: str | None
+    trade_no: str | None
+    #: Whether it may have been asked for before.
+    repeated: bool
+
+
+def refund(
+    alipay: AlipayBlueprint,
+    payment: Any,
+    amount: str | int | Decimal,
+    reason: str | None,
+    out_request_no: str | None,
+) -> Any:
+    """See :meth:`Questions.refund`."""
+    refunds = rows_of(alipay)
+    claimed = _write_down(alipay, refunds, payment, amount, reason, out_request_no)
+    if claimed is not None:
+        perform(alipay, claimed)
+    number = out_request_no if claimed is None else claimed.out_request_no
+    return refunds.find(payment.out_trade_no, str(number))
+
+
+def rows_of(alipay: AlipayBlueprint) -> Refunds:
+    """Returns the rows of refunds.
+
+    :raises ConfigurationError: if the app has no class for them.
+    """
+    refunds = alipay.ledger().refunds
+    if refunds is None:
+        raise ConfigurationError("the blueprint has no class for refunds", "Refund")
+    return refunds
+
+
+def perform(alipay: AlipayBlueprint, claimed: Claimed) -> None:
+    """Asks Alipay for a refund that was written down, and writes down what became of it.
+
+    :raises OutcomeUnknown: if no answer comes: the row stays as it is.
+    :raises GatewayError: for a no of Alipay's; a signed one is in the row.
+    """
+    gateway = alipay.gateway
+    if isinstance(gateway, MapiGateway):
+        _take_on(alipay, gateway, claimed)
+        return
+    try:
+        answer = gateway.trade_refund(
+            out_trade_no=claimed.payment.out_trade_no,
+            refund_amount=to_yuan(claimed.refund_fen),
+            out_request_no=claimed.out_request_no,
+            refund_reason=claimed.reason,
+        )
+    except OutcomeUnknown:
+        raise
+    except GatewayError as error:
+        # An earlier call whose answer was lost may have done it: then it is no refusal.
+        if error.proven and not (claimed.repeated and find_out(alipay, gateway, claimed)):
+            _refuse(alipay, claimed, error)
+            raise
+        if not error.proven:
+            raise
+        return
+    if answer.fund_change:
+        _done(alipay, claimed, flat("method", "alipay.trade.refund", answer.params))
+    elif not find_out(alipay, gateway, claimed):
+        raise OutcomeUnknown("Alipay has not refunded it yet: ask again", retryable=True)
+
+
+def find_out(alipay: AlipayBlueprint, gateway: OpenApiGateway, claimed: Claimed) -> bool:
+    """Asks what became of a refund; settles one that is done.
+
+    :returns: whether the money went back.
+    :raises GatewayError: for a no of Alipay's.
+    :raises OutcomeUnknown: if no answer comes.
+    """
+    answer = gateway.trade_fastpay_refund_query(
+        out_trade_no=claimed.payment.out_trade_no, out_request_no=claimed.out_request_no
+    )
+    if not answer.refunded:
+        return False
+    if answer.refund_fen not in (None, claimed.refund_fen):
+        raise OutcomeUnknown("Alipay refunded another amount under the same number")
+    _done(alipay, claimed, flat("method", "alipay.trade.fastpay.refund.query", answer.params))
+    return True
+
+
+def _write_down(
+    alipay: AlipayBlueprint,
+    refunds: Refunds,
+    payment: Any,
+    amount: str | int | Decimal,
+    reason: str | None,
+    out_request_no: str | None,
+) -> Claimed | None:
+    """``None``: it is done already."""
+    if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
+        raise InvalidParameter(
+            "payment", "is a cross-border one: gateway.forex_refund() refunds it"
+        )
+    refund_fen = to_fen(amount, parameter="amount")
+    if out_request_no is not None:
+        check_out_trade_no(out_request_no, "out_request_no")
+    if reason is not None:
+        check_text("reason", reason, most=256, charset=alipay.config.charset)
+    asked, trade_no = begin(alipay, payment), payment.trade_no
+    legacy, number = isinstance(alipay.gateway, MapiGateway), out_request_no
+    if number is None and not legacy:
+        number = refunds.under_way(asked.out_trade_no, refund_fen)
+    number = number or new_out_trade_no()
+    if legacy:
+        _check_batch(alipay, number, trade_no, refund_fen, reason)
+    repeated = refunds.find(asked.out_trade_no, number) is not None
+    alipay.session.rollback()  # what was read is old by the time the payment is held
+    try:
+        row = refunds.open(asked.out_trade_no, refund_fen, number, reason)
+        status, reason = row.status, row.reason
+        alipay.session.commit()
+    except InvalidParameter:
+        alipay.session.rollback()
+        raise
+    if status == SUCCESS:
+        return None
+    return Claimed(asked, number, refund_fen, reason, trade_no, repeated)
+
+
+def _check_batch(
+    alipay: AlipayBlueprint, number: str, trade_no: str | None, refund_fen: int, reason: str | None
+) -> None:
+    """Makes a batch, and sends it to nobody: what Alipay would not take is refused here."""
+    assert isinstance(alipay.gateway, MapiGateway)  # noqa: S101
+    entry = RefundEntry(trade_no or "", to_yuan(refund_fen), reason or "refund")
+    alipay.gateway.refund_fastpay_by_platform_pwd([entry], batch_no=number)
+
+
+def _take_on(alipay: AlipayBlueprint, gateway: MapiGateway, claimed: Claimed) -> None:
+    """On the legacy gateway: Alipay takes it on, and tells later what became of it."""
+    entry = RefundEntry(
+        claimed.trade_no or "", to_yuan(claimed.refund_fen), claimed.reason or "refund"
+    )
+    notify_url = alipay.config.notify_url or alipay.outside_url("notify")
+    try:
+        gateway.refund_fastpay_by_platform_nopwd(
+            [entry], batch_no=claimed.out_request_no, notify_url=notify_url
+        )
+    except OutcomeUnknown:
+        raise
+    except GatewayError as error:
+        _refuse(alipay, claimed, error)
+        message = f"{error}; refund_url() has the merchant confirm a refund with the password"
+        raise GatewayError(message, code=error.code) from None
+
+
+def _done(alipay: AlipayBlueprint, claimed: Claimed, payload: dict[str, str]) -> None:
+    _close_row(alipay, claimed, "SUCCESS", payload)
+
+
+def _refuse(alipay: AlipayBlueprint, claimed: Claimed, error: GatewayError) -> None:
+    code = error.sub_code or error.code or "UNKNOWN"
+    names = ("method", "service")
+    payload = {names[alipay.config.protocol == "mapi"]: "alipay.trade.refund", "code": code}
+    _close_row(alipay, claimed, code, payload)
+
+
+def _close_row(
+    alipay: AlipayBlueprint, claimed: Claimed, code: str, payload: dict[str, str]
+) -> None:
+    number = claimed.out_request_no
+    told = {**payload, "out_request_no": number, "refund_amount": to_yuan(claimed.refund_fen)}
+    entry = Entry(
+        out_trade_no=claimed.payment.out_trade_no,
+        trade_no=claimed.trade_no,
+        trade_status=SUCCESS if code == "SUCCESS" else code,
+        notify_id=None,
+        payload=told,
+    )
+    result = RefundResult(claimed.trade_no or "", claimed.refund_fen, code)
+    announce(alipay, alipay.ledger().settle_refund(entry, number, result))

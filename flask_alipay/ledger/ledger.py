@@ -143,6 +143,16 @@ class Ledger:
         if refusal is not None:
             raise refusal
 
+    def settle_refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
+        """Writes down what became of one refund that was asked for, once.
+
+        :param entry: what the journal is to say; names the payment.
+        :param out_request_no: the number of the refund.
+        :param result: proven.
+        :raises NotificationRefused: as :meth:`settle` does.
+        """
+        return self._whole(entry, lambda: self._refund(entry, out_request_no, result))
+
     def record_transfers(self, batch: TransferBatch) -> bool:
         """Writes the result of a batch of transfers into the journal, once.
 
@@ -211,14 +221,30 @@ class Ledger:
     def _write_refund(
         self, refunds: Refunds, notification: Notification, move: Move, payment: Any
     ) -> Move:
-        number = notification.out_request_no
+        if not (move.refund_fen or (payment.paid and notification.refund)):
+            return move
+        asked = notification.out_request_no not in (None, payment.out_trade_no, payment.trade_no)
+        rows = refunds.hold(payment.out_trade_no) if asked else []
+        for row in rows:
+            if row.out_request_no == notification.out_request_no:
+                return self._write_asked(refunds, row, rows, move, payment)
         if move.refund_fen:
             told = refunds.told(notification, move.refund_fen, payment.refunded_fen)
             return move.with_refunds(told)
-        if payment.paid and notification.refund and number:
-            # Newer news has told of its money already, as part of the sum of all.
-            refunds.succeed(payment.out_trade_no, number)
         return move
+
+    def _write_asked(
+        self, refunds: Refunds, row: Any, rows: Sequence[Any], move: Move, payment: Any
+    ) -> Move:
+        """A refund that is known by its number counts by its own amount: the sum of all that came
+        with it may be older or newer than what is known.
+        """
+        self._session.refresh(payment, with_for_update=True)
+        times, missing = refunds.tell(row, rows, move.refund_fen)
+        missing = min(missing, payment.total_fen - payment.refunded_fen)
+        if missing and self._count_refund(payment, missing):
+            self._session.refresh(payment)
+        return move_of(move.events, times).with_refunds(times) if times else move
 
     def _close(self, entry: Entry, move: Move, payment: Any) -> Settlement:
         for event in move.events:
@@ -289,9 +315,9 @@ class Ledger:
             raise PaymentMismatch("refund_amount", to_yuan(known.refund_fen), to_yuan(fen))
         if known is not None and known.status == SUCCESS:
             return Move("duplicate", ())
-        counted = self._count_refund(payment, fen)
-        # A close that came before may have told of it, as part of all of it.
-        covered = not counted and refunds.uncover(number, batch_no, fen)
+        # Other news that came before may have told of it, as part of the sum of all.
+        covered = refunds.uncover(number, batch_no, fen)
+        counted = not covered and self._count_refund(payment, fen)
         if not covered and not refunds.succeed(number, batch_no) and counted:
             refunds.add(number, batch_no, fen)
         return move_of((), fen if counted else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,8 @@ from .changes import changed, held
 PROCESSING = "REFUND_PROCESSING"
 #: The money went back.
 SUCCESS = "REFUND_SUCCESS"
-#: The number of what a close told in one piece, naming neither refund nor amount.
+#: The number of what news told in one piece: a close that names neither refund nor amount, or a sum
+#: of all refunds that is more than what is known by name.
 CLOSED = "closed"
 # As in ``changes``.
 _PAST_OBJECTS = {"synchronize_session": False}
@@ -53,19 +55,23 @@ class Refunds:
     ) -> Any:
         """Writes down that a refund is being asked for; the caller commits before it asks.
 
-        The same number again is the same refund.
+        The same number again is the same refund; one that Alipay refused is asked for again.
 
         :raises InvalidAmount: if the payment is not there or not paid, or has less left than that.
         """
-        rows = self._hold(out_trade_no)
-        for known in rows:
-            if known.out_request_no == out_request_no:
-                if known.refund_fen != refund_fen:
-                    raise InvalidAmount("amount", "is another than before under the same number")
-                return known
+        rows = self.hold(out_trade_no)
+        known = next((row for row in rows if row.out_request_no == out_request_no), None)
+        if known is not None and known.refund_fen != refund_fen:
+            raise InvalidAmount("amount", "is another than before under the same number")
+        if known is not None and known.status in (PROCESSING, SUCCESS):
+            return known
         asked = sum(row.refund_fen for row in rows if _may_happen(row))
         if not self._is_left(out_trade_no, asked + refund_fen):
             raise InvalidAmount("amount", "is more than is left of what was paid")
+        if known is not None:
+            known.status = PROCESSING
+            self._session.flush()
+            return known
         row = self._model(
             merchant=self._merchant,
             out_trade_no=out_trade_no,
@@ -77,6 +83,22 @@ class Refunds:
         self._session.add(row)
         self._session.flush()
         return row
+
+    def under_way(self, out_trade_no: str, refund_fen: int) -> str | None:
+        """Returns the number of a refund of that amount whose outcome is unknown."""
+        Refund = self._model
+        found = self._session.scalars(
+            select(Refund.out_request_no)
+            .where(
+                Refund.merchant == self._merchant,
+                Refund.out_trade_no == out_trade_no,
+                Refund.status == PROCESSING,
+                Refund.refund_fen == refund_fen,
+            )
+            .order_by(Refund.id)
+            .limit(1)
+        ).first()
+        return None if found is None else str(found)
 
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
         """Returns a refund by its number, as the database has it now."""
@@ -117,9 +139,11 @@ class Refunds:
 
         :returns: whether it was in there.
         """
-        closed = self.find(out_trade_no, CLOSED)
+        closed, asked = (self.find(out_trade_no, number) for number in (CLOSED, out_request_no))
         if closed is None or closed.refund_fen < refund_fen:
             return False
+        if asked is not None and asked.created_at > closed.created_at:
+            return False  # it was asked for later than that was told
         Refund = self._model
         named = self._named(out_trade_no, CLOSED)
         if closed.refund_fen == refund_fen:
@@ -131,6 +155,42 @@ class Refunds:
         if not self.succeed(out_trade_no, out_request_no):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
+
+    def tell(self, row: Any, rows: Sequence[Any], refund_fen: int) -> tuple[int, int]:
+        """Writes down the news of a refund that is known by its number.
+
+        :param row: the refund.
+        :param rows: all of the payment's.
+        :param refund_fen: what went back since the last news, by the sum of all that came with it.
+        :returns: how many refunds that was, and how much of them is not in that sum.
+        """
+        number, own = row.out_trade_no, 0
+        known = row.status == SUCCESS
+        if not (known or self.uncover(number, row.out_request_no, row.refund_fen)):
+            self.succeed(number, row.out_request_no)
+            own = row.refund_fen
+        if refund_fen > own:
+            return bool(own) + self._cover(row, rows, refund_fen - own), 0
+        return int(bool(own)), own - refund_fen
+
+    def _cover(self, row: Any, rows: Sequence[Any], refund_fen: int) -> int:
+        """Writes down what the news of a refund, with the sum of all, tells of others: those that
+        were asked for before it, if they come to that amount, or one that is not known by name.
+
+        :param row: the refund that the news is about.
+        :param rows: all of the payment's.
+        :returns: how many refunds that was.
+        """
+        before = [one for one in rows if one.id < row.id and one.status == PROCESSING]
+        if sum(one.refund_fen for one in before) == refund_fen:
+            for one in before:
+                self.succeed(row.out_trade_no, one.out_request_no)
+            return len(before)
+        named = self._named(row.out_trade_no, CLOSED)
+        more = {"refund_fen": self._model.refund_fen + refund_fen}
+        if not changed(self._session, update(self._model).where(*named).values(more)):
+            self.add(row.out_trade_no, CLOSED, refund_fen)
+        return 1
 
     def succeed(self, out_trade_no: str, out_request_no: str) -> bool:
         """Marks a refund as done. ``False``: there is no such row, or it is marked already."""
@@ -186,7 +246,7 @@ class Refunds:
                 return [number]
         return [number for number, _ in asked] if sum(row[1] for row in asked) == refund_fen else []
 
-    def _hold(self, out_trade_no: str) -> list[Any]:
+    def hold(self, out_trade_no: str) -> list[Any]:
         """Holds on to a payment until the commit, and returns its refunds as they are then."""
         Payment, Refund = self._payments, self._model
         named = (Payment.merchant == self._merchant, Payment.out_trade_no == out_trade_no)

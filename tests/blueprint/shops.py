@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import event, inspect, select
+from sqlalchemy import String, event, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
@@ -25,7 +25,7 @@ db = SQLAlchemy()
 
 class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
     #: A column of the shop's own.
-    gift_note: Mapped[str | None]
+    gift_note: Mapped[str | None] = mapped_column(String(64))
 
 
 class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
@@ -40,7 +40,7 @@ class Shipment(db.Model):  # type: ignore[name-defined,misc]
     """What a callback of the shop's adds."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    out_trade_no: Mapped[str]
+    out_trade_no: Mapped[str] = mapped_column(String(64))
 
 
 def new_blueprint(**options: Any) -> AlipayBlueprint:
@@ -97,7 +97,8 @@ class Shop:
         if "sqlalchemy" not in app.extensions:
             db.init_app(app)
         with app.app_context():
-            event.listen(db.engine, "connect", _hurry)
+            if db.engine.dialect.name == "sqlite":
+                event.listen(db.engine, "connect", _hurry)
             db.create_all()
 
     def order(self, **details: Any) -> str:

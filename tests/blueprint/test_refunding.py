@@ -1,0 +1,321 @@
+"""Refunds: written down first, asked for second, and never made twice."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from flask_alipay.exceptions import (
+    CallbackFailed,
+    ConfigurationError,
+    GatewayError,
+    InvalidParameter,
+    OutcomeUnknown,
+)
+from flask_alipay.mapi import new_batch_no
+
+from .answering import LOST, TRADE_NO, Alipay, done, no, refusal, unsigned, yes
+from .conftest import OpenShop
+from .merchants import Merchant, on_the_legacy_gateway
+from .shops import Payment, Refund, Shop, db, new_app, new_blueprint
+
+ASKED, DONE = "REFUND_PROCESSING", "REFUND_SUCCESS"
+NOT_YET: dict[str, Any] = done()
+Row = tuple[str, int, str]
+
+
+@pytest.fixture
+def alipay(shop: Shop, merchant: Merchant, number: str) -> Alipay:
+    return answer_for(shop, merchant)
+
+
+def answer_for(shop: Shop, merchant: Merchant) -> Alipay:
+    played = Alipay(merchant)
+    with shop.app.app_context():
+        shop.alipay.gateway._transport = played
+    return played
+
+
+@pytest.fixture
+def number(shop: Shop, merchant: Merchant) -> str:
+    """A sale."""
+    return sale(shop, merchant)
+
+
+def sale(shop: Shop, merchant: Merchant) -> str:
+    number = shop.order()
+    news = merchant.notification(number, trade_no=TRADE_NO)
+    assert shop.notify(news).data == b"success"
+    shop.called.clear()
+    return number
+
+
+def refunded(fund_change: str = "Y", refund_fee: str = "10.00") -> dict[str, Any]:
+    return done(fund_change=fund_change, refund_fee=refund_fee)
+
+
+def answered(refund_amount: str = "10.00") -> Any:
+    """What a refund query says of one that is done."""
+    return lambda content: done(
+        out_trade_no=content["out_trade_no"],
+        out_request_no=content["out_request_no"],
+        refund_amount=refund_amount,
+        refund_status="REFUND_SUCCESS",
+    )
+
+
+def give_back(shop: Shop, number: str, amount: str = "10.00", **options: Any) -> Row:
+    """Refunds; returns the row."""
+    with shop.app.test_request_context():
+        payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
+        row = shop.alipay.refund(payment, amount, **options)
+        assert isinstance(row, Refund)
+        return row.out_request_no, row.refund_fen, row.status
+
+
+def rows(shop: Shop) -> list[Row]:
+    with shop.app.app_context():
+        return [
+            (row.out_request_no, row.refund_fen, row.status)
+            for row in db.session.scalars(select(Refund).order_by(Refund.id))
+        ]
+
+
+def refused(shop: Shop, number: str, wanted: type[Exception], **options: Any) -> Any:
+    """What must fail and leave the payment alone."""
+    before = shop.payment(number).refunded_fen
+    with pytest.raises(wanted) as caught:
+        give_back(shop, number, **options)
+    assert shop.called == []
+    assert shop.payment(number).refunded_fen == before
+    return caught.value
+
+
+def test_a_part_of_a_sale_is_refunded(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=refunded())
+    row = give_back(shop, number, reason="too green", out_request_no="R1")
+    assert row == ("R1", 1000, DONE)
+    assert shop.called == [("refunded", number)]
+    payment = shop.payment(number)
+    assert (payment.refunded_fen, payment.trade_status) == (1000, "TRADE_SUCCESS")
+    [(_, content)] = alipay.asked
+    assert content == {
+        "out_trade_no": number,
+        "refund_amount": "10.00",
+        "out_request_no": "R1",
+        "refund_reason": "too green",
+    }
+
+
+def test_the_row_is_there_before_alipay_is_asked(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=refunded())
+    seen: list[Any] = []
+
+    def look() -> None:
+        seen.append(db.session().in_transaction())
+        thread = threading.Thread(target=lambda: seen.extend(rows(shop)))
+        thread.start()
+        thread.join()
+
+    alipay.before = look
+    give_back(shop, number, out_request_no="R1")
+    assert seen == [False, ("R1", 1000, ASKED)]
+
+
+def test_the_same_number_is_the_same_refund(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=refunded())
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert len(alipay.asked) == 1
+    assert shop.called == [("refunded", number)]
+
+
+def test_an_unknown_outcome_is_asked_again_under_its_number(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(refund=[LOST, refunded("N")], fastpay_refund_query=answered())
+    refused(shop, number, OutcomeUnknown)
+    [(first, _, status)] = rows(shop)
+    assert status == ASKED
+    assert give_back(shop, number) == (first, 1000, DONE)  # no number: it goes on with that one
+    assert alipay.asked[0][1]["out_request_no"] == alipay.asked[1][1]["out_request_no"]
+    assert shop.called == [("refunded", number)]
+
+
+def test_no_change_of_funds_is_confirmed_by_a_query(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(refund=refunded("N"), fastpay_refund_query=[NOT_YET, answered()])
+    assert refused(shop, number, OutcomeUnknown, out_request_no="R1").retryable
+    assert rows(shop) == [("R1", 1000, ASKED)]
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+
+
+def test_a_refusal_is_in_the_row(shop: Shop, alipay: Alipay, number: str) -> None:
+    said = "ACQ.SELLER_BALANCE_NOT_ENOUGH"
+    alipay.will_say(refund=[refusal(said), refunded()], fastpay_refund_query=NOT_YET)
+    assert refused(shop, number, GatewayError, out_request_no="R1").sub_code == said
+    assert rows(shop) == [("R1", 1000, said)]
+    assert shop.journal()[-1] == "recorded"
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+
+
+def test_a_no_after_a_lost_yes_is_no_refusal(shop: Shop, alipay: Alipay, number: str) -> None:
+    said = refusal("ACQ.TRADE_HAS_FINISHED")
+    alipay.will_say(refund=[LOST, said], fastpay_refund_query=answered())
+    refused(shop, number, OutcomeUnknown, out_request_no="R1")
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+
+
+def test_an_unsigned_no_leaves_the_row_as_it_is(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=unsigned("alipay.trade.refund", "ACQ.TRADE_NOT_ALLOW_REFUND"))
+    refused(shop, number, GatewayError, out_request_no="R1")
+    assert rows(shop) == [("R1", 1000, ASKED)]
+
+
+def test_more_than_is_left_is_not_asked_for(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=refunded())
+    give_back(shop, number, "80.00", out_request_no="R1")
+    shop.called.clear()
+    refused(shop, number, InvalidParameter, amount="8.89")
+    refused(shop, number, InvalidParameter, amount="1.00", out_request_no="R1")
+    assert len(alipay.asked) == 1
+    assert rows(shop) == [("R1", 8000, DONE)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"out_request_no": "no spaces"}, {"reason": ""}, {"reason": "a\nb"}, {"amount": "0.00"}],
+    ids=str,
+)
+def test_what_alipay_would_not_take_is_not_written_down(
+    shop: Shop, alipay: Alipay, number: str, options: dict[str, str]
+) -> None:
+    refused(shop, number, InvalidParameter, **options)
+    assert rows(shop) == []
+    assert alipay.asked == []
+
+
+def test_what_is_not_paid_is_not_refunded(shop: Shop, alipay: Alipay) -> None:
+    refused(shop, shop.order(), InvalidParameter)
+    assert rows(shop) == []
+    assert alipay.asked == []
+
+
+def test_a_callback_that_raises_is_called_again(shop: Shop, alipay: Alipay, number: str) -> None:
+    broken = [True]
+
+    @shop.alipay.on_refunded
+    def restock(payment: Any) -> None:
+        if broken:
+            broken.clear()
+            raise RuntimeError("no shelf")
+
+    alipay.will_say(refund=[refunded(), refunded("N")], fastpay_refund_query=answered())
+    with pytest.raises(CallbackFailed):
+        give_back(shop, number, out_request_no="R1")
+    assert rows(shop) == [("R1", 1000, ASKED)]
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert shop.payment(number).refunded_fen == 1000
+
+
+def test_the_notification_and_the_answer_tell_of_one_refund(
+    shop: Shop, alipay: Alipay, number: str, merchant: Merchant
+) -> None:
+    told = {"trade_no": TRADE_NO, "refund_fee": "10.00", "out_biz_no": "R1"}
+    alipay.will_say(refund=refunded())
+    alipay.before = lambda: shop.notify(merchant.notification(number, notify_id="2", **told))
+    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    shop.notify(merchant.notification(number, notify_id="3", **told))
+    assert shop.called == [("refunded", number)]
+    assert shop.payment(number).refunded_fen == 1000
+
+
+def test_without_a_class_for_refunds_there_are_none(
+    open_shop: OpenShop, merchant: Merchant
+) -> None:
+    from flask_alipay import AlipayBlueprint
+
+    shop = open_shop(merchant, alipay=AlipayBlueprint(db, Payment))
+    number = shop.order()
+    shop.notify(merchant.notification(number))
+    shop.called.clear()
+    refused(shop, number, ConfigurationError)
+
+
+# The legacy gateway
+
+
+@on_the_legacy_gateway
+def test_the_legacy_gateway_takes_a_refund_on(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund_fastpay_by_platform_nopwd=yes())
+    batch = new_batch_no()
+    assert give_back(shop, number, out_request_no=batch) == (batch, 1000, ASKED)
+    assert alipay.asked[0][1]["detail_data"] == f"{TRADE_NO}^10.00^refund"
+
+
+@on_the_legacy_gateway
+def test_there_a_refusal_names_the_way_with_a_password(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(refund_fastpay_by_platform_nopwd=no("ILLEGAL_SERVICE"))
+    error = refused(shop, number, GatewayError)
+    assert "refund_url()" in str(error)
+    assert [row[1:] for row in rows(shop)] == [(1000, "ILLEGAL_SERVICE")]
+
+
+@on_the_legacy_gateway
+def test_there_a_number_that_is_no_batchs_is_not_written_down(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    refused(shop, number, InvalidParameter, out_request_no="R1")
+    assert rows(shop) == []
+    assert alipay.asked == []
+
+
+# Many at once
+
+
+@pytest.fixture
+def crowd(database_url: str, tmp_path: Path, merchant: Merchant) -> Iterator[Shop]:
+    """A shop on each database."""
+    app: Flask = new_app(tmp_path, merchant.settings, SQLALCHEMY_DATABASE_URI=database_url)
+    alipay = new_blueprint()
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    if database_url.startswith("sqlite"):
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"connect_args": {"timeout": 60}}
+    opened = Shop(app, alipay)
+    yield opened
+    opened.close()
+
+
+def test_refunds_at_the_same_moment_cannot_exceed_the_payment(
+    crowd: Shop, merchant: Merchant
+) -> None:
+    alipay = answer_for(crowd, merchant)
+    number = sale(crowd, merchant)
+    alipay.will_say(refund=refunded(refund_fee="60.00"))
+    start, outcomes = threading.Barrier(4), []
+
+    def work(place: int) -> None:
+        start.wait()
+        try:
+            outcomes.append(give_back(crowd, number, "60.00", out_request_no=f"R{place}")[2])
+        except InvalidParameter:
+            outcomes.append("too much")
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [DONE, "too much", "too much", "too much"]
+    assert crowd.payment(number).refunded_fen == 6000
+    assert len(alipay.asked) == 1
+    assert crowd.called == [("refunded", number)]

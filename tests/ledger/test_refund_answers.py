@@ -1,0 +1,137 @@
+"""Refunds that Alipay was asked for: told by its answer, by a query and by the trade's news, which
+has the sum of all. Each in any order and number is one refund.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flask_alipay.batches import RefundResult
+from flask_alipay.exceptions import InvalidAmount, PaymentMismatch
+from flask_alipay.ledger.journal import Entry
+
+from .shop import TOTAL, Notification, Refund, Shop, news, no_callback
+from .test_refund_batches import ASKED, DONE, PAID, TRADE_NO, ask, rows, sale
+
+ORDERS = itertools.count()
+
+
+def answered(
+    shop: Shop, number: str, fen: int, code: str = "SUCCESS", order: str = "A1", **callbacks: Any
+) -> tuple[str, tuple[str, ...]]:
+    """What Alipay answers about one refund."""
+    entry = Entry(order, TRADE_NO, DONE if code == "SUCCESS" else code, None, {"method": "x"})
+    with shop.session() as session:
+        ledger = shop.ledger(session, **callbacks)
+        one = ledger.settle_refund(entry, number, RefundResult(TRADE_NO, fen, code))
+        return one.outcome, one.events
+
+
+def test_an_answer_settles_a_refund_once(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    assert answered(shop, "R1", 1000) == ("settled", ("refunded",))
+    assert answered(shop, "R1", 1000, refunded=no_callback) == ("duplicate", ())
+    told = news(refunded_fen=1000, out_request_no="R1")
+    assert shop.settle(told, refunded=no_callback) == ("duplicate", ())
+    assert shop.standing() == (PAID, True, 1000)
+    assert rows(shop) == [("R1", 1000, DONE)]
+
+
+def test_a_refusal_is_in_the_row_and_can_be_asked_again(shop: Shop) -> None:
+    sale(shop)
+    row = ask(shop, 1000, "R1")
+    assert answered(shop, "R1", 1000, "ACQ.SELLER_BALANCE_NOT_ENOUGH") == ("recorded", ())
+    assert rows(shop) == [("R1", 1000, "ACQ.SELLER_BALANCE_NOT_ENOUGH")]
+    assert ask(shop, 1000, "R1") == row
+    assert rows(shop) == [("R1", 1000, ASKED)]
+    assert answered(shop, "R1", 1000) == ("settled", ("refunded",))
+    assert shop.rows(Notification)[-1].payload == {"method": "x"}
+
+
+def test_a_refusal_that_is_asked_again_must_still_fit(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, TOTAL, "R1")
+    answered(shop, "R1", TOTAL, "ACQ.SELLER_BALANCE_NOT_ENOUGH")
+    ask(shop, 1, "R2")
+    with pytest.raises(InvalidAmount):
+        ask(shop, TOTAL, "R1")
+    assert rows(shop)[0] == ("R1", TOTAL, "ACQ.SELLER_BALANCE_NOT_ENOUGH")
+
+
+def test_an_answer_of_another_amount_is_refused(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    with pytest.raises(PaymentMismatch):
+        answered(shop, "R1", 1001, refunded=no_callback)
+    assert shop.standing() == (PAID, True, 0)
+    assert rows(shop) == [("R1", 1000, ASKED)]
+
+
+def test_older_news_that_comes_later_counts_by_its_own_amount(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 2000, "R1")
+    ask(shop, 1000, "R2")
+    answered(shop, "R2", 1000)
+    assert shop.settle(news(refunded_fen=2000, out_request_no="R1")) == ("settled", ("refunded",))
+    assert shop.standing() == (PAID, True, 3000)
+
+
+def test_a_sum_tells_of_a_refund_that_nobody_asked_for_here(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    ask(shop, 2000, "R2")
+    told = news(refunded_fen=2500, out_request_no="R2")
+    assert shop.settle(told) == ("settled", ("refunded", "refunded"))
+    assert rows(shop) == [("R1", 1000, ASKED), ("R2", 2000, DONE), ("closed", 500, DONE)]
+    assert answered(shop, "R1", 1000) == ("settled", ("refunded",))
+    assert shop.standing() == (PAID, True, 3500)
+
+
+_SIZES = st.lists(st.integers(1, TOTAL // 3), min_size=1, max_size=3)
+_PIECES = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["news", "answer", "query"])), max_size=10
+)
+
+
+@settings(max_examples=80)
+@given(_SIZES, _PIECES)
+def test_in_every_order_each_refund_is_told_once(
+    open_shop: Shop, sizes: list[int], pieces: list[tuple[int, str]]
+) -> None:
+    number, calls = f"O{next(ORDERS)}", []
+    trade_no = f"20{number[1:]:0>20}"
+    sale(open_shop, number, trade_no)
+    for place, fen in enumerate(sizes):
+        ask(open_shop, fen, f"R{place}", number)
+    callback = {"refunded": lambda payment: calls.append(payment.refunded_fen)}
+    # At last everything is heard of once more, by its own answer.
+    for place, kind in [*pieces, *((place, "query") for place in range(len(sizes)))]:
+        if place >= len(sizes):
+            continue
+        if kind == "news":
+            sum_fen = sum(sizes[: place + 1])
+            about = {"out_trade_no": number, "trade_no": trade_no, "out_request_no": f"R{place}"}
+            open_shop.settle(news(refunded_fen=sum_fen, **about), **callback)
+        else:
+            answered(open_shop, f"R{place}", sizes[place], order=number, **callback)
+    assert open_shop.standing(number) == (PAID, True, sum(sizes))
+    assert len(calls) == len(sizes)
+    assert rows(open_shop, number) == [(f"R{i}", fen, DONE) for i, fen in enumerate(sizes)]
+
+
+def test_refunds_of_a_row_are_kept_apart_by_payment(shop: Shop) -> None:
+    sale(shop)
+    sale(shop, "A2", "2026112322002")
+    ask(shop, 1000, "R1")
+    ask(shop, 1000, "R1", "A2")
+    answered(shop, "R1", 1000, order="A2")
+    assert [(row.out_trade_no, row.status) for row in shop.rows(Refund)] == [
+        ("A1", ASKED),
+        ("A2", DONE),
+    ]
