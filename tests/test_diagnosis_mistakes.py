@@ -112,6 +112,14 @@ MISTAKES: dict[str, tuple[Callable[[Params], Params], str]] = {
     "addslashes": (values(lambda v: v.replace('"', '\\"')), Reason.BACKSLASHES),
     "lists": (values(lambda v: str([v])), Reason.LIST_VALUES),
     "lists in JSON": (values(lambda v: json.dumps([v], ensure_ascii=False)), Reason.LIST_VALUES),
+    "lists throughout": (
+        lambda params: {name: str([value]) for name, value in params.items()},
+        Reason.LIST_VALUES,
+    ),
+    "nothing decoded": (
+        lambda params: {name: quote_plus(value) for name, value in params.items()},
+        Reason.NOT_DECODED,
+    ),
     "own parameter": (lambda params: {**params, "_config": "x"}, Reason.EXTRA_PARAMETER),
     "three own": (lambda p: {**p, "r": "shop/pay", "m": "1", "s": "2"}, Reason.EXTRA_PARAMETER),
     "charset lost": (without("charset"), Reason.MISSING_PARAMETER),

@@ -6,11 +6,21 @@ own affair, see :mod:`flask_alipay.notification`.
 
 from __future__ import annotations
 
+import ast
+import base64
+import binascii
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
+
+from .dumps import Pairs, read_dump
+from .http_text import Request, requests_in
 
 Payload: TypeAlias = bytes | dict[str, str]
 
@@ -20,9 +30,13 @@ MAX_BYTES = 64 * 1024 * 1024
 # More than Alipay ever sends; the notification route takes no more either.
 _MAX_PAYLOAD = 64 * 1024
 
-_REQUEST_LINE = re.compile(rb"([A-Z]{3,10}) (\S+) HTTP/\d(?:\.\d)?(?:\r?\n|\Z)")
+# The magic numbers of pcap, either way round, and of pcapng.
+_PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x0a\x0d\x0d\x0a")
+# A form in the middle of a line of a log.
+_IN_A_LOG = re.compile(
+    rb"(?<![\w.\-])[\w.\-]{1,64}=[^\s\"'&]*(?:&[\w.\-]{1,64}=[^\s\"'&]*)+", re.ASCII
+)
 _URL = re.compile(rb"(?:https?://|/)\S*\?\S+")
-_END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(rb"[\w.\-\[\]%]{1,64}")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -31,12 +45,16 @@ _NEWS = ("notify_id", "trade_no", "trade_status")
 
 _NOTHING_KNOWN = (
     "it is neither a form body (name=value&...), nor a URL with a query, a JSON object, a raw HTTP "
-    "request or a HAR file"
+    "request, a HAR file or a dict as Python or PHP print it"
 )
 
 
 class Unreadable(Exception):
     """There is no payload in it; the message says what was found and what to do."""
+
+
+class _NotJson(Unreadable):
+    """It only begins like JSON."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +78,49 @@ def read_captures(content: bytes) -> list[Capture]:
     content = _without_byte_order_mark(content).strip()
     if not content:
         raise Unreadable("it is empty")
+    if content[:4] in _PACKETS:
+        raise Unreadable("it is a recording of packets: print it first, with tcpdump -A -r FILE")
+    content = _unquoted(content)
     if content[:1] in (b"{", b"["):
-        return list(_from_json(content))
+        return list(_from_json_or_dump(content))
+    requests = list(requests_in(content))
+    if requests:
+        return [
+            Capture(_limited(_from_http(request)), f"request {number}" if requests[1:] else "")
+            for number, request in enumerate(requests, 1)
+        ]
     if b"\0" in content:
         raise Unreadable("it is binary, not the text of a request")
-    request = _REQUEST_LINE.match(content)
-    if request is not None:
-        return [Capture(_limited(_from_http(request[1], request[2], content)))]
-    return list(_from_lines(content))
+    return list(_from_text(content))
+
+
+def _unquoted(content: bytes) -> bytes:
+    """Without what a shell, curl or a log puts around a body."""
+    if content[:5] == b"curl ":
+        return _posted_by_curl(content)
+    if content[:2] in (b"b'", b'b"'):
+        with suppress(ValueError, SyntaxError, MemoryError):
+            found = ast.literal_eval(content.decode("latin-1"))
+            return found if isinstance(found, bytes) else content
+    if content[:1] == b'"' and content[-1:] == b'"':
+        with suppress(ValueError):
+            found = json.loads(content)
+            return found.encode("utf-8") if isinstance(found, str) else content
+    return content
+
+
+def _posted_by_curl(command: bytes) -> bytes:
+    """What a curl command posts, else its URL."""
+    try:
+        words = shlex.split(command.decode("utf-8", "surrogateescape"))
+    except ValueError:
+        raise Unreadable("it is a curl command with a quote that is not closed") from None
+    options = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
+    found = [after for word, after in pairwise(words) if word in options]
+    found += [word for word in words if "?" in word and "://" in word]
+    if not found:
+        raise Unreadable("it is a curl command without --data and without a query")
+    return found[0].encode("utf-8", "surrogateescape")
 
 
 def _without_byte_order_mark(content: bytes) -> bytes:
@@ -109,7 +162,7 @@ def _form(line: bytes) -> bytes:
     line = line.removeprefix(b"?")
     names = [pair.partition(b"=")[0] for pair in line.split(b"&") if b"=" in pair]
     likely = [name for name in names if _NAME.fullmatch(name)]
-    if not names or 2 * len(likely) < len(names):
+    if not names or names[0] not in likely or 2 * len(likely) < len(names):
         raise Unreadable(_NOTHING_KNOWN)
     return line
 
@@ -118,18 +171,47 @@ def _query(url: bytes) -> bytes:
     return url.split(b"#", 1)[0].partition(b"?")[2]
 
 
-def _from_http(method: bytes, target: bytes, rest: bytes) -> bytes:
-    """The query of a GET; else the body, which is one line: what follows it is not the request."""
-    payload = _query(target)
-    if method != b"GET":
-        end = _END_OF_HEADERS.search(rest)
-        payload = rest[end.end() :].partition(b"\n")[0].strip() if end else b""
+def _from_http(request: Request) -> bytes:
+    """The query of a GET, else the body."""
+    payload = _query(request.target) if request.method == b"GET" else request.body
     if b"=" not in payload:
         raise Unreadable(
             "the HTTP request has nothing in it to verify: a notification is in the body of a "
             "POST, after an empty line, and a return in the query of a GET"
         )
     return payload
+
+
+def _from_text(content: bytes) -> Iterator[Capture]:
+    """A form on its own, a dump with text around it, or a form in the lines of a log."""
+    try:
+        yield from list(_from_lines(content))
+    except Unreadable:
+        dump = read_dump(content)
+        if dump is not None and len(dump) > 1:
+            yield Capture(_limited(_joined_pairs(dump)))
+            return
+        forms = [form for form in _IN_A_LOG.findall(content) if b"sign=" in form]
+        if not forms:
+            raise
+        for number, form in enumerate(forms, 1):
+            yield Capture(_limited(form), f"form {number}" if len(forms) > 1 else "")
+
+
+def _joined_pairs(pairs: Pairs) -> Payload:
+    """Names to values; a name that is there twice is kept so, for the diagnosis to see."""
+    params = dict(pairs)
+    return params if len(params) == len(pairs) else urlencode(pairs).encode()
+
+
+def _from_json_or_dump(content: bytes) -> Iterator[Capture]:
+    try:
+        yield from list(_from_json(content))
+    except _NotJson:
+        dump = read_dump(content)
+        if not dump:
+            raise
+        yield Capture(_limited(_joined_pairs(dump)))
 
 
 def _from_json(content: bytes) -> Iterator[Capture]:
@@ -160,8 +242,9 @@ def _json(content: bytes) -> Any:
             continue
         except (ValueError, RecursionError):
             break
-    raise Unreadable(
-        "it begins like JSON, but is none (of a Python dict, json.dumps makes JSON, print does not)"
+    raise _NotJson(
+        "it begins like JSON or a printed dict, but is none: something in it is cut off or cannot "
+        "be read"
     )
 
 
@@ -186,6 +269,8 @@ def _text(name: str, value: Any) -> str:
         return value
     if value is None:
         return ""
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return json.dumps(value, ensure_ascii=False)  # that it is a list is for the diagnosis
     raise Unreadable(
         f"it is JSON in which {name[:40]!r} is {_kind(value)}: Alipay sends text only; copy the "
         "parameters before anything turns them into something else"
@@ -219,10 +304,20 @@ def _har_payloads(entry: Any) -> Iterator[Payload]:
     if not isinstance(posted, dict):
         return
     if isinstance(posted.get("text"), str) and posted["text"]:
-        yield posted["text"].encode("utf-8")
+        yield _har_text(posted)
     elif isinstance(posted.get("params"), list):
         pairs = [pair for pair in posted["params"] if isinstance(pair, dict)]
         yield {str(pair.get("name", "")): str(pair.get("value", "")) for pair in pairs}
+
+
+def _har_text(posted: Mapping[str, Any]) -> bytes:
+    text = str(posted["text"]).encode("utf-8")
+    if posted.get("encoding") != "base64":
+        return text
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return text
 
 
 def _is_news(payload: Payload) -> bool:

@@ -212,7 +212,16 @@ class _Case:
         if left > 0:
             found = find(seal, self.evidence, left)
             return self._proven((*made, *found), seal.key) if found else None
-        return self._proven(made, seal.key) if left == 0 and self._fits(seal) else None
+        if left < 0:
+            return None
+        if self._fits(seal):
+            return self._proven(made, seal.key)
+        if mistake is not None and left == 0:
+            # What was done to the words was done to the signature, too: that is one mistake.
+            same = find(seal, self.evidence, 1)
+            if same and same[0].reason == mistake.reason:
+                return self._proven((*made[:-1], *same), seal.key)
+        return None
 
     def _proven(
         self, mistakes: tuple[Mistake, ...], key: rsa.RSAPublicKey | None = None

@@ -28,6 +28,7 @@ SIGN_NOT_DECODED = (
 SIGN_ESCAPED = (
     "The signature was escaped for HTML: &#43; is its '+'. Verify the raw body, escape afterwards."
 )
+SIGN_IN_LIST = "The signature is a list, as in ['…']: take its one item."
 SIGN_STRAY = (
     "There are spaces, line ends or quotes in the signature that are not part of it: it was copied "
     "or stored with them."

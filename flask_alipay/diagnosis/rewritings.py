@@ -178,10 +178,11 @@ def list_values(evidence: Evidence) -> Iterator[Undone]:
         "values (parse_qs, dict(request.form.lists())). Take the one value of each, as "
         "request.form.to_dict() does, or hand over the raw body."
     )
-    yield from _each(evidence, _only_item, hint)
+    yield from _each(evidence, only_item, hint)
 
 
-def _only_item(value: str) -> str:
+def only_item(value: str) -> str:
+    """Returns the one item of a printed list of texts; anything else as it is."""
     if value[:1] != "[" or len(value) > 65536:
         return value
     try:

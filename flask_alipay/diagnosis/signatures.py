@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from . import hints
 from .reason import Reason
+from .rewritings import only_item
 from .seal import MD5_SHAPE, rsa_signature
 from .search import Mistake
 
@@ -30,6 +31,7 @@ def _repairs(sign: str) -> Iterator[tuple[Mistake, str]]:
     yield Mistake(Reason.PLUS_SPACE, hints.SIGN_WITH_SPACES), sign.strip().replace(" ", "+")
     yield Mistake(Reason.NOT_DECODED, hints.SIGN_NOT_DECODED), unquote(sign)
     yield Mistake(Reason.HTML_ESCAPED, hints.SIGN_ESCAPED), html.unescape(sign)
+    yield Mistake(Reason.LIST_VALUES, hints.SIGN_IN_LIST), only_item(sign)
     whole = _STRAY.sub("", sign)
     yield Mistake(Reason.SIGN_CHANGED, hints.SIGN_STRAY), whole
     yield Mistake(Reason.SIGN_CHANGED, hints.SIGN_CASE), whole.lower()

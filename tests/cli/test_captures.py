@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
+import pprint
+from collections import OrderedDict
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict
 
 from flask_alipay.cli.captures import MAX_BYTES, Unreadable, read_captures
 
@@ -54,6 +58,125 @@ def har(*requests: dict[str, Any]) -> bytes:
 )
 def test_the_bytes_of_a_form_are_found(content: bytes) -> None:
     assert only(content) == FORM
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"> POST /notify HTTP/1.1\r\n> Host: x\r\n>\r\n} [73 bytes data]\r\n"
+        + FORM
+        + b"\r\n* upload completely sent off\r\n< HTTP/1.1 200 OK\r\n< \r\nsuccess",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n"
+        + FORM[:5]
+        + b"\r\n%x;x=y\r\n" % len(FORM[5:])
+        + FORM[5:]
+        + b"\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%bnoise" % (len(FORM), FORM),
+        b"curl -X POST https://shop.example/notify -H 'A: b' --data-raw '" + FORM + b"'",
+        b"curl 'https://shop.example/return?" + FORM + b"'",
+        b'"' + FORM + b'"',
+        repr(FORM).encode(),
+        b'1.2.3.4 - - [31/Jan/2026] "GET /return?' + FORM + b' HTTP/1.1" 200 5 "-" "Mozilla"',
+        b"2026-01-31 12:00:05 INFO notified with " + FORM,
+    ],
+    ids=itertools.count(),
+)
+def test_a_form_is_found_within_what_shows_it(content: bytes) -> None:
+    assert only(content) == FORM
+
+
+def test_packets_are_joined_as_tcpdump_prints_them() -> None:
+    header = b"E...D.@.@..l..........J7.\n.[..$....@......."
+    head = b"POST /notify HTTP/1.1\nContent-Length: %d\n\n" % len(FORM)
+    packets = (("a", head, 3), ("b", b"", 0), ("a", FORM[:20], 0), ("a", FORM[20:], 0))
+    ports = {"a": b"10.0.0.1.5 > 10.0.0.2.80", "b": b"10.0.0.2.80 > 10.0.0.1.5"}
+    printed = b"".join(
+        b"12:55:16.762455 IP %b: Flags [P.], seq 1:2, options [TS val 1], length %d: HTTP\n%b%b\n"
+        % (ports[way], len(text) + dropped, header, text)
+        for way, text, dropped in packets
+    )
+    assert only(printed) == FORM
+
+
+def test_several_requests_are_several_payloads() -> None:
+    one = b"POST / HTTP/1.1\r\n\r\n" + FORM + b"\r\n"
+    assert [capture.place for capture in read_captures(one * 2)] == ["request 1", "request 2"]
+
+
+TRICKY = {**PARAMS, "subject": '茶 "it\'s" 100%', "body": "", "fund": '[{"amount":"1"}]'}
+
+
+def php(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@pytest.mark.parametrize(
+    "dump",
+    [
+        repr(TRICKY),
+        pprint.pformat(TRICKY, width=20),
+        f"2026-01-31 [INFO] notified: {TRICKY!r} (3 ms)",
+        repr(ImmutableMultiDict(TRICKY)),
+        repr(CombinedMultiDict([ImmutableMultiDict(TRICKY)])),
+        f"request.form = {ImmutableMultiDict(TRICKY)!r}",
+        repr(OrderedDict(TRICKY)),
+        repr(list(TRICKY.items())),
+        f"<QueryDict: { ({name: [text] for name, text in TRICKY.items()})!r}>",
+        "Array\n(\n" + "".join(f"    [{n}] => {t}\n" for n, t in TRICKY.items()) + ")\n",
+        f"array({len(TRICKY)}) {{\n"
+        + "".join(f'  ["{n}"]=>\n  string({len(t.encode())}) "{t}"\n' for n, t in TRICKY.items())
+        + "}\n",
+        "array (\n" + "".join(f"  '{n}' => {php(t)},\n" for n, t in TRICKY.items()) + ")",
+        "$_POST = [" + ", ".join(f"'{n}' => {php(t)}" for n, t in TRICKY.items()) + "];",
+        "{" + ", ".join(f"{n}={t}" for n, t in TRICKY.items()) + "}",
+    ],
+    ids=itertools.count(),
+)
+def test_what_a_program_printed_is_read(dump: str) -> None:
+    assert only(dump.encode()) == TRICKY
+    assert only(dump.encode("utf-16")) == TRICKY
+
+
+def test_a_dump_in_gbk_is_read() -> None:
+    assert only("Array\n(\n    [subject] => 茶\n    [sign] => x\n)\n".encode("gbk")) == {
+        "subject": "茶",
+        "sign": "x",
+    }
+
+
+def test_numbers_in_a_dump_stay_the_text_that_they_were() -> None:
+    assert only(b"{'total_amount': 0.10, 'fee': Decimal('1.00'), 'body': None}") == {
+        "total_amount": "0.10",
+        "fee": "1.00",
+        "body": "",
+    }
+
+
+def test_lists_in_a_plain_dict_stay_lists() -> None:
+    assert only(b"{'a': ['1'], 'sign': ['x']}") == {"a": "['1']", "sign": "['x']"}
+    assert only(b'{"a": ["1"], "sign": ["x"]}') == {"a": '["1"]', "sign": '["x"]'}
+
+
+def test_of_a_name_that_a_dump_has_twice_both_are_kept() -> None:
+    assert only(b"ImmutableMultiDict([('a', '1'), ('a', '2')])") == b"a=1&a=2"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{" + b"a" * 250_000,
+        b"<QueryDict: {" * 15_000,
+        b"a=b " * 60_000,
+        b"'" * 200_000 + b"=>",
+        b"string(99999999) => " * 9_000,
+        b"> POST / HTTP/1.1\n" * 20_000,
+        b"12:00:00.1 IP a > b: length 9\n" * 20_000,
+    ],
+    ids=itertools.count(),
+)
+def test_what_only_looks_like_a_dump_is_refused(content: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read_captures(content)
 
 
 def test_bytes_that_are_not_utf8_stay_as_they_are() -> None:
@@ -121,6 +244,14 @@ def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
                 "method": "POST",
                 "url": "https://shop.example/notify",
                 "postData": {
+                    "encoding": "base64",
+                    "text": base64.b64encode(FORM).decode(),
+                },
+            },
+            {
+                "method": "POST",
+                "url": "https://shop.example/notify",
+                "postData": {
                     "params": [{"name": name, "value": text} for name, text in PARAMS.items()]
                 },
             },
@@ -129,7 +260,8 @@ def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
     assert [(capture.payload, capture.place) for capture in captures] == [
         (FORM, "entry 2"),
         (FORM, "entry 4"),
-        (PARAMS, "entry 5"),
+        (FORM, "entry 5"),
+        (PARAMS, "entry 6"),
     ]
 
 
@@ -148,11 +280,12 @@ def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
         (json.dumps({"a": "b" * 100_000}).encode(), "larger than 64 KiB"),
         (b" " * (MAX_BYTES + 1), "larger than 64 MiB"),
         (b"{", "none"),
-        (b"{'a': 'b'}", "json.dumps"),
         (b"[" * 100_000, "none"),
         (b"[]", "list"),
         (b"[1]", "list"),
-        (b'{"a": ["1"]}', "'a' is a list"),
+        (b'{"a": [{"b": "1"}]}', "'a' is a list"),
+        (b"\xd4\xc3\xb2\xa1\0\0", "tcpdump -A"),
+        (b"curl https://shop.example/", "without --data"),
         (b'{"a": {"b": "1"}}', "'a' is an object"),
         (b'{"a": true}', "'a' is true or false"),
         (b'{"a": "1", "a": "2"}', "repeats a name"),
@@ -180,6 +313,8 @@ def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> 
             lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
         ).map(lambda document: json.dumps(document).encode()),
         st.binary().map(lambda rest: b"POST / HTTP/1.1\r\n" + rest),
+        st.text().map(lambda rest: ("{'a': " + rest).encode()),
+        st.text("[]()=>'\"\\ \nab1,").map(str.encode),
     )
 )
 def test_nothing_is_too_strange_to_be_read_or_refused(content: bytes) -> None:
