@@ -19,8 +19,10 @@
     an offline Alipay by itself
 ``verify_notify``
     whether a captured payload verifies and, if not, why
-``captures``
+``captures``, ``http_text``, ``dumps``
     payloads out of whatever somebody captured
+``checks``
+    what the app's ledger says of a verified payload
 ``keyring``
     the keys to verify with, and what to call them
 ``addresses``

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -46,6 +47,8 @@ class Keyring:
     charset: str = "utf-8"
     #: Names that the shop's own return URL adds to what is signed.
     unsigned: frozenset[str] = frozenset()
+    #: Whether the app is configured for production; ``None`` where nothing says.
+    production: bool | None = None
 
     def signer_for(self, params: Mapping[str, str]) -> tuple[Signer, str]:
         """Returns the signer that a payload has to be verified with, and a note for people.
@@ -114,7 +117,13 @@ def app_keyring(config: Config, options: Mapping[str, Any]) -> Keyring:
         sign_type=sign_type,
         charset=options["charset"] or config.charset,
         unsigned=config.return_query,
+        production=None if replaced else _of_production(config),
     )
+
+
+def _of_production(config: Config) -> bool:
+    host = urlsplit(config.gateway.gateway_url).hostname or ""
+    return host in ("openapi.alipay.com", "mapi.alipay.com")
 
 
 def bare_keyring(options: Mapping[str, Any]) -> Keyring:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import click
 
 from ..diagnosis import Diagnosis
 from ..notification import mask
+from .checks import told
 from .table import plain as plain
+from .wording import _
 
 # The trade in a few lines: the label, and the parameters that may say it, the first there counts.
 _ESSENTIALS = (
@@ -24,6 +27,7 @@ _ESSENTIALS = (
     ("seller_id", ("seller_id",)),
     ("time", ("notify_time", "timestamp")),
 )
+_TOLD_OF_PEOPLE = re.compile("pay_user_.*|pay_account_no|.*_details|notify_data|biz_content")
 _CURRENCY = ("amount", "refunded")
 _VERIFIED = (
     "The signature is good: whoever holds the key signed just this, and nothing changed since."
@@ -43,6 +47,8 @@ class Verdict:
     key: str
     #: Anything else that people should know.
     notes: tuple[str, ...] = ()
+    #: What the app's ledger says of it, see :func:`~flask_alipay.cli.checks.check_business`.
+    checks: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict_as_json(verdict: Verdict, show_params: bool) -> str:
@@ -51,7 +57,7 @@ def verdict_as_json(verdict: Verdict, show_params: bool) -> str:
     :param show_params: whether buyer data and the signature are left readable.
     """
     diagnosis = verdict.diagnosis
-    params = diagnosis.params if show_params else mask(diagnosis.params)
+    params = diagnosis.params if show_params else _masked(diagnosis.params)
     return as_json(
         verdict.file,
         diagnosis.valid,
@@ -59,6 +65,8 @@ def verdict_as_json(verdict: Verdict, show_params: bool) -> str:
         diagnosis.reason,
         " ".join(filter(None, (diagnosis.hint, *verdict.notes))),
         params,
+        also=list(diagnosis.also),
+        checks=dict(verdict.checks),
     )
 
 
@@ -69,8 +77,12 @@ def as_json(
     reason: str,
     hint: str,
     params: Mapping[str, str],
+    **more: list[str] | dict[str, str],
 ) -> str:
-    """Returns the object of the command's contract, in ASCII: any pipe and terminal takes it."""
+    """Returns the object of the command's contract, in ASCII: any pipe and terminal takes it.
+
+    :param more: ``also`` and ``checks``, which are left out where they are empty.
+    """
     found = {
         "file": file,
         "valid": valid,
@@ -78,6 +90,7 @@ def as_json(
         "reason": reason,
         "hint": hint,
         "params": dict(params),
+        **{name: value for name, value in more.items() if value},
     }
     return json.dumps(found)
 
@@ -102,10 +115,24 @@ def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
     for paragraph in (diagnosis.hint or _VERIFIED, *verdict.notes):
         yield _wrapped(paragraph)
     yield from _table(dict(_checked(verdict)))
+    if verdict.checks:
+        yield "  " + _("In this app:")
+        yield from _table(told(verdict.checks))
     params = diagnosis.params if show_params else dict(_facts(diagnosis.params))
     if params:
         yield "  It says:" if diagnosis.valid else "  It claims:"
         yield from _table(params)
+
+
+def _masked(params: Mapping[str, str]) -> dict[str, str]:
+    """Masks what the journal's names do not cover: names as a page spells them, and whole texts."""
+    return {name: _masked_value(name.removeprefix("amp;"), text) for name, text in params.items()}
+
+
+def _masked_value(name: str, value: str) -> str:
+    if value and _TOLD_OF_PEOPLE.fullmatch(name):
+        return f"{value[:2]}***"
+    return mask({name: value})[name]
 
 
 def _word(diagnosis: Diagnosis) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from ..diagnosis import Reason, diagnose
 from ..diagnosis.evidence import Evidence, gather
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, Capture, Payload, Unreadable, read_captures
+from .checks import check_business
 from .credentials import key_option, sign_type_option
+from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
 from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
 
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
 
 _HELP = """Tell whether a captured notification or return verifies and, if not, why.
 
-Works offline. FILE holds a form body, a URL, a JSON object of the parameters, a raw HTTP request
-or a HAR recording; '-' or nothing reads standard input. {keys}
+Works offline. FILE holds what you captured, in whatever form: a form body, a URL, JSON, a raw HTTP
+request (as curl -v, tcpdump -A or a proxy show it), a HAR recording, a dict or array as Python or
+PHP print it, lines of a log; '-' or nothing reads standard input. {keys}
 
 \b
 Exit status:
@@ -75,20 +79,70 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     @click.option("--charset", help="The charset that is configured.")
     @click.option("--json", "machine", is_flag=True, help="One JSON object a line, for programs.")
     @click.option("--show-params", is_flag=True, help="Show all parameters, buyer data included.")
+    @_id_option(blueprint)
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
         config = blueprint.config if blueprint else None
         keyring = app_keyring(config, options) if config else bare_keyring(options)
         report = _Report(options["machine"], options["show_params"])
-        for file in files or ("-",):
+        rows = options.get("rows", ())
+        for file in _matching(files) or (() if rows else ("-",)):
             try:
-                for verdict in _verdicts(file, keyring):
-                    report.add(verdict)
+                for capture in read_captures(_content(file)):
+                    report.add(_verdict(file, capture, keyring, blueprint))
             except Unreadable as error:
                 report.add_unreadable(file, str(error))
+        for row in rows:
+            assert blueprint is not None  # noqa: S101 - the option is not there without
+            name = f"journal row {row}"
+            try:
+                report.add(_verdict(name, _journalled(blueprint, row), keyring, blueprint))
+            except Unreadable as error:
+                report.add_unreadable(name, str(error))
         context.exit(report.finish())
 
     return verify_notify
+
+
+def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
+    """Adds ``--id``, where there is an app with a journal."""
+    if blueprint is None:
+        return lambda command: command
+    return click.option(
+        "--id",
+        "rows",
+        type=int,
+        multiple=True,
+        metavar="ROW",
+        help="Verify a row of the journal ('show' tells its number); may be given several times.",
+    )
+
+
+def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
+    model = alipay.models.Notification
+    if model is None:
+        raise Unreadable("the app keeps no journal")
+    with refusals():
+        entry: Any = alipay.session.get(model, row)
+    if entry is None or entry.merchant != alipay.config.merchant:
+        raise Unreadable("the journal has no such row: 'show' tells the numbers of a payment's")
+    params = dict(entry.payload)
+    if not params.get("sign"):
+        raise Unreadable(
+            "the journal keeps the fields of this one, not the form that was signed (the result "
+            "of a batch, or news of the older WAP gateway)"
+        )
+    return Capture(params)
+
+
+def _matching(files: Iterable[str]) -> tuple[str, ...]:
+    """The files, with patterns that no shell has expanded (Windows' does not) expanded."""
+    found: list[str] = []
+    for file in files:
+        pattern = any(mark in file for mark in "*?[") and not Path(file).exists()
+        # As the shell would have it: Path.glob takes no absolute pattern.
+        found += (sorted(glob(file)) if pattern else ()) or [file]  # noqa: PTH207
+    return tuple(found)
 
 
 class _Report:
@@ -131,12 +185,9 @@ class _Report:
         return 2 if self._unreadable else int(self._refused > 0)
 
 
-def _verdicts(file: str, keyring: Keyring) -> Iterator[Verdict]:
-    for capture in read_captures(_content(file)):
-        yield _verdict(file, capture, keyring)
-
-
-def _verdict(file: str, capture: Capture, keyring: Keyring) -> Verdict:
+def _verdict(
+    file: str, capture: Capture, keyring: Keyring, blueprint: AlipayBlueprint | None
+) -> Verdict:
     payload = _without(capture.payload, keyring.unsigned)
     evidence = gather(payload, keyring.charset)
     signer, note = _signer(keyring, evidence)
@@ -146,6 +197,7 @@ def _verdict(file: str, capture: Capture, keyring: Keyring) -> Verdict:
         charset=keyring.charset,
         others=keyring.others,
         own_key=keyring.own_key,
+        production=keyring.production,
     )
     if diagnosis.key is not None and diagnosis.valid:
         key = keyring.name_of(diagnosis.key)
@@ -154,7 +206,10 @@ def _verdict(file: str, capture: Capture, keyring: Keyring) -> Verdict:
         names = " or ".join(map(keyring.name_of, keys or ()))
         key = "the configured key" if keys is None else names or "no key"
     notes = (note, _about(diagnosis.params))
-    return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)))
+    checks = {}
+    if blueprint is not None and diagnosis.valid and keyring.signer is not None:
+        checks = check_business(blueprint, diagnosis.params)
+    return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks)
 
 
 def _signer(keyring: Keyring, evidence: Evidence | None) -> tuple[Signer, str]:
@@ -196,8 +251,10 @@ def _content(file: str) -> bytes:
         with Path(file).open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise Unreadable("it is a directory") from None
+        raise Unreadable("it is a directory: name the files in it, as in DIR/*.txt") from None
     except FileNotFoundError:
+        if any(mark in file for mark in "*?["):
+            raise Unreadable("no file matches this pattern") from None
         raise Unreadable("there is no such file") from None
     except OSError as error:
         raise Unreadable(error.strerror or type(error).__name__) from None

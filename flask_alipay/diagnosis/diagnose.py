@@ -11,6 +11,7 @@ from .. import notification
 from ..exceptions import BadNotification, BadSignature
 from ..keys import public_key_der
 from ..signer import Md5Signer, RsaSigner, Signer
+from ..wap_notification import is_wap, verify_wap, wap_signer
 from . import hints
 from .evidence import Evidence, gather, printable
 from .names import missing, of_sandbox
@@ -91,6 +92,8 @@ def _verify(
     """Does what the notification route does. Returns the parameters, or why they cannot be read."""
     try:
         if isinstance(payload, bytes):
+            if is_wap(payload):
+                return verify_wap(payload, wap_signer(signer), charset), ""
             return notification.verify(payload, signer, charset), ""
         return (payload if notification.verify_params(payload, signer, charset) else {}), ""
     except BadSignature:
@@ -101,7 +104,7 @@ def _verify(
 
 def _verified(params: Mapping[str, str], signer: Signer, evidence: Evidence) -> Diagnosis:
     charset, key = None, None
-    for seal in seals(params["sign"], signer):
+    for seal in seals(params.get("sign", ""), signer):
         charset = fitting_charset(seal, Undone(params), evidence)
         if charset is not None:
             key = seal.key
@@ -125,6 +128,7 @@ class _Case:
         questions: tuple[Callable[[], Diagnosis | None], ...] = (
             self._is_it_a_form,
             self._is_it_signed,
+            self._is_it_of_the_wap_gateway,
             self._is_something_known_wrong,
             self._did_the_key_sign_other_words,
             self._did_somebody_known_sign,
@@ -180,6 +184,17 @@ class _Case:
             "It has no sign. Either Alipay did not send it, or it was cut short: an unquoted & "
             "ends a command in a shell, and a # the query of a URL.",
         )
+
+    def _is_it_of_the_wap_gateway(self) -> Diagnosis | None:
+        """Signed in an order of its own, so none of the common mistakes can be undone."""
+        if "notify_data" not in self.evidence.params or not self._sign:
+            return None
+        signer = wap_signer(self.signer)
+        if any(seal.key is not None for seal in seals(self._sign, signer)):
+            return self._because(Reason.ALTERED, hints.ALTERED)
+        if isinstance(signer, RsaSigner) and not looks(self._sign, md5=False):
+            return self._because(Reason.WRONG_KEY, hints.WAP_OTHER_KEY)
+        return self._because(Reason.ALTERED, hints.ALTERED_OR_OTHER_KEY)
 
     def _is_something_known_wrong(self) -> Diagnosis | None:
         """One mistake in the signature's text or in the words, then two."""

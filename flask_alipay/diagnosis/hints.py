@@ -67,3 +67,7 @@ DECODED_BEFORE = (
     "It is the text of a form that was decoded already, and reading it as a form decoded it "
     "once more. Keep the raw body (request.get_data()), or hand the parameters on as they are."
 )
+WAP_OTHER_KEY = (
+    "It is a notification of the older WAP gateway, and neither that gateway's published key nor a "
+    "key here made its signature (unless that itself was altered)."
+)

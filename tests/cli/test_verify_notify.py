@@ -19,6 +19,7 @@ from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 from ..conftest import Keys
 from ..vectors import Vector, is_valid, with_vectors
 from .conftest import MD5_KEY, Run, body, make_app, news, signed
+from .shop import MERCHANT, Shop, make_shop
 
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -337,6 +338,110 @@ def verify_in(app: Flask, payload: bytes, *options: str) -> Result:
         args=("alipay", "verify-notify", "--json", *options), input=payload
     )
     return result
+
+
+@pytest.fixture
+def shop(keys: Keys) -> Shop:
+    """A shop with one payment to come, and the journal's word of another."""
+    shop = make_shop(
+        ALIPAY_APP_ID=MERCHANT,
+        ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
+        ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
+    )
+    shop.add(shop.payment("T1"))
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("more", "checks"),
+    [
+        ({}, {"outcome": "settled", "status": "WAIT_BUYER_PAY", "amount": "ok"}),
+        ({"trade_status": "WAIT_BUYER_PAY"}, {"outcome": "duplicate", "amount": "ok"}),
+        ({"out_trade_no": "T2"}, {"order": "unknown"}),
+        ({"app_id": "2021000000000001"}, {"account": "wrong_account"}),
+        ({"total_amount": "0.01"}, {"order": "ok"}),
+    ],
+    ids=["news", "duplicate", "unknown", "foreign", "amount"],
+)
+def test_in_an_app_a_verified_payload_is_looked_up_and_nothing_changes(
+    more: dict[str, str], checks: dict[str, str], shop: Shop, alipay: Rsa2Signer
+) -> None:
+    params = signed({**news(app_id=MERCHANT, out_trade_no="T1"), **more}, alipay)
+    result = verify_in(shop.app, body(params))
+    found = report(result)
+    assert (result.exit_code, found["valid"]) == (0, True)
+    assert found["checks"].items() >= checks.items()
+    if "total_amount" in more:
+        assert found["checks"]["amount"].startswith("mismatched")
+    text = shop.run("verify-notify", stdin=body(params).decode()).stdout
+    assert "In this app:" in text
+    with shop.app.app_context():
+        (payment,) = shop.db.session.query(shop.Payment).all()
+        assert (payment.paid, payment.trade_status) == (False, "WAIT_BUYER_PAY")
+        assert shop.db.session.query(shop.Notification).count() == 0
+
+
+def test_a_row_of_the_journal_is_verified(shop: Shop, alipay: Rsa2Signer) -> None:
+    good = signed(news(app_id=MERCHANT, out_trade_no="T1"), alipay)
+    for payload in (good, {**good, "total_amount": "0.01"}, {"batch_no": "1"}):
+        shop.add(
+            shop.Notification(
+                merchant=MERCHANT,
+                out_trade_no="T1",
+                trade_status="TRADE_SUCCESS",
+                outcome="settled",
+                payload=payload,
+            )
+        )
+    assert "journal row 1: VERIFIED" in shop.run("verify-notify", "--id", "1").stdout
+    result = shop.run("verify-notify", "--id", "1", "--id", "2")
+    assert result.exit_code == 1
+    assert "journal row 2: NOT VERIFIED (altered)" in result.stdout
+    result = shop.run("verify-notify", "--id", "3", "--id", "4")
+    assert result.exit_code == 2
+    assert "not the form that was signed" in result.stderr
+    assert "no such row" in result.stderr
+
+
+def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    del params["version"]
+    key = ("--public-key", str(files / "alipay.pem"))
+    found = report(alone("verify-notify", "--json", *key, stdin=body(params)))
+    assert found["reason"] == Reason.EXTRA_PARAMETER
+    assert found["also"] == [Reason.MISSING_PARAMETER]
+
+
+def test_a_pattern_that_no_shell_expanded_is_expanded(
+    alone: Run, files: Path, alipay: Rsa2Signer
+) -> None:
+    for name in ("a.txt", "b.txt"):
+        (files / name).write_bytes(body(signed(news(), alipay)))
+    key = ("--public-key", str(files / "alipay.pem"))
+    result = alone("verify-notify", str(files / "*.txt"), *key)
+    assert result.exit_code == 0
+    assert "2 payloads: 2 verified" in result.stdout
+    result = alone("verify-notify", str(files / "*.none"), *key)
+    assert result.exit_code == 2
+    assert "no file matches this pattern" in result.stderr
+
+
+def test_the_older_wap_gateway_is_verified_in_its_own_order(alone: Run) -> None:
+    fields = {
+        "service": "alipay.wap.trade.create.direct",
+        "v": "1.0",
+        "sec_id": "MD5",
+        "notify_data": "<notify><out_trade_no>1</out_trade_no><buyer_email>a@b.cn</buyer_email>"
+        "</notify>",
+    }
+    words = "&".join(f"{name}={text}" for name, text in fields.items()).encode()
+    params = {**fields, "sign": Md5Signer(MD5_KEY).sign(words)}
+    result = alone("verify-notify", "--key", MD5_KEY, "--json", stdin=body(params))
+    assert report(result)["valid"]
+    params["v"] = "2.0"
+    result = alone("verify-notify", "--key", MD5_KEY, "--json", stdin=body(params))
+    assert report(result)["reason"] == Reason.ALTERED
+    assert "a@b.cn" not in result.output
 
 
 def test_the_module_runs_as_a_program(files: Path, alipay: Rsa2Signer) -> None:
