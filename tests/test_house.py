@@ -47,12 +47,13 @@ ORDER = [
     "cli",
     "__main__",
     "blueprint",
+    "testing",
 ]
 #: The front door and the number on it.
 DOORS = ["__init__", "_version"]
 
 #: Where Flask may be imported; elsewhere for types alone.
-MAY_KNOW_FLASK = {"simulator", "cli", "__main__", "blueprint"}
+MAY_KNOW_FLASK = {"simulator", "cli", "__main__", "blueprint", "testing"}
 
 #: The simulator is the other side: what it shares with ours, it would get wrong the same way.
 SIMULATOR_MAY_KNOW = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from werkzeug.test import Client, TestResponse
@@ -23,6 +23,9 @@ from ..transport import FORM, HttpAnswer, copied, encoded, in_the_url, is_page
 if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
+
+#: Where an app's ``extensions`` keep its simulators, by the names of their blueprints.
+SIMULATORS: Final = "alipay_simulators"
 
 
 def embed(
@@ -51,6 +54,7 @@ def embed(
         )
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
+    app.extensions.setdefault(SIMULATORS, {})[endpoint] = simulator
     name = f"{endpoint.replace('.', '_')}_simulator"
     blueprint = simulator.blueprint(name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)

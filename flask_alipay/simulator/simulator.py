@@ -233,7 +233,7 @@ class Simulator:
             time do its work.
         :returns: what really happened; ``None`` if there is no such trade.
         """
-        if event is not None:  # whoever does something to a trade has opened it
+        if event not in (None, Event.EXPIRE):  # whoever does something to a trade has opened it
             self.trades.open(out_trade_no, self.clock.now())
         step = self.trades.apply(out_trade_no, event, self.clock.now())
         if step is not None and step.event is not None:

@@ -214,17 +214,27 @@ def test_no_page_names_a_place_on_somebodys_machine(name: str) -> None:
 
 def test_the_test_in_the_documentation_passes(tmp_path: Path) -> None:
     (tmp_path / "tea.py").write_text(SHOP, encoding="utf-8")
-    (block,) = (b for b in code_blocks(page("simulator.rst")) if "import pytest" in b)
-    (tmp_path / "test_tea.py").write_text(block, encoding="utf-8")
+    blocks = [block for block in code_blocks(page("simulator.rst")) if "def test_" in block]
+    (tmp_path / "test_tea.py").write_text("\n\n".join(blocks), encoding="utf-8")
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_tea.py"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "pytest_flask_alipay",
+            "test_tea.py",
+        ],
         cwd=tmp_path,
         env={"PYTHONPATH": str(PACKAGE.parent)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "1 passed" in ran.stdout, ran.stdout
+    assert "2 passed" in ran.stdout, ran.stdout
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if code_blocks(page(name))])

@@ -1,0 +1,184 @@
+"""The fixtures for shops' tests, in runs of pytest of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytest_plugins = ["pytester"]
+
+SHOP = """
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from flask_alipay import AlipayBlueprint, InvalidParameter
+from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
+
+db = SQLAlchemy()
+class Payment(PaymentMixin, db.Model):
+    shipped = db.Column(db.Integer, default=0)
+    released = db.Column(db.Integer, default=0)
+class Refund(RefundMixin, db.Model): ...
+class Notification(NotificationMixin, db.Model): ...
+alipay = AlipayBlueprint(db, Payment, Refund, Notification)
+
+@alipay.on_paid
+def ship(payment):
+    payment.shipped += 1
+
+@alipay.on_failed
+def release(payment):
+    payment.released += 1
+
+def create_app(tmp_path, **settings):
+    app = Flask(__name__)
+    app.config.update(
+        TESTING=True,
+        SECRET_KEY="test",
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/test.sqlite",
+        SQLALCHEMY_ENGINE_OPTIONS={"poolclass": __import__("sqlalchemy").NullPool},
+        **settings,
+    )
+    db.init_app(app)
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    with app.app_context():
+        db.create_all()
+        alipay.create_payment(subject="Tea", total_amount="88.88", out_trade_no="T1")
+        db.session.commit()
+    return app
+
+@pytest.fixture
+def order(app):
+    def order():
+        with app.app_context():
+            return db.session.query(Payment).one()
+    return order
+"""
+
+EMBEDDED = """
+from shop import *
+
+@pytest.fixture
+def app(tmp_path):
+    return create_app(tmp_path, ALIPAY_SIMULATOR=True)
+
+def test_paid_tea_is_shipped(alipay_simulator, order):
+    alipay_simulator.pay("T1")
+    assert order().shipped == 1
+
+def test_what_is_refused_is_released(alipay_simulator, order):
+    alipay_simulator.close("T1")
+    assert (order().shipped, order().released) == (0, 1)
+
+def test_a_notification_that_comes_again_ships_once(alipay_simulator, order):
+    alipay_simulator.pay("T1")
+    assert [attempt.answer for attempt in alipay_simulator.deliver(times=3)] == ["success"] * 3
+    assert order().shipped == 1
+
+def test_a_refund_is_counted(alipay_simulator, order):
+    alipay_simulator.pay("T1")
+    alipay_simulator.refund("T1", "1.00")
+    assert order().refunded_fen == 100
+    alipay_simulator.refund("T1")
+    assert order().trade_status == "TRADE_CLOSED"
+
+def test_a_day_passes(alipay_simulator, order, app, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(alipay, "ledger", lambda: 1 / 0)
+        app.config["PROPAGATE_EXCEPTIONS"] = False
+        alipay_simulator.pay("T1")
+        assert order().shipped == 0
+    alipay_simulator.advance(minutes=5)
+    assert order().shipped == 1
+    (delivery,) = alipay_simulator.deliveries
+    assert delivery.heard
+    alipay_simulator.advance(hours=25)
+    assert order().shipped == 1
+
+def test_a_sale_that_can_no_longer_be_refunded(alipay_simulator, order):
+    alipay_simulator.pay("T1")
+    alipay_simulator.finish("T1")
+    assert order().trade_status == "TRADE_FINISHED"
+
+def test_what_cannot_be_is_refused(alipay_simulator, order):
+    alipay_simulator.close("T1")
+    for wrong in (alipay_simulator.pay, alipay_simulator.finish, alipay_simulator.refund):
+        with pytest.raises(InvalidParameter):
+            wrong("T1")
+    with pytest.raises(LookupError):
+        alipay_simulator.pay("nobody")
+    assert order().shipped == 0
+"""
+
+ALONE = """
+import threading
+from shop import *
+from werkzeug.serving import make_server
+
+@pytest.fixture
+def app(tmp_path, alipay_server):
+    app = create_app(tmp_path, **{f"ALIPAY_{k}": v for k, v in alipay_server.settings.items()})
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    app.config["SERVER"] = f"127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield app
+    server.shutdown()
+    thread.join()
+
+def test_paid_tea_is_shipped(alipay_simulator, app, order):
+    import urllib.request
+    with app.test_request_context(base_url=f"http://{app.config['SERVER']}"):
+        url = alipay.gateway_url(db.session.query(Payment).one())
+    with urllib.request.urlopen(url) as cashier:
+        assert "Simulator" in cashier.read().decode()
+    alipay_simulator.pay("T1")
+    assert order().shipped == 1
+
+def test_a_buyer_who_has_not_set_out_cannot_pay(alipay_server, order):
+    with pytest.raises(LookupError):
+        alipay_server.simulator.pay("T2")
+    assert order().shipped == 0
+
+def test_the_keys_are_there_as_files(alipay_server):
+    assert (alipay_server.folder / "app_private_key.pem").is_file()
+    assert (alipay_server.folder / "merchant.json").is_file()
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", f"{pytester.path}:{ROOT}")
+    pytester.makepyfile(shop=SHOP)
+
+    def run(test: str) -> pytest.RunResult:
+        pytester.makepyfile(test_shop=test)
+        return pytester.runpytest_subprocess(
+            *("-p", "pytest_flask_alipay", "-p", "no:cacheprovider", "-W", "error")
+        )
+
+    return run
+
+
+def test_a_shop_with_the_simulator_inside(run) -> None:
+    run(EMBEDDED).assert_outcomes(passed=7)
+
+
+def test_a_shop_beside_a_simulator(run) -> None:
+    run(ALONE).assert_outcomes(passed=3)
+
+
+def test_a_run_that_asks_for_nothing_loads_nothing() -> None:
+    program = (
+        "import sys, pytest_flask_alipay as _;"
+        "print([name for name in ('flask', 'flask_alipay', 'sqlalchemy') if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"
