@@ -161,9 +161,16 @@ def test_the_clock_is_moved_and_what_is_due_is_done(control, trade, shop, clock)
 
 
 def test_the_clock_closes_what_is_overdue(control, buyer, merchant, shop):
-    buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
+    buyer.see(buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"})))
     control("/clock", body={"advance": 301})
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+def test_of_an_order_that_nobody_saw_nothing_is_told(control, buyer, merchant, shop):
+    buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
+    control("/clock", body={"advance": 301})
+    assert see(control, "/trades/T1")["trade_status"] == "TRADE_CLOSED"
+    assert shop.bodies == []
 
 
 @pytest.mark.parametrize("seconds", [-1, "60", None, True, float("nan"), 10**12, [1]])
