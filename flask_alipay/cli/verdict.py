@@ -138,7 +138,8 @@ def _masked_value(name: str, value: str) -> str:
 def _word(diagnosis: Diagnosis) -> str:
     if diagnosis.valid:
         return click.style("VERIFIED", fg="green", bold=True)
-    return click.style("NOT VERIFIED", fg="red", bold=True) + f" ({diagnosis.reason})"
+    reasons = ", ".join((diagnosis.reason, *diagnosis.also))
+    return click.style("NOT VERIFIED", fg="red", bold=True) + f" ({reasons})"
 
 
 def _checked(verdict: Verdict) -> Iterator[tuple[str, str]]:
