@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from flask import Blueprint, jsonify, request, url_for
@@ -22,6 +22,8 @@ from .trades import Trade
 
 if TYPE_CHECKING:
     from .simulator import Simulator
+
+Shown = TypeVar("Shown")
 
 # What names of this machine and of its private networks end in, besides names without a dot.
 _NEAR: Final = (".localhost", ".local", ".internal", ".test")
@@ -55,9 +57,9 @@ class _Control:
         self._simulator = simulator
 
     def trades(self) -> Any:
-        """Shows all trades, the oldest first."""
+        """Shows the trades, the oldest first; only the ``latest`` so many, if that is said."""
         self._simulator.expire()
-        return [_trade(trade) for trade in self._simulator.trades.all()]
+        return [_trade(trade) for trade in _latest(self._simulator.trades.all())]
 
     def trade(self, out_trade_no: str) -> Any:
         """Shows one trade."""
@@ -97,7 +99,7 @@ class _Control:
 
     def deliveries(self) -> Any:
         """Shows the notifications, what was answered, and when they are sent again."""
-        return [_delivery(delivery) for delivery in self._simulator.deliverer.deliveries]
+        return [_delivery(delivery) for delivery in _latest(self._simulator.deliverer.deliveries)]
 
     def clock(self) -> Any:
         """Tells the time here."""
@@ -183,6 +185,11 @@ def _body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise _Refused(400, "the body must be a JSON object")
     return body
+
+
+def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    latest = request.args.get("latest", type=int)
+    return all_of_them if latest is None or latest < 1 else all_of_them[-latest:]
 
 
 def _trade(trade: Trade) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
     views = _Views(simulator)
     add_gateways(blueprint, simulator)
     add_control(blueprint, simulator)
+    blueprint.add_url_rule("/", "control", views.control)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
     blueprint.add_url_rule(
         "/cashier/<cashier_id>/<any(pay, deposit, confirm, close, expire):event>",
@@ -56,6 +57,10 @@ def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
 class _Views:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+
+    def control(self) -> BaseResponse:
+        """Shows trades and notifications live, with buttons for what can happen to them."""
+        return page("control.html")
 
     def cashier(self, cashier_id: str) -> BaseResponse:
         """Shows the buyer the order, or how it ended."""

@@ -67,7 +67,8 @@ def page(template: str, status: int = 200, **context: Any) -> BaseResponse:
     # that one leads to the shop, wherever it is.
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-        "img-src data:; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'self'"
+        "img-src data:; connect-src 'self'; form-action 'self' http: https:; "
+        "base-uri 'none'; frame-ancestors 'self'"
     )
     response.headers["Vary"] = "Accept-Language"
     return unkept(response)

@@ -229,3 +229,11 @@ def test_names_of_near_are_served(control, trade, host):
 
 def test_nothing_of_it_is_for_a_cache(control, trade):
     assert control(trade, method="GET").headers["Cache-Control"] == "no-store"
+
+
+def test_only_the_latest_are_shown_where_that_is_asked_for(control, buyer, merchant):
+    for number in ("T1", "T2", "T3"):
+        buyer.cashier(merchant.page_pay(biz={"out_trade_no": number}))
+    assert [trade["out_trade_no"] for trade in see(control, "/trades?latest=2")] == ["T2", "T3"]
+    for whatever in ("0", "-1", "x"):
+        assert len(see(control, f"/trades?latest={whatever}")) == 3
