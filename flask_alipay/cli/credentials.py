@@ -12,6 +12,7 @@ import click
 from ..config import Config
 from ..exceptions import ConfigurationError
 from ..mapi import MAPI_PUBLIC_KEY
+from .wording import _
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
@@ -48,7 +49,7 @@ _ASK = "-"
 def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if value != _ASK:
         return value
-    return str(click.prompt("MD5 key", hide_input=True, err=True))
+    return str(click.prompt(_("MD5 key"), hide_input=True, err=True))
 
 
 def key_option(command: F) -> F:
@@ -58,8 +59,11 @@ def key_option(command: F) -> F:
         is_flag=False,
         flag_value=_ASK,
         callback=_asked,
-        help="The MD5 key of the legacy gateway. Whoever else uses this machine can see it among "
-        "the running commands: better set FLASK_ALIPAY_KEY, or end with --key alone to be asked.",
+        help=_(
+            "The MD5 key of the legacy gateway. Whoever else uses this machine can see it among "
+            "the running commands: better set FLASK_ALIPAY_KEY, or end with --key alone to be "
+            "asked."
+        ),
     )(command)
 
 
@@ -69,25 +73,29 @@ def sign_type_option(command: F) -> F:
         "--sign-type",
         type=click.Choice(["MD5", "RSA", "RSA2"], case_sensitive=False),
         metavar="[MD5|RSA|RSA2]",
-        help="The algorithm that is configured.",
+        help=_("The algorithm that is configured."),
     )(command)
 
 
 def credential_options(command: click.Command) -> None:
     """Adds the options for a merchant's credentials to a command that is made already."""
     options = (
-        click.option("--app-id", help="The application on the open platform."),
-        click.option("--private-key", type=_FILE, help="The file with your private key."),
-        click.option("--public-key", type=_FILE, help="The file with Alipay's public key."),
-        click.option("--partner", help="The account on the legacy gateway, 2088..."),
+        click.option("--app-id", help=_("The application on the open platform.")),
+        click.option("--private-key", type=_FILE, help=_("The file with your private key.")),
+        click.option("--public-key", type=_FILE, help=_("The file with Alipay's public key.")),
+        click.option("--partner", help=_("The account on the legacy gateway, 2088...")),
         key_option,
-        click.option("--seller-email", help="Legacy gateway: who gets the money, by login name."),
-        click.option("--seller-id", help="Who gets the money, by account number."),
+        click.option(
+            "--seller-email", help=_("Legacy gateway: who gets the money, by login name.")
+        ),
+        click.option("--seller-id", help=_("Who gets the money, by account number.")),
         sign_type_option,
-        click.option("--protocol", type=click.Choice(["openapi", "mapi"]), help="Which gateway."),
-        click.option("--gateway-url", help="Another gateway: the sandbox, a simulator ..."),
-        click.option("--notify-url", help="Where Alipay tells about the payment."),
-        click.option("--return-url", help="Where the buyer comes back to."),
+        click.option(
+            "--protocol", type=click.Choice(["openapi", "mapi"]), help=_("Which gateway.")
+        ),
+        click.option("--gateway-url", help=_("Another gateway: the sandbox, a simulator ...")),
+        click.option("--notify-url", help=_("Where Alipay tells about the payment.")),
+        click.option("--return-url", help=_("Where the buyer comes back to.")),
     )
     for add in options:
         add(command)
@@ -123,8 +131,11 @@ def merchant_config(options: Mapping[str, str | None]) -> Config:
     settings = given_settings(options)
     if not settings.get("ALIPAY_APP_ID") and not settings.get("ALIPAY_PARTNER"):
         raise click.UsageError(
-            "Whose account is it? Give --app-id and --private-key (open platform), or --partner "
-            "and --key (legacy gateway), or set FLASK_ALIPAY_APP_ID and so on in the environment."
+            _(
+                "Whose account is it? Give --app-id and --private-key (open platform), or "
+                "--partner and --key (legacy gateway), or set FLASK_ALIPAY_APP_ID and so on in "
+                "the environment."
+            )
         )
     if not any(name.startswith(("ALIPAY_PUBLIC_KEY", "ALIPAY_PUBLIC_CERT")) for name in settings):
         # Nothing is verified here, and so any public key will do.
@@ -170,5 +181,7 @@ def _where(key: str) -> str:
     name = key.removeprefix("ALIPAY_")
     options = {setting.removesuffix("_PATH"): option for option, setting in _SETTINGS.items()}
     option = options.get(name.removesuffix("_PATH"))
-    given = f" or give --{option.replace('_', '-')}" if option else ""
-    return f" Set FLASK_ALIPAY_{name} in the environment{given}."
+    if option is None:
+        return " " + _("Set FLASK_ALIPAY_{name} in the environment.").format(name=name)
+    told = _("Set FLASK_ALIPAY_{name} in the environment or give --{option}.")
+    return " " + told.format(name=name, option=option.replace("_", "-"))

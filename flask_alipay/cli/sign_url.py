@@ -17,12 +17,13 @@ from ..order_number import new_out_trade_no
 from ..signer import codec
 from .addresses import is_public
 from .credentials import credential_options, merchant_config
+from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
     from ..signed_request import SignedRequest
 
-_HELP = """Print one signed URL that sends a buyer to pay, and nothing else.
+_HELP = N_("""Print one signed URL that sends a buyer to pay, and nothing else.
 
 Nothing is stored: no payment in the ledger answers to it. The amount is real money unless the
 gateway is a sandbox or a simulator.
@@ -31,7 +32,7 @@ gateway is a sandbox or a simulator.
 Examples:
   {example}
   {prefix} sign-url --total-amount 0.01 --explain
-"""
+""")
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,25 @@ def sign_url_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
 
     @click.command(
         "sign-url",
-        help=_HELP.format(prefix=prefix, example=example),
-        short_help="Print one signed test URL for paying.",
+        help=_(_HELP).format(prefix=prefix, example=example),
+        short_help=_("Print one signed test URL for paying."),
     )
-    @click.option("--out-trade-no", help="The order's number.  [default: a new one]")
-    @click.option("--subject", default="Flask-Alipay test", show_default=True, help="What is sold.")
-    @click.option("--total-amount", default="0.01", show_default=True, help="Yuan.")
-    @click.option("--product", help="How it is paid: page, or wap on the open platform.")
-    @click.option("--bank", help="Legacy gateway: a bank's code, like ICBCB2C.")
-    @click.option("--charset", help="utf-8, gbk, gb2312 or gb18030.  [default: as configured]")
-    @click.option("--explain", is_flag=True, help="Show on stderr what was signed.")
-    @click.option("--open", "launch", is_flag=True, help="Open it in the browser.")
-    @click.option("--qr", is_flag=True, help="Show it on stderr as a QR code.")
+    @click.option("--out-trade-no", help=_("The order's number; a new one if it is not given."))
+    @click.option(
+        "--subject", default="Flask-Alipay test", show_default=True, help=_("What is sold.")
+    )
+    @click.option("--total-amount", default="0.01", show_default=True, help=_("Yuan."))
+    @click.option(
+        "--product",
+        help=_("How it is paid: page, or wap on the open platform. Others begin with no URL."),
+    )
+    @click.option("--bank", help=_("Legacy gateway: a bank's code, like ICBCB2C."))
+    @click.option(
+        "--charset", help=_("utf-8, gbk, gb2312 or gb18030, instead of the configured one.")
+    )
+    @click.option("--explain", is_flag=True, help=_("Show on stderr what was signed."))
+    @click.option("--open", "launch", is_flag=True, help=_("Open it in the browser."))
+    @click.option("--qr", is_flag=True, help=_("Show it on stderr as a QR code."))
     def sign_url(**options: Any) -> None:
         try:
             order = TrialOrder(
@@ -110,8 +118,10 @@ def _sign_in_app(
 ) -> SignedRequest:
     if blueprint.config.simulator and sys.stderr.isatty():
         click.echo(
-            "The simulator inside an app makes its keys anew in each process, so the one in a "
-            "running server will refuse this URL: open the shop's own checkout there.",
+            _(
+                "The simulator inside an app makes its keys anew in each process, so the one in a "
+                "running server will refuse this URL: open the shop's own checkout there."
+            ),
             err=True,
         )
     with on_the_site():
@@ -145,15 +155,20 @@ def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:
 def _explain(request: SignedRequest) -> None:
     sign_type = request.params["sign_type"]
     content = request.content.decode(codec(request.charset))
-    key = "your MD5 key joined to its end" if sign_type == "MD5" else "your private key"
-    click.echo(f"\nSigned with {sign_type} and {key}, in {request.charset}:\n", err=True)
-    click.echo(content, err=True)
-    click.echo("\nThe sign and each value are then percent-encoded into the URL.", err=True)
+    if sign_type == "MD5":
+        told = _("Signed with MD5 and your MD5 key joined to its end, in {charset}:")
+    else:
+        told = _("Signed with {sign_type} and your private key, in {charset}:")
+    names = {"sign_type": sign_type, "charset": request.charset}
+    click.echo(f"\n{told.format(**names)}\n\n{content}\n", err=True)
+    click.echo(_("The sign and each value are then percent-encoded into the URL."), err=True)
     notify_url = request.params.get("notify_url")
     if notify_url is None:
-        click.echo("There is no notify_url: Alipay will tell nobody about the payment.", err=True)
+        told = _("There is no notify_url: Alipay will tell nobody about the payment.")
+        click.echo(told, err=True)
     elif is_public(request.gateway_url) and not is_public(notify_url):
-        click.echo(f"Alipay cannot reach {notify_url}: set NOTIFY_URL to a public one.", err=True)
+        told = _("Alipay cannot reach {url}: set NOTIFY_URL to a public one.")
+        click.echo(told.format(url=notify_url), err=True)
 
 
 def _draw(url: str) -> None:
@@ -163,11 +178,11 @@ def _draw(url: str) -> None:
     stream = sys.stderr
     width, columns = code.symbol_size()[0], _columns()
     if stream.isatty() and width > columns:
-        click.echo(
-            f"The QR code needs {width} columns and the terminal has {columns}: make it wider (a "
-            "smaller font), or use --open.",
-            err=True,
+        told = _(
+            "The QR code needs {width} columns and the terminal has {columns}: make it wider (a "
+            "smaller font), or use --open."
         )
+        click.echo(told.format(width=width, columns=columns), err=True)
         return
     code.terminal(out=stream, compact=True)
 

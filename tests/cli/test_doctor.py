@@ -25,6 +25,7 @@ from flask_alipay.config import Config
 from flask_alipay.exceptions import ConfigurationError, GatewayError, OutcomeUnknown
 from flask_alipay.keys import bare_base64, generate_private_key, private_pem, public_pem
 
+from ..chains import ALIPAY, issue, spare_key
 from ..conftest import Keys
 from .conftest import MD5_KEY
 from .shop import MERCHANT, make_shop
@@ -323,3 +324,58 @@ def test_a_gateway_that_is_not_there_is_a_finding(settings: Settings) -> None:
     with gateway_at(datetime.now(timezone.utc)) as url:
         pass
     assert asked(settings, url, None)["clock"].level == "warn"
+
+
+@pytest.fixture
+def certified(settings: Settings, keys: Keys, tmp_path: Path) -> Settings:
+    """A merchant in certificate mode with whom all is well."""
+    now = datetime.now(timezone.utc)
+    ahead = {"until": now + timedelta(days=300)}
+    root = issue("Root", spare_key(0), ca=True, **ahead)
+    files = {
+        "ROOT_CERT_PATH": root,
+        "APP_CERT_PATH": issue("Shop", keys.merchant, root, **ahead),
+        "PUBLIC_CERT_PATH": issue(ALIPAY, keys.alipay, root, **ahead),
+    }
+    for name, issued in files.items():
+        (tmp_path / name).write_text(issued.pem)
+        settings[f"ALIPAY_{name}"] = str(tmp_path / name)
+    del settings["ALIPAY_PUBLIC_KEY"]
+    return settings
+
+
+def test_certificates_that_are_good_are_found_so(certified: Settings) -> None:
+    result = alone(certified, "--json")
+    assert not_ok(result) == {}
+    assert {"root_cert", "app_cert", "public_cert"} <= set(found(result))
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "level"),
+    [("APP_CERT", 10, "warn"), ("APP_CERT", -1, "fail"), ("PUBLIC_CERT", 10, "warn")],
+)
+def test_a_certificate_that_runs_out_is_told(
+    name: str, days: int, level: str, certified: Settings, keys: Keys
+) -> None:
+    key = keys.merchant if name == "APP_CERT" else keys.alipay
+    until = datetime.now(timezone.utc) + timedelta(days=days)
+    root = issue("Root", spare_key(0), ca=True)
+    Path(certified[f"ALIPAY_{name}_PATH"]).write_text(issue(ALIPAY, key, root, until=until).pem)
+    assert not_ok(alone(certified, "--json"))[name.lower()] == level
+
+
+def test_a_certificate_of_another_key_is_found(certified: Settings, keys: Keys) -> None:
+    other = issue("Shop", spare_key(1), until=datetime.now(timezone.utc) + timedelta(days=300))
+    Path(certified["ALIPAY_APP_CERT_PATH"]).write_text(other.pem)
+    assert not_ok(alone(certified, "--json")) == {"app_cert": "fail"}
+
+
+def test_ones_own_certificate_in_place_of_alipays_is_found(certified: Settings) -> None:
+    certified["ALIPAY_PUBLIC_CERT_PATH"] = certified["ALIPAY_APP_CERT_PATH"]
+    assert not_ok(alone(certified, "--json")) == {"public_cert": "fail"}
+
+
+def test_a_root_that_is_none_is_found(certified: Settings) -> None:
+    Path(certified["ALIPAY_ROOT_CERT_PATH"]).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
+    levels = not_ok(alone(certified, "--json"))
+    assert (levels["root_cert"], levels["configuration"]) == ("fail", "fail")
