@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .._version import __version__
-from .wording import _
+from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -114,23 +114,28 @@ def _in_app(command: click.Command, blueprint: AlipayBlueprint | None) -> click.
     return command
 
 
+_HELP = N_("""Tools for Alipay that need no app.
+
+Credentials come from options or from environment variables: FLASK_ALIPAY_APP_ID,
+FLASK_ALIPAY_PRIVATE_KEY_PATH and so on, named as in the app's configuration (the prefix ALIPAY_
+alone will do too).
+
+\b
+Example:
+  python -m flask_alipay verify-notify captured.txt --public-key alipay.pem
+""")
+_EPILOG = N_(
+    "In an app that registers AlipayBlueprint the same commands are at 'flask alipay'; there they "
+    "use the app's configuration."
+)
+
+
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="In an app that registers AlipayBlueprint the same commands are at 'flask alipay'; "
-    "there they use the app's configuration.",
+    context_settings={"help_option_names": ["-h", "--help"]}, help=_(_HELP), epilog=_(_EPILOG)
 )
 @click.version_option(__version__, prog_name="Flask-Alipay")
 def main() -> None:
-    """Tools for Alipay's signatures that need no app.
-
-    Credentials come from options or from environment variables: FLASK_ALIPAY_APP_ID,
-    FLASK_ALIPAY_PRIVATE_KEY_PATH and so on, named as in the app's configuration (the prefix
-    ALIPAY_ alone will do too).
-
-    \b
-    Example:
-      python -m flask_alipay verify-notify captured.txt --public-key alipay.pem
-    """
+    """Runs a command that needs no app."""
 
 
 attach(main)

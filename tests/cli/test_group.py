@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import pytest
 from click.testing import CliRunner
 
 from flask_alipay import __version__
@@ -64,3 +69,30 @@ def test_the_shell_can_complete_the_options() -> None:
         },
     )
     assert "--show-params" in result.stdout
+
+
+def test_commands_are_told_in_the_readers_language(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh")
+    printed = alone("keygen", "--help").stdout
+    assert "示例：\n    python -m flask_alipay keygen" in printed
+    assert "Write" not in printed
+
+
+def test_a_real_shell_completes_commands_and_options() -> None:
+    """As ``eval "$(_FLASK_COMPLETE=bash_source flask)"`` would ask."""
+    for words, expected in (("flask_alipay key", "keygen"), ("flask_alipay keygen --b", "--bits")):
+        ran = subprocess.run(
+            [sys.executable, "-c", "from flask_alipay.cli import main; main(prog_name='tool')"],
+            env={
+                **os.environ,
+                "_TOOL_COMPLETE": "bash_complete",
+                "COMP_WORDS": words,
+                "COMP_CWORD": str(words.count(" ")),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout == f"plain,{expected}\n"
