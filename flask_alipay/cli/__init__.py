@@ -9,7 +9,7 @@
     an RSA key pair in every form that somebody wants it in
 ``payments``, ``show``
     what the ledger knows, of many payments or all of one
-``query``, ``close``
+``query``, ``close``, ``refund``
     what Alipay is asked about a payment, or told to do with it
 ``replay``
     a notification heard again
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
-IN_AN_APP = ("close", "payments", "query", "replay", "show")
+IN_AN_APP = ("close", "payments", "query", "refund", "replay", "show")
 
 
 class LaterCommand(click.Command):

@@ -257,3 +257,104 @@ def test_a_number_that_is_not_there_is_refused(command: str, tea: Tea) -> None:
     result = tea.run(command, "nope", *(["--yes"] if command == "close" else []))
     assert result.exit_code == 1
     assert "There is no payment nope" in result.stderr
+
+
+@pytest.fixture
+def sold(tea: Tea) -> Tea:
+    """The tea is sold, for 88.88 yuan."""
+    tea.buy()
+    tea.run("query", NUMBER)
+
+    @tea.alipay.on_refunded
+    def restock(payment: object) -> None:
+        tea.done.append("restock")
+
+    return tea
+
+
+def money(tea: Tea) -> tuple[int, list[tuple[int, str]]]:
+    """What went back, and the refunds."""
+    with tea.app.app_context():
+        payment = tea.db.session.query(tea.Payment).filter_by(out_trade_no=NUMBER).one()
+        refunds = tea.db.session.query(tea.Refund).order_by(tea.Refund.id)
+        return payment.refunded_fen, [(row.refund_fen, row.status) for row in refunds]
+
+
+def test_a_part_goes_back_and_then_the_rest(sold: Tea) -> None:
+    part = sold.run("refund", NUMBER, "10.00", "--reason", "torn", stdin="y\n")
+    assert part.exit_code == 0
+    assert "10.00 CNY of 20260131000000000000000001 (Tea, 88.88 CNY)" in part.stderr
+    assert "REFUND_SUCCESS" in part.stdout
+    rest = json.loads(sold.run("refund", NUMBER, "all", "--yes", "--json").stdout)
+    assert rest["refund_fen"] == 7888
+    assert money(sold) == (8888, [(1000, "REFUND_SUCCESS"), (7888, "REFUND_SUCCESS")])
+    assert sold.done == ["ship", "restock", "restock"]
+
+
+def test_the_same_number_is_the_same_refund(sold: Tea) -> None:
+    for _again in range(2):
+        args = ("refund", NUMBER, "10.00", "--out-request-no", "R1", "--yes")
+        assert sold.run(*args).exit_code == 0
+    assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
+    assert sold.done == ["ship", "restock"]
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "status", "why"),
+    [
+        (["10.00"], "n\n", 1, "Aborted"),
+        (["10.00"], "", 1, "Aborted"),
+        (["88.89", "--yes"], None, 2, "At most 88.88 CNY"),
+        (["0", "--yes"], None, 2, "must be between"),
+        (["1.001", "--yes"], None, 2, "two decimals"),
+        (["ten", "--yes"], None, 2, "two decimals"),
+        (["-1", "--yes"], None, 2, ""),
+        (["1", "--yes", "--out-request-no", "no such number!"], None, 2, "out_request_no"),
+    ],
+)
+def test_money_that_must_not_move_does_not(
+    args: list[str], stdin: str | None, status: int, why: str, sold: Tea
+) -> None:
+    before = sold.stands(), money(sold)
+    result = sold.run("refund", NUMBER, *args, stdin=stdin)
+    assert result.exit_code == status
+    assert why in " ".join(result.stderr.split())
+    assert (sold.stands(), money(sold)) == before
+    assert sold.done == ["ship"]
+
+
+def test_what_is_not_paid_is_not_refunded(tea: Tea) -> None:
+    tea.buy(None)
+    before = tea.stands()
+    result = tea.run("refund", NUMBER, "all", "--yes")
+    assert result.exit_code == 1
+    assert "is not paid" in result.stderr
+    assert (tea.stands(), money(tea), tea.done) == (before, (0, []), [])
+
+
+def test_what_is_refunded_already_is_not_refunded_again(sold: Tea) -> None:
+    sold.run("refund", NUMBER, "all", "--yes")
+    before = sold.stands(), money(sold)
+    result = sold.run("refund", NUMBER, "all", "--yes")
+    assert result.exit_code == 1
+    assert "refunded already" in result.stderr
+    assert (sold.stands(), money(sold)) == before
+    assert sold.done == ["ship", "restock"]
+
+
+def test_a_refund_of_unknown_outcome_is_gone_on_with(
+    sold: Tea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*args: object, **fields: object) -> None:
+        raise OutcomeUnknown("no answer came")
+
+    with monkeypatch.context() as patched, sold.app.app_context():
+        patched.setattr(type(sold.alipay.gateway), "trade_refund", silent)
+        result = sold.run("refund", NUMBER, "10.00", "--yes")
+        assert result.exit_code == 3
+        assert "the same command again is the same refund" in " ".join(result.stderr.split())
+    assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
+    assert sold.done == ["ship"]
+    assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
+    assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
+    assert sold.done == ["ship", "restock"]
