@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from click.testing import Result
@@ -43,6 +45,12 @@ class Shop:
         return self.Payment(out_trade_no=out_trade_no, **given)
 
 
+@cache
+def _folder() -> TemporaryDirectory[str]:
+    """The simulator's keys are kept in it: they are slow to make."""
+    return TemporaryDirectory()
+
+
 def make_shop(**config: Any) -> Shop:
     db = SQLAlchemy()
 
@@ -55,7 +63,7 @@ def make_shop(**config: Any) -> Shop:
     class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
         pass
 
-    app = Flask(__name__)
+    app = Flask(__name__, instance_path=_folder().name)
     app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", **config)
     db.init_app(app)
     alipay = AlipayBlueprint(db, Payment, Refund, Notification)
