@@ -1,0 +1,85 @@
+"""The lookups that happen with every notification and every reconcile are served by an index."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Select, select, text
+from sqlalchemy.orm import Session
+
+from flask_alipay.models import utc_now
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import MERCHANT, Payment, Shop
+
+_LOOKUPS = {
+    "uq_alipay_payment_out_trade_no": select(Payment.id).where(
+        Payment.out_trade_no == "100", Payment.merchant == MERCHANT
+    ),
+    "uq_alipay_payment_trade_no": select(Payment.id).where(
+        Payment.trade_no == "2026112522001100000000000001", Payment.merchant == MERCHANT
+    ),
+    "ix_alipay_payment_trade_status_created_at": select(Payment.id)
+    .where(
+        Payment.merchant == MERCHANT,
+        Payment.trade_status == TradeStatus.WAIT_BUYER_PAY,
+        Payment.created_at < utc_now() - timedelta(hours=1),
+    )
+    .order_by(Payment.created_at)
+    .limit(100),
+}
+
+
+@pytest.mark.parametrize("index", _LOOKUPS)
+def test_a_lookup_uses_its_index(shop: Shop, index: str) -> None:
+    with shop.session() as session:
+        session.add_all(_payment(number) for number in range(300))
+        session.commit()
+        session.execute(text(_ANALYZE[session.get_bind().dialect.name]))
+        plan = _plan(session, _LOOKUPS[index])
+    # SQLite numbers the indexes of its UNIQUEs: which one it is, the column tells.
+    column = index.removeprefix("uq_alipay_payment_")
+    assert index in plan or f"({column}=?)" in plan
+
+
+_ANALYZE = {
+    "sqlite": "ANALYZE",
+    "postgresql": "ANALYZE alipay_payment",
+    "mysql": "ANALYZE TABLE alipay_payment",
+}
+
+
+def _payment(number: int) -> Payment:
+    waiting = number % 10 == 0
+    return Payment(
+        merchant=MERCHANT,
+        out_trade_no=str(number),
+        trade_no=None if waiting else f"20261125220011{number:014d}",
+        subject="Tea",
+        total_fen=8888,
+        trade_status=TradeStatus.WAIT_BUYER_PAY if waiting else TradeStatus.TRADE_SUCCESS,
+        paid=not waiting,
+        created_at=utc_now() - timedelta(minutes=number),
+        details={},
+    )
+
+
+def _plan(session: Session, statement: Select[Any]) -> str:
+    dialect = session.get_bind().dialect
+    if dialect.name == "postgresql":
+        # What it may do, not what it would for so few rows.
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+    explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
+    compiled = statement.compile(dialect=dialect)
+    connection = session.connection()
+    rows = connection.exec_driver_sql(f"{explain} {compiled}", _bound(compiled))
+    return "\n".join(" ".join(map(str, row)) for row in rows)
+
+
+def _bound(compiled: Any) -> Any:
+    values = compiled.construct_params()
+    if compiled.positional:
+        return tuple(values[name] for name in compiled.positiontup)
+    return values

@@ -1,0 +1,109 @@
+"""An app's migrations, as Flask-Migrate makes them of the mixins."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from ..requirements import missing
+
+#: A shop whose tables are made by migrations alone. Alembic rearranges the logging of the process
+#: that it runs in, so it gets one of its own.
+_SHOP = """
+import sys
+from flask import Flask
+from flask_migrate import Migrate, init, migrate, upgrade
+from flask_sqlalchemy import SQLAlchemy
+from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
+
+url, folder, *steps = sys.argv[1:]
+app = Flask("shop")
+app.config["SQLALCHEMY_DATABASE_URI"] = url
+db = SQLAlchemy(app)
+Migrate(app, db, directory=folder)
+class Payment(PaymentMixin, db.Model): ...
+class Refund(RefundMixin, db.Model): ...
+class Notification(NotificationMixin, db.Model): ...
+with app.app_context():
+    for step in steps:
+        {"init": init, "migrate": migrate, "upgrade": upgrade}[step](folder)
+"""
+
+
+def _run(url: str, folder: Path, *steps: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _SHOP, url, str(folder), *steps],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the one migration that ``flask db migrate`` makes."""
+    try:
+        import flask_migrate  # noqa: F401
+    except ImportError:
+        missing("Flask-Migrate is not installed")
+    place = tmp_path_factory.mktemp("migrations")
+    folder = place / "migrations"
+    _run(f"sqlite:///{place / 'first.sqlite'}", folder, "init", "migrate")
+    return folder
+
+
+def _versions(folder: Path) -> list[Path]:
+    return sorted((folder / "versions").glob("*.py"))
+
+
+def test_a_migration_needs_no_import_of_ours(migrations: Path) -> None:
+    (migration,) = _versions(migrations)
+    assert "flask_alipay" not in migration.read_text()
+
+
+def test_a_migration_runs_and_a_second_one_finds_nothing(
+    migrations: Path, database_url: str
+) -> None:
+    _run(database_url, migrations, "upgrade")
+    _run(database_url, migrations, "migrate")
+    assert len(_versions(migrations)) == 1
+
+
+def test_constraints_and_indexes_have_their_final_names(
+    migrations: Path, database_url: str
+) -> None:
+    _run(database_url, migrations, "upgrade")
+    engine = create_engine(database_url)
+    found = inspect(engine)
+    unique = {
+        constraint["name"]
+        for table in ("alipay_payment", "alipay_refund")
+        for constraint in found.get_unique_constraints(table)
+    }
+    indexes = {
+        index["name"]
+        for table in ("alipay_payment", "alipay_notification")
+        for index in found.get_indexes(table)
+    }
+    checks = {constraint["name"] for constraint in found.get_check_constraints("alipay_payment")}
+    engine.dispose()
+    assert unique == {
+        "uq_alipay_payment_out_trade_no",
+        "uq_alipay_payment_trade_no",
+        "uq_alipay_refund_out_request_no",
+    }
+    assert indexes >= {
+        "ix_alipay_payment_trade_status_created_at",
+        "ix_alipay_notification_notify_id",
+        "ix_alipay_notification_out_trade_no",
+    }
+    assert checks >= {
+        "ck_alipay_payment_total_fen",
+        "ck_alipay_payment_refunded_fen",
+        "ck_alipay_payment_trade_status",
+    }
