@@ -8,6 +8,7 @@ import click
 
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
+from .addresses import on_the_site
 from .conversation import confirm, json_option, yes_option
 from .exits import Refused, refusals, sentence
 from .rows import amount, find_payment, refund_as_json
@@ -51,20 +52,15 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
     @json_option
     def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
         next_step = _("It may have gone back or not: the same command again is the same refund.")
-        with refusals(next_step):
+        with refusals(next_step), on_the_site():
             payment = find_payment(blueprint, number)
             fen = _checked(payment, how_much)
-            currency = payment.currency
+            _check_address(blueprint)
+            names = _names(payment, fen)
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
-            names = {
-                "amount": amount(fen, currency),
-                "number": payment.out_trade_no,
-                "subject": plain(payment.subject),
-                "total": amount(payment.total_fen, currency),
-            }
             confirm(told.format(**names), yes)
-            row = blueprint.refund(payment, to_yuan(fen, currency), **details)
-        _tell(row, names, machine)
+            row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
+            _tell(row, names, machine)
 
     return refund
 
@@ -88,6 +84,26 @@ def _checked(payment: Any, how_much: str) -> int:
         left_text = amount(left, payment.currency)
         raise click.BadParameter(told.format(left=left_text), param_hint="AMOUNT")
     return fen
+
+
+def _check_address(alipay: AlipayBlueprint) -> None:
+    """The legacy gateway tells later what became of a refund, and has to be told where."""
+    from flask import current_app
+
+    config = alipay.config
+    known = config.notify_url or config.simulator or current_app.config.get("SERVER_NAME")
+    if config.protocol == "mapi" and not known:
+        told = _("Set {key}: Alipay tells there what became of the refund.")
+        raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
+
+
+def _names(payment: Any, fen: int) -> dict[str, str]:
+    return {
+        "amount": amount(fen, payment.currency),
+        "number": payment.out_trade_no,
+        "subject": plain(payment.subject),
+        "total": amount(payment.total_fen, payment.currency),
+    }
 
 
 def _tell(row: Any, names: dict[str, str], machine: bool) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signer import codec
-from .addresses import is_public
+from .addresses import is_public, on_the_site
 from .credentials import credential_options, merchant_config
 from .wording import N_, _
 
@@ -126,20 +125,6 @@ def _sign_in_app(
         )
     with on_the_site():
         return blueprint.gateway_request(order, bank=options["bank"], charset=options["charset"])
-
-
-@contextmanager
-def on_the_site() -> Iterator[None]:
-    """The app's routes get whole URLs: by ``SERVER_NAME`` or, without, where ``flask run`` is."""
-    from flask import current_app
-
-    if current_app.config.get("SERVER_NAME"):
-        yield
-        return
-    host = os.environ.get("FLASK_RUN_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-    port = os.environ.get("FLASK_RUN_PORT", "5000")
-    with current_app.test_request_context(base_url=f"http://{host}:{port}"):
-        yield
 
 
 def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:

@@ -220,8 +220,9 @@ def test_findings_fit_the_terminal(
     assert max(map(width, result.stdout.splitlines())) <= int(columns)
 
 
-def test_an_app_with_the_simulator_is_looked_over_whole() -> None:
-    shop = make_shop(ALIPAY_SIMULATOR=True)
+@pytest.mark.parametrize("protocol", ["openapi", "mapi"])
+def test_an_app_with_the_simulator_is_looked_over_whole(protocol: str) -> None:
+    shop = make_shop(ALIPAY_SIMULATOR=True, ALIPAY_PROTOCOL=protocol)
     result = shop.run("doctor", "--json")
     assert not_ok(result) == {"simulator": "warn", "secret_key": "warn"}
     assert found(result)["signed_call"] == "ok"

@@ -358,3 +358,53 @@ def test_a_refund_of_unknown_outcome_is_gone_on_with(
     assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
     assert sold.done == ["ship", "restock"]
+
+
+def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) -> None:
+    tea = make_tea(ALIPAY_PROTOCOL="mapi")
+    tea.broken = True
+    tea.buy()
+    tea.broken = False
+    result = tea.run("replay", "--id", row_of(tea), "--yes")
+    assert "It is settled, paid." in result.stdout
+    assert tea.done == ["ship"]
+
+
+def test_a_capture_that_could_be_another_merchants_is_not_replayed(
+    make_tea: Callable[..., Tea], tmp_path: Path
+) -> None:
+    """The legacy gateway's RSA key signs for all of them, and Alipay confirms for a minute only."""
+    tea = make_tea(ALIPAY_PROTOCOL="mapi", ALIPAY_SIGN_TYPE="RSA")
+    tea.broken = True
+    tea.buy()
+    tea.broken = False
+    before = tea.stands()
+    (tmp_path / "captured.txt").write_bytes(captured(tea))
+    result = tea.run("replay", str(tmp_path / "captured.txt"), "--yes")
+    assert result.exit_code == 1
+    assert "ask about the payment instead" in result.stderr
+    assert (tea.done, tea.stands()) == ([], before)
+
+
+def test_the_legacy_gateway_takes_a_refund_on_and_tells_later(
+    make_tea: Callable[..., Tea],
+) -> None:
+    tea = make_tea(ALIPAY_PROTOCOL="mapi")
+    tea.buy()
+    assert tea.done == ["ship"]
+    result = tea.run("refund", NUMBER, "10.00", "--yes")
+    assert result.exit_code == 0
+    assert "REFUND_" in result.stdout
+    (refund,) = money(tea)[1]
+    assert refund[0] == 1000
+
+
+def test_the_legacy_gateway_is_not_asked_where_it_could_tell_nobody() -> None:
+    shop = make_shop(ALIPAY_PARTNER="2088000000000000", ALIPAY_KEY="0" * 32)
+    columns = {"merchant": "2088000000000000", "paid": True, "trade_status": "TRADE_SUCCESS"}
+    shop.add(shop.payment(NUMBER, trade_no="2026013122001499160501586202", **columns))
+    result = shop.run("refund", NUMBER, "10.00", "--yes")
+    assert result.exit_code == 2
+    assert "ALIPAY_NOTIFY_URL" in result.stderr
+    with shop.app.app_context():
+        assert shop.db.session.query(shop.Refund).count() == 0
