@@ -88,6 +88,10 @@ class OutcomeUnknown(GatewayError):
     """No whole answer came in time: what was asked for may or may not have happened."""
 
 
+class BadBill(AlipayError):
+    """What was given as Alipay's bill is none, of another period, damaged, or not whole."""
+
+
 class NotificationRefused(AlipayError):
     """A notification that must not be answered ``success``. The one family that ``notify`` catches.
 

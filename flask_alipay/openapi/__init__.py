@@ -2,7 +2,8 @@
 
 :mod:`~flask_alipay.openapi.gateway` is the door. Behind it: single trades (``trades``, ``till``),
 what goes back (``refunds``) or on (``settlements``, ``transfers``), where the bill is
-(``bill_download``) and the payments that a buyer's browser or app brings to Alipay (``payments``).
+(``bill_download``) and what stands in it (``bill``), and the payments that a buyer's browser or app
+brings to Alipay (``payments``).
 ``caller`` signs and asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and
 reads, ``refusals`` are Alipay's no, ``aes`` encrypts, ``v3`` is another dress.
 """
