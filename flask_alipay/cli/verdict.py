@@ -112,7 +112,8 @@ def title(file: str, place: str = "") -> str:
 def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
     diagnosis = verdict.diagnosis
     yield f"{plain(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
-    for paragraph in (diagnosis.hint or _VERIFIED, *verdict.notes):
+    hints = (diagnosis.hint or _VERIFIED).replace(" Besides", "\0Besides").split("\0")
+    for paragraph in (*hints, *verdict.notes):
         yield _wrapped(paragraph)
     yield from _table(dict(_checked(verdict)))
     if verdict.checks:

@@ -412,6 +412,35 @@ def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rs
     assert found["also"] == [Reason.MISSING_PARAMETER]
 
 
+def test_each_of_two_mistakes_has_a_paragraph(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    del params["version"]
+    result = alone("verify-notify", f"--public-key={files / 'alipay.pem'}", stdin=body(params))
+    assert "NOT VERIFIED (extra_parameter, missing_parameter)" in result.stdout
+    assert "\n  Besides: It verifies with version put back" in result.stdout
+
+
+def test_in_an_app_of_production_a_payload_of_the_sandbox_is_told(in_app: Run) -> None:
+    stranger = Rsa2Signer(generate_private_key())
+    payload = body(signed(news(app_id="9021000122682882"), stranger))
+    found = report(in_app("verify-notify", "--json", stdin=payload))
+    assert (found["valid"], found["reason"]) == (False, Reason.WRONG_ENVIRONMENT)
+    other = body(signed(news(), stranger))
+    assert report(in_app("verify-notify", "--json", stdin=other))["reason"] == Reason.WRONG_KEY
+
+
+def test_buyer_data_is_masked_in_what_was_garbled(
+    alone: Run, files: Path, alipay: Rsa2Signer
+) -> None:
+    params = signed(news(pay_user_name="Zhang San"), alipay)
+    garbled = {f"amp;{name}": value for name, value in params.items()}
+    key = ("--public-key", str(files / "alipay.pem"))
+    result = alone("verify-notify", "--json", *key, stdin=body(garbled))
+    assert report(result)["reason"] == Reason.HTML_ESCAPED
+    for private in ("buyer@example.com", "Zhang San", params["sign"]):
+        assert private not in result.output
+
+
 def test_a_pattern_that_no_shell_expanded_is_expanded(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
