@@ -60,6 +60,7 @@ class PaymentMixin:
     -   ``buyer_id``: who paid, in Alipay's numbering.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
+    -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -80,6 +81,7 @@ class PaymentMixin:
     paid_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @declared_attr.directive
     def __tablename__(cls) -> str:
@@ -126,6 +128,7 @@ class RefundMixin:
     -   ``status``: ``REFUND_SUCCESS`` once Alipay says that it happened.
     -   ``reason``: the shop's.
     -   ``created_at``, ``refunded_at``: aware UTC.
+    -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -137,6 +140,7 @@ class RefundMixin:
     reason: Mapped[str | None] = mapped_column(String(256))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     refunded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @declared_attr.directive
     def __tablename__(cls) -> str:
@@ -226,6 +230,8 @@ def _keep_utc(mixin: type, *names: str) -> None:
     event.listen(mixin, "refresh", attach, propagate=True)
 
 
-_keep_utc(PaymentMixin, "created_at", "expires_at", "paid_at", "closed_at", "finished_at")
-_keep_utc(RefundMixin, "created_at", "refunded_at")
+_keep_utc(
+    PaymentMixin, "created_at", "expires_at", "paid_at", "closed_at", "finished_at", "asked_at"
+)
+_keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")

@@ -79,6 +79,17 @@ def ask(alipay: AlipayBlueprint, asked: Asked) -> Notification | None:
         return closed_unpaid(asked, _refusal(alipay, error)) if asked.expired else None
 
 
+def close_expired(alipay: AlipayBlueprint, asked: Asked, news: Notification) -> Notification:
+    """Closes a trade whose time is over and that is not paid.
+
+    :param news: what was heard of it.
+    :returns: the news, of the close if it was closed.
+    """
+    if news.trade_status != TradeStatus.WAIT_BUYER_PAY:
+        return news
+    return _closed(alipay, asked)
+
+
 def settled(alipay: AlipayBlueprint, asked: Asked, news: Notification | None) -> Any:
     """Writes news down and returns the payment; what the ledger knows already leaves no trace."""
     ledger = alipay.ledger()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from .extension import AlipayBlueprint
+    from .reconciling import Reconciliation, Round
 
 
 class Questions:
@@ -106,6 +108,36 @@ class Questions:
         from .refunding import refund
 
         return refund(self._alipay, payment, amount, reason, out_request_no)
+
+    def reconcile(
+        self, older_than: timedelta = timedelta(minutes=10), limit: int | None = None
+    ) -> Reconciliation:
+        """Asks Alipay about all payments that still wait, and about refunds whose outcome is
+        unknown, and brings each in line; closes what expired.
+
+        May run in several processes at once: each takes what no other has taken, and one that dies
+        holds nothing for longer than two minutes. What was asked about less than two minutes ago
+        is not asked about again. One that cannot be asked about does not hold the others up.
+
+        :param older_than: leaves out what is younger.
+        :param limit: the most to ask about; those that were never asked about come first, then
+            those asked about longest ago.
+        :returns: what came of it; ``troubles`` are those that could not be asked about. Where no
+            answer comes any more, it is ``given_up``.
+        :raises InvalidParameter: if one of them is negative.
+        """
+        from .reconciling import reconcile
+
+        return reconcile(self._alipay, older_than, limit)
+
+    def reconcile_round(self, older_than: timedelta, limit: int | None = None) -> Round:
+        """Returns what :meth:`reconcile` goes through, to follow it one by one.
+
+        :raises InvalidParameter: if one of them is negative.
+        """
+        from .reconciling import Round
+
+        return Round(self._alipay, older_than, limit)
 
     def refund_url(
         self,

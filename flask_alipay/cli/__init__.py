@@ -37,6 +37,8 @@
     tables that fit the terminal, and JSON for programs
 ``exits``
     exit statuses, and errors that say what to do next
+``reconcile``
+    asks about everything that waits
 ``conversation``
     what is asked before money moves, and how far a long command is
 """
@@ -58,7 +60,11 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
+<<<<<<< HEAD
 IN_AN_APP = ("close", "payments", "query", "refund", "replay", "show")
+=======
+IN_AN_APP = ("close", "payments", "query", "reconcile", "replay", "show")
+>>>>>>> 900129e (ask about everything that waits, shared between several processes)
 
 
 class LaterCommand(click.Command):

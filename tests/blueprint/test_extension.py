@@ -199,6 +199,7 @@ def test_a_parameter_that_the_gateway_lacks_is_refused(shop: Shop) -> None:
         "paid_at",
         "closed_at",
         "finished_at",
+        "asked_at",
         "notify_url",
         "return_url",
         "total_fee",

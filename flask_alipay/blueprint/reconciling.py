@@ -1,0 +1,185 @@
+"""What was lost is found: asks Alipay about everything that still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select
+
+from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
+from ..ledger.refunds import SUCCESS
+from ..ledger.waiting import take, waiting_payments, waiting_refunds
+from ..mapi import MapiGateway
+from ..models import utc_now
+from ..trade_status import TradeStatus
+from .asking import ask, begin, close_expired, settled
+from .refunding import Claimed, find_out, perform
+
+if TYPE_CHECKING:
+    from .extension import AlipayBlueprint
+
+# After so many questions in a row without an answer, nobody is there to answer more of them.
+_PATIENCE: Final = 10
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was heard of one payment or refund."""
+
+    out_trade_no: str
+    #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused`` or
+    #: ``trouble``.
+    what: str
+    #: In trouble: what the matter is.
+    trouble: AlipayError | None = None
+
+
+@dataclass
+class Reconciliation:
+    """What came of asking about everything that waits. Numbers of payments, but for refunds."""
+
+    #: Sales that are settled now.
+    paid: int = 0
+    #: Closed without being paid.
+    closed: int = 0
+    #: Neither yet.
+    waiting: int = 0
+    #: Refunds that are done now, not done yet, and refused by Alipay.
+    refunded: int = 0
+    refund_waiting: int = 0
+    refund_refused: int = 0
+    #: Those that could not be asked about, or whose answer could not be settled.
+    troubles: list[Found] = field(default_factory=list)
+    #: Whether it was given up, since no answer came any more.
+    given_up: bool = False
+
+    @property
+    def asked(self) -> int:
+        """How many were asked about."""
+        return sum((self.paid, self.closed, self.waiting, len(self.troubles), self.refunds))
+
+    @property
+    def refunds(self) -> int:
+        """How many refunds were asked about and answered."""
+        return self.refunded + self.refund_waiting + self.refund_refused
+
+    def count(self, found: Found) -> None:
+        """Adds one."""
+        if found.what == "trouble":
+            self.troubles.append(found)
+        else:
+            setattr(self, found.what, getattr(self, found.what) + 1)
+        silent = isinstance(found.trouble, OutcomeUnknown)
+        self._silent = self._silent + 1 if silent else 0
+        self.given_up = self._silent >= _PATIENCE
+
+    _silent: int = field(default=0, repr=False)
+
+
+class Round:
+    """One time through everything that waits: iterate over it, stop whenever you like.
+
+    :param alipay: the blueprint.
+    :param older_than: leaves out what is younger.
+    :param limit: the most to ask about.
+    :raises InvalidParameter: if one of them is negative.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> None:
+        if older_than < timedelta(0):
+            raise InvalidParameter("older_than", "must not be negative")
+        if limit is not None and limit < 0:
+            raise InvalidParameter("limit", "must not be negative")
+        self._alipay = alipay
+        self._older_than = older_than
+        self._limit = limit
+        #: What came of it so far.
+        self.summary = Reconciliation()
+
+    def __iter__(self) -> Iterator[Found]:
+        for found in islice(_all(self._alipay, self._older_than), self._limit):
+            self.summary.count(found)
+            yield found
+            if self.summary.given_up:
+                return
+
+    def count(self) -> int:
+        """Returns how many payments there are to ask about, for a progress bar."""
+        many = _count_waiting(self._alipay, self._older_than)
+        return many if self._limit is None else min(many, self._limit)
+
+
+def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> Reconciliation:
+    """See :meth:`Questions.reconcile`."""
+    once = Round(alipay, older_than, limit)
+    for _ in once:
+        pass
+    return once.summary
+
+
+def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
+    """Returns how many payments wait."""
+    model = alipay.models.Payment
+    condition = waiting_payments(model, alipay.config.merchant, utc_now() - older_than)
+    number = alipay.session.scalar(select(func.count()).select_from(model).where(*condition))
+    alipay.session.rollback()
+    return int(number or 0)
+
+
+def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[Found]:
+    before, merchant = utc_now() - older_than, alipay.config.merchant
+    models = alipay.models
+    condition = waiting_payments(models.Payment, merchant, before)
+    for payment in take(alipay.session, models.Payment, condition):
+        yield _ask_about(alipay, payment)
+    if models.Refund is None or isinstance(alipay.gateway, MapiGateway):
+        return  # the legacy gateway cannot be asked about a refund
+    for row in take(
+        alipay.session, models.Refund, waiting_refunds(models.Refund, merchant, before)
+    ):
+        yield _finish(alipay, row)
+
+
+def _ask_about(alipay: AlipayBlueprint, payment: Any) -> Found:
+    number = payment.out_trade_no
+    try:
+        asked = begin(alipay, payment)
+        news = ask(alipay, asked)
+        if news is not None and asked.expired:
+            news = close_expired(alipay, asked, news)
+        payment = settled(alipay, asked, news)
+        if payment is None:
+            return Found(number, "waiting")  # it was deleted meanwhile
+        closed = payment.trade_status == TradeStatus.TRADE_CLOSED
+        return Found(number, "paid" if payment.paid else "closed" if closed else "waiting")
+    except AlipayError as error:
+        alipay.session.rollback()
+        return Found(number, "trouble", error)
+
+
+def _finish(alipay: AlipayBlueprint, row: Any) -> Found:
+    """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
+    number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
+    refund_fen, gateway = row.refund_fen, alipay.gateway
+    assert not isinstance(gateway, MapiGateway)  # noqa: S101
+    try:
+        payment = alipay.ledger().find(number)
+        if payment is None:
+            return Found(number, "refund_waiting")
+        trade_no, asked = payment.trade_no, begin(alipay, payment)
+        claimed = Claimed(asked, request_no, refund_fen, reason, trade_no, repeated=True)
+        if not find_out(alipay, gateway, claimed):
+            perform(alipay, claimed)
+        return Found(number, "refunded")
+    except AlipayError as error:
+        alipay.session.rollback()
+        refunds = alipay.ledger().refunds
+        row = refunds.find(number, request_no) if refunds is not None else None
+        status = row.status if row is not None else SUCCESS
+        alipay.session.rollback()
+        refused = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
+        return Found(number, "refund_refused" if refused else "trouble", error)

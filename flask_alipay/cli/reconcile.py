@@ -1,0 +1,165 @@
+"""``reconcile``: asks Alipay about everything that still waits."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .exits import NOT_IN_ORDER, refusals, sentence
+from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+    from ..blueprint.reconciling import Found, Reconciliation
+
+_HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
+
+Sales whose notification was lost are settled, what expired is closed, and refunds whose outcome is
+unknown are finished. It may run in several processes at once: they share the work. The exit status
+is 1 if something could not be asked about or settled.
+
+\b
+Examples:
+  {prefix} reconcile
+  {prefix} reconcile --older-than 1h --limit 500
+  {prefix} reconcile --watch
+""")
+
+_AGE = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+# Between two rounds of --watch, in seconds; doubled as long as nobody answers.
+_ROUND = 60.0
+_LONGEST_ROUND = 900.0
+
+
+class Age(click.ParamType[timedelta]):
+    """A time span like ``10m``."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        """Reads it."""
+        if isinstance(value, timedelta):
+            return value
+        found = _AGE.fullmatch(value)
+        if found is None:
+            self.fail(_("must be like 30s, 10m, 2h or 1d."), param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose payments they are.
+    """
+
+    @click.command(
+        "reconcile",
+        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        short_help=_("Ask Alipay about all that still waits."),
+    )
+    @click.option(
+        "--older-than",
+        type=Age(),
+        default="10m",
+        show_default=True,
+        help=_("Leave out what is younger: 30s, 10m, 2h, 1d."),
+    )
+    @click.option("--limit", type=click.IntRange(min=1), help=_("The most to ask about."))
+    @click.option("--watch", is_flag=True, help=_("Go on, a round each minute, until stopped."))
+    @click.pass_context
+    def reconcile(
+        context: click.Context, older_than: timedelta, limit: int | None, watch: bool
+    ) -> None:
+        with _until_told() as stop, refusals():
+            summary = _round(blueprint, older_than, limit, stop)
+            wait = _ROUND
+            while watch and not stop.is_set():
+                wait = min(wait * 2, _LONGEST_ROUND) if summary.given_up else _ROUND
+                if not stop.wait(wait):
+                    summary = _round(blueprint, older_than, limit, stop)
+        if summary.troubles and not watch:
+            context.exit(NOT_IN_ORDER)
+
+    return reconcile
+
+
+def _round(
+    blueprint: AlipayBlueprint, older_than: timedelta, limit: int | None, stop: threading.Event
+) -> Reconciliation:
+    once = blueprint.reconcile_round(older_than, limit)
+    if sys.stderr.isatty():
+        label = _("Asking Alipay")
+        with click.progressbar(once, length=once.count(), label=label, file=sys.stderr) as bar:
+            _follow(bar, stop)
+        for one in once.summary.troubles:
+            _tell(one)
+    else:
+        _follow(once, stop, tell=True)
+    _sum_up(once.summary)
+    return once.summary
+
+
+def _follow(found: Any, stop: threading.Event, tell: bool = False) -> None:
+    for one in found:
+        if tell and one.what not in ("waiting", "refund_waiting"):
+            _tell(one)
+        if stop.is_set():
+            return
+
+
+def _tell(one: Found) -> None:
+    number = one.out_trade_no
+    if one.trouble is not None:
+        told = _("{number}: {trouble}")
+        click.echo(told.format(number=number, trouble=sentence(one.trouble)), err=True)
+        return
+    texts = {
+        "paid": _("{number} is paid."),
+        "closed": _("{number} is closed, not paid."),
+        "refunded": _("{number}: a refund is done."),
+    }
+    click.echo(texts[one.what].format(number=number))
+
+
+def _sum_up(summary: Reconciliation) -> None:
+    told = _(
+        "Asked about {asked}: {paid} paid, {closed} closed, {waiting} still waiting, {refunded} "
+        "refunds done, {refused} refused; {troubles} could not be asked about or settled."
+    )
+    click.echo(
+        told.format(
+            asked=summary.asked,
+            paid=summary.paid,
+            closed=summary.closed,
+            waiting=summary.waiting,
+            refunded=summary.refunded,
+            refused=summary.refund_refused,
+            troubles=len(summary.troubles),
+        )
+    )
+    if summary.given_up:
+        click.echo(_("Alipay does not answer: given up for now, the rest waits."), err=True)
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets: what is being asked is finished, nothing more is begun."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGTERM, before)

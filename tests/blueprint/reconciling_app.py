@@ -1,0 +1,29 @@
+"""The tests' shop in a process of its own: ``flask --app tests.blueprint.reconciling_app``."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from .shops import Shipment, db, new_app, new_blueprint
+
+
+def create_app() -> Flask:
+    settings = json.loads(Path(os.environ["SHOP_SETTINGS"]).read_text())
+    app = new_app(Path(tempfile.gettempdir()), **settings)
+    if settings["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = {"connect_args": {"timeout": 60}}
+    alipay = new_blueprint()
+
+    @alipay.on_paid
+    def ship(payment: Any) -> None:
+        db.session.add(Shipment(out_trade_no=payment.out_trade_no))
+
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    db.init_app(app)
+    return app

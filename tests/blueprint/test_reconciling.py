@@ -1,0 +1,312 @@
+"""What was lost is found: everything that waits is asked about, by one process or several."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from sqlalchemy import select
+
+from flask_alipay.blueprint.reconciling import Reconciliation
+from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
+from flask_alipay.models import utc_now
+
+from ..openapi.alipay import answer
+from .answering import LOST, NOT_THERE, TRADE_NO, Alipay, done, legacy_trade, no, refusal, trade
+from .merchants import Merchant, on_the_legacy_gateway
+from .shops import Payment, Refund, Shop, db, new_app, new_blueprint
+from .test_refunding import answered, give_back, refunded, rows, sale
+
+LATER = timedelta(hours=1)
+NONE = timedelta(0)
+
+
+@pytest.fixture
+def alipay(shop: Shop, merchant: Merchant) -> Alipay:
+    played = Alipay(merchant)
+    with shop.app.app_context():
+        shop.alipay.gateway._transport = played
+    return played
+
+
+def reconcile(shop: Shop, older_than: timedelta = NONE, **options: Any) -> Reconciliation:
+    with shop.app.app_context():
+        found: Reconciliation = shop.alipay.reconcile(older_than, **options)
+        return found
+
+
+def again(shop: Shop) -> None:
+    """Lets the leases end."""
+    with shop.app.app_context():
+        for model in (Payment, Refund):
+            for row in db.session.scalars(select(model)):
+                row.asked_at = None
+        db.session.commit()
+
+
+def by_number(says: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: says[content["out_trade_no"]]
+
+
+def test_each_payment_that_waits_is_brought_in_line(shop: Shop, alipay: Alipay) -> None:
+    bought, unopened, opened, lost, over = (shop.order() for _ in range(5))
+    for number in (over, lost):
+        shop.change(number, expires_at=utc_now() - LATER)
+    waiting = trade("WAIT_BUYER_PAY")
+    says = {bought: trade(), unopened: NOT_THERE, opened: waiting, lost: NOT_THERE, over: waiting}
+    alipay.will_say(query=by_number(says), close=done(trade_no=f"{TRADE_NO[:-1]}9"))
+    summary = reconcile(shop)
+    assert (summary.asked, summary.paid, summary.closed, summary.waiting) == (5, 1, 2, 2)
+    assert summary.troubles == []
+    assert shop.called == [("paid", bought), ("failed", lost), ("failed", over)]
+    assert alipay.methods.count("alipay.trade.close") == 1
+
+
+def test_what_is_settled_or_young_is_not_asked_about(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    sale(shop, merchant)
+    shop.order()
+    assert reconcile(shop, LATER).asked == 0
+    assert alipay.asked == []
+
+
+def test_nobody_else_asks_for_a_while(shop: Shop, alipay: Alipay) -> None:
+    shop.order()
+    alipay.will_say(query=NOT_THERE)
+    assert [reconcile(shop).asked for _ in range(2)] == [1, 0]
+    again(shop)
+    assert reconcile(shop).asked == 1
+
+
+def test_those_asked_about_longest_ago_come_first(shop: Shop, alipay: Alipay) -> None:
+    first, second, third = (shop.order() for _ in range(3))
+    alipay.will_say(query=NOT_THERE)
+    shop.change(first, asked_at=utc_now() - LATER)
+    shop.change(second, asked_at=utc_now() - 2 * LATER)
+    assert reconcile(shop, limit=2).asked == 2
+    assert [content["out_trade_no"] for _, content in alipay.asked] == [third, second]
+
+
+def test_one_in_trouble_does_not_hold_the_others_up(shop: Shop, alipay: Alipay) -> None:
+    broken, wrong, good = (shop.order() for _ in range(3))
+    says = {broken: LOST, wrong: trade(total_amount="0.01"), good: trade()}
+    alipay.will_say(query=by_number(says))
+    summary = reconcile(shop)
+    assert [one.out_trade_no for one in summary.troubles] == [broken, wrong]
+    assert (summary.paid, summary.given_up) == (1, False)
+    assert shop.called == [("paid", good)]
+
+
+def test_it_is_given_up_where_nobody_answers(shop: Shop, alipay: Alipay) -> None:
+    for _ in range(12):
+        shop.order()
+    alipay.will_say(query=LOST)
+    summary = reconcile(shop)
+    assert (summary.asked, summary.given_up) == (10, True)
+
+
+def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
+    number = sale(shop, merchant)
+    alipay.will_say(refund=LOST, fastpay_refund_query=answered())
+    with pytest.raises(OutcomeUnknown):
+        give_back(shop, number, out_request_no="R1")
+    assert reconcile(shop).refunded == 1
+    assert shop.called == [("refunded", number)]
+    assert alipay.methods.count("alipay.trade.refund") == 1
+    assert reconcile(shop).asked == 0
+
+
+def test_a_refund_that_never_arrived_is_asked_for_again(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    number = sale(shop, merchant)
+    alipay.will_say(refund=[LOST, refunded()], fastpay_refund_query=done())
+    with pytest.raises(OutcomeUnknown):
+        give_back(shop, number, out_request_no="R1")
+    assert reconcile(shop).refunded == 1
+    assert rows(shop) == [("R1", 1000, "REFUND_SUCCESS")]
+    assert shop.payment(number).refunded_fen == 1000
+
+
+def test_a_refund_that_is_refused_says_so(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
+    number = sale(shop, merchant)
+    said = "ACQ.TRADE_NOT_ALLOW_REFUND"
+    alipay.will_say(refund=[LOST, refusal(said)], fastpay_refund_query=done())
+    with pytest.raises(OutcomeUnknown):
+        give_back(shop, number, out_request_no="R1")
+    assert reconcile(shop).refund_refused == 1
+    assert rows(shop) == [("R1", 1000, said)]
+    assert shop.called == []
+
+
+@on_the_legacy_gateway
+def test_the_legacy_gateway_is_asked_likewise(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    bought, lost = shop.order(), shop.order()
+    shop.change(lost, expires_at=utc_now() - LATER)
+    says = {bought: legacy_trade(bought, "TRADE_SUCCESS", merchant), lost: no("TRADE_NOT_EXIST")}
+    alipay.will_say(single_trade_query=by_number(says))
+    summary = reconcile(shop)
+    assert (summary.paid, summary.closed) == (1, 1)
+
+
+@pytest.mark.parametrize("options", [{"older_than": -LATER}, {"limit": -1}], ids=str)
+def test_what_makes_no_sense_is_refused(shop: Shop, options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidParameter):
+        reconcile(shop, **options)
+
+
+# The command
+
+
+def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
+    bought, broken = shop.order(), shop.order()
+    alipay.will_say(query=by_number({bought: trade(), broken: LOST}))
+    run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
+    assert run.exit_code == 1
+    assert f"{bought} is paid." in run.stdout
+    assert broken in run.stderr
+    assert "Asked about 2: 1 paid" in run.stdout
+    run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
+    assert run.exit_code == 0
+    run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "soon"])
+    assert run.exit_code == 2
+
+
+# Several processes
+
+
+class Gateway:
+    """Alipay's gateway over HTTP: it takes its time, and notices who is asked about twice."""
+
+    def __init__(self, merchant: Merchant) -> None:
+        self.now: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        self.twice: list[str] = []
+        self.at_once = 0
+        lock, gateway = threading.Lock(), self
+
+        class Page(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                size = int(self.headers["Content-Length"])
+                text = self.rfile.read(size).decode()
+                params = {name: value[0] for name, value in parse_qs(text).items()}
+                number = json.loads(params["biz_content"])["out_trade_no"]
+                with lock:
+                    gateway.now[number] += 1
+                    gateway.asked[number] += 1
+                    gateway.at_once = max(gateway.at_once, len(+gateway.now))
+                    if gateway.now[number] > 1:
+                        gateway.twice.append(number)
+                time.sleep(0.02)
+                node = trade(out_trade_no=number, trade_no=f"{TRADE_NO}{number[-20:]}")
+                body = answer(params["method"], node, signer=merchant.signer)
+                with lock:
+                    gateway.now[number] -= 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/gateway.do"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def gateway(merchant: Merchant) -> Iterator[Gateway]:
+    opened = Gateway(merchant)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def crowd(
+    database_url: str, tmp_path: Path, merchant: Merchant, gateway: Gateway
+) -> Iterator[Shop]:
+    app = new_app(
+        tmp_path,
+        merchant.settings | {"GATEWAY_URL": gateway.url},
+        SQLALCHEMY_DATABASE_URI=database_url,
+    )
+    alipay = new_blueprint()
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    opened = Shop(app, alipay)
+    yield opened
+    opened.close()
+
+
+def command(shop: Shop, place: Path, *arguments: str) -> subprocess.Popen[str]:
+    """``flask alipay reconcile`` in a process of its own."""
+    settings = {
+        name: value
+        for name, value in shop.app.config.items()
+        if name.startswith("ALIPAY_") or name == "SQLALCHEMY_DATABASE_URI"
+    }
+    file = place / "settings.json"
+    file.write_text(json.dumps(settings))
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "flask", "--app", "tests.blueprint.reconciling_app"),
+            *("alipay", "reconcile", "--older-than", "0s", *arguments),
+        ],
+        env={**os.environ, "SHOP_SETTINGS": str(file), "LANGUAGE": "en"},
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.service
+def test_several_processes_share_the_work(crowd: Shop, gateway: Gateway, tmp_path: Path) -> None:
+    with crowd.app.app_context():
+        for _ in range(30):
+            crowd.alipay.create_payment(subject="茶", total_amount="88.88")
+        db.session.commit()
+    processes = [command(crowd, tmp_path) for _ in range(3)]
+    said = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    with crowd.app.app_context():
+        assert {row.paid for row in db.session.scalars(select(Payment))} == {True}
+    assert gateway.twice == []
+    assert set(gateway.asked.values()) == {1}
+    assert len(gateway.asked) == 30
+    assert sorted(crowd.shipments()) == sorted(gateway.asked)
+
+
+def test_a_watch_ends_when_it_is_told_to(
+    open_shop: Any, merchant: Merchant, gateway: Gateway, tmp_path: Path
+) -> None:
+    shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)
+    number = shop.order()
+    process = command(shop, tmp_path, "--watch")
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{number} is paid.\n"
+    assert process.stdout.readline().startswith("Asked about 1:")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
