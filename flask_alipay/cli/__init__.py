@@ -60,11 +60,7 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
-<<<<<<< HEAD
-IN_AN_APP = ("close", "payments", "query", "refund", "replay", "show")
-=======
-IN_AN_APP = ("close", "payments", "query", "reconcile", "replay", "show")
->>>>>>> 900129e (ask about everything that waits, shared between several processes)
+IN_AN_APP = ("close", "payments", "query", "reconcile", "refund", "replay", "show")
 
 
 class LaterCommand(click.Command):
