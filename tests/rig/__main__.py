@@ -1,0 +1,56 @@
+"""The rig by hand: ``python -m tests.rig --payments 10000``.
+
+Workers are killed, connections cut, the database is killed once and started again, callbacks raise;
+in the end every payment has to be settled, and every effect there exactly once. Exits with 1 if
+anything is not as it must be, with 2 if the machine lacks what it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .databases import DATABASES, Missing
+from .fire import Figures, Rig
+
+
+def main() -> int:
+    """Reads the command line and runs."""
+    parser = argparse.ArgumentParser(prog="python -m tests.rig", description=__doc__)
+    parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
+    parser.add_argument("--seconds", type=float, default=0.0, help="at least so long on each")
+    parser.add_argument("--database", action="append", choices=list(DATABASES))
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if not options.payments and not options.seconds:
+        parser.error("say how many --payments or how many --seconds")
+    well = True
+    for database in options.database or DATABASES:
+        rig = Rig(database, payments=options.payments, seconds=options.seconds, seed=options.seed)
+        try:
+            figures = rig.run()
+        except Missing as error:
+            print(f"{database}: {error}", file=sys.stderr)
+            return 2
+        report(database, figures)
+        well = well and not figures.faults
+    print("everything exactly once" if well else "NOT EVERYTHING WAS EXACTLY ONCE")
+    return 0 if well else 1
+
+
+def report(database: str, figures: Figures) -> None:
+    """Prints what happened."""
+    answers = ", ".join(f"{count} {answer}" for answer, count in figures.answers.most_common(6))
+    print(
+        f"{database}: {figures.payments} payments and {figures.bad_payments} with bad news alone, "
+        f"{figures.deliveries} deliveries ({answers}) in {figures.seconds:.0f} s; "
+        f"{figures.killed} workers killed, {figures.cut} connections cut, "
+        f"the database {'killed once' if figures.crashed > 0 else 'never killed'}",
+        flush=True,
+    )
+    for fault in figures.faults:
+        print(f"{database}: {fault}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

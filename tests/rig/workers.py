@@ -1,0 +1,73 @@
+"""Gunicorn with its workers, and who kills them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from .databases import free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+class Workers:
+    """One gunicorn.
+
+    :param environment: what the shop reads.
+    :param log: where errors go.
+    :param options: gunicorn's, for how many workers of which kind.
+    """
+
+    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
+        self.port = free_port()
+        self._log = log.open("ab")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "tests.rig.shop:create_app()", *options),
+                *("-b", f"127.0.0.1:{self.port}", "--timeout", "60", "--log-level", "warning"),
+                *("--graceful-timeout", "2"),
+                *("--worker-tmp-dir", str(log.parent), "--no-control-socket"),
+                "--preload",  # a new worker is there at once
+            ],
+            env={**os.environ, **environment},
+            cwd=ROOT,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def kill_one(self, chance: random.Random) -> int:
+        """Ends a worker as nothing can prevent; gunicorn starts another."""
+        pid = self._process.pid
+        with contextlib.suppress(OSError, IndexError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            os.kill(int(chance.choice(children)), signal.SIGKILL)
+            return 1
+        return 0
+
+    def answers(self) -> bool:
+        """Whether it listens."""
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        return False
+
+    @property
+    def running(self) -> bool:
+        """Whether gunicorn itself still is."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """Ends it with its workers."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
