@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from .blueprint.embedded import SIMULATORS
 from .blueprint.state import states
 from .exceptions import InvalidParameter
 from .money import to_fen, to_yuan
@@ -21,6 +20,7 @@ from .simulator.deliveries import Attempt, Delivery
 from .simulator.merchant import Merchant
 from .simulator.merchant_files import write_merchant
 from .simulator.server import Listening
+from .simulator.simulator import SIMULATORS
 from .simulator.trades import Event, Trade
 
 if TYPE_CHECKING:

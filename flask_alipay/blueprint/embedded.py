@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from werkzeug.test import Client, TestResponse
@@ -18,14 +18,12 @@ from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..mapi import MapiGateway
 from ..settings import Settings
 from ..simulator import Simulator
+from ..simulator.simulator import SIMULATORS
 from ..transport import FORM, HttpAnswer, copied, encoded, in_the_url, is_page
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
-
-#: Where an app's ``extensions`` keep its simulators, by the names of their blueprints.
-SIMULATORS: Final = "alipay_simulators"
 
 
 def embed(

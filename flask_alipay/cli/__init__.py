@@ -17,6 +17,8 @@
     the ledger's rows, for people and for programs
 ``simulate``
     an offline Alipay by itself
+``trigger``
+    a notification of the simulator's without a trade behind it
 ``verify_notify``
     whether a captured payload verifies and, if not, why
 ``captures``, ``http_text``, ``dumps``
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
-IN_AN_APP = ("close", "payments", "query", "reconcile", "refund", "replay", "show")
+IN_AN_APP = ("close", "payments", "query", "reconcile", "refund", "replay", "show", "trigger")
 
 
 class LaterCommand(click.Command):

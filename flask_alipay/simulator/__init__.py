@@ -18,6 +18,8 @@ The rooms, in the order in which they build on each other:
     notifications, repeated until they are heard
 ``simulator``
     all of it together
+``triggers``
+    notifications with no trade behind them
 ``responses``, ``gateways``, ``control``, ``pages``
     all of it on the web
 ``server``

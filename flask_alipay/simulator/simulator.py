@@ -31,6 +31,9 @@ logger = logging.getLogger("flask_alipay.simulator")
 #: The sign types of each protocol, the default one first.
 SIGN_TYPES = {"openapi": ("RSA2", "RSA"), "mapi": ("MD5", "RSA", "RSA2")}
 
+#: Where an app's ``extensions`` keep its simulators, by the endpoints of their blueprints.
+SIMULATORS = "alipay_simulators"
+
 #: How long after its answer a merchant's server is told of what its call did. It waits for the
 #: answer, and may hold its database until it has it.
 AFTER_ANSWER = timedelta(seconds=0.5)
@@ -74,9 +77,10 @@ class Simulator:
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
     ) -> None:
         _check(protocol, charset, sign_type)
-        self._protocol = protocol
-        self._charset = charset
-        self._sign_type = sign_type or SIGN_TYPES[protocol][0]
+        #: What its merchant is set up for.
+        self.protocol = protocol
+        self.charset = charset
+        self.sign_type = sign_type or SIGN_TYPES[protocol][0]
         self._base_url = base_url
         #: Tells the time.
         self.clock: Clock = clock or SystemClock()
@@ -102,7 +106,7 @@ class Simulator:
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._protocol} {len(self.trades)} trades>"
+        return f"<{type(self).__name__} {self.protocol} {len(self.trades)} trades>"
 
     def merchant_settings(
         self, *, certificates: bool = False, encrypted: bool = False
@@ -116,12 +120,12 @@ class Simulator:
             ``RSA2``.
         :param encrypted: whether it encrypts content, likewise on the open platform.
         """
-        merchant, rsa = self.merchant, self._sign_type != "MD5"
+        merchant, rsa = self.merchant, self.sign_type != "MD5"
         settings: dict[str, Any] = {
-            "PROTOCOL": self._protocol,
+            "PROTOCOL": self.protocol,
             "SELLER_ID": merchant.partner,
         }
-        if self._protocol == "openapi":
+        if self.protocol == "openapi":
             settings["APP_ID"] = merchant.app_id
             if encrypted:
                 settings["AES_KEY"] = merchant.aes_key
@@ -138,10 +142,10 @@ class Simulator:
                 settings["PUBLIC_KEY"] = public_pem(merchant.alipay_private_key.public_key())
         else:
             settings["KEY"] = merchant.md5_key
-        if self._protocol == "mapi" or self._sign_type != "RSA2":
-            settings["SIGN_TYPE"] = self._sign_type
-        if self._protocol == "mapi" or self._charset != "utf-8":
-            settings["INPUT_CHARSET"] = self._charset
+        if self.protocol == "mapi" or self.sign_type != "RSA2":
+            settings["SIGN_TYPE"] = self.sign_type
+        if self.protocol == "mapi" or self.charset != "utf-8":
+            settings["INPUT_CHARSET"] = self.charset
         if self._base_url is not None:
             settings["GATEWAY_URL"] = f"{self._base_url.rstrip('/')}/gateway.do"
         return settings

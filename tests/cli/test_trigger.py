@@ -1,0 +1,125 @@
+"""``trigger``: what the app does with each kind of news, without a trade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_alipay.cli import trigger
+from flask_alipay.keys import private_pem, public_pem
+from flask_alipay.simulator.triggers import EVENTS, TO_REFUSE
+
+from ..conftest import Keys
+from .shop import Shop, make_shop
+
+ACCOUNTS = {"openapi": "9021000000000001", "mapi": "2088000000000001"}
+SETTLED = {
+    "paid": "TRADE_SUCCESS",
+    "duplicate": "TRADE_SUCCESS",
+    "finished": "TRADE_FINISHED",
+    "closed": "TRADE_CLOSED",
+    "refunded": "TRADE_CLOSED",
+    "partially-refunded": "TRADE_SUCCESS",
+}
+
+
+@pytest.fixture(params=["openapi", "mapi"])
+def shop(request: pytest.FixtureRequest) -> Shop:
+    shop = make_shop(ALIPAY_SIMULATOR=True, ALIPAY_PROTOCOL=request.param)
+    merchant = ACCOUNTS[request.param]
+    shop.add(shop.payment("T1", merchant=merchant), shop.payment("T2", merchant=merchant))
+    shop.sold = []  # type: ignore[attr-defined]
+    shop.alipay.on_paid(shop.sold.append)  # type: ignore[attr-defined]
+    return shop
+
+
+def payment(shop: Shop, out_trade_no: str) -> Any:
+    with shop.app.app_context():
+        return shop.db.session.query(shop.Payment).filter_by(out_trade_no=out_trade_no).one()
+
+
+def test_the_command_knows_every_event() -> None:
+    assert trigger.EVENTS == EVENTS
+    assert set(SETTLED) | TO_REFUSE | {"escrow-paid"} == set(EVENTS)
+
+
+@pytest.mark.parametrize("event", SETTLED)
+def test_news_is_settled_and_the_answer_printed(shop: Shop, event: str) -> None:
+    result = shop.run("trigger", event, "--out-trade-no", "T1")
+    assert result.exit_code == 0, result.output
+    assert f"{event}: T1 → http://localhost/alipay/notify\n200 success\n" in result.stdout
+    assert payment(shop, "T1").trade_status == SETTLED[event]
+    assert payment(shop, "T2").trade_status == "WAIT_BUYER_PAY"
+    # Of a full refund nothing is left to ship, even where the sale was never heard of.
+    assert len(shop.sold) == (event not in ("closed", "refunded"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("event", sorted(TO_REFUSE))
+def test_what_must_not_be_believed_is_not(shop: Shop, event: str) -> None:
+    result = shop.run("trigger", event, "--out-trade-no", "T1")
+    assert result.exit_code == 0, result.output
+    assert "fail\n" in result.stdout
+    assert payment(shop, "T1").trade_status == "WAIT_BUYER_PAY"
+    assert shop.sold == []  # type: ignore[attr-defined]
+
+
+def test_escrow_is_paid_on_the_legacy_gateway(shop: Shop) -> None:
+    result = shop.run("trigger", "escrow-paid")
+    if shop.app.config["ALIPAY_PROTOCOL"] == "mapi":
+        assert result.exit_code == 0, result.output
+        assert payment(shop, "T2").trade_status == "WAIT_SELLER_SEND_GOODS"
+    else:
+        assert result.exit_code == 1
+        assert payment(shop, "T2").trade_status == "WAIT_BUYER_PAY"
+
+
+def test_the_newest_payment_is_meant_where_none_is_named(shop: Shop) -> None:
+    assert shop.run("trigger", "paid").exit_code == 0
+    assert payment(shop, "T2").paid
+    assert not payment(shop, "T1").paid
+
+
+def test_a_refund_of_a_sale_is_of_the_same_trade(shop: Shop) -> None:
+    shop.run("trigger", "paid")
+    trade_no = payment(shop, "T2").trade_no
+    assert shop.run("trigger", "partially-refunded").exit_code == 0
+    assert payment(shop, "T2").trade_no == trade_no
+
+
+def test_an_app_that_answers_otherwise_is_told_on(shop: Shop) -> None:
+    def refuse(payment: Any) -> None:
+        raise RuntimeError
+
+    shop.alipay.on_paid(refuse)
+    result = shop.run("trigger", "paid")
+    assert result.exit_code == 1
+    assert "should have answered otherwise" in result.stderr
+    assert not payment(shop, "T2").paid
+
+
+def test_a_payment_that_is_not_there_is_refused(shop: Shop) -> None:
+    assert shop.run("trigger", "paid", "--out-trade-no", "T3").exit_code == 1
+
+
+def test_without_a_payment_there_is_nothing_to_tell() -> None:
+    result = make_shop(ALIPAY_SIMULATOR=True).run("trigger", "paid")
+    assert result.exit_code == 1
+    assert "no payment" in result.stderr
+
+
+def test_it_refuses_beside_real_credentials(keys: Keys) -> None:
+    shop = make_shop(
+        ALIPAY_APP_ID="2021000000000000",
+        ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
+        ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
+    )
+    shop.add(shop.payment("T1"))
+    result = shop.run("trigger", "paid")
+    assert result.exit_code == 1
+    assert "ALIPAY_SIMULATOR" in result.stderr
+    assert not payment(shop, "T1").paid
+
+
+def test_an_event_that_is_none_is_a_misuse(shop: Shop) -> None:
+    assert shop.run("trigger", "stolen").exit_code == 2
