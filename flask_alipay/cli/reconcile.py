@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .exits import NOT_IN_ORDER, refusals, sentence
+from .rows import Age
 from .wording import N_, _
 
 if TYPE_CHECKING:
@@ -33,27 +33,9 @@ Examples:
   {prefix} reconcile --watch
 """)
 
-_AGE = re.compile(r"([0-9]{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
 # Between two rounds of --watch, in seconds; doubled as long as nobody answers.
 _ROUND = 60.0
 _LONGEST_ROUND = 900.0
-
-
-class Age(click.ParamType[timedelta]):
-    """A time span like ``10m``."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
-        """Reads it."""
-        if isinstance(value, timedelta):
-            return value
-        found = _AGE.fullmatch(value)
-        if found is None:
-            self.fail(_("must be like 30s, 10m, 2h or 1d."), param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:

@@ -15,12 +15,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..models import utc_now
 from ..trade_status import TradeStatus
 from .changes import changed
 from .refunds import PROCESSING
+from .statements import was_overtaken
 
 #: Nobody else asks about a row for so long: longer than an answer may take, repetitions included.
 LEASE = timedelta(minutes=2)
@@ -86,9 +88,14 @@ def take(
 def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:
     session.rollback()
     found = select(model.id).where(*guard).with_for_update(skip_locked=True)
-    if session.execute(found).first() is None:
-        return None
-    if not changed(session, update(model).where(*guard).values(asked_at=utc_now())):
-        return None
-    session.commit()
-    return session.scalars(select(model).where(guard[0])).one()
+    taking = update(model).where(*guard).values(asked_at=utc_now())
+    try:
+        if session.execute(found).first() is None or not changed(session, taking):
+            return None
+        session.commit()
+    except SQLAlchemyError as error:
+        session.rollback()
+        if was_overtaken(error):
+            return None  # under stricter isolation that is how another one's claim shows
+        raise
+    return session.scalars(select(model).where(guard[0])).one_or_none()
