@@ -40,6 +40,9 @@ CREDENTIALS = (
     "SELLER_ID",
 )
 
+#: What the simulator's merchant may be set up with besides a pair of keys.
+SIMULATED = ("certificates", "encrypted")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -143,7 +146,7 @@ def wants_simulator(settings: Settings) -> bool:
 
     :raises ConfigurationError: if it is, and credentials of a real merchant stand beside it.
     """
-    if not settings.flag("SIMULATOR", False):
+    if not settings.switch("SIMULATOR", False, SIMULATED)[0]:
         return False
     for name in CREDENTIALS:
         if settings.is_set(name):
@@ -153,6 +156,22 @@ def wants_simulator(settings: Settings) -> bool:
                 "its own, and payments through it are no money",
             )
     return True
+
+
+def simulated(settings: Settings, protocol: str, sign_type: str) -> dict[str, bool]:
+    """Returns what the simulator's merchant is set up with, by the words of ``SIMULATOR``.
+
+    :param protocol: the gateway that the merchant is on.
+    :param sign_type: what it signs with.
+    :returns: ``certificates`` and ``encrypted``: whether each is wanted.
+    :raises ConfigurationError: if the gateway, or the sign type, has nothing of the kind.
+    """
+    _, words = settings.switch("SIMULATOR", False, SIMULATED)
+    if words and protocol != "openapi":
+        raise settings.error("SIMULATOR", "must be true on the legacy gateway: it has neither")
+    if "certificates" in words and sign_type != "RSA2":
+        raise settings.error("SIGN_TYPE", "must be RSA2 in certificate mode")
+    return {name: name in words for name in SIMULATED}
 
 
 def _protocol(settings: Settings) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,25 @@ class Settings:
 
     def flag(self, name: str, default: bool) -> bool:
         """Returns a switch. An empty text is one that is not set: it turns no check off."""
+        return self.switch(name, default)[0]
+
+    def switch(
+        self, name: str, default: bool, choices: Sequence[str] = ()
+    ) -> tuple[bool, frozenset[str]]:
+        """Returns a switch that some of the choices turn on as well, and which of them do.
+
+        :param choices: words that may stand there instead of true, with commas between.
+        """
         value = self._mapping.get(self.key(name))
         if value in (None, ""):
-            return default
-        word = str(value).strip().lower()
+            return default, frozenset()
+        words = frozenset(word.strip() for word in str(value).lower().split(","))
+        if words <= set(choices):
+            return True, words
+        (word,) = words if len(words) == 1 else ("",)
         if word not in _TRUE + _FALSE:
-            raise self.error(name, "must be true or false")
-        return word in _TRUE
+            raise self.error(name, f"must be {', '.join(['true', *choices])} or false")
+        return word in _TRUE, frozenset()
 
     def number(self, name: str, default: float) -> float:
         """Returns a number above zero."""

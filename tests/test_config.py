@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
-from flask_alipay.config import CREDENTIALS, Config, wants_simulator
+from flask_alipay.config import CREDENTIALS, Config, simulated, wants_simulator
 from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
 from flask_alipay.keys import bare_base64, private_pem, public_pem
 from flask_alipay.mapi import MapiGateway
@@ -475,6 +475,28 @@ def test_a_transport_of_ones_own_is_used() -> None:
 @pytest.mark.parametrize(("value", "on"), [(True, True), ("1", True), (None, False), ("", False)])
 def test_the_simulator_is_asked_for(value: object, on: bool) -> None:
     assert wants_simulator(Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY")) is on
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (True, set()),
+        ("certificates", {"certificates"}),
+        ("encrypted", {"encrypted"}),
+        (" Certificates , ENCRYPTED ", {"certificates", "encrypted"}),
+    ],
+)
+def test_the_simulators_merchant_is_set_up_as_it_says(value: object, words: set[str]) -> None:
+    settings = Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY")
+    assert wants_simulator(settings)
+    wanted = simulated(settings, "openapi", "RSA2")
+    assert wanted == {name: name in words for name in ("certificates", "encrypted")}
+
+
+@pytest.mark.parametrize("value", ["certificate", "certificates,", ",", "certificates,true", 2])
+def test_another_word_is_no_way_to_set_it_up(value: object) -> None:
+    with pytest.raises(ConfigurationError, match="true, certificates, encrypted or false"):
+        wants_simulator(Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)

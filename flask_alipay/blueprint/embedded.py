@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from flask import current_app, has_request_context, url_for
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
-from ..config import Config
+from ..config import Config, simulated
 from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..mapi import MapiGateway
 from ..settings import Settings
@@ -38,7 +39,8 @@ def embed(
     :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
     """
     mount = (setup.url_prefix or "").rstrip("/")
-    inside = InProcess(app, f"{mount}/notify")
+    name = f"{endpoint.replace('.', '_')}_simulator"
+    inside = InProcess(app, f"{mount}/notify", f"{name}.gateway")
     protocol, charset = settings.protocol() or "openapi", settings.charset()
     sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
     # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
@@ -53,10 +55,10 @@ def embed(
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     app.extensions.setdefault(SIMULATORS, {})[endpoint] = simulator
-    name = f"{endpoint.replace('.', '_')}_simulator"
     blueprint = simulator.blueprint(name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
-    merchant = {"GATEWAY_URL": f"{mount}/simulator/gateway.do", **simulator.merchant_settings()}
+    dress = simulated(settings, protocol, sign_type or "RSA2")
+    merchant = {"GATEWAY_URL": inside.gateway_path, **simulator.merchant_settings(**dress)}
     config = Config.from_mapping(
         settings.merged(merchant), settings.prefix, transport=inside, simulator=True
     )
@@ -70,16 +72,21 @@ class InProcess:
 
     :param app: the app.
     :param notify_path: the path of its ``notify`` route.
+    :param gateway: the endpoint of the simulator's gateway, by which its address is found.
     """
 
-    def __init__(self, app: Flask, notify_path: str) -> None:
+    def __init__(self, app: Flask, notify_path: str, gateway: str | None = None) -> None:
         self._app = app
         self._notify_path = notify_path
+        self._gateway = gateway
+        self._simulator_path = f"{notify_path.removesuffix('notify')}simulator/"
+        #: The path of the simulator's gateway.
+        self.gateway_path = f"{self._simulator_path}gateway.do"
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
         """Asks the simulator's gateway: a :class:`~flask_alipay.transport.Transport`."""
         query = encoded(params, charset).decode("ascii")
-        return _body(self._client().get(urlsplit(url).path, query_string=query))
+        return _body(self._ask("GET", urlsplit(url).path, query_string=query))
 
     def post(
         self,
@@ -90,7 +97,8 @@ class InProcess:
         repeatable: bool = False,
     ) -> bytes:
         """Sends the simulator's gateway a form, likewise."""
-        response = self._client().post(
+        response = self._ask(
+            "POST",
             urlsplit(url).path,
             query_string=encoded(in_the_url(params), charset).decode("ascii"),
             data=encoded(params, charset),
@@ -111,14 +119,16 @@ class InProcess:
         parts = urlsplit(url)
         # In one piece, as it is signed: given by itself, the query is no part of the RAW_URI.
         target = parts._replace(scheme="", netloc="").geturl()
-        response = self._client().open(target, method=http_method, data=body, headers=dict(headers))
+        response = self._ask(http_method, target, data=body, headers=dict(headers))
         named = {name.lower(): value for name, value in response.headers.items()}
         return HttpAnswer(response.status_code, named, response.get_data())
 
     def download(self, url: str, into: IO[bytes], most: int) -> int:
         """Fetches a file of the simulator's, likewise."""
         parts = urlsplit(url)
-        with self._client().get(parts.path, query_string=parts.query) as response:
+        # Here too: what stands before it is where a server has mounted the app.
+        path = parts.path[max(0, parts.path.rfind(self._simulator_path)) :]
+        with self._ask("GET", path, query_string=parts.query) as response:
             if response.status_code != 200 or is_page(response.content_type):
                 raise OutcomeUnknown(f"there is no such file (status {response.status_code})")
             return copied(response.iter_encoded(), into, most)
@@ -133,6 +143,25 @@ class InProcess:
             self._notify_path, base_url=base_url, data=body, headers=dict(headers)
         )
         return response.status_code, response.get_data(as_text=True)
+
+    def _ask(self, http_method: str, path: str, **request: Any) -> TestResponse:
+        """Asks the simulator at the address where the site is found, which its answers name."""
+        return self._client().open(path, method=http_method, base_url=self._site(), **request)
+
+    def _site(self) -> str | None:
+        """The address by which this request came, or that is configured; ``None`` where a command
+        or a worker knows of none.
+        """
+        app = current_app._get_current_object() if current_app else None  # type: ignore[attr-defined]
+        if self._gateway is None or app is not self._app:
+            return None
+        if not (has_request_context() or app.config["SERVER_NAME"]):
+            return None
+        try:
+            url: str = url_for(self._gateway, _external=True)
+        except ValueError:  # some releases of Werkzeug take any text for a host
+            return None
+        return url.removesuffix(self.gateway_path)
 
     def _client(self) -> Client:
         return Client(self._app, Response, use_cookies=False)

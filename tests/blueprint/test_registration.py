@@ -69,6 +69,10 @@ def refused(place: Path, settings: dict[str, Any], **config: Any) -> Configurati
         ),
         ({"APP_ID": "9021000000000001", "PRIVATE_KEY_PATH": f"/{SECRET}"}, "PRIVATE_KEY_PATH"),
         ({"SIMULATOR": SECRET}, "SIMULATOR"),
+        ({"SIMULATOR": f"certificates,{SECRET}"}, "SIMULATOR"),
+        ({"SIMULATOR": "certificates", "PROTOCOL": "mapi"}, "SIMULATOR"),
+        ({"SIMULATOR": "encrypted", "PROTOCOL": "mapi"}, "SIMULATOR"),
+        ({"SIMULATOR": "certificates", "SIGN_TYPE": "RSA"}, "SIGN_TYPE"),
         ({"SIMULATOR": True, "SIGN_TYPE": "DSA"}, "SIGN_TYPE"),
         ({"SIMULATOR": True, "PROTOCOL": "mapi", "SIGN_TYPE": SECRET}, "SIGN_TYPE"),
         ({"SIMULATOR": True, "INPUT_CHARSET": SECRET}, "INPUT_CHARSET"),
@@ -355,10 +359,11 @@ def test_the_simulator_is_there_where_it_is_asked_for(open_shop: OpenShop, on: o
         "AES_KEY",
     ],
 )
+@pytest.mark.parametrize("on", [True, "certificates"])
 def test_the_simulator_does_not_stand_beside_a_real_credential(
-    tmp_path: Path, credential: str
+    tmp_path: Path, credential: str, on: object
 ) -> None:
-    error = refused(tmp_path, {"SIMULATOR": True, credential: SECRET})
+    error = refused(tmp_path, {"SIMULATOR": on, credential: SECRET})
     assert error.key == "ALIPAY_SIMULATOR"
     assert f"'ALIPAY_{credential}'" in str(error)
     assert SECRET not in str(error)

@@ -203,7 +203,8 @@ def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
 def test_everything_at_the_front_door_is_in_the_reference() -> None:
     text = page("api.rst")
     rooms = {"annotations", *(path.stem for path in PACKAGE.iterdir())}
-    front = {name for name in vars(flask_alipay) if name[0] != "_"} - rooms
+    # pytest leaves names of its own in what it rewrites.
+    front = {name for name in vars(flask_alipay) if name[0] not in "_@"} - rooms
     assert [name for name in sorted(front) if not re.search(rf"\b{name}\b", text)] == []
 
 

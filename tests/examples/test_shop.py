@@ -25,13 +25,17 @@ from .conftest import EXAMPLES, dispose
 
 OpenShop = Callable[..., Flask]
 
-MERCHANTS = {
+OPEN_PLATFORM = {
     "open platform": {},
+    "open platform with certificates": {"ALIPAY_SIMULATOR": "certificates"},
+    "open platform, the newer way": {"ALIPAY_API_VERSION": "v3"},
+}
+LEGACY = {
     "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
     "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
     "legacy gateway with RSA": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_SIGN_TYPE": "RSA"},
 }
-LEGACY = {name: settings for name, settings in MERCHANTS.items() if settings}
+MERCHANTS = OPEN_PLATFORM | LEGACY
 ESCROW = "alipay-escrow"
 REAL = {
     "ALIPAY_PARTNER": "2088123456789012",

@@ -26,12 +26,15 @@ OpenTab = Callable[..., "Page"]
 #: The pages ask every two seconds at first.
 SOON = 10_000
 
-MERCHANTS = {
+OPEN_PLATFORM = {
     "open platform": {},
+    "open platform with certificates": {"ALIPAY_SIMULATOR": "certificates"},
+}
+LEGACY = {
     "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
     "legacy gateway in GBK": {"ALIPAY_PROTOCOL": "mapi", "ALIPAY_INPUT_CHARSET": "gbk"},
 }
-LEGACY = {name: settings for name, settings in MERCHANTS.items() if settings}
+MERCHANTS = OPEN_PLATFORM | LEGACY
 
 
 @pytest.fixture

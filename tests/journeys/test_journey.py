@@ -21,6 +21,8 @@ from ..blueprint.shops import FORM, Shop, new_app, new_blueprint
 SETTINGS: dict[str, dict[str, Any]] = {
     "openapi": {},
     "openapi in GBK": {"CHARSET": "gbk"},
+    "openapi with certificates": {"SIMULATOR": "certificates"},
+    "openapi with all of it": {"SIMULATOR": "certificates, encrypted", "API_VERSION": "v3"},
     "mapi with MD5": {"PROTOCOL": "mapi"},
     "mapi with RSA": {"PROTOCOL": "mapi", "SIGN_TYPE": "RSA"},
     "mapi in GBK": {"PROTOCOL": "mapi", "INPUT_CHARSET": "gbk"},

@@ -1,0 +1,133 @@
+"""The simulator inside the app: what it answers leads to where the app is found."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zipfile import ZipFile
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from flask_alipay.china_time import to_china
+from flask_alipay.exceptions import GatewayError
+from flask_alipay.models import utc_now
+from flask_alipay.testing import AlipaySimulator
+
+from .shops import Payment, Shop, db, new_app, new_blueprint
+
+OpenShop = Callable[..., Shop]
+
+PLACES = ["http://192.168.1.2:5000", "https://shop.example", "https://shop.example:8443/tea"]
+
+
+@contextmanager
+def visited(shop: Shop, place: str) -> Iterator[None]:
+    """In a request that came by an address."""
+    with shop.app.test_request_context(base_url=place):
+        yield
+
+
+def code_of(shop: Shop, number: str) -> str:
+    """What the QR code of a payment says, asked for in the context at hand."""
+    payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
+    return str(shop.alipay.qr_code(payment))
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_a_qr_code_leads_to_where_the_shop_was_visited(
+    open_shop: OpenShop, place: str, version: str
+) -> None:
+    shop = open_shop({"SIMULATOR": True, "API_VERSION": version})
+    number = shop.order(product="qr")
+    with visited(shop, place):
+        code = code_of(shop, number)
+    assert code.startswith(f"{place}/alipay/simulator/cashier/")
+    # A phone opens it, and its owner pays.
+    cashier = urlsplit(code.removeprefix(place)).path
+    assert shop.client.get(cashier, base_url=place).status_code == 200
+    shop.client.post(f"{cashier}/pay", base_url=place)
+    assert shop.called == [("paid", number)]
+
+
+def test_on_a_subdomain_it_leads_there(tmp_path: Path) -> None:
+    app = Flask("shop", instance_path=str(tmp_path), subdomain_matching=True)
+    app.config.update(new_app(tmp_path, {"SIMULATOR": True}).config, SERVER_NAME="shop.example")
+    alipay = new_blueprint()
+    app.register_blueprint(alipay, url_prefix="/alipay", subdomain="pay")
+    shop = Shop(app, alipay)
+    number = shop.order(product="qr")
+    with visited(shop, "http://pay.shop.example"):
+        code = code_of(shop, number)
+    assert code.startswith("http://pay.shop.example/alipay/simulator/cashier/")
+    shop.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "root"), [("shop.example", "http://shop.example"), (None, "http://localhost")]
+)
+def test_a_command_knows_the_site_by_its_configured_name(
+    open_shop: OpenShop, name: str | None, root: str
+) -> None:
+    shop = open_shop({"SIMULATOR": True}, SERVER_NAME=name)
+    with shop.app.app_context():
+        order = {"out_trade_no": "T1", "subject": "Tea", "total_amount": "1"}
+        answer = shop.alipay.gateway.trade_precreate(**order)
+    assert answer.qr_code.startswith(f"{root}/alipay/simulator/cashier/")
+
+
+def test_in_the_request_of_another_app_it_answers_as_ever(open_shop: OpenShop) -> None:
+    shop = open_shop({"SIMULATOR": True})
+    with shop.app.app_context():
+        gateway = shop.alipay.gateway
+    elsewhere = Flask("another").test_request_context(base_url="https://another.example")
+    with elsewhere, pytest.raises(GatewayError) as caught:
+        gateway.trade_query(out_trade_no="T1")
+    assert caught.value.sub_code == "ACQ.TRADE_NOT_EXIST"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_bill_is_fetched_from_where_the_shop_was_visited(open_shop: OpenShop, place: str) -> None:
+    shop = open_shop({"SIMULATOR": True})
+    number, file = shop.order(product="qr"), io.BytesIO()
+    with visited(shop, place):
+        code_of(shop, number)
+        simulator = AlipaySimulator.of(shop.app)
+        assert simulator is not None
+        simulator.pay(number)
+        gateway: Any = shop.alipay.gateway
+        day = to_china(utc_now())[:10]
+        answer = gateway.data_dataservice_bill_downloadurl_query(bill_type="trade", bill_date=day)
+        gateway.download_bill(answer.bill_download_url, file)
+    assert answer.bill_download_url.startswith(f"{place}/alipay/simulator/bill/")
+    assert len(ZipFile(file).namelist()) == 2
+
+
+def test_in_certificate_mode_requests_and_answers_name_their_certificates(
+    open_shop: OpenShop,
+) -> None:
+    shop = open_shop({"SIMULATOR": "certificates"})
+    gateway: Any
+    with shop.app.app_context():
+        gateway = shop.alipay.gateway
+    request = gateway.pay("page", out_trade_no="T1", subject="Tea", total_amount="1")
+    assert {"app_cert_sn", "alipay_root_cert_sn"} <= request.params.keys()
+    sent = shop.client.get(request.url)
+    assert sent.status_code == 303
+    shop.client.get(sent.location)
+    assert gateway.trade_query(out_trade_no="T1").trade_status == "WAIT_BUYER_PAY"
+
+
+def test_encrypted_content_cannot_be_read_on_its_way(open_shop: OpenShop) -> None:
+    shop = open_shop({"SIMULATOR": "encrypted"})
+    url = shop.url("pay", shop.order(subject="Tea"))
+    location = shop.client.get(url).location
+    assert "encrypt_type=AES" in location
+    assert "Tea" not in location
+    assert shop.client.get(location).status_code == 303
