@@ -18,14 +18,15 @@ from ..mapi import MAPI_PUBLIC_KEY
 from ..settings import Settings
 from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, codec
 from .credentials import environment
+from .wording import N_, _
 
 _SIGN_TYPES = ("MD5", "RSA", "RSA2")
 _USUAL = "RSA2"
 _RSA = {"RSA": RsaSigner, "RSA2": Rsa2Signer}
 _PUBLISHED = "Alipay's published key of the legacy gateway"
-_OWN_WORD = (
-    "That it is {}, the payload itself says: an app never believes that, and here --sign-type "
-    "insists on one."
+_OWN_WORD = N_(
+    "That it is {sign_type}, the payload itself says: an app never believes that, and here "
+    "--sign-type insists on one."
 )
 
 
@@ -62,17 +63,18 @@ class Keyring:
         if sign_type == "MD5":
             if self.md5_key is None:
                 raise click.UsageError(
-                    "It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key."
+                    _("It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key.")
                 )
             return Md5Signer(self.md5_key), note
         keys = [key for _, key in self.public_keys]
         if not keys:
             if params.get("app_id") or sign_type != "RSA":
-                raise click.UsageError(
-                    f"It takes Alipay's public key to verify this ({sign_type}): give --public-key "
+                told = _(
+                    "It takes Alipay's public key to verify this ({sign_type}): give --public-key "
                     "with the file of the key that Alipay's console shows (支付宝公钥, not the "
                     "application's)."
                 )
+                raise click.UsageError(told.format(sign_type=sign_type))
             keys = [load_public_key(MAPI_PUBLIC_KEY)]
         return _RSA[sign_type](public_key=keys), note
 
@@ -96,7 +98,7 @@ class Keyring:
             return self.sign_type, ""
         said = params.get("sign_type", "").upper()
         if said in _SIGN_TYPES and said != _USUAL:
-            return said, _OWN_WORD.format(said)
+            return said, _(_OWN_WORD).format(sign_type=said)
         return _USUAL, ""
 
 
@@ -137,7 +139,7 @@ def bare_keyring(options: Mapping[str, Any]) -> Keyring:
         sign_type = options["sign_type"] or given.sign_type or _sign_type(settings, alone)
         charset = options["charset"] or settings.charset()
     except ConfigurationError as error:
-        raise click.UsageError(f"{error} (it stands in the environment).") from None
+        raise click.UsageError(f"{error} {_('(it stands in the environment).')}") from None
     if sign_type is None and md5_key and not public_keys:
         sign_type = "MD5"
     return Keyring(
@@ -157,7 +159,7 @@ def _given(options: Mapping[str, Any]) -> Keyring:
         except AlipayError as error:
             raise click.BadParameter(f"{error}.", param_hint="--charset") from None
     if options["key"] is not None and not options["key"].strip():
-        raise click.BadParameter("is empty.", param_hint="--key")
+        raise click.BadParameter(_("is empty."), param_hint="--key")
     md5 = options["key"] is not None and not options["public_key"]
     return Keyring(
         md5_key=options["key"],

@@ -13,8 +13,10 @@ import click
 from ..diagnosis import Diagnosis
 from ..notification import mask
 from .checks import told
+from .reasons import sentence_for
 from .table import plain as plain
-from .wording import _
+from .table import width
+from .wording import N_, _, language
 
 # The trade in a few lines: the label, and the parameters that may say it, the first there counts.
 _ESSENTIALS = (
@@ -29,7 +31,7 @@ _ESSENTIALS = (
 )
 _TOLD_OF_PEOPLE = re.compile("pay_user_.*|pay_account_no|.*_details|notify_data|biz_content")
 _CURRENCY = ("amount", "refunded")
-_VERIFIED = (
+_VERIFIED = N_(
     "The signature is good: whoever holds the key signed just this, and nothing changed since."
 )
 
@@ -105,15 +107,16 @@ def verdict_as_text(verdict: Verdict, show_params: bool) -> str:
 
 def title(file: str, place: str = "") -> str:
     """Says which payload it is."""
-    name = "standard input" if file == "-" else file
+    name = _("standard input") if file == "-" else file
     return f"{name}, {place}" if place else name
 
 
 def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
     diagnosis = verdict.diagnosis
     yield f"{plain(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
-    hints = (diagnosis.hint or _VERIFIED).replace(" Besides", "\0Besides").split("\0")
-    for paragraph in (*hints, *verdict.notes):
+    hints = (diagnosis.hint or _(_VERIFIED)).replace(" Besides", "\0Besides").split("\0")
+    in_short = map(sentence_for, (diagnosis.reason, *diagnosis.also))
+    for paragraph in filter(None, (*in_short, *hints, *map(_, verdict.notes))):
         yield _wrapped(paragraph)
     yield from _table(dict(_checked(verdict)))
     if verdict.checks:
@@ -121,7 +124,7 @@ def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
         yield from _table(told(verdict.checks))
     params = diagnosis.params if show_params else dict(_facts(diagnosis.params))
     if params:
-        yield "  It says:" if diagnosis.valid else "  It claims:"
+        yield "  " + (_("It says:") if diagnosis.valid else _("It claims:"))
         yield from _table(params)
 
 
@@ -138,26 +141,28 @@ def _masked_value(name: str, value: str) -> str:
 
 def _word(diagnosis: Diagnosis) -> str:
     if diagnosis.valid:
-        return click.style("VERIFIED", fg="green", bold=True)
+        return click.style(_("VERIFIED"), fg="green", bold=True)
     reasons = ", ".join((diagnosis.reason, *diagnosis.also))
-    return click.style("NOT VERIFIED", fg="red", bold=True) + f" ({reasons})"
+    return click.style(_("NOT VERIFIED"), fg="red", bold=True) + f" ({reasons})"
 
 
 def _checked(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    yield "checked with", f"{verdict.diagnosis.sign_type}, {verdict.key}"
+    yield _("checked with"), f"{verdict.diagnosis.sign_type}, {verdict.key}"
     if verdict.diagnosis.charset is not None:
-        yield "charset", verdict.diagnosis.charset
+        yield _("charset"), verdict.diagnosis.charset
 
 
 def _table(rows: Mapping[str, str]) -> Iterator[str]:
-    width = max(12, *map(len, rows))
+    wide = max(12, *map(width, rows))
     for name, value in rows.items():
-        yield f"    {plain(name).ljust(width)}  {plain(value)}"
+        yield f"    {plain(name)}{' ' * (wide - width(name))}  {plain(value)}"
 
 
 def _wrapped(paragraph: str) -> str:
+    # Wrapping counts characters, and a Chinese one takes two columns.
+    room = _width() // 2 if language() and not paragraph.isascii() else _width()
     return click.wrap_text(
-        plain(paragraph), width=_width(), initial_indent="  ", subsequent_indent="  "
+        plain(paragraph), width=room, initial_indent="  ", subsequent_indent="  "
     )
 
 

@@ -15,15 +15,17 @@ from ..diagnosis.evidence import Evidence, gather
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, Capture, Payload, Unreadable, read_captures
 from .checks import check_business
+from .conversation import json_option
 from .credentials import key_option, sign_type_option
 from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
 from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
+from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
-_HELP = """Tell whether a captured notification or return verifies and, if not, why.
+_HELP = N_("""Tell whether a captured notification or return verifies and, if not, why.
 
 Works offline. FILE holds what you captured, in whatever form: a form body, a URL, JSON, a raw HTTP
 request (as curl -v, tcpdump -A or a proxy show it), a HAR recording, a dict or array as Python or
@@ -39,16 +41,16 @@ Exit status:
 Examples:
   {prefix} verify-notify captured.txt{example}
   {prefix} verify-notify --json recorded.har
-"""
-_APP_KEYS = "The keys are those of the app's configuration unless options name others."
-_BARE_KEYS = (
+""")
+_APP_KEYS = N_("The keys are those of the app's configuration unless options name others.")
+_BARE_KEYS = N_(
     "Without --public-key and --key the keys come from the environment (FLASK_ALIPAY_KEY, "
     "FLASK_ALIPAY_PUBLIC_KEY_PATH and so on); the RSA key of the legacy gateway is built in."
 )
-_RETURN = (
+_RETURN = N_(
     "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
 )
-_REQUEST = "This is a request to Alipay, not something that Alipay says."
+_REQUEST = N_("This is a request to Alipay, not something that Alipay says.")
 
 
 def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
@@ -58,27 +60,17 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     """
     words = {
         "prefix": f"flask {blueprint.name}" if blueprint else "python -m flask_alipay",
-        "keys": _APP_KEYS if blueprint else _BARE_KEYS,
+        "keys": _(_APP_KEYS if blueprint else _BARE_KEYS),
         "example": "" if blueprint else " --public-key alipay.pem",
     }
 
     @click.command(
         "verify-notify",
-        help=_HELP.format(**words),
-        short_help="Tell whether a captured notification verifies and, if not, why.",
+        help=_(_HELP).format(**words),
+        short_help=_("Tell whether a captured notification verifies and, if not, why."),
     )
     @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
-    @key_option
-    @click.option(
-        "--public-key",
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False),
-        help="A file with Alipay's public key or certificate; may be given several times.",
-    )
-    @sign_type_option
-    @click.option("--charset", help="The charset that is configured.")
-    @click.option("--json", "machine", is_flag=True, help="One JSON object a line, for programs.")
-    @click.option("--show-params", is_flag=True, help="Show all parameters, buyer data included.")
+    @_options
     @_id_option(blueprint)
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
@@ -104,6 +96,28 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     return verify_notify
 
 
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that it has everywhere."""
+    options = (
+        key_option,
+        click.option(
+            "--public-key",
+            multiple=True,
+            type=click.Path(exists=True, dir_okay=False),
+            help=_("A file with Alipay's public key or certificate; may be given several times."),
+        ),
+        sign_type_option,
+        click.option("--charset", help=_("The charset that is configured.")),
+        json_option,
+        click.option(
+            "--show-params", is_flag=True, help=_("Show all parameters, buyer data included.")
+        ),
+    )
+    for add in reversed(options):
+        command = add(command)
+    return command
+
+
 def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
     """Adds ``--id``, where there is an app with a journal."""
     if blueprint is None:
@@ -114,7 +128,9 @@ def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
         type=int,
         multiple=True,
         metavar="ROW",
-        help="Verify a row of the journal ('show' tells its number); may be given several times.",
+        help=_(
+            "Verify a row of the journal ('show' tells its number); may be given several times."
+        ),
     )
 
 
@@ -170,18 +186,25 @@ class _Report:
         self._unreadable += 1
         if self._machine:
             click.echo(as_json(file, False, None, Reason.UNREADABLE, message, {}))
-        click.echo(
-            f"Error: {plain(title(file))} holds no payload: {plain(message).rstrip('.')}.", err=True
-        )
+        told = _("Error: {file} holds no payload: {reason}.")
+        names = {"file": plain(title(file)), "reason": plain(message).rstrip(".")}
+        click.echo(told.format(**names), err=True)
 
     def finish(self) -> int:
         """Sums up and returns the exit status."""
         total = self._verified + self._refused + self._unreadable
         if total > 1 and not self._machine:
-            click.echo(
-                f"{total} payloads: {self._verified} verified, {self._refused} not verified, "
-                f"{self._unreadable} unreadable."
+            told = _(
+                "{total} payloads: {verified} verified, {refused} not verified, {unreadable} "
+                "unreadable."
             )
+            counts = {
+                "total": total,
+                "verified": self._verified,
+                "refused": self._refused,
+                "unreadable": self._unreadable,
+            }
+            click.echo(told.format(**counts))
         return 2 if self._unreadable else int(self._refused > 0)
 
 
@@ -246,7 +269,9 @@ def _content(file: str) -> bytes:
         if file == "-":
             stream = sys.stdin.buffer
             if stream.isatty():
-                click.echo("Paste the payload, then press Ctrl-D on a line of its own.", err=True)
+                click.echo(
+                    _("Paste the payload, then press Ctrl-D on a line of its own."), err=True
+                )
             return stream.read(MAX_BYTES + 1)
         with Path(file).open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
