@@ -14,13 +14,13 @@ The rooms, in the order in which they build on each other:
     what the protocols speak in
 ``openapi``, ``mapi`` (a storey of its own each)
     the protocols: parameters in, answer out
-``deliveries``
-    notifications, repeated until they are heard
+``faults``, ``deliveries``
+    what is to go wrong; notifications, repeated until they are heard
 ``simulator``
     all of it together
 ``triggers``
     notifications with no trade behind them
-``responses``, ``gateways``, ``control``, ``pages``
+``responses``, ``faulty_answers``, ``gateways``, ``control``, ``pages``
     all of it on the web
 ``server``
     all of it by itself

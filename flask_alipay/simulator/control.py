@@ -5,6 +5,7 @@ No page of another site may do the same behind the developer's back: see :func:`
 
 from __future__ import annotations
 
+from dataclasses import asdict, fields
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from .deliveries import Attempt, Delivery
+from .faults import KINDS, SLOW, Fault
 from .responses import unkept
 from .trades import Trade
 
@@ -27,6 +29,8 @@ Shown = TypeVar("Shown")
 
 # What names of this machine and of its private networks end in, besides names without a dot.
 _NEAR: Final = (".localhost", ".local", ".internal", ".test")
+_MOST_TIMES: Final = 1_000_000
+_MOST_SLOW: Final = 60
 # Timetables go no further; datetime itself ends in the year 9999.
 _MOST_SECONDS: Final = 366 * 24 * 3600
 
@@ -45,6 +49,9 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
         ("/trades/<out_trade_no>/refund", "refund", views.refund, "POST"),
         ("/trades/<out_trade_no>/deliver", "deliver", views.deliver, "POST"),
         ("/deliveries", "deliveries", views.deliveries, "GET"),
+        ("/faults", "faults", views.faults, "GET"),
+        ("/faults", "add_fault", views.add_fault, "POST"),
+        ("/faults", "clear_faults", views.clear_faults, "DELETE"),
         ("/clock", "clock", views.clock, "GET"),
         ("/clock", "advance", views.advance, "POST"),
     )
@@ -101,19 +108,28 @@ class _Control:
         """Shows the notifications, what was answered, and when they are sent again."""
         return [_delivery(delivery) for delivery in _latest(self._simulator.deliverer.deliveries)]
 
+    def faults(self) -> Any:
+        """Shows what is still to go wrong."""
+        return [asdict(fault) for fault in self._simulator.faults.all()]
+
+    def add_fault(self) -> Any:
+        """Has something go wrong: ``kind``, ``times``, ``out_trade_no``, ``seconds``."""
+        if not self._simulator.faults.add(_fault(_body())):
+            raise _Refused(409, "too many faults wait already: clear them")
+        return self.faults()
+
+    def clear_faults(self) -> Any:
+        """Lets nothing go wrong any more."""
+        self._simulator.faults.clear()
+        return self.faults()
+
     def clock(self) -> Any:
         """Tells the time here."""
         return {"now": self._simulator.clock.now().isoformat()}
 
     def advance(self) -> Any:
         """Moves the time on."""
-        seconds: object = _body().get("advance")
-        if (
-            not isinstance(seconds, (int, float))
-            or isinstance(seconds, bool)
-            or not 0 <= seconds <= _MOST_SECONDS  # JSON's NaN is neither
-        ):
-            raise _Refused(400, f"advance must be seconds, from 0 to {_MOST_SECONDS}")
+        seconds = _number("advance", _body().get("advance"), 0, _MOST_SECONDS)
         self._simulator.advance(timedelta(seconds=seconds))
         return self.clock()
 
@@ -160,7 +176,7 @@ def _refuse_strangers() -> None:
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin != request.host_url.rstrip("/")
     site = request.headers.get("Sec-Fetch-Site", "none")
-    if request.method == "POST" and (foreign or site not in ("none", "same-origin")):
+    if request.method != "GET" and (foreign or site not in ("none", "same-origin")):
         raise _Refused(403, "the request came from a page of another site")
 
 
@@ -185,6 +201,28 @@ def _body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise _Refused(400, "the body must be a JSON object")
     return body
+
+
+def _number(name: str, given: object, least: float, most: float) -> float:
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not number or not least <= given <= most:  # type: ignore[operator]  # NaN is neither
+        raise _Refused(400, f"{name} must be a number, from {least} to {most}")
+    return given  # type: ignore[return-value]
+
+
+def _fault(body: dict[str, Any]) -> Fault:
+    unknown = sorted(body.keys() - {field.name for field in fields(Fault)})
+    if unknown:
+        raise _Refused(400, "a fault has kind, times, out_trade_no and seconds, and nothing else")
+    if body.get("kind") not in KINDS:
+        raise _Refused(400, f"kind must be one of {', '.join(KINDS)}")
+    number = body.get("out_trade_no", "")
+    if not isinstance(number, str):
+        raise _Refused(400, "out_trade_no must be a text")
+    times = _number("times", body.get("times", 1), 1, _MOST_TIMES)
+    most = _MOST_SLOW if body["kind"] == SLOW else _MOST_SECONDS
+    seconds = _number("seconds", body.get("seconds", 5.0), 0, most)
+    return Fault(body["kind"], int(times), number, seconds)
 
 
 def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:

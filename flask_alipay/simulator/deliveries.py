@@ -6,6 +6,7 @@ What was sent, and what was answered, is kept for the developer to look at.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Final, TypeAlias
 
 from .answers import Notice
 from .clock import Clock
+from .faults import DELAY, DROP, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
 
 logger = logging.getLogger("flask_alipay.simulator")
@@ -94,6 +96,7 @@ class Deliverer:
     :param notify_ids: is told of each sending, so that ``notify_verify`` knows it.
     :param post: how a notification is sent; by default over HTTP.
     :param schedule: the waits between sendings.
+    :param faults: what is to go wrong on the way.
     """
 
     def __init__(
@@ -102,7 +105,9 @@ class Deliverer:
         notify_ids: NotifyIds,
         post: Post | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
+        faults: Faults | None = None,
     ) -> None:
+        self._faults = faults or Faults()
         self._clock = clock
         self._notify_ids = notify_ids
         self._post = post or post_over_http
@@ -129,7 +134,11 @@ class Deliverer:
         delivery = Delivery(notice)
         with self._lock:
             self._deliveries.append(delivery)
-        self._attempt(delivery)
+        late = self._faults.take(DELAY, notice.out_trade_no)
+        if late is None:
+            self._attempt(delivery)
+        else:
+            self._later(delivery, timedelta(seconds=late.seconds))
         return delivery
 
     def again(self, delivery: Delivery) -> None:
@@ -148,6 +157,8 @@ class Deliverer:
             attempt = self._sent(delivery)
             if not attempt.heard:
                 self._put_off(delivery)
+            elif self._faults.take(REPEAT, delivery.notice.out_trade_no):
+                self._sent(delivery)
 
     def _sent(self, delivery: Delivery) -> Attempt:
         notice = delivery.notice
@@ -170,12 +181,18 @@ class Deliverer:
         delivery.scheduled = sent = delivery.scheduled + 1
         if sent > len(self._schedule):
             return  # that was the last time
-        wait = self._schedule[sent - 1]
+        self._later(delivery, self._schedule[sent - 1])
+
+    def _later(self, delivery: Delivery, wait: timedelta) -> None:
         delivery.next_at = self._clock.now() + wait
         self._clock.call_later(wait, lambda: self._attempt(delivery))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:
         body = notice.compose(now)
+        if self._faults.take(DROP, notice.out_trade_no):
+            return Attempt(now, body, None, "dropped by a fault")
+        if self._faults.take(TAMPER, notice.out_trade_no):
+            body = tampered(body)
         headers = {"Content-Type": notice.content_type, "User-Agent": _USER_AGENT}
         try:
             status, answer = self._post(notice.url, body, headers)
@@ -183,6 +200,15 @@ class Deliverer:
             # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
             return Attempt(now, body, None, type(error).__name__)
         return Attempt(now, body, status, answer[:_MOST_ANSWER])
+
+
+# The amount, in a form or in the document in it; a batch has none but its entries.
+_AMOUNT = re.compile(rb"((?:^|&)(?:total_amount|total_fee|result_details)=|total_fee%3E)[^&%]+")
+
+
+def tampered(body: bytes) -> bytes:
+    """Returns a signed notification with another amount, as somebody on the way would like it."""
+    return _AMOUNT.sub(rb"\g<1>0.01", body, count=1)
 
 
 def post_over_http(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:

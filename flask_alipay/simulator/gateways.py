@@ -10,6 +10,8 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from .answers import Answer
+from .faults import Faults
+from .faulty_answers import faulty
 from .openapi import RestRequest
 from .responses import page, plain, respond, unkept
 from .wire import MOST_BYTES, RawForm, Unreadable
@@ -45,11 +47,11 @@ class _Gateways:
     def gateway(self) -> BaseResponse:
         """Takes a request of the merchant's, brought by its server or by a browser."""
         root = request.base_url.removesuffix("/gateway.do")
-        return _answered(lambda form: self._simulator.answer(form, root))
+        return _answered(lambda form: self._simulator.answer(form, root), self._simulator.faults)
 
     def wap_gateway(self) -> BaseResponse:
         """Takes a request to the older gateway for phones."""
-        return _answered(self._simulator.answer_wap)
+        return _answered(self._simulator.answer_wap, self._simulator.faults)
 
     def rest(self, path: str) -> BaseResponse:
         """Takes a request of the merchant's server to the open platform's newer dress."""
@@ -60,7 +62,9 @@ class _Gateways:
         query = request.query_string.decode("latin-1")
         asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
         root = request.base_url.partition("/v3/")[0]
-        return respond(self._simulator.answer_rest(asked, root))
+        return faulty(
+            self._simulator.faults, body, respond(self._simulator.answer_rest(asked, root))
+        )
 
     def bill(self, token: str) -> BaseResponse:
         """Hands out a bill, for half a minute."""
@@ -84,7 +88,7 @@ def _signed_uris() -> tuple[str, ...]:
     return sent, f"/v3/{sent.partition('/v3/')[2]}"
 
 
-def _answered(answer: Callable[[RawForm], Answer]) -> BaseResponse:
+def _answered(answer: Callable[[RawForm], Answer], faults: Faults) -> BaseResponse:
     body = _form_body()
     if body is None or len(request.query_string) > MOST_BYTES:
         return page("message.html", 413, topic="large")
@@ -92,7 +96,7 @@ def _answered(answer: Callable[[RawForm], Answer]) -> BaseResponse:
         form = RawForm(request.query_string, body)
     except Unreadable as error:
         return plain(f"The request {error}.", 400)
-    return respond(answer(form))
+    return faulty(faults, body, respond(answer(form)))
 
 
 def _form_body() -> bytes | None:

@@ -16,6 +16,7 @@ from .answers import Answer, Dialect, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
+from .faults import Faults
 from .mapi import Mapi, WapRest
 from .merchant import Merchant, the_merchant
 from .notify_ids import NotifyIds
@@ -90,9 +91,11 @@ class Simulator:
         self.trades = TradeStore()
         #: The batches of refunds and transfers.
         self.batches = BatchStore()
+        #: What is to go wrong.
+        self.faults = Faults()
         notify_ids = NotifyIds()
         #: Sends the notifications and keeps what was answered.
-        self.deliverer = Deliverer(self.clock, notify_ids, post, schedule)
+        self.deliverer = Deliverer(self.clock, notify_ids, post, schedule, self.faults)
         self._mapi = Mapi(self.merchant, self.trades, self.batches, notify_ids)
         self._openapi = OpenApi(self.merchant, self.trades, notify_ids)
         self._dialects: dict[str, Dialect] = {

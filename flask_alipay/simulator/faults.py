@@ -1,0 +1,88 @@
+"""What goes wrong when a developer wants it to: which fault, how often, and with which trade.
+
+Pure but for the store's lock: who tells and who answers asks here whether something is to go wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from dataclasses import dataclass, replace
+from typing import Final
+
+#: A notification is lost on its way; it is sent again on schedule.
+DROP: Final = "drop"
+#: A notification is first sent later, so that others overtake it.
+DELAY: Final = "delay"
+#: A notification is sent once more though it was heard.
+REPEAT: Final = "repeat"
+#: A notification is altered after it was signed.
+TAMPER: Final = "tamper"
+#: A gateway's answer comes late.
+SLOW: Final = "slow"
+#: A gateway's answer breaks off in the middle; what was asked for is done.
+CUT_OFF: Final = "cut-off"
+#: A gateway's answer has a signature that does not hold.
+WRONG_SIGN: Final = "wrong-sign"
+
+KINDS: Final = (DROP, DELAY, REPEAT, TAMPER, SLOW, CUT_OFF, WRONG_SIGN)
+#: How many faults may wait at a time.
+MOST_FAULTS: Final = 100
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is to go wrong."""
+
+    #: One of :data:`KINDS`.
+    kind: str
+    #: How often still.
+    times: int = 1
+    #: With which trade; empty: with any.
+    out_trade_no: str = ""
+    #: How long a delay is in the simulator's time, and a slow answer in the machine's.
+    seconds: float = 5.0
+
+
+class Faults:
+    """The faults that are to happen, in the order of asking; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def all(self) -> tuple[Fault, ...]:
+        """Returns what is still to happen."""
+        with self._lock:
+            return tuple(self._faults)
+
+    def add(self, fault: Fault) -> bool:
+        """Notes a fault; false if too many wait already."""
+        with self._lock:
+            if len(self._faults) >= MOST_FAULTS:
+                return False
+            self._faults.append(fault)
+            return True
+
+    def clear(self) -> None:
+        """Lets nothing go wrong any more."""
+        with self._lock:
+            self._faults.clear()
+
+    def take(self, kind: str, about: str) -> Fault | None:
+        """Returns the fault that happens now, once less from then on; ``None``: all goes well.
+
+        :param about: the number of the trade, or a text that names it.
+        """
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                if fault.kind == kind and _is_about(fault, about):
+                    left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                    self._faults[index : index + 1] = left
+                    return fault
+        return None
+
+
+def _is_about(fault: Fault, about: str) -> bool:
+    number = re.escape(fault.out_trade_no)
+    return not number or re.search(rf"(?<![\w-]){number}(?![\w-])", about) is not None

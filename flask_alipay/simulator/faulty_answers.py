@@ -1,0 +1,69 @@
+"""A gateway's answer as it comes when something goes wrong on the way."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from flask import request
+
+from .faults import CUT_OFF, SLOW, WRONG_SIGN
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
+
+    from .faults import Faults
+
+# Where answers have their signature: JSON, XML, and the form of the older gateway for phones.
+_SIGN = re.compile(rb'("sign" ?: ?"|<sign>|(?:^|&)sign=)([^"<&]{8})')
+# And the newer dress of the open platform.
+_SIGN_HEADER = "alipay-signature"
+
+
+def faulty(faults: Faults, body: bytes, response: BaseResponse) -> BaseResponse:
+    """Returns the answer, or what a fault makes of it. What was asked for is done in any case.
+
+    :param faults: what is to go wrong.
+    :param body: the request's, to see which trade it is about.
+    """
+    if not faults.all():
+        return response
+    about = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
+    about += request.path
+    late = faults.take(SLOW, about)
+    if late is not None:
+        time.sleep(late.seconds)
+    if _signed(response) and faults.take(WRONG_SIGN, about):
+        _unsign(response)
+    if response.status_code == 200 and faults.take(CUT_OFF, about):
+        _cut_off(response)
+    return response
+
+
+def _signed(response: BaseResponse) -> bool:
+    return _SIGN_HEADER in response.headers or bool(_SIGN.search(response.get_data()))
+
+
+def _unsign(response: BaseResponse) -> None:
+    """Turns the signature's first characters around: it still looks like one."""
+    if _SIGN_HEADER in response.headers:
+        sign = response.headers[_SIGN_HEADER]
+        response.headers[_SIGN_HEADER] = _other(sign[:8]) + sign[8:]
+        return
+    body = response.get_data()
+    changed = _SIGN.sub(lambda found: found[1] + _other(found[2].decode()).encode(), body, count=1)
+    response.set_data(changed)
+
+
+def _other(letters: str) -> str:
+    turned = letters[::-1]
+    return turned if turned != letters else "AAAAAAAA"
+
+
+def _cut_off(response: BaseResponse) -> None:
+    whole = response.get_data()
+    response.set_data(whole[: len(whole) // 2])
+    response.headers["Content-Length"] = str(len(whole))
+    response.headers["Connection"] = "close"
