@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -259,7 +260,9 @@ def crowd(
     opened.close()
 
 
-def command(shop: Shop, place: Path, *arguments: str) -> subprocess.Popen[str]:
+def command(
+    shop: Shop, place: Path, *arguments: str, stderr: int = subprocess.PIPE
+) -> subprocess.Popen[str]:
     """``flask alipay reconcile`` in a process of its own."""
     settings = {
         name: value
@@ -276,7 +279,7 @@ def command(shop: Shop, place: Path, *arguments: str) -> subprocess.Popen[str]:
         env={**os.environ, "SHOP_SETTINGS": str(file), "LANGUAGE": "en"},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
@@ -310,3 +313,20 @@ def test_a_watch_ends_when_it_is_told_to(
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_a_terminal_sees_how_far_it_is(
+    open_shop: Any, merchant: Merchant, gateway: Gateway, tmp_path: Path
+) -> None:
+    shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)
+    shop.order()
+    ours, theirs = pty.openpty()
+    process = command(shop, tmp_path, stderr=theirs)
+    os.close(theirs)
+    said, _ = process.communicate(timeout=60)
+    seen = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert process.returncode == 0
+    assert "Asking Alipay" in seen
+    assert "100%" in seen
+    assert said.startswith("Asked about 1: 1 paid")

@@ -5,6 +5,8 @@ has the sum of all. Each in any order and number is one refund.
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -12,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.batches import RefundResult
-from flask_alipay.exceptions import InvalidAmount, PaymentMismatch
+from flask_alipay.exceptions import InvalidAmount, LedgerUnavailable, PaymentMismatch
 from flask_alipay.ledger.journal import Entry
 
-from .shop import TOTAL, Notification, Refund, Shop, news, no_callback
+from .shop import TOTAL, Notification, Refund, Shop, news, no_callback, pack
 from .test_refund_batches import ASKED, DONE, PAID, TRADE_NO, ask, rows, sale
 
 ORDERS = itertools.count()
@@ -123,6 +125,54 @@ def test_in_every_order_each_refund_is_told_once(
     assert open_shop.standing(number) == (PAID, True, sum(sizes))
     assert len(calls) == len(sizes)
     assert rows(open_shop, number) == [(f"R{i}", fen, DONE) for i, fen in enumerate(sizes)]
+
+
+def test_at_the_same_moment_each_refund_is_told_once(shop: Shop) -> None:
+    hear_at_once(shop)
+
+
+@pytest.mark.service
+def test_under_the_strictest_isolation_as_well(postgresql_url: str) -> None:
+    shop = Shop(postgresql_url, isolation_level="SERIALIZABLE")
+    shop.open()
+    try:
+        hear_at_once(shop)
+    finally:
+        shop.engine.dispose()
+
+
+def hear_at_once(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R0")
+    ask(shop, 2000, "R1")
+    sums = {"R0": 1000, "R1": 3000}
+    start = Barrier(8)
+
+    def hear(work: tuple[str, str]) -> None:
+        number, kind = work
+        start.wait()
+        for _ in range(50):  # what is refused comes again
+            try:
+                with shop.session() as session:
+                    callback = {"refunded": pack(session, "refunded")}
+                    if kind == "news":
+                        told = news(refunded_fen=sums[number], out_request_no=number)
+                        shop.ledger(session, **callback).settle(told)
+                    else:
+                        entry = Entry("A1", TRADE_NO, DONE, None, {})
+                        result = RefundResult(TRADE_NO, 1000 if number == "R0" else 2000, "SUCCESS")
+                        shop.ledger(session, **callback).settle_refund(entry, number, result)
+                return
+            except LedgerUnavailable:
+                continue
+        raise AssertionError("never taken")
+
+    works = [(number, kind) for number in sums for kind in ("news", "answer", "news", "answer")]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hear, works))
+    assert shop.standing() == (PAID, True, 3000)
+    assert rows(shop) == [("R0", 1000, DONE), ("R1", 2000, DONE)]
+    assert shop.parcels() == ["refunded", "refunded"]
 
 
 def test_refunds_of_a_row_are_kept_apart_by_payment(shop: Shop) -> None:
