@@ -20,6 +20,9 @@ _MUST_NOT = (
     "with the payment, or not at all (a savepoint, session.begin_nested(), is welcome)"
 )
 
+# In a session's ``info`` while a callback has it.
+_RUNNING = "flask_alipay.callback"
+
 _BROKEN = (
     "a callback caught an error of the database that has broken the transaction: try what may fail "
     "in a savepoint (with session.begin_nested():)"
@@ -60,13 +63,16 @@ def payment_number(payment: Any) -> str:
 @contextmanager
 def _no_commit(session: Session) -> Iterator[None]:
     """Refuses a commit of the whole transaction; one of a savepoint is none."""
-
-    def refuse(session: Session) -> None:
-        if not session.in_nested_transaction():
-            raise AlipayError(_MUST_NOT)
-
-    event.listen(session, "before_commit", refuse)
+    session.info[_RUNNING] = True
     try:
         yield
     finally:
-        event.remove(session, "before_commit", refuse)
+        session.info.pop(_RUNNING, None)
+
+
+@event.listens_for(Session, "before_commit")
+def _refuse(session: Session) -> None:
+    # One listener for all sessions: to add and to remove one around each callback costs more than
+    # the callback's own statement.
+    if _RUNNING in session.info and not session.in_nested_transaction():
+        raise AlipayError(_MUST_NOT)

@@ -42,8 +42,13 @@ class PaymentStatements:
         ]
         primary = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
         self._open = [name for name in loaded if name not in {*_GUARDED, *primary}]
-        self._find = select(model).where(
-            model.out_trade_no == bindparam("of_number"), model.merchant == bindparam("of_merchant")
+        self._find = (
+            select(model)
+            .where(
+                model.out_trade_no == bindparam("of_number"),
+                model.merchant == bindparam("of_merchant"),
+            )
+            .execution_options(populate_existing=True)
         )
         column = mapper.columns
         self._move = update(mapper.local_table).where(
@@ -58,11 +63,8 @@ class PaymentStatements:
 
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns a payment as the database has it now, or ``None``."""
-        return session.execute(
-            self._find,
-            {"of_number": out_trade_no, "of_merchant": merchant},
-            execution_options={"populate_existing": True},
-        ).scalar_one_or_none()
+        named = {"of_number": out_trade_no, "of_merchant": merchant}
+        return session.execute(self._find, named).scalar_one_or_none()
 
     def move(self, session: Session, payment: Any, values: Mapping[str, Any]) -> bool:
         """Changes a payment that still stands where it was seen: the guarded ``UPDATE``.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import importing, platform, signing
+from . import importing, platform, settling, signing
 
 if __name__ == "__main__":
     signing.main()
     platform.main()
     importing.main()
+    settling.main()

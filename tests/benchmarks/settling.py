@@ -1,0 +1,129 @@
+"""Notifications in process, beside the same done by hand and beside python-alipay-sdk's recipe.
+
+``python -m tests.benchmarks.settling [sqlite] [postgresql] [mariadb]``
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from flask import Flask
+from sqlalchemy import NullPool, create_engine, event, make_url, text
+
+from flask_alipay.keys import generate_private_key
+from flask_alipay.signer import Rsa2Signer
+
+from ..services import MARIADB, POSTGRESQL
+from . import shops
+from .race import ratio, report
+
+ROUNDS, CALLS = 30, 20
+REACH = {"sqlite": 0.90, "postgresql": 0.95, "mariadb": 0.95}
+
+
+@contextlib.contextmanager
+def database(kind: str) -> Iterator[str]:
+    """An empty database for the run."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{Path(folder) / 'shop.sqlite'}"
+        return
+    variable = f"FLASK_ALIPAY_{kind.upper()}"
+    default = {"postgresql": POSTGRESQL, "mariadb": MARIADB}[kind]
+    server = make_url(os.environ.get(variable) or default)
+    name = f"flask_alipay_race_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        force = " WITH (FORCE)" if kind == "postgresql" else ""
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}{force}"))
+
+
+def apps(url: str) -> tuple[Flask, Flask]:
+    """The app with the package, and the floor; on the same tables."""
+    key = shops.alipay_key()
+    own = generate_private_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    ours = shops.our_app(url, shops.public_pem(key), own.decode())
+    floor = shops.floor_app(url, key.public_key())
+    with ours.app_context():
+        shops.db.create_all()
+    return ours, floor
+
+
+def delivering(app: Flask, bodies: list[bytes], answer: bytes = b"success") -> Callable[[], None]:
+    """Returns what delivers the next of the bodies, round and round."""
+    client, number = app.test_client(), iter(range(len(bodies) * 1000))
+
+    def deliver() -> None:
+        body = bodies[next(number) % len(bodies)]
+        got = client.post(
+            "/alipay/notify", data=body, content_type="application/x-www-form-urlencoded"
+        )
+        if got.data != answer:
+            raise RuntimeError(f"answered {got.data!r}")
+
+    return deliver
+
+
+def first_and_again(kind: str) -> None:
+    """A sale's first notification, and its repetition."""
+    key = shops.alipay_key()
+    with database(kind) as url:
+        ours, floor = apps(url)
+        count = (ROUNDS + 1) * CALLS
+        mine = [shops.notification(number, key) for number in shops.orders(ours, "A", 2 * count)]
+        theirs = [shops.notification(number, key) for number in shops.orders(ours, "B", count)]
+        deliver, by_hand = delivering(ours, mine[:count]), delivering(floor, theirs)
+        value = ratio(deliver, by_hand, rounds=ROUNDS, calls=CALLS)
+        report(f"first notification, {kind}", value, REACH[kind])
+        # All of the first half are settled now, none of the second.
+        again, first = delivering(ours, mine[:count]), delivering(ours, mine[count:])
+        value = ratio(again, first, rounds=ROUNDS, calls=CALLS)
+        report(f"a repetition over a first one, {kind}", value, 1.25)
+        for app in (ours, floor):
+            with app.app_context():
+                shops.db.engine.dispose()
+
+
+def forgeries() -> None:
+    """A forgery beside parsing and one signature check; it never reaches the database."""
+    with database("sqlite") as url:
+        ours, floor = apps(url)
+        body = shops.notification("F1", generate_private_key())
+        signer = Rsa2Signer(public_key=shops.alipay_key().public_key())
+        floor.add_url_rule("/check", "check", lambda: shops.check_by_hand(signer), methods=["POST"])
+        opened: list[object] = []
+        with ours.app_context():
+            event.listen(shops.db.engine, "checkout", lambda *about: opened.append(about))
+        client = floor.test_client()
+
+        def check() -> None:
+            client.post("/check", data=body, content_type="application/x-www-form-urlencoded")
+
+        refuse = delivering(ours, [body], b"fail")
+        value = ratio(refuse, check, rounds=ROUNDS, calls=100)
+        report("a forgery over parsing and one check", value, 1 / 1.15)
+        if opened:
+            raise RuntimeError("a forgery has opened a database connection")
+
+
+def main(*kinds: str) -> None:
+    """Runs all of it."""
+    for kind in kinds or REACH:
+        first_and_again(kind)
+    forgeries()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
