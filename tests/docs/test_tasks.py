@@ -1,0 +1,142 @@
+"""A page for each task: its code, pasted into an app with the simulator, does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from flask_alipay.china_time import to_china
+from flask_alipay.exceptions import GatewayError
+
+from ..blueprint.shops import Payment, Shop, db, new_app, new_blueprint
+from .reading import code_blocks, page
+
+CHINA = timezone(timedelta(hours=8))
+Task = Callable[..., tuple[Shop, dict[str, Any]]]
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Iterator[Task]:
+    """Pastes the code of a page into an app."""
+    shops: list[Shop] = []
+
+    def paste(name: str, **settings: Any) -> tuple[Shop, dict[str, Any]]:
+        app, alipay = new_app(tmp_path, {"SIMULATOR": True, **settings}), new_blueprint()
+        app.register_blueprint(alipay, url_prefix="/alipay")
+        names = {"app": app, "alipay": alipay, "db": db, "Payment": Payment}
+        for block in code_blocks(page(f"{name}.rst")):
+            exec(block, names)
+        shops.append(Shop(app, alipay))
+        return shops[-1], names
+
+    yield paste
+    for shop in shops:
+        shop.close()
+
+
+def numbers(shop: Shop) -> list[str]:
+    with shop.app.app_context():
+        return list(db.session.scalars(db.select(Payment.out_trade_no).order_by(Payment.id)))
+
+
+def happen(shop: Shop, number: str, what: str) -> None:
+    """Lets something happen at the simulated Alipay."""
+    done = shop.client.post(f"/alipay/simulator/trades/{number}/{what}", json={})
+    assert done.status_code == 200, done.text
+
+
+def brought(shop: Shop, url: str, **options: Any) -> str:
+    """Follows a link to the gateway and on to the cashier; returns the page's address."""
+    answer = shop.client.get(url, **options)
+    while answer.status_code in (302, 303):
+        url = answer.location
+        answer = shop.client.get(url, **options)
+    assert answer.status_code == 200, answer.text
+    return urlsplit(url).path
+
+
+@pytest.mark.parametrize(
+    ("name", "route"), [("take-desktop", "/buy"), ("take-phone", "/buy-on-a-phone")]
+)
+def test_a_payment_in_a_browser(task: Task, name: str, route: str) -> None:
+    shop, _ = task(name)
+    assert shop.client.post(route).status_code == 303
+    (number,) = numbers(shop)
+    cashier = brought(shop, shop.url("pay", number))
+    assert "/cashier/" in cashier
+    assert shop.client.post(f"{cashier}/pay").status_code == 303
+    assert shop.called == [("paid", number)]
+
+
+def test_a_payment_in_an_app(task: Task) -> None:
+    shop, _ = task("take-app")
+    told = shop.client.post("/app/orders").get_json()
+    (number,) = numbers(shop)
+    result = shop.client.post("/alipay/simulator/mobile/pay", data=told["order_string"])
+    assert result.status_code == 200, result.text
+    assert shop.client.post("/app/result", data="anything").status_code == 400
+    # As the SDK tells it: resultStatus={9000};memo={};result={…}
+    heard = shop.client.post("/app/result", data=result.text.partition("result={")[2][:-1])
+    assert heard.get_json() == {"paid": True}
+    assert shop.client.get(told["status_url"]).get_json()["paid"] is True
+    assert shop.called == [("paid", number)]
+
+
+def test_a_payment_by_qr_code(task: Task) -> None:
+    shop, _ = task("take-qr")
+    shown = shop.client.get(shop.client.post("/scan").location)
+    assert "<svg" in shown.text
+    (number,) = numbers(shop)
+    assert "<svg" in shop.client.get(f"/display/{number}").text
+    happen(shop, number, "pay")
+    assert shop.called == [("paid", number)]
+
+
+def test_a_payment_at_a_till(task: Task) -> None:
+    shop, _ = task("take-till")
+    said = shop.client.post("/till", data={"auth_code": "281234567890123456"})
+    assert said.get_json() == {"state": "paid"}
+    (number,) = numbers(shop)
+    assert shop.called == [("paid", number)]
+
+
+def test_a_refund(task: Task) -> None:
+    shop, _ = task("refund")
+    number = shop.order(product="qr")
+    shop.look("checkout", number)
+    happen(shop, number, "pay")
+    for _ in range(2):
+        said = shop.client.post(f"/orders/{number}/refund")
+        assert said.get_json() == {"status": "REFUND_SUCCESS"}
+    assert shop.payment(number).refunded_fen == 888
+    assert shop.called == [("paid", number), ("refunded", number)]
+
+
+def test_a_transfer(task: Task) -> None:
+    shop, names = task("transfer", SIMULATOR="certificates")
+    with shop.app.test_request_context():
+        assert names["pay_out"]("X1", "buyer@simulator.invalid", "买家") == "SUCCESS"
+
+
+def test_the_bill(task: Task) -> None:
+    shop, names = task("bill")
+    number = shop.order(product="qr")
+    shop.look("checkout", number)
+    happen(shop, number, "pay")
+    day = to_china(datetime.now(timezone.utc))[:10]
+    now = datetime.now(CHINA)
+    # A second past midnight in China, and no further from now than a request's timestamp may be.
+    seconds = 24 * 3600 - (now.hour * 3600 + now.minute * 60 + now.second) + 1
+    advanced = shop.client.post("/alipay/simulator/clock", json={"advance": seconds})
+    assert advanced.status_code == 200, advanced.text
+    with shop.app.test_request_context():
+        tables = names["bill_of"](day)
+        assert any(number in line for lines in tables.values() for line in lines)
+        with pytest.raises(GatewayError) as caught:
+            names["bill_of"]("2020-01-31")
+    assert caught.value.sub_code == "BILL_NOT_EXIST"
