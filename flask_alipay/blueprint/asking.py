@@ -193,6 +193,7 @@ def _refusal(
 ) -> dict[str, str]:
     """Alipay's no, for the journal."""
     if alipay.config.protocol == "mapi":
-        return {"service": "single_trade_query", "error": error.code or ""}
+        service = "close_trade" if method.endswith("close") else "single_trade_query"
+        return {"service": service, "error": error.code or ""}
     codes = {"code": error.code, "sub_code": error.sub_code}
     return {"method": method, **{name: code for name, code in codes.items() if code}}

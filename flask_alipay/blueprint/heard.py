@@ -92,7 +92,7 @@ def legacy_trade_heard(answer: LegacyAnswer) -> Notification:
         total_fen=answer.total_fen,
         currency=answer.currency,
         trade_no=answer.trade_no,
-        refunded_fen=answer.refunded_fen,
+        # How much went back the batches of refunds tell, each by its number: as in a notification.
         refund=refunded or answer.refund_status == "REFUND_SUCCESS",
         seller_id=answer.seller_id,
         buyer_id=answer.buyer_id,

@@ -73,6 +73,8 @@ class Claimed(NamedTuple):
     trade_no: str | None
     #: Whether it may have been asked for before.
     repeated: bool
+    #: Whether it is done already.
+    done: bool = False
 
 
 def refund(
@@ -84,11 +86,11 @@ def refund(
 ) -> Any:
     """See :meth:`Questions.refund`."""
     refunds = rows_of(alipay)
+    number = payment.out_trade_no
     claimed = _write_down(alipay, refunds, payment, amount, reason, out_request_no)
-    if claimed is not None:
+    if not claimed.done:
         perform(alipay, claimed)
-    number = out_request_no if claimed is None else claimed.out_request_no
-    return refunds.find(payment.out_trade_no, str(number))
+    return refunds.find(number, claimed.out_request_no)
 
 
 def rows_of(alipay: AlipayBlueprint) -> Refunds:
@@ -160,8 +162,7 @@ def _write_down(
     amount: str | int | Decimal,
     reason: str | None,
     out_request_no: str | None,
-) -> Claimed | None:
-    """``None``: it is done already."""
+) -> Claimed:
     if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
         raise InvalidParameter(
             "payment", "is a cross-border one: gateway.forex_refund() refunds it"
@@ -187,9 +188,8 @@ def _write_down(
     except InvalidParameter:
         alipay.session.rollback()
         raise
-    if status == SUCCESS:
-        return None
-    return Claimed(asked, number, refund_fen, reason, trade_no, repeated)
+    done = status == SUCCESS
+    return Claimed(asked, number, refund_fen, reason, trade_no, repeated, done)
 
 
 def _check_batch(
@@ -225,8 +225,9 @@ def _done(alipay: AlipayBlueprint, claimed: Claimed, payload: dict[str, str]) ->
 
 def _refuse(alipay: AlipayBlueprint, claimed: Claimed, error: GatewayError) -> None:
     code = error.sub_code or error.code or "UNKNOWN"
-    names = ("method", "service")
-    payload = {names[alipay.config.protocol == "mapi"]: "alipay.trade.refund", "code": code}
+    payload = {"method": "alipay.trade.refund", "code": code}
+    if alipay.config.protocol == "mapi":
+        payload = {"service": "refund_fastpay_by_platform_nopwd", "error": code}
     _close_row(alipay, claimed, code, payload)
 
 

@@ -364,6 +364,22 @@ def test_there_an_expired_order_that_nobody_knows_has_failed(shop: Shop, alipay:
 
 
 @on_the_legacy_gateway
+def test_there_a_part_that_went_back_is_left_to_its_batch(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    number = shop.order()
+    part = {"refund_status": "REFUND_SUCCESS", "to_buyer_fee": "10.00"}
+    sold = legacy_trade(number, "TRADE_SUCCESS", merchant)
+    told = legacy_trade(number, "TRADE_SUCCESS", merchant, **part)
+    gone = legacy_trade(number, "TRADE_CLOSED", merchant, **part)
+    alipay.will_say(single_trade_query=[sold, told, gone])
+    for refunded_fen in (0, 0, 8888):
+        tell(shop, "query", number)
+        assert shop.payment(number).refunded_fen == refunded_fen
+    assert shop.called == [("paid", number), ("refunded", number)]
+
+
+@on_the_legacy_gateway
 def test_there_a_close_is_proven_by_a_query(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = shop.order()
     closed = legacy_trade(number, "TRADE_CLOSED", merchant)
