@@ -11,6 +11,8 @@
     what the ledger knows, of many payments or all of one
 ``query``, ``close``, ``refund``
     what Alipay is asked about a payment, or told to do with it
+``bill``
+    Alipay's bill held against the ledger
 ``replay``
     a notification heard again
 ``rows``
@@ -64,7 +66,17 @@ if TYPE_CHECKING:
 
 #: The commands that need no app, and those that do.
 ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
-IN_AN_APP = ("close", "payments", "query", "reconcile", "refund", "replay", "show", "trigger")
+IN_AN_APP = (
+    "bill",
+    "close",
+    "payments",
+    "query",
+    "reconcile",
+    "refund",
+    "replay",
+    "show",
+    "trigger",
+)
 
 
 class LaterCommand(click.Command):

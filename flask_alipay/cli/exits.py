@@ -30,6 +30,15 @@ class Refused(click.ClickException):
     exit_code = NOT_IN_ORDER
 
 
+class Unreadable(click.ClickException):
+    """Ends a command that could not begin: what it needs cannot be read, or did not come.
+
+    :param message: what is the matter and what to do next; a sentence.
+    """
+
+    exit_code = MISUSED
+
+
 class Unknown(click.ClickException):
     """Ends a command of which nobody knows whether it happened.
 

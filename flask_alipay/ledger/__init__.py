@@ -8,6 +8,8 @@
     the rows of refunds
 ``journal``
     the trace that every piece of news leaves
+``comparison``, ``bill_rows``
+    what Alipay's bill and the ledger do not agree about
 """
 
 from __future__ import annotations

@@ -1,0 +1,226 @@
+"""``bill``: holds Alipay's bill of a day or a month against the ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..exceptions import AlipayError, BadBill, GatewayError, InvalidParameter
+from ..ledger.comparison import (
+    PAYMENT_AMOUNT,
+    PAYMENT_NOT_IN_BILL,
+    PAYMENT_NOT_PAID,
+    PAYMENT_UNKNOWN,
+    REFUND_AMOUNT,
+    REFUND_NOT_DONE,
+    REFUND_NOT_IN_BILL,
+    REFUND_UNKNOWN,
+    Difference,
+    compare,
+)
+from ..mapi import MapiGateway
+from ..models import utc_now
+from ..money import to_yuan
+from ..openapi.bill import Period, read_bill
+from .conversation import json_option
+from .exits import NOT_IN_ORDER, Unreadable, sentence
+from .rows import china, iso
+from .table import Column, echo_json, echo_table
+from .wording import N_, _, n_
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_HELP = N_("""Hold Alipay's bill of a day or a month against the ledger.
+
+DATE is a day (yyyy-MM-dd) or a month (yyyy-MM) of China time. Lists what was paid or refunded in
+one of both only, and other amounts; changes nothing. The exit status is 0 without differences, 1
+with some, and 2 where there was nothing to compare.
+
+\b
+Examples:
+  {prefix} bill 2026-01-31
+  {prefix} bill 2026-01 --csv > differences.csv
+  {prefix} bill 2026-01 --file 20880000000000000156_202601.zip --json
+""")
+
+_KINDS: Final = {
+    PAYMENT_UNKNOWN: N_("paid there, no such payment here"),
+    PAYMENT_NOT_PAID: N_("paid there and not here"),
+    PAYMENT_NOT_IN_BILL: N_("paid here, not in the bill"),
+    PAYMENT_AMOUNT: N_("paid another amount"),
+    REFUND_UNKNOWN: N_("refunded there, no such refund here"),
+    REFUND_NOT_DONE: N_("refunded there and not here"),
+    REFUND_NOT_IN_BILL: N_("refunded here, not in the bill"),
+    REFUND_AMOUNT: N_("refunded another amount"),
+}
+#: More than that is no table any more.
+_MOST_LINES: Final = 500
+# A day's bill is there on the next morning.
+_READY: Final = timedelta(hours=12)
+
+
+def bill_command(blueprint: AlipayBlueprint) -> click.Command:
+    """Makes the command.
+
+    :param blueprint: whose bill it is.
+    """
+
+    @click.command(
+        "bill",
+        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        short_help=_("Compare a bill of Alipay's with the ledger."),
+    )
+    @click.argument("date")
+    @click.option(
+        "--file",
+        type=click.File("rb", lazy=False),
+        help=_("A bill that is at hand: the ZIP, or the table in it."),
+    )
+    @json_option
+    @click.option("--csv", "as_csv", is_flag=True, help=_("CSV in UTF-8, for programs."))
+    def bill(date: str, file: IO[bytes] | None, machine: bool, as_csv: bool) -> None:
+        if machine and as_csv:
+            raise click.UsageError(_("Give --json or --csv, not both."))
+        with _nothing_to_compare(), tempfile.TemporaryFile() as fetched:
+            period = Period.of(date)
+            rows: Iterable[Any] = ()
+            if file is not None:
+                rows = read_bill(file, period)
+            elif _fetch(blueprint, period, fetched):
+                rows = read_bill(fetched, period)
+            merchant = blueprint.config.merchant
+            found = compare(blueprint.session, blueprint.models, merchant, rows, period)
+            tell = _tell_json if machine else _tell_csv if as_csv else _tell
+            differs = tell(found)
+        if differs:
+            raise click.exceptions.Exit(NOT_IN_ORDER)
+
+    return bill
+
+
+def _fetch(alipay: AlipayBlueprint, period: Period, into: IO[bytes]) -> bool:
+    """Fetches the bill; ``False`` where Alipay says that there is none though there could be."""
+    gateway = alipay.gateway
+    if isinstance(gateway, MapiGateway):
+        told = _("The legacy gateway gives out no bill: fetch it in Alipay's console, give --file.")
+        raise click.UsageError(told)
+    try:
+        answer = gateway.data_dataservice_bill_downloadurl_query(
+            bill_type="trade", bill_date=period.bill_date
+        )
+    except GatewayError as error:
+        if not (error.sub_code or "").endswith("BILL_NOT_EXIST"):
+            raise
+        if utc_now() < period.until + _READY:
+            told = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
+            raise Unreadable(told) from None
+        click.echo(_("Alipay says that nothing was sold: the bill is empty."), err=True)
+        return False
+    gateway.download_bill(answer.bill_download_url, into)
+    return True
+
+
+@contextmanager
+def _nothing_to_compare() -> Iterator[None]:
+    """Status 1 says that there are differences: whatever else goes wrong is another."""
+    try:
+        yield
+    except InvalidParameter as error:
+        raise click.UsageError(sentence(error)) from None
+    except BadBill as error:
+        told = _("This is no bill that can be compared: {reason}")
+        raise Unreadable(told.format(reason=sentence(error))) from None
+    except AlipayError as error:
+        raise Unreadable(sentence(error)) from None
+    except SQLAlchemyError as error:
+        # Not its text: it holds the statement's values.
+        told = _("The database could not answer ({kind}): is it there, and are the tables made?")
+        raise Unreadable(told.format(kind=type(error).__name__)) from None
+
+
+def _tell(found: Iterator[Difference]) -> int:
+    lines: list[tuple[Any, ...]] = []
+    count = 0
+    for count, difference in enumerate(found, 1):
+        if count <= _MOST_LINES:
+            lines.append(_line(difference))
+    if not count:
+        click.echo(_("The bill and the ledger agree."))
+        return 0
+    columns = [
+        Column(_("what"), least=12),
+        Column("out_trade_no"),
+        Column("out_request_no", least=8, optional=True),
+        Column(_("bill"), right=True),
+        Column(_("ledger"), right=True),
+        Column(_("when"), optional=True),
+        Column(_("stands"), least=8, optional=True),
+    ]
+    echo_table(columns, lines)
+    click.echo()
+    click.echo(n_("{count} difference.", "{count} differences.", count).format(count=count))
+    if count > len(lines):
+        told = _("{count} of them are not shown: --csv and --json show all.")
+        click.echo(told.format(count=count - len(lines)))
+    return count
+
+
+def _line(difference: Difference) -> tuple[Any, ...]:
+    return (
+        _(_KINDS[difference.kind]),
+        difference.out_trade_no,
+        difference.out_request_no,
+        _yuan(difference.bill_fen),
+        _yuan(difference.ledger_fen),
+        difference.at and china(difference.at)[:16],
+        difference.status,
+    )
+
+
+def _tell_json(found: Iterator[Difference]) -> int:
+    count = 0
+    for count, difference in enumerate(found, 1):  # noqa: B007 - how many there were
+        echo_json(_for_programs(difference))
+    return count
+
+
+def _tell_csv(found: Iterator[Difference]) -> int:
+    count = 0
+    for count, difference in enumerate(found, 1):
+        values = _for_programs(difference)
+        if count == 1:
+            click.echo(_csv_line(values))
+        click.echo(_csv_line(values.values()))
+    return count
+
+
+def _for_programs(difference: Difference) -> dict[str, Any]:
+    return {
+        "difference": difference.kind,
+        "out_trade_no": difference.out_trade_no,
+        "trade_no": difference.trade_no,
+        "out_request_no": difference.out_request_no,
+        "bill_fen": difference.bill_fen,
+        "ledger_fen": difference.ledger_fen,
+        "status": difference.status,
+        "at": iso(difference.at),
+    }
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()
+
+
+def _yuan(fen: int | None) -> str:
+    return "" if fen is None else to_yuan(fen)
