@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect, url_for
+from flask import Blueprint, redirect, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..banks import bank_name
@@ -119,6 +120,7 @@ class _Views:
             in_yuan=_in_yuan(order),
             instant=Event.DEPOSIT not in order.ways or Event.PAY in order.ways,
             escrow=Event.DEPOSIT in order.ways,
+            qr=_qr(request.base_url),
         )
 
     def _escrow_page(self, trade: Trade) -> BaseResponse:
@@ -151,6 +153,13 @@ class _Views:
             "total": _money(trade.order),
             "seller": self._simulator.merchant.seller_email,
         }
+
+
+def _qr(url: str) -> Markup:
+    """The page's address as a code: a phone on the same network can open it."""
+    import segno  # only where there is something to draw
+
+    return Markup(segno.make(url, micro=False).svg_inline(scale=4, border=2))  # noqa: S704 - no text
 
 
 def _money(order: Order) -> str:

@@ -6,6 +6,7 @@ import re
 import threading
 
 import pytest
+import segno
 from flask import Flask, request
 from werkzeug.serving import make_server
 
@@ -120,3 +121,20 @@ def test_the_page_works_without_script(site, merchant, browser):
 
 def test_a_simulator_needs_no_clock_of_a_test():
     assert isinstance(Simulator().clock, SystemClock)
+
+
+def test_a_phone_scans_its_way_to_the_page(cashier):
+    page = cashier()
+    code = page.locator(".phone svg")
+    assert not code.is_visible()
+    page.get_by_text("Pay on a phone").click()
+    code.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    drawn = code.evaluate("code => code.outerHTML")
+    expected = segno.make(page.url, micro=False).svg_inline(scale=4, border=2)
+    assert paths(drawn) == paths(expected) != []
+    assert page.complaints == []
+
+
+def paths(svg):
+    return re.findall(r' d="([^"]+)"', svg)
