@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .conversation import confirm, json_option, yes_option
+from .conversation import confirm, json_option, warn_of_simulator, yes_option
 from .exits import Refused, refusals
 from .query import tell_payment
 from .rows import amount, find_payment
@@ -45,6 +45,7 @@ def close_command(blueprint: AlipayBlueprint) -> click.Command:
     def close(number: str, yes: bool, machine: bool) -> None:
         with refusals(_("It may be closed or not: ask with 'query'.")):
             payment = find_payment(blueprint, number)
+            warn_of_simulator(blueprint.config.simulator)
             if payment.paid:
                 told = _("{number} is paid: it can be refunded, not closed.")
                 raise Refused(told.format(number=payment.out_trade_no))

@@ -43,6 +43,19 @@ def confirm(what: str, yes: bool) -> None:
     click.confirm(_("Shall it be done?"), abort=True, err=True)
 
 
+def warn_of_simulator(simulator: bool) -> None:
+    """Tells whoever asks the embedded simulator from a terminal that it knows of nothing here.
+
+    :param simulator: whether it stands in for Alipay.
+    """
+    if simulator and sys.stderr.isatty():
+        told = _(
+            "The simulator inside an app keeps its trades in the server's process: asked from here "
+            "it knows none of them."
+        )
+        click.echo(told, err=True)
+
+
 def progress(things: Collection[T], label: str) -> Iterator[T]:
     """Goes through things and tells on standard error how far it is: by a bar in a terminal, by a
     few plain lines elsewhere.

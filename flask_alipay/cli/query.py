@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .conversation import json_option
+from .conversation import json_option, warn_of_simulator
 from .exits import refusals
 from .rows import find_payment, payment_as_json
 from .table import echo_json
@@ -45,6 +45,7 @@ def query_command(blueprint: AlipayBlueprint) -> click.Command:
         next_step = _("Nothing has changed here: ask again later.")
         with refusals(next_step):
             payment = find_payment(blueprint, number)
+            warn_of_simulator(blueprint.config.simulator)
             before = payment.trade_status, payment.refunded_fen
             payment = blueprint.query(payment)
         tell_payment(payment, before, machine)

@@ -9,7 +9,7 @@ import click
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from .addresses import on_the_site
-from .conversation import confirm, json_option, yes_option
+from .conversation import confirm, json_option, warn_of_simulator, yes_option
 from .exits import Refused, refusals, sentence
 from .rows import amount, find_payment, refund_as_json
 from .table import echo_json, plain
@@ -54,6 +54,7 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
         next_step = _("It may have gone back or not: the same command again is the same refund.")
         with refusals(next_step), on_the_site():
             payment = find_payment(blueprint, number)
+            warn_of_simulator(blueprint.config.simulator)
             fen = _checked(payment, how_much)
             _check_address(blueprint)
             names = _names(payment, fen)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
+
 import click
 import pytest
 from click.testing import CliRunner
 
-from flask_alipay.cli.conversation import confirm, json_option, progress, yes_option
+from flask_alipay.cli.conversation import (
+    confirm,
+    json_option,
+    progress,
+    warn_of_simulator,
+    yes_option,
+)
 from flask_alipay.cli.exits import refusals, sentence
 from flask_alipay.exceptions import (
     AlipayError,
@@ -100,3 +108,20 @@ def test_where_there_is_no_terminal_few_lines_tell_how_far_it_is(
 def test_nothing_to_do_is_told_by_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress([], "Asking Alipay")) == []
     assert capsys.readouterr().err == ""
+
+
+class Terminal(io.StringIO):
+    """Somebody who reads."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("simulator", "warned"), [(True, True), (False, False)])
+def test_whoever_asks_the_simulator_from_a_terminal_is_warned(
+    simulator: bool, warned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    warn_of_simulator(simulator)
+    assert ("knows none of them" in terminal.getvalue()) is warned
