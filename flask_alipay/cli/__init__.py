@@ -33,8 +33,6 @@
     whether a URL is on the internet
 ``verdict``
     what is said about a payload, to people and to programs
-``reasons``
-    each reason of a diagnosis in one sentence
 ``credentials``
     options and environment variables, where there is no app
 ``wording``

@@ -12,6 +12,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..config import Config
+from ..diagnosis.said import NOTHING, Hint, say
 from ..exceptions import AlipayError, ConfigurationError, KeyFormatError
 from ..keys import load_private_key, load_public_key, public_key_der
 from ..mapi import MAPI_PUBLIC_KEY
@@ -23,7 +24,7 @@ from .wording import N_, _
 _SIGN_TYPES = ("MD5", "RSA", "RSA2")
 _USUAL = "RSA2"
 _RSA = {"RSA": RsaSigner, "RSA2": Rsa2Signer}
-_PUBLISHED = "Alipay's published key of the legacy gateway"
+_PUBLISHED = N_("Alipay's published key of the legacy gateway")
 _OWN_WORD = N_(
     "That it is {sign_type}, the payload itself says: an app never believes that, and here "
     "--sign-type insists on one."
@@ -51,14 +52,14 @@ class Keyring:
     #: Whether the app is configured for production; ``None`` where nothing says.
     production: bool | None = None
 
-    def signer_for(self, params: Mapping[str, str]) -> tuple[Signer, str]:
+    def signer_for(self, params: Mapping[str, str]) -> tuple[Signer, Hint]:
         """Returns the signer that a payload has to be verified with, and a note for people.
 
         :param params: of the payload, not verified.
         :raises click.UsageError: if the key that it takes is not there.
         """
         if self.signer is not None:
-            return self.signer, ""
+            return self.signer, NOTHING
         sign_type, note = self._sign_type_for(params)
         if sign_type == "MD5":
             if self.md5_key is None:
@@ -83,23 +84,23 @@ class Keyring:
         """Keys that are not configured and would still explain something."""
         found: dict[str, Signer] = {_PUBLISHED: RsaSigner(public_key=MAPI_PUBLIC_KEY)}
         if self.md5_key is not None and self.sign_type != "MD5":
-            found["the MD5 key"] = Md5Signer(self.md5_key)
+            found[N_("the MD5 key")] = Md5Signer(self.md5_key)
         return found
 
     def name_of(self, key: rsa.RSAPublicKey) -> str:
         """Says which of the keys it is, for people."""
         names = {public_key_der(known): name for name, known in self.public_keys}
         names.setdefault(public_key_der(load_public_key(MAPI_PUBLIC_KEY)), _PUBLISHED)
-        name = names.get(public_key_der(key), "the configured public key")
-        return f"{name} ({key.key_size} bits)"
+        name = names.get(public_key_der(key), N_("the configured public key"))
+        return _("{name} ({bits} bits)").format(name=_(name), bits=key.key_size)
 
-    def _sign_type_for(self, params: Mapping[str, str]) -> tuple[str, str]:
+    def _sign_type_for(self, params: Mapping[str, str]) -> tuple[str, Hint]:
         if self.sign_type is not None:
-            return self.sign_type, ""
+            return self.sign_type, NOTHING
         said = params.get("sign_type", "").upper()
         if said in _SIGN_TYPES and said != _USUAL:
-            return said, _(_OWN_WORD).format(sign_type=said)
-        return _USUAL, ""
+            return said, say(_OWN_WORD, sign_type=said)
+        return _USUAL, NOTHING
 
 
 def app_keyring(config: Config, options: Mapping[str, Any]) -> Keyring:
@@ -114,7 +115,7 @@ def app_keyring(config: Config, options: Mapping[str, Any]) -> Keyring:
     return Keyring(
         signer=None if replaced else configured,
         md5_key=given.md5_key,
-        public_keys=given.public_keys or tuple(("the configured key", key) for key in keys),
+        public_keys=given.public_keys or tuple((N_("the configured key"), key) for key in keys),
         own_key=configured.own_public_key if isinstance(configured, RsaSigner) else None,
         sign_type=sign_type,
         charset=options["charset"] or config.charset,

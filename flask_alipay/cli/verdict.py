@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 import click
 
-from ..diagnosis import Diagnosis
+from ..diagnosis import Diagnosis, Hint
+from ..diagnosis.said import say
 from ..notification import mask
 from .checks import told
-from .reasons import sentence_for
 from .table import plain as plain
 from .table import width
-from .wording import N_, _, language
+from .wording import _, language
 
 # The trade in a few lines: the label, and the parameters that may say it, the first there counts.
 _ESSENTIALS = (
@@ -31,7 +31,7 @@ _ESSENTIALS = (
 )
 _TOLD_OF_PEOPLE = re.compile("pay_user_.*|pay_account_no|.*_details|notify_data|biz_content")
 _CURRENCY = ("amount", "refunded")
-_VERIFIED = N_(
+_VERIFIED = say(
     "The signature is good: whoever holds the key signed just this, and nothing changed since."
 )
 
@@ -48,7 +48,7 @@ class Verdict:
     #: What it was checked with, for people.
     key: str
     #: Anything else that people should know.
-    notes: tuple[str, ...] = ()
+    notes: tuple[Hint, ...] = ()
     #: What the app's ledger says of it, see :func:`~flask_alipay.cli.checks.check_business`.
     checks: Mapping[str, str] = field(default_factory=dict)
 
@@ -114,9 +114,8 @@ def title(file: str, place: str = "") -> str:
 def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
     diagnosis = verdict.diagnosis
     yield f"{plain(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
-    hints = (diagnosis.hint or _(_VERIFIED)).replace(" Besides", "\0Besides").split("\0")
-    in_short = map(sentence_for, (diagnosis.reason, *diagnosis.also))
-    for paragraph in filter(None, (*in_short, *hints, *map(_, verdict.notes))):
+    hints = (diagnosis.hint or _VERIFIED, *verdict.notes)
+    for paragraph in (paragraph for hint in hints for paragraph in _paragraphs(hint)):
         yield _wrapped(paragraph)
     yield from _table(dict(_checked(verdict)))
     if verdict.checks:
@@ -126,6 +125,17 @@ def _lines(verdict: Verdict, show_params: bool) -> Iterator[str]:
     if params:
         yield "  " + (_("It says:") if diagnosis.valid else _("It claims:"))
         yield from _table(params)
+
+
+def _paragraphs(hint: Hint) -> list[str]:
+    """What a diagnosis says, in the reader's language; what is there besides begins anew."""
+    paragraphs = [""]
+    for template, names in hint.parts:
+        if template.startswith("Besides"):
+            paragraphs.append("")
+        said = _(template).format(**{name: _(value) for name, value in names.items()})
+        paragraphs[-1] = f"{paragraphs[-1]} {said}".strip()
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def _masked(params: Mapping[str, str]) -> dict[str, str]:

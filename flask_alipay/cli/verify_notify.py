@@ -12,6 +12,7 @@ import click
 
 from ..diagnosis import Reason, diagnose
 from ..diagnosis.evidence import Evidence, gather
+from ..diagnosis.said import NOTHING, Hint, say
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, Capture, Payload, Unreadable, read_captures
 from .checks import check_business
@@ -47,10 +48,10 @@ _BARE_KEYS = N_(
     "Without --public-key and --key the keys come from the environment (FLASK_ALIPAY_KEY, "
     "FLASK_ALIPAY_PUBLIC_KEY_PATH and so on); the RSA key of the legacy gateway is built in."
 )
-_RETURN = N_(
+_RETURN = say(
     "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
 )
-_REQUEST = N_("This is a request to Alipay, not something that Alipay says.")
+_REQUEST = say("This is a request to Alipay, not something that Alipay says.")
 
 
 def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
@@ -226,8 +227,8 @@ def _verdict(
         key = keyring.name_of(diagnosis.key)
     else:
         keys = getattr(signer, "public_keys", None)
-        names = " or ".join(map(keyring.name_of, keys or ()))
-        key = "the configured key" if keys is None else names or "no key"
+        names = _(" or ").join(map(keyring.name_of, keys or ()))
+        key = _("the configured key") if keys is None else names or _("no key")
     notes = (note, _about(diagnosis.params))
     checks = {}
     if blueprint is not None and diagnosis.valid and keyring.signer is not None:
@@ -235,22 +236,22 @@ def _verdict(
     return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks)
 
 
-def _signer(keyring: Keyring, evidence: Evidence | None) -> tuple[Signer, str]:
+def _signer(keyring: Keyring, evidence: Evidence | None) -> tuple[Signer, Hint]:
     try:
         return keyring.signer_for(evidence.params if evidence else {})
     except click.UsageError:
         if evidence is not None and evidence.sign:
             raise
-        return Rsa2Signer(), ""  # it takes no key to see that nothing is signed
+        return Rsa2Signer(), NOTHING  # it takes no key to see that nothing is signed
 
 
-def _about(params: Mapping[str, str]) -> str:
+def _about(params: Mapping[str, str]) -> Hint:
     """What kind of thing it is, where it is no notification."""
     if params.get("method", "").endswith(".return") or "is_success" in params:
         return _RETURN
     if "biz_content" in params or ("service" in params and "partner" in params):
         return _REQUEST
-    return ""
+    return NOTHING
 
 
 def _without(payload: Payload, names: Iterable[str]) -> Payload:

@@ -14,3 +14,4 @@ from __future__ import annotations
 from .diagnose import Diagnosis as Diagnosis
 from .diagnose import diagnose as diagnose
 from .reason import Reason as Reason
+from .said import Hint as Hint

@@ -16,6 +16,7 @@ from . import hints
 from .evidence import Evidence, gather, printable
 from .names import missing, of_sandbox
 from .reason import Reason
+from .said import NOTHING, Hint, joined, say
 from .seal import MD5_SHAPE, Seal, open_seal, rsa_signature, seals
 from .search import Mistake, find
 from .signatures import looks, restored
@@ -35,7 +36,7 @@ class Diagnosis:
     #: A word for programs, one of :attr:`Reason.ALL`.
     reason: str
     #: What is wrong and what to do, for people; empty if nothing is.
-    hint: str
+    hint: Hint
     #: The configured algorithm, with which it was checked.
     sign_type: str
     #: The charset in which it verifies.
@@ -77,7 +78,7 @@ def diagnose(
     evidence = gather(payload, charset)
     params, refused = _verify(payload, signer, charset)
     if evidence is None:
-        hint = f"There are no parameters to be read in it: {refused or 'it is empty'}."
+        hint = say(hints.UNREADABLE, refused=refused or "it is empty")
         return Diagnosis(False, Reason.UNREADABLE, hint, signer.sign_type)
     if params:
         return _verified(params, signer, evidence)
@@ -109,7 +110,7 @@ def _verified(params: Mapping[str, str], signer: Signer, evidence: Evidence) -> 
         if charset is not None:
             key = seal.key
             break
-    return Diagnosis(True, Reason.OK, "", signer.sign_type, charset, key, params)
+    return Diagnosis(True, Reason.OK, NOTHING, signer.sign_type, charset, key, params)
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ class _Case:
                 return answer
         return self._unexplained()
 
-    def _because(self, reason: str, hint: str, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
+    def _because(self, reason: str, hint: Hint, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
         if self.refused and reason not in (Reason.MALFORMED, Reason.CHARSET):
-            hint = f"{hint} Besides, the notification route refuses it unread: {self.refused}."
+            hint = joined(hint, say(hints.REFUSED_UNREAD, refused=self.refused))
         return Diagnosis(
             False, reason, hint, self.signer.sign_type, key=key, params=self.evidence.params
         )
@@ -163,27 +164,17 @@ class _Case:
     def _is_it_a_form(self) -> Diagnosis | None:
         if self.evidence.repeated:
             names = ", ".join(printable(name) for name in self.evidence.repeated)
-            return self._because(
-                Reason.MALFORMED,
-                f"It repeats {names}: Alipay sends each parameter once, and of two nobody can say "
-                "which was signed. Look for what adds one on the way.",
-            )
+            return self._because(Reason.MALFORMED, say(hints.REPEATS, names=names))
         if self.refused and self.evidence.said in self.evidence.readings:
             return self._is_something_known_wrong() or self._because(
-                Reason.MALFORMED,
-                f"It is refused unread: {self.refused}. If it was copied, copy the raw body, in "
-                "which every & = and % inside a value is percent-encoded.",
+                Reason.MALFORMED, say(hints.NO_FORM, refused=self.refused)
             )
         return None
 
     def _is_it_signed(self) -> Diagnosis | None:
         if self._sign:
             return None
-        return self._because(
-            Reason.MISSING_SIGN,
-            "It has no sign. Either Alipay did not send it, or it was cut short: an unquoted & "
-            "ends a command in a shell, and a # the query of a URL.",
-        )
+        return self._because(Reason.MISSING_SIGN, hints.NO_SIGN)
 
     def _is_it_of_the_wap_gateway(self) -> Diagnosis | None:
         """Signed in an order of its own, so none of the common mistakes can be undone."""
@@ -220,7 +211,7 @@ class _Case:
         mismatch = None
         if seal.sign_type != self.signer.sign_type:
             mismatch = Mistake(
-                Reason.SIGN_TYPE_MISMATCH, self._mismatched(f"It was signed with {seal.sign_type}")
+                Reason.SIGN_TYPE_MISMATCH, self._mismatched(hints.SIGNED_WITH, seal.sign_type)
             )
         made = tuple(filter(None, (mismatch, mistake)))
         left = count - len(made)
@@ -242,33 +233,28 @@ class _Case:
         self, mistakes: tuple[Mistake, ...], key: rsa.RSAPublicKey | None = None
     ) -> Diagnosis:
         first, *others = mistakes
-        hint = " ".join([first.hint, *(f"Besides: {other.hint}" for other in others)])
+        more = [part for other in others for part in (hints.BESIDES, other.hint)]
+        hint = joined(first.hint, *more)
         also = tuple(other.reason for other in others)
         return replace(self._because(first.reason, hint, key), also=also)
 
     def _did_the_key_sign_other_words(self) -> Diagnosis | None:
         """An RSA key that opens the signature made it, whatever was done to the words since."""
-        for sign, _ in restored(self.evidence.sign):
+        for sign, _mistake in restored(self.evidence.sign):
             for seal in seals(sign, self.signer):
                 if seal.key is None:
                     continue
                 if seal.sign_type != self.signer.sign_type:
-                    return self._mismatch(
-                        f"It was signed with {seal.sign_type}{hints.CHANGED_BESIDES}", seal.key
-                    )
-                return self._because(Reason.ALTERED, f"{hints.ALTERED}{self._clues()}", seal.key)
+                    told = self._mismatched(hints.SIGNED_WITH, seal.sign_type)
+                    changed = joined(told, hints.CHANGED_BESIDES)
+                    return self._because(Reason.SIGN_TYPE_MISMATCH, changed, seal.key)
+                return self._because(Reason.ALTERED, joined(hints.ALTERED, self._clues()), seal.key)
         return None
 
-    def _clues(self) -> str:
+    def _clues(self) -> Hint:
         """What strikes the eye in a payload that no known mistake explains."""
         lost = missing(self.evidence.params)
-        if not lost:
-            return ""
-        names = ", ".join(lost)
-        return (
-            f" It lacks what Alipay always sends: {names}. It may have been cut at an & or a # "
-            "(unquoted in a shell, unencoded in a value), or something took that out."
-        )
+        return say(hints.LACKS, names=", ".join(lost)) if lost else NOTHING
 
     def _did_somebody_known_sign(self) -> Diagnosis | None:
         signature = rsa_signature(self._sign)
@@ -293,41 +279,35 @@ class _Case:
     def _signed_by(
         self, whose: str, seal: Seal, fits: bool, found: tuple[Mistake, ...]
     ) -> Diagnosis:
-        words = "" if fits or found else hints.CHANGED_BESIDES
-        besides = "".join(f" Besides: {mistake.hint}" for mistake in found)
+        more = [hints.BESIDES, found[0].hint] if found else []
+        if not fits and not found:
+            more = [hints.CHANGED_BESIDES]
         if seal.sign_type != self.signer.sign_type:
-            return self._mismatch(
-                f"It was signed with {seal.sign_type} and {whose}{words}", seal.key
-            )
-        return self._because(
-            Reason.WRONG_KEY,
-            f"It was signed with {whose}{words}, which is not configured. Configure the key of the "
-            f"account that this payload belongs to.{besides}",
-            seal.key,
-        )
+            told = self._mismatched(hints.SIGNED_WITH_BY, seal.sign_type, whose=whose)
+            return self._because(Reason.SIGN_TYPE_MISMATCH, joined(told, *more), seal.key)
+        hint = joined(say(hints.SIGNED_BY, whose=whose), *more)
+        return self._because(Reason.WRONG_KEY, hint, seal.key)
 
     def _is_it_another_algorithm(self) -> Diagnosis | None:
         md5, configured_md5 = bool(MD5_SHAPE.fullmatch(self._sign)), self.signer.sign_type == "MD5"
         if md5 and not configured_md5:
-            return self._mismatch("Its signature is one of MD5")
+            return self._mismatch(hints.LOOKS_LIKE, "MD5")
         if configured_md5 and not md5 and rsa_signature(self._sign) is not None:
-            return self._mismatch(f"Its signature is one of {self._rsa_said()}")
+            return self._mismatch(hints.LOOKS_LIKE, self._rsa_said())
         if self._said and self._said != self.signer.sign_type:
-            return self._mismatch(f"It says that it is signed with {self._said}")
+            return self._mismatch(hints.SAYS_OF_ITSELF, self._said)
         return None
 
     def _rsa_said(self) -> str:
         return self._said if self._said in ("RSA", "RSA2") else "RSA or RSA2"
 
-    def _mismatch(self, finding: str, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
-        return self._because(Reason.SIGN_TYPE_MISMATCH, self._mismatched(finding), key)
+    def _mismatch(self, finding: str, sign_type: str) -> Diagnosis:
+        return self._because(Reason.SIGN_TYPE_MISMATCH, self._mismatched(finding, sign_type))
 
-    def _mismatched(self, finding: str) -> str:
-        return (
-            f"{finding}, but {self.signer.sign_type} is what is configured. Set the sign type (and "
-            "the key that goes with it) to what the account uses; a payload is never allowed to "
-            "choose its own."
-        )
+    def _mismatched(self, finding: str, sign_type: str, **names: str) -> Hint:
+        configured = self.signer.sign_type
+        found = say(finding, sign_type=sign_type, configured=configured, **names)
+        return joined(found, hints.SET_SIGN_TYPE)
 
     def _is_the_signature_damaged(self) -> Diagnosis | None:
         look = looks(self._sign, self.signer.sign_type == "MD5")
@@ -343,31 +323,25 @@ class _Case:
 
     def _unexplained(self) -> Diagnosis:
         if not isinstance(self.signer, RsaSigner):
-            return self._because(Reason.ALTERED, f"{hints.ALTERED_OR_OTHER_KEY}{self._clues()}")
+            hint = joined(hints.ALTERED_OR_OTHER_KEY, self._clues())
+            return self._because(Reason.ALTERED, hint)
         bits = 8 * len(rsa_signature(self._sign) or b"")
         sizes = sorted({key.key_size for key in self.signer.public_keys})
         if bits not in sizes:
             have = " and ".join(map(str, sizes))
-            finding = f"It was signed with an RSA key of {bits} bits; the one here has {have}"
+            finding = say(hints.OTHER_SIZE, bits=str(bits), have=have)
         else:
-            finding = "None of the keys here made its signature (unless that itself was altered)"
-        if self.production and of_sandbox(self.evidence.params):
-            hint = f"{finding}, and it comes from Alipay's sandbox{hints.SANDBOX}"
-            return self._because(Reason.WRONG_ENVIRONMENT, hint)
-        return self._because(Reason.WRONG_KEY, f"{finding}. {self._where_to_find_the_key()}")
+            finding = hints.NONE_OF_THE_KEYS
+        sandbox = of_sandbox(self.evidence.params)
+        reason = Reason.WRONG_ENVIRONMENT if self.production and sandbox else Reason.WRONG_KEY
+        return self._because(reason, joined(finding, self._where_to_find_the_key()))
 
-    def _where_to_find_the_key(self) -> str:
+    def _where_to_find_the_key(self) -> Hint:
         if of_sandbox(self.evidence.params):
-            return f"It comes from Alipay's sandbox{hints.SANDBOX}"
+            return hints.SANDBOX
         if self.evidence.params.get("app_id"):
-            return (
-                "Take Alipay's public key of just this app_id from the console (not the "
-                "application's own public key), and mind whether it is the sandbox or production."
-            )
-        return (
-            "A payload of the legacy gateway verifies with Alipay's published key of that gateway; "
-            "one of the open platform would name its app_id."
-        )
+            return hints.KEY_OF_THIS_APP
+        return hints.KEY_OF_THE_LEGACY_GATEWAY
 
     def _fits(self, seal: Seal) -> bool:
         return fitting_charset(seal, Undone(self.evidence.params), self.evidence) is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, product
 
+from . import hints
 from .evidence import Evidence, printable
 from .names import ALIPAYS
+from .said import say
 from .undone import UNSIGNED, Undone
 
 # Beyond so many strangers, none is left out together with another: there are too many pairs.
@@ -23,7 +25,7 @@ _SAME_FOR_ALL = {
 
 def sign_type_in_string(evidence: Evidence) -> Iterator[Undone]:
     """The signature covers ``sign_type``, or it was lost from such words."""
-    hint = (
+    hint = say(
         "The signature covers sign_type as well. Requests to the open platform and its messages "
         "(msg_method) are signed like that, notifications and returns of payments are not: this is "
         "no news of a payment, or whoever signed it kept sign_type by mistake."
@@ -35,7 +37,7 @@ def sign_type_in_string(evidence: Evidence) -> Iterator[Undone]:
 
 def empty_kept(evidence: Evidence) -> Iterator[Undone]:
     """Values that are empty were signed."""
-    hint = (
+    hint = say(
         "Whoever signed it kept parameters without a value among the words signed. Alipay leaves "
         "them out, and so must every signer: drop empty values before signing."
     )
@@ -56,9 +58,7 @@ def extra_parameter(evidence: Evidence) -> Iterator[Undone]:
         named = " and ".join(map(printable, extra[:5])) + (" and more" if extra[5:] else "")
         yield Undone(
             {name: text for name, text in evidence.params.items() if name not in extra},
-            f"It verifies without {named}: not Alipay's, or at least not signed by it. Take the "
-            "shop's own parameters out before verifying (an argument in RETURN_URL comes back "
-            "like that).",
+            say(hints.WITHOUT, names=named),
         )
 
 
@@ -68,8 +68,7 @@ def filled_in(evidence: Evidence) -> Iterator[Undone]:
         if value and extra in ALIPAYS and extra not in UNSIGNED:
             yield Undone(
                 {name: text for name, text in evidence.params.items() if name != extra},
-                f"It verifies without {printable(extra)}: that was empty or missing when it was "
-                "signed, and was filled in afterwards.",
+                say(hints.FILLED_IN, name=printable(extra)),
             )
 
 
@@ -83,9 +82,6 @@ def missing_parameter(evidence: Evidence) -> Iterator[Undone]:
     lost = {name: texts for name, texts in known.items() if not given.get(name)}
     for count in (1, 2):
         for names in combinations(lost, count):
-            hint = (
-                f"It verifies with {' and '.join(names)} put back: that was signed and has been "
-                "lost since. Look for what takes parameters out before they are verified."
-            )
+            hint = say(hints.PUT_BACK, names=" and ".join(names))
             for texts in product(*(lost[name] for name in names)):
                 yield Undone({**given, **dict(zip(names, texts, strict=True))}, hint)

@@ -16,6 +16,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 
 from . import hints
 from .evidence import Evidence, printable
+from .said import Hint, say
 from .undone import UNSIGNED, Undone
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[ +]\d\d:\d\d:\d\d(\.\d+)?", re.ASCII)
@@ -52,23 +53,17 @@ _FREE_TEXT = ("subject", "body", "passback_params", "extra_common_param", "refun
 
 def charset(evidence: Evidence) -> Iterator[Undone]:
     """Written, read or signed in another charset than it says."""
-    remedy = (
-        "verify the body as it came over the wire (request.get_data()), before anything reads it"
-    )
     for written, params in evidence.readings.items():
         for signed in evidence.charsets:
-            way = f"it is written in {written} and " if written else ""
+            said = printable(evidence.said)
             hint = (
-                f"The text arrived in the wrong charset: {way}it was signed in {signed}, while "
-                f"{printable(evidence.said)} is what it says or what is configured. Something on "
-                f"the way read it and wrote it anew; {remedy}."
+                say(hints.WRITTEN_ANEW, written=written, signed=signed, said=said)
+                if written
+                else say(hints.SIGNED_IN_ANOTHER, signed=signed, said=said)
             )
             yield Undone(params, hint, charset=signed)
     for wrong, right in _MISREAD:
-        hint = (
-            f"The text is garbled: it is {right}, but something decoded it as {wrong}. Read it as "
-            f"{right}, or {remedy}."
-        )
+        hint = say(hints.GARBLED, right=right, wrong=wrong)
         try:
             params = {
                 name: value.encode(wrong).decode(right) for name, value in evidence.params.items()
@@ -81,7 +76,7 @@ def charset(evidence: Evidence) -> Iterator[Undone]:
 
 def plus_space(evidence: Evidence) -> Iterator[Undone]:
     """``+`` was not turned into a space."""
-    hint = (
+    hint = say(
         "Spaces have become '+': the values were percent-decoded without turning '+' into a space "
         "(unquote where unquote_plus is needed)."
     )
@@ -91,10 +86,10 @@ def plus_space(evidence: Evidence) -> Iterator[Undone]:
 
 def double_decoded(evidence: Evidence) -> Iterator[Undone]:
     """A value was percent-decoded once too often."""
-    remedy = "decode the body once only, or leave it to this package: it takes the raw body"
     for params in _swapped(evidence.params, " ", "+"):
-        hint = (
-            f"A '+' has become a space: a value was percent-decoded twice. {remedy.capitalize()}."
+        hint = say(
+            "A '+' has become a space: a value was percent-decoded twice. Decode the body once "
+            "only, or leave it to this package: it takes the raw body."
         )
         yield Undone(params, hint)
     for name, value in evidence.params.items():
@@ -102,7 +97,7 @@ def double_decoded(evidence: Evidence) -> Iterator[Undone]:
             continue
         encoded = {quote_plus(value, safe, errors="replace") for safe in _SAFE} - {value}
         for text in sorted(encoded):
-            hint = f"{printable(name)} was percent-decoded twice. {remedy.capitalize()}."
+            hint = say(hints.DECODED_TWICE, name=printable(name))
             yield Undone({**evidence.params, name: text}, hint)
 
 
@@ -114,7 +109,7 @@ def decoded_before(evidence: Evidence) -> Iterator[Undone]:
 
 def not_decoded(evidence: Evidence) -> Iterator[Undone]:
     """Values are still percent-encoded."""
-    hint = (
+    hint = say(
         "Values are still percent-encoded: decode the form once before verifying (parse_qsl, or "
         "leave it to this package, which takes the raw body)."
     )
@@ -127,7 +122,7 @@ def _decoder(decode: Callable[..., str], charset: str) -> Callable[[str], str]:
     return lambda value: decode(value, charset, "replace") if "%" in value else value
 
 
-def _each(evidence: Evidence, undo: Callable[[str], str], hint: str) -> Iterator[Undone]:
+def _each(evidence: Evidence, undo: Callable[[str], str], hint: Hint) -> Iterator[Undone]:
     """With all values undone and then, where several change, each alone."""
     changed = {
         name: undone
@@ -143,7 +138,7 @@ def _each(evidence: Evidence, undo: Callable[[str], str], hint: str) -> Iterator
 
 def html_escaped(evidence: Evidence) -> Iterator[Undone]:
     """Made fit for a page, or copied from one."""
-    hint = (
+    hint = say(
         "The values were escaped for HTML (&quot;, &amp;, &notify shown as \u00acify): something "
         "made them fit for a page before they were verified, or they were copied from one. Verify "
         "the raw body, escape afterwards."
@@ -164,7 +159,7 @@ def html_escaped(evidence: Evidence) -> Iterator[Undone]:
 
 def backslashes(evidence: Evidence) -> Iterator[Undone]:
     """Quotes within values were escaped."""
-    hint = (
+    hint = say(
         "Quotes in the values carry backslashes: something escaped them (PHP's addslashes, JSON "
         "within JSON) before they were verified. Verify the raw body, escape afterwards."
     )
@@ -173,7 +168,7 @@ def backslashes(evidence: Evidence) -> Iterator[Undone]:
 
 def list_values(evidence: Evidence) -> Iterator[Undone]:
     """Each name has a list of values."""
-    hint = (
+    hint = say(
         "The values are lists, as in ['88.88']: the form was read so that each name has several "
         "values (parse_qs, dict(request.form.lists())). Take the one value of each, as "
         "request.form.to_dict() does, or hand over the raw body."
@@ -195,8 +190,10 @@ def only_item(value: str) -> str:
 
 def reformatted(evidence: Evidence) -> Iterator[Undone]:
     """Read into types and written anew, or trimmed."""
-    remedy = "Sign and verify text as it came; read it into types afterwards."
-    hint = f"Values were read and written anew: 88.90 became 88.9, or JSON got spaces. {remedy}"
+    hint = say(
+        "Values were read and written anew: 88.90 became 88.9, or JSON got spaces. Verify text as "
+        "it came; read it into types afterwards."
+    )
     params = {name: _as_written(name, value) for name, value in evidence.params.items()}
     if params != evidence.params:
         yield Undone(params, hint)
@@ -206,9 +203,10 @@ def reformatted(evidence: Evidence) -> Iterator[Undone]:
     for name in _FREE_TEXT:
         if value := evidence.params.get(name, ""):
             for text in (f"{value} ", f" {value}"):
-                trimmed = (
-                    f"{name} lost a space at its end or beginning: something trims what comes "
-                    f"in (Laravel's TrimStrings does). {remedy}"
+                trimmed = say(
+                    "{name} lost a space at its end or beginning: something trims what comes in "
+                    "(Laravel's TrimStrings does). Verify text as it came.",
+                    name=name,
                 )
                 yield Undone({**evidence.params, name: text}, trimmed)
 
@@ -229,9 +227,10 @@ def truncated(evidence: Evidence) -> Iterator[Undone]:
     for name, value in evidence.params.items():
         if value[:1] not in _CLOSING or value.endswith(_CLOSING[value[:1]]):
             continue
-        hint = (
-            f"{printable(name)} was cut off at its end: something keeps only so many characters "
-            "of a value. Make that column or field longer, and verify the raw body."
+        hint = say(
+            "{name} was cut off at its end: something keeps only so many characters of a value. "
+            "Make that column or field longer, and verify the raw body.",
+            name=printable(name),
         )
         for rest in ("]", "}", "}]", '"}]', '"}'):
             yield Undone({**evidence.params, name: value + rest}, hint)

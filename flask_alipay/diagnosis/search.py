@@ -14,6 +14,7 @@ from typing import NamedTuple
 from . import parameters, rewritings
 from .evidence import Evidence
 from .reason import Reason
+from .said import Hint
 from .seal import Seal
 from .undone import Budget, Undone, fitting_charset
 
@@ -27,7 +28,7 @@ class Mistake(NamedTuple):
     #: See :class:`~flask_alipay.diagnosis.Reason`.
     reason: str
     #: What is wrong and what to do, for people.
-    hint: str
+    hint: Hint
 
 
 #: Each mistake by its reason, the likeliest first.

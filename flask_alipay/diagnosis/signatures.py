@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from . import hints
 from .reason import Reason
 from .rewritings import only_item
+from .said import Hint
 from .seal import MD5_SHAPE, rsa_signature
 from .search import Mistake
 
@@ -39,10 +40,10 @@ def _repairs(sign: str) -> Iterator[tuple[Mistake, str]]:
     yield Mistake(Reason.SIGN_CHANGED, hints.SIGN_BASE64), bare + "=" * (-len(bare) % 4)
 
 
-def looks(sign: str, md5: bool) -> str:
-    """Says what a damaged signature looks like; empty if it may be a whole one."""
+def looks(sign: str, md5: bool) -> Hint | None:
+    """Says what a damaged signature looks like; ``None`` if it may be a whole one."""
     if (MD5_SHAPE.fullmatch(sign) if md5 else rsa_signature(sign)) is None:
         return hints.DAMAGED
     if not md5 and not re.search("[A-Z]", sign):
         return hints.LOWER_CASED
-    return ""
+    return None

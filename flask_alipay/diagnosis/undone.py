@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..exceptions import InvalidParameter
 from ..signer import codec, sign_content
 from .evidence import Evidence
+from .said import NOTHING, Hint
 from .seal import Seal
 
 #: What no signature of a notification covers.
@@ -20,7 +21,7 @@ class Undone(NamedTuple):
     #: The parameters as they may have been.
     params: Mapping[str, str]
     #: What was wrong and what to do, for people.
-    hint: str = ""
+    hint: Hint = NOTHING
     #: Names that are not signed.
     exclude: tuple[str, ...] = UNSIGNED
     #: The charset of the signed words; ``None``: any likely one.

@@ -517,3 +517,20 @@ def captured(vector: Vector) -> bytes:
     if vector["name"] != "mapi-md5-notify-unsigned":
         params.setdefault("sign", vector["sign"])
     return body(params, vector["charset"])
+
+
+def test_chinese_readers_are_told_in_chinese_and_programs_in_english(
+    alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh_CN")
+    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    del params["version"]
+    key = f"--public-key={files / 'alipay.pem'}"
+    result = alone("verify-notify", key, stdin=body(params))
+    assert "标准输入: 验签未通过 (extra_parameter, missing_parameter)" in result.stdout
+    assert "去掉 _config 即可验签通过" in result.stdout
+    assert "此外" in result.stdout
+    assert "补回" in result.stdout
+    assert "It verifies" not in result.stdout
+    found = report(alone("verify-notify", "--json", key, stdin=body(params)))
+    assert found["hint"].startswith("It verifies without _config")

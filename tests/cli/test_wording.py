@@ -14,15 +14,23 @@ import flask_alipay.cli
 from flask_alipay.cli.wording import N_, _, catalogue, language, n_
 
 ROOM = Path(flask_alipay.cli.__file__).parent
+#: Its hints are said by the command line.
+DIAGNOSIS = ROOM.parent / "diagnosis"
 PO = ROOM.parent / "locale" / "zh_CN" / "LC_MESSAGES" / "flask_alipay.po"
+SAYING = ("_", "N_", "n_", "say")
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Each place where a text is said or marked, with its file."""
-    for file in sorted(ROOM.rglob("*.py")):
+    for file in sorted([*ROOM.rglob("*.py"), *DIAGNOSIS.rglob("*.py")]):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "N_", "n_"):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+                "_",
+                "N_",
+                "n_",
+                "say",
+            ):
                 yield f"{file.name}:{node.lineno}", node
 
 
