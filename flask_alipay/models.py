@@ -156,6 +156,7 @@ class RefundMixin:
                 "out_trade_no", "out_request_no", name=conv(f"uq_{table}_out_request_no")
             ),
             CheckConstraint("refund_fen > 0", name=conv(f"ck_{table}_refund_fen")),
+            Index(conv(f"ix_{table}_status_created_at"), "status", "created_at"),
         )
 
     def __repr__(self) -> str:

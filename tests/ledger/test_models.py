@@ -252,6 +252,7 @@ NAMES = {
     "ix_{}notification_notify_id",
     "ix_{}notification_out_trade_no",
     "ix_{}payment_trade_status_created_at",
+    "ix_{}refund_status_created_at",
     "uq_{}payment_out_trade_no",
     "uq_{}payment_trade_no",
     "uq_{}refund_out_request_no",
@@ -309,11 +310,12 @@ def test_the_columns_are_plain_types() -> None:
 def test_a_notification_is_found_by_an_index(shop: Shop) -> None:
     found = {
         (index["name"], tuple(index["column_names"]))
-        for table in ("alipay_payment", "alipay_notification")
+        for table in ("alipay_payment", "alipay_refund", "alipay_notification")
         for index in inspect(shop.engine).get_indexes(table)
     }
     assert {
         ("ix_alipay_payment_trade_status_created_at", ("trade_status", "created_at")),
+        ("ix_alipay_refund_status_created_at", ("status", "created_at")),
         ("ix_alipay_notification_out_trade_no", ("out_trade_no",)),
         ("ix_alipay_notification_notify_id", ("notify_id",)),
     } <= found
