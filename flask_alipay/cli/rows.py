@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, case, func, or_, select
 
 from ..china_time import to_china
 from ..models import utc_now
@@ -71,13 +71,14 @@ def newest(alipay: AlipayBlueprint, conditions: list[Any], limit: int) -> Select
 def totals(alipay: AlipayBlueprint, conditions: list[Any]) -> Any:
     """Returns the statement for the sums of each currency: how many, ordered, paid, refunded."""
     Payment = alipay.models.Payment
-    paid = func.sum(Payment.total_fen).filter(Payment.paid.is_(True))
+    # MariaDB knows no FILTER.
+    paid = func.sum(case((Payment.paid.is_(True), Payment.total_fen), else_=0))
     return (
         select(
             Payment.currency,
             func.count(Payment.id),
             func.sum(Payment.total_fen),
-            func.coalesce(paid, 0),
+            paid,
             func.sum(Payment.refunded_fen),
         )
         .where(*conditions)

@@ -64,7 +64,8 @@ def make_shop(**config: Any) -> Shop:
         pass
 
     app = Flask(__name__, instance_path=_folder().name)
-    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", **config)
+    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
+    app.config.update(config)
     db.init_app(app)
     alipay = AlipayBlueprint(db, Payment, Refund, Notification)
     app.register_blueprint(alipay, url_prefix="/alipay")

@@ -195,3 +195,23 @@ def test_show_tells_of_news_about_a_payment_that_is_not_there(shop: Shop) -> Non
     result = shop.run("show", "LOST")
     assert result.exit_code == 1
     assert "another database" in result.stderr
+
+
+def test_every_database_is_looked_into(database_url: str) -> None:
+    shop = make_shop(ALIPAY_SIMULATOR=True, SQLALCHEMY_DATABASE_URI=database_url)
+    with shop.app.app_context():
+        merchant = shop.alipay.config.merchant
+    try:
+        shop.add(
+            shop.payment(PAID, merchant=merchant, paid=True, trade_status="TRADE_SUCCESS"),
+            shop.payment(OPEN, merchant=merchant, subject="龙井茶 100%"),
+        )
+        assert "2 payments of 177.76 CNY; paid 88.88 CNY" in shop.run("payments").stdout
+        assert listed(shop, "--text", "0%") == [OPEN]
+        assert json.loads(shop.run("show", PAID, "--json").stdout)["paid"] is True
+        findings = map(json.loads, shop.run("doctor", "--offline", "--json").stdout.splitlines())
+        assert {f["level"] for f in findings if f["check"] == "table"} == {"ok"}
+    finally:
+        with shop.app.app_context():
+            shop.db.drop_all()
+            shop.db.engine.dispose()
