@@ -30,6 +30,8 @@ FIRST_NUMBER = 1000
 
 #: The product of Flask-Alipay's that pays into escrow.
 ESCROW = "escrow"
+#: The one that shows a code to scan.
+QR = "qr"
 
 
 def now() -> datetime:

@@ -1,4 +1,4 @@
-"""The ways to pay, by the name that an order carries: Alipay, and its escrow where there is one."""
+"""The ways to pay, by the name that an order carries: on a page, by QR code, into escrow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask_alipay import AlipayBlueprint
 from flask_alipay.money import to_decimal
 
 from . import orders
-from .models import ESCROW, EXPIRED, FAILED, Notification, Order, Payment, Refund, db
+from .models import ESCROW, EXPIRED, FAILED, QR, Notification, Order, Payment, Refund, db
 
 alipay = AlipayBlueprint(db, Payment, Refund, Notification)
 
@@ -45,6 +45,11 @@ def end_the_story(payment: Payment) -> None:
 def begin_alipay(order: Order) -> None:
     """Adds a payment to an order that was just placed or opened again, in its transaction."""
     _begin(order)
+
+
+def begin_qr(order: Order) -> None:
+    """Likewise for a phone that scans a code on the screen (当面付)."""
+    _begin(order, product=QR)
 
 
 def begin_escrow(order: Order) -> None:
@@ -90,6 +95,13 @@ METHODS = {
     "alipay": Method(
         "Alipay", "The shop gets your money at once", begin_alipay, alipay_url, "page"
     ),
+    "alipay-qr": Method(
+        "Alipay, by QR code (扫码支付)",
+        "Scan it with your phone",
+        begin_qr,
+        alipay_url,
+        QR,
+    ),
     "alipay-escrow": Method(
         "Alipay, escrow (担保交易)",
         "Alipay keeps your money until you have the tea",
@@ -104,7 +116,9 @@ FORMER_METHODS = {"wechat": "WeChat Pay (微信支付)"}
 
 
 def offered() -> Mapping[str, Method]:
-    """The ways to pay that this shop's merchant has: escrow is the legacy gateway's alone."""
+    """The ways to pay that this shop's merchant has: a code to scan is only on the open platform,
+    escrow only on the legacy gateway.
+    """
     products = alipay.gateway.products
     return {name: method for name, method in METHODS.items() if method.product in products}
 

@@ -37,6 +37,7 @@ LEGACY = {
 }
 MERCHANTS = OPEN_PLATFORM | LEGACY
 ESCROW = "alipay-escrow"
+QR = "alipay-qr"
 REAL = {
     "ALIPAY_PARTNER": "2088123456789012",
     "ALIPAY_KEY": "a key that opens nothing at all.",
@@ -286,6 +287,34 @@ def test_the_whole_way_works_on_every_database(
     buyer.end(order, "pay")
     assert buyer.state(order) == "paid"
     assert books.count("Shipment") == 1
+
+
+@pytest.fixture(params=OPEN_PLATFORM.values(), ids=OPEN_PLATFORM.keys())
+def modern_app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
+    """The shop of a merchant on the open platform."""
+    return open_shop(request.param)
+
+
+def test_an_order_is_paid_by_the_phone_that_scans_its_code(
+    modern_app: Flask, shop: ModuleType
+) -> None:
+    buyer, books = Buyer(modern_app), Books(modern_app, shop.models)
+    order = buyer.order(method=QR, keemun=2)
+    page = buyer.look(buyer.checkout(order)).text
+    assert "<svg" in page
+    code = re.search(r'href="([^"]+/simulator/cashier/[^"]+)"', page)
+    assert code is not None
+    phone = Buyer(modern_app)
+    assert "¥" in phone.look(unescape(code[1])).text
+    phone.send(f"{unescape(code[1])}/pay", {})
+    assert buyer.state(order) == "paid"
+    assert books.waiting_shipments() == [False]
+
+
+def test_the_legacy_gateway_shows_no_code(open_shop: OpenShop) -> None:
+    buyer = Buyer(open_shop({"ALIPAY_PROTOCOL": "mapi"}))
+    assert "扫码支付" not in buyer.look("/tea/keemun").text
+    assert buyer.try_to_order(method=QR, keemun=1).status_code == 409
 
 
 def test_an_order_waits_until_it_is_paid(buyer: Buyer) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ OpenShop = Callable[..., Flask]
 OpenTab = Callable[..., "Page"]
 #: The pages ask every two seconds at first.
 SOON = 10_000
+#: Read now: the tests run without the machine owner's settings.
+SCREENSHOTS = os.environ.get("FLASK_ALIPAY_SCREENSHOTS")
 
 OPEN_PLATFORM = {
     "open platform": {},
@@ -103,10 +107,17 @@ def tab(open_tab: OpenTab) -> Page:
     return open_tab()
 
 
+def look_at(tab: Page, name: str) -> None:
+    """Keeps a picture where somebody wants to look at it."""
+    if SCREENSHOTS:
+        tab.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
+
+
 def order_tea(tab: Page, method: str | None = None) -> str:
     """From the catalogue to the order's page; returns its address."""
     tab.goto("/")
     tab.get_by_role("link", name="Dragon Well").click()
+    look_at(tab, "shop-ways")
     if method is not None:
         tab.get_by_label(method).check()
     tab.get_by_label("Quantity").select_option("2")
@@ -165,6 +176,23 @@ def test_the_buyer_who_paid_is_brought_back_to_the_result(tab: Page) -> None:
     press(cashier, "pay")
     cashier.wait_for_url("**/result/*", timeout=SOON)
     assert heading(cashier) == "Payment received"
+
+
+@pytest.mark.parametrize("app", OPEN_PLATFORM.values(), ids=OPEN_PLATFORM.keys(), indirect=True)
+def test_the_page_with_the_code_notices_that_a_phone_has_paid(open_tab: OpenTab, site: str) -> None:
+    tab, phone = open_tab(), open_tab(viewport={"width": 390, "height": 844}, is_mobile=True)
+    order = order_tea(tab, "Alipay, by QR code (扫码支付)")
+    look_at(tab, "shop-qr-order")
+    go_to_checkout(tab)
+    look_at(tab, "shop-qr")
+    code = str(tab.locator("#here").get_attribute("href"))
+    assert code.startswith(f"{site}/alipay/simulator/cashier/")
+    phone.goto(code)
+    press(phone, "pay")
+    tab.wait_for_url("**/result/*", timeout=SOON)
+    assert heading(tab) == "Payment received"
+    tab.goto(order)
+    assert heading(tab) == "Thank you, it is paid"
 
 
 @pytest.mark.parametrize("app", LEGACY.values(), ids=LEGACY.keys(), indirect=True)
