@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import importing, platform, settling, signing
+from . import bill, importing, platform, settling, signing
 
 if __name__ == "__main__":
     signing.main()
     platform.main()
     importing.main()
     settling.main()
+    bill.main()
