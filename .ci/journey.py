@@ -82,11 +82,12 @@ class Browser:
         return self.find(rf'href="([^"]*{pattern}[^"]*)"')
 
     def submit(self, pattern: str, **fields: str) -> None:
-        """Sends the first form whose action matches, with its hidden fields."""
+        """Sends the first form whose action matches, with what is in it as it comes."""
         action = self.find(rf'<form[^>]*action="([^"]*{pattern}[^"]*)"')
         form = self.page.split(f'action="{action}"', 1)[1].split("</form>", 1)[0]
         hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', form)
-        self.open(action.replace("&amp;", "&"), {**dict(hidden), **fields})
+        chosen = re.findall(r'<input type="radio" name="([^"]+)" value="([^"]*)" checked', form)
+        self.open(action.replace("&amp;", "&"), {**dict(hidden + chosen), **fields})
 
     def find(self, pattern: str) -> str:
         """Returns what the first group of a pattern finds in the page."""
