@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -83,8 +82,7 @@ def _signed_uris() -> tuple[str, ...]:
     """The request's path and query as they were sent, and without what leads to the simulator."""
     sent = str(request.environ.get("RAW_URI") or request.full_path.rstrip("?"))
     if "://" in sent.partition("?")[0]:  # a request may name its host there, too
-        parts = urlsplit(sent)
-        sent = parts._replace(scheme="", netloc="").geturl()
+        sent = f"/{sent.partition('://')[2].partition('/')[2]}"
     return sent, f"/v3/{sent.partition('/v3/')[2]}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -30,6 +31,15 @@ class _QuietRequests(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:
         logger.debug("%s", message % args)
+
+    def run_wsgi(self) -> None:
+        """Answers what asks for no address at all, at which Werkzeug would merely hang up."""
+        try:
+            urlsplit(self.path)
+        except ValueError:
+            self.send_error(400)
+        else:
+            super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         # The path alone: a query carries what was signed.

@@ -1,0 +1,55 @@
+"""Whatever is sent in the newer dress, or asked of the bills, there is an answer."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .test_hostile import METHODS, NAMES, TEXT, VALUES
+from .test_rest import Rest
+
+ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+LATIN = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=40)
+PATHS = METHODS.map(lambda method: "/v3/" + method.replace(".", "/"))
+BODIES = st.none() | st.dictionaries(NAMES | TEXT, VALUES, max_size=6) | TEXT
+
+
+@ANY
+@given(PATHS, BODIES)
+def test_well_signed_nonsense_is_answered(app, merchant, simulator, path, body):
+    response = Rest(app, merchant).send(path, body)
+    assert response.status_code in (200, 202, 400, 404)
+    assert response.is_json
+
+
+@ANY
+@given(
+    PATHS | TEXT.map(lambda text: f"/v3/{text}"),
+    st.binary(max_size=60),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "Authorization",
+                "alipay-root-cert-sn",
+                "alipay-app-auth-token",
+                "alipay-encrypt-type",
+                "Content-Type",
+            ]
+        ),
+        LATIN | LATIN.map(lambda text: f"ALIPAY-SHA256withRSA {text},sign={text}"),
+    ),
+    st.sampled_from(["GET", "POST"]),
+)
+def test_unsigned_nonsense_is_refused(app, simulator, path, body, headers, method):
+    response = app.test_client().open(f"/alipay{path}", method=method, data=body, headers=headers)
+    assert 400 <= response.status_code < 500
+    assert simulator.trades.all() == ()
+
+
+@ANY
+@given(TEXT, TEXT)
+def test_where_no_bill_is_there_is_none(app, token, query):
+    response = app.test_client().get(f"/alipay/bill/{quote(token)}", query_string=query)
+    assert response.status_code in (301, 308, 404)
