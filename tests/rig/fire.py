@@ -91,6 +91,7 @@ class Rig:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._workers: list[Workers] = []
+        self._asking: subprocess.Popen[str] | None = None
         self._asked: list[str] = []
         self._good: list[str] = []
         self._bad: dict[str, str] = {}
@@ -113,6 +114,8 @@ class Rig:
             self._judge()
         finally:
             self._over.set()
+            if self._asking is not None:
+                self._asking.kill()
             for workers in self._workers:
                 workers.stop()
             self._database.stop()
@@ -246,7 +249,7 @@ class Rig:
 
     def _ask(self) -> None:
         """Another process settles the same news as a query would."""
-        asking = subprocess.Popen(
+        asking = self._asking = subprocess.Popen(
             [sys.executable, "-m", "tests.rig.asking"],
             env={**os.environ, **self._environment},
             cwd=ROOT,
