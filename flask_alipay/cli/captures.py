@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 import shlex
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,7 +100,8 @@ def _unquoted(content: bytes) -> bytes:
     if content[:5] == b"curl ":
         return _posted_by_curl(content)
     if content[:2] in (b"b'", b'b"'):
-        with suppress(ValueError, SyntaxError, MemoryError):
+        with suppress(ValueError, SyntaxError, MemoryError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             found = ast.literal_eval(content.decode("latin-1"))
             return found if isinstance(found, bytes) else content
     if content[:1] == b'"' and content[-1:] == b'"':

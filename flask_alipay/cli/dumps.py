@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from itertools import islice
 from typing import TypeAlias
@@ -133,7 +134,9 @@ def _balanced(text: str, start: int) -> str:
 
 def _parsed(source: str) -> ast.expr | None:
     try:
-        return ast.parse(source.strip(), mode="eval").body
+        with warnings.catch_warnings():  # of an escape that is none, and stays as it is
+            warnings.simplefilter("ignore")
+            return ast.parse(source.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -10,6 +10,7 @@ import ast
 import html
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from urllib.parse import quote_plus, unquote, unquote_plus
@@ -181,7 +182,9 @@ def only_item(value: str) -> str:
     if value[:1] != "[" or len(value) > 65536:
         return value
     try:
-        items = ast.literal_eval(value)
+        with warnings.catch_warnings():  # of an escape that is none, and stays as it is
+            warnings.simplefilter("ignore")
+            items = ast.literal_eval(value)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return value
     one = isinstance(items, list) and len(items) == 1 and isinstance(items[0], str)

@@ -152,6 +152,14 @@ def test_numbers_in_a_dump_stay_the_text_that_they_were() -> None:
     }
 
 
+def test_an_escape_that_is_none_stays_as_it_is() -> None:
+    assert only(rb"{'url': 'https:\/\/shop.example', 'sign': 'x'}") == {
+        "url": r"https:\/\/shop.example",
+        "sign": "x",
+    }
+    assert only(rb"b'a=1\&sign=x'") == rb"a=1\&sign=x"
+
+
 def test_lists_in_a_plain_dict_stay_lists() -> None:
     assert only(b"{'a': ['1'], 'sign': ['x']}") == {"a": "['1']", "sign": "['x']"}
     assert only(b'{"a": ["1"], "sign": ["x"]}') == {"a": '["1"]', "sign": '["x"]'}
