@@ -1,0 +1,296 @@
+"""Every method over a real connection to the simulator by itself: yes, no, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+import requests
+
+from flask_alipay.china_time import to_china
+from flask_alipay.config import Config
+from flask_alipay.exceptions import GatewayError, OutcomeUnknown
+from flask_alipay.keys import generate_private_key, private_pem
+from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.order_number import new_out_trade_no
+from flask_alipay.testing import AlipayServer
+from flask_alipay.transport import HttpTransport
+
+from .alipay import TRADE_NO
+
+CODE, BUYER, SOMEBODY = "289123456789012345", "2088000000000002", "2088000000000003"
+ORDER: dict[str, Any] = {"subject": "龙井茶 & 茶具", "total_amount": "88.88"}
+
+Ask = Callable[[OpenApiGateway, str], Any]
+OpenGateway = Callable[..., OpenApiGateway]
+
+#: Alipay's numbers of what was paid, so that who needs one does not have to ask.
+TRADE_NOS: dict[str, str] = {}
+
+
+def query(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_query(out_trade_no=number)
+
+
+def close(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_close(out_trade_no=number)
+
+
+def cancel(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_cancel(out_trade_no=number)
+
+
+def refund(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_refund(out_trade_no=number, refund_amount="8.88", out_request_no="R1")
+
+
+def refund_query(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_fastpay_refund_query(out_trade_no=number, out_request_no="R1")
+
+
+def precreate(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_precreate(out_trade_no=number, **ORDER)
+
+
+def create(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.trade_create(out_trade_no=number, buyer_id=BUYER, **ORDER)
+
+
+def pay(gateway: OpenApiGateway, number: str) -> Any:
+    said = gateway.trade_pay(out_trade_no=number, auth_code=CODE, **ORDER)
+    TRADE_NOS[number] = said.trade_no
+    return said
+
+
+def settle(gateway: OpenApiGateway, number: str, amount: str = "1.00") -> Any:
+    return gateway.trade_order_settle(
+        out_request_no="S1",
+        trade_no=TRADE_NOS.get(number, TRADE_NO),
+        royalty_parameters=[{"trans_in": SOMEBODY, "amount": amount}],
+    )
+
+
+def settle_too_much(gateway: OpenApiGateway, number: str) -> Any:
+    return settle(gateway, number, "88.89")
+
+
+def transfer(gateway: OpenApiGateway, number: str, payee: str = BUYER) -> Any:
+    kind = "ALIPAY_USER_ID" if payee.isdigit() else "ALIPAY_LOGON_ID"
+    return gateway.fund_trans_uni_transfer(
+        out_biz_no=number,
+        trans_amount="8.88",
+        payee_info={"identity": payee, "identity_type": kind, "name": "黄龙"},
+        order_title="货款",
+    )
+
+
+def transfer_to_nobody(gateway: OpenApiGateway, number: str) -> Any:
+    return transfer(gateway, number, "nobody@simulator.invalid")
+
+
+def transfer_query(gateway: OpenApiGateway, number: str) -> Any:
+    return gateway.fund_trans_common_query(out_biz_no=number)
+
+
+def bill(gateway: OpenApiGateway, _: str, bill_type: str = "trade") -> Any:
+    day = to_china(datetime.now(timezone.utc))[:10]
+    return gateway.data_dataservice_bill_downloadurl_query(bill_type=bill_type, bill_date=day)
+
+
+def bill_of_accounts(gateway: OpenApiGateway, number: str) -> Any:
+    return bill(gateway, number, "signcustomer")
+
+
+#: What is done before, and the method that Alipay then says yes to.
+YES: list[tuple[list[Ask], Ask]] = [
+    ([pay], query),
+    ([create], close),
+    ([pay], cancel),
+    ([pay], refund),
+    ([pay, refund], refund_query),
+    ([], precreate),
+    ([], create),
+    ([], pay),
+    ([pay], settle),
+    ([], transfer),
+    ([transfer], transfer_query),
+    ([pay], bill),
+]
+#: Likewise, and how it says no.
+NO: list[tuple[list[Ask], Ask, str]] = [
+    ([], query, "ACQ.TRADE_NOT_EXIST"),
+    ([], close, "ACQ.TRADE_NOT_EXIST"),
+    ([], refund, "ACQ.TRADE_NOT_EXIST"),
+    ([], refund_query, "ACQ.TRADE_NOT_EXIST"),
+    ([pay], precreate, "ACQ.TRADE_HAS_SUCCESS"),
+    ([pay], create, "ACQ.TRADE_HAS_SUCCESS"),
+    ([pay], pay, "ACQ.TRADE_HAS_SUCCESS"),
+    ([pay], settle_too_much, "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR"),
+    ([], transfer_to_nobody, "PAYEE_NOT_EXIST"),
+    ([], transfer_query, "ORDER_NOT_EXIST"),
+    ([], bill_of_accounts, "TYPE_NOT_SUPPORTED"),
+]
+
+each_method = pytest.mark.parametrize(("before", "ask"), YES, ids=[ask.__name__ for _, ask in YES])
+both_ways = pytest.mark.parametrize("version", ["v2", "v3"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlipayServer]:
+    with AlipayServer.running(tmp_path_factory.mktemp("alipay")) as server:
+        yield server
+
+
+@pytest.fixture
+def open_gateway(server: AlipayServer) -> Iterator[OpenGateway]:
+    opened: list[HttpTransport] = []
+
+    def open_gateway(version: str = "v2", *, timeout: float = 30, **changes: str) -> Any:
+        settings = {**server.settings, "GATEWAY_URL": f"{server.url}/gateway.do", **changes}
+        settings["API_VERSION"] = version
+        opened.append(HttpTransport(timeout))
+        mapping = {f"ALIPAY_{name}": value for name, value in settings.items()}
+        return Config.from_mapping(mapping, transport=opened[-1]).gateway
+
+    yield open_gateway
+    for transport in opened:
+        transport._session().close()
+        transport._session(repeat=False).close()
+
+
+@pytest.fixture
+def go_wrong(server: AlipayServer) -> Iterator[Callable[..., None]]:
+    """Has the simulator's answers go wrong until the end of the test."""
+    address = f"{server.url}/faults"
+
+    def go_wrong(kind: str, **more: Any) -> None:
+        answer = requests.post(address, json={"kind": kind, **more}, timeout=30)
+        assert answer.status_code == 200, answer.text
+
+    yield go_wrong
+    requests.delete(address, timeout=30)
+
+
+@pytest.fixture
+def number() -> str:
+    return new_out_trade_no()
+
+
+@both_ways
+@each_method
+def test_a_yes_is_signed_and_read(
+    open_gateway: OpenGateway, number: str, version: str, before: list[Ask], ask: Ask
+) -> None:
+    gateway = open_gateway(version)
+    for step in before:
+        step(gateway, number)
+    assert ask(gateway, number).params
+
+
+@both_ways
+@pytest.mark.parametrize(("before", "ask", "sub_code"), NO, ids=[ask.__name__ for _, ask, _ in NO])
+def test_a_no_is_signed_and_read(
+    open_gateway: OpenGateway,
+    number: str,
+    version: str,
+    before: list[Ask],
+    ask: Ask,
+    sub_code: str,
+) -> None:
+    gateway = open_gateway(version)
+    for step in before:
+        step(gateway, number)
+    with pytest.raises(GatewayError) as caught:
+        ask(gateway, number)
+    assert caught.value.proven
+    assert (caught.value.code, caught.value.sub_code) == ("40004", sub_code)
+
+
+@both_ways
+def test_what_is_finished_is_not_cancelled(
+    open_gateway: OpenGateway, server: AlipayServer, number: str, version: str
+) -> None:
+    gateway = open_gateway(version)
+    pay(gateway, number)
+    server.simulator.finish(number)
+    with pytest.raises(GatewayError) as caught:
+        cancel(gateway, number)
+    assert (caught.value.proven, caught.value.sub_code) == (True, "ACQ.TRADE_HAS_FINISHED")
+
+
+@pytest.fixture(scope="module")
+def another_key() -> str:
+    return private_pem(generate_private_key())
+
+
+@both_ways
+@each_method
+def test_at_the_door_nothing_is_proven(
+    open_gateway: OpenGateway,
+    number: str,
+    version: str,
+    before: list[Ask],
+    ask: Ask,
+    another_key: str,
+) -> None:
+    with pytest.raises(GatewayError) as caught:
+        ask(open_gateway(version, PRIVATE_KEY=another_key), number)
+    assert not caught.value.proven
+    assert caught.value.sub_code == "isv.invalid-signature"
+
+
+@both_ways
+@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign"])
+@each_method
+def test_an_answer_that_is_damaged_is_none(
+    open_gateway: OpenGateway,
+    go_wrong: Callable[..., None],
+    number: str,
+    version: str,
+    before: list[Ask],
+    ask: Ask,
+    kind: str,
+) -> None:
+    gateway = open_gateway(version)
+    for step in before:
+        step(gateway, number)
+    go_wrong(kind, times=10)
+    with pytest.raises(OutcomeUnknown):
+        ask(gateway, number)
+
+
+@each_method
+def test_an_answer_that_comes_too_late_is_none(
+    open_gateway: OpenGateway,
+    go_wrong: Callable[..., None],
+    number: str,
+    before: list[Ask],
+    ask: Ask,
+) -> None:
+    for step in before:
+        step(open_gateway(), number)
+    go_wrong("slow", times=10, seconds=2)
+    with pytest.raises(OutcomeUnknown) as caught:
+        ask(open_gateway(timeout=0.15), number)
+    assert caught.value.retryable
+
+
+@both_ways
+@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign"])
+def test_a_refund_whose_answer_was_damaged_is_heard_of_and_not_made_twice(
+    open_gateway: OpenGateway,
+    go_wrong: Callable[..., None],
+    number: str,
+    version: str,
+    kind: str,
+) -> None:
+    gateway = open_gateway(version)
+    pay(gateway, number)
+    go_wrong(kind)
+    with pytest.raises(OutcomeUnknown):
+        refund(gateway, number)
+    again = refund(gateway, number)
+    assert (again.fund_change, again.refunded_fen) == (False, 888)
+    assert refund_query(gateway, number).refunded
