@@ -240,11 +240,18 @@ class Ledger:
         with it may be older or newer than what is known.
         """
         self._session.refresh(payment, with_for_update=True)
-        times, missing = refunds.tell(row, rows, move.refund_fen)
+        whole = payment.refunded_fen >= payment.total_fen
+        times, missing = refunds.tell(row, rows, move.refund_fen, whole=whole)
         missing = min(missing, payment.total_fen - payment.refunded_fen)
-        if missing and self._count_refund(payment, missing):
+        if missing:
+            Payment = self._payments
+            right = update(Payment).where(Payment.id == payment.id)
+            right = right.values(refunded_fen=Payment.refunded_fen + missing)
+            changed(self._session, right)
             self._session.refresh(payment)
-        return move_of(move.events, times).with_refunds(times) if times else move
+        if not times and not move.refund_fen:
+            return move
+        return move_of(move.events, times).with_refunds(times)
 
     def _close(self, entry: Entry, move: Move, payment: Any) -> Settlement:
         for event in move.events:

@@ -139,9 +139,10 @@ class Refunds:
 
         :returns: whether it was in there.
         """
-        closed, asked = (self.find(out_trade_no, number) for number in (CLOSED, out_request_no))
+        closed = self.find(out_trade_no, CLOSED)
         if closed is None or closed.refund_fen < refund_fen:
             return False
+        asked = self.find(out_trade_no, out_request_no)
         if asked is not None and asked.created_at > closed.created_at:
             return False  # it was asked for later than that was told
         Refund = self._model
@@ -156,40 +157,45 @@ class Refunds:
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
 
-    def tell(self, row: Any, rows: Sequence[Any], refund_fen: int) -> tuple[int, int]:
+    def tell(
+        self, row: Any, rows: Sequence[Any], refund_fen: int, *, whole: bool
+    ) -> tuple[int, int]:
         """Writes down the news of a refund that is known by its number.
+
+        The sum of all that came with it may be older or newer than what is known. While others are
+        under way it says nothing of them: each is heard of by its own number.
 
         :param row: the refund.
         :param rows: all of the payment's.
-        :param refund_fen: what went back since the last news, by the sum of all that came with it.
-        :returns: how many refunds that was, and how much of them is not in that sum.
+        :param refund_fen: what went back since the last news, by that sum.
+        :param whole: whether nothing is left: then all of them are in it.
+        :returns: how many refunds that was, and what is missing in the sum, or too much in it.
         """
         number, own = row.out_trade_no, 0
         known = row.status == SUCCESS
         if not (known or self.uncover(number, row.out_request_no, row.refund_fen)):
             self.succeed(number, row.out_request_no)
             own = row.refund_fen
-        if refund_fen > own:
-            return bool(own) + self._cover(row, rows, refund_fen - own), 0
-        return int(bool(own)), own - refund_fen
+        others = refund_fen - own
+        waiting = [one for one in rows if one is not row and one.status == PROCESSING]
+        if others <= 0 or (waiting and not whole):
+            return int(bool(own)), -others
+        return bool(own) + self._cover(number, waiting, others), 0
 
-    def _cover(self, row: Any, rows: Sequence[Any], refund_fen: int) -> int:
-        """Writes down what the news of a refund, with the sum of all, tells of others: those that
-        were asked for before it, if they come to that amount, or one that is not known by name.
+    def _cover(self, number: str, waiting: Sequence[Any], refund_fen: int) -> int:
+        """Writes down what a sum tells of others: those under way, if they come to that amount, or
+        one that is not known by name.
 
-        :param row: the refund that the news is about.
-        :param rows: all of the payment's.
         :returns: how many refunds that was.
         """
-        before = [one for one in rows if one.id < row.id and one.status == PROCESSING]
-        if sum(one.refund_fen for one in before) == refund_fen:
-            for one in before:
-                self.succeed(row.out_trade_no, one.out_request_no)
-            return len(before)
-        named = self._named(row.out_trade_no, CLOSED)
+        if sum(one.refund_fen for one in waiting) == refund_fen:
+            for one in waiting:
+                self.succeed(number, one.out_request_no)
+            return len(waiting)
+        named = self._named(number, CLOSED)
         more = {"refund_fen": self._model.refund_fen + refund_fen}
         if not changed(self._session, update(self._model).where(*named).values(more)):
-            self.add(row.out_trade_no, CLOSED, refund_fen)
+            self.add(number, CLOSED, refund_fen)
         return 1
 
     def succeed(self, out_trade_no: str, out_request_no: str) -> bool:
