@@ -266,8 +266,12 @@ class Ledger:
         if not values:
             return Move(cell, ())
         refund_fen = values.get("refunded_fen", payment.refunded_fen) - payment.refunded_fen
+        seen = self._statements.seen(payment)
+        # The look is over: the claim is the first statement of a transaction of its own, which has
+        # read nothing that could be out of date.
+        self._session.rollback()
         try:
-            moved = self._statements.move(self._session, payment, values)
+            moved = self._statements.move(self._session, payment, seen, values)
         except IntegrityError:
             # The one unique column that it sets: another payment has Alipay's number.
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None

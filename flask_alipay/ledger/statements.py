@@ -15,9 +15,10 @@ from ..models import NotificationMixin, PaymentMixin
 
 # What is known of a payment that a guarded UPDATE has changed: it was in the guard.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
-# And what is known if the UPDATE wrote it, or had it in the guard. Times are not: a database may
-# keep less of them than was written.
-_WRITTEN = ("trade_status", "paid", "refunded_fen", "trade_no", "buyer_id")
+# Likewise, or what the UPDATE wrote in its place.
+_STANDING = ("trade_status", "paid", "refunded_fen")
+# What is known if the UPDATE wrote it. Times are not: a database may keep less of them than that.
+_WRITTEN = (*_STANDING, "trade_no", "buyer_id")
 
 # Overtaken, to be tried again at once. PostgreSQL: serialization_failure, deadlock_detected;
 # MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
@@ -52,13 +53,7 @@ class PaymentStatements:
         )
         column = mapper.columns
         self._move = update(mapper.local_table).where(
-            column.out_trade_no == bindparam("of_number"),
-            column.merchant == bindparam("of_merchant"),
-            column.trade_status == bindparam("from_trade_status"),
-            column.paid == bindparam("from_paid"),
-            column.refunded_fen == bindparam("from_refunded_fen"),
-            column.total_fen == bindparam("from_total_fen"),
-            column.currency == bindparam("from_currency"),
+            *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STANDING))
         )
 
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
@@ -66,32 +61,32 @@ class PaymentStatements:
         named = {"of_number": out_trade_no, "of_merchant": merchant}
         return session.execute(self._find, named).scalar_one_or_none()
 
-    def move(self, session: Session, payment: Any, values: Mapping[str, Any]) -> bool:
+    @staticmethod
+    def seen(payment: Any) -> dict[str, Any]:
+        """Returns where a payment stands: what it must still be when it is moved."""
+        return {name: getattr(payment, name) for name in (*_GUARDED, *_STANDING)}
+
+    def move(
+        self, session: Session, payment: Any, seen: Mapping[str, Any], values: Mapping[str, Any]
+    ) -> bool:
         """Changes a payment that still stands where it was seen: the guarded ``UPDATE``.
 
         Whatever else of the object may have changed since it was looked at is read again when it
         is asked for.
 
+        :param seen: see :meth:`seen`.
+        :param values: what is written.
         :returns: whether it stood there.
         """
         connection = session.connection(bind_arguments=self._bind)
-        guard = {
-            "of_number": payment.out_trade_no,
-            "of_merchant": payment.merchant,
-            "from_trade_status": payment.trade_status,
-            "from_paid": payment.paid,
-            "from_refunded_fen": payment.refunded_fen,
-            "from_total_fen": payment.total_fen,
-            "from_currency": payment.currency,
-        }
+        guard = {f"seen_{name}": value for name, value in seen.items()}
         written = {self._keys[name]: value for name, value in values.items()}
         if connection.execute(self._move, {**guard, **written}).rowcount != 1:
             return False
-        known = {name: getattr(payment, name) for name in _WRITTEN[:3]}
         session.expire(payment, self._open)
-        for name in _WRITTEN:
-            if name in values or name in known:
-                set_committed_value(payment, name, values.get(name, known.get(name)))
+        known = {**seen, **{name: values[name] for name in _WRITTEN if name in values}}
+        for name, value in known.items():
+            set_committed_value(payment, name, value)
         return True
 
 

@@ -229,20 +229,23 @@ def test_a_repetition_locks_no_row_and_writes_its_line_alone(shop: Shop) -> None
     assert statements == ["SELECT", "INSERT"]
 
 
-def test_on_sqlite_the_claim_is_the_first_statement_of_its_transaction(sqlite_url: str) -> None:
-    # It takes the write lock before the transaction has read anything that could be out of date.
-    shop = Shop(sqlite_url)
-    shop.open()
+def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop) -> None:
+    # It has read nothing that could be out of date, and SQLite's write lock is taken at once.
     shop.order()
-    begun: dict[str, bool] = {}
-
-    @event.listens_for(shop.engine, "before_cursor_execute")
-    def remember(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        begun[statement.split()[0]] = cursor.connection.in_transaction
-
-    shop.settle(news())
-    assert begun == {"SELECT": False, "UPDATE": False, "INSERT": True}
-    shop.engine.dispose()
+    happened: list[str] = []
+    with shop.session() as session:
+        session.connection()
+        session.rollback()
+        for name in ("begin", "commit", "rollback"):
+            event.listen(shop.engine, name, lambda connection, name=name: happened.append(name))
+        event.listen(
+            shop.engine,
+            "before_cursor_execute",
+            lambda connection, cursor, statement, *rest: happened.append(statement.split()[0]),
+        )
+        shop.ledger(session, MODELS).settle(news())
+    claimed = happened.index("UPDATE")
+    assert happened[claimed - 1 :] == ["begin", "UPDATE", "INSERT", "commit"]
 
 
 def test_what_others_changed_between_look_and_claim_is_seen_by_the_callback(shop: Shop) -> None:
