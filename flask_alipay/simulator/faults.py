@@ -24,8 +24,10 @@ SLOW: Final = "slow"
 CUT_OFF: Final = "cut-off"
 #: A gateway's answer has a signature that does not hold.
 WRONG_SIGN: Final = "wrong-sign"
+#: A gateway's answer has no signature.
+UNSIGNED: Final = "unsigned"
 
-KINDS: Final = (DROP, DELAY, REPEAT, TAMPER, SLOW, CUT_OFF, WRONG_SIGN)
+KINDS: Final = (DROP, DELAY, REPEAT, TAMPER, SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED)
 #: How many faults may wait at a time.
 MOST_FAULTS: Final = 100
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
-from .faults import CUT_OFF, SLOW, WRONG_SIGN
+from .faults import CUT_OFF, SLOW, UNSIGNED, WRONG_SIGN
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 # Where answers have their signature: JSON, XML, and the form of the older gateway for phones.
 _SIGN = re.compile(rb'("sign" ?: ?"|<sign>|(?:^|&)sign=)([^"<&]{8})')
+# The whole of it, with what joins it to the rest.
+_WHOLE_SIGN = re.compile(
+    rb',\s*"sign"\s*:\s*"[^"]*"|"sign"\s*:\s*"[^"]*"\s*,'
+    rb"|<sign>[^<]*</sign>|&sign=[^&]*|^sign=[^&]*&?"
+)
 # And the newer dress of the open platform.
 _SIGN_HEADER = "alipay-signature"
 
@@ -36,7 +41,9 @@ def faulty(faults: Faults, body: bytes, response: BaseResponse) -> BaseResponse:
     if late is not None:
         time.sleep(late.seconds)
     if _signed(response) and faults.take(WRONG_SIGN, about):
-        _unsign(response)
+        _turn_sign(response)
+    if _signed(response) and faults.take(UNSIGNED, about):
+        _drop_sign(response)
     if response.status_code == 200 and faults.take(CUT_OFF, about):
         _cut_off(response)
     return response
@@ -46,7 +53,7 @@ def _signed(response: BaseResponse) -> bool:
     return _SIGN_HEADER in response.headers or bool(_SIGN.search(response.get_data()))
 
 
-def _unsign(response: BaseResponse) -> None:
+def _turn_sign(response: BaseResponse) -> None:
     """Turns the signature's first characters around: it still looks like one."""
     if _SIGN_HEADER in response.headers:
         sign = response.headers[_SIGN_HEADER]
@@ -55,6 +62,13 @@ def _unsign(response: BaseResponse) -> None:
     body = response.get_data()
     changed = _SIGN.sub(lambda found: found[1] + _other(found[2].decode()).encode(), body, count=1)
     response.set_data(changed)
+
+
+def _drop_sign(response: BaseResponse) -> None:
+    if _SIGN_HEADER in response.headers:
+        del response.headers[_SIGN_HEADER]
+        return
+    response.set_data(_WHOLE_SIGN.sub(b"", response.get_data(), count=1))
 
 
 def _other(letters: str) -> str:

@@ -242,7 +242,7 @@ def test_at_the_door_nothing_is_proven(
 
 
 @both_ways
-@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign"])
+@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign", "unsigned"])
 @each_method
 def test_an_answer_that_is_damaged_is_none(
     open_gateway: OpenGateway,
@@ -278,7 +278,7 @@ def test_an_answer_that_comes_too_late_is_none(
 
 
 @both_ways
-@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign"])
+@pytest.mark.parametrize("kind", ["cut-off", "wrong-sign", "unsigned"])
 def test_a_refund_whose_answer_was_damaged_is_heard_of_and_not_made_twice(
     open_gateway: OpenGateway,
     go_wrong: Callable[..., None],

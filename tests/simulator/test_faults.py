@@ -170,6 +170,14 @@ def test_an_answer_is_signed_wrongly_once(control, trade, buyer, merchant):
     assert buyer.open(query(merchant)).text == good
 
 
+def test_an_answer_has_no_signature_once(control, trade, buyer, merchant):
+    good = buyer.open(query(merchant)).text
+    wish(control, "unsigned", out_trade_no="T1")
+    bare = json.loads(buyer.open(query(merchant)).text)
+    assert bare == {name: node for name, node in json.loads(good).items() if name != "sign"}
+    assert buyer.open(query(merchant)).text == good
+
+
 def test_a_slow_answer_is_waited_for(control, trade, buyer, merchant, monkeypatch):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
