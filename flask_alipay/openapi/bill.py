@@ -230,6 +230,9 @@ def _column(name: str) -> str:
     return re.sub(r"[\s\ufeff]|[（(]元[)）]", "", name)
 
 
+_PACKED = "it is packed as no bill is, with a password perhaps"
+
+
 def _tables(file: IO[bytes]) -> Iterator[IO[bytes]]:
     with zipfile.ZipFile(file) as bundle:
         members = bundle.infolist()
@@ -237,7 +240,7 @@ def _tables(file: IO[bytes]) -> Iterator[IO[bytes]]:
             raise BadBill("it holds more files than any bill")
         for member in members:
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise NotImplementedError
+                raise BadBill(_PACKED)
             if member.filename.lower().endswith((".csv", ".txt")):
                 with bundle.open(member) as table:
                     yield table
@@ -249,7 +252,7 @@ def _as_bad_bill() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # NotImplementedError is one
-        raise BadBill("it is packed as no bill is, with a password perhaps") from error
+        raise BadBill(_PACKED) from error
     except (zipfile.BadZipFile, zlib.error, struct.error, csv.Error) as error:
         raise BadBill("it is damaged") from error
     except (EOFError, ValueError, OSError) as error:
