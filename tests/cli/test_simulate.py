@@ -49,11 +49,20 @@ def folder(tmp_path: Path, keys: Keys) -> Path:
     return tmp_path
 
 
+# A suite that runs in a shell's background hands an ignored SIGINT down.
+_AS_IN_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from flask_alipay.cli import main
+main(prog_name="python -m flask_alipay")
+"""
+
+
 @pytest.fixture
 def simulating(folder: Path) -> Iterator[Simulating]:
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "flask_alipay", "simulate"),
+            *(sys.executable, "-c", _AS_IN_A_TERMINAL, "simulate"),
             *("--port", "0", "--keys", str(folder), "--retry-schedule", "1s"),
         ],
         env={**os.environ, "PYTHONUNBUFFERED": "1", "LANGUAGE": "en"},
