@@ -72,14 +72,6 @@ def _plan(session: Session, statement: Select[Any]) -> str:
         # What it may do, not what it would for so few rows.
         session.execute(text("SET LOCAL enable_seqscan = off"))
     explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
-    compiled = statement.compile(dialect=dialect)
-    connection = session.connection()
-    rows = connection.exec_driver_sql(f"{explain} {compiled}", _bound(compiled))
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    rows = session.execute(text(f"{explain} {compiled}".replace(":", r"\:")))
     return "\n".join(" ".join(map(str, row)) for row in rows)
-
-
-def _bound(compiled: Any) -> Any:
-    values = compiled.construct_params()
-    if compiled.positional:
-        return tuple(values[name] for name in compiled.positiontup)
-    return values
