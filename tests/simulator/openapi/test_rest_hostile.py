@@ -44,7 +44,8 @@ def test_well_signed_nonsense_is_answered(app, merchant, simulator, path, body):
 )
 def test_unsigned_nonsense_is_refused(app, simulator, path, body, headers, method):
     response = app.test_client().open(f"/alipay{path}", method=method, data=body, headers=headers)
-    assert 400 <= response.status_code < 500
+    # A path with two slashes in a row is led to the one without them.
+    assert 400 <= response.status_code < 500 or response.status_code == 308
     assert simulator.trades.all() == ()
 
 
