@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from .answers import Answer
 from .faults import Faults
 from .faulty_answers import faulty
+from .multipart import MULTIPART, as_form
 from .openapi import RestRequest
 from .responses import page, plain, respond, unkept
 from .wire import MOST_BYTES, RawForm, Unreadable
@@ -54,6 +55,8 @@ class _Gateways:
 
     def rest(self, path: str) -> BaseResponse:
         """Takes a request of the merchant's server to the open platform's newer dress."""
+        if request.method == "HEAD":
+            return _not_by_head()
         body = request.stream.read(MOST_BYTES + 1)
         if len(body) > MOST_BYTES or len(request.query_string) > MOST_BYTES:
             return plain("The request is too large.", 413)
@@ -87,14 +90,23 @@ def _signed_uris() -> tuple[str, ...]:
 
 
 def _answered(answer: Callable[[RawForm], Answer], faults: Faults) -> BaseResponse:
-    body = _form_body()
-    if body is None or len(request.query_string) > MOST_BYTES:
+    if request.method == "HEAD":  # asks without wanting an answer, and must not do anything
+        return _not_by_head()
+    sent = _form_body()
+    if sent is None or len(request.query_string) > MOST_BYTES:
         return page("message.html", 413, topic="large")
     try:
+        body = _as_form(sent)
         form = RawForm(request.query_string, body)
     except Unreadable as error:
         return plain(f"The request {error}.", 400)
     return faulty(faults, body, respond(answer(form)))
+
+
+def _not_by_head() -> BaseResponse:
+    response = plain("The gateway is asked by GET or POST.", 405)
+    response.headers["Allow"] = "GET, POST, OPTIONS"
+    return response
 
 
 def _form_body() -> bytes | None:
@@ -102,9 +114,15 @@ def _form_body() -> bytes | None:
 
     Must come before anything that makes Flask parse the form, which would read it as UTF-8.
     """
-    if request.method != "POST" or request.mimetype not in (_FORM, ""):
+    if request.method != "POST" or request.mimetype not in (_FORM, MULTIPART, ""):
         return b""
     if (request.content_length or 0) > MOST_BYTES:
         return None
     body = request.stream.read(MOST_BYTES + 1)
     return None if len(body) > MOST_BYTES else body
+
+
+def _as_form(body: bytes) -> bytes:
+    if request.mimetype != MULTIPART:
+        return body
+    return as_form(body, request.mimetype_params.get("boundary", ""))
