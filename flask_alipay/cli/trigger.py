@@ -95,7 +95,7 @@ def _told(alipay: AlipayBlueprint, event: str, out_trade_no: str | None) -> list
         currency=payment.currency or "CNY",
     )
     notices = triggered(
-        event, order, simulator.merchant, simulator.clock.now(), payment.trade_no or ""
+        event, order, simulator.dialects, simulator.clock.now(), payment.trade_no or ""
     )
     alipay.session.rollback()  # the app is told in a transaction of its own
     if event == "escrow-paid" and not legacy:

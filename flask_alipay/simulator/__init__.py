@@ -14,6 +14,8 @@ The rooms, in the order in which they build on each other:
     what the protocols speak in
 ``openapi``, ``mapi`` (a storey of its own each)
     the protocols: parameters in, answer out
+``dialects``
+    the protocols together
 ``faults``, ``deliveries``
     what is to go wrong; notifications, repeated until they are heard
 ``simulator``

@@ -5,10 +5,10 @@ Both protocols speak in these, so that neither knows of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from ..exceptions import AlipayError
 from .batches import Batch
@@ -95,19 +95,38 @@ class Refusal(AlipayError):
         self.detail = detail
 
 
+#: Who a notification comes from: Alipay, somebody who has none of its keys, or Alipay about
+#: somebody else's account.
+ALIPAY: Final = "alipay"
+FORGER: Final = "forger"
+OTHER_ACCOUNT: Final = "other-account"
+
+
 @dataclass(frozen=True)
 class Notice:
-    """A notification to be told, and told again until it is heard."""
+    """A notification to be told, and told again until it is heard.
+
+    It is what to say, and not yet the saying: that is written and signed anew for each sending.
+    """
 
     url: str
-    #: The merchant's number of what it is about: an order or, for a batch, its batch_no.
-    out_trade_no: str
     #: Alipay's number of the notification, the same however often it is sent.
     notify_id: str
-    #: Signs it anew for the time of a sending and returns the body: ``notify_time`` tells the time
-    #: of the sending, not of the event (seen in captured repetitions).
-    compose: Callable[[datetime], bytes] = field(repr=False)
-    content_type: str = "application/x-www-form-urlencoded"
+    #: What it is about, as it stood when it happened.
+    about: Trade | Batch = field(repr=False)
+    #: :data:`ALIPAY`, unless a developer wants to be told by others.
+    sender: str = ALIPAY
+
+    @property
+    def out_trade_no(self) -> str:
+        """The merchant's number of what it is about: an order or, for a batch, its batch_no."""
+        about = self.about
+        return about.batch_no if isinstance(about, Batch) else about.order.out_trade_no
+
+    @property
+    def protocol(self) -> str:
+        """In which protocol it is told."""
+        return "mapi" if isinstance(self.about, Batch) else self.about.order.protocol
 
 
 @dataclass(frozen=True)
@@ -131,6 +150,12 @@ class Dialect(Protocol):
         """Returns what the merchant is to be told of the trade.
 
         ``None`` without a notify_url, and for news that Alipay does not tell.
+        """
+
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending.
+
+        ``notify_time`` tells that time, and not that of the event (seen in captured repetitions).
         """
 
     def return_query(self, trade: Trade, now: datetime) -> str:

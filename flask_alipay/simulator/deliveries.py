@@ -25,6 +25,9 @@ logger = logging.getLogger("flask_alipay.simulator")
 #: Whatever it raises counts as no answer.
 Post: TypeAlias = Callable[[str, bytes, Mapping[str, str]], tuple[int, str]]
 
+#: Writes and signs a notification for the time of a sending: ``compose(notice, now)``.
+Compose: TypeAlias = Callable[[Notice, datetime], bytes]
+
 #: How long Alipay waits before each repetition: eight sendings in 24 hours and 24 minutes.
 RETRY_SCHEDULE: Final = (
     timedelta(minutes=4),
@@ -40,6 +43,7 @@ MOST_DELIVERIES: Final = 1_000
 
 # Alipay's servers call themselves so.
 _USER_AGENT: Final = "Mozilla/4.0"
+_FORM: Final = "application/x-www-form-urlencoded"
 _MOST_ANSWER = 200
 _TIMEOUT = (5, 10)  # seconds to connect, and to wait for each part of the answer
 
@@ -94,6 +98,7 @@ class Deliverer:
 
     :param clock: tells the time and calls back for the repetitions.
     :param notify_ids: is told of each sending, so that ``notify_verify`` knows it.
+    :param compose: writes what is sent.
     :param post: how a notification is sent; by default over HTTP.
     :param schedule: the waits between sendings.
     :param faults: what is to go wrong on the way.
@@ -103,6 +108,7 @@ class Deliverer:
         self,
         clock: Clock,
         notify_ids: NotifyIds,
+        compose: Compose,
         post: Post | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
         faults: Faults | None = None,
@@ -110,6 +116,7 @@ class Deliverer:
         self._faults = faults or Faults()
         self._clock = clock
         self._notify_ids = notify_ids
+        self._compose = compose
         self._post = post or post_over_http
         self._schedule = tuple(schedule)
         self._lock = threading.Lock()
@@ -188,12 +195,12 @@ class Deliverer:
         self._clock.call_later(wait, lambda: self._attempt(delivery))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:
-        body = notice.compose(now)
+        body = self._compose(notice, now)
         if self._faults.take(DROP, notice.out_trade_no):
             return Attempt(now, body, None, "dropped by a fault")
         if self._faults.take(TAMPER, notice.out_trade_no):
             body = tampered(body)
-        headers = {"Content-Type": notice.content_type, "User-Agent": _USER_AGENT}
+        headers = {"Content-Type": _FORM, "User-Agent": _USER_AGENT}
         try:
             status, answer = self._post(notice.url, body, headers)
         except Exception as error:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ..exceptions import ConfigurationError, InvalidParameter
 from ..keys import private_pem, public_pem
 from ..signer import codec
-from .answers import Answer, Dialect, Reply, ToBatch, ToCashier
+from .answers import Answer, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
+from .dialects import Dialects
 from .faults import Faults
-from .mapi import Mapi, WapRest
 from .merchant import Merchant, the_merchant
 from .notify_ids import NotifyIds
-from .openapi import OpenApi, RestRequest
+from .openapi import RestRequest
 from .trades import Event, Step, Trade, TradeStore
 from .wire import RawForm, Unreadable, with_query
 
@@ -94,15 +94,12 @@ class Simulator:
         #: What is to go wrong.
         self.faults = Faults()
         notify_ids = NotifyIds()
+        #: The protocols that it speaks.
+        self.dialects = Dialects(self.merchant, self.trades, self.batches, notify_ids)
         #: Sends the notifications and keeps what was answered.
-        self.deliverer = Deliverer(self.clock, notify_ids, post, schedule, self.faults)
-        self._mapi = Mapi(self.merchant, self.trades, self.batches, notify_ids)
-        self._openapi = OpenApi(self.merchant, self.trades, notify_ids)
-        self._dialects: dict[str, Dialect] = {
-            "openapi": self._openapi,
-            "mapi": self._mapi,
-            "wap": WapRest(self.merchant, self.trades, notify_ids),
-        }
+        self.deliverer = Deliverer(
+            self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults
+        )
         logger.warning(
             "this is a simulator of Alipay (%s): no money moves, never use it in production",
             protocol,
@@ -174,8 +171,10 @@ class Simulator:
         """
         now = self.clock.now()
         if form.word("service") is not None:
-            return self._told(self._mapi.answer(form, now))
-        return self._told(self._openapi.answer(form, now, (self._base_url or root).rstrip("/")))
+            return self._told(self.dialects.mapi.answer(form, now))
+        return self._told(
+            self.dialects.openapi.answer(form, now, (self._base_url or root).rstrip("/"))
+        )
 
     def answer_rest(self, request: RestRequest, root: str) -> Answer:
         """Answers a request to the open platform in its newer dress (v3).
@@ -183,7 +182,7 @@ class Simulator:
         :param root: as of :meth:`answer`.
         """
         root = (self._base_url or root).rstrip("/")
-        return self._told(self._openapi.answer_rest(request, self.clock.now(), root))
+        return self._told(self.dialects.openapi.answer_rest(request, self.clock.now(), root))
 
     def bill(self, token: str) -> bytes | None:
         """Returns the bill at an address that the open platform gave out.
@@ -191,14 +190,14 @@ class Simulator:
         :param token: from the address.
         :returns: a ZIP; ``None`` if there is no such address, or no longer.
         """
-        return self._openapi.bill(token, self.clock.now())
+        return self.dialects.openapi.bill(token, self.clock.now())
 
     def answer_wap(self, form: RawForm) -> Answer:
         """Answers a request to the older gateway for phones.
 
         :param form: the request's fields.
         """
-        return self._told(self._dialects["wap"].answer(form, self.clock.now()))
+        return self._told(self.dialects.wap.answer(form, self.clock.now()))
 
     def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Answer:
         """Answers an app's order string as Alipay's library on the phone does.
@@ -212,8 +211,8 @@ class Simulator:
         except Unreadable:  # as the older gateway's may be, whose values are not encoded
             form = RawForm(b"")
         if form.word("method") is not None:
-            return self._told(self._openapi.pay_in_app(form, cancel, now))
-        return self._told(self._mapi.pay_in_app(order_string, cancel, now))
+            return self._told(self.dialects.openapi.pay_in_app(form, cancel, now))
+        return self._told(self.dialects.mapi.pay_in_app(order_string, cancel, now))
 
     def look(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, expired now if its time is over.
@@ -293,7 +292,7 @@ class Simulator:
         url = trade.order.return_url
         if not url or not trade.paid:
             return url
-        query = self._dialects[trade.order.protocol].return_query(trade, self.clock.now())
+        query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 
     def unheard(self, trade: Trade) -> bool:
@@ -307,7 +306,7 @@ class Simulator:
         :param batch_id: from the page's address.
         :returns: the batch as it is then; ``None`` if there is no such page.
         """
-        end = self._mapi.confirm if confirm else self._mapi.refuse
+        end = self.dialects.mapi.confirm if confirm else self.dialects.mapi.refuse
         reply = end(batch_id, self.clock.now())
         if reply is not None:
             self._told(reply)
@@ -343,7 +342,7 @@ class Simulator:
 
     def _tell(self, trade: Trade) -> None:
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
-        notice = self._dialects[trade.order.protocol].notice(trade)
+        notice = self.dialects.notice(trade)
         if notice is not None:
             self.deliverer.deliver(notice)
 

@@ -12,12 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from .answers import Dialect, Notice
-from .batches import BatchStore
-from .mapi import Mapi
-from .merchant import Merchant
-from .notify_ids import NotifyIds
-from .openapi import OpenApi
+from .answers import ALIPAY, FORGER, OTHER_ACCOUNT, Notice
+from .dialects import Dialects
 from .orders import Event, Order
 from .trades import Trade, TradeStore
 
@@ -77,36 +73,28 @@ _STORIES: Final[Mapping[str, _Story]] = MappingProxyType(
 EVENTS: Final = tuple(_STORIES)
 TO_REFUSE: Final = frozenset({"forged", "wrong-amount", "wrong-account", "unknown-order"})
 
+_SENDERS: Final = MappingProxyType({"forged": FORGER, "wrong-account": OTHER_ACCOUNT})
+
 
 def triggered(
-    event: str, order: Order, merchant: Merchant, now: datetime, trade_no: str = ""
+    event: str, order: Order, dialects: Dialects, now: datetime, trade_no: str = ""
 ) -> tuple[Notice, ...]:
     """Returns what is sent for an event, one after the other.
 
     :param event: one of :data:`EVENTS`.
     :param order: what it is about, as the merchant would have asked for it.
-    :param merchant: whose it is.
+    :param dialects: those of the merchant's Alipay.
     :param now: when it happens.
     :param trade_no: Alipay's number of the trade, if the shop knows one; without it a new one.
     :returns: nothing where Alipay tells nothing: of a trade in foreign money but its payment.
     """
     trade = TradeStore().place(order, now)
     story = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
-    sender = merchant
-    if event == "forged":  # by somebody who has none of the keys
-        sender = Merchant.new()
-    elif event == "wrong-account":  # good signature, somebody else's money
-        sender = replace(merchant, app_id="9021000000000009", partner="2088000000000009")
-    notice = story and _dialect(order.protocol, sender).notice(story)
+    notice = story and dialects.notice(story)
     if not notice:
         return ()
+    notice = replace(notice, sender=_SENDERS.get(event, ALIPAY))
     return (notice, notice) if event == "duplicate" else (notice,)
-
-
-def _dialect(protocol: str, merchant: Merchant) -> Dialect:
-    if protocol == "mapi":
-        return Mapi(merchant, TradeStore(), BatchStore(), NotifyIds())
-    return OpenApi(merchant, TradeStore(), NotifyIds())
 
 
 def _number() -> str:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -14,6 +14,8 @@ from flask_alipay.simulator.deliveries import (
     post_over_http,
 )
 from flask_alipay.simulator.notify_ids import NotifyIds
+from flask_alipay.simulator.orders import Order
+from flask_alipay.simulator.trades import TradeStore
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def notify_ids():
 
 @pytest.fixture
 def deliverer(clock, notify_ids, shop):
-    return Deliverer(clock, notify_ids, shop.post)
+    return Deliverer(clock, notify_ids, compose, shop.post)
 
 
 @pytest.fixture
@@ -31,13 +33,22 @@ def notice():
     return a_notice()
 
 
-def a_notice(out_trade_no="T1", notify_id="n1"):
-    return Notice(
-        "https://shop.example/notify",
-        out_trade_no,
-        notify_id,
-        lambda now: f"notify_id={notify_id}&at={now.timestamp():.0f}".encode("ascii"),
+def a_notice(out_trade_no="T1", notify_id="n1", url="https://shop.example/notify"):
+    order = Order(
+        protocol="openapi",
+        method="alipay.trade.page.pay",
+        out_trade_no=out_trade_no,
+        subject="Tea",
+        total_fen=8888,
+        charset="utf-8",
+        sign_type="RSA2",
     )
+    now = datetime(2026, 1, 31, 4, 0, tzinfo=timezone.utc)
+    return Notice(url, notify_id, TradeStore().place(order, now))
+
+
+def compose(notice, now):
+    return f"notify_id={notice.notify_id}&at={now.timestamp():.0f}".encode("ascii")
 
 
 def test_a_notification_that_is_heard_is_sent_once(deliverer, clock, shop, notice):
@@ -221,8 +232,8 @@ def test_of_a_long_answer_only_the_beginning_is_read(endpoint, headers):
 
 
 def test_a_shop_that_is_not_there_is_not_heard(clock, notify_ids):
-    deliverer = Deliverer(clock, notify_ids)
-    notice = Notice("http://127.0.0.1:9/notify", "T1", "n1", lambda now: b"a=1")
+    deliverer = Deliverer(clock, notify_ids, compose)
+    notice = a_notice(url="http://127.0.0.1:9/notify")
     (attempt,) = deliverer.deliver(notice).attempts
     assert attempt.status is None
     assert attempt.answer == "ConnectionError"

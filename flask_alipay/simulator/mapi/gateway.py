@@ -120,6 +120,10 @@ class Mapi:
         """
         return self._news.notice(trade)
 
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        return self._news.compose(notice, now)
+
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
         return self._news.return_query(trade, now)

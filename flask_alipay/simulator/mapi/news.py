@@ -13,6 +13,7 @@ from ..batches import Batch
 from ..orders import Event
 from ..rates import money_text
 from ..trades import Trade
+from .batch_news import NOTIFY_TYPES, result
 from .call import Desk
 
 # What the parcel's parameters are called; a notification says them back.
@@ -38,28 +39,25 @@ class News:
         foreign = order.currency != "CNY"
         if not order.notify_url or (foreign and trade.status != TradeStatus.TRADE_FINISHED):
             return None
-        notify_id = self._desk.notify_ids.new()
+        return Notice(order.notify_url, self._desk.notify_ids.new(), trade)
 
-        def compose(now: datetime) -> bytes:
-            fields = _stamp(notify_id, "trade_status_sync", now)
-            fields |= _foreign(trade) if foreign else self._trade(trade)
-            return self._desk.seal.form(fields, order.sign_type, order.charset).encode("ascii")
-
-        return Notice(order.notify_url, order.out_trade_no, notify_id, compose)
-
-    def batch_notice(
-        self, batch: Batch, notify_type: str, fields: Mapping[str, str]
-    ) -> tuple[Notice, ...]:
+    def batch_notice(self, batch: Batch) -> tuple[Notice, ...]:
         """Returns what the merchant is to be told of a batch, nothing without a notify_url."""
         if not batch.notify_url:
             return ()
-        notify_id = self._desk.notify_ids.new()
+        return (Notice(batch.notify_url, self._desk.notify_ids.new(), batch),)
 
-        def compose(now: datetime) -> bytes:
-            told = {**_stamp(notify_id, notify_type, now), "batch_no": batch.batch_no, **fields}
-            return self._desk.seal.form(told, batch.sign_type, batch.charset).encode("ascii")
-
-        return (Notice(batch.notify_url, batch.batch_no, notify_id, compose),)
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        about = notice.about
+        if isinstance(about, Batch):
+            fields = _stamp(notice.notify_id, NOTIFY_TYPES[about.kind], now)
+            fields |= {"batch_no": about.batch_no, **result(about, self._desk.merchant)}
+            return self._form(fields, about.sign_type, about.charset)
+        order = about.order
+        fields = _stamp(notice.notify_id, "trade_status_sync", now)
+        fields |= _foreign(about) if order.currency != "CNY" else self._trade(about)
+        return self._form(fields, order.sign_type, order.charset)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
@@ -75,6 +73,9 @@ class News:
             fields |= {"exterface": order.method, "total_fee": to_yuan(order.total_fen)}
             fields |= self._common(trade)
         return self._desk.seal.form(fields, order.sign_type, order.charset)
+
+    def _form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> bytes:
+        return self._desk.seal.form(fields, sign_type, charset).encode("ascii")
 
     def _trade(self, trade: Trade) -> dict[str, str]:
         order = trade.order

@@ -51,15 +51,7 @@ class Refunds:
             outcomes.append(Outcome(entry, error, entry.number))
             trades += [trade] if trade is not None and not error else []
         batch = self._desk.batches.note(batch, tuple(outcomes))
-        told = {
-            "success_num": str(len(trades)),
-            "result_details": "#".join(
-                f"{done.entry.number}^{done.entry.amount}^{done.error or 'SUCCESS'}"
-                for done in outcomes
-            ),
-        }
-        notices = self._news.batch_notice(batch, "batch_refund_notify", told)
-        return Reply(ToBatch(batch), notices, tuple(trades))
+        return Reply(ToBatch(batch), self._news.batch_notice(batch), tuple(trades))
 
     def _with_password(self, call: Call) -> Reply:
         call.either("seller_user_id", "seller_email")

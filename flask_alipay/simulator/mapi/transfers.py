@@ -43,16 +43,7 @@ class Transfers:
         """
         outcomes = tuple(_outcome(entry, batch.status, now) for entry in batch.entries)
         batch = self._desk.batches.note(batch, outcomes)
-        merchant = self._desk.merchant
-        told = {
-            "pay_user_id": merchant.partner,
-            "pay_user_name": batch.payer,
-            "pay_account_no": f"{merchant.partner}0156",
-            "success_details": _details([done for done in outcomes if not done.error], now),
-            "fail_details": _details([done for done in outcomes if done.error], now),
-        }
-        notices = self._news.batch_notice(batch, "batch_trans_notify", told)
-        return Reply(ToBatch(batch), notices)
+        return Reply(ToBatch(batch), self._news.batch_notice(batch))
 
     def _transfer(self, call: Call) -> Reply:
         call.require(
@@ -116,16 +107,6 @@ def _outcome(entry: Entry, status: str, now: datetime) -> Outcome:
     if status != DONE:
         error = "MERCHANT_DISUSE_FILE"
     return Outcome(entry, error, f"{to_china(now)[:10].replace('-', '')}{_digits(9)}")
-
-
-def _details(outcomes: list[Outcome], now: datetime) -> str:
-    """``serial^account^name^amount^S or F^reason^Alipay's number^time``, each with a bar after."""
-    time = re.sub(r"\D", "", to_china(now))
-    return "".join(
-        f"{done.entry.number}^{done.entry.account}^{done.entry.name}^{done.entry.amount}"
-        f"^{'F' if done.error else 'S'}^{done.error}^{done.number}^{time}|"
-        for done in outcomes
-    )
 
 
 def _digits(count: int) -> str:

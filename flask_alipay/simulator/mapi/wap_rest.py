@@ -69,22 +69,25 @@ class WapRest:
         order = trade.order
         if not order.notify_url:
             return None
-        notify_id = self._notify_ids.new()
+        return Notice(order.notify_url, self._notify_ids.new(), trade)
 
-        def compose(now: datetime) -> bytes:
-            news = {**self._news(trade), "notify_id": notify_id, "notify_time": to_china(now)}
-            fields = {
-                "service": CREATE,
-                "v": "1.0",
-                "sec_id": _sec_id(order.sign_type),
-                "notify_data": _xml("notify", {**news, "notify_type": "trade_status_sync"}),
-            }
-            # In this order, and not sorted.
-            content = "&".join(f"{name}={value}" for name, value in fields.items())
-            fields["sign"] = self._seal.sign_text(content.encode("utf-8"), order.sign_type)
-            return encode(fields, "utf-8").encode("ascii")
-
-        return Notice(order.notify_url, order.out_trade_no, notify_id, compose)
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        trade = notice.about
+        if not isinstance(trade, Trade):
+            raise TypeError("the gateway for phones tells of trades alone")
+        news = {**self._news(trade), "notify_id": notice.notify_id, "notify_time": to_china(now)}
+        sign_type = trade.order.sign_type
+        fields = {
+            "service": CREATE,
+            "v": "1.0",
+            "sec_id": _sec_id(sign_type),
+            "notify_data": _xml("notify", {**news, "notify_type": "trade_status_sync"}),
+        }
+        # In this order, and not sorted.
+        content = "&".join(f"{name}={value}" for name, value in fields.items())
+        fields["sign"] = self._seal.sign_text(content.encode("utf-8"), sign_type)
+        return encode(fields, "utf-8").encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""

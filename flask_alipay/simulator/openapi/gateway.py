@@ -119,6 +119,10 @@ class OpenApi:
         """Returns what the merchant is to be told of the trade, ``None`` if nothing is."""
         return self._news.notice(trade)
 
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        return self._news.compose(notice, now)
+
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
         return self._news.return_query(trade, now)

@@ -30,13 +30,16 @@ class News:
         order = trade.order
         if not order.notify_url or trade.opened_at is None:
             return None
-        notify_id = self._desk.notify_ids.new()
+        return Notice(order.notify_url, self._desk.notify_ids.new(), trade)
 
-        def compose(now: datetime) -> bytes:
-            fields = self._notification(trade, notify_id, now)
-            return self._desk.seal.form(fields, order.sign_type, order.charset).encode("ascii")
-
-        return Notice(order.notify_url, order.out_trade_no, notify_id, compose)
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        trade = notice.about
+        if not isinstance(trade, Trade):
+            raise TypeError("the open platform tells of trades alone")
+        fields = self._notification(trade, notice.notify_id, now)
+        order = trade.order
+        return self._desk.seal.form(fields, order.sign_type, order.charset).encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""

@@ -74,4 +74,4 @@ def test_well_signed_nonsense_is_answered(server, method, biz):
 
 
 def test_every_method_of_the_gateway_is_tried(simulator):
-    assert set(simulator._openapi.methods) == set(METHODS.elements)
+    assert set(simulator.dialects.openapi.methods) == set(METHODS.elements)

@@ -1,0 +1,74 @@
+"""Alipay's protocols together: which of them tells the merchant of what, and by whose voice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+
+from .answers import ALIPAY, FORGER, OTHER_ACCOUNT, Dialect, Notice
+from .batches import BatchStore
+from .mapi import Mapi, WapRest
+from .merchant import Merchant
+from .notify_ids import NotifyIds
+from .openapi import OpenApi
+from .trades import Trade, TradeStore
+
+
+class Dialects:
+    """The three protocols that a merchant's Alipay speaks.
+
+    :param merchant: the only one it knows.
+    :param trades: where orders become trades.
+    :param batches: where batches wait.
+    :param notify_ids: gives notifications their numbers and knows them again.
+    """
+
+    def __init__(
+        self, merchant: Merchant, trades: TradeStore, batches: BatchStore, notify_ids: NotifyIds
+    ) -> None:
+        self._merchant = merchant
+        #: The open platform.
+        self.openapi = OpenApi(merchant, trades, notify_ids)
+        #: The legacy gateway.
+        self.mapi = Mapi(merchant, trades, batches, notify_ids)
+        #: The older gateway for phones.
+        self.wap = WapRest(merchant, trades, notify_ids)
+        self._by_name: Mapping[str, Dialect] = {
+            "openapi": self.openapi,
+            "mapi": self.mapi,
+            "wap": self.wap,
+        }
+
+    def notice(self, trade: Trade) -> Notice | None:
+        """Returns what the merchant is to be told of a trade, ``None`` if nothing is."""
+        return self._by_name[trade.order.protocol].notice(trade)
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        return self._by_name[trade.order.protocol].return_query(trade, now)
+
+    def compose(self, notice: Notice, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        if notice.sender == FORGER:
+            return self._forger.compose(replace(notice, sender=ALIPAY), now)
+        if notice.sender == OTHER_ACCOUNT:
+            return self._other_account.compose(replace(notice, sender=ALIPAY), now)
+        return self._by_name[notice.protocol].compose(notice, now)
+
+    @cached_property
+    def _forger(self) -> Dialects:
+        """Somebody who has none of the keys."""
+        return _elsewhere(Merchant.new())
+
+    @cached_property
+    def _other_account(self) -> Dialects:
+        """Alipay, about somebody else's money: the signature is good."""
+        return _elsewhere(
+            replace(self._merchant, app_id="9021000000000009", partner="2088000000000009")
+        )
+
+
+def _elsewhere(merchant: Merchant) -> Dialects:
+    return Dialects(merchant, TradeStore(), BatchStore(), NotifyIds())
