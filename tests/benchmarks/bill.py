@@ -21,6 +21,7 @@ from flask_alipay.china_time import CHINA_TIME, to_china
 
 from ..cli.shop import Shop, make_shop
 from ..openapi.bills import BACK, FRONT, HEADER, line
+from .verdicts import at_most, conclude, for_the_record
 
 _MERCHANT = "2088000000000000"
 _FIRST = datetime(2026, 1, 1, tzinfo=CHINA_TIME)
@@ -110,7 +111,7 @@ def _compare(database: str, bill: str) -> None:
     took = time.perf_counter() - start
     if result.exit_code or result.stdout != "The bill and the ledger agree.\n":
         raise RuntimeError(result.output)
-    print(f"peak {_largest():.0f} MiB (at most 200), {before:.0f} before; {took:.1f} s")
+    print(_largest(), before, took)
 
 
 def _largest() -> float:
@@ -129,7 +130,11 @@ def main(rows: int = 100_000) -> None:
         _write(bill, sales)
         command = [sys.executable, "-m", __spec__.name, database, str(bill)]
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        print(f"compare a bill of {rows:,} rows: {told.strip()}")
+    peak, before, took = map(float, told.split())
+    what = f"compare a bill of {rows:,} rows"
+    at_most(f"{what}, peak", peak, 200, "MiB")
+    for_the_record("  before it", before, "MiB")
+    for_the_record("  it takes", took, "s")
 
 
 if __name__ == "__main__":
@@ -137,3 +142,4 @@ if __name__ == "__main__":
         _compare(*sys.argv[1:])
     else:
         main(*map(int, sys.argv[1:]))
+        sys.exit(conclude())

@@ -1,8 +1,8 @@
 """The open platform's client: a payment's URL, an answer, a whole call.
 
-``python -m tests.benchmarks.platform``. Where ``FLASK_ALIPAY_PEER`` names a Python interpreter
-that has ``python-alipay-sdk`` (its module is called ``alipay``, so it lives elsewhere), the URL is
-raced against that as well, in turns.
+``python -m tests.benchmarks.platform``. The URL is raced, in turns, against that of
+python-alipay-sdk in a process of its own: of the interpreter that ``FLASK_ALIPAY_PEER`` names, or
+else of an environment that is made for it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -27,7 +28,9 @@ from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.openapi.answers import read_answer
 from flask_alipay.signer import Rsa2Signer
 
+from . import sdk
 from .race import ratio, report
+from .verdicts import at_least, at_most, conclude, for_the_record, not_measured
 
 APP_ID = "2021000000000000"
 METHOD = "alipay.trade.query"
@@ -61,6 +64,8 @@ NODE = json.dumps(
     ensure_ascii=False,
     separators=(",", ":"),
 )
+
+_BESIDE = "the URL beside python-alipay-sdk"
 
 _PEER = """
 import json, sys, time
@@ -106,9 +111,10 @@ def answering(key: rsa.RSAPrivateKey) -> None:
 
 def beside_the_peer(key: rsa.RSAPrivateKey) -> None:
     """The signed URL of a page payment, beside python-alipay-sdk."""
-    interpreter = os.environ.get("FLASK_ALIPAY_PEER")
-    if not interpreter:
-        print("FLASK_ALIPAY_PEER names no interpreter with python-alipay-sdk: not raced against")
+    try:
+        interpreter = os.environ.get("FLASK_ALIPAY_PEER") or sdk.interpreter()
+    except sdk.Missing as error:
+        not_measured(_BESIDE, str(error))
         return
     gateway = OpenApiGateway(APP_ID, Rsa2Signer(key))
     told = {"app_id": APP_ID, "private": private_pem(key, pkcs1=True), "order": ORDER}
@@ -134,8 +140,7 @@ def beside_the_peer(key: rsa.RSAPrivateKey) -> None:
         pairs = [int(say("40")) / ours(40) for _ in range(30)]
         peer.stdin.close()
     times = statistics.median(pairs[2:])
-    verdict = "reached" if times >= 4 else "MISSED"
-    print(f"{'the URL beside python-alipay-sdk':<44} {times:5.2f} times as fast (4: {verdict})")
+    at_least(_BESIDE, times, 4, "times as fast")
 
 
 def calling(key: rsa.RSAPrivateKey) -> None:
@@ -180,9 +185,8 @@ def calling(key: rsa.RSAPrivateKey) -> None:
         return gateway.trade_query(out_trade_no=ORDER["out_trade_no"])
 
     added, signed = _added(ours, by_hand), _added(by_hand, bare)
-    verdict = "reached" if added < 1 else "MISSED"
-    print(f"{'a call on a kept connection':<44} {added:5.2f} ms added (less than 1: {verdict})")
-    print(f"{'  of which none for signing and verifying:':<44} {signed:5.2f} ms more, by hand")
+    at_most("a call on a kept connection adds", added, 1, "ms")
+    for_the_record("  signing and verifying by hand, not in it", signed, "ms")
     session.close()
     server.shutdown()
     server.server_close()
@@ -234,3 +238,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.exit(conclude())

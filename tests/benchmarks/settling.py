@@ -1,4 +1,4 @@
-"""Notifications in process, beside the same done by hand and beside python-alipay-sdk's recipe.
+"""Notifications in process, beside the same done by hand.
 
 ``python -m tests.benchmarks.settling [sqlite] [postgresql] [mariadb]``
 """
@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 from sqlalchemy import NullPool, create_engine, event, make_url, text
 
@@ -24,6 +23,7 @@ from flask_alipay.signer import Rsa2Signer
 from ..services import MARIADB, POSTGRESQL
 from . import shops
 from .race import ratio, report
+from .verdicts import conclude
 
 ROUNDS, CALLS = 30, 20
 REACH = {"sqlite": 0.90, "postgresql": 0.95, "mariadb": 0.95}
@@ -54,8 +54,7 @@ def database(kind: str) -> Iterator[str]:
 def apps(url: str) -> tuple[Flask, Flask]:
     """The app with the package, and the floor; on the same tables."""
     key = shops.alipay_key()
-    own = generate_private_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    ours = shops.our_app(url, shops.public_pem(key), own.decode())
+    ours = shops.our_app(url, shops.public_pem(key), shops.private_pem(key))
     floor = shops.floor_app(url, key.public_key())
     with ours.app_context():
         shops.db.create_all()
@@ -128,3 +127,4 @@ def main(*kinds: str) -> None:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
+    sys.exit(conclude())

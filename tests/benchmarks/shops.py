@@ -19,7 +19,12 @@ from urllib.parse import parse_qsl, urlencode
 
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from flask import Flask, Response, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import bindparam, event, insert, select, update
@@ -59,9 +64,14 @@ def public_pem(key: rsa.RSAPrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+def private_pem(key: rsa.RSAPrivateKey) -> str:
+    """Returns the whole of it as text."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def our_app(url: str, public_key: str, private_key: str) -> Flask:
     """Returns an app with the package and a callback that does nothing."""
-    app = _app(url)
+    app = new_app(url)
     app.config.update(
         ALIPAY_APP_ID=APP_ID, ALIPAY_PUBLIC_KEY=public_key, ALIPAY_PRIVATE_KEY=private_key
     )
@@ -96,7 +106,7 @@ JOURNAL = insert(Notification.__table__)
 
 def floor_app(url: str, public_key: rsa.RSAPublicKey) -> Flask:
     """Returns an app that does it by hand."""
-    app = _app(url)
+    app = new_app(url)
 
     @app.post("/alipay/notify")
     def notify() -> Response:
@@ -133,7 +143,8 @@ def settle_by_hand(params: dict[str, str]) -> bool:
             "buyer": params["buyer_id"],
             "moment": datetime.fromisoformat(params["gmt_payment"] + "+08:00"),
         }
-        if db.session.execute(CLAIM, about).rowcount == 1:
+        claimed: Any = db.session.execute(CLAIM, about)
+        if claimed.rowcount == 1:
             outcome = "settled"
     db.session.execute(
         JOURNAL,
@@ -152,7 +163,8 @@ def settle_by_hand(params: dict[str, str]) -> bool:
     return True
 
 
-def _app(url: str) -> Flask:
+def new_app(url: str) -> Flask:
+    """Returns an app on a database, with nothing in it."""
     # Both at the level of production, where the log says nothing about what went well.
     logging.getLogger("flask_alipay").setLevel(logging.ERROR)
     app = Flask(__name__)

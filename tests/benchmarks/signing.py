@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -19,6 +20,7 @@ from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from .race import ratio, report
+from .verdicts import conclude
 
 FIELDS = {
     "gmt_create": "2026-02-03 10:11:12",
@@ -131,3 +133,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.exit(conclude())
