@@ -125,13 +125,14 @@ class Bills:
         rows = sorted(self._rows(period), key=lambda row: row.at)
         stem = f"{self._desk.merchant.partner}_{period.replace('-', '')}_业务明细"
         file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as bundle:
+        with zipfile.ZipFile(file, "w") as bundle:
             for name, text in (
                 (f"{stem}.csv", self._detail(period, rows)),
                 (f"{stem}(汇总).csv", self._summary(period, rows)),
             ):
                 # What a subject has beyond GBK is a question mark in its bill, too.
-                bundle.writestr(_GbkName(name), text.encode("gbk", "replace"))
+                table = text.encode("gbk", "replace")
+                bundle.writestr(_GbkName(name), table, zipfile.ZIP_DEFLATED)
         return file.getvalue()
 
     def _detail(self, period: str, rows: list[_Row]) -> str:

@@ -32,6 +32,7 @@ def tables(response):
         for info in bundle.infolist()
     }
     assert all(not info.flag_bits & 0x800 for info in bundle.infolist()), "not said to be UTF-8"
+    assert all(info.compress_type == zipfile.ZIP_DEFLATED for info in bundle.infolist())
     detail = next(text for name, text in texts.items() if name.endswith("业务明细.csv"))
     lines = [line for line in detail.splitlines() if not line.startswith("#")]
     rows = list(csv.DictReader(lines))
