@@ -202,6 +202,12 @@ class CallbackFailed(NotificationRefused):
     reason = "callback_failed"
 
 
+class TransactionEnded(AlipayError):
+    """A callback ended or broke the transaction that it is called in, or tried to: the cause of a
+    :class:`CallbackFailed`.
+    """
+
+
 class LedgerUnavailable(NotificationRefused):
     """The database could not take it; nothing was recorded and Alipay will come again."""
 

@@ -41,6 +41,7 @@ ORDER = [
     "config",
     "models",
     "transitions",
+    "kept_open",
     "callbacks",
     "ledger",
     "simulator",

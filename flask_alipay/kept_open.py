@@ -1,0 +1,148 @@
+"""That nobody ends the ledger's transaction while the shop's callbacks have it.
+
+What ends it through the session is refused (``session.commit()``, ``execute(text("COMMIT"))``).
+What goes past it cannot be stopped (``session.connection().commit()``, a commit of the driver's
+own), but SQLAlchemy and the driver know afterwards whether it is still the same transaction, and
+open, without asking the server.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import Connection, Dialect, ExceptionContext, event
+from sqlalchemy.orm import Session
+
+from .exceptions import TransactionEnded
+
+_MUST_NOT = (
+    "a callback must not commit or roll back: what it adds to the session is committed together "
+    "with the payment, or not at all (a savepoint, session.begin_nested(), is welcome)"
+)
+_PAST_THE_SESSION = (
+    "a callback must not commit or roll back, past the session even less: what was written until "
+    "then is committed without the rest, or gone"
+)
+_BROKEN = (
+    "a callback caught an error of the database that has broken the transaction: try what may fail "
+    "in a savepoint (with session.begin_nested():)"
+)
+
+# What begins or ends a transaction. Savepoints are theirs who make them.
+_ENDS = r"COMMIT|END|ABORT|BEGIN|START\s+TRANSACTION|ROLLBACK(?!\s+((WORK|TRANSACTION)\s+)?TO\b)"
+# MariaDB commits before it changes a table's structure.
+_COMMITS = r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|GRANT|REVOKE"
+_FORBIDDEN = re.compile(rf"\s*({_ENDS})\b", re.IGNORECASE)
+_FORBIDDEN_ON_MARIADB = re.compile(rf"\s*({_ENDS}|{_COMMITS})\b", re.IGNORECASE)
+_MARIADB = ("mysql", "mariadb")
+# MariaDB: a deadlock's victim loses its whole transaction, and may go on as if nothing were.
+_DEADLOCK = 1213
+# PyMySQL's flag, as the server sent it with its last answer.
+_IN_TRANSACTION = 1
+
+# In a session's ``info`` while a callback has it.
+_KEPT = "flask_alipay.kept_open"
+# By the connection that a callback has just now. One listener for all of them: to add and to remove
+# one around each callback costs more than the callback's own statement, and one for a connection's
+# commit would make each statement dearer.
+_kept: dict[Connection, KeptOpen] = {}
+_heard: WeakSet[Dialect] = WeakSet()
+
+
+class KeptOpen:
+    """Keeps a session's transaction open, for as long as it is entered.
+
+    :param session: the session.
+    :param model: a class whose rows are in the transaction.
+    """
+
+    def __init__(self, session: Session, model: type) -> None:
+        self._session = session
+        self._of_session = session.get_transaction()
+        self._connection = session.connection(bind_arguments={"mapper": model})
+        self._of_connection = self._connection.get_transaction()
+        # A connection that commits each statement by itself has nothing to be ended.
+        self._open = _is_open(self._connection)
+        #: The error with which the database has given the transaction up by itself.
+        self.lost: BaseException | None = None
+        if self._connection.dialect not in _heard:
+            _listen(self._connection)
+
+    def __enter__(self) -> None:
+        self._session.info[_KEPT] = True
+        _kept[self._connection] = self
+
+    def __exit__(self, *raised: object) -> None:
+        self._session.info.pop(_KEPT, None)
+        _kept.pop(self._connection, None)
+
+    def check(self) -> None:
+        """Looks whether the transaction is still the same one, and whole.
+
+        :raises TransactionEnded: if it is not.
+        :raises DBAPIError: if the database has given it up, and the callback has kept quiet.
+        """
+        if self.lost is not None:
+            raise self.lost
+        connection, transaction = self._connection, self._of_connection
+        if self._session.get_transaction() is not self._of_session:
+            raise TransactionEnded(_MUST_NOT)
+        if self._of_session is None or not self._of_session.is_active:
+            raise TransactionEnded(_BROKEN)
+        if connection.get_transaction() is not transaction or not (
+            transaction and transaction.is_active
+        ):
+            raise TransactionEnded(_PAST_THE_SESSION)
+        if self._open and not _is_open(connection):
+            raise TransactionEnded(_PAST_THE_SESSION)
+
+
+def _listen(connection: Connection) -> None:
+    """Listens to what an engine's connections execute, and to their errors."""
+    _heard.add(connection.dialect)
+    event.listen(connection.engine, "do_execute", _refuse_statement)
+    event.listen(connection.engine, "do_execute_no_params", _refuse_without_parameters)
+    event.listen(connection.engine, "handle_error", _notice)
+
+
+@event.listens_for(Session, "before_commit")
+def _refuse(session: Session) -> None:
+    if _KEPT in session.info and not session.in_nested_transaction():
+        raise TransactionEnded(_MUST_NOT)
+
+
+def _refuse_statement(cursor: object, statement: str, parameters: object, context: Any) -> None:
+    _refuse_without_parameters(cursor, statement, context)
+
+
+def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:
+    if context.root_connection in _kept:
+        on_mariadb = context.dialect.name in _MARIADB
+        if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
+            raise TransactionEnded(_MUST_NOT)
+
+
+def _notice(context: ExceptionContext) -> None:
+    kept = _kept.get(context.connection) if context.connection is not None else None
+    if kept is None or context.dialect.name not in _MARIADB:
+        return
+    if context.original_exception.args[:1] == (_DEADLOCK,):
+        kept.lost = context.sqlalchemy_exception or context.original_exception
+
+
+def _is_open(connection: Connection) -> bool | None:
+    """Tells what the driver knows of a transaction, without asking the server. ``None``: nothing.
+
+    SQLite, psycopg and PyMySQL know; so do others that tell in the same way.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    in_transaction = getattr(driver, "in_transaction", None)
+    if in_transaction is not None:
+        return bool(in_transaction)
+    info = getattr(driver, "info", None)
+    if info is not None:
+        return bool(info.transaction_status)
+    status = getattr(driver, "server_status", None)
+    return None if status is None else bool(status & _IN_TRANSACTION)

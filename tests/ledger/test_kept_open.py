@@ -1,0 +1,235 @@
+"""Nobody ends the ledger's transaction past the session without being found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from flask_alipay.exceptions import CallbackFailed, TransactionEnded
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import TOTAL, Parcel, Payment, Shop, news, pack
+
+UNTOUCHED = (TradeStatus.WAIT_BUYER_PAY, False, 0)
+SETTLED = (TradeStatus.TRADE_SUCCESS, True, 0)
+
+Act = Callable[[Session], object]
+
+
+def driver(session: Session) -> Any:
+    return session.connection().connection.dbapi_connection
+
+
+def transaction(session: Session) -> Any:
+    return session.connection().get_transaction()
+
+
+def told_off(shop: Shop, act: Act) -> TransactionEnded:
+    """Settles with a callback that writes its row and then does something that it must not."""
+    shop.order()
+    with shop.session() as session:
+        write = pack(session)
+
+        def callback(payment: Any) -> None:
+            write(payment)
+            session.flush()
+            act(session)
+
+        with pytest.raises(CallbackFailed, match="callback ended or broke the transaction") as told:
+            shop.ledger(session, paid=callback).settle(news())
+    assert isinstance(told.value.__cause__, TransactionEnded)
+    assert shop.outcomes() == ["callback_failed"]
+    return told.value.__cause__
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", " rollback", "BEGIN", "ROLLBACK WORK"])
+def test_a_statement_that_ends_the_transaction_is_not_executed(shop: Shop, statement: str) -> None:
+    error = told_off(shop, lambda session: session.execute(text(statement)))
+    assert "must not commit" in str(error)
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+    assert shop.settle(news()) == ("settled", ("paid",))
+
+
+def test_nor_is_one_that_goes_past_the_compiler(shop: Shop) -> None:
+    def commit(session: Session) -> None:
+        session.connection(execution_options={"no_parameters": True}).exec_driver_sql("COMMIT")
+
+    told_off(shop, lambda session: session.connection().exec_driver_sql("COMMIT"))
+    assert shop.standing() == UNTOUCHED
+    with shop.session() as session, pytest.raises(CallbackFailed):
+        shop.ledger(session, paid=lambda payment: commit(session)).settle(news())
+    assert shop.standing() == UNTOUCHED
+
+
+def test_a_statement_after_which_mariadb_commits_is_not_executed(mariadb_shop: Shop) -> None:
+    told_off(mariadb_shop, lambda session: session.execute(text("CREATE TABLE lost (id INT)")))
+    assert mariadb_shop.standing() == UNTOUCHED
+    assert mariadb_shop.parcels() == []
+
+
+def test_savepoints_by_hand_are_welcome(shop: Shop) -> None:
+    shop.order()
+    with shop.session() as session:
+
+        def careful(payment: Any) -> None:
+            session.execute(text("SAVEPOINT mine"))
+            pack(session, "thought better")(payment)
+            session.flush()
+            session.expunge_all()
+            session.execute(text("ROLLBACK TO SAVEPOINT mine"))
+            session.execute(text("RELEASE SAVEPOINT mine"))
+            session.add(Parcel(out_trade_no="A1", event="good", weight=1))
+
+        shop.ledger(session, paid=careful).settle(news())
+    assert shop.parcels() == ["good"]
+    assert shop.standing() == SETTLED
+
+
+COMMITS: dict[str, Act] = {
+    "connection": lambda session: session.connection().commit(),
+    "transaction": lambda session: transaction(session).commit(),
+    "pooled": lambda session: session.connection().connection.commit(),
+    "driver": lambda session: driver(session).commit(),
+}
+ROLLBACKS: dict[str, Act] = {
+    "connection": lambda session: session.connection().rollback(),
+    "transaction": lambda session: transaction(session).rollback(),
+    "pooled": lambda session: session.connection().connection.rollback(),
+    "driver": lambda session: driver(session).rollback(),
+    "closed": lambda session: session.connection().close(),
+}
+
+
+@pytest.mark.parametrize("way", COMMITS)
+def test_a_commit_past_the_session_is_never_answered_with_success(shop: Shop, way: str) -> None:
+    error = told_off(shop, COMMITS[way])
+    assert "past the session" in str(error)
+    # It cannot be taken back; it is in the journal, and what comes again is a repetition.
+    assert shop.standing() == SETTLED
+    assert shop.settle(news()) == ("duplicate", ())
+    assert shop.parcels() == ["paid"]
+
+
+@pytest.mark.parametrize("way", ROLLBACKS)
+def test_a_rollback_past_the_session_loses_nothing(shop: Shop, way: str) -> None:
+    error = told_off(shop, ROLLBACKS[way])
+    assert "past the session" in str(error)
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+    with shop.session() as session:
+        assert shop.ledger(session, paid=pack(session)).settle(news()).events == ("paid",)
+    assert shop.parcels() == ["paid"]
+
+
+@pytest.mark.parametrize("way", ["connection", "transaction"])
+def test_one_that_sqlalchemy_knows_of_is_found_whatever_follows_it(shop: Shop, way: str) -> None:
+    def go_on(session: Session) -> None:
+        ROLLBACKS[way](session)
+        with suppress(SQLAlchemyError):
+            session.execute(text("SELECT 1"))
+
+    told_off(shop, go_on)
+    assert shop.standing() == UNTOUCHED
+
+
+def test_the_callbacks_after_it_are_not_called(small_shop: Shop) -> None:
+    small_shop.order()
+    with small_shop.session() as session:
+        callbacks = [lambda payment: session.connection().commit(), pack(session)]
+        with pytest.raises(CallbackFailed):
+            small_shop.ledger(session, paid=callbacks).settle(news())
+    assert small_shop.parcels() == []
+
+
+def test_a_connection_of_the_callbacks_own_may_commit(shop: Shop) -> None:
+    if shop.engine.dialect.name == "sqlite":
+        pytest.skip("the ledger has the file for itself")
+    shop.order()
+    with shop.session() as session, shop.session() as other:
+
+        def callback(payment: Any) -> None:
+            other.add(Parcel(out_trade_no="A1", event="aside", weight=1))
+            other.commit()
+            with shop.engine.connect() as connection:
+                connection.execute(text("ROLLBACK"))
+                connection.commit()
+
+        shop.ledger(session, paid=callback).settle(news())
+    assert shop.parcels() == ["aside"]
+    assert shop.standing() == SETTLED
+
+
+def test_the_victim_of_a_deadlock_that_kept_quiet_begins_anew(mariadb_shop: Shop) -> None:
+    # MariaDB has rolled all of it back, and would take the rest as a transaction of its own.
+    shop = mariadb_shop
+    shop.order()
+    shop.order("B1", total_fen=TOTAL + 1)
+    calls: list[str] = []
+    with shop.session() as session, shop.session() as other:
+
+        def callback(payment: Any) -> None:
+            calls.append(payment.out_trade_no)
+            if len(calls) == 1:
+                with suppress(SQLAlchemyError):
+                    lose(session, other)
+            pack(session)(payment)
+
+        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+    assert calls == ["A1", "A1"]
+    assert shop.standing() == SETTLED
+    assert shop.parcels() == ["paid"]
+
+
+def lose(session: Session, other: Session) -> None:
+    """A deadlock whose victim is the session: the other one has changed more rows."""
+    import threading
+
+    other.add_all(Parcel(out_trade_no="B1", event="heavy", weight=1) for _ in range(20))
+    other.execute(text("UPDATE alipay_payment SET subject = 'x' WHERE out_trade_no = 'B1'"))
+    waiting = threading.Thread(
+        target=other.execute,
+        args=(text("UPDATE alipay_payment SET subject = 'x' WHERE out_trade_no = 'A1'"),),
+    )
+    waiting.start()
+    try:
+        while not session.scalar(
+            text("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
+        ):
+            pass
+        session.execute(text("UPDATE alipay_payment SET subject = 'y' WHERE out_trade_no = 'B1'"))
+    finally:
+        waiting.join(30)
+        other.rollback()
+
+
+def test_a_connection_that_commits_by_itself_is_not_the_callbacks_fault(
+    postgresql_url: str,
+) -> None:
+    shop = Shop(postgresql_url)
+    shop.open()
+    shop.order()
+    engine = create_engine(postgresql_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with Session(engine) as session:
+        shop.ledger(session, paid=lambda payment: None).settle(news())
+    assert shop.standing() == SETTLED
+    shop.engine.dispose()
+
+
+def test_a_session_in_an_outer_transaction_keeps_it(small_shop: Shop) -> None:
+    # As in a test that rolls everything back in the end.
+    small_shop.order()
+    with small_shop.engine.connect() as connection, connection.begin() as outer:
+        with Session(connection, join_transaction_mode="create_savepoint") as session:
+            ledger = small_shop.ledger(session, paid=pack(session))
+            assert ledger.settle(news()).events == ("paid",)
+            assert session.get(Payment, 1) is not None
+        assert outer.is_active
+        outer.rollback()
+    assert small_shop.standing() == UNTOUCHED
