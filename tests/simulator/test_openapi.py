@@ -168,6 +168,12 @@ def test_a_bad_parameter_of_the_order_is_named(ask, merchant, simulator, biz, pa
     assert len(simulator.trades) == 0
 
 
+@pytest.mark.parametrize("code", ["QUICK_WAP_WAY", "QUICK_WAP_PAY"])
+def test_a_phone_pays_by_the_code_of_the_guide_and_by_that_of_the_sdks(ask, merchant, code):
+    assert isinstance(ask(merchant.wap_pay(biz={"product_code": code})), ToCashier)
+    assert isinstance(ask(merchant.page_pay(biz={"product_code": code})), ErrorPage)
+
+
 @pytest.mark.parametrize("subject", ["\\u20bf", "\\ud800", "\\u0000"])
 @pytest.mark.parametrize("charset", ["gbk", "utf-8"])
 def test_characters_that_could_not_be_told_back_are_refused(ask, merchant, subject, charset):

@@ -64,8 +64,7 @@ order = {"subject": "龙井茶 50g", "total_amount": "88.88"}
 said["page"] = sdk.api_alipay_trade_page_pay(
     out_trade_no="P1", return_url=told["site"] + "/return", **order
 )
-# Its own product_code is not the documented one.
-said["wap"] = sdk.api_alipay_trade_wap_pay(out_trade_no="W1", product_code="QUICK_WAP_WAY", **order)
+said["wap"] = sdk.api_alipay_trade_wap_pay(out_trade_no="W1", **order)
 said["app"] = sdk.api_alipay_trade_app_pay(out_trade_no="A1", **order)
 said["precreate"] = sdk.api_alipay_trade_precreate(out_trade_no="Q1", **order)
 tell("/trades/Q1/pay")
