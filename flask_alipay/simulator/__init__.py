@@ -12,12 +12,14 @@ The rooms, in the order in which they build on each other:
     who is who, and what is said
 ``answers``, ``notify_ids``
     what the protocols speak in
+``faults``
+    what is to go wrong
 ``openapi``, ``mapi`` (a storey of its own each)
     the protocols: parameters in, answer out
 ``dialects``
     the protocols together
-``faults``, ``deliveries``
-    what is to go wrong; notifications, repeated until they are heard
+``deliveries``
+    notifications, repeated until they are heard
 ``simulator``
     all of it together
 ``triggers``

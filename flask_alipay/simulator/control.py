@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from .deliveries import Attempt, Delivery
-from .faults import KINDS, SLOW, Fault
+from .faults import KINDS, SLOW, TO_ANSWERS, Fault
 from .responses import unkept
 from .trades import Trade
 
@@ -113,7 +113,7 @@ class _Control:
         return [asdict(fault) for fault in self._simulator.faults.all()]
 
     def add_fault(self) -> Any:
-        """Has something go wrong: ``kind``, ``times``, ``out_trade_no``, ``seconds``."""
+        """Has something go wrong: a ``kind``, and what else a :class:`Fault` has."""
         if not self._simulator.faults.add(_fault(_body())):
             raise _Refused(409, "too many faults wait already: clear them")
         return self.faults()
@@ -211,18 +211,21 @@ def _number(name: str, given: object, least: float, most: float) -> float:
 
 
 def _fault(body: dict[str, Any]) -> Fault:
-    unknown = sorted(body.keys() - {field.name for field in fields(Fault)})
-    if unknown:
-        raise _Refused(400, "a fault has kind, times, out_trade_no and seconds, and nothing else")
+    names = [field.name for field in fields(Fault)]
+    if body.keys() - set(names):
+        raise _Refused(400, f"a fault has {', '.join(names)}, and nothing else")
     if body.get("kind") not in KINDS:
         raise _Refused(400, f"kind must be one of {', '.join(KINDS)}")
-    number = body.get("out_trade_no", "")
-    if not isinstance(number, str):
-        raise _Refused(400, "out_trade_no must be a text")
+    number, method = body.get("out_trade_no", ""), body.get("method", "")
+    for name, text in (("out_trade_no", number), ("method", method)):
+        if not isinstance(text, str):
+            raise _Refused(400, f"{name} must be a text")
+    if method and body["kind"] not in TO_ANSWERS:
+        raise _Refused(400, f"a method goes with {', '.join(TO_ANSWERS)}")
     times = _number("times", body.get("times", 1), 1, _MOST_TIMES)
     most = _MOST_SLOW if body["kind"] == SLOW else _MOST_SECONDS
     seconds = _number("seconds", body.get("seconds", 5.0), 0, most)
-    return Fault(body["kind"], int(times), number, seconds)
+    return Fault(body["kind"], int(times), number, seconds, method)
 
 
 def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:

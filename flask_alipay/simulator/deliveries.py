@@ -10,13 +10,14 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from .answers import Notice
+from .batches import Batch
 from .clock import Clock
-from .faults import DELAY, DROP, REPEAT, TAMPER, Faults
+from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
 
 logger = logging.getLogger("flask_alipay.simulator")
@@ -38,6 +39,10 @@ RETRY_SCHEDULE: Final = (
     timedelta(hours=6),
     timedelta(hours=15),
 )
+#: How long one that is to come out of order waits for another that overtakes it.
+LONGEST_HELD: Final = timedelta(hours=1)
+#: Alipay's name of that charset.
+GBK_CHARSET: Final = "GBK"
 #: How many deliveries are kept; the oldest make room.
 MOST_DELIVERIES: Final = 1_000
 
@@ -121,6 +126,7 @@ class Deliverer:
         self._schedule = tuple(schedule)
         self._lock = threading.Lock()
         self._deliveries: deque[Delivery] = deque(maxlen=MOST_DELIVERIES)
+        self._held: list[Delivery] = []
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
@@ -138,14 +144,19 @@ class Deliverer:
 
         Returns whatever comes of it; never raises for what the merchant does.
         """
+        if self._faults.take(GBK, notice.out_trade_no):
+            notice = in_gbk(notice)
         delivery = Delivery(notice)
         with self._lock:
             self._deliveries.append(delivery)
         late = self._faults.take(DELAY, notice.out_trade_no)
-        if late is None:
-            self._attempt(delivery)
-        else:
+        if late is not None:
             self._later(delivery, timedelta(seconds=late.seconds))
+        elif self._faults.take(OUT_OF_ORDER, notice.out_trade_no):
+            self._hold(delivery)
+        else:
+            self._attempt(delivery)
+            self._release(notice.out_trade_no)
         return delivery
 
     def again(self, delivery: Delivery) -> None:
@@ -155,6 +166,25 @@ class Deliverer:
         """
         with delivery.sending:
             self._sent(delivery)
+
+    def _hold(self, delivery: Delivery) -> None:
+        """Keeps it back until the next one about the same trade was sent, if that comes soon."""
+        with self._lock:
+            self._held.append(delivery)
+        delivery.next_at = self._clock.now() + LONGEST_HELD
+        self._clock.call_later(LONGEST_HELD, lambda: self._attempt_held(delivery))
+
+    def _release(self, out_trade_no: str) -> None:
+        held = [d for d in reversed(self._held) if d.notice.out_trade_no == out_trade_no]
+        for delivery in held:
+            self._attempt_held(delivery)
+
+    def _attempt_held(self, delivery: Delivery) -> None:
+        with self._lock:
+            if delivery not in self._held:  # it was overtaken and sent
+                return
+            self._held.remove(delivery)
+        self._attempt(delivery)
 
     def _attempt(self, delivery: Delivery) -> None:
         with delivery.sending:
@@ -207,6 +237,16 @@ class Deliverer:
             # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
             return Attempt(now, body, None, type(error).__name__)
         return Attempt(now, body, status, answer[:_MOST_ANSWER])
+
+
+def in_gbk(notice: Notice) -> Notice:
+    """Returns a notification as a merchant is told who speaks GBK; the older gateway for phones
+    tells it in UTF-8.
+    """
+    about = notice.about
+    if isinstance(about, Batch):
+        return replace(notice, about=replace(about, charset=GBK_CHARSET))
+    return replace(notice, about=replace(about, order=replace(about.order, charset=GBK_CHARSET)))
 
 
 # The amount, in a form or in the document in it; a batch has none but its entries.

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from .answers import ALIPAY, FORGER, OTHER_ACCOUNT, Dialect, Notice
 from .batches import BatchStore
+from .faults import Faults
 from .mapi import Mapi, WapRest
 from .merchant import Merchant
 from .notify_ids import NotifyIds
@@ -23,18 +24,25 @@ class Dialects:
     :param trades: where orders become trades.
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
+    :param faults: what is to go wrong.
     """
 
     def __init__(
-        self, merchant: Merchant, trades: TradeStore, batches: BatchStore, notify_ids: NotifyIds
+        self,
+        merchant: Merchant,
+        trades: TradeStore,
+        batches: BatchStore,
+        notify_ids: NotifyIds,
+        faults: Faults | None = None,
     ) -> None:
+        faults = faults or Faults()
         self._merchant = merchant
         #: The open platform.
-        self.openapi = OpenApi(merchant, trades, notify_ids)
+        self.openapi = OpenApi(merchant, trades, notify_ids, faults)
         #: The legacy gateway.
-        self.mapi = Mapi(merchant, trades, batches, notify_ids)
+        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults)
         #: The older gateway for phones.
-        self.wap = WapRest(merchant, trades, notify_ids)
+        self.wap = WapRest(merchant, trades, notify_ids, faults)
         self._by_name: Mapping[str, Dialect] = {
             "openapi": self.openapi,
             "mapi": self.mapi,

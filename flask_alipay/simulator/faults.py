@@ -14,10 +14,14 @@ from typing import Final
 DROP: Final = "drop"
 #: A notification is first sent later, so that others overtake it.
 DELAY: Final = "delay"
+#: A notification is first sent right after the next one about the same trade.
+OUT_OF_ORDER: Final = "out-of-order"
 #: A notification is sent once more though it was heard.
 REPEAT: Final = "repeat"
 #: A notification is altered after it was signed.
 TAMPER: Final = "tamper"
+#: A notification is written in GBK, says so where it can, and is signed in it.
+GBK: Final = "gbk"
 #: A gateway's answer comes late.
 SLOW: Final = "slow"
 #: A gateway's answer breaks off in the middle; what was asked for is done.
@@ -26,8 +30,17 @@ CUT_OFF: Final = "cut-off"
 WRONG_SIGN: Final = "wrong-sign"
 #: A gateway's answer has no signature.
 UNSIGNED: Final = "unsigned"
+#: A gateway answers that it failed; what was asked for is not done.
+SYSTEM_ERROR: Final = "system-error"
+#: A gateway answers that it failed, though what was asked for is done.
+SYSTEM_ERROR_DONE: Final = "system-error-done"
 
-KINDS: Final = (DROP, DELAY, REPEAT, TAMPER, SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED)
+#: What may happen to a notification, and to a gateway's answer.
+TO_NOTIFICATIONS: Final = (DROP, DELAY, OUT_OF_ORDER, REPEAT, TAMPER, GBK)
+TO_ANSWERS: Final = (SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE)
+KINDS: Final = TO_NOTIFICATIONS + TO_ANSWERS
+#: Those that last :attr:`Fault.seconds`.
+TIMED: Final = (DELAY, SLOW)
 #: How many faults may wait at a time.
 MOST_FAULTS: Final = 100
 
@@ -44,6 +57,8 @@ class Fault:
     out_trade_no: str = ""
     #: How long a delay is in the simulator's time, and a slow answer in the machine's.
     seconds: float = 5.0
+    #: In answer to which method or service of a gateway; empty: to any.
+    method: str = ""
 
 
 class Faults:
@@ -74,7 +89,7 @@ class Faults:
     def take(self, kind: str, about: str) -> Fault | None:
         """Returns the fault that happens now, once less from then on; ``None``: all goes well.
 
-        :param about: the number of the trade, or a text that names it.
+        :param about: the number of the trade, or a text that names it and the method.
         """
         with self._lock:
             for index, fault in enumerate(self._faults):
@@ -86,5 +101,9 @@ class Faults:
 
 
 def _is_about(fault: Fault, about: str) -> bool:
-    number = re.escape(fault.out_trade_no)
-    return not number or re.search(rf"(?<![\w-]){number}(?![\w-])", about) is not None
+    return all(_names(about, word) for word in (fault.out_trade_no, fault.method) if word)
+
+
+def _names(text: str, word: str) -> bool:
+    """Whether a word is in a text, and not merely in a longer word."""
+    return re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])", text) is not None

@@ -14,29 +14,30 @@ from .faults import CUT_OFF, SLOW, UNSIGNED, WRONG_SIGN
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
 
-    from .faults import Faults
+    from .simulator import Simulator
 
-# Where answers have their signature: JSON, XML, and the form of the older gateway for phones.
-_SIGN = re.compile(rb'("sign" ?: ?"|<sign>|(?:^|&)sign=)([^"<&]{8})')
+# Where answers have their signature: JSON, XML, the form of the older gateway for phones, and what
+# Alipay's library on a phone says of an app's older order string.
+_SIGN = re.compile(rb'("sign" ?: ?"|<sign>|(?:^|&)sign="?)([^"<&]{8})')
 # The whole of it, with what joins it to the rest.
 _WHOLE_SIGN = re.compile(
     rb',\s*"sign"\s*:\s*"[^"]*"|"sign"\s*:\s*"[^"]*"\s*,'
-    rb"|<sign>[^<]*</sign>|&sign=[^&]*|^sign=[^&]*&?"
+    rb'|<sign>[^<]*</sign>|&sign="[^"]*"|&sign=[^&]*|^sign=[^&]*&?'
 )
 # And the newer dress of the open platform.
 _SIGN_HEADER = "alipay-signature"
 
 
-def faulty(faults: Faults, body: bytes, response: BaseResponse) -> BaseResponse:
+def faulty(simulator: Simulator, body: bytes, response: BaseResponse) -> BaseResponse:
     """Returns the answer, or what a fault makes of it. What was asked for is done in any case.
 
-    :param faults: what is to go wrong.
+    :param simulator: whose it is, and what is to go wrong.
     :param body: the request's, to see which trade it is about.
     """
+    faults = simulator.faults
     if not faults.all():
         return response
-    about = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
-    about += request.path
+    about = simulator.trades.named_in(_asked(body))
     late = faults.take(SLOW, about)
     if late is not None:
         time.sleep(late.seconds)
@@ -47,6 +48,12 @@ def faulty(faults: Faults, body: bytes, response: BaseResponse) -> BaseResponse:
     if response.status_code == 200 and faults.take(CUT_OFF, about):
         _cut_off(response)
     return response
+
+
+def _asked(body: bytes) -> str:
+    """The request as a text: its fields, and the method that a path of the newer dress names."""
+    said = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
+    return f"{said} {request.path.rpartition('/v3/')[2].replace('/', '.')}"
 
 
 def _signed(response: BaseResponse) -> bool:

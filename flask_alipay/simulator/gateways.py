@@ -9,7 +9,6 @@ from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from .answers import Answer
-from .faults import Faults
 from .faulty_answers import faulty
 from .multipart import MULTIPART, as_form
 from .openapi import RestRequest
@@ -47,11 +46,11 @@ class _Gateways:
     def gateway(self) -> BaseResponse:
         """Takes a request of the merchant's, brought by its server or by a browser."""
         root = request.base_url.removesuffix("/gateway.do")
-        return _answered(lambda form: self._simulator.answer(form, root), self._simulator.faults)
+        return self._answered(lambda form: self._simulator.answer(form, root))
 
     def wap_gateway(self) -> BaseResponse:
         """Takes a request to the older gateway for phones."""
-        return _answered(self._simulator.answer_wap, self._simulator.faults)
+        return self._answered(self._simulator.answer_wap)
 
     def rest(self, path: str) -> BaseResponse:
         """Takes a request of the merchant's server to the open platform's newer dress."""
@@ -64,21 +63,34 @@ class _Gateways:
         query = request.query_string.decode("latin-1")
         asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
         root = request.base_url.partition("/v3/")[0]
-        return faulty(
-            self._simulator.faults, body, respond(self._simulator.answer_rest(asked, root))
-        )
+        return faulty(self._simulator, body, respond(self._simulator.answer_rest(asked, root)))
 
     def bill(self, token: str) -> BaseResponse:
         """Hands out a bill, for half a minute."""
         bill = self._simulator.bill(token)
         if bill is None:
             return plain("There is no bill here, or no longer.", 404)
-        return unkept(Response(bill, content_type="application/zip"))
+        response = unkept(Response(bill, content_type="application/zip"))
+        return faulty(self._simulator, b"", response)
 
     def mobile(self, wish: str) -> BaseResponse:
         """Takes an app's order string, as it is, and does what its buyer wants."""
         order_string = request.stream.read(MOST_BYTES)
-        return respond(self._simulator.pay_in_app(order_string, cancel=wish == "cancel"))
+        response = respond(self._simulator.pay_in_app(order_string, cancel=wish == "cancel"))
+        return faulty(self._simulator, order_string, response)
+
+    def _answered(self, answer: Callable[[RawForm], Answer]) -> BaseResponse:
+        if request.method == "HEAD":  # asks without wanting an answer, and must not do anything
+            return _not_by_head()
+        sent = _form_body()
+        if sent is None or len(request.query_string) > MOST_BYTES:
+            return page("message.html", 413, topic="large")
+        try:
+            body = _as_form(sent)
+            form = RawForm(request.query_string, body)
+        except Unreadable as error:
+            return plain(f"The request {error}.", 400)
+        return faulty(self._simulator, body, respond(answer(form)))
 
 
 def _signed_uris() -> tuple[str, ...]:
@@ -87,20 +99,6 @@ def _signed_uris() -> tuple[str, ...]:
     if "://" in sent.partition("?")[0]:  # a request may name its host there, too
         sent = f"/{sent.partition('://')[2].partition('/')[2]}"
     return sent, f"/v3/{sent.partition('/v3/')[2]}"
-
-
-def _answered(answer: Callable[[RawForm], Answer], faults: Faults) -> BaseResponse:
-    if request.method == "HEAD":  # asks without wanting an answer, and must not do anything
-        return _not_by_head()
-    sent = _form_body()
-    if sent is None or len(request.query_string) > MOST_BYTES:
-        return page("message.html", 413, topic="large")
-    try:
-        body = _as_form(sent)
-        form = RawForm(request.query_string, body)
-    except Unreadable as error:
-        return plain(f"The request {error}.", 400)
-    return faulty(faults, body, respond(answer(form)))
 
 
 def _not_by_head() -> BaseResponse:

@@ -95,7 +95,7 @@ class Simulator:
         self.faults = Faults()
         notify_ids = NotifyIds()
         #: The protocols that it speaks.
-        self.dialects = Dialects(self.merchant, self.trades, self.batches, notify_ids)
+        self.dialects = Dialects(self.merchant, self.trades, self.batches, notify_ids, self.faults)
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults

@@ -6,6 +6,7 @@ changes; an event makes another one of it, and the store keeps the latest.
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -24,6 +25,7 @@ from .orders import Order as Order
 #: How many trades a store keeps; the oldest make room.
 MOST_TRADES = 10_000
 
+_TRADE_NO = re.compile(r"(?<!\d)\d{28}(?!\d)", re.ASCII)
 
 #: The whole life of a trade. What is not here does not happen.
 TRANSITIONS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
@@ -240,6 +242,13 @@ class TradeStore:
         """Returns the trade of Alipay's number, ``None`` if there is none."""
         with self._lock:
             return self._trades.get(self._numbers.get(trade_no, ""))
+
+    def named_in(self, text: str) -> str:
+        """Returns the text and, after it, the merchant's number of each trade that it names by
+        Alipay's.
+        """
+        found = map(self.by_trade_no, _TRADE_NO.findall(text))
+        return " ".join([text, *(trade.order.out_trade_no for trade in found if trade)])
 
     def all(self) -> tuple[Trade, ...]:
         """Returns the trades as they stand now, the oldest first."""

@@ -11,6 +11,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from flask_alipay.signer import sign_content
+from flask_alipay.simulator.deliveries import LONGEST_HELD
 from flask_alipay.simulator.faults import KINDS, MOST_FAULTS, Fault, Faults
 
 from ..docs.reading import page, words
@@ -61,9 +62,17 @@ def test_a_fault_happens_to_its_own_trade():
     assert faults.take("drop", '{"out_trade_no":"T1"}') is not None
 
 
+def test_a_fault_happens_to_its_own_method():
+    faults = Faults()
+    faults.add(Fault("slow", out_trade_no="T1", method="alipay.trade.refund"))
+    assert faults.take("slow", '{"method":"alipay.trade.refund","out_trade_no":"T2"}') is None
+    assert faults.take("slow", "method=alipay.trade.refund.query&out_trade_no=T1") is None
+    assert faults.take("slow", "method=alipay.trade.refund&out_trade_no=T1") is not None
+
+
 def test_faults_are_shown_and_cleared(control):
     assert wish(control, "drop", times=3, out_trade_no="T1") == [
-        {"kind": "drop", "times": 3, "out_trade_no": "T1", "seconds": 5.0}
+        {"kind": "drop", "times": 3, "out_trade_no": "T1", "seconds": 5.0, "method": ""}
     ]
     assert len(wish(control, "slow")) == 2
     assert control("/faults", method="DELETE").json == []
@@ -82,6 +91,8 @@ def test_faults_are_shown_and_cleared(control):
         {"kind": "slow", "seconds": 61},
         {"kind": "delay", "seconds": -1},
         {"kind": "drop", "often": 2},
+        {"kind": "drop", "method": "alipay.trade.query"},
+        {"kind": "slow", "method": 1},
     ],
 )
 def test_what_is_no_fault_is_refused(control, wrong):
@@ -123,6 +134,66 @@ def test_a_notification_that_is_late_is_overtaken(control, trade, shop, clock):
     assert told == ["TRADE_CLOSED", "TRADE_SUCCESS"]
     (late, _) = control("/deliveries", method="GET").json
     assert late["attempts"][0]["sent_at"] == (begin + timedelta(minutes=1)).isoformat()
+
+
+def test_a_notification_waits_until_the_next_has_overtaken_it(control, trade, shop, clock):
+    wish(control, "out-of-order")
+    control(f"{trade}/pay")
+    assert shop.bodies == []
+    control(f"{trade}/refund", body={"amount": "1.00"})
+    assert [shop.fields(index).get("refund_fee") for index in range(2)] == ["1.00", None]
+    clock.advance(hours=2)
+    assert len(shop.bodies) == 2
+
+
+def test_several_that_wait_come_the_wrong_way_round(control, trade, shop):
+    wish(control, "out-of-order", times=2)
+    control(f"{trade}/pay")
+    control(f"{trade}/refund", body={"amount": "1.00"})
+    control(f"{trade}/refund", body={"amount": "2.00"})
+    fees = [shop.fields(index).get("refund_fee") for index in range(3)]
+    assert fees == ["3.00", "1.00", None]
+
+
+def test_a_notification_that_nothing_overtakes_comes_after_all(control, trade, shop, clock):
+    wish(control, "out-of-order")
+    control(f"{trade}/pay")
+    (delivery,) = control("/deliveries", method="GET").json
+    assert delivery["next_at"] == (clock.now() + LONGEST_HELD).isoformat()
+    clock.advance(minutes=59)
+    assert shop.bodies == []
+    clock.advance(minutes=1)
+    assert attempts(control) == [(200, "success")]
+
+
+def test_news_of_another_trade_overtakes_nothing(control, trade, buyer, merchant, shop):
+    buyer.see(buyer.cashier(merchant.page_pay(biz={"out_trade_no": "T2"})))
+    wish(control, "out-of-order", out_trade_no="T1")
+    control("/trades/T1/pay")
+    control("/trades/T2/pay")
+    assert [shop.fields(index)["out_trade_no"] for index in range(len(shop.bodies))] == ["T2"]
+
+
+@pytest.mark.parametrize(
+    ("request_name", "sign_type"), [("page_pay", "RSA2"), ("direct_pay", "MD5")]
+)
+def test_a_notification_is_written_and_signed_in_gbk(
+    control, buyer, merchant, shop, clock, request_name, sign_type
+):
+    buyer.see(buyer.cashier(getattr(merchant, request_name)()))
+    wish(control, "gbk")
+    shop.text = "fail"
+    control("/trades/T1/pay")
+    shop.text = "success"
+    clock.advance(minutes=4)
+    for index in (0, 1):  # it is the same notification, in the same charset
+        fields = shop.fields(index, charset="gbk")
+        assert fields["subject"] == "Tea 茶"
+        assert fields.get("charset") == {"page_pay": "GBK", "direct_pay": None}[request_name]
+        content = sign_content(fields, charset="gbk")
+        assert merchant.signer(sign_type).verify(content, fields["sign"])
+    control("/trades/T1/refund")
+    assert shop.fields(2)["subject"] == "Tea 茶"
 
 
 def test_a_notification_is_repeated_though_it_was_heard(control, trade, shop):

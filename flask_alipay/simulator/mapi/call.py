@@ -10,6 +10,7 @@ from datetime import datetime
 from ...exceptions import InvalidParameter
 from ..answers import Refusal, Reply
 from ..batches import BatchStore
+from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Step, TradeStore
@@ -59,6 +60,16 @@ class Desk:
     batches: BatchStore
     notify_ids: NotifyIds
     seal: Seal
+    #: What is to go wrong.
+    faults: Faults
+
+    def failing(self, kind: str, call: Call) -> bool:
+        """Tells whether a fault has a call fail, once less from then on.
+
+        :param kind: before it is done, or after: ``SYSTEM_ERROR`` or ``SYSTEM_ERROR_DONE``.
+        """
+        about = self.trades.named_in(" ".join((call.service, *call.params.values())))
+        return self.faults.take(kind, about) is not None
 
     def find(self, call: Call, trade_no: str, out_trade_no: str) -> Step:
         """Returns the trade that a call names, expired now if its time is over.

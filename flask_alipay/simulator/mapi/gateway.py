@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ from ...exceptions import InvalidAmount, InvalidParameter
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToBatch
 from ..batches import DONE, REFUNDS, REFUSED, BatchStore
+from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
@@ -43,13 +45,19 @@ class Mapi:
     :param trades: where orders become trades.
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
+    :param faults: what is to go wrong.
     """
 
     def __init__(
-        self, merchant: Merchant, trades: TradeStore, batches: BatchStore, notify_ids: NotifyIds
+        self,
+        merchant: Merchant,
+        trades: TradeStore,
+        batches: BatchStore,
+        notify_ids: NotifyIds,
+        faults: Faults | None = None,
     ) -> None:
         seal = Seal(merchant.alipay_signers())
-        self._desk = desk = Desk(merchant, trades, batches, notify_ids, seal)
+        self._desk = desk = Desk(merchant, trades, batches, notify_ids, seal, faults or Faults())
         self._news = News(desk)
         timestamps = Timestamps(desk)
         self._refunds, self._transfers = Refunds(desk, self._news), Transfers(desk, self._news)
@@ -80,7 +88,7 @@ class Mapi:
             if service is None:
                 raise Refusal("ILLEGAL_SERVICE")
             call = self._received(name, service, form, now)
-            return service.run(call)
+            return self._done(service, call)
         except InvalidAmount as error:
             refusal = Refusal("ILLEGAL_FEE_PARAM", str(error))
         except InvalidParameter as error:
@@ -88,6 +96,15 @@ class Mapi:
         except Refusal as error:
             refusal = error
         return Reply(_refused(refusal, service, call))
+
+    def _done(self, service: Service, call: Call) -> Reply:
+        """What the service answers, unless a fault has it fail: before it is done, or after."""
+        if self._desk.failing(SYSTEM_ERROR, call):
+            raise Refusal("SYSTEM_ERROR")
+        reply = service.run(call)
+        if self._desk.failing(SYSTEM_ERROR_DONE, call):
+            return replace(reply, answer=_refused(Refusal("SYSTEM_ERROR"), service, call))
+        return reply
 
     def pay_in_app(self, order_string: bytes, cancel: bool, now: datetime) -> Reply:
         """Answers an app's order string as its library does, the payment made or cancelled."""

@@ -7,12 +7,14 @@ so that it can be driven without a phone. The string is verified as it stands, b
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import unquote
 
 from ...exceptions import InvalidAmount, InvalidParameter
 from ..answers import PlainText, Refusal, Reply
+from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE
 from ..orders import Event, Order
 from . import orders
 from .call import Call, Desk
@@ -20,8 +22,8 @@ from .payments import placed
 
 SERVICE: Final = "mobile.securitypay.pay"
 
-#: What the library says: paid, cannot be paid, cancelled.
-PAID, FAILED, CANCELLED = "9000", "4000", "6001"
+#: What the library says: paid, cannot be paid, cancelled, nobody knows.
+PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
 
 _SIGNED = re.compile(rb'(?P<text>.+)&sign="(?P<sign>[^"]*)"&sign_type="(?P<type>[^"]*)"', re.DOTALL)
 _PAIR = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
@@ -44,6 +46,8 @@ class Mobile:
         try:
             text, call = self._read(order_string, now)
             order = self._order(call)
+            if self._desk.failing(SYSTEM_ERROR, call):
+                return Reply(_result(UNSURE, "SYSTEM_ERROR"))
             placed(self._desk.trades, order, now)
         except InvalidAmount as error:
             return _failed(Refusal("ILLEGAL_FEE_PARAM", str(error)))
@@ -53,7 +57,10 @@ class Mobile:
             return _failed(refusal)
         if cancel:
             return Reply(_result(CANCELLED, "cancelled by the buyer"))
-        return self._paid(text, order.out_trade_no, now)
+        reply = self._paid(text, order.out_trade_no, now)
+        if reply.trades and self._desk.failing(SYSTEM_ERROR_DONE, call):
+            return replace(reply, answer=_result(UNSURE, "SYSTEM_ERROR"))
+        return reply
 
     def _paid(self, text: str, out_trade_no: str, now: datetime) -> Reply:
         step = self._desk.trades.apply(out_trade_no, Event.PAY, now)

@@ -17,6 +17,7 @@ from ...exceptions import InvalidParameter
 from ...money import to_yuan
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
+from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
@@ -38,9 +39,17 @@ class WapRest:
     :param merchant: the only one it knows.
     :param trades: where orders become trades.
     :param notify_ids: gives notifications their numbers.
+    :param faults: what is to go wrong.
     """
 
-    def __init__(self, merchant: Merchant, trades: TradeStore, notify_ids: NotifyIds) -> None:
+    def __init__(
+        self,
+        merchant: Merchant,
+        trades: TradeStore,
+        notify_ids: NotifyIds,
+        faults: Faults | None = None,
+    ) -> None:
+        self._faults = faults or Faults()
         self._merchant = merchant
         self._trades = trades
         self._notify_ids = notify_ids
@@ -51,9 +60,7 @@ class WapRest:
         service = form.word("service") or ""
         try:
             params, charset = self._received(form)
-            if service == CREATE:
-                return Reply(self._create(params, charset, now))
-            return Reply(self._execute(params))
+            return Reply(self._done(params, charset, now))
         except InvalidParameter as error:
             refusal = Refusal("0007", str(error))
         except Refusal as error:
@@ -63,6 +70,18 @@ class WapRest:
         if service == EXECUTE:
             return Reply(ErrorPage(refusal.code, codes.WAP[refusal.code], refusal.detail))
         return Reply(_refused(refusal, form))
+
+    def _done(self, params: Mapping[str, str], charset: str, now: datetime) -> Answer:
+        about = " ".join(params.values())
+        if self._faults.take(SYSTEM_ERROR, about):
+            raise Refusal("0000")
+        if params["service"] == CREATE:
+            answer = self._create(params, charset, now)
+        else:
+            answer = self._execute(params)
+        if self._faults.take(SYSTEM_ERROR_DONE, about):
+            raise Refusal("0000")
+        return answer
 
     def notice(self, trade: Trade) -> Notice | None:
         """Returns what the merchant is to be told of the trade; ``None`` without a notify_url."""

@@ -9,8 +9,8 @@ from ..orders import Event
 from .call import Call, Desk, Done
 from .payments import placed
 
-#: What the library says: paid, cannot be paid, cancelled by the buyer.
-PAID, FAILED, CANCELLED = "9000", "4000", "6001"
+#: What the library says: paid, cannot be paid, cancelled by the buyer, nobody knows.
+PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
 
 
 class App:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from .. import codes
 from ..answers import Refusal, ToCashier
+from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
@@ -62,6 +64,21 @@ class Desk:
     trades: TradeStore
     notify_ids: NotifyIds
     seal: Seal
+    #: What is to go wrong.
+    faults: Faults
+
+    def run(self, call: Call, run: Run) -> Done | ToCashier:
+        """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.
+
+        :raises Refusal: as the method does, or with the code of a failure of Alipay's own.
+        """
+        about = self.trades.named_in(f"{call.method} {call.content}")
+        if self.faults.take(SYSTEM_ERROR, about):
+            raise Refusal(codes.system_error(call.method))
+        done = run(call)
+        if self.faults.take(SYSTEM_ERROR_DONE, about):
+            raise Refusal(codes.system_error(call.method))
+        return done
 
     def find(self, call: Call) -> Trade:
         """Returns the trade that a call names, expired now if its time is over.

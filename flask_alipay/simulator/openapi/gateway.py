@@ -15,12 +15,13 @@ from ...signer import codec
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
 from ..clock import read_china_text
+from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
-from .app import CANCELLED, FAILED, PAID, App, result
+from .app import CANCELLED, FAILED, PAID, UNSURE, App, result
 from .bills import Bills
 from .call import Call, Desk, Done, Run
 from .certificates import DOWNLOAD, CertificateDownload
@@ -46,11 +47,18 @@ class OpenApi:
     :param merchant: the only one it knows.
     :param trades: where orders become trades.
     :param notify_ids: gives notifications their numbers.
+    :param faults: what is to go wrong.
     """
 
-    def __init__(self, merchant: Merchant, trades: TradeStore, notify_ids: NotifyIds) -> None:
+    def __init__(
+        self,
+        merchant: Merchant,
+        trades: TradeStore,
+        notify_ids: NotifyIds,
+        faults: Faults | None = None,
+    ) -> None:
         seal = Seal(merchant)
-        self._desk = desk = Desk(merchant, trades, notify_ids, seal)
+        self._desk = desk = Desk(merchant, trades, notify_ids, seal, faults or Faults())
         self._news = News(desk)
         self._bills = Bills(desk)
         rooms = (
@@ -93,7 +101,8 @@ class OpenApi:
             call = self._received(form.word("method") or "", form, now, "", (APP,))
             done = self._run(call, self._checked if cancel else self._app.pay)
         except Refusal as refusal:
-            return Reply(PlainText(result(FAILED, str(refusal))), trades=_told(call))
+            status = UNSURE if codes.unsure(refusal.code) else FAILED
+            return Reply(PlainText(result(status, str(refusal))), trades=_told(call))
         if cancel or isinstance(done, ToCashier):
             return Reply(PlainText(result(CANCELLED, "cancelled by the buyer")))
         signed = self._signed(call, done)
@@ -168,7 +177,7 @@ class OpenApi:
             content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
             read = Call(**{**vars(call), "content": content})
-            return run(read)
+            return self._desk.run(read, run)
         except InvalidParameter as error:
             raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
 

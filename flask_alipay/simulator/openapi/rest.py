@@ -121,7 +121,7 @@ class Rest:
 
     def _run(self, call: Call) -> Done:
         try:
-            done = self._methods[call.method](call)
+            done = self._desk.run(call, self._methods[call.method])
         except InvalidParameter as error:
             raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
         if isinstance(done, ToCashier):  # a page has no path here
@@ -141,7 +141,7 @@ class Rest:
         if refusal.code.startswith("isv."):
             status = 404 if refusal.code == "isv.invalid-method" else 400
             return RestJson(status, written(node, "utf-8").encode("utf-8"), {})
-        status = 500 if refusal.code.endswith("SYSTEM_ERROR") else 400
+        status = 500 if codes.unsure(refusal.code) else 400
         return self._signed(request, status, node, now, certified)
 
     def _signed(
