@@ -1,0 +1,44 @@
+"""Shops in other languages, without a library of Alipay's: the simulator is an Alipay to them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ..requirements import missing
+from .journey import check
+from .standalone import Standalone, run
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    return found if found is not None else missing(f"{name} is not installed")
+
+
+def test_a_shop_in_java(standalone: Standalone) -> None:
+    # It runs for seconds: no time is well spent on making it run faster.
+    java = [program("java"), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8"]
+    said = run([*java, PROGRAMS / "Shop.java", standalone.keys, "java"])
+    check(standalone, said, ["in GBK", "told in GBK", "by the newer client"])
+
+
+def test_a_shop_in_php(standalone: Standalone) -> None:
+    said = run([program("php"), PROGRAMS / "shop.php", standalone.keys, "php"])
+    besides = ["in GBK", "told in GBK", "in parts", "in parts, in GBK", "asking first"]
+    check(standalone, said, besides)
+
+
+def test_a_shop_in_ruby(standalone: Standalone) -> None:
+    said = run([program("ruby"), PROGRAMS / "shop.rb", standalone.keys, "ruby"], LANG="C.UTF-8")
+    check(standalone, said, ["on one line: K1", "on one line: K2"])
+
+
+def test_a_shop_in_go(standalone: Standalone) -> None:
+    if shutil.which("go") is None:  # four hundred megabytes: not even where all tests are to run
+        pytest.skip("go is not installed")
+    said = run(["go", "run", PROGRAMS / "shop.go", standalone.keys, "go"])
+    check(standalone, said, ["in chunks"])
