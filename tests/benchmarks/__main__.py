@@ -7,10 +7,27 @@ from __future__ import annotations
 
 import sys
 
-from . import bill, importing, platform, recipe, settling, signing
+from . import (
+    bill,
+    growth,
+    importing,
+    memory,
+    platform,
+    recipe,
+    serving,
+    settling,
+    signing,
+)
 from .verdicts import conclude
 
 if __name__ == "__main__":
-    for benchmark in (signing, platform, importing, settling, recipe, bill):
-        benchmark.main()
+    signing.main()
+    platform.main()
+    importing.main()
+    settling.main()
+    recipe.main()
+    serving.main()
+    memory.main()
+    bill.main()
+    growth.main()
     sys.exit(conclude())

@@ -54,7 +54,7 @@ def database(kind: str) -> Iterator[str]:
 def apps(url: str) -> tuple[Flask, Flask]:
     """The app with the package, and the floor; on the same tables."""
     key = shops.alipay_key()
-    ours = shops.our_app(url, shops.public_pem(key), shops.private_pem(key))
+    ours = shops.our_app(url, shops.public_pem(key), shops.private_pem(shops.merchant_key()))
     floor = shops.floor_app(url, key.public_key())
     with ours.app_context():
         shops.db.create_all()

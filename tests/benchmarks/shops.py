@@ -59,6 +59,12 @@ def alipay_key() -> rsa.RSAPrivateKey:
     return generate_private_key()
 
 
+@lru_cache(maxsize=1)
+def merchant_key() -> rsa.RSAPrivateKey:
+    """The shop's own key, likewise."""
+    return generate_private_key()
+
+
 def public_pem(key: rsa.RSAPrivateKey) -> str:
     """Returns the public half as text."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

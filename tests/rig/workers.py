@@ -15,6 +15,8 @@ from .databases import free_port
 
 ROOT = Path(__file__).parents[2]
 
+_SHOP = "tests.rig.shop:create_app()"
+
 
 class Workers:
     """One gunicorn.
@@ -22,14 +24,17 @@ class Workers:
     :param environment: what the shop reads.
     :param log: where errors go.
     :param options: gunicorn's, for how many workers of which kind.
+    :param app: as gunicorn is told of it.
     """
 
-    def __init__(self, environment: dict[str, str], log: Path, *options: str) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, *options: str, app: str = _SHOP
+    ) -> None:
         self.port = free_port()
         self._log = log.open("ab")
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "gunicorn", "tests.rig.shop:create_app()", *options),
+                *(sys.executable, "-m", "gunicorn", app, *options),
                 *("-b", f"127.0.0.1:{self.port}", "--timeout", "60", "--log-level", "warning"),
                 *("--graceful-timeout", "2"),
                 *("--worker-tmp-dir", str(log.parent), "--no-control-socket"),

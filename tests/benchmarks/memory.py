@@ -1,0 +1,87 @@
+"""How much larger a worker is with the package in it: at most 4 MiB, after 1,000 notifications.
+
+``python -m tests.benchmarks.memory``. Beside it is the same app that does it by hand, in a process
+that has not imported the package. Counted is what is each process' own: a library that is loaded by
+several workers is in the machine's memory once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from . import shops
+from .settling import apps
+from .verdicts import at_most, conclude, for_the_record
+
+COUNT, RUNS = 1_000, 5
+REACH = 4.0
+_WITHOUT, _WITH = "tests.benchmarks.worker_without", "tests.benchmarks.worker_with"
+
+
+def worker(app: str, config: dict[str, str], bodies: list[bytes], compiled: str) -> dict[str, Any]:
+    """Has a process of its own take notifications.
+
+    :param app: the module with the app.
+    :param config: what the app is made with.
+    :param compiled: a folder with bytecode, as an installed package has it.
+    :returns: its sizes, and the ``modules`` in it.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    lines = [json.dumps({"app": app, "config": config}).encode(), *bodies]
+    command = [sys.executable, "-m", "tests.benchmarks.worker"]
+    ran = subprocess.run(
+        command, env=environment, input=b"\n".join(lines), stdout=subprocess.PIPE, check=True
+    )
+    said: dict[str, Any] = json.loads(ran.stdout)
+    return said
+
+
+def both(count: int, compiled: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Asks a worker without the package and one with it, on the same database."""
+    key = shops.alipay_key()
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'shop.sqlite'}"
+        app, _ = apps(url)
+        numbers = list(shops.orders(app, "A", 2 * count))
+        with app.app_context():
+            shops.db.engine.dispose()
+        bodies = [shops.notification(number, key) for number in numbers]
+        told = {"url": url, "public_key": shops.public_pem(key)}
+        ours = told | {
+            "private_key": shops.private_pem(shops.merchant_key()),
+            "app_id": shops.APP_ID,
+        }
+        return (
+            worker(_WITHOUT, told, bodies[:count], compiled),
+            worker(_WITH, ours, bodies[count:], compiled),
+        )
+
+
+def own(sizes: dict[str, Any]) -> float:
+    """What a process shares with no other."""
+    return float(sizes["Private_Clean"] + sizes["Private_Dirty"])
+
+
+def main(count: int = COUNT, runs: int = RUNS) -> None:
+    """Prints the medians of several pairs of workers."""
+    with tempfile.TemporaryDirectory() as compiled:
+        both(1, compiled)  # compiles
+        pairs = [both(count, compiled) for _ in range(runs)]
+    more = statistics.median(own(ours) - own(without) for without, ours in pairs)
+    at_most(f"a worker after {count:,} notifications", more, REACH, "MiB more than without us")
+    for_the_record("  without us", statistics.median(own(without) for without, _ in pairs), "MiB")
+    resident = statistics.median(ours["Rss"] - without["Rss"] for without, ours in pairs)
+    for_the_record("  resident, shared libraries counted in", resident, "MiB more")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
+    sys.exit(conclude())

@@ -1,0 +1,117 @@
+"""Notifications to gunicorn with two synchronous workers, eight connections at a time, beside the
+same done by hand: both servers are up on one database, and are loaded in turns.
+
+``python -m tests.benchmarks.serving [sqlite] [postgresql] [mariadb]``
+"""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..rig.workers import Workers
+from . import shops, verdicts
+from .driving import Driver
+from .served import environment
+from .settling import REACH as KINDS
+from .settling import apps, database
+
+ROUNDS, CALLS = 20, 400
+CONNECTIONS = 8
+REACH_RATE, REACH_P99 = 0.85, 1.5
+
+_PATIENCE = 60
+
+
+class Turn(NamedTuple):
+    """How one turn went."""
+
+    #: Notifications in a second.
+    rate: float
+    #: What one of a hundred takes longer than, in seconds.
+    p99: float
+
+
+@contextlib.contextmanager
+def server(which: str, url: str, log: Path) -> Iterator[int]:
+    """Gunicorn with one of the apps; gives its port."""
+    told = environment(which, url)
+    app = "tests.benchmarks.served:create_app()"
+    workers = Workers(told, log, "-k", "sync", "-w", "2", app=app)
+    try:
+        until = time.monotonic() + _PATIENCE
+        while not workers.answers():
+            if not workers.running or time.monotonic() > until:
+                raise RuntimeError(f"gunicorn does not answer: {log.read_text()[-1000:]}")
+            time.sleep(0.05)
+        yield workers.port
+    finally:
+        workers.stop()
+
+
+def turn(driver: Driver, port: int, bodies: list[bytes]) -> Turn:
+    """Loads a server with so many first notifications."""
+    said = driver.turn(port, CONNECTIONS, bodies)
+    if said["answers"] != {"success": len(bodies)}:
+        raise RuntimeError(f"answered {said['answers']}")
+    slowest_first = sorted(said["latencies"], reverse=True)
+    return Turn(len(bodies) / said["seconds"], slowest_first[len(bodies) // 100])
+
+
+def serve(kind: str, rounds: int = ROUNDS, calls: int = CALLS) -> None:
+    """Loads both on one kind of database.
+
+    :param rounds: how often each gets its turn; the median counts.
+    :param calls: how many notifications a turn has.
+    """
+    with contextlib.ExitStack() as stack:
+        log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "gunicorn.log"
+        url = stack.enter_context(database(kind))
+        app, _ = apps(url)
+        bodies = {
+            which: iter(
+                [
+                    shops.notification(number, shops.alipay_key())
+                    for number in shops.orders(app, which[0].upper(), (rounds + 1) * calls)
+                ]
+            )
+            for which in ("ours", "floor")
+        }
+        with app.app_context():
+            shops.db.engine.dispose()
+        ports = {which: stack.enter_context(server(which, url, log)) for which in bodies}
+        driver = stack.enter_context(Driver())
+        turns: dict[str, list[Turn]] = {which: [] for which in bodies}
+        for number in range(rounds + 1):
+            for which in sorted(bodies, reverse=bool(number % 2)):
+                piece = [next(bodies[which]) for _ in range(calls)]
+                turns[which].append(turn(driver, ports[which], piece))
+    report(kind, turns["ours"][1:], turns["floor"][1:])  # without the one that warmed them up
+
+
+def report(kind: str, ours: list[Turn], floor: list[Turn]) -> None:
+    """Prints what came of it: the medians of what each turn was beside its neighbour."""
+    pairs = list(zip(ours, floor, strict=True))
+    rate = statistics.median(mine.rate / theirs.rate for mine, theirs in pairs)
+    p99 = statistics.median(mine.p99 / theirs.p99 for mine, theirs in pairs)
+    verdicts.at_least(f"gunicorn, rate, {kind}", rate, REACH_RATE, "of the floor")
+    verdicts.at_most(f"gunicorn, p99, {kind}", p99, REACH_P99, "times the floor's")
+    mine = statistics.median(turn.rate for turn in ours)
+    verdicts.for_the_record("  by us, for what it is worth", mine, "notifications in a second")
+
+
+def main(*kinds: str) -> None:
+    """Runs it on each database."""
+    for kind in kinds or KINDS:
+        serve(kind)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    sys.exit(verdicts.conclude())

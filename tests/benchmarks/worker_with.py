@@ -1,0 +1,35 @@
+"""The same app as :mod:`tests.benchmarks.worker_without`, with the package in it instead."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+
+db = SQLAlchemy()
+
+
+class Payment(PaymentMixin, db.Model):  # type: ignore[misc, name-defined]
+    pass
+
+
+class Refund(RefundMixin, db.Model):  # type: ignore[misc, name-defined]
+    pass
+
+
+class Notification(NotificationMixin, db.Model):  # type: ignore[misc, name-defined]
+    pass
+
+
+def create_app(url: str, public_key: str, private_key: str, app_id: str) -> Flask:
+    """Returns the app."""
+    app = Flask(__name__)
+    app.config.update(SQLALCHEMY_DATABASE_URI=url, SECRET_KEY="a secret for benchmarks")
+    app.config.update(
+        ALIPAY_APP_ID=app_id, ALIPAY_PUBLIC_KEY=public_key, ALIPAY_PRIVATE_KEY=private_key
+    )
+    db.init_app(app)
+    alipay = AlipayBlueprint(db, Payment, Refund, Notification, on_paid=lambda payment: None)
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    return app
