@@ -8,43 +8,35 @@ several workers is in the machine's memory once.
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import shops
+from . import fresh, shops
 from .settling import apps
 from .verdicts import at_most, conclude, for_the_record
 
 COUNT, RUNS = 1_000, 5
 REACH = 4.0
+_WORKER = "tests.benchmarks.worker"
 _WITHOUT, _WITH = "tests.benchmarks.worker_without", "tests.benchmarks.worker_with"
 
 
-def worker(app: str, config: dict[str, str], bodies: list[bytes], compiled: str) -> dict[str, Any]:
+def worker(app: str, config: dict[str, str], bodies: list[bytes]) -> dict[str, Any]:
     """Has a process of its own take notifications.
 
     :param app: the module with the app.
     :param config: what the app is made with.
-    :param compiled: a folder with bytecode, as an installed package has it.
     :returns: its sizes, and the ``modules`` in it.
     """
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     lines = [json.dumps({"app": app, "config": config}).encode(), *bodies]
-    command = [sys.executable, "-m", "tests.benchmarks.worker"]
-    ran = subprocess.run(
-        command, env=environment, input=b"\n".join(lines), stdout=subprocess.PIPE, check=True
-    )
-    said: dict[str, Any] = json.loads(ran.stdout)
+    said: dict[str, Any] = json.loads(fresh.run("-m", _WORKER, told=b"\n".join(lines)))
     return said
 
 
-def both(count: int, compiled: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def both(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Asks a worker without the package and one with it, on the same database."""
     key = shops.alipay_key()
     with tempfile.TemporaryDirectory() as folder:
@@ -60,8 +52,8 @@ def both(count: int, compiled: str) -> tuple[dict[str, Any], dict[str, Any]]:
             "app_id": shops.APP_ID,
         }
         return (
-            worker(_WITHOUT, told, bodies[:count], compiled),
-            worker(_WITH, ours, bodies[count:], compiled),
+            worker(_WITHOUT, told, bodies[:count]),
+            worker(_WITH, ours, bodies[count:]),
         )
 
 
@@ -72,9 +64,8 @@ def own(sizes: dict[str, Any]) -> float:
 
 def main(count: int = COUNT, runs: int = RUNS) -> None:
     """Prints the medians of several pairs of workers."""
-    with tempfile.TemporaryDirectory() as compiled:
-        both(1, compiled)  # compiles
-        pairs = [both(count, compiled) for _ in range(runs)]
+    both(1)  # compiles
+    pairs = [both(count) for _ in range(runs)]
     more = statistics.median(own(ours) - own(without) for without, ours in pairs)
     at_most(f"a worker after {count:,} notifications", more, REACH, "MiB more than without us")
     for_the_record("  without us", statistics.median(own(without) for without, _ in pairs), "MiB")

@@ -76,27 +76,27 @@ def delivering(app: Flask, bodies: list[bytes], answer: bytes = b"success") -> C
     return deliver
 
 
-def first_and_again(kind: str) -> None:
+def first_and_again(kind: str, rounds: int = ROUNDS, calls: int = CALLS) -> None:
     """A sale's first notification, and its repetition."""
     key = shops.alipay_key()
     with database(kind) as url:
         ours, floor = apps(url)
-        count = (ROUNDS + 1) * CALLS
+        count = (rounds + 1) * calls
         mine = [shops.notification(number, key) for number in shops.orders(ours, "A", 2 * count)]
         theirs = [shops.notification(number, key) for number in shops.orders(ours, "B", count)]
         deliver, by_hand = delivering(ours, mine[:count]), delivering(floor, theirs)
-        value = ratio(deliver, by_hand, rounds=ROUNDS, calls=CALLS)
+        value = ratio(deliver, by_hand, rounds=rounds, calls=calls)
         report(f"first notification, {kind}", value, REACH[kind])
         # All of the first half are settled now, none of the second.
         again, first = delivering(ours, mine[:count]), delivering(ours, mine[count:])
-        value = ratio(again, first, rounds=ROUNDS, calls=CALLS)
+        value = ratio(again, first, rounds=rounds, calls=calls)
         report(f"a repetition over a first one, {kind}", value, 1.25)
         for app in (ours, floor):
             with app.app_context():
                 shops.db.engine.dispose()
 
 
-def forgeries() -> None:
+def forgeries(rounds: int = ROUNDS, calls: int = 100) -> None:
     """A forgery beside parsing and one signature check; it never reaches the database."""
     with database("sqlite") as url:
         ours, floor = apps(url)
@@ -112,7 +112,7 @@ def forgeries() -> None:
             client.post("/check", data=body, content_type="application/x-www-form-urlencoded")
 
         refuse = delivering(ours, [body], b"fail")
-        value = ratio(refuse, check, rounds=ROUNDS, calls=100)
+        value = ratio(refuse, check, rounds=rounds, calls=calls)
         report("a forgery over parsing and one check", value, 1 / 1.15)
         if opened:
             raise RuntimeError("a forgery has opened a database connection")
