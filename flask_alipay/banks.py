@@ -70,13 +70,21 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 _ENDING: Final = re.compile(r"(?:B2C|B2B|BTB)?(?:-[A-Z]+)?$")
 
 
+def bank_of(code: str) -> str:
+    """Returns the code without its ending: the bank alone, whatever kind of account it is.
+
+    :param code: ``defaultbank``, for example ``ICBCB2C``.
+    """
+    return _ENDING.sub("", code)
+
+
 def bank_name(code: str, language: str = "en") -> str:
     """Returns the name of a bank for people, the code itself where no name is known.
 
     :param code: ``defaultbank``, for example ``ICBCB2C``.
     :param language: ``"en"`` or ``"zh"``.
     """
-    names = _NAMES.get(_ENDING.sub("", code))
+    names = _NAMES.get(bank_of(code))
     if names is None:
         return code
     return names[1] if language == "zh" else names[0]

@@ -6,8 +6,9 @@ The rooms, in the order in which they build on each other:
     what time it is, and who is called later
 ``wire``, ``urls``
     requests as raw bytes, decoded in their own charset
-``orders``, ``trades``, ``batches``, ``rates``
-    an order, a trade's life as a table, batches of refunds and transfers, foreign money
+``orders``, ``funds``, ``trades``, ``batches``, ``rates``
+    an order, what it is paid with, a trade's life as a table, batches of refunds and transfers,
+    foreign money
 ``certificates``, ``merchant``, ``merchant_files``, ``codes``, ``wording``
     who is who, and what is said
 ``answers``, ``notify_ids``
@@ -24,7 +25,7 @@ The rooms, in the order in which they build on each other:
     all of it together
 ``triggers``
     notifications with no trade behind them
-``responses``, ``faulty_answers``, ``gateways``, ``control``, ``pages``
+``network``, ``responses``, ``faulty_answers``, ``gateways``, ``control``, ``pages``
     all of it on the web
 ``server``
     all of it by itself

@@ -19,6 +19,7 @@ from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from .deliveries import Attempt, Delivery
 from .faults import KINDS, SLOW, TO_ANSWERS, Fault
+from .funds import check_fund
 from .responses import unkept
 from .trades import Trade
 
@@ -76,7 +77,7 @@ class _Control:
     def happen(self, out_trade_no: str, wish: str) -> Any:
         """Lets the buyer pay, or the trade be closed or finished."""
         trade = self._known(out_trade_no)
-        step = self._simulator.happen(out_trade_no, wish)
+        step = self._simulator.happen(out_trade_no, wish, _fund(_body()))
         if step is None or step.event is None or step.event != trade.meant(wish):
             now = self._known(out_trade_no)
             raise _Refused(409, f"cannot {wish} a trade that is {now.status}")
@@ -210,6 +211,13 @@ def _number(name: str, given: object, least: float, most: float) -> float:
     return given  # type: ignore[return-value]
 
 
+def _fund(body: dict[str, Any]) -> str:
+    paid_with = body.get("paid_with", "")
+    if not isinstance(paid_with, str):
+        raise _Refused(400, "paid_with must be a text")
+    return check_fund(paid_with) if paid_with else ""
+
+
 def _fault(body: dict[str, Any]) -> Fault:
     names = [field.name for field in fields(Fault)]
     if body.keys() - set(names):
@@ -251,6 +259,7 @@ def _trade(trade: Trade) -> dict[str, Any]:
         "currency": order.currency,
         "total_amount": to_yuan(order.total_fen, order.currency),
         "refunded_amount": to_yuan(trade.refunded_fen, order.currency),
+        "paid_with": trade.paid_with if trade.paid else None,
         "notify_url": order.notify_url,
         "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
         **{name: at and at.isoformat() for name, at in moments.items()},

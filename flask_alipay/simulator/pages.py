@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, request, url_for
+from flask import Blueprint, jsonify, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..banks import bank_name
+from ..banks import OFFERED, bank_name
 from ..china_time import to_china
+from ..exceptions import InvalidParameter
 from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
 from .control import add_control
+from .funds import BALANCE, CREDIT, check_fund
 from .gateways import add_gateways
+from .network import for_a_phone, only_here
 from .rates import to_rmb
-from .responses import language, page, unkept
+from .responses import language, page, plain, unkept
 from .trades import Event, Order, Trade
+from .wording import wording
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -39,6 +44,7 @@ def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
     add_control(blueprint, simulator)
     blueprint.add_url_rule("/", "control", views.control)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
+    blueprint.add_url_rule("/cashier/<cashier_id>/follow", "follow", views.follow)
     blueprint.add_url_rule(
         "/cashier/<cashier_id>/<any(pay, deposit, confirm, close, expire):event>",
         "act",
@@ -76,12 +82,25 @@ class _Views:
 
     def act(self, cashier_id: str, event: str) -> BaseResponse:
         """Does what the buyer's button says; a paid buyer goes straight back to the shop."""
-        trade = self._simulator.act(cashier_id, event)
+        try:
+            paid_with = _chosen_fund()
+        except InvalidParameter as error:
+            return plain(f"{error}.", 400)
+        trade = self._simulator.act(cashier_id, event, paid_with)
         if trade is None:
             return page("message.html", 404, topic="lost")
         if event in (Event.PAY, Event.DEPOSIT) and trade.paid and trade.order.return_url:
             return unkept(redirect(self._simulator.return_url(trade), 303))
         return unkept(redirect(url_for(".cashier", cashier_id=cashier_id), 303))
+
+    def follow(self, cashier_id: str) -> BaseResponse:
+        """Tells a page how its trade stands, and where to go if that is another place."""
+        trade = self._simulator.look(cashier_id)
+        if trade is None:
+            return plain("There is no such payment here.", 404)
+        shop_url = self._simulator.return_url(trade) if _is_over(trade) and trade.paid else ""
+        go_to = shop_url or url_for(".cashier", cashier_id=cashier_id)
+        return unkept(jsonify({"trade_status": trade.status, "go_to": go_to}))
 
     def batch(self, batch_id: str) -> BaseResponse:
         """Shows the merchant a batch that waits for confirmation, or what became of it."""
@@ -110,17 +129,19 @@ class _Views:
         order = trade.order
         limit = order.expires_at
         left = None if limit is None else limit - self._simulator.clock.now()
+        address = for_a_phone(request.base_url, str(request.environ.get("SERVER_NAME", "")))
         return page(
             "cashier.html",
             **self._about(trade),
-            bank=bank_name(order.bank, language()) if order.bank else "",
+            banks=_banks(order.bank),
             # Rounded up: when the page reaches zero, the trade is over here, too.
             seconds_left=None if left is None else int(left.total_seconds()) + 1,
             pay_before=None if limit is None else to_china(limit),
             in_yuan=_in_yuan(order),
             instant=Event.DEPOSIT not in order.ways or Event.PAY in order.ways,
             escrow=Event.DEPOSIT in order.ways,
-            qr=_qr(request.base_url),
+            qr=_qr(address),
+            phone_cannot=only_here(urlsplit(address).hostname or ""),
         )
 
     def _escrow_page(self, trade: Trade) -> BaseResponse:
@@ -142,6 +163,7 @@ class _Views:
             "outcome.html",
             **self._about(trade),
             ending=ending,
+            paid_with=_fund_name(trade.paid_with),
             unheard=self._simulator.unheard(trade),
             shop_url=self._simulator.return_url(trade),
         )
@@ -153,6 +175,31 @@ class _Views:
             "total": _money(trade.order),
             "seller": self._simulator.merchant.seller_email,
         }
+
+
+def _chosen_fund() -> str:
+    """What the buyer chose on the page, nothing if it did not ask."""
+    chosen = request.form.get("with", "")
+    if chosen == "bank":
+        chosen = request.form.get("bank", "")
+        return check_fund(chosen)
+    return check_fund(chosen) if chosen else ""
+
+
+def _banks(chosen: str) -> list[tuple[str, str]]:
+    """The banks' codes and names; the one that was chosen in the shop is among them."""
+    codes = OFFERED if chosen in ("", *OFFERED) else (chosen, *OFFERED)
+    return [(code, bank_name(code, language())) for code in codes]
+
+
+def _fund_name(paid_with: str) -> str:
+    """What the buyer paid with, for people."""
+    text = wording(language())
+    return text[paid_with] if paid_with in (BALANCE, CREDIT) else bank_name(paid_with, language())
+
+
+def _is_over(trade: Trade) -> bool:
+    return not trade.waiting and not trade.in_escrow
 
 
 def _qr(url: str) -> Markup:

@@ -222,26 +222,29 @@ class Simulator:
         """
         return self._step(cashier_id, None)
 
-    def act(self, cashier_id: str, event: str) -> Trade | None:
+    def act(self, cashier_id: str, event: str, paid_with: str = "") -> Trade | None:
         """Does what the buyer wants, if it can be done, and tells the merchant before it returns.
 
         :param cashier_id: from the page's address.
         :param event: one of :class:`~flask_alipay.simulator.trades.Event`.
+        :param paid_with: as of :meth:`happen`.
         :returns: the trade as it is then; ``None`` if there is no such page.
         """
-        return self._step(cashier_id, event)
+        return self._step(cashier_id, event, paid_with)
 
-    def happen(self, out_trade_no: str, event: str | None) -> Step | None:
+    def happen(self, out_trade_no: str, event: str | None, paid_with: str = "") -> Step | None:
         """Lets something happen to a trade, and tells the merchant before it returns.
 
         :param out_trade_no: the merchant's number.
         :param event: one of :class:`~flask_alipay.simulator.trades.Event`; ``None`` merely lets
             time do its work.
+        :param paid_with: what the buyer pays with, if he pays: ``balance``, ``credit`` or the code
+            of a bank; by default the bank that he chose in the shop, or his balance.
         :returns: what really happened; ``None`` if there is no such trade.
         """
         if event not in (None, Event.EXPIRE):  # whoever does something to a trade has opened it
             self.trades.open(out_trade_no, self.clock.now())
-        step = self.trades.apply(out_trade_no, event, self.clock.now())
+        step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
         if step is not None and step.event is not None:
             self._tell(step.trade)
         return step
@@ -332,12 +335,12 @@ class Simulator:
             self.clock.call_later(AFTER_ANSWER, tell)
         return reply.answer
 
-    def _step(self, cashier_id: str, event: str | None) -> Trade | None:
+    def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)
         if trade is None:
             return None
         self.trades.open(trade.order.out_trade_no, self.clock.now())
-        step = self.happen(trade.order.out_trade_no, event)
+        step = self.happen(trade.order.out_trade_no, event, paid_with)
         return None if step is None else step.trade
 
     def _tell(self, trade: Trade) -> None:

@@ -18,6 +18,7 @@ from typing import Final
 
 from ..china_time import to_china
 from ..trade_status import TradeStatus
+from .funds import BALANCE
 from .orders import PAYING
 from .orders import Event as Event
 from .orders import Order as Order
@@ -89,6 +90,8 @@ class Trade:
     #: The event that ended the waiting, ``None`` while it waits.
     ended_by: str | None = None
     paid_at: datetime | None = None
+    #: What the buyer paid with: ``balance``, ``credit`` or the code of a bank.
+    paid_with: str = BALANCE
     sent_at: datetime | None = None
     finished_at: datetime | None = None
     closed_at: datetime | None = None
@@ -125,8 +128,12 @@ class Trade:
         ways = self.order.ways
         return ways[0] if event == Event.PAY and event not in ways else event
 
-    def after(self, event: str, now: datetime) -> Trade | None:
-        """Returns the trade after an event, ``None`` if the event cannot happen to it."""
+    def after(self, event: str, now: datetime, paid_with: str = "") -> Trade | None:
+        """Returns the trade after an event, ``None`` if the event cannot happen to it.
+
+        :param paid_with: what the buyer pays with, if he pays; by default at the bank that he chose
+            in the shop, or from his balance.
+        """
         status = TRANSITIONS.get((self.status, event))
         if status is None or (event in PAYING and event not in self.order.ways):
             return None
@@ -137,6 +144,7 @@ class Trade:
             opened_at=now if self._seen(event) else self.opened_at,
             ended_by=event if self.waiting else self.ended_by,
             paid_at=now if event in PAYING else self.paid_at,
+            paid_with=self._fund(event, paid_with),
             sent_at=now if event == Event.SEND else self.sent_at,
             finished_at=now if status == TradeStatus.TRADE_FINISHED else None,
             closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
@@ -164,6 +172,9 @@ class Trade:
             closed_at=now if status == TradeStatus.TRADE_CLOSED else None,
             refunds=(*self.refunds, Refund(number, fen, now)),
         )
+
+    def _fund(self, event: str, paid_with: str) -> str:
+        return paid_with or self.order.bank or BALANCE if event in PAYING else self.paid_with
 
     def _seen(self, event: str) -> bool:
         return self.opened_at is None and event != Event.EXPIRE
@@ -255,10 +266,13 @@ class TradeStore:
         with self._lock:
             return tuple(self._trades.values())
 
-    def apply(self, out_trade_no: str, event: str | None, now: datetime) -> Step | None:
+    def apply(
+        self, out_trade_no: str, event: str | None, now: datetime, paid_with: str = ""
+    ) -> Step | None:
         """Lets something happen to a trade; of two who want the same, one sees it happen.
 
         :param event: one of :class:`Event`; ``None`` merely lets time do its work.
+        :param paid_with: see :meth:`Trade.after`.
         :returns: ``None`` if there is no such trade.
         """
         with self._lock:
@@ -269,7 +283,7 @@ class TradeStore:
                 event = trade.meant(event)
             if trade.overdue(now):
                 event = Event.EXPIRE
-            changed = None if event is None else trade.after(event, now)
+            changed = None if event is None else trade.after(event, now, paid_with)
             if changed is None:
                 return Step(trade, None)
             self._trades[out_trade_no] = changed

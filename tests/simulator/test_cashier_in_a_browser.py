@@ -136,5 +136,21 @@ def test_a_phone_scans_its_way_to_the_page(cashier):
     assert page.complaints == []
 
 
+def test_what_was_chosen_is_what_is_paid_with(cashier, simulator, site):
+    page = cashier()
+    page.get_by_role("combobox").select_option("CMB")
+    assert page.get_by_role("radio", name="Bank account or card").is_checked()
+    page.get_by_role("button", name="Pay ¥88.88").click()
+    page.wait_for_url("**/return?**")
+    assert simulator.trades.by_out_trade_no("T1").paid_with == "CMB"
+
+
+def test_a_page_follows_what_was_paid_on_a_phone(cashier, simulator, site):
+    page = cashier()
+    simulator.happen("T1", "pay")
+    page.wait_for_url(f"http://localhost:{site}/return?**")
+    assert page.complaints == []
+
+
 def paths(svg):
     return re.findall(r' d="([^"]+)"', svg)

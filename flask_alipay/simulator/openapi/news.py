@@ -8,6 +8,7 @@ from datetime import datetime
 from ...china_time import CHINA_TIME, to_china
 from ...money import to_yuan
 from ...trade_status import TradeStatus
+from .. import funds
 from ..answers import Notice
 from ..trades import Trade
 from .call import Desk
@@ -80,15 +81,16 @@ class News:
             **order.echo,
         }
         if trade.paid_at is not None:
-            fields |= _paid(to_yuan(order.total_fen), trade.paid_at)
+            fields |= _paid(trade, trade.paid_at)
         if trade.closed_at is not None:
             fields["gmt_close"] = to_china(trade.closed_at)
         return fields | _refunded(trade)
 
 
-def _paid(yuan: str, paid_at: datetime) -> dict[str, str]:
+def _paid(trade: Trade, paid_at: datetime) -> dict[str, str]:
     """The fields that a notification has once the money came; the buyer paid all of it himself."""
-    bill = [{"amount": yuan, "fundChannel": "ALIPAYACCOUNT"}]
+    fen = trade.order.total_fen
+    yuan, bill = to_yuan(fen), funds.notified(trade.paid_with, fen)
     return {
         "gmt_payment": to_china(paid_at),
         "receipt_amount": yuan,

@@ -9,6 +9,7 @@ from ...exceptions import InvalidParameter
 from ...limits import check_out_trade_no
 from ...money import to_fen, to_yuan
 from ...trade_status import TradeStatus
+from .. import funds
 from ..answers import Refusal
 from ..trades import Refund, Trade
 from .call import Call, Desk, Done, Run, numbers
@@ -59,7 +60,7 @@ class Refunds:
             "fund_change": "Y" if new else "N",
             "gmt_refund_pay": to_china(made.at),
             "refund_fee": to_yuan(trade.refunded_fen),
-            "refund_detail_item_list": _items(made),
+            "refund_detail_item_list": funds.answered(trade.paid_with, made.fen),
         }
         if "send_back_fee" in names(call.content, "query_options"):
             fields["send_back_fee"] = to_yuan(made.fen)
@@ -83,16 +84,12 @@ class Refunds:
         if "gmt_refund_pay" in options:
             fields["gmt_refund_pay"] = to_china(made.at)
         if "refund_detail_item_list" in options:
-            fields["refund_detail_item_list"] = _items(made)
+            fields["refund_detail_item_list"] = funds.answered(trade.paid_with, made.fen)
         return Done(fields)
 
 
 def _made(trade: Trade, number: str) -> Refund | None:
     return next((refund for refund in trade.refunds if refund.number == number), None)
-
-
-def _items(made: Refund) -> list[dict[str, str]]:
-    return [{"amount": to_yuan(made.fen), "fund_channel": "ALIPAYACCOUNT"}]
 
 
 def _why_not(trade: Trade) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ...china_time import to_china
 from ...money import to_yuan
 from ...trade_status import TradeStatus
+from .. import funds
 from ..answers import Refusal
 from ..orders import Event
 from ..trades import Trade
@@ -98,4 +99,4 @@ def amounts(trade: Trade) -> dict[str, str]:
 
 def fund_bill(trade: Trade) -> list[dict[str, str]]:
     """Returns where the money came from, as answers spell it."""
-    return [{"amount": to_yuan(trade.order.total_fen), "fund_channel": "ALIPAYACCOUNT"}]
+    return funds.answered(trade.paid_with, trade.order.total_fen)
