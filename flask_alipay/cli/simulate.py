@@ -6,6 +6,7 @@ import logging
 import math
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -194,10 +195,12 @@ Control
 
 
 def _log_to_stderr() -> None:
-    to_stderr = logging.StreamHandler()
-    to_stderr.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    from ..simulator.log_lines import LogLines
+
+    # No line says in which thread or process it was written, so nobody needs to find out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger("flask_alipay.simulator")
-    logger.addHandler(to_stderr)
+    logger.addHandler(LogLines(sys.stderr))
     logger.setLevel(logging.INFO)
 
 

@@ -19,15 +19,15 @@ The rooms, in the order in which they build on each other:
     the protocols: parameters in, answer out
 ``dialects``
     the protocols together
-``deliveries``
-    notifications, repeated until they are heard
+``posting``, ``deliveries``
+    requests to the shop; notifications, repeated until they are heard
 ``simulator``
     all of it together
 ``triggers``
     notifications with no trade behind them
 ``network``, ``responses``, ``faulty_answers``, ``gateways``, ``control``, ``pages``
     all of it on the web
-``server``
+``connections``, ``log_lines``, ``server``
     all of it by itself
 """
 

@@ -19,6 +19,7 @@ from .batches import Batch
 from .clock import Clock
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
+from .posting import MOST_ANSWER, Posting
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -49,8 +50,6 @@ MOST_DELIVERIES: Final = 1_000
 # Alipay's servers call themselves so.
 _USER_AGENT: Final = "Mozilla/4.0"
 _FORM: Final = "application/x-www-form-urlencoded"
-_MOST_ANSWER = 200
-_TIMEOUT = (5, 10)  # seconds to connect, and to wait for each part of the answer
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Deliverer:
         self._clock = clock
         self._notify_ids = notify_ids
         self._compose = compose
-        self._post = post or post_over_http
+        self._post = post or Posting()
         self._schedule = tuple(schedule)
         self._lock = threading.Lock()
         self._deliveries: deque[Delivery] = deque(maxlen=MOST_DELIVERIES)
@@ -236,7 +235,7 @@ class Deliverer:
         except Exception as error:
             # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
             return Attempt(now, body, None, type(error).__name__)
-        return Attempt(now, body, status, answer[:_MOST_ANSWER])
+        return Attempt(now, body, status, answer[:MOST_ANSWER])
 
 
 def in_gbk(notice: Notice) -> Notice:
@@ -256,25 +255,3 @@ _AMOUNT = re.compile(rb"((?:^|&)(?:total_amount|total_fee|result_details)=|total
 def tampered(body: bytes) -> bytes:
     """Returns a signed notification with another amount, as somebody on the way would like it."""
     return _AMOUNT.sub(rb"\g<1>0.01", body, count=1)
-
-
-def post_over_http(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-    """Posts over HTTP, and returns the status and the beginning of the answer.
-
-    Follows no redirect, as Alipay does not, and uses neither a proxy nor a password of the
-    environment: the merchant's machine is near, and often this one.
-    """
-    import requests  # costs more than the rest of the package; most processes never send
-
-    with requests.Session() as session:
-        session.trust_env = False
-        with session.post(
-            url,
-            data=body,
-            headers=dict(headers),
-            timeout=_TIMEOUT,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            answer = response.raw.read(_MOST_ANSWER, decode_content=True)
-            return response.status_code, answer.decode("utf-8", "replace")

@@ -45,7 +45,7 @@ class _Gateways:
 
     def gateway(self) -> BaseResponse:
         """Takes a request of the merchant's, brought by its server or by a browser."""
-        root = request.base_url.removesuffix("/gateway.do")
+        root = self._simulator.base_url or request.base_url.removesuffix("/gateway.do")
         return self._answered(lambda form: self._simulator.answer(form, root))
 
     def wap_gateway(self) -> BaseResponse:

@@ -1,50 +1,26 @@
 """The simulator by itself: an HTTP server for an app in any language.
 
-Werkzeug's server with a thread for each request: it is for one developer's machine, where an app in
-development and its simulator ask each other at the same time.
+Werkzeug's server with a thread for each connection: it is for one developer's machine, where an app
+in development and its simulator ask each other at the same time.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from flask import Flask
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.serving import BaseWSGIServer
 
 from ..exceptions import AlipayError
+from .connections import Connection, Connections
 
 if TYPE_CHECKING:
     from .simulator import Simulator
 
-logger = logging.getLogger("flask_alipay.simulator")
-
 
 class CannotListen(AlipayError):
     """The address is taken, is not this machine's, or may not be used."""
-
-
-class _QuietRequests(WSGIRequestHandler):
-    """Says what it serves to our log, and without colours."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        logger.debug("%s", message % args)
-
-    def run_wsgi(self) -> None:
-        """Answers what asks for no address at all, at which Werkzeug would merely hang up."""
-        try:
-            urlsplit(self.path)
-        except ValueError:
-            self.send_error(400)
-        else:
-            super().run_wsgi()
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        # The path alone: a query carries what was signed.
-        path = self.path.partition("?")[0]
-        logger.info("%s %s: %s", self.command, path, getattr(code, "value", code))
 
 
 class Listening:
@@ -84,11 +60,4 @@ class Listening:
         app = Flask("flask_alipay.simulator", static_folder=None, template_folder=None)
         app.register_blueprint(simulator.blueprint())
         # The server duplicates the socket: closing ours leaves it listening.
-        return make_server(
-            self._host,
-            self.port,
-            app,
-            threaded=True,
-            request_handler=_QuietRequests,
-            fd=self._socket.fileno(),
-        )
+        return Connections(self._host, self.port, app, handler=Connection, fd=self._socket.fileno())

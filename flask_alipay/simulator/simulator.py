@@ -82,7 +82,8 @@ class Simulator:
         self.protocol = protocol
         self.charset = charset
         self.sign_type = sign_type or SIGN_TYPES[protocol][0]
-        self._base_url = base_url
+        #: Where its blueprint is found, as far as that is known.
+        self.base_url = base_url
         #: Tells the time.
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
@@ -146,8 +147,8 @@ class Simulator:
             settings["SIGN_TYPE"] = self.sign_type
         if self.protocol == "mapi" or self.charset != "utf-8":
             settings["INPUT_CHARSET"] = self.charset
-        if self._base_url is not None:
-            settings["GATEWAY_URL"] = f"{self._base_url.rstrip('/')}/gateway.do"
+        if self.base_url is not None:
+            settings["GATEWAY_URL"] = f"{self.base_url.rstrip('/')}/gateway.do"
         return settings
 
     def blueprint(self, name: str = "simulator") -> Blueprint:
@@ -173,7 +174,7 @@ class Simulator:
         if form.word("service") is not None:
             return self._told(self.dialects.mapi.answer(form, now))
         return self._told(
-            self.dialects.openapi.answer(form, now, (self._base_url or root).rstrip("/"))
+            self.dialects.openapi.answer(form, now, (self.base_url or root).rstrip("/"))
         )
 
     def answer_rest(self, request: RestRequest, root: str) -> Answer:
@@ -181,7 +182,7 @@ class Simulator:
 
         :param root: as of :meth:`answer`.
         """
-        root = (self._base_url or root).rstrip("/")
+        root = (self.base_url or root).rstrip("/")
         return self._told(self.dialects.openapi.answer_rest(request, self.clock.now(), root))
 
     def bill(self, token: str) -> bytes | None:

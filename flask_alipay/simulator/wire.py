@@ -7,7 +7,7 @@ wrong beyond repair; so the gateway is given the raw bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, unquote_to_bytes, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from ..signer import codec
 
@@ -39,9 +39,9 @@ class RawForm:
         if len(pairs) > _MOST_FIELDS:
             raise Unreadable(f"has more than {_MOST_FIELDS} parameters")
         for pair in pairs:
-            name, _, value = pair.partition(b"=")
+            name, _, value = map(_decoded, pair.partition(b"="))
             # The charset is usually in both, query and body: the same value twice is no harm.
-            if self._fields.setdefault(_decoded(name), _decoded(value)) != _decoded(value):
+            if self._fields.setdefault(name, value) != value:
                 raise Unreadable("has a parameter twice, with different values")
 
     def word(self, name: str) -> str | None:
@@ -74,7 +74,11 @@ class RawForm:
 
 def encode(params: Mapping[str, str], charset: str) -> str:
     """Returns parameters as a form body or a query, percent-encoded in the charset."""
-    return urlencode(params, encoding=codec(charset), quote_via=quote, safe="")
+    encoding = codec(charset)
+    pairs = (
+        (quote(name, "", encoding), quote(value, "", encoding)) for name, value in params.items()
+    )
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def with_query(url: str, query: str) -> str:

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -11,7 +9,6 @@ from flask_alipay.simulator.deliveries import (
     MOST_DELIVERIES,
     RETRY_SCHEDULE,
     Deliverer,
-    post_over_http,
 )
 from flask_alipay.simulator.notify_ids import NotifyIds
 from flask_alipay.simulator.orders import Order
@@ -172,68 +169,9 @@ def test_the_log_names_order_and_number_and_no_content(deliverer, notice, caplog
     assert "at=" not in caplog.text
 
 
-class Endpoint(BaseHTTPRequestHandler):
-    """A shop on the network."""
-
-    answer = (200, b"success")
-
-    def do_POST(self):
-        type(self).received = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).agent = self.headers["User-Agent"]
-        status, text = self.answer
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def endpoint():
-    server = HTTPServer(("127.0.0.1", 0), Endpoint)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/notify"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def headers():
-    return {"Content-Type": "application/x-www-form-urlencoded", "User-Agent": "Mozilla/4.0"}
-
-
-def test_a_notification_goes_over_http(endpoint, headers):
-    Endpoint.answer = (200, b"success")
-    assert post_over_http(endpoint, b"a=1&b=%B2%E8", headers) == (200, "success")
-    assert Endpoint.received == b"a=1&b=%B2%E8"
-    assert Endpoint.agent == "Mozilla/4.0"
-
-
-def test_a_redirect_is_not_followed(endpoint, headers):
-    Endpoint.answer = (302, b"")
-    assert post_over_http(endpoint, b"a=1", headers)[0] == 302
-
-
-def test_a_proxy_of_the_environment_is_not_used(endpoint, headers, monkeypatch):
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    Endpoint.answer = (200, b"success")
-    assert post_over_http(endpoint, b"a=1", headers) == (200, "success")
-
-
-def test_of_a_long_answer_only_the_beginning_is_read(endpoint, headers):
-    Endpoint.answer = (200, b"x" * 100_000)
-    assert post_over_http(endpoint, b"a=1", headers) == (200, "x" * 200)
-
-
 def test_a_shop_that_is_not_there_is_not_heard(clock, notify_ids):
     deliverer = Deliverer(clock, notify_ids, compose)
     notice = a_notice(url="http://127.0.0.1:9/notify")
     (attempt,) = deliverer.deliver(notice).attempts
     assert attempt.status is None
-    assert attempt.answer == "ConnectionError"
+    assert attempt.answer == "ConnectionRefusedError"
