@@ -227,7 +227,7 @@ def another_key() -> str:
 
 @both_ways
 @each_method
-def test_at_the_door_nothing_is_proven(
+def test_another_key_is_refused_at_the_door(
     open_gateway: OpenGateway,
     number: str,
     version: str,
@@ -237,8 +237,8 @@ def test_at_the_door_nothing_is_proven(
 ) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(open_gateway(version, PRIVATE_KEY=another_key), number)
-    assert not caught.value.proven
     assert caught.value.sub_code == "isv.invalid-signature"
+    assert caught.value.proven == (version == "v2")  # the newer dress is not signed then
 
 
 @both_ways
@@ -288,7 +288,7 @@ def test_a_refund_whose_answer_was_damaged_is_heard_of_and_not_made_twice(
 ) -> None:
     gateway = open_gateway(version)
     pay(gateway, number)
-    go_wrong(kind)
+    go_wrong(kind, out_trade_no=number)  # an answer that is late from before may be on its way
     with pytest.raises(OutcomeUnknown):
         refund(gateway, number)
     again = refund(gateway, number)

@@ -13,7 +13,6 @@ from .standalone import Standalone
 SUBJECT = "龙井茶 '50g' + 100%"
 
 _DONE = {"code": "10000", "signed": True, "verified": True}
-_REFUSED = {"code": "40002", "signed": False}
 _TOLD = {"verified": True, "forgery_believed": False, "subject": SUBJECT}
 _PAID = {**_TOLD, "trade_status": "TRADE_SUCCESS", "refund_fee": ""}
 _CERTIFIED = {**_DONE, "named": True}
@@ -42,8 +41,8 @@ JOURNEY: dict[str, dict[str, Any]] = {
     "told of wap": _PAID,
     "app": {"paid": True, "verified": True},
     "told of app": _PAID,
-    "wrong key": {**_REFUSED, "sub_code": "isv.invalid-signature"},
-    "unknown app": {**_REFUSED, "sub_code": "isv.invalid-app-id"},
+    "wrong key": {**_DONE, "code": "40002", "sub_code": "isv.invalid-signature"},
+    "unknown app": {"code": "40002", "signed": False, "sub_code": "isv.invalid-app-id"},
     "encrypted": _DONE,
     "encrypted, with certificates": _CERTIFIED,
     "with certificates": _CERTIFIED,

@@ -267,7 +267,7 @@ def test_a_request_that_is_too_large_is_refused(buyer):
     assert response.status_code == 413
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", "text/xml"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/xml"])
 def test_a_body_that_is_no_form_is_not_read(buyer, content_type):
     response = buyer.client.post(
         "/alipay/gateway.do", data=b"method=alipay.trade.page.pay", content_type=content_type

@@ -107,7 +107,7 @@ def test_what_is_refused_has_not_failed(server, trade, fail, simulator):
 def test_a_forged_request_takes_no_failure_away(server, trade, fail, simulator):
     fail("system-error")
     forged = server.params("alipay.trade.close", T1) | {"biz_content": "{}"}
-    assert server.unsigned(forged)["sub_code"] == "isv.invalid-signature"
+    assert "isv.invalid-signature" in server.post(forged).text
     assert len(simulator.faults.all()) == 1
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from datetime import datetime, timedelta
+from html import escape
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...signer import codec
+from ...signer import codec, sign_content
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
 from ..clock import read_china_text
@@ -39,6 +40,9 @@ from .transfers import Transfers
 # How far a timestamp may be off. Alipay means China time; but some of its SDKs send the time of
 # their host, wherever that is, and are served, so a day either way must do.
 _SKEW: Final = timedelta(hours=24)
+
+#: The refusal that says more than the others.
+BAD_SIGN: Final = "isv.invalid-signature"
 
 
 class OpenApi:
@@ -82,13 +86,15 @@ class OpenApi:
         :param root: where the simulator is, without a slash at the end.
         """
         method = form.word("method") or ""
-        call = None
+        call, known = None, False
         try:
             call = self._received(method, form, now, root, self.methods)
+            self._authenticate(call)
+            known = True
             done = self._run(call, self.methods[method])
             answer: Answer = done if isinstance(done, ToCashier) else self._done(call, done)
         except Refusal as refusal:
-            answer = self._refused(method, refusal, call)
+            answer = self._refused(method, refusal, call, known)
         return Reply(answer, trades=_told(call))
 
     def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> Reply:
@@ -99,6 +105,7 @@ class OpenApi:
         call = None
         try:
             call = self._received(form.word("method") or "", form, now, "", (APP,))
+            self._authenticate(call)
             done = self._run(call, self._checked if cancel else self._app.pay)
         except Refusal as refusal:
             status = UNSURE if codes.unsure(refusal.code) else FAILED
@@ -147,10 +154,10 @@ class OpenApi:
             raise Refusal("isv.invalid-method")
         charset = form.word("charset") or "utf-8"
         params = _read(form, charset)
-        self._authenticate(params, charset)
-        return Call(method, {}, params, charset, params["sign_type"], now, root)
+        return Call(method, {}, params, charset, params.get("sign_type", ""), now, root)
 
-    def _authenticate(self, params: Mapping[str, str], charset: str) -> None:
+    def _authenticate(self, call: Call) -> None:
+        params = call.params
         if not params.get("app_id"):
             raise Refusal("isv.missing-app-id")
         if params["app_id"] != self._desk.merchant.app_id:
@@ -158,15 +165,15 @@ class OpenApi:
         self._desk.seal.check_certificates(
             params.get("app_cert_sn", ""), params.get("alipay_root_cert_sn", "")
         )
-        if not params.get("sign_type"):
+        if not call.sign_type:
             raise Refusal("isv.missing-signature-type")
-        if not self._desk.seal.knows(params["sign_type"]):
+        if not self._desk.seal.knows(call.sign_type):
             raise Refusal("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
         if not params.get("sign"):
             raise Refusal("isv.missing-signature")
-        if not self._desk.seal.verifies(params, charset):
+        if not self._desk.seal.verifies(params, call.charset):
             raise Refusal(
-                "isv.invalid-signature",
+                BAD_SIGN,
                 "Signed with another key, in another charset, with another sign_type, "
                 "or altered on the way.",
             )
@@ -202,29 +209,44 @@ class OpenApi:
         node = {"code": done.code, "msg": codes.CLASSES[done.code], **done.fields}
         return self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
 
-    def _refused(self, method: str, refusal: Refusal, call: Call | None) -> Answer:
+    def _refused(self, method: str, refusal: Refusal, call: Call | None, known: bool) -> Answer:
         """A page where a browser brought the request, JSON otherwise.
 
-        What is refused before the signature is verified is not signed, and neither is what is
-        missing.
+        Not signed before the merchant is known, unless it tried; and neither is what is missing.
+
+        :param known: whether it is the merchant's request.
         """
         meaning = codes.OPENAPI[refusal.code]
         if method in PAGES:
-            shop_url = "" if call is None else usable_url(call.params.get("return_url", ""))
+            shop_url = usable_url(call.params.get("return_url", "")) if call and known else ""
             return ErrorPage(refusal.code, meaning, refusal.detail, shop_url)
         code = codes.class_of(refusal.code)
-        sub_msg = f"{meaning[1]}: {refusal.detail}" if refusal.detail else meaning[1]
         error = {
             "code": code,
             "msg": codes.CLASSES[code],
             "sub_code": refusal.code,
-            "sub_msg": sub_msg,
+            "sub_msg": _explained(refusal, meaning[1], call),
         }
-        if call is None or refusal.code.startswith("isv.missing-"):
-            text = f'{{"error_response":{written(error, "utf-8")}}}'
-            return answered(text, "utf-8")
-        signed = self._desk.seal.signed(_node(method), error, call.params, call.charset)
-        return answered(signed, call.charset)
+        name = _node(method) if method in self.methods else "error_response"
+        signed = known and not refusal.code.startswith("isv.missing-")
+        if call is None or not (signed or refusal.code == BAD_SIGN):
+            return answered(f'{{"{name}":{written(error, "utf-8")}}}', "utf-8")
+        params = call.params
+        if refusal.code.startswith("isv."):  # said before there is anything to be kept secret
+            params = {**params, "encrypt_type": ""}
+        return answered(self._desk.seal.signed(name, error, params, call.charset), call.charset)
+
+
+def _explained(refusal: Refusal, meaning: str, call: Call | None) -> str:
+    """The ``sub_msg``: to who signed it wrongly Alipay says what should have been signed."""
+    said = f"{meaning}: {refusal.detail}" if refusal.detail else meaning
+    if call is None or refusal.code != BAD_SIGN:
+        return said
+    try:
+        content = sign_content(call.params, exclude=("sign",), charset=call.charset)
+    except InvalidParameter:  # a codec may read what it cannot write
+        return said
+    return f"{said} 网关生成的验签字符串为：{escape(content.decode(codec(call.charset)))}"
 
 
 def _told(call: Call | None) -> tuple[Trade, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from urllib.parse import urlsplit
 
 import pytest
 
 from flask_alipay.keys import generate_private_key
-from flask_alipay.signer import Rsa2Signer
+from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator.openapi.payments import ENDINGS
 from flask_alipay.simulator.trades import Event
 
@@ -183,10 +184,25 @@ def test_a_trade_that_never_was_is_named(server, method):
     assert server.refused(method, content) == "ACQ.TRADE_NOT_EXIST"
 
 
-def test_another_key_is_refused_without_a_signature(server):
+def test_another_key_is_refused_and_told_what_should_be_signed(server):
     stranger = Rsa2Signer(generate_private_key())
-    error = server.unsigned(server.params("alipay.trade.query", T1, signer=stranger))
+    error = server.call("query", T1, signer=stranger)
     assert (error["code"], error["sub_code"]) == ("40002", "isv.invalid-signature")
+    _, _, content = html.unescape(error["sub_msg"]).partition("网关生成的验签字符串为：")
+    params = server.params("alipay.trade.query", T1)
+    assert content.encode() == sign_content(params, exclude=("sign",))
+
+
+def test_another_key_is_told_so_in_plain_where_content_is_encrypted(server):
+    stranger = Rsa2Signer(generate_private_key())
+    error = server.call("query", T1, signer=stranger, encrypt_type="AES")
+    assert error["sub_code"] == "isv.invalid-signature"
+
+
+def test_what_should_be_signed_is_told_in_the_charset_of_the_request(server):
+    stranger = Rsa2Signer(generate_private_key())
+    error = server.call("precreate", ORDER, signer=stranger, charset="gbk")
+    assert "Tea 茶" in error["sub_msg"]
 
 
 def test_an_unknown_app_is_refused_before_its_signature_is_looked_at(server):
