@@ -103,6 +103,9 @@ class PaymentMixin:
             ),
             CheckConstraint(f"trade_status IN ({statuses})", name=conv(f"ck_{table}_trade_status")),
             Index(conv(f"ix_{table}_trade_status_created_at"), "trade_status", "created_at"),
+            Index(
+                conv(f"ix_{table}_trade_status_asked_at"), "trade_status", "asked_at", "created_at"
+            ),
         )
 
     @property

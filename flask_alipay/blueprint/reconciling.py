@@ -124,8 +124,9 @@ def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None)
 def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
     """Returns how many payments wait."""
     model = alipay.models.Payment
-    condition = waiting_payments(model, alipay.config.merchant, utc_now() - older_than)
-    number = alipay.session.scalar(select(func.count()).select_from(model).where(*condition))
+    waiting = waiting_payments(model, alipay.config.merchant, utc_now() - older_than)
+    count = select(func.count()).select_from(model).where(*waiting.condition)
+    number = alipay.session.scalar(count)
     alipay.session.rollback()
     return int(number or 0)
 
@@ -133,14 +134,11 @@ def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
 def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[Found]:
     before, merchant = utc_now() - older_than, alipay.config.merchant
     models = alipay.models
-    condition = waiting_payments(models.Payment, merchant, before)
-    for payment in take(alipay.session, models.Payment, condition):
+    for payment in take(alipay.session, waiting_payments(models.Payment, merchant, before)):
         yield _ask_about(alipay, payment)
     if models.Refund is None or isinstance(alipay.gateway, MapiGateway):
         return  # the legacy gateway cannot be asked about a refund
-    for row in take(
-        alipay.session, models.Refund, waiting_refunds(models.Refund, merchant, before)
-    ):
+    for row in take(alipay.session, waiting_refunds(models.Refund, merchant, before)):
         yield _finish(alipay, row)
 
 

@@ -11,10 +11,11 @@ asked about longest ago: one that cannot be asked about does not keep the others
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -33,56 +34,97 @@ _TRIES = 2
 _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
 
 
-def waiting_payments(model: Any, merchant: str, before: datetime) -> tuple[Any, ...]:
-    """Returns the condition for payments that wait.
+@dataclass(frozen=True)
+class Waiting:
+    """The rows of one merchant that wait, of one class."""
+
+    #: The app's class, of payments or of refunds.
+    model: Any
+    merchant: str
+    #: Those that were created earlier.
+    before: datetime
+    #: The column that says what a row waits for, and what it says then.
+    status: Any
+    statuses: tuple[str, ...]
+
+    @property
+    def condition(self) -> tuple[Any, ...]:
+        """What such a row meets."""
+        return (*self._old_enough, self.status.in_(self.statuses))
+
+    def in_status(self, status: str) -> tuple[Any, ...]:
+        """What one meets that waits for one thing alone."""
+        return (*self._old_enough, self.status == status)
+
+    @property
+    def _old_enough(self) -> tuple[Any, ...]:
+        return self.model.merchant == self.merchant, self.model.created_at < self.before
+
+
+def waiting_payments(model: Any, merchant: str, before: datetime) -> Waiting:
+    """Returns the payments that nobody has paid yet.
 
     :param before: those that were created earlier.
     """
-    return (
-        model.merchant == merchant,
-        model.trade_status.in_(_UNPAID),
-        model.created_at < before,
-    )
+    return Waiting(model, merchant, before, model.trade_status, _UNPAID)
 
 
-def waiting_refunds(model: Any, merchant: str, before: datetime) -> tuple[Any, ...]:
-    """Returns the condition for refunds whose outcome is unknown.
+def waiting_refunds(model: Any, merchant: str, before: datetime) -> Waiting:
+    """Returns the refunds whose outcome is unknown.
 
     :param before: those that were created earlier.
     """
-    return model.merchant == merchant, model.status == PROCESSING, model.created_at < before
+    return Waiting(model, merchant, before, model.status, (PROCESSING,))
 
 
-def take(
-    session: Session | scoped_session[Any], model: Any, condition: tuple[Any, ...]
-) -> Iterator[Any]:
-    """Takes row after row that meets a condition, and commits before it hands each over.
+def take(session: Session | scoped_session[Any], waiting: Waiting) -> Iterator[Any]:
+    """Takes row after row that waits, and commits before it hands each over.
 
     The session is the caller's again between two rows, whatever becomes of its transaction.
 
-    :param model: the app's class, of payments or of refunds.
-    :param condition: what a row that waits meets.
     :returns: the rows, each to nobody else; ends where none is left that was not taken since the
         beginning.
     """
-    until = utc_now() - LEASE
-    free = or_(model.asked_at.is_(None), model.asked_at < until)
+    model, until = waiting.model, utc_now() - LEASE
+    never, earlier = model.asked_at.is_(None), model.asked_at < until
+    guard = (*waiting.condition, or_(never, earlier))
     fruitless = 0
     while fruitless < _TRIES:
-        session.rollback()
-        page = session.execute(
-            select(model.id)
-            .where(*condition, free)
-            .order_by(model.asked_at.is_not(None), model.asked_at, model.id)
-            .limit(_PAGE)
-        ).scalars()
         fruitless += 1
-        for number in list(page):
-            row = _taken(session, model, (model.id == number, *condition, free))
-            if row is not None:
-                fruitless = 0
-                yield row
+        for free in (never, earlier):
+            session.rollback()
+            for number in list(session.scalars(in_turn(waiting, free))):
+                row = _taken(session, model, (model.id == number, *guard))
+                if row is not None:
+                    fruitless = 0
+                    yield row
+            if not fruitless:
+                break  # there may be more of them
     session.rollback()
+
+
+def in_turn(waiting: Waiting, free: Any) -> Select[tuple[int]]:
+    """Returns the question for the numbers of some rows: those asked about longest ago, then the
+    oldest.
+
+    The index has them in that order for each status, so that no more of them is read than is
+    wanted, however many wait.
+
+    :param free: the condition for those that nobody asks about now.
+    """
+    model = waiting.model
+    found = (model.asked_at, model.created_at)
+    by_status = [
+        select(model.id, *found)
+        .where(*waiting.in_status(status), free)
+        .order_by(*found)
+        .limit(_PAGE)
+        .subquery()
+        for status in waiting.statuses
+    ]
+    rows = union_all(*(select(each) for each in by_status)).subquery()
+    numbers = select(rows.c.id).order_by(rows.c.asked_at, rows.c.created_at, rows.c.id)
+    return numbers.limit(_PAGE)
 
 
 def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:

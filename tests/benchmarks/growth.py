@@ -64,8 +64,8 @@ def waiting(shop: Shop, calls: int) -> Callable[[], None]:
 
     def ask() -> None:
         before = utc_now() - timedelta(minutes=10)
-        condition = waiting_payments(shops.Payment, shops.APP_ID, before)
-        if next(take(shops.db.session, shops.Payment, condition), None) is None:
+        those = waiting_payments(shops.Payment, shops.APP_ID, before)
+        if next(take(shops.db.session, those), None) is None:
             raise RuntimeError("nothing waits")
 
     return ask

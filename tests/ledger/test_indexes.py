@@ -9,10 +9,14 @@ import pytest
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
+from flask_alipay.ledger.waiting import in_turn, waiting_payments
 from flask_alipay.models import utc_now
 from flask_alipay.trade_status import TradeStatus
 
 from .shop import MERCHANT, Payment, Shop
+
+_NOW = utc_now()
+_WAITING = waiting_payments(Payment, MERCHANT, _NOW - timedelta(hours=1))
 
 _LOOKUPS = {
     "uq_alipay_payment_out_trade_no": select(Payment.id).where(
@@ -25,10 +29,15 @@ _LOOKUPS = {
     .where(
         Payment.merchant == MERCHANT,
         Payment.trade_status == TradeStatus.WAIT_BUYER_PAY,
-        Payment.created_at < utc_now() - timedelta(hours=1),
+        Payment.created_at < _NOW - timedelta(hours=1),
     )
     .order_by(Payment.created_at)
     .limit(100),
+}
+#: Those that nobody has asked about, and those asked about some time ago.
+_IN_TURN = {
+    "never": in_turn(_WAITING, Payment.asked_at.is_(None)),
+    "earlier": in_turn(_WAITING, Payment.asked_at < _NOW - timedelta(minutes=2)),
 }
 
 
@@ -44,6 +53,16 @@ def test_a_lookup_uses_its_index(shop: Shop, index: str) -> None:
     assert index in plan or f"({column}=?)" in plan
 
 
+@pytest.mark.parametrize("asked", _IN_TURN)
+def test_what_waits_is_read_in_turn_from_an_index(shop: Shop, asked: str) -> None:
+    with shop.session() as session:
+        session.add_all(_payment(10 * number, number % 2) for number in range(400))
+        session.commit()
+        session.execute(text(_ANALYZE[session.get_bind().dialect.name]))
+        plan = _plan(session, _IN_TURN[asked])
+    assert plan.count("ix_alipay_payment_trade_status_asked_at") >= 2  # for each status
+
+
 _ANALYZE = {
     "sqlite": "ANALYZE",
     "postgresql": "ANALYZE alipay_payment",
@@ -51,7 +70,7 @@ _ANALYZE = {
 }
 
 
-def _payment(number: int) -> Payment:
+def _payment(number: int, asked: int = False) -> Payment:
     waiting = number % 10 == 0
     return Payment(
         merchant=MERCHANT,
@@ -61,7 +80,8 @@ def _payment(number: int) -> Payment:
         total_fen=8888,
         trade_status=TradeStatus.WAIT_BUYER_PAY if waiting else TradeStatus.TRADE_SUCCESS,
         paid=not waiting,
-        created_at=utc_now() - timedelta(minutes=number),
+        created_at=_NOW - timedelta(minutes=number),
+        asked_at=_NOW - timedelta(minutes=number) if asked else None,
         details={},
     )
 

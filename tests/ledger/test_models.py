@@ -251,6 +251,7 @@ NAMES = {
     "ck_{}refund_refund_fen",
     "ix_{}notification_notify_id",
     "ix_{}notification_out_trade_no",
+    "ix_{}payment_trade_status_asked_at",
     "ix_{}payment_trade_status_created_at",
     "ix_{}refund_status_created_at",
     "uq_{}payment_out_trade_no",
@@ -315,6 +316,10 @@ def test_a_notification_is_found_by_an_index(shop: Shop) -> None:
     }
     assert {
         ("ix_alipay_payment_trade_status_created_at", ("trade_status", "created_at")),
+        (
+            "ix_alipay_payment_trade_status_asked_at",
+            ("trade_status", "asked_at", "created_at"),
+        ),
         ("ix_alipay_refund_status_created_at", ("status", "created_at")),
         ("ix_alipay_notification_out_trade_no", ("out_trade_no",)),
         ("ix_alipay_notification_notify_id", ("notify_id",)),
