@@ -1,8 +1,8 @@
 """Connections to the simulator by itself: kept open from one request to the next.
 
 Werkzeug's server closes each connection, since it cannot tell whether a request was read to its
-end. Here the usual request, whose body says how long it is, is read before it is answered; whatever
-is said in another way is left to Werkzeug, and its connection closed.
+end. Here a request is read to its end before it is answered. One of HTTP/1.0, or with a body that
+is too long, is left to Werkzeug, and its connection closed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,24 @@ import re
 import socket
 import threading
 from io import BytesIO
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
+from .request_body import BadBody, TooLong, read_body
 from .wire import MOST_BYTES
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+
+# The first byte of a greeting in TLS, and the most bytes of a line.
+_TLS: Final = b"\x16"
+_MOST_LINE: Final = 65537
+_UNESCAPED: Final = re.compile("[^\x00-\x7f]")
+# For how long nothing may come of somebody who was refused, in seconds.
+_FAREWELL: Final = 0.2
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -63,7 +74,10 @@ class Connection(WSGIRequestHandler):
     """Answers one request after the other, and says so to our log, without colours."""
 
     protocol_version = "HTTP/1.1"
+    # So that what is no request is answered as well.
+    default_request_version = "HTTP/1.0"
     timeout = SILENCE
+    raw_requestline: bytes
     # An answer goes out in one piece, and at once.
     wbufsize = -1
     disable_nagle_algorithm = True
@@ -75,15 +89,32 @@ class Connection(WSGIRequestHandler):
         except ValueError:
             self.send_error(400)
             return
-        length = self._length()
-        if length is None:
-            super().run_wsgi()  # and hangs up
+        # Bytes that should have been escaped: Werkzeug would take them for other characters.
+        self.path = _UNESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", self.path)
+        if self.request_version < "HTTP/1.1":
+            self._leave_to_werkzeug()
             return
-        body = self.rfile.read(length)
-        if len(body) < length:  # the other side hung up in the middle
-            self.close_connection = True
+        try:
+            self._answer(read_body(self.rfile, self.headers, MOST_BODY))
+        except TooLong:
+            self._leave_to_werkzeug()
+        except BadBody as error:
+            self._refuse(error.status)
+
+    def handle_one_request(self) -> None:
+        """Answers a request, but no greeting in TLS: whoever says that waits for one in return."""
+        if cast("BufferedReader", self.rfile).peek(1)[:1] != _TLS:
+            super().handle_one_request()
             return
-        self._answer(body)
+        logger.warning("somebody speaks HTTPS here: the address begins with http://")
+        self.requestline, self.request_version, self.command = "", "HTTP/1.0", ""
+        self._refuse(400)
+
+    def parse_request(self) -> bool:
+        """Reads a request's head. Old clients send an empty line behind a body: it is nothing."""
+        while self.raw_requestline in (b"\r\n", b"\n"):
+            self.raw_requestline = self.rfile.readline(_MOST_LINE)
+        return super().parse_request()
 
     def handle_expect_100(self) -> bool:
         """Has the body sent that is asked for permission first."""
@@ -97,17 +128,25 @@ class Connection(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Tells our log what was answered: the path alone, a query carries what was signed."""
-        path = self.path.partition("?")[0]
-        logger.info("%s %s: %s", self.command, path, getattr(code, "value", code))
+        # What was no request has none.
+        path = self.path.partition("?")[0] if self.command else "-"
+        logger.info("%s %s: %s", self.command or "-", path, getattr(code, "value", code))
 
-    def _length(self) -> int | None:
-        """How long the body is; ``None`` if too long, or if that is not said in the plain way."""
-        said = self.headers.get_all("Content-Length", ["0"])
-        plain = len(said) == 1 and re.fullmatch("[0-9]{1,9}", said[0], re.ASCII)
-        if not plain or "Transfer-Encoding" in self.headers or self.request_version < "HTTP/1.1":
-            return None
-        length = int(said[0])
-        return length if length <= MOST_BODY else None
+    def _leave_to_werkzeug(self) -> None:
+        """Has Werkzeug answer, and hang up."""
+        del self.headers["Expect"]  # was told to go on already, or does not know of it
+        super().run_wsgi()
+
+    def _refuse(self, status: int) -> None:
+        """Answers what is no request, and hangs up when the other side has had the time to hear."""
+        self.send_error(status)
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_FAREWELL)
+            while self.connection.recv(_MOST_LINE):
+                pass
 
     def _answer(self, body: bytes) -> None:
         environ = {**self.make_environ(), "wsgi.input": BytesIO(body)}
