@@ -18,17 +18,25 @@ def main() -> int:
     """Reads the command line and runs."""
     parser = argparse.ArgumentParser(prog="python -m tests.rig", description=__doc__)
     parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
+    parser.add_argument("--notifications", type=int, default=0, help="likewise")
     parser.add_argument("--seconds", type=float, default=0.0, help="at least so long on each")
     parser.add_argument("--database", action="append", choices=list(DATABASES))
+    parser.add_argument("--calm", action="store_true", help="no blows, and two sync workers alone")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if not options.payments and not options.seconds:
-        parser.error("say how many --payments or how many --seconds")
+    if not (options.payments or options.notifications or options.seconds):
+        parser.error("say how many --payments or --notifications, or how many --seconds")
     well = True
     for database in options.database or DATABASES:
-        rig = Rig(database, payments=options.payments, seconds=options.seconds, seed=options.seed)
         try:
-            figures = rig.run()
+            figures = Rig(
+                database,
+                payments=options.payments,
+                notifications=options.notifications,
+                seconds=options.seconds,
+                seed=options.seed,
+                calm=options.calm,
+            ).run()
         except Missing as error:
             print(f"{database}: {error}", file=sys.stderr)
             return 2
@@ -40,12 +48,13 @@ def main() -> int:
 
 def report(database: str, figures: Figures) -> None:
     """Prints what happened."""
-    answers = ", ".join(f"{count} {answer}" for answer, count in figures.answers.most_common(6))
+    answers = ", ".join(f"{count} {answer}" for answer, count in figures.answers.most_common(4))
     print(
         f"{database}: {figures.payments} payments and {figures.bad_payments} with bad news alone, "
-        f"{figures.deliveries} deliveries ({answers}) in {figures.seconds:.0f} s; "
-        f"{figures.killed} workers killed, {figures.cut} connections cut, "
-        f"the database {'killed once' if figures.crashed > 0 else 'never killed'}",
+        f"{figures.notifications} notifications ({answers}), {figures.refunds} refunds, "
+        f"{figures.questions} questions to the gateway in {figures.seconds:.0f} s; "
+        f"{figures.killed} workers and {figures.killed_asking} who reconcile killed, "
+        f"{figures.cut} connections cut, the database killed {figures.crashed} times",
         flush=True,
     )
     for fault in figures.faults:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import TypeAlias
 
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -184,6 +185,8 @@ class MariaDb(_Server):
             "--innodb-buffer-pool-size=64M",
         )
 
+
+Database: TypeAlias = "Sqlite | PostgreSql | MariaDb"
 
 DATABASES: dict[str, type[Sqlite] | type[PostgreSql] | type[MariaDb]] = {
     "sqlite": Sqlite,

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import os
 import queue
 import random
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -29,16 +26,19 @@ from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer
 
 from . import news
+from .blows import Reconciling, strike
 from .databases import DATABASES
+from .gateway import Gateway, Trade
 from .shop import APP_ID, TOTAL_FEN, Payment, db
-from .workers import ROOT, Workers
+from .verdict import Heard, faults
+from .workers import Workers
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _KINDS = (("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4"))
 _CONNECTIONS = 12
 _BATCH = 200
-# So many notifications are settled between two blows.
-_BREATH = 10
+# For what nobody will tell any more and has to be asked for, in seconds.
+_PATIENCE = 120.0
 
 
 @dataclass
@@ -47,14 +47,16 @@ class Figures:
 
     payments: int = 0
     bad_payments: int = 0
+    refunds: int = 0
     deliveries: int = 0
+    notifications: int = 0
+    questions: int = 0
     killed: int = 0
+    killed_asking: int = 0
     cut: int = 0
     crashed: int = 0
     seconds: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
-    #: How often ``success`` was heard, by payment.
-    successes: Counter[str] = field(default_factory=Counter)
     #: What is not as it must be; nothing, if all is well.
     faults: list[str] = field(default_factory=list)
 
@@ -64,9 +66,11 @@ class Rig:
 
     :param database: ``sqlite``, ``postgresql`` or ``mariadb``.
     :param payments: how many are settled at least.
+    :param notifications: how many are sent at least.
     :param seconds: how long it goes on at least.
     :param seed: of everything that is left to chance here.
     :param every: seconds between two blows.
+    :param calm: whether there are none, and two sync workers alone.
     """
 
     def __init__(
@@ -74,15 +78,19 @@ class Rig:
         database: str,
         *,
         payments: int = 0,
+        notifications: int = 0,
         seconds: float = 0.0,
         seed: int = 1,
         every: float = 0.5,
+        calm: bool = False,
     ) -> None:
         self._chance = random.Random(seed)
         self._folder = tempfile.TemporaryDirectory(prefix="rig-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
+        self._log = folder / "gunicorn.log"
         self._database = DATABASES[database](folder)
-        self._payments, self._seconds, self._every = payments, seconds, every
+        self._payments, self._notifications = payments, notifications
+        self._seconds, self._every, self._calm = seconds, every, calm
         self._deliveries: queue.PriorityQueue[tuple[float, int, news.Delivery]] = (
             queue.PriorityQueue()
         )
@@ -91,36 +99,40 @@ class Rig:
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._workers: list[Workers] = []
-        self._asking: subprocess.Popen[str] | None = None
-        self._asked: list[str] = []
-        self._good: list[str] = []
+        self._reconciling: list[Reconciling] = []
         self._bad: dict[str, str] = {}
+        self._heard = Heard()
         self.figures = Figures()
         self._environment = self._write_keys(folder)
+        self._gateway = Gateway(self._signer, random.Random(seed), self._refunded)
 
     def run(self) -> Figures:
         """Does it all, and looks what came of it."""
         try:
             self._database.start()
             self._environment["RIG_DATABASE"] = self._database.url
+            self._environment["RIG_GATEWAY"] = self._gateway.url
+            self._environment["RIG_CALLBACKS_RAISE"] = "0" if self._calm else "0.05"
             self._engine = create_engine(self._database.url)
             db.Model.metadata.create_all(self._engine)
-            log = Path(self._folder.name) / "gunicorn.log"
-            self._workers = [Workers(self._environment, log, *kind) for kind in _KINDS]
-            while not all(workers.answers() for workers in self._workers):
-                self._check_workers()
-                time.sleep(0.1)
+            self._open_shop()
             self._rage()
             self._judge()
         finally:
             self._over.set()
-            if self._asking is not None:
-                self._asking.kill()
-            for workers in self._workers:
-                workers.stop()
-            self._database.stop()
+            for one in (*self._reconciling, *self._workers, self._database, self._gateway):
+                one.stop()
             self._folder.cleanup()
         return self.figures
+
+    def _open_shop(self) -> None:
+        kinds = _KINDS[:1] if self._calm else _KINDS
+        self._workers = [Workers(self._environment, self._log, *kind) for kind in kinds]
+        if not self._calm:
+            self._reconciling = [Reconciling(self._environment) for _ in range(2)]
+        while not all(workers.answers() for workers in self._workers):
+            self._check_workers()
+            time.sleep(0.1)
 
     def _write_keys(self, folder: Path) -> dict[str, str]:
         key = generate_private_key()
@@ -134,45 +146,63 @@ class Rig:
         return {
             "RIG_PRIVATE_KEY": str(folder / "private.pem"),
             "RIG_PUBLIC_KEY": str(folder / "public.pem"),
-            "RIG_CALLBACKS_RAISE": "0.05",
         }
 
     def _rage(self) -> None:
         started = time.monotonic()
         self._open_payments(min(_BATCH, self._payments or _BATCH))
         threads = [threading.Thread(target=self._deliver) for _ in range(_CONNECTIONS)]
-        threads += [threading.Thread(target=self._strike), threading.Thread(target=self._ask)]
+        if not self._calm:
+            threads.append(threading.Thread(target=self._strike))
         for thread in threads:
             thread.start()
-        while not self._done(started):
-            if self._deliveries.qsize() < _BATCH and not self._enough(started):
-                missing = self._payments - len(self._good)
-                self._open_payments(min(_BATCH, missing) if missing > 0 else _BATCH)
-            time.sleep(0.05)
-        self._over.set()
-        for thread in threads:
-            thread.join()
+        try:
+            while not self._done(started):
+                if self._deliveries.qsize() < _BATCH and not self._enough(started):
+                    missing = self._payments - len(self._gateway.trades)
+                    self._open_payments(min(_BATCH, missing) if missing > 0 else _BATCH)
+                time.sleep(0.05)
+            self._settle_down()
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
         self.figures.seconds = time.monotonic() - started
 
     def _enough(self, started: float) -> bool:
-        long_enough = time.monotonic() - started >= self._seconds
-        return long_enough and len(self._good) >= self._payments
+        return (
+            time.monotonic() - started >= self._seconds
+            and len(self._gateway.trades) >= self._payments
+            and self.figures.notifications >= self._notifications
+        )
 
     def _done(self, started: float) -> bool:
         self._check_workers()
         return self._enough(started) and self._open == 0
 
+    def _settle_down(self) -> None:
+        """Waits for those who ask: of some sales and refunds nothing else is heard."""
+        until = time.monotonic() + _PATIENCE
+        while time.monotonic() < until and not self._calm:
+            with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
+                missing = len(self._gateway.trades) - self._count(connection, "payment", "paid")
+                waiting = self._count(connection, "refund", "status = 'REFUND_PROCESSING'")
+                if not missing and not waiting and not self._open:
+                    return
+            time.sleep(0.2)
+
     def _check_workers(self) -> None:
         if not all(workers.running for workers in self._workers):
-            log = (Path(self._folder.name) / "gunicorn.log").read_text(errors="replace")
-            raise RuntimeError(f"gunicorn ended: {log[-1000:]}")
+            raise RuntimeError(f"gunicorn ended: {self._log.read_text(errors='replace')[-1000:]}")
 
     def _open_payments(self, count: int) -> None:
-        numbers = [f"P{len(self._good) + len(self._bad) + one:08d}" for one in range(count)]
+        first = len(self._gateway.trades) + len(self._bad)
+        numbers = [f"P{first + one:08d}" for one in range(count)]
         rows = [
             {"merchant": APP_ID, "out_trade_no": one, "subject": "茶", "total_fen": TOTAL_FEN}
             for one in numbers
         ]
+        orders = {one: news.new_order(one, self._signer, self._chance) for one in numbers}
         while True:
             try:
                 with self._engine.begin() as connection:
@@ -180,23 +210,25 @@ class Rig:
                 break
             except SQLAlchemyError:
                 with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
-                    if self._count(connection, f"out_trade_no = '{numbers[-1]}'"):
+                    if self._count(connection, "payment", f"out_trade_no = '{numbers[-1]}'"):
                         break
                 time.sleep(0.2)
-        deliveries = [one for number in numbers for one in self._news_of(number)]
+        for number, order in orders.items():
+            if order.trade_status is None:
+                self._bad[order.deliveries[0].out_trade_no] = str(order.fault)
+            else:
+                self._gateway.trades[number] = Trade(order.trade_status)
+        deliveries = [one for order in orders.values() for one in order.deliveries]
+        if self._calm:
+            deliveries = [one for one in deliveries if one.path == news.NOTIFY]
         self._chance.shuffle(deliveries)
         for delivery in deliveries:
             self._put(delivery, 0.0)
 
-    def _news_of(self, number: str) -> list[news.Delivery]:
-        if self._chance.random() < 0.05:
-            told = news.bad(number, self._signer, self._chance)
-            self._bad[number] = str(told[0].fault)
-            return told
-        self._good.append(number)
-        if self._chance.random() < 0.2:
-            self._asked.append(number)
-        return news.good(number, self._signer, self._chance)
+    def _refunded(self, number: str, request: str, refunded_fen: int) -> None:
+        """What Alipay tells by itself of a refund."""
+        for one in news.refunded(number, request, refunded_fen, self._signer, self._chance):
+            self._put(one, 0.0)
 
     def _put(self, delivery: news.Delivery, delay: float) -> None:
         with self._lock:
@@ -205,7 +237,7 @@ class Rig:
             self._deliveries.put((time.monotonic() + delay, self._number, delivery))
 
     def _deliver(self) -> None:
-        """One of Alipay's connections: what is not answered ``success`` comes again."""
+        """One connection: what is not answered as it should be comes again."""
         chance = random.Random(threading.get_ident())
         while not self._over.is_set():
             try:
@@ -213,80 +245,62 @@ class Rig:
             except queue.Empty:
                 continue
             time.sleep(max(0.0, due - time.monotonic()))
-            answer = self._send(delivery, chance.choice(self._workers).port)
-            with self._lock:
-                self.figures.answers[answer] += 1
-                self.figures.deliveries += 1
-            if answer == "success":
-                with self._lock:
-                    self.figures.successes[delivery.out_trade_no] += 1
-            elif delivery.fault is None or answer != "fail":
+            status, answer = self._send(delivery, chance.choice(self._workers).port)
+            if not delivery.is_over(status, answer):
                 self._put(delivery, chance.uniform(0.05, 0.5))
             with self._lock:
+                self._note(delivery, status, answer)
                 self._open -= 1
 
-    def _send(self, delivery: news.Delivery, port: int) -> str:
+    def _note(self, delivery: news.Delivery, status: int, answer: str) -> None:
+        self.figures.deliveries += 1
+        if delivery.path != news.NOTIFY:
+            return
+        self.figures.notifications += 1
+        self.figures.answers[answer or "half an answer"] += 1
+        if answer == "success":
+            self._heard.successes[delivery.out_trade_no] += 1
+        elif 400 <= status < 500:
+            self._heard.refusals[delivery.out_trade_no] += 1
+
+    def _send(self, delivery: news.Delivery, port: int) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
-            connection.request("POST", "/alipay/notify", delivery.body, _FORM)
-            return connection.getresponse().read(100).decode("ascii", "replace")
+            connection.request("POST", delivery.path, delivery.body, _FORM)
+            answer = connection.getresponse()
+            return answer.status, answer.read(100).decode("ascii", "replace")
         except (OSError, http.client.HTTPException):
-            return "no answer"
+            return 0, "no answer"
         finally:
             connection.close()
 
     def _strike(self) -> None:
-        """Kills workers, cuts connections, and once the database itself."""
-        figures, heard = self.figures, 0
-        while not self._over.wait(self._chance.uniform(0.5, 1.5) * self._every):
-            if sum(figures.successes.values()) < heard + _BREATH:
-                continue  # on a busy machine blow after blow would let nothing happen at all
-            heard = sum(figures.successes.values())
-            figures.killed += self._chance.choice(self._workers).kill_one(self._chance)
-            figures.cut += self._database.cut()
-            if figures.crashed == 0 and heard > 50:
-                figures.crashed = int(self._database.crash()) or -1
-
-    def _ask(self) -> None:
-        """Another process settles the same news as a query would."""
-        asking = self._asking = subprocess.Popen(
-            [sys.executable, "-m", "tests.rig.asking"],
-            env={**os.environ, **self._environment},
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
+        strike(
+            self._over,
+            random.Random(self._chance.random()),
+            self._every,
+            self.figures,
+            lambda: self.figures.answers["success"],
+            workers=self._workers,
+            reconciling=self._reconciling,
+            database=self._database,
         )
-        assert asking.stdin is not None
-        assert asking.stdout is not None
-        done = 0
-        while not self._over.is_set():
-            if done < len(self._asked):
-                asking.stdin.write(f"{self._asked[done]}\n")
-                asking.stdin.flush()
-                if not asking.stdout.readline():
-                    self.figures.faults.append("the process that asks died")
-                    break
-                done += 1
-            else:
-                time.sleep(0.05)
-        asking.stdin.close()
-        asking.wait(30)
-        asking.stdout.close()
-        self.figures.answers["asked"] = done
 
-    def _count(self, connection: object, condition: str) -> int:
-        statement = text(f"SELECT count(*) FROM alipay_payment WHERE {condition}")
+    def _count(self, connection: object, table: str, condition: str) -> int:
+        statement = text(f"SELECT count(*) FROM alipay_{table} WHERE {condition}")
         return int(connection.execute(statement).scalar_one())  # type: ignore[attr-defined]
 
     def _judge(self) -> None:
         """Compares the ledger with what was told."""
-        from .verdict import faults
-
         self._engine.dispose()
-        figures = self.figures
-        figures.payments, figures.bad_payments = len(self._good), len(self._bad)
+        figures, trades = self.figures, self._gateway.trades
+        figures.payments, figures.bad_payments = len(trades), len(self._bad)
+        figures.questions = self._gateway.asked
+        figures.refunds = sum(len(trade.refunds) for trade in trades.values())
+        self._heard.read(self._log.read_text(errors="replace"))
         with self._engine.connect() as connection:
-            figures.faults += faults(connection, self._good, self._bad, figures.successes)
+            figures.faults += faults(connection, trades, self._bad, self._heard)
+        figures.faults += self._gateway.faults
+        if self._calm:
+            figures.faults += self._heard.unrest
         self._engine.dispose()

@@ -1,4 +1,6 @@
-"""What the rig's Alipay says: signed news of payments, and some that must not be believed."""
+"""What reaches the rig's shop: signed news of payments, some that must not be believed, and what
+the shop's own people ask for.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +8,66 @@ import random
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from flask_alipay.money import to_yuan
 from flask_alipay.signer import Rsa2Signer, sign_content
 
-from .shop import APP_ID
+from .gateway import REFUSED
+from .shop import APP_ID, TOTAL_FEN
+
+NOTIFY = "/alipay/notify"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Delivery:
-    """One request, sent again until it is answered ``success``, as Alipay does."""
+    """One request, sent again until it is answered as it should be, as Alipay does."""
 
     out_trade_no: str
-    body: bytes
-    #: What is wrong with it, if anything is.
+    body: bytes = b""
+    path: str = NOTIFY
+    #: What is wrong with it, if anything is: it has to be refused.
     fault: str | None = None
+    #: Whether nobody comes back to it, whatever becomes of it.
+    abandoned: bool = False
+
+    def is_over(self, status: int, answer: str) -> bool:
+        """Whether it need not come again.
+
+        :param status: of the answer, 0 if there was none.
+        """
+        if self.abandoned and status != TOO_EARLY:
+            return True
+        if self.fault is not None:
+            return 400 <= status < 500 and status != TOO_EARLY
+        return answer == "success"
+
+
+#: The shop's answer to a refund of what it does not know to be paid.
+TOO_EARLY = 425
+
+
+@dataclass(frozen=True)
+class Order:
+    """What happens about one payment."""
+
+    #: Whether the buyer pays it, and how it stands at Alipay then.
+    trade_status: str | None
+    deliveries: list[Delivery]
+    #: What is wrong with the news, if nobody pays it.
+    fault: str | None = None
+
+
+def new_order(number: str, signer: Rsa2Signer, chance: random.Random) -> Order:
+    """Makes up what happens about a payment."""
+    if chance.random() < 0.05:
+        fault, deliveries = bad(number, signer, chance)
+        return Order(None, deliveries, fault)
+    finished = chance.random() < 0.2
+    deliveries = good(number, signer, chance, finished=finished)
+    if chance.random() < 0.2:
+        deliveries.append(Delivery(number, path=f"/query/{number}"))
+    if not finished and chance.random() < 0.25:
+        deliveries += refunds(number, chance)
+    return Order("TRADE_FINISHED" if finished else "TRADE_SUCCESS", deliveries)
 
 
 def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, str]:
@@ -32,7 +81,7 @@ def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, 
         "out_trade_no": out_trade_no,
         "trade_no": f"2026{out_trade_no}",
         "trade_status": trade_status,
-        "total_amount": "88.88",
+        "total_amount": to_yuan(TOTAL_FEN),
         "subject": "龙井茶",
         "buyer_id": "2088102122524333",
         "gmt_payment": "2026-02-03 10:12:13",
@@ -40,28 +89,78 @@ def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, 
     }
 
 
-def good(out_trade_no: str, signer: Rsa2Signer, chance: random.Random) -> list[Delivery]:
-    """Returns the news of a sale, each piece 1 to 8 times, out of order."""
+def good(
+    out_trade_no: str, signer: Rsa2Signer, chance: random.Random, *, finished: bool
+) -> list[Delivery]:
+    """Returns the news of a sale, each piece 1 to 8 times, out of order; of one in thirty nothing
+    at all is heard by itself.
+    """
+    if chance.random() < 1 / 30:
+        return []
+    statuses = ["TRADE_SUCCESS"]
+    statuses += ["TRADE_FINISHED"] if finished else []
+    statuses += ["WAIT_BUYER_PAY"] if chance.random() < 0.2 else []
     deliveries = []
-    for trade_status in ("TRADE_SUCCESS", "TRADE_FINISHED", "WAIT_BUYER_PAY"):
-        if trade_status != "TRADE_SUCCESS" and chance.random() < 0.7:
-            continue
+    for trade_status in statuses:
         body = signed(params_of(out_trade_no, trade_status), signer)
         deliveries += [Delivery(out_trade_no, body)] * chance.randint(1, 8)
-    chance.shuffle(deliveries)
     return deliveries
 
 
-def bad(out_trade_no: str, signer: Rsa2Signer, chance: random.Random) -> list[Delivery]:
-    """Returns news of a sale that is none."""
+def bad(out_trade_no: str, signer: Rsa2Signer, chance: random.Random) -> tuple[str, list[Delivery]]:
+    """Returns news of a sale that is none, and what is wrong with it."""
     forged = signed(params_of(out_trade_no, "TRADE_SUCCESS", total_amount="0.01"), signer)
+    stranger = params_of(f"{out_trade_no}X", "TRADE_SUCCESS")
     bodies = {
         "forged": forged.replace(b"total_amount=0.01", b"total_amount=88.88"),
         "amount": signed(params_of(out_trade_no, "TRADE_SUCCESS", total_amount="88.87"), signer),
         "account": signed(params_of(out_trade_no, "TRADE_SUCCESS", app_id="2021999"), signer),
+        "unknown": signed(stranger, signer),
     }
     fault = chance.choice(list(bodies))
-    return [Delivery(out_trade_no, bodies[fault], fault)] * chance.randint(1, 3)
+    number = stranger["out_trade_no"] if fault == "unknown" else out_trade_no
+    return fault, [Delivery(number, bodies[fault], fault=fault)] * chance.randint(1, 3)
+
+
+def refunds(out_trade_no: str, chance: random.Random) -> list[Delivery]:
+    """Returns refunds that the shop asks for: a part, several at once, all of it, more than there
+    is, and one that Alipay refuses. Each is asked for by two people at once, or by one who then
+    forgets about it.
+    """
+    half = TOTAL_FEN // 2
+    kinds: list[dict[str, int]] = [
+        {"a": 1000},
+        {"a": 1000, "b": 2500, "c": 77},
+        {"a": half, "b": TOTAL_FEN - half},
+        {"a": TOTAL_FEN, "b": TOTAL_FEN},
+        {f"{REFUSED}_a": 1000},
+    ]
+    asked = chance.choice(kinds)
+    fault = "refund" if sum(asked.values()) > TOTAL_FEN or REFUSED in next(iter(asked)) else None
+    deliveries = []
+    for request, fen in asked.items():
+        path = f"/refund/{out_trade_no}/{request}/{fen}"
+        if sum(asked.values()) > TOTAL_FEN or (fault is None and chance.random() < 0.3):
+            deliveries.append(Delivery(out_trade_no, path=path, abandoned=True))
+        else:
+            deliveries += [Delivery(out_trade_no, path=path, fault=fault)] * 2
+    return deliveries
+
+
+def refunded(
+    out_trade_no: str, request: str, refunded_fen: int, signer: Rsa2Signer, chance: random.Random
+) -> list[Delivery]:
+    """Returns the news of a refund: it comes with the sum of all until then."""
+    trade_status = "TRADE_CLOSED" if refunded_fen == TOTAL_FEN else "TRADE_SUCCESS"
+    params = params_of(
+        out_trade_no,
+        trade_status,
+        notify_id=f"{request}{out_trade_no}",
+        refund_fee=to_yuan(refunded_fen),
+        gmt_refund="2026-02-03 11:00:00",
+        out_biz_no=request,
+    )
+    return [Delivery(out_trade_no, signed(params, signer))] * chance.randint(1, 3)
 
 
 def signed(params: dict[str, str], signer: Rsa2Signer) -> bytes:

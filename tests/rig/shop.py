@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.exceptions import AlipayError, GatewayError, InvalidAmount
+from flask_alipay.money import to_yuan
 
 APP_ID = "2021000000000001"
 TOTAL_FEN = 8888
@@ -64,6 +68,40 @@ def release(payment: Any) -> None:
     _write(payment, "failed")
 
 
+@alipay.on_refunded
+def take_back(payment: Any) -> None:
+    _write(payment, "refunded")
+
+
+def query(number: str) -> tuple[str, int]:
+    """What an operator does who wants to know."""
+    return _answer(lambda: alipay.query(alipay.ledger().find(number)).paid)
+
+
+def refund(number: str, request: str, fen: int) -> tuple[str, int]:
+    """What an operator does whose buyer wants the money back."""
+
+    def act() -> bool | None:
+        payment: Any = alipay.ledger().find(number)
+        if not payment.paid:
+            return None
+        row = alipay.refund(payment, to_yuan(fen), out_request_no=request)
+        return bool(row.status == "REFUND_SUCCESS")
+
+    return _answer(act)
+
+
+def _answer(act: Callable[[], bool | None]) -> tuple[str, int]:
+    try:
+        return {True: ("success", 200), False: ("not yet", 503), None: ("too early", 425)}[act()]
+    except InvalidAmount:
+        return "too much", 409
+    except GatewayError as error:
+        return ("refused", 409) if error.proven else ("unknown", 503)
+    except (AlipayError, SQLAlchemyError):
+        return "trouble", 503
+
+
 def create_app() -> Flask:
     """Returns the shop."""
     app = Flask(__name__)
@@ -73,8 +111,11 @@ def create_app() -> Flask:
         ALIPAY_APP_ID=APP_ID,
         ALIPAY_PRIVATE_KEY_PATH=os.environ["RIG_PRIVATE_KEY"],
         ALIPAY_PUBLIC_KEY_PATH=os.environ["RIG_PUBLIC_KEY"],
+        ALIPAY_GATEWAY_URL=os.environ["RIG_GATEWAY"],
     )
     db.init_app(app)
+    app.add_url_rule("/query/<number>", view_func=query, methods=["POST"])
+    app.add_url_rule("/refund/<number>/<request>/<int:fen>", view_func=refund, methods=["POST"])
     app.register_blueprint(alipay, url_prefix="/alipay")
     with app.app_context():
         if db.engine.dialect.name == "sqlite":

@@ -11,6 +11,17 @@ import pytest
 from ..requirements import missing
 
 
+def rig(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.rig", *options],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "database",
     [
@@ -20,45 +31,59 @@ from ..requirements import missing
     ],
 )
 def test_everything_happens_exactly_once_under_fire(database: str) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.rig", "--payments", "30", "--database", database],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    ran = rig("--payments", "30", "--database", database)
     if ran.returncode == 2:
         missing(ran.stderr.strip())
     assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
     assert ran.stdout.splitlines()[-1] == "everything exactly once"
 
 
+def test_two_calm_workers_on_sqlite_never_find_it_locked() -> None:
+    ran = rig("--calm", "--notifications", "300", "--database", "sqlite")
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
+
+
 def test_the_rig_finds_what_was_not_there_once(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, insert
 
-    from .shop import APP_ID, Notification, Parcel, Payment, db
-    from .verdict import faults
+    from .gateway import Trade
+    from .shop import APP_ID, Notification, Parcel, Payment, Refund, db
+    from .verdict import Heard, faults
 
     engine = create_engine(f"sqlite:///{tmp_path / 'shop.sqlite'}")
     db.Model.metadata.create_all(engine)
-    payment = {"merchant": APP_ID, "out_trade_no": "P1", "subject": "茶", "total_fen": 1}
-    parcel = {"out_trade_no": "P1", "event": "paid"}
-    line = {
-        "merchant": APP_ID,
-        "out_trade_no": "P1",
-        "trade_status": "TRADE_SUCCESS",
-        "outcome": "settled",
-        "detail": "paid",
-        "payload": {},
-    }
+    named = {"merchant": APP_ID, "out_trade_no": "P1"}
+    payment = {**named, "subject": "茶", "total_fen": 8888, "paid": True, "refunded_fen": 10}
+    refund = {**named, "out_request_no": "a", "refund_fen": 10, "status": "REFUND_SUCCESS"}
+    line = {**named, "trade_status": "", "outcome": "settled", "detail": "paid", "payload": {}}
+    trades = {"P1": Trade("TRADE_SUCCESS", {"a": 10})}
+    heard = Heard()
+    heard.successes["P1"] = 1
     with engine.begin() as connection:
-        connection.execute(insert(Payment.__table__), {**payment, "paid": True})
-        connection.execute(insert(Parcel.__table__), parcel)
-        connection.execute(insert(Notification.__table__), line)
-        assert faults(connection, ["P1"], {}, {"P1": 1}) == []
-        assert len(faults(connection, [], {"P1": "forged"}, {})) == 3
-        assert len(faults(connection, ["P1"], {}, {"P1": 2})) == 1
-        connection.execute(insert(Parcel.__table__), parcel)
-        assert len(faults(connection, ["P1"], {}, {"P1": 1})) == 1
+
+        def add(model: type, row: dict[str, object]) -> None:
+            connection.execute(insert(model.__table__), row)  # type: ignore[attr-defined]
+
+        def found(trades: dict[str, Trade], bad: dict[str, str], heard: Heard) -> int:
+            return len(faults(connection, trades, bad, heard))
+
+        for event in ("paid", "refunded"):
+            add(Parcel, {"out_trade_no": "P1", "event": event})
+        for model, row in ((Payment, payment), (Refund, refund), (Notification, line)):
+            add(model, row)
+        assert found(trades, {}, heard) == 0
+        assert found({}, {}, Heard()) == 6
+        assert found({"P1": Trade("TRADE_SUCCESS", {"a": 11})}, {}, heard) == 2
+        heard.successes["P1"] = 2
+        assert found(trades, {}, heard) == 1
+        heard.refusals["P2"] = 1
+        assert found(trades, {"P2": "amount"}, heard) == 2
+        assert found(trades, {"P2": "forged"}, heard) == 1
+        heard.read("the journal could not be written for P2 (OperationalError)")
+        assert found(trades, {"P2": "amount"}, heard) == 1
+        add(Parcel, {"out_trade_no": "P1", "event": "paid"})
+        assert found(trades, {}, heard) == 2
+        assert heard.unrest == []
+        heard.read("sqlite3.OperationalError: database is locked")
+        assert len(heard.unrest) == 1
     engine.dispose()

@@ -2,52 +2,135 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, text
 
+from .gateway import REFUSED, Trade
+
+_OF_JOURNAL = "SELECT out_trade_no FROM alipay_notification WHERE"
 _ANSWERED = "('settled', 'recorded', 'duplicate', 'stale')"
+_UNWRITTEN = re.compile(r"the journal could not be written for (\w+)")
+_TROUBLE = ("database is locked", "ledger_unavailable", "callback_failed", "Traceback")
+# What the journal says of each kind of bad news. What is not proven, or not ours, is not in it.
+_JOURNALLED = {"amount": "mismatched", "unknown": "unknown"}
+
+
+@dataclass
+class Heard:
+    """What the shop answered to notifications, by payment, and what it logged."""
+
+    successes: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    #: Refusals that the database was not there to be told of; the log says so.
+    unwritten: Counter[str] = field(default_factory=Counter)
+    #: What must not happen where nobody disturbs.
+    unrest: list[str] = field(default_factory=list)
+
+    def read(self, log: str) -> None:
+        """Reads the workers' log."""
+        self.unwritten.update(_UNWRITTEN.findall(log))
+        self.unrest += [f"the log tells of {word!r}" for word in _TROUBLE if word in log]
 
 
 def faults(
     connection: Connection,
-    good: Iterable[str],
+    trades: Mapping[str, Trade],
     bad: Mapping[str, str],
-    successes: Mapping[str, int],
+    heard: Heard,
 ) -> list[str]:
     """Returns what is not as it must be.
 
-    :param good: payments that good news has told of.
+    :param trades: the payments that were paid at Alipay, with what went back.
     :param bad: those that only bad news has told of, with what was wrong with it.
-    :param successes: how often ``success`` was heard, by payment.
+    :param heard: what the shop answered.
+    :returns: sentences; none, if all is well.
     """
-    paid = _numbers(connection, "SELECT out_trade_no FROM alipay_payment WHERE paid")
-    rows = _numbers(connection, "SELECT out_trade_no FROM parcel WHERE event = 'paid'")
-    ends = _numbers(connection, "SELECT out_trade_no FROM parcel WHERE event = 'finished'")
-    failed = _numbers(connection, "SELECT out_trade_no FROM parcel WHERE event = 'failed'")
+    checks = {
+        **_sales(connection, trades),
+        **_refunds(connection, trades),
+        **_journal(connection, trades, bad, heard),
+    }
+    return [fault for fault, found in checks.items() if found]
+
+
+def _sales(connection: Connection, trades: Mapping[str, Trade]) -> dict[str, bool]:
     finished = _numbers(
         connection, "SELECT out_trade_no FROM alipay_payment WHERE trade_status = 'TRADE_FINISHED'"
     )
-    journal = "SELECT out_trade_no FROM alipay_notification WHERE "
-    sales = _numbers(connection, journal + "outcome = 'settled' AND detail LIKE '%paid%'")
-    answered = _numbers(connection, journal + f"outcome IN {_ANSWERED}")
-    refused = _numbers(connection, journal + "outcome = 'mismatched'")
-    once = Counter(good)
-    amounts = {number for number, fault in bad.items() if fault == "amount"}
-    checks = {
-        "payments are not settled exactly where the news was good": paid != once,
-        "effects of on_paid are not there exactly once": rows != once,
-        "effects of on_finished are not there exactly once": ends != finished,
-        "effects of on_failed are there": bool(failed),
-        "the journal does not tell of each sale exactly once": sales != once,
-        "an answer 'success' has no line in the journal": any(
-            answered[number] < count for number, count in successes.items()
+    paid = _numbers(connection, "SELECT out_trade_no FROM alipay_payment WHERE paid")
+    once = Counter(dict.fromkeys(trades, 1))
+    return {
+        "payments are not settled exactly where they were paid": paid != once,
+        "effects of on_paid are not there exactly once": _parcels(connection, "paid") != once,
+        "effects of on_finished are not there exactly once": (
+            _parcels(connection, "finished") != finished
         ),
-        "bad news was answered 'success'": any(number in bad for number in successes),
-        "the journal has good amounts for wrong ones": not set(refused) <= amounts,
+        "effects of on_failed are there": bool(_parcels(connection, "failed")),
+        "the journal does not tell of each sale exactly once": once
+        != _numbers(connection, f"{_OF_JOURNAL} outcome = 'settled' AND detail LIKE '%paid%'"),
     }
-    return [fault for fault, found in checks.items() if found]
+
+
+def _refunds(connection: Connection, trades: Mapping[str, Trade]) -> dict[str, bool]:
+    made = {
+        (number, request): fen
+        for number, trade in trades.items()
+        for request, fen in trade.refunds.items()
+    }
+    rows = connection.execute(
+        text("SELECT out_trade_no, out_request_no, refund_fen, status FROM alipay_refund")
+    ).all()
+    sums = connection.execute(
+        text("SELECT out_trade_no, refunded_fen FROM alipay_payment WHERE refunded_fen <> 0")
+    ).all()
+    states = {(row[0], row[1]): row[3] for row in rows}
+    refused = {status for (_, request), status in states.items() if request.startswith(REFUSED)}
+    return {
+        "refunds are not in the ledger exactly where money went back": made
+        != {(row[0], row[1]): row[2] for row in rows if row[3] == "REFUND_SUCCESS"},
+        "sums of refunds are not what went back": {row[0]: row[1] for row in sums}
+        != {number: trade.refunded_fen for number, trade in trades.items() if trade.refunds},
+        "effects of on_refunded are not there once for each refund": (
+            _parcels(connection, "refunded") != Counter(number for number, _ in made)
+        ),
+        "refunds are left of which nothing was heard": "REFUND_PROCESSING" in states.values(),
+        "refusals of refunds are not in their rows": (
+            not refused <= {"ACQ.SELLER_BALANCE_NOT_ENOUGH"}
+        ),
+    }
+
+
+def _journal(
+    connection: Connection, trades: Mapping[str, Trade], bad: Mapping[str, str], heard: Heard
+) -> dict[str, bool]:
+    answered = _numbers(connection, f"{_OF_JOURNAL} outcome IN {_ANSWERED}")
+    unproven = {number for number, fault in bad.items() if fault not in _JOURNALLED}
+    checks = {
+        "an answer 'success' has no line in the journal": any(
+            answered[number] < count for number, count in heard.successes.items()
+        ),
+        "bad news was answered 'success'": any(number in bad for number in heard.successes),
+        "good news was refused": any(number in trades for number in heard.refusals),
+        "what is not proven or not ours is in the journal": bool(
+            unproven & set(_numbers(connection, f"{_OF_JOURNAL} 1 = 1"))
+        ),
+    }
+    for fault, outcome in _JOURNALLED.items():
+        lines = _numbers(connection, f"{_OF_JOURNAL} outcome = '{outcome}'")
+        refused = {number for number in bad if bad[number] == fault}
+        checks[f"the journal has another {outcome!r} than was sent"] = not set(lines) <= refused
+        checks[f"a refusal has no line {outcome!r} in the journal"] = any(
+            lines[number] < heard.refusals[number] - heard.unwritten[number] for number in refused
+        )
+    return checks
+
+
+def _parcels(connection: Connection, event: str) -> Counter[str]:
+    return _numbers(connection, f"SELECT out_trade_no FROM parcel WHERE event = '{event}'")
 
 
 def _numbers(connection: Connection, statement: str) -> Counter[str]:

@@ -1,0 +1,82 @@
+"""Everything that goes wrong meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING
+
+from .databases import Database
+from .workers import ROOT, Workers
+
+if TYPE_CHECKING:
+    from .fire import Figures
+
+# So many notifications are settled between two blows, and before each crash of the database.
+_BREATH = 10
+_FIRST_CRASH, _CRASH = 50, 15_000
+
+
+class Reconciling:
+    """A process that asks Alipay, and is started again when it is killed.
+
+    :param environment: what the shop reads.
+    """
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.rig.reconciling"],
+            env={**os.environ, **self._environment},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def kill(self) -> None:
+        """Ends it as nothing can prevent, and starts another."""
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def strike(
+    over: Event,
+    chance: random.Random,
+    every: float,
+    figures: Figures,
+    settled: Callable[[], int],
+    *,
+    workers: list[Workers],
+    reconciling: list[Reconciling],
+    database: Database,
+) -> None:
+    """Kills workers and those who ask, cuts connections, and kills the database now and then.
+
+    :param every: seconds between two blows.
+    :param settled: how many notifications were answered ``success``.
+    """
+    heard, next_crash = 0, _FIRST_CRASH
+    while not over.wait(chance.uniform(0.5, 1.5) * every):
+        if settled() < heard + _BREATH:
+            continue  # on a busy machine blow after blow would let nothing happen at all
+        heard = settled()
+        figures.killed += chance.choice(workers).kill_one(chance)
+        figures.cut += database.cut()
+        if chance.random() < 0.1:
+            chance.choice(reconciling).kill()
+            figures.killed_asking += 1
+        if heard > next_crash:
+            figures.crashed += int(database.crash())
+            next_crash = heard + _CRASH

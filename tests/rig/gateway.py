@@ -1,0 +1,158 @@
+"""The rig's Alipay, to be asked: it knows what was paid and what went back, signs what it says, and
+now and then does what it was asked to and does not say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask_alipay.money import to_fen, to_yuan
+from flask_alipay.signer import Rsa2Signer
+
+from ..openapi.alipay import DONE, answer
+from .shop import TOTAL_FEN
+
+#: Refunds whose number begins so are refused.
+REFUSED = "no"
+_SILENT = 0.05
+
+
+@dataclass
+class Trade:
+    """What the buyer has paid, and what went back."""
+
+    trade_status: str
+    refunds: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def refunded_fen(self) -> int:
+        """All that went back."""
+        return sum(self.refunds.values())
+
+    @property
+    def told(self) -> str:
+        """How it stands, in Alipay's word."""
+        return "TRADE_CLOSED" if self.refunded_fen == TOTAL_FEN else self.trade_status
+
+
+class Gateway:
+    """Answers questions over HTTP until it is stopped.
+
+    :param signer: Alipay's.
+    :param chance: decides what is not answered.
+    :param told: called with each refund that was made, and the sum of all.
+    """
+
+    def __init__(
+        self,
+        signer: Rsa2Signer,
+        chance: random.Random,
+        told: Callable[[str, str, int], object],
+    ) -> None:
+        self.trades: dict[str, Trade] = {}
+        #: What Alipay should never be asked for.
+        self.faults: list[str] = []
+        self.asked = 0
+        self._signer, self._chance, self._told = signer, chance, told
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._listener())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/gateway.do"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answers no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def answer(self, params: Mapping[str, str]) -> bytes | None:
+        """Does what it is asked. ``None``: and says nothing."""
+        method, content = params["method"], json.loads(params["biz_content"])
+        act = {
+            "alipay.trade.query": self._query,
+            "alipay.trade.refund": self._refund,
+            "alipay.trade.fastpay.refund.query": self._refund_query,
+        }[method]
+        with self._lock:
+            self.asked += 1
+            trade = self.trades.get(content["out_trade_no"])
+            node = act(trade, content) if trade else _refusal("ACQ.TRADE_NOT_EXIST")
+            silent = self._chance.random() < _SILENT
+        return None if silent else answer(method, node, signer=self._signer)
+
+    def _query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            **_numbers(content),
+            "trade_status": trade.told,
+            "total_amount": to_yuan(TOTAL_FEN),
+            "buyer_user_id": "2088102122524333",
+            "send_pay_date": "2026-02-03 10:12:13",
+        }
+
+    def _refund(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
+        number, request = content["out_trade_no"], content["out_request_no"]
+        fen, new = to_fen(content["refund_amount"]), request not in trade.refunds
+        if request.startswith(REFUSED):
+            return _refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")
+        if not new and trade.refunds[request] != fen:
+            self.faults.append(f"{number}: the refund {request} was asked for with two amounts")
+        if new and trade.refunded_fen + fen > TOTAL_FEN:
+            self.faults.append(f"{number}: more was asked for than was paid")
+            return _refusal("ACQ.REASON_TRADE_REFUND_FEE_ERR")
+        if new:
+            trade.refunds[request] = fen
+            self._told(number, request, trade.refunded_fen)
+        return {
+            **_numbers(content),
+            "fund_change": "Y" if new else "N",
+            "refund_fee": to_yuan(trade.refunded_fen),
+        }
+
+    def _refund_query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
+        request = content["out_request_no"]
+        if request not in trade.refunds:
+            return dict(DONE)
+        return {
+            **_numbers(content),
+            "out_request_no": request,
+            "refund_amount": to_yuan(trade.refunds[request]),
+            "refund_status": "REFUND_SUCCESS",
+        }
+
+    def _listener(gateway) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Listener(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                asked = f"{self.path.partition('?')[2]}&{self.rfile.read(length).decode()}"
+                said = gateway.answer(dict(parse_qsl(asked)))
+                if said is None:
+                    return
+                with contextlib.suppress(OSError):  # whoever asked may be dead
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(said)))
+                    self.end_headers()
+                    self.wfile.write(said)
+
+            def log_message(self, *words: object) -> None:
+                pass
+
+        return Listener
+
+
+def _numbers(content: Mapping[str, str]) -> dict[str, str]:
+    number = content["out_trade_no"]
+    return {**DONE, "out_trade_no": number, "trade_no": f"2026{number}"}
+
+
+def _refusal(sub_code: str) -> dict[str, Any]:
+    return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}

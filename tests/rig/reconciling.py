@@ -1,0 +1,34 @@
+"""Asks about all that waits, round after round: ``python -m tests.rig.reconciling``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from flask_alipay.exceptions import AlipayError
+from flask_alipay.ledger import waiting
+
+from .shop import alipay, create_app
+
+_PAUSE = 0.2
+# Of the rig's clock, on which a second is a minute.
+_LEASE = timedelta(seconds=2)
+
+
+def main() -> None:
+    """Goes on until it is killed, or whoever started it is gone."""
+    waiting.LEASE = _LEASE
+    app, parent = create_app(), os.getppid()
+    while os.getppid() == parent:
+        # The database may be away: the next round finds what this one has left.
+        with app.app_context(), contextlib.suppress(AlipayError, SQLAlchemyError):
+            alipay.reconcile(older_than=timedelta(0))
+        time.sleep(_PAUSE)
+
+
+if __name__ == "__main__":
+    main()
