@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -31,9 +31,12 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from .exceptions import KeyFormatError
 
+if TYPE_CHECKING:
+    from cryptography import x509
+
 # What cryptography raises for input that it cannot load; TypeError is an encrypted private key,
 # KeyError a name in a certificate that is of no kind of text.
-_UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
+_UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
@@ -211,8 +214,13 @@ def _unpacked(body: str) -> bytes:
 
 
 def _certificate(der: bytes) -> x509.Certificate:
-    with _numbered_oddly():
-        return x509.load_der_x509_certificate(der)
+    from cryptography import x509  # nearly a megabyte, which plain keys do without
+
+    try:
+        with _numbered_oddly():
+            return x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion:
+        raise ValueError from None
 
 
 @contextmanager

@@ -12,13 +12,14 @@ from . import fresh
 from .verdicts import at_most, conclude
 
 _PROBE = """
-import resource, sys, time
+import sys, time
 import flask, flask_sqlalchemy
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tests.benchmarks.worker import size
+before = size()["Rss"]
 start = time.process_time()
 import flask_alipay
 took = (time.process_time() - start) * 1000
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+grown = size()["Rss"] - before
 heavy = [name for name in ("requests", "segno", "defusedxml") if name in sys.modules]
 print(took, grown, ",".join(heavy) or "none")
 """
