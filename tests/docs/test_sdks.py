@@ -1,0 +1,195 @@
+"""The settings for SDKs on the page "Develop without Alipay": run by the SDK where there is one,
+and by something that takes what the SDK takes where there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flask_alipay.testing import AlipayServer
+
+from ..peers import node_peer, python_peer
+from ..requirements import missing
+from .reading import code_blocks, page
+
+PATIENCE = 120
+
+
+def block(language: str, server: AlipayServer) -> str:
+    """What the page says for a language, of the test's own simulator."""
+    (found,) = [
+        text for text in code_blocks(page("offline.rst"), language) if "alipay-simulator" in text
+    ]
+    found = found.replace("http://127.0.0.1:8090", server.url)
+    return found.replace("alipay-simulator", str(server.folder))
+
+
+def run(command: list[str | Path], folder: Path) -> list[str]:
+    """What a program says, line by line."""
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout.splitlines()
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    return found if found is not None else missing(f"{name} is not installed")
+
+
+def bare(text: str) -> str:
+    return re.sub(r"-----[^-]+-----|\s", "", text)
+
+
+def settings(server: AlipayServer, private: str, *, whole: bool = False) -> list[str]:
+    """The gateway, the app's number, its key and Alipay's, bare or as their files have them."""
+    merchant = json.loads((server.folder / "merchant.json").read_text("utf-8"))
+    names = (private, "alipay_public_key.pem")
+    keys = [(server.folder / name).read_text("utf-8") for name in names]
+    return [
+        merchant["gateway_url"],
+        merchant["app_id"],
+        *(keys if whole else map(bare, keys)),
+    ]
+
+
+def test_the_sdk_for_nodejs_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(node_peer("alipay-sdk@4") / "node_modules")
+    asked = """
+const bizContent = { out_trade_no: "x" };
+console.log((await sdk.exec("alipay.trade.query", { bizContent }, { validateSign: true })).subCode);
+await sdk.curl("POST", "/v3/alipay/trade/query", { body: bizContent })
+  .catch((error) => console.log(error.code));
+"""
+    text = block("javascript", alipay_server) + asked
+    (tmp_path / "shop.mjs").write_text(text, encoding="utf-8")
+    assert run(["node", "shop.mjs"], tmp_path) == ["ACQ.TRADE_NOT_EXIST"] * 2
+
+
+def test_python_alipay_sdk_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    asked = 'print(alipay.api_alipay_trade_query(out_trade_no="x")["sub_code"])\n'
+    (tmp_path / "shop.py").write_text(block("python", alipay_server) + asked, encoding="utf-8")
+    said = run([python_peer("python-alipay-sdk"), "shop.py"], tmp_path)
+    assert said == ["ACQ.TRADE_NOT_EXIST"]
+
+
+def test_the_sdk_for_java_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    text = """
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+public class Shop {
+    public static void main(String[] arguments) throws IOException {
+        client();
+    }
+"""
+    library = """
+}
+
+interface AlipayClient {}
+
+class DefaultAlipayClient implements AlipayClient {
+    DefaultAlipayClient(String serverUrl, String appId, String privateKey, String format,
+            String charset, String alipayPublicKey, String signType) {
+        for (String one : new String[] {serverUrl, appId, privateKey, alipayPublicKey,
+                format, charset, signType}) {
+            System.out.println(one);
+        }
+    }
+}
+"""
+    text += block("java", alipay_server) + library
+    (tmp_path / "Shop.java").write_text(text, encoding="utf-8")
+    said = run([program("java"), "-XX:TieredStopAtLevel=1", "Shop.java"], tmp_path)
+    expected = settings(alipay_server, "app_private_key.pem")  # which Java wants as PKCS#8
+    assert said == [*expected, "json", "UTF-8", "RSA2"]
+
+
+def test_the_sdk_for_php_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    library = """<?php
+class AopClient {
+    public $gatewayUrl, $appId, $rsaPrivateKey, $alipayrsaPublicKey, $signType;
+}
+"""
+    said = """
+foreach ($aop as $value) {
+    echo $value, "\\n";
+}
+"""
+    text = library + block("php", alipay_server) + said
+    (tmp_path / "shop.php").write_text(text, encoding="utf-8")
+    # It puts "RSA PRIVATE KEY" around the key: that is PKCS#1.
+    expected = settings(alipay_server, "app_private_key_pkcs1.pem")
+    assert run([program("php"), "shop.php"], tmp_path) == [*expected, "RSA2"]
+
+
+def test_the_gem_for_ruby_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    library = """
+module Alipay
+  class Client
+    def initialize(options)
+      puts options.values_at(:url, :app_id, :app_private_key, :alipay_public_key)
+    end
+  end
+end
+"""
+    (tmp_path / "alipay.rb").write_text(library, encoding="utf-8")
+    (tmp_path / "shop.rb").write_text(block("ruby", alipay_server), encoding="utf-8")
+    said = run([program("ruby"), "-I.", "shop.rb"], tmp_path)
+    expected = settings(alipay_server, "app_private_key.pem", whole=True)
+    assert said == "\n".join(text.rstrip("\n") for text in expected).splitlines()
+
+
+def test_the_library_for_go_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+    if shutil.which("go") is None:  # four hundred megabytes: not even where all tests are to run
+        pytest.skip("go is not installed")
+    name = "github.com/smartwalle/alipay/v3"
+    library = """package alipay
+
+type Client struct{}
+type OptionFunc func(*Client)
+
+func WithSandboxGateway(gateway string) OptionFunc {
+	println(gateway)
+	return nil
+}
+
+func New(appID, privateKey string, isProduction bool, options ...OptionFunc) (*Client, error) {
+	println(appID)
+	println(privateKey)
+	return &Client{}, nil
+}
+
+func (client *Client) LoadAliPayPublicKey(key string) error {
+	println(key)
+	return nil
+}
+"""
+    (tmp_path / "alipay").mkdir()
+    (tmp_path / "alipay" / "alipay.go").write_text(library, encoding="utf-8")
+    (tmp_path / "alipay" / "go.mod").write_text(f"module {name}\n", encoding="utf-8")
+    needs = f"module shop\nrequire {name} v3.0.0\nreplace {name} => ./alipay\n"
+    (tmp_path / "go.mod").write_text(needs, encoding="utf-8")
+    head = f'package main\n\nimport (\n\t"os"\n\n\t"{name}"\n)\n\n'
+    text = head + block("go", alipay_server) + "\nfunc main() { newClient() }\n"
+    (tmp_path / "main.go").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        ["go", "run", "."], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
+    expected = settings(alipay_server, "app_private_key_pkcs1.pem", whole=True)
+    said = "".join(done.stderr.split())
+    assert said == "".join("".join(expected).split())
+
+
+def test_the_page_names_files_that_are_there(alipay_server: AlipayServer) -> None:
+    named = set(re.findall(r"\w+\.(?:pem|crt)", page("offline.rst")))
+    assert named <= {file.name for file in alipay_server.folder.iterdir()}
