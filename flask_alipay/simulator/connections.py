@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _TLS: Final = b"\x16"
 _MOST_LINE: Final = 65537
 _UNESCAPED: Final = re.compile("[^\x00-\x7f]")
+# What open pages ask every other second.
+_POLLED: Final = ("/live", "/follow")
 # For how long nothing may come of somebody who was refused, in seconds.
 _FAREWELL: Final = 0.2
 
@@ -130,7 +132,8 @@ class Connection(WSGIRequestHandler):
         """Tells our log what was answered: the path alone, a query carries what was signed."""
         # What was no request has none.
         path = self.path.partition("?")[0] if self.command else "-"
-        logger.info("%s %s: %s", self.command or "-", path, getattr(code, "value", code))
+        level = logging.DEBUG if path.endswith(_POLLED) else logging.INFO
+        logger.log(level, "%s %s: %s", self.command or "-", path, getattr(code, "value", code))
 
     def _leave_to_werkzeug(self) -> None:
         """Has Werkzeug answer, and hang up."""

@@ -11,17 +11,18 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, jsonify, request, url_for
+from flask import Blueprint, jsonify, request
 from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
-from .deliveries import Attempt, Delivery
+from .batches import WAITING
 from .faults import KINDS, SLOW, TO_ANSWERS, Fault
 from .funds import check_fund
 from .responses import unkept
-from .trades import Trade
+from .shown import shown_batch, shown_delivery, shown_trade
+from .trades import TRANSITIONS, Trade
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -30,6 +31,8 @@ Shown = TypeVar("Shown")
 
 # What names of this machine and of its private networks end in, besides names without a dot.
 _NEAR: Final = (".localhost", ".local", ".internal", ".test")
+# What may be wished to happen to a trade: whatever can happen to one.
+_WISHES: Final = tuple(sorted({event for _, event in TRANSITIONS}))
 _MOST_TIMES: Final = 1_000_000
 _MOST_SLOW: Final = 60
 # Timetables go no further; datetime itself ends in the year 9999.
@@ -46,10 +49,19 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
     rules = (
         ("/trades", "trades", views.trades, "GET"),
         ("/trades/<out_trade_no>", "trade", views.trade, "GET"),
-        ("/trades/<out_trade_no>/<any(pay, close, finish):wish>", "happen", views.happen, "POST"),
+        (
+            f"/trades/<out_trade_no>/<any({', '.join(_WISHES)}):wish>",
+            "happen",
+            views.happen,
+            "POST",
+        ),
         ("/trades/<out_trade_no>/refund", "refund", views.refund, "POST"),
         ("/trades/<out_trade_no>/deliver", "deliver", views.deliver, "POST"),
         ("/deliveries", "deliveries", views.deliveries, "GET"),
+        ("/deliveries/<notify_id>/deliver", "deliver_one", views.deliver_one, "POST"),
+        ("/batches", "batches", views.batches, "GET"),
+        ("/batches/<batch_id>/<any(confirm, refuse):wish>", "decide", views.end_batch, "POST"),
+        ("/live", "live", views.live, "GET"),
         ("/faults", "faults", views.faults, "GET"),
         ("/faults", "add_fault", views.add_fault, "POST"),
         ("/faults", "clear_faults", views.clear_faults, "DELETE"),
@@ -67,21 +79,21 @@ class _Control:
     def trades(self) -> Any:
         """Shows the trades, the oldest first; only the ``latest`` so many, if that is said."""
         self._simulator.expire()
-        return [_trade(trade) for trade in _latest(self._simulator.trades.all())]
+        return [shown_trade(trade) for trade in _latest(self._simulator.trades.all())]
 
     def trade(self, out_trade_no: str) -> Any:
         """Shows one trade."""
         self._simulator.happen(out_trade_no, None)
-        return _trade(self._known(out_trade_no))
+        return shown_trade(self._known(out_trade_no))
 
     def happen(self, out_trade_no: str, wish: str) -> Any:
-        """Lets the buyer pay, or the trade be closed or finished."""
+        """Lets something happen to a trade: ``pay`` is to pay in the way that is meant."""
         trade = self._known(out_trade_no)
         step = self._simulator.happen(out_trade_no, wish, _fund(_body()))
         if step is None or step.event is None or step.event != trade.meant(wish):
             now = self._known(out_trade_no)
             raise _Refused(409, f"cannot {wish} a trade that is {now.status}")
-        return _trade(step.trade)
+        return shown_trade(step.trade)
 
     def refund(self, out_trade_no: str) -> Any:
         """Gives a part of the money back or, without an amount, all that is left."""
@@ -95,7 +107,7 @@ class _Control:
         if changed is None:
             status = f"the trade is {trade.status}, {to_yuan(left)} of it is left"
             raise _Refused(409, f"cannot refund {to_yuan(fen)}: {status}")
-        return _trade(changed)
+        return shown_trade(changed)
 
     def deliver(self, out_trade_no: str) -> Any:
         """Sends the last notification of a trade again."""
@@ -103,11 +115,44 @@ class _Control:
         delivery = self._simulator.deliver_again(out_trade_no)
         if delivery is None:
             raise _Refused(409, "nothing was told of this trade yet")
-        return _delivery(delivery)
+        return shown_delivery(delivery)
 
     def deliveries(self) -> Any:
         """Shows the notifications, what was answered, and when they are sent again."""
-        return [_delivery(delivery) for delivery in _latest(self._simulator.deliverer.deliveries)]
+        return [shown_delivery(told) for told in _latest(self._simulator.deliverer.deliveries)]
+
+    def deliver_one(self, notify_id: str) -> Any:
+        """Sends a notification again, whatever it is about."""
+        told = self._simulator.deliverer.deliveries
+        delivery = next((one for one in told if one.notice.notify_id == notify_id), None)
+        if delivery is None:
+            raise _Refused(404, "there is no notification with this notify_id")
+        self._simulator.deliverer.again(delivery)
+        return shown_delivery(delivery)
+
+    def batches(self) -> Any:
+        """Shows the batches of refunds and transfers, the oldest first."""
+        return [shown_batch(batch) for batch in _latest(self._simulator.batches.all())]
+
+    def end_batch(self, batch_id: str, wish: str) -> Any:
+        """Has the merchant confirm a batch that waits on its page, or refuse it."""
+        batch = self._simulator.batches.by_id(batch_id)
+        if batch is None:
+            raise _Refused(404, "there is no batch with this batch_id")
+        if batch.status != WAITING:
+            raise _Refused(409, f"cannot {wish} a batch that is {batch.status}")
+        ended = self._simulator.end_batch(batch_id, confirm=wish == "confirm")
+        return shown_batch(ended or batch)
+
+    def live(self) -> Any:
+        """Shows all of it at once, as the page of the control asks for it again and again."""
+        return {
+            **self.clock(),
+            "trades": self.trades(),
+            "batches": self.batches(),
+            "deliveries": self.deliveries(),
+            "faults": self.faults(),
+        }
 
     def faults(self) -> Any:
         """Shows what is still to go wrong."""
@@ -239,48 +284,3 @@ def _fault(body: dict[str, Any]) -> Fault:
 def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:
     latest = request.args.get("latest", type=int)
     return all_of_them if latest is None or latest < 1 else all_of_them[-latest:]
-
-
-def _trade(trade: Trade) -> dict[str, Any]:
-    order = trade.order
-    moments = {
-        "created_at": trade.created_at,
-        "expires_at": order.expires_at,
-        "paid_at": trade.paid_at,
-        "finished_at": trade.finished_at,
-        "closed_at": trade.closed_at,
-    }
-    return {
-        "out_trade_no": order.out_trade_no,
-        "trade_no": trade.trade_no,
-        "trade_status": trade.status,
-        "method": order.method,
-        "subject": order.subject,
-        "currency": order.currency,
-        "total_amount": to_yuan(order.total_fen, order.currency),
-        "refunded_amount": to_yuan(trade.refunded_fen, order.currency),
-        "paid_with": trade.paid_with if trade.paid else None,
-        "notify_url": order.notify_url,
-        "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
-        **{name: at and at.isoformat() for name, at in moments.items()},
-    }
-
-
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "out_trade_no": delivery.notice.out_trade_no,
-        "notify_id": delivery.notice.notify_id,
-        "notify_url": delivery.notice.url,
-        "heard": delivery.heard,
-        "next_at": delivery.next_at and delivery.next_at.isoformat(),
-        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
-    }
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "sent_at": attempt.sent_at.isoformat(),
-        "body": attempt.body.decode("ascii", "replace"),
-        "status": attempt.status,
-        "answer": attempt.answer,
-    }

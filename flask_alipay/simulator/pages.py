@@ -16,6 +16,7 @@ from ..exceptions import InvalidParameter
 from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
 from .control import add_control
+from .faults import TIMED, TO_ANSWERS, TO_NOTIFICATIONS
 from .funds import BALANCE, CREDIT, check_fund
 from .gateways import add_gateways
 from .network import for_a_phone, only_here
@@ -67,7 +68,13 @@ class _Views:
 
     def control(self) -> BaseResponse:
         """Shows trades and notifications live, with buttons for what can happen to them."""
-        return page("control.html")
+        dialects = self._simulator.dialects
+        return page(
+            "control.html",
+            kinds={"to_notifications": TO_NOTIFICATIONS, "to_answers": TO_ANSWERS},
+            timed=TIMED,
+            methods=[*dialects.openapi.methods, *dialects.mapi.services],
+        )
 
     def cashier(self, cashier_id: str) -> BaseResponse:
         """Shows the buyer the order, or how it ended."""

@@ -118,6 +118,21 @@ class Trade:
         """What went back so far."""
         return sum(refund.fen for refund in self.refunds)
 
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The events that can happen to it as it stands."""
+        return tuple(
+            event
+            for status, event in TRANSITIONS
+            if status == self.status and (event not in PAYING or event in self.order.ways)
+        )
+
+    @property
+    def refundable(self) -> bool:
+        """Whether there is money of it that can go back."""
+        there = (self.ended_by, self.status) in REFUNDED
+        return there and self.refunded_fen < self.order.total_fen
+
     def overdue(self, now: datetime) -> bool:
         """Tells whether it still waits though its time is over."""
         limit = self.order.expires_at

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from .conftest import NOTIFY_URL
+
 ORIGIN = "http://localhost"
 
 
@@ -237,3 +239,81 @@ def test_only_the_latest_are_shown_where_that_is_asked_for(control, buyer, merch
     assert [trade["out_trade_no"] for trade in see(control, "/trades?latest=2")] == ["T2", "T3"]
     for whatever in ("0", "-1", "x"):
         assert len(see(control, f"/trades?latest={whatever}")) == 3
+
+
+def test_a_trade_says_what_can_happen_to_it_next(control, trade, buyer, merchant):
+    assert see(control, trade)["can"] == ["pay", "close", "expire"]
+    assert control(f"{trade}/pay").json["can"] == ["finish", "refund"]
+    assert control(f"{trade}/refund").json["can"] == []
+    buyer.cashier(merchant.escrow(service="trade_create_by_buyer", out_trade_no="E1"))
+    assert see(control, "/trades/E1")["can"] == ["pay", "deposit", "close", "expire"]
+    assert control("/trades/E1/deposit").json["can"] == ["send"]
+    assert control("/trades/E1/send").json["can"] == ["confirm"]
+    assert control("/trades/E1/confirm").json["can"] == []
+
+
+def test_one_notification_of_several_is_delivered_again(control, trade, shop):
+    control(f"{trade}/pay")
+    control(f"{trade}/refund")
+    first = see(control, "/deliveries")[0]
+    again = control(f"/deliveries/{first['notify_id']}/deliver").json
+    assert (again["notify_id"], len(again["attempts"])) == (first["notify_id"], 2)
+    assert shop.fields()["trade_status"] == "TRADE_SUCCESS"
+    assert control("/deliveries/nobody/deliver").status_code == 404
+
+
+@pytest.fixture
+def batch(buyer, merchant, clock, simulator):
+    """A batch that waits for its merchant, who refunds a part of a payment."""
+    buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
+    trade_no = simulator.trades.by_out_trade_no("B1").trade_no
+    refund = merchant.call(
+        "refund_fastpay_by_platform_pwd",
+        notify_url=NOTIFY_URL,
+        seller_user_id=merchant.account.partner,
+        refund_date="2026-01-31 12:00:00",
+        batch_no="20260131001",
+        batch_num="1",
+        detail_data=f"{trade_no}^8.88^tea",
+    )
+    assert buyer.open(refund).status_code == 303
+    return simulator.batches.all()[0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "refunded"), [("confirm", "done", "8.88"), ("refuse", "refused", "0.00")]
+)
+def test_a_batch_is_ended_once(control, batch, wish, status, refunded):
+    (shown,) = see(control, "/batches")
+    assert (shown["status"], shown["entries"], shown["total_amount"]) == ("waiting", 1, "8.88")
+    ended = control(f"/batches/{shown['batch_id']}/{wish}").json
+    assert (ended["status"], ended["failed"]) == (status, 0)
+    assert see(control, "/trades/B1")["refunded_amount"] == refunded
+    assert control(f"/batches/{shown['batch_id']}/confirm").status_code == 409
+    assert see(control, "/trades/B1")["refunded_amount"] == refunded
+
+
+def test_a_batch_that_is_not_there_is_not_found(control):
+    assert control("/batches/nobody/confirm").status_code == 404
+
+
+def test_a_page_of_another_site_confirms_nothing_and_delivers_nothing(control, batch, shop):
+    told, foreign = len(shop.bodies), {"Origin": "https://evil.example"}
+    (delivery,) = see(control, "/deliveries")
+    for path in (
+        f"/batches/{batch.batch_id}/confirm",
+        f"/deliveries/{delivery['notify_id']}/deliver",
+    ):
+        assert control(path, headers=foreign).status_code == 403
+    assert len(shop.bodies) == told
+    assert see(control, "/batches")[0]["status"] == "waiting"
+
+
+def test_all_of_it_is_shown_at_once(control, trade, batch):
+    control("/faults", body={"kind": "drop"})
+    live = see(control, "/live?latest=1")
+    assert list(live) == ["batches", "deliveries", "faults", "now", "trades"]
+    assert live["trades"] == see(control, "/trades")[-1:]
+    assert live["batches"] == see(control, "/batches")
+    assert live["deliveries"] == see(control, "/deliveries")[-1:]
+    assert live["faults"] == see(control, "/faults")

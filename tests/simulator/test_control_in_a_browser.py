@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from flask_alipay.china_time import to_china
 from flask_alipay.simulator.clock import SystemClock
+from flask_alipay.simulator.faults import KINDS, Fault
 
+from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import page as page
 from .test_cashier_in_a_browser import site as site
 
@@ -37,7 +40,7 @@ def test_a_trade_is_paid_refunded_and_told_again(control, simulator, shop):
     control.get_by_label("Amount to refund").fill("1.00")
     press(control, "Refund")
     control.get_by_text("refunded ¥1.00").wait_for()
-    press(control, "Notify again")
+    control.get_by_role("button", name="Notify again").first.click()
     control.get_by_text("Sendings: 2").wait_for()
     press(control, "Refund all")
     control.get_by_text("refunded ¥88.88").wait_for()
@@ -75,3 +78,61 @@ def test_nothing_is_wider_than_the_screen(control):
     press(control, "Pay")
     control.get_by_text("Sendings: 1").click()
     assert control.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_fault_is_asked_for_shown_and_cleared(control, simulator):
+    control.locator("select[name=kind]").select_option("An answer is late")
+    control.get_by_label("How often").fill("2")
+    control.get_by_label("Seconds").fill("0.5")
+    control.get_by_label("With which order").fill("T1")
+    control.get_by_label("In answer to which method").fill("alipay.trade.query")
+    press(control, "Let it happen")
+    waiting = control.get_by_label("What is still to go wrong")
+    waiting.get_by_text("T1 · alipay.trade.query · 0.5").wait_for()
+    assert simulator.faults.all() == (Fault("slow", 2, "T1", 0.5, "alipay.trade.query"),)
+    press(control, "Clear all")
+    waiting.get_by_role("listitem").wait_for(state="detached")
+    assert simulator.faults.all() == ()
+    assert control.complaints == []
+
+
+def test_every_fault_can_be_chosen(control, simulator):
+    for count, kind in enumerate(KINDS, start=1):
+        control.locator("select[name=kind]").select_option(kind)
+        press(control, "Let it happen")
+        control.locator(f"#waiting li:nth-child({count})").wait_for()
+    assert [fault.kind for fault in simulator.faults.all()] == list(KINDS)
+    assert {fault.times for fault in simulator.faults.all()} == {1}
+    assert control.complaints == []
+
+
+def test_what_is_in_escrow_is_sent_and_received(control, buyer, merchant, simulator):
+    buyer.cashier(merchant.escrow(out_trade_no="E1"))
+    for name, status in (
+        ("Pay with protection", "WAIT_SELLER_SEND_GOODS"),
+        ("Send the goods", "WAIT_BUYER_CONFIRM_GOODS"),
+        ("Receive the goods", "TRADE_FINISHED"),
+    ):
+        press(control, name)
+        control.locator("#trades").get_by_text(status).wait_for()
+    assert simulator.trades.by_out_trade_no("E1").status == "TRADE_FINISHED"
+
+
+@pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Do not do it", "refused")])
+def test_a_batch_is_confirmed_or_refused(control, buyer, merchant, simulator, clock, name, said):
+    buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
+    now, trade_no = to_china(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no
+    refund = merchant.call(
+        "refund_fastpay_by_platform_pwd",
+        notify_url=NOTIFY_URL,
+        seller_user_id=merchant.account.partner,
+        refund_date=now,
+        batch_no=f"{now[:10].replace('-', '')}001",
+        batch_num="1",
+        detail_data=f"{trade_no}^8.88^tea",
+    )
+    assert buyer.open(refund).status_code == 303
+    press(control, name)
+    control.locator("#batches").get_by_text(said, exact=True).wait_for()
+    assert simulator.trades.by_out_trade_no("B1").refunded_fen == (888 if said == "done" else 0)
+    assert control.complaints == []

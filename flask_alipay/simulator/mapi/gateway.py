@@ -73,7 +73,8 @@ class Mapi:
             Overseas(desk),
             QrCodes(desk),
         )
-        self._services: Mapping[str, Service] = {
+        #: The services by name.
+        self.services: Mapping[str, Service] = {
             name: service for room in rooms for name, service in room.services.items()
         }
 
@@ -82,7 +83,7 @@ class Mapi:
         name = form.word("service") or ""
         if name == NOTIFY_VERIFY:
             return Reply(self._notify_verify(form, now))
-        service = self._services.get(name)
+        service = self.services.get(name)
         call = None
         try:
             if service is None:

@@ -1,0 +1,81 @@
+"""Trades, batches and deliveries as the control shows them in JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+
+from ..money import to_yuan
+from .batches import Batch
+from .deliveries import Attempt, Delivery
+from .trades import Trade
+
+
+def shown_trade(trade: Trade) -> dict[str, Any]:
+    """Returns a trade, with what ``can`` happen to it next."""
+    order = trade.order
+    moments = {
+        "created_at": trade.created_at,
+        "expires_at": order.expires_at,
+        "paid_at": trade.paid_at,
+        "finished_at": trade.finished_at,
+        "closed_at": trade.closed_at,
+    }
+    return {
+        "out_trade_no": order.out_trade_no,
+        "trade_no": trade.trade_no,
+        "trade_status": trade.status,
+        "can": [*trade.possible, *(["refund"] if trade.refundable else [])],
+        "method": order.method,
+        "subject": order.subject,
+        "currency": order.currency,
+        "total_amount": to_yuan(order.total_fen, order.currency),
+        "refunded_amount": to_yuan(trade.refunded_fen, order.currency),
+        "paid_with": trade.paid_with if trade.paid else None,
+        "notify_url": order.notify_url,
+        "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
+        **{name: _moment(at) for name, at in moments.items()},
+    }
+
+
+def shown_batch(batch: Batch) -> dict[str, Any]:
+    """Returns a batch of refunds or transfers, without its entries."""
+    return {
+        "batch_id": batch.batch_id,
+        "batch_no": batch.batch_no,
+        "kind": batch.kind,
+        "status": batch.status,
+        "entries": len(batch.entries),
+        "total_amount": to_yuan(batch.total_fen),
+        "failed": sum(1 for done in batch.outcomes if done.error),
+        "notify_url": batch.notify_url,
+        "page_url": url_for(".batch", batch_id=batch.batch_id, _external=True),
+        "ended_at": _moment(batch.ended_at),
+    }
+
+
+def shown_delivery(delivery: Delivery) -> dict[str, Any]:
+    """Returns a notification, with each sending and what was answered."""
+    return {
+        "out_trade_no": delivery.notice.out_trade_no,
+        "notify_id": delivery.notice.notify_id,
+        "notify_url": delivery.notice.url,
+        "heard": delivery.heard,
+        "next_at": _moment(delivery.next_at),
+        "attempts": [_attempt(attempt) for attempt in delivery.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "sent_at": _moment(attempt.sent_at),
+        "body": attempt.body.decode("ascii", "replace"),
+        "status": attempt.status,
+        "answer": attempt.answer,
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
