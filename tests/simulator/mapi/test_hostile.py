@@ -139,7 +139,7 @@ def test_any_form_is_answered_by_the_older_gateway(app, params):
 
 def test_every_service_of_the_table_is_there(simulator):
     gateway: Mapi = simulator.dialects.mapi
-    assert set(gateway._services) == set(SERVICES.elements)
+    assert set(gateway.services) == set(SERVICES.elements)
 
 
 @pytest.mark.parametrize("service", ["create_fly", "mobile.securitypay.pay", ""])
