@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,16 +17,25 @@ from .test_posting import head_of
 CLOCK = b"GET /clock HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-@pytest.fixture
-def serving(simulator):
+@contextmanager
+def served(simulator):
     listening = Listening("127.0.0.1", 0)
     server = listening.server(simulator)
     listening.close()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def serving(simulator):
+    with served(simulator) as server:
+        yield server
 
 
 class Line:

@@ -11,19 +11,33 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from .openapi.server import ORDER, Server
-from .test_connections import Line, serving
+from flask_alipay.simulator import Simulator
 
-__all__ = ["serving"]
+from .conftest import HandClock, Shop
+from .openapi.server import ORDER, Server
+from .test_connections import Line, served
 
 FORM = "application/x-www-form-urlencoded"
 SUBJECT = "龙井茶 + 100% ~!*()'"
 PAID = ("alipay_trade_pay_response", "10000")
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """One for all of them: each request is of another order."""
+    return Simulator(post=Shop().post, clock=HandClock())
+
+
+@pytest.fixture(scope="module")
+def port(simulator):
+    with served(simulator) as server:
+        yield server.port
 
 
 @pytest.fixture
-def line(serving):
-    line = Line(serving.port)
+def line(port):
+    line = Line(port)
     yield line
     line.close()
 
@@ -31,14 +45,21 @@ def line(serving):
 @pytest.fixture
 def params(app, merchant):
     """Makes the parameters of a payment, each of another order."""
-    numbers = count(1)
 
     def params(charset="utf-8", **changes):
         till = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234", "subject": SUBJECT}
-        till["out_trade_no"] = f"T{next(numbers)}"
+        till["out_trade_no"] = f"T{next(NUMBERS)}"
         return Server(app, merchant).params("alipay.trade.pay", till, charset=charset, **changes)
 
     return params
+
+
+@pytest.fixture
+def nothing_paid(simulator):
+    """Nothing comes of the test's requests."""
+    before = simulator.trades.all()
+    yield
+    assert simulator.trades.all() == before
 
 
 def post(body, *headers, target="/gateway.do", version="1.1", kind=FORM):
@@ -95,7 +116,7 @@ def test_a_form_is_read_however_it_is_escaped(line, params, simulator, encode, w
     else:
         request = post(form)
     assert said(line.ask(request)) == PAID
-    assert simulator.trades.by_out_trade_no("T1").order.subject == SUBJECT
+    assert simulator.trades.all()[-1].order.subject == SUBJECT
 
 
 @pytest.mark.parametrize("where", ["body", "query"])
@@ -124,7 +145,7 @@ def test_the_charset_is_told_in_the_query_or_in_the_body(line, params, simulator
     target = "/gateway.do" if where == "body" else f"/gateway.do?{query}"
     request = post(urlencode(sent, encoding=codec), target=target)
     assert said(line.ask(request), codec) == PAID
-    assert simulator.trades.by_out_trade_no("T1").order.subject == SUBJECT
+    assert simulator.trades.all()[-1].order.subject == SUBJECT
 
 
 def test_the_header_does_not_tell_the_charset(line, params):
@@ -155,11 +176,10 @@ def test_a_parameter_may_come_twice_if_it_is_the_same(line, params):
 
 
 @pytest.mark.parametrize("name", ["charset", "method", "app_id", "biz_content", "sign"])
-def test_a_parameter_with_two_values_is_refused(line, params, simulator, name):
+def test_a_parameter_with_two_values_is_refused(line, params, nothing_paid, name):
     request = post(urlencode(params()), target=f"/gateway.do?{name}=other")
     status, _, text = line.ask(request)
     assert (status, text) == (400, b"The request has a parameter twice, with different values.")
-    assert simulator.trades.all() == ()
 
 
 # Headers
@@ -292,11 +312,10 @@ def test_a_request_of_the_older_http_is_answered_and_the_line_closed(line, param
 
 
 @pytest.mark.parametrize("path", ["/gateway.do", "/service/rest.htm", "/v3/alipay/trade/query"])
-def test_a_head_does_nothing(line, params, simulator, path):
+def test_a_head_does_nothing(line, params, nothing_paid, path):
     request = f"HEAD {path}?{urlencode(params())} HTTP/1.1\r\nHost: x\r\n\r\n"
     status, headers, _ = line.ask(request.encode("ascii"), body=False)
     assert (status, headers["allow"]) == (405, "get, post, options")
-    assert simulator.trades.all() == ()
 
 
 def test_options_says_how_it_is_asked(line):
@@ -306,10 +325,9 @@ def test_options_says_how_it_is_asked(line):
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
-def test_other_methods_are_refused(line, params, simulator, method):
+def test_other_methods_are_refused(line, params, nothing_paid, method):
     request = post(urlencode(params())).replace(b"POST", method.encode("ascii"), 1)
     assert line.ask(request)[0] == 405
-    assert simulator.trades.all() == ()
 
 
 NONSENSE = {
