@@ -58,6 +58,7 @@ control in JSON, until it is interrupted. No money moves: never use it in produc
 Examples:
   {prefix} simulate
   {prefix} simulate --port 0 --keys keys --speed 60
+  {prefix} simulate --state simulator.db
 """)
 
 
@@ -69,10 +70,15 @@ def simulate_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
     prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
 
     def simulate(
-        host: str, port: int, folder: Path, speed: float, retry_schedule: Schedule
+        host: str,
+        port: int,
+        folder: Path,
+        speed: float,
+        retry_schedule: Schedule,
+        state: Path | None,
     ) -> None:
         with refusals():
-            _simulate(host, port, folder, speed, retry_schedule)
+            _simulate(host, port, folder, speed, retry_schedule, state)
 
     return click.Command(
         "simulate",
@@ -117,10 +123,18 @@ def _options() -> list[click.Parameter]:
             show_default=True,
             help=_("The waits before a notification is sent again."),
         ),
+        click.Option(
+            ["--state"],
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help=_("File that keeps trades and notifications, so that they survive a restart."),
+        ),
     ]
 
 
-def _simulate(host: str, port: int, folder: Path, speed: float, schedule: Schedule) -> None:
+def _simulate(
+    host: str, port: int, folder: Path, speed: float, schedule: Schedule, state: Path | None
+) -> None:
     from ..simulator import Simulator
     from ..simulator.clock import SystemClock
     from ..simulator.merchant import Merchant
@@ -137,12 +151,13 @@ def _simulate(host: str, port: int, folder: Path, speed: float, schedule: Schedu
             base_url=listening.base_url,
             clock=SystemClock(speed),
             schedule=schedule,
+            state=state,
         )
         server = listening.server(simulator)
     click.echo(_instructions(listening.base_url, folder.resolve(), merchant))
     if not _is_loopback(host):
         click.echo(_("Everybody who reaches this machine can use it."), err=True)
-    with _terminated_like_interrupted():
+    with closing(simulator), _terminated_like_interrupted():
         server.serve_forever()
     click.echo(_("The simulator has stopped."))
 

@@ -4,12 +4,14 @@ The rooms, in the order in which they build on each other:
 
 ``clock``
     what time it is, and who is called later
+``documents``, ``state``, ``state_file``, ``hours``
+    what is kept beyond the process, if anything is
 ``wire``, ``urls``
     requests as raw bytes, decoded in their own charset
 ``orders``, ``funds``, ``trades``, ``batches``, ``rates``
     an order, what it is paid with, a trade's life as a table, batches of refunds and transfers,
     foreign money
-``certificates``, ``merchant``, ``merchant_files``, ``codes``, ``wording``
+``certificates``, ``merchant``, ``merchant_files``, ``merchant_settings``, ``codes``, ``wording``
     who is who, and what is said
 ``answers``, ``notify_ids``
     what the protocols speak in
@@ -19,7 +21,7 @@ The rooms, in the order in which they build on each other:
     the protocols: parameters in, answer out
 ``dialects``
     the protocols together
-``posting``, ``deliveries``
+``posting``, ``delivery``, ``deliveries``
     requests to the shop; notifications, repeated until they are heard
 ``simulator``
     all of it together

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+
+from .state import Kept, Nowhere, State
 
 #: How many batches a store keeps; the oldest make room, and their numbers are forgotten.
 MOST_BATCHES = 1_000
@@ -78,16 +79,18 @@ class Batch:
 
 
 class BatchStore:
-    """The latest batches, in memory, safe for threads.
+    """The latest batches, safe for threads.
 
     :param most: how many are kept; the oldest make room.
+    :param state: keeps them beyond the process.
     """
 
-    def __init__(self, most: int = MOST_BATCHES) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST_BATCHES, state: State | None = None) -> None:
         self._lock = threading.Lock()
-        self._batches: OrderedDict[str, Batch] = OrderedDict()  # by batch_id
-        self._numbers: dict[tuple[str, str], str] = {}  # kind and batch_no to batch_id
+        # By batch_id.
+        self._batches = Kept((state or Nowhere()).shelf("batches", Batch), most)
+        # Kind and batch_no to batch_id.
+        self._numbers = {(b.kind, b.batch_no): b.batch_id for b in self._batches.values()}
 
     def place(self, batch: Batch) -> Batch | None:
         """Keeps a new batch and returns it; ``None`` if its number was used before.
@@ -102,8 +105,7 @@ class BatchStore:
                 return known if same else None
             self._batches[batch.batch_id] = batch
             self._numbers[number] = batch.batch_id
-            while len(self._batches) > self._most:
-                _, oldest = self._batches.popitem(last=False)
+            for oldest in self._batches.surplus():
                 del self._numbers[oldest.kind, oldest.batch_no]
             return batch
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, TypeAlias
 
 from .answers import Notice
 from .batches import Batch
 from .clock import Clock
+from .delivery import Attempt as Attempt
+from .delivery import Deliveries
+from .delivery import Delivery as Delivery
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
 from .posting import MOST_ANSWER, Posting
+from .state import Nowhere, State
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -44,57 +48,9 @@ RETRY_SCHEDULE: Final = (
 LONGEST_HELD: Final = timedelta(hours=1)
 #: Alipay's name of that charset.
 GBK_CHARSET: Final = "GBK"
-#: How many deliveries are kept; the oldest make room.
-MOST_DELIVERIES: Final = 1_000
-
 # Alipay's servers call themselves so.
 _USER_AGENT: Final = "Mozilla/4.0"
 _FORM: Final = "application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One sending, and what came of it."""
-
-    sent_at: datetime
-    #: The signed form, as it went over the wire.
-    body: bytes = field(repr=False)
-    #: The HTTP status; ``None``: nobody answered.
-    status: int | None
-    #: The beginning of the answer; or, where nobody answered, the kind of trouble.
-    answer: str
-
-    @property
-    def heard(self) -> bool:
-        """Whether the answer was exactly ``success``: nothing around it, and status 200."""
-        return self.status == 200 and self.answer == "success"
-
-
-class Delivery:
-    """A notification on its way: each sending so far, and when the next one is due.
-
-    :param notice: what is to be told, and where.
-    """
-
-    def __init__(self, notice: Notice) -> None:
-        #: What is to be told, and where.
-        self.notice = notice
-        #: The sendings so far, in order.
-        self.attempts: tuple[Attempt, ...] = ()
-        #: When it is sent again, ``None``: never, or it is being sent.
-        self.next_at: datetime | None = None
-        #: How many of the sendings were on schedule.
-        self.scheduled = 0
-        #: Held while it is being sent: never twice at a time.
-        self.sending = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.notice.out_trade_no} {len(self.attempts)} sent>"
-
-    @property
-    def heard(self) -> bool:
-        """Whether the merchant answered ``success``."""
-        return any(attempt.heard for attempt in self.attempts)
 
 
 class Deliverer:
@@ -106,6 +62,7 @@ class Deliverer:
     :param post: how a notification is sent; by default over HTTP.
     :param schedule: the waits between sendings.
     :param faults: what is to go wrong on the way.
+    :param state: keeps the deliveries beyond the process.
     """
 
     def __init__(
@@ -116,6 +73,7 @@ class Deliverer:
         post: Post | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
         faults: Faults | None = None,
+        state: State | None = None,
     ) -> None:
         self._faults = faults or Faults()
         self._clock = clock
@@ -123,40 +81,62 @@ class Deliverer:
         self._compose = compose
         self._post = post or Posting()
         self._schedule = tuple(schedule)
+        self._state = state or Nowhere()
+        self._deliveries = Deliveries(state=self._state)
         self._lock = threading.Lock()
-        self._deliveries: deque[Delivery] = deque(maxlen=MOST_DELIVERIES)
         self._held: list[Delivery] = []
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The latest deliveries, the oldest first."""
-        with self._lock:
-            return tuple(self._deliveries)
+        return self._deliveries.all()
 
     def latest(self, out_trade_no: str) -> Delivery | None:
         """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
-        about = (d for d in reversed(self.deliveries) if d.notice.out_trade_no == out_trade_no)
-        return next(about, None)
+        return self._deliveries.latest(out_trade_no)
+
+    def resume(self) -> None:
+        """Goes on where another process stopped: what was due meanwhile is sent at once."""
+        now = self._clock.now()
+        for delivery in self.deliveries:
+            if delivery.next_at is not None and not delivery.heard:
+                wait = max(delivery.next_at - now, timedelta(0))
+                if delivery.held:
+                    self._held.append(delivery)
+                self._clock.call_later(wait, partial(self._attempt, delivery, delivery.next_at))
 
     def deliver(self, notice: Notice) -> Delivery:
         """Sends a notification now, waits for the answer, and sees to the repetitions.
 
         Returns whatever comes of it; never raises for what the merchant does.
         """
+        delivery = self.accept(notice)
+        self.send(delivery)
+        return delivery
+
+    def accept(self, notice: Notice, wait: timedelta = timedelta(0)) -> Delivery:
+        """Keeps a notification that is to be told, which :meth:`send` does.
+
+        :param wait: after which it is sent without further ado, if there is one.
+        """
         if self._faults.take(GBK, notice.out_trade_no):
             notice = in_gbk(notice)
-        delivery = Delivery(notice)
-        with self._lock:
-            self._deliveries.append(delivery)
-        late = self._faults.take(DELAY, notice.out_trade_no)
+        delivery = self._deliveries.add(notice, self._clock.now() + wait)
+        if wait:
+            self._clock.call_later(wait, partial(self.send, delivery))
+        return delivery
+
+    def send(self, delivery: Delivery) -> None:
+        """Sends a notification for the first time, and waits for the answer, as :meth:`deliver`."""
+        out_trade_no = delivery.notice.out_trade_no
+        late = self._faults.take(DELAY, out_trade_no)
         if late is not None:
             self._later(delivery, timedelta(seconds=late.seconds))
-        elif self._faults.take(OUT_OF_ORDER, notice.out_trade_no):
+        elif self._faults.take(OUT_OF_ORDER, out_trade_no):
             self._hold(delivery)
         else:
-            self._attempt(delivery)
-            self._release(notice.out_trade_no)
-        return delivery
+            self._attempt(delivery, delivery.next_at)
+            self._release(out_trade_no)
 
     def again(self, delivery: Delivery) -> None:
         """Sends it once more, on top of the schedule, and waits for the answer.
@@ -164,64 +144,73 @@ class Deliverer:
         A merchant that was not heard yet and answers ``success`` now is not told any more.
         """
         with delivery.sending:
-            self._sent(delivery)
+            attempt = self._sent(delivery)
+            self._note(delivery, attempt)
 
     def _hold(self, delivery: Delivery) -> None:
         """Keeps it back until the next one about the same trade was sent, if that comes soon."""
+        delivery.held = True
         with self._lock:
             self._held.append(delivery)
-        delivery.next_at = self._clock.now() + LONGEST_HELD
-        self._clock.call_later(LONGEST_HELD, lambda: self._attempt_held(delivery))
+        self._later(delivery, LONGEST_HELD)
 
     def _release(self, out_trade_no: str) -> None:
-        held = [d for d in reversed(self._held) if d.notice.out_trade_no == out_trade_no]
-        for delivery in held:
-            self._attempt_held(delivery)
-
-    def _attempt_held(self, delivery: Delivery) -> None:
         with self._lock:
-            if delivery not in self._held:  # it was overtaken and sent
-                return
-            self._held.remove(delivery)
-        self._attempt(delivery)
+            held = [d for d in reversed(self._held) if d.notice.out_trade_no == out_trade_no]
+        for delivery in held:
+            self._attempt(delivery, delivery.next_at)
 
-    def _attempt(self, delivery: Delivery) -> None:
+    def _attempt(self, delivery: Delivery, due: datetime | None) -> None:
+        """Sends it, unless it is no longer due then: somebody may have sent it in between."""
         with delivery.sending:
-            if delivery.heard:  # somebody sent it in between
+            if delivery.heard or delivery.next_at != due:
                 return
+            # In the file it stays due until the outcome is known: a sending may be cut short.
             delivery.next_at = None
+            self._let_go(delivery)
             attempt = self._sent(delivery)
-            if not attempt.heard:
-                self._put_off(delivery)
-            elif self._faults.take(REPEAT, delivery.notice.out_trade_no):
-                self._sent(delivery)
+            with self._state.together():
+                self._note(delivery, attempt)
+                if not attempt.heard:
+                    self._put_off(delivery)
+            if attempt.heard and self._faults.take(REPEAT, delivery.notice.out_trade_no):
+                self._note(delivery, self._sent(delivery))
+
+    def _let_go(self, delivery: Delivery) -> None:
+        if delivery.held:
+            delivery.held = False
+            with self._lock:
+                self._held.remove(delivery)
 
     def _sent(self, delivery: Delivery) -> Attempt:
-        notice = delivery.notice
         now = self._clock.now()
-        self._notify_ids.sent(notice.notify_id, now)
-        attempt = self._send(notice, now)
+        self._notify_ids.sent(delivery.notice.notify_id, now)
+        return self._send(delivery.notice, now)
+
+    def _note(self, delivery: Delivery, attempt: Attempt) -> None:
         delivery.attempts = (*delivery.attempts, attempt)
+        if attempt.heard:
+            delivery.next_at = None
+        self._deliveries.keep(delivery)
         logger.info(
             "notification %s of %s, sending %d: %s",
-            notice.notify_id,
-            notice.out_trade_no,
+            delivery.notice.notify_id,
+            delivery.notice.out_trade_no,
             len(delivery.attempts),
             "success" if attempt.heard else f"not heard (status {attempt.status})",
         )
-        if attempt.heard:
-            delivery.next_at = None
-        return attempt
 
     def _put_off(self, delivery: Delivery) -> None:
         delivery.scheduled = sent = delivery.scheduled + 1
-        if sent > len(self._schedule):
-            return  # that was the last time
-        self._later(delivery, self._schedule[sent - 1])
+        if sent <= len(self._schedule):
+            self._later(delivery, self._schedule[sent - 1])
+        else:  # that was the last time
+            self._deliveries.keep(delivery)
 
     def _later(self, delivery: Delivery, wait: timedelta) -> None:
-        delivery.next_at = self._clock.now() + wait
-        self._clock.call_later(wait, lambda: self._attempt(delivery))
+        due = delivery.next_at = self._clock.now() + wait
+        self._deliveries.keep(delivery)
+        self._clock.call_later(wait, partial(self._attempt, delivery, due))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:
         body = self._compose(notice, now)

@@ -14,6 +14,7 @@ from .mapi import Mapi, WapRest
 from .merchant import Merchant
 from .notify_ids import NotifyIds
 from .openapi import OpenApi
+from .state import State
 from .trades import Trade, TradeStore
 
 
@@ -25,6 +26,7 @@ class Dialects:
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
+    :param state: keeps what they know beyond the process.
     """
 
     def __init__(
@@ -34,13 +36,14 @@ class Dialects:
         batches: BatchStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
+        state: State | None = None,
     ) -> None:
         faults = faults or Faults()
         self._merchant = merchant
         #: The open platform.
-        self.openapi = OpenApi(merchant, trades, notify_ids, faults)
+        self.openapi = OpenApi(merchant, trades, notify_ids, faults, state)
         #: The legacy gateway.
-        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults)
+        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults, state)
         #: The older gateway for phones.
         self.wap = WapRest(merchant, trades, notify_ids, faults)
         self._by_name: Mapping[str, Dialect] = {

@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Final
 
+from .state import Nowhere, State
+
 #: A notification is lost on its way; it is sent again on schedule.
 DROP: Final = "drop"
 #: A notification is first sent later, so that others overtake it.
@@ -61,30 +63,42 @@ class Fault:
     method: str = ""
 
 
-class Faults:
-    """The faults that are to happen, in the order of asking; safe for threads."""
+@dataclass(frozen=True)
+class _Waiting:
+    """All faults that are to happen, in the order of asking."""
 
-    def __init__(self) -> None:
+    faults: tuple[Fault, ...] = ()
+
+
+class Faults:
+    """The faults that are to happen, in the order of asking; safe for threads.
+
+    :param state: keeps them beyond the process.
+    """
+
+    def __init__(self, state: State | None = None) -> None:
         self._lock = threading.Lock()
-        self._faults: list[Fault] = []
+        self._shelf = (state or Nowhere()).shelf("faults", _Waiting)
+        self._faults: tuple[Fault, ...] = ()
+        for _, waiting in self._shelf.all():
+            self._faults = waiting.faults
 
     def all(self) -> tuple[Fault, ...]:
         """Returns what is still to happen."""
-        with self._lock:
-            return tuple(self._faults)
+        return self._faults
 
     def add(self, fault: Fault) -> bool:
         """Notes a fault; false if too many wait already."""
         with self._lock:
             if len(self._faults) >= MOST_FAULTS:
                 return False
-            self._faults.append(fault)
+            self._wait(*self._faults, fault)
             return True
 
     def clear(self) -> None:
         """Lets nothing go wrong any more."""
         with self._lock:
-            self._faults.clear()
+            self._wait()
 
     def take(self, kind: str, about: str) -> Fault | None:
         """Returns the fault that happens now, once less from then on; ``None``: all goes well.
@@ -95,9 +109,13 @@ class Faults:
             for index, fault in enumerate(self._faults):
                 if fault.kind == kind and _is_about(fault, about):
                     left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
-                    self._faults[index : index + 1] = left
+                    self._wait(*self._faults[:index], *left, *self._faults[index + 1 :])
                     return fault
         return None
+
+    def _wait(self, *faults: Fault) -> None:
+        self._faults = faults
+        self._shelf.put("waiting", _Waiting(faults))
 
 
 def _is_about(fault: Fault, about: str) -> bool:

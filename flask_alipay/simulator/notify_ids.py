@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import Final
+
+from .state import Kept, Nowhere, State
 
 #: How long after a sending Alipay owns up to a notification.
 FRESH_FOR: Final = timedelta(seconds=60)
@@ -16,11 +17,13 @@ class NotifyIds:
     """The numbers of notifications sent lately, safe for threads.
 
     Forgets what is no longer fresh, so it holds a minute's notifications and no more.
+
+    :param state: keeps them beyond the process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, state: State | None = None) -> None:
         self._lock = threading.Lock()
-        self._sent: OrderedDict[str, datetime] = OrderedDict()
+        self._sent = Kept((state or Nowhere()).shelf("notify_ids", datetime))
 
     @staticmethod
     def new() -> str:
@@ -33,7 +36,7 @@ class NotifyIds:
             self._sent[notify_id] = now
             self._sent.move_to_end(notify_id)
             while next(iter(self._sent.values())) + FRESH_FOR < now:
-                self._sent.popitem(last=False)
+                self._sent.oldest_out()
 
     def fresh(self, notify_id: str, now: datetime) -> bool:
         """Tells whether the notification was sent within the last minute."""

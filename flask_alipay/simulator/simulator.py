@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ConfigurationError, InvalidParameter
-from ..keys import private_pem, public_pem
-from ..signer import codec
-from .answers import Answer, Reply, ToBatch, ToCashier
+from .answers import Answer, Notice, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .dialects import Dialects
 from .faults import Faults
+from .hours import Hours
 from .merchant import Merchant, the_merchant
+from .merchant_settings import SIGN_TYPES, check_merchant, merchant_settings
 from .notify_ids import NotifyIds
 from .openapi import RestRequest
+from .state import Nowhere, State
+from .state_file import StateFile
 from .trades import Event, Step, Trade, TradeStore
 from .wire import RawForm, Unreadable, with_query
 
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
     from flask import Blueprint
 
 logger = logging.getLogger("flask_alipay.simulator")
-
-#: The sign types of each protocol, the default one first.
-SIGN_TYPES = {"openapi": ("RSA2", "RSA"), "mapi": ("MD5", "RSA", "RSA2")}
 
 #: Where an app's ``extensions`` keep its simulators, by the endpoints of their blueprints.
 SIMULATORS = "alipay_simulators"
@@ -45,9 +45,9 @@ class Simulator:
 
     Its gateway speaks both protocols, whichever the merchant is set up for; the older gateway for
     phones and the app's payment have addresses of their own. Its trades belong to
-    this object and live in this process's memory: a restart forgets them, and a server with several
-    worker processes has several simulators that know nothing of each other (run one worker). The
-    latest 10,000 trades are kept.
+    this object and live in this process's memory: a restart forgets them, unless a ``state`` keeps
+    them, and a server with several worker processes has several simulators that know nothing of
+    each other (run one worker). The latest 10,000 trades and 1,000 notifications are kept.
 
     :param protocol: ``"openapi"`` or ``"mapi"``: which gateway :meth:`merchant_settings` sets a
         merchant up for.
@@ -61,6 +61,9 @@ class Simulator:
     :param keys: the folder that keeps the merchant's keys; by default they are this process's.
     :param merchant: another merchant than that of ``keys``.
     :param schedule: how long to wait before each repetition of a notification.
+    :param state: a file that keeps all of it beyond this process, see :meth:`close`; by default it
+        ends with the process.
+    :raises StateUnusable: if that file is something else, damaged, or another simulator's.
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
 
@@ -76,8 +79,9 @@ class Simulator:
         keys: Path | None = None,
         merchant: Merchant | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
+        state: Path | None = None,
     ) -> None:
-        _check(protocol, charset, sign_type)
+        check_merchant(protocol, charset, sign_type)
         #: What its merchant is set up for.
         self.protocol = protocol
         self.charset = charset
@@ -88,19 +92,24 @@ class Simulator:
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
         self.merchant = merchant or the_merchant(keys)
+        self._state: State = Nowhere() if state is None else StateFile(state)
+        self._hours = Hours(self.clock, self._state)
         #: The trades, by the merchant's numbers.
-        self.trades = TradeStore()
+        self.trades = TradeStore(state=self._state)
         #: The batches of refunds and transfers.
-        self.batches = BatchStore()
+        self.batches = BatchStore(state=self._state)
         #: What is to go wrong.
-        self.faults = Faults()
-        notify_ids = NotifyIds()
+        self.faults = Faults(self._state)
+        notify_ids = NotifyIds(self._state)
         #: The protocols that it speaks.
-        self.dialects = Dialects(self.merchant, self.trades, self.batches, notify_ids, self.faults)
+        self.dialects = Dialects(
+            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state
+        )
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(
-            self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults
+            self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, self._state
         )
+        self.deliverer.resume()
         logger.warning(
             "this is a simulator of Alipay (%s): no money moves, never use it in production",
             protocol,
@@ -108,6 +117,11 @@ class Simulator:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.protocol} {len(self.trades)} trades>"
+
+    def close(self) -> None:
+        """Gives the state file up; what happens from now on ends with the process."""
+        self._hours.note()
+        self._state.close()
 
     def merchant_settings(
         self, *, certificates: bool = False, encrypted: bool = False
@@ -121,32 +135,14 @@ class Simulator:
             ``RSA2``.
         :param encrypted: whether it encrypts content, likewise on the open platform.
         """
-        merchant, rsa = self.merchant, self.sign_type != "MD5"
-        settings: dict[str, Any] = {
-            "PROTOCOL": self.protocol,
-            "SELLER_ID": merchant.partner,
-        }
-        if self.protocol == "openapi":
-            settings["APP_ID"] = merchant.app_id
-            if encrypted:
-                settings["AES_KEY"] = merchant.aes_key
-        else:
-            settings["PARTNER"] = merchant.partner
-            settings["SELLER_EMAIL"] = merchant.seller_email
-        if rsa:
-            settings["PRIVATE_KEY"] = private_pem(merchant.private_key)
-            if certificates:
-                settings["APP_CERT"] = merchant.certificates.app
-                settings["PUBLIC_CERT"] = merchant.certificates.alipay
-                settings["ROOT_CERT"] = merchant.certificates.root
-            else:
-                settings["PUBLIC_KEY"] = public_pem(merchant.alipay_private_key.public_key())
-        else:
-            settings["KEY"] = merchant.md5_key
-        if self.protocol == "mapi" or self.sign_type != "RSA2":
-            settings["SIGN_TYPE"] = self.sign_type
-        if self.protocol == "mapi" or self.charset != "utf-8":
-            settings["INPUT_CHARSET"] = self.charset
+        settings = merchant_settings(
+            self.merchant,
+            self.protocol,
+            self.charset,
+            self.sign_type,
+            certificates=certificates,
+            encrypted=encrypted,
+        )
         if self.base_url is not None:
             settings["GATEWAY_URL"] = f"{self.base_url.rstrip('/')}/gateway.do"
         return settings
@@ -172,18 +168,17 @@ class Simulator:
         """
         now = self.clock.now()
         if form.word("service") is not None:
-            return self._told(self.dialects.mapi.answer(form, now))
-        return self._told(
-            self.dialects.openapi.answer(form, now, (self.base_url or root).rstrip("/"))
-        )
+            return self._told(lambda: self.dialects.mapi.answer(form, now))
+        root = (self.base_url or root).rstrip("/")
+        return self._told(lambda: self.dialects.openapi.answer(form, now, root))
 
     def answer_rest(self, request: RestRequest, root: str) -> Answer:
         """Answers a request to the open platform in its newer dress (v3).
 
         :param root: as of :meth:`answer`.
         """
-        root = (self.base_url or root).rstrip("/")
-        return self._told(self.dialects.openapi.answer_rest(request, self.clock.now(), root))
+        now, root = self.clock.now(), (self.base_url or root).rstrip("/")
+        return self._told(lambda: self.dialects.openapi.answer_rest(request, now, root))
 
     def bill(self, token: str) -> bytes | None:
         """Returns the bill at an address that the open platform gave out.
@@ -198,7 +193,8 @@ class Simulator:
 
         :param form: the request's fields.
         """
-        return self._told(self.dialects.wap.answer(form, self.clock.now()))
+        now = self.clock.now()
+        return self._told(lambda: self.dialects.wap.answer(form, now))
 
     def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Answer:
         """Answers an app's order string as Alipay's library on the phone does.
@@ -212,8 +208,8 @@ class Simulator:
         except Unreadable:  # as the older gateway's may be, whose values are not encoded
             form = RawForm(b"")
         if form.word("method") is not None:
-            return self._told(self.dialects.openapi.pay_in_app(form, cancel, now))
-        return self._told(self.dialects.mapi.pay_in_app(order_string, cancel, now))
+            return self._told(lambda: self.dialects.openapi.pay_in_app(form, cancel, now))
+        return self._told(lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now))
 
     def look(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, expired now if its time is over.
@@ -243,11 +239,12 @@ class Simulator:
             of a bank; by default the bank that he chose in the shop, or his balance.
         :returns: what really happened; ``None`` if there is no such trade.
         """
-        if event not in (None, Event.EXPIRE):  # whoever does something to a trade has opened it
-            self.trades.open(out_trade_no, self.clock.now())
-        step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
-        if step is not None and step.event is not None:
-            self._tell(step.trade)
+        with self._turn() as news:
+            if event not in (None, Event.EXPIRE):  # who does something to a trade has opened it
+                self.trades.open(out_trade_no, self.clock.now())
+            step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
+            if step is not None and step.event is not None:
+                news += map(self.deliverer.accept, self._news(step.trade))
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
@@ -258,9 +255,10 @@ class Simulator:
         :returns: the trade after it; ``None`` if that much cannot be refunded.
         """
         number = f"control{secrets.token_hex(8)}"
-        trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
-        if trade is not None:
-            self._tell(trade)
+        with self._turn() as news:
+            trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
+            if trade is not None:
+                news += map(self.deliverer.accept, self._news(trade))
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
@@ -279,6 +277,8 @@ class Simulator:
         :param delta: how far.
         """
         self.clock.advance(delta)
+        with self._turn():
+            pass  # keeps what time it is
         self.expire()
 
     def expire(self) -> None:
@@ -310,10 +310,12 @@ class Simulator:
         :param batch_id: from the page's address.
         :returns: the batch as it is then; ``None`` if there is no such page.
         """
+        now = self.clock.now()
         end = self.dialects.mapi.confirm if confirm else self.dialects.mapi.refuse
-        reply = end(batch_id, self.clock.now())
-        if reply is not None:
-            self._told(reply)
+        with self._turn() as news:
+            reply = end(batch_id, now)
+            if reply is not None:
+                news += self._accepted(reply)
         return self.batches.by_id(batch_id)
 
     def unheard_batch(self, batch: Batch) -> bool:
@@ -321,20 +323,33 @@ class Simulator:
         delivery = self.deliverer.latest(batch.batch_no)
         return delivery is not None and not delivery.heard
 
-    def _told(self, reply: Reply) -> Answer:
-        """Tells what there is to tell: a browser waits for that, a server has its answer first."""
-
-        def tell() -> None:
-            for notice in reply.notices:
-                self.deliverer.deliver(notice)
-            for trade in reply.trades:
-                self._tell(trade)
-
-        if isinstance(reply.answer, ToCashier | ToBatch):
-            tell()
-        elif reply.notices or reply.trades:
-            self.clock.call_later(AFTER_ANSWER, tell)
+    def _told(self, ask: Callable[[], Reply]) -> Answer:
+        with self._turn() as news:
+            reply = ask()
+            news += self._accepted(reply)
         return reply.answer
+
+    def _accepted(self, reply: Reply) -> list[Delivery]:
+        """Takes on what is to be told, and returns what is to be told at once.
+
+        A browser waits for that; a server has its answer first.
+        """
+        notices = [*reply.notices, *chain.from_iterable(map(self._news, reply.trades))]
+        if isinstance(reply.answer, ToCashier | ToBatch):
+            return [self.deliverer.accept(notice) for notice in notices]
+        for notice in notices:
+            self.deliverer.accept(notice, AFTER_ANSWER)
+        return []
+
+    @contextmanager
+    def _turn(self) -> Iterator[list[Delivery]]:
+        """What happens in it, and that it is to be told, is kept together; after it, it is told."""
+        news: list[Delivery] = []
+        with self._state.together():
+            yield news
+            self._hours.note()
+        for delivery in news:
+            self.deliverer.send(delivery)
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)
@@ -344,20 +359,8 @@ class Simulator:
         step = self.happen(trade.order.out_trade_no, event, paid_with)
         return None if step is None else step.trade
 
-    def _tell(self, trade: Trade) -> None:
+    def _news(self, trade: Trade) -> list[Notice]:
+        """What the merchant is to be told of a trade to which something happened."""
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
         notice = self.dialects.notice(trade)
-        if notice is not None:
-            self.deliverer.deliver(notice)
-
-
-def _check(protocol: str, charset: str, sign_type: str | None) -> None:
-    if protocol not in SIGN_TYPES:
-        raise ConfigurationError('the protocol must be "openapi" or "mapi"', "PROTOCOL")
-    if sign_type is not None and sign_type not in SIGN_TYPES[protocol]:
-        choices = ", ".join(SIGN_TYPES[protocol])
-        raise ConfigurationError(f"the sign type must be one of {choices}", "SIGN_TYPE")
-    try:
-        codec(charset)
-    except InvalidParameter as error:
-        raise ConfigurationError(str(error), "INPUT_CHARSET") from None
+        return [] if notice is None else [notice]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,6 +21,7 @@ from .funds import BALANCE
 from .orders import PAYING
 from .orders import Event as Event
 from .orders import Order as Order
+from .state import Kept, Nowhere, State
 
 #: How many trades a store keeps; the oldest make room.
 MOST_TRADES = 10_000
@@ -211,17 +211,19 @@ class Step:
 
 
 class TradeStore:
-    """The latest trades, in memory, safe for threads.
+    """The latest trades, safe for threads.
 
     :param most: how many are kept; the oldest make room.
+    :param state: keeps them beyond the process.
     """
 
-    def __init__(self, most: int = MOST_TRADES) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST_TRADES, state: State | None = None) -> None:
         self._lock = threading.Lock()
-        self._trades: OrderedDict[str, Trade] = OrderedDict()  # by out_trade_no
-        self._cashiers: dict[str, str] = {}  # cashier_id to out_trade_no
-        self._numbers: dict[str, str] = {}  # trade_no to out_trade_no
+        # By out_trade_no.
+        self._trades = Kept((state or Nowhere()).shelf("trades", Trade), most)
+        # To out_trade_no: cashier_id and trade_no.
+        self._cashiers = {trade.cashier_id: number for number, trade in self._trades.items()}
+        self._numbers = {trade.trade_no: number for number, trade in self._trades.items()}
 
     def __len__(self) -> int:
         with self._lock:
@@ -348,8 +350,7 @@ class TradeStore:
         self._trades[order.out_trade_no] = trade
         self._cashiers[trade.cashier_id] = order.out_trade_no
         self._numbers[trade.trade_no] = order.out_trade_no
-        while len(self._trades) > self._most:
-            _, oldest = self._trades.popitem(last=False)
+        for oldest in self._trades.surplus():
             del self._cashiers[oldest.cashier_id], self._numbers[oldest.trade_no]
         return trade
 

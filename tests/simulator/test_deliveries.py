@@ -6,10 +6,10 @@ import pytest
 
 from flask_alipay.simulator.answers import Notice
 from flask_alipay.simulator.deliveries import (
-    MOST_DELIVERIES,
     RETRY_SCHEDULE,
     Deliverer,
 )
+from flask_alipay.simulator.delivery import MOST_DELIVERIES
 from flask_alipay.simulator.notify_ids import NotifyIds
 from flask_alipay.simulator.orders import Order
 from flask_alipay.simulator.trades import TradeStore

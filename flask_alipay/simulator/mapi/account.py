@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from ...money import to_yuan
 from ..answers import Refusal, Reply
 from ..batches import DONE, TRANSFERS
 from ..clock import read_china_text
+from ..state import Kept
 from ..trades import Trade
 from . import xml
 from .call import Call, Desk, Service, numbered
@@ -36,9 +36,9 @@ class Timestamps:
 
     def __init__(self, desk: Desk, most: int = 1000) -> None:
         self._desk = desk
-        self._most = most
         self._lock = threading.Lock()
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        # With the time at which each was given out.
+        self._keys = Kept(desk.state.shelf("anti_phishing_keys", datetime), most)
         self.services = {"query_timestamp": Service(self._query, unsigned=True)}
 
     def check(self, call: Call) -> None:
@@ -50,14 +50,14 @@ class Timestamps:
         with self._lock:
             if key and key not in self._keys:
                 raise Refusal("ILLEGAL_ANTI_PHISHING_KEY", "unknown, or used before")
-            self._keys.pop(key, None)
+            if key:
+                del self._keys[key]
 
     def _query(self, call: Call) -> Reply:
         key = secrets.token_urlsafe(15)
         with self._lock:
-            self._keys[key] = None
-            while len(self._keys) > self._most:
-                self._keys.popitem(last=False)
+            self._keys[key] = call.now
+            self._keys.surplus()
         return Reply(xml.answered(call, self._desk.seal, "timestamp", {"encrypt_key": key}))
 
 

@@ -13,6 +13,7 @@ from ..batches import BatchStore
 from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
+from ..state import State
 from ..trades import Step, TradeStore
 from .seal import Seal
 
@@ -62,6 +63,8 @@ class Desk:
     seal: Seal
     #: What is to go wrong.
     faults: Faults
+    #: Where what they know is kept.
+    state: State
 
     def failing(self, kind: str, call: Call) -> bool:
         """Tells whether a fault has a call fail, once less from then on.

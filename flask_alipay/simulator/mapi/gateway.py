@@ -14,6 +14,7 @@ from ..batches import DONE, REFUNDS, REFUSED, BatchStore
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
+from ..state import Nowhere, State
 from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
@@ -46,6 +47,7 @@ class Mapi:
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
+    :param state: keeps what it knows beyond the process.
     """
 
     def __init__(
@@ -55,9 +57,12 @@ class Mapi:
         batches: BatchStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
+        state: State | None = None,
     ) -> None:
         seal = Seal(merchant.alipay_signers())
-        self._desk = desk = Desk(merchant, trades, batches, notify_ids, seal, faults or Faults())
+        self._desk = desk = Desk(
+            merchant, trades, batches, notify_ids, seal, faults or Faults(), state or Nowhere()
+        )
         self._news = News(desk)
         timestamps = Timestamps(desk)
         self._refunds, self._transfers = Refunds(desk, self._news), Transfers(desk, self._news)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from ...exceptions import InvalidParameter
 from ...limits import check_choice
 from ..answers import Refusal, Reply
 from ..clock import read_china_text
+from ..state import Kept
 from . import xml
 from .call import Call, Desk, Service
 
@@ -37,9 +37,8 @@ class QrCodes:
 
     def __init__(self, desk: Desk, most: int = 1000) -> None:
         self._desk = desk
-        self._most = most
         self._lock = threading.Lock()
-        self._codes: OrderedDict[str, _Code] = OrderedDict()
+        self._codes = Kept(desk.state.shelf("qr_codes", _Code), most)
         self.services = {
             "alipay.mobile.qrcode.manage": Service(self._manage),
             "alipay.commerce.qrcode.create": Service(self._create),
@@ -69,8 +68,7 @@ class QrCodes:
         number = f"bax{secrets.token_hex(10)}"
         with self._lock:
             self._codes[number] = _Code(call.service)
-            while len(self._codes) > self._most:
-                self._codes.popitem(last=False)
+            self._codes.surplus()
         return self._answered(call, number)
 
     def _changed(self, call: Call, name: str) -> Reply:

@@ -20,6 +20,7 @@ from ...exceptions import InvalidParameter
 from ...limits import check_pattern
 from ...money import to_yuan
 from ..answers import Refusal
+from ..state import Kept
 from ..trades import Trade
 from .call import Call, Desk, Done, Run
 
@@ -37,6 +38,14 @@ _SUMMARY = (
     "商家优惠（元）,卡消费金额（元）,服务费（元）,分润（元）,实收净额（元）"
 )
 _LINE = "-" * 20
+
+
+@dataclass(frozen=True)
+class _Address:
+    """Where the bill of a period is found, and until when."""
+
+    period: str
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Bills:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lock = threading.Lock()
-        self._addresses: dict[str, tuple[str, datetime]] = {}
+        self._addresses = Kept(desk.state.shelf("bills", _Address))
         self.methods: Mapping[str, Run] = {
             "alipay.data.dataservice.bill.downloadurl.query": self._query
         }
@@ -93,8 +102,8 @@ class Bills:
     def download(self, token: str, now: datetime) -> bytes | None:
         """Returns the ZIP of an address, ``None`` if there is none, or no longer."""
         with self._lock:
-            period, until = self._addresses.get(token, ("", now))
-        return None if now >= until else self._zipped(period)
+            address = self._addresses.get(token)
+        return None if address is None or now >= address.until else self._zipped(address.period)
 
     def _query(self, call: Call) -> Done:
         period = call.required("bill_date")
@@ -109,8 +118,10 @@ class Bills:
             raise Refusal("BILL_NOT_EXIST")
         token = secrets.token_urlsafe(24)
         with self._lock:
-            kept = {name: kept for name, kept in self._addresses.items() if kept[1] > call.now}
-            self._addresses = {**kept, token: (period, call.now + GOOD_FOR)}
+            for gone in [t for t, one in self._addresses.items() if one.until <= call.now]:
+                del self._addresses[gone]
+            self._addresses[token] = _Address(period, call.now + GOOD_FOR)
+            self._addresses.surplus()
         return Done({"bill_download_url": f"{call.root}/bill/{token}"})
 
     def _rows(self, period: str) -> Iterator[_Row]:

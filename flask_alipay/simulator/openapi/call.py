@@ -12,6 +12,7 @@ from ..answers import Refusal, ToCashier
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
+from ..state import State
 from ..trades import Trade, TradeStore
 from .content import required, text
 from .seal import Seal
@@ -66,6 +67,8 @@ class Desk:
     seal: Seal
     #: What is to go wrong.
     faults: Faults
+    #: Where what they know is kept.
+    state: State
 
     def run(self, call: Call, run: Run) -> Done | ToCashier:
         """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.

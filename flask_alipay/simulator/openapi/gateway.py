@@ -19,6 +19,7 @@ from ..clock import read_china_text
 from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
+from ..state import Nowhere, State
 from ..trades import Trade, TradeStore
 from ..urls import usable_url
 from ..wire import RawForm, Unreadable
@@ -52,6 +53,7 @@ class OpenApi:
     :param trades: where orders become trades.
     :param notify_ids: gives notifications their numbers.
     :param faults: what is to go wrong.
+    :param state: keeps what it knows beyond the process.
     """
 
     def __init__(
@@ -60,9 +62,12 @@ class OpenApi:
         trades: TradeStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
+        state: State | None = None,
     ) -> None:
         seal = Seal(merchant)
-        self._desk = desk = Desk(merchant, trades, notify_ids, seal, faults or Faults())
+        self._desk = desk = Desk(
+            merchant, trades, notify_ids, seal, faults or Faults(), state or Nowhere()
+        )
         self._news = News(desk)
         self._bills = Bills(desk)
         rooms = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from ...exceptions import InvalidParameter
 from ...limits import check_choice, check_out_trade_no
 from ...money import to_fen, to_yuan
 from ..answers import Refusal
+from ..state import Kept
 from .call import Call, Desk, Done, Run
 from .content import required, text
 
@@ -47,7 +47,7 @@ class Transfers:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._lock = threading.Lock()
-        self._made: OrderedDict[str, Transfer] = OrderedDict()
+        self._made = Kept(desk.state.shelf("transfers", Transfer), _MOST_TRANSFERS)
         self.methods: Mapping[str, Run] = {
             "alipay.fund.trans.uni.transfer": self._transfer,
             "alipay.fund.trans.common.query": self._query,
@@ -84,8 +84,7 @@ class Transfers:
             raise Refusal("PAYER_BALANCE_NOT_ENOUGH")
         made = Transfer(number, fen, payee, call.now, _number(call.now), _number(call.now))
         self._made[number] = made
-        while len(self._made) > _MOST_TRANSFERS:
-            self._made.popitem(last=False)
+        self._made.surplus()
         return made
 
     def _query(self, call: Call) -> Done:
