@@ -23,7 +23,11 @@ class NotifyIds:
 
     def __init__(self, state: State | None = None) -> None:
         self._lock = threading.Lock()
-        self._sent = Kept((state or Nowhere()).shelf("notify_ids", datetime))
+        # A sending is kept with its outcome; one whose outcome is not known is sent once more.
+        shelf = (state or Nowhere()).shelf("notify_ids", datetime, patient=True)
+        self._sent = Kept(shelf)
+        for notify_id in sorted(self._sent, key=self._sent.__getitem__):
+            self._sent.move_to_end(notify_id)
 
     @staticmethod
     def new() -> str:

@@ -296,7 +296,8 @@ class Simulator:
         url = trade.order.return_url
         if not url or not trade.paid:
             return url
-        query = self.dialects.return_query(trade, self.clock.now())
+        with self._state.together():  # its notify_id may be asked about
+            query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 
     def unheard(self, trade: Trade) -> bool:

@@ -30,10 +30,11 @@ class Shelf(Protocol[Thing]):
 class State(Protocol):
     """Where things are kept."""
 
-    def shelf(self, name: str, kind: type[Thing]) -> Shelf[Thing]:
+    def shelf(self, name: str, kind: type[Thing], *, patient: bool = False) -> Shelf[Thing]:
         """Returns the shelf of a kind of things.
 
         :param kind: something that :mod:`.documents` can write.
+        :param patient: whether things may wait to be kept until others are.
         """
 
     def together(self) -> AbstractContextManager[None]:
@@ -49,7 +50,7 @@ class State(Protocol):
 class Nowhere:
     """Keeps nothing: what is in memory ends with the process."""
 
-    def shelf(self, name: str, kind: type[Thing]) -> Shelf[Thing]:
+    def shelf(self, name: str, kind: type[Thing], *, patient: bool = False) -> Shelf[Thing]:
         """Returns a shelf on which nothing stays."""
         return _Empty()
 

@@ -31,7 +31,7 @@ _MAGIC, _HEAD = b"SQLite format 3\0", 100
 _VERSION_AT, _APPLICATION_AT = slice(60, 64), slice(68, 72)
 
 _GONE: Final = object()
-_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_readable = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _lock = threading.Lock()
 _open_here: set[Path] = set()
@@ -58,14 +58,14 @@ class StateFile:
         self._pending: dict[tuple[str, str], tuple[Any, Any]] = {}
         self._connection: sqlite3.Connection | None = self._opened()
 
-    def shelf(self, name: str, kind: type[Thing]) -> Shelf[Thing]:
+    def shelf(self, name: str, kind: type[Thing], *, patient: bool = False) -> Shelf[Thing]:
         """Returns the table of a kind of things, a new one if there is none."""
         with self._writing, self._told_plainly():
             self._open().execute(
                 f"CREATE TABLE IF NOT EXISTS {name}"
                 " (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, document TEXT NOT NULL)"
             )
-        return _Table(self, name, kind)
+        return _Table(self, name, kind, patient)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -82,12 +82,15 @@ class StateFile:
 
     def close(self) -> None:
         """Gives the file up; what is put from now on is not kept."""
-        with self._writing:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.close()
-        with _lock:
-            _open_here.discard(self._path)
+        try:
+            self._flush()
+        finally:
+            with self._writing:
+                connection, self._connection = self._connection, None
+                if connection is not None:
+                    connection.close()
+                    with _lock:
+                        _open_here.discard(self._path)
 
     def rows(self, table: str) -> list[tuple[str, str]]:
         """Returns keys and documents of a table, in the order in which they first came."""
@@ -95,11 +98,14 @@ class StateFile:
             query = f"SELECT key, document FROM {table} ORDER BY position"  # noqa: S608 - our name
             return self._open().execute(query).fetchall()
 
-    def put(self, table: str, key: str, thing: Any, kind: Any) -> None:
-        """Keeps a thing at the end of this thread's block, or at once if it is in none."""
+    def put(self, table: str, key: str, thing: Any, kind: Any, *, patient: bool) -> None:
+        """Keeps a thing at the end of this thread's block, or at once if it is in none.
+
+        :param patient: whether it may wait for the next that cannot.
+        """
         with self._writing:
             self._pending[table, key] = (thing, kind)
-        if self._owner != threading.get_ident():
+        if not patient and self._owner != threading.get_ident():
             self._flush()
 
     def unreadable(self, table: str) -> StateUnusable:
@@ -118,7 +124,7 @@ class StateFile:
                     if thing is _GONE:
                         connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608
                     else:
-                        document = _written(written(thing, kind))
+                        document = _text(written(thing, kind))
                         connection.execute(_KEEP.format(table=table), (key, document))
             # What could not be kept is tried again with the next.
             self._pending = {}
@@ -207,8 +213,8 @@ _KEEP = (
 
 
 class _Table(Generic[Thing]):
-    def __init__(self, file: StateFile, name: str, kind: type[Thing]) -> None:
-        self._file, self._name, self._kind = file, name, kind
+    def __init__(self, file: StateFile, name: str, kind: type[Thing], patient: bool) -> None:
+        self._file, self._name, self._kind, self._patient = file, name, kind, patient
 
     def all(self) -> Iterable[tuple[str, Thing]]:
         for key, document in self._file.rows(self._name):
@@ -218,10 +224,24 @@ class _Table(Generic[Thing]):
                 raise self._file.unreadable(self._name) from None
 
     def put(self, key: str, thing: Thing) -> None:
-        self._file.put(self._name, key, thing, self._kind)
+        self._file.put(self._name, key, thing, self._kind, patient=self._patient)
 
     def drop(self, key: str) -> None:
-        self._file.put(self._name, key, _GONE, self._kind)
+        self._file.put(self._name, key, _GONE, self._kind, patient=self._patient)
+
+
+def _text(document: Any) -> str:
+    text = _readable(document)
+    # JSON may spell half a character, which is no text anywhere else.
+    return text if text.isascii() or _is_text(text) else json.dumps(document)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _number(four: bytes) -> int:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_alipay.simulator.answers import Notice
+from flask_alipay.simulator.batches import Batch, Entry, Outcome
+from flask_alipay.simulator.delivery import Attempt, Course
+from flask_alipay.simulator.documents import Unreadable, read, written
+from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.openapi.transfers import Transfer
+from flask_alipay.simulator.orders import Order
+from flask_alipay.simulator.trades import Refund, Settlement, Trade
+
+MOMENT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
+ORDER = Order("openapi", "alipay.trade.page.pay", "T1", "Tea 茶", 8888, "utf-8", "RSA2")
+TRADE = Trade(ORDER, "2026013122001000000000000000", "secret", MOMENT)
+
+moments = st.datetimes(timezones=st.just(timezone.utc))
+texts, numbers = st.text(max_size=10), st.integers(-(10**12), 10**12)
+perhaps_moments = st.none() | moments
+orders = st.builds(
+    Order, expires_at=perhaps_moments, echo=st.dictionaries(texts, texts, max_size=3)
+)
+trades = st.builds(
+    Trade,
+    order=orders,
+    created_at=moments,
+    opened_at=perhaps_moments,
+    status=texts,
+    ended_by=st.none() | texts,
+    paid_at=perhaps_moments,
+    finished_at=perhaps_moments,
+    refunds=st.lists(st.builds(Refund, at=moments), max_size=2).map(tuple),
+    settlements=st.lists(st.builds(Settlement, at=moments), max_size=2).map(tuple),
+)
+entries = st.builds(Entry, account=texts, name=texts)
+batches = st.builds(
+    Batch,
+    entries=st.lists(entries, max_size=2).map(tuple),
+    outcomes=st.lists(st.builds(Outcome, entry=entries, error=texts), max_size=2).map(tuple),
+    batch_id=texts,
+    ended_at=perhaps_moments,
+)
+attempts = st.builds(Attempt, sent_at=moments)
+courses = st.builds(
+    Course,
+    attempts=st.lists(attempts, max_size=2).map(tuple),
+    next_at=perhaps_moments,
+    scheduled=numbers,
+    held=st.booleans(),
+)
+things = st.one_of(
+    st.tuples(st.just(Trade), trades),
+    st.tuples(st.just(Batch), batches),
+    st.tuples(st.just(Notice), st.builds(Notice, about=trades | batches, sender=texts)),
+    st.tuples(st.just(Course), courses),
+    st.tuples(st.just(Fault), st.builds(Fault, seconds=st.floats(allow_nan=False))),
+    st.tuples(st.just(Transfer), st.builds(Transfer, at=moments)),
+    st.tuples(st.just(datetime), moments),
+)
+
+
+@given(things)
+def test_what_is_written_is_read_again(pair):
+    kind, thing = pair
+    text = json.dumps(written(thing, kind), ensure_ascii=False)
+    assert read(json.loads(text), kind) == thing
+
+
+def test_a_document_is_readable():
+    assert written(TRADE, Trade) == {
+        "order": {
+            "protocol": "openapi",
+            "method": "alipay.trade.page.pay",
+            "out_trade_no": "T1",
+            "subject": "Tea 茶",
+            "total_fen": 8888,
+            "charset": "utf-8",
+            "sign_type": "RSA2",
+            "echo": {},
+        },
+        "trade_no": "2026013122001000000000000000",
+        "cashier_id": "secret",
+        "created_at": "2026-01-31T04:00:00.123456+00:00",
+    }
+
+
+def test_what_a_notice_is_about_is_named():
+    assert list(written(Notice("https://shop.example", "n1", TRADE), Notice)["about"]) == ["trade"]
+
+
+def test_bytes_are_their_text():
+    attempt = Attempt(MOMENT, b"a=%E8%8C%B6", 200, "success")
+    assert written(attempt, Attempt)["body"] == "a=%E8%8C%B6"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": 1},
+        {"paid_at": "yesterday"},
+        {"paid_at": "2026-01-31T04:00:00"},
+        {"refunds": {}},
+        {"refunds": [{"number": "1"}]},
+        {"order": None},
+        {"order": []},
+        {"unheard_of": 1},
+        {"trade_no": None},
+    ],
+    ids=str,
+)
+def test_what_is_something_else_is_unreadable(change):
+    with pytest.raises(Unreadable):
+        read({**written(TRADE, Trade), **change}, Trade)
+
+
+@pytest.mark.parametrize("document", [None, [], "text", 5, {}, {"order": {}}], ids=str)
+def test_what_is_no_trade_at_all_is_unreadable(document):
+    with pytest.raises(Unreadable):
+        read(document, Trade)
+
+
+@pytest.mark.parametrize("about", [{}, {"boat": {}}, {"trade": {}, "batch": {}}, None], ids=str)
+def test_a_notice_about_something_else_is_unreadable(about):
+    document = written(Notice("https://shop.example", "n1", TRADE), Notice)
+    with pytest.raises(Unreadable):
+        read({**document, "about": about}, Notice)
+
+
+def test_there_is_no_way_to_write_what_nobody_foresaw():
+    with pytest.raises(TypeError):
+        written({1}, set)

@@ -1,0 +1,256 @@
+"""The state file by itself: what is kept, when, and which files are left alone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.state_file import APPLICATION, VERSION, StateFile, StateUnusable
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def opened(path):
+    """Opens the file, once more after it was closed."""
+    files = []
+
+    def opened(path=path):
+        for file in files:
+            file.close()
+        files.append(StateFile(path))
+        return files[-1]
+
+    yield opened
+    for file in files:
+        file.close()
+
+
+def kept(file):
+    return [(key, fault.kind) for key, fault in file.shelf("faults", Fault).all()]
+
+
+def test_what_is_put_is_there_again_in_its_order(opened):
+    shelf = opened().shelf("faults", Fault)
+    for number in ("2", "1", "3"):
+        shelf.put(number, Fault("drop"))
+    shelf.put("2", Fault("slow"))
+    assert kept(opened()) == [("2", "slow"), ("1", "drop"), ("3", "drop")]
+
+
+def test_half_a_character_is_kept_as_well(opened):
+    opened().shelf("faults", Fault).put("1", Fault("drop", out_trade_no="茶\ud800"))
+    assert [fault.out_trade_no for _, fault in opened().shelf("faults", Fault).all()] == [
+        "茶\ud800"
+    ]
+
+
+def test_what_is_dropped_is_not(opened):
+    shelf = opened().shelf("faults", Fault)
+    shelf.put("1", Fault("drop"))
+    shelf.put("2", Fault("drop"))
+    shelf.drop("1")
+    shelf.drop("never there")
+    assert kept(opened()) == [("2", "drop")]
+
+
+def test_a_file_that_is_killed_has_what_was_put(path, opened):
+    program = f"""
+import os, signal
+from pathlib import Path
+from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.state_file import StateFile
+file = StateFile(Path({str(path)!r}))
+shelf = file.shelf("faults", Fault)
+shelf.put("1", Fault("drop"))
+with file.together():
+    shelf.put("2", Fault("drop"))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -9
+    assert kept(opened()) == [("1", "drop")]
+
+
+def test_what_is_put_together_is_kept_at_the_end(path, opened):
+    file = opened()
+    shelf = file.shelf("faults", Fault)
+    with file.together():
+        shelf.put("1", Fault("drop"))
+        with file.together():
+            shelf.put("2", Fault("drop"))
+        assert file.rows("faults") == []
+    assert len(file.rows("faults")) == 2
+
+
+def test_what_was_done_before_something_broke_is_kept(opened):
+    file = opened()
+    shelf = file.shelf("faults", Fault)
+
+    def break_down():
+        with file.together():
+            shelf.put("1", Fault("drop"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_down()
+    assert kept(opened()) == [("1", "drop")]
+
+
+def test_another_thread_waits_for_its_turn(opened):
+    file = opened()
+    order = []
+
+    def other():
+        with file.together():
+            order.append("other")
+
+    with file.together():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(0.05)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "other"]
+
+
+def test_what_is_patient_waits_for_something_else(opened):
+    file = opened()
+    patient = file.shelf("patient", Fault, patient=True)
+    patient.put("1", Fault("drop"))
+    assert file.rows("patient") == []
+    file.shelf("faults", Fault).put("2", Fault("drop"))
+    assert len(file.rows("patient")) == 1
+    patient.put("2", Fault("drop"))
+    assert [key for key, _ in opened().shelf("patient", Fault).all()] == ["1", "2"]
+
+
+def test_after_the_end_nothing_is_kept_and_nothing_breaks(opened):
+    file = opened()
+    shelf = file.shelf("faults", Fault)
+    file.close()
+    shelf.put("1", Fault("drop"))
+    file.close()
+    assert kept(opened()) == []
+
+
+def test_the_file_is_for_this_user_alone(path, opened):
+    before = os.umask(0)
+    try:
+        opened().shelf("faults", Fault).put("1", Fault("drop"))
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
+
+
+def test_a_file_that_others_may_read_is_closed_to_them(path, opened):
+    path.touch(0o644)
+    opened()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeypatch):
+    file = opened()
+    shelf = file.shelf("faults", Fault)
+
+    class Full:
+        def __enter__(self):
+            raise sqlite3.OperationalError("database or disk is full")
+
+        def __exit__(self, *error):
+            pass
+
+    with monkeypatch.context() as full:
+        full.setattr(file, "_connection", Full())
+        with pytest.raises(StateUnusable, match=r"cannot be used \(database or disk is full\)"):
+            shelf.put("1", Fault("drop"))
+    shelf.put("2", Fault("drop"))
+    assert kept(opened()) == [("1", "drop"), ("2", "drop")]
+
+
+def refused(path, opened):
+    """What is said of a file that cannot be used, which stays as it is."""
+    before = path.read_bytes()
+    with pytest.raises(StateUnusable) as caught:
+        opened(path)
+    assert path.read_bytes() == before
+    return str(caught.value)
+
+
+def test_a_text_is_left_alone(path, opened):
+    path.write_text("dear diary")
+    assert refused(path, opened) == (
+        "the state file state.db is no state of a simulator: choose another file"
+    )
+
+
+def test_another_programs_database_is_left_alone(path, opened):
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE diary (page)")
+    other.close()
+    assert "no state of a simulator" in refused(path, opened)
+
+
+@pytest.mark.parametrize("version", [0, VERSION + 1])
+def test_another_version_is_left_alone(path, opened, version):
+    with sqlite3.connect(path) as other:
+        other.execute(f"PRAGMA application_id = {APPLICATION}")
+        other.execute(f"PRAGMA user_version = {version}")
+        other.execute("CREATE TABLE trades (shape)")
+    other.close()
+    assert f"a state of version {version}" in refused(path, opened)
+
+
+def test_a_damaged_file_is_left_alone(path, opened):
+    shelf = opened().shelf("faults", Fault)
+    for number in range(200):
+        shelf.put(str(number), Fault("drop", out_trade_no="x" * 500))
+    opened().close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    assert refused(path, opened) == "the state file state.db is damaged: choose another file"
+
+
+@pytest.mark.parametrize("document", ["", "[]", '{"kind": 1}', "[" * 100_000])
+def test_a_document_that_is_something_else_is_named_by_its_table(path, opened, document):
+    opened().shelf("faults", Fault).put("1", Fault("drop"))
+    file = opened()
+    file._connection.execute("UPDATE faults SET document = ?", (document,))
+    with pytest.raises(StateUnusable, match=r"another release \(in faults\)"):
+        kept(opened())
+
+
+_OPEN = """
+import pathlib, sys
+from flask_alipay.simulator.state_file import StateFile
+StateFile(pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_a_file_in_use_is_left_alone(path, opened):
+    opened().shelf("faults", Fault)
+    with pytest.raises(StateUnusable, match=r"state\.db is used by another simulator"):
+        StateFile(path)
+    other = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            _OPEN,
+            str(path),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert "state.db is used by another simulator" in other.stderr
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path, opened):
+    with pytest.raises(StateUnusable, match=r"cannot be used \(No such file or directory\)"):
+        opened(tmp_path / "nowhere" / "state.db")
