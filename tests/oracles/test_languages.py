@@ -29,6 +29,7 @@ def test_a_shop_in_java(standalone: Standalone) -> None:
 def test_a_shop_in_php(standalone: Standalone) -> None:
     said = run([program("php"), PROGRAMS / "shop.php", standalone.keys, "php"])
     besides = ["in GBK", "told in GBK", "in parts", "in parts, in GBK", "asking first"]
+    besides += ["legacy", "told of legacy", "legacy: query", "legacy: wrong key"]
     check(standalone, said, besides)
 
 

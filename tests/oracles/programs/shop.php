@@ -30,9 +30,39 @@ function verified($content, $sign) {
     return openssl_verify($content, base64_decode($sign), $key, OPENSSL_ALGO_SHA256) === 1;
 }
 
+// The legacy gateway: the key behind the text, and who is told asks whether it was Alipay.
+
+function md5_signed($params, $merchant) {
+    $sign = md5(content($params, true) . $merchant->key);
+    return $params + ['sign_type' => 'MD5', 'sign' => $sign];
+}
+
+function md5_verified($told, $merchant) {
+    return hash_equals(md5(content($told, true) . $merchant->key), $told['sign']);
+}
+
+function told_by_alipay($merchant, $id) {
+    $asked = ['service' => 'notify_verify', 'partner' => $merchant->partner, 'notify_id' => $id];
+    return file_get_contents("$merchant->mapi_gateway_url?" . http_build_query($asked));
+}
+
 if (PHP_SAPI === 'cli-server') { // the shop's site
     $keys = getenv('KEYS');
     $told = $_POST;
+    if ($told['sign_type'] === 'MD5') {
+        $merchant = json_decode(file_get_contents("$keys/merchant.json"));
+        $line = json_encode([
+            'trade_status' => $told['trade_status'],
+            'total_fee' => $told['total_fee'],
+            'subject' => iconv('GBK', 'UTF-8', $told['subject']),
+            'verified' => md5_verified($told, $merchant),
+            'forgery_believed' => md5_verified(['total_fee' => '0.01'] + $told, $merchant),
+            'told_by_alipay' => told_by_alipay($merchant, $told['notify_id']),
+            'told_otherwise' => told_by_alipay($merchant, str_repeat('0', 32)),
+        ], JSON_UNESCAPED_UNICODE);
+        file_put_contents(getenv('HEARD'), "$line\n", FILE_APPEND | LOCK_EX);
+        exit('success');
+    }
     $forged = array_merge($told, ['total_amount' => '0.01']);
     $gbk = ($told['charset'] ?? '') === 'GBK';
     $line = json_encode([
@@ -294,6 +324,32 @@ function dresses() {
     say('with certificates', ask('alipay.trade.precreate', order("{$prefix}C1")));
 }
 
+function legacy() {
+    global $merchant, $prefix, $notifyUrl;
+    $common = ['partner' => $merchant->partner, '_input_charset' => 'gbk'];
+    $order = [
+        'service' => 'create_direct_pay_by_user', 'payment_type' => '1', 'notify_url' => $notifyUrl,
+        'return_url' => 'http://127.0.0.1/return', 'seller_email' => $merchant->seller_email,
+        'out_trade_no' => "{$prefix}L1", 'subject' => iconv('UTF-8', 'GBK', SUBJECT),
+        'total_fee' => '88.88', 'body' => '',
+    ];
+    $url = "$merchant->mapi_gateway_url?" . http_build_query(md5_signed($common + $order, $merchant));
+    parse_str(parse_url(curl(curl($url) . '/pay', ''), PHP_URL_QUERY), $told);
+    echo json_encode([
+        'step' => 'legacy',
+        'trade_status' => $told['trade_status'],
+        'verified' => md5_verified($told, $merchant),
+    ]), "\n";
+    news('told of legacy');
+    $asked = ['service' => 'single_trade_query', 'out_trade_no' => "{$prefix}L1"];
+    foreach (['legacy: query' => $merchant->key, 'legacy: wrong key' => 'x'] as $step => $key) {
+        $params = md5_signed($common + $asked, (object) ['key' => $key]);
+        $answer = curl($merchant->mapi_gateway_url, http_build_query($params));
+        preg_match_all('/<(is_success|error|trade_status|total_fee)>(.*?)</', $answer, $found);
+        echo json_encode(['step' => $step] + array_combine($found[1], $found[2])), "\n";
+    }
+}
+
 $free = stream_socket_server('tcp://127.0.0.1:0');
 $address = stream_socket_get_name($free, false);
 fclose($free);
@@ -312,6 +368,7 @@ try {
     pages();
     refusals();
     dresses();
+    legacy();
 } finally {
     proc_terminate($site);
     proc_close($site);
