@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import itertools
 import json
 import os
 import re
@@ -9,6 +12,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +26,10 @@ from click.testing import CliRunner
 
 from flask_alipay.cli import main
 from flask_alipay.keys import load_private_key
+from flask_alipay.signer import Md5Signer, sign_content
 from flask_alipay.simulator.merchant import Merchant
 from flask_alipay.simulator.merchant_files import MERCHANT, write_merchant
+from flask_alipay.simulator.state_file import StateFile
 
 from ..conftest import Keys
 
@@ -58,16 +66,16 @@ main(prog_name="python -m flask_alipay")
 """
 
 
-@pytest.fixture
-def simulating(folder: Path) -> Iterator[Simulating]:
+@contextlib.contextmanager
+def simulate(folder: Path, *options: str, stderr: int = subprocess.PIPE) -> Iterator[Simulating]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", _AS_IN_A_TERMINAL, "simulate"),
-            *("--port", "0", "--keys", str(folder), "--retry-schedule", "1s"),
+            *("--port", "0", "--keys", str(folder), "--retry-schedule", "1s", *options),
         ],
         env={**os.environ, "PYTHONUNBUFFERED": "1", "LANGUAGE": "en"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     assert process.stdout is not None
@@ -76,9 +84,17 @@ def simulating(folder: Path) -> Iterator[Simulating]:
         line = process.stdout.readline()
         assert line, printed
         printed += line
-    yield Simulating(process, printed, folder)
-    process.kill()
-    process.communicate()
+    try:
+        yield Simulating(process, printed, folder)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def simulating(folder: Path) -> Iterator[Simulating]:
+    with simulate(folder) as simulating:
+        yield simulating
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -166,3 +182,79 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     result = alone("--keys", str(tmp_path / "file" / "keys"), "--port", "0")
     assert result.exit_code == 1
     assert result.stderr == "Error: Cannot write the keys: Not a directory.\n"
+
+
+def fetched(url: str, *, post: bool = False) -> Any:
+    with urllib.request.urlopen(url, b"" if post else None, timeout=60) as answer:
+        return answer.read()
+
+
+def test_killed_while_at_work_it_has_lost_nothing_that_it_answered(
+    folder: Path, keys: Keys
+) -> None:
+    state = ("--state", str(folder / "state.db"))
+    signer = Md5Signer("0" * 32)
+    answered: list[str] = []
+
+    def buy(url: str, out_trade_no: str) -> None:
+        params = {
+            "service": "create_direct_pay_by_user",
+            "partner": "2088000000000001",
+            "_input_charset": "utf-8",
+            "payment_type": "1",
+            "out_trade_no": out_trade_no,
+            "subject": "Tea",
+            "total_fee": "88.88",
+            "seller_id": "2088000000000001",
+            "notify_url": "http://127.0.0.1:9/notify",
+        }
+        sign = signer.sign(sign_content(params))
+        query = urllib.parse.urlencode(params | {"sign_type": "MD5", "sign": sign})
+        fetched(f"{url}/gateway.do?{query}")
+        fetched(f"{url}/trades/{out_trade_no}/pay", post=True)
+        answered.append(out_trade_no)
+
+    def buy_on(url: str, line: int) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            for number in itertools.count():
+                buy(url, f"L{line}N{number}")
+
+    with simulate(folder, *state, stderr=subprocess.DEVNULL) as first:
+        lines = [threading.Thread(target=buy_on, args=(first.url, line)) for line in range(3)]
+        for line in lines:
+            line.start()
+        while len(answered) < 20:
+            assert any(line.is_alive() for line in lines)
+            time.sleep(0.01)
+        first.process.kill()
+        for line in lines:
+            line.join()
+    with simulate(folder, *state, stderr=subprocess.DEVNULL) as second:
+        trades = {t["out_trade_no"]: t for t in json.loads(fetched(f"{second.url}/trades"))}
+        told = {d["out_trade_no"]: d for d in json.loads(fetched(f"{second.url}/deliveries"))}
+    assert set(answered) <= set(trades)
+    assert {trades[number]["trade_status"] for number in answered} == {"TRADE_SUCCESS"}
+    # Of what was paid, answered or not, the news is not lost either.
+    assert {n for n, t in trades.items() if t["trade_status"] == "TRADE_SUCCESS"} == set(told)
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, which goes on, the log stays as it is."""
+    monkeypatch.setattr("flask_alipay.cli.simulate._log_to_stderr", lambda: None)
+
+
+def test_a_state_that_is_something_else_is_left_alone(folder: Path, silent: None) -> None:
+    diary = folder / "diary.txt"
+    diary.write_text("dear diary")
+    result = alone("--keys", str(folder), "--port", "0", "--state", str(diary))
+    assert result.exit_code == 1
+    assert "diary.txt is no state of a simulator" in result.stderr
+    assert diary.read_text() == "dear diary"
+
+
+def test_a_state_in_use_is_left_to_the_one_who_has_it(folder: Path, silent: None) -> None:
+    with contextlib.closing(StateFile(folder / "state.db")):
+        result = alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
+    assert result.exit_code == 1
+    assert "state.db is used by another simulator" in result.stderr
