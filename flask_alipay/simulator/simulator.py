@@ -63,7 +63,8 @@ class Simulator:
     :param schedule: how long to wait before each repetition of a notification.
     :param state: a file that keeps all of it beyond this process, see :meth:`close`; by default it
         ends with the process.
-    :raises StateUnusable: if that file is something else, damaged, or another simulator's.
+    :raises StateUnusable: if that file is something else, damaged, or of another version.
+    :raises StateInUse: if another simulator has it.
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from ..exceptions import AlipayError
+from ..exceptions import AlipayError, ConfigurationError
 from .documents import Unreadable, read, written
 from .state import Shelf
 
@@ -37,16 +37,20 @@ _lock = threading.Lock()
 _open_here: set[Path] = set()
 
 
-class StateUnusable(AlipayError):
+class StateUnusable(ConfigurationError):
     """The state file cannot be used; it is left as it is."""
+
+
+class StateInUse(AlipayError):
+    """The state file is another simulator's at the moment."""
 
 
 class StateFile:
     """A state that survives the process; safe for threads.
 
     :param path: the file; a new one is made where there is none, for this user alone.
-    :raises StateUnusable: if it is something else, damaged, of another version, or another
-        simulator's.
+    :raises StateUnusable: if it is something else, damaged, or of another version.
+    :raises StateInUse: if another simulator has it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,7 +141,7 @@ class StateFile:
     def _opened(self) -> sqlite3.Connection:
         with _lock:
             if self._path in _open_here:
-                raise self._unusable("is used by another simulator")
+                raise self._in_use()
             with self._told_plainly():
                 new = self._is_new()
                 connection = sqlite3.connect(
@@ -195,7 +199,7 @@ class StateFile:
             yield
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise self._unusable("is used by another simulator") from None
+                raise self._in_use() from None
             raise self._unusable(f"cannot be used ({error})") from None
         except sqlite3.DatabaseError:
             raise self._unusable("is damaged: choose another file") from None
@@ -203,7 +207,10 @@ class StateFile:
             raise self._unusable(f"cannot be used ({error.strerror})") from None
 
     def _unusable(self, why: str) -> StateUnusable:
-        return StateUnusable(f"the state file {self._path.name} {why}")
+        return StateUnusable(f"the state file {self._path.name} {why}", "STATE")
+
+    def _in_use(self) -> StateInUse:
+        return StateInUse(f"the state file {self._path.name} is used by another simulator")
 
 
 _KEEP = (

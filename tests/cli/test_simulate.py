@@ -248,7 +248,7 @@ def test_a_state_that_is_something_else_is_left_alone(folder: Path, silent: None
     diary = folder / "diary.txt"
     diary.write_text("dear diary")
     result = alone("--keys", str(folder), "--port", "0", "--state", str(diary))
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "diary.txt is no state of a simulator" in result.stderr
     assert diary.read_text() == "dear diary"
 

@@ -118,10 +118,11 @@ def answers(url: str) -> bool:
 def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
     if shutil.which("curl") is None:
         missing("there is no curl")
-    simulate, run, drive = code_blocks(page("offline.rst"), "bash")
+    simulate, run, drive, keep = code_blocks(page("offline.rst"), "bash")
+    assert keep.strip().startswith(simulate.strip())  # and so does what the first does, and more
     shell = Shell(folder, {"8090": free_port(), "5000": free_port()})
     shop = f"http://127.0.0.1:{shell.ports['5000']}/"
-    with shell.serving(simulate, "Control"), shell.serving(run, "Running on"):
+    with shell.serving(keep, "Control"), shell.serving(run, "Running on"):
         until = time.monotonic() + PATIENCE
         while not answers(shop) and time.monotonic() < until:
             time.sleep(0.1)
@@ -129,7 +130,10 @@ def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
         (pay,) = set(re.findall(r'href="([^"]*/pay/[^"]*)"', checkout))
         open_(urllib.parse.urljoin(url, pay.replace("&amp;", "&")))
         printed, _ = shell.start(drive).communicate(timeout=PATIENCE)
+    with shell.serving(keep, "Control"):
+        (kept,) = json.loads(open_(f"http://127.0.0.1:{shell.ports['8090']}/trades")[1])
     paid, refunded, delivered, clock, deliveries = documents(printed)
+    assert (kept["out_trade_no"], kept["refunded_amount"]) == (paid["out_trade_no"], "1.00")
     assert paid["trade_status"] == "TRADE_SUCCESS"
     assert refunded["refunded_amount"] == "1.00"
     assert len(delivered["attempts"]) == 2

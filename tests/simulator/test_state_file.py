@@ -11,7 +11,13 @@ import threading
 import pytest
 
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.state_file import APPLICATION, VERSION, StateFile, StateUnusable
+from flask_alipay.simulator.state_file import (
+    APPLICATION,
+    VERSION,
+    StateFile,
+    StateInUse,
+    StateUnusable,
+)
 
 
 @pytest.fixture
@@ -237,7 +243,7 @@ StateFile(pathlib.Path(sys.argv[1]))
 
 def test_a_file_in_use_is_left_alone(path, opened):
     opened().shelf("faults", Fault)
-    with pytest.raises(StateUnusable, match=r"state\.db is used by another simulator"):
+    with pytest.raises(StateInUse, match=r"state\.db is used by another simulator"):
         StateFile(path)
     other = subprocess.run(
         [
