@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def test_a_shop_in_php(standalone: Standalone) -> None:
 def test_a_shop_in_ruby(standalone: Standalone) -> None:
     said = run([program("ruby"), PROGRAMS / "shop.rb", standalone.keys, "ruby"], LANG="C.UTF-8")
     check(standalone, said, ["on one line: K1", "on one line: K2"])
+
+
+def test_a_shop_in_csharp(standalone: Standalone, tmp_path: Path) -> None:
+    mcs, mono = program("mcs"), program("mono")
+    built = tmp_path / "shop.exe"
+    subprocess.run([mcs, "-r:System.Web", f"-out:{built}", PROGRAMS / "shop.cs"], check=True)
+    said = run([mono, built, standalone.keys, "csharp"])
+    check(standalone, said, without=["with certificates", "encrypted, with certificates"])
 
 
 def test_a_shop_in_go(standalone: Standalone) -> None:
