@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.growth [sqlite] [postgresql] [mariadb]``
 
-As many payments wait in both, since what waits is what was sold lately. Each piece of work is done
-as an app does it, through the package and the session.
+A twentieth of the payments waits. Each piece of work is done as an app does it, through the package
+and the session.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def lookup(shop: Shop, calls: int) -> Callable[[], None]:
 
 
 def waiting(shop: Shop, calls: int) -> Callable[[], None]:
-    """How many wait, and the first of them that is taken: what ``reconcile`` begins with."""
+    """The next of those that wait, taken: what ``reconcile`` does before it asks about one."""
 
     def ask() -> None:
         before = utc_now() - timedelta(minutes=10)

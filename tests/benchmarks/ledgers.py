@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from .shops import APP_ID, TOTAL_FEN, Notification, Payment, db
 
-#: So many payments wait at any time, however old the shop is.
-WAITING = 500
+#: One of so many payments waits.
+WAITING = 20
 
 _SPAN = timedelta(days=730)
 _PAGE = 10_000
@@ -66,11 +66,12 @@ def fill(app: Flask, count: int, seed: int = 1) -> list[str]:
 
 def _moments(count: int, now: datetime) -> Iterator[datetime]:
     """When each was created: two years of sales, then those of the last hours, which wait."""
-    done = count - WAITING
+    wait = count // WAITING
+    done = count - wait
     for place in range(done):
         yield now - _SPAN + (_SPAN - timedelta(days=2)) * (place / done)
-    for place in range(WAITING):
-        yield now - timedelta(hours=6) + timedelta(seconds=place)
+    for place in range(wait):
+        yield now - timedelta(hours=6) + timedelta(hours=5) * (place / wait)
 
 
 def _number(moment: datetime, chance: random.Random) -> str:

@@ -48,12 +48,23 @@ class Workers:
 
     def kill_one(self, chance: random.Random) -> int:
         """Ends a worker as nothing can prevent; gunicorn starts another."""
-        pid = self._process.pid
         with contextlib.suppress(OSError, IndexError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            os.kill(int(chance.choice(children)), signal.SIGKILL)
+            os.kill(chance.choice(self._workers()), signal.SIGKILL)
             return 1
         return 0
+
+    def processor_seconds(self) -> float:
+        """How long the workers have kept a processor busy."""
+        ticks = 0
+        for pid in self._workers():
+            # The name may hold anything; what follows it does not.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _workers(self) -> list[int]:
+        pid = self._process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def answers(self) -> bool:
         """Whether it listens."""
