@@ -19,8 +19,8 @@
     the ledger's rows, for people and for programs
 ``simulate``
     an offline Alipay by itself
-``trigger``
-    a notification of the simulator's without a trade behind it
+``trigger``, ``telling``
+    a notification of the simulator's without a trade behind it, and who signs and sends it
 ``verify_notify``
     whether a captured payload verifies and, if not, why
 ``captures``, ``http_text``, ``dumps``
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
 #: The commands that need no app, and those that do.
-ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "verify-notify")
+ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "trigger", "verify-notify")
 IN_AN_APP = (
     "bill",
     "close",
@@ -73,7 +73,6 @@ IN_AN_APP = (
     "refund",
     "replay",
     "show",
-    "trigger",
 )
 
 

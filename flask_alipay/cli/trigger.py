@@ -1,33 +1,45 @@
-"""``trigger``: one notification of a kind, signed by the simulator, with no trade behind it."""
+"""``trigger``: one notification of a kind, signed by a simulator, with no trade behind it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
-from .exits import NOT_IN_ORDER, Refused, refusals
-from .rows import find_payment
+from ..money import to_fen
+from .exits import NOT_IN_ORDER, Refused, Unknown, refusals
 from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..simulator import Simulator
-    from ..simulator.deliveries import Delivery
+    from ..simulator.deliveries import Attempt, Delivery
+    from .telling import Teller
 
 _HELP = N_("""Send the app a notification of a kind, signed by the simulator.
 
 It is about a payment of the ledger, the newest one without --out-trade-no, and no trade is behind
 it. It goes through the app's notify route in this process, or over HTTP where NOTIFY_URL is set.
 Exits with 0 if the app answers as it should: success, and to what must not be believed anything
-else.
+else that is no failure of its own; with 1 if it answers otherwise, with 3 if nobody answers.
 
 \b
 Examples:
   {prefix} trigger paid
   {prefix} trigger forged --out-trade-no 20260131000001
+""")
+_HELP_ANYWHERE = N_("""Send an app a notification of a kind, signed as by 'simulate'.
+
+It goes to the app over HTTP, signed with the keys that 'simulate --keys' wrote, and no trade is
+behind it. Exits with 0 if the app answers as it should: success, and to what must not be believed
+anything else that is no failure of its own; with 1 if it answers otherwise, with 3 if nobody
+answers.
+
+\b
+Examples:
+  {prefix} trigger paid --url http://127.0.0.1:3000/notify \\
+      --keys alipay-simulator --out-trade-no 20260131000001 --total-amount 88.88
 """)
 
 # As in simulator.triggers, which is not loaded before somebody triggers something.
@@ -36,94 +48,184 @@ EVENTS = (
     "duplicate",
     "finished",
     "closed",
+    "late-paid",
     "refunded",
     "partially-refunded",
+    "out-of-order",
     "escrow-paid",
+    "gbk",
     "forged",
+    "tampered",
     "wrong-amount",
     "wrong-account",
     "unknown-order",
+    "bad-charset",
 )
 
 
-def trigger_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
+def trigger_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
+    """Returns the command.
 
-    :param blueprint: whose app is told.
+    :param blueprint: whose app is told; without one, options say who is.
     """
 
-    @click.command(
+    def trigger(**options: Any) -> None:
+        with refusals():
+            teller = _teller(blueprint, options)
+            if blueprint is None:
+                deliveries = _tell_anybody(teller, options)
+            else:
+                deliveries = _tell_the_app(teller, blueprint, options)
+        for delivery in deliveries:
+            _say(options["event"], delivery)
+        _end(options["event"], [delivery.attempts[-1] for delivery in deliveries])
+
+    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+    return click.Command(
         "trigger",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        callback=trigger,
+        params=_parameters(in_an_app=blueprint is not None),
+        help=_(_HELP if blueprint else _HELP_ANYWHERE).format(prefix=prefix),
         short_help=_("Send a notification of a kind."),
     )
-    @click.argument("event", type=click.Choice(EVENTS))
-    @click.option("--out-trade-no", help=_("The payment that it is about; by default the newest."))
-    @click.pass_context
-    def trigger(context: click.Context, /, event: str, out_trade_no: str | None) -> None:
-        from ..simulator.triggers import TO_REFUSE
-
-        with refusals():
-            deliveries = _told(blueprint, event, out_trade_no)
-        for delivery in deliveries:
-            _say(event, delivery)
-        if any(delivery.heard == (event in TO_REFUSE) for delivery in deliveries):
-            click.echo(_("The app should have answered otherwise."), err=True)
-            context.exit(NOT_IN_ORDER)
-
-    return trigger
 
 
-def _told(alipay: AlipayBlueprint, event: str, out_trade_no: str | None) -> list[Delivery]:
-    from ..simulator.orders import Order
-    from ..simulator.triggers import triggered
+def _parameters(*, in_an_app: bool) -> list[click.Parameter]:
+    number = _("The payment that it is about; by default the newest.") if in_an_app else None
+    folder = click.Path(file_okay=False, path_type=Path)
+    return [
+        click.Argument(["event"], type=click.Choice(EVENTS)),
+        click.Option(
+            ["--out-trade-no"], required=not in_an_app, help=number or _("The order's number.")
+        ),
+        click.Option(
+            ["--total-amount"],
+            required=not in_an_app,
+            help=_("Yuan; for an order that the ledger does not have, or another amount than its.")
+            if in_an_app
+            else _("Yuan."),
+        ),
+        click.Option(["--subject"], help=_("What is paid for.")),
+        click.Option(
+            ["--url"],
+            required=not in_an_app,
+            help=_("Where the app is told, over HTTP; by default where Alipay would tell it.")
+            if in_an_app
+            else _("Where the app is told: its notify_url."),
+        ),
+        click.Option(
+            ["--keys", "folder"],
+            type=folder,
+            required=not in_an_app,
+            help=_("Folder with the keys that 'simulate --keys' wrote."),
+        ),
+        *([] if in_an_app else _about_the_merchant()),
+    ]
 
-    simulator = _simulator(alipay)
-    payment = find_payment(alipay, out_trade_no) if out_trade_no else _newest(alipay)
-    with current_app.test_request_context():
-        notify_url = alipay.config.notify_url or alipay.outside_url("notify")
-    legacy = simulator.protocol == "mapi"
-    order = Order(
-        protocol=simulator.protocol,
-        method="create_direct_pay_by_user" if legacy else "alipay.trade.page.pay",
-        out_trade_no=payment.out_trade_no,
-        subject=payment.subject,
-        total_fen=payment.total_fen,
-        charset=simulator.charset,
-        sign_type=simulator.sign_type,
-        notify_url=notify_url,
-        currency=payment.currency or "CNY",
+
+def _about_the_merchant() -> list[click.Parameter]:
+    """In an app its configuration says it."""
+    return [
+        click.Option(
+            ["--protocol"],
+            type=click.Choice(["openapi", "mapi"]),
+            default="openapi",
+            show_default=True,
+            help=_("The gateway that tells it."),
+        ),
+        click.Option(
+            ["--charset"],
+            type=click.Choice(["utf-8", "gbk"]),
+            default="utf-8",
+            show_default=True,
+            help=_("The charset of the app's requests, and so of what it is told."),
+        ),
+        click.Option(
+            ["--sign-type"],
+            type=click.Choice(["MD5", "RSA", "RSA2"]),
+            help=_("By default RSA2 on the open platform, MD5 on the legacy gateway."),
+        ),
+    ]
+
+
+def _teller(alipay: AlipayBlueprint | None, options: dict[str, Any]) -> Teller:
+    from .telling import by_keys, by_the_app
+
+    if alipay is None:
+        return by_keys(
+            options["folder"], options["protocol"], options["charset"], options["sign_type"]
+        )
+    if options["folder"] is None:
+        return by_the_app(alipay)
+    config = alipay.config
+    if not (options["url"] or config.notify_url):
+        raise click.UsageError(_("Give --url: nobody knows where the app is served."))
+    return by_keys(options["folder"], config.protocol, config.charset, config.signer.sign_type)
+
+
+def _tell_anybody(teller: Teller, options: dict[str, Any]) -> list[Delivery]:
+    return teller.tell(
+        options["event"],
+        url=options["url"],
+        out_trade_no=options["out_trade_no"],
+        total_fen=to_fen(options["total_amount"], parameter="total_amount"),
+        subject=options["subject"] or options["out_trade_no"],
     )
-    notices = triggered(
-        event, order, simulator.dialects, simulator.clock.now(), payment.trade_no or ""
-    )
-    alipay.session.rollback()  # the app is told in a transaction of its own
-    if event == "escrow-paid" and not legacy:
-        notices = ()
-    if not notices:
-        raise Refused(_("Alipay tells nothing of this kind about such a payment."))
-    return [simulator.deliverer.deliver(notice) for notice in notices]
 
 
-def _simulator(alipay: AlipayBlueprint) -> Simulator:
-    if not alipay.config.simulator:
+def _tell_the_app(
+    teller: Teller, alipay: AlipayBlueprint, options: dict[str, Any]
+) -> list[Delivery]:
+    payment = _payment(alipay, options["out_trade_no"])
+    if payment is None and options["total_amount"] is None:
         raise Refused(
             _(
-                "Only Alipay signs what this app believes: set {key}, without real credentials, "
-                "and the simulator can."
-            ).format(key=f"{alipay.config.prefix}_SIMULATOR")
+                "The ledger has no payment with the number {number!r}: with --total-amount it is "
+                "told of all the same."
+            ).format(number=options["out_trade_no"])
         )
-    from ..simulator.simulator import SIMULATORS
+    told: dict[str, Any] = {"out_trade_no": options["out_trade_no"], "subject": "Trigger"}
+    if payment is not None:
+        told = {
+            "out_trade_no": payment.out_trade_no,
+            "total_fen": payment.total_fen,
+            "subject": payment.subject,
+            "currency": payment.currency or "CNY",
+            "trade_no": payment.trade_no or "",
+        }
+    if options["total_amount"] is not None:
+        currency = told.get("currency", "CNY")
+        told["total_fen"] = to_fen(options["total_amount"], currency, parameter="total_amount")
+    told["subject"] = options["subject"] or told["subject"]
+    alipay.session.rollback()  # the app is told in a transaction of its own
+    return _over_there(teller, alipay, options, told)
 
-    simulator: Simulator = current_app.extensions[SIMULATORS][alipay.state.endpoint]
-    return simulator
+
+def _over_there(
+    teller: Teller, alipay: AlipayBlueprint, options: dict[str, Any], told: dict[str, Any]
+) -> list[Delivery]:
+    from flask import current_app
+
+    url = options["url"] or alipay.config.notify_url
+    if not url:
+        with current_app.test_request_context():
+            url = alipay.outside_url("notify")
+    elif options["url"]:
+        teller = teller.over_http()
+    return teller.tell(options["event"], url=url, **told)
 
 
-def _newest(alipay: AlipayBlueprint) -> Any:
+def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
+    """The payment of a number, ``None`` if there is none; without a number the newest.
+
+    :raises Refused: if there is no payment at all.
+    """
     Payment = alipay.models.Payment
     ours = select(Payment).where(Payment.merchant == alipay.config.merchant)
+    if number is not None:
+        ours = ours.where(or_(Payment.out_trade_no == number, Payment.trade_no == number))
     payment = alipay.session.scalars(ours.order_by(Payment.id.desc()).limit(1)).first()
-    if payment is None:
+    if payment is None and number is None:
         raise Refused(_("There is no payment in the ledger yet."))
     return payment
 
@@ -133,3 +235,17 @@ def _say(event: str, delivery: Delivery) -> None:
     click.echo(f"{event}: {delivery.notice.out_trade_no} → {delivery.notice.url}")
     status = _("no answer") if attempt.status is None else attempt.status
     click.echo(f"{status} {attempt.answer}")
+
+
+def _end(event: str, attempts: list[Attempt]) -> None:
+    """Ends with a status that says whether the app answered as it should."""
+    from ..simulator.triggers import TO_REFUSE
+
+    if any(attempt.status is None for attempt in attempts):
+        raise Unknown(_("Nobody answers there: is the app running?"))
+    # An app that breaks down over a forgery has not refused it.
+    refused = [not attempt.heard and (attempt.status or 0) < 500 for attempt in attempts]
+    good = refused if event in TO_REFUSE else [attempt.heard for attempt in attempts]
+    if not all(good):
+        click.echo(_("The app should have answered otherwise."), err=True)
+        click.get_current_context().exit(NOT_IN_ORDER)

@@ -13,8 +13,8 @@ The rooms, in the order in which they build on each other:
     foreign money
 ``certificates``, ``merchant``, ``merchant_files``, ``merchant_settings``, ``codes``, ``wording``
     who is who, and what is said
-``answers``, ``notify_ids``
-    what the protocols speak in
+``answers``, ``notify_ids``, ``alterations``
+    what the protocols speak in, and what may become of it on the way
 ``faults``
     what is to go wrong
 ``openapi``, ``mapi`` (a storey of its own each)

@@ -95,11 +95,13 @@ class Refusal(AlipayError):
         self.detail = detail
 
 
-#: Who a notification comes from: Alipay, somebody who has none of its keys, or Alipay about
-#: somebody else's account.
+#: Who a notification comes from: Alipay, somebody who has none of its keys, Alipay about somebody
+#: else's account; or it is Alipay's, and somebody on the way alters the amount or garbles a text.
 ALIPAY: Final = "alipay"
 FORGER: Final = "forger"
 OTHER_ACCOUNT: Final = "other-account"
+TAMPERER: Final = "tamperer"
+GARBLER: Final = "garbler"
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,19 @@ What was sent, and what was answered, is kept for the developer to look at.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
 
+from .alterations import tampered
 from .answers import Notice
-from .batches import Batch
 from .clock import Clock
 from .delivery import Attempt as Attempt
 from .delivery import Deliveries
 from .delivery import Delivery as Delivery
+from .dialects import in_charset
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
 from .posting import MOST_ANSWER, Posting
@@ -46,8 +45,6 @@ RETRY_SCHEDULE: Final = (
 )
 #: How long one that is to come out of order waits for another that overtakes it.
 LONGEST_HELD: Final = timedelta(hours=1)
-#: Alipay's name of that charset.
-GBK_CHARSET: Final = "GBK"
 # Alipay's servers call themselves so.
 _USER_AGENT: Final = "Mozilla/4.0"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -120,7 +117,7 @@ class Deliverer:
         :param wait: after which it is sent without further ado, if there is one.
         """
         if self._faults.take(GBK, notice.out_trade_no):
-            notice = in_gbk(notice)
+            notice = in_charset(notice, "GBK")
         delivery = self._deliveries.add(notice, self._clock.now() + wait)
         if wait:
             self._clock.call_later(wait, partial(self.send, delivery))
@@ -225,22 +222,3 @@ class Deliverer:
             # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
             return Attempt(now, body, None, type(error).__name__)
         return Attempt(now, body, status, answer[:MOST_ANSWER])
-
-
-def in_gbk(notice: Notice) -> Notice:
-    """Returns a notification as a merchant is told who speaks GBK; the older gateway for phones
-    tells it in UTF-8.
-    """
-    about = notice.about
-    if isinstance(about, Batch):
-        return replace(notice, about=replace(about, charset=GBK_CHARSET))
-    return replace(notice, about=replace(about, order=replace(about.order, charset=GBK_CHARSET)))
-
-
-# The amount, in a form or in the document in it; a batch has none but its entries.
-_AMOUNT = re.compile(rb"((?:^|&)(?:total_amount|total_fee|result_details)=|total_fee%3E)[^&%]+")
-
-
-def tampered(body: bytes) -> bytes:
-    """Returns a signed notification with another amount, as somebody on the way would like it."""
-    return _AMOUNT.sub(rb"\g<1>0.01", body, count=1)

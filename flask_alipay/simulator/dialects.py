@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
-from .answers import ALIPAY, FORGER, OTHER_ACCOUNT, Dialect, Notice
-from .batches import BatchStore
+from .alterations import garbled, tampered
+from .answers import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, Dialect, Notice
+from .batches import Batch, BatchStore
 from .faults import Faults
 from .mapi import Mapi, WapRest
 from .merchant import Merchant
@@ -66,7 +67,12 @@ class Dialects:
             return self._forger.compose(replace(notice, sender=ALIPAY), now)
         if notice.sender == OTHER_ACCOUNT:
             return self._other_account.compose(replace(notice, sender=ALIPAY), now)
-        return self._by_name[notice.protocol].compose(notice, now)
+        body = self._by_name[notice.protocol].compose(notice, now)
+        if notice.sender == TAMPERER:
+            return tampered(body)
+        if notice.sender == GARBLER:
+            return garbled(body)
+        return body
 
     @cached_property
     def _forger(self) -> Dialects:
@@ -79,6 +85,17 @@ class Dialects:
         return _elsewhere(
             replace(self._merchant, app_id="9021000000000009", partner="2088000000000009")
         )
+
+
+def in_charset(notice: Notice, charset: str) -> Notice:
+    """Returns a notification as a merchant is told who speaks another charset.
+
+    The older gateway for phones tells it in UTF-8 all the same.
+    """
+    about = notice.about
+    if isinstance(about, Batch):
+        return replace(notice, about=replace(about, charset=charset))
+    return replace(notice, about=replace(about, order=replace(about.order, charset=charset)))
 
 
 def _elsewhere(merchant: Merchant) -> Dialects:

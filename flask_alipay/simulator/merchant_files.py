@@ -35,7 +35,9 @@ def read_merchant(folder: Path) -> Merchant | None:
         return None
     for name in _KEPT:
         if name not in there:
-            raise ConfigurationError(f"{name} is missing beside {there[0]}: delete both", "KEYS")
+            raise ConfigurationError(
+                f"the file {name} is missing beside {there[0]}: delete both", "KEYS"
+            )
     return Merchant(
         _private_key(folder / APP_PRIVATE_KEY),
         _private_key(folder / ALIPAY_PRIVATE_KEY),
@@ -99,7 +101,9 @@ def _md5_key(file: Path) -> str:
 
 def _broken(file: Path, why: str = "") -> ConfigurationError:
     told = f" ({why})" if why else ""
-    return ConfigurationError(f"{file.name} cannot be read{told}: mend or delete it", "KEYS")
+    return ConfigurationError(
+        f"the file {file.name} cannot be read{told}: mend or delete it", "KEYS"
+    )
 
 
 def _write(file: Path, text: str) -> None:

@@ -12,68 +12,102 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from .answers import ALIPAY, FORGER, OTHER_ACCOUNT, Notice
-from .dialects import Dialects
+from .answers import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, Notice
+from .dialects import Dialects, in_charset
 from .orders import Event, Order
 from .trades import Trade, TradeStore
 
-_Story: TypeAlias = Callable[[Trade, datetime], "Trade | None"]
+# The trade at each moment that is told of; None, where it does not come so far.
+_Story: TypeAlias = Callable[[Trade, datetime], "tuple[Trade | None, ...]"]
 
 
 def _paid(trade: Trade, now: datetime) -> Trade | None:
     return trade.after(Event.PAY, now)
 
 
-def _finished(trade: Trade, now: datetime) -> Trade | None:
-    paid = trade.after(Event.PAY, now)
-    return paid and paid.after(Event.FINISH, now)
+def _told_once(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    return (_paid(trade, now),)
 
 
-def _refunded(trade: Trade, now: datetime) -> Trade | None:
-    paid = trade.after(Event.PAY, now)
-    return paid and paid.refunded(_number(), trade.order.total_fen, now)
+def _finished(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    paid = _paid(trade, now)
+    return (paid and paid.after(Event.FINISH, now),)
 
 
-def _partially_refunded(trade: Trade, now: datetime) -> Trade | None:
-    paid = trade.after(Event.PAY, now)
-    return paid and paid.refunded(_number(), max(1, trade.order.total_fen // 2), now)
+def _closed(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    return (trade.after(Event.CLOSE, now),)
 
 
-def _escrow_paid(trade: Trade, now: datetime) -> Trade | None:
+def _late_paid(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    return (*_closed(trade, now), _paid(trade, now))
+
+
+def _refunded(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    paid = _paid(trade, now)
+    return (paid and paid.refunded(_number(), trade.order.total_fen, now),)
+
+
+def _partially_refunded(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    paid = _paid(trade, now)
+    return (paid and paid.refunded(_number(), max(1, trade.order.total_fen // 2), now),)
+
+
+def _out_of_order(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    return (*_partially_refunded(trade, now), _paid(trade, now))
+
+
+def _escrow_paid(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
     escrow = replace(trade, order=replace(trade.order, ways=(Event.DEPOSIT,)))
-    return escrow.after(Event.DEPOSIT, now)
+    return (escrow.after(Event.DEPOSIT, now),)
 
 
-def _wrong_amount(trade: Trade, now: datetime) -> Trade | None:
+def _wrong_amount(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
     fen = max(1, trade.order.total_fen - 1) if trade.order.total_fen > 1 else 2
-    return _paid(replace(trade, order=replace(trade.order, total_fen=fen)), now)
+    return (_paid(replace(trade, order=replace(trade.order, total_fen=fen)), now),)
 
 
-def _unknown_order(trade: Trade, now: datetime) -> Trade | None:
-    return _paid(replace(trade, order=replace(trade.order, out_trade_no=_number())), now)
+def _unknown_order(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    return (_paid(replace(trade, order=replace(trade.order, out_trade_no=_number())), now),)
+
+
+def _in_letters(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
+    """Says something that is not the same in every charset."""
+    return (_paid(replace(trade, order=replace(trade.order, body="茶")), now),)
 
 
 _STORIES: Final[Mapping[str, _Story]] = MappingProxyType(
     {
-        "paid": _paid,
-        "duplicate": _paid,
+        "paid": _told_once,
+        "duplicate": _told_once,
         "finished": _finished,
-        "closed": lambda trade, now: trade.after(Event.CLOSE, now),
+        "closed": _closed,
+        "late-paid": _late_paid,
         "refunded": _refunded,
         "partially-refunded": _partially_refunded,
+        "out-of-order": _out_of_order,
         "escrow-paid": _escrow_paid,
-        "forged": _paid,
+        "gbk": _in_letters,
+        "forged": _told_once,
+        "tampered": _told_once,
         "wrong-amount": _wrong_amount,
-        "wrong-account": _paid,
+        "wrong-account": _told_once,
         "unknown-order": _unknown_order,
+        "bad-charset": _told_once,
+    }
+)
+
+_SENDERS: Final = MappingProxyType(
+    {
+        "forged": FORGER,
+        "tampered": TAMPERER,
+        "wrong-account": OTHER_ACCOUNT,
+        "bad-charset": GARBLER,
     }
 )
 
 #: The events; those that a shop must not answer with ``success`` are :data:`TO_REFUSE`.
 EVENTS: Final = tuple(_STORIES)
-TO_REFUSE: Final = frozenset({"forged", "wrong-amount", "wrong-account", "unknown-order"})
-
-_SENDERS: Final = MappingProxyType({"forged": FORGER, "wrong-account": OTHER_ACCOUNT})
+TO_REFUSE: Final = frozenset({*_SENDERS, "wrong-amount", "unknown-order"})
 
 
 def triggered(
@@ -89,12 +123,14 @@ def triggered(
     :returns: nothing where Alipay tells nothing: of a trade in foreign money but its payment.
     """
     trade = TradeStore().place(order, now)
-    story = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
-    notice = story and dialects.notice(story)
-    if not notice:
-        return ()
-    notice = replace(notice, sender=_SENDERS.get(event, ALIPAY))
-    return (notice, notice) if event == "duplicate" else (notice,)
+    moments = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
+    told = (moment and dialects.notice(moment) for moment in moments)
+    notices = tuple(
+        replace(notice, sender=_SENDERS.get(event, ALIPAY)) for notice in told if notice
+    )
+    if event == "gbk":
+        notices = tuple(in_charset(notice, "GBK") for notice in notices)
+    return notices * 2 if event == "duplicate" else notices
 
 
 def _number() -> str:

@@ -19,8 +19,11 @@ SETTLED = {
     "duplicate": "TRADE_SUCCESS",
     "finished": "TRADE_FINISHED",
     "closed": "TRADE_CLOSED",
+    "late-paid": "TRADE_SUCCESS",
     "refunded": "TRADE_CLOSED",
     "partially-refunded": "TRADE_SUCCESS",
+    "out-of-order": "TRADE_SUCCESS",
+    "gbk": "TRADE_SUCCESS",
 }
 
 
@@ -99,7 +102,37 @@ def test_an_app_that_answers_otherwise_is_told_on(shop: Shop) -> None:
 
 
 def test_a_payment_that_is_not_there_is_refused(shop: Shop) -> None:
-    assert shop.run("trigger", "paid", "--out-trade-no", "T3").exit_code == 1
+    result = shop.run("trigger", "paid", "--out-trade-no", "T3")
+    assert result.exit_code == 1
+    assert "no payment with the number 'T3'" in result.stderr
+    assert "--total-amount" in result.stderr
+
+
+def test_a_payment_that_is_not_there_is_told_of_where_an_amount_is_given(shop: Shop) -> None:
+    result = shop.run("trigger", "paid", "--out-trade-no", "T3", "--total-amount", "1.00")
+    assert "paid: T3 → http://localhost/alipay/notify\n404 fail\n" in result.stdout
+    assert result.exit_code == 1  # the ledger does not have it, and says so
+    assert shop.sold == []  # type: ignore[attr-defined]
+
+
+def test_another_amount_than_the_ledgers_is_not_believed(shop: Shop) -> None:
+    result = shop.run("trigger", "paid", "--out-trade-no", "T1", "--total-amount", "88.87")
+    assert "409 fail\n" in result.stdout
+    assert not payment(shop, "T1").paid
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "1.001", "1e2", "abc"])
+def test_an_amount_that_is_none_is_a_misuse(shop: Shop, amount: str) -> None:
+    result = shop.run("trigger", "paid", f"--total-amount={amount}")
+    assert result.exit_code == 2
+    assert "total_amount" in result.stderr
+
+
+def test_an_app_that_breaks_down_over_a_forgery_has_not_refused_it(shop: Shop) -> None:
+    shop.app.before_request(lambda: ("broken", 500))
+    result = shop.run("trigger", "forged")
+    assert result.exit_code == 1
+    assert "should have answered otherwise" in result.stderr
 
 
 def test_without_a_payment_there_is_nothing_to_tell() -> None:
