@@ -18,9 +18,10 @@ from ..simulator.clock import SystemClock
 from ..simulator.deliveries import Deliverer, Delivery
 from ..simulator.dialects import Dialects
 from ..simulator.merchant_files import read_merchant
+from ..simulator.merchant_settings import SIGN_TYPES
 from ..simulator.notify_ids import NotifyIds
 from ..simulator.orders import Order
-from ..simulator.simulator import SIGN_TYPES, SIMULATORS
+from ..simulator.simulator import SIMULATORS
 from ..simulator.trades import TradeStore
 from ..simulator.triggers import triggered
 from ..simulator.urls import checked_url
