@@ -21,8 +21,9 @@ from flask_alipay.ledger.waiting import take, waiting_payments
 from flask_alipay.models import utc_now
 
 from . import ledgers, shops, verdicts
+from .databases import database, on_each
 from .race import race
-from .settling import database, delivering
+from .settling import delivering
 
 FEW, MANY = 10_000, 1_000_000
 ROUNDS, CALLS = 30, 10
@@ -139,8 +140,7 @@ def grow(
 
 def main(*kinds: str) -> None:
     """Runs it on each database."""
-    for kind in kinds or REACH:
-        grow(kind)
+    on_each("growth", grow, kinds)
 
 
 if __name__ == "__main__":

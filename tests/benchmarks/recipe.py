@@ -19,13 +19,15 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from flask import Flask, request
 
 from . import sdk, shops, verdicts
+from .databases import database, on_each
 from .race import race
-from .settling import apps, database, delivering
+from .settling import apps, delivering
 
 ROUNDS, CALLS = 30, 20
 REACH = {"sqlite": 2.0, "postgresql": 1.3, "mariadb": None}
@@ -130,8 +132,7 @@ def main(*kinds: str) -> None:
     except sdk.Missing as error:
         verdicts.not_measured("first notification over the recipe", str(error))
         return
-    for kind in kinds or REACH:
-        first(kind, alipay)
+    on_each("first notification over the recipe", partial(first, alipay=alipay), kinds)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from typing import NamedTuple
 
 from ..rig.workers import Workers
 from . import shops, verdicts
+from .databases import database, on_each
 from .driving import Driver
 from .served import environment
-from .settling import REACH as KINDS
-from .settling import apps, database
+from .settling import apps
 
 ROUNDS, CALLS = 20, 400
 CONNECTIONS = 8
@@ -118,8 +118,7 @@ def report(kind: str, ours: list[Turn], floor: list[Turn]) -> None:
 
 def main(*kinds: str) -> None:
     """Runs it on each database."""
-    for kind in kinds or KINDS:
-        serve(kind)
+    on_each("gunicorn", serve, kinds)
 
 
 if __name__ == "__main__":

@@ -5,50 +5,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
 import sys
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 from flask import Flask
-from sqlalchemy import NullPool, create_engine, event, make_url, text
+from sqlalchemy import event
 
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer
 
-from ..services import MARIADB, POSTGRESQL
 from . import shops
+from .databases import database, on_each
 from .race import ratio, report
 from .verdicts import conclude
 
 ROUNDS, CALLS = 30, 20
 REACH = {"sqlite": 0.90, "postgresql": 0.95, "mariadb": 0.95}
-
-
-@contextlib.contextmanager
-def database(kind: str) -> Iterator[str]:
-    """An empty database for the run."""
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{Path(folder) / 'shop.sqlite'}"
-        return
-    variable = f"FLASK_ALIPAY_{kind.upper()}"
-    default = {"postgresql": POSTGRESQL, "mariadb": MARIADB}[kind]
-    server = make_url(os.environ.get(variable) or default)
-    name = f"flask_alipay_race_{uuid.uuid4().hex[:12]}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        force = " WITH (FORCE)" if kind == "postgresql" else ""
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name}{force}"))
 
 
 def apps(url: str) -> tuple[Flask, Flask]:
@@ -120,8 +93,7 @@ def forgeries(rounds: int = ROUNDS, calls: int = 100) -> None:
 
 def main(*kinds: str) -> None:
     """Runs all of it."""
-    for kind in kinds or REACH:
-        first_and_again(kind)
+    on_each("first notification", first_and_again, kinds)
     forgeries()
 
 

@@ -65,6 +65,15 @@ def test_what_cannot_be_measured_is_neither_reached_nor_missed(
     ]
 
 
+def test_a_database_that_is_not_there_is_said(
+    monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]
+) -> None:
+    nowhere = "postgresql+psycopg://postgres@127.0.0.1:1/postgres"
+    monkeypatch.setenv("FLASK_ALIPAY_POSTGRESQL", nowhere)
+    growth.main("postgresql")
+    assert told == [("growth, postgresql", verdicts.NOT_MEASURED)]
+
+
 def test_a_race_tells_how_much_slower_ours_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = {"wall": 0, "processor": 0}
     monkeypatch.setattr(race, "perf_counter_ns", lambda: clock["wall"])

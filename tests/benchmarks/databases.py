@@ -1,0 +1,66 @@
+"""An empty database of each kind, for one run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from ..services import MARIADB, POSTGRESQL
+from .verdicts import not_measured
+
+KINDS = ("sqlite", "postgresql", "mariadb")
+
+_DEFAULTS = {"postgresql": POSTGRESQL, "mariadb": MARIADB}
+
+
+class NoServer(Exception):
+    """None answers where one is looked for."""
+
+
+@contextlib.contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Gives the URL of a database, and drops it in the end.
+
+    :param kind: one of :data:`KINDS`.
+    :raises NoServer: if there is nothing to make it on.
+    """
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield f"sqlite:///{Path(folder) / 'shop.sqlite'}"
+        return
+    variable = f"FLASK_ALIPAY_{kind.upper()}"
+    server = make_url(os.environ.get(variable) or _DEFAULTS[kind])
+    name = f"flask_alipay_race_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        raise NoServer(f"no server answers ({variable} names another)") from None
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        force = " WITH (FORCE)" if kind == "postgresql" else ""
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}{force}"))
+
+
+def on_each(what: str, run: Callable[[str], None], kinds: tuple[str, ...]) -> None:
+    """Runs something on each kind of database that there is.
+
+    :param what: is measured.
+    :param run: takes the kind.
+    :param kinds: those that are asked for; all, if none is.
+    """
+    for kind in kinds or KINDS:
+        try:
+            run(kind)
+        except NoServer as error:
+            not_measured(f"{what}, {kind}", str(error))
