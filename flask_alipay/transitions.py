@@ -52,6 +52,13 @@ def _read(table: str) -> dict[tuple[str, str], str]:
 #: From (where the payment stands, what Alipay says) to what comes of it.
 TRANSITIONS = _read(_TABLE)
 
+#: Where a payment stands, in Alipay's words, that is no sale yet: any sale makes one of it.
+BEFORE_SALE = tuple(
+    TradeStatus.TRADE_CLOSED if row == CLOSED_UNPAID else row
+    for (row, news), cell in TRANSITIONS.items()
+    if news == TradeStatus.TRADE_SUCCESS and cell == "paid"
+)
+
 
 def standing(trade_status: str, paid: bool, refunded_fen: int) -> str:
     """Returns the row of the table that a payment stands in.

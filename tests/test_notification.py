@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timezone
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import pytest
 from hypothesis import given
@@ -104,6 +104,27 @@ def test_the_charset_is_found_wherever_it_stands(name: str) -> None:
 @pytest.mark.parametrize("body", [b"a=charset=gbk", b"xcharset=gbk", b"a=b", b"charset=", b""])
 def test_what_only_looks_like_a_charset_is_none(body: bytes) -> None:
     assert declared_charset(body) is None
+
+
+@given(
+    pieces=st.lists(st.sampled_from(["a", "b=", "=", "&", "+", "%", "%4", "%41", "%D6%D0", "%E4"])),
+    charset=st.sampled_from(["utf-8", "gbk", "gb18030"]),
+)
+def test_a_form_in_ascii_is_read_as_the_standard_library_reads_it(
+    pieces: list[str], charset: str
+) -> None:
+    text = "".join(pieces) + "&z=1"
+    try:
+        pairs = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=True, encoding=charset, errors="strict"
+        )
+    except ValueError:
+        pairs = []
+    if pairs and len(pairs) == len(dict(pairs)):
+        assert parse(text.encode(), charset) == dict(pairs)
+    else:
+        with pytest.raises(BadNotification):
+            parse(text.encode(), charset)
 
 
 def test_empty_values_are_kept() -> None:

@@ -276,11 +276,13 @@ class AlipayBlueprint(Products, Questions, Blueprint):
 
     def ledger(self) -> Ledger:
         """Returns the ledger of this merchant in the app's session."""
+        state = self.state
         return Ledger(
             self._db.session,
             self._models,
-            merchant=self.config.merchant,
+            merchant=state.config.merchant,
             callbacks=self._callbacks,
+            lately=state.lately,
         )
 
     def replay(

@@ -142,7 +142,7 @@ def read_body() -> bytes:
             body += _read(request.stream, MAX_BATCH_BODY - MAX_BODY)
     except HTTPException as error:
         raise BadNotification(f"its body cannot be read ({error.name})") from None
-    if len(body) > (MAX_BATCH_BODY if _BATCH.search(body) else MAX_BODY):
+    if len(body) > MAX_BODY and (len(body) > MAX_BATCH_BODY or not _BATCH.search(body)):
         raise BodyTooLarge("it is larger than any notification")
     if not body and request.content_length:
         raise BadNotification("something in the app has read the form before (a before_request?)")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
+from ..ledger import Lately
 from ..settings import Settings
 from .tokens import Tokens
 
@@ -27,6 +28,8 @@ class State:
     endpoint: str
     #: The endpoint of the simulator's gateway, where it is on.
     simulator_gateway: str | None
+    #: What this process has heard of.
+    lately: Lately = field(default_factory=Lately, repr=False)
 
     def endpoint_of(self, route: str) -> str:
         """Returns the endpoint of one of our routes, for ``url_for`` from anywhere."""

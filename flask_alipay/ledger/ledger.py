@@ -1,14 +1,17 @@
 """One piece of news, one transaction.
 
-A look tells where the payment stands; a guarded ``UPDATE`` claims it from there, the shop's
-callbacks run, the journal is written, and only then is it committed. A repetition ends with the
-look: it locks no row and writes nothing but its line in the journal.
+A guarded ``UPDATE`` claims the payment, the shop's callbacks run, the journal is written, and only
+then is it committed. Where the ``UPDATE`` finds nothing to claim, or most likely would not, a look
+tells where the payment stands. A repetition ends with the look: it locks no row and writes nothing
+but its line in the journal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import select, update
@@ -33,9 +36,11 @@ from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..notification import Notification
 from ..transitions import events_of
-from .changes import changed, held
+from .changes import changed
 from .journal import Entry, Journal, roll_back
-from .moves import Move, check_match, follow, mismatch, move_of
+from .lately import Lately
+from .moves import Move, check_match, follow, mismatch, move_of, sale_of
+from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
 from .statements import payment_statements, was_overtaken
 
@@ -64,8 +69,12 @@ class Settlement:
     outcome: str
     #: What happened, of ``paid``, ``finished``, ``failed``, ``refunded``.
     events: tuple[str, ...]
-    #: The app's mapped object.
-    payment: Any
+    _read: Callable[[], Any] = field(repr=False)
+
+    @cached_property
+    def payment(self) -> Any:
+        """The app's mapped object; read when it is asked for where nothing happened to it."""
+        return self._read()
 
 
 class Ledger:
@@ -75,6 +84,7 @@ class Ledger:
     :param models: the app's classes.
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
+    :param lately: what this process has heard of, for a hint at repetitions.
     """
 
     def __init__(
@@ -84,18 +94,23 @@ class Ledger:
         *,
         merchant: str,
         callbacks: Mapping[str, Sequence[Callback]] | None = None,
+        lately: Lately | None = None,
     ) -> None:
         self._session: Session = session() if isinstance(session, scoped_session) else session
         self._payments = models.Payment
         self._statements = payment_statements(cast("Any", models.Payment))
         self._merchant = merchant
         self._callbacks = callbacks or {}
+        self._lately = lately
         self._journal = Journal(self._session, models.Notification, merchant)
         #: The rows of refunds; ``None`` where the app has no class for them.
         self.refunds = (
             Refunds(self._session, models.Payment, models.Refund, merchant)
             if models.Refund is not None
             else None
+        )
+        self._results = RefundResults(
+            self._session, models.Payment, self.refunds, self._journal, merchant
         )
 
     def find(self, out_trade_no: str) -> Any | None:
@@ -204,19 +219,54 @@ class Ledger:
         )
 
     def _settle(self, notification: Notification) -> Settlement | None:
-        """Looks where the payment stands, and moves it from there. ``None``: it stands there no
-        more.
+        """Claims a sale at once, and asks afterwards why nothing was claimed; looks first where
+        nothing is likely to be. ``None``: what was seen is so no more.
         """
-        payment = self.find(notification.out_trade_no)
-        if payment is None:
+        sale = None if self._heard_before(notification) else sale_of(notification)
+        if sale is not None:
+            events, values = sale
+            with _numbers_are_unique(notification):
+                payment = self._statements.claim(
+                    self._session, self._merchant, notification, values
+                )
+            if payment is not None:
+                return self._close(Entry.of(notification), move_of(events), payment)
+            self._session.rollback()
+        return self._look(notification)
+
+    def _look(self, notification: Notification) -> Settlement | None:
+        """Looks where the payment stands, and moves it from there."""
+        seen = self._statements.look(self._session, self._merchant, notification.out_trade_no)
+        if seen is None:
             raise UnknownPayment("no such payment in the ledger")
-        check_match(payment, notification)
-        move = self._follow(payment, notification)
+        check_match(seen, notification)
+        cell, values = follow(seen, notification)
+        move = self._follow(seen, notification, cell, values) if values else Move(cell, ())
         if move is None:
             return None
+        if not values and not (seen.paid and notification.refund):
+            return self._close(Entry.of(notification), move, None)
+        payment = self.find(notification.out_trade_no)
         if self.refunds is not None:
             move = self._write_refund(self.refunds, notification, move, payment)
         return self._close(Entry.of(notification), move, payment)
+
+    def _follow(
+        self, seen: Any, notification: Notification, cell: str, values: Mapping[str, Any]
+    ) -> Move | None:
+        """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
+        # The look is over: the claim is the first statement of a transaction of its own, which has
+        # read nothing that could be out of date.
+        self._session.rollback()
+        with _numbers_are_unique(notification):
+            moved = self._statements.move(self._session, seen, values)
+        more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
+        paid = values.get("paid", seen.paid)
+        return move_of(events_of(cell), more if paid else 0) if moved else None
+
+    def _heard_before(self, sale: Notification) -> bool:
+        """A hint, which decides about the order of the statements and nothing else."""
+        return sale.repeated or (self._lately is not None and sale.out_trade_no in self._lately)
 
     def _write_refund(
         self, refunds: Refunds, notification: Notification, move: Move, payment: Any
@@ -253,29 +303,19 @@ class Ledger:
             return move
         return move_of(move.events, times).with_refunds(times)
 
-    def _close(self, entry: Entry, move: Move, payment: Any) -> Settlement:
+    def _close(self, entry: Entry, move: Move, payment: Any | None) -> Settlement:
+        """Lets the callbacks act, writes the line in the journal and commits.
+
+        :param payment: the app's mapped object; ``None`` where nothing happened to it.
+        """
         for event in move.events:
             run_callbacks(self._session, self._callbacks.get(event, ()), payment)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
         self._session.commit()
-        return Settlement(move.outcome, move.events, payment)
-
-    def _follow(self, payment: Any, notification: Notification) -> Move | None:
-        """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
-        cell, values = follow(payment, notification)
-        if not values:
-            return Move(cell, ())
-        refund_fen = values.get("refunded_fen", payment.refunded_fen) - payment.refunded_fen
-        seen = self._statements.seen(payment)
-        # The look is over: the claim is the first statement of a transaction of its own, which has
-        # read nothing that could be out of date.
-        self._session.rollback()
-        try:
-            moved = self._statements.move(self._session, payment, seen, values)
-        except IntegrityError:
-            # The one unique column that it sets: another payment has Alipay's number.
-            raise mismatch("trade_no", "another", notification.trade_no, notification) from None
-        return move_of(events_of(cell), refund_fen if payment.paid else 0) if moved else None
+        if self._lately is not None:
+            self._lately.add(entry.out_trade_no)
+        read = self.find if payment is None else lambda number: payment
+        return Settlement(move.outcome, move.events, lambda: read(entry.out_trade_no))
 
     def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
         entry = Entry(
@@ -302,77 +342,24 @@ class Ledger:
             raise _unavailable(error, None, notify_id) from error
         return None if payment is None else str(payment.out_trade_no)
 
-    def _refund(self, entry: Entry, batch_no: str, result: RefundResult) -> Settlement:
-        Payment, number = self._payments, entry.out_trade_no
-        named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
-        if not number or not held(self._session, Payment, *named):
-            raise UnknownPayment("no payment in the ledger has this trade_no")
-        payment = self.find(number)
-        if self.refunds is None:
-            move = self._refund_without_row(entry, payment, result)
-        else:
-            move = self._refund_row(self.refunds, payment, batch_no, result)
-        self._session.refresh(payment)
+    def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
+        move, payment = self._results.write(entry, out_request_no, result)
         return self._close(entry, move, payment)
-
-    def _refund_row(
-        self, refunds: Refunds, payment: Any, batch_no: str, result: RefundResult
-    ) -> Move:
-        number, fen = payment.out_trade_no, result.refund_fen
-        if not result.succeeded:
-            return Move("recorded" if refunds.fail(number, batch_no, result.code) else "stale", ())
-        known = refunds.find(number, batch_no)
-        if known is not None and known.refund_fen != fen:
-            raise PaymentMismatch("refund_amount", to_yuan(known.refund_fen), to_yuan(fen))
-        if known is not None and known.status == SUCCESS:
-            return Move("duplicate", ())
-        # Other news that came before may have told of it, as part of the sum of all.
-        covered = refunds.uncover(number, batch_no, fen)
-        counted = not covered and self._count_refund(payment, fen)
-        if not covered and not refunds.succeed(number, batch_no) and counted:
-            refunds.add(number, batch_no, fen)
-        return move_of((), fen if counted else 0)
-
-    def _refund_without_row(self, entry: Entry, payment: Any, result: RefundResult) -> Move:
-        """Without rows the journal tells what was counted; without either nothing is."""
-        if not result.succeeded or not self._journal.kept or entry.notify_id is None:
-            return Move("recorded", ())
-        if self._journal.knows(entry):
-            return Move("duplicate", ())
-        counted = self._count_refund(payment, result.refund_fen)
-        return move_of((), result.refund_fen if counted else 0)
-
-    def _count_refund(self, payment: Any, refund_fen: int) -> bool:
-        """Adds to what went back; the payment's row is held. ``False``: all of it is back already.
-
-        :raises PaymentMismatch: if that much cannot have gone back, as far as is known.
-        """
-        left = payment.total_fen - payment.refunded_fen
-        if left == 0:
-            return False
-        if not payment.paid:
-            # The news of the sale is still to come: so is this, again.
-            raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
-        if not 0 < refund_fen <= left:
-            raise PaymentMismatch("refund_amount", f"at most {to_yuan(left)}", to_yuan(refund_fen))
-        Payment = self._payments
-        statement = (
-            update(Payment)
-            .where(
-                Payment.merchant == self._merchant,
-                Payment.out_trade_no == payment.out_trade_no,
-                Payment.paid.is_(True),
-                Payment.refunded_fen + refund_fen <= Payment.total_fen,
-            )
-            .values(refunded_fen=Payment.refunded_fen + refund_fen)
-        )
-        return changed(self._session, statement) == 1
 
     def _find(self, condition: Any) -> Any | None:
         return self._session.execute(
             select(self._payments).where(condition, self._payments.merchant == self._merchant),
             execution_options={"populate_existing": True},
         ).scalar_one_or_none()
+
+
+@contextmanager
+def _numbers_are_unique(notification: Notification) -> Iterator[None]:
+    """The one unique column that a claim sets: another payment has Alipay's number."""
+    try:
+        yield
+    except IntegrityError:
+        raise mismatch("trade_no", "another", notification.trade_no, notification) from None
 
 
 def _unavailable(

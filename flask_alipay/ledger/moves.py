@@ -29,7 +29,7 @@ class Move(NamedTuple):
         return self._replace(events=(*others, *["refunded"] * times))
 
 
-def move_of(events: tuple[str, ...], refund_fen: int) -> Move:
+def move_of(events: tuple[str, ...], refund_fen: int = 0) -> Move:
     """Returns a move. The money decides whether it is a refund: a close may follow one that was
     told before.
 
@@ -65,6 +65,17 @@ def values_of(notification: Notification, events: Sequence[str]) -> dict[str, An
             # After a sale a closed trade is one whose money has gone back, all of it.
             values["refunded_fen"] = notification.total_fen
     return values
+
+
+def sale_of(notification: Notification) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+    """Says what a plain sale does to any payment that is none yet, whatever it stands at.
+
+    :returns: the events, and what to write; ``None`` for other news, which asks for a look first.
+    """
+    cell = TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]
+    events = events_of(cell)
+    plain = not notification.refund and notification.rmb_fen is None
+    return (events, values_of(notification, events)) if plain and "paid" in events else None
 
 
 def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any]]:

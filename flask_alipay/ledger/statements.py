@@ -6,19 +6,26 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, inspect, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    insert,
+    inspect,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.orm.attributes import set_committed_value
 
 from ..models import NotificationMixin, PaymentMixin
+from ..notification import Notification
+from ..transitions import BEFORE_SALE
+from .mapped import Mapped
 
-# What is known of a payment that a guarded UPDATE has changed: it was in the guard.
+# Where a payment stands, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
-# Likewise, or what the UPDATE wrote in its place.
 _STANDING = ("trade_status", "paid", "refunded_fen")
-# What is known if the UPDATE wrote it. Times are not: a database may keep less of them than that.
-_WRITTEN = (*_STANDING, "trade_no", "buyer_id")
 
 # Overtaken, to be tried again at once. PostgreSQL: serialization_failure, deadlock_detected;
 # MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
@@ -34,60 +41,84 @@ class PaymentStatements:
     """
 
     def __init__(self, model: type[PaymentMixin]) -> None:
-        self._bind = {"mapper": inspect(model)}
         mapper: Any = inspect(model)
-        self._keys = {name: mapper.columns[name].key for name in mapper.columns.keys()}  # noqa: SIM118
-        loaded = [
-            *mapper.column_attrs.keys(),
-            *(each.key for each in mapper.relationships if each.lazy not in _NOT_LOADED),
-        ]
-        primary = {mapper.get_property_by_column(column).key for column in mapper.primary_key}
-        self._open = [name for name in loaded if name not in {*_GUARDED, *primary}]
-        self._find = (
-            select(model)
-            .where(
-                model.out_trade_no == bindparam("of_number"),
-                model.merchant == bindparam("of_merchant"),
-            )
-            .execution_options(populate_existing=True)
-        )
         column = mapper.columns
+        self._bind = {"mapper": mapper}
+        self._keys = {name: column[name].key for name in column.keys()}  # noqa: SIM118
+        named = (
+            column.out_trade_no == bindparam("of_number"),
+            column.merchant == bindparam("of_merchant"),
+        )
+        self._find = select(model).where(*named).execution_options(populate_existing=True)
+        self._look = select(
+            *(column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no"))
+        ).where(*named)
         self._move = update(mapper.local_table).where(
             *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STANDING))
         )
+        self._claim = update(mapper.local_table).where(
+            *named,
+            column.currency == bindparam("of_currency"),
+            column.total_fen == bindparam("of_total_fen"),
+            column.trade_status.in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
+            column.paid.is_(False),
+            column.refunded_fen == 0,
+        )
+        self._mapped = Mapped(model)
+        self._whole = select(*self._mapped.columns).where(*named)
+        self._claim_whole = self._claim.returning(*self._mapped.columns)
 
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns a payment as the database has it now, or ``None``."""
         named = {"of_number": out_trade_no, "of_merchant": merchant}
         return session.execute(self._find, named).scalar_one_or_none()
 
-    @staticmethod
-    def seen(payment: Any) -> dict[str, Any]:
-        """Returns where a payment stands: what it must still be when it is moved."""
-        return {name: getattr(payment, name) for name in (*_GUARDED, *_STANDING)}
+    def look(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
+        """Returns where a payment stands, as a plain row, or ``None``. Costs less than the object
+        that a callback gets.
+        """
+        named = {"of_number": out_trade_no, "of_merchant": merchant}
+        return self._connection(session).execute(self._look, named).one_or_none()
 
-    def move(
-        self, session: Session, payment: Any, seen: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> bool:
+    def claim(
+        self, session: Session, merchant: str, sale: Notification, values: Mapping[str, Any]
+    ) -> Any | None:
+        """Makes a sale of a payment that is none yet, if it is of exactly that amount: the guarded
+        ``UPDATE`` without a look.
+
+        :param values: what is written.
+        :returns: the payment, ``None`` if there was none.
+        """
+        named = {"of_number": sale.out_trade_no, "of_merchant": merchant}
+        amount = {"of_currency": sale.currency, "of_total_fen": sale.total_fen}
+        params = {**named, **amount, **self._written(values)}
+        connection = self._connection(session)
+        if connection.dialect.update_returning:
+            row = connection.execute(self._claim_whole, params).one_or_none()
+        elif connection.execute(self._claim, params).rowcount == 1:
+            row = connection.execute(self._whole, named).one()
+        else:
+            row = None
+        if row is None:
+            return None
+        return self._mapped.of(session, row) or self.find(session, merchant, sale.out_trade_no)
+
+    def move(self, session: Session, seen: Any, values: Mapping[str, Any]) -> bool:
         """Changes a payment that still stands where it was seen: the guarded ``UPDATE``.
 
-        Whatever else of the object may have changed since it was looked at is read again when it
-        is asked for.
-
-        :param seen: see :meth:`seen`.
+        :param seen: what :meth:`look` returned.
         :param values: what is written.
         :returns: whether it stood there.
         """
-        connection = session.connection(bind_arguments=self._bind)
-        guard = {f"seen_{name}": value for name, value in seen.items()}
-        written = {self._keys[name]: value for name, value in values.items()}
-        if connection.execute(self._move, {**guard, **written}).rowcount != 1:
-            return False
-        session.expire(payment, self._open)
-        known = {**seen, **{name: values[name] for name in _WRITTEN if name in values}}
-        for name, value in known.items():
-            set_committed_value(payment, name, value)
-        return True
+        guard = {f"seen_{name}": getattr(seen, name) for name in (*_GUARDED, *_STANDING)}
+        params = {**guard, **self._written(values)}
+        return self._connection(session).execute(self._move, params).rowcount == 1
+
+    def _written(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {self._keys[name]: value for name, value in values.items()}
+
+    def _connection(self, session: Session) -> Connection:
+        return session.connection(bind_arguments=self._bind)
 
 
 class JournalStatements:
@@ -106,9 +137,6 @@ class JournalStatements:
         """Adds a row to the current transaction."""
         row = {self._keys[name]: value for name, value in values.items()}
         session.connection(bind_arguments=self._bind).execute(self._insert, row)
-
-
-_NOT_LOADED = ("dynamic", "write_only", "noload")
 
 
 @lru_cache(maxsize=64)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Engine, String, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_alipay.ledger import Callback, Ledger, Models
+from flask_alipay.ledger import Callback, Lately, Ledger, Models
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
@@ -86,13 +86,14 @@ class Shop:
         session: Session,
         models: Models = MODELS,
         /,
+        lately: Lately | None = None,
         **callbacks: Callback | Sequence[Callback],
     ) -> Ledger:
         several = {
             event: given if isinstance(given, Sequence) else [given]
             for event, given in callbacks.items()
         }
-        return Ledger(session, models, merchant=MERCHANT, callbacks=several)
+        return Ledger(session, models, merchant=MERCHANT, callbacks=several, lately=lately)
 
     def settle(
         self, news: News, models: Models = MODELS, /, **callbacks: Callback | Sequence[Callback]

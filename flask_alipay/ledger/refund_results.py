@@ -1,0 +1,128 @@
+"""What became of a refund that was asked for: a batch's entry, or an answer's word.
+
+Unlike the news of a trade, a result speaks of one refund alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import update
+
+from ..exceptions import PaymentMismatch, UnknownPayment
+from ..money import to_yuan
+from .changes import changed, held
+from .moves import Move, move_of
+from .refunds import SUCCESS
+from .statements import payment_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from ..batches import RefundResult
+    from ..models import PaymentMixin
+    from .journal import Entry, Journal
+    from .refunds import Refunds
+
+
+class RefundResults:
+    """Writes results into the ledger.
+
+    :param session: the app's.
+    :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
+    :param refunds: the rows of refunds, ``None`` where the app has no class for them.
+    :param journal: tells what was heard.
+    :param merchant: the ``app_id`` or ``partner``.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        payments: type[PaymentMixin],
+        refunds: Refunds | None,
+        journal: Journal,
+        merchant: str,
+    ) -> None:
+        self._session = session
+        self._payments = payments
+        self._statements = payment_statements(cast("Any", payments))
+        self._refunds = refunds
+        self._journal = journal
+        self._merchant = merchant
+
+    def write(self, entry: Entry, out_request_no: str, result: RefundResult) -> tuple[Move, Any]:
+        """Adds the result to the current transaction, whose first statement is to hold the payment.
+
+        :param entry: what the journal is to say; names the payment.
+        :param out_request_no: the number of the refund; a batch's.
+        :param result: proven.
+        :returns: what it does to the payment, and the app's object of it.
+        :raises UnknownPayment: if the payment is not in the ledger.
+        :raises PaymentMismatch: if that much cannot have gone back.
+        """
+        Payment, number = self._payments, entry.out_trade_no
+        named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
+        if not number or not held(self._session, Payment, *named):
+            raise UnknownPayment("no payment in the ledger has this trade_no")
+        payment = self._statements.find(self._session, self._merchant, number)
+        if self._refunds is None:
+            move = self._refund_without_row(entry, payment, result)
+        else:
+            move = self._refund_row(self._refunds, payment, out_request_no, result)
+        self._session.refresh(payment)
+        return move, payment
+
+    def _refund_row(
+        self, refunds: Refunds, payment: Any, out_request_no: str, result: RefundResult
+    ) -> Move:
+        number, fen = payment.out_trade_no, result.refund_fen
+        if not result.succeeded:
+            return Move(
+                "recorded" if refunds.fail(number, out_request_no, result.code) else "stale", ()
+            )
+        known = refunds.find(number, out_request_no)
+        if known is not None and known.refund_fen != fen:
+            raise PaymentMismatch("refund_amount", to_yuan(known.refund_fen), to_yuan(fen))
+        if known is not None and known.status == SUCCESS:
+            return Move("duplicate", ())
+        # Other news that came before may have told of it, as part of the sum of all.
+        covered = refunds.uncover(number, out_request_no, fen)
+        counted = not covered and self._count_refund(payment, fen)
+        if not covered and not refunds.succeed(number, out_request_no) and counted:
+            refunds.add(number, out_request_no, fen)
+        return move_of((), fen if counted else 0)
+
+    def _refund_without_row(self, entry: Entry, payment: Any, result: RefundResult) -> Move:
+        """Without rows the journal tells what was counted; without either nothing is."""
+        if not result.succeeded or not self._journal.kept or entry.notify_id is None:
+            return Move("recorded", ())
+        if self._journal.knows(entry):
+            return Move("duplicate", ())
+        counted = self._count_refund(payment, result.refund_fen)
+        return move_of((), result.refund_fen if counted else 0)
+
+    def _count_refund(self, payment: Any, refund_fen: int) -> bool:
+        """Adds to what went back; the payment's row is held. ``False``: all of it is back already.
+
+        :raises PaymentMismatch: if that much cannot have gone back, as far as is known.
+        """
+        left = payment.total_fen - payment.refunded_fen
+        if left == 0:
+            return False
+        if not payment.paid:
+            # The news of the sale is still to come: so is this, again.
+            raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
+        if not 0 < refund_fen <= left:
+            raise PaymentMismatch("refund_amount", f"at most {to_yuan(left)}", to_yuan(refund_fen))
+        Payment = self._payments
+        statement = (
+            update(Payment)
+            .where(
+                Payment.merchant == self._merchant,
+                Payment.out_trade_no == payment.out_trade_no,
+                Payment.paid.is_(True),
+                Payment.refunded_fen + refund_fen <= Payment.total_fen,
+            )
+            .values(refunded_fen=Payment.refunded_fen + refund_fen)
+        )
+        return changed(self._session, statement) == 1

@@ -1,0 +1,173 @@
+"""The app's object, made of the row that a claim returned: as good as one that was loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from sqlalchemy import ForeignKey, String, create_engine, event, inspect, select
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    column_property,
+    deferred,
+    mapped_column,
+    reconstructor,
+    relationship,
+)
+
+from flask_alipay.ledger import Ledger, Models
+from flask_alipay.models import PaymentMixin
+
+from .shop import MERCHANT, TOTAL, Payment, Shop, news
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Buyer(Base):
+    __tablename__ = "buyer"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+class Rich(PaymentMixin, Base):
+    """With what apps add."""
+
+    __tablename__ = "rich"
+
+    buyer_number: Mapped[int | None] = mapped_column(ForeignKey("buyer.id"))
+    buyer: Mapped[Buyer | None] = relationship(lazy="joined")
+    note: Mapped[str] = mapped_column("remark", default="none")
+    long_text: Mapped[str] = deferred(mapped_column(String(64), default="long"))
+    again: Mapped[str] = column_property(select(Buyer.name).where(Buyer.id == 1).scalar_subquery())
+
+
+class Listening(PaymentMixin, Base):
+    """Wants to know when it is loaded."""
+
+    __tablename__ = "listening"
+
+    @reconstructor
+    def prepare(self) -> None:
+        self.prepared = True
+
+
+class Parent(PaymentMixin, Base):
+    """One of several kinds of payments in one table."""
+
+    __tablename__ = "parent"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plain"}  # noqa: RUF012
+
+    kind: Mapped[str] = mapped_column(default="plain")
+
+
+class Child(Parent):
+    __tablename__ = None  # type: ignore[assignment]
+    __table_args__ = ()
+    __mapper_args__ = {"polymorphic_identity": "gift"}  # noqa: RUF012
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        yield session
+    engine.dispose()
+
+
+def settled(session: Session, model: type[Any], *others: Any, **columns: Any) -> Any:
+    """What a callback gets to see of a payment of the class."""
+    seen: list[Any] = []
+    columns = {"merchant": MERCHANT, "subject": "茶", "total_fen": TOTAL} | columns
+    session.add_all([model(out_trade_no="A1", **columns), *others])
+    session.commit()
+    models = Models(model)
+    callbacks = {"paid": [lambda payment: seen.append((payment, dict(payment.__dict__)))]}
+    Ledger(session, models, merchant=MERCHANT, callbacks=callbacks).settle(
+        news(paid_at=datetime(2026, 2, 3, 2, tzinfo=timezone.utc))
+    )
+    return seen[0]
+
+
+def test_it_holds_what_a_loaded_one_holds(shop: Shop) -> None:
+    shop.order(details={"body": "一罐"})
+    seen: list[dict[str, Any]] = []
+    with shop.session() as session:
+        ledger = shop.ledger(session, paid=lambda payment: seen.append(dict(payment.__dict__)))
+        ledger.settle(news(paid_at=datetime(2026, 2, 3, 2, tzinfo=timezone.utc)))
+    loaded = shop.payment()
+    names = [each.key for each in inspect(Payment).column_attrs]
+    assert {name: seen[0][name] for name in names} == {
+        name: getattr(loaded, name) for name in names
+    }
+    assert seen[0]["paid_at"].tzinfo is timezone.utc
+
+
+def test_it_is_the_sessions_and_what_is_changed_of_it_is_written(shop: Shop) -> None:
+    shop.order()
+
+    def ship(payment: Any) -> None:
+        state = inspect(payment)
+        assert state.persistent
+        assert state.session is session
+        payment.shipped = True
+
+    with shop.session() as session:
+        shop.ledger(session, paid=ship).settle(news())
+    assert shop.payment().shipped
+
+
+def test_one_that_the_app_has_already_is_that_one_brought_up_to_date(shop: Shop) -> None:
+    shop.order()
+    seen: list[Any] = []
+    with shop.session() as session:
+        known = session.scalars(select(Payment)).one()
+        shop.ledger(session, paid=lambda payment: seen.append((payment, payment.paid))).settle(
+            news()
+        )
+        assert seen == [(known, True)]
+
+
+def test_relationships_and_deferred_columns_are_read_when_they_are_asked_for(
+    session: Session,
+) -> None:
+    buyer = Buyer(id=1, name="Li")
+    payment, held = settled(session, Rich, buyer, buyer=buyer, note="gift")
+    assert held["note"] == "gift"
+    assert (payment.buyer.name, payment.long_text, payment.again) == ("Li", "long", "Li")
+
+
+def test_a_class_that_listens_to_its_loads_is_loaded(session: Session) -> None:
+    payment, _ = settled(session, Listening)
+    assert payment.prepared
+
+
+def test_so_is_one_with_a_load_event(session: Session) -> None:
+    loads: list[str] = []
+
+    def remember(payment: Any, context: Any) -> None:
+        assert context is not None
+        loads.append(payment.out_trade_no)
+
+    event.listen(Rich, "load", remember)
+    try:
+        settled(session, Rich)
+    finally:
+        event.remove(Rich, "load", remember)
+    assert loads == ["A1"]
+
+
+def test_a_payment_of_a_subclass_is_of_that_class(session: Session) -> None:
+    session.add(Child(out_trade_no="A1", merchant=MERCHANT, subject="茶", total_fen=TOTAL))
+    session.commit()
+    seen: list[type] = []
+    callbacks = {"paid": [lambda payment: seen.append(type(payment))]}
+    Ledger(session, Models(Parent), merchant=MERCHANT, callbacks=callbacks).settle(news())
+    assert seen == [Child]
