@@ -17,6 +17,8 @@ from .exceptions import InvalidParameter
 from .money import to_fen, to_yuan
 from .simulator import Simulator
 from .simulator.deliveries import Attempt, Delivery
+from .simulator.faults import read_fault
+from .simulator.funds import check_fund
 from .simulator.merchant import Merchant
 from .simulator.merchant_files import write_merchant
 from .simulator.server import Listening
@@ -47,14 +49,17 @@ class AlipaySimulator:
         simulators: dict[str, Simulator] = getattr(app, "extensions", {}).get(SIMULATORS, {})
         return next((cls(simulator, app) for simulator in simulators.values()), None)
 
-    def pay(self, out_trade_no: str) -> Trade:
+    def pay(self, out_trade_no: str, paid_with: str = "") -> Trade:
         """Has the buyer pay.
 
+        :param paid_with: ``balance``, ``credit`` or a bank's code.
         :returns: the trade as Alipay has it then.
         :raises LookupError: if there is no such trade, nor a payment to make one of.
         :raises InvalidParameter: if the trade cannot be paid as it stands.
         """
-        return self._happen(out_trade_no, Event.PAY)
+        if paid_with:
+            check_fund(paid_with)
+        return self._happen(out_trade_no, Event.PAY, paid_with)
 
     def close(self, out_trade_no: str) -> Trade:
         """Closes the trade: the buyer refuses, raising as :meth:`pay` does."""
@@ -103,6 +108,16 @@ class AlipaySimulator:
         """
         self._simulator.advance(timedelta(**delta))
 
+    def fault(self, kind: str, **details: Any) -> None:
+        """Has something go wrong from now on, once or as often as the ``times`` say.
+
+        :param kind: one of the simulator's faults, ``"system-error-done"`` for example.
+        :param details: ``times``, ``out_trade_no``, ``seconds``, ``method``.
+        :raises InvalidParameter: if there is no such fault, or too many wait already.
+        """
+        if not self._simulator.faults.add(read_fault({"kind": kind, **details})):
+            raise InvalidParameter("kind", "cannot be added: too many faults wait already")
+
     def trade(self, out_trade_no: str) -> Trade:
         """Returns a trade as Alipay has it.
 
@@ -118,11 +133,11 @@ class AlipaySimulator:
         """The notifications so far, the oldest first, each with what was answered."""
         return self._simulator.deliverer.deliveries
 
-    def _happen(self, out_trade_no: str, event: str) -> Trade:
+    def _happen(self, out_trade_no: str, event: str, paid_with: str = "") -> Trade:
         if self._simulator.trades.by_out_trade_no(out_trade_no) is None and self._app is not None:
             _set_out(self._app, out_trade_no)
         trade = self.trade(out_trade_no)
-        step = self._simulator.happen(out_trade_no, event)
+        step = self._simulator.happen(out_trade_no, event, paid_with)
         if step is None or step.event != trade.meant(event):
             now = self.trade(out_trade_no).status
             raise InvalidParameter("out_trade_no", f"is of a trade that is {now}: no {event}")

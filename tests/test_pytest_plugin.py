@@ -67,6 +67,22 @@ from shop import *
 def app(tmp_path):
     return create_app(tmp_path, ALIPAY_SIMULATOR=True)
 
+def test_what_is_told_of_twice_is_shipped_once(alipay_simulator, order):
+    alipay_simulator.fault("repeat")
+    alipay_simulator.pay("T1", "credit")
+    assert order().shipped == 1
+    (told,) = alipay_simulator.deliveries
+    assert len(told.attempts) == 2
+    assert alipay_simulator.trade("T1").paid_with == "credit"
+
+def test_what_is_no_fault_and_no_fund_is_refused(alipay_simulator, order):
+    for wrong in ({"kind": "steal"}, {"kind": "drop", "times": 0}, {"kind": "drop", "often": 2}):
+        with pytest.raises(InvalidParameter):
+            alipay_simulator.fault(**wrong)
+    with pytest.raises(InvalidParameter):
+        alipay_simulator.pay("T1", "gold")
+    assert not order().paid
+
 def test_paid_tea_is_shipped(alipay_simulator, order):
     alipay_simulator.pay("T1")
     assert order().shipped == 1
@@ -166,7 +182,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_shop_with_the_simulator_inside(run) -> None:
-    run(EMBEDDED).assert_outcomes(passed=7)
+    run(EMBEDDED).assert_outcomes(passed=9)
 
 
 def test_a_shop_beside_a_simulator(run) -> None:

@@ -5,7 +5,7 @@ No page of another site may do the same behind the developer's back: see :func:`
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from .batches import WAITING
-from .faults import KINDS, SLOW, TO_ANSWERS, Fault
+from .faults import read_fault
 from .funds import check_fund
 from .responses import unkept
 from .shown import shown_batch, shown_delivery, shown_trade
@@ -33,8 +33,6 @@ Shown = TypeVar("Shown")
 _NEAR: Final = (".localhost", ".local", ".internal", ".test")
 # What may be wished to happen to a trade: whatever can happen to one.
 _WISHES: Final = tuple(sorted({event for _, event in TRANSITIONS}))
-_MOST_TIMES: Final = 1_000_000
-_MOST_SLOW: Final = 60
 # Timetables go no further; datetime itself ends in the year 9999.
 _MOST_SECONDS: Final = 366 * 24 * 3600
 
@@ -159,8 +157,8 @@ class _Control:
         return [asdict(fault) for fault in self._simulator.faults.all()]
 
     def add_fault(self) -> Any:
-        """Has something go wrong: a ``kind``, and what else a :class:`Fault` has."""
-        if not self._simulator.faults.add(_fault(_body())):
+        """Has something go wrong: a ``kind``, and what else a fault has."""
+        if not self._simulator.faults.add(read_fault(_body())):
             raise _Refused(409, "too many faults wait already: clear them")
         return self.faults()
 
@@ -261,24 +259,6 @@ def _fund(body: dict[str, Any]) -> str:
     if not isinstance(paid_with, str):
         raise _Refused(400, "paid_with must be a text")
     return check_fund(paid_with) if paid_with else ""
-
-
-def _fault(body: dict[str, Any]) -> Fault:
-    names = [field.name for field in fields(Fault)]
-    if body.keys() - set(names):
-        raise _Refused(400, f"a fault has {', '.join(names)}, and nothing else")
-    if body.get("kind") not in KINDS:
-        raise _Refused(400, f"kind must be one of {', '.join(KINDS)}")
-    number, method = body.get("out_trade_no", ""), body.get("method", "")
-    for name, text in (("out_trade_no", number), ("method", method)):
-        if not isinstance(text, str):
-            raise _Refused(400, f"{name} must be a text")
-    if method and body["kind"] not in TO_ANSWERS:
-        raise _Refused(400, f"a method goes with {', '.join(TO_ANSWERS)}")
-    times = _number("times", body.get("times", 1), 1, _MOST_TIMES)
-    most = _MOST_SLOW if body["kind"] == SLOW else _MOST_SECONDS
-    seconds = _number("seconds", body.get("seconds", 5.0), 0, most)
-    return Fault(body["kind"], int(times), number, seconds, method)
 
 
 def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:

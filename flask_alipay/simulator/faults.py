@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
+from ..exceptions import InvalidParameter
 from .state import Nowhere, State
 
 #: A notification is lost on its way; it is sent again on schedule.
@@ -45,6 +47,10 @@ KINDS: Final = TO_NOTIFICATIONS + TO_ANSWERS
 TIMED: Final = (DELAY, SLOW)
 #: How many faults may wait at a time.
 MOST_FAULTS: Final = 100
+#: The most times of a fault, and the most seconds: in the simulator's time, and of a slow answer.
+MOST_TIMES: Final = 1_000_000
+MOST_SECONDS: Final = 366 * 24 * 3600
+MOST_SLOW: Final = 60
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,9 @@ class Fault:
     seconds: float = 5.0
     #: In answer to which method or service of a gateway; empty: to any.
     method: str = ""
+
+
+_FIELDS: Final = tuple(field.name for field in fields(Fault))
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,36 @@ class Faults:
     def _wait(self, *faults: Fault) -> None:
         self._faults = faults
         self._shelf.put("waiting", _Waiting(faults))
+
+
+def read_fault(said: Mapping[str, Any]) -> Fault:
+    """Returns a fault that somebody asks for.
+
+    :param said: its fields; all but ``kind`` may be left out.
+    :raises InvalidParameter: names the field that is not as it must be.
+    """
+    for name in said:
+        if name not in _FIELDS:
+            raise InvalidParameter(str(name), f"is unknown: a fault has {', '.join(_FIELDS)}")
+    kind = said.get("kind")
+    if kind not in KINDS:
+        raise InvalidParameter("kind", f"must be one of {', '.join(KINDS)}")
+    for name in ("out_trade_no", "method"):
+        if not isinstance(said.get(name, ""), str):
+            raise InvalidParameter(name, "must be a text")
+    if said.get("method") and kind not in TO_ANSWERS:
+        raise InvalidParameter("method", f"goes with {', '.join(TO_ANSWERS)}")
+    _check_number("times", said.get("times", 1), 1, MOST_TIMES)
+    most = MOST_SLOW if kind == SLOW else MOST_SECONDS
+    _check_number("seconds", said.get("seconds", 0), 0, most)
+    fault = Fault(**said)
+    return replace(fault, times=int(fault.times))
+
+
+def _check_number(name: str, given: object, least: float, most: float) -> None:
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not number or not least <= given <= most:  # type: ignore[operator]  # NaN is neither
+        raise InvalidParameter(name, f"must be a number, from {least} to {most}")
 
 
 def _is_about(fault: Fault, about: str) -> bool:

@@ -118,7 +118,7 @@ def answers(url: str) -> bool:
 def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
     if shutil.which("curl") is None:
         missing("there is no curl")
-    simulate, run, drive, keep = code_blocks(page("offline.rst"), "bash")
+    simulate, run, drive, fail, trigger, keep = code_blocks(page("offline.rst"), "bash")
     assert keep.strip().startswith(simulate.strip())  # and so does what the first does, and more
     shell = Shell(folder, {"8090": free_port(), "5000": free_port()})
     shop = f"http://127.0.0.1:{shell.ports['5000']}/"
@@ -130,6 +130,9 @@ def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
         (pay,) = set(re.findall(r'href="([^"]*/pay/[^"]*)"', checkout))
         open_(urllib.parse.urljoin(url, pay.replace("&amp;", "&")))
         printed, _ = shell.start(drive).communicate(timeout=PATIENCE)
+        failing, _ = shell.start(fail).communicate(timeout=PATIENCE)
+        triggering = shell.start(trigger)
+        answered, _ = triggering.communicate(timeout=PATIENCE)
     with shell.serving(keep, "Control"):
         (kept,) = json.loads(open_(f"http://127.0.0.1:{shell.ports['8090']}/trades")[1])
     paid, refunded, delivered, clock, deliveries = documents(printed)
@@ -139,5 +142,8 @@ def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
     assert len(delivered["attempts"]) == 2
     assert set(clock) == {"now"}
     assert [delivery["heard"] for delivery in deliveries] == [True, True]
+    kinds = [[fault["kind"] for fault in faults] for faults in documents(failing)]
+    assert kinds == [["system-error-done"], ["system-error-done", "out-of-order"], []]
+    assert (triggering.returncode, answered.split()[-1]) == (0, "fail")
     told = set(re.findall(r"``(\w+\.(?:pem|crt|json))``", page("offline.rst")))
     assert told == {file.name for file in (folder / "alipay-simulator").iterdir()}

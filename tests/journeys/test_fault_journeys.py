@@ -110,6 +110,25 @@ def test_what_was_lost_on_the_way_comes_again(shop: Shop, buyer: Buyer) -> None:
     assert shop.called == [("paid", buyer.number)]
 
 
+@on_both_gateways
+def test_what_is_late_settles_late(shop: Shop, buyer: Buyer) -> None:
+    wrong(shop, "delay", seconds=60)
+    buyer.press("pay")
+    assert shop.called == []
+    answer = shop.client.post("/alipay/simulator/clock", json={"advance": 60})
+    assert answer.status_code == 200
+    assert shop.called == [("paid", buyer.number)]
+
+
+@on_both_gateways
+def test_what_comes_twice_settles_once(shop: Shop, buyer: Buyer, line: Line) -> None:
+    wrong(shop, "repeat")
+    buyer.press("pay")
+    assert len(line.sent) == 2
+    assert shop.called == [("paid", buyer.number)]
+    assert shop.journal() == ["settled", "duplicate"]
+
+
 @pytest.mark.parametrize("kind", ["system-error", *LOST])
 @on_both_gateways
 def test_a_query_that_fails_changes_nothing_and_the_next_one_tells(
