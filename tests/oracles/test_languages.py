@@ -6,8 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from ..requirements import missing
 from .journey import check
 from .standalone import Standalone, run
@@ -48,7 +46,5 @@ def test_a_shop_in_csharp(standalone: Standalone, tmp_path: Path) -> None:
 
 
 def test_a_shop_in_go(standalone: Standalone) -> None:
-    if shutil.which("go") is None:  # four hundred megabytes: not even where all tests are to run
-        pytest.skip("go is not installed")
-    said = run(["go", "run", PROGRAMS / "shop.go", standalone.keys, "go"])
+    said = run([program("go"), "run", PROGRAMS / "shop.go", standalone.keys, "go"])
     check(standalone, said, ["in chunks"])
