@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,12 @@ Exits with 0 if the app answers as it should: success, and to what must not be b
 else that is no failure of its own; with 1 if it answers otherwise, with 3 if nobody answers.
 
 \b
+EVENT is true:
+{true}
+or must not be believed:
+{untrue}
+
+\b
 Examples:
   {prefix} trigger paid
   {prefix} trigger forged --out-trade-no 20260131000001
@@ -37,13 +44,19 @@ anything else that is no failure of its own; with 1 if it answers otherwise, wit
 answers.
 
 \b
+EVENT is true:
+{true}
+or must not be believed:
+{untrue}
+
+\b
 Examples:
   {prefix} trigger paid --url http://127.0.0.1:3000/notify \\
       --keys alipay-simulator --out-trade-no 20260131000001 --total-amount 88.88
 """)
 
 # As in simulator.triggers, which is not loaded before somebody triggers something.
-EVENTS = (
+TRUE = (
     "paid",
     "duplicate",
     "finished",
@@ -54,6 +67,8 @@ EVENTS = (
     "out-of-order",
     "escrow-paid",
     "gbk",
+)
+UNTRUE = (
     "forged",
     "tampered",
     "wrong-amount",
@@ -85,8 +100,20 @@ def trigger_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
         "trigger",
         callback=trigger,
         params=_parameters(in_an_app=blueprint is not None),
-        help=_(_HELP if blueprint else _HELP_ANYWHERE).format(prefix=prefix),
+        help=_(_HELP if blueprint else _HELP_ANYWHERE).format(
+            prefix=prefix, true=_listed(TRUE), untrue=_listed(UNTRUE)
+        ),
         short_help=_("Send a notification of a kind."),
+    )
+
+
+def _listed(events: tuple[str, ...]) -> str:
+    return textwrap.fill(
+        ", ".join(events),
+        72,
+        initial_indent="  ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
     )
 
 
@@ -94,7 +121,7 @@ def _parameters(*, in_an_app: bool) -> list[click.Parameter]:
     number = _("The payment that it is about; by default the newest.") if in_an_app else None
     folder = click.Path(file_okay=False, path_type=Path)
     return [
-        click.Argument(["event"], type=click.Choice(EVENTS)),
+        click.Argument(["event"], type=click.Choice(TRUE + UNTRUE), metavar="EVENT"),
         click.Option(
             ["--out-trade-no"], required=not in_an_app, help=number or _("The order's number.")
         ),

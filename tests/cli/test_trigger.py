@@ -43,7 +43,8 @@ def payment(shop: Shop, out_trade_no: str) -> Any:
 
 
 def test_the_command_knows_every_event() -> None:
-    assert trigger.EVENTS == EVENTS
+    assert trigger.TRUE + trigger.UNTRUE == EVENTS
+    assert set(trigger.UNTRUE) == TO_REFUSE
     assert set(SETTLED) | TO_REFUSE | {"escrow-paid"} == set(EVENTS)
 
 

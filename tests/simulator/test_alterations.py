@@ -1,0 +1,84 @@
+"""What may become of a signed notification on its way, in each of the three protocols."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import pytest
+
+from flask_alipay.signer import sign_content
+from flask_alipay.simulator.alterations import garbled, tampered
+from flask_alipay.simulator.batches import REFUNDS, Batch, Entry
+from flask_alipay.simulator.dialects import in_charset
+from flask_alipay.simulator.orders import Event, Order
+
+PROTOCOLS = ["openapi", "mapi", "wap"]
+
+
+@pytest.fixture
+def notice(simulator, clock):
+    def notice(protocol):
+        order = Order(
+            protocol=protocol,
+            method="m",
+            out_trade_no="T1",
+            subject="Tea 茶",
+            total_fen=8888,
+            charset="utf-8",
+            sign_type="RSA",
+            notify_url="https://shop.example/notify",
+        )
+        trade = simulator.trades.place(order, clock.now()).after(Event.PAY, clock.now())
+        return simulator.dialects.notice(trade)
+
+    return notice
+
+
+@pytest.fixture
+def compose(simulator, clock):
+    return lambda notice: simulator.dialects.compose(notice, clock.now())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_another_amount_is_all_that_changes(notice, compose, protocol):
+    body = compose(notice(protocol))
+    changed = tampered(body)
+    assert body.count(b"88.88") > changed.count(b"88.88")
+    assert changed.replace(b"0.01", b"88.88", 1) == body
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_garbled_text_is_none_in_any_charset(notice, compose, protocol):
+    body = compose(notice(protocol))
+    changed = unquote_to_bytes(garbled(body))
+    assert changed.replace(b"\xff", b"") == unquote_to_bytes(body)
+    for charset in ("utf-8", "gbk", "gb18030"):
+        with pytest.raises(UnicodeDecodeError):
+            changed.decode(charset)
+
+
+@pytest.mark.parametrize(("protocol", "charset"), [("openapi", "gbk"), ("mapi", "gbk")])
+def test_another_charset_is_written_and_signed(notice, compose, merchant, protocol, charset):
+    body = compose(in_charset(notice(protocol), charset))
+    fields = dict(parse_qsl(body.decode("ascii"), encoding=charset, errors="strict"))
+    assert fields["subject"] == "Tea 茶"
+    content = sign_content(fields, charset=charset)
+    assert merchant.signer("RSA").verify(content, fields["sign"])
+
+
+def test_the_older_gateway_for_phones_tells_it_in_utf_8_all_the_same(notice, compose):
+    told = notice("wap")
+    body, asked = compose(told), compose(in_charset(told, "gbk"))
+    assert "Tea 茶".encode() in unquote_to_bytes(asked)
+    assert body == asked
+
+
+def test_a_batch_is_told_in_another_charset_as_well(simulator, compose, merchant):
+    entry = Entry("2026013122001000000000000001", 888, "8.88", "茶")
+    batch = Batch(REFUNDS, "20260131001", (entry,), "utf-8", "MD5", "https://shop.example/notify")
+    simulator.batches.place(batch)
+    reply = simulator.end_batch(batch.batch_id, confirm=True)
+    told = simulator.deliverer.deliveries[-1].notice
+    assert reply is not None
+    fields = dict(parse_qsl(compose(in_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
+    assert merchant.signer("MD5").verify(sign_content(fields, charset="gbk"), fields["sign"])
