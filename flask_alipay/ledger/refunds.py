@@ -127,6 +127,10 @@ class Refunds:
         number = notification.out_request_no or _number_of(notification)
         if self.succeed(out_trade_no, number):
             return 1
+        if self._are_under_way(out_trade_no, refund_fen):
+            # Perhaps they are in that sum: each is taken out of it when it is heard of.
+            self._tell_in_one_piece(out_trade_no, refund_fen)
+            return 1
         if self.find(out_trade_no, number) is not None:
             # Refunds without a number of their own are all told under the trade's: the sum of all
             # of them, which only grows, tells them apart.
@@ -192,11 +196,15 @@ class Refunds:
             for one in waiting:
                 self.succeed(number, one.out_request_no)
             return len(waiting)
-        named = self._named(number, CLOSED)
-        more = {"refund_fen": self._model.refund_fen + refund_fen}
-        if not changed(self._session, update(self._model).where(*named).values(more)):
-            self.add(number, CLOSED, refund_fen)
+        self._tell_in_one_piece(number, refund_fen)
         return 1
+
+    def _tell_in_one_piece(self, number: str, refund_fen: int) -> None:
+        Refund = self._model
+        more = {"refund_fen": Refund.refund_fen + refund_fen, "created_at": utc_now()}
+        told = update(Refund).where(*self._named(number, CLOSED)).values(more)
+        if not changed(self._session, told):
+            self.add(number, CLOSED, refund_fen)
 
     def succeed(self, out_trade_no: str, out_request_no: str) -> bool:
         """Marks a refund as done. ``False``: there is no such row, or it is marked already."""
@@ -234,6 +242,15 @@ class Refunds:
             Refund.out_trade_no == out_trade_no,
             Refund.out_request_no == out_request_no,
         )
+
+    def _are_under_way(self, out_trade_no: str, below_fen: int) -> bool:
+        """Tells whether refunds of less than an amount were asked for and not heard of yet."""
+        Refund = self._model
+        of_payment = (Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
+        found = select(Refund.id).where(
+            *of_payment, Refund.status == PROCESSING, Refund.refund_fen < below_fen
+        )
+        return self._session.scalars(found.limit(1)).first() is not None
 
     def _waiting(self, out_trade_no: str, refund_fen: int) -> list[str]:
         """The refunds that were asked for and come to that amount: a single one, or all."""

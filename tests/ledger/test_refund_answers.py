@@ -131,16 +131,6 @@ def test_at_the_same_moment_each_refund_is_told_once(shop: Shop) -> None:
     hear_at_once(shop)
 
 
-@pytest.mark.service
-def test_under_the_strictest_isolation_as_well(postgresql_url: str) -> None:
-    shop = Shop(postgresql_url, isolation_level="SERIALIZABLE")
-    shop.open()
-    try:
-        hear_at_once(shop)
-    finally:
-        shop.engine.dispose()
-
-
 def hear_at_once(shop: Shop) -> None:
     sale(shop)
     ask(shop, 1000, "R0")
@@ -185,3 +175,51 @@ def test_refunds_of_a_row_are_kept_apart_by_payment(shop: Shop) -> None:
         ("A1", ASKED),
         ("A2", DONE),
     ]
+
+
+# A refund made in Alipay's console comes with the sum of all that went back. It may hold one that
+# was asked for here and is not heard of yet.
+
+
+@pytest.mark.parametrize("heard", ["answer", "news"])
+def test_a_sum_that_holds_what_is_under_way_is_not_counted_twice(shop: Shop, heard: str) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    of_console = news(refunded_fen=3000, out_request_no="console")
+    assert shop.settle(of_console) == ("settled", ("refunded",))
+    assert shop.standing() == (PAID, True, 3000)
+    if heard == "answer":
+        answered(shop, "R1", 1000)
+    else:
+        shop.settle(news(refunded_fen=1000, out_request_no="R1"))
+    assert shop.settle(of_console, refunded=no_callback) == ("duplicate", ())
+    assert shop.standing() == (PAID, True, 3000)
+    assert rows(shop) == [("R1", 1000, DONE), ("closed", 2000, DONE)]
+
+
+def test_one_that_holds_it_not_is_made_whole_by_the_next(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    shop.settle(news(refunded_fen=3000, out_request_no="console"))
+    answered(shop, "R1", 1000)
+    shop.settle(news(refunded_fen=4000, out_request_no="R1"))
+    assert shop.standing() == (PAID, True, 4000)
+    assert sum(row.refund_fen for row in shop.rows(Refund)) == 4000
+
+
+def test_a_sum_too_small_to_hold_it_is_the_consoles_alone(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    shop.settle(news(refunded_fen=1000, out_request_no="console"))
+    answered(shop, "R1", 1000)
+    assert shop.standing() == (PAID, True, 2000)
+    assert rows(shop) == [("R1", 1000, DONE), ("console", 1000, DONE)]
+
+
+def test_what_is_refused_in_the_end_was_not_in_the_sum(shop: Shop) -> None:
+    sale(shop)
+    ask(shop, 1000, "R1")
+    shop.settle(news(refunded_fen=3000, out_request_no="console"))
+    answered(shop, "R1", 1000, "ACQ.SELLER_BALANCE_NOT_ENOUGH")
+    assert shop.standing() == (PAID, True, 3000)
+    assert [fen for _, fen, status in rows(shop) if status == DONE] == [3000]
