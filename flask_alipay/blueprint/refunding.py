@@ -9,10 +9,19 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlalchemy.exc import DBAPIError
+
 from ..batches import RefundResult
-from ..exceptions import ConfigurationError, GatewayError, InvalidParameter, OutcomeUnknown
+from ..exceptions import (
+    ConfigurationError,
+    GatewayError,
+    InvalidParameter,
+    LedgerUnavailable,
+    OutcomeUnknown,
+)
 from ..ledger.journal import Entry
 from ..ledger.refunds import SUCCESS, Refunds
+from ..ledger.statements import was_overtaken
 from ..limits import check_out_trade_no, check_text
 from ..mapi import MapiGateway, RefundEntry
 from ..money import to_fen, to_yuan
@@ -25,6 +34,9 @@ from .heard import Asked, flat
 if TYPE_CHECKING:
     from ..openapi import OpenApiGateway
     from .extension import AlipayBlueprint
+
+# As the ledger does when it settles.
+_ATTEMPTS = 3
 
 
 def refund_request(
@@ -180,16 +192,35 @@ def _write_down(
     if legacy:
         _check_batch(alipay, number, trade_no, refund_fen, reason)
     repeated = refunds.find(asked.out_trade_no, number) is not None
-    alipay.session.rollback()  # what was read is old by the time the payment is held
-    try:
-        row = refunds.open(asked.out_trade_no, refund_fen, number, reason)
-        status, reason = row.status, row.reason
-        alipay.session.commit()
-    except InvalidParameter:
-        alipay.session.rollback()
-        raise
+    status, reason = _open(alipay, refunds, asked.out_trade_no, refund_fen, number, reason)
     done = status == SUCCESS
     return Claimed(asked, number, refund_fen, reason, trade_no, repeated, done)
+
+
+def _open(
+    alipay: AlipayBlueprint,
+    refunds: Refunds,
+    out_trade_no: str,
+    refund_fen: int,
+    out_request_no: str,
+    reason: str | None,
+) -> tuple[str, str | None]:
+    """Commits the row of a refund, and returns its status and reason; again, in a new transaction,
+    where another worker was faster.
+    """
+    for _ in range(_ATTEMPTS):
+        alipay.session.rollback()  # what was read is old by the time the payment is held
+        try:
+            row = refunds.open(out_trade_no, refund_fen, out_request_no, reason)
+            opened = row.status, row.reason
+            alipay.session.commit()
+        except (InvalidParameter, DBAPIError) as error:
+            alipay.session.rollback()
+            if not was_overtaken(error):
+                raise
+        else:
+            return opened
+    raise LedgerUnavailable("other workers keep changing the payment", out_trade_no=out_trade_no)
 
 
 def _check_batch(

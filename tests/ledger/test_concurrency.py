@@ -109,21 +109,6 @@ def test_a_close_and_a_payment_at_once_are_a_sale_or_a_refund(shop: Shop) -> Non
             assert shop.standing(order) == (TradeStatus.TRADE_CLOSED, True, TOTAL)
 
 
-@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_stricter_isolation_may_ask_alipay_to_come_again_but_settles_once(
-    request: pytest.FixtureRequest, kind: str, isolation: str
-) -> None:
-    shop = Shop(request.getfixturevalue(f"{kind}_url"), isolation_level=isolation)
-    try:
-        shop.open()
-        for order in orders(shop)[:4]:
-            at_once(shop, [paid(order)] * WORKERS)
-        assert shop.parcels() == ["paid"] * 4
-    finally:
-        shop.engine.dispose()
-
-
 def in_a_process(url: str, order: str, barrier: Any, answers: Any) -> None:
     """What a worker's process does; it has nothing in common with others but the database."""
     shop = Shop(url)
@@ -321,9 +306,8 @@ def test_what_others_changed_between_look_and_claim_is_seen_by_the_callback(shop
     assert seen == [("another", True)]
 
 
-def test_a_serialization_failure_is_tried_again_inside(postgresql_url: str) -> None:
-    shop = Shop(postgresql_url, isolation_level="SERIALIZABLE")
-    shop.open()
+def test_a_serialization_failure_is_tried_again_inside(postgresql_shop: Shop) -> None:
+    shop = Shop(postgresql_shop.url, isolation_level="SERIALIZABLE")
     shop.order()
     overtaken: list[str] = []
 

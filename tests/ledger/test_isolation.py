@@ -1,0 +1,176 @@
+"""Whatever the isolation level: nothing is lost, nothing is doubled, nothing is exceeded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from flask_alipay.exceptions import InvalidAmount, LedgerUnavailable
+from flask_alipay.ledger.statements import was_overtaken
+from flask_alipay.notification import Notification as News
+from flask_alipay.trade_status import TradeStatus
+
+from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, news, pack
+from .test_refund_answers import hear_at_once
+from .test_refund_batches import ASKED, sale
+
+WORKERS = 4
+LEVELS = [
+    ("postgresql", "READ COMMITTED"),
+    ("postgresql", "REPEATABLE READ"),
+    ("postgresql", "SERIALIZABLE"),
+    ("mariadb", "READ COMMITTED"),
+    ("mariadb", "REPEATABLE READ"),
+    ("mariadb", "SERIALIZABLE"),
+]
+
+
+@pytest.fixture(params=LEVELS, ids=" ".join)
+def isolated(request: pytest.FixtureRequest) -> Iterator[Shop]:
+    """A shop whose every transaction has that level."""
+    kind, level = request.param
+    shop = Shop(request.getfixturevalue(f"{kind}_shop").url, isolation_level=level)
+    yield shop
+    shop.engine.dispose()
+
+
+def at_once(works: list[Callable[[], object]]) -> None:
+    """Each on a thread of its own, all let go at the same moment."""
+    start = Barrier(len(works))
+
+    def let_go(work: Callable[[], object]) -> None:
+        start.wait(10)
+        work()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        list(pool.map(let_go, works))
+
+
+def deliver(shop: Shop, piece: News) -> None:
+    """What is not answered with success comes again."""
+    for _ in range(50):
+        with shop.session() as session, suppress(LedgerUnavailable):
+            events = ("paid", "refunded", "failed", "finished")
+            callbacks = {event: pack(session, event) for event in events}
+            shop.ledger(session, **callbacks).settle(piece)
+            return
+    raise AssertionError("never answered success")
+
+
+def told(order: str, **fields: Any) -> News:
+    return news(out_trade_no=order, trade_no=f"T{order}", notify_id=f"n{order}", **fields)
+
+
+def parcels(shop: Shop) -> Counter[tuple[str, str]]:
+    return Counter((row.out_trade_no, row.event) for row in shop.rows(Parcel))
+
+
+def test_the_shop_has_that_level(isolated: Shop, request: pytest.FixtureRequest) -> None:
+    with isolated.engine.connect() as connection:
+        assert connection.get_isolation_level() in request.node.name
+
+
+def test_the_same_and_different_payments_at_once_are_settled_once_each(isolated: Shop) -> None:
+    orders = [isolated.order(f"A{number}") for number in range(3)]
+    works = [
+        lambda order=order: deliver(isolated, told(order))  # type: ignore[misc]
+        for order in orders * WORKERS
+    ]
+    at_once(works)
+    assert parcels(isolated) == {(order, "paid"): 1 for order in orders}
+    outcomes = Counter(row.outcome for row in isolated.rows(Notification))
+    assert outcomes == {"settled": 3, "duplicate": 3 * WORKERS - 3}
+
+
+def test_sale_refunds_and_end_at_once_are_each_there_once(isolated: Shop) -> None:
+    order = isolated.order()
+    pieces = [
+        told(order),
+        told(order, refunded_fen=1000, out_request_no="R1"),
+        told(order, trade_status=TradeStatus.TRADE_FINISHED),
+    ]
+    at_once([lambda piece=piece: deliver(isolated, piece) for piece in pieces * 2])  # type: ignore[misc]
+    assert isolated.standing() == (TradeStatus.TRADE_FINISHED, True, 1000)
+    events = ("paid", "refunded", "finished")
+    assert parcels(isolated) == {(order, event): 1 for event in events}
+    assert [row.refund_fen for row in isolated.rows(Refund)] == [1000]
+
+
+def test_answers_and_news_of_the_same_refunds_at_once_tell_each_once(isolated: Shop) -> None:
+    hear_at_once(isolated)
+
+
+def test_refunds_that_are_asked_for_at_once_cannot_exceed_the_payment(isolated: Shop) -> None:
+    sale(isolated)
+    refused: list[str] = []
+
+    def ask(number: str) -> None:
+        for _ in range(50):
+            try:
+                with isolated.session() as session, session.begin():
+                    # As an app does: it has read the payment, and with it begun its transaction.
+                    session.scalars(select(Payment)).one()
+                    refunds = isolated.ledger(session).refunds
+                    assert refunds is not None
+                    refunds.open("A1", TOTAL - 1000, number, None)
+                return
+            except InvalidAmount:
+                refused.append(number)
+                return
+            except DBAPIError as error:
+                assert was_overtaken(error)  # noqa: PT017
+        raise AssertionError("never taken")
+
+    at_once([lambda number=number: ask(f"R{number}") for number in range(WORKERS)])  # type: ignore[misc]
+    assert [(row.refund_fen, row.status) for row in isolated.rows(Refund)] == [
+        (TOTAL - 1000, ASKED)
+    ]
+    assert len(refused) == WORKERS - 1
+
+
+def test_what_a_callback_has_read_and_others_change_is_begun_anew_or_fails(
+    postgresql_shop: Shop,
+) -> None:
+    # Two callbacks that each count before they write: under SERIALIZABLE one has to begin anew.
+    shop = Shop(postgresql_shop.url, isolation_level="SERIALIZABLE")
+    orders = [shop.order(f"A{number}") for number in range(2)]
+    seen: list[int] = []
+    read = Barrier(2)
+
+    def settle(order: str) -> None:
+        with shop.session() as session:
+
+            def number_them(payment: Any) -> None:
+                count = session.scalar(text("SELECT count(*) FROM parcel")) or 0
+                seen.append(count)
+                if len(seen) <= 2:
+                    read.wait(10)
+                session.add(Parcel(out_trade_no=order, event=f"box {count + 1}", weight=1))
+
+            shop.ledger(session, paid=number_them).settle(told(order))
+
+    at_once([lambda order=order: settle(order) for order in orders])  # type: ignore[misc]
+    assert sorted(row.event for row in shop.rows(Parcel)) == ["box 1", "box 2"]
+    assert sorted(seen) == [0, 0, 1]
+    shop.engine.dispose()
+
+
+def test_on_sqlite_the_first_statement_of_the_claim_takes_the_lock(sqlite_shop: Shop) -> None:
+    sqlite_shop.order()
+    with sqlite_shop.session() as session, sqlite_shop.engine.connect() as other:
+        other.exec_driver_sql("PRAGMA busy_timeout = 0")
+
+        def look(payment: Any) -> None:
+            with pytest.raises(DBAPIError, match="locked"):
+                other.exec_driver_sql("BEGIN IMMEDIATE")
+
+        sqlite_shop.ledger(session, paid=look).settle(news())
+    assert sqlite_shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
