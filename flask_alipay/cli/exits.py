@@ -64,9 +64,14 @@ def refusals(next_step: str = "") -> Iterator[None]:
     except AlipayError as error:
         raise Refused(sentence(error)) from None
     except SQLAlchemyError as error:
-        # Not its text: it holds the statement's values, the buyer's data among them.
-        told = _("The database could not answer ({kind}): is it there, and are the tables made?")
-        raise Refused(told.format(kind=type(error).__name__)) from None
+        raise Refused(no_database(error)) from None
+
+
+def no_database(error: SQLAlchemyError) -> str:
+    """Returns what there is to say where the database does not answer."""
+    # Not its text: it holds the statement's values, the buyer's data among them.
+    told = _("The database could not answer ({kind}): is it there, and are the tables made?")
+    return told.format(kind=type(error).__name__)
 
 
 def sentence(error: BaseException) -> str:

@@ -11,8 +11,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
-from .exits import NOT_IN_ORDER, refusals, sentence
+from ..ledger.journal import roll_back
+from .exits import NOT_IN_ORDER, no_database, refusals, sentence
 from .rows import Age
 from .wording import N_, _
 
@@ -64,15 +66,37 @@ def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
     ) -> None:
         with _until_told() as stop, refusals():
             summary = _round(blueprint, older_than, limit, stop)
-            wait = _ROUND
-            while watch and not stop.is_set():
-                wait = min(wait * 2, _LONGEST_ROUND) if summary.given_up else _ROUND
-                if not stop.wait(wait):
-                    summary = _round(blueprint, older_than, limit, stop)
+            if watch:
+                _go_on(blueprint, older_than, limit, stop, silent=summary.given_up)
         if summary.troubles and not watch:
             context.exit(NOT_IN_ORDER)
 
     return reconcile
+
+
+def _go_on(
+    blueprint: AlipayBlueprint,
+    older_than: timedelta,
+    limit: int | None,
+    stop: threading.Event,
+    *,
+    silent: bool,
+) -> None:
+    """Round after round; later and later as long as nobody answers, Alipay or the database.
+
+    :param silent: whether nobody answered the first round.
+    """
+    wait = _ROUND
+    while True:
+        wait = min(wait * 2, _LONGEST_ROUND) if silent else _ROUND
+        if stop.wait(wait):
+            return
+        try:
+            silent = _round(blueprint, older_than, limit, stop).given_up
+        except SQLAlchemyError as error:
+            roll_back(blueprint.session)
+            click.echo(no_database(error), err=True)
+            silent = True
 
 
 def _round(
