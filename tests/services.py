@@ -1,7 +1,8 @@
 """Database servers and a browser, for the tests that need the real thing.
 
 Each database is made for one test and dropped after it, under a name that nobody else uses: a
-server with other people's databases is safe.
+server with other people's databases is safe. Where a folder has many tests of the same tables, it
+keeps one for all of them and empties the tables.
 """
 
 from __future__ import annotations
@@ -45,13 +46,23 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgresql_url() -> Iterator[str]:
+    yield from new_postgresql()
+
+
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    yield from new_mariadb()
+
+
+def new_postgresql() -> Iterator[str]:
+    """An empty database, until it is needed no more."""
     yield from _database(
         "FLASK_ALIPAY_POSTGRESQL", POSTGRESQL, drop="DROP DATABASE {} WITH (FORCE)"
     )
 
 
-@pytest.fixture
-def mariadb_url() -> Iterator[str]:
+def new_mariadb() -> Iterator[str]:
+    """Likewise."""
     yield from _database("FLASK_ALIPAY_MARIADB", MARIADB, drop="DROP DATABASE {}")
 
 

@@ -1,4 +1,6 @@
-"""A shop on each database."""
+"""A shop on each database. To make one takes longer than most tests: those of servers are kept for
+all of them, and each test leaves their tables as empty as it found them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import StaticPool
 
+from ..services import new_mariadb, new_postgresql
 from .shop import Shop
 
 
@@ -16,10 +19,17 @@ def _opened(shop: Shop) -> Iterator[Shop]:
     shop.engine.dispose()
 
 
-@pytest.fixture
-def shop(database_url: str) -> Iterator[Shop]:
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.service),
+        pytest.param("mariadb", marks=pytest.mark.service),
+    ]
+)
+def shop(request: pytest.FixtureRequest) -> Shop:
     """On SQLite, PostgreSQL and MariaDB in turn."""
-    yield from _opened(Shop(database_url))
+    each: Shop = request.getfixturevalue(f"{request.param}_shop")
+    return each
 
 
 @pytest.fixture
@@ -35,10 +45,41 @@ def open_shop() -> Iterator[Shop]:
 
 
 @pytest.fixture
-def postgresql_shop(postgresql_url: str) -> Iterator[Shop]:
-    yield from _opened(Shop(postgresql_url))
+def sqlite_shop(sqlite_url: str) -> Iterator[Shop]:
+    yield from _opened(Shop(sqlite_url))
 
 
 @pytest.fixture
-def mariadb_shop(mariadb_url: str) -> Iterator[Shop]:
-    yield from _opened(Shop(mariadb_url))
+def postgresql_shop(_postgresql: str) -> Iterator[Shop]:
+    yield from _kept(_postgresql)
+
+
+@pytest.fixture
+def mariadb_shop(_mariadb: str) -> Iterator[Shop]:
+    yield from _kept(_mariadb)
+
+
+def _kept(url: str) -> Iterator[Shop]:
+    shop = Shop(url)
+    yield shop
+    shop.engine.dispose()
+    Shop(url).clear()
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[str]:
+    for url in new_postgresql():
+        yield from _with_tables(url)
+
+
+@pytest.fixture(scope="session")
+def _mariadb() -> Iterator[str]:
+    for url in new_mariadb():
+        yield from _with_tables(url)
+
+
+def _with_tables(url: str) -> Iterator[str]:
+    shop = Shop(url)
+    shop.open()
+    shop.engine.dispose()
+    yield url

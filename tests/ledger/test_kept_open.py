@@ -210,16 +210,14 @@ def lose(session: Session, other: Session) -> None:
 
 
 def test_a_connection_that_commits_by_itself_is_not_the_callbacks_fault(
-    postgresql_url: str,
+    postgresql_shop: Shop,
 ) -> None:
-    shop = Shop(postgresql_url)
-    shop.open()
+    shop = postgresql_shop
     shop.order()
-    engine = create_engine(postgresql_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    engine = create_engine(shop.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with Session(engine) as session:
         shop.ledger(session, paid=lambda payment: None).settle(news())
     assert shop.standing() == SETTLED
-    shop.engine.dispose()
 
 
 def test_a_session_in_an_outer_transaction_keeps_it(small_shop: Shop) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect
 
 from ..requirements import missing
+from ..services import new_mariadb, new_postgresql
 
 #: A shop whose tables are made by migrations alone. Alembic rearranges the logging of the process
 #: that it runs in, so it gets one of its own.
@@ -61,44 +63,56 @@ def _versions(folder: Path) -> list[Path]:
     return sorted((folder / "versions").glob("*.py"))
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.service),
+        pytest.param("mariadb", marks=pytest.mark.service),
+    ],
+)
+def upgraded(
+    request: pytest.FixtureRequest, migrations: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database whose tables the migration made, and in which another one was looked for."""
+    file = tmp_path_factory.mktemp("upgraded") / "shop.sqlite"
+    makes = {"postgresql": new_postgresql, "mariadb": new_mariadb}
+    urls = makes[request.param]() if request.param in makes else iter([f"sqlite:///{file}"])
+    for url in urls:
+        _run(url, migrations, "upgrade", "migrate")
+        yield url
+
+
 def test_a_migration_needs_no_import_of_ours(migrations: Path) -> None:
     (migration,) = _versions(migrations)
     assert "flask_alipay" not in migration.read_text()
 
 
-def test_a_migration_runs_and_a_second_one_finds_nothing(
-    migrations: Path, database_url: str
-) -> None:
-    _run(database_url, migrations, "upgrade")
-    _run(database_url, migrations, "migrate")
+def test_a_migration_runs_and_a_second_one_finds_nothing(migrations: Path, upgraded: str) -> None:
     assert len(_versions(migrations)) == 1
+    engine = create_engine(upgraded)
+    tables = set(inspect(engine).get_table_names())
+    engine.dispose()
+    assert tables >= {"alipay_payment", "alipay_refund", "alipay_notification"}
 
 
-def test_constraints_and_indexes_have_their_final_names(
-    migrations: Path, database_url: str
-) -> None:
-    _run(database_url, migrations, "upgrade")
-    engine = create_engine(database_url)
+def test_constraints_and_indexes_have_their_final_names(upgraded: str) -> None:
+    engine = create_engine(upgraded)
     found = inspect(engine)
-    unique = {
-        constraint["name"]
-        for table in ("alipay_payment", "alipay_refund")
-        for constraint in found.get_unique_constraints(table)
-    }
-    indexes = {
-        index["name"]
-        for table in ("alipay_payment", "alipay_notification")
-        for index in found.get_indexes(table)
-    }
-    checks = {constraint["name"] for constraint in found.get_check_constraints("alipay_payment")}
+    tables = ("alipay_payment", "alipay_refund", "alipay_notification")
+    unique = {one["name"] for table in tables for one in found.get_unique_constraints(table)}
+    indexes = {one["name"] for table in tables for one in found.get_indexes(table)}
+    checks = {one["name"] for table in tables for one in found.get_check_constraints(table)}
     engine.dispose()
     assert unique == {
         "uq_alipay_payment_out_trade_no",
         "uq_alipay_payment_trade_no",
         "uq_alipay_refund_out_request_no",
     }
-    assert indexes >= {
+    assert indexes - unique == {
         "ix_alipay_payment_trade_status_created_at",
+        "ix_alipay_payment_trade_status_asked_at",
+        "ix_alipay_refund_status_created_at",
         "ix_alipay_notification_notify_id",
         "ix_alipay_notification_out_trade_no",
     }
@@ -106,4 +120,5 @@ def test_constraints_and_indexes_have_their_final_names(
         "ck_alipay_payment_total_fen",
         "ck_alipay_payment_refunded_fen",
         "ck_alipay_payment_trade_status",
+        "ck_alipay_refund_refund_fen",
     }

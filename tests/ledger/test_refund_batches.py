@@ -99,8 +99,7 @@ def sale(shop: Shop, out_trade_no: str = "A1", trade_no: str = TRADE_NO) -> None
 def rows(shop: Shop, out_trade_no: str = "A1") -> list[tuple[str, int, str]]:
     return [
         (row.out_request_no, row.refund_fen, row.status)
-        for row in shop.rows(Refund)
-        if row.out_trade_no == out_trade_no
+        for row in shop.rows(Refund, Refund.out_trade_no == out_trade_no)
     ]
 
 
