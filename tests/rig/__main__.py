@@ -8,7 +8,9 @@ anything is not as it must be, with 2 if the machine lacks what it takes.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from functools import partial
 
 from .databases import DATABASES, Missing
 from .fire import Figures, Rig
@@ -29,14 +31,18 @@ def main() -> int:
     well = True
     for database in options.database or DATABASES:
         try:
-            figures = Rig(
+            rig = Rig(
                 database,
                 payments=options.payments,
                 notifications=options.notifications,
                 seconds=options.seconds,
                 seed=options.seed,
                 calm=options.calm,
-            ).run()
+            )
+            # Told to stop, it brings what is open to its end; told again, it is gone at once.
+            signal.signal(signal.SIGTERM, partial(_wind_up, rig))
+            signal.signal(signal.SIGINT, partial(_wind_up, rig))
+            figures = rig.run()
         except Missing as error:
             print(f"{database}: {error}", file=sys.stderr)
             return 2
@@ -44,6 +50,11 @@ def main() -> int:
         well = well and not figures.faults
     print("everything exactly once" if well else "NOT EVERYTHING WAS EXACTLY ONCE")
     return 0 if well else 1
+
+
+def _wind_up(rig: Rig, number: int, frame: object) -> None:
+    signal.signal(number, lambda *_: sys.exit(1))
+    rig.wind_up()
 
 
 def report(database: str, figures: Figures) -> None:

@@ -16,8 +16,9 @@ from .workers import ROOT, Workers
 if TYPE_CHECKING:
     from .fire import Figures
 
-# So many notifications are settled between two blows, and before each crash of the database.
-_BREATH = 10
+# So many notifications are settled between two blows, at first and later in a long run: a worker
+# that has just been started is slow. And so many before each crash of the database.
+_BREATH, _LONGEST_BREATH = 10, 40
 _FIRST_CRASH, _CRASH = 50, 15_000
 
 
@@ -69,7 +70,7 @@ def strike(
     """
     heard, next_crash = 0, _FIRST_CRASH
     while not over.wait(chance.uniform(0.5, 1.5) * every):
-        if settled() < heard + _BREATH:
+        if settled() < heard + max(_BREATH, min(heard // 50, _LONGEST_BREATH)):
             continue  # on a busy machine blow after blow would let nothing happen at all
         heard = settled()
         figures.killed += chance.choice(workers).kill_one(chance)

@@ -95,6 +95,7 @@ class Rig:
             queue.PriorityQueue()
         )
         self._open = 0
+        self._winding_up = False
         self._number = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -169,8 +170,12 @@ class Rig:
                 thread.join()
         self.figures.seconds = time.monotonic() - started
 
+    def wind_up(self) -> None:
+        """Opens no more payments: what is open is brought to its end, and judged."""
+        self._winding_up = True
+
     def _enough(self, started: float) -> bool:
-        return (
+        return self._winding_up or (
             time.monotonic() - started >= self._seconds
             and len(self._gateway.trades) >= self._payments
             and self.figures.notifications >= self._notifications

@@ -14,7 +14,7 @@ from flask_alipay.ledger import waiting
 
 from .shop import alipay, create_app
 
-_PAUSE = 0.2
+_PAUSE, _LIMIT = 0.5, 25
 # Of the rig's clock, on which a second is a minute.
 _LEASE = timedelta(seconds=2)
 
@@ -26,7 +26,7 @@ def main() -> None:
     while os.getppid() == parent:
         # The database may be away: the next round finds what this one has left.
         with app.app_context(), contextlib.suppress(AlipayError, SQLAlchemyError):
-            alipay.reconcile(older_than=timedelta(0))
+            alipay.reconcile(older_than=timedelta(0), limit=_LIMIT)
         time.sleep(_PAUSE)
 
 

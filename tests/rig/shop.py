@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import requests  # noqa: F401 - before workers are forked: each would import it by itself
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
