@@ -114,6 +114,8 @@ class Faults:
 
         :param about: the number of the trade, or a text that names it and the method.
         """
+        if not self._faults:
+            return None
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if fault.kind == kind and _is_about(fault, about):

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from flask_alipay.simulator.merchant import Merchant
 from flask_alipay.simulator.merchant_files import read_merchant
+from flask_alipay.simulator.trades import MOST_TRADES
 
 from .load.line import Line
 from .load.orders import KINDS, Kind
@@ -114,7 +115,11 @@ def warm_up(
     kind: Kind, simulator: Server, floor: Server, merchant: Merchant, shop_port: int
 ) -> None:
     """Fills the simulator's memory with as many trades as it keeps, which no turn shall pay for."""
-    load(kind, simulator, merchant, shop_port, 2, "W")
+    line, signed = Line(simulator.port), KINDS["mapi"].requests(merchant, shop_port)
+    for number in range(MOST_TRADES):
+        line.ask(signed(f"W{number}"), KINDS["mapi"].answer)
+    line.close()
+    load(kind, simulator, merchant, shop_port, 2, "V")
     load(kind, floor, merchant, shop_port, 1, "V")
     for server in (simulator, floor):
         server.created, server.wall, server.cpu, server.rss = 0, 0.0, 0.0, []

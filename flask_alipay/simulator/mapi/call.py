@@ -71,6 +71,8 @@ class Desk:
 
         :param kind: before it is done, or after: ``SYSTEM_ERROR`` or ``SYSTEM_ERROR_DONE``.
         """
+        if not self.faults.all():
+            return False
         about = self.trades.named_in(" ".join((call.service, *call.params.values())))
         return self.faults.take(kind, about) is not None
 
