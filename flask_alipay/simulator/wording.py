@@ -148,6 +148,8 @@ _ENGLISH = {
     "fault_unsigned": "An answer is not signed",
     "fault_system_error": "SYSTEM_ERROR, and nothing done",
     "fault_system_error_done": "SYSTEM_ERROR, though it is done",
+    # What exactly was wrong follows, in English as in the control's JSON.
+    "refused": "",
     "out_of_reach": "The simulator does not answer. Is it still running?",
 }
 
@@ -290,6 +292,7 @@ _CHINESE = {
     "fault_unsigned": "响应没有签名",
     "fault_system_error": "SYSTEM_ERROR，未执行",
     "fault_system_error_done": "SYSTEM_ERROR，但已执行",
+    "refused": "操作未成功：",
     "out_of_reach": "模拟器没有响应，是否仍在运行？",
 }
 
