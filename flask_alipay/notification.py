@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 from .china_time import from_china
 from .exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
@@ -95,8 +95,10 @@ def _pairs(body: bytes, encoding: str) -> list[tuple[str, str]]:
         name, equals, value = piece.partition("=")
         if not equals:
             raise ValueError
-        if "%" in piece:
-            name, value = unquote(name, encoding, "strict"), unquote(value, encoding, "strict")
+        if "%" in name:
+            name = unquote_to_bytes(name).decode(encoding)
+        if "%" in value:
+            value = unquote_to_bytes(value).decode(encoding)
         pairs.append((name, value))
     return pairs
 

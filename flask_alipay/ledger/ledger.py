@@ -109,9 +109,6 @@ class Ledger:
             if models.Refund is not None
             else None
         )
-        self._results = RefundResults(
-            self._session, models.Payment, self.refunds, self._journal, merchant
-        )
 
     def find(self, out_trade_no: str) -> Any | None:
         """Returns a payment of this merchant as the database has it now, or ``None``.
@@ -343,7 +340,10 @@ class Ledger:
         return None if payment is None else str(payment.out_trade_no)
 
     def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
-        move, payment = self._results.write(entry, out_request_no, result)
+        results = RefundResults(
+            self._session, self._payments, self.refunds, self._journal, self._merchant
+        )
+        move, payment = results.write(entry, out_request_no, result)
         return self._close(entry, move, payment)
 
     def _find(self, condition: Any) -> Any | None:
