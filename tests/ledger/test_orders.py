@@ -117,7 +117,7 @@ def of(order: str, piece: News) -> News:
     return news(piece.trade_status, out_trade_no=order, trade_no=f"T{order}", **about)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(sequence=SEQUENCES)
 def test_the_shop_is_told_what_happened_once_in_any_order(
     open_shop: Shop, sequence: list[News]
@@ -133,7 +133,7 @@ def test_the_shop_is_told_what_happened_once_in_any_order(
     assert open_shop.standing(order) == (account.status(), account.sold, account.refunded)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(sequence=SEQUENCES)
 def test_the_outcome_tells_whether_something_happened(
     open_shop: Shop, sequence: list[News]
@@ -149,7 +149,7 @@ def test_the_outcome_tells_whether_something_happened(
         assert changed == (outcome in ("settled", "recorded"))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(sequence=SEQUENCES, data=st.data())
 def test_whatever_fails_and_comes_again_ends_the_same(
     open_shop: Shop, sequence: list[News], data: st.DataObject

@@ -101,7 +101,7 @@ _PIECES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(_SIZES, _PIECES)
 def test_in_every_order_each_refund_is_told_once(
     open_shop: Shop, sizes: list[int], pieces: list[tuple[int, str]]

@@ -448,7 +448,7 @@ def stories(draw: st.DrawFn) -> tuple[list[tuple[int, bool]], list[int]]:
     return refunds, draw(st.permutations(pieces + again))
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(story=stories())
 def test_each_refund_is_told_once_in_any_order(
     open_shop: Shop, story: tuple[list[tuple[int, bool]], list[int]]

@@ -133,7 +133,10 @@ class Gateway:
         class Listener(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
-                asked = f"{self.path.partition('?')[2]}&{self.rfile.read(length).decode()}"
+                body = self.rfile.read(length).decode()
+                if len(body) < length:
+                    return  # whoever asks was killed in the middle of it
+                asked = f"{self.path.partition('?')[2]}&{body}"
                 said = gateway.answer(dict(parse_qsl(asked)))
                 if said is None:
                     return
