@@ -33,11 +33,16 @@ from flask_alipay.simulator.trades import MOST_TRADES
 
 from .load.line import Line
 from .load.orders import KINDS, Kind
+from .verdicts import at_least, at_most, conclude, for_the_record
 
 CORE = 0
 LINES = 8
 #: How many turns a measurement takes: simulator, floor, simulator, …
 TURNS = 6
+#: How long each is loaded beforehand, in seconds.
+WARM = 2.0
+#: Trades in a second.
+REACH = 500
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -74,14 +79,14 @@ class Server:
         return self.created / self.cpu
 
 
-def main() -> None:
-    """Measures what the command line asks for."""
+def main(*arguments: str) -> None:
+    """Measures what a command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=60, help="of load on the simulator")
     parser.add_argument("--only", choices=KINDS, action="append")
     parser.add_argument("--state", action="store_true", help="only with a state file")
     parser.add_argument("--no-state", action="store_true", help="only without one")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     for name in asked.only or KINDS:
         for with_state in (False, True):
             if not (asked.state and not with_state) and not (asked.no_state and with_state):
@@ -119,8 +124,8 @@ def warm_up(
     for number in range(MOST_TRADES):
         line.ask(signed(f"W{number}"), KINDS["mapi"].answer)
     line.close()
-    load(kind, simulator, merchant, shop_port, 2, "V")
-    load(kind, floor, merchant, shop_port, 1, "V")
+    load(kind, simulator, merchant, shop_port, WARM, "V")
+    load(kind, floor, merchant, shop_port, WARM, "V")
     for server in (simulator, floor):
         server.created, server.wall, server.cpu, server.rss = 0, 0.0, 0.0, []
 
@@ -162,14 +167,17 @@ def _pay(out_trade_no: str) -> bytes:
 
 def say(kind: Kind, with_state: bool, simulator: Server, floor: Server, told: int) -> None:
     """Prints one measurement."""
-    print(f"{kind.name}{', with --state' if with_state else ''}")
-    print(f"  created and paid     {simulator.created} in {simulator.wall:.0f} s")
-    print(f"  lost                 {simulator.created - told}")
-    print(f"  rate                 {simulator.rate:.0f}/s, floor {floor.rate:.0f}/s")
-    print(f"  on a core of its own {simulator.core_rate:.0f}/s, floor {floor.core_rate:.0f}/s")
-    print(f"  of the floor         {simulator.core_rate / floor.core_rate:.2f}")
+    what = f"{kind.name}{', with --state' if with_state else ''}"
+    print(f"{what}: {simulator.created} trades in {simulator.wall:.0f} s")
+    at_most(f"{what}: lost", simulator.created - told, 0, "trades")
+    at_least(f"{what}: a core of its own", simulator.core_rate, REACH, "trades a second")
+    for_the_record(f"{what}: the floor's", floor.core_rate, "trades a second")
+    for_the_record(f"{what}: speed", simulator.core_rate / floor.core_rate, "of the floor")
+    for_the_record(f"{what}: here and now", simulator.rate, "trades a second")
+    for_the_record(f"{what}: here and now, floor", floor.rate, "trades a second")
     rss = simulator.rss
-    print(f"  memory               {rss[0]}, {rss[len(rss) // 2]}, {rss[-1]} MiB", flush=True)
+    for when, size in (("start", rss[0]), ("middle", rss[len(rss) // 2]), ("end", rss[-1])):
+        for_the_record(f"{what}: memory, {when}", size, "MiB")
 
 
 @contextlib.contextmanager
@@ -232,4 +240,5 @@ def shop() -> Iterator[Shop]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
+    sys.exit(conclude())

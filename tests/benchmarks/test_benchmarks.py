@@ -21,6 +21,7 @@ from . import (
     serving,
     settling,
     signing,
+    simulator,
     verdicts,
 )
 
@@ -155,3 +156,16 @@ def once(ours: Callable[[], object], floor: Callable[[], object], **_: int) -> f
     ours()
     floor()
     return 1.0
+
+
+def test_the_simulator_is_loaded_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]
+) -> None:
+    monkeypatch.setattr(simulator, "MOST_TRADES", 5)
+    monkeypatch.setattr(simulator, "TURNS", 1)
+    monkeypatch.setattr(simulator, "WARM", 0.1)
+    simulator.main("--seconds", "0.5", "--only", "page", "--state")
+    ((lost, verdict), (rate, _)) = told
+    assert lost.endswith("with --state: lost")
+    assert verdict == verdicts.REACHED
+    assert rate.endswith("a core of its own")
