@@ -6,9 +6,9 @@ The recipe is the README's of python-alipay-sdk and the one of the tutorials and
 built from it: ``request.form.to_dict()``, ``pop("sign")``, ``verify``, then the order by
 ``Order.query.filter_by(…).first()``, a look at amount and status, attributes set, ``commit()``.
 Neither a lock nor a guarded ``UPDATE`` is usual, and a journal is not, so there is none: where two
-deliveries meet, it ships twice, and nobody can say afterwards what Alipay said. Some of them build
-the client anew in each view, which costs milliseconds; here it is built once. They compare the
-amount seldom; here it is.
+deliveries meet, it ships twice, and nobody can say afterwards what Alipay said. Many build the
+client anew in each view, which takes longer than all the rest (the SDK checks the private key each
+time); here it is built once. They compare the amount seldom; here it is.
 
 Its class is mapped to our table, but to the ten columns alone that such a shop has, and without
 anything of the package's.
