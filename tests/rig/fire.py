@@ -207,7 +207,10 @@ class Rig:
             {"merchant": APP_ID, "out_trade_no": one, "subject": "茶", "total_fen": TOTAL_FEN}
             for one in numbers
         ]
-        orders = {one: news.new_order(one, self._signer, self._chance) for one in numbers}
+        orders = {
+            one: news.new_order(one, self._signer, self._chance, silence=not self._calm)
+            for one in numbers
+        }
         while True:
             try:
                 with self._engine.begin() as connection:
