@@ -131,7 +131,8 @@ def read_body() -> bytes:
 
     :raises BadNotification: otherwise.
     """
-    if request.mimetype not in ("application/x-www-form-urlencoded", ""):
+    sent_as = (request.content_type or "").partition(";")[0].strip().lower()
+    if sent_as not in ("application/x-www-form-urlencoded", ""):
         raise BadNotification("it is not a form")
     if (request.content_length or 0) > MAX_BATCH_BODY:
         raise BodyTooLarge("it is larger than any notification")

@@ -130,7 +130,8 @@ class Ledger:
         :raises CallbackFailed: if a callback raised; all of it is rolled back.
         :raises LedgerUnavailable: if the database could not take it; likewise.
         """
-        return self._whole(Entry.of(notification), lambda: self._settle(notification))
+        entry = Entry.of(notification)
+        return self._whole(entry, lambda: self._settle(notification, entry))
 
     def settle_refunds(self, batch: RefundBatch) -> Iterator[Settlement]:
         """Writes down the result of a batch of refunds, each refund once and on its own.
@@ -215,7 +216,7 @@ class Ledger:
             notify_id=entry.notify_id,
         )
 
-    def _settle(self, notification: Notification) -> Settlement | None:
+    def _settle(self, notification: Notification, entry: Entry) -> Settlement | None:
         """Claims a sale at once, and asks afterwards why nothing was claimed; looks first where
         nothing is likely to be. ``None``: what was seen is so no more.
         """
@@ -227,11 +228,11 @@ class Ledger:
                     self._session, self._merchant, notification, values
                 )
             if payment is not None:
-                return self._close(Entry.of(notification), move_of(events), payment)
+                return self._close(entry, move_of(events), payment)
             self._session.rollback()
-        return self._look(notification)
+        return self._look(notification, entry)
 
-    def _look(self, notification: Notification) -> Settlement | None:
+    def _look(self, notification: Notification, entry: Entry) -> Settlement | None:
         """Looks where the payment stands, and moves it from there."""
         seen = self._statements.look(self._session, self._merchant, notification.out_trade_no)
         if seen is None:
@@ -242,11 +243,11 @@ class Ledger:
         if move is None:
             return None
         if not values and not (seen.paid and notification.refund):
-            return self._close(Entry.of(notification), move, None)
+            return self._close(entry, move, None)
         payment = self.find(notification.out_trade_no)
         if self.refunds is not None:
             move = self._write_refund(self.refunds, notification, move, payment)
-        return self._close(Entry.of(notification), move, payment)
+        return self._close(entry, move, payment)
 
     def _follow(
         self, seen: Any, notification: Notification, cell: str, values: Mapping[str, Any]

@@ -1,15 +1,17 @@
-"""The app's object of a row that is at hand already.
+"""The app's object of a row that a claim has just written.
 
-To ask the database for it once more would cost a round trip and several times the time. What comes
-of it is the same: a persistent object with every column loaded.
+To load it costs a round trip and more time than the claim itself, and many callbacks ask for
+nothing but the order's number. So the object knows what the claim has guarded and written, and
+reads the rest, all at once, when it is asked for the first of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import inspect
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import Session, configure_mappers, make_transient_to_detached
 
 
 class Mapped:
@@ -19,44 +21,35 @@ class Mapped:
     """
 
     def __init__(self, model: type[Any]) -> None:
-        self._mapper: Any = inspect(model)
-        self._manager = self._mapper.class_manager
-        #: The columns, in the order of a row's values.
-        self.columns = tuple(self._mapper.local_table.columns)
-        places = {column: place for place, column in enumerate(self.columns)}
-        self._places = [
-            (each.key, places[each.columns[0]])
-            for each in self._mapper.column_attrs
-            if not each.deferred and each.columns[0] in places
-        ]
-        self._primary = [places.get(column) for column in self._mapper.primary_key]
+        configure_mappers()  # as a query would: until then a class cannot be made an object of
+        mapper: Any = inspect(model)
+        self._mapper = mapper
+        self._manager = mapper.class_manager
+        #: The column that tells one row from another.
+        self.identity = mapper.columns.id
+        alone = mapper.inherits is None and mapper.polymorphic_on is None
+        self._simple = alone and tuple(mapper.primary_key) == (self.identity,)
 
     @property
-    def plain(self) -> bool:
-        """Whether an object is nothing but its row. A subclass, or a class that listens to its
-        loads (``reconstructor``), is for SQLAlchemy to make.
+    def simple(self) -> bool:
+        """Whether a row's class and identity are known without loading it, and nobody wants to
+        know of that (``reconstructor``, a ``load`` event).
         """
-        mapper = self._mapper
-        alone = mapper.inherits is None and mapper.polymorphic_on is None
-        # The one listener is the mixin's, which makes times aware.
-        return alone and None not in self._primary and len(self._manager.dispatch.load) == 1
+        # The one listener is the mixin's, which makes times aware, of a later refresh as well.
+        return self._simple and len(self._manager.dispatch.load) == 1
 
-    def of(self, session: Session, row: Any) -> Any | None:
-        """Returns the object of a row of :attr:`columns`, as if the session had loaded it.
+    def of(self, session: Session, number: int, known: Mapping[str, Any]) -> Any | None:
+        """Returns the object of a row, persistent in the session.
 
-        :param session: in the transaction that has read the row.
-        :returns: ``None`` where that takes more: the session has one already, or the class is not
-            :attr:`plain`.
+        :param session: in the transaction that has written the row.
+        :param number: its ``id``.
+        :param known: what its attributes are, by name, as far as it is known.
+        :returns: ``None`` where the session has one already, which it has to refresh itself.
         """
-        if not self.plain:
-            return None
-        key = self._mapper.identity_key_from_primary_key([row[place] for place in self._primary])
-        if key in session.identity_map:
+        if self._mapper.identity_key_from_primary_key((number,)) in session.identity_map:
             return None
         one = self._manager.new_instance()
-        state = inspect(one)
-        state.dict.update({name: row[place] for name, place in self._places})
+        inspect(one).dict.update(known, id=number)
         make_transient_to_detached(one)
         session.add(one)
-        self._manager.dispatch.load(state, None)
         return one

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     bindparam,
+    func,
     insert,
     inspect,
     literal_column,
@@ -26,6 +27,9 @@ from .mapped import Mapped
 # Where a payment stands, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STANDING = ("trade_status", "paid", "refunded_fen")
+# What is known of a payment once a claim has written it. Times are not: a database may keep less of
+# them than that.
+_WRITTEN = (*_STANDING, "trade_no", "buyer_id")
 
 # Overtaken, to be tried again at once. PostgreSQL: serialization_failure, deadlock_detected;
 # MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
@@ -46,7 +50,7 @@ class PaymentStatements:
         self._bind = {"mapper": mapper}
         self._keys = {name: column[name].key for name in column.keys()}  # noqa: SIM118
         named = (
-            column.out_trade_no == bindparam("of_number"),
+            column.out_trade_no == bindparam("of_out_trade_no"),
             column.merchant == bindparam("of_merchant"),
         )
         self._find = select(model).where(*named).execution_options(populate_existing=True)
@@ -65,19 +69,21 @@ class PaymentStatements:
             column.refunded_fen == 0,
         )
         self._mapped = Mapped(model)
-        self._whole = select(*self._mapped.columns).where(*named)
-        self._claim_whole = self._claim.returning(*self._mapped.columns)
+        number = self._mapped.identity
+        self._claim_returning = self._claim.returning(number)
+        # What lastrowid is then. The column keeps its value.
+        self._claim_last_id = self._claim.values({number.key: func.last_insert_id(number)})
 
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns a payment as the database has it now, or ``None``."""
-        named = {"of_number": out_trade_no, "of_merchant": merchant}
+        named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return session.execute(self._find, named).scalar_one_or_none()
 
     def look(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns where a payment stands, as a plain row, or ``None``. Costs less than the object
         that a callback gets.
         """
-        named = {"of_number": out_trade_no, "of_merchant": merchant}
+        named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return self._connection(session).execute(self._look, named).one_or_none()
 
     def claim(
@@ -89,19 +95,35 @@ class PaymentStatements:
         :param values: what is written.
         :returns: the payment, ``None`` if there was none.
         """
-        named = {"of_number": sale.out_trade_no, "of_merchant": merchant}
-        amount = {"of_currency": sale.currency, "of_total_fen": sale.total_fen}
-        params = {**named, **amount, **self._written(values)}
-        connection = self._connection(session)
-        if connection.dialect.update_returning:
-            row = connection.execute(self._claim_whole, params).one_or_none()
-        elif connection.execute(self._claim, params).rowcount == 1:
-            row = connection.execute(self._whole, named).one()
-        else:
-            row = None
-        if row is None:
+        guard = {
+            "out_trade_no": sale.out_trade_no,
+            "merchant": merchant,
+            "currency": sale.currency,
+            "total_fen": sale.total_fen,
+        }
+        params = {f"of_{name}": value for name, value in guard.items()} | self._written(values)
+        number = self._claimed(self._connection(session), params)
+        if number is None:
             return None
-        return self._mapped.of(session, row) or self.find(session, merchant, sale.out_trade_no)
+        written = {name: values[name] for name in _WRITTEN if name in values}
+        known = {**guard, "refunded_fen": 0, **written}
+        payment = self._mapped.of(session, number, known) if number else None
+        return payment or self.find(session, merchant, sale.out_trade_no)
+
+    def _claimed(self, connection: Connection, params: Mapping[str, Any]) -> int | None:
+        """Runs the ``UPDATE``.
+
+        :returns: the row's ``id``, ``0`` if it is not told; ``None``: there was nothing to claim.
+        """
+        dialect = connection.dialect
+        if not self._mapped.simple:
+            return 0 if connection.execute(self._claim, params).rowcount == 1 else None
+        if dialect.update_returning:
+            return connection.execute(self._claim_returning, params).scalar_one_or_none()
+        if dialect.name not in ("mysql", "mariadb"):
+            return 0 if connection.execute(self._claim, params).rowcount == 1 else None
+        result = connection.execute(self._claim_last_id, params)
+        return result.lastrowid or 0 if result.rowcount == 1 else None
 
     def move(self, session: Session, seen: Any, values: Mapping[str, Any]) -> bool:
         """Changes a payment that still stands where it was seen: the guarded ``UPDATE``.

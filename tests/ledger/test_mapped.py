@@ -1,4 +1,4 @@
-"""The app's object, made of the row that a claim returned: as good as one that was loaded."""
+"""The app's object of a row that was claimed: as good as one that was loaded."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from flask_alipay.ledger import Ledger, Models
 from flask_alipay.models import PaymentMixin
 
 from .shop import MERCHANT, TOTAL, Payment, Shop, news
+
+PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
 
 class Base(DeclarativeBase):
@@ -90,24 +92,55 @@ def settled(session: Session, model: type[Any], *others: Any, **columns: Any) ->
     session.commit()
     models = Models(model)
     callbacks = {"paid": [lambda payment: seen.append((payment, dict(payment.__dict__)))]}
-    Ledger(session, models, merchant=MERCHANT, callbacks=callbacks).settle(
-        news(paid_at=datetime(2026, 2, 3, 2, tzinfo=timezone.utc))
-    )
+    Ledger(session, models, merchant=MERCHANT, callbacks=callbacks).settle(news(paid_at=PAID_AT))
     return seen[0]
 
 
-def test_it_holds_what_a_loaded_one_holds(shop: Shop) -> None:
+def test_it_says_what_a_loaded_one_says(shop: Shop) -> None:
     shop.order(details={"body": "一罐"})
-    seen: list[dict[str, Any]] = []
+    names = [each.key for each in inspect(Payment).column_attrs]
+    seen: dict[str, Any] = {}
+
+    def read(payment: Any) -> None:
+        seen.update({name: getattr(payment, name) for name in names})
+
+    with shop.session() as session:
+        shop.ledger(session, paid=read).settle(news(paid_at=PAID_AT))
+    loaded = shop.payment()
+    assert seen == {name: getattr(loaded, name) for name in names}
+    assert seen["paid_at"] == PAID_AT
+    assert seen["created_at"].tzinfo is timezone.utc
+
+
+def test_what_was_claimed_is_known_without_a_question(shop: Shop) -> None:
+    shop.order()
     with shop.session() as session:
         ledger = shop.ledger(session, paid=lambda payment: seen.append(dict(payment.__dict__)))
-        ledger.settle(news(paid_at=datetime(2026, 2, 3, 2, tzinfo=timezone.utc)))
+        seen: list[dict[str, Any]] = []
+        ledger.settle(news(paid_at=PAID_AT))
     loaded = shop.payment()
-    names = [each.key for each in inspect(Payment).column_attrs]
-    assert {name: seen[0][name] for name in names} == {
-        name: getattr(loaded, name) for name in names
+    known = ["id", "merchant", "out_trade_no", "currency", "total_fen", "refunded_fen"]
+    known += ["trade_status", "paid", "trade_no", "buyer_id"]
+    assert {name: seen[0].get(name) for name in known} == {
+        name: getattr(loaded, name) for name in known
     }
-    assert seen[0]["paid_at"].tzinfo is timezone.utc
+
+
+def test_the_rest_is_read_at_once_when_the_first_of_it_is_asked_for(shop: Shop) -> None:
+    shop.order()
+    statements: list[str] = []
+
+    def read(payment: Any) -> None:
+        event.listen(
+            shop.engine,
+            "before_cursor_execute",
+            lambda connection, cursor, statement, *rest: statements.append(statement.split()[0]),
+        )
+        assert (payment.subject, payment.shipped, payment.product) == ("茶", False, None)
+
+    with shop.session() as session:
+        shop.ledger(session, paid=read).settle(news())
+    assert statements == ["SELECT", "INSERT"]
 
 
 def test_it_is_the_sessions_and_what_is_changed_of_it_is_written(shop: Shop) -> None:
@@ -139,9 +172,9 @@ def test_relationships_and_deferred_columns_are_read_when_they_are_asked_for(
     session: Session,
 ) -> None:
     buyer = Buyer(id=1, name="Li")
-    payment, held = settled(session, Rich, buyer, buyer=buyer, note="gift")
-    assert held["note"] == "gift"
-    assert (payment.buyer.name, payment.long_text, payment.again) == ("Li", "long", "Li")
+    payment, _ = settled(session, Rich, buyer, buyer=buyer, note="gift")
+    assert (payment.note, payment.buyer.name) == ("gift", "Li")
+    assert (payment.long_text, payment.again) == ("long", "Li")
 
 
 def test_a_class_that_listens_to_its_loads_is_loaded(session: Session) -> None:
