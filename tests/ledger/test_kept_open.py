@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import NullPool, create_engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -148,9 +148,12 @@ def test_the_callbacks_after_it_are_not_called(small_shop: Shop) -> None:
     assert small_shop.parcels() == []
 
 
-def test_a_connection_of_the_callbacks_own_may_commit(shop: Shop) -> None:
-    if shop.engine.dialect.name == "sqlite":
-        pytest.skip("the ledger has the file for itself")
+@pytest.mark.parametrize("database", ["postgresql_shop", "mariadb_shop"])
+def test_a_connection_of_the_callbacks_own_may_commit(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    # On SQLite the ledger has the file for itself meanwhile.
+    shop: Shop = request.getfixturevalue(database)
     shop.order()
     with shop.session() as session, shop.session() as other:
 
