@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 #: China has had one zone and no summer time since 1991; no time zone database is needed.
 CHINA_TIME = timezone(timedelta(hours=8), "UTC+8")
+_AHEAD = timedelta(hours=8)
 
 
 def from_china(text: str | None) -> datetime | None:
@@ -16,8 +17,8 @@ def from_china(text: str | None) -> datetime | None:
         time that is written oddly.
     """
     try:
-        moment = datetime.fromisoformat(text or "")
-        return moment.replace(tzinfo=CHINA_TIME).astimezone(timezone.utc)
+        # Reckoned by hand: astimezone takes several times as long.
+        return (datetime.fromisoformat(text or "") - _AHEAD).replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None
 

@@ -33,6 +33,8 @@ def announce(alipay: AlipayBlueprint, settlement: Settlement) -> None:
 
 def send(alipay: AlipayBlueprint, signal: NamedSignal, **what: object) -> None:
     """Tells observers. It is committed: whatever they raise changes nothing."""
+    if not signal.receivers:
+        return
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     for receiver in signal.receivers_for(app):
         try:
