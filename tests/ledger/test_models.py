@@ -20,6 +20,7 @@ from sqlalchemy import (
     create_engine,
     func,
     inspect,
+    select,
     text,
     update,
 )
@@ -362,8 +363,7 @@ def test_postgresql_keeps_a_zone_and_is_asked_in_any(postgresql_shop: Shop) -> N
     postgresql_shop.order(expires_at=MOMENT)
     with postgresql_shop.session() as session:
         session.execute(text("SET TIME ZONE 'Asia/Shanghai'"))
-        payment = session.get(Payment, 1)
-        assert payment is not None
+        payment = session.scalars(select(Payment)).one()
         assert payment.expires_at == MOMENT
         assert payment.expires_at is not None
         assert payment.expires_at.tzinfo is timezone.utc
