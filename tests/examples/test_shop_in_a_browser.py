@@ -205,6 +205,7 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(open_tab: OpenTab, width: in
     press(cashier, "deposit")
     cashier.wait_for_url("**/result/*", timeout=SOON)
     assert heading(cashier) == "Payment received"
+    tab.wait_for_url("**/result/*", timeout=SOON)  # which follows by itself
     tab.goto(order)
     assert heading(tab) == "Thank you, it is paid"
     keeper.goto("/keeper")
@@ -237,6 +238,7 @@ def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
         trade = cashier.url
         press(cashier, "deposit")
         cashier.wait_for_url("**/result/*", timeout=SOON)
+        tab.wait_for_url("**/result/*", timeout=SOON)  # which follows by itself
         ran = app.test_cli_runner().invoke(args=["ship", "T1001", "--carrier", "顺丰速运"])
         assert ran.output == "T1001 is on its way.\n"
         cashier.goto(trade)
