@@ -195,6 +195,7 @@ def lose(session: Session, other: Session) -> None:
     import threading
 
     other.add_all(Parcel(out_trade_no="B1", event="heavy", weight=1) for _ in range(20))
+    other.flush()
     other.execute(text("UPDATE alipay_payment SET subject = 'x' WHERE out_trade_no = 'B1'"))
     waiting = threading.Thread(
         target=other.execute,
