@@ -228,6 +228,7 @@ class Ledger:
                     self._session, self._merchant, notification, values
                 )
             if payment is not None:
+                self._remember(notification)
                 return self._close(entry, move_of(events), payment)
             self._session.rollback()
         return self._look(notification, entry)
@@ -239,6 +240,8 @@ class Ledger:
             raise UnknownPayment("no such payment in the ledger")
         check_match(seen, notification)
         cell, values = follow(seen, notification)
+        if seen.paid or values.get("paid"):
+            self._remember(notification)
         move = self._follow(seen, notification, cell, values) if values else Move(cell, ())
         if move is None:
             return None
@@ -265,6 +268,10 @@ class Ledger:
     def _heard_before(self, sale: Notification) -> bool:
         """A hint, which decides about the order of the statements and nothing else."""
         return sale.repeated or (self._lately is not None and sale.out_trade_no in self._lately)
+
+    def _remember(self, sale: Notification) -> None:
+        if self._lately is not None:
+            self._lately.add(sale.out_trade_no)
 
     def _write_refund(
         self, refunds: Refunds, notification: Notification, move: Move, payment: Any
@@ -310,8 +317,6 @@ class Ledger:
             run_callbacks(self._session, self._callbacks.get(event, ()), payment)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
         self._session.commit()
-        if self._lately is not None:
-            self._lately.add(entry.out_trade_no)
         read = self.find if payment is None else lambda number: payment
         return Settlement(move.outcome, move.events, lambda: read(entry.out_trade_no))
 

@@ -221,6 +221,17 @@ def test_a_repetition_that_was_heard_here_locks_no_row_and_writes_its_line_alone
     assert statements == ["SELECT", "INSERT"]
 
 
+def test_a_sale_is_claimed_at_once_after_news_that_was_none(small_shop: Shop) -> None:
+    # The legacy gateway tells first that it waits for the buyer.
+    small_shop.order()
+    lately = Lately()
+    with small_shop.session() as session:
+        small_shop.ledger(session, lately=lately).settle(news(TradeStatus.WAIT_BUYER_PAY))
+        statements = statements_of(small_shop)
+        small_shop.ledger(session, lately=lately).settle(news())
+    assert statements == ["UPDATE", "INSERT"]
+
+
 def test_a_repetition_that_was_heard_elsewhere_is_known_by_its_time(shop: Shop) -> None:
     shop.order()
     shop.settle(news())
