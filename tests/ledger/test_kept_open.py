@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -192,8 +194,6 @@ def test_the_victim_of_a_deadlock_that_kept_quiet_begins_anew(mariadb_shop: Shop
 
 def lose(session: Session, other: Session) -> None:
     """A deadlock whose victim is the session: the other one has changed more rows."""
-    import threading
-
     other.add_all(Parcel(out_trade_no="B1", event="heavy", weight=1) for _ in range(20))
     other.flush()
     other.execute(text("UPDATE alipay_payment SET subject = 'x' WHERE out_trade_no = 'B1'"))
@@ -203,10 +203,11 @@ def lose(session: Session, other: Session) -> None:
     )
     waiting.start()
     try:
-        while not session.scalar(
-            text("SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'")
-        ):
-            pass
+        waits = "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        until = time.monotonic() + 30
+        while not session.scalar(text(waits)):
+            assert time.monotonic() < until, "nobody waits for the session"
+            time.sleep(0.2)  # whoever asks more often than ten times a second hears old news
         session.execute(text("UPDATE alipay_payment SET subject = 'y' WHERE out_trade_no = 'B1'"))
     finally:
         waiting.join(30)
