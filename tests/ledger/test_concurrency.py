@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from flask_alipay.exceptions import LedgerUnavailable
+from flask_alipay.exceptions import LedgerUnavailable, PaymentMismatch
 from flask_alipay.ledger import Lately, Ledger
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
@@ -217,8 +217,9 @@ def test_a_repetition_that_was_heard_here_locks_no_row_and_writes_its_line_alone
     with shop.session() as session:
         shop.ledger(session, MODELS, lately=lately).settle(news())
         statements = statements_of(shop)
-        shop.ledger(session, MODELS, lately=lately).settle(news())
+        assert shop.ledger(session, MODELS, lately=lately).settle(news()).outcome == "duplicate"
     assert statements == ["SELECT", "INSERT"]
+    assert shop.outcomes() == ["settled", "duplicate"]
 
 
 def test_a_sale_is_claimed_at_once_after_news_that_was_none(small_shop: Shop) -> None:
@@ -264,6 +265,42 @@ def test_a_repetition_waits_for_nobody_who_holds_the_payment(
         other.scalars(select(Payment).with_for_update()).one()
         # It would wait until the test's end.
         assert shop.ledger(session, MODELS, lately=lately).settle(news()).outcome == "duplicate"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"total_fen": TOTAL + 1},
+        {"currency": "USD"},
+        {"trade_no": "2"},
+        {"trade_status": TradeStatus.TRADE_FINISHED},
+        {"refunded_fen": 1},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_is_not_the_very_sale_is_no_repetition(shop: Shop, fields: dict[str, Any]) -> None:
+    shop.order()
+    lately = Lately()
+    with shop.session() as session:
+        ledger = shop.ledger(session, MODELS, lately=lately)
+        ledger.settle(news())
+        try:
+            outcome = ledger.settle(news(**fields)).outcome
+        except PaymentMismatch:
+            outcome = "mismatched"
+    assert outcome != "duplicate"
+    assert shop.outcomes() == ["settled", outcome]
+
+
+def test_a_sale_that_has_moved_on_is_no_repetition_of_what_it_is(shop: Shop) -> None:
+    shop.order()
+    lately = Lately()
+    with shop.session() as session:
+        ledger = shop.ledger(session, MODELS, lately=lately)
+        ledger.settle(news())
+        ledger.settle(news(TradeStatus.TRADE_FINISHED))
+        assert ledger.settle(news()).outcome == "stale"
+    assert shop.standing() == (TradeStatus.TRADE_FINISHED, True, 0)
 
 
 def test_news_that_seems_to_be_a_repetition_is_settled_all_the_same(shop: Shop) -> None:
