@@ -306,6 +306,23 @@ def test_a_journal_that_cannot_be_written_gives_no_buyer_data_away(
     refusals.of(merchant.notification("20260102000000000001"), lines=2)
 
 
+def test_a_repetition_that_cannot_be_written_down_is_told_again(
+    shop: Shop, merchant: Merchant, log: Log
+) -> None:
+    number = shop.order()
+    body = merchant.notification(number)
+    shop.notify(body)
+    before = len(log())
+    with shop.app.app_context():
+        db.session.execute(text("DROP TABLE alipay_notification"))
+        db.session.commit()
+    answer = shop.notify(body)
+    assert (answer.data, answer.status_code) == (b"fail", 503)
+    (record,) = log()[before:]
+    assert_discreet(logging.Formatter().format(record), body)
+    assert shop.called == [("paid", number)]
+
+
 def test_a_ledger_that_is_gone_answers_fail(shop: Shop, merchant: Merchant, log: Log) -> None:
     body = merchant.notification(shop.order())
     with shop.app.app_context():
