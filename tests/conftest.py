@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from flask_alipay.keys import generate_private_key
 
+from .compiled import compile_once
 from .requirements import missing
 from .services import browser as browser
 from .services import database_url as database_url
@@ -25,6 +26,9 @@ os.environ["LANGUAGE"] = "en"
 settings.register_profile("development", deadline=None)
 settings.register_profile("integration", deadline=None, derandomize=True)
 settings.load_profile("integration" if os.environ.get("CI") else "development")
+
+
+compile_once()
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ from sqlalchemy.exc import OperationalError
 from .requirements import missing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 MARIADB = "mysql+pymysql://root@127.0.0.1:3306/"
 
-_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+# The shell is the same browser without a window's furniture, and takes half the time.
+_CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # A browser that stays off the network by itself, so that a test sees only its own requests.
 _CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -37,6 +38,15 @@ _CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+# Runs in each page before its own scripts.
+_HASTE = """
+for (const name of ["setTimeout", "setInterval"]) {
+  const wait = window[name];
+  window[name] = (act, delay = 0, ...more) => wait(act, delay / 5, ...more);
+}
+"""
 
 
 @pytest.fixture
@@ -95,6 +105,11 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=found, args=_CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+def hurry(context: BrowserContext) -> None:
+    """Has pages wait a fifth as long before they look again."""
+    context.add_init_script(_HASTE)
 
 
 def _database(variable: str, default: str, *, drop: str) -> Iterator[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import String, event, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
@@ -56,25 +55,7 @@ def new_app(place: Path, settings: Mapping[str, Any] | None = None, **config: An
         **{f"ALIPAY_{name}": value for name, value in (settings or {}).items()},
     )
     app.config.update(config)
-    app.jinja_options = {"bytecode_cache": _TEMPLATES}
     return app
-
-
-class _Templates(BytecodeCache):
-    """Keeps the pages compiled from one app to the next."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._kept:
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key] = bucket.bytecode_to_string()
-
-
-_TEMPLATES = _Templates()
 
 
 class Shop:

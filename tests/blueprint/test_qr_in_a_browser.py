@@ -90,7 +90,7 @@ def test_a_phone_that_shows_the_code_may_follow_it(shop: Shop, tab: Page) -> Non
 
 def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: Page) -> None:
     number = shop.order(product="qr")
-    until = (utc_now() + timedelta(seconds=33)).isoformat()
+    until = (utc_now() + timedelta(seconds=31)).isoformat()
     shop.change(number, details={"qr_code": "https://old.invalid/", "qr_code_until": until})
     tab.goto(shop.url("checkout", number))
     assert tab.locator("#here").get_attribute("href") == "https://old.invalid/"
@@ -104,7 +104,7 @@ def test_a_code_that_grew_old_unseen_waits_to_be_asked_for(
 ) -> None:
     tab.add_init_script("Object.defineProperty(document, 'hidden', {get: () => true})")
     number = shop.order(product="qr")
-    until = (utc_now() + timedelta(seconds=33)).isoformat()
+    until = (utc_now() + timedelta(seconds=31)).isoformat()
     shop.change(number, details={"qr_code": "https://old.invalid/", "qr_code_until": until})
     tab.goto(shop.url("checkout", number))
     tab.locator("#fresh").wait_for(timeout=SOON)
@@ -114,7 +114,7 @@ def test_a_code_that_grew_old_unseen_waits_to_be_asked_for(
 
 
 def test_when_the_time_is_over_there_is_nothing_left_to_scan(shop: Shop, tab: Page) -> None:
-    number = shop.order(product="qr", expires_at=utc_now() + timedelta(seconds=5))
+    number = shop.order(product="qr", expires_at=utc_now() + timedelta(seconds=3))
     tab.goto(shop.url("checkout", number))
     tab.get_by_role("alert").wait_for(timeout=SOON)
     assert not tab.locator("#code").is_visible()

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_alipay.simulator import merchant
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -32,9 +34,13 @@ def shop() -> Iterator[ModuleType]:
 
 
 @pytest.fixture
-def open_shop(shop: ModuleType, tmp_path: Path) -> Iterator[Callable[..., Flask]]:
+def open_shop(
+    shop: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Flask]]:
     """Makes shops whose instance folder is the test's own, and closes their databases after it."""
     apps: list[Flask] = []
+    # Keys are slow to make: the folder has those of the process.
+    monkeypatch.setitem(merchant._merchants, tmp_path / "instance", merchant.the_merchant())
 
     def make(config: Mapping[str, Any] | None = None) -> Flask:
         app: Flask = shop.create_app(config, instance_path=str(tmp_path / "instance"))

@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock
 
+from ..services import hurry
 from .conftest import Merchant
 
 pytestmark = pytest.mark.browser
@@ -44,6 +45,7 @@ def site(simulator):
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request, browser):
     context = browser.new_context(**request.param)
+    hurry(context)
     page = context.new_page()
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
