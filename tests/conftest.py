@@ -25,6 +25,7 @@ os.environ["LANGUAGE"] = "en"
 
 settings.register_profile("development", deadline=None)
 settings.register_profile("integration", deadline=None, derandomize=True)
+settings.register_profile("again", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("integration" if os.environ.get("CI") else "development")
 
 

@@ -23,8 +23,9 @@ from .requirements import missing
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
-MARIADB = "mysql+pymysql://root@127.0.0.1:3306/"
+# Without TLS: for each connection, PyMySQL reads all the certificates of the machine.
+POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+MARIADB = "mysql+pymysql://root@127.0.0.1:3306/?ssl_disabled=1"
 
 # The shell is the same browser without a window's furniture, and takes half the time.
 _CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
