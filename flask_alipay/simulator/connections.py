@@ -20,6 +20,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 from .request_body import BadBody, TooLong, read_body
+from .request_head import is_plain, plain_head, read_lines
 from .wire import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -116,7 +117,16 @@ class Connection(WSGIRequestHandler):
         """Reads a request's head. Old clients send an empty line behind a body: it is nothing."""
         while self.raw_requestline in (b"\r\n", b"\n"):
             self.raw_requestline = self.rfile.readline(_MOST_LINE)
-        return super().parse_request()
+        if not is_plain(self.raw_requestline):
+            return super().parse_request()
+        lines = read_lines(self.rfile)
+        head = plain_head(self.raw_requestline, lines)
+        if head is None:
+            return self._parse_closely(lines)
+        self.command, self.path, self.headers, self.close_connection = head
+        self.requestline = self.raw_requestline.decode("ascii").rstrip()
+        self.request_version = self.protocol_version
+        return True
 
     def handle_expect_100(self) -> bool:
         """Has the body sent that is asked for permission first."""
@@ -134,6 +144,14 @@ class Connection(WSGIRequestHandler):
         path = self.path.partition("?")[0] if self.command else "-"
         level = logging.DEBUG if path.endswith(_POLLED) else logging.INFO
         logger.log(level, "%s %s: %s", self.command or "-", path, getattr(code, "value", code))
+
+    def _parse_closely(self, lines: list[bytes]) -> bool:
+        """Has the standard library read a head that is off the connection already."""
+        connection, self.rfile = self.rfile, cast("BufferedReader", BytesIO(b"".join(lines)))
+        try:
+            return super().parse_request()
+        finally:
+            self.rfile = connection
 
     def _leave_to_werkzeug(self) -> None:
         """Has Werkzeug answer, and hang up."""

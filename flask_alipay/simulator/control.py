@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -224,6 +225,7 @@ def _refuse_strangers() -> None:
         raise _Refused(403, "the request came from a page of another site")
 
 
+@lru_cache(maxsize=64)
 def _near(host: str) -> bool:
     if "." not in host or host.endswith(_NEAR):
         return True

@@ -55,4 +55,6 @@ class Seal:
 def writable(text: str, charset: str) -> str:
     """Returns a text with question marks for what a charset does not have."""
     encoding = codec(charset)
+    if text.isascii():
+        return text
     return text.encode(encoding, "replace").decode(encoding)
