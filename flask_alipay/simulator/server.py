@@ -14,9 +14,23 @@ from werkzeug.serving import BaseWSGIServer
 
 from ..exceptions import AlipayError
 from .connections import Connection, Connections
+from .responses import plain
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
+
     from .simulator import Simulator
+
+
+# For whoever has mistyped an address into a configuration.
+_ADDRESSES = """\
+The simulator has nothing at this address.
+
+/gateway.do         the gateway of the open platform, and the legacy one
+/service/rest.htm   the legacy gateway for phones
+/v3/...             the open platform's newer way
+/                   the control, for people
+"""
 
 
 class CannotListen(AlipayError):
@@ -59,5 +73,10 @@ class Listening:
         """
         app = Flask("flask_alipay.simulator", static_folder=None, template_folder=None)
         app.register_blueprint(simulator.blueprint())
+        app.register_error_handler(404, _nothing_here)
         # The server duplicates the socket: closing ours leaves it listening.
         return Connections(self._host, self.port, app, handler=Connection, fd=self._socket.fileno())
+
+
+def _nothing_here(error: Exception) -> BaseResponse:
+    return plain(_ADDRESSES, 404)

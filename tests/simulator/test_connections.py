@@ -104,6 +104,12 @@ def test_the_next_request_goes_on_after_a_refusal(line):
     assert line.ask(CLOCK)[0] == 200
 
 
+def test_who_mistypes_an_address_is_told_those_that_there_are(line):
+    status, headers, text = line.ask(CLOCK.replace(b"/clock", b"/gatway.do"))
+    assert (status, headers["content-type"]) == (404, "text/plain; charset=utf-8")
+    assert b"\n/gateway.do " in text
+
+
 def test_a_head_is_answered_without_a_body(line):
     assert line.ask(CLOCK.replace(b"GET", b"HEAD"), body=False)[0] == 200
     assert line.ask(CLOCK)[0] == 200
