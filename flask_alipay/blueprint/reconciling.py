@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
 from ..ledger.refunds import SUCCESS
-from ..ledger.waiting import take, waiting_payments, waiting_refunds
+from ..ledger.waiting import Waiting, take, waiting_payments, waiting_refunds
 from ..mapi import MapiGateway
 from ..models import utc_now
 from ..trade_status import TradeStatus
@@ -108,7 +108,7 @@ class Round:
                 return
 
     def count(self) -> int:
-        """Returns how many payments there are to ask about, for a progress bar."""
+        """Returns how many there are to ask about, for a progress bar."""
         many = _count_waiting(self._alipay, self._older_than)
         return many if self._limit is None else min(many, self._limit)
 
@@ -122,24 +122,42 @@ def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None)
 
 
 def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
-    """Returns how many payments wait."""
-    model = alipay.models.Payment
-    waiting = waiting_payments(model, alipay.config.merchant, utc_now() - older_than)
-    count = select(func.count()).select_from(model).where(*waiting.condition)
-    number = alipay.session.scalar(count)
+    """Returns how many payments and refunds wait."""
+    number = 0
+    for waiting in _waiting(alipay, older_than):
+        count = select(func.count()).select_from(waiting.model).where(*waiting.condition)
+        number += int(alipay.session.scalar(count) or 0)
     alipay.session.rollback()
-    return int(number or 0)
+    return number
+
+
+def _waiting(alipay: AlipayBlueprint, older_than: timedelta) -> tuple[Waiting, ...]:
+    """What there is to ask about; the legacy gateway cannot be asked about a refund."""
+    before, merchant = utc_now() - older_than, alipay.config.merchant
+    models = alipay.models
+    payments = waiting_payments(models.Payment, merchant, before)
+    if models.Refund is None or isinstance(alipay.gateway, MapiGateway):
+        return (payments,)
+    return waiting_refunds(models.Refund, merchant, before), payments
 
 
 def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[Found]:
-    before, merchant = utc_now() - older_than, alipay.config.merchant
-    models = alipay.models
-    for payment in take(alipay.session, waiting_payments(models.Payment, merchant, before)):
-        yield _ask_about(alipay, payment)
-    if models.Refund is None or isinstance(alipay.gateway, MapiGateway):
-        return  # the legacy gateway cannot be asked about a refund
-    for row in take(alipay.session, waiting_refunds(models.Refund, merchant, before)):
-        yield _finish(alipay, row)
+    """Asks about refunds and payments in turns: a limit must not leave the refunds to the day on
+    which fewer payments wait than that.
+    """
+    left = [_each(alipay, waiting) for waiting in _waiting(alipay, older_than)]
+    while left:
+        for kind in tuple(left):
+            found = next(kind, None)
+            if found is None:
+                left.remove(kind)
+            else:
+                yield found
+
+
+def _each(alipay: AlipayBlueprint, waiting: Waiting) -> Iterator[Found]:
+    about = _ask_about if waiting.model is alipay.models.Payment else _finish
+    return (about(alipay, row) for row in take(alipay.session, waiting))
 
 
 def _ask_about(alipay: AlipayBlueprint, payment: Any) -> Found:

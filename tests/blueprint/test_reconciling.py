@@ -131,6 +131,33 @@ def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: M
     assert reconcile(shop).asked == 0
 
 
+def test_a_refund_does_not_wait_until_fewer_payments_wait_than_the_limit(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    number = sale(shop, merchant)
+    alipay.will_say(refund=LOST, fastpay_refund_query=answered(), query=NOT_THERE)
+    with pytest.raises(OutcomeUnknown):
+        give_back(shop, number, out_request_no="R1")
+    for _ in range(3):
+        shop.order()
+    summary = reconcile(shop, limit=2)
+    assert (summary.refunded, summary.waiting) == (1, 1)
+    assert shop.called == [("refunded", number)]
+
+
+def test_many_refunds_do_not_keep_the_payments_from_their_turn(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
+    number = sale(shop, merchant)
+    alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
+    for one in range(3):
+        with pytest.raises(OutcomeUnknown):
+            give_back(shop, number, "1.00", out_request_no=f"R{one}")
+    shop.order()
+    summary = reconcile(shop, limit=2)
+    assert (len(summary.troubles), summary.waiting) == (1, 1)
+
+
 def test_a_refund_that_never_arrived_is_asked_for_again(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
