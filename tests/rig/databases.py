@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,7 +42,7 @@ class Sqlite:
         pass
 
 
-class _Server:
+class _Server(ABC):
     user = ""
     connections = ""
     kill = ""
@@ -105,8 +106,9 @@ class _Server:
         self.start_again()
         return True
 
+    @abstractmethod
     def start_again(self) -> None:
-        raise NotImplementedError
+        """Starts what was killed, on the same data."""
 
     def stop(self) -> None:
         self._kill(signal.SIGKILL)
