@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
@@ -16,15 +17,18 @@ logger = logging.getLogger("flask_alipay")
 
 
 def run_callbacks(
-    session: Session, callbacks: Sequence[Callable[[Any], object]], payment: Any
+    session: Session,
+    connection: Connection,
+    callbacks: Sequence[Callable[[Any], object]],
+    payment: Any,
 ) -> None:
     """Calls each callback with the payment, in order, and writes what they added to the session.
 
+    :param session: the app's, in the ledger's transaction.
+    :param connection: where the session has the payment.
     :raises CallbackFailed: if one raises, or ends the transaction; the caller rolls back.
     """
-    if not callbacks:
-        return
-    transaction = KeptOpen(session, type(payment))
+    transaction = KeptOpen(session, connection)
     for callback in callbacks:
         name = f"{callback.__module__}.{getattr(callback, '__qualname__', type(callback).__name__)}"
         try:

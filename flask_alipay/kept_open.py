@@ -55,20 +55,20 @@ class KeptOpen:
     """Keeps a session's transaction open, for as long as it is entered.
 
     :param session: the session.
-    :param model: a class whose rows are in the transaction.
+    :param connection: that of the transaction.
     """
 
-    def __init__(self, session: Session, model: type) -> None:
+    def __init__(self, session: Session, connection: Connection) -> None:
         self._session = session
         self._of_session = session.get_transaction()
-        self._connection = session.connection(bind_arguments={"mapper": model})
-        self._of_connection = self._connection.get_transaction()
+        self._connection = connection
+        self._of_connection = connection.get_transaction()
         # A connection that commits each statement by itself has nothing to be ended.
-        self._open = _is_open(self._connection)
+        self._open = _is_open(connection)
         #: The error with which the database has given the transaction up by itself.
         self.lost: BaseException | None = None
-        if self._connection.dialect not in _heard:
-            _listen(self._connection)
+        if connection.dialect not in _heard:
+            _listen(connection)
 
     def __enter__(self) -> None:
         self._session.info[_KEPT] = True

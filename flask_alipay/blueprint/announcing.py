@@ -27,8 +27,9 @@ def announce(alipay: AlipayBlueprint, settlement: Settlement) -> None:
     :param settlement: committed.
     """
     for event in settlement.events:
-        if event in _SIGNALS:
-            send(alipay, _SIGNALS[event], payment=settlement.payment)
+        signal = _SIGNALS.get(event)
+        if signal is not None and signal.receivers:
+            send(alipay, signal, payment=settlement.payment)
 
 
 def send(alipay: AlipayBlueprint, signal: NamedSignal, **what: object) -> None:

@@ -257,12 +257,13 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         :raises RuntimeError: outside an app, or in one that did not register the blueprint.
         """
         try:
-            return states(current_app)[self]
+            found: State = current_app.extensions["alipay"][self]
         except KeyError:
             raise RuntimeError(
                 f"the blueprint '{self.name}' is not registered in this app: "
                 "did you forget app.register_blueprint(…)?"
             ) from None
+        return found
 
     @property
     def models(self) -> Models:

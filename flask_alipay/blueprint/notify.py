@@ -213,4 +213,4 @@ def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bo
 
 
 def _answer(word: str, status: int) -> Response:
-    return Response(word, status, mimetype="text/plain")
+    return Response(word, status, content_type="text/plain; charset=utf-8")

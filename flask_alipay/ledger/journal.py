@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..exceptions import NotificationRefused
-from ..models import NotificationMixin
+from ..models import NotificationMixin, utc_now
 from ..notification import Notification
+from .connections import Connections
 from .statements import journal_statements
 
 logger = logging.getLogger("flask_alipay")
@@ -49,14 +50,20 @@ class Journal:
     """Writes the rows; without a class of the app's it keeps none.
 
     :param session: the app's.
+    :param connections: its connections.
     :param model: the app's class on :class:`~flask_alipay.NotificationMixin`.
     :param merchant: the ``app_id`` or ``partner``.
     """
 
     def __init__(
-        self, session: Session, model: type[NotificationMixin] | None, merchant: str
+        self,
+        session: Session,
+        connections: Connections,
+        model: type[NotificationMixin] | None,
+        merchant: str,
     ) -> None:
         self._session = session
+        self._connections = connections
         self._model = model
         self._merchant = merchant
 
@@ -91,7 +98,7 @@ class Journal:
             self._session.execute(select(literal(1)))
             return
         journal_statements(cast("Any", self._model)).write(
-            self._session,
+            self._connections,
             {
                 "notify_id": entry.notify_id,
                 "merchant": self._merchant,
@@ -101,6 +108,7 @@ class Journal:
                 "outcome": outcome,
                 "detail": detail[:256] if detail else None,
                 "payload": dict(entry.payload),
+                "received_at": utc_now(),
             },
         )
 

@@ -37,6 +37,7 @@ from ..money import to_yuan
 from ..notification import Notification
 from ..transitions import events_of
 from .changes import changed
+from .connections import Connections
 from .journal import Entry, Journal, roll_back
 from .lately import Lately
 from .moves import Move, check_match, follow, mismatch, move_of, sale_of
@@ -102,13 +103,15 @@ class Ledger:
         self._merchant = merchant
         self._callbacks = callbacks or {}
         self._lately = lately
-        self._journal = Journal(self._session, models.Notification, merchant)
-        #: The rows of refunds; ``None`` where the app has no class for them.
-        self.refunds = (
-            Refunds(self._session, models.Payment, models.Refund, merchant)
-            if models.Refund is not None
-            else None
-        )
+        self._connections = Connections(self._session)
+        self._journal = Journal(self._session, self._connections, models.Notification, merchant)
+        self._models = models
+
+    @cached_property
+    def refunds(self) -> Refunds | None:
+        """The rows of refunds; ``None`` where the app has no class for them."""
+        Payment, Refund = self._models.Payment, self._models.Refund
+        return Refunds(self._session, Payment, Refund, self._merchant) if Refund else None
 
     def find(self, out_trade_no: str) -> Any | None:
         """Returns a payment of this merchant as the database has it now, or ``None``.
@@ -225,7 +228,7 @@ class Ledger:
             events, values = sale
             with _numbers_are_unique(notification):
                 payment = self._statements.claim(
-                    self._session, self._merchant, notification, values
+                    self._session, self._connections, self._merchant, notification, values
                 )
             if payment is not None:
                 self._remember(notification)
@@ -235,7 +238,7 @@ class Ledger:
 
     def _look(self, notification: Notification, entry: Entry) -> Settlement | None:
         """Looks where the payment stands, and moves it from there."""
-        seen = self._statements.look(self._session, self._merchant, notification.out_trade_no)
+        seen = self._statements.look(self._connections, self._merchant, notification.out_trade_no)
         if seen is None:
             raise UnknownPayment("no such payment in the ledger")
         check_match(seen, notification)
@@ -260,7 +263,7 @@ class Ledger:
         # read nothing that could be out of date.
         self._session.rollback()
         with _numbers_are_unique(notification):
-            moved = self._statements.move(self._session, seen, values)
+            moved = self._statements.move(self._connections, seen, values)
         more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
         return move_of(events_of(cell), more if paid else 0) if moved else None
@@ -314,7 +317,10 @@ class Ledger:
         :param payment: the app's mapped object; ``None`` where nothing happened to it.
         """
         for event in move.events:
-            run_callbacks(self._session, self._callbacks.get(event, ()), payment)
+            callbacks = self._callbacks.get(event)
+            if callbacks:
+                connection = self._statements.connection(self._connections)
+                run_callbacks(self._session, connection, callbacks, payment)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
         self._session.commit()
         read = self.find if payment is None else lambda number: payment

@@ -46,10 +46,11 @@ class Mapped:
         :param known: what its attributes are, by name, as far as it is known.
         :returns: ``None`` where the session has one already, which it has to refresh itself.
         """
-        if self._mapper.identity_key_from_primary_key((number,)) in session.identity_map:
+        here = session.identity_map
+        if here and self._mapper.identity_key_from_primary_key((number,)) in here:
             return None
         one = self._manager.new_instance()
-        inspect(one).dict.update(known, id=number)
+        one.__dict__.update(known, id=number)
         make_transient_to_detached(one)
         session.add(one)
         return one

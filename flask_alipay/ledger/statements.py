@@ -22,7 +22,9 @@ from sqlalchemy.orm import Session
 from ..models import NotificationMixin, PaymentMixin
 from ..notification import Notification
 from ..transitions import BEFORE_SALE
+from .connections import Connections
 from .mapped import Mapped
+from .prepared import Prepared
 
 # Where a payment stands, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
@@ -47,7 +49,7 @@ class PaymentStatements:
     def __init__(self, model: type[PaymentMixin]) -> None:
         mapper: Any = inspect(model)
         column = mapper.columns
-        self._bind = {"mapper": mapper}
+        self._mapper = mapper
         self._keys = {name: column[name].key for name in column.keys()}  # noqa: SIM118
         named = (
             column.out_trade_no == bindparam("of_out_trade_no"),
@@ -66,28 +68,39 @@ class PaymentStatements:
             column.total_fen == bindparam("of_total_fen"),
             column.trade_status.in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
             column.paid.is_(False),
-            column.refunded_fen == 0,
+            column.refunded_fen == literal_column("0"),
         )
         self._mapped = Mapped(model)
         number = self._mapped.identity
-        self._claim_returning = self._claim.returning(number)
+        self._claim_returning = Prepared(self._claim.returning(number))
         # What lastrowid is then. The column keeps its value.
-        self._claim_last_id = self._claim.values({number.key: func.last_insert_id(number)})
+        self._claim_last_id = Prepared(
+            self._claim.values({number.key: func.last_insert_id(number)})
+        )
 
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns a payment as the database has it now, or ``None``."""
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return session.execute(self._find, named).scalar_one_or_none()
 
-    def look(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
+    def connection(self, connections: Connections) -> Connection:
+        """Returns the connection on which the payments are."""
+        return connections.of(self._mapper)
+
+    def look(self, connections: Connections, merchant: str, out_trade_no: str) -> Any | None:
         """Returns where a payment stands, as a plain row, or ``None``. Costs less than the object
         that a callback gets.
         """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-        return self._connection(session).execute(self._look, named).one_or_none()
+        return self.connection(connections).execute(self._look, named).one_or_none()
 
     def claim(
-        self, session: Session, merchant: str, sale: Notification, values: Mapping[str, Any]
+        self,
+        session: Session,
+        connections: Connections,
+        merchant: str,
+        sale: Notification,
+        values: Mapping[str, Any],
     ) -> Any | None:
         """Makes a sale of a payment that is none yet, if it is of exactly that amount: the guarded
         ``UPDATE`` without a look.
@@ -102,7 +115,7 @@ class PaymentStatements:
             "total_fen": sale.total_fen,
         }
         params = {f"of_{name}": value for name, value in guard.items()} | self._written(values)
-        number = self._claimed(self._connection(session), params)
+        number = self._claimed(self.connection(connections), params)
         if number is None:
             return None
         written = {name: values[name] for name in _WRITTEN if name in values}
@@ -119,13 +132,13 @@ class PaymentStatements:
         if not self._mapped.simple:
             return 0 if connection.execute(self._claim, params).rowcount == 1 else None
         if dialect.update_returning:
-            return connection.execute(self._claim_returning, params).scalar_one_or_none()
+            return self._claim_returning.execute(connection, params).scalar_one_or_none()
         if dialect.name not in ("mysql", "mariadb"):
             return 0 if connection.execute(self._claim, params).rowcount == 1 else None
-        result = connection.execute(self._claim_last_id, params)
+        result = self._claim_last_id.execute(connection, params)
         return result.lastrowid or 0 if result.rowcount == 1 else None
 
-    def move(self, session: Session, seen: Any, values: Mapping[str, Any]) -> bool:
+    def move(self, connections: Connections, seen: Any, values: Mapping[str, Any]) -> bool:
         """Changes a payment that still stands where it was seen: the guarded ``UPDATE``.
 
         :param seen: what :meth:`look` returned.
@@ -134,13 +147,10 @@ class PaymentStatements:
         """
         guard = {f"seen_{name}": getattr(seen, name) for name in (*_GUARDED, *_STANDING)}
         params = {**guard, **self._written(values)}
-        return self._connection(session).execute(self._move, params).rowcount == 1
+        return self.connection(connections).execute(self._move, params).rowcount == 1
 
     def _written(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {self._keys[name]: value for name, value in values.items()}
-
-    def _connection(self, session: Session) -> Connection:
-        return session.connection(bind_arguments=self._bind)
 
 
 class JournalStatements:
@@ -151,14 +161,15 @@ class JournalStatements:
 
     def __init__(self, model: type[NotificationMixin]) -> None:
         mapper: Any = inspect(model)
-        self._bind = {"mapper": mapper}
+        self._mapper = mapper
         self._keys = {name: mapper.columns[name].key for name in mapper.columns.keys()}  # noqa: SIM118
-        self._insert = insert(mapper.local_table)
+        # Inline: nobody asks for the new row's number.
+        self._insert = Prepared(insert(mapper.local_table).inline())
 
-    def write(self, session: Session, values: Mapping[str, Any]) -> None:
+    def write(self, connections: Connections, values: Mapping[str, Any]) -> None:
         """Adds a row to the current transaction."""
         row = {self._keys[name]: value for name, value in values.items()}
-        session.connection(bind_arguments=self._bind).execute(self._insert, row)
+        self._insert.execute(connections.of(self._mapper), row)
 
 
 @lru_cache(maxsize=64)
