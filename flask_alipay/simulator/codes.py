@@ -108,6 +108,10 @@ OPENAPI: Final[Meanings] = MappingProxyType(
         ),
         "ACQ.PAYMENT_AUTH_CODE_INVALID": ("The auth_code is not valid any more.", "支付授权码无效"),
         "ACQ.BUYER_BALANCE_NOT_ENOUGH": ("The buyer does not have that much.", "买家余额不足"),
+        "ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE": (
+            "The order takes nothing that the buyer could pay with.",
+            "没有可用的支付工具",
+        ),
         "ACQ.PULL_MOBILE_CASHIER_FAIL": (
             "The buyer's app could not be asked.",
             "唤起移动收银台失败",

@@ -21,6 +21,7 @@ from ..money import to_fen, to_yuan
 from .batches import WAITING
 from .faults import read_fault
 from .funds import check_fund
+from .orders import PAYING
 from .responses import unkept
 from .shown import shown_batch, shown_delivery, shown_trade
 from .trades import TRANSITIONS, Trade
@@ -87,10 +88,13 @@ class _Control:
 
     def happen(self, out_trade_no: str, wish: str) -> Any:
         """Lets something happen to a trade: ``pay`` is to pay in the way that is meant."""
-        trade = self._known(out_trade_no)
-        step = self._simulator.happen(out_trade_no, wish, _fund(_body()))
+        trade, paid_with = self._known(out_trade_no), _fund(_body())
+        step = self._simulator.happen(out_trade_no, wish, paid_with)
         if step is None or step.event is None or step.event != trade.meant(wish):
             now = self._known(out_trade_no)
+            if trade.meant(wish) in PAYING and now.waiting and not trade.order.fund(paid_with):
+                takes = ", ".join(trade.order.funds) or "nothing"
+                raise _Refused(409, f"the order does not take it: it takes {takes}")
             raise _Refused(409, f"cannot {wish} a trade that is {now.status}")
         return shown_trade(step.trade)
 

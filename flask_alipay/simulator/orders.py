@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from ..banks import OFFERED
+from .funds import CREDIT_CARD, DEBIT_CARD, KINDS, credit_card, kind_of
+
 
 class Event:
     """What can happen to a trade."""
@@ -61,8 +64,24 @@ class Order:
     rmb_fen: int | None = None
     #: The events by which the buyer may pay, the one meant by a plain "pay" first.
     ways: tuple[str, ...] = (Event.PAY,)
+    #: The kinds of funds that the merchant takes, of :data:`~.funds.KINDS`.
+    funds: tuple[str, ...] = KINDS
     #: Parameters that a notification says back as they came.
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def fund(self, asked: str = "") -> str:
+        """Returns what the buyer pays with: what he wants, the bank that he chose in the shop, or
+        the first that the merchant takes; empty if the merchant does not take it.
+
+        :param asked: ``balance``, ``credit`` or the code of a bank; empty: he does not say.
+        """
+        if asked:
+            return asked if kind_of(asked) in self.funds else ""
+        if self.bank and kind_of(self.bank) in self.funds:
+            return self.bank
+        first = next(iter(self.funds), "")
+        bank = OFFERED[0]
+        return {DEBIT_CARD: bank, CREDIT_CARD: credit_card(bank)}.get(first, first)
 
     def agrees_with(self, other: Order) -> bool:
         """Tells whether both are the same order, and not merely the same number."""

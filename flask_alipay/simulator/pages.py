@@ -17,7 +17,7 @@ from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
 from .control import add_control
 from .faults import TIMED, TO_ANSWERS, TO_NOTIFICATIONS
-from .funds import BALANCE, CREDIT, check_fund
+from .funds import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from .gateways import add_gateways
 from .network import for_a_phone, only_here
 from .rates import to_rmb
@@ -96,6 +96,8 @@ class _Views:
         trade = self._simulator.act(cashier_id, event, paid_with)
         if trade is None:
             return page("message.html", 404, topic="lost")
+        if trade.waiting and paid_with and not trade.order.fund(paid_with):
+            return plain("The shop does not take that for this order.", 400)
         if event in (Event.PAY, Event.DEPOSIT) and trade.paid and trade.order.return_url:
             return unkept(redirect(self._simulator.return_url(trade), 303))
         return unkept(redirect(url_for(".cashier", cashier_id=cashier_id), 303))
@@ -140,7 +142,8 @@ class _Views:
         return page(
             "cashier.html",
             **self._about(trade),
-            banks=_banks(order.bank),
+            banks=_banks(order),
+            chosen=order.fund(),
             # Rounded up: when the page reaches zero, the trade is over here, too.
             seconds_left=None if left is None else int(left.total_seconds()) + 1,
             pay_before=None if limit is None else to_china(limit),
@@ -193,10 +196,15 @@ def _chosen_fund() -> str:
     return check_fund(chosen) if chosen else ""
 
 
-def _banks(chosen: str) -> list[tuple[str, str]]:
-    """The banks' codes and names; the one that was chosen in the shop is among them."""
-    codes = OFFERED if chosen in ("", *OFFERED) else (chosen, *OFFERED)
-    return [(code, bank_name(code, language())) for code in codes]
+def _banks(order: Order) -> list[tuple[str, str]]:
+    """The codes and names of the banks that the merchant takes; the one that was chosen in the shop
+    is among them.
+    """
+    offered = OFFERED if DEBIT_CARD in order.funds else map(credit_card, OFFERED)
+    codes = dict.fromkeys(offered)
+    if order.bank and order.bank not in codes:
+        codes = {order.bank: None, **codes}
+    return [(code, bank_name(code, language())) for code in codes if order.fund(code)]
 
 
 def _fund_name(paid_with: str) -> str:

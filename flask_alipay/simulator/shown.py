@@ -34,6 +34,7 @@ def shown_trade(trade: Trade) -> dict[str, Any]:
         "total_amount": to_yuan(order.total_fen, order.currency),
         "refunded_amount": to_yuan(trade.refunded_fen, order.currency),
         "paid_with": trade.paid_with if trade.paid else None,
+        "funds": list(order.funds),
         "notify_url": order.notify_url,
         "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
         **{name: _moment(at) for name, at in moments.items()},

@@ -147,11 +147,15 @@ class Trade:
         """Returns the trade after an event, ``None`` if the event cannot happen to it.
 
         :param paid_with: what the buyer pays with, if he pays; by default at the bank that he chose
-            in the shop, or from his balance.
+            in the shop, or from his balance. What the merchant does not take pays nothing.
         """
         status = TRANSITIONS.get((self.status, event))
-        if status is None or (event in PAYING and event not in self.order.ways):
+        if status is None:
             return None
+        if event in PAYING:
+            paid_with = self.order.fund(paid_with)
+            if event not in self.order.ways or not paid_with:
+                return None
         return replace(
             self,
             status=status,
@@ -159,7 +163,7 @@ class Trade:
             opened_at=now if self._seen(event) else self.opened_at,
             ended_by=event if self.waiting else self.ended_by,
             paid_at=now if event in PAYING else self.paid_at,
-            paid_with=self._fund(event, paid_with),
+            paid_with=paid_with if event in PAYING else self.paid_with,
             sent_at=now if event == Event.SEND else self.sent_at,
             finished_at=now if status == TradeStatus.TRADE_FINISHED else None,
             closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
@@ -187,9 +191,6 @@ class Trade:
             closed_at=now if status == TradeStatus.TRADE_CLOSED else None,
             refunds=(*self.refunds, Refund(number, fen, now)),
         )
-
-    def _fund(self, event: str, paid_with: str) -> str:
-        return paid_with or self.order.bank or BALANCE if event in PAYING else self.paid_with
 
     def _seen(self, event: str) -> bool:
         return self.opened_at is None and event != Event.EXPIRE

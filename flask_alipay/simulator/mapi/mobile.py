@@ -99,7 +99,10 @@ class Mobile:
         call.require("notify_url", "seller_id", "total_fee", "body")
         if call.get("seller_id") not in (merchant.partner, merchant.seller_email):
             raise Refusal("SELLER_NOT_EXIST", "seller_id is not this merchant's")
-        return orders.read_direct(call)
+        order = orders.read_direct(call)
+        if not order.fund():
+            raise Refusal("ILLEGAL_ARGUMENT", "enable_paymethod leaves nothing to pay with")
+        return order
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ...money import parse_fen, to_fen, to_yuan
 from .. import rates
 from ..answers import Refusal
 from ..clock import end_of_china_day
+from ..funds import KINDS, allowed
 from ..orders import Event, Order
 from ..urls import checked_url
 from .call import Call, numbered
@@ -48,13 +49,15 @@ def read_direct(call: Call) -> Order:
     :raises Refusal: for a payment_type that does not exist.
     """
     _check_payment_type(call)
-    if call.get("enable_paymethod") and call.get("disable_paymethod"):
+    enabled, disabled = call.get("enable_paymethod"), call.get("disable_paymethod")
+    if enabled and disabled:
         raise InvalidParameter("enable_paymethod", "and disable_paymethod exclude each other")
     return _order(
         call,
         total_fen=_total_fen(call.params),
         expires_at=expiry(call.params, "it_b_pay", call.now),
         bank=_bank(call),
+        funds=allowed(*(list(filter(None, words.split("^"))) for words in (enabled, disabled))),
         echo=_echo(call, "extra_common_param", "price", "quantity"),
     )
 
@@ -168,6 +171,7 @@ def _order(
     rmb_fen: int | None = None,
     expires_at: datetime | None = None,
     bank: str = "",
+    funds: tuple[str, ...] = KINDS,
     ways: tuple[str, ...] = (Event.PAY,),
     echo: Mapping[str, str] | None = None,
 ) -> Order:
@@ -191,6 +195,7 @@ def _order(
         return_url=checked_url("return_url", call.get("return_url"), most=200),
         expires_at=expires_at,
         bank=bank,
+        funds=funds,
         currency=currency,
         rmb_fen=rmb_fen,
         ways=ways,

@@ -7,7 +7,7 @@ from ...money import to_yuan
 from ..answers import Refusal
 from ..orders import Event
 from .call import Call, Desk, Done
-from .payments import placed
+from .payments import payable, placed
 
 #: What the library says: paid, cannot be paid, cancelled by the buyer, nobody knows.
 PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
@@ -32,7 +32,8 @@ class App:
 
     def pay(self, call: Call) -> Done:
         """Pays what an order string asks for; raises likewise."""
-        trade = self._desk.happen(call, placed(self._desk, call, opened=True), Event.PAY)
+        order = payable(placed(self._desk, call, opened=True))
+        trade = self._desk.happen(call, order, Event.PAY)
         if trade is None:
             raise Refusal("ACQ.TRADE_HAS_CLOSE")
         merchant = self._desk.merchant

@@ -12,6 +12,7 @@ from ...limits import check_out_trade_no, check_text, timeout_minutes
 from ...money import to_fen
 from ..answers import Refusal
 from ..clock import end_of_china_day, read_china_text
+from ..funds import allowed
 from ..orders import Order
 from ..urls import checked_url
 from .call import Call
@@ -76,8 +77,16 @@ def read_order(call: Call) -> Order:
         notify_url=checked_url("notify_url", call.params.get("notify_url", ""), most=256),
         return_url=checked_url("return_url", call.params.get("return_url", ""), most=256),
         expires_at=_expires_at(call.method, biz, call.now),
+        funds=_funds(biz),
         echo={"passback_params": biz["passback_params"]} if "passback_params" in biz else {},
     )
+
+
+def _funds(biz: Mapping[str, str]) -> tuple[str, ...]:
+    enabled, disabled = (biz.get(f"{word}_pay_channels", "") for word in ("enable", "disable"))
+    if enabled and disabled:
+        raise InvalidParameter("disable_pay_channels", "excludes enable_pay_channels")
+    return allowed(*(list(filter(None, words.split(","))) for words in (enabled, disabled)))
 
 
 def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime | None:

@@ -73,7 +73,7 @@ class Payments:
         if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
             read_order(call)
             raise Refusal(ending)
-        trade = placed(self._desk, call, opened=True)
+        trade = payable(placed(self._desk, call, opened=True))
         if ending == "10003":
             return Done({**numbers(trade), **self._desk.buyer(), **amounts(trade)}, "10003")
         if ending:  # a new try needs a new order
@@ -89,6 +89,16 @@ class Payments:
         if trade.paid_at is not None:
             fields |= {"gmt_payment": to_china(trade.paid_at), "fund_bill_list": fund_bill(trade)}
         return fields
+
+
+def payable(trade: Trade) -> Trade:
+    """Returns the trade, if the merchant takes anything for it.
+
+    :raises Refusal: if he does not.
+    """
+    if not trade.order.fund():
+        raise Refusal("ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE")
+    return trade
 
 
 def placed(desk: Desk, call: Call, *, opened: bool) -> Trade:
