@@ -27,6 +27,8 @@ _CONNECTING, _WAITING = 5, 10  # seconds, the latter for each part of an answer
 FRESH = 1.0
 #: Of more connections than these, those that were silent the longest are given up.
 MOST_KEPT = 16
+# One that takes nothing of the system to be made.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 # What an address may have that nobody has to encode.
 _SAFE = "!#$%&'()*+,/:;=?@[]~"
 
@@ -174,7 +176,7 @@ def _closing_in_trouble(connection: http.client.HTTPConnection) -> Iterator[None
 
 def _hung_up(connection: http.client.HTTPConnection) -> bool:
     """Tells whether the other side has closed, or says what nobody asked for."""
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         selector.register(connection.sock, selectors.EVENT_READ)
         return bool(selector.select(0))
 
