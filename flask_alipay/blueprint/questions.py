@@ -120,8 +120,8 @@ class Questions:
         is not asked about again. One that cannot be asked about does not hold the others up.
 
         :param older_than: leaves out what is younger.
-        :param limit: the most to ask about; those that were never asked about come first, then
-            those asked about longest ago.
+        :param limit: the most to ask about; those that were never asked about and those asked about
+            longest ago have turns, and so have payments and refunds.
         :returns: what came of it; ``troubles`` are those that could not be asked about. Where no
             answer comes any more, it is ``given_up``.
         :raises InvalidParameter: if one of them is negative.

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
 
 from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
 from ..ledger.refunds import SUCCESS
-from ..ledger.waiting import Waiting, take, waiting_payments, waiting_refunds
+from ..ledger.waiting import Waiting, take, waiting_payments, waiting_refunds, waits_since
 from ..mapi import MapiGateway
 from ..models import utc_now
 from ..trade_status import TradeStatus
@@ -142,10 +143,13 @@ def _waiting(alipay: AlipayBlueprint, older_than: timedelta) -> tuple[Waiting, .
 
 
 def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[Found]:
-    """Asks about refunds and payments in turns: a limit must not leave the refunds to the day on
-    which fewer payments wait than that.
+    """Asks about refunds and payments in turns, the longest wait first: a limit must not leave the
+    refunds to the day on which fewer payments wait than that.
     """
-    left = [_each(alipay, waiting) for waiting in _waiting(alipay, older_than)]
+    since = [(waits_since(alipay.session, each), each) for each in _waiting(alipay, older_than)]
+    alipay.session.rollback()
+    waiting = [(moment, each) for moment, each in since if moment is not None]
+    left = [_each(alipay, each) for _, each in sorted(waiting, key=itemgetter(0))]
     while left:
         for kind in tuple(left):
             found = next(kind, None)

@@ -4,15 +4,17 @@ Whoever asks takes a row by writing the time into ``asked_at``, and commits: a l
 No lock is held while Alipay is asked, for a notification of the same payment would have to wait
 for it; and one who dies holds nothing for longer than the lease. Rows are looked at by their
 number, with ``SKIP LOCKED`` where the database has it, and taken by a guarded ``UPDATE``
-everywhere, so that no two take the same. Those that were never asked about come first, then those
-asked about longest ago: one that cannot be asked about does not keep the others from their turn.
+everywhere, so that no two take the same. Those that were never asked about and those asked about
+longest ago have turns: neither what cannot be asked about keeps the others from theirs, nor a shop
+that opens more payments than are asked about in the meantime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Select, or_, select, union_all, update
@@ -85,32 +87,57 @@ def take(session: Session | scoped_session[Any], waiting: Waiting) -> Iterator[A
     :returns: the rows, each to nobody else; ends where none is left that was not taken since the
         beginning.
     """
-    model, until = waiting.model, utc_now() - LEASE
-    never, earlier = model.asked_at.is_(None), model.asked_at < until
-    guard = (*waiting.condition, or_(never, earlier))
+    model = waiting.model
+    lots = _lots(model)  # as of now: what is taken from here on is in none of them
+    guard = (*waiting.condition, or_(*lots))
     fruitless = 0
     while fruitless < _TRIES:
         fruitless += 1
-        for free in (never, earlier):
-            session.rollback()
-            for number in list(session.scalars(in_turn(waiting, free))):
-                row = _taken(session, model, (model.id == number, *guard))
-                if row is not None:
-                    fruitless = 0
-                    yield row
-            if not fruitless:
-                break  # there may be more of them
+        session.rollback()
+        for number in _turns(*(session.execute(in_turn(waiting, lot)).all() for lot in lots)):
+            row = _taken(session, model, (model.id == number, *guard))
+            if row is not None:
+                fruitless = 0
+                yield row
     session.rollback()
 
 
-def in_turn(waiting: Waiting, free: Any) -> Select[tuple[int]]:
-    """Returns the question for the numbers of some rows: those asked about longest ago, then the
-    oldest.
+def waits_since(session: Session | scoped_session[Any], waiting: Waiting) -> datetime | None:
+    """Returns since when the first that would be taken has waited for somebody to ask, as the
+    database keeps it; ``None``: there is none.
+    """
+    lots = (session.execute(in_turn(waiting, lot, 1)).first() for lot in _lots(waiting.model))
+    return min((_since(first) for first in lots if first is not None), default=None)
+
+
+def _lots(model: Any) -> tuple[Any, Any]:
+    """The conditions for those that nobody asks about now: never asked, or long enough ago."""
+    return model.asked_at.is_(None), model.asked_at < utc_now() - LEASE
+
+
+def _turns(*pages: Sequence[Any]) -> Iterator[int]:
+    """The numbers of some rows of each page in turns, the longest wait first."""
+    ordered = sorted(filter(None, pages), key=lambda page: _since(page[0]))
+    for turn in zip_longest(*ordered):
+        yield from (row.id for row in turn if row is not None)
+
+
+def _since(row: Any) -> datetime:
+    since: datetime = row.asked_at or row.created_at
+    return since
+
+
+def in_turn(
+    waiting: Waiting, free: Any, most: int = _PAGE
+) -> Select[tuple[int, datetime, datetime]]:
+    """Returns the question for some rows, their number and times: those asked about longest ago,
+    then the oldest.
 
     The index has them in that order for each status, so that no more of them is read than is
     wanted, however many wait.
 
     :param free: the condition for those that nobody asks about now.
+    :param most: how many.
     """
     model = waiting.model
     found = (model.asked_at, model.created_at)
@@ -118,13 +145,13 @@ def in_turn(waiting: Waiting, free: Any) -> Select[tuple[int]]:
         select(model.id, *found)
         .where(*waiting.in_status(status), free)
         .order_by(*found)
-        .limit(_PAGE)
+        .limit(most)
         .subquery()
         for status in waiting.statuses
     ]
     rows = union_all(*(select(each) for each in by_status)).subquery()
-    numbers = select(rows.c.id).order_by(rows.c.asked_at, rows.c.created_at, rows.c.id)
-    return numbers.limit(_PAGE)
+    told = select(rows.c.id, rows.c.asked_at, rows.c.created_at)
+    return told.order_by(rows.c.asked_at, rows.c.created_at, rows.c.id).limit(most)
 
 
 def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:

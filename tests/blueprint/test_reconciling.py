@@ -93,13 +93,60 @@ def test_nobody_else_asks_for_a_while(shop: Shop, alipay: Alipay) -> None:
     assert reconcile(shop).asked == 1
 
 
+def asked(alipay: Alipay) -> list[str]:
+    return [content["out_trade_no"] for _, content in alipay.asked]
+
+
 def test_those_asked_about_longest_ago_come_first(shop: Shop, alipay: Alipay) -> None:
     first, second, third = (shop.order() for _ in range(3))
     alipay.will_say(query=NOT_THERE)
     shop.change(first, asked_at=utc_now() - LATER)
     shop.change(second, asked_at=utc_now() - 2 * LATER)
+    shop.change(third, asked_at=utc_now() - 3 * LATER)
     assert reconcile(shop, limit=2).asked == 2
-    assert [content["out_trade_no"] for _, content in alipay.asked] == [third, second]
+    assert asked(alipay) == [third, second]
+
+
+def test_new_ones_and_those_asked_about_before_have_turns(shop: Shop, alipay: Alipay) -> None:
+    old, older, *new = (shop.order() for _ in range(6))
+    alipay.will_say(query=NOT_THERE)
+    shop.change(old, asked_at=utc_now() - LATER)
+    shop.change(older, asked_at=utc_now() - 2 * LATER)
+    assert reconcile(shop, limit=5).asked == 5
+    assert asked(alipay) == [older, new[0], old, new[1], new[2]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_shop_that_opens_more_than_the_limit_hears_of_the_older_ones(
+    shop: Shop, alipay: Alipay, limit: int
+) -> None:
+    lost = shop.order()
+    alipay.will_say(query=NOT_THERE)
+    reconcile(shop, limit=limit)
+    shop.change(lost, asked_at=utc_now() - LATER)
+    alipay.will_say(query=lambda content: trade() if content["out_trade_no"] == lost else NOT_THERE)
+    for _ in range(limit + 1):
+        shop.order()
+    assert reconcile(shop, limit=limit).paid == 1
+    assert shop.called == [("paid", lost)]
+
+
+@pytest.mark.parametrize("longest", ["refund", "payment"])
+def test_with_one_at_a_time_the_longest_wait_comes_first(
+    shop: Shop, alipay: Alipay, merchant: Merchant, longest: str
+) -> None:
+    number = sale(shop, merchant)
+    alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
+    with pytest.raises(OutcomeUnknown):
+        give_back(shop, number, out_request_no="R1")
+    waiting = shop.order()
+    with shop.app.app_context():
+        (refund,) = db.session.scalars(select(Refund))
+        refund.asked_at = utc_now() - (2 if longest == "refund" else 1) * LATER
+        db.session.commit()
+    shop.change(waiting, asked_at=utc_now() - (1 if longest == "refund" else 2) * LATER)
+    told = [(len(each.troubles), each.waiting) for each in (reconcile(shop, limit=1) for _ in "ab")]
+    assert told == ([(1, 0), (0, 1)] if longest == "refund" else [(0, 1), (1, 0)])
 
 
 def test_one_in_trouble_does_not_hold_the_others_up(shop: Shop, alipay: Alipay) -> None:
