@@ -225,7 +225,7 @@ class Rig:
             if order.trade_status is None:
                 self._bad[order.deliveries[0].out_trade_no] = str(order.fault)
             else:
-                self._gateway.trades[number] = Trade(order.trade_status)
+                self._gateway.trades[number] = Trade(order.trade_status, dict(order.console))
         deliveries = [one for order in orders.values() for one in order.deliveries]
         if self._calm:
             deliveries = [one for one in deliveries if one.path == news.NOTIFY]

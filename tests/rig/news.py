@@ -5,7 +5,7 @@ the shop's own people ask for.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from flask_alipay.money import to_yuan
@@ -54,6 +54,9 @@ class Order:
     deliveries: list[Delivery]
     #: What is wrong with the news, if nobody pays it.
     fault: str | None = None
+    #: What the shop's people give back in Alipay's console, by its number; the shop hears of it by
+    #: the notification alone.
+    console: dict[str, int] = field(default_factory=dict)
 
 
 def new_order(
@@ -71,9 +74,14 @@ def new_order(
     deliveries = [] if silent else good(number, signer, chance, finished=finished)
     if chance.random() < 0.2:
         deliveries.append(Delivery(number, path=f"/query/{number}"))
+    console: dict[str, int] = {}
     if not finished and chance.random() < 0.25:
         deliveries += refunds(number, chance)
-    return Order("TRADE_FINISHED" if finished else "TRADE_SUCCESS", deliveries)
+    elif not finished and not silent and chance.random() < 0.1:
+        console = {"console": chance.randint(1, TOTAL_FEN - 1)}
+        deliveries += refunded(number, "console", console["console"], signer, chance)
+    status = "TRADE_FINISHED" if finished else "TRADE_SUCCESS"
+    return Order(status, deliveries, console=console)
 
 
 def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, str]:
