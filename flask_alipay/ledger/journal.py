@@ -12,9 +12,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from ..exceptions import NotificationRefused
-from ..models import NotificationMixin, utc_now
+from ..models import NotificationMixin, PaymentMixin, utc_now
 from ..notification import Notification
 from .connections import Connections
+from .repetitions import repetitions
 from .statements import journal_statements
 
 logger = logging.getLogger("flask_alipay")
@@ -98,19 +99,34 @@ class Journal:
             self._session.execute(select(literal(1)))
             return
         journal_statements(cast("Any", self._model)).write(
-            self._connections,
-            {
-                "notify_id": entry.notify_id,
-                "merchant": self._merchant,
-                "out_trade_no": entry.out_trade_no,
-                "trade_no": entry.trade_no,
-                "trade_status": entry.trade_status[:32],
-                "outcome": outcome,
-                "detail": detail[:256] if detail else None,
-                "payload": dict(entry.payload),
-                "received_at": utc_now(),
-            },
+            self._connections, self._line(entry, outcome, detail)
         )
+
+    def repeat(self, payments: type[PaymentMixin], sale: Notification, entry: Entry) -> bool:
+        """Adds the row of a repetition to the current transaction, if it is one and one statement
+        is enough to tell.
+
+        :param payments: the app's class.
+        :param sale: the news of a plain sale.
+        """
+        if self._model is None:
+            return False
+        written = repetitions(cast("Any", payments), cast("Any", self._model))
+        line = self._line(entry, "duplicate", None)
+        return written.write(self._connections, self._merchant, sale, line)
+
+    def _line(self, entry: Entry, outcome: str, detail: str | None) -> dict[str, Any]:
+        return {
+            "notify_id": entry.notify_id,
+            "merchant": self._merchant,
+            "out_trade_no": entry.out_trade_no,
+            "trade_no": entry.trade_no,
+            "trade_status": entry.trade_status[:32],
+            "outcome": outcome,
+            "detail": detail[:256] if detail else None,
+            "payload": dict(entry.payload),
+            "received_at": utc_now(),
+        }
 
     def refuse(
         self, entry: Entry, outcome: str, detail: str | None, error: NotificationRefused

@@ -2,8 +2,8 @@
 
 A guarded ``UPDATE`` claims the payment, the shop's callbacks run, the journal is written, and only
 then is it committed. Where the ``UPDATE`` finds nothing to claim, or most likely would not, a look
-tells where the payment stands. A repetition ends with the look: it locks no row and writes nothing
-but its line in the journal.
+tells where the payment stands. A repetition ends with the look, or is one statement that writes its
+line if the payment stands where it says: it locks no row and writes nothing but that line.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .changes import changed
 from .connections import Connections
 from .journal import Entry, Journal, roll_back
 from .lately import Lately
-from .moves import Move, check_match, follow, mismatch, move_of, sale_of
+from .moves import Move, check_match, follow, is_plain_sale, mismatch, move_of, sale_of
 from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
 from .statements import payment_statements, was_overtaken
@@ -223,7 +223,13 @@ class Ledger:
         """Claims a sale at once, and asks afterwards why nothing was claimed; looks first where
         nothing is likely to be. ``None``: what was seen is so no more.
         """
-        sale = None if self._heard_before(notification) else sale_of(notification)
+        if self._heard_before(notification):
+            if is_plain_sale(notification) and self._journal.repeat(
+                self._payments, notification, entry
+            ):
+                return self._done(entry, Move("duplicate", ()), None)
+            return self._look(notification, entry)
+        sale = sale_of(notification)
         if sale is not None:
             events, values = sale
             with _numbers_are_unique(notification):
@@ -322,6 +328,9 @@ class Ledger:
                 connection = self._statements.connection(self._connections)
                 run_callbacks(self._session, connection, callbacks, payment)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
+        return self._done(entry, move, payment)
+
+    def _done(self, entry: Entry, move: Move, payment: Any | None) -> Settlement:
         self._session.commit()
         read = self.find if payment is None else lambda number: payment
         return Settlement(move.outcome, move.events, lambda: read(entry.out_trade_no))

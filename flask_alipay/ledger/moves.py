@@ -72,10 +72,17 @@ def sale_of(notification: Notification) -> tuple[tuple[str, ...], dict[str, Any]
 
     :returns: the events, and what to write; ``None`` for other news, which asks for a look first.
     """
-    cell = TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]
-    events = events_of(cell)
+    if not is_plain_sale(notification):
+        return None
+    events = events_of(TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status])
+    return events, values_of(notification, events)
+
+
+def is_plain_sale(notification: Notification) -> bool:
+    """Tells whether news is that of a sale and of nothing else."""
     plain = not notification.refund and notification.rmb_fen is None
-    return (events, values_of(notification, events)) if plain and "paid" in events else None
+    cell = TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]
+    return plain and "paid" in events_of(cell)
 
 
 def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any]]:

@@ -200,6 +200,11 @@ def statements_of(shop: Shop) -> list[str]:
     return statements
 
 
+def of_a_repetition(shop: Shop) -> list[str]:
+    """On MariaDB a line that depends on the payment would lock its row."""
+    return ["SELECT", "INSERT"] if shop.engine.dialect.name == "mysql" else ["INSERT"]
+
+
 def test_the_first_delivery_claims_without_a_look(shop: Shop) -> None:
     shop.order()
     with shop.session() as session:
@@ -218,7 +223,7 @@ def test_a_repetition_that_was_heard_here_locks_no_row_and_writes_its_line_alone
         shop.ledger(session, MODELS, lately=lately).settle(news())
         statements = statements_of(shop)
         assert shop.ledger(session, MODELS, lately=lately).settle(news()).outcome == "duplicate"
-    assert statements == ["SELECT", "INSERT"]
+    assert statements == of_a_repetition(shop)
     assert shop.outcomes() == ["settled", "duplicate"]
 
 
@@ -240,7 +245,7 @@ def test_a_repetition_that_was_heard_elsewhere_is_known_by_its_time(shop: Shop) 
         session.connection()
         statements = statements_of(shop)
         assert shop.ledger(session, MODELS).settle(news(**SENT_AGAIN)).outcome == "duplicate"
-    assert statements == ["SELECT", "INSERT"]
+    assert statements == of_a_repetition(shop)
 
 
 def test_a_repetition_that_seems_to_be_news_changes_nothing_either(shop: Shop) -> None:
@@ -328,7 +333,9 @@ def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop, looked:
         )
         shop.ledger(session, MODELS, lately=lately).settle(news())
     claimed = happened.index("UPDATE")
-    assert happened[: claimed - 1] == (["begin", "SELECT", "rollback"] if looked else [])
+    tried = [] if shop.engine.dialect.name == "mysql" else ["INSERT"]
+    before = ["begin", *tried, "SELECT", "rollback"] if looked else []
+    assert happened[: claimed - 1] == before
     read = ["SELECT"] if looked else []
     assert happened[claimed - 1 :] == ["begin", "UPDATE", *read, "INSERT", "commit"]
 
