@@ -11,11 +11,15 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ..china_time import CHINA_TIME
 
 logger = logging.getLogger("flask_alipay.simulator")
+
+
+#: Tells how far the time here is ahead of that by which merchants live.
+Ahead: TypeAlias = Callable[[], timedelta]
 
 
 class Clock(Protocol):
@@ -29,6 +33,21 @@ class Clock(Protocol):
 
     def advance(self, delta: timedelta) -> None:
         """Moves the time on; what is due meanwhile is called in its order, before it returns."""
+
+
+def in_time() -> timedelta:
+    """It is not ahead at all."""
+    return timedelta(0)
+
+
+def ahead_of_the_machine(clock: Clock) -> timedelta:
+    """Returns how far a clock was put ahead of the machine's time, by which its merchants live.
+
+    Nothing for a clock that somebody else made: his merchants live by that.
+    """
+    if not isinstance(clock, SystemClock):
+        return timedelta(0)
+    return max(clock.now() - datetime.now(timezone.utc), timedelta(0))
 
 
 class SystemClock:

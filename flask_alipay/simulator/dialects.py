@@ -10,6 +10,7 @@ from functools import cached_property
 from .alterations import garbled, tampered
 from .answers import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, Dialect, Notice
 from .batches import Batch, BatchStore
+from .clock import Ahead, in_time
 from .faults import Faults
 from .mapi import Mapi, WapRest
 from .merchant import Merchant
@@ -28,6 +29,7 @@ class Dialects:
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
     :param state: keeps what they know beyond the process.
+    :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
     def __init__(
@@ -38,13 +40,14 @@ class Dialects:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
+        ahead: Ahead = in_time,
     ) -> None:
         faults = faults or Faults()
         self._merchant = merchant
         #: The open platform.
-        self.openapi = OpenApi(merchant, trades, notify_ids, faults, state)
+        self.openapi = OpenApi(merchant, trades, notify_ids, faults, state, ahead)
         #: The legacy gateway.
-        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults, state)
+        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults, state, ahead)
         #: The older gateway for phones.
         self.wap = WapRest(merchant, trades, notify_ids, faults)
         self._by_name: Mapping[str, Dialect] = {

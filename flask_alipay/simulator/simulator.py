@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .answers import Answer, Notice, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
-from .clock import Clock, SystemClock
+from .clock import Clock, SystemClock, ahead_of_the_machine
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .dialects import Dialects
 from .faults import Faults
@@ -104,7 +105,13 @@ class Simulator:
         notify_ids = NotifyIds(self._state)
         #: The protocols that it speaks.
         self.dialects = Dialects(
-            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state
+            self.merchant,
+            self.trades,
+            self.batches,
+            notify_ids,
+            self.faults,
+            self._state,
+            partial(ahead_of_the_machine, self.clock),
         )
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(

@@ -11,6 +11,7 @@ from ...exceptions import InvalidAmount, InvalidParameter
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToBatch
 from ..batches import DONE, REFUNDS, REFUSED, BatchStore
+from ..clock import Ahead, in_time
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -48,6 +49,7 @@ class Mapi:
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
     :param state: keeps what it knows beyond the process.
+    :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
     def __init__(
@@ -58,10 +60,18 @@ class Mapi:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
+        ahead: Ahead = in_time,
     ) -> None:
         seal = Seal(merchant.alipay_signers())
         self._desk = desk = Desk(
-            merchant, trades, batches, notify_ids, seal, faults or Faults(), state or Nowhere()
+            merchant,
+            trades,
+            batches,
+            notify_ids,
+            seal,
+            faults or Faults(),
+            state or Nowhere(),
+            ahead,
         )
         self._news = News(desk)
         timestamps = Timestamps(desk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ...china_time import to_china
 from ...exceptions import InvalidParameter
@@ -83,7 +83,7 @@ class Refunds:
         self._check_seller(call)
         if read_china_text(call.get("refund_date")) is None:
             raise Refusal("REFUND_DATE_ERROR", "refund_date must be like 2026-01-31 08:00:00")
-        check_batch_no(call, serial=r"(?!000$)[0-9A-Za-z]{3,24}")
+        check_batch_no(call, self._desk.ahead(), serial=r"(?!000$)[0-9A-Za-z]{3,24}")
         check_batch_num(call, "#")
         entries = tuple(_entry(text, call.charset) for text in call.get("detail_data").split("#"))
         if len({entry.number for entry in entries}) != len(entries):
@@ -113,14 +113,17 @@ class Refunds:
                 return
 
 
-def check_batch_no(call: Call, *, serial: str) -> None:
+def check_batch_no(call: Call, ahead: timedelta, *, serial: str) -> None:
     """Checks that a batch's number is today, in China, and a serial number.
 
+    :param ahead: how far the time here is ahead of the merchant's, whose today will do.
     :param serial: what may follow the day, as a regular expression.
     :raises Refusal: otherwise.
     """
-    today = to_china(call.now)[:10].replace("-", "")
-    if re.fullmatch(today + serial, call.get("batch_no"), re.ASCII) is None:
+    today, theirs = (
+        to_china(moment)[:10].replace("-", "") for moment in (call.now, call.now - ahead)
+    )
+    if re.fullmatch(f"(?:{today}|{theirs}){serial}", call.get("batch_no"), re.ASCII) is None:
         raise Refusal("BATCH_NO_FORMAT_ERROR", f"batch_no must be today, {today}, and a serial")
 
 

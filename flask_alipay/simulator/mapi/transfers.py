@@ -53,7 +53,7 @@ class Transfers:
         if call.get("email") != self._desk.merchant.seller_email:
             raise Refusal("ACCOUNT_NOT_EXISTS", "email is not this merchant's")
         _check_pay_date(call.get("pay_date"))
-        check_batch_no(call, serial=r"[0-9A-Za-z]{3,24}")
+        check_batch_no(call, self._desk.ahead(), serial=r"[0-9A-Za-z]{3,24}")
         check_batch_num(call, "|")
         entries = tuple(_entry(text) for text in call.get("detail_data").split("|"))
         if len({entry.number for entry in entries}) != len(entries):

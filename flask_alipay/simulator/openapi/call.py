@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from .. import codes
 from ..answers import Refusal, ToCashier
+from ..clock import Ahead, in_time
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -69,6 +70,8 @@ class Desk:
     faults: Faults
     #: Where what they know is kept.
     state: State
+    #: How far the time here is ahead of the merchant's.
+    ahead: Ahead = in_time
 
     def run(self, call: Call, run: Run) -> Done | ToCashier:
         """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.

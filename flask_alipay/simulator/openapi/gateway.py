@@ -15,7 +15,7 @@ from ...exceptions import InvalidParameter
 from ...signer import codec, sign_content
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
-from ..clock import read_china_text
+from ..clock import Ahead, in_time, read_china_text
 from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -54,6 +54,7 @@ class OpenApi:
     :param notify_ids: gives notifications their numbers.
     :param faults: what is to go wrong.
     :param state: keeps what it knows beyond the process.
+    :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class OpenApi:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
+        ahead: Ahead = in_time,
     ) -> None:
         seal = Seal(merchant)
         self._desk = desk = Desk(
-            merchant, trades, notify_ids, seal, faults or Faults(), state or Nowhere()
+            merchant, trades, notify_ids, seal, faults or Faults(), state or Nowhere(), ahead
         )
         self._news = News(desk)
         self._bills = Bills(desk)
@@ -184,7 +186,7 @@ class OpenApi:
             )
 
     def _run(self, call: Call, run: Run) -> Done | ToCashier:
-        _check_common(call.params, call.now)
+        _check_common(call.params, call.now, self._desk.ahead())
         try:
             content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
@@ -271,13 +273,14 @@ def _read(form: RawForm, charset: str) -> dict[str, str]:
         raise Refusal("isv.invalid-charset", f"the request {error}") from None
 
 
-def _check_common(params: Mapping[str, str], now: datetime) -> None:
+def _check_common(params: Mapping[str, str], now: datetime, ahead: timedelta) -> None:
     if not params.get("timestamp"):
         raise Refusal("isv.missing-timestamp")
     timestamp = read_china_text(params["timestamp"])
     if timestamp is None:
         raise Refusal("isv.invalid-timestamp", "timestamp must be like 2026-01-31 08:00:00")
-    if abs(now - timestamp) > _SKEW:
+    # The merchant's clock was not put on with ours.
+    if not now - ahead - _SKEW <= timestamp <= now + _SKEW:
         raise Refusal("isv.invalid-timestamp", "timestamp is more than a day off; use China time")
     if not params.get("version"):
         raise Refusal("isv.missing-version")

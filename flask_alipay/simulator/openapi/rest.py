@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -90,7 +90,7 @@ class Rest:
             raise Refusal("isv.invalid-app-id")
         root_cert_sn = request.headers.get("alipay-root-cert-sn", "")
         self._desk.seal.check_certificates(said.get("app_cert_sn", ""), root_cert_sn)
-        _check_time(said.get("timestamp", ""), now)
+        _check_time(said.get("timestamp", ""), now, self._desk.ahead())
         if not said.get("nonce"):
             raise Refusal("isv.invalid-parameter", "nonce is missing")
         self._verify(request, found["said"], found["sign"])
@@ -168,10 +168,12 @@ class Rest:
         return RestJson(status, body.encode("utf-8"), headers, media_type)
 
 
-def _check_time(text: str, now: datetime) -> None:
+def _check_time(text: str, now: datetime, ahead: timedelta) -> None:
     if not text:
         raise Refusal("isv.missing-timestamp")
     if re.fullmatch(r"[0-9]{1,15}", text, re.ASCII) is None:
         raise Refusal("isv.invalid-timestamp", "timestamp must be milliseconds since 1970")
-    if abs(int(text) - int(now.timestamp() * 1000)) > _SKEW_MS:
+    # The merchant's clock was not put on with ours.
+    earliest, latest = (int(moment.timestamp() * 1000) for moment in (now - ahead, now))
+    if not earliest - _SKEW_MS <= int(text) <= latest + _SKEW_MS:
         raise Refusal("isv.invalid-timestamp", "timestamp is more than ten minutes off")
