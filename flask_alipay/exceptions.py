@@ -6,6 +6,9 @@ from __future__ import annotations
 class AlipayError(Exception):
     """The root: ``except AlipayError`` catches whatever this package refuses."""
 
+    #: The number of the refund that was asked for, where it was one: to ask again with.
+    out_request_no: str | None = None
+
 
 class ConfigurationError(AlipayError):
     """A configuration key is missing or wrong. Raised when the blueprint is registered.

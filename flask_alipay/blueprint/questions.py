@@ -85,7 +85,8 @@ class Questions:
 
         The refund is written down and committed under its number before Alipay is asked, so that
         whatever happens in between it is never made twice: the same number again is the same
-        refund. Without a number, one of the same amount whose outcome is unknown is gone on with.
+        refund. Without a number, one of the same amount whose outcome is unknown is gone on with;
+        one whose outcome was told meanwhile is not known again, and a second one is made.
 
         On the legacy gateway Alipay takes it on without a password, if the contract has that, and
         tells later what became of it: the row is still ``REFUND_PROCESSING`` then.
@@ -99,7 +100,7 @@ class Questions:
         :raises InvalidParameter: names the parameter at fault; nothing is written down.
         :raises TypeError: for a ``float`` amount.
         :raises OutcomeUnknown: if no answer comes: the row stays ``REFUND_PROCESSING``. Call this
-            again with the same number.
+            again with the same number, which is the exception's ``out_request_no``.
         :raises GatewayError: for a no of Alipay's. One that is signed is in the row's ``status``,
             and the same number may be asked for again (``ACQ.SELLER_BALANCE_NOT_ENOUGH``).
         :raises NotificationRefused: if the ledger could not take it, or a callback raised.

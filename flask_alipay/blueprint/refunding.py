@@ -6,13 +6,16 @@ for. Whatever happens in between, the same number asked again is the same refund
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
 from ..batches import RefundResult
+from ..china_time import to_china
 from ..exceptions import (
+    AlipayError,
     ConfigurationError,
     GatewayError,
     InvalidParameter,
@@ -20,10 +23,11 @@ from ..exceptions import (
     OutcomeUnknown,
 )
 from ..ledger.journal import Entry
-from ..ledger.refunds import SUCCESS, Refunds
+from ..ledger.refunds import PATIENCE, SUCCESS, Refunds
 from ..ledger.statements import was_overtaken
 from ..limits import check_out_trade_no, check_text
 from ..mapi import MapiGateway, RefundEntry
+from ..models import utc_now
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signed_request import SignedRequest
@@ -37,6 +41,14 @@ if TYPE_CHECKING:
 
 # As the ledger does when it settles.
 _ATTEMPTS = 3
+
+# The legacy gateway's words: this batch was taken on before; and there is no contract for refunds
+# without a password.
+_HAS_IT = "DUPLICATE_BATCH_NO"
+_NO_CONTRACT = (
+    *("PARTNER_NOT_SIGN_PROTOCOL", "SELLER_NOT_SIGN_PROTOCOL", "HAS_NO_PRIVILEGE"),
+    *("ILLEGAL_PARTNER_EXTERFACE", "EXTERFACE_IS_CLOSED", "ILLEGAL_SERVICE"),
+)
 
 
 def refund_request(
@@ -75,6 +87,12 @@ def refund_request(
     return alipay.at_simulator(signed)
 
 
+class _Row(NamedTuple):
+    status: str
+    reason: str | None
+    new: bool
+
+
 class Claimed(NamedTuple):
     """A refund that was written down and committed."""
 
@@ -85,6 +103,8 @@ class Claimed(NamedTuple):
     trade_no: str | None
     #: Whether it may have been asked for before.
     repeated: bool
+    #: Whether nobody has asked for it, or the last word was a no: then a no is a no.
+    new: bool = False
     #: Whether it is done already.
     done: bool = False
 
@@ -101,7 +121,11 @@ def refund(
     number = payment.out_trade_no
     claimed = _write_down(alipay, refunds, payment, amount, reason, out_request_no)
     if not claimed.done:
-        perform(alipay, claimed)
+        try:
+            perform(alipay, claimed)
+        except AlipayError as error:
+            error.out_request_no = claimed.out_request_no  # to ask again with, whoever made it
+            raise
     return refunds.find(number, claimed.out_request_no)
 
 
@@ -185,16 +209,29 @@ def _write_down(
     if reason is not None:
         check_text("reason", reason, most=256, charset=alipay.config.charset)
     asked, trade_no = begin(alipay, payment), payment.trade_no
-    legacy, number = isinstance(alipay.gateway, MapiGateway), out_request_no
-    if number is None and not legacy:
-        number = refunds.under_way(asked.out_trade_no, refund_fen)
+    patience = PATIENCE if isinstance(alipay.gateway, MapiGateway) else None
+    number = out_request_no or refunds.under_way(asked.out_trade_no, refund_fen, patience)
+    if number is not None and out_request_no is None and patience is not None:
+        _check_day(number)
     number = number or new_out_trade_no()
-    if legacy:
+    if patience is not None:
         _check_batch(alipay, number, trade_no, refund_fen, reason)
-    repeated = refunds.find(asked.out_trade_no, number) is not None
-    status, reason = _open(alipay, refunds, asked.out_trade_no, refund_fen, number, reason)
-    done = status == SUCCESS
-    return Claimed(asked, number, refund_fen, reason, trade_no, repeated, done)
+    known = refunds.find(asked.out_trade_no, number) is not None
+    row = _open(alipay, refunds, asked.out_trade_no, refund_fen, number, reason, patience)
+    repeated = known or not row.new
+    return Claimed(
+        asked, number, refund_fen, row.reason, trade_no, repeated, row.new, row.status == SUCCESS
+    )
+
+
+def _check_day(batch_no: str) -> None:
+    """Checks that a batch whose outcome is unknown may be asked for again: on its day alone."""
+    if not batch_no.startswith(to_china(utc_now())[:10].replace("-", "")):
+        raise InvalidParameter(
+            "out_request_no",
+            f"is required: {batch_no} of the same amount is under way, and its day is over; "
+            "wait for Alipay's notification, or give another refund a number of its own",
+        )
 
 
 def _open(
@@ -204,15 +241,16 @@ def _open(
     refund_fen: int,
     out_request_no: str,
     reason: str | None,
-) -> tuple[str, str | None]:
-    """Commits the row of a refund, and returns its status and reason; again, in a new transaction,
-    where another worker was faster.
+    patience: timedelta | None,
+) -> _Row:
+    """Commits the row of a refund, and returns how it stands; again, in a new transaction, where
+    another worker was faster.
     """
     for _ in range(_ATTEMPTS):
         alipay.session.rollback()  # what was read is old by the time the payment is held
         try:
-            row = refunds.open(out_trade_no, refund_fen, out_request_no, reason)
-            opened = row.status, row.reason
+            row, new = refunds.open(out_trade_no, refund_fen, out_request_no, reason, patience)
+            opened = _Row(row.status, row.reason, new)
             alipay.session.commit()
         except (InvalidParameter, DBAPIError) as error:
             alipay.session.rollback()
@@ -245,7 +283,18 @@ def _take_on(alipay: AlipayBlueprint, gateway: MapiGateway, claimed: Claimed) ->
     except OutcomeUnknown:
         raise
     except GatewayError as error:
+        if error.code == _HAS_IT:
+            return  # an earlier call's answer was lost; the notification tells what became of it
+        if not claimed.new:
+            # That it is not taken on again says nothing of the first time.
+            raise OutcomeUnknown(
+                f"{error}; what became of the first time is told by a notification, or in Alipay's "
+                "console",
+                code=error.code,
+            ) from None
         _refuse(alipay, claimed, error)
+        if error.code not in _NO_CONTRACT:
+            raise
         message = f"{error}; refund_url() has the merchant confirm a refund with the password"
         raise GatewayError(message, code=error.code) from None
 

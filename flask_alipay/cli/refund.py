@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..exceptions import AlipayError
+from ..exceptions import AlipayError, OutcomeUnknown
+from ..models import utc_now
 from ..money import to_fen, to_yuan
+from ..order_number import new_out_trade_no
 from .addresses import on_the_site
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
-from .exits import Refused, refusals, sentence
+from .exits import Refused, Unknown, refusals, sentence
 from .rows import amount, find_payment, refund_as_json
 from .table import echo_json, plain
 from .wording import N_, _
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
 _HELP = N_("""Give money of a sale back to its buyer, all of it or a part.
 
 NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no), AMOUNT is in yuan, or 'all' for
-what is left. If no answer comes the exit status is 3: the same command again goes on with the same
-refund and never makes a second one.
+what is left. If no answer comes the exit status is 3, and the command to go on with is told: under
+the same --out-request-no it is the same refund and never a second one.
 
 \b
 Examples:
@@ -31,6 +34,8 @@ Examples:
 """)
 
 _ALL = "all"
+# For so long a refund of the same amount is taken for the one that is meant.
+_LATELY = timedelta(days=1)
 
 
 def refund_command(blueprint: AlipayBlueprint) -> click.Command:
@@ -47,20 +52,27 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
     @click.argument("number")
     @click.argument("how_much", metavar="AMOUNT")
     @click.option("--reason", help=_("Why; the buyer may see it."))
-    @click.option("--out-request-no", help=_("The refund's number; a new one if it is not given."))
+    @click.option(
+        "--out-request-no",
+        help=_("The refund's number: the same again is the same refund; a new one without it."),
+    )
     @yes_option
     @json_option
     def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
-        next_step = _("It may have gone back or not: the same command again is the same refund.")
-        with refusals(next_step), on_the_site():
+        with refusals(), on_the_site():
             payment = find_payment(blueprint, number)
             warn_of_simulator(blueprint.config.simulator)
             fen = _checked(payment, how_much)
             _check_address(blueprint)
             names = _names(payment, fen)
+            if details["out_request_no"] is None:
+                _check_lately(blueprint, payment, fen, names)
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)
-            row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
+            try:
+                row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
+            except OutcomeUnknown as error:
+                raise _unknown(blueprint, error, names, fen, machine) from None
             _tell(row, names, machine)
 
     return refund
@@ -96,6 +108,38 @@ def _check_address(alipay: AlipayBlueprint) -> None:
     if config.protocol == "mapi" and not known:
         told = _("Set {key}: Alipay tells there what became of the refund.")
         raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
+
+
+def _check_lately(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[str, str]) -> None:
+    """Who repeats a command whose end he did not see does not mean a second refund."""
+    refunds = alipay.ledger().refunds
+    if refunds is None:
+        return
+    same = refunds.lately(payment.out_trade_no, fen, utc_now() - _LATELY)
+    if same is not None:
+        told = _(
+            "{amount} of {number} went back already in the last day, as refund {refund}. If "
+            "another {amount} are to go back, give that refund a number of its own: "
+            "--out-request-no {new}."
+        )
+        raise Refused(told.format(**names, refund=same, new=new_out_trade_no()))
+
+
+def _unknown(
+    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], fen: int, machine: bool
+) -> Unknown:
+    """The end of a refund of which nobody knows what became of it, and how to go on."""
+    alipay.session.rollback()
+    refunds, refund = alipay.ledger().refunds, error.out_request_no or ""
+    row = refunds.find(names["number"], refund) if refunds is not None else None
+    if machine and row is not None:
+        echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
+    told = _(
+        "It may have gone back or not. This command goes on with the same refund: "
+        "flask {group} refund {number} {yuan} --out-request-no {refund}"
+    )
+    step = told.format(group=alipay.name, number=names["number"], yuan=to_yuan(fen), refund=refund)
+    return Unknown(f"{sentence(error)} {step}")
 
 
 def _names(payment: Any, fen: int) -> dict[str, str]:

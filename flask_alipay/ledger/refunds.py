@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -24,9 +24,17 @@ CLOSED = "closed"
 # As in ``changes``.
 _PAST_OBJECTS = {"synchronize_session": False}
 
-# A batch is good for the day of its number, and Alipay tells for a day what became of it. One that
-# nobody confirmed until then does not hold its money back any longer.
-_PATIENCE = timedelta(days=2)
+#: On the legacy gateway a batch is good for the day of its number, and Alipay tells for a day what
+#: became of it. One that nobody confirmed until then does not hold its money back any longer.
+PATIENCE = timedelta(days=2)
+
+
+class Opened(NamedTuple):
+    """A refund that is written down."""
+
+    row: Any
+    #: Whether it was only now: then nobody has asked for it, or the last word was a no.
+    new: bool
 
 
 class Refunds:
@@ -51,12 +59,19 @@ class Refunds:
         self._merchant = merchant
 
     def open(
-        self, out_trade_no: str, refund_fen: int, out_request_no: str, reason: str | None
-    ) -> Any:
+        self,
+        out_trade_no: str,
+        refund_fen: int,
+        out_request_no: str,
+        reason: str | None,
+        patience: timedelta | None = PATIENCE,
+    ) -> Opened:
         """Writes down that a refund is being asked for; the caller commits before it asks.
 
         The same number again is the same refund; one that Alipay refused is asked for again.
 
+        :param patience: for how long others whose outcome is unknown hold their money back; without
+            it, until they are heard of.
         :raises InvalidAmount: if the payment is not there or not paid, or has less left than that.
         """
         rows = self.hold(out_trade_no)
@@ -64,14 +79,14 @@ class Refunds:
         if known is not None and known.refund_fen != refund_fen:
             raise InvalidAmount("amount", "is another than before under the same number")
         if known is not None and known.status in (PROCESSING, SUCCESS):
-            return known
-        asked = sum(row.refund_fen for row in rows if _may_happen(row))
+            return Opened(known, new=False)
+        asked = sum(row.refund_fen for row in rows if _may_happen(row, patience))
         if not self._is_left(out_trade_no, asked + refund_fen):
             raise InvalidAmount("amount", "is more than is left of what was paid")
         if known is not None:
-            known.status = PROCESSING
+            known.status, known.created_at = PROCESSING, utc_now()  # it is asked for anew
             self._session.flush()
-            return known
+            return Opened(known, new=True)
         row = self._model(
             merchant=self._merchant,
             out_trade_no=out_trade_no,
@@ -82,23 +97,39 @@ class Refunds:
         )
         self._session.add(row)
         self._session.flush()
-        return row
+        return Opened(row, new=True)
 
-    def under_way(self, out_trade_no: str, refund_fen: int) -> str | None:
-        """Returns the number of a refund of that amount whose outcome is unknown."""
+    def under_way(
+        self, out_trade_no: str, refund_fen: int, patience: timedelta | None = None
+    ) -> str | None:
+        """Returns the number of a refund of that amount whose outcome is unknown.
+
+        :param patience: for how long one is waited for; without it, until it is heard of.
+        """
         Refund = self._model
-        found = self._session.scalars(
-            select(Refund.out_request_no)
-            .where(
-                Refund.merchant == self._merchant,
-                Refund.out_trade_no == out_trade_no,
-                Refund.status == PROCESSING,
-                Refund.refund_fen == refund_fen,
-            )
-            .order_by(Refund.id)
-            .limit(1)
-        ).first()
-        return None if found is None else str(found)
+        of_it: tuple[Any, ...] = (Refund.status == PROCESSING, Refund.refund_fen == refund_fen)
+        if patience is not None:
+            of_it = (*of_it, Refund.created_at > utc_now() - patience)
+        return self._first(out_trade_no, *of_it)
+
+    def lately(self, out_trade_no: str, refund_fen: int, since: datetime) -> str | None:
+        """Returns the number of a refund of that amount that was asked for since then and went
+        back.
+        """
+        Refund = self._model
+        return self._first(
+            out_trade_no,
+            Refund.status == SUCCESS,
+            Refund.refund_fen == refund_fen,
+            Refund.created_at >= since,
+        )
+
+    def _first(self, out_trade_no: str, *conditions: Any) -> str | None:
+        Refund = self._model
+        named = (Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
+        found = select(Refund.out_request_no).where(*named, *conditions)
+        number: str | None = self._session.scalars(found.order_by(Refund.id).limit(1)).first()
+        return number
 
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
         """Returns a refund by its number, as the database has it now."""
@@ -305,5 +336,6 @@ def _number_of(notification: Notification) -> str:
     return (notification.notify_id or notification.out_trade_no)[:64]
 
 
-def _may_happen(row: Any) -> bool:
-    return bool(row.status == PROCESSING and row.created_at > utc_now() - _PATIENCE)
+def _may_happen(row: Any, patience: timedelta | None) -> bool:
+    waited_for = patience is None or row.created_at > utc_now() - patience
+    return bool(row.status == PROCESSING and waited_for)

@@ -104,14 +104,9 @@ class Simulator:
         self.faults = Faults(self._state)
         notify_ids = NotifyIds(self._state)
         #: The protocols that it speaks.
+        ahead = partial(ahead_of_the_machine, self.clock)
         self.dialects = Dialects(
-            self.merchant,
-            self.trades,
-            self.batches,
-            notify_ids,
-            self.faults,
-            self._state,
-            partial(ahead_of_the_machine, self.clock),
+            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, ahead
         )
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from flask_alipay.exceptions import (
     CallbackFailed,
     ConfigurationError,
     GatewayError,
+    InvalidAmount,
     InvalidParameter,
     OutcomeUnknown,
 )
 from flask_alipay.mapi import new_batch_no
+from flask_alipay.models import utc_now
 
 from .answering import LOST, TRADE_NO, Alipay, done, no, refusal, unsigned, yes
 from .conftest import OpenShop
@@ -268,6 +271,91 @@ def test_there_a_refusal_names_the_way_with_a_password(
     error = refused(shop, number, GatewayError)
     assert "refund_url()" in str(error)
     assert [row[1:] for row in rows(shop)] == [(1000, "ILLEGAL_SERVICE")]
+
+
+NOPWD = "refund_fastpay_by_platform_nopwd"
+
+
+@on_the_legacy_gateway
+def test_there_another_refusal_names_no_other_way(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(**{NOPWD: no("TRADE_STATUS_ERROR")})
+    assert "refund_url" not in str(refused(shop, number, GatewayError))
+    assert [row[1:] for row in rows(shop)] == [(1000, "TRADE_STATUS_ERROR")]
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize("named", [True, False])
+def test_there_a_batch_that_alipay_has_already_is_under_way(
+    shop: Shop, alipay: Alipay, number: str, named: bool
+) -> None:
+    alipay.will_say(**{NOPWD: [LOST, no("DUPLICATE_BATCH_NO")]})
+    first = refused(shop, number, OutcomeUnknown).out_request_no
+    options = {"out_request_no": first} if named else {}
+    assert give_back(shop, number, **options) == (first, 1000, ASKED)
+    assert [content["batch_no"] for _, content in alipay.asked] == [first, first]
+    assert rows(shop) == [(first, 1000, ASKED)]
+
+
+@on_the_legacy_gateway
+def test_there_a_no_to_a_repetition_says_nothing_of_the_first_time(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(**{NOPWD: [LOST, no("TRADE_STATUS_ERROR"), yes()]})
+    first = refused(shop, number, OutcomeUnknown, amount="80.00").out_request_no
+    error = refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no=first)
+    assert "TRADE_STATUS_ERROR" in str(error)
+    assert rows(shop) == [(first, 8000, ASKED)]
+    # Its money is still held back.
+    refused(shop, number, InvalidAmount, amount="80.01")
+
+
+@on_the_legacy_gateway
+def test_there_one_that_was_refused_may_be_refused_again(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(**{NOPWD: no("TRADE_STATUS_ERROR")})
+    batch = new_batch_no()
+    for _ in range(2):
+        refused(shop, number, GatewayError, out_request_no=batch)
+        assert rows(shop) == [(batch, 1000, "TRADE_STATUS_ERROR")]
+
+
+@on_the_legacy_gateway
+def test_there_yesterdays_batch_is_neither_repeated_nor_made_twice(
+    shop: Shop, alipay: Alipay, number: str
+) -> None:
+    alipay.will_say(**{NOPWD: [LOST, yes()]})
+    refused(shop, number, OutcomeUnknown)
+    yesterday = "20260130000001"
+    with shop.app.app_context():
+        row = db.session.scalars(select(Refund)).one()
+        row.out_request_no = yesterday
+        db.session.commit()
+    assert yesterday in str(refused(shop, number, InvalidParameter))
+    assert rows(shop) == [(yesterday, 1000, ASKED)]
+    another = new_batch_no()
+    assert give_back(shop, number, out_request_no=another) == (another, 1000, ASKED)
+
+
+def test_who_is_told_nothing_is_told_the_number(shop: Shop, alipay: Alipay, number: str) -> None:
+    alipay.will_say(refund=LOST)
+    number_of_it = refused(shop, number, OutcomeUnknown).out_request_no
+    assert rows(shop) == [(number_of_it, 1000, ASKED)]
+
+
+@pytest.mark.parametrize("status", [ASKED, "ACQ.SELLER_BALANCE_NOT_ENOUGH"])
+def test_however_old_a_refund_that_is_asked_for_holds_its_money(
+    shop: Shop, alipay: Alipay, number: str, status: str
+) -> None:
+    alipay.will_say(refund=[LOST, LOST])
+    refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no="R1")
+    with shop.app.app_context():
+        row = db.session.scalars(select(Refund)).one()
+        row.status, row.created_at = status, utc_now() - timedelta(days=9)
+        db.session.commit()
+    refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no="R1")
+    refused(shop, number, InvalidAmount, amount="80.00", out_request_no="R2")
+    assert rows(shop) == [("R1", 8000, ASKED)]
 
 
 @on_the_legacy_gateway

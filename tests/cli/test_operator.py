@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
@@ -352,12 +353,38 @@ def test_a_refund_of_unknown_outcome_is_gone_on_with(
         patched.setattr(type(sold.alipay.gateway), "trade_refund", silent)
         result = sold.run("refund", NUMBER, "10.00", "--yes")
         assert result.exit_code == 3
-        assert "the same command again is the same refund" in " ".join(result.stderr.split())
+        told = sold.run("refund", NUMBER, "10.00", "--yes", "--json")
     assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
     assert sold.done == ["ship"]
-    assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
+    number = json.loads(told.stdout)["out_request_no"]
+    goes_on = f"flask alipay refund {NUMBER} 10.00 --out-request-no {number}"
+    assert goes_on in " ".join(result.stderr.split())
+    assert sold.run(*goes_on.split()[2:], "--yes").exit_code == 0
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
     assert sold.done == ["ship", "restock"]
+    assert sold.run(*goes_on.split()[2:], "--yes").exit_code == 0  # typed once more
+    assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
+
+
+def test_who_repeats_a_refund_that_was_settled_meanwhile_makes_no_second_one(sold: Tea) -> None:
+    assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
+    again = sold.run("refund", NUMBER, "10.00", "--yes")
+    assert again.exit_code == 1
+    said = " ".join(again.stderr.split())
+    assert f"10.00 CNY of {NUMBER} went back already" in said
+    assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
+    assert sold.done == ["ship", "restock"]
+    meant = re.search(r"--out-request-no (\w+)", said)
+    assert meant is not None
+    other = sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", meant[1])
+    assert other.exit_code == 0
+    assert money(sold) == (2000, [(1000, "REFUND_SUCCESS")] * 2)
+
+
+def test_another_amount_is_another_refund(sold: Tea) -> None:
+    for amount in ("10.00", "5.00"):
+        assert sold.run("refund", NUMBER, amount, "--yes").exit_code == 0
+    assert money(sold) == (1500, [(1000, "REFUND_SUCCESS"), (500, "REFUND_SUCCESS")])
 
 
 def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) -> None:

@@ -88,7 +88,7 @@ def ask(
     with shop.session() as session, session.begin():
         refunds = shop.ledger(session).refunds
         assert refunds is not None
-        return int(refunds.open(out_trade_no, fen, batch_no, options.get("reason")).id)
+        return int(refunds.open(out_trade_no, fen, batch_no, options.get("reason")).row.id)
 
 
 def sale(shop: Shop, out_trade_no: str = "A1", trade_no: str = TRADE_NO) -> None:
