@@ -233,6 +233,8 @@ class Notification:
     paid_at: datetime | None = None
     #: When it was closed.
     closed_at: datetime | None = None
+    #: When money went back for the last time.
+    refunded_at: datetime | None = None
     #: When Alipay sent this.
     notify_time: datetime | None = None
     #: Everything, as it came.
@@ -302,6 +304,7 @@ class Notification:
             buyer_id=params.get("buyer_id") or params.get("buyer_open_id") or None,
             paid_at=from_china(params.get("gmt_payment")),
             closed_at=from_china(params.get("gmt_close")),
+            refunded_at=from_china(params.get("gmt_refund")),
             notify_time=from_china(params.get("notify_time")),
             params=params,
         )

@@ -152,11 +152,14 @@ class Refunds:
         if notification.out_request_no is None:
             waiting = self._waiting(out_trade_no, refund_fen)
             for number in waiting:
-                self.succeed(out_trade_no, number)
+                self.succeed(out_trade_no, number, notification.refunded_at)
             if waiting:
                 return len(waiting)
-        number = notification.out_request_no or _number_of(notification)
-        if self.succeed(out_trade_no, number):
+        number, at = (
+            notification.out_request_no or _number_of(notification),
+            notification.refunded_at,
+        )
+        if self.succeed(out_trade_no, number, at):
             return 1
         if self._are_under_way(out_trade_no, refund_fen):
             # Perhaps they are in that sum: each is taken out of it when it is heard of.
@@ -166,7 +169,7 @@ class Refunds:
             # Refunds without a number of their own are all told under the trade's: the sum of all
             # of them, which only grows, tells them apart.
             number = f"{number[:48]}_{refunded_fen}"
-        self.add(out_trade_no, number, refund_fen)
+        self.add(out_trade_no, number, refund_fen, at)
         return 1
 
     def uncover(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> bool:
@@ -237,16 +240,26 @@ class Refunds:
         if not changed(self._session, told):
             self.add(number, CLOSED, refund_fen)
 
-    def succeed(self, out_trade_no: str, out_request_no: str) -> bool:
-        """Marks a refund as done. ``False``: there is no such row, or it is marked already."""
-        return self._mark(out_trade_no, out_request_no, SUCCESS, refunded_at=utc_now())
+    def succeed(self, out_trade_no: str, out_request_no: str, at: datetime | None = None) -> bool:
+        """Marks a refund as done. ``False``: there is no such row, or it is marked already.
+
+        :param at: when the money went back, by default now.
+        """
+        return self._mark(out_trade_no, out_request_no, SUCCESS, refunded_at=at or utc_now())
 
     def fail(self, out_trade_no: str, out_request_no: str, code: str) -> bool:
         """Marks a refund as refused, with Alipay's word for why."""
         return self._mark(out_trade_no, out_request_no, code[:32])
 
-    def add(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> None:
-        """Adds a refund that was made and not asked for here, but in Alipay's console."""
+    def add(
+        self, out_trade_no: str, out_request_no: str, refund_fen: int, at: datetime | None = None
+    ) -> None:
+        """Adds a refund that was made and not asked for here, but in Alipay's console.
+
+        :param at: when the money went back, by default now. News of it may come a day later, and
+            Alipay's bill has it on its own day.
+        """
+        at = at or utc_now()
         self._session.execute(
             insert(self._model).values(
                 merchant=self._merchant,
@@ -254,7 +267,8 @@ class Refunds:
                 out_request_no=out_request_no,
                 refund_fen=refund_fen,
                 status=SUCCESS,
-                refunded_at=utc_now(),
+                created_at=at,
+                refunded_at=at,
             )
         )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from threading import Barrier
 from typing import Any
 
@@ -223,3 +224,15 @@ def test_what_is_refused_in_the_end_was_not_in_the_sum(shop: Shop) -> None:
     answered(shop, "R1", 1000, "ACQ.SELLER_BALANCE_NOT_ENOUGH")
     assert shop.standing() == (PAID, True, 3000)
     assert [fen for _, fen, status in rows(shop) if status == DONE] == [3000]
+
+
+def test_a_refund_of_the_consoles_is_of_the_moment_at_which_it_was_made(shop: Shop) -> None:
+    shop.order()
+    made_at = datetime(2026, 1, 31, 15, 59, 58, tzinfo=timezone.utc)  # and heard of after midnight
+    shop.settle(news())
+    shop.settle(
+        news(refunded_fen=1000, refund=True, out_request_no="CONSOLE1", refunded_at=made_at)
+    )
+    (row,) = shop.rows(Refund)
+    assert (row.out_request_no, row.refund_fen) == ("CONSOLE1", 1000)
+    assert (row.created_at, row.refunded_at) == (made_at, made_at)
