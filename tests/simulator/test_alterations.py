@@ -8,7 +8,7 @@ import pytest
 
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator.alterations import garbled, tampered
-from flask_alipay.simulator.batches import REFUNDS, Batch, Entry
+from flask_alipay.simulator.batches import REFUNDS, TRANSFERS, Batch, Entry
 from flask_alipay.simulator.dialects import in_charset
 from flask_alipay.simulator.orders import Event, Order
 
@@ -17,21 +17,37 @@ PROTOCOLS = ["openapi", "mapi", "wap"]
 
 @pytest.fixture
 def notice(simulator, clock):
-    def notice(protocol):
+    def notice(protocol, event=Event.PAY, **more):
         order = Order(
-            protocol=protocol,
-            method="m",
-            out_trade_no="T1",
-            subject="Tea 茶",
-            total_fen=8888,
-            charset="utf-8",
-            sign_type="RSA",
-            notify_url="https://shop.example/notify",
+            **{
+                "protocol": protocol,
+                "method": "m",
+                "out_trade_no": "T1",
+                "subject": "Tea 茶",
+                "total_fen": 8888,
+                "charset": "utf-8",
+                "sign_type": "RSA",
+                "notify_url": "https://shop.example/notify",
+                **more,
+            }
         )
-        trade = simulator.trades.place(order, clock.now()).after(Event.PAY, clock.now())
+        trade = simulator.trades.place(order, clock.now()).after(event, clock.now())
         return simulator.dialects.notice(trade)
 
     return notice
+
+
+@pytest.fixture
+def told_of(simulator):
+    """What the merchant is told of a batch."""
+
+    def told_of(kind, entry):
+        batch = Batch(kind, "20260131001", (entry,), "utf-8", "MD5", "https://shop.example/notify")
+        simulator.batches.place(batch)
+        assert simulator.end_batch(batch.batch_id, confirm=True) is not None
+        return simulator.deliverer.deliveries[-1].notice
+
+    return told_of
 
 
 @pytest.fixture
@@ -45,6 +61,40 @@ def test_another_amount_is_all_that_changes(notice, compose, protocol):
     changed = tampered(body)
     assert body.count(b"88.88") > changed.count(b"88.88")
     assert changed.replace(b"0.01", b"88.88", 1) == body
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_least_amount_becomes_another(notice, compose, protocol):
+    body = compose(notice(protocol, total_fen=1))
+    changed = tampered(body)
+    assert changed != body
+    assert changed.replace(b"0.02", b"0.01", 1) == body
+
+
+@pytest.mark.parametrize("alter", [tampered, garbled])
+def test_news_of_foreign_money_are_altered_as_well(notice, compose, alter):
+    body = compose(notice("mapi", Event.SETTLE, currency="USD", ways=(Event.SETTLE,)))
+    assert alter(body) != body
+
+
+ENTRIES = {
+    "a refund": (REFUNDS, Entry("2026013122001000000000000001", 888, "8.88", "茶")),
+    "a refund of the least": (REFUNDS, Entry("2026013122001000000000000001", 1, "0.01", "")),
+    "a transfer": (TRANSFERS, Entry("1", 888, "8.88", "茶", "tea@shop.example", "李四")),
+    "a transfer of the least": (TRANSFERS, Entry("序1", 1, "0.01", "", "tea@shop.example", "Li")),
+    "a transfer that fails": (TRANSFERS, Entry("1", 888, "8.88", "", "nobody@shop.example", "Li")),
+}
+
+
+@pytest.mark.parametrize(("kind", "entry"), ENTRIES.values(), ids=ENTRIES)
+def test_the_amount_is_all_that_changes_in_a_batch(told_of, compose, merchant, kind, entry):
+    body = compose(told_of(kind, entry))
+    changed = tampered(body)
+    other = b"0.02" if entry.amount == "0.01" else b"0.01"
+    assert changed != body
+    assert changed.replace(b"%%5E%s%%5E" % other, f"%5E{entry.amount}%5E".encode(), 1) == body
+    fields = dict(parse_qsl(changed.decode("ascii")))
+    assert not merchant.signer("MD5").verify(sign_content(fields), fields["sign"])
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -73,12 +123,7 @@ def test_the_older_gateway_for_phones_tells_it_in_utf_8_all_the_same(notice, com
     assert body == asked
 
 
-def test_a_batch_is_told_in_another_charset_as_well(simulator, compose, merchant):
-    entry = Entry("2026013122001000000000000001", 888, "8.88", "茶")
-    batch = Batch(REFUNDS, "20260131001", (entry,), "utf-8", "MD5", "https://shop.example/notify")
-    simulator.batches.place(batch)
-    reply = simulator.end_batch(batch.batch_id, confirm=True)
-    told = simulator.deliverer.deliveries[-1].notice
-    assert reply is not None
+def test_a_batch_is_told_in_another_charset_as_well(told_of, compose, merchant):
+    told = told_of(REFUNDS, Entry("2026013122001000000000000001", 888, "8.88", "茶"))
     fields = dict(parse_qsl(compose(in_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
     assert merchant.signer("MD5").verify(sign_content(fields, charset="gbk"), fields["sign"])
