@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Final
 
 from ...china_time import CHINA_TIME, to_china
 from ...money import to_yuan
@@ -12,6 +13,10 @@ from .. import funds
 from ..answers import Notice
 from ..trades import Trade
 from .call import Desk
+from .orders import CREATE, PAY, PRECREATE
+
+# Whose notifications name the accounts of both sides, too.
+_WITH_ACCOUNTS: Final = (PRECREATE, PAY, CREATE)
 
 
 class News:
@@ -80,6 +85,9 @@ class News:
             "gmt_create": to_china(trade.created_at),
             **order.echo,
         }
+        if order.method in _WITH_ACCOUNTS:
+            fields["buyer_logon_id"] = self._desk.buyer()["buyer_logon_id"]
+            fields["seller_email"] = merchant.seller_email
         if trade.paid_at is not None:
             fields |= _paid(trade, trade.paid_at)
         if trade.closed_at is not None:

@@ -34,6 +34,25 @@ def test_a_payment_at_the_till_is_made_at_once(server, shop, clock, charset, sig
     assert told["subject"] == "Tea 茶"
 
 
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("precreate", {}),
+        ("create", {"buyer_id": "2088000000000002"}),
+        ("pay", {"scene": "bar_code", "auth_code": "2812345678901234"}),
+    ],
+)
+def test_what_a_server_ordered_is_told_with_both_accounts(
+    server, simulator, merchant, shop, clock, method, more
+):
+    server.call(method, {**ORDER, **more})
+    simulator.act(simulator.trades.by_out_trade_no("T1").cashier_id, Event.PAY)
+    clock.advance(seconds=1)
+    told = shop.fields()
+    assert told["buyer_logon_id"] == "buy***@simulator.invalid"
+    assert told["seller_email"] == merchant.account.seller_email
+
+
 @pytest.mark.parametrize("ending", [e for e, code in ENDINGS.items() if code != "10003"])
 def test_a_documented_code_is_refused_at_the_till(server, ending):
     assert server.refused("pay", {**TILL, "auth_code": f"2812345678{ending}"}) == ENDINGS[ending]
