@@ -10,6 +10,8 @@ from urllib.parse import unquote_plus
 from flask import request
 
 from .faults import CUT_OFF, SLOW, UNSIGNED, WRONG_SIGN
+from .openapi.cipher import ContentCipher
+from .wire import RawForm, Unreadable
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
@@ -37,7 +39,8 @@ def faulty(simulator: Simulator, body: bytes, response: BaseResponse) -> BaseRes
     faults = simulator.faults
     if not faults.all():
         return response
-    about = simulator.trades.named_in(_asked(body))
+    cipher = ContentCipher(simulator.merchant.aes_key)
+    about = simulator.trades.named_in(f"{_asked(body)} {_content(body, cipher)}")
     late = faults.take(SLOW, about)
     if late is not None:
         time.sleep(late.seconds)
@@ -54,6 +57,23 @@ def _asked(body: bytes) -> str:
     """The request as a text: its fields, and the method that a path of the newer dress names."""
     said = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
     return f"{said} {request.path.rpartition('/v3/')[2].replace('/', '.')}"
+
+
+def _content(body: bytes, cipher: ContentCipher) -> str:
+    """What the request keeps from others but the merchant and Alipay, nothing if it does not."""
+    content = cipher.decrypt(_encrypted(body))
+    return "" if content is None else content.decode("utf-8", "replace")
+
+
+def _encrypted(body: bytes) -> str:
+    """In the newer dress all of the body is encrypted, in the older one the method's own fields."""
+    if request.headers.get("alipay-encrypt-type"):
+        return body.decode("latin-1").strip()
+    try:
+        form = RawForm(request.query_string, body)
+    except Unreadable:  # as an app's older order string may be
+        return ""
+    return form.word("biz_content") or "" if form.word("encrypt_type") else ""
 
 
 def _signed(response: BaseResponse) -> bool:

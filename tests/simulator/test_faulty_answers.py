@@ -13,6 +13,7 @@ import pytest
 
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.openapi.cipher import ContentCipher
 
 from .openapi.server import ORDER, Server
 from .openapi.test_rest import Rest
@@ -181,3 +182,35 @@ def test_the_newer_dress_is_no_safer(app, merchant, wrong, kind):
     with pytest.raises((AssertionError, KeyError)):
         rest.signed(answer)
     assert rest.signed(rest.send("/v3/alipay/trade/query", {"out_trade_no": "T1"}))
+
+
+@pytest.fixture(params=["v2", "v3"])
+def query_in_secret(request, app, merchant):
+    """Asks about a trade with its content encrypted; whether the answer is signed."""
+
+    def older(content):
+        server = Server(app, merchant)
+        common = {"encrypt_type": "AES", "biz_content": content}
+        answer = server.post(server.params("alipay.trade.query", {}, **common))
+        return '"sign"' in answer.text
+
+    def newer(content):
+        headers = {"alipay-encrypt-type": "AES"}
+        answer = Rest(app, merchant).send("/v3/alipay/trade/query", content, headers=headers)
+        return "alipay-signature" in answer.headers
+
+    def query(**names):
+        content = ContentCipher(merchant.account.aes_key).encrypt(json.dumps(names).encode())
+        return older(content) if request.param == "v2" else newer(content)
+
+    return query
+
+
+@pytest.mark.parametrize("name", ["out_trade_no", "trade_no"])
+def test_an_encrypted_call_is_known_by_its_trade(app, merchant, wrong, query_in_secret, name):
+    till = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
+    paid = Server(app, merchant).call("pay", till)
+    wrong("unsigned", out_trade_no="T1", method="alipay.trade.query")
+    assert query_in_secret(out_trade_no="T2")
+    assert not query_in_secret(**{name: paid[name]})
+    assert query_in_secret(**{name: paid[name]})
