@@ -6,14 +6,15 @@ from ..exceptions import InvalidParameter
 from ..limits import check_url
 
 
-def checked_url(parameter: str, value: str, *, most: int) -> str:
+def checked_url(parameter: str, value: str, *, most: int, query: bool = True) -> str:
     """Returns the URL; nothing is a URL that was not given.
 
     :param most: the most characters.
-    :raises InvalidParameter: if it is not absolute, not http(s) or too long.
+    :param query: whether it may have a query of its own: on the legacy gateway it may not.
+    :raises InvalidParameter: if it is not absolute, not http(s), too long or has what it may not.
     """
     if value:
-        check_url(parameter, value, most=most)
+        check_url(parameter, value, most=most, query=query)
     return value
 
 

@@ -94,7 +94,7 @@ class Refunds:
             entries=entries,
             charset=call.charset,
             sign_type=call.sign_type,
-            notify_url=checked_url("notify_url", call.get("notify_url"), most=190),
+            notify_url=checked_url("notify_url", call.get("notify_url"), most=190, query=False),
         )
         placed = self._desk.batches.place(batch)
         if placed is None:

@@ -66,7 +66,7 @@ class Transfers:
             entries=entries,
             charset=call.charset,
             sign_type=call.sign_type,
-            notify_url=checked_url("notify_url", call.get("notify_url"), most=190),
+            notify_url=checked_url("notify_url", call.get("notify_url"), most=190, query=False),
             payer=call.get("account_name"),
         )
         placed = self._desk.batches.place(batch)

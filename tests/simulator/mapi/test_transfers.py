@@ -54,6 +54,12 @@ def test_of_refused_transfers_every_one_fails(buyer, transfers, shop):
     assert "success_details" not in fields
 
 
+def test_an_address_with_a_query_of_its_own_is_refused(buyer, transfers):
+    page = buyer.open(transfers(*ENTRIES, notify_url="https://shop.example/notify?shop=1"))
+    assert "ILLEGAL_ARGUMENT" in page.text
+    assert "notify_url must not have a query" in page.text
+
+
 def test_nobody_is_told_without_an_address(buyer, transfers, shop):
     page = buyer.cashier(transfers(*ENTRIES, notify_url=""))
     buyer.press(page, "confirm")
