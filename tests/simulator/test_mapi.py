@@ -95,6 +95,8 @@ def test_a_bad_parameter_has_a_code_of_its_own(ask, merchant, simulator, changes
         ({"subject": "茶" * 129, "charset": "gbk"}, "subject"),
         ({"body": "x" * 1001}, "body"),
         ({"extra_common_param": "x" * 101}, "extra_common_param"),
+        ({"extra_common_param": "shop=1"}, "extra_common_param"),
+        ({"extra_common_param": "salt&pepper"}, "extra_common_param"),
         ({"notify_url": "notify"}, "notify_url"),
         ({"notify_url": "https://shop.example/notify?shop=1"}, "notify_url"),
         ({"return_url": "ftp://shop.example"}, "return_url"),

@@ -181,6 +181,7 @@ def _order(
     for name, most in (("body", 1000), ("extra_common_param", 100)):
         if call.get(name):
             check_text(name, call.get(name), most=most)
+    check_pattern("extra_common_param", call.get("extra_common_param"), "[^=&]*", "without = and &")
     checked_url("show_url", call.get("show_url"), most=400)
     return Order(
         protocol="mapi",
