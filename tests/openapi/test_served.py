@@ -26,6 +26,12 @@ ORDER: dict[str, Any] = {"subject": "龙井茶 & 茶具", "total_amount": "88.88
 Ask = Callable[[OpenApiGateway, str], Any]
 OpenGateway = Callable[..., OpenApiGateway]
 
+CERTIFICATES = {
+    "APP_CERT_PATH": "app_cert.crt",
+    "PUBLIC_CERT_PATH": "alipay_cert.crt",
+    "ROOT_CERT_PATH": "alipay_root_cert.crt",
+}
+
 #: Alipay's numbers of what was paid, so that who needs one does not have to ask.
 TRADE_NOS: dict[str, str] = {}
 
@@ -149,6 +155,9 @@ def open_gateway(server: AlipayServer) -> Iterator[OpenGateway]:
 
     def open_gateway(version: str = "v2", *, timeout: float = 30, **changes: str) -> Any:
         settings = {**server.settings, "GATEWAY_URL": f"{server.url}/gateway.do", **changes}
+        if "PRIVATE_KEY" not in changes:  # transfers are taken in certificate mode alone
+            del settings["PUBLIC_KEY"]
+            settings |= {name: str(server.folder / file) for name, file in CERTIFICATES.items()}
         settings["API_VERSION"] = version
         opened.append(HttpTransport(timeout))
         mapping = {f"ALIPAY_{name}": value for name, value in settings.items()}

@@ -66,13 +66,26 @@ def certified(merchant: Merchant, signer: Rsa2Signer, *, exchanged: bool) -> dic
 
 MODES = ["utf-8", "gbk", "AES", "certificates", "exchanged certificates"]
 
+#: Those in which Alipay takes transfers.
+CERTIFIED = ["certificates", "certificates, gbk", "certificates, AES", "exchanged certificates"]
+CERTIFIED_V3 = ["exchanged certificates, v3", "certificates, v3 AES"]
+
 
 @pytest.fixture(params=[*MODES, "v3", "v3 AES", "exchanged certificates, v3"])
 def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
+    return gateway_in(request.param)
+
+
+@pytest.fixture(params=[*CERTIFIED, *CERTIFIED_V3])
+def payer(request: pytest.FixtureRequest) -> OpenApiGateway:
+    return gateway_in(request.param)
+
+
+def gateway_in(mode: str) -> OpenApiGateway:
     simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
     app = Flask(__name__)
     app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
-    merchant, mode = simulator.merchant, request.param
+    merchant = simulator.merchant
     exchanged = mode.startswith("exchanged")
     known = spare_key(0) if exchanged else merchant.alipay_private_key
     signer = Rsa2Signer(merchant.private_key, known.public_key())
@@ -81,7 +94,7 @@ def gateway(request: pytest.FixtureRequest) -> OpenApiGateway:
         merchant.app_id,
         signer,
         gateway_url="/alipay/gateway.do",
-        charset="gbk" if mode == "gbk" else "utf-8",
+        charset="gbk" if "gbk" in mode else "utf-8",
         aes_key=merchant.aes_key if "AES" in mode else None,
         api_version="v3" if "v3" in mode else "v2",
         transport=InProcess(app, "/notify"),
@@ -160,11 +173,11 @@ def test_a_part_of_a_payment_goes_on(gateway: OpenApiGateway) -> None:
     assert settle(gateway).settle_no == settle(gateway).settle_no
 
 
-def test_a_transfer_happens_once(gateway: OpenApiGateway) -> None:
-    first, again = transfer(gateway), transfer(gateway)
+def test_a_transfer_happens_once(payer: OpenApiGateway) -> None:
+    first, again = transfer(payer), transfer(payer)
     assert (first.status, first.order_id) == ("SUCCESS", again.order_id)
     for asked in ({"out_biz_no": "T1"}, {"order_id": first.order_id}):
-        said = gateway.fund_trans_common_query(**asked)
+        said = payer.fund_trans_common_query(**asked)
         assert (said.status, said.trans_fen) == ("SUCCESS", 888)
         assert said.transferred_at == first.transferred_at
 
@@ -195,9 +208,6 @@ def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
         (lambda g: [create(g), settle(g)], "ACQ.TRADE_STATUS_ERROR"),
         (lambda g: [pay(g), settle(g, "88.89")], "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR"),
         (lambda g: [pay(g), settle(g), settle(g, "2.00")], "ACQ.DISCORDANT_REPEAT_REQUEST"),
-        (lambda g: transfer(g, "nobody@simulator.invalid"), "PAYEE_NOT_EXIST"),
-        (lambda g: transfer(g, amount="1000000.01"), "PAYER_BALANCE_NOT_ENOUGH"),
-        (lambda g: [transfer(g), transfer(g, amount="1.00")], "PAYMENT_INFO_INCONSISTENCY"),
         (lambda g: g.fund_trans_common_query(out_biz_no="T2"), "ORDER_NOT_EXIST"),
         (
             lambda g: g.data_dataservice_bill_downloadurl_query(
@@ -214,6 +224,32 @@ def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None)
     assert caught.value.code == "40004"
     assert sub_code in (None, caught.value.sub_code)
     assert not isinstance(caught.value, OutcomeUnknown)
+
+
+@pytest.mark.parametrize(
+    ("ask", "sub_code"),
+    [
+        (lambda g: transfer(g, "nobody@simulator.invalid"), "PAYEE_NOT_EXIST"),
+        (lambda g: transfer(g, amount="1000000.01"), "PAYER_BALANCE_NOT_ENOUGH"),
+        (lambda g: [transfer(g), transfer(g, amount="1.00")], "PAYMENT_INFO_INCONSISTENCY"),
+    ],
+)
+def test_a_transfer_that_is_refused_did_not_happen(
+    payer: OpenApiGateway, ask: Ask, sub_code: str
+) -> None:
+    with pytest.raises(GatewayError) as caught:
+        ask(payer)
+    assert (caught.value.proven, caught.value.sub_code) == (True, sub_code)
+
+
+@pytest.mark.parametrize("mode", ["utf-8", "AES", "v3", "v3 AES"])
+def test_no_transfer_is_made_with_plain_keys(mode: str) -> None:
+    gateway = gateway_in(mode)
+    with pytest.raises(GatewayError) as caught:
+        transfer(gateway)
+    assert caught.value.sub_code == "isv.missing-app-cert-sn"
+    with pytest.raises(GatewayError, match="ORDER_NOT_EXIST"):
+        gateway.fund_trans_common_query(out_biz_no="T1")
 
 
 def test_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:

@@ -68,6 +68,11 @@ BESIDES: dict[str, dict[str, Any]] = {
     "told of cancel": {**_TOLD, "trade_status": "TRADE_CLOSED", "refund_fee": "88.88"},
     "transfer": {**_DONE, "status": "SUCCESS"},
     "transfer query": {**_DONE, "status": "SUCCESS", "trans_amount": "1.00"},
+    "transfer with plain keys": {
+        "code": "40002",
+        "signed": False,
+        "sub_code": "isv.missing-app-cert-sn",
+    },
     "settle": _DONE,
     "legacy": {"verified": True, "trade_status": "TRADE_SUCCESS"},
     "told of legacy": {

@@ -140,9 +140,10 @@ def test_transfers_are_known(world):
         "biz_scene": "DIRECT_TRANSFER",
         "payee_info": {"identity_type": "ALIPAY_USER_ID", "identity": "2088000000000002"},
     }
-    made = world.server.call(method, transfer)
+    made = world.server.call(method, transfer, **world.server.certified)
     world.restart()
-    assert world.server.call(method, transfer)["order_id"] == made["order_id"]
+    again = world.server.call(method, transfer, **world.server.certified)
+    assert again["order_id"] == made["order_id"]
 
 
 def test_the_address_of_a_bill_is_good_until_its_time_is_over(world):

@@ -35,6 +35,8 @@ class Call:
     root: str = ""
     #: Trades to which something happened: to be told, whatever the answer is.
     news: list[Trade] = field(default_factory=list, repr=False)
+    #: Whether it came in certificate mode.
+    certified: bool = False
 
     def text(self, name: str, most: int = 64) -> str:
         """Returns a text of ``biz_content``, nothing if it was not given."""

@@ -161,7 +161,8 @@ class OpenApi:
             raise Refusal("isv.invalid-method")
         charset = form.word("charset") or "utf-8"
         params = _read(form, charset)
-        return Call(method, {}, params, charset, params.get("sign_type", ""), now, root)
+        sign_type, certified = params.get("sign_type", ""), bool(params.get("app_cert_sn"))
+        return Call(method, {}, params, charset, sign_type, now, root, certified=certified)
 
     def _authenticate(self, call: Call) -> None:
         params = call.params

@@ -39,7 +39,7 @@ class Transfer:
 
 
 class Transfers:
-    """``alipay.fund.trans.uni.transfer`` and ``.common.query``.
+    """``alipay.fund.trans.uni.transfer``, in certificate mode alone, and ``.common.query``.
 
     :param desk: what it works with.
     """
@@ -54,6 +54,8 @@ class Transfers:
         }
 
     def _transfer(self, call: Call) -> Done:
+        if not call.certified:
+            raise Refusal("isv.missing-app-cert-sn", "money is sent in certificate mode alone")
         number = call.required("out_biz_no")
         check_out_trade_no(number, "out_biz_no")
         fen = to_fen(call.required("trans_amount"), parameter="trans_amount")

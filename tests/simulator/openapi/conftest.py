@@ -11,6 +11,11 @@ def server(app, merchant):
 
 
 @pytest.fixture
+def certified(server):
+    return server.certified
+
+
+@pytest.fixture
 def created(server, merchant):
     """A trade that waits for its buyer."""
     return server.call("create", {**ORDER, "buyer_id": merchant.account.buyer_id})

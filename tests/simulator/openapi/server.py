@@ -26,6 +26,15 @@ class Server:
         self.client = app.test_client()
         self.merchant = merchant
 
+    @property
+    def certified(self):
+        """The common parameters of certificate mode."""
+        certificates = self.merchant.account.certificates
+        return {
+            "app_cert_sn": certificates.app_cert_sn,
+            "alipay_root_cert_sn": certificates.alipay_root_cert_sn,
+        }
+
     def params(self, method, biz, *, charset="utf-8", sign_type="RSA2", signer=None, **common):
         params = {
             "app_id": self.merchant.account.app_id,
@@ -54,7 +63,9 @@ class Server:
         assert response.status_code == 200
         text = response.data.decode(codec(charset))
         name = f"{method.replace('.', '_')}_response"
-        found = re.fullmatch(rf'\{{"{name}":(.+),"sign":"([^"]+)"\}}', text)
+        found = re.fullmatch(
+            rf'\{{"{name}":(.+?)(?:,"alipay_cert_sn":"\w+")?,"sign":"([^"]+)"\}}', text
+        )
         assert found, text
         signed = found[1].encode(codec(charset))
         assert self.merchant.signer(sign_type).verify(signed, found[2])

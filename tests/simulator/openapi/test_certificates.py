@@ -36,17 +36,8 @@ class Client:
         return self.client.post("/alipay/gateway.do", data=body, content_type=FORM).data
 
 
-@pytest.fixture
-def sns(simulator):
-    certificates = simulator.merchant.certificates
-    return {
-        "app_cert_sn": certificates.app_cert_sn,
-        "alipay_root_cert_sn": certificates.alipay_root_cert_sn,
-    }
-
-
-def test_an_answer_names_the_certificate_that_signed_it(server, paid, sns, simulator):
-    text = server.post(server.params(QUERY, T1, **sns)).text
+def test_an_answer_names_the_certificate_that_signed_it(server, paid, certified, simulator):
+    text = server.post(server.params(QUERY, T1, **certified)).text
     found = re.fullmatch(r'\{"\w+":(.+),"alipay_cert_sn":"(\w{32})","sign":"(.+)"\}', text)
     certificates = simulator.merchant.certificates
     assert found[2] == certificates.alipay_cert_sn
@@ -63,8 +54,8 @@ def test_an_answer_names_the_certificate_that_signed_it(server, paid, sns, simul
         ({"alipay_root_cert_sn": "0" * 32}, "isv.invalid-alipay-root-cert-sn"),
     ],
 )
-def test_a_number_of_another_certificate_is_refused(server, paid, sns, changes, sub_code):
-    error = server.unsigned(server.params(QUERY, T1, **{**sns, **changes}))
+def test_a_number_of_another_certificate_is_refused(server, paid, certified, changes, sub_code):
+    error = server.unsigned(server.params(QUERY, T1, **{**certified, **changes}))
     assert (error["code"], error["sub_code"]) == ("40002", sub_code)
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from flask_alipay.simulator.openapi.transfers import NOBODY
 
+from .test_rest import Rest
+
 SEND, ASK = "alipay.fund.trans.uni.transfer", "alipay.fund.trans.common.query"
 TRANSFER = {
     "out_biz_no": "B1",
@@ -16,15 +18,32 @@ TRANSFER = {
 }
 
 
-def test_a_transfer_is_made_once_however_often_it_is_asked_for(server):
-    node = server.call(SEND, TRANSFER)
+def test_a_transfer_is_made_once_however_often_it_is_asked_for(server, certified):
+    node = server.call(SEND, TRANSFER, **certified)
     assert (node["code"], node["status"], node["out_biz_no"]) == ("10000", "SUCCESS", "B1")
-    assert server.call(SEND, TRANSFER) == node
-    assert server.refused(SEND, TRANSFER | {"trans_amount": "2"}) == "PAYMENT_INFO_INCONSISTENCY"
+    assert server.call(SEND, TRANSFER, **certified) == node
+    other = TRANSFER | {"trans_amount": "2"}
+    assert server.refused(SEND, other, **certified) == "PAYMENT_INFO_INCONSISTENCY"
     for name in ("out_biz_no", "order_id", "pay_fund_order_id"):
         found = server.call(ASK, {name: node[name]})
         assert (found["order_id"], found["status"]) == (node["order_id"], "SUCCESS")
         assert found["trans_amount"] == "1.00"
+
+
+def test_a_transfer_is_made_in_the_newer_dress(app, merchant, certified):
+    rest = Rest(app, merchant)
+    said = {"app_cert_sn": certified["app_cert_sn"]}
+    headers = {"alipay-root-cert-sn": certified["alipay_root_cert_sn"]}
+    uri = "/v3/alipay/fund/trans/uni/transfer"
+    assert rest.call(uri, TRANSFER, said=said, headers=headers)["status"] == "SUCCESS"
+
+
+def test_no_money_is_sent_with_plain_keys(app, server, merchant):
+    node = server.unsigned(server.params(SEND, TRANSFER))
+    assert (node["code"], node["sub_code"]) == ("40002", "isv.missing-app-cert-sn")
+    answer = Rest(app, merchant).send("/v3/alipay/fund/trans/uni/transfer", TRANSFER)
+    assert (answer.status_code, answer.json["code"]) == (400, "missing-app-cert-sn")
+    assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +67,8 @@ def test_a_transfer_is_made_once_however_often_it_is_asked_for(server):
         ({"trans_amount": "1000000.01"}, "PAYER_BALANCE_NOT_ENOUGH"),
     ],
 )
-def test_a_transfer_that_cannot_be_made_is_not(server, changes, sub_code):
-    assert server.refused(SEND, TRANSFER | changes) == sub_code
+def test_a_transfer_that_cannot_be_made_is_not(server, certified, changes, sub_code):
+    assert server.refused(SEND, TRANSFER | changes, **certified) == sub_code
     assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
 
 
