@@ -257,6 +257,20 @@ class TradeStore:
             if trade is not None and trade.waiting:
                 self._trades[out_trade_no] = trade.opened(now)
 
+    def withdraw(self, out_trade_no: str, now: datetime) -> bool:
+        """Ends an order that nobody has opened: it can no longer be paid, and never was a trade.
+
+        :returns: whether there is none, or it was ended so; false if it is a trade.
+        """
+        with self._lock:
+            trade = self._trades.get(out_trade_no)
+            if trade is not None and trade.opened_at is not None:
+                return False
+            closed = None if trade is None else trade.after(Event.CLOSE, now)
+            if closed is not None:
+                self._trades[out_trade_no] = replace(closed, opened_at=None)
+            return True
+
     def by_cashier(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, ``None`` if there is none."""
         with self._lock:

@@ -66,6 +66,23 @@ def test_a_waiting_trade_ends_as_the_buyer_wants(store, event, status):
     assert (step.event, step.trade.status, step.trade.ended_by) == (event, status, event)
 
 
+def test_an_order_that_nobody_opened_is_withdrawn_and_never_was_a_trade(store):
+    trade = store.place(an_order(), NOON, opened=False)
+    assert store.withdraw("T1", NOON)
+    store.open("T1", NOON)
+    step = store.apply("T1", Event.PAY, NOON)
+    assert (step.event, step.trade.status, step.trade.opened_at) == (None, "TRADE_CLOSED", None)
+    assert store.by_cashier(trade.cashier_id) == step.trade
+    assert store.withdraw("T1", NOON)
+    assert store.withdraw("T2", NOON)
+
+
+def test_a_trade_is_not_withdrawn(store):
+    store.place(an_order(), NOON)
+    assert not store.withdraw("T1", NOON)
+    assert store.by_out_trade_no("T1").waiting
+
+
 def test_a_paid_trade_can_be_finished_and_stays_paid(store):
     store.place(an_order(), NOON)
     store.apply("T1", Event.PAY, NOON)

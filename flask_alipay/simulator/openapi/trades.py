@@ -54,9 +54,7 @@ class Trades:
         """Closes what was not paid, refunds what was; of what nobody opened nothing is left."""
         trade = self._desk.placed(call)
         answer: dict[str, object] = {"retry_flag": "N"}
-        if trade is None or trade.opened_at is None:
-            if trade is not None:  # its code can no longer be paid
-                self._desk.trades.apply(trade.order.out_trade_no, Event.CLOSE, call.now)
+        if trade is None or self._desk.trades.withdraw(trade.order.out_trade_no, call.now):
             names = ("out_trade_no", "trade_no")
             return Done(answer | {name: call.text(name) for name in names if call.text(name)})
         answer |= numbers(trade)

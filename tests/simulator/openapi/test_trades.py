@@ -175,10 +175,22 @@ def test_what_was_paid_yesterday_is_not_cancelled(server, paid, clock):
 
 def test_of_what_nobody_opened_nothing_is_left(server, shop, clock):
     server.call("precreate", ORDER)
-    node = server.call("cancel", T1)
-    assert "action" not in node
+    for _ in range(2):
+        node = server.call("cancel", T1)
+        assert (node["out_trade_no"], "action" in node, "trade_no" in node) == ("T1", False, False)
+    assert server.refused("query", T1) == "ACQ.TRADE_NOT_EXIST"
     assert server.refused("precreate", ORDER) == "ACQ.TRADE_HAS_CLOSE"
     assert server.call("cancel", {"out_trade_no": "nothing"})["out_trade_no"] == "nothing"
+    clock.advance(seconds=1)
+    assert shop.bodies == []
+
+
+def test_a_code_that_was_cancelled_before_it_was_scanned_is_not_paid(server, buyer, shop, clock):
+    page = urlsplit(server.call("precreate", ORDER)["qr_code"]).path
+    server.call("cancel", T1)
+    assert "88.88" in buyer.see(page).text
+    buyer.press(page, "pay")
+    assert server.refused("query", T1) == "ACQ.TRADE_NOT_EXIST"
     clock.advance(seconds=1)
     assert shop.bodies == []
 
