@@ -231,6 +231,17 @@ def test_a_charset_that_is_unknown_or_not_kept_to_is_refused(simulator, query):
     assert answer.code == "isv.invalid-charset"
 
 
+@pytest.mark.parametrize("given", [{}, {"charset": ""}], ids=["missing", "empty"])
+def test_a_charset_is_not_guessed(simulator, merchant, given):
+    params = dict(merchant.page_pay().params)
+    del params["charset"], params["sign"]
+    sign = merchant.signer("RSA2").sign(sign_content(params, exclude=("sign",)))
+    form = RawForm(encode({**params, **given, "sign": sign}, "utf-8").encode("ascii"))
+    answer = simulator.answer(form)
+    assert isinstance(answer, ErrorPage)
+    assert (answer.code, answer.detail) == ("isv.invalid-charset", "charset is required")
+
+
 def test_the_same_order_again_is_the_same_trade(ask, merchant, simulator):
     first, second = ask(merchant.page_pay()), ask(merchant.page_pay())
     assert first.trade.trade_no == second.trade.trade_no

@@ -179,6 +179,8 @@ class OpenApi:
             raise Refusal("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
         if not params.get("sign"):
             raise Refusal("isv.missing-signature")
+        if not params.get("charset"):  # which nothing is documented for but that it is required
+            raise Refusal("isv.invalid-charset", "charset is required")
         if not self._desk.seal.verifies(params, call.charset):
             raise Refusal(
                 BAD_SIGN,
