@@ -246,7 +246,7 @@ def _body() -> dict[str, Any]:
         return {}
     try:
         body = request.get_json(force=True)
-    except BadRequest:
+    except (BadRequest, RecursionError):  # which deeply nested JSON ends in
         body = None
     if not isinstance(body, dict):
         raise _Refused(400, "the body must be a JSON object")

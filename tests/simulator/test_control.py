@@ -182,7 +182,11 @@ def test_the_clock_does_not_go_elsewhere(control, clock, seconds):
     assert clock.now() == begin
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '"x"', b"\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", '"x"', b"\xff", "[" * 200_000],
+    ids=["cut off", "a list", "a text", "no text", "nested"],
+)
 def test_a_body_that_is_no_object_is_refused(control, trade, text):
     control(f"{trade}/pay")
     assert control(f"{trade}/refund", data=text).status_code == 400
