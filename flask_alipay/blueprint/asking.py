@@ -8,7 +8,7 @@ committed before Alipay is asked, so that no transaction waits for another compa
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..exceptions import ConfigurationError, GatewayError, OutcomeUnknown, PaymentMismatch
 from ..ledger.moves import check_match, follow
@@ -29,16 +29,25 @@ _CANCELS: Final = 3
 _PAUSE: Final = 1.0
 
 
-def query(alipay: AlipayBlueprint, payment: Any) -> Any:
-    """See :meth:`Questions.query`."""
-    asked = begin(alipay, payment)
-    return settled(alipay, asked, ask(alipay, asked))
+class Answer(NamedTuple):
+    """What Alipay said when it was asked about a payment, and how the payment stands after it."""
+
+    #: The app's object, as the ledger has it now.
+    payment: Any
+    #: The trade's status in Alipay's own words; ``None`` where Alipay has no such trade.
+    trade_status: str | None
 
 
-def close(alipay: AlipayBlueprint, payment: Any) -> Any:
-    """See :meth:`Questions.close`."""
+def query(alipay: AlipayBlueprint, payment: Any) -> Answer:
+    """See :meth:`Questions.query_answer`."""
     asked = begin(alipay, payment)
-    return settled(alipay, asked, _closed(alipay, asked))
+    return _answered(alipay, asked, ask(alipay, asked))
+
+
+def close(alipay: AlipayBlueprint, payment: Any) -> Answer:
+    """See :meth:`Questions.close_answer`."""
+    asked = begin(alipay, payment)
+    return _answered(alipay, asked, _closed(alipay, asked))
 
 
 def cancel(alipay: AlipayBlueprint, payment: Any) -> Any:
@@ -111,6 +120,17 @@ def not_there(alipay: AlipayBlueprint, error: GatewayError) -> bool:
         return False
     word = error.sub_code or error.code
     return word in _NOT_THERE and (error.proven or alipay.config.protocol == "mapi")
+
+
+def _answered(alipay: AlipayBlueprint, asked: Asked, news: Notification | None) -> Answer:
+    heard = news.trade_status if news is not None and _has_a_trade(news) else None
+    return Answer(settled(alipay, asked, news), heard)
+
+
+def _has_a_trade(news: Notification) -> bool:
+    """Tells whether Alipay has the trade: where it has none, the news carries its refusal."""
+    words = {news.params.get(name) for name in ("code", "sub_code", "error")}
+    return words.isdisjoint(_NOT_THERE)
 
 
 def _trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from .asking import Answer
     from .extension import AlipayBlueprint
     from .reconciling import Reconciliation, Round
 
@@ -33,6 +34,14 @@ class Questions:
         :raises CallbackFailed: if a callback raised; all of it is rolled back, ask again.
         :raises InvalidParameter: if the payment is another merchant's.
         """
+        return self.query_answer(payment).payment
+
+    def query_answer(self, payment: Any) -> Answer:
+        """Does what :meth:`query` does, and tells beside the payment what Alipay said: the ledger
+        may know of a trade that Alipay does not, and the other way round.
+
+        :raises: what :meth:`query` raises.
+        """
         from .asking import query
 
         return query(self._alipay, payment)
@@ -49,6 +58,13 @@ class Questions:
         :raises GatewayError: if it is neither closed nor paid.
         :raises NotificationRefused: as :meth:`query` does.
         :raises InvalidParameter: if the payment is another merchant's.
+        """
+        return self.close_answer(payment).payment
+
+    def close_answer(self, payment: Any) -> Answer:
+        """Does what :meth:`close` does, and tells beside the payment what Alipay said.
+
+        :raises: what :meth:`close` raises.
         """
         from .asking import close
 

@@ -8,7 +8,7 @@ import click
 
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
 from .exits import Refused, refusals
-from .query import tell_payment
+from .query import tell_answer
 from .rows import amount, find_payment
 from .wording import N_, _
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Close a payment that is not paid, at Alipay and here.
 
-NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). It can no longer be paid then,
-and on_failed is called. If its buyer has just paid, it is settled as a sale instead, and the exit
-status is 1. If no answer comes it is 3.
+NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). A trade that Alipay knows can no
+longer be paid then, and on_failed is called. If its buyer has just paid, it is settled as a sale
+instead, and the exit status is 1. If no answer comes it is 3.
 
 \b
 Examples:
@@ -53,9 +53,9 @@ def close_command(blueprint: AlipayBlueprint) -> click.Command:
             total = amount(payment.total_fen, payment.currency)
             confirm(told.format(number=payment.out_trade_no, amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
-            payment = blueprint.close(payment)
-        tell_payment(payment, before, machine)
-        if payment.paid:
+            answer = blueprint.close_answer(payment)
+        tell_answer(answer, before, machine)
+        if answer.payment.paid:
             raise Refused(_("Its buyer has paid meanwhile: it is settled as a sale."))
 
     return close

@@ -6,20 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..trade_status import TradeStatus
 from .conversation import json_option, warn_of_simulator
-from .exits import refusals
+from .exits import Refused, refusals
 from .rows import find_payment, payment_as_json
 from .table import echo_json
 from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
+    from ..blueprint.asking import Answer
 
 _HELP = N_("""Ask Alipay what became of a payment, and bring the ledger in line.
 
 NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). What Alipay proves is settled as
-its notification would be: callbacks run, once. If no answer comes the exit status is 3 and nothing
-has changed.
+its notification would be: callbacks run, once. The exit status is 1 if the ledger has a sale of
+which Alipay knows nothing. If no answer comes it is 3 and nothing has changed.
 
 \b
 Examples:
@@ -47,27 +49,48 @@ def query_command(blueprint: AlipayBlueprint) -> click.Command:
             payment = find_payment(blueprint, number)
             warn_of_simulator(blueprint.config.simulator)
             before = payment.trade_status, payment.refunded_fen
-            payment = blueprint.query(payment)
-        tell_payment(payment, before, machine)
+            answer = blueprint.query_answer(payment)
+        tell_answer(answer, before, machine)
 
     return query
 
 
-def tell_payment(payment: Any, before: tuple[str, int], machine: bool) -> None:
-    """Says how a payment stands after Alipay was asked.
+def tell_answer(answer: Answer, before: tuple[str, int], machine: bool) -> None:
+    """Says what Alipay told of a payment, and how the payment stands now.
 
     :param before: its status and what had been refunded, before.
+    :raises Refused: if the ledger has a sale that Alipay does not have.
     """
+    payment, heard = answer
     if machine:
-        echo_json(payment_as_json(payment))
+        echo_json({**payment_as_json(payment), "alipay": {"trade_status": heard}})
+    denied = payment.paid and heard in (None, TradeStatus.WAIT_BUYER_PAY)
+    if machine and not denied:
         return
+    moved = (payment.trade_status, payment.refunded_fen) != before
     names = {
         "number": payment.out_trade_no,
         "before": before[0],
         "after": payment.trade_status,
+        "heard": heard,
     }
-    if (payment.trade_status, payment.refunded_fen) == before:
-        told = _("{number} is {after}, as the ledger had it.")
-    else:
-        told = _("{number} was {before} here and is {after}: the ledger knows it now.")
-    click.echo(told.format(**names))
+    told = _told(payment, heard, moved).format(**names)
+    if denied:
+        why = _("Is it the gateway that it was paid at? Look for it in Alipay's console.")
+        raise Refused(f"{told} {why}")
+    click.echo(told)
+
+
+def _told(payment: Any, heard: str | None, moved: bool) -> str:
+    """The sentence for what was heard, beside what the ledger says."""
+    if heard is None and moved:
+        return _("{number}: Alipay has no trade with this number; it was {before} and is {after}.")
+    if moved:
+        return _("{number} was {before} here and is {after}: the ledger knows it now.")
+    if heard is None and payment.trade_status == TradeStatus.WAIT_BUYER_PAY:
+        return _("{number}: Alipay knows no such trade yet; the ledger says {after}.")
+    if heard is None:
+        return _("{number}: Alipay has no trade with this number; the ledger says {after}.")
+    if heard == payment.trade_status:
+        return _("{number} is {after}, at Alipay and in the ledger.")
+    return _("{number}: Alipay says {heard}; the ledger says {after}.")

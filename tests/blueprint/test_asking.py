@@ -74,6 +74,23 @@ def expired(shop: Shop) -> str:
 # Query
 
 
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [(WAITING, "WAIT_BUYER_PAY"), (NOT_THERE, None)],
+    ids=["waiting", "not there"],
+)
+@pytest.mark.parametrize("over", [False, True], ids=["young", "expired"])
+def test_what_alipay_said_is_told_beside_the_payment(
+    said: Any, heard: str | None, over: bool, shop: Shop, alipay: Alipay
+) -> None:
+    number = expired(shop) if over else shop.order()
+    alipay.will_say(query=said)
+    with shop.app.app_context():
+        payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
+        answer = shop.alipay.query_answer(payment)
+        assert (answer.payment, answer.trade_status) == (payment, heard)
+
+
 def test_a_sale_that_alipay_answers_is_settled_once(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=trade())

@@ -85,10 +85,49 @@ def test_asking_again_changes_nothing(tea: Tea) -> None:
     tea.buy()
     tea.run("query", NUMBER)
     before = tea.stands()
-    assert "as the ledger had it" in tea.run("query", NUMBER).stdout
+    assert "TRADE_SUCCESS, at Alipay and in the ledger" in tea.run("query", NUMBER).stdout
     told = json.loads(tea.run("query", NUMBER, "--json").stdout)
     assert told["paid"] is True
+    assert told["alipay"] == {"trade_status": "TRADE_SUCCESS"}
     assert (tea.done, tea.stands()) == (["ship"], before)
+
+
+def test_a_sale_that_alipay_does_not_know_is_no_good_answer(tea: Tea) -> None:
+    columns = {"merchant": "9021000000000001", "paid": True, "trade_status": "TRADE_SUCCESS"}
+    tea.add(tea.payment(NUMBER, **columns))
+    result = tea.run("query", NUMBER)
+    assert result.exit_code == 1
+    assert "Alipay has no trade with this number; the ledger says TRADE_SUCCESS" in result.stderr
+    told = tea.run("query", NUMBER, "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.stdout)["alipay"] == {"trade_status": None}
+    assert tea.stands() == ("TRADE_SUCCESS", True, 0)
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "status"),
+    [
+        ("", f"{NUMBER} is WAIT_BUYER_PAY, at Alipay and in the ledger.", "WAIT_BUYER_PAY"),
+        (None, f"{NUMBER}: Alipay knows no such trade yet; the ledger says WAIT_BUYER_PAY.", None),
+    ],
+    ids=["opened", "never begun"],
+)
+def test_what_alipay_said_of_an_unpaid_payment_is_told(
+    act: str | None, said: str, status: str | None, tea: Tea
+) -> None:
+    tea.order() if act is None else tea.buy(None)
+    result = tea.run("query", NUMBER)
+    assert (result.exit_code, result.stdout) == (0, f"{said}\n")
+    told = json.loads(tea.run("query", NUMBER, "--json").stdout)
+    assert told["alipay"] == {"trade_status": status}
+
+
+def test_a_payment_that_never_began_is_closed_in_the_ledger_alone(tea: Tea) -> None:
+    tea.order()
+    result = tea.run("close", NUMBER, "--yes")
+    assert result.exit_code == 0
+    assert "Alipay has no trade with this number; it was WAIT_BUYER_PAY" in result.stdout
+    assert tea.stands()[:2] == ("TRADE_CLOSED", False)
 
 
 def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +137,7 @@ def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) ->
     def silent(payment: object) -> None:
         raise OutcomeUnknown("no answer came")
 
-    monkeypatch.setattr(tea.alipay, "query", silent)
+    monkeypatch.setattr(tea.alipay, "query_answer", silent)
     result = tea.run("query", NUMBER)
     assert result.exit_code == 3
     assert "ask again later" in result.stderr
