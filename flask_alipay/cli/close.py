@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
-from .exits import Refused, refusals
+from .exits import Refused, refusals, told_to_alipay
 from .query import tell_answer
 from .rows import amount, find_payment
 from .wording import N_, _
@@ -43,7 +43,8 @@ def close_command(blueprint: AlipayBlueprint) -> click.Command:
     @yes_option
     @json_option
     def close(number: str, yes: bool, machine: bool) -> None:
-        with refusals(_("It may be closed or not: ask with 'query'.")):
+        next_step = _("It may be closed or not: ask with 'query'.")
+        with refusals(next_step):
             payment = find_payment(blueprint, number)
             warn_of_simulator(blueprint.config.simulator)
             if payment.paid:
@@ -53,9 +54,19 @@ def close_command(blueprint: AlipayBlueprint) -> click.Command:
             total = amount(payment.total_fen, payment.currency)
             confirm(told.format(number=payment.out_trade_no, amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
-            answer = blueprint.close_answer(payment)
+            with told_to_alipay(_done(), _remedy(payment), next_step):
+                answer = blueprint.close_answer(payment)
         tell_answer(answer, before, machine)
         if answer.payment.paid:
             raise Refused(_("Its buyer has paid meanwhile: it is settled as a sale."))
 
     return close
+
+
+def _done() -> str:
+    return _("It is closed at Alipay, or just paid, but the ledger could not write it down.")
+
+
+def _remedy(payment: Any) -> str:
+    told = _("Mend it, then 'query {number}' or give the same command again.")
+    return told.format(number=payment.out_trade_no)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
+from ..exceptions import (
+    AlipayError,
+    CallbackFailed,
+    ConfigurationError,
+    InvalidParameter,
+    LedgerUnavailable,
+    OutcomeUnknown,
+)
 from .wording import _
 
 #: Done, and everything is in order.
@@ -17,8 +25,12 @@ IN_ORDER = 0
 NOT_IN_ORDER = 1
 #: Nothing was begun: the command was misused, or what it was given cannot be read.
 MISUSED = 2
-#: No whole answer came: it may have happened or not. Ask before you do it again.
+#: No whole answer came: it may have happened or not. Ask before you do it again. Or it has happened
+#: at Alipay, and the ledger could not write it down.
 UNKNOWN = 3
+
+# A dot or an underscore inside a word: it is a name in somebody's code.
+_NAME = re.compile(r"\w[._]\w")
 
 
 class Refused(click.ClickException):
@@ -67,6 +79,28 @@ def refusals(next_step: str = "") -> Iterator[None]:
         raise Refused(no_database(error)) from None
 
 
+@contextmanager
+def told_to_alipay(done: str, remedy: str, next_step: str) -> Iterator[None]:
+    """Goes round a call that changes something at Alipay: the ledger may fail after Alipay's yes.
+
+    :param done: a sentence: what Alipay has done, and that the ledger does not have it.
+    :param remedy: a sentence: how to bring the ledger in line.
+    :param next_step: a sentence: what to do where the outcome is unknown.
+    """
+    try:
+        yield
+    except CallbackFailed as error:
+        raise Unknown(f"{done} {sentence(error)} {remedy}") from None
+    except LedgerUnavailable as error:
+        # Without a cause other workers were in the way, perhaps before Alipay was asked.
+        if error.__cause__ is None:
+            raise Unknown(f"{sentence(error)} {next_step}") from None
+        told = _("Alipay has answered, but the ledger could not write it down.")
+        raise Unknown(f"{told} {sentence(error)} {remedy}") from None
+    except SQLAlchemyError as error:
+        raise Unknown(f"{no_database(error)} {next_step}") from None
+
+
 def no_database(error: SQLAlchemyError) -> str:
     """Returns what there is to say where the database does not answer."""
     # Not its text: it holds the statement's values, the buyer's data among them.
@@ -77,6 +111,7 @@ def no_database(error: SQLAlchemyError) -> str:
 def sentence(error: BaseException) -> str:
     """Returns the words of an exception as a sentence, with a capital letter and a full stop."""
     text = str(error).strip() or type(error).__name__
-    if not text.startswith(getattr(error, "parameter", None) or "\0"):
+    first = text.split(maxsplit=1)[0].rstrip(".,:;")
+    if first != getattr(error, "parameter", None) and not _NAME.search(first):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!", "。")) else f"{text}."

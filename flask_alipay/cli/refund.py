@@ -13,7 +13,7 @@ from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from .addresses import on_the_site
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
-from .exits import Refused, Unknown, refusals, sentence
+from .exits import Refused, Unknown, refusals, sentence, told_to_alipay
 from .rows import amount, find_payment, refund_as_json
 from .table import echo_json, plain
 from .wording import N_, _
@@ -70,7 +70,8 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)
             try:
-                row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
+                with told_to_alipay(_done(), _remedy(payment), _see(payment)):
+                    row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
             except OutcomeUnknown as error:
                 raise _unknown(blueprint, error, names, fen, machine) from None
             _tell(row, names, machine)
@@ -140,6 +141,23 @@ def _unknown(
     )
     step = told.format(group=alipay.name, number=names["number"], yuan=to_yuan(fen), refund=refund)
     return Unknown(f"{sentence(error)} {step}")
+
+
+def _done() -> str:
+    return _("Alipay has given the money back, but the ledger could not write it down.")
+
+
+def _remedy(payment: Any) -> str:
+    told = _(
+        "Mend it, then give the same command with --out-request-no and the refund's number, which "
+        "'show {number}' tells, or run 'reconcile'."
+    )
+    return told.format(number=payment.out_trade_no)
+
+
+def _see(payment: Any) -> str:
+    told = _("It may have gone back or not: 'show {number}' tells of its refunds.")
+    return told.format(number=payment.out_trade_no)
 
 
 def _names(payment: Any, fen: int) -> dict[str, str]:

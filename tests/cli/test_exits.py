@@ -18,10 +18,12 @@ from flask_alipay.cli.conversation import (
 from flask_alipay.cli.exits import refusals, sentence
 from flask_alipay.exceptions import (
     AlipayError,
+    CallbackFailed,
     ConfigurationError,
     GatewayError,
     InvalidParameter,
     OutcomeUnknown,
+    PaymentMismatch,
     UnknownPayment,
 )
 
@@ -64,6 +66,10 @@ def test_an_unknown_outcome_says_what_to_do_next() -> None:
         (InvalidParameter("subject", "must be shorter"), "subject must be shorter."),
         (GatewayError("ACQ.TRADE_NOT_EXIST: 交易不存在。"), "ACQ.TRADE_NOT_EXIST: 交易不存在。"),
         (GatewayError(""), "GatewayError."),
+        (CallbackFailed("badref.back raised KeyError"), "badref.back raised KeyError."),
+        (PaymentMismatch("total_amount", 1, 2), "total_amount is 2 at Alipay and 1 in the ledger."),
+        (InvalidParameter("sub", "is short"), "sub is short."),
+        (GatewayError("substitutes are sold."), "Substitutes are sold."),
     ],
 )
 def test_an_error_is_a_sentence(error: AlipayError, expected: str) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.ledger import Ledger
 
 from .shop import Shop, make_shop
 
@@ -424,6 +426,72 @@ def test_another_amount_is_another_refund(sold: Tea) -> None:
     for amount in ("10.00", "5.00"):
         assert sold.run("refund", NUMBER, amount, "--yes").exit_code == 0
     assert money(sold) == (1500, [(1000, "REFUND_SUCCESS"), (500, "REFUND_SUCCESS")])
+
+
+def test_money_that_went_back_is_no_refusal_where_the_shop_could_not_do_its_part(
+    sold: Tea,
+) -> None:
+    broken = [True]
+
+    @sold.alipay.on_refunded
+    def bookkeeping(payment: object) -> None:
+        if broken:
+            raise RuntimeError("out of ink")
+
+    bookkeeping.__module__ = "books"  # a name in somebody's code stays what it is
+    bookkeeping.__qualname__ = "enter"
+    result = sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 3
+    assert "Alipay has given the money back, but the ledger could not write it down." in said
+    assert "books.enter raised RuntimeError." in said
+    assert f"--out-request-no and the refund's number, which 'show {NUMBER}' tells" in said
+    assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
+    broken.clear()
+    args = ("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
+    assert sold.run(*args).exit_code == 0
+    assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
+
+
+def test_a_trade_that_is_closed_is_no_refusal_where_the_shop_could_not_do_its_part(
+    tea: Tea,
+) -> None:
+    tea.buy(None)
+    broken = [True]
+
+    @tea.alipay.on_failed
+    def shelve(payment: object) -> None:
+        if broken:
+            raise RuntimeError("the shelf is full")
+
+    result = tea.run("close", NUMBER, "--yes")
+    assert result.exit_code == 3
+    assert "It is closed at Alipay, or just paid" in result.stderr
+    assert f"Mend it, then 'query {NUMBER}'" in " ".join(result.stderr.split())
+    assert tea.stands()[:2] == ("WAIT_BUYER_PAY", False)
+    broken.clear()
+    assert tea.run("query", NUMBER).exit_code == 0
+    assert tea.stands()[:2] == ("TRADE_CLOSED", False)
+
+
+@pytest.mark.parametrize("command", [("close",), ("refund", "10.00")], ids=["close", "refund"])
+def test_a_database_that_fails_after_alipays_yes_is_an_unknown_outcome(
+    command: tuple[str, ...], tea: Tea, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tea.buy(None if command == ("close",) else "pay")
+    if command != ("close",):
+        tea.run("query", NUMBER)
+
+    def gone(*args: object, **fields: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("gone"))
+
+    monkeypatch.setattr(Ledger, "_settle", gone)
+    monkeypatch.setattr(Ledger, "_refund", gone)
+    verb, *rest = command
+    result = tea.run(verb, NUMBER, *rest, "--yes")
+    assert result.exit_code == 3
+    assert "Alipay has answered, but the ledger could not write it down" in result.stderr
+    assert "Mend it, then" in result.stderr
 
 
 def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) -> None:
