@@ -13,6 +13,7 @@ from ..exceptions import AlipayError
 from .captures import MAX_BYTES, Payload, Unreadable, read_captures
 from .conversation import confirm, json_option, yes_option
 from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .rows import about_answer
 from .table import echo_json, plain
 from .wording import N_, _
 
@@ -86,6 +87,9 @@ def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Ite
     if entry is None or entry.merchant != alipay.config.merchant:
         told = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
         raise Refused(told.format(row=row))
+    answer = about_answer(entry)
+    if answer is not None:
+        raise Refused(sentence(Exception(answer)))
     yield dict(entry.payload)
 
 

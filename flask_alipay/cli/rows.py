@@ -151,12 +151,44 @@ def news_as_json(row: Any, show_params: bool) -> dict[str, Any]:
     return {
         "id": row.id,
         "notify_id": row.notify_id,
+        "asked": asked_in(row),
         "trade_status": row.trade_status,
         "outcome": row.outcome,
         "detail": row.detail,
         "received_at": iso(row.received_at),
         "payload": dict(row.payload) if show_params else mask(row.payload),
     }
+
+
+def asked_in(row: Any) -> str | None:
+    """Returns which method or service of Alipay's a row of the journal holds the answer of;
+    ``None`` for a notification.
+    """
+    if row.notify_id is not None:
+        return None
+    asked: str | None = row.payload.get("method") or row.payload.get("service")
+    return asked
+
+
+def about_answer(row: Any) -> str | None:
+    """Returns why a row of the journal is no notification, and what to do instead; ``None`` for one
+    that is.
+    """
+    asked, refund = asked_in(row), row.payload.get("out_request_no")
+    if asked is None:
+        return None
+    names = {"asked": plain(asked), "number": plain(row.out_trade_no)}
+    if refund and "refund" in asked:
+        told = _(
+            "it is Alipay's answer to {asked}, not a notification: ask again with 'refund "
+            "{number} {amount} --out-request-no {refund}'."
+        )
+        money = plain(row.payload.get("refund_amount", "AMOUNT"))
+        return told.format(refund=plain(refund), amount=money, **names)
+    told = _(
+        "it is Alipay's answer to {asked}, not a notification: ask again with 'query {number}'."
+    )
+    return told.format(**names)
 
 
 def masked_buyer(payment: Any) -> str | None:

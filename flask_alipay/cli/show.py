@@ -12,6 +12,7 @@ from .conversation import json_option
 from .exits import refusals
 from .rows import (
     amount,
+    asked_in,
     china,
     find_payment,
     masked_buyer,
@@ -156,4 +157,5 @@ def _events(story: Story) -> Iterator[Event]:
             yield Event(refund.refunded_at, _("refunded"), detail)
     for row in story.news:
         detail = ", ".join(filter(None, (f"#{row.id} {row.outcome}", row.detail)))
-        yield Event(row.received_at, f"Alipay: {row.trade_status}", detail)
+        told = _("asked: {status}") if asked_in(row) else "Alipay: {status}"
+        yield Event(row.received_at, told.format(status=row.trade_status), detail)

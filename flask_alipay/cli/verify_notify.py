@@ -20,6 +20,7 @@ from .conversation import json_option
 from .credentials import key_option, sign_type_option
 from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
+from .rows import about_answer
 from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
 from .wording import N_, _
 
@@ -143,6 +144,9 @@ def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
         entry: Any = alipay.session.get(model, row)
     if entry is None or entry.merchant != alipay.config.merchant:
         raise Unreadable("the journal has no such row: 'show' tells the numbers of a payment's")
+    answer = about_answer(entry)
+    if answer is not None:
+        raise Unreadable(answer)
     params = dict(entry.payload)
     if not params.get("sign"):
         raise Unreadable(

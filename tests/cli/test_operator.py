@@ -208,6 +208,25 @@ def test_a_failed_callback_is_replayed_from_the_journal(burnt: Tea) -> None:
     assert burnt.stands()[:2] == ("TRADE_SUCCESS", True)
 
 
+def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
+    sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
+    shown = sold.run("show", NUMBER).stdout
+    assert "asked: TRADE_SUCCESS" in shown
+    assert "asked: REFUND_SUCCESS" in shown
+    answers = json.loads(sold.run("show", NUMBER, "--json").stdout)["notifications"]
+    assert [row["asked"] for row in answers] == ["alipay.trade.query", "alipay.trade.refund"]
+    before = sold.stands(), money(sold)
+    for row, again in zip(
+        answers, (f"'query {NUMBER}'", f"'refund {NUMBER} 10.00 --out-request-no R1'"), strict=True
+    ):
+        result = sold.run("replay", "--id", str(row["id"]), "--yes")
+        assert result.exit_code == 1
+        said = " ".join(result.stderr.split())
+        assert said.startswith(f"Error: It is Alipay's answer to {row['asked']}, not a")
+        assert again in said
+    assert (sold.stands(), money(sold)) == before
+
+
 def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
     row = row_of(burnt)
     burnt.run("replay", "--id", row, "--yes")

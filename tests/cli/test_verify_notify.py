@@ -403,6 +403,24 @@ def test_a_row_of_the_journal_is_verified(shop: Shop, alipay: Rsa2Signer) -> Non
     assert "no such row" in result.stderr
 
 
+def test_a_row_that_holds_an_answer_says_so_and_where_to_ask_again(shop: Shop) -> None:
+    for payload in (
+        {"method": "alipay.trade.query"},
+        {
+            "service": "refund_fastpay_by_platform_nopwd",
+            "out_request_no": "R1",
+            "refund_amount": "10.00",
+        },
+    ):
+        row = {"trade_status": "TRADE_SUCCESS", "outcome": "settled", "payload": payload}
+        shop.add(shop.Notification(merchant=MERCHANT, out_trade_no="T1", **row))
+    result = shop.run("verify-notify", "--id", "1", "--id", "2")
+    assert result.exit_code == 2
+    assert "Alipay's answer to alipay.trade.query, not a notification" in result.stderr
+    assert "ask again with 'query T1'" in result.stderr
+    assert "ask again with 'refund T1 10.00 --out-request-no R1'" in result.stderr
+
+
 def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     params = {**signed(news(version="1.0"), alipay), "_config": "x"}
     del params["version"]
