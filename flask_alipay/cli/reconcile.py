@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 _HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
 
 Sales whose notification was lost are settled, what expired is closed, and refunds whose outcome is
-unknown are finished. It may run in several processes at once: they share the work. The exit status
-is 1 if something could not be asked about or settled.
+unknown are finished; not on the legacy gateway, which cannot be asked about a refund: it tells of
+one in the notification of its batch, and where none came, Alipay's console knows. It may run in
+several processes at once: they share the work. The exit status is 1 if something could not be asked
+about or settled.
 
 \b
 Examples:

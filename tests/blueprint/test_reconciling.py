@@ -263,6 +263,13 @@ def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
     assert run.exit_code == 2
 
 
+def test_the_commands_help_says_where_no_refund_is_looked_at(shop: Shop) -> None:
+    run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--help"])
+    assert "the legacy gateway, which cannot be asked about a refund" in " ".join(
+        run.stdout.split()
+    )
+
+
 # Several processes
 
 
