@@ -50,8 +50,9 @@ def warn_of_simulator(simulator: bool) -> None:
     """
     if simulator and sys.stderr.isatty():
         told = _(
-            "The simulator inside an app keeps its trades in the server's process: asked from here "
-            "it knows none of them."
+            "The simulator inside an app keeps its trades in its process: this command's is empty, "
+            "and a running 'flask run' has trades of its own. To share one, use 'python -m "
+            "flask_alipay simulate'."
         )
         click.echo(told, err=True)
 

@@ -14,6 +14,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..ledger.journal import roll_back
+from .conversation import warn_of_simulator
 from .exits import NOT_IN_ORDER, no_database, refusals, sentence
 from .rows import Age
 from .wording import N_, _
@@ -66,6 +67,7 @@ def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
     def reconcile(
         context: click.Context, older_than: timedelta, limit: int | None, watch: bool
     ) -> None:
+        warn_of_simulator(blueprint.config.simulator)
         with _until_told() as stop, refusals():
             summary = _round(blueprint, older_than, limit, stop)
             if watch:

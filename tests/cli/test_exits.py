@@ -130,4 +130,6 @@ def test_whoever_asks_the_simulator_from_a_terminal_is_warned(
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     warn_of_simulator(simulator)
-    assert ("knows none of them" in terminal.getvalue()) is warned
+    told = terminal.getvalue()
+    assert ("a running 'flask run' has trades of its own" in told) is warned
+    assert ("use 'python -m flask_alipay simulate'" in told) is warned
