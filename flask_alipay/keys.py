@@ -40,6 +40,8 @@ _UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
+_CUT_OFF = "text that begins like PEM and has no END line: it is cut off"
+
 # An RSA signature algorithm; the SM2 and ECDSA certificates of Alipay's root bundle do not count.
 _RSA_SIGNATURE_OID = "1.2.840.113549.1.1."
 
@@ -56,7 +58,7 @@ def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
     try:
         return _private_key(der)
     except _UNLOADABLE:
-        raise KeyFormatError(f"expected an RSA private key, got {_describe(der)}") from None
+        raise KeyFormatError(f"expected an RSA private key, got {describe_key(material)}") from None
 
 
 def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
@@ -71,7 +73,7 @@ def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
     try:
         return _public_key(der)
     except _UNLOADABLE:
-        raise KeyFormatError(f"expected an RSA public key, got {_describe(der)}") from None
+        raise KeyFormatError(f"expected an RSA public key, got {describe_key(material)}") from None
 
 
 def describe_key(material: str | bytes) -> str:
@@ -80,9 +82,11 @@ def describe_key(material: str | bytes) -> str:
     :param material: anything at all.
     """
     try:
-        return _describe(_der(material))
+        der = _der(material)
     except KeyFormatError as error:
         return str(error)
+    broken = f"{len(der)} bytes that are no key (cut short or altered?)"
+    return _describe(der) or (_CUT_OFF if _is_cut_off(material) else broken)
 
 
 def public_key_der(key: rsa.RSAPublicKey) -> bytes:
@@ -134,7 +138,7 @@ def certificate_sn(material: str | bytes) -> str:
     try:
         return sn_of(_certificate(der))
     except _UNLOADABLE:
-        raise KeyFormatError(f"expected a certificate, got {_describe(der)}") from None
+        raise KeyFormatError(f"expected a certificate, got {describe_key(material)}") from None
 
 
 def root_certificate_sn(bundle: str | bytes) -> str:
@@ -253,7 +257,14 @@ def _der(material: str | bytes) -> bytes:
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise KeyFormatError(_not_base64(packed)) from None
+        cut_off = _is_cut_off(material)
+        raise KeyFormatError(_CUT_OFF if cut_off else _not_base64(packed)) from None
+
+
+def _is_cut_off(material: str | bytes) -> bool:
+    """Whether it begins like PEM and does not end so; a whole key without its last line is read."""
+    text = _text(material)
+    return "-----BEGIN " in text and "-----END " not in text
 
 
 def _text(material: str | bytes) -> str:
@@ -273,8 +284,8 @@ def _not_base64(packed: str) -> str:
     return "something that is neither PEM nor base64"
 
 
-def _describe(der: bytes) -> str:
-    """What it is, without the checks that make loading a private key slow."""
+def _describe(der: bytes) -> str | None:
+    """What it is, without the checks that make loading a private key slow; ``None`` for no key."""
     try:
         private = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         return _named(private, "private key")
@@ -289,7 +300,7 @@ def _describe(der: bytes) -> str:
     try:
         return _named(_certificate(der).public_key(), "public key in a certificate")
     except _UNLOADABLE:
-        return f"{len(der)} bytes that are no key (cut short or altered?)"
+        return None
 
 
 def _named(key: object, noun: str) -> str:

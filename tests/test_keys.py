@@ -252,6 +252,17 @@ def test_what_is_written_can_be_read_again(keys: Keys) -> None:
     assert load_public_key(public_pem(keys.alipay.public_key())) == keys.alipay.public_key()
 
 
+@pytest.mark.parametrize("most", [700, 701, 702, 703])
+def test_a_pem_text_that_is_cut_off_is_called_so(most: int, keys: Keys) -> None:
+    with pytest.raises(KeyFormatError, match="begins like PEM and has no END line"):
+        load_private_key(private_pem(keys.merchant)[:most])
+
+
+def test_a_pem_text_that_lacks_nothing_but_its_last_line_is_read(keys: Keys) -> None:
+    whole = private_pem(keys.merchant).partition("-----END")[0]
+    assert load_private_key(whole) == load_private_key(private_pem(keys.merchant))
+
+
 def test_a_certificates_number_is_made_of_its_issuer_and_serial(
     certificate: x509.Certificate,
 ) -> None:

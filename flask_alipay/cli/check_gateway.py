@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 # What both gateways say of a trade that is not there: they have understood the question.
 _NOT_THERE = ("ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST")
-# Words of both for a signature that they do not take, and for a merchant whom they do not know.
+# Words for a signature that they do not take, a time that is too far away, a merchant whom they do
+# not know.
 _BAD_SIGN = ("isv.invalid-signature", "ILLEGAL_SIGN", "invalid-signature")
+_BAD_TIME = ("isv.invalid-timestamp", "invalid-timestamp")
 _BAD_ID = ("isv.invalid-app-id", "ILLEGAL_PARTNER", "invalid-app-id")
 
 _FEW_SECONDS = 60
@@ -96,6 +98,14 @@ def _refusal(config: Config, error: GatewayError) -> Finding:
             _("The gateway does not take our signature: {error}").format(**names),
             _("It holds another public key of yours than the one of this private key."),
             _("Paste the public half of the private key into Alipay's console (应用公钥)."),
+        )
+    if codes & set(_BAD_TIME):
+        return Finding(
+            "signed_call",
+            FAIL,
+            _("The gateway does not take the time of our request: {error}").format(**names),
+            _("Requests carry the time, and Alipay refuses those that are too old or too new."),
+            _("Let the machine's clock be set by NTP."),
         )
     if codes & set(_BAD_ID):
         return Finding(

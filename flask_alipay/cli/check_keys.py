@@ -43,11 +43,12 @@ def check_keys(settings: Settings, protocol: str | None) -> Iterator[Finding]:
     private: list[rsa.RSAPrivateKey] = []
     yield from _private_keys(settings, private)
     own = public_key_der(private[0].public_key()) if private else None
-    if protocol == "openapi" and not private and not settings.is_set("PRIVATE_KEY"):
+    unset = not settings.is_set("PRIVATE_KEY") and not settings.is_set("PRIVATE_KEY_PATH")
+    if protocol == "openapi" and unset:
         yield Finding(
             "private_key",
             FAIL,
-            _("There is no private key that can be used."),
+            _("There is no private key."),
             _("Requests are signed with it."),
             _("Make one with 'keygen' and set {key}.").format(key=settings.key("PRIVATE_KEY_PATH")),
         )

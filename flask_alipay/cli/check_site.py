@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import inspect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from .addresses import is_public
 from .finding import FAIL, OK, UNKNOWN, WARN, Finding
@@ -76,7 +76,7 @@ def check_app(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
                 _("Without it refunds are only counted, or nothing is kept of what Alipay said."),
                 _("Give AlipayBlueprint a {name} on {name}Mixin.").format(name=name),
             )
-    yield from (_table(alipay, model) for model in models if model is not None)
+    yield from _tables(alipay)
 
 
 def _secret(app: Flask) -> Finding:
@@ -116,12 +116,32 @@ def _proxy(app: Flask, config: Config) -> Iterator[Finding]:
     )
 
 
+def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:
+    """Looks at the tables; a database that does not answer is one fault, however many it has."""
+    for model in alipay.models:
+        if model is None:
+            continue
+        try:
+            yield _table(alipay, model)
+        except DBAPIError as error:
+            yield Finding(
+                "database",
+                FAIL,
+                _("The database does not answer ({kind}).").format(kind=type(error).__name__),
+                _("Without it no notification is believed, and Alipay comes again."),
+                _("Is it running, and is SQLALCHEMY_DATABASE_URI right?"),
+            )
+            return
+
+
 def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
     name, check = model.__tablename__, "table"
     mend = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")
     try:
         looked = inspect(alipay.session.get_bind(mapper=model))
         columns = {column["name"] for column in looked.get_columns(name)}
+    except DBAPIError:
+        raise
     except SQLAlchemyError as error:
         told = _("The table {name} cannot be read ({kind}).")
         return Finding(check, FAIL, told.format(name=name, kind=type(error).__name__), mend=mend)

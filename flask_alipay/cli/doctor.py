@@ -92,19 +92,35 @@ def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
     mapping = {**_configured(options["config"]), **given_settings(options)}
     settings = Settings(mapping, "ALIPAY")
     config: Config | None = None
+    refused: ConfigurationError | None = None
     try:
         with silence():
             config = Config.from_mapping(mapping)
     except ConfigurationError as error:
-        mend = _("Set it in the environment, or in the app's configuration.")
-        yield Finding("configuration", FAIL, sentence(error), mend=mend)
-    protocol = config.protocol if config else _likely(settings)
-    yield from check_keys(settings, protocol)
+        refused = error
+    keys = list(check_keys(settings, config.protocol if config else _likely(settings)))
+    # A key that is wrong is one fault: what was found of it says more than the refusal does.
+    if refused is not None and _about(refused) not in {one.check for one in keys if one.is_fault}:
+        yield _misconfigured(refused, settings)
+    yield from keys
     if config is not None:
         yield from _merchant(config)
         yield from check_addresses(config)
         if not offline:
             yield from check_gateway(config)
+
+
+def _about(refused: ConfigurationError) -> str:
+    """The check that looks at the setting at fault."""
+    return refused.key.partition("_")[2].removesuffix("_PATH").lower()
+
+
+def _misconfigured(refused: ConfigurationError, settings: Settings) -> Finding:
+    if settings.is_set(refused.key.partition("_")[2]):
+        mend = _("Change it in the environment, or in the app's configuration.")
+    else:
+        mend = _("Set it in the environment, or in the app's configuration.")
+    return Finding("configuration", FAIL, sentence(refused), mend=mend)
 
 
 def _configured(file: Path | None) -> dict[str, Any]:

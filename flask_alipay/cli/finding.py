@@ -37,6 +37,11 @@ class Finding:
     #: What to do about it.
     mend: str = ""
 
+    @property
+    def is_fault(self) -> bool:
+        """Whether nothing works before it is mended."""
+        return self.level == FAIL
+
 
 def tell(findings: Iterable[Finding], machine: bool) -> bool:
     """Prints findings as they come, and what they come to.
