@@ -31,7 +31,7 @@ from ..models import utc_now
 from ..money import to_yuan
 from ..openapi.bill import Period, read_bill
 from .conversation import json_option
-from .exits import NOT_IN_ORDER, Unreadable, sentence
+from .exits import NOT_IN_ORDER, Unreadable, no_database, sentence
 from .rows import china, iso
 from .table import Column, echo_json, echo_table
 from .wording import N_, _, n_
@@ -142,9 +142,7 @@ def _nothing_to_compare() -> Iterator[None]:
     except AlipayError as error:
         raise Unreadable(sentence(error)) from None
     except SQLAlchemyError as error:
-        # Not its text: it holds the statement's values.
-        told = _("The database could not answer ({kind}): is it there, and are the tables made?")
-        raise Unreadable(told.format(kind=type(error).__name__)) from None
+        raise Unreadable(no_database(error)) from None
 
 
 def _tell(found: Iterator[Difference]) -> int:

@@ -23,7 +23,8 @@ from .wording import _
 IN_ORDER = 0
 #: The answer is no: it does not verify, Alipay or the ledger refuses, it is not there, you said no.
 NOT_IN_ORDER = 1
-#: Nothing was begun: the command was misused, or what it was given cannot be read.
+#: Nothing was begun: the command was misused, what it was given cannot be read, or the database
+#: does not answer.
 MISUSED = 2
 #: No whole answer came: it may have happened or not. Ask before you do it again. Or it has happened
 #: at Alipay, and the ledger could not write it down.
@@ -76,7 +77,7 @@ def refusals(next_step: str = "") -> Iterator[None]:
     except AlipayError as error:
         raise Refused(sentence(error)) from None
     except SQLAlchemyError as error:
-        raise Refused(no_database(error)) from None
+        raise Unreadable(no_database(error)) from None
 
 
 @contextmanager

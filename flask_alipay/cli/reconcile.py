@@ -15,13 +15,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..ledger.journal import roll_back
 from .conversation import warn_of_simulator
-from .exits import NOT_IN_ORDER, no_database, refusals, sentence
+from .exits import NOT_IN_ORDER, Refused, no_database, refusals, sentence
 from .rows import Age
 from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..blueprint.reconciling import Found, Reconciliation
+    from ..blueprint.reconciling import Found, Reconciliation, Round
 
 _HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
 
@@ -69,13 +69,24 @@ def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
     ) -> None:
         warn_of_simulator(blueprint.config.simulator)
         with _until_told() as stop, refusals():
-            summary = _round(blueprint, older_than, limit, stop)
+            once = blueprint.reconcile_round(older_than, limit)
+            summary = _first(once, stop)
             if watch:
                 _go_on(blueprint, older_than, limit, stop, silent=summary.given_up)
         if summary.troubles and not watch:
             context.exit(NOT_IN_ORDER)
 
     return reconcile
+
+
+def _first(once: Round, stop: threading.Event) -> Reconciliation:
+    """The first round; a database that goes away in its midst leaves a part that was not asked."""
+    try:
+        return _round(once, stop)
+    except SQLAlchemyError as error:
+        if not once.summary.asked:
+            raise
+        raise Refused(no_database(error)) from None
 
 
 def _go_on(
@@ -96,17 +107,14 @@ def _go_on(
         if stop.wait(wait):
             return
         try:
-            silent = _round(blueprint, older_than, limit, stop).given_up
+            silent = _round(blueprint.reconcile_round(older_than, limit), stop).given_up
         except SQLAlchemyError as error:
             roll_back(blueprint.session)
             click.echo(no_database(error), err=True)
             silent = True
 
 
-def _round(
-    blueprint: AlipayBlueprint, older_than: timedelta, limit: int | None, stop: threading.Event
-) -> Reconciliation:
-    once = blueprint.reconcile_round(older_than, limit)
+def _round(once: Round, stop: threading.Event) -> Reconciliation:
     if sys.stderr.isatty():
         label = _("Asking Alipay")
         with click.progressbar(once, length=once.count(), label=label, file=sys.stderr) as bar:

@@ -59,7 +59,8 @@ def replay_command(blueprint: AlipayBlueprint) -> click.Command:
         refused = False
         for payload in _payloads(blueprint, file, row):
             try:
-                _replay(blueprint, payload, row is not None, options)
+                with refusals():
+                    _replay(blueprint, payload, row is not None, options)
             except Refused as error:
                 error.show()
                 refused = True

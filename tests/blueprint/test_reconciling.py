@@ -20,8 +20,9 @@ from urllib.parse import parse_qs
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
-from flask_alipay.blueprint.reconciling import Reconciliation
+from flask_alipay.blueprint.reconciling import Found, Reconciliation, Round
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 from flask_alipay.models import utc_now
 
@@ -261,6 +262,23 @@ def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
     assert run.exit_code == 0
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "soon"])
     assert run.exit_code == 2
+
+
+def test_a_database_that_goes_away_in_the_midst_leaves_something_that_was_not_asked(
+    shop: Shop, alipay: Alipay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.order()
+
+    def round_that_breaks(once: Round) -> Iterator[Found]:
+        found = Found("T1", "waiting")
+        once.summary.count(found)
+        yield found
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(Round, "__iter__", round_that_breaks)
+    run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
+    assert run.exit_code == 1
+    assert "The database could not answer (OperationalError)" in run.stderr
 
 
 def test_the_commands_help_says_where_no_refund_is_looked_at(shop: Shop) -> None:

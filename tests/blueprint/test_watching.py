@@ -138,5 +138,5 @@ def test_a_database_that_is_not_there_from_the_first_ends_it(shop: Shop, watch: 
         db.session.execute(text("ALTER TABLE alipay_payment RENAME TO away"))
         db.session.commit()
     clock, run = watch(nothing)
-    assert run.exit_code == 1
+    assert run.exit_code == 2
     assert clock.waited == []

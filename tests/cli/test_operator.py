@@ -513,6 +513,31 @@ def test_a_database_that_fails_after_alipays_yes_is_an_unknown_outcome(
     assert "Mend it, then" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("payments",),
+        ("show", NUMBER),
+        ("query", NUMBER),
+        ("close", NUMBER, "--yes"),
+        ("refund", NUMBER, "1.00", "--yes"),
+        ("replay", "--id", "1"),
+        ("replay", "-"),
+        ("reconcile",),
+        ("verify-notify", "--id", "1"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_begins_without_the_database(command: tuple[str, ...], burnt: Tea) -> None:
+    news = captured(burnt)
+    with burnt.app.app_context():
+        burnt.db.drop_all()
+    result = burnt.run(*command, stdin=news.decode())
+    assert result.exit_code == 2
+    assert isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+
+
 def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) -> None:
     tea = make_tea(ALIPAY_PROTOCOL="mapi")
     tea.broken = True

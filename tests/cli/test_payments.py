@@ -132,7 +132,7 @@ def test_missing_tables_are_told_without_a_traceback(shop: Shop) -> None:
     with shop.app.app_context():
         shop.db.drop_all()
     result = shop.run("payments")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "are the tables made?" in result.stderr
     assert "SELECT" not in result.output
 
