@@ -21,6 +21,7 @@ from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
+    from ..simulator import Simulator
     from ..simulator.merchant import Merchant
 
 Schedule: TypeAlias = tuple[timedelta, ...]
@@ -144,8 +145,8 @@ def _simulate(
     merchant = read_merchant(folder) or Merchant.new()
     listening = Listening(host, port)
     with closing(listening):
-        _write(folder, merchant, f"{listening.base_url}/gateway.do")
         _log_to_stderr()
+        # Opens the state first: a start that is refused leaves what another one has written.
         simulator = Simulator(
             merchant=merchant,
             base_url=listening.base_url,
@@ -153,6 +154,7 @@ def _simulate(
             schedule=schedule,
             state=state,
         )
+        _write(folder, simulator, f"{listening.base_url}/gateway.do")
         server = listening.server(simulator)
     click.echo(_instructions(listening.base_url, folder.resolve(), merchant))
     if not _is_loopback(host):
@@ -162,12 +164,15 @@ def _simulate(
     click.echo(_("The simulator has stopped."))
 
 
-def _write(folder: Path, merchant: Merchant, gateway_url: str) -> None:
+def _write(folder: Path, simulator: Simulator, gateway_url: str) -> None:
     from ..simulator.merchant_files import write_merchant
 
     try:
-        write_merchant(folder, merchant, gateway_url=gateway_url, mapi_gateway_url=gateway_url)
+        write_merchant(
+            folder, simulator.merchant, gateway_url=gateway_url, mapi_gateway_url=gateway_url
+        )
     except OSError as error:
+        simulator.close()
         reason = error.strerror or type(error).__name__
         raise Refused(_("Cannot write the keys: {reason}.").format(reason=reason)) from None
 

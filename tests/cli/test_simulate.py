@@ -177,13 +177,6 @@ def test_keys_that_are_something_else_are_left_alone(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == [MERCHANT]
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    result = alone("--keys", str(tmp_path / "file" / "keys"), "--port", "0")
-    assert result.exit_code == 1
-    assert result.stderr == "Error: Cannot write the keys: Not a directory.\n"
-
-
 def fetched(url: str, *, post: bool = False) -> Any:
     with urllib.request.urlopen(url, b"" if post else None, timeout=60) as answer:
         return answer.read()
@@ -258,3 +251,21 @@ def test_a_state_in_use_is_left_to_the_one_who_has_it(folder: Path, silent: None
         result = alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
     assert result.exit_code == 1
     assert "state.db is used by another simulator" in result.stderr
+
+
+def test_a_start_that_is_refused_leaves_the_running_ones_keys_alone(
+    folder: Path, silent: None
+) -> None:
+    before = (folder / MERCHANT).read_bytes()
+    with contextlib.closing(StateFile(folder / "state.db")):
+        alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
+    assert (folder / MERCHANT).read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, silent: None) -> None:
+    (tmp_path / "file").write_text("")
+    folder, state = tmp_path / "file" / "keys", tmp_path / "state.db"
+    result = alone("--keys", str(folder), "--port", "0", "--state", str(state))
+    assert result.exit_code == 1
+    assert result.stderr == "Error: Cannot write the keys: Not a directory.\n"
+    StateFile(state).close()  # nobody has it
