@@ -60,6 +60,7 @@ class Deliverer:
     :param schedule: the waits between sendings.
     :param faults: what is to go wrong on the way.
     :param state: keeps the deliveries beyond the process.
+    :param note_time: keeps what time it is, together with whatever is kept.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Deliverer:
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
         faults: Faults | None = None,
         state: State | None = None,
+        note_time: Callable[[], None] = lambda: None,
     ) -> None:
         self._faults = faults or Faults()
         self._clock = clock
@@ -79,6 +81,7 @@ class Deliverer:
         self._post = post or Posting()
         self._schedule = tuple(schedule)
         self._state = state or Nowhere()
+        self._note_time = note_time
         self._deliveries = Deliveries(state=self._state)
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
@@ -188,7 +191,7 @@ class Deliverer:
         delivery.attempts = (*delivery.attempts, attempt)
         if attempt.heard:
             delivery.next_at = None
-        self._deliveries.keep(delivery)
+        self._keep(delivery)
         logger.info(
             "notification %s of %s, sending %d: %s",
             delivery.notice.notify_id,
@@ -197,16 +200,22 @@ class Deliverer:
             "success" if attempt.heard else f"not heard (status {attempt.status})",
         )
 
+    def _keep(self, delivery: Delivery) -> None:
+        """Keeps how far it has come, and the time, lest that is earlier after a restart."""
+        with self._state.together():
+            self._deliveries.keep(delivery)
+            self._note_time()
+
     def _put_off(self, delivery: Delivery) -> None:
         delivery.scheduled = sent = delivery.scheduled + 1
         if sent <= len(self._schedule):
             self._later(delivery, self._schedule[sent - 1])
         else:  # that was the last time
-            self._deliveries.keep(delivery)
+            self._keep(delivery)
 
     def _later(self, delivery: Delivery, wait: timedelta) -> None:
         due = delivery.next_at = self._clock.now() + wait
-        self._deliveries.keep(delivery)
+        self._keep(delivery)
         self._clock.call_later(wait, partial(self._attempt, delivery, due))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:

@@ -18,7 +18,7 @@ from .clock import Clock, SystemClock, ahead_of_the_machine
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .dialects import Dialects
 from .faults import Faults
-from .hours import Hours
+from .hours import Hours, moments_of
 from .merchant import Merchant, the_merchant
 from .merchant_settings import SIGN_TYPES, check_merchant, merchant_settings
 from .notify_ids import NotifyIds
@@ -39,6 +39,7 @@ SIMULATORS = "alipay_simulators"
 #: How long after its answer a merchant's server is told of what its call did. It waits for the
 #: answer, and may hold its database until it has it.
 AFTER_ANSWER = timedelta(seconds=0.5)
+_WARNING = "this is a simulator of Alipay (%s): no money moves, never use it in production"
 
 
 class Simulator:
@@ -103,20 +104,19 @@ class Simulator:
         #: What is to go wrong.
         self.faults = Faults(self._state)
         notify_ids = NotifyIds(self._state)
+        ahead = partial(ahead_of_the_machine, self.clock)
         #: The protocols that it speaks.
         ahead = partial(ahead_of_the_machine, self.clock)
         self.dialects = Dialects(
             self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, ahead
         )
+        kept = (self._state, self._hours.note)
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(
-            self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, self._state
+            self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
         )
-        self.deliverer.resume()
-        logger.warning(
-            "this is a simulator of Alipay (%s): no money moves, never use it in production",
-            protocol,
-        )
+        self._resume()
+        logger.warning(_WARNING, protocol)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.protocol} {len(self.trades)} trades>"
@@ -326,6 +326,11 @@ class Simulator:
         """Tells whether the news of the batch is still without a ``success``."""
         delivery = self.deliverer.latest(batch.batch_no)
         return delivery is not None and not delivery.heard
+
+    def _resume(self) -> None:
+        """Goes on where another process stopped."""
+        self._hours.not_before(moments_of(self.trades.all(), self.deliverer.deliveries))
+        self.deliverer.resume()
 
     def _told(self, ask: Callable[[], Reply]) -> Answer:
         with self._turn() as news:

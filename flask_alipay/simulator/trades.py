@@ -119,6 +119,15 @@ class Trade:
         return sum(refund.fen for refund in self.refunds)
 
     @property
+    def moments(self) -> tuple[datetime, ...]:
+        """When something happened to it, so far. One that expired may say that of a later time."""
+        closed_at = None if self.ended_by == Event.EXPIRE else self.closed_at
+        singly = (self.opened_at, self.paid_at, self.sent_at, self.finished_at, closed_at)
+        refunds = (refund.at for refund in self.refunds)
+        settlements = (settlement.at for settlement in self.settlements)
+        return (self.created_at, *filter(None, singly), *refunds, *settlements)
+
+    @property
     def possible(self) -> tuple[str, ...]:
         """The events that can happen to it as it stands."""
         return tuple(

@@ -175,3 +175,15 @@ def test_a_shop_that_is_not_there_is_not_heard(clock, notify_ids):
     (attempt,) = deliverer.deliver(notice).attempts
     assert attempt.status is None
     assert attempt.answer == "ConnectionRefusedError"
+
+
+def test_the_time_is_noted_with_each_sending(clock, notify_ids, shop, notice):
+    noted = []
+    deliverer = Deliverer(
+        clock, notify_ids, compose, shop.post, note_time=lambda: noted.append(clock.now())
+    )
+    shop.text = "fail"
+    delivery = deliverer.deliver(notice)
+    clock.advance(minutes=4)
+    deliverer.again(delivery)
+    assert {attempt.sent_at for attempt in delivery.attempts} <= set(noted)

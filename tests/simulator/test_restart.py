@@ -14,7 +14,9 @@ from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.answers import FORGER
 from flask_alipay.simulator.delivery import Deliveries
 from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.hours import Ahead
 from flask_alipay.simulator.orders import Event
+from flask_alipay.simulator.state import Nowhere
 from flask_alipay.simulator.state_file import StateFile
 from flask_alipay.simulator.trades import TradeStore
 
@@ -50,6 +52,15 @@ class World:
         if after:
             self.clock.time = time + after
         self.start()
+
+    def kill(self, *, after=timedelta(0)):
+        """Starts another one, some time after somebody killed the first: it notes nothing more."""
+        self.forget_the_time()
+        self.restart(after=after)
+
+    def forget_the_time(self):
+        """Has the first one note no more what time it is."""
+        self.simulator._hours._shelf = Nowhere().shelf("clock", Ahead)
 
     def told(self, path):
         return self.client.get(f"/alipay{path}").json
@@ -206,6 +217,33 @@ def test_the_time_never_goes_back(world):
     world.simulator.advance(HOUR)
     world.restart(after=5 * HOUR)
     assert world.clock.now() >= HandClock().now() + 6 * HOUR
+
+
+def test_the_time_does_not_go_back_behind_a_sending_whose_process_was_killed(world):
+    world.shop.text = "fail"
+    paid(world)
+    world.clock.advance(minutes=4)
+    sent = world.simulator.deliverer.deliveries[0].attempts[-1].sent_at
+    world.kill()
+    assert sent <= world.clock.now() < sent + timedelta(minutes=1)
+
+
+def test_a_file_that_knows_a_later_moment_than_its_clock_sets_the_clock(world):
+    world.forget_the_time()
+    world.clock.advance(minutes=30)
+    paid(world)
+    moment = world.clock.now()
+    world.kill()
+    assert world.clock.now() == moment
+
+
+def test_a_trade_that_was_let_expire_early_does_not_set_the_clock(world):
+    limit = timedelta(minutes=90)
+    world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "90m"}))
+    world.simulator.happen("T1", Event.EXPIRE)
+    before = world.clock.now()
+    world.kill()
+    assert world.clock.now() < before + limit / 2
 
 
 # Notifications.
