@@ -2,8 +2,8 @@
 
 The rooms, in the order in which they build on each other:
 
-``clock``
-    what time it is, and who is called later
+``errands``, ``clock``
+    what takes long; what time it is, and who is called later
 ``documents``, ``state``, ``state_file``, ``hours``
     what is kept beyond the process, if anything is
 ``wire``, ``urls``

@@ -9,11 +9,14 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from ..china_time import CHINA_TIME
+from .errands import Callback, Errand, Messengers
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -29,7 +32,11 @@ class Clock(Protocol):
         """Returns the time, aware, in UTC."""
 
     def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
-        """Has the callback called once, in another thread or turn, after the delay."""
+        """Has the callback called once, in another thread or turn, after the delay.
+
+        One that may take long is an :class:`~.errands.Errand`: where others are not to wait for
+        it, it is called in a thread of its place.
+        """
 
     def advance(self, delta: timedelta) -> None:
         """Moves the time on; what is due meanwhile is called in its order, before it returns."""
@@ -54,8 +61,9 @@ class SystemClock:
     """The time of the machine, with one daemon thread for whatever is due later.
 
     The thread is started by the first :meth:`call_later`, so a server that forks its workers forks
-    no thread. Callbacks run one after the other in it; what is still due when the process ends is
-    not done.
+    no thread. Callbacks run one after the other in it, in the order in which they are due. An
+    errand begins in that order, too, and ends when it may: those to one place are done one after
+    the other, and nothing else waits for them. What is still due when the process ends is not done.
 
     :param speed: how many seconds pass here in one of the machine's; the simulation begins at the
         machine's time.
@@ -65,10 +73,12 @@ class SystemClock:
         self._speed = speed
         self._begin = datetime.now(timezone.utc)
         self._ahead = timedelta(0)
-        self._due: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._due: list[tuple[datetime, int, Callback]] = []
         self._numbers = itertools.count()  # keeps the heap from comparing callbacks
         self._changed = threading.Condition()
         self._running = False
+        self._advances = 0  # while there are any, they alone call what is due
+        self._messengers = Messengers()
 
     def now(self) -> datetime:
         """Returns the time, aware, in UTC."""
@@ -79,18 +89,22 @@ class SystemClock:
         """Moves the time on; what is due meanwhile is called in its order, before it returns.
 
         Each callback sees the time at which it was due, and what it puts off may be due as well.
+        Errands are done here, one after the other, and so are those that were due before and that
+        nobody has begun. What had begun before may go on beyond this.
 
         :param delta: how far, not backwards.
         """
         end = self.now() + delta
-        while (callback := self._due_until(end)) is not None:
-            _run(callback)
-        with self._changed:
-            self._leap(end)
-            self._changed.notify()
+        with self._alone():
+            for errand in self._messengers.take_back():
+                errand()
+            while (callback := self._due_until(end)) is not None:
+                _run(callback)
+            with self._changed:
+                self._leap(end)
 
     def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
-        """Has the callback called once, in the clock's thread, after the delay."""
+        """Has the callback called once after the delay, in the clock's thread; see above."""
         with self._changed:
             heapq.heappush(self._due, (self.now() + delay, next(self._numbers), callback))
             if not self._running:
@@ -100,7 +114,19 @@ class SystemClock:
                 ).start()
             self._changed.notify()
 
-    def _due_until(self, end: datetime) -> Callable[[], object] | None:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps the clock's thread from calling what is due."""
+        with self._changed:
+            self._advances += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._advances -= 1
+                self._changed.notify()
+
+    def _due_until(self, end: datetime) -> Callback | None:
         """Takes what is due first, until a time, and moves the time on to then."""
         with self._changed:
             if not self._due or self._due[0][0] > end:
@@ -116,19 +142,24 @@ class SystemClock:
         while True:
             _run(self._next())
 
-    def _next(self) -> Callable[[], object]:
+    def _next(self) -> Callback:
+        """Waits for what the clock's thread is to call next, and sends who is to go elsewhere."""
         with self._changed:
             while True:
                 wait = None
-                if self._due:
+                if self._due and not self._advances:
                     wait = (self._due[0][0] - self.now()).total_seconds() / self._speed
                     if wait <= 0:
-                        return heapq.heappop(self._due)[2]
+                        callback = heapq.heappop(self._due)[2]
+                        if not isinstance(callback, Errand):
+                            return callback
+                        self._messengers.send(Errand(callback.place, partial(_run, callback)))
+                        continue
                 # Not longer than the platform's longest wait, and to see a changed system time.
                 self._changed.wait(wait if wait is None else min(wait, 3600))
 
 
-def _run(callback: Callable[[], object]) -> None:
+def _run(callback: Callback) -> None:
     try:
         callback()
     except Exception:

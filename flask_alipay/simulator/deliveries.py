@@ -6,6 +6,7 @@ What was sent, and what was answered, is kept for the developer to look at.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from .delivery import Attempt as Attempt
 from .delivery import Deliveries
 from .delivery import Delivery as Delivery
 from .dialects import in_charset
+from .errands import Errand
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notify_ids import NotifyIds
 from .posting import MOST_ANSWER, Posting
@@ -48,6 +50,7 @@ LONGEST_HELD: Final = timedelta(hours=1)
 # Alipay's servers call themselves so.
 _USER_AGENT: Final = "Mozilla/4.0"
 _FORM: Final = "application/x-www-form-urlencoded"
+_SERVER: Final = re.compile(r"[^/?#]*//[^/?#]*")
 
 
 class Deliverer:
@@ -103,7 +106,7 @@ class Deliverer:
                 wait = max(delivery.next_at - now, timedelta(0))
                 if delivery.held:
                     self._held.append(delivery)
-                self._clock.call_later(wait, partial(self._attempt, delivery, delivery.next_at))
+                self._call_later(wait, delivery, partial(self._attempt, due=delivery.next_at))
 
     def deliver(self, notice: Notice) -> Delivery:
         """Sends a notification now, waits for the answer, and sees to the repetitions.
@@ -123,7 +126,7 @@ class Deliverer:
             notice = in_charset(notice, "GBK")
         delivery = self._deliveries.add(notice, self._clock.now() + wait)
         if wait:
-            self._clock.call_later(wait, partial(self.send, delivery))
+            self._call_later(wait, delivery, self.send)
         return delivery
 
     def send(self, delivery: Delivery) -> None:
@@ -216,7 +219,15 @@ class Deliverer:
     def _later(self, delivery: Delivery, wait: timedelta) -> None:
         due = delivery.next_at = self._clock.now() + wait
         self._keep(delivery)
-        self._clock.call_later(wait, partial(self._attempt, delivery, due))
+        self._call_later(wait, delivery, partial(self._attempt, due=due))
+
+    def _call_later(
+        self, wait: timedelta, delivery: Delivery, send: Callable[[Delivery], object]
+    ) -> None:
+        """Has the clock see to a sending; one to a slow server holds up none to another."""
+        found = _SERVER.match(delivery.notice.url)
+        place = found[0].lower() if found else ""
+        self._clock.call_later(wait, Errand(place, partial(send, delivery)))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:
         body = self._compose(notice, now)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from flask_alipay.simulator.clock import SystemClock, end_of_china_day, read_china_text
+from flask_alipay.simulator.errands import Errand
 
 
 def test_the_machines_time_is_aware_utc():
@@ -104,3 +105,72 @@ def test_a_call_that_fails_does_not_stop_the_clock(caplog):
     clock.advance(timedelta(hours=3))
     assert seen == [1]
     assert "put off failed" in caplog.text
+
+
+@pytest.fixture
+def slow():
+    """Has errands there, until the end of the test."""
+    opens, entered = threading.Event(), threading.Event()
+
+    def visit():
+        entered.set()
+        assert opens.wait(30)
+
+    errand = Errand("slow", visit)
+    yield errand, entered
+    opens.set()
+
+
+def test_nobody_waits_for_an_errand_to_somewhere_else(slow):
+    clock, done, elsewhere = SystemClock(), threading.Event(), threading.Event()
+    errand, entered = slow
+    clock.call_later(timedelta(0), errand)
+    assert entered.wait(30)
+    clock.call_later(timedelta(0), done.set)
+    clock.call_later(timedelta(0), Errand("elsewhere", elsewhere.set))
+    assert done.wait(30)
+    assert elsewhere.wait(30)
+
+
+def test_an_errand_that_fails_is_told_and_keeps_no_other_from_being_done(caplog):
+    clock, done = SystemClock(), threading.Event()
+    clock.call_later(timedelta(0), Errand("here", lambda: 1 / 0))
+    clock.call_later(timedelta(0), Errand("here", done.set))
+    assert done.wait(30)
+    assert "put off failed" in caplog.text
+
+
+def test_advancing_does_errands_in_order_before_it_returns(slow):
+    clock, seen = SystemClock(), []
+    errand, entered = slow
+    clock.call_later(timedelta(0), errand)
+    assert entered.wait(30)
+
+    def note(name):
+        return lambda: seen.append((name, threading.current_thread()))
+
+    clock.call_later(timedelta(0), Errand("slow", note("waits for the slow one")))
+    done = threading.Event()
+    clock.call_later(timedelta(0), done.set)
+    assert done.wait(30)  # and so the one before it was sent on its way
+    for hours, place in enumerate(("one", "other", "one"), 1):
+        clock.call_later(timedelta(hours=hours), Errand(place, note(f"{hours} at the {place}")))
+    clock.advance(timedelta(hours=3))
+    here = threading.current_thread()
+    names = ["waits for the slow one", "1 at the one", "2 at the other", "3 at the one"]
+    assert seen == [(name, here) for name in names]
+
+
+def test_while_the_time_is_moved_on_nobody_else_calls_what_is_due():
+    clock, seen = SystemClock(), []
+
+    def note():
+        seen.append(threading.current_thread())
+
+    def due_at_once():
+        clock.call_later(timedelta(0), note)  # wakes the clock's thread
+        threading.Event().wait(0.1)
+
+    clock.call_later(timedelta(hours=1), due_at_once)
+    clock.advance(timedelta(hours=2))
+    assert seen == [threading.current_thread()]

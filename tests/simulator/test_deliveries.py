@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from flask_alipay.simulator.answers import Notice
+from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.deliveries import (
     RETRY_SCHEDULE,
     Deliverer,
@@ -187,3 +189,40 @@ def test_the_time_is_noted_with_each_sending(clock, notify_ids, shop, notice):
     clock.advance(minutes=4)
     deliverer.again(delivery)
     assert {attempt.sent_at for attempt in delivery.attempts} <= set(noted)
+
+
+def test_a_slow_server_holds_up_no_notification_to_another(notify_ids):
+    opens, entered, told = threading.Event(), threading.Event(), threading.Event()
+
+    def post(url, body, headers):
+        if "slow" in url:
+            entered.set()
+            assert opens.wait(30)
+        else:
+            told.set()
+        return 200, "success"
+
+    deliverer = Deliverer(SystemClock(), notify_ids, compose, post)
+    moment = timedelta(milliseconds=1)
+    for number in range(3):
+        deliverer.accept(a_notice(f"T{number}", url="https://slow.example/notify"), moment)
+    assert entered.wait(30)
+    deliverer.accept(a_notice("T9", url="https://quick.example/notify"), moment)
+    assert told.wait(10)
+    opens.set()
+
+
+def test_the_clock_tells_of_one_trade_in_order(notify_ids):
+    told, done = [], threading.Event()
+
+    def post(url, body, headers):
+        told.append(body.partition(b"&")[0])
+        if len(told) == 20:
+            done.set()
+        return 200, "success"
+
+    deliverer = Deliverer(SystemClock(), notify_ids, compose, post)
+    for number in range(20):
+        deliverer.accept(a_notice(notify_id=f"n{number}"), timedelta(milliseconds=100))
+    assert done.wait(30)
+    assert told == [b"notify_id=n%d" % number for number in range(20)]
