@@ -19,6 +19,8 @@ The rooms, in the order in which they build on each other:
     what is to go wrong
 ``openapi``, ``mapi`` (a storey of its own each)
     the protocols: parameters in, answer out
+``expiry``
+    trades whose time runs out
 ``dialects``
     the protocols together
 ``posting``, ``delivery``, ``deliveries``

@@ -117,15 +117,15 @@ class Deliverer:
         self.send(delivery)
         return delivery
 
-    def accept(self, notice: Notice, wait: timedelta = timedelta(0)) -> Delivery:
+    def accept(self, notice: Notice, wait: timedelta | None = None) -> Delivery:
         """Keeps a notification that is to be told, which :meth:`send` does.
 
-        :param wait: after which it is sent without further ado, if there is one.
+        :param wait: after which the clock sends it without further ado, if there is one.
         """
         if self._faults.take(GBK, notice.out_trade_no):
             notice = in_charset(notice, "GBK")
-        delivery = self._deliveries.add(notice, self._clock.now() + wait)
-        if wait:
+        delivery = self._deliveries.add(notice, self._clock.now() + (wait or timedelta(0)))
+        if wait is not None:
             self._call_later(wait, delivery, self.send)
         return delivery
 

@@ -17,6 +17,7 @@ from .batches import Batch, BatchStore
 from .clock import Clock, SystemClock, ahead_of_the_machine
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .dialects import Dialects
+from .expiry import Expiry
 from .faults import Faults
 from .hours import Hours, moments_of
 from .merchant import Merchant, the_merchant
@@ -331,6 +332,15 @@ class Simulator:
         """Goes on where another process stopped."""
         self._hours.not_before(moments_of(self.trades.all(), self.deliverer.deliveries))
         self.deliverer.resume()
+        self._expiry = Expiry(self.clock, self.trades, self._run_out)
+
+    def _run_out(self, out_trade_no: str) -> None:
+        """Lets time close a trade, and has the merchant told soon; nobody waits for its answer."""
+        with self._turn():
+            step = self.trades.apply(out_trade_no, None, self.clock.now())
+            if step is not None and step.event is not None:
+                for notice in self._news(step.trade):
+                    self.deliverer.accept(notice, timedelta(0))
 
     def _told(self, ask: Callable[[], Reply]) -> Answer:
         with self._turn() as news:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -234,6 +234,8 @@ class TradeStore:
         # To out_trade_no: cashier_id and trade_no.
         self._cashiers = {trade.cashier_id: number for number, trade in self._trades.items()}
         self._numbers = {trade.trade_no: number for number, trade in self._trades.items()}
+        #: Is called with each new trade, once it is kept.
+        self.on_new: Callable[[Trade], object] = _nobody_cares
 
     def __len__(self) -> int:
         with self._lock:
@@ -252,12 +254,15 @@ class TradeStore:
         with self._lock:
             known = self._trades.get(order.out_trade_no)
             if known is None:
-                return self._new(order, now, now if opened else None)
-            if known.waiting and known.order.agrees_with(order):
+                new = self._new(order, now, now if opened else None)
+            elif known.waiting and known.order.agrees_with(order):
                 known = known.opened(now) if opened else known
                 known = replace(known, order=replace(order, expires_at=known.order.expires_at))
                 self._trades[order.out_trade_no] = known
+        if known is not None:
             return known
+        self.on_new(new)
+        return new
 
     def open(self, out_trade_no: str, now: datetime) -> None:
         """Notes that the buyer sees the trade, if there is one that still waits."""
@@ -377,6 +382,10 @@ class TradeStore:
         for oldest in self._trades.surplus():
             del self._cashiers[oldest.cashier_id], self._numbers[oldest.trade_no]
         return trade
+
+
+def _nobody_cares(trade: Trade) -> None:
+    pass
 
 
 def _new_trade_no(now: datetime) -> str:

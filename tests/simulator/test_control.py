@@ -74,7 +74,7 @@ def test_what_cannot_happen_is_refused_and_nobody_told(control, trade, shop, wis
 
 
 def test_a_trade_whose_time_is_over_is_not_paid_but_closed(control, buyer, merchant, shop, clock):
-    buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
+    buyer.see(buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"})))
     clock.advance(minutes=6)
     assert control("/trades/T1/pay").status_code == 409
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"

@@ -153,6 +153,7 @@ def test_an_unpaid_ending_is_told_to_shop_and_buyer(buyer, merchant, shop, butto
 
 def test_a_cashier_whose_time_is_over_says_so(buyer, merchant, shop, clock):
     cashier = buyer.cashier(merchant.page_pay(biz={"timeout_express": "1m"}))
+    buyer.see(cashier)
     clock.advance(minutes=1)
     assert "Time is over" in buyer.see(cashier).text
     assert buyer.press(cashier, "pay").location == cashier

@@ -336,6 +336,28 @@ def test_a_forged_one_stays_forged(world):
     assert not world.merchant.signer("RSA2").verify(sign_content(fields), fields["sign"])
 
 
+# Time limits.
+
+
+def test_a_trade_still_has_its_time_limit(world):
+    world.buyer.see(world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "5m"})))
+    world.restart()
+    world.clock.advance(minutes=4)
+    assert world.shop.bodies == []
+    world.clock.advance(minutes=1)
+    assert world.shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+def test_a_trade_whose_time_ran_out_meanwhile_is_told_at_the_start(world):
+    world.buyer.see(world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "5m"})))
+    world.restart(after=HOUR)
+    world.clock.advance(timedelta(0))
+    assert world.shop.fields()["trade_status"] == "TRADE_CLOSED"
+    world.restart(after=HOUR)
+    world.clock.advance(timedelta(0))
+    assert len(world.shop.bodies) == 1
+
+
 # What makes room in memory makes room in the file.
 
 

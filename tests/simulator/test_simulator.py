@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import logging
+import threading
+from datetime import timedelta
 
 import pytest
 
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.keys import load_private_key, load_public_key
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.trades import Event
 from flask_alipay.simulator.wire import RawForm
+
+from .conftest import Merchant
 
 
 def order(simulator, request):
@@ -112,7 +117,7 @@ def test_a_paid_trade_cannot_be_refused_afterwards(simulator, merchant, shop):
 
 def test_an_overdue_trade_is_closed_and_told_when_it_is_looked_at(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
-    clock.advance(minutes=5)
+    clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
     assert simulator.look(trade.cashier_id).status == "TRADE_CLOSED"
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
     simulator.look(trade.cashier_id)
@@ -121,9 +126,54 @@ def test_an_overdue_trade_is_closed_and_told_when_it_is_looked_at(simulator, mer
 
 def test_an_overdue_trade_cannot_be_paid(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
-    clock.advance(minutes=5)
+    clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
     assert not simulator.act(trade.cashier_id, Event.PAY).paid
     assert [shop.fields()["trade_status"]] == ["TRADE_CLOSED"]
+
+
+def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
+    simulator, merchant, shop, clock
+):
+    trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
+    simulator.look(trade.cashier_id)
+    clock.advance(minutes=4, seconds=59)
+    assert shop.bodies == []
+    clock.advance(seconds=1)
+    assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+    (closed,) = simulator.trades.all()
+    assert closed.closed_at == closed.order.expires_at
+    clock.advance(days=1)
+    simulator.look(trade.cashier_id)
+    assert len(shop.bodies) == 1
+
+
+def test_a_trade_that_was_paid_in_time_is_not_told_of_again(simulator, merchant, shop, clock):
+    trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
+    simulator.act(trade.cashier_id, Event.PAY)
+    clock.advance(minutes=6)
+    assert [shop.fields()["trade_status"]] == ["TRADE_SUCCESS"]
+
+
+def test_the_machines_own_time_closes_trades_as_well(shop):
+    told = threading.Event()
+    shop.on_post = lambda url, body: told.set()
+    clock = SystemClock(speed=3600)
+    simulator = Simulator(post=shop.post, clock=clock)
+    order(simulator, Merchant(simulator, clock).direct_pay(it_b_pay="5m"))
+    assert told.wait(30)
+    assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+def test_time_that_is_put_on_closes_a_trade_at_its_limit_before_it_returns(shop):
+    clock = SystemClock()
+    simulator = Simulator(post=shop.post, clock=clock)
+    trade = order(simulator, Merchant(simulator, clock).page_pay(biz={"timeout_express": "5m"}))
+    simulator.look(trade.cashier_id)
+    shop.text = "fail"
+    simulator.advance(timedelta(minutes=30))
+    (closed,) = simulator.trades.all()
+    assert closed.closed_at - closed.order.expires_at < timedelta(minutes=1)
+    assert len(shop.bodies) == 4, "and repeated on schedule from then"
 
 
 def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
