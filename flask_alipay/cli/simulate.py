@@ -146,10 +146,10 @@ def _simulate(
     listening = Listening(host, port)
     with closing(listening):
         _log_to_stderr()
-        # Opens the state first: a start that is refused leaves what another one has written.
+        # Opens the state first: a start that is refused leaves what another one has written. It has
+        # no base_url, so that an answer names the host by which its request came.
         simulator = Simulator(
             merchant=merchant,
-            base_url=listening.base_url,
             clock=SystemClock(speed),
             schedule=schedule,
             state=state,

@@ -29,7 +29,8 @@ The rooms, in the order in which they build on each other:
     all of it together
 ``triggers``
     notifications with no trade behind them
-``network``, ``responses``, ``faulty_answers``, ``gateways``, ``shown``, ``control``, ``pages``
+``network``, ``visited``, ``responses``, ``faulty_answers``, ``gateways``, ``shown``, ``control``,
+``pages``
     all of it on the web
 ``connections``, ``log_lines``, ``server``
     all of it by itself

@@ -13,6 +13,7 @@ from .faulty_answers import faulty
 from .multipart import MULTIPART, as_form
 from .openapi import RestRequest
 from .responses import page, plain, respond, unkept
+from .visited import root_of
 from .wire import MOST_BYTES, RawForm, Unreadable
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class _Gateways:
 
     def gateway(self) -> BaseResponse:
         """Takes a request of the merchant's, brought by its server or by a browser."""
-        root = self._simulator.base_url or request.base_url.removesuffix("/gateway.do")
+        root = self._simulator.base_url or root_of(request, "/gateway.do")
         return self._answered(lambda form: self._simulator.answer(form, root))
 
     def wap_gateway(self) -> BaseResponse:
@@ -62,7 +63,7 @@ class _Gateways:
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.query_string.decode("latin-1")
         asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
-        root = request.base_url.partition("/v3/")[0]
+        root = self._simulator.base_url or root_of(request, f"/v3/{path}")
         return faulty(self._simulator, body, respond(self._simulator.answer_rest(asked, root)))
 
     def bill(self, token: str) -> BaseResponse:

@@ -18,15 +18,17 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from flask_alipay.china_time import to_china
 from flask_alipay.cli import main
 from flask_alipay.keys import load_private_key
-from flask_alipay.signer import Md5Signer, sign_content
+from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 from flask_alipay.simulator.merchant import Merchant
 from flask_alipay.simulator.merchant_files import MERCHANT, write_merchant
 from flask_alipay.simulator.state_file import StateFile
@@ -180,6 +182,28 @@ def test_keys_that_are_something_else_are_left_alone(tmp_path: Path) -> None:
 def fetched(url: str, *, post: bool = False) -> Any:
     with urllib.request.urlopen(url, b"" if post else None, timeout=60) as answer:
         return answer.read()
+
+
+def test_answers_name_the_host_by_which_they_were_asked_for(folder: Path, keys: Keys) -> None:
+    order = {
+        "app_id": "9021000000000001",
+        "method": "alipay.trade.precreate",
+        "charset": "utf-8",
+        "sign_type": "RSA2",
+        "timestamp": to_china(datetime.now(timezone.utc)),
+        "version": "1.0",
+        "biz_content": '{"out_trade_no": "T1", "total_amount": "1.00", "subject": "Tea"}',
+    }
+    order["sign"] = Rsa2Signer(keys.merchant).sign(sign_content(order, exclude=("sign",)))
+    with simulate(folder, "--host", "0.0.0.0", stderr=subprocess.DEVNULL) as simulating:
+        assert simulating.url.startswith("http://127.0.0.1:")
+        asked = urllib.request.Request(
+            f"{simulating.url}/gateway.do?{urllib.parse.urlencode(order)}",
+            headers={"Host": "phones.example:8090"},
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            code = json.load(answer)["alipay_trade_precreate_response"]["qr_code"]
+    assert code.startswith("http://phones.example:8090/cashier/")
 
 
 def test_killed_while_at_work_it_has_lost_nothing_that_it_answered(

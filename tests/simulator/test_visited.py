@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from werkzeug.test import create_environ
+from werkzeug.wrappers import Request
+
+from flask_alipay.simulator import network
+from flask_alipay.simulator.visited import root_of
+
+from .openapi.server import ORDER, Server
+
+LAN = "192.168.1.7"
+
+
+@pytest.fixture(autouse=True)
+def in_a_network(monkeypatch):
+    monkeypatch.setattr(network, "address_in_network", lambda: LAN)
+
+
+def root(
+    host, *, listening="0.0.0.0", caller="192.168.1.9", path="/gateway.do", mount="", scheme="http"
+):
+    environ = create_environ(path, f"{scheme}://elsewhere{mount}")
+    environ |= {"SERVER_NAME": listening, "SERVER_PORT": "8090", "REMOTE_ADDR": caller}
+    environ.pop("HTTP_HOST", None)
+    if host is not None:
+        environ["HTTP_HOST"] = host
+    return root_of(Request(environ), "/gateway.do")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "192.168.1.7:8090",
+        "shop.local",
+        "my_app:8090",
+        "[fd00::7]:8090",
+        "127.0.0.1:8090",
+        "a" * 253,
+    ],
+)
+def test_it_is_where_the_request_came_to(host):
+    assert root(host) == f"http://{host}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost:8090", "[::1]:8090", "0.0.0.0:8090"])
+def test_who_is_on_this_machine_is_told_what_others_can_use_if_they_may_come(host):
+    assert root(host, caller="127.0.0.1") == f"http://{LAN}:8090"
+
+
+@pytest.mark.parametrize("listening", ["127.0.0.1", "localhost"])
+def test_where_nobody_else_may_come_the_loopback_is_good(listening):
+    assert (
+        root("localhost:8090", caller="127.0.0.1", listening=listening) == "http://localhost:8090"
+    )
+
+
+def test_who_is_on_this_machine_and_calls_it_by_its_name_hears_that_name():
+    assert root("shop.local:8090", caller="127.0.0.1") == "http://shop.local:8090"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        None,
+        "",
+        "shop.example/..",
+        "shop.example?x=1",
+        "shop.example#",
+        "me:secret@shop.example",
+        'x"><script>',
+        "shop.example, other.example",
+        "a b",
+        "ünlaut.example",
+        "shop.example:99999",
+        "shop.example:0",
+        "shop.example:",
+        "[::1",
+        "[:::::]:80",
+        "[1.2.3.4.5]",
+        "-",
+        "a" * 254,
+        "a\nb",
+        "a\n",
+    ],
+)
+def test_what_is_no_plain_host_is_in_no_answer(hostile):
+    assert root(hostile) == "http://127.0.0.1:8090"
+    assert root(hostile, listening="::") == "http://[::1]:8090"
+    assert root(hostile, listening="192.168.1.7") == "http://192.168.1.7:8090"
+    assert root(hostile, caller="127.0.0.1") == f"http://{LAN}:8090"
+
+
+def test_a_server_at_a_file_is_somewhere_here():
+    assert root(None, listening="/run/shop.sock") == "http://localhost"
+
+
+def test_the_usual_port_goes_without_saying():
+    assert root("shop.local:80") == "http://shop.local"
+    assert root("shop.local:443", scheme="https") == "https://shop.local"
+    assert root("shop.local:443") == "http://shop.local:443"
+
+
+def test_what_leads_to_the_simulator_is_part_of_it():
+    assert root("a.test", path="/a b/gateway.do", mount="/tea") == "http://a.test/tea/a%20b"
+
+
+def named(app, merchant, host, out_trade_no="T1"):
+    """Where a merchant who names a host is sent with his code."""
+    server = Server(app, merchant)
+    order = server.params("alipay.trade.precreate", {**ORDER, "out_trade_no": out_trade_no})
+    answer = server.client.post("/alipay/gateway.do", data=order, headers={"Host": host})
+    said = json.loads(answer.data)["alipay_trade_precreate_response"]
+    return said["qr_code"].partition("cashier/")[0]
+
+
+def test_an_answer_names_the_host_of_its_request_if_it_is_one(app, merchant):
+    assert named(app, merchant, "192.168.1.7:8090") == "http://192.168.1.7:8090/alipay/"
+    assert named(app, merchant, 'x"><script>', "T2") == "http://localhost/alipay/"
+
+
+def test_a_base_url_wins(app, merchant, simulator):
+    simulator.base_url = "https://pay.example/alipay/"
+    assert named(app, merchant, "192.168.1.7:8090") == "https://pay.example/alipay/"
