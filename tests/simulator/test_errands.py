@@ -125,3 +125,16 @@ def test_an_errand_that_takes_for_ever_keeps_no_process_from_ending():
         begun.wait()
     """
     subprocess.run([sys.executable, "-c", program], timeout=LONG, check=True)
+
+
+def test_where_no_thread_is_to_be_had_an_errand_waits_for_the_next(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    messengers, seen, done = Messengers(), [], threading.Event()
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        messengers.send(Errand("here", lambda: seen.append("first")))
+    messengers.send(Errand("here", done.set))
+    assert done.wait(LONG)
+    assert seen == ["first"]
