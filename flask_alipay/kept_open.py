@@ -3,7 +3,8 @@
 What ends it through the session is refused (``session.commit()``, ``execute(text("COMMIT"))``).
 What goes past it cannot be stopped (``session.connection().commit()``, a commit of the driver's
 own), but SQLAlchemy and the driver know afterwards whether it is still the same transaction, and
-open, without asking the server.
+open, without asking the server. After an error of the database they are asked at once: it may have
+rolled back by itself, and would take what follows for a transaction of its own.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ _COMMITS = r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|G
 _FORBIDDEN = re.compile(rf"\s*({_ENDS})\b", re.IGNORECASE)
 _FORBIDDEN_ON_MARIADB = re.compile(rf"\s*({_ENDS}|{_COMMITS})\b", re.IGNORECASE)
 _MARIADB = ("mysql", "mariadb")
-# MariaDB: a deadlock's victim loses its whole transaction, and may go on as if nothing were.
-_DEADLOCK = 1213
+# With what MariaDB and MySQL may have rolled all of it back, where the driver does not tell: a row
+# has changed since it was read, a wait was too long, locks too many, a deadlock; a savepoint that
+# went with the rest.
+_ROLLED_BACK = (1020, 1205, 1206, 1213, 1305)
 # PyMySQL's flag, as the server sent it with its last answer.
 _IN_TRANSACTION = 1
 
@@ -65,8 +68,8 @@ class KeptOpen:
         self._of_connection = connection.get_transaction()
         # A connection that commits each statement by itself has nothing to be ended.
         self._open = _is_open(connection)
-        #: The error with which the database has given the transaction up by itself.
-        self.lost: BaseException | None = None
+        # The error with which the database has given the transaction up by itself.
+        self._lost: BaseException | None = None
         if connection.dialect not in _heard:
             _listen(connection)
 
@@ -84,8 +87,8 @@ class KeptOpen:
         :raises TransactionEnded: if it is not.
         :raises DBAPIError: if the database has given it up, and the callback has kept quiet.
         """
-        if self.lost is not None:
-            raise self.lost
+        if self._lost is not None:
+            raise self._lost
         connection, transaction = self._connection, self._of_connection
         if self._session.get_transaction() is not self._of_session:
             raise TransactionEnded(_MUST_NOT)
@@ -97,6 +100,28 @@ class KeptOpen:
             raise TransactionEnded(_PAST_THE_SESSION)
         if self._open and not _is_open(connection):
             raise TransactionEnded(_PAST_THE_SESSION)
+
+    def notice(self, context: ExceptionContext) -> None:
+        """Looks after an error whether the database has given the transaction up with it.
+
+        What follows would be another transaction, which looks like this one.
+        """
+        # The first is the cause: what it has undone, savepoints too, fails afterwards.
+        if self._lost is None and self._is_over(context):
+            self._lost = context.sqlalchemy_exception or context.original_exception
+
+    def _is_over(self, context: ExceptionContext) -> bool:
+        if context.dialect.name not in _MARIADB:
+            return bool(self._open) and not _is_open(self._connection)
+        error = context.original_exception
+        if not self._open:
+            return bool(error.args) and error.args[0] in _ROLLED_BACK
+        try:
+            # An error comes without the server's flags, and this without beginning anything.
+            _driver(self._connection).ping(reconnect=False)
+        except Exception:  # whatever a driver raises, there is no connection any more
+            return True
+        return not _is_open(self._connection)
 
 
 def _listen(connection: Connection) -> None:
@@ -126,10 +151,12 @@ def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> 
 
 def _notice(context: ExceptionContext) -> None:
     kept = _kept.get(context.connection) if context.connection is not None else None
-    if kept is None or context.dialect.name not in _MARIADB:
-        return
-    if context.original_exception.args[:1] == (_DEADLOCK,):
-        kept.lost = context.sqlalchemy_exception or context.original_exception
+    if kept is not None:
+        kept.notice(context)
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
 
 
 def _is_open(connection: Connection) -> bool | None:
@@ -137,7 +164,7 @@ def _is_open(connection: Connection) -> bool | None:
 
     SQLite, psycopg and PyMySQL know; so do others that tell in the same way.
     """
-    driver: Any = connection.connection.dbapi_connection
+    driver = _driver(connection)
     in_transaction = getattr(driver, "in_transaction", None)
     if in_transaction is not None:
         return bool(in_transaction)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import NullPool, create_engine, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from flask_alipay import kept_open
 from flask_alipay.exceptions import CallbackFailed, TransactionEnded
 from flask_alipay.trade_status import TradeStatus
 
@@ -212,6 +213,134 @@ def lose(session: Session, other: Session) -> None:
     finally:
         waiting.join(30)
         other.rollback()
+
+
+@pytest.fixture
+def strict_shop(mariadb_shop: Shop) -> Iterator[Shop]:
+    """On MariaDB as it is since 11.6: who changes a row that others changed begins anew."""
+    shop = Shop(
+        mariadb_shop.url,
+        connect_args={"init_command": "SET SESSION innodb_snapshot_isolation = ON"},
+    )
+    try:
+        shop.engine.connect().close()
+    except OperationalError:
+        pytest.skip("MariaDB is too old to check what was read")
+    yield shop
+    shop.engine.dispose()
+
+
+@pytest.mark.parametrize("in_savepoint", [False, True])
+def test_so_does_who_kept_quiet_about_a_row_that_others_changed(
+    strict_shop: Shop, in_savepoint: bool
+) -> None:
+    shop = strict_shop
+    shop.order()
+    shop.order("B1")
+    change = text(
+        "UPDATE alipay_payment SET subject = concat(subject, 'x') WHERE out_trade_no='B1'"
+    )
+    calls: list[str] = []
+    with shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            calls.append("called")
+            session.execute(text("SELECT count(*) FROM alipay_payment"))
+            if len(calls) == 1:
+                with shop.engine.begin() as other:
+                    other.execute(change)
+                # The savepoint is gone as well: its own rollback fails.
+                with (
+                    suppress(SQLAlchemyError),
+                    session.begin_nested() if in_savepoint else nullcontext(),
+                ):
+                    session.execute(change)
+            pack(session)(payment)
+
+        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+    assert len(calls) == 2
+    assert shop.standing() == SETTLED
+    assert shop.parcels() == ["paid"]
+
+
+def test_a_wait_that_was_too_long_costs_nothing_but_its_statement(mariadb_shop: Shop) -> None:
+    # SELECT … NOWAIT fails in the same way.
+    shop = mariadb_shop
+    shop.order()
+    shop.order("B1")
+    with shop.session() as session, shop.session() as other:
+        other.execute(text("SELECT * FROM alipay_payment WHERE out_trade_no = 'B1' FOR UPDATE"))
+
+        def callback(payment: Any) -> None:
+            pack(session)(payment)
+            session.flush()
+            with pytest.raises(OperationalError, match="1205"), session.begin_nested():
+                session.execute(
+                    text("SELECT * FROM alipay_payment WHERE out_trade_no = 'B1' FOR UPDATE NOWAIT")
+                )
+
+        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+    assert shop.standing() == SETTLED
+    assert shop.parcels() == ["paid"]
+
+
+@pytest.mark.parametrize("database", ["sqlite_shop", "mariadb_shop"])
+def test_an_error_after_which_nothing_is_open_is_noticed_whatever_follows(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    # What MariaDB does after a wait with innodb_rollback_on_timeout, an option for its start.
+    shop: Shop = request.getfixturevalue(database)
+    shop.order()
+    with shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            driver(session).rollback()
+            with suppress(SQLAlchemyError):
+                session.execute(text("SELECT nothing FROM nowhere"))
+            pack(session)(payment)
+
+        with pytest.raises(CallbackFailed, match="raised"):
+            shop.ledger(session, paid=callback).settle(news())
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+
+
+def test_so_is_a_conflict_over_which_sqlite_rolls_back(small_shop: Shop) -> None:
+    shop = small_shop
+    shop.order()
+    with shop.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE coupon (code TEXT UNIQUE ON CONFLICT ROLLBACK)"))
+        connection.execute(text("INSERT INTO coupon VALUES ('C')"))
+    with shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            with suppress(SQLAlchemyError):
+                session.execute(text("INSERT INTO coupon VALUES ('C')"))
+            pack(session)(payment)
+
+        with pytest.raises(CallbackFailed, match="raised IntegrityError"):
+            shop.ledger(session, paid=callback).settle(news())
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+    assert shop.outcomes() == ["callback_failed"]
+
+
+def test_a_driver_that_does_not_tell_is_judged_by_the_error(
+    mariadb_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_open, "_is_open", lambda connection: None)
+    shop = mariadb_shop
+    shop.order()
+    with shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            with suppress(SQLAlchemyError):
+                session.execute(text("ROLLBACK TO SAVEPOINT gone"))
+            pack(session)(payment)
+
+        with pytest.raises(CallbackFailed, match="raised OperationalError"):
+            shop.ledger(session, paid=callback).settle(news())
+    assert shop.standing() == UNTOUCHED
 
 
 def test_a_connection_that_commits_by_itself_is_not_the_callbacks_fault(
