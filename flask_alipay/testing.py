@@ -190,9 +190,10 @@ def _set_out(app: Flask, out_trade_no: str) -> None:
     """Goes to Alipay with a payment of the app's, as its buyer would."""
     for alipay in list(states(app)):
         with app.test_request_context():
-            payment = alipay.session.scalars(
+            found = alipay.session.scalars(
                 select(alipay.models.Payment).filter_by(out_trade_no=out_trade_no)
-            ).one_or_none()
+            )
+            payment = found.unique().one_or_none()
             url = None if payment is None else alipay.gateway_url(payment)
         if url is not None:  # asked outside of the context, as a buyer does
             app.test_client().get(url)

@@ -61,7 +61,7 @@ def payments_command(blueprint: AlipayBlueprint) -> click.Command:
     def payments(limit: int, machine: bool, **options: Any) -> None:
         conditions = payments_where(blueprint, options)
         with refusals():
-            found = list(blueprint.session.scalars(newest(blueprint, conditions, limit)))
+            found = list(blueprint.session.scalars(newest(blueprint, conditions, limit)).unique())
             sums = list(blueprint.session.execute(totals(blueprint, conditions)))
         if machine:
             for payment in found:

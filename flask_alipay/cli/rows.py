@@ -93,7 +93,7 @@ def of_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> list[A
         return []
     merchant = alipay.config.merchant
     found = select(model).where(model.merchant == merchant, model.out_trade_no == out_trade_no)
-    return list(alipay.session.scalars(found.order_by(model.id)))
+    return list(alipay.session.scalars(found.order_by(model.id)).unique())
 
 
 def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
@@ -104,7 +104,7 @@ def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
     Payment = alipay.models.Payment
     named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
     found = select(Payment).where(Payment.merchant == alipay.config.merchant, named)
-    payment = alipay.session.scalars(found.order_by(Payment.id)).first()
+    payment = alipay.session.scalars(found.order_by(Payment.id)).unique().first()
     if payment is None:
         raise Refused(_not_there(alipay, number))
     return payment

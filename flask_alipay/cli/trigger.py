@@ -251,7 +251,8 @@ def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
     ours = select(Payment).where(Payment.merchant == alipay.config.merchant)
     if number is not None:
         ours = ours.where(or_(Payment.out_trade_no == number, Payment.trade_no == number))
-    payment = alipay.session.scalars(ours.order_by(Payment.id.desc()).limit(1)).first()
+    newest = ours.order_by(Payment.id.desc()).limit(1)
+    payment = alipay.session.scalars(newest).unique().first()
     if payment is None and number is None:
         raise Refused(_("There is no payment in the ledger yet."))
     return payment

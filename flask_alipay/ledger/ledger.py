@@ -303,7 +303,7 @@ class Ledger:
         """A refund that is known by its number counts by its own amount: the sum of all that came
         with it may be older or newer than what is known.
         """
-        self._session.refresh(payment, with_for_update=True)
+        self._statements.hold(self._session, self._merchant, payment.out_trade_no)
         whole = payment.refunded_fen >= payment.total_fen
         times, missing = refunds.tell(row, rows, move.refund_fen, whole=whole)
         missing = min(missing, payment.total_fen - payment.refunded_fen)
@@ -368,10 +368,11 @@ class Ledger:
         return self._close(entry, move, payment)
 
     def _find(self, condition: Any) -> Any | None:
-        return self._session.execute(
+        found = self._session.execute(
             select(self._payments).where(condition, self._payments.merchant == self._merchant),
             execution_options={"populate_existing": True},
-        ).scalar_one_or_none()
+        )
+        return found.unique().scalar_one_or_none()
 
 
 @contextmanager

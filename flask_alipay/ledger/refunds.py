@@ -133,10 +133,11 @@ class Refunds:
 
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
         """Returns a refund by its number, as the database has it now."""
-        return self._session.execute(
+        found = self._session.execute(
             select(self._model).where(*self._named(out_trade_no, out_request_no)),
             execution_options={"populate_existing": True},
-        ).scalar_one_or_none()
+        )
+        return found.unique().scalar_one_or_none()
 
     def told(self, notification: Notification, refund_fen: int, refunded_fen: int) -> int:
         """Writes down what a trade's news told of money that went back.
@@ -320,15 +321,15 @@ class Refunds:
         named = (Payment.merchant == self._merchant, Payment.out_trade_no == out_trade_no)
         held(self._session, Payment, *named)
         # The transaction is the caller's and may have begun before others committed theirs: on
-        # MariaDB only a SELECT that locks sees those.
-        return list(
-            self._session.scalars(
-                select(Refund)
-                .where(Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
-                .with_for_update(),
-                execution_options={"populate_existing": True},
-            )
+        # MariaDB only a SELECT that locks sees those. It locks these rows and not what their class
+        # loads with them, which may not be there.
+        found = self._session.scalars(
+            select(Refund)
+            .where(Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
+            .with_for_update(of=Refund),
+            execution_options={"populate_existing": True},
         )
+        return list(found.unique())
 
     def _is_left(self, out_trade_no: str, fen: int) -> bool:
         Payment = self._payments

@@ -56,6 +56,8 @@ class PaymentStatements:
             column.merchant == bindparam("of_merchant"),
         )
         self._find = select(model).where(*named).execution_options(populate_existing=True)
+        # Of its own row alone: what a class loads with it may not be there to be locked.
+        self._hold = self._find.with_for_update(of=model)
         self._look = select(
             *(column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no"))
         ).where(*named)
@@ -81,7 +83,12 @@ class PaymentStatements:
     def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
         """Returns a payment as the database has it now, or ``None``."""
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-        return session.execute(self._find, named).scalar_one_or_none()
+        return session.execute(self._find, named).unique().scalar_one_or_none()
+
+    def hold(self, session: Session, merchant: str, out_trade_no: str) -> Any:
+        """Returns a payment as others have committed it, and holds its row until the commit."""
+        named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
+        return session.execute(self._hold, named).unique().scalar_one()
 
     def connection(self, connections: Connections) -> Connection:
         """Returns the connection on which the payments are."""

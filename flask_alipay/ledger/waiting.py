@@ -167,4 +167,4 @@ def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:
         if was_overtaken(error):
             return None  # under stricter isolation that is how another one's claim shows
         raise
-    return session.scalars(select(model).where(guard[0])).one_or_none()
+    return session.scalars(select(model).where(guard[0])).unique().one_or_none()
