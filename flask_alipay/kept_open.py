@@ -67,7 +67,7 @@ class KeptOpen:
         self._connection = connection
         self._of_connection = connection.get_transaction()
         # A connection that commits each statement by itself has nothing to be ended.
-        self._open = _is_open(connection)
+        self._open = is_open(connection)
         # The error with which the database has given the transaction up by itself.
         self._lost: BaseException | None = None
         if connection.dialect not in _heard:
@@ -98,7 +98,7 @@ class KeptOpen:
             transaction and transaction.is_active
         ):
             raise TransactionEnded(_PAST_THE_SESSION)
-        if self._open and not _is_open(connection):
+        if self._open and not is_open(connection):
             raise TransactionEnded(_PAST_THE_SESSION)
 
     def notice(self, context: ExceptionContext) -> None:
@@ -112,7 +112,7 @@ class KeptOpen:
 
     def _is_over(self, context: ExceptionContext) -> bool:
         if context.dialect.name not in _MARIADB:
-            return bool(self._open) and not _is_open(self._connection)
+            return bool(self._open) and not is_open(self._connection)
         error = context.original_exception
         if not self._open:
             return bool(error.args) and error.args[0] in _ROLLED_BACK
@@ -121,7 +121,7 @@ class KeptOpen:
             _driver(self._connection).ping(reconnect=False)
         except Exception:  # whatever a driver raises, there is no connection any more
             return True
-        return not _is_open(self._connection)
+        return not is_open(self._connection)
 
 
 def _listen(connection: Connection) -> None:
@@ -159,7 +159,7 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
-def _is_open(connection: Connection) -> bool | None:
+def is_open(connection: Connection) -> bool | None:
     """Tells what the driver knows of a transaction, without asking the server. ``None``: nothing.
 
     SQLite, psycopg and PyMySQL know; so do others that tell in the same way.

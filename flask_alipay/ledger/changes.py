@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Update, update
+from sqlalchemy import Update, inspect, update
 from sqlalchemy.orm import Session
 
 from ..models import PaymentMixin
+from .connections import Connections
 
 
 def changed(session: Session, statement: Update) -> int:
@@ -16,7 +17,9 @@ def changed(session: Session, statement: Update) -> int:
     return int(result.rowcount)
 
 
-def held(session: Session, payments: type[PaymentMixin], *guard: Any) -> bool:
+def held(
+    session: Session, connections: Connections, payments: type[PaymentMixin], *guard: Any
+) -> bool:
     """Holds on to a payment's row until the end of the transaction.
 
     What is read after it is as others have committed it: on MariaDB a transaction that began with
@@ -24,7 +27,9 @@ def held(session: Session, payments: type[PaymentMixin], *guard: Any) -> bool:
 
     :param guard: which row.
     :returns: whether there is one.
+    :raises LedgerUnavailable: if the database would let go of it at once.
     """
+    connections.of(inspect(payments))
     # An UPDATE that changes nothing locks the row on every database, SQLite's whole file.
     statement = update(payments).where(*guard).values(refunded_fen=payments.refunded_fen)
     return changed(session, statement) == 1

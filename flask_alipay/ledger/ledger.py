@@ -41,6 +41,7 @@ from .connections import Connections
 from .journal import Entry, Journal, roll_back
 from .lately import Lately
 from .moves import Move, check_match, follow, is_plain_sale, mismatch, move_of, sale_of
+from .outages import unavailable
 from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
 from .statements import payment_statements, was_overtaken
@@ -111,7 +112,9 @@ class Ledger:
     def refunds(self) -> Refunds | None:
         """The rows of refunds; ``None`` where the app has no class for them."""
         Payment, Refund = self._models.Payment, self._models.Refund
-        return Refunds(self._session, Payment, Refund, self._merchant) if Refund else None
+        if Refund is None:
+            return None
+        return Refunds(self._session, self._connections, Payment, Refund, self._merchant)
 
     def find(self, out_trade_no: str) -> Any | None:
         """Returns a payment of this merchant as the database has it now, or ``None``.
@@ -196,7 +199,11 @@ class Ledger:
             self._journal.refuse(entry, "unknown", None, error)
         except SQLAlchemyError as error:
             roll_back(self._session)
-            raise _unavailable(error, entry.out_trade_no, entry.notify_id) from error
+            raise unavailable(error, entry.out_trade_no, entry.notify_id) from error
+        except LedgerUnavailable as error:
+            roll_back(self._session)
+            error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
+            raise
         except BaseException:
             roll_back(self._session)
             raise
@@ -213,11 +220,7 @@ class Ledger:
                 continue
             if settlement is not None:
                 return settlement
-        raise LedgerUnavailable(
-            "other workers keep changing the payment",
-            out_trade_no=entry.out_trade_no,
-            notify_id=entry.notify_id,
-        )
+        raise LedgerUnavailable("other workers keep changing the payment")
 
     def _settle(self, notification: Notification, entry: Entry) -> Settlement | None:
         """Claims a sale at once, and asks afterwards why nothing was claimed; looks first where
@@ -357,12 +360,17 @@ class Ledger:
             payment = self._find(self._payments.trade_no == trade_no)
         except SQLAlchemyError as error:
             roll_back(self._session)
-            raise _unavailable(error, None, notify_id) from error
+            raise unavailable(error, None, notify_id) from error
         return None if payment is None else str(payment.out_trade_no)
 
     def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
         results = RefundResults(
-            self._session, self._payments, self.refunds, self._journal, self._merchant
+            self._session,
+            self._connections,
+            self._payments,
+            self.refunds,
+            self._journal,
+            self._merchant,
         )
         move, payment = results.write(entry, out_request_no, result)
         return self._close(entry, move, payment)
@@ -382,13 +390,3 @@ def _numbers_are_unique(notification: Notification) -> Iterator[None]:
         yield
     except IntegrityError:
         raise mismatch("trade_no", "another", notification.trade_no, notification) from None
-
-
-def _unavailable(
-    error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
-) -> LedgerUnavailable:
-    return LedgerUnavailable(
-        f"the database could not take it ({type(error).__name__})",
-        out_trade_no=out_trade_no,
-        notify_id=notify_id,
-    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..batches import RefundResult
     from ..models import PaymentMixin
+    from .connections import Connections
     from .journal import Entry, Journal
     from .refunds import Refunds
 
@@ -29,6 +30,7 @@ class RefundResults:
     """Writes results into the ledger.
 
     :param session: the app's.
+    :param connections: its connections.
     :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
     :param refunds: the rows of refunds, ``None`` where the app has no class for them.
     :param journal: tells what was heard.
@@ -38,12 +40,14 @@ class RefundResults:
     def __init__(
         self,
         session: Session,
+        connections: Connections,
         payments: type[PaymentMixin],
         refunds: Refunds | None,
         journal: Journal,
         merchant: str,
     ) -> None:
         self._session = session
+        self._connections = connections
         self._payments = payments
         self._statements = payment_statements(cast("Any", payments))
         self._refunds = refunds
@@ -62,7 +66,7 @@ class RefundResults:
         """
         Payment, number = self._payments, entry.out_trade_no
         named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
-        if not number or not held(self._session, Payment, *named):
+        if not number or not held(self._session, self._connections, Payment, *named):
             raise UnknownPayment("no payment in the ledger has this trade_no")
         payment = self._statements.find(self._session, self._merchant, number)
         if self._refunds is None:

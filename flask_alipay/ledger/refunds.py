@@ -13,6 +13,7 @@ from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
 from ..notification import Notification
 from .changes import changed, held
+from .connections import Connections
 
 #: Asked for, and not heard of yet.
 PROCESSING = "REFUND_PROCESSING"
@@ -41,6 +42,7 @@ class Refunds:
     """The refunds of one merchant.
 
     :param session: the app's.
+    :param connections: its connections.
     :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
     :param model: the app's class on :class:`~flask_alipay.RefundMixin`.
     :param merchant: the ``app_id`` or ``partner``.
@@ -49,11 +51,13 @@ class Refunds:
     def __init__(
         self,
         session: Session,
+        connections: Connections,
         payments: type[PaymentMixin],
         model: type[RefundMixin],
         merchant: str,
     ) -> None:
         self._session = session
+        self._connections = connections
         self._payments = payments
         self._model: Any = model
         self._merchant = merchant
@@ -319,7 +323,7 @@ class Refunds:
         """Holds on to a payment until the commit, and returns its refunds as they are then."""
         Payment, Refund = self._payments, self._model
         named = (Payment.merchant == self._merchant, Payment.out_trade_no == out_trade_no)
-        held(self._session, Payment, *named)
+        held(self._session, self._connections, Payment, *named)
         # The transaction is the caller's and may have begun before others committed theirs: on
         # MariaDB only a SELECT that locks sees those. It locks these rows and not what their class
         # loads with them, which may not be there.
@@ -335,6 +339,7 @@ class Refunds:
         Payment = self._payments
         return held(
             self._session,
+            self._connections,
             Payment,
             Payment.merchant == self._merchant,
             Payment.out_trade_no == out_trade_no,

@@ -10,15 +10,16 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from flask_alipay.exceptions import InvalidAmount, LedgerUnavailable
+from flask_alipay.batches import RefundBatch, RefundResult
+from flask_alipay.exceptions import CallbackFailed, InvalidAmount, LedgerUnavailable
 from flask_alipay.ledger.statements import was_overtaken
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
 
-from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, news, pack
+from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, news, no_callback, pack
 from .test_refund_answers import hear_at_once
 from .test_refund_batches import ASKED, sale
 
@@ -174,3 +175,60 @@ def test_on_sqlite_the_first_statement_of_the_claim_takes_the_lock(sqlite_shop: 
 
         sqlite_shop.ledger(session, paid=look).settle(news())
     assert sqlite_shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+
+
+@pytest.fixture
+def careless(shop: Shop) -> Iterator[Shop]:
+    """A shop whose every statement is committed at once."""
+    shop.order()
+    careless = Shop(shop.url, isolation_level="AUTOCOMMIT")
+    yield careless
+    careless.engine.dispose()
+
+
+def test_where_each_statement_is_committed_by_itself_nothing_is_begun(careless: Shop) -> None:
+    with careless.session() as session:
+        ledger = careless.ledger(session, paid=no_callback)
+        with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT") as refused:
+            ledger.settle(news())
+    assert (refused.value.out_trade_no, refused.value.notify_id) == ("A1", "n1")
+    assert careless.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert careless.outcomes() == []
+
+
+def test_nor_is_a_refund(careless: Shop) -> None:
+    careful = Shop(careless.url)
+    careful.settle(news())
+    careful.engine.dispose()
+    with careless.session() as session:
+        ledger = careless.ledger(session, refunded=no_callback)
+        refunds = ledger.refunds
+        assert refunds is not None
+        with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
+            refunds.open("A1", 1000, "R1", None)
+        batch = RefundBatch("R1", "n2", (RefundResult("2026112322001", 1000, "SUCCESS"),), {})
+        with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
+            list(ledger.settle_refunds(batch))
+    assert careless.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+
+
+@pytest.mark.parametrize("driver", ["pysqlite", "psycopg", "pymysql"])
+def test_a_transaction_that_is_begun_by_hand_is_one(
+    request: pytest.FixtureRequest, driver: str
+) -> None:
+    # SQLAlchemy's recipe for SQLite, which Python's module would not begin before a SELECT.
+    kinds = {"pysqlite": "sqlite_shop", "psycopg": "postgresql_shop", "pymysql": "mariadb_shop"}
+    url = request.getfixturevalue(kinds[driver]).url
+    options = {} if driver == "pysqlite" else {"isolation_level": "AUTOCOMMIT"}
+    shop = Shop(url, **options)
+    if driver == "pysqlite":
+        event.listen(
+            shop.engine, "connect", lambda made, record: setattr(made, "isolation_level", None)
+        )
+    event.listen(shop.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+    shop.order()
+    with shop.session() as session, pytest.raises(CallbackFailed):
+        shop.ledger(session, paid=no_callback).settle(news())
+    assert shop.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert shop.settle(news()) == ("settled", ("paid",))
+    shop.engine.dispose()
