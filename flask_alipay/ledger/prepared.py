@@ -6,7 +6,7 @@ So the text is kept, with the order of its parameters and with what makes a data
 them; it goes to the driver through SQLAlchemy's connection, which logs it, tells its listeners and
 wraps its errors as ever. Where anything is out of the ordinary, SQLAlchemy does it all: another
 database or driver, columns of the app's with values of their own, a schema that is translated,
-listeners to the statement itself.
+listeners to the statement itself or to its cursor, which may ask what it was made of.
 """
 
 from __future__ import annotations
@@ -78,12 +78,27 @@ class Prepared:
 
 
 def _plain(connection: Connection) -> bool:
-    """Tells whether nobody wants to see or to change the statement before it is a text."""
-    heard = connection.engine.dispatch
-    return not (
+    """Tells whether nobody wants to see or to change the statement before it is a text, or to know
+    at the cursor what kind of statement it was.
+    """
+    translated = connection.get_execution_options().get("schema_translate_map")
+    return not (translated or (_may_be_heard(connection) and _is_heard(connection)))
+
+
+def _may_be_heard(connection: Connection) -> bool:
+    """Asks as SQLAlchemy does before it looks at the listeners, which takes longer."""
+    return bool(
+        getattr(connection, "_has_events", True) or getattr(connection.engine, "_has_events", True)
+    )
+
+
+def _is_heard(connection: Connection) -> bool:
+    heard = connection.dispatch  # the engine's listeners, and the connection's own
+    return bool(
         heard.before_execute
         or heard.after_execute
-        or connection.get_execution_options().get("schema_translate_map")
+        or heard.before_cursor_execute
+        or heard.after_cursor_execute
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     create_engine,
     delete,
+    event,
     func,
     select,
     text,
@@ -156,6 +157,29 @@ def pack(session: Session, event: str = "paid", weight: int = 1) -> Callback:
         session.add(Parcel(out_trade_no=payment.out_trade_no, event=event, weight=weight))
 
     return write
+
+
+def overhear(engine: Engine, hear: Callable[[str, Any], None]) -> Callable[[], None]:
+    """Tells of each statement as the driver gets it, and leaves the ledger to send it as ever:
+    where somebody listens to SQLAlchemy's cursors, it sends none that is prepared.
+
+    :returns: what ends it.
+    """
+
+    def with_parameters(cursor: object, statement: str, parameters: Any, context: object) -> None:
+        hear(statement, parameters)
+
+    def without(cursor: object, statement: str, context: object) -> None:
+        hear(statement, ())
+
+    event.listen(engine, "do_execute", with_parameters)
+    event.listen(engine, "do_execute_no_params", without)
+
+    def end() -> None:
+        event.remove(engine, "do_execute", with_parameters)
+        event.remove(engine, "do_execute_no_params", without)
+
+    return end
 
 
 def no_callback(payment: Any) -> None:

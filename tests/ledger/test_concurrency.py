@@ -17,7 +17,7 @@ from flask_alipay.ledger import Lately, Ledger
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
 
-from .shop import MODELS, TOTAL, Parcel, Payment, Refund, Shop, news, pack
+from .shop import MODELS, TOTAL, Parcel, Payment, Refund, Shop, news, overhear, pack
 
 ROUNDS = 8
 WORKERS = 4
@@ -192,11 +192,7 @@ def test_whoever_is_overtaken_again_and_again_asks_alipay_to_come_later(
 def statements_of(shop: Shop) -> list[str]:
     """What reaches the database from here on."""
     statements: list[str] = []
-    event.listen(
-        shop.engine,
-        "before_cursor_execute",
-        lambda connection, cursor, statement, *rest: statements.append(statement.split()[0]),
-    )
+    overhear(shop.engine, lambda statement, _: statements.append(statement.split()[0]))
     return statements
 
 
@@ -326,11 +322,7 @@ def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop, looked:
         session.rollback()
         for name in ("begin", "commit", "rollback"):
             event.listen(shop.engine, name, lambda connection, name=name: happened.append(name))
-        event.listen(
-            shop.engine,
-            "before_cursor_execute",
-            lambda connection, cursor, statement, *rest: happened.append(statement.split()[0]),
-        )
+        overhear(shop.engine, lambda statement, _: happened.append(statement.split()[0]))
         shop.ledger(session, MODELS, lately=lately).settle(news())
     claimed = happened.index("UPDATE")
     tried = [] if shop.engine.dialect.name == "mysql" else ["INSERT"]

@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from flask_alipay.ledger.prepared import Prepared
 
-from .shop import MERCHANT, Notification, Payment, Shop
+from .shop import MERCHANT, Notification, Payment, Shop, news, overhear
 
 LINES = Notification.__table__
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789000, timezone.utc)
@@ -58,12 +58,9 @@ def sent_by(connection: Connection) -> Iterator[Sent]:
     """What reaches the driver meanwhile."""
     sent: Sent = []
 
-    def note(_: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(connection.engine, "before_cursor_execute", note)
+    end = overhear(connection.engine, lambda *told: sent.append(told))
     yield sent
-    event.remove(connection.engine, "before_cursor_execute", note)
+    end()
 
 
 def both_ways(shop: Shop, statement: Any, values: Mapping[str, Any]) -> list[Sent]:
@@ -206,17 +203,50 @@ def test_a_schema_that_is_translated_is_used(small_shop: Shop) -> None:
             assert rows.scalar_one() == count
 
 
+@pytest.mark.parametrize("where", ["engine", "connection"])
 @pytest.mark.parametrize("name", ["before_execute", "after_execute"])
-def test_who_listens_to_statements_hears_of_it(small_shop: Shop, name: str) -> None:
+def test_who_listens_to_statements_hears_of_it(small_shop: Shop, name: str, where: str) -> None:
     heard: list[object] = []
 
     def hear(connection: Connection, statement: object, *more: object) -> None:
         heard.append(statement)
 
+    with small_shop.engine.connect() as connection:
+        event.listen(small_shop.engine if where == "engine" else connection, name, hear)
+        Prepared(WRITE).execute(connection, LINE)
+    assert heard == [WRITE]
+
+
+@pytest.mark.parametrize("name", ["before_cursor_execute", "after_cursor_execute"])
+def test_who_listens_to_cursors_may_ask_what_is_executed(small_shop: Shop, name: str) -> None:
+    # As routers of writes, audits and counters of statements do.
+    heard: list[tuple[bool, bool]] = []
+
+    def hear(connection: Connection, *more: Any) -> None:
+        context = more[3]
+        heard.append((context.isinsert, context.compiled.statement is WRITE))
+
     event.listen(small_shop.engine, name, hear)
     with small_shop.engine.connect() as connection:
         Prepared(WRITE).execute(connection, LINE)
-    assert heard == [WRITE]
+    assert heard == [(True, True)]
+
+
+def test_what_the_ledger_itself_listens_to_makes_no_difference(
+    small_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_shop.order()
+    small_shop.settle(news(), paid=lambda payment: None)
+    executed: list[str] = []
+    by_text = Connection.exec_driver_sql
+    monkeypatch.setattr(
+        Connection,
+        "exec_driver_sql",
+        lambda self, text, *given: (executed.append(text), by_text(self, text, *given))[1],
+    )
+    with small_shop.engine.connect() as connection:
+        Prepared(WRITE).execute(connection, LINE)
+    assert len(executed) == 1
 
 
 def test_another_driver_gets_what_sqlalchemy_makes_of_it(

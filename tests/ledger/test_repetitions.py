@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_alipay.exceptions import PaymentMismatch, UnknownPayment
@@ -13,7 +13,18 @@ from flask_alipay.ledger import Lately, Ledger, Models
 from flask_alipay.models import NotificationMixin, PaymentMixin
 from flask_alipay.trade_status import TradeStatus
 
-from .shop import BUYER, MERCHANT, MODELS, NO_JOURNAL, TOTAL, Notification, Payment, Shop, news
+from .shop import (
+    BUYER,
+    MERCHANT,
+    MODELS,
+    NO_JOURNAL,
+    TOTAL,
+    Notification,
+    Payment,
+    Shop,
+    news,
+    overhear,
+)
 
 
 class Base(DeclarativeBase):
@@ -54,11 +65,7 @@ def twice(session: Session, models: Models) -> tuple[str, list[str]]:
     ledger = Ledger(session, models, merchant=MERCHANT, lately=Lately())
     ledger.settle(news())
     engine, statements = session.get_bind(models.Payment), []
-    event.listen(
-        engine,
-        "before_cursor_execute",
-        lambda connection, cursor, statement, *rest: statements.append(statement.split()[0]),
-    )
+    overhear(engine, lambda statement, _: statements.append(statement.split()[0]))
     return ledger.settle(news()).outcome, statements
 
 
