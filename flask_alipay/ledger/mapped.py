@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import Dialect, Integer, inspect
 from sqlalchemy.orm import Session, configure_mappers, make_transient_to_detached
 
 
@@ -30,13 +30,19 @@ class Mapped:
         alone = mapper.inherits is None and mapper.polymorphic_on is None
         self._simple = alone and tuple(mapper.primary_key) == (self.identity,)
 
-    @property
-    def simple(self) -> bool:
-        """Whether a row's class and identity are known without loading it, and nobody wants to
-        know of that (``reconstructor``, a ``load`` event).
+    def simple(self, dialect: Dialect) -> bool:
+        """Tells whether a row's class and identity are known without loading it, and nobody wants
+        to know of that (``reconstructor``, a ``load`` event).
+
+        :param dialect: the database's; an ``id`` that is anything but an integer there, or that a
+            type of the app's own makes something else of, is not what the driver tells.
         """
         # The one listener is the mixin's, which makes times aware, of a later refresh as well.
-        return self._simple and len(self._manager.dispatch.load) == 1
+        return (
+            self._simple
+            and len(self._manager.dispatch.load) == 1
+            and _is_number(self.identity.type.dialect_impl(dialect))
+        )
 
     def of(self, session: Session, number: int, known: Mapping[str, Any]) -> Any | None:
         """Returns the object of a row, persistent in the session.
@@ -54,3 +60,7 @@ class Mapped:
         make_transient_to_detached(one)
         session.add(one)
         return one
+
+
+def _is_number(kind: Any) -> bool:
+    return isinstance(kind, Integer) and type(kind).__module__.startswith("sqlalchemy.")

@@ -136,7 +136,7 @@ class PaymentStatements:
         :returns: the row's ``id``, ``0`` if it is not told; ``None``: there was nothing to claim.
         """
         dialect = connection.dialect
-        if not self._mapped.simple:
+        if not self._mapped.simple(dialect):
             return 0 if connection.execute(self._claim, params).rowcount == 1 else None
         if dialect.update_returning:
             return self._claim_returning.execute(connection, params).scalar_one_or_none()

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, String, create_engine, event, inspect, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Integer,
+    String,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    event,
+    inspect,
+    select,
+)
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -22,7 +34,7 @@ from sqlalchemy.orm import (
 from flask_alipay.ledger import Ledger, Models
 from flask_alipay.models import PaymentMixin
 
-from .shop import MERCHANT, TOTAL, Payment, Shop, news
+from .shop import MERCHANT, TOTAL, Payment, Shop, news, overhear
 
 PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
@@ -48,6 +60,39 @@ class Rich(PaymentMixin, Base):
     note: Mapped[str] = mapped_column("remark", default="none")
     long_text: Mapped[str] = deferred(mapped_column(String(64), default="long"))
     again: Mapped[str] = column_property(select(Buyer.name).where(Buyer.id == 1).scalar_subquery())
+
+
+class Backwards(TypeDecorator[int]):
+    """A number that is kept with its sign turned."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: int | None, dialect: Any) -> int | None:
+        return None if value is None else -value
+
+    process_result_value = process_bind_param
+
+
+class Unique(PaymentMixin, Base):
+    __tablename__ = "unique"
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4)  # type: ignore[assignment]
+
+
+class Named(PaymentMixin, Base):
+    __tablename__ = "named"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True, default="P-1")  # type: ignore[assignment]
+
+
+class Turned(PaymentMixin, Base):
+    __tablename__ = "turned"
+
+    id: Mapped[int] = mapped_column(Backwards, primary_key=True, default=7)
 
 
 class Listening(PaymentMixin, Base):
@@ -131,11 +176,7 @@ def test_the_rest_is_read_at_once_when_the_first_of_it_is_asked_for(shop: Shop) 
     statements: list[str] = []
 
     def read(payment: Any) -> None:
-        event.listen(
-            shop.engine,
-            "before_cursor_execute",
-            lambda connection, cursor, statement, *rest: statements.append(statement.split()[0]),
-        )
+        overhear(shop.engine, lambda statement, _: statements.append(statement.split()[0]))
         assert (payment.subject, payment.shipped, payment.product) == ("茶", False, None)
 
     with shop.session() as session:
@@ -204,3 +245,17 @@ def test_a_payment_of_a_subclass_is_of_that_class(session: Session) -> None:
     callbacks = {"paid": [lambda payment: seen.append(type(payment))]}
     Ledger(session, Models(Parent), merchant=MERCHANT, callbacks=callbacks).settle(news())
     assert seen == [Child]
+
+
+@pytest.mark.parametrize("model", [Unique, Named, Turned])
+def test_an_id_of_any_type_is_the_apps(database_url: str, model: type[Any]) -> None:
+    engine = create_engine(database_url)
+    Base.metadata.create_all(engine, [model.__table__])
+    with Session(engine) as session:
+        payment, _ = settled(session, model)
+        number, subject = payment.id, payment.subject
+        payment.subject = "tea"
+        session.commit()
+        assert subject == "茶"
+        assert session.scalars(select(model.subject).where(model.id == number)).all() == ["tea"]
+    engine.dispose()
