@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Update, inspect, update
+from sqlalchemy import Update, inspect, select, update
 from sqlalchemy.orm import Session
 
 from ..models import PaymentMixin
@@ -29,7 +29,12 @@ def held(
     :returns: whether there is one.
     :raises LedgerUnavailable: if the database would let go of it at once.
     """
-    connections.of(inspect(payments))
-    # An UPDATE that changes nothing locks the row on every database, SQLite's whole file.
+    connection = connections.of(inspect(payments))
+    if connection.dialect.name in ("mysql", "mariadb"):
+        # It counts such a row as changed only where the client has asked for that, which SQLAlchemy
+        # does and a connection of the app's own making (``creator``) may not.
+        row = select(payments.id).where(*guard).with_for_update()
+        return session.execute(row, bind_arguments={"bind": connection}).first() is not None
+    # An UPDATE that changes nothing locks the row, and SQLite's whole file.
     statement = update(payments).where(*guard).values(refunded_fen=payments.refunded_fen)
     return changed(session, statement) == 1
