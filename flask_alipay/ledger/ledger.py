@@ -235,7 +235,7 @@ class Ledger:
         sale = sale_of(notification)
         if sale is not None:
             events, values = sale
-            with _numbers_are_unique(notification):
+            with self._told_of_its_number(notification):
                 payment = self._statements.claim(
                     self._session, self._connections, self._merchant, notification, values
                 )
@@ -271,7 +271,7 @@ class Ledger:
         # The look is over: the claim is the first statement of a transaction of its own, which has
         # read nothing that could be out of date.
         self._session.rollback()
-        with _numbers_are_unique(notification):
+        with self._told_of_its_number(notification):
             moved = self._statements.move(self._connections, seen, values)
         more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
@@ -382,11 +382,15 @@ class Ledger:
         )
         return found.unique().scalar_one_or_none()
 
-
-@contextmanager
-def _numbers_are_unique(notification: Notification) -> Iterator[None]:
-    """The one unique column that a claim sets: another payment has Alipay's number."""
-    try:
-        yield
-    except IntegrityError:
-        raise mismatch("trade_no", "another", notification.trade_no, notification) from None
+    @contextmanager
+    def _told_of_its_number(self, notification: Notification) -> Iterator[None]:
+        """Refuses a claim that fails since another payment has Alipay's number, the one unique
+        column that it sets. The app's own constraints may fail as well.
+        """
+        try:
+            yield
+        except IntegrityError:
+            self._session.rollback()
+            if not self._statements.is_another(self._connections, notification):
+                raise
+            raise mismatch("trade_no", "another", notification.trade_no, notification) from None

@@ -61,6 +61,14 @@ class PaymentStatements:
         self._look = select(
             *(column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no"))
         ).where(*named)
+        self._another: Any = (
+            select(literal_column("1"))
+            .where(
+                column.trade_no == bindparam("of_trade_no"),
+                column.out_trade_no != bindparam("of_out_trade_no"),
+            )
+            .limit(1)
+        )
         self._move = update(mapper.local_table).where(
             *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STANDING))
         )
@@ -100,6 +108,15 @@ class PaymentStatements:
         """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return self.connection(connections).execute(self._look, named).one_or_none()
+
+    def is_another(self, connections: Connections, notification: Notification) -> bool:
+        """Tells whether the trade that news is about is another payment's, of any merchant."""
+        numbers = {
+            "of_trade_no": notification.trade_no,
+            "of_out_trade_no": notification.out_trade_no,
+        }
+        found = self.connection(connections).execute(self._another, numbers)
+        return found.first() is not None
 
     def claim(
         self,

@@ -6,8 +6,11 @@ import logging
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from flask_alipay.exceptions import (
+    LedgerUnavailable,
     NotificationRefused,
     PaymentMismatch,
     UnknownPayment,
@@ -115,6 +118,23 @@ def test_the_trade_of_another_payment_is_a_mismatch(shop: Shop) -> None:
     assert isinstance(error, PaymentMismatch)
     assert error.field == "trade_no"
     assert "B1" not in str(error)
+
+
+def test_what_a_constraint_of_the_shops_forbids_is_no_other_trade(small_shop: Shop) -> None:
+    shop = small_shop
+    shop.order()
+    with shop.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER no_tea BEFORE UPDATE ON alipay_payment WHEN new.paid"
+                " BEGIN SELECT RAISE(ABORT, 'tea is sold out'); END"
+            )
+        )
+    with pytest.raises(LedgerUnavailable) as caught:
+        shop.settle(news(), **NO_CALLBACKS)
+    assert isinstance(caught.value.__cause__, IntegrityError)
+    assert "trade_no" not in str(caught.value)
+    assert shop.outcomes() == []
 
 
 def test_a_second_trade_that_is_closed_touches_nothing_of_the_first(shop: Shop) -> None:
