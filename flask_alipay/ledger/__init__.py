@@ -8,6 +8,8 @@
     the rows of refunds
 ``journal``
     the trace that every piece of news leaves
+``outages``
+    what is said where the database is in trouble
 ``comparison``, ``bill_rows``
     what Alipay's bill and the ledger do not agree about
 """

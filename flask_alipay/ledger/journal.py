@@ -15,6 +15,7 @@ from ..exceptions import NotificationRefused
 from ..models import NotificationMixin, PaymentMixin, utc_now
 from ..notification import Notification
 from .connections import Connections
+from .outages import said
 from .repetitions import repetitions
 from .statements import journal_statements
 
@@ -144,7 +145,7 @@ class Journal:
                 logger.error(
                     "the journal could not be written for %s (%s)",
                     error.out_trade_no,
-                    type(failure).__name__,
+                    said(failure),
                 )
         raise error
 

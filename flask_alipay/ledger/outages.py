@@ -1,18 +1,90 @@
-"""What the ledger says where the database is in trouble."""
+"""What the ledger says where the database is in trouble, and what of the database's own words.
+
+An operator finds a forgotten migration by them. But many hold what a row or a parameter said, the
+buyer's data among it: only those are repeated that speak of tables, columns and connections.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy.exc import SQLAlchemyError
+import logging
+from typing import Any
+
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    InvalidRequestError,
+    NotSupportedError,
+    OperationalError,
+    PendingRollbackError,
+    ProgrammingError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
 from ..exceptions import LedgerUnavailable
+
+logger = logging.getLogger("flask_alipay")
+
+# Those of IntegrityError and DataError are about values.
+_ABOUT_THE_DATABASE = (
+    OperationalError,
+    ProgrammingError,
+    NotSupportedError,
+    InterfaceError,
+    InternalError,
+)
+# PostgreSQL's classes: connection, feature, state of the transaction, authorization, names,
+# rollback, syntax and access, resources, limits, state of an object, operator, system.
+_SQLSTATES = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+# MariaDB and MySQL have errors about values among all others: tables and columns, rights, locks and
+# the server's state. From 2000 on they are the client's.
+_MARIADB = frozenset(
+    (
+        *(1020, 1021, 1030, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045, 1046, 1047),
+        *(1049, 1053, 1054, 1114, 1129, 1130, 1142, 1143, 1146, 1203, 1205, 1206, 1213, 1226),
+        *(1227, 1267, 1290, 1305, 1317, 1356, 1364, 1370, 1412, 1615, 1698, 1792, 1836, 1927),
+        *(1969, 3024, 3159, *range(2000, 3000)),
+    )
+)
+_MOST = 300
 
 
 def unavailable(
     error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
 ) -> LedgerUnavailable:
-    """Returns the refusal of news that the database could not take."""
+    """Returns the refusal of news that the database could not take, and logs why."""
+    logger.error("the database could not take %s (%s)", out_trade_no or "news", said(error))
     return LedgerUnavailable(
         f"the database could not take it ({type(error).__name__})",
         out_trade_no=out_trade_no,
         notify_id=notify_id,
     )
+
+
+def said(error: SQLAlchemyError) -> str:
+    """Returns the name of an error, and the first line of what was said where it is nobody's data:
+    no value of a row or of a parameter.
+    """
+    line = next(iter(_harmless(error).splitlines()), "")[:_MOST]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _harmless(error: SQLAlchemyError) -> str:
+    if isinstance(error, DBAPIError):
+        return _of_driver(error.orig) if isinstance(error, _ABOUT_THE_DATABASE) else ""
+    # SQLAlchemy's own; what is pending repeats the error that went before.
+    own = isinstance(error, (InvalidRequestError, TimeoutError))
+    return str(error) if own and not isinstance(error, PendingRollbackError) else ""
+
+
+def _of_driver(cause: Any) -> str:
+    driver = type(cause).__module__.partition(".")[0]
+    if driver == "sqlite3":
+        return str(cause)
+    if driver in ("psycopg", "psycopg2"):
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        return str(cause) if state is None or state[:2] in _SQLSTATES else ""
+    if cause.args[1:] and cause.args[0] in _MARIADB:
+        return f"{cause.args[0]}, {cause.args[1]}"
+    return ""

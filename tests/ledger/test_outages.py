@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InternalError,
+    InvalidRequestError,
+    OperationalError,
+    PendingRollbackError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import Session
 
-from flask_alipay.exceptions import CallbackFailed, LedgerUnavailable
+from flask_alipay.exceptions import CallbackFailed, LedgerUnavailable, UnknownPayment
 from flask_alipay.ledger import Ledger
+from flask_alipay.ledger.outages import said
 from flask_alipay.trade_status import TradeStatus
 
 from .shop import BUYER, MERCHANT, MODELS, Shop, news, pack
@@ -171,3 +184,102 @@ def test_a_locked_sqlite_is_an_outage(tmp_path: Path) -> None:
     assert shop.settle(news()) == ("settled", ("paid",))
     shop.engine.dispose()
     other.dispose()
+
+
+# What the log says of it.
+
+
+def logged(shop: Shop, caplog: pytest.LogCaptureFixture) -> str:
+    """Settles what the database cannot take; returns the one line in the log about it."""
+    with pytest.raises(LedgerUnavailable):
+        shop.settle(news(params={"buyer_id": BUYER, "subject": "a secret gift"}))
+    [record] = caplog.records
+    line = record.getMessage()
+    assert record.levelname == "ERROR"
+    assert line.startswith("the database could not take A1 (")
+    for data in (BUYER, "2026112322001", "secret", "\n", "UPDATE alipay", "INSERT INTO alipay"):
+        assert data not in line
+    return line
+
+
+@pytest.fixture
+def behind(database_url: str) -> Iterator[Shop]:
+    """A shop whose tables lack a column of the journal, since a migration was forgotten."""
+    shop = Shop(database_url)
+    shop.open()
+    shop.order()
+    with shop.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE alipay_notification DROP COLUMN detail"))
+    yield shop
+    shop.engine.dispose()
+
+
+def test_a_forgotten_migration_is_found_in_the_log(
+    behind: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = logged(behind, caplog)
+    assert "detail" in line
+    assert "column" in line.lower()
+
+
+def test_so_is_a_trouble_with_the_journal_of_a_refusal(
+    behind: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(UnknownPayment):
+        behind.settle(news(out_trade_no="B1"))
+    assert "detail" in caplog.text
+    assert BUYER not in caplog.text
+
+
+def test_what_a_row_would_have_said_is_not(
+    server_shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    server_shop.order()
+    with pytest.raises(LedgerUnavailable):
+        server_shop.settle(news(buyer_id="\0" + BUYER * 9, trade_no="T" * 99))
+    assert BUYER not in caplog.text
+    assert "TTT" not in caplog.text
+
+
+class Refusal(Exception):
+    """What PyMySQL raises."""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OperationalError("UPDATE", {"a": BUYER}, Refusal(1366, f"Incorrect string '{BUYER}'")),
+            "OperationalError",
+        ),
+        (
+            OperationalError("UPDATE", {"a": BUYER}, Refusal(1054, "Unknown column 'x'")),
+            "OperationalError: 1054, Unknown column 'x'",
+        ),
+        (OperationalError("UPDATE", {}, Refusal()), "OperationalError"),
+        (IntegrityError("UPDATE", {}, Refusal(1054, f"'{BUYER}'")), "IntegrityError"),
+        (DataError("UPDATE", {}, Refusal(1054, f"'{BUYER}'")), "DataError"),
+        (
+            OperationalError("UPDATE", {}, sqlite3.OperationalError("no such column: x\nmore")),
+            "OperationalError: no such column: x",
+        ),
+        (
+            ProgrammingError("UPDATE", {}, psycopg.errors.UndefinedColumn("no x\nLINE 1: …")),
+            "ProgrammingError: no x",
+        ),
+        (
+            ProgrammingError("UPDATE", {}, psycopg.errors.RaiseException(BUYER)),
+            "ProgrammingError",
+        ),
+        (
+            InternalError("UPDATE", {}, psycopg.errors.ReadOnlySqlTransaction("read-only")),
+            "InternalError: read-only",
+        ),
+        (InvalidRequestError("no such mapper"), "InvalidRequestError: no such mapper"),
+        (PendingRollbackError(f"before: {BUYER}"), "PendingRollbackError"),
+    ],
+)
+def test_of_the_databases_words_those_are_repeated_that_are_nobodys_data(
+    error: SQLAlchemyError, line: str
+) -> None:
+    assert said(error) == line
