@@ -42,10 +42,14 @@ def move_of(events: tuple[str, ...], refund_fen: int = 0) -> Move:
     return Move("settled" if events else "recorded", events, refund_fen)
 
 
-def values_of(notification: Notification, events: Sequence[str]) -> dict[str, Any]:
+def values_of(
+    notification: Notification, events: Sequence[str], total_fen: int, currency: str
+) -> dict[str, Any]:
     """Returns what a move writes into the payment.
 
     :param events: what the table of transitions says.
+    :param total_fen: what the payment costs, in its own currency.
+    :param currency: that currency; the news may be told in another.
     """
     now = utc_now()
     values: dict[str, Any] = {"trade_status": notification.trade_status}
@@ -55,15 +59,16 @@ def values_of(notification: Notification, events: Sequence[str]) -> dict[str, An
         values["buyer_id"] = notification.buyer_id
     if "paid" in events:
         values.update(paid=True, paid_at=notification.paid_at or now, closed_at=None)
-        if notification.refunded_fen:
-            values["refunded_fen"] = min(notification.refunded_fen, notification.total_fen)
+        refunded_fen = _refunded_fen(notification, total_fen, currency)
+        if refunded_fen:
+            values["refunded_fen"] = refunded_fen
     if "finished" in events:
         values["finished_at"] = now
     if notification.trade_status == TradeStatus.TRADE_CLOSED:
         values["closed_at"] = notification.closed_at or now
         if "refunded" in events or notification.refund:
             # After a sale a closed trade is one whose money has gone back, all of it.
-            values["refunded_fen"] = notification.total_fen
+            values["refunded_fen"] = total_fen
     return values
 
 
@@ -75,7 +80,7 @@ def sale_of(notification: Notification) -> tuple[tuple[str, ...], dict[str, Any]
     if not is_plain_sale(notification):
         return None
     events = events_of(TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status])
-    return events, values_of(notification, events)
+    return events, values_of(notification, events, notification.total_fen, notification.currency)
 
 
 def is_plain_sale(notification: Notification) -> bool:
@@ -99,8 +104,9 @@ def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any
         if "paid" in TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]:
             raise mismatch("trade_no", payment.trade_no, notification.trade_no, notification)
         return "stale", {}
-    values = values_of(notification, events_of(cell)) if moves(cell) else {}
-    refunded_fen = min(notification.refunded_fen or 0, payment.total_fen)
+    about = (payment.total_fen, payment.currency)
+    values = values_of(notification, events_of(cell), *about) if moves(cell) else {}
+    refunded_fen = _refunded_fen(notification, *about)
     if payment.paid and refunded_fen > payment.refunded_fen:
         values.setdefault("refunded_fen", refunded_fen)
     if row == CLOSED_UNPAID and cell == "duplicate" and notification.refund:
@@ -135,6 +141,16 @@ def mismatch(
         out_trade_no=notification.out_trade_no,
         notify_id=notification.notify_id,
     )
+
+
+def _refunded_fen(notification: Notification, total_fen: int, currency: str) -> int:
+    """What went back, of a payment: all of it or, where the news tells it in the payment's own
+    currency, a part. What a part in another one is worth, only the merchant's account knows.
+    """
+    told = notification.refunded_fen or 0
+    if told >= notification.total_fen:
+        return total_fen
+    return told if notification.currency == currency else 0
 
 
 def _other_trade(payment: Any, notification: Notification) -> bool:
