@@ -34,7 +34,8 @@ def held(
         # It counts such a row as changed only where the client has asked for that, which SQLAlchemy
         # does and a connection of the app's own making (``creator``) may not.
         row = select(payments.id).where(*guard).with_for_update()
-        return session.execute(row, bind_arguments={"bind": connection}).first() is not None
+        here = connections.reads_of(inspect(payments))
+        return session.execute(row, bind_arguments=here).first() is not None
     # An UPDATE that changes nothing locks the row, and SQLite's whole file.
     statement = update(payments).where(*guard).values(refunded_fen=payments.refunded_fen)
     return changed(session, statement) == 1

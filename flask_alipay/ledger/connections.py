@@ -2,13 +2,17 @@
 
 A session looks its way up to one through the engine, its own state and that of its transaction,
 which takes longer than many a statement.
+
+A session may read from one database and write to another that it follows (SQLAlchemy's recipe for a
+router asks what is executed). What the ledger reads within a settlement it reads where it writes.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 from sqlalchemy.orm import Session
 
 from ..exceptions import LedgerUnavailable
@@ -32,19 +36,32 @@ class Connections:
         self._mapper: object = None
         self._latest: Connection | None = None
 
+    @property
+    def latest(self) -> Connection | None:
+        """The last one that was asked for in the transaction that is open now."""
+        same = self._session.get_transaction() is self._transaction
+        return self._latest if same else None
+
+    def reads_of(self, mapper: Any) -> dict[str, Any]:
+        """Returns what has the session read rows of a class where they are written."""
+        return {"bind": self.of(mapper)}
+
+    def reads_there(self, mapper: Any) -> bool:
+        """Tells whether the session reads rows of a class by itself where they are written."""
+        connection, bind = self.of(mapper), self._session.get_bind(mapper=mapper)
+        return bind is connection.engine or bind is connection
+
     def of(self, mapper: Any) -> Connection:
-        """Returns the connection for the rows of a class, in the transaction that is open now; the
-        first question opens one.
+        """Returns the connection on which the rows of a class are written, in the transaction that
+        is open now; the first question opens one.
 
         :param mapper: the class' mapper; the app's session decides about its engine.
         :raises LedgerUnavailable: if each statement on it would be committed by itself.
         """
-        latest = self._latest
-        if self._session.get_transaction() is not self._transaction:
-            latest = None
+        latest = self.latest
         if latest is not None and mapper is self._mapper:
             return latest
-        bind = self._session.get_bind(mapper=mapper)
+        bind = self._session.get_bind(mapper=mapper, clause=_writing(mapper))
         if latest is None or latest.engine is not bind:
             latest = self._session.connection(bind_arguments={"bind": bind})
             if _commits_by_itself(latest):
@@ -53,6 +70,11 @@ class Connections:
             self._transaction = self._session.get_transaction()
         self._mapper = mapper
         return latest
+
+
+@lru_cache(maxsize=64)
+def _writing(mapper: Any) -> Any:
+    return update(mapper.class_)
 
 
 def _commits_by_itself(connection: Connection) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
-from sqlalchemy import literal, select
+from sqlalchemy import inspect, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -86,7 +86,9 @@ class Journal:
         ]
         if entry.trade_no is not None:
             known.append(model.trade_no == entry.trade_no)
-        return self._session.scalars(select(model.id).where(*known).limit(1)).first() is not None
+        found = select(model.id).where(*known).limit(1)
+        where = self._connections.reads_of(inspect(model))
+        return self._session.scalars(found, bind_arguments=where).first() is not None
 
     def write(self, entry: Entry, outcome: str, detail: str | None) -> None:
         """Adds a row to the current transaction.
@@ -97,7 +99,8 @@ class Journal:
         if self._model is None:
             # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. A statement
             # more brings to light what a callback may have broken and kept to itself.
-            self._session.execute(select(literal(1)))
+            if self._connections.latest is not None:
+                self._connections.latest.execute(select(literal(1)))
             return
         journal_statements(cast("Any", self._model)).write(
             self._connections, self._line(entry, outcome, detail)

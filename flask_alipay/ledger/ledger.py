@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -259,7 +259,7 @@ class Ledger:
             return None
         if not values and not (seen.paid and notification.refund):
             return self._close(entry, move, None)
-        payment = self.find(notification.out_trade_no)
+        payment = self._read(notification.out_trade_no)
         if self.refunds is not None:
             move = self._write_refund(self.refunds, notification, move, payment)
         return self._close(entry, move, payment)
@@ -306,7 +306,7 @@ class Ledger:
         """A refund that is known by its number counts by its own amount: the sum of all that came
         with it may be older or newer than what is known.
         """
-        self._statements.hold(self._session, self._merchant, payment.out_trade_no)
+        self._read(payment.out_trade_no, hold=True)
         whole = payment.refunded_fen >= payment.total_fen
         times, missing = refunds.tell(row, rows, move.refund_fen, whole=whole)
         missing = min(missing, payment.total_fen - payment.refunded_fen)
@@ -315,7 +315,7 @@ class Ledger:
             right = update(Payment).where(Payment.id == payment.id)
             right = right.values(refunded_fen=Payment.refunded_fen + missing)
             changed(self._session, right)
-            self._session.refresh(payment)
+            self._read(payment.out_trade_no)
         if not times and not move.refund_fen:
             return move
         return move_of(move.events, times).with_refunds(times)
@@ -353,15 +353,20 @@ class Ledger:
         )
         return self._whole(entry, lambda: self._refund(entry, batch.batch_no, result))
 
+    def _read(self, out_trade_no: str, *, hold: bool = False) -> Any:
+        """Brings the session's payment up to date, within a settlement."""
+        return self._statements.find(
+            self._session, self._merchant, out_trade_no, self._connections, hold=hold
+        )
+
     def _number_of(self, trade_no: str, notify_id: str | None) -> str | None:
         """Looks the shop's number of a trade up."""
         try:
             self._session.rollback()
-            payment = self._find(self._payments.trade_no == trade_no)
+            return self._statements.number_of(self._connections, self._merchant, trade_no)
         except SQLAlchemyError as error:
             roll_back(self._session)
             raise unavailable(error, None, notify_id) from error
-        return None if payment is None else str(payment.out_trade_no)
 
     def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
         results = RefundResults(
@@ -374,13 +379,6 @@ class Ledger:
         )
         move, payment = results.write(entry, out_request_no, result)
         return self._close(entry, move, payment)
-
-    def _find(self, condition: Any) -> Any | None:
-        found = self._session.execute(
-            select(self._payments).where(condition, self._payments.merchant == self._merchant),
-            execution_options={"populate_existing": True},
-        )
-        return found.unique().scalar_one_or_none()
 
     @contextmanager
     def _told_of_its_number(self, notification: Notification) -> Iterator[None]:

@@ -68,13 +68,13 @@ class RefundResults:
         named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
         if not number or not held(self._session, self._connections, Payment, *named):
             raise UnknownPayment("no payment in the ledger has this trade_no")
-        payment = self._statements.find(self._session, self._merchant, number)
+        here = (self._session, self._merchant, number, self._connections)
+        payment = self._statements.find(*here)
         if self._refunds is None:
             move = self._refund_without_row(entry, payment, result)
         else:
             move = self._refund_row(self._refunds, payment, out_request_no, result)
-        self._session.refresh(payment)
-        return move, payment
+        return move, self._statements.find(*here)
 
     def _refund_row(
         self, refunds: Refunds, payment: Any, out_request_no: str, result: RefundResult

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, insert, inspect, select, update
 from sqlalchemy.orm import Session
 
 from ..exceptions import InvalidAmount
@@ -140,6 +140,7 @@ class Refunds:
         found = self._session.execute(
             select(self._model).where(*self._named(out_trade_no, out_request_no)),
             execution_options={"populate_existing": True},
+            bind_arguments=self._here,
         )
         return found.unique().scalar_one_or_none()
 
@@ -285,6 +286,10 @@ class Refunds:
         )
         return changed(self._session, statement) == 1
 
+    @property
+    def _here(self) -> dict[str, Any]:
+        return self._connections.reads_of(inspect(self._model))
+
     def _named(self, out_trade_no: str, out_request_no: str) -> tuple[Any, ...]:
         Refund = self._model
         return (
@@ -300,7 +305,8 @@ class Refunds:
         found = select(Refund.id).where(
             *of_payment, Refund.status == PROCESSING, Refund.refund_fen < below_fen
         )
-        return self._session.scalars(found.limit(1)).first() is not None
+        first = self._session.scalars(found.limit(1), bind_arguments=self._here).first()
+        return first is not None
 
     def _waiting(self, out_trade_no: str, refund_fen: int) -> list[str]:
         """The refunds that were asked for and come to that amount: a single one, or all."""
@@ -312,7 +318,8 @@ class Refunds:
                 Refund.out_trade_no == out_trade_no,
                 Refund.status == PROCESSING,
             )
-            .order_by(Refund.id)
+            .order_by(Refund.id),
+            bind_arguments=self._here,
         ).all()
         for number, fen in asked:
             if fen == refund_fen:
@@ -332,6 +339,7 @@ class Refunds:
             .where(Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
             .with_for_update(of=Refund),
             execution_options={"populate_existing": True},
+            bind_arguments=self._here,
         )
         return list(found.unique())
 

@@ -61,6 +61,10 @@ class PaymentStatements:
         self._look = select(
             *(column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no"))
         ).where(*named)
+        self._number = select(column.out_trade_no).where(
+            column.trade_no == bindparam("of_trade_no"),
+            column.merchant == bindparam("of_merchant"),
+        )
         self._another: Any = (
             select(literal_column("1"))
             .where(
@@ -88,15 +92,25 @@ class PaymentStatements:
             self._claim.values({number.key: func.last_insert_id(number)})
         )
 
-    def find(self, session: Session, merchant: str, out_trade_no: str) -> Any | None:
-        """Returns a payment as the database has it now, or ``None``."""
-        named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-        return session.execute(self._find, named).unique().scalar_one_or_none()
+    def find(
+        self,
+        session: Session,
+        merchant: str,
+        out_trade_no: str,
+        connections: Connections | None = None,
+        *,
+        hold: bool = False,
+    ) -> Any | None:
+        """Returns a payment as the database has it now, or ``None``.
 
-    def hold(self, session: Session, merchant: str, out_trade_no: str) -> Any:
-        """Returns a payment as others have committed it, and holds its row until the commit."""
+        :param connections: within a settlement, which reads where it writes.
+        :param hold: whether to hold its row until the commit, too.
+        """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-        return session.execute(self._hold, named).unique().scalar_one()
+        where = connections.reads_of(self._mapper) if connections else {}
+        statement = self._hold if hold else self._find
+        found = session.execute(statement, named, bind_arguments=where)
+        return found.unique().scalar_one_or_none()
 
     def connection(self, connections: Connections) -> Connection:
         """Returns the connection on which the payments are."""
@@ -108,6 +122,13 @@ class PaymentStatements:
         """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return self.connection(connections).execute(self._look, named).one_or_none()
+
+    def number_of(self, connections: Connections, merchant: str, trade_no: str) -> str | None:
+        """Returns the shop's number of a trade, or ``None``."""
+        named = {"of_trade_no": trade_no, "of_merchant": merchant}
+        found = self.connection(connections).execute(self._number, named)
+        number: str | None = found.scalar_one_or_none()
+        return number
 
     def is_another(self, connections: Connections, notification: Notification) -> bool:
         """Tells whether the trade that news is about is another payment's, of any merchant."""
@@ -144,8 +165,12 @@ class PaymentStatements:
             return None
         written = {name: values[name] for name in _WRITTEN if name in values}
         known = {**guard, "refunded_fen": 0, **written}
-        payment = self._mapped.of(session, number, known) if number else None
-        return payment or self.find(session, merchant, sale.out_trade_no)
+        if number and connections.reads_there(self._mapper):
+            # What it reads later has to be what was written.
+            payment = self._mapped.of(session, number, known)
+            if payment is not None:
+                return payment
+        return self.find(session, merchant, sale.out_trade_no, connections)
 
     def _claimed(self, connection: Connection, params: Mapping[str, Any]) -> int | None:
         """Runs the ``UPDATE``.

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Select, or_, select, union_all, update
+from sqlalchemy import Select, inspect, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
@@ -158,8 +158,12 @@ def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:
     session.rollback()
     found = select(model.id).where(*guard).with_for_update(skip_locked=True)
     taking = update(model).where(*guard).values(asked_at=utc_now())
+    # A router sends what is only read to a database that follows, where nothing can be held.
+    here = {"bind": session.get_bind(mapper=inspect(model), clause=taking)}
     try:
-        if session.execute(found).first() is None or not changed(session, taking):
+        if session.execute(found, bind_arguments=here).first() is None or not changed(
+            session, taking
+        ):
             return None
         session.commit()
     except SQLAlchemyError as error:
@@ -167,4 +171,5 @@ def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:
         if was_overtaken(error):
             return None  # under stricter isolation that is how another one's claim shows
         raise
-    return session.scalars(select(model).where(guard[0])).unique().one_or_none()
+    mine = select(model).where(guard[0])
+    return session.scalars(mine, bind_arguments=here).unique().one_or_none()

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, inspect
+import pytest
+from sqlalchemy import Delete, Engine, Insert, Update, create_engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from flask_alipay.batches import RefundBatch, RefundResult
+from flask_alipay.exceptions import LedgerUnavailable
 from flask_alipay.ledger.connections import Connections
+from flask_alipay.ledger.waiting import take, waiting_payments
+from flask_alipay.models import utc_now
+from flask_alipay.trade_status import TradeStatus
 
-from .shop import Notification, Payment, Shop
+from .shop import MERCHANT, NO_JOURNAL, Notification, Payment, Shop, news, pack
+from .test_refund_batches import ask
+
+PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
 
 class Asked(Session):
@@ -80,3 +93,94 @@ def test_a_session_on_a_connection_uses_it(small_shop: Shop) -> None:
         connections = Connections(session)
         assert connections.of(payments) is connection
         assert connections.of(lines) is connection
+
+
+class Routing(Session):
+    """SQLAlchemy's recipe: what is written goes to the leader, the rest to a follower."""
+
+    leader: Engine
+    follower: Engine
+
+    def get_bind(
+        self, mapper: Any = None, *, clause: Any = None, bind: Any = None, **more: Any
+    ) -> Any:
+        if bind is not None:
+            return bind
+        writes = self._flushing or isinstance(clause, Update | Delete | Insert)
+        return self.leader if writes else self.follower
+
+
+class Routed(Shop):
+    """A shop whose sessions read from a database that follows and cannot be written."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.follower = create_engine(
+            url, connect_args={"options": "-c default_transaction_read_only=on"}
+        )
+
+    def session(self) -> Session:
+        session = Routing()
+        session.leader, session.follower = self.engine, self.follower
+        return session
+
+
+@pytest.fixture
+def routed(postgresql_shop: Shop) -> Iterator[Routed]:
+    shop = Routed(postgresql_shop.url)
+    shop.order()
+    yield shop
+    shop.follower.dispose()
+    shop.engine.dispose()
+
+
+def test_sales_are_written_to_the_database_that_is_written_to(routed: Routed) -> None:
+    seen: list[Any] = []
+    with routed.session() as session:
+        write = pack(session)
+
+        def callback(payment: Any) -> None:
+            write(payment)
+            seen.append((payment.paid, payment.paid_at, payment.subject))
+
+        ledger = routed.ledger(session, paid=callback)
+        assert ledger.settle(news(paid_at=PAID_AT)).events == ("paid",)
+    # What the callback reads of it was written in its transaction: a follower has not heard of it.
+    assert seen == [(True, PAID_AT, "茶")]
+    assert routed.settle(news()) == ("duplicate", ())
+    assert routed.parcels() == ["paid"]
+
+
+def test_so_are_refunds_however_they_are_heard_of(routed: Routed) -> None:
+    routed.settle(news())
+    ask(routed, 1000, "R1")
+    asked = news(refunded_fen=1000, out_request_no="R1", notify_id="n2")
+    seen: list[int] = []
+    remember = {"refunded": lambda payment: seen.append(payment.refunded_fen)}
+    assert routed.settle(asked, **remember) == ("settled", ("refunded",))
+    ask(routed, 500, "R2")
+    told = RefundBatch("R2", "n3", (RefundResult("2026112322001", 500, "SUCCESS"),), {})
+    with routed.session() as session:
+        (settled,) = routed.ledger(session, **remember).settle_refunds(told)
+        assert settled.events == ("refunded",)
+    assert routed.settle(news(refunded_fen=2000, notify_id="n4"), **remember)[0] == "settled"
+    assert seen == [1000, 1500, 2000]
+    assert routed.standing() == (TradeStatus.TRADE_SUCCESS, True, 2000)
+
+
+def test_so_is_who_takes_a_row_to_ask_about_it(routed: Routed) -> None:
+    waiting = waiting_payments(Payment, MERCHANT, utc_now() + timedelta(minutes=1))
+    with routed.session() as session:
+        assert [row.out_trade_no for row in take(session, waiting)] == ["A1"]
+
+
+def test_without_a_journal_the_transaction_is_looked_at_where_it_is(routed: Routed) -> None:
+    # PostgreSQL would answer the commit of a broken one with a silent rollback.
+    with routed.session() as session:
+
+        def callback(payment: Any) -> None:
+            with suppress(SQLAlchemyError):
+                session.execute(text("DELETE FROM nowhere"), bind_arguments={"bind": routed.engine})
+
+        with pytest.raises(LedgerUnavailable):
+            routed.ledger(session, NO_JOURNAL, paid=callback).settle(news())
