@@ -18,6 +18,7 @@ from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..order_number import new_out_trade_no
+from .classes import check_classes
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
 from .pages import Pages, keep_private
@@ -324,6 +325,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
 
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
+        check_classes(self._models)
         try:
             states(app)[self] = build_state(setup, self._config_prefix)
         except ConfigurationError as error:
