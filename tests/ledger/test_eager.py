@@ -104,7 +104,7 @@ def sale(**fields: Any) -> News:
 def open_refund(session: Session, number: str, fen: int = 1000) -> Refund:
     refunds = ledger(session, []).refunds
     assert refunds is not None
-    row: Refund = refunds.open("A1", fen, number, None)
+    row: Refund = refunds.open("A1", fen, number, None).row
     row.photos = row.photos or [Photo(), Photo()]
     session.commit()
     return row
