@@ -6,7 +6,6 @@ buyer's data among it: only those are repeated that speak of tables, columns and
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from sqlalchemy.exc import (
@@ -23,8 +22,6 @@ from sqlalchemy.exc import (
 )
 
 from ..exceptions import LedgerUnavailable
-
-logger = logging.getLogger("flask_alipay")
 
 # Those of IntegrityError and DataError are about values.
 _ABOUT_THE_DATABASE = (
@@ -53,10 +50,9 @@ _MOST = 300
 def unavailable(
     error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
 ) -> LedgerUnavailable:
-    """Returns the refusal of news that the database could not take, and logs why."""
-    logger.error("the database could not take %s (%s)", out_trade_no or "news", said(error))
+    """Returns the refusal of news that the database could not take; it says why."""
     return LedgerUnavailable(
-        f"the database could not take it ({type(error).__name__})",
+        f"the database could not take it ({said(error)})",
         out_trade_no=out_trade_no,
         notify_id=notify_id,
     )

@@ -332,6 +332,7 @@ def test_a_ledger_that_is_gone_answers_fail(shop: Shop, merchant: Merchant, log:
     answer = shop.notify(body)
     assert (answer.data, answer.status_code) == (b"fail", 503)
     (record,) = log()
+    assert "no such table: alipay_payment" in record.getMessage()
     assert_discreet(logging.Formatter().format(record), body)
 
 
