@@ -111,17 +111,16 @@ class KeptOpen:
             self._lost = context.sqlalchemy_exception or context.original_exception
 
     def _is_over(self, context: ExceptionContext) -> bool:
-        if context.dialect.name not in _MARIADB:
-            return bool(self._open) and not is_open(self._connection)
-        error = context.original_exception
-        if not self._open:
-            return bool(error.args) and error.args[0] in _ROLLED_BACK
+        on_mariadb, error = context.dialect.name in _MARIADB, context.original_exception
+        if not self._open:  # the driver does not tell
+            return on_mariadb and bool(error.args) and error.args[0] in _ROLLED_BACK
         try:
-            # An error comes without the server's flags, and this without beginning anything.
-            _driver(self._connection).ping(reconnect=False)
+            if on_mariadb:
+                # An error comes without the server's flags, and this without beginning anything.
+                context.dialect.do_ping(_driver(self._connection))
+            return not is_open(self._connection)
         except Exception:  # whatever a driver raises, there is no connection any more
             return True
-        return not is_open(self._connection)
 
 
 def _listen(connection: Connection) -> None:

@@ -325,6 +325,20 @@ def test_so_is_a_conflict_over_which_sqlite_rolls_back(small_shop: Shop) -> None
     assert shop.outcomes() == ["callback_failed"]
 
 
+def test_a_connection_that_is_gone_is_a_transaction_that_is(shop: Shop) -> None:
+    shop.order()
+    with shop.session() as session:
+
+        def callback(payment: Any) -> None:
+            driver(session).close()
+            with suppress(SQLAlchemyError):
+                session.execute(text("SELECT 1"))
+
+        with pytest.raises(CallbackFailed):
+            shop.ledger(session, paid=callback).settle(news())
+    assert shop.standing() == UNTOUCHED
+
+
 def test_a_driver_that_does_not_tell_is_judged_by_the_error(
     mariadb_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
