@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_alipay.exceptions import PaymentMismatch, UnknownPayment
@@ -140,3 +141,30 @@ def test_a_payment_that_is_another_is_none(shop: Shop, columns: dict[str, object
     with shop.session() as session, pytest.raises((UnknownPayment, PaymentMismatch)):
         shop.ledger(session, MODELS, lately=lately).settle(news())
     assert "duplicate" not in shop.outcomes()
+
+
+@pytest.mark.parametrize("database", ["sqlite_shop", "postgresql_shop"])
+def test_its_payment_is_found_by_a_number_also_where_nobody_has_counted_the_rows(
+    request: pytest.FixtureRequest, database: str
+) -> None:
+    shop: Shop = request.getfixturevalue(database)
+    sold = {"paid": True, "trade_status": "TRADE_SUCCESS"}
+    for number in range(100):
+        shop.order(f"B{number}", trade_no=f"T{number}", **sold)
+    shop.order()
+    sent: list[tuple[str, Any]] = []
+    with shop.session() as session:
+        ledger = shop.ledger(session, MODELS, lately=Lately())
+        ledger.settle(news())
+        event.listen(
+            shop.engine,
+            "do_execute",
+            lambda cursor, text, values, context: sent.append((text, values)),
+        )
+        ledger.settle(news())
+    ((insert, values),) = sent
+    explain = "EXPLAIN QUERY PLAN" if database == "sqlite_shop" else "EXPLAIN"
+    with shop.engine.connect() as connection:
+        plan = str(connection.exec_driver_sql(f"{explain} {insert}", values).all())
+    assert "trade_no" in plan.partition("Filter")[0]
+    assert "trade_status_" not in plan
