@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -60,6 +61,8 @@ def _is_plain(host: str) -> bool:
     if _PLAIN.fullmatch(host) is None:
         return False
     try:
+        if host.startswith("["):  # Python 3.10 takes anything for an address there
+            IPv6Address(host[1 : host.index("]")])
         return urlsplit(f"//{host}").port != 0
     except ValueError:  # no address, or no port
         return False
