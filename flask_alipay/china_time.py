@@ -16,9 +16,11 @@ def from_china(text: str | None) -> datetime | None:
     :returns: ``None`` where there is none, or none that can be read: no payment is lost over a
         time that is written oddly.
     """
+    if not text:
+        return None
     try:
         # Reckoned by hand: astimezone takes several times as long.
-        return (datetime.fromisoformat(text or "") - _AHEAD).replace(tzinfo=timezone.utc)
+        return (datetime.fromisoformat(text) - _AHEAD).replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None
 

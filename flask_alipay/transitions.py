@@ -17,6 +17,8 @@ sale, and ``REFUNDED``, where the money has come and gone.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .trade_status import TradeStatus
 
 # In escrow the buyer has paid with WAIT_SELLER_SEND_GOODS. Its successor proves as much, should it
@@ -72,6 +74,7 @@ def standing(trade_status: str, paid: bool, refunded_fen: int) -> str:
     return REFUNDED if paid or refunded_fen else CLOSED_UNPAID
 
 
+@lru_cache(maxsize=64)
 def events_of(cell: str) -> tuple[str, ...]:
     """Returns the events that a cell names, none for ``recorded``, ``duplicate`` and ``stale``."""
     return tuple(event for event in EVENTS if event in cell.split("+"))

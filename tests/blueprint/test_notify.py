@@ -297,6 +297,20 @@ def test_a_second_trade_for_a_paid_order_is_refused(
     assert shop.journal() == ["settled", "mismatched"]
 
 
+@pytest.mark.parametrize("body", [b"", None], ids=["refused", "settled"])
+def test_the_answer_is_kept_by_no_cache(shop: Shop, merchant: Merchant, body: bytes | None) -> None:
+    answer = shop.notify(merchant.notification(shop.order()) if body is None else body)
+    told = {
+        "Cache-Control": "no-store",
+        "Content-Type": "text/plain; charset=utf-8",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    assert {name: answer.headers.getlist(name) for name in told} == {
+        name: [value] for name, value in told.items()
+    }
+
+
 def test_a_journal_that_cannot_be_written_gives_no_buyer_data_away(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
