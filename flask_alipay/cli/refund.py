@@ -65,7 +65,8 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
             fen = _checked(payment, how_much)
             _check_address(blueprint)
             names = _names(payment, fen)
-            if details["out_request_no"] is None:
+            # Of all that is left a slip gives back nothing twice.
+            if details["out_request_no"] is None and how_much != _ALL:
                 _check_lately(blueprint, payment, fen, names)
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)

@@ -16,8 +16,8 @@ from .prepared import Prepared
 
 # MariaDB would lock the payment's row for it.
 _DATABASES = ("sqlite", "postgresql")
-#: What a line of the journal has.
-LINE = (
+# What a line of the journal has.
+_LINE = (
     *("notify_id", "merchant", "out_trade_no", "trade_no", "trade_status"),
     *("outcome", "detail", "payload", "received_at"),
 )
@@ -35,21 +35,21 @@ class Repetitions:
         self._lines: Any = inspect(lines)
         column, of_line = self._payments.columns, self._lines.columns
         table = self._lines.local_table
-        written = {of_line[name].key for name in LINE}
+        written = {of_line[name].key for name in _LINE}
         # A SELECT has no room for what SQLAlchemy makes up for a column.
         self._possible = all(one.default is None for one in table.c if one.key not in written)
         guarded = ("out_trade_no", "merchant", "currency", "total_fen", "trade_no")
         # PostgreSQL, before it has counted a new table's rows, would look for all sales in the
         # status' index; in what is not the bare column it cannot.
         status = column.trade_status + literal_column("''")
-        line = select(*(bindparam(f"line_{name}", type_=of_line[name].type) for name in LINE))
+        line = select(*(bindparam(f"line_{name}", type_=of_line[name].type) for name in _LINE))
         found = line.select_from(self._payments.local_table).where(
             *(column[name] == bindparam(f"of_{name}") for name in guarded),
             status == bindparam("of_trade_status"),
             column.paid.is_(True),
             column.refunded_fen == literal_column("0"),
         )
-        names = [of_line[name].key for name in LINE]
+        names = [of_line[name].key for name in _LINE]
         self._insert = Prepared(insert(table).from_select(names, found, include_defaults=False))
 
     def write(

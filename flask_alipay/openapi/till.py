@@ -189,24 +189,20 @@ class Till(Trades):
         """
         patience = Patience() if patience is None else patience
         fen = to_fen(total_amount)
-        own: dict[str, Any] = {
-            "out_trade_no": out_trade_no,
-            "subject": subject,
-            "total_amount": total_amount,
-        }
+        own: dict[str, Any] = {"subject": subject, "total_amount": total_amount}
+        mine = True
         try:
-            said = self.trade_pay(**own, auth_code=auth_code, **fields)
+            said = self.trade_pay(out_trade_no=out_trade_no, auth_code=auth_code, **own, **fields)
             if said.paid:
                 return _paid(said, fen)
-            mine = True
         except OutcomeUnknown:
-            mine = True
+            pass  # it may be paid all the same: asked below
         except GatewayError as error:
-            # Alipay signs what a method refuses, and seldom what the gateway does.
-            if error.sub_code != _HAS_SUCCESS and (error.proven or error.code != _REFUSED):
-                raise
             # It was paid before: to take that back would be a refund.
             mine = error.sub_code != _HAS_SUCCESS
+            # Alipay signs what a method refuses, and seldom what the gateway does.
+            if mine and (error.proven or error.code != _REFUSED):
+                raise
         about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
         ended = self._waited(about, fen, patience)
         if ended is None and mine:

@@ -441,6 +441,12 @@ def test_who_repeats_a_refund_that_was_settled_meanwhile_makes_no_second_one(sol
     assert money(sold) == (2000, [(1000, "REFUND_SUCCESS")] * 2)
 
 
+def test_all_that_is_left_is_no_slip_whatever_it_comes_to(sold: Tea) -> None:
+    assert sold.run("refund", NUMBER, "44.44", "--yes").exit_code == 0
+    assert sold.run("refund", NUMBER, "all", "--yes").exit_code == 0
+    assert money(sold) == (8888, [(4444, "REFUND_SUCCESS")] * 2)
+
+
 def test_another_amount_is_another_refund(sold: Tea) -> None:
     for amount in ("10.00", "5.00"):
         assert sold.run("refund", NUMBER, amount, "--yes").exit_code == 0
