@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -33,7 +34,10 @@ def database(kind: str) -> Iterator[str]:
     """
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
-            yield f"sqlite:///{Path(folder) / 'shop.sqlite'}"
+            file = Path(folder) / "shop.sqlite"
+            with contextlib.closing(sqlite3.connect(file)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+            yield f"sqlite:///{file}"
         return
     variable = f"FLASK_ALIPAY_{kind.upper()}"
     server = make_url(os.environ.get(variable) or _DEFAULTS[kind])

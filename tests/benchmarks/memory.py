@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from . import fresh, shops
+from .databases import database
 from .settling import apps
 from .verdicts import at_most, conclude, for_the_record
 
@@ -39,8 +38,7 @@ def worker(app: str, config: dict[str, str], bodies: list[bytes]) -> dict[str, A
 def both(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Asks a worker without the package and one with it, on the same database."""
     key = shops.alipay_key()
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'shop.sqlite'}"
+    with database("sqlite") as url:
         app, _ = apps(url)
         numbers = list(shops.orders(app, "A", 2 * count))
         with app.app_context():

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -27,10 +28,17 @@ class Sqlite:
     """A file. There is no server to cut or to restart."""
 
     def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder / 'shop.sqlite'}"
+        self._file = folder / "shop.sqlite"
+        self.url = f"sqlite:///{self._file}"
 
     def start(self) -> None:
-        pass
+        """Switch the new file to WAL mode before a worker opens it.
+
+        SQLite does not apply its busy timeout to the switch: done by the workers, it fails with
+        "database is locked" as soon as two of them open the file at the same moment.
+        """
+        with contextlib.closing(sqlite3.connect(self._file)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
 
     def cut(self) -> int:
         return 0

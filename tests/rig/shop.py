@@ -125,6 +125,5 @@ def create_app() -> Flask:
 
 
 def _configure(connection: Any, record: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA busy_timeout = 20000")
+    connection.execute("PRAGMA synchronous = NORMAL")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,22 @@ def test_everything_happens_exactly_once_under_fire(database: str) -> None:
 def test_two_calm_workers_on_sqlite_never_find_it_locked() -> None:
     ran = rig("--calm", "--notifications", "300", "--database", "sqlite")
     assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
+
+
+def test_a_worker_opens_the_rigs_new_file_while_another_uses_it(tmp_path: Path) -> None:
+    from .databases import Sqlite
+    from .shop import _configure
+
+    database = Sqlite(tmp_path)
+    database.start()
+    file = database.url.removeprefix("sqlite:///")
+    with (
+        closing(sqlite3.connect(file)) as first,
+        closing(sqlite3.connect(file, timeout=0)) as second,
+    ):
+        first.execute("BEGIN IMMEDIATE")
+        _configure(second, None)
+        assert second.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_the_rig_finds_what_was_not_there_once(tmp_path: Path) -> None:
