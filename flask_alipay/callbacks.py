@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -30,7 +31,7 @@ def run_callbacks(
     """
     transaction = KeptOpen(session, connection)
     for callback in callbacks:
-        name = f"{callback.__module__}.{getattr(callback, '__qualname__', type(callback).__name__)}"
+        name = callback_name(callback)
         try:
             with transaction:
                 callback(payment)
@@ -45,6 +46,14 @@ def run_callbacks(
                 session.close()  # the journal's line must not commit what is left of it
                 raise CallbackFailed(f"{name} ended or broke the transaction") from error
             raise CallbackFailed(f"{name} raised {type(error).__name__}") from error
+
+
+def callback_name(callback: Any) -> str:
+    """Return the name of a callback for the log and the journal."""
+    while isinstance(callback, partial):
+        callback = callback.func
+    named = callback if hasattr(callback, "__qualname__") else type(callback)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def payment_number(payment: Any) -> str:

@@ -18,6 +18,7 @@ from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..order_number import new_out_trade_no
+from .callback_registry import CallbackRegistry
 from .classes import check_classes
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
@@ -88,12 +89,10 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         self._db = db
         self._models = Models(Payment, Refund, Notification)
         self._config_prefix = config_prefix
-        self._callbacks: dict[str, list[Callable[[Any], object]]] = {
-            "paid": [on_paid] if on_paid else [],
-            "failed": [on_failed] if on_failed else [],
-            "refunded": [],
-            "finished": [],
-        }
+        self._callbacks = CallbackRegistry()
+        for event, callback in (("paid", on_paid), ("failed", on_failed)):
+            if callback is not None:
+                self._add_callback(event, callback)
         self._add_routes()
         self.record(self._register_in)
         attach(self.cli, self)
@@ -283,7 +282,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             self._db.session,
             self._models,
             merchant=state.config.merchant,
-            callbacks=self._callbacks,
+            callbacks=state.callbacks.by_event,
             lately=state.lately,
         )
 
@@ -307,7 +306,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         return replay(self, payload, journalled=journalled, dry_run=dry_run)
 
     def _add_callback(self, event: str, callback: F) -> F:
-        self._callbacks[event].append(callback)
+        self._callbacks.add(event, callback)
         return callback
 
     def _add_routes(self) -> None:
@@ -325,9 +324,11 @@ class AlipayBlueprint(Products, Questions, Blueprint):
 
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
+        # First of all: what a factory defines after an error belongs to another registration.
+        callbacks = self._callbacks.register()
         check_classes(self._models)
         try:
-            states(app)[self] = build_state(setup, self._config_prefix)
+            states(app)[self] = build_state(setup, self._config_prefix, callbacks)
         except ConfigurationError as error:
             # The app does not start, and so has no command line.
             if sys.version_info >= (3, 11):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
+    from .callback_registry import AppCallbacks
+
 
 @dataclass(frozen=True)
 class State:
@@ -28,6 +30,8 @@ class State:
     endpoint: str
     #: The endpoint of the simulator's gateway, where it is on.
     simulator_gateway: str | None
+    #: The callbacks that this app runs.
+    callbacks: AppCallbacks
     #: What this process has heard of.
     lately: Lately = field(default_factory=Lately, repr=False)
 
@@ -36,11 +40,12 @@ class State:
         return f"{self.endpoint}.{route}"
 
 
-def build_state(setup: BlueprintSetupState, prefix: str) -> State:
+def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks) -> State:
     """Reads the app's configuration and makes what belongs to it.
 
     :param setup: Flask's word about where the blueprint is being registered.
     :param prefix: of the settings.
+    :param callbacks: those that the app runs.
     :raises ConfigurationError: names the setting at fault, never its value.
     """
     app = cast("Flask", setup.app)
@@ -53,7 +58,7 @@ def build_state(setup: BlueprintSetupState, prefix: str) -> State:
         config, gateway = embed(app, setup, settings, endpoint)
     else:
         config = Config.from_mapping(app.config, prefix)
-    return State(config, _tokens(app, config), endpoint, gateway)
+    return State(config, _tokens(app, config), endpoint, gateway, callbacks)
 
 
 def _tokens(app: Flask, config: Config) -> Tokens:

@@ -1,0 +1,180 @@
+"""The callbacks of a blueprint, and the ones that each registered app runs.
+
+A factory (``create_app``) that defines a callback defines it again for each app. The new definition
+replaces the earlier one; apps that were registered before keep theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import CodeType, FunctionType, MethodType
+from typing import Any, TypeAlias
+from weakref import ReferenceType, WeakSet, ref
+
+from ..callbacks import callback_name
+
+logger = logging.getLogger("flask_alipay")
+
+Callback: TypeAlias = Callable[[Any], object]
+
+
+class AppCallbacks:
+    """The callbacks of one registration in one app.
+
+    :param definitions: those made before it.
+    """
+
+    def __init__(self, definitions: Iterable[_Definition]) -> None:
+        self._by_event: dict[str, tuple[Callback, ...]] = {}
+        for definition in definitions:
+            self.add(definition)
+
+    def add(self, definition: _Definition) -> None:
+        """Append a callback."""
+        event = definition.event
+        self._by_event[event] = (*self._by_event.get(event, ()), definition.callback)
+
+    def remove(self, definition: _Definition) -> None:
+        """Remove a callback, if it is there."""
+        callbacks = self._by_event.get(definition.event, ())
+        kept = tuple(one for one in callbacks if one is not definition.callback)
+        self._by_event[definition.event] = kept
+
+    @property
+    def by_event(self) -> Mapping[str, tuple[Callback, ...]]:
+        """The callbacks of each event. A tuple is replaced as a whole, never changed."""
+        return self._by_event
+
+
+@dataclass(eq=False)
+class _Window:
+    """The time between two registrations in one thread; equal definitions within it are kept."""
+
+    #: The app of the registration with which it began.
+    app: ReferenceType[AppCallbacks] | None = None
+    is_open: bool = True
+
+
+@dataclass(eq=False)
+class _Definition:
+    """One callback, as it was given to the blueprint."""
+
+    event: str
+    callback: Callback
+    window: _Window
+    key: Hashable
+    #: Whether it was first given after the registration of the app that it belongs to.
+    late: bool = False
+    #: The apps that it was added to after their registration.
+    apps: list[ReferenceType[AppCallbacks]] = field(default_factory=list)
+
+
+class CallbackRegistry:
+    """Collects a blueprint's callbacks and decides which of them an app runs.
+
+    A definition that equals none of an earlier registration applies to every app, registered or
+    not. One that does is a factory's: it replaces the earlier ones in the app registered next, or,
+    if the factory defines its callbacks after the registration, in the app registered last.
+    Factories may run in several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._definitions: list[_Definition] = []
+        self._apps: WeakSet[AppCallbacks] = WeakSet()
+
+    def add(self, event: str, callback: Callback) -> None:
+        """Record a callback and give it to the registered apps that it applies to.
+
+        :param event: ``paid``, ``failed``, ``refunded`` or ``finished``.
+        :param callback: takes the payment.
+        """
+        with self._lock:
+            new = _Definition(event, callback, self._window, (event, _key(callback)))
+            equal = [one for one in self._definitions if one.key == new.key]
+            same_window = [one for one in equal if one.window is new.window]
+            if same_window:
+                new.late, new.apps = same_window[0].late, same_window[0].apps
+            elif equal:
+                self._redefine(new, equal)
+            else:
+                new.late = bool(self._apps)
+                new.apps = [ref(app) for app in self._apps]
+            for app in filter(None, (reference() for reference in new.apps)):
+                app.add(new)
+            self._definitions.append(new)
+
+    def register(self) -> AppCallbacks:
+        """Return the callbacks of an app that is being registered."""
+        with self._lock:
+            window = self._window
+            own = [one for one in self._definitions if one.window is window]
+            redefined = {one.key for one in own}
+            others = [one for one in self._definitions if one.window is not window]
+            app = AppCallbacks([one for one in others if one.key not in redefined] + own)
+            # A definition of another thread that has not registered its app yet is still needed.
+            kept = [one for one in others if one.window.is_open or one.key not in redefined]
+            self._definitions = kept + own
+            self._apps.add(app)
+            window.is_open = False
+            self._local.window = _Window(ref(app))
+            return app
+
+    @property
+    def _window(self) -> _Window:
+        window: _Window | None = getattr(self._local, "window", None)
+        if window is None:
+            window = self._local.window = _Window()
+        return window
+
+    def _redefine(self, new: _Definition, earlier: list[_Definition]) -> None:
+        logger.info("callback %s is defined again", callback_name(new.callback))
+        new.late = earlier[-1].late
+        app = new.window.app() if new.window.app is not None else None
+        if not new.late or app is None:
+            return
+        for one in earlier:
+            app.remove(one)
+        new.apps = [ref(app)]
+
+
+def _key(callback: object, seen: tuple[CodeType, ...] = ()) -> Hashable:
+    """Return a value that is equal for two objects if the same ``def`` or ``lambda`` made them.
+
+    Functions that a callback encloses are part of it: a decorator makes the same wrapper of all.
+    Anything but a function equals only itself.
+    """
+    if isinstance(callback, partial):
+        given = (*callback.args, *callback.keywords.values())
+        return (_key(callback.func, seen), *_keys(given, seen))
+    if isinstance(callback, MethodType):
+        return (id(callback.__self__), _key(callback.__func__, seen))
+    if not isinstance(callback, FunctionType):
+        return id(callback) if not hasattr(callback, "__self__") else _builtin_key(callback)
+    code = callback.__code__
+    if code in seen:  # it encloses itself
+        return code
+    cells = [cell.cell_contents for cell in callback.__closure__ or () if _is_filled(cell)]
+    return (callback.__module__, callback.__qualname__, code, *_keys(cells, (*seen, code)))
+
+
+def _keys(values: Iterable[object], seen: tuple[CodeType, ...]) -> list[Hashable]:
+    kinds = (FunctionType, MethodType, partial)
+    return [_key(value, seen) for value in values if isinstance(value, kinds)]
+
+
+def _builtin_key(callback: Any) -> Hashable:
+    return (id(callback.__self__), callback.__name__)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - an empty one raises
+    except ValueError:
+        return False
+    return True
