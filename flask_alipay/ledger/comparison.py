@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from ..openapi.bill import BillRow, Period
 from .bill_rows import BATCH, BillRows, Entry
+from .exact import exactly
 from .ledger import Models
 from .refunds import SUCCESS
 
@@ -117,8 +118,8 @@ class _Ledger:
             Payment.trade_status,
             Payment.paid_at,
         ).where(
-            Payment.merchant == self._merchant,
-            Payment.currency == _CURRENCY,
+            exactly(Payment.merchant, self._merchant),
+            exactly(Payment.currency, _CURRENCY),
             Payment.paid.is_(True),
             Payment.paid_at >= period.since,
             Payment.paid_at < period.until,
@@ -147,9 +148,9 @@ class _Ledger:
             select(Refund.id, *self._columns_of_refund(), Payment.trade_no)
             .join(Payment, Payment.out_trade_no == Refund.out_trade_no)
             .where(
-                Refund.merchant == self._merchant,
-                Payment.merchant == self._merchant,
-                Payment.currency == _CURRENCY,
+                exactly(Refund.merchant, self._merchant),
+                exactly(Payment.merchant, self._merchant),
+                exactly(Payment.currency, _CURRENCY),
                 Refund.status == SUCCESS,
                 Refund.created_at >= period.since,
                 Refund.refunded_at < period.until,
@@ -221,7 +222,7 @@ class _Ledger:
                 Payment.currency,
                 Payment.total_fen,
                 Payment.refunded_fen,
-            ).where(Payment.merchant == self._merchant, Payment.out_trade_no.in_(numbers))
+            ).where(exactly(Payment.merchant, self._merchant), Payment.out_trade_no.in_(numbers))
         ).all()
 
     def _refunds(self, numbers: Sequence[str]) -> Sequence[Any]:
@@ -229,7 +230,7 @@ class _Ledger:
             return ()
         Refund = self._refund
         statement = select(*self._columns_of_refund()).order_by(Refund.id)
-        mine = (Refund.merchant == self._merchant, Refund.out_trade_no.in_(numbers))
+        mine = (exactly(Refund.merchant, self._merchant), Refund.out_trade_no.in_(numbers))
         return self._session.execute(statement.where(*mine)).all()
 
     def _columns_of_refund(self) -> tuple[Any, ...]:

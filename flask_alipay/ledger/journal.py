@@ -15,6 +15,7 @@ from ..exceptions import NotificationRefused
 from ..models import NotificationMixin, PaymentMixin, utc_now
 from ..notification import Notification
 from .connections import Connections
+from .exact import exactly
 from .outages import said
 from .repetitions import repetitions
 from .statements import journal_statements
@@ -79,13 +80,13 @@ class Journal:
         model = self._model
         if model is None or entry.notify_id is None:
             return False
-        known = [
-            model.merchant == self._merchant,
-            model.notify_id == entry.notify_id,
+        known: list[Any] = [
+            exactly(model.merchant, self._merchant),
+            exactly(model.notify_id, entry.notify_id),
             model.outcome.in_(_ANSWERED),
         ]
         if entry.trade_no is not None:
-            known.append(model.trade_no == entry.trade_no)
+            known.append(exactly(model.trade_no, entry.trade_no))
         found = select(model.id).where(*known).limit(1)
         where = self._connections.reads_of(inspect(model))
         return self._session.scalars(found, bind_arguments=where).first() is not None

@@ -14,6 +14,7 @@ from ..models import PaymentMixin, RefundMixin, utc_now
 from ..notification import Notification
 from .changes import changed, held
 from .connections import Connections
+from .exact import exactly
 
 #: Asked for, and not heard of yet.
 PROCESSING = "REFUND_PROCESSING"
@@ -171,7 +172,7 @@ class Refunds:
             # Perhaps they are in that sum: each is taken out of it when it is heard of.
             self._tell_in_one_piece(out_trade_no, refund_fen)
             return 1
-        if self.find(out_trade_no, number) is not None:
+        if self._is_taken(out_trade_no, number):
             # Refunds without a number of their own are all told under the trade's: the sum of all
             # of them, which only grows, tells them apart.
             number = f"{number[:48]}_{refunded_fen}"
@@ -290,12 +291,23 @@ class Refunds:
     def _here(self) -> dict[str, Any]:
         return self._connections.reads_of(inspect(self._model))
 
+    def _is_taken(self, out_trade_no: str, out_request_no: str) -> bool:
+        """Tells whether the unique constraint, which compares as the database does, has no room for
+        a number.
+        """
+        Refund = self._model
+        of_number = (Refund.out_trade_no == out_trade_no, Refund.out_request_no == out_request_no)
+        found = self._session.scalars(
+            select(Refund.id).where(*of_number).limit(1), bind_arguments=self._here
+        )
+        return found.first() is not None
+
     def _named(self, out_trade_no: str, out_request_no: str) -> tuple[Any, ...]:
         Refund = self._model
         return (
-            Refund.merchant == self._merchant,
-            Refund.out_trade_no == out_trade_no,
-            Refund.out_request_no == out_request_no,
+            exactly(Refund.merchant, self._merchant),
+            exactly(Refund.out_trade_no, out_trade_no),
+            exactly(Refund.out_request_no, out_request_no),
         )
 
     def _are_under_way(self, out_trade_no: str, below_fen: int) -> bool:

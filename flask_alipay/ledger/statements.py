@@ -23,6 +23,7 @@ from ..models import NotificationMixin, PaymentMixin
 from ..notification import Notification
 from ..transitions import BEFORE_SALE
 from .connections import Connections
+from .exact import exactly
 from .mapped import Mapped
 from .prepared import Prepared
 
@@ -52,8 +53,8 @@ class PaymentStatements:
         self._mapper = mapper
         self._keys = {name: column[name].key for name in column.keys()}  # noqa: SIM118
         named = (
-            column.out_trade_no == bindparam("of_out_trade_no"),
-            column.merchant == bindparam("of_merchant"),
+            _given(column.out_trade_no, "of_out_trade_no"),
+            _given(column.merchant, "of_merchant"),
         )
         self._find = select(model).where(*named).execution_options(populate_existing=True)
         # Of its own row alone: what a class loads with it may not be there to be locked.
@@ -62,9 +63,10 @@ class PaymentStatements:
             *(column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no"))
         ).where(*named)
         self._number = select(column.out_trade_no).where(
-            column.trade_no == bindparam("of_trade_no"),
-            column.merchant == bindparam("of_merchant"),
+            _given(column.trade_no, "of_trade_no"),
+            _given(column.merchant, "of_merchant"),
         )
+        # This one explains a violated constraint, which compares as the database does.
         self._another: Any = (
             select(literal_column("1"))
             .where(
@@ -78,7 +80,7 @@ class PaymentStatements:
         )
         self._claim = update(mapper.local_table).where(
             *named,
-            column.currency == bindparam("of_currency"),
+            _given(column.currency, "of_currency"),
             column.total_fen == bindparam("of_total_fen"),
             column.trade_status.in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
             column.paid.is_(False),
@@ -219,6 +221,11 @@ class JournalStatements:
         """Adds a row to the current transaction."""
         row = {self._keys[name]: value for name, value in values.items()}
         self._insert.execute(connections.of(self._mapper), row)
+
+
+def _given(column: Any, parameter: str) -> exactly:
+    """Returns the condition that a column holds exactly the text of a parameter."""
+    return exactly(column, bindparam(parameter, type_=column.type))
 
 
 @lru_cache(maxsize=64)

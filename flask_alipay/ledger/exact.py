@@ -1,0 +1,39 @@
+"""Comparison of texts by their characters, whatever the database's collation takes for equal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class exactly(FunctionElement[bool]):  # noqa: N801 - reads like SQLAlchemy's own functions
+    """A condition: a column holds exactly a text.
+
+    MySQL and MariaDB ignore trailing spaces in comparisons, also with a binary collation, and most
+    of their collations ignore case. There the bytes are compared as well; the plain comparison
+    before it still uses the column's index.
+
+    :param column: a text column.
+    :param value: a text, or a ``bindparam``.
+    """
+
+    # Of no type: a Boolean one would be written as ``(…) = 1``, for which MySQL uses no index.
+    inherit_cache = True
+
+    def __init__(self, column: Any, value: Any) -> None:
+        super().__init__(column, value)
+
+
+@compiles(exactly)
+def _plain(element: Any, compiler: Any, **options: Any) -> str:
+    column, value = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = {value}"
+
+
+@compiles(exactly, "mysql", "mariadb")
+def _by_bytes(element: Any, compiler: Any, **options: Any) -> str:
+    column, value = (compiler.process(clause, **options) for clause in element.clauses)
+    bytes_of = "CAST(CONVERT({} USING utf8mb4) AS BINARY)".format
+    return f"({column} = {value} AND {bytes_of(column)} = {bytes_of(value)})"
