@@ -1,7 +1,8 @@
 """What observers may listen to. Sent after the commit, so a receiver can neither refuse nor undo.
 
 For work that must happen exactly once, register a callback (``@alipay.on_paid``) instead: blinker
-holds its receivers weakly and a receiver that raises is only logged.
+holds its receivers weakly and a receiver that raises is only logged. An ``async def`` receiver runs
+to completion before the next one.
 Every signal's sender is the Flask app; ``alipay`` is the blueprint.
 """
 

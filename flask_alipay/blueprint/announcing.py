@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import TYPE_CHECKING
 
 from flask import current_app
 
+from ..callbacks import refuse_unfinished, run_coroutine
 from ..signals import payment_failed, payment_paid, payment_refunded
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ def send(alipay: AlipayBlueprint, signal: NamedSignal, **what: object) -> None:
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     for receiver in signal.receivers_for(app):
         try:
-            receiver(app, alipay=alipay, **what)
+            result = receiver(app, alipay=alipay, **what)
+            if inspect.iscoroutine(result):
+                run_coroutine(result)
+            else:
+                refuse_unfinished(result)
         except Exception:
             logger.exception("a receiver of the signal %s raised", signal.name)

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeAlias
 from weakref import ReferenceType, WeakSet, ref
 
-from ..callbacks import callback_name
+from ..callbacks import callback_name, check_async_support, check_callback
 
 logger = logging.getLogger("flask_alipay")
 
@@ -32,6 +32,15 @@ class AppCallbacks:
         self._by_event: dict[str, tuple[Callback, ...]] = {}
         for definition in definitions:
             self.add(definition)
+
+    def check(self) -> None:
+        """Check that the async callbacks can run.
+
+        :raises ConfigurationError: if the extra ``async`` is not installed.
+        """
+        for event, callbacks in self._by_event.items():
+            for callback in callbacks:
+                check_async_support(event, callback)
 
     def add(self, definition: _Definition) -> None:
         """Append a callback."""
@@ -93,7 +102,11 @@ class CallbackRegistry:
 
         :param event: ``paid``, ``failed``, ``refunded`` or ``finished``.
         :param callback: takes the payment.
+        :raises TypeError: if it is no callable, or a generator function.
+        :raises ConfigurationError: if it is async, belongs to a registered app, and the extra
+            ``async`` is not installed.
         """
+        check_callback(callback)
         with self._lock:
             new = _Definition(event, callback, self._window, (event, _key(callback)))
             equal = [one for one in self._definitions if one.key == new.key]
@@ -105,6 +118,8 @@ class CallbackRegistry:
             else:
                 new.late = bool(self._apps)
                 new.apps = [ref(app) for app in self._apps]
+            if new.late:
+                check_async_support(event, callback)
             for app in filter(None, (reference() for reference in new.apps)):
                 app.add(new)
             self._definitions.append(new)

@@ -106,8 +106,12 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         commit; if it raises, all of it is rolled back, Alipay hears ``fail`` and comes again. What
         cannot be rolled back (mail) belongs into a receiver of :data:`payment_paid` or a queue.
 
-        :param callback: takes the payment; its result is ignored.
+        :param callback: takes the payment; its result is ignored. An ``async def`` function runs to
+            completion and needs the extra ``async``.
         :returns: the callback, unchanged: use it as a decorator, before or after registration.
+        :raises TypeError: if it is a generator function.
+        :raises ConfigurationError: if it is async, an app has registered the blueprint, and the
+            extra is not installed; before registration, the registration raises it.
         """
         return self._add_callback("paid", callback)
 
@@ -283,6 +287,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             self._models,
             merchant=state.config.merchant,
             callbacks=state.callbacks.by_event,
+            registry=lambda: self._db.session,
             lately=state.lately,
         )
 
@@ -326,6 +331,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         app = cast("Flask", setup.app)
         # First of all: what a factory defines after an error belongs to another registration.
         callbacks = self._callbacks.register()
+        callbacks.check()
         check_classes(self._models)
         try:
             states(app)[self] = build_state(setup, self._config_prefix, callbacks)

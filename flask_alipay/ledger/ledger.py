@@ -86,6 +86,7 @@ class Ledger:
     :param models: the app's classes.
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
+    :param registry: returns the app's current session: what an async callback would find.
     :param lately: what this process has heard of, for a hint at repetitions.
     """
 
@@ -96,6 +97,7 @@ class Ledger:
         *,
         merchant: str,
         callbacks: Mapping[str, Sequence[Callback]] | None = None,
+        registry: Callable[[], Any] | None = None,
         lately: Lately | None = None,
     ) -> None:
         self._session: Session = session() if isinstance(session, scoped_session) else session
@@ -103,6 +105,7 @@ class Ledger:
         self._statements = payment_statements(cast("Any", models.Payment))
         self._merchant = merchant
         self._callbacks = callbacks or {}
+        self._registry = registry or (lambda: session)
         self._lately = lately
         self._connections = Connections(self._session)
         self._journal = Journal(self._session, self._connections, models.Notification, merchant)
@@ -329,7 +332,7 @@ class Ledger:
             callbacks = self._callbacks.get(event)
             if callbacks:
                 connection = self._statements.connection(self._connections)
-                run_callbacks(self._session, connection, callbacks, payment)
+                run_callbacks(self._session, connection, callbacks, payment, self._registry)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
         return self._done(entry, move, payment)
 
