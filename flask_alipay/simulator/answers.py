@@ -77,6 +77,11 @@ class ErrorPage:
     detail: str = ""
     #: Where the buyer can go, if it is known to be the shop's: without a good signature it is not.
     shop_url: str = ""
+    #: The string that the merchant should have signed, if the signature does not verify.
+    string_to_sign: str = ""
+    #: The HTTP status and the charset of the page.
+    status: int = 400
+    charset: str = "utf-8"
 
 
 Answer: TypeAlias = ToCashier | ToBatch | PlainText | JsonText | RestJson | XmlText | ErrorPage

@@ -18,6 +18,7 @@ CLASSES: Final[Mapping[str, str]] = MappingProxyType(
         "10000": "Success",
         "10003": "order success pay inprocess",
         "20000": "Service Currently Unavailable",
+        "20001": "Insufficient Token Permissions",
         "40001": "Missing Required Arguments",
         "40002": "Invalid Arguments",
         "40003": "Insufficient Conditions",
@@ -29,13 +30,13 @@ CLASSES: Final[Mapping[str, str]] = MappingProxyType(
 OPENAPI: Final[Meanings] = MappingProxyType(
     {
         "isv.missing-method": ("The method is missing.", "缺少方法名参数"),
-        "isv.missing-app-id": ("The app_id is missing.", "缺少 app_id 参数"),
+        "isv.missing-app-id": ("The app_id is missing.", "缺少AppID参数"),
         "isv.missing-signature-type": ("The sign_type is missing.", "缺少签名类型参数"),
         "isv.missing-signature": ("The sign is missing.", "缺少签名参数"),
         "isv.missing-timestamp": ("The timestamp is missing.", "缺少时间戳参数"),
         "isv.missing-version": ("The version is missing.", "缺少版本参数"),
         "isv.invalid-method": ("There is no such method.", "不存在的方法名"),
-        "isv.invalid-app-id": ("There is no app with this app_id.", "无效的 app_id 参数"),
+        "isv.invalid-app-id": ("There is no app with this app_id.", "无效的AppID参数"),
         "isv.invalid-signature-type": ("There is no such sign_type.", "无效的签名类型"),
         "isv.invalid-charset": ("The charset is unknown or not kept to.", "字符集错误"),
         "isv.invalid-format": ("The format must be JSON.", "无效的数据格式"),
@@ -44,7 +45,16 @@ OPENAPI: Final[Meanings] = MappingProxyType(
         "isv.invalid-parameter": ("A parameter is not acceptable.", "参数无效"),
         "isv.invalid-signature": (
             "The signature does not verify with the app's public key.",
-            "验签出错，请检查待签名字符串、私钥与应用公钥是否匹配",
+            "验签出错，建议检查签名字符串或签名私钥与应用公钥是否匹配",
+        ),
+        # The name is Alipay's; its text was found nowhere.
+        "isv.illegal-json": (
+            "The biz_content is not a JSON object.",
+            "biz_content 不是合法的 JSON",
+        ),
+        "aop.invalid-app-auth-token": (
+            "The app_auth_token is unknown or was withdrawn.",
+            "无效的应用授权令牌",
         ),
         "ACQ.INVALID_PARAMETER": ("A parameter is not acceptable.", "参数无效"),
         "isv.missing-app-cert-sn": ("The app_cert_sn is missing.", "缺少应用公钥证书序列号"),
@@ -64,7 +74,7 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "There is no such certificate of Alipay's.",
             "支付宝公钥证书不存在",
         ),
-        "isv.decryption-error-unknown": ("The content cannot be decrypted.", "解密出错，未知异常"),
+        "isv.decryption-error-unknown": ("The content cannot be decrypted.", "解密出错, 未知错误"),
         "isp.unknow-error": ("The outcome is unknown: ask for it.", "系统繁忙"),
         "SYSTEM_ERROR": ("The outcome is unknown: ask for it.", "系统繁忙"),
         "UNKNOWN_ERROR": ("The outcome is unknown: ask again.", "未知错误"),
@@ -83,6 +93,7 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "There is not that much left to pass on.",
             "分账金额超限",
         ),
+        "ACQ.BUYER_SELLER_EQUAL": ("The buyer is the seller.", "买卖家不能相同"),
         "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
         "ACQ.REASON_TRADE_STATUS_INVALID": (
             "The trade's status does not allow it.",
@@ -149,6 +160,7 @@ MAPI: Final[Meanings] = MappingProxyType(
         "ILLEGAL_ARGUMENT": ("A parameter is missing or not acceptable.", "参数不正确"),
         "ILLEGAL_FEE_PARAM": ("The amount is missing, double or not one.", "金额参数不正确"),
         "ILLEGAL_PAYMENT_TYPE": ("The payment_type must be 1.", "支付类型不正确"),
+        "BUYER_SELLER_EQUAL": ("The buyer is the seller.", "买家和卖家不能是同一个账户"),
         "SELLER_NOT_EXIST": ("The seller is not this merchant.", "交易卖家不存在"),
         "TRADE_DATA_MATCH_ERROR": (
             "This out_trade_no was used before, for another amount or subject.",
@@ -208,12 +220,23 @@ WAP: Final[Meanings] = MappingProxyType(
 )
 
 
+#: The prefixes of the codes that are the open platform's own, and not a method's.
+GATEWAY_PREFIXES: Final = ("isv.", "aop.")
+
+
+def without_prefix(code: str) -> str:
+    """Return a code as v3 and the open platform's error page show it."""
+    return code.removeprefix("isv.").removeprefix("aop.")
+
+
 def class_of(sub_code: str) -> str:
     """Returns the open platform's ``code`` that goes with a ``sub_code``."""
     if unsure(sub_code):  # with this code in a captured answer of the sandbox
         return "20000"
     if sub_code == "isv.decryption-error-unknown":
         return "40003"
+    if sub_code.startswith("aop."):
+        return "20001"
     # Seen in captured answers: a missing certificate is an argument that is not valid.
     if sub_code.startswith("isv.missing-") and not sub_code.endswith("-cert-sn"):
         return "40001"

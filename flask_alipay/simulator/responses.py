@@ -9,6 +9,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as BaseResponse
 
 from .answers import Answer, ErrorPage, JsonText, PlainText, RestJson, ToBatch, ToCashier, XmlText
+from .codes import without_prefix
 from .wording import LANGUAGES, wording
 
 
@@ -29,7 +30,7 @@ def respond(answer: Answer) -> BaseResponse:
         content_type = f"{answer.media_type};charset={answer.charset}"
         return unkept(Response(body, content_type=content_type))
     if isinstance(answer, RestJson):
-        content_type = f"{answer.media_type};charset=utf-8"
+        content_type = f"{answer.media_type};charset=UTF-8"
         return unkept(
             Response(answer.body, answer.status, answer.headers, content_type=content_type)
         )
@@ -37,14 +38,18 @@ def respond(answer: Answer) -> BaseResponse:
 
 
 def _error_page(error: ErrorPage) -> BaseResponse:
-    return page(
+    response = page(
         "error.html",
-        400,
-        code=error.code,
+        error.status,
+        code=without_prefix(error.code),
         meaning=error.meaning[LANGUAGES.index(language())],
         detail=error.detail,
+        string_to_sign=error.string_to_sign,
         shop_url=error.shop_url,
     )
+    response.set_data(response.get_data(as_text=True).encode(error.charset, "xmlcharrefreplace"))
+    response.content_type = f"text/html;charset={error.charset.upper()}"
+    return response
 
 
 def page(template: str, status: int = 200, **context: Any) -> BaseResponse:

@@ -44,6 +44,8 @@ _ENGLISH = {
     "note": "Whichever you choose, the shop is sent a signed notification, as Alipay would.",
     "note_foreign": "If you pay, the shop is sent a signed notification. "
     "Of a trade in foreign money Alipay tells nothing else.",
+    "note_direct": "If you pay, the shop is sent a signed notification. "
+    "The legacy gateway sends none of a direct payment that was not made.",
     "no_notify": "The shop gave no notify_url: it will not be notified.",
     "back": "Back to the shop",
     "paid_title": "Payment completed",
@@ -81,7 +83,11 @@ _ENGLISH = {
     "unheard": "The shop did not answer “success”. "
     "It will be notified again, on Alipay’s schedule.",
     "error_title": "The gateway refused this request",
+    # What the live gateway's page says, in Chinese alone.
+    "error_lead": "调试错误，请回到请求来源地，重新发起请求。",
     "error_code": "Error code",
+    "error_reason": "Reason",
+    "error_string": "String that the gateway verified",
     "error_detail": "Details for the developer",
     "lost_title": "There is no such payment here",
     "lost_text": "The simulator keeps its trades in memory and forgets them when it is restarted. "
@@ -193,6 +199,7 @@ _CHINESE = {
     "expire_note": "视为超时未付款",
     "note": "无论选择哪一项，商家都会像在支付宝一样收到带签名的异步通知。",
     "note_foreign": "付款后商家会收到带签名的异步通知；外币交易只在付款成功时通知。",
+    "note_direct": "付款后商家会收到带签名的异步通知；老版网关的即时到账交易未付款而关闭时不通知。",
     "no_notify": "商家没有提供 notify_url，不会收到异步通知。",
     "back": "返回商家",
     "paid_title": "付款成功",
@@ -229,7 +236,10 @@ _CHINESE = {
     "entry_done": "成功",
     "unheard": "商家没有返回 success，稍后将按支付宝的重试时间再次通知。",
     "error_title": "网关拒绝了这次请求",
-    "error_code": "错误码",
+    "error_lead": "调试错误，请回到请求来源地，重新发起请求。",
+    "error_code": "错误代码",
+    "error_reason": "错误原因",
+    "error_string": "网关生成的验签字符串",
     "error_detail": "给开发者的说明",
     "lost_title": "这里没有这笔交易",
     "lost_text": "模拟环境的交易只保存在内存中，重启后会丢失。请返回商家重新发起付款。",

@@ -69,8 +69,8 @@ BESIDES: dict[str, dict[str, Any]] = {
     "transfer": {**_DONE, "status": "SUCCESS"},
     "transfer query": {**_DONE, "status": "SUCCESS", "trans_amount": "1.00"},
     "transfer with plain keys": {
+        **_DONE,
         "code": "40002",
-        "signed": False,
         "sub_code": "isv.missing-app-cert-sn",
     },
     "settle": _DONE,

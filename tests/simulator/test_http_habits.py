@@ -164,7 +164,7 @@ def test_a_mark_of_the_byte_order_is_a_part_of_the_first_name(line, params):
 def test_a_mark_of_the_byte_order_in_the_content_is_refused(line, params):
     content = "\N{ZERO WIDTH NO-BREAK SPACE}" + params()["biz_content"]
     request = post(urlencode(params(biz_content=content)))
-    assert said(line.ask(request)) == ("alipay_trade_pay_response", "ACQ.INVALID_PARAMETER")
+    assert said(line.ask(request)) == ("alipay_trade_pay_response", "isv.illegal-json")
 
 
 # Parameters that come twice

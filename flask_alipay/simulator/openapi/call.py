@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,9 @@ from ..state import State
 from ..trades import Trade, TradeStore
 from .content import required, text
 from .seal import Seal
+
+# Six digits of the month, BB, 32 characters: the form of the tokens in Alipay's documents.
+_APP_AUTH_TOKEN = re.compile(r"[0-9]{6}BB[0-9A-Za-z]{32}")
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,17 @@ class Call:
     def required(self, name: str, most: int = 64) -> str:
         """Returns a text of ``biz_content`` that has to be there."""
         return required(self.content, name, most, self.charset)
+
+
+def check_app_auth_token(token: str) -> None:
+    """Check the token with which a third party acts for the merchant.
+
+    The simulator issues none and accepts every token in the form of Alipay's.
+
+    :raises Refusal: if it is in another form.
+    """
+    if token and not _APP_AUTH_TOKEN.fullmatch(token):
+        raise Refusal("aop.invalid-app-auth-token")
 
 
 @dataclass(frozen=True)

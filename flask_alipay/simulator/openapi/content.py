@@ -8,19 +8,23 @@ from typing import Any
 
 from ...exceptions import InvalidParameter
 from ...limits import check_text
+from ..answers import Refusal
 
 
 def read_content(text: str) -> dict[str, Any]:
-    """Returns the fields; numbers as they were written, so that no amount is rounded.
+    """Return the fields; numbers as they were written, so that no amount is rounded.
 
-    :raises InvalidParameter: if it is not a JSON object.
+    :raises InvalidParameter: if it is missing.
+    :raises Refusal: if it is not a JSON object.
     """
+    if not text:
+        raise InvalidParameter("biz_content", "is required")
     try:
         content = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise InvalidParameter("biz_content", "must be a JSON object") from None
+        raise Refusal("isv.illegal-json") from None
     if not isinstance(content, dict):
-        raise InvalidParameter("biz_content", "must be a JSON object")
+        raise Refusal("isv.illegal-json")
     return content
 
 

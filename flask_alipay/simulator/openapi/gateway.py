@@ -25,7 +25,7 @@ from ..urls import usable_url
 from ..wire import RawForm, Unreadable
 from .app import CANCELLED, FAILED, PAID, UNSURE, App, result
 from .bills import Bills
-from .call import Call, Desk, Done, Run
+from .call import Call, Desk, Done, Run, check_app_auth_token
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
 from .news import News
@@ -44,6 +44,8 @@ _SKEW: Final = timedelta(hours=24)
 
 #: The refusal that says more than the others.
 BAD_SIGN: Final = "isv.invalid-signature"
+# In captured answers these stand below this root, whatever the method.
+_ERROR_RESPONSE: Final = ("isv.missing-signature", "aop.invalid-app-auth-token")
 
 
 class OpenApi:
@@ -189,6 +191,7 @@ class OpenApi:
             )
 
     def _run(self, call: Call, run: Run) -> Done | ToCashier:
+        check_app_auth_token(call.params.get("app_auth_token", ""))
         _check_common(call.params, call.now, self._desk.ahead())
         try:
             content = read_content(self._content(call))
@@ -220,43 +223,65 @@ class OpenApi:
         return self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
 
     def _refused(self, method: str, refusal: Refusal, call: Call | None, known: bool) -> Answer:
-        """A page where a browser brought the request, JSON otherwise.
-
-        Not signed before the merchant is known, unless it tried; and neither is what is missing.
+        """Return a page if a browser brought the request, JSON otherwise.
 
         :param known: whether it is the merchant's request.
         """
         meaning = codes.OPENAPI[refusal.code]
         if method in PAGES:
             shop_url = usable_url(call.params.get("return_url", "")) if call and known else ""
-            return ErrorPage(refusal.code, meaning, refusal.detail, shop_url)
+            string = _string_to_sign(refusal, call)
+            # The status and the charset are those of the live gateway, probed in 2026.
+            return ErrorPage(refusal.code, meaning, refusal.detail, shop_url, string, 200, "gbk")
         code = codes.class_of(refusal.code)
         error = {
             "code": code,
             "msg": codes.CLASSES[code],
             "sub_code": refusal.code,
-            "sub_msg": _explained(refusal, meaning[1], call),
+            "sub_msg": self._sub_msg(refusal, meaning[1], call),
         }
         name = _node(method) if method in self.methods else "error_response"
-        signed = known and not refusal.code.startswith("isv.missing-")
-        if call is None or not (signed or refusal.code == BAD_SIGN):
+        if refusal.code in _ERROR_RESPONSE:
+            name = "error_response"
+        if call is None or not self._signs(refusal.code, call, known):
             return answered(f'{{"{name}":{written(error, "utf-8")}}}', "utf-8")
         params = call.params
-        if refusal.code.startswith("isv."):  # said before there is anything to be kept secret
+        if refusal.code.startswith(codes.GATEWAY_PREFIXES):  # nothing to keep secret yet
             params = {**params, "encrypt_type": ""}
         return answered(self._desk.seal.signed(name, error, params, call.charset), call.charset)
 
+    def _signs(self, code: str, call: Call, known: bool) -> bool:
+        """Tell whether an error is signed.
 
-def _explained(refusal: Refusal, meaning: str, call: Call | None) -> str:
-    """The ``sub_msg``: to who signed it wrongly Alipay says what should have been signed."""
-    said = f"{meaning}: {refusal.detail}" if refusal.detail else meaning
+        In captured answers Alipay signs errors once the application is known, that it needs
+        certificates among them, but not that another parameter is missing.
+        """
+        if code == BAD_SIGN or "-cert-" in code:
+            return self._desk.seal.knows(call.sign_type)
+        return known and not code.startswith("isv.missing-")
+
+    def _sub_msg(self, refusal: Refusal, meaning: str, call: Call | None) -> str:
+        string = _string_to_sign(refusal, call)
+        if call is None or not string:
+            return f"{meaning}: {refusal.detail}" if refusal.detail else meaning
+        actual = self._desk.seal.other_sign_type(call.params, call.charset)
+        if actual:
+            return (
+                "验签出错，sign值与sign_type参数指定的签名类型不一致："
+                f"sign_type参数值为{call.sign_type}，您实际用的签名类型可能是{actual}"
+            )
+        return f"{meaning}，网关生成的验签字符串为：{escape(string)}"
+
+
+def _string_to_sign(refusal: Refusal, call: Call | None) -> str:
+    """Return what should have been signed, if a signature does not verify; otherwise nothing."""
     if call is None or refusal.code != BAD_SIGN:
-        return said
+        return ""
     try:
         content = sign_content(call.params, exclude=("sign",), charset=call.charset)
     except InvalidParameter:  # a codec may read what it cannot write
-        return said
-    return f"{said} 网关生成的验签字符串为：{escape(content.decode(codec(call.charset)))}"
+        return ""
+    return content.decode(codec(call.charset))
 
 
 def _told(call: Call | None) -> tuple[Trade, ...]:

@@ -25,8 +25,8 @@ PRECREATE: Final = "alipay.trade.precreate"
 CREATE: Final = "alipay.trade.create"
 PAY: Final = "alipay.trade.pay"
 
-#: The methods that a browser brings, and the product_code that each must have: the documented one
-#: first. QUICK_WAP_PAY is none of Alipay's documents, but SDKs in several languages have sent it
+#: The methods that a browser brings, and the product_codes that each accepts: the documented one
+#: first. QUICK_WAP_PAY is in none of Alipay's documents, but SDKs in several languages have sent it
 #: for years, and their payments are served.
 PAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {PAGE: ("FAST_INSTANT_TRADE_PAY",), WAP: ("QUICK_WAP_WAY", "QUICK_WAP_PAY")}
@@ -35,6 +35,8 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _CODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {**PAGES, APP: ("QUICK_MSECURITY_PAY",)}
 )
+# The methods without a default product_code (Alipay's PHP SDK of version 3).
+_REQUIRED_CODE: Final = (PAGE,)
 # The texts that are told back in a notification, and their most characters.
 _TEXTS: Final[Mapping[str, int]] = MappingProxyType(
     {"subject": 256, "body": 128, "passback_params": 512}
@@ -53,12 +55,12 @@ def read_order(call: Call) -> Order:
     """
     biz = texts(call.content)
     required = ("out_trade_no", "total_amount", "subject")
-    for name in (*required, "product_code") if call.method in _CODES else required:
+    for name in (*required, "product_code") if call.method in _REQUIRED_CODE else required:
         if name not in biz:
             raise InvalidParameter(name, "is required, as a text")
     check_out_trade_no(biz["out_trade_no"])
     known = _CODES.get(call.method)
-    if known is not None and biz["product_code"] not in known:
+    if known is not None and biz.get("product_code", known[0]) not in known:
         raise InvalidParameter("product_code", f"must be {known[0]} for this method")
     for name, most in _TEXTS.items():
         if name in biz:

@@ -109,6 +109,9 @@ def placed(desk: Desk, call: Call, *, opened: bool) -> Trade:
     :raises Refusal: if the number was used for another order, or the trade has ended.
     """
     order = read_order(call)
+    seller = {"buyer_id": desk.merchant.partner, "buyer_logon_id": desk.merchant.seller_email}
+    if any(call.content.get(name) == account for name, account in seller.items()):
+        raise Refusal("ACQ.BUYER_SELLER_EQUAL")
     trade = desk.trades.place(order, call.now, opened=opened)
     if not trade.order.agrees_with(order):
         raise Refusal("ACQ.CONTEXT_INCONSISTENT")

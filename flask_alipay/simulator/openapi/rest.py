@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from ...exceptions import InvalidParameter
 from .. import codes
 from ..answers import Refusal, Reply, RestJson, ToCashier
-from .call import Call, Desk, Done, Run
+from .call import Call, Desk, Done, Run, check_app_auth_token
 from .content import read_content
 from .orders import PAGES
 from .seal import written
@@ -71,7 +71,7 @@ class Rest:
             call = Call(method, content, urls, "utf-8", "RSA2", now, root, news, certified)
             answer = self._done(request, self._run(call), now, certified)
         except Refusal as refusal:
-            answer = self._refused(request, refusal, now, certified)
+            answer = self._refused(refusal, now, certified)
         return Reply(answer, trades=tuple(news))
 
     def _admit(self, request: RestRequest, method: str, now: datetime) -> bool:
@@ -81,19 +81,22 @@ class Rest:
         if method not in self._methods or not (posted or asked):
             raise Refusal("isv.invalid-method")
         found = _SCHEME.fullmatch(request.headers.get("authorization", ""))
-        if found is None:  # so it is said by Alipay
-            raise Refusal("isv.missing-timestamp", "there is no Authorization of the known kind")
+        if found is None:  # Alipay's own wording
+            raise Refusal("isv.missing-timestamp")
         said = dict(pair.partition("=")[::2] for pair in found["said"].split(","))
         if not said.get("app_id"):
             raise Refusal("isv.missing-app-id")
         if said["app_id"] != self._desk.merchant.app_id:
             raise Refusal("isv.invalid-app-id")
         root_cert_sn = request.headers.get("alipay-root-cert-sn", "")
-        self._desk.seal.check_certificates(said.get("app_cert_sn", ""), root_cert_sn)
+        self._desk.seal.check_certificates(
+            said.get("app_cert_sn", ""), root_cert_sn, root_required=False
+        )
         _check_time(said.get("timestamp", ""), now, self._desk.ahead())
         if not said.get("nonce"):
             raise Refusal("isv.invalid-parameter", "nonce is missing")
         self._verify(request, found["said"], found["sign"])
+        check_app_auth_token(request.headers.get("alipay-app-auth-token", ""))
         return bool(said.get("app_cert_sn"))
 
     def _verify(self, request: RestRequest, said: str, sign: str) -> None:
@@ -117,7 +120,7 @@ class Rest:
         try:
             return read_content(body.decode("utf-8"))
         except (UnicodeDecodeError, InvalidParameter):
-            raise Refusal("isv.invalid-parameter", "the body must be a JSON object") from None
+            raise Refusal("isv.illegal-json") from None
 
     def _run(self, call: Call) -> Done:
         try:
@@ -130,29 +133,33 @@ class Rest:
 
     def _done(self, request: RestRequest, done: Done, now: datetime, certified: bool) -> RestJson:
         status = 202 if done.code == _CONFIRMING else 200
-        return self._signed(request, status, done.fields, now, certified)
+        encrypted = bool(request.headers.get("alipay-encrypt-type"))
+        return self._signed(status, done.fields, now, certified, encrypted=encrypted)
 
-    def _refused(
-        self, request: RestRequest, refusal: Refusal, now: datetime, certified: bool
-    ) -> RestJson:
+    def _refused(self, refusal: Refusal, now: datetime, certified: bool) -> RestJson:
+        """Return an error as plain JSON, also to an encrypted request: three official SDKs cannot
+        read another. The gateway's own errors are not signed, those of a method are.
+        """
         meaning = codes.OPENAPI[refusal.code][1]
         message = f"{meaning}: {refusal.detail}" if refusal.detail else meaning
-        node = {"code": refusal.code.removeprefix("isv."), "message": message}
-        if refusal.code.startswith("isv."):
-            status = 404 if refusal.code == "isv.invalid-method" else 400
-            return RestJson(status, written(node, "utf-8").encode("utf-8"), {})
+        node = {"code": codes.without_prefix(refusal.code), "message": message}
+        if refusal.code.startswith(codes.GATEWAY_PREFIXES):
+            status = 401 if refusal.code.startswith("aop.") else 400
+            body = written(node, "utf-8").encode("utf-8")
+            return RestJson(status, body, {"alipay-trace-id": secrets.token_hex(16)})
         status = 500 if codes.unsure(refusal.code) else 400
-        return self._signed(request, status, node, now, certified)
+        return self._signed(status, node, now, certified, encrypted=False)
 
     def _signed(
         self,
-        request: RestRequest,
         status: int,
         node: Mapping[str, object],
         now: datetime,
         certified: bool,
+        *,
+        encrypted: bool,
     ) -> RestJson:
-        body, encrypted = written(node, "utf-8"), bool(request.headers.get("alipay-encrypt-type"))
+        body = written(node, "utf-8")
         if encrypted:
             body = self._desk.seal.cipher.encrypt(body.encode("utf-8"))
         time, nonce = str(int(now.timestamp() * 1000)), secrets.token_hex(16)

@@ -41,6 +41,13 @@ class Seal:
             return False
         return self._signers[params["sign_type"]].verify(content, params["sign"])
 
+    def other_sign_type(self, params: Mapping[str, str], charset: str) -> str:
+        """Return the sign type that a request was signed with, if it declares another one."""
+        content = sign_content(params, exclude=("sign",), charset=charset)
+        others = (name for name in self._signers if name != params["sign_type"])
+        verified = (name for name in others if self._signers[name].verify(content, params["sign"]))
+        return next(verified, "")
+
     def verifies_text(self, content: bytes, sign: str) -> bool:
         """Tells whether the merchant signed exactly these bytes, with ``RSA2``."""
         return self._signers["RSA2"].verify(content, sign)
@@ -55,20 +62,25 @@ class Seal:
         sign = self._signers[sign_type].sign(sign_content(told, charset=charset))
         return encode({**told, "sign_type": sign_type, "sign": sign}, charset)
 
-    def check_certificates(self, app_cert_sn: str, root_cert_sn: str) -> None:
-        """Checks the numbers of a request in certificate mode; one without any is in key mode.
+    def check_certificates(
+        self, app_cert_sn: str, root_cert_sn: str, *, root_required: bool = True
+    ) -> None:
+        """Check the certificate numbers of a request; one without any is in key mode.
 
-        :raises Refusal: names what is missing or of somebody else.
+        :param root_required: whether certificate mode requires the number of Alipay's root. It
+            does in v2; in v3 two official SDKs omit it and are served.
+        :raises Refusal: if a number is missing or belongs to another certificate.
         """
         if not app_cert_sn and not root_cert_sn:
             return
         if not app_cert_sn:
             raise Refusal("isv.missing-app-cert-sn")
-        if not root_cert_sn:
-            raise Refusal("isv.missing-alipay-root-cert-sn")
         if app_cert_sn != self._merchant.certificates.app_cert_sn:
             raise Refusal("isv.app-cert-not-exist")
-        if root_cert_sn != self._merchant.certificates.alipay_root_cert_sn:
+        if not root_cert_sn:
+            if root_required:
+                raise Refusal("isv.missing-alipay-root-cert-sn")
+        elif root_cert_sn != self._merchant.certificates.alipay_root_cert_sn:
             raise Refusal("isv.invalid-alipay-root-cert-sn")
 
     def signed(

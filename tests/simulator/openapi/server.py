@@ -82,5 +82,9 @@ class Server:
         """A refusal that nobody signed: under the method's own name, if there is such a method."""
         ((name, node),) = json.loads(self.post(params).text).items()
         known = name == f"{params.get('method', '').replace('.', '_')}_response"
-        assert known or node["sub_code"] in ("isv.missing-method", "isv.invalid-method")
+        assert known or node["sub_code"] in (
+            "isv.missing-method",
+            "isv.invalid-method",
+            "isv.missing-signature",
+        )
         return node

@@ -68,8 +68,20 @@ def test_an_altered_order_string_is_not_paid(server, hand_over, simulator, chang
     assert len(simulator.trades) == 0
 
 
-def test_an_order_string_has_its_product_code_and_is_paid_once(server, hand_over, paid):
-    assert "ACQ.INVALID_PARAMETER" in hand_over(server.params(APP, ORDER))[1]
+def test_an_order_string_needs_no_product_code(server, hand_over, simulator):
+    assert hand_over(server.params(APP, ORDER))[0] == "9000"
+    assert simulator.trades.by_out_trade_no("T1").paid
+
+
+def test_an_order_string_with_the_product_code_of_another_method_is_rejected(
+    server, hand_over, simulator
+):
+    order = {**ORDER, "product_code": "FAST_INSTANT_TRADE_PAY"}
+    assert "ACQ.INVALID_PARAMETER" in hand_over(server.params(APP, order))[1]
+    assert len(simulator.trades) == 0
+
+
+def test_an_order_string_is_paid_once(server, hand_over, paid):
     assert "ACQ.TRADE_HAS_SUCCESS" in hand_over(server.params(APP, ORDERED))[1]
 
 

@@ -54,8 +54,10 @@ def test_an_answer_names_the_certificate_that_signed_it(server, paid, certified,
         ({"alipay_root_cert_sn": "0" * 32}, "isv.invalid-alipay-root-cert-sn"),
     ],
 )
-def test_a_number_of_another_certificate_is_refused(server, paid, certified, changes, sub_code):
-    error = server.unsigned(server.params(QUERY, T1, **{**certified, **changes}))
+def test_a_wrong_certificate_number_is_rejected_with_a_signature(
+    server, paid, certified, changes, sub_code
+):
+    error = server.call(QUERY, T1, **{**certified, **changes})
     assert (error["code"], error["sub_code"]) == ("40002", sub_code)
 
 

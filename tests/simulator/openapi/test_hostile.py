@@ -69,8 +69,8 @@ VALUES = st.recursive(
 def test_well_signed_nonsense_is_answered(server, method, biz):
     response = server.post(server.params(method, biz))
     assert response.status_code in (200, 303, 400)
-    if response.status_code == 200:
-        assert ("_response" in response.text) or ("error_response" in response.text)
+    if response.content_type != "text/html;charset=GBK":  # a page for the buyer
+        assert response.status_code == 303 or "_response" in response.text
 
 
 def test_every_method_of_the_gateway_is_tried(simulator):

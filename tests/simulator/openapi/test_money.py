@@ -39,7 +39,7 @@ def test_a_transfer_is_made_in_the_newer_dress(app, merchant, certified):
 
 
 def test_no_money_is_sent_with_plain_keys(app, server, merchant):
-    node = server.unsigned(server.params(SEND, TRANSFER))
+    node = server.call(SEND, TRANSFER)
     assert (node["code"], node["sub_code"]) == ("40002", "isv.missing-app-cert-sn")
     answer = Rest(app, merchant).send("/v3/alipay/fund/trans/uni/transfer", TRANSFER)
     assert (answer.status_code, answer.json["code"]) == (400, "missing-app-cert-sn")

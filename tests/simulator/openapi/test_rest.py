@@ -13,6 +13,7 @@ from flask_alipay.simulator.openapi.cipher import ContentCipher
 from .server import ORDER
 
 T1 = {"out_trade_no": "T1"}
+TOKEN = "201509BBeff9351ad1874306903e96b91d248A36"
 TILL = {**ORDER, "scene": "bar_code"}
 BILL = "/v3/alipay/data/dataservice/bill/downloadurl/query"
 
@@ -97,8 +98,9 @@ def test_a_business_failure_is_signed(rest):
 
 
 def test_another_merchants_token_is_signed_along(rest):
-    assert rest.call("/v3/alipay/trade/query", T1, status=400, token="A1")
-    response = rest.send("/v3/alipay/trade/query", T1, headers={"alipay-app-auth-token": "A1"})
+    node = rest.call("/v3/alipay/trade/query", T1, status=400, token=TOKEN)
+    assert node["code"] == "ACQ.TRADE_NOT_EXIST"
+    response = rest.send("/v3/alipay/trade/query", T1, headers={"alipay-app-auth-token": TOKEN})
     assert response.json["code"] == "invalid-signature"
 
 
@@ -111,13 +113,28 @@ def test_another_merchants_token_is_signed_along(rest):
         ({"timestamp": "2026-01-31"}, "invalid-timestamp"),
         ({"timestamp": "1"}, "invalid-timestamp"),
         ({"nonce": None}, "invalid-parameter"),
-        ({"app_cert_sn": "0" * 32}, "missing-alipay-root-cert-sn"),
+        ({"app_cert_sn": "0" * 32}, "app-cert-not-exist"),
     ],
 )
 def test_what_is_wrong_at_the_door_is_named_without_a_signature(rest, said, code):
     response = rest.send("/v3/alipay/trade/query", T1, said=said)
     assert (response.status_code, response.json["code"]) == (400, code)
     assert "alipay-signature" not in response.headers
+    assert response.headers["alipay-trace-id"]
+
+
+def test_an_unknown_app_is_rejected_as_by_the_live_sandbox(rest):
+    response = rest.send("/v3/alipay/trade/query", T1, said={"app_id": "9"})
+    assert response.status_code == 400
+    assert response.content_type == "application/json;charset=UTF-8"
+    assert response.json == {"code": "invalid-app-id", "message": "无效的AppID参数"}
+
+
+@pytest.mark.parametrize("token", ["A1", "x" * 40])
+def test_a_token_that_alipay_did_not_issue_is_rejected(rest, simulator, token):
+    response = rest.send("/v3/alipay/trade/precreate", ORDER, token=token)
+    assert (response.status_code, response.json["code"]) == (401, "invalid-app-auth-token")
+    assert len(simulator.trades) == 0
 
 
 def test_another_key_is_refused(rest, simulator):
@@ -131,23 +148,39 @@ def test_another_key_is_refused(rest, simulator):
 def test_a_request_without_authorization_lacks_a_timestamp(rest, header):
     headers = {"Authorization": header.encode("utf-8").decode("latin-1")}
     response = rest.client.post("/alipay/v3/alipay/trade/query", json=T1, headers=headers)
-    assert (response.status_code, response.json["code"]) == (400, "missing-timestamp")
+    assert response.status_code == 400
+    assert response.json == {"code": "missing-timestamp", "message": "缺少时间戳参数"}
 
 
 @pytest.mark.parametrize("path", ["trade/page/pay", "trade/fly", "trade/query/"])
-def test_a_path_that_is_not_there_is_a_404(rest, path):
+def test_an_unknown_path_is_an_invalid_method(rest, path):
     response = rest.send(f"/v3/alipay/{path}", T1)
-    assert (response.status_code, response.json["code"]) == (404, "invalid-method")
+    assert response.status_code == 400, "as on the live gateway"
+    assert response.json == {"code": "invalid-method", "message": "不存在的方法名"}
 
 
 def test_a_payment_is_posted_and_the_bill_is_asked_for(rest):
-    assert rest.send("/v3/alipay/trade/query?out_trade_no=T1").status_code == 404
-    assert rest.send(BILL, {"bill_type": "trade"}).status_code == 404
+    assert rest.send("/v3/alipay/trade/query?out_trade_no=T1").json["code"] == "invalid-method"
+    assert rest.send(BILL, {"bill_type": "trade"}).json["code"] == "invalid-method"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "x", '{"a": NaN}', "[" * 10_000])
 def test_a_body_that_is_no_object_is_refused(rest, body):
-    assert rest.send("/v3/alipay/trade/query", body).json["code"] == "invalid-parameter"
+    assert rest.send("/v3/alipay/trade/query", body).json["code"] == "illegal-json"
+
+
+def test_certificate_mode_needs_no_root_certificate_number(rest, merchant):
+    said = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
+    node = rest.call("/v3/alipay/trade/precreate", ORDER, said=said)
+    assert node["out_trade_no"] == "T1"
+
+
+def test_the_number_of_another_root_certificate_is_rejected(rest, merchant, simulator):
+    said = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
+    headers = {"alipay-root-cert-sn": "0" * 32}
+    response = rest.send("/v3/alipay/trade/precreate", ORDER, said=said, headers=headers)
+    assert response.json["code"] == "invalid-alipay-root-cert-sn"
+    assert len(simulator.trades) == 0
 
 
 def test_certificate_mode_names_the_certificate(rest, merchant):
@@ -170,3 +203,20 @@ def test_an_encrypted_body_is_answered_encrypted(rest, paid, merchant):
     assert json.loads(cipher.decrypt(text))["trade_status"] == "TRADE_SUCCESS"
     response = rest.send("/v3/alipay/trade/query", T1, headers=headers)
     assert response.json["code"] == "decryption-error-unknown"
+
+
+def test_an_error_to_an_encrypted_request_is_plain_signed_json(rest, merchant):
+    cipher = ContentCipher(merchant.account.aes_key)
+    body = cipher.encrypt(json.dumps(T1).encode("ascii"))
+    headers = {"alipay-encrypt-type": "AES"}
+    response = rest.send("/v3/alipay/trade/query", body, headers=headers)
+    assert (response.status_code, response.mimetype) == (400, "application/json")
+    assert json.loads(rest.signed(response))["code"] == "ACQ.TRADE_NOT_EXIST"
+
+
+@pytest.mark.parametrize("method", ["create", "precreate", "pay"])
+def test_a_seller_cannot_buy_from_himself(rest, merchant, simulator, method):
+    order = {**TILL, "auth_code": "2812345678901234", "buyer_id": merchant.account.partner}
+    node = rest.call(f"/v3/alipay/trade/{method}", order, status=400)
+    assert node["code"] == "ACQ.BUYER_SELLER_EQUAL"
+    assert len(simulator.trades) == 0
