@@ -12,7 +12,7 @@ from .answers import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, Dialect, 
 from .batches import Batch, BatchStore
 from .clock import Ahead, in_time
 from .faults import Faults
-from .mapi import Mapi, WapRest
+from .mapi import Mapi, WapRest, closed_unpaid
 from .merchant import Merchant
 from .notify_ids import NotifyIds
 from .openapi import OpenApi
@@ -56,8 +56,14 @@ class Dialects:
             "wap": self.wap,
         }
 
-    def notice(self, trade: Trade) -> Notice | None:
-        """Returns what the merchant is to be told of a trade, ``None`` if nothing is."""
+    def notice(self, trade: Trade, *, optional: bool = False) -> Notice | None:
+        """Return the notification of a trade's present status, ``None`` if Alipay sends none.
+
+        :param optional: whether the merchant also gets what Alipay sends only to those who have
+            asked for it: that a direct payment on the legacy gateway was closed unpaid.
+        """
+        if closed_unpaid(trade) and not optional:
+            return None
         return self._by_name[trade.order.protocol].notice(trade)
 
     def return_query(self, trade: Trade, now: datetime) -> str:

@@ -34,6 +34,9 @@ def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
         "/service/rest.htm", "wap_gateway", views.wap_gateway, methods=["GET", "POST"]
     )
     blueprint.add_url_rule(
+        "/trade/notify_query.do", "notify_query", views.notify_query, methods=["GET", "POST"]
+    )
+    blueprint.add_url_rule(
         "/mobile/<any(pay, cancel):wish>", "mobile", views.mobile, methods=["POST"]
     )
     blueprint.add_url_rule("/v3/<path:path>", "rest", views.rest, methods=["GET", "POST"])
@@ -52,6 +55,10 @@ class _Gateways:
     def wap_gateway(self) -> BaseResponse:
         """Takes a request to the older gateway for phones."""
         return self._answered(self._simulator.answer_wap)
+
+    def notify_query(self) -> BaseResponse:
+        """Confirm a ``notify_id`` at the address that the oldest clients ask."""
+        return self._answered(self._simulator.answer_notify_query)
 
     def rest(self, path: str) -> BaseResponse:
         """Takes a request of the merchant's server to the open platform's newer dress."""

@@ -148,6 +148,7 @@ class _Views:
             seconds_left=None if left is None else int(left.total_seconds()) + 1,
             pay_before=None if limit is None else to_china(limit),
             in_yuan=_in_yuan(order),
+            note=_note(order),
             instant=Event.DEPOSIT not in order.ways or Event.PAY in order.ways,
             escrow=Event.DEPOSIT in order.ways,
             qr=_qr(address),
@@ -230,6 +231,14 @@ def _money(order: Order) -> str:
         return f"¥{to_yuan(order.total_fen)}"
     whole = order.currency in NO_MINOR_UNIT
     return f"{order.currency} {order.total_fen if whole else to_yuan(order.total_fen)}"
+
+
+def _note(order: Order) -> str:
+    """Return the key of the text that says which endings the shop is notified of."""
+    if order.currency != "CNY":
+        return "note_foreign"
+    direct = order.protocol == "mapi" and Event.DEPOSIT not in order.ways
+    return "note_direct" if direct else "note"
 
 
 def _in_yuan(order: Order) -> str:

@@ -192,6 +192,14 @@ class Simulator:
         """
         return self.dialects.openapi.bill(token, self.clock.now())
 
+    def answer_notify_query(self, form: RawForm) -> Answer:
+        """Answer ``/trade/notify_query.do``, the older address of ``notify_verify``.
+
+        :param form: the request's fields.
+        """
+        now = self.clock.now()
+        return self._told(lambda: self.dialects.mapi.notify_verify(form, now))
+
     def answer_wap(self, form: RawForm) -> Answer:
         """Answers a request to the older gateway for phones.
 

@@ -124,7 +124,7 @@ def triggered(
     """
     trade = TradeStore().place(order, now)
     moments = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
-    told = (moment and dialects.notice(moment) for moment in moments)
+    told = (moment and dialects.notice(moment, optional=True) for moment in moments)
     notices = tuple(
         replace(notice, sender=_SENDERS.get(event, ALIPAY)) for notice in told if notice
     )

@@ -332,6 +332,9 @@ def test_an_order_whose_trade_was_closed_gives_its_goods_back(
     before = books.pieces("keemun")
     order = buyer.order(keemun=4)
     buyer.end(order, ending)
+    if merchant in LEGACY.values():  # Alipay does not notify it: the worker finds out
+        with app.test_request_context():
+            shop.paying.alipay.reconcile(timedelta(0))
     assert buyer.state(order) == state
     assert books.pieces("keemun") == before
     assert books.count("Shipment") == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -127,17 +128,29 @@ def test_what_was_paid_is_in_the_ledger(shop: Shop, buyer: Buyer) -> None:
     assert shop.journal() == ["settled"]
 
 
+def learn_of_the_close(shop: Shop, buyer: Buyer) -> None:
+    """The legacy gateway does not notify that a direct payment was closed unpaid: query it."""
+    if shop.app.config.get("ALIPAY_PROTOCOL") != "mapi":
+        return
+    assert buyer.state() == "waiting"
+    assert shop.called == []
+    with shop.app.test_request_context():
+        shop.alipay.reconcile(timedelta(0))
+
+
 @on_every_gateway
 def test_who_closes_the_trade_sees_it_closed(shop: Shop, buyer: Buyer) -> None:
     buyer.press("close")
+    learn_of_the_close(shop, buyer)
     assert buyer.state() == "failed"
     assert shop.called == [("failed", buyer.number)]
-    assert shop.journal() == ["settled"]
+    assert shop.payment(buyer.number).trade_status == "TRADE_CLOSED"
 
 
 @on_every_gateway
 def test_who_lets_it_expire_sees_it_closed(shop: Shop, buyer: Buyer) -> None:
     buyer.press("expire")
+    learn_of_the_close(shop, buyer)
     assert buyer.state() == "failed"
     assert shop.called == [("failed", buyer.number)]
     assert not shop.payment(buyer.number).paid

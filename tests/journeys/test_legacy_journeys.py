@@ -394,6 +394,9 @@ def test_a_trade_that_the_shop_closes_has_failed(shop: LegacyShop) -> None:
     number = order(shop, "page")
     cashier(shop, number)
     ask(shop, lambda gateway: gateway.close_trade(out_order_no=number))
+    assert shop.called == [], "Alipay does not notify it"
+    with shop.app.test_request_context():
+        shop.alipay.reconcile(timedelta(0))
     assert shop.called == [("failed", number)]
     assert shop.payment(number).trade_status == "TRADE_CLOSED"
 

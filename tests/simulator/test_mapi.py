@@ -98,7 +98,7 @@ def test_a_bad_parameter_has_a_code_of_its_own(ask, merchant, simulator, changes
         ({"extra_common_param": "shop=1"}, "extra_common_param"),
         ({"extra_common_param": "salt&pepper"}, "extra_common_param"),
         ({"notify_url": "notify"}, "notify_url"),
-        ({"notify_url": "https://shop.example/notify?shop=1"}, "notify_url"),
+        ({"notify_url": "notify?shop=1"}, "notify_url"),
         ({"return_url": "ftp://shop.example"}, "return_url"),
         ({"return_url": "https://shop.example/return?shop=1"}, "return_url"),
         ({"show_url": "javascript:alert(1)"}, "show_url"),
@@ -235,9 +235,32 @@ def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop):
     assert (fields["body"], fields["extra_common_param"]) == ("250 g", "hello")
 
 
+@pytest.mark.parametrize("way", ["direct_pay", "forex"])
+@pytest.mark.parametrize("event", [Event.CLOSE, Event.EXPIRE])
+def test_a_direct_payment_that_was_closed_unpaid_is_not_notified(pay, merchant, shop, event, way):
+    assert pay(getattr(merchant, way)(), event).status == "TRADE_CLOSED"
+    assert shop.bodies == []
+
+
+def test_a_notify_url_with_a_query_is_accepted_with_a_warning(pay, merchant, simulator, caplog):
+    urls = []
+    simulator.deliverer._post = lambda url, body, headers: urls.append(url) or (200, "success")
+    pay(merchant.direct_pay(notify_url="https://shop.example/?route=notify"))
+    assert urls == ["https://shop.example/?route=notify"]
+    assert "notify_url of this request has a query" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["buyer_id", "buyer_email", "buyer_account_name"])
+def test_a_seller_cannot_buy_from_himself(ask, merchant, simulator, name):
+    account = merchant.account
+    seller = account.partner if name == "buyer_id" else account.seller_email
+    answer = ask(merchant.direct_pay(**{name: seller}))
+    assert (answer.code, len(simulator.trades)) == ("BUYER_SELLER_EQUAL", 0)
+
+
 @pytest.mark.parametrize("event", [Event.CLOSE, Event.EXPIRE])
 def test_a_closed_trade_is_told_without_money(pay, merchant, shop, event):
-    pay(merchant.direct_pay(), event)
+    pay(merchant.escrow(service="trade_create_by_buyer"), event)
     fields = shop.fields()
     assert fields["trade_status"] == "TRADE_CLOSED"
     assert "gmt_payment" not in fields

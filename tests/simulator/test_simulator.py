@@ -159,7 +159,8 @@ def test_the_machines_own_time_closes_trades_as_well(shop):
     shop.on_post = lambda url, body: told.set()
     clock = SystemClock(speed=3600)
     simulator = Simulator(post=shop.post, clock=clock)
-    order(simulator, Merchant(simulator, clock).direct_pay(it_b_pay="5m"))
+    trade = order(simulator, Merchant(simulator, clock).page_pay(biz={"timeout_express": "5m"}))
+    simulator.look(trade.cashier_id)
     assert told.wait(30)
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
 

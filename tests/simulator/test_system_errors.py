@@ -128,7 +128,7 @@ def test_a_trade_is_meant_by_alipays_number_too(server, trade, fail, simulator, 
 def test_a_buyers_browser_is_shown_a_page(buyer, merchant, fail, status, kind):
     fail(kind)
     answer = buyer.open(merchant.page_pay())
-    assert (answer.status_code, "ACQ.SYSTEM_ERROR" in answer.text) == (400, True)
+    assert (answer.status_code, b"ACQ.SYSTEM_ERROR" in answer.data) == (200, True)
     assert status() == ("WAIT_BUYER_PAY" if kind == "system-error-done" else None)
 
 
@@ -146,7 +146,8 @@ def test_an_app_is_told_that_nobody_knows(server, fail, status, kind):
 @both
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
 def test_the_legacy_gateway_fails_in_xml(buyer, merchant, fail, status, shop, clock, kind, charset):
-    buyer.cashier(merchant.direct_pay())
+    buyer.cashier(merchant.escrow())
+    shop.bodies.clear()  # of the order
     fail(kind, out_trade_no="T1")
     close = merchant.call("close_trade", out_order_no="T1", charset=charset)
     answer = Answer(buyer.open(close))

@@ -97,7 +97,7 @@ class Mapi:
         """Answers a request to the gateway; never raises for what is in it."""
         name = form.word("service") or ""
         if name == NOTIFY_VERIFY:
-            return Reply(self._notify_verify(form, now))
+            return self.notify_verify(form, now)
         service = self.services.get(name)
         call = None
         try:
@@ -121,6 +121,14 @@ class Mapi:
         if self._desk.failing(SYSTEM_ERROR_DONE, call):
             return replace(reply, answer=_refused(Refusal("SYSTEM_ERROR"), service, call))
         return reply
+
+    def notify_verify(self, form: RawForm, now: datetime) -> Reply:
+        """Tell whether a ``notify_id`` was sent to this merchant within the last minute."""
+        notify_id = form.word("notify_id")
+        if form.word("partner") != self._desk.merchant.partner or not notify_id:
+            return Reply(PlainText("invalid"))
+        fresh = self._desk.notify_ids.fresh(notify_id, now)
+        return Reply(PlainText("true" if fresh else "false"))
 
     def pay_in_app(self, order_string: bytes, cancel: bool, now: datetime) -> Reply:
         """Answers an app's order string as its library does, the payment made or cancelled."""
@@ -185,12 +193,6 @@ class Mapi:
                 "Signed with another key, in another charset, with another sign_type, "
                 "or altered on the way.",
             )
-
-    def _notify_verify(self, form: RawForm, now: datetime) -> Answer:
-        notify_id = form.word("notify_id")
-        if form.word("partner") != self._desk.merchant.partner or not notify_id:
-            return PlainText("invalid")
-        return PlainText("true" if self._desk.notify_ids.fresh(notify_id, now) else "false")
 
 
 def _read(form: RawForm, charset: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from ..answers import Refusal
 from ..clock import end_of_china_day
 from ..funds import KINDS, allowed
 from ..orders import Event, Order
-from ..urls import checked_url
+from ..urls import checked_notify_url, checked_url
 from .call import Call, numbered
 
 DIRECT: Final = "create_direct_pay_by_user"
@@ -192,7 +192,7 @@ def _order(
         charset=call.charset,
         sign_type=call.sign_type,
         body=call.get("body"),
-        notify_url=checked_url("notify_url", call.get("notify_url"), most=190, query=False),
+        notify_url=checked_notify_url(call.get("notify_url")),
         return_url=checked_url("return_url", call.get("return_url"), most=200, query=False),
         expires_at=expires_at,
         bank=bank,

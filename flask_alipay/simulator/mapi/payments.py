@@ -38,6 +38,7 @@ class Payments:
             if seller:
                 self._check_seller(call)
             order = read(call)
+            self._check_buyer(call)
             self._timestamps.check(call)
             new = self._desk.trades.by_out_trade_no(order.out_trade_no) is None
             trade = placed(self._desk.trades, order, call.now)
@@ -60,6 +61,17 @@ class Payments:
                     raise Refusal("SELLER_NOT_EXIST", f"{name} is not this merchant's")
                 return
         raise InvalidParameter("seller_id", "or seller_email is required")
+
+    def _check_buyer(self, call: Call) -> None:
+        """Check the buyer, if the request names one: it cannot be the seller."""
+        merchant = self._desk.merchant
+        for name, seller in (
+            ("buyer_id", merchant.partner),
+            ("buyer_email", merchant.seller_email),
+            ("buyer_account_name", merchant.seller_email),
+        ):
+            if call.get(name) == seller:
+                raise Refusal("BUYER_SELLER_EQUAL")
 
 
 def placed(trades: TradeStore, order: Order, now: datetime) -> Trade:

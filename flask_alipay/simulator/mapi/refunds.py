@@ -14,7 +14,7 @@ from ..answers import Refusal, Reply, ToBatch
 from ..batches import DONE, REFUNDS, Batch, Entry, Outcome
 from ..clock import read_china_text
 from ..trades import Trade
-from ..urls import checked_url
+from ..urls import checked_notify_url
 from . import xml
 from .call import Call, Desk, Service, numbered
 from .news import News
@@ -94,7 +94,7 @@ class Refunds:
             entries=entries,
             charset=call.charset,
             sign_type=call.sign_type,
-            notify_url=checked_url("notify_url", call.get("notify_url"), most=190, query=False),
+            notify_url=checked_notify_url(call.get("notify_url")),
         )
         placed = self._desk.batches.place(batch)
         if placed is None:

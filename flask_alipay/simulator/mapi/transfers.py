@@ -16,7 +16,7 @@ from ...money import to_fen
 from ..answers import Refusal, Reply, ToBatch
 from ..batches import DONE, TRANSFERS, Batch, Entry, Outcome
 from ..clock import read_china_text
-from ..urls import checked_url
+from ..urls import checked_notify_url
 from .call import Call, Desk, Service
 from .news import News
 from .refunds import check_batch_no, check_batch_num
@@ -66,7 +66,7 @@ class Transfers:
             entries=entries,
             charset=call.charset,
             sign_type=call.sign_type,
-            notify_url=checked_url("notify_url", call.get("notify_url"), most=190, query=False),
+            notify_url=checked_notify_url(call.get("notify_url")),
             payer=call.get("account_name"),
         )
         placed = self._desk.batches.place(batch)

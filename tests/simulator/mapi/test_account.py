@@ -128,3 +128,22 @@ def test_a_bad_signature_is_not_overlooked(server, merchant):
     request = merchant.call("query_timestamp", sign_type="RSA")
     url = request.url.replace("_input_charset=utf-8", "_input_charset=gbk")
     assert server(type("Url", (), {"url": url})).error == "ILLEGAL_SIGN"
+
+
+@pytest.mark.parametrize("post", [False, True])
+def test_the_older_address_confirms_a_notification_as_well(app, pay, merchant, shop, clock, post):
+    def confirm(**query):
+        address = "/alipay/trade/notify_query.do"
+        ask = app.test_client()
+        found = ask.post(address, data=query) if post else ask.get(address, query_string=query)
+        assert (found.status_code, found.mimetype) == (200, "text/plain")
+        return found.text
+
+    pay(merchant.direct_pay())
+    notify_id, partner = shop.fields()["notify_id"], merchant.account.partner
+    assert confirm(partner=partner, notify_id=notify_id) == "true"
+    assert confirm(partner=partner, notify_id="another") == "false"
+    assert confirm(partner="2088000000000009", notify_id=notify_id) == "invalid"
+    assert confirm(partner=partner) == "invalid"
+    clock.advance(seconds=61)
+    assert confirm(partner=partner, notify_id=notify_id) == "false"

@@ -43,7 +43,7 @@ def test_alipays_number_wins_over_the_merchants(pay, query, merchant, trade):
 
 
 def test_a_trade_whose_time_is_over_is_closed_by_asking(buyer, query, merchant, shop, clock, later):
-    buyer.cashier(merchant.direct_pay(it_b_pay="1m"))
+    buyer.cashier(merchant.escrow(it_b_pay="1m"))
     clock.advance(minutes=1)
     fields = query(out_trade_no="T1").fields
     assert fields["trade_status"] == "TRADE_CLOSED"
@@ -90,11 +90,21 @@ def test_an_unknown_charset_is_answered_in_gbk(server, merchant):
 
 def test_a_waiting_trade_can_be_closed_by_either_number(buyer, server, merchant, shop, later):
     for number in ("T1", "T2"):
-        buyer.cashier(merchant.direct_pay(out_trade_no=number))
+        buyer.cashier(merchant.escrow(out_trade_no=number))
     assert server(merchant.call("close_trade", out_order_no="T1")).accepted
     later()
     assert shop.fields()["out_trade_no"] == "T1"
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
+
+
+def test_a_direct_payment_that_the_merchant_closes_is_not_notified(
+    buyer, server, merchant, shop, later, trade
+):
+    buyer.cashier(merchant.direct_pay())
+    assert server(merchant.call("close_trade", out_order_no="T1")).accepted
+    later()
+    assert trade().status == "TRADE_CLOSED"
+    assert shop.bodies == []
 
 
 def test_a_paid_trade_cannot_be_closed(pay, server, merchant, trade):
