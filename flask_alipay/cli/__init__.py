@@ -23,8 +23,8 @@
     a notification of the simulator's without a trade behind it, and who signs and sends it
 ``verify_notify``
     whether a captured payload verifies and, if not, why
-``captures``, ``http_text``, ``dumps``
-    payloads out of whatever somebody captured
+``captures``, ``payloads``, ``http_text``, ``json_text``, ``prints``
+    read payloads from any capture; ``responses`` verifies those of the gateway
 ``checks``
     what the app's ledger says of a verified payload
 ``keyring``

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..config import Config
 from ..diagnosis.said import NOTHING, Hint, say
+from ..diagnosis.seal import MD5_SHAPE
 from ..exceptions import AlipayError, ConfigurationError, KeyFormatError
 from ..keys import load_private_key, load_public_key, public_key_der
 from ..mapi import MAPI_PUBLIC_KEY
@@ -20,6 +21,9 @@ from ..settings import Settings
 from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, codec
 from .credentials import environment
 from .wording import N_, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
 
 _SIGN_TYPES = ("MD5", "RSA", "RSA2")
 _USUAL = "RSA2"
@@ -49,35 +53,34 @@ class Keyring:
     charset: str = "utf-8"
     #: Names that the shop's own return URL adds to what is signed.
     unsigned: frozenset[str] = frozenset()
+    #: Whether the public keys were given by option: then only these count.
+    explicit: bool = False
+    #: The signers of the app's other merchants, by name.
+    merchants: Mapping[str, Signer] = field(default_factory=dict, repr=False)
     #: Whether the app is configured for production; ``None`` where nothing says.
     production: bool | None = None
 
-    def signer_for(self, params: Mapping[str, str]) -> tuple[Signer, Hint]:
-        """Returns the signer that a payload has to be verified with, and a note for people.
+    def signers_for(self, params: Mapping[str, str]) -> list[tuple[Signer, Hint]]:
+        """Return every signer that may verify a payload, the likeliest first, with a note.
 
         :param params: of the payload, not verified.
-        :raises click.UsageError: if the key that it takes is not there.
+        :raises click.UsageError: if no applicable key is set.
         """
         if self.signer is not None:
-            return self.signer, NOTHING
-        sign_type, note = self._sign_type_for(params)
+            return [(self.signer, NOTHING)]
+        types = self._sign_types_for(params)
+        found = [(signer, note) for type_, note in types for signer in self._signers(type_, params)]
+        if not found:
+            raise _missing(types[0][0])
+        return found
+
+    def _signers(self, sign_type: str, params: Mapping[str, str]) -> list[Signer]:
         if sign_type == "MD5":
-            if self.md5_key is None:
-                raise click.UsageError(
-                    _("It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key.")
-                )
-            return Md5Signer(self.md5_key), note
+            return [] if self.md5_key is None else [Md5Signer(self.md5_key)]
         keys = [key for _, key in self.public_keys]
-        if not keys:
-            if params.get("app_id") or sign_type != "RSA":
-                told = _(
-                    "It takes Alipay's public key to verify this ({sign_type}): give --public-key "
-                    "with the file of the key that Alipay's console shows (支付宝公钥, not the "
-                    "application's)."
-                )
-                raise click.UsageError(told.format(sign_type=sign_type))
-            keys = [load_public_key(MAPI_PUBLIC_KEY)]
-        return _RSA[sign_type](public_key=keys), note
+        if not params.get("app_id") and sign_type == "RSA" and not self.explicit:
+            keys.append(load_public_key(MAPI_PUBLIC_KEY))
+        return [_RSA[sign_type](public_key=keys)] if keys else []
 
     @property
     def others(self) -> dict[str, Signer]:
@@ -85,7 +88,7 @@ class Keyring:
         found: dict[str, Signer] = {_PUBLISHED: RsaSigner(public_key=MAPI_PUBLIC_KEY)}
         if self.md5_key is not None and self.sign_type != "MD5":
             found[N_("the MD5 key")] = Md5Signer(self.md5_key)
-        return found
+        return {**self.merchants, **found}
 
     def name_of(self, key: rsa.RSAPublicKey) -> str:
         """Says which of the keys it is, for people."""
@@ -94,17 +97,40 @@ class Keyring:
         name = names.get(public_key_der(key), N_("the configured public key"))
         return _("{name} ({bits} bits)").format(name=_(name), bits=key.key_size)
 
-    def _sign_type_for(self, params: Mapping[str, str]) -> tuple[str, Hint]:
+    def _sign_types_for(self, params: Mapping[str, str]) -> list[tuple[str, Hint]]:
         if self.sign_type is not None:
-            return self.sign_type, NOTHING
-        said = params.get("sign_type", "").upper()
-        if said in _SIGN_TYPES and said != _USUAL:
-            return said, say(_OWN_WORD, sign_type=said)
-        return _USUAL, NOTHING
+            return [(self.sign_type, NOTHING)]
+        declared = params.get("sign_type", "").upper()
+        if declared in _SIGN_TYPES:
+            note = NOTHING if declared == _USUAL else say(_OWN_WORD, sign_type=declared)
+            return [(declared, note)]
+        if MD5_SHAPE.fullmatch(params.get("sign", "")):
+            return [("MD5", NOTHING)]
+        return [(_USUAL, NOTHING), ("RSA", NOTHING)]
 
 
-def app_keyring(config: Config, options: Mapping[str, Any]) -> Keyring:
-    """Returns the keys of an app's configuration, or those of the options in their place."""
+def _missing(sign_type: str) -> click.UsageError:
+    if sign_type == "MD5":
+        return click.UsageError(
+            _("It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key.")
+        )
+    told = _(
+        "It takes Alipay's public key to verify this ({sign_type}): give --public-key "
+        "with the file of the key that Alipay's console shows (支付宝公钥, not the "
+        "application's)."
+    )
+    return click.UsageError(told.format(sign_type=sign_type))
+
+
+def app_keyring(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> Keyring:
+    """Return the keys of an app's merchant; options replace those of their kind.
+
+    :param alipay: the merchant.
+    :param options: of the command.
+    """
+    from flask import current_app
+
+    config = alipay.config
     given, chosen, configured = _given(options), options["sign_type"], config.signer
     keys = getattr(configured, "public_keys", ())
     # Other keys belong to the configured sign type as long as they can: MD5 has no public ones.
@@ -112,14 +138,21 @@ def app_keyring(config: Config, options: Mapping[str, Any]) -> Keyring:
     if given.public_keys and sign_type == "MD5" and given.md5_key is None:
         sign_type = chosen
     replaced = given.md5_key or given.public_keys or sign_type != configured.sign_type
+    md5_key = Settings(current_app.config, config.prefix).text("KEY")
     return Keyring(
         signer=None if replaced else configured,
-        md5_key=given.md5_key,
+        md5_key=given.md5_key or md5_key,
         public_keys=given.public_keys or tuple((N_("the configured key"), key) for key in keys),
         own_key=configured.own_public_key if isinstance(configured, RsaSigner) else None,
         sign_type=sign_type,
         charset=options["charset"] or config.charset,
         unsigned=config.return_query,
+        explicit=bool(given.public_keys),
+        merchants={
+            _("the key of merchant {name}").format(name=other.name): state.config.signer
+            for other, state in current_app.extensions["alipay"].items()
+            if other is not alipay
+        },
         production=None if replaced else _of_production(config),
     )
 
@@ -135,9 +168,9 @@ def bare_keyring(options: Mapping[str, Any]) -> Keyring:
     given = _given(options)
     alone = given.md5_key is None and not given.public_keys
     try:
-        md5_key = settings.text("KEY") if alone else given.md5_key
-        public_keys = _configured_keys(settings) if alone else given.public_keys
-        sign_type = options["sign_type"] or given.sign_type or _sign_type(settings, alone)
+        md5_key = given.md5_key or settings.text("KEY")
+        public_keys = given.public_keys or _configured_keys(settings, strict=alone)
+        sign_type = options["sign_type"] or _sign_type(settings, alone)
         charset = options["charset"] or settings.charset()
     except ConfigurationError as error:
         raise click.UsageError(f"{error} {_('(it stands in the environment).')}") from None
@@ -149,6 +182,7 @@ def bare_keyring(options: Mapping[str, Any]) -> Keyring:
         own_key=_own_key(settings),
         sign_type=sign_type,
         charset=charset,
+        explicit=bool(given.public_keys),
     )
 
 
@@ -186,15 +220,24 @@ def _sign_type(settings: Settings, alone: bool) -> str | None:
     return sign_type or None
 
 
-def _configured_keys(settings: Settings) -> tuple[tuple[str, rsa.RSAPublicKey], ...]:
-    found = []
+def _configured_keys(settings: Settings, strict: bool) -> tuple[tuple[str, rsa.RSAPublicKey], ...]:
+    """The environment's; beside a key that was given, one that cannot be read is left out."""
+    found: list[tuple[str, rsa.RSAPublicKey]] = []
     for name in ("PUBLIC_KEY", "PUBLIC_CERT"):
-        for setting, material in settings.materials(name):
-            try:
-                found.append((settings.key(setting), load_public_key(material)))
-            except KeyFormatError as error:
-                raise settings.error(setting, f"is not what it should be: {error}") from None
+        try:
+            found += _keys_in(settings, name)
+        except ConfigurationError:
+            if strict:
+                raise
     return tuple(found)
+
+
+def _keys_in(settings: Settings, name: str) -> Iterator[tuple[str, rsa.RSAPublicKey]]:
+    for setting, material in settings.materials(name):
+        try:
+            yield settings.key(setting), load_public_key(material)
+        except KeyFormatError as error:
+            raise settings.error(setting, f"is not what it should be: {error}") from None
 
 
 def _own_key(settings: Settings) -> rsa.RSAPublicKey | None:

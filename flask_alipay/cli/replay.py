@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..diagnosis.diagnose import verifies
 from ..exceptions import AlipayError
-from .captures import MAX_BYTES, Payload, Unreadable, read_captures
+from .captures import MAX_BYTES, read_captures
 from .conversation import confirm, json_option, yes_option
 from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .payloads import Payload, Unreadable
 from .rows import about_answer
 from .table import echo_json, plain
 from .wording import N_, _
@@ -73,7 +76,13 @@ def replay_command(blueprint: AlipayBlueprint) -> click.Command:
 def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Iterator[Payload]:
     if file is not None:
         try:
-            yield from [capture.payload for capture in read_captures(_content(file))]
+            for capture in read_captures(_content(file)):
+                if capture.is_response:
+                    raise Unreadable("it is a response of Alipay's, not a notification")
+                config = alipay.config
+                yield capture.reading(
+                    partial(verifies, signer=config.signer, charset=config.charset)
+                )
         except (Unreadable, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             told = _("{file} holds no payload: {reason}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..diagnosis import Reason, diagnose
-from ..diagnosis.evidence import Evidence, gather
+from ..diagnosis.diagnose import Diagnosis, verifies
+from ..diagnosis.evidence import gather
 from ..diagnosis.said import NOTHING, Hint, say
 from ..signer import Rsa2Signer, Signer
-from .captures import MAX_BYTES, Capture, Payload, Unreadable, read_captures
+from .captures import MAX_BYTES, read_captures
 from .checks import check_business
 from .conversation import json_option
 from .credentials import key_option, sign_type_option
 from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
+from .payloads import Capture, Payload, Unreadable
+from .responses import diagnose_response
 from .rows import about_answer
 from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
 from .wording import N_, _
@@ -29,9 +33,10 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Tell whether a captured notification or return verifies and, if not, why.
 
-Works offline. FILE holds what you captured, in whatever form: a form body, a URL, JSON, a raw HTTP
-request (as curl -v, tcpdump -A or a proxy show it), a HAR recording, a dict or array as Python or
-PHP print it, lines of a log; '-' or nothing reads standard input. {keys}
+Works offline. FILE holds what you captured, in any form: a form body, a URL, JSON, a raw HTTP
+request (as curl -v, tcpdump -A or a proxy show it), a HAR recording, a map as a program in any
+language prints it, lines of a log; also a response of the gateway, and the result that Alipay's SDK
+gives to a phone app. '-' or nothing reads standard input. {keys}
 
 \b
 Exit status:
@@ -51,6 +56,10 @@ _BARE_KEYS = N_(
 )
 _RETURN = say(
     "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
+)
+_RESPONSE = say(
+    "This is a response of Alipay's gateway, or the result that Alipay's SDK gave to a phone app, "
+    "not a notification: nothing is settled by it."
 )
 _REQUEST = say("This is a request to Alipay, not something that Alipay says.")
 
@@ -76,8 +85,7 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     @_id_option(blueprint)
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
-        config = blueprint.config if blueprint else None
-        keyring = app_keyring(config, options) if config else bare_keyring(options)
+        keyring = app_keyring(blueprint, options) if blueprint else bare_keyring(options)
         report = _Report(options["machine"], options["show_params"])
         rows = options.get("rows", ())
         for file in _matching(files) or (() if rows else ("-",)):
@@ -216,37 +224,63 @@ class _Report:
 def _verdict(
     file: str, capture: Capture, keyring: Keyring, blueprint: AlipayBlueprint | None
 ) -> Verdict:
-    payload = _without(capture.payload, keyring.unsigned)
-    evidence = gather(payload, keyring.charset)
-    signer, note = _signer(keyring, evidence)
-    diagnosis = diagnose(
-        payload,
-        signer,
-        charset=keyring.charset,
-        others=keyring.others,
-        own_key=keyring.own_key,
-        production=keyring.production,
-    )
+    diagnosis, signer, note = _diagnosed(capture, keyring)
     if diagnosis.key is not None and diagnosis.valid:
         key = keyring.name_of(diagnosis.key)
     else:
         keys = getattr(signer, "public_keys", None)
         names = _(" or ").join(map(keyring.name_of, keys or ()))
         key = _("the configured key") if keys is None else names or _("no key")
-    notes = (note, _about(diagnosis.params))
+    notes = (note, _RESPONSE if capture.is_response else _about(diagnosis.params))
     checks = {}
     if blueprint is not None and diagnosis.valid and keyring.signer is not None:
-        checks = check_business(blueprint, diagnosis.params)
+        checks = {} if capture.is_response else check_business(blueprint, diagnosis.params)
     return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks)
 
 
-def _signer(keyring: Keyring, evidence: Evidence | None) -> tuple[Signer, Hint]:
+def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, Hint]:
+    """The first diagnosis that it verifies, of any reading with any key; else the likeliest."""
+    first: tuple[Diagnosis, Signer, Hint] | None = None
+    for signer, note in _signers(keyring, capture):
+        payload = capture.reading(partial(_verifies, signer=signer, keyring=keyring))
+        if capture.is_response:
+            assert isinstance(payload, bytes)  # noqa: S101 - it is JSON
+            found = diagnose_response(payload, signer, keyring.others, keyring.own_key)
+        else:
+            found = _diagnose(payload, signer, keyring)
+        first = first or (found, signer, note)
+        if found.valid:
+            return found, signer, note
+    assert first is not None  # noqa: S101 - there is one signer at least
+    return first
+
+
+def _diagnose(payload: Payload, signer: Signer, keyring: Keyring) -> Diagnosis:
+    return diagnose(
+        _without(payload, keyring.unsigned),
+        signer,
+        charset=keyring.charset,
+        others=keyring.others,
+        own_key=keyring.own_key,
+        production=keyring.production,
+    )
+
+
+def _verifies(payload: Payload, signer: Signer, keyring: Keyring) -> bool:
+    return verifies(_without(payload, keyring.unsigned), signer, keyring.charset)
+
+
+def _signers(keyring: Keyring, capture: Capture) -> list[tuple[Signer, Hint]]:
+    params: Mapping[str, str] = {"app_id": "?", "sign": "?"}  # a response is the open platform's
+    if not capture.is_response:
+        evidence = gather(_without(capture.payload, keyring.unsigned), keyring.charset)
+        params = evidence.params if evidence else {}
     try:
-        return keyring.signer_for(evidence.params if evidence else {})
+        return keyring.signers_for(params)
     except click.UsageError:
-        if evidence is not None and evidence.sign:
+        if params.get("sign") or params.get("amp;sign"):
             raise
-        return Rsa2Signer(), NOTHING  # it takes no key to see that nothing is signed
+        return [(Rsa2Signer(), NOTHING)]  # it takes no key to see that nothing is signed
 
 
 def _about(params: Mapping[str, str]) -> Hint:

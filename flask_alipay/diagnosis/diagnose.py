@@ -87,6 +87,11 @@ def diagnose(
     return _Case(evidence, signer, others, own_key, refused, production).solve()
 
 
+def verifies(payload: bytes | Mapping[str, str], signer: Signer, charset: str) -> bool:
+    """Tell whether a payload verifies, as the notification route would have it."""
+    return bool(_verify(payload, signer, charset)[0])
+
+
 def _verify(
     payload: bytes | Mapping[str, str], signer: Signer, charset: str
 ) -> tuple[Mapping[str, str], str]:

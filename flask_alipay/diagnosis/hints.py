@@ -148,3 +148,16 @@ KEY_OF_THE_LEGACY_GATEWAY = say(
     "the open platform would name its app_id."
 )
 BESIDES = say("Besides:")
+
+RESPONSE_NOT_SIGNED = say(
+    "The response has no signature. Alipay does not sign some of its rejections; anything else is "
+    "not to be trusted without one."
+)
+RESPONSE_REWRITTEN = say(
+    "The response was parsed and written anew: the signature covers the very text that Alipay "
+    "sent, with its spaces and escapes. Cut the node out of the raw response before parsing it."
+)
+RESPONSE_OF_RSA = say(
+    "The response is signed with RSA or RSA2, and MD5 is configured: it belongs to the open "
+    "platform. Verify it with the public key of its application."
+)

@@ -1,0 +1,108 @@
+"""Diagnose a response of the gateway, or the result that Alipay's SDK gives to a phone app.
+
+Both are an envelope in JSON, signed over the very text of one node.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ..diagnosis import Diagnosis, Hint, Reason, hints
+from ..diagnosis.evidence import CHARSETS
+from ..diagnosis.said import NOTHING, joined, say
+from ..diagnosis.seal import open_seal, rsa_signature, seals
+from ..exceptions import InvalidParameter, OutcomeUnknown
+from ..openapi.answers import Envelope, open_envelope
+from ..signer import RsaSigner, Signer
+
+_NODE = re.compile(rb'"(\w{1,128})_response"')
+_UNREADABLE = say("There is no response of Alipay's gateway in it that could be read.")
+
+
+def diagnose_response(
+    body: bytes, signer: Signer, others: Mapping[str, Signer], own_key: rsa.RSAPublicKey | None
+) -> Diagnosis:
+    """Tell whether a response verifies and, if it does not, why.
+
+    :param body: the JSON in UTF-8, as it was captured.
+    :param signer: the configured signer.
+    :param others: other known signers by their owner.
+    :param own_key: the public half of the merchant's private key.
+    """
+    node = _NODE.search(body)
+    try:
+        envelope = open_envelope(body, node[1].decode() if node else "")
+    except OutcomeUnknown:
+        return Diagnosis(False, Reason.UNREADABLE, _UNREADABLE, signer.sign_type)
+    charset = _charset(envelope, signer)
+    if charset is None:
+        reason, hint = _reason(envelope, signer, others, own_key)
+    else:
+        reason, hint = Reason.OK, NOTHING
+    keys = (seal.key for seal in seals(envelope.sign, signer))
+    key = next((each for each in keys if each is not None), None)
+    params, valid = _params(envelope), charset is not None
+    return Diagnosis(valid, reason, hint, signer.sign_type, charset, key, params)
+
+
+def _reason(
+    envelope: Envelope,
+    signer: Signer,
+    others: Mapping[str, Signer],
+    own_key: rsa.RSAPublicKey | None,
+) -> tuple[str, Hint]:
+    """Why it does not verify: what is proven first."""
+    signature = rsa_signature(envelope.sign)
+    if not envelope.sign:
+        return Reason.MISSING_SIGN, hints.RESPONSE_NOT_SIGNED
+    if signature is None:
+        return Reason.ALTERED, hints.DAMAGED
+    if any(_charset(each, signer) for each in _rewritten(envelope)):
+        return Reason.REFORMATTED, hints.RESPONSE_REWRITTEN
+    if any(seal.key is not None for seal in seals(envelope.sign, signer)):
+        return Reason.ALTERED, hints.ALTERED
+    for whose, other in others.items():
+        if _charset(envelope, other):
+            return Reason.WRONG_KEY, say(hints.SIGNED_BY, whose=whose)
+    if own_key is not None and open_seal(signature, own_key):
+        return Reason.OWN_SIGNATURE, hints.OWN_SIGNATURE
+    if not isinstance(signer, RsaSigner):
+        return Reason.SIGN_TYPE_MISMATCH, hints.RESPONSE_OF_RSA
+    return Reason.WRONG_KEY, joined(hints.NONE_OF_THE_KEYS, hints.KEY_OF_THIS_APP)
+
+
+def _charset(envelope: Envelope, signer: Signer) -> str | None:
+    """The charset in which it verifies."""
+    for charset in CHARSETS:
+        try:
+            if replace(envelope, charset=charset).signed_by(signer):
+                return charset
+        except (UnicodeEncodeError, InvalidParameter):
+            continue
+    return None
+
+
+def _rewritten(envelope: Envelope) -> Iterator[Envelope]:
+    """The node as Alipay writes it, if a program has parsed it and written it anew."""
+    try:
+        value = json.loads(envelope.node)
+    except ValueError:
+        return
+    for ascii_only in (False, True):
+        node = json.dumps(value, ensure_ascii=ascii_only, separators=(",", ":"))
+        yield replace(envelope, node=node)
+        yield replace(envelope, node=node.replace("/", "\\/"))
+
+
+def _params(envelope: Envelope) -> dict[str, str]:
+    value = envelope.value if isinstance(envelope.value, dict) else {}
+    params = {
+        name: each if isinstance(each, str) else json.dumps(each, ensure_ascii=False, default=str)
+        for name, each in value.items()
+    }
+    return {**params, "sign": envelope.sign} if envelope.sign else params
