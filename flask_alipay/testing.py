@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from .blueprint.state import states
 from .exceptions import InvalidParameter
+from .ledger.session import unfiltered
 from .money import to_fen, to_yuan
 from .simulator import Simulator
 from .simulator.deliveries import Attempt, Delivery
@@ -190,10 +191,8 @@ def _set_out(app: Flask, out_trade_no: str) -> None:
     """Goes to Alipay with a payment of the app's, as its buyer would."""
     for alipay in list(states(app)):
         with app.test_request_context():
-            found = alipay.session.scalars(
-                select(alipay.models.Payment).filter_by(out_trade_no=out_trade_no)
-            )
-            payment = found.unique().one_or_none()
+            named = select(alipay.models.Payment).filter_by(out_trade_no=out_trade_no)
+            payment = unfiltered(alipay.session, named).scalars().unique().one_or_none()
             url = None if payment is None else alipay.gateway_url(payment)
         if url is not None:  # asked outside of the context, as a buyer does
             app.test_client().get(url)

@@ -288,7 +288,6 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             merchant=state.config.merchant,
             callbacks=state.callbacks.by_event,
             registry=lambda: self._db.session,
-            lately=state.lately,
         )
 
     def replay(

@@ -9,11 +9,9 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
-
 from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
 from ..ledger.refunds import SUCCESS
-from ..ledger.waiting import Waiting, take, waiting_payments, waiting_refunds, waits_since
+from ..ledger.waiting import Waiting, count, take, waiting_payments, waiting_refunds, waits_since
 from ..mapi import MapiGateway
 from ..models import utc_now
 from ..trade_status import TradeStatus
@@ -124,10 +122,7 @@ def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None)
 
 def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
     """Returns how many payments and refunds wait."""
-    number = 0
-    for waiting in _waiting(alipay, older_than):
-        count = select(func.count()).select_from(waiting.model).where(*waiting.condition)
-        number += int(alipay.session.scalar(count) or 0)
+    number = sum(count(alipay.session, waiting) for waiting in _waiting(alipay, older_than))
     alipay.session.rollback()
     return number
 
@@ -160,7 +155,7 @@ def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[Found]:
 
 
 def _each(alipay: AlipayBlueprint, waiting: Waiting) -> Iterator[Found]:
-    about = _ask_about if waiting.model is alipay.models.Payment else _finish
+    about = _ask_about if waiting.status == "trade_status" else _finish
     return (about(alipay, row) for row in take(alipay.session, waiting))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
-from ..ledger import Lately
 from ..settings import Settings
 from .tokens import Tokens
 
@@ -32,8 +31,6 @@ class State:
     simulator_gateway: str | None
     #: The callbacks that this app runs.
     callbacks: AppCallbacks
-    #: What this process has heard of.
-    lately: Lately = field(default_factory=Lately, repr=False)
 
     def endpoint_of(self, route: str) -> str:
         """Returns the endpoint of one of our routes, for ``url_for`` from anywhere."""

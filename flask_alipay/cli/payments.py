@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ledger.session import unfiltered
 from ..trade_status import TradeStatus
 from .conversation import json_option
 from .exits import refusals
-from .rows import Age, amount, china, newest, payment_as_json, payments_where, totals
+from .rows import Age, amount, china, newest, payment_as_json, payments_where, read, totals
 from .table import Column, echo_json, echo_table
 from .wording import N_, _, n_
 
@@ -61,8 +62,8 @@ def payments_command(blueprint: AlipayBlueprint) -> click.Command:
     def payments(limit: int, machine: bool, **options: Any) -> None:
         conditions = payments_where(blueprint, options)
         with refusals():
-            found = list(blueprint.session.scalars(newest(blueprint, conditions, limit)).unique())
-            sums = list(blueprint.session.execute(totals(blueprint, conditions)))
+            found = read(blueprint, newest(blueprint, conditions, limit))
+            sums = list(unfiltered(blueprint.session, totals(blueprint, conditions)))
         if machine:
             for payment in found:
                 echo_json(payment_as_json(payment))

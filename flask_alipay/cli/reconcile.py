@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..ledger.journal import roll_back
+from ..ledger.session import LedgerSession
 from .conversation import warn_of_simulator
 from .exits import NOT_IN_ORDER, Refused, no_database, refusals, sentence
 from .rows import Age
@@ -109,7 +109,7 @@ def _go_on(
         try:
             silent = _round(blueprint.reconcile_round(older_than, limit), stop).given_up
         except SQLAlchemyError as error:
-            roll_back(blueprint.session)
+            LedgerSession(blueprint.session).roll_back()
             click.echo(no_database(error), err=True)
             silent = True
 

@@ -16,7 +16,7 @@ from .captures import MAX_BYTES, read_captures
 from .conversation import confirm, json_option, yes_option
 from .exits import NOT_IN_ORDER, Refused, refusals, sentence
 from .payloads import Payload, Unreadable
-from .rows import about_answer
+from .rows import about_answer, journal_row
 from .table import echo_json, plain
 from .wording import N_, _
 
@@ -93,8 +93,8 @@ def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Ite
     if model is None:
         raise Refused(_("The app keeps no journal: what Alipay said is not known."))
     with refusals():
-        entry: Any = alipay.session.get(model, row)
-    if entry is None or entry.merchant != alipay.config.merchant:
+        entry: Any = journal_row(alipay, row)
+    if entry is None:
         told = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
         raise Refused(told.format(row=row))
     answer = about_answer(entry)

@@ -14,6 +14,7 @@ import click
 from sqlalchemy import Select, case, func, or_, select
 
 from ..china_time import to_china
+from ..ledger.session import unfiltered
 from ..models import utc_now
 from ..money import to_yuan
 from ..notification import mask
@@ -87,13 +88,25 @@ def totals(alipay: AlipayBlueprint, conditions: list[Any]) -> Any:
     )
 
 
+def read(alipay: AlipayBlueprint, statement: Select[Any]) -> list[Any]:
+    """Return the objects that a statement selects, whatever the session's filters hide."""
+    return list(unfiltered(alipay.session, statement).scalars().unique())
+
+
+def journal_row(alipay: AlipayBlueprint, row: int | None) -> Any | None:
+    """Return a row of this merchant's journal by its ``id``, or ``None``."""
+    model: Any = alipay.models.Notification
+    found = select(model).where(model.id == row, model.merchant == alipay.config.merchant)
+    return next(iter(read(alipay, found)), None)
+
+
 def of_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> list[Any]:
     """Returns the rows of a class that belong to one payment, the oldest first; none without it."""
     if model is None:
         return []
     merchant = alipay.config.merchant
     found = select(model).where(model.merchant == merchant, model.out_trade_no == out_trade_no)
-    return list(alipay.session.scalars(found.order_by(model.id)).unique())
+    return read(alipay, found.order_by(model.id))
 
 
 def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
@@ -104,7 +117,7 @@ def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
     Payment = alipay.models.Payment
     named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
     found = select(Payment).where(Payment.merchant == alipay.config.merchant, named)
-    payment = alipay.session.scalars(found.order_by(Payment.id)).unique().first()
+    payment = next(iter(read(alipay, found.order_by(Payment.id))), None)
     if payment is None:
         raise Refused(_not_there(alipay, number))
     return payment

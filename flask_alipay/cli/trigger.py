@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 
 from ..money import to_fen
 from .exits import NOT_IN_ORDER, Refused, Unknown, refusals
+from .rows import read
 from .wording import N_, _
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
     if number is not None:
         ours = ours.where(or_(Payment.out_trade_no == number, Payment.trade_no == number))
     newest = ours.order_by(Payment.id.desc()).limit(1)
-    payment = alipay.session.scalars(newest).unique().first()
+    payment = next(iter(read(alipay, newest)), None)
     if payment is None and number is None:
         raise Refused(_("There is no payment in the ledger yet."))
     return payment

@@ -24,7 +24,7 @@ from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
 from .payloads import Capture, Payload, Unreadable
 from .responses import diagnose_response
-from .rows import about_answer
+from .rows import about_answer, journal_row
 from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
 from .wording import N_, _
 
@@ -149,8 +149,8 @@ def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
     if model is None:
         raise Unreadable("the app keeps no journal")
     with refusals():
-        entry: Any = alipay.session.get(model, row)
-    if entry is None or entry.merchant != alipay.config.merchant:
+        entry: Any = journal_row(alipay, row)
+    if entry is None:
         raise Unreadable("the journal has no such row: 'show' tells the numbers of a payment's")
     answer = about_answer(entry)
     if answer is not None:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from .lately import Lately as Lately
 from .ledger import Callback as Callback
 from .ledger import Ledger as Ledger
 from .ledger import Models as Models

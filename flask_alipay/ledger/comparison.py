@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -19,6 +19,8 @@ from .bill_rows import BATCH, BillRows, Entry
 from .exact import exactly
 from .ledger import Models
 from .refunds import SUCCESS
+from .session import unfiltered
+from .tables import entity_of
 
 #: Paid at Alipay, and no such payment here: another shop of the same account, or a lost row.
 PAYMENT_UNKNOWN: Final = "payment_unknown"
@@ -93,8 +95,8 @@ class _Ledger:
 
     def __init__(self, session: Session, models: Models, merchant: str, period: Period) -> None:
         self._session = session
-        self._payment: Any = models.Payment
-        self._refund: Any = models.Refund
+        self._payment: Any = entity_of(cast("Any", models.Payment))
+        self._refund: Any = models.Refund and entity_of(cast("Any", models.Refund))
         self._merchant = merchant
         self._period = period
 
@@ -213,7 +215,8 @@ class _Ledger:
 
     def _payments(self, numbers: Sequence[str]) -> Sequence[Any]:
         Payment = self._payment
-        return self._session.execute(
+        return unfiltered(
+            self._session,
             select(
                 Payment.out_trade_no,
                 Payment.trade_no,
@@ -222,7 +225,7 @@ class _Ledger:
                 Payment.currency,
                 Payment.total_fen,
                 Payment.refunded_fen,
-            ).where(exactly(Payment.merchant, self._merchant), Payment.out_trade_no.in_(numbers))
+            ).where(exactly(Payment.merchant, self._merchant), Payment.out_trade_no.in_(numbers)),
         ).all()
 
     def _refunds(self, numbers: Sequence[str]) -> Sequence[Any]:
@@ -231,7 +234,7 @@ class _Ledger:
         Refund = self._refund
         statement = select(*self._columns_of_refund()).order_by(Refund.id)
         mine = (exactly(Refund.merchant, self._merchant), Refund.out_trade_no.in_(numbers))
-        return self._session.execute(statement.where(*mine)).all()
+        return unfiltered(self._session, statement.where(*mine)).all()
 
     def _columns_of_refund(self) -> tuple[Any, ...]:
         Refund = self._refund
@@ -247,8 +250,8 @@ class _Ledger:
     def _all(self, statement: Select[Any], key: Any) -> Iterator[Sequence[Any]]:
         """Goes through a statement's rows, some hundreds at a time; ``id`` is the first column."""
         last = 0
-        while rows := self._session.execute(
-            statement.where(key > last).order_by(key).limit(BATCH)
+        while rows := unfiltered(
+            self._session, statement.where(key > last).order_by(key).limit(BATCH)
         ).all():
             yield rows
             last = rows[-1][0]

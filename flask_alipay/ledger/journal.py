@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
-from sqlalchemy import inspect, literal, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy import literal, select
 
 from ..exceptions import NotificationRefused
 from ..models import NotificationMixin, PaymentMixin, utc_now
 from ..notification import Notification
-from .connections import Connections
 from .exact import exactly
 from .outages import said
-from .repetitions import repetitions
-from .statements import journal_statements
+from .session import LedgerSession
+from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")
 
@@ -50,24 +47,24 @@ class Entry:
 
 
 class Journal:
-    """Writes the rows; without a class of the app's it keeps none.
+    """Writes the rows; without a class of the application's it keeps none.
 
-    :param session: the app's.
-    :param connections: its connections.
-    :param model: the app's class on :class:`~flask_alipay.NotificationMixin`.
+    :param session: the application's.
+    :param payments: the application's class on :class:`~flask_alipay.PaymentMixin`.
+    :param model: the application's class on :class:`~flask_alipay.NotificationMixin`.
     :param merchant: the ``app_id`` or ``partner``.
     """
 
     def __init__(
         self,
-        session: Session,
-        connections: Connections,
+        session: LedgerSession,
+        payments: type[PaymentMixin],
         model: type[NotificationMixin] | None,
         merchant: str,
     ) -> None:
         self._session = session
-        self._connections = connections
-        self._model = model
+        self._payments = payments
+        self._model: Any = model
         self._merchant = merchant
 
     @property
@@ -76,75 +73,57 @@ class Journal:
         return self._model is not None
 
     def knows(self, entry: Entry) -> bool:
-        """Tells whether this news, of this trade if it is of one, was answered ``success``."""
-        model = self._model
-        if model is None or entry.notify_id is None:
+        """Tell whether this report, of this trade if it is of one, was answered ``success``."""
+        if self._model is None or entry.notify_id is None:
             return False
+        column = columns_of(entity_of(self._model))
         known: list[Any] = [
-            exactly(model.merchant, self._merchant),
-            exactly(model.notify_id, entry.notify_id),
-            model.outcome.in_(_ANSWERED),
+            exactly(column["merchant"], self._merchant),
+            exactly(column["notify_id"], entry.notify_id),
+            column["outcome"].in_(_ANSWERED),
         ]
         if entry.trade_no is not None:
-            known.append(exactly(model.trade_no, entry.trade_no))
-        found = select(model.id).where(*known).limit(1)
-        where = self._connections.reads_of(inspect(model))
-        return self._session.scalars(found, bind_arguments=where).first() is not None
+            known.append(exactly(column["trade_no"], entry.trade_no))
+        found = select(column["id"]).where(*known).limit(1)
+        return self._session.execute(found, self._model).first() is not None
 
     def write(self, entry: Entry, outcome: str, detail: str | None) -> None:
-        """Adds a row to the current transaction.
+        """Add a row to the current transaction, as the application would.
 
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
-        :param detail: what makes it plain to an operator.
+        :param detail: explains the outcome to an operator.
         """
         if self._model is None:
-            # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. A statement
-            # more brings to light what a callback may have broken and kept to itself.
-            if self._connections.latest is not None:
-                self._connections.latest.execute(select(literal(1)))
+            # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. One more
+            # statement reveals what a callback may have broken and kept to itself.
+            self._session.execute(select(literal(1)), self._payments)
             return
-        journal_statements(cast("Any", self._model)).write(
-            self._connections, self._line(entry, outcome, detail)
+        self._session.add(
+            self._model(
+                notify_id=entry.notify_id,
+                merchant=self._merchant,
+                out_trade_no=entry.out_trade_no,
+                trade_no=entry.trade_no,
+                trade_status=entry.trade_status[:32],
+                outcome=outcome,
+                detail=detail[:256] if detail else None,
+                payload=dict(entry.payload),
+                received_at=utc_now(),
+            )
         )
-
-    def repeat(self, payments: type[PaymentMixin], sale: Notification, entry: Entry) -> bool:
-        """Adds the row of a repetition to the current transaction, if it is one and one statement
-        is enough to tell.
-
-        :param payments: the app's class.
-        :param sale: the news of a plain sale.
-        """
-        if self._model is None:
-            return False
-        written = repetitions(cast("Any", payments), cast("Any", self._model))
-        line = self._line(entry, "duplicate", None)
-        return written.write(self._connections, self._merchant, sale, line)
-
-    def _line(self, entry: Entry, outcome: str, detail: str | None) -> dict[str, Any]:
-        return {
-            "notify_id": entry.notify_id,
-            "merchant": self._merchant,
-            "out_trade_no": entry.out_trade_no,
-            "trade_no": entry.trade_no,
-            "trade_status": entry.trade_status[:32],
-            "outcome": outcome,
-            "detail": detail[:256] if detail else None,
-            "payload": dict(entry.payload),
-            "received_at": utc_now(),
-        }
 
     def refuse(
         self, entry: Entry, outcome: str, detail: str | None, error: NotificationRefused
     ) -> NoReturn:
-        """Rolls back, leaves a trace of it in a transaction of its own, and raises the error."""
-        roll_back(self._session)
+        """Roll back, record the refusal in a transaction of its own, and raise the error."""
+        self._session.roll_back()
         error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
         if self._model is not None:
             try:
                 self.write(entry, outcome, detail)
-                self._session.commit()
-            except SQLAlchemyError as failure:
-                roll_back(self._session)
+                self._session.session.commit()
+            except Exception as failure:
+                self._session.roll_back()
                 # Not its text: it holds the statement's values, the buyer's data among them.
                 logger.error(
                     "the journal could not be written for %s (%s)",
@@ -152,11 +131,3 @@ class Journal:
                     said(failure),
                 )
         raise error
-
-
-def roll_back(session: Session) -> None:
-    """Rolls back, also where the connection is gone, and the transaction with it."""
-    try:
-        session.rollback()
-    except SQLAlchemyError:
-        session.close()

@@ -1,20 +1,20 @@
-"""One piece of news, one transaction.
+"""One report, one transaction.
 
-A guarded ``UPDATE`` claims the payment, the shop's callbacks run, the journal is written, and only
-then is it committed. Where the ``UPDATE`` finds nothing to claim, or most likely would not, a look
-tells where the payment stands. A repetition ends with the look, or is one statement that writes its
-line if the payment stands where it says: it locks no row and writes nothing but that line.
+A guarded ``UPDATE`` claims the payment, the application's callbacks run, the journal is written,
+and only then is it committed. If the ``UPDATE`` changes no row, or most likely would not, a look
+tells the payment's state. A duplicate ends with the look: it locks no row and writes nothing but
+its line in the journal.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 
-from sqlalchemy import update
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -23,9 +23,11 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm.exc import StaleDataError
 
 from ..callbacks import run_callbacks
 from ..exceptions import (
+    AlipayError,
     CallbackFailed,
     LedgerUnavailable,
     NotificationRefused,
@@ -36,18 +38,18 @@ from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..notification import Notification
 from ..transitions import events_of
-from .changes import changed
-from .connections import Connections
-from .journal import Entry, Journal, roll_back
-from .lately import Lately
-from .moves import Move, check_match, follow, is_plain_sale, mismatch, move_of, sale_of
+from .journal import Entry, Journal
+from .moves import Move, check_match, follow, mismatch, move_of, sale_of
 from .outages import unavailable
 from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
+from .session import LedgerSession
 from .statements import payment_statements, was_overtaken
 
 if TYPE_CHECKING:
     from ..batches import RefundBatch, RefundResult, TransferBatch
+
+logger = logging.getLogger("flask_alipay")
 
 Callback: TypeAlias = Callable[[Any], object]
 
@@ -87,7 +89,6 @@ class Ledger:
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
     :param registry: returns the app's current session: what an async callback would find.
-    :param lately: what this process has heard of, for a hint at repetitions.
     """
 
     def __init__(
@@ -98,17 +99,13 @@ class Ledger:
         merchant: str,
         callbacks: Mapping[str, Sequence[Callback]] | None = None,
         registry: Callable[[], Any] | None = None,
-        lately: Lately | None = None,
     ) -> None:
-        self._session: Session = session() if isinstance(session, scoped_session) else session
-        self._payments = models.Payment
+        self._session = LedgerSession(session)
         self._statements = payment_statements(cast("Any", models.Payment))
         self._merchant = merchant
         self._callbacks = callbacks or {}
         self._registry = registry or (lambda: session)
-        self._lately = lately
-        self._connections = Connections(self._session)
-        self._journal = Journal(self._session, self._connections, models.Notification, merchant)
+        self._journal = Journal(self._session, models.Payment, models.Notification, merchant)
         self._models = models
 
     @cached_property
@@ -117,14 +114,14 @@ class Ledger:
         Payment, Refund = self._models.Payment, self._models.Refund
         if Refund is None:
             return None
-        return Refunds(self._session, self._connections, Payment, Refund, self._merchant)
+        return Refunds(self._session, Payment, Refund, self._merchant)
 
     def find(self, out_trade_no: str) -> Any | None:
         """Returns a payment of this merchant as the database has it now, or ``None``.
 
         :param out_trade_no: the shop's number.
         """
-        return self._statements.find(self._session, self._merchant, out_trade_no)
+        return self._statements.find(self._session, self._merchant, out_trade_no, writing=False)
 
     def settle(self, notification: Notification) -> Settlement:
         """Writes down a piece of proven news, once, with what the shop's callbacks do about it.
@@ -201,23 +198,42 @@ class Ledger:
         except UnknownPayment as error:
             self._journal.refuse(entry, "unknown", None, error)
         except SQLAlchemyError as error:
-            roll_back(self._session)
+            self._session.roll_back()
             raise unavailable(error, entry.out_trade_no, entry.notify_id) from error
         except LedgerUnavailable as error:
-            roll_back(self._session)
+            self._session.roll_back()
             error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
             raise
-        except BaseException:
-            roll_back(self._session)
+        except AlipayError:
+            self._session.roll_back()
             raise
+        except Exception as error:
+            self._refuse_event(entry, error)
+        except BaseException:
+            self._session.roll_back()
+            raise
+
+    def _refuse_event(self, entry: Entry, error: Exception) -> NoReturn:
+        """Refuse a report since code of the application's that belongs to its classes or session
+        raised: a listener, a validator, a constructor.
+        """
+        logger.error(
+            "an event listener or class of the application failed for %s",
+            entry.out_trade_no,
+            exc_info=error,
+        )
+        said = f"an event listener or class of the application raised {type(error).__name__}"
+        refusal = CallbackFailed(said)
+        refusal.__cause__ = error
+        self._journal.refuse(entry, "callback_failed", said, refusal)
 
     def _try(self, entry: Entry, work: Callable[[], Settlement | None]) -> Settlement:
         """Does the work; again, in a new transaction, where another worker was faster."""
         for last in (False,) * (_ATTEMPTS - 1) + (True,):
-            self._session.rollback()
+            self._session.session.rollback()
             try:
                 settlement = work()
-            except (DBAPIError, CallbackFailed) as error:
+            except (DBAPIError, StaleDataError, CallbackFailed) as error:
                 if last or not (was_overtaken(error) or was_overtaken(error.__cause__)):
                     raise
                 continue
@@ -226,37 +242,29 @@ class Ledger:
         raise LedgerUnavailable("other workers keep changing the payment")
 
     def _settle(self, notification: Notification, entry: Entry) -> Settlement | None:
-        """Claims a sale at once, and asks afterwards why nothing was claimed; looks first where
-        nothing is likely to be. ``None``: what was seen is so no more.
+        """Try the guarded ``UPDATE`` first; read the payment's state only on a miss or a likely
+        duplicate. ``None``: the state has changed since it was read.
         """
-        if self._heard_before(notification):
-            if is_plain_sale(notification) and self._journal.repeat(
-                self._payments, notification, entry
-            ):
-                return self._done(entry, Move("duplicate", ()), None)
-            return self._look(notification, entry)
         sale = sale_of(notification)
-        if sale is not None:
+        if sale is not None and self._statements.claims_at_once and not notification.repeated:
             events, values = sale
-            with self._told_of_its_number(notification):
-                payment = self._statements.claim(
-                    self._session, self._connections, self._merchant, notification, values
+            with self._mismatching_trade(notification):
+                claimed = self._statements.claim(
+                    self._session, self._merchant, notification, values
                 )
-            if payment is not None:
-                self._remember(notification)
+            if claimed:
+                payment = self._read(notification.out_trade_no)
                 return self._close(entry, move_of(events), payment)
-            self._session.rollback()
+            self._session.roll_back()
         return self._look(notification, entry)
 
     def _look(self, notification: Notification, entry: Entry) -> Settlement | None:
         """Looks where the payment stands, and moves it from there."""
-        seen = self._statements.look(self._connections, self._merchant, notification.out_trade_no)
+        seen = self._statements.look(self._session, self._merchant, notification.out_trade_no)
         if seen is None:
             raise UnknownPayment("no such payment in the ledger")
         check_match(seen, notification)
         cell, values = follow(seen, notification)
-        if seen.paid or values.get("paid"):
-            self._remember(notification)
         move = self._follow(seen, notification, cell, values) if values else Move(cell, ())
         if move is None:
             return None
@@ -273,20 +281,12 @@ class Ledger:
         """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
         # The look is over: the claim is the first statement of a transaction of its own, which has
         # read nothing that could be out of date.
-        self._session.rollback()
-        with self._told_of_its_number(notification):
-            moved = self._statements.move(self._connections, seen, values)
+        self._session.roll_back()
+        with self._mismatching_trade(notification):
+            moved = self._statements.move(self._session, seen, values)
         more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
         return move_of(events_of(cell), more if paid else 0) if moved else None
-
-    def _heard_before(self, sale: Notification) -> bool:
-        """A hint, which decides about the order of the statements and nothing else."""
-        return sale.repeated or (self._lately is not None and sale.out_trade_no in self._lately)
-
-    def _remember(self, sale: Notification) -> None:
-        if self._lately is not None:
-            self._lately.add(sale.out_trade_no)
 
     def _write_refund(
         self, refunds: Refunds, notification: Notification, move: Move, payment: Any
@@ -309,16 +309,13 @@ class Ledger:
         """A refund that is known by its number counts by its own amount: the sum of all that came
         with it may be older or newer than what is known.
         """
-        self._read(payment.out_trade_no, hold=True)
+        self._read(payment.out_trade_no, lock=True)
         whole = payment.refunded_fen >= payment.total_fen
         times, missing = refunds.tell(row, rows, move.refund_fen, whole=whole)
         missing = min(missing, payment.total_fen - payment.refunded_fen)
         if missing:
-            Payment = self._payments
-            right = update(Payment).where(Payment.id == payment.id)
-            right = right.values(refunded_fen=Payment.refunded_fen + missing)
-            changed(self._session, right)
-            self._read(payment.out_trade_no)
+            payment.refunded_fen += missing
+            self._session.session.flush()
         if not times and not move.refund_fen:
             return move
         return move_of(move.events, times).with_refunds(times)
@@ -331,15 +328,16 @@ class Ledger:
         for event in move.events:
             callbacks = self._callbacks.get(event)
             if callbacks:
-                connection = self._statements.connection(self._connections)
-                run_callbacks(self._session, connection, callbacks, payment, self._registry)
+                connection = self._session.connection(self._statements.model)
+                run_callbacks(self._session.session, connection, callbacks, payment, self._registry)
         self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
-        return self._done(entry, move, payment)
-
-    def _done(self, entry: Entry, move: Move, payment: Any | None) -> Settlement:
-        self._session.commit()
-        read = self.find if payment is None else lambda number: payment
-        return Settlement(move.outcome, move.events, lambda: read(entry.out_trade_no))
+        self._session.session.commit()
+        # A commit expires the object, and the session's filters would hide it from a refresh.
+        read = self._statements.find
+        number = entry.out_trade_no
+        return Settlement(
+            move.outcome, move.events, lambda: read(self._session, self._merchant, number)
+        )
 
     def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
         entry = Entry(
@@ -356,42 +354,41 @@ class Ledger:
         )
         return self._whole(entry, lambda: self._refund(entry, batch.batch_no, result))
 
-    def _read(self, out_trade_no: str, *, hold: bool = False) -> Any:
-        """Brings the session's payment up to date, within a settlement."""
-        return self._statements.find(
-            self._session, self._merchant, out_trade_no, self._connections, hold=hold
-        )
+    def _read(self, out_trade_no: str, *, lock: bool = False) -> Any:
+        """Bring the session's payment up to date, within a settlement.
+
+        :raises LedgerUnavailable: if it is there no more.
+        """
+        payment = self._statements.find(self._session, self._merchant, out_trade_no, lock=lock)
+        if payment is None:
+            raise LedgerUnavailable("the session does not return the payment that was changed")
+        return payment
 
     def _number_of(self, trade_no: str, notify_id: str | None) -> str | None:
         """Looks the shop's number of a trade up."""
         try:
-            self._session.rollback()
-            return self._statements.number_of(self._connections, self._merchant, trade_no)
+            self._session.roll_back()
+            return self._statements.number_of(self._session, self._merchant, trade_no)
         except SQLAlchemyError as error:
-            roll_back(self._session)
+            self._session.roll_back()
             raise unavailable(error, None, notify_id) from error
 
     def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
         results = RefundResults(
-            self._session,
-            self._connections,
-            self._payments,
-            self.refunds,
-            self._journal,
-            self._merchant,
+            self._session, self._statements, self.refunds, self._journal, self._merchant
         )
         move, payment = results.write(entry, out_request_no, result)
         return self._close(entry, move, payment)
 
     @contextmanager
-    def _told_of_its_number(self, notification: Notification) -> Iterator[None]:
+    def _mismatching_trade(self, notification: Notification) -> Iterator[None]:
         """Refuses a claim that fails since another payment has Alipay's number, the one unique
         column that it sets. The app's own constraints may fail as well.
         """
         try:
             yield
         except IntegrityError:
-            self._session.rollback()
-            if not self._statements.is_another(self._connections, notification):
+            self._session.roll_back()
+            if not self._statements.is_another(self._session, notification):
                 raise
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None

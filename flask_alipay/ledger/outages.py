@@ -58,7 +58,7 @@ def unavailable(
     )
 
 
-def said(error: SQLAlchemyError) -> str:
+def said(error: Exception) -> str:
     """Returns the name of an error, and the first line of what was said where it is nobody's data:
     no value of a row or of a parameter.
     """
@@ -66,7 +66,7 @@ def said(error: SQLAlchemyError) -> str:
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
-def _harmless(error: SQLAlchemyError) -> str:
+def _harmless(error: Exception) -> str:
     if isinstance(error, DBAPIError):
         return _of_driver(error.orig) if isinstance(error, _ABOUT_THE_DATABASE) else ""
     # SQLAlchemy's own; what is pending repeats the error that went before.

@@ -5,51 +5,41 @@ Unlike the news of a trade, a result speaks of one refund alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
-from sqlalchemy import update
+from typing import TYPE_CHECKING, Any
 
 from ..exceptions import PaymentMismatch, UnknownPayment
 from ..money import to_yuan
-from .changes import changed, held
 from .moves import Move, move_of
 from .refunds import SUCCESS
-from .statements import payment_statements
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from ..batches import RefundResult
-    from ..models import PaymentMixin
-    from .connections import Connections
     from .journal import Entry, Journal
     from .refunds import Refunds
+    from .session import LedgerSession
+    from .statements import PaymentStatements
 
 
 class RefundResults:
     """Writes results into the ledger.
 
-    :param session: the app's.
-    :param connections: its connections.
-    :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
-    :param refunds: the rows of refunds, ``None`` where the app has no class for them.
-    :param journal: tells what was heard.
+    :param session: the application's.
+    :param statements: those of the application's class of payments.
+    :param refunds: the rows of refunds, ``None`` if the application has no class for them.
+    :param journal: tells what was recorded before.
     :param merchant: the ``app_id`` or ``partner``.
     """
 
     def __init__(
         self,
-        session: Session,
-        connections: Connections,
-        payments: type[PaymentMixin],
+        session: LedgerSession,
+        statements: PaymentStatements,
         refunds: Refunds | None,
         journal: Journal,
         merchant: str,
     ) -> None:
         self._session = session
-        self._connections = connections
-        self._payments = payments
-        self._statements = payment_statements(cast("Any", payments))
+        self._statements = statements
         self._refunds = refunds
         self._journal = journal
         self._merchant = merchant
@@ -64,17 +54,13 @@ class RefundResults:
         :raises UnknownPayment: if the payment is not in the ledger.
         :raises PaymentMismatch: if that much cannot have gone back.
         """
-        Payment, number = self._payments, entry.out_trade_no
-        named = (Payment.merchant == self._merchant, Payment.out_trade_no == number)
-        if not number or not held(self._session, self._connections, Payment, *named):
+        number = entry.out_trade_no
+        payment = self._statements.lock(self._session, self._merchant, number) if number else None
+        if payment is None:
             raise UnknownPayment("no payment in the ledger has this trade_no")
-        here = (self._session, self._merchant, number, self._connections)
-        payment = self._statements.find(*here)
         if self._refunds is None:
-            move = self._refund_without_row(entry, payment, result)
-        else:
-            move = self._refund_row(self._refunds, payment, out_request_no, result)
-        return move, self._statements.find(*here)
+            return self._refund_without_row(entry, payment, result), payment
+        return self._refund_row(self._refunds, payment, out_request_no, result), payment
 
     def _refund_row(
         self, refunds: Refunds, payment: Any, out_request_no: str, result: RefundResult
@@ -118,15 +104,6 @@ class RefundResults:
             raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
         if not 0 < refund_fen <= left:
             raise PaymentMismatch("refund_amount", f"at most {to_yuan(left)}", to_yuan(refund_fen))
-        Payment = self._payments
-        statement = (
-            update(Payment)
-            .where(
-                Payment.merchant == self._merchant,
-                Payment.out_trade_no == payment.out_trade_no,
-                Payment.paid.is_(True),
-                Payment.refunded_fen + refund_fen <= Payment.total_fen,
-            )
-            .values(refunded_fen=Payment.refunded_fen + refund_fen)
-        )
-        return changed(self._session, statement) == 1
+        payment.refunded_fen += refund_fen
+        self._session.session.flush()
+        return True

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, insert, inspect, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select
 
 from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
 from ..notification import Notification
-from .changes import changed, held
-from .connections import Connections
 from .exact import exactly
+from .session import LedgerSession
+from .statements import payment_statements
+from .tables import columns_of, entity_of
 
 #: Asked for, and not heard of yet.
 PROCESSING = "REFUND_PROCESSING"
@@ -23,8 +23,6 @@ SUCCESS = "REFUND_SUCCESS"
 #: The number of what news told in one piece: a close that names neither refund nor amount, or a sum
 #: of all refunds that is more than what is known by name.
 CLOSED = "closed"
-# As in ``changes``.
-_PAST_OBJECTS = {"synchronize_session": False}
 
 #: On the legacy gateway a batch is good for the day of its number, and Alipay tells for a day what
 #: became of it. One that nobody confirmed until then does not hold its money back any longer.
@@ -42,8 +40,7 @@ class Opened(NamedTuple):
 class Refunds:
     """The refunds of one merchant.
 
-    :param session: the app's.
-    :param connections: its connections.
+    :param session: the application's.
     :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
     :param model: the app's class on :class:`~flask_alipay.RefundMixin`.
     :param merchant: the ``app_id`` or ``partner``.
@@ -51,16 +48,15 @@ class Refunds:
 
     def __init__(
         self,
-        session: Session,
-        connections: Connections,
+        session: LedgerSession,
         payments: type[PaymentMixin],
         model: type[RefundMixin],
         merchant: str,
     ) -> None:
         self._session = session
-        self._connections = connections
-        self._payments = payments
+        self._statements = payment_statements(cast("Any", payments))
         self._model: Any = model
+        self._entity: Any = entity_of(cast("Any", model))
         self._merchant = merchant
 
     def open(
@@ -79,18 +75,18 @@ class Refunds:
             it, until they are heard of.
         :raises InvalidAmount: if the payment is not there or not paid, or has less left than that.
         """
-        rows = self.hold(out_trade_no)
+        payment, rows = self._lock_all(out_trade_no)
         known = next((row for row in rows if row.out_request_no == out_request_no), None)
         if known is not None and known.refund_fen != refund_fen:
             raise InvalidAmount("amount", "is another than before under the same number")
         if known is not None and known.status in (PROCESSING, SUCCESS):
             return Opened(known, new=False)
         asked = sum(row.refund_fen for row in rows if _may_happen(row, patience))
-        if not self._is_left(out_trade_no, asked + refund_fen):
+        if payment is None or not payment.paid or asked + refund_fen > _left(payment):
             raise InvalidAmount("amount", "is more than is left of what was paid")
         if known is not None:
             known.status, known.created_at = PROCESSING, utc_now()  # it is asked for anew
-            self._session.flush()
+            self._session.session.flush()
             return Opened(known, new=True)
         row = self._model(
             merchant=self._merchant,
@@ -101,7 +97,6 @@ class Refunds:
             reason=reason,
         )
         self._session.add(row)
-        self._session.flush()
         return Opened(row, new=True)
 
     def under_way(
@@ -111,17 +106,20 @@ class Refunds:
 
         :param patience: for how long one is waited for; without it, until it is heard of.
         """
-        Refund = self._model
-        of_it: tuple[Any, ...] = (Refund.status == PROCESSING, Refund.refund_fen == refund_fen)
+        Refund = self._entity
+        conditions: tuple[Any, ...] = (
+            Refund.status == PROCESSING,
+            Refund.refund_fen == refund_fen,
+        )
         if patience is not None:
-            of_it = (*of_it, Refund.created_at > utc_now() - patience)
-        return self._first(out_trade_no, *of_it)
+            conditions = (*conditions, Refund.created_at > utc_now() - patience)
+        return self._first(out_trade_no, *conditions)
 
     def lately(self, out_trade_no: str, refund_fen: int, since: datetime) -> str | None:
-        """Returns the number of a refund of that amount that was asked for since then and went
-        back.
+        """Return the number of a refund of that amount that was requested since then and was
+        refunded.
         """
-        Refund = self._model
+        Refund = self._entity
         return self._first(
             out_trade_no,
             Refund.status == SUCCESS,
@@ -130,20 +128,14 @@ class Refunds:
         )
 
     def _first(self, out_trade_no: str, *conditions: Any) -> str | None:
-        Refund = self._model
-        named = (Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
-        found = select(Refund.out_request_no).where(*named, *conditions)
-        number: str | None = self._session.scalars(found.order_by(Refund.id).limit(1)).first()
-        return number
+        found = self._rows(out_trade_no, *conditions).limit(1)
+        return next((row.out_request_no for row in self._load(found)), None)
 
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
-        """Returns a refund by its number, as the database has it now."""
-        found = self._session.execute(
-            select(self._model).where(*self._named(out_trade_no, out_request_no)),
-            execution_options={"populate_existing": True},
-            bind_arguments=self._here,
-        )
-        return found.unique().scalar_one_or_none()
+        """Return a refund by its number, as the database has it now."""
+        Refund = self._entity
+        found = self._load(self._rows(out_trade_no, exactly(Refund.out_request_no, out_request_no)))
+        return found[0] if found else None
 
     def told(self, notification: Notification, refund_fen: int, refunded_fen: int) -> int:
         """Writes down what a trade's news told of money that went back.
@@ -190,14 +182,11 @@ class Refunds:
         asked = self.find(out_trade_no, out_request_no)
         if asked is not None and asked.created_at > closed.created_at:
             return False  # it was asked for later than that was told
-        Refund = self._model
-        named = self._named(out_trade_no, CLOSED)
         if closed.refund_fen == refund_fen:
-            self._session.expunge(closed)
-            self._session.execute(delete(Refund).where(*named), execution_options=_PAST_OBJECTS)
+            self._session.session.delete(closed)
         else:
-            left = Refund.refund_fen - refund_fen
-            changed(self._session, update(Refund).where(*named).values(refund_fen=left))
+            closed.refund_fen -= refund_fen
+        self._session.session.flush()
         if not self.succeed(out_trade_no, out_request_no):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
@@ -241,11 +230,13 @@ class Refunds:
         return 1
 
     def _tell_in_one_piece(self, number: str, refund_fen: int) -> None:
-        Refund = self._model
-        more = {"refund_fen": Refund.refund_fen + refund_fen, "created_at": utc_now()}
-        told = update(Refund).where(*self._named(number, CLOSED)).values(more)
-        if not changed(self._session, told):
+        closed = self.find(number, CLOSED)
+        if closed is None:
             self.add(number, CLOSED, refund_fen)
+            return
+        closed.refund_fen += refund_fen
+        closed.created_at = utc_now()
+        self._session.session.flush()
 
     def succeed(self, out_trade_no: str, out_request_no: str, at: datetime | None = None) -> bool:
         """Marks a refund as done. ``False``: there is no such row, or it is marked already.
@@ -267,8 +258,8 @@ class Refunds:
             Alipay's bill has it on its own day.
         """
         at = at or utc_now()
-        self._session.execute(
-            insert(self._model).values(
+        self._session.add(
+            self._model(
                 merchant=self._merchant,
                 out_trade_no=out_trade_no,
                 out_request_no=out_request_no,
@@ -280,92 +271,65 @@ class Refunds:
         )
 
     def _mark(self, out_trade_no: str, out_request_no: str, status: str, **values: Any) -> bool:
-        statement = (
-            update(self._model)
-            .where(*self._named(out_trade_no, out_request_no), self._model.status != SUCCESS)
-            .values(status=status, **values)
-        )
-        return changed(self._session, statement) == 1
-
-    @property
-    def _here(self) -> dict[str, Any]:
-        return self._connections.reads_of(inspect(self._model))
+        row = self.find(out_trade_no, out_request_no)
+        if row is None or row.status == SUCCESS:
+            return False
+        for name, value in {"status": status, **values}.items():
+            setattr(row, name, value)
+        self._session.session.flush()
+        return True
 
     def _is_taken(self, out_trade_no: str, out_request_no: str) -> bool:
-        """Tells whether the unique constraint, which compares as the database does, has no room for
+        """Tell whether the unique constraint, which compares as the database does, has no room for
         a number.
         """
-        Refund = self._model
-        of_number = (Refund.out_trade_no == out_trade_no, Refund.out_request_no == out_request_no)
-        found = self._session.scalars(
-            select(Refund.id).where(*of_number).limit(1), bind_arguments=self._here
+        column = columns_of(self._entity)
+        named = (
+            column["out_trade_no"] == out_trade_no,
+            column["out_request_no"] == out_request_no,
         )
-        return found.first() is not None
-
-    def _named(self, out_trade_no: str, out_request_no: str) -> tuple[Any, ...]:
-        Refund = self._model
-        return (
-            exactly(Refund.merchant, self._merchant),
-            exactly(Refund.out_trade_no, out_trade_no),
-            exactly(Refund.out_request_no, out_request_no),
-        )
+        found = select(column["id"]).where(*named).limit(1)
+        return self._session.execute(found, self._entity).first() is not None
 
     def _are_under_way(self, out_trade_no: str, below_fen: int) -> bool:
-        """Tells whether refunds of less than an amount were asked for and not heard of yet."""
-        Refund = self._model
-        of_payment = (Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
-        found = select(Refund.id).where(
-            *of_payment, Refund.status == PROCESSING, Refund.refund_fen < below_fen
+        """Tell whether refunds of less than an amount were requested and are not known yet."""
+        Refund = self._entity
+        return bool(
+            self._first(out_trade_no, Refund.status == PROCESSING, Refund.refund_fen < below_fen)
         )
-        first = self._session.scalars(found.limit(1), bind_arguments=self._here).first()
-        return first is not None
 
     def _waiting(self, out_trade_no: str, refund_fen: int) -> list[str]:
-        """The refunds that were asked for and come to that amount: a single one, or all."""
-        Refund = self._model
-        asked = self._session.execute(
-            select(Refund.out_request_no, Refund.refund_fen)
-            .where(
-                Refund.merchant == self._merchant,
-                Refund.out_trade_no == out_trade_no,
-                Refund.status == PROCESSING,
-            )
-            .order_by(Refund.id),
-            bind_arguments=self._here,
-        ).all()
-        for number, fen in asked:
-            if fen == refund_fen:
-                return [number]
-        return [number for number, _ in asked] if sum(row[1] for row in asked) == refund_fen else []
+        """Return the refunds that were requested and come to that amount: a single one, or all."""
+        waiting = self._load(self._rows(out_trade_no, self._entity.status == PROCESSING))
+        for row in waiting:
+            if row.refund_fen == refund_fen:
+                return [row.out_request_no]
+        if sum(row.refund_fen for row in waiting) == refund_fen:
+            return [row.out_request_no for row in waiting]
+        return []
 
     def hold(self, out_trade_no: str) -> list[Any]:
-        """Holds on to a payment until the commit, and returns its refunds as they are then."""
-        Payment, Refund = self._payments, self._model
-        named = (Payment.merchant == self._merchant, Payment.out_trade_no == out_trade_no)
-        held(self._session, self._connections, Payment, *named)
+        """Lock a payment until the commit, and return its refunds as they are then."""
+        return self._lock_all(out_trade_no)[1]
+
+    def _lock_all(self, out_trade_no: str) -> tuple[Any | None, list[Any]]:
+        payment = self._statements.lock(self._session, self._merchant, out_trade_no)
         # The transaction is the caller's and may have begun before others committed theirs: on
         # MariaDB only a SELECT that locks sees those. It locks these rows and not what their class
         # loads with them, which may not be there.
-        found = self._session.scalars(
-            select(Refund)
-            .where(Refund.merchant == self._merchant, Refund.out_trade_no == out_trade_no)
-            .with_for_update(of=Refund),
-            execution_options={"populate_existing": True},
-            bind_arguments=self._here,
-        )
-        return list(found.unique())
+        rows = self._rows(out_trade_no).with_for_update(of=self._entity)
+        return payment, self._load(rows)
 
-    def _is_left(self, out_trade_no: str, fen: int) -> bool:
-        Payment = self._payments
-        return held(
-            self._session,
-            self._connections,
-            Payment,
-            Payment.merchant == self._merchant,
-            Payment.out_trade_no == out_trade_no,
-            Payment.paid.is_(True),
-            Payment.refunded_fen + fen <= Payment.total_fen,
+    def _rows(self, out_trade_no: str, *conditions: Any) -> Select[Any]:
+        Refund = self._entity
+        named = (
+            exactly(Refund.merchant, self._merchant),
+            exactly(Refund.out_trade_no, out_trade_no),
         )
+        return select(Refund).where(*named, *conditions).order_by(Refund.id)
+
+    def _load(self, statement: Select[Any]) -> list[Any]:
+        return self._session.load(statement, self._entity)
 
 
 def _number_of(notification: Notification) -> str:
@@ -374,6 +338,11 @@ def _number_of(notification: Notification) -> str:
         return CLOSED  # without an amount only a close tells of money, and that but once
     # Alipay's numbers of news are longer than those of refunds may be.
     return (notification.notify_id or notification.out_trade_no)[:64]
+
+
+def _left(payment: Any) -> int:
+    left: int = payment.total_fen - payment.refunded_fen
+    return left
 
 
 def _may_happen(row: Any, patience: timedelta | None) -> bool:

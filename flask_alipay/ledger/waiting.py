@@ -11,21 +11,22 @@ that opens more payments than are asked about in the meantime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Select, inspect, or_, select, union_all, update
+from sqlalchemy import Select, func, inspect, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..models import utc_now
 from ..trade_status import TradeStatus
-from .changes import changed
 from .refunds import PROCESSING
+from .session import LedgerSession
 from .statements import was_overtaken
+from .tables import change, columns_of, entity_of, version_of
 
 #: Nobody else asks about a row for so long: longer than an answer may take, repetitions included.
 LEASE = timedelta(minutes=2)
@@ -45,22 +46,33 @@ class Waiting:
     merchant: str
     #: Those that were created earlier.
     before: datetime
-    #: The column that says what a row waits for, and what it says then.
-    status: Any
+    #: The attribute that says what a row waits for, and what it says then.
+    status: str
     statuses: tuple[str, ...]
+
+    @property
+    def column(self) -> Mapping[str, Any]:
+        """The columns of the class."""
+        return columns_of(self.model)
+
+    @property
+    def table(self) -> Any:
+        """The table of the class."""
+        return inspect(self.model).local_table
 
     @property
     def condition(self) -> tuple[Any, ...]:
         """What such a row meets."""
-        return (*self._old_enough, self.status.in_(self.statuses))
+        return (*self._old_enough, self.column[self.status].in_(self.statuses))
 
     def in_status(self, status: str) -> tuple[Any, ...]:
         """What one meets that waits for one thing alone."""
-        return (*self._old_enough, self.status == status)
+        return (*self._old_enough, self.column[self.status] == status)
 
     @property
     def _old_enough(self) -> tuple[Any, ...]:
-        return self.model.merchant == self.merchant, self.model.created_at < self.before
+        column = self.column
+        return column["merchant"] == self.merchant, column["created_at"] < self.before
 
 
 def waiting_payments(model: Any, merchant: str, before: datetime) -> Waiting:
@@ -68,7 +80,7 @@ def waiting_payments(model: Any, merchant: str, before: datetime) -> Waiting:
 
     :param before: those that were created earlier.
     """
-    return Waiting(model, merchant, before, model.trade_status, _UNPAID)
+    return Waiting(entity_of(model), merchant, before, "trade_status", _UNPAID)
 
 
 def waiting_refunds(model: Any, merchant: str, before: datetime) -> Waiting:
@@ -76,43 +88,52 @@ def waiting_refunds(model: Any, merchant: str, before: datetime) -> Waiting:
 
     :param before: those that were created earlier.
     """
-    return Waiting(model, merchant, before, model.status, (PROCESSING,))
+    return Waiting(entity_of(model), merchant, before, "status", (PROCESSING,))
 
 
 def take(session: Session | scoped_session[Any], waiting: Waiting) -> Iterator[Any]:
-    """Takes row after row that waits, and commits before it hands each over.
+    """Take row after row that waits, and commit before handing each over.
 
     The session is the caller's again between two rows, whatever becomes of its transaction.
 
     :returns: the rows, each to nobody else; ends where none is left that was not taken since the
         beginning.
     """
-    model = waiting.model
-    lots = _lots(model)  # as of now: what is taken from here on is in none of them
+    own = LedgerSession(session)
+    lots = _lots(waiting)  # as of now: what is taken from here on is in none of them
     guard = (*waiting.condition, or_(*lots))
     fruitless = 0
     while fruitless < _TRIES:
         fruitless += 1
-        session.rollback()
-        for number in _turns(*(session.execute(in_turn(waiting, lot)).all() for lot in lots)):
-            row = _taken(session, model, (model.id == number, *guard))
+        own.roll_back()
+        pages = [own.read(in_turn(waiting, lot), waiting.model).all() for lot in lots]
+        for number in _turns(*pages):
+            row = _taken(own, waiting, number, guard)
             if row is not None:
                 fruitless = 0
                 yield row
-    session.rollback()
+    own.roll_back()
 
 
 def waits_since(session: Session | scoped_session[Any], waiting: Waiting) -> datetime | None:
-    """Returns since when the first that would be taken has waited for somebody to ask, as the
+    """Return since when the first that would be taken has waited to be asked about, as the
     database keeps it; ``None``: there is none.
     """
-    lots = (session.execute(in_turn(waiting, lot, 1)).first() for lot in _lots(waiting.model))
+    own = LedgerSession(session)
+    lots = (own.read(in_turn(waiting, lot, 1), waiting.model).first() for lot in _lots(waiting))
     return min((_since(first) for first in lots if first is not None), default=None)
 
 
-def _lots(model: Any) -> tuple[Any, Any]:
-    """The conditions for those that nobody asks about now: never asked, or long enough ago."""
-    return model.asked_at.is_(None), model.asked_at < utc_now() - LEASE
+def count(session: Session | scoped_session[Any], waiting: Waiting) -> int:
+    """Return how many rows wait."""
+    number = select(func.count()).select_from(waiting.table).where(*waiting.condition)
+    return int(LedgerSession(session).read(number, waiting.model).scalar_one())
+
+
+def _lots(waiting: Waiting) -> tuple[Any, Any]:
+    """Return the conditions for those that are not asked about now: never, or long enough ago."""
+    asked_at = waiting.column["asked_at"]
+    return asked_at.is_(None), asked_at < utc_now() - LEASE
 
 
 def _turns(*pages: Sequence[Any]) -> Iterator[int]:
@@ -139,10 +160,10 @@ def in_turn(
     :param free: the condition for those that nobody asks about now.
     :param most: how many.
     """
-    model = waiting.model
-    found = (model.asked_at, model.created_at)
+    column = waiting.column
+    found = (column["asked_at"], column["created_at"])
     by_status = [
-        select(model.id, *found)
+        select(column["id"].label("id"), *found)
         .where(*waiting.in_status(status), free)
         .order_by(*found)
         .limit(most)
@@ -154,22 +175,28 @@ def in_turn(
     return told.order_by(rows.c.asked_at, rows.c.created_at, rows.c.id).limit(most)
 
 
-def _taken(session: Any, model: Any, guard: tuple[Any, ...]) -> Any | None:
-    session.rollback()
-    found = select(model.id).where(*guard).with_for_update(skip_locked=True)
-    taking = update(model).where(*guard).values(asked_at=utc_now())
-    # A router sends what is only read to a database that follows, where nothing can be held.
-    here = {"bind": session.get_bind(mapper=inspect(model), clause=taking)}
+def _taken(
+    session: LedgerSession, waiting: Waiting, number: Any, guard: tuple[Any, ...]
+) -> Any | None:
+    model, column = waiting.model, waiting.column
+    version = version_of(model)
+    guard = (column["id"] == number, *guard)
+    source = waiting.table
+    if version is not None and version.parent:
+        source = inspect(model).persist_selectable
+    read = [column["id"], *(version.columns if version is not None else ())]
+    found = select(*read).select_from(source).where(*guard)
+    taking = update(waiting.table).where(*guard).values({column["asked_at"]: utc_now()})
+    session.roll_back()
     try:
-        if session.execute(found, bind_arguments=here).first() is None or not changed(
-            session, taking
-        ):
+        seen = session.execute(found.with_for_update(skip_locked=True), model).first()
+        if seen is None or not change(session, model, taking, {}, seen):
             return None
-        session.commit()
+        session.session.commit()
     except SQLAlchemyError as error:
-        session.rollback()
+        session.roll_back()
         if was_overtaken(error):
             return None  # under stricter isolation that is how another one's claim shows
         raise
-    mine = select(model).where(guard[0])
-    return session.scalars(mine, bind_arguments=here).unique().one_or_none()
+    rows = session.load(select(model).where(model.id == number), model)
+    return rows[0] if rows else None

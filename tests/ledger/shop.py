@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from flask_alipay.ledger import Callback, Lately, Ledger, Models
+from flask_alipay.ledger import Callback, Ledger, Models
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
@@ -105,14 +105,13 @@ class Shop:
         session: Session,
         models: Models = MODELS,
         /,
-        lately: Lately | None = None,
         **callbacks: Callback | Sequence[Callback],
     ) -> Ledger:
         several = {
             event: given if isinstance(given, Sequence) else [given]
             for event, given in callbacks.items()
         }
-        return Ledger(session, models, merchant=MERCHANT, callbacks=several, lately=lately)
+        return Ledger(session, models, merchant=MERCHANT, callbacks=several)
 
     def settle(
         self, news: News, models: Models = MODELS, /, **callbacks: Callback | Sequence[Callback]

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, select
 
 from flask_alipay.exceptions import LedgerUnavailable, PaymentMismatch
-from flask_alipay.ledger import Lately, Ledger
+from flask_alipay.ledger import Ledger
 from flask_alipay.notification import Notification as News
 from flask_alipay.trade_status import TradeStatus
 
@@ -196,52 +196,33 @@ def statements_of(shop: Shop) -> list[str]:
     return statements
 
 
-def of_a_repetition(shop: Shop) -> list[str]:
-    """On MariaDB a line that depends on the payment would lock its row."""
-    return ["SELECT", "INSERT"] if shop.engine.dialect.name == "mysql" else ["INSERT"]
-
-
 def test_the_first_delivery_claims_without_a_look(shop: Shop) -> None:
     shop.order()
     with shop.session() as session:
         session.connection()
         statements = statements_of(shop)
         shop.ledger(session, MODELS, paid=lambda payment: payment.total_fen).settle(news())
-    assert statements == ["UPDATE", "INSERT"]
-
-
-def test_a_repetition_that_was_heard_here_locks_no_row_and_writes_its_line_alone(
-    shop: Shop,
-) -> None:
-    shop.order()
-    lately = Lately()
-    with shop.session() as session:
-        shop.ledger(session, MODELS, lately=lately).settle(news())
-        statements = statements_of(shop)
-        assert shop.ledger(session, MODELS, lately=lately).settle(news()).outcome == "duplicate"
-    assert statements == of_a_repetition(shop)
-    assert shop.outcomes() == ["settled", "duplicate"]
+    assert statements == ["UPDATE", "SELECT", "INSERT"]
 
 
 def test_a_sale_is_claimed_at_once_after_news_that_was_none(small_shop: Shop) -> None:
     # The legacy gateway tells first that it waits for the buyer.
     small_shop.order()
-    lately = Lately()
     with small_shop.session() as session:
-        small_shop.ledger(session, lately=lately).settle(news(TradeStatus.WAIT_BUYER_PAY))
+        small_shop.ledger(session).settle(news(TradeStatus.WAIT_BUYER_PAY))
         statements = statements_of(small_shop)
-        small_shop.ledger(session, lately=lately).settle(news())
-    assert statements == ["UPDATE", "INSERT"]
+        small_shop.ledger(session).settle(news())
+    assert statements == ["UPDATE", "SELECT", "INSERT"]
 
 
-def test_a_repetition_that_was_heard_elsewhere_is_known_by_its_time(shop: Shop) -> None:
+def test_a_duplicate_is_recognized_by_its_time_and_writes_its_line_alone(shop: Shop) -> None:
     shop.order()
     shop.settle(news())
     with shop.session() as session:
         session.connection()
         statements = statements_of(shop)
         assert shop.ledger(session, MODELS).settle(news(**SENT_AGAIN)).outcome == "duplicate"
-    assert statements == of_a_repetition(shop)
+    assert statements == ["SELECT", "INSERT"]
 
 
 def test_a_repetition_that_seems_to_be_news_changes_nothing_either(shop: Shop) -> None:
@@ -260,12 +241,11 @@ def test_a_repetition_waits_for_nobody_who_holds_the_payment(
 ) -> None:
     shop: Shop = request.getfixturevalue(database)
     shop.order()
-    lately = Lately()
     with shop.session() as session, shop.session() as other:
-        shop.ledger(session, MODELS, lately=lately).settle(news())
+        shop.ledger(session, MODELS).settle(news())
         other.scalars(select(Payment).with_for_update()).one()
         # It would wait until the test's end.
-        assert shop.ledger(session, MODELS, lately=lately).settle(news()).outcome == "duplicate"
+        assert shop.ledger(session, MODELS).settle(news(**SENT_AGAIN)).outcome == "duplicate"
 
 
 @pytest.mark.parametrize(
@@ -281,12 +261,11 @@ def test_a_repetition_waits_for_nobody_who_holds_the_payment(
 )
 def test_what_is_not_the_very_sale_is_no_repetition(shop: Shop, fields: dict[str, Any]) -> None:
     shop.order()
-    lately = Lately()
     with shop.session() as session:
-        ledger = shop.ledger(session, MODELS, lately=lately)
+        ledger = shop.ledger(session, MODELS)
         ledger.settle(news())
         try:
-            outcome = ledger.settle(news(**fields)).outcome
+            outcome = ledger.settle(news(**SENT_AGAIN, **fields)).outcome
         except PaymentMismatch:
             outcome = "mismatched"
     assert outcome != "duplicate"
@@ -295,12 +274,11 @@ def test_what_is_not_the_very_sale_is_no_repetition(shop: Shop, fields: dict[str
 
 def test_a_sale_that_has_moved_on_is_no_repetition_of_what_it_is(shop: Shop) -> None:
     shop.order()
-    lately = Lately()
     with shop.session() as session:
-        ledger = shop.ledger(session, MODELS, lately=lately)
+        ledger = shop.ledger(session, MODELS)
         ledger.settle(news())
         ledger.settle(news(TradeStatus.TRADE_FINISHED))
-        assert ledger.settle(news()).outcome == "stale"
+        assert ledger.settle(news(**SENT_AGAIN)).outcome == "stale"
     assert shop.standing() == (TradeStatus.TRADE_FINISHED, True, 0)
 
 
@@ -313,9 +291,6 @@ def test_news_that_seems_to_be_a_repetition_is_settled_all_the_same(shop: Shop) 
 def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop, looked: bool) -> None:
     # It has read nothing that could be out of date, and SQLite's write lock is taken at once.
     shop.order()
-    lately = Lately()
-    if looked:
-        lately.add("A1")
     happened: list[str] = []
     with shop.session() as session:
         session.connection()
@@ -323,13 +298,11 @@ def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop, looked:
         for name in ("begin", "commit", "rollback"):
             event.listen(shop.engine, name, lambda connection, name=name: happened.append(name))
         overhear(shop.engine, lambda statement, _: happened.append(statement.split()[0]))
-        shop.ledger(session, MODELS, lately=lately).settle(news())
+        shop.ledger(session, MODELS).settle(news(**(SENT_AGAIN if looked else {})))
     claimed = happened.index("UPDATE")
-    tried = [] if shop.engine.dialect.name == "mysql" else ["INSERT"]
-    before = ["begin", *tried, "SELECT", "rollback"] if looked else []
+    before = ["begin", "SELECT", "rollback"] if looked else []
     assert happened[: claimed - 1] == before
-    read = ["SELECT"] if looked else []
-    assert happened[claimed - 1 :] == ["begin", "UPDATE", *read, "INSERT", "commit"]
+    assert happened[claimed - 1 :] == ["begin", "UPDATE", "SELECT", "INSERT", "commit"]
 
 
 def test_what_others_changed_between_look_and_claim_is_seen_by_the_callback(shop: Shop) -> None:
@@ -360,12 +333,11 @@ def test_a_serialization_failure_is_tried_again_inside(postgresql_shop: Shop) ->
         if not overtaken:
             overtaken.append(deliver(shop, paid("A1"))[0])
 
-    lately = Lately()
-    lately.add("A1")  # so that it looks first
     with shop.session() as session:
-        ledger = shop.ledger(session, lately=lately, paid=pack(session))
+        ledger = shop.ledger(session, paid=pack(session))
         between_look_and_move(ledger, overtake)
-        assert ledger.settle(paid("A1")).outcome == "duplicate"
+        # It looks first.
+        assert ledger.settle(paid("A1", **SENT_AGAIN)).outcome == "duplicate"
     assert overtaken == ["settled"]
     assert shop.parcels() == ["paid"]
     shop.engine.dispose()

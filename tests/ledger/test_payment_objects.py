@@ -1,4 +1,4 @@
-"""The app's object of a row that was claimed: as good as one that was loaded."""
+"""The object that callbacks get of a payment that was claimed: as good as one that was loaded."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sqlalchemy.orm import (
 from flask_alipay.ledger import Ledger, Models
 from flask_alipay.models import PaymentMixin
 
-from .shop import MERCHANT, TOTAL, Payment, Shop, news, overhear
+from .shop import MERCHANT, TOTAL, Payment, Shop, news
 
 PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
@@ -169,19 +169,6 @@ def test_what_was_claimed_is_known_without_a_question(shop: Shop) -> None:
     assert {name: seen[0].get(name) for name in known} == {
         name: getattr(loaded, name) for name in known
     }
-
-
-def test_the_rest_is_read_at_once_when_the_first_of_it_is_asked_for(shop: Shop) -> None:
-    shop.order()
-    statements: list[str] = []
-
-    def read(payment: Any) -> None:
-        overhear(shop.engine, lambda statement, _: statements.append(statement.split()[0]))
-        assert (payment.subject, payment.shipped, payment.product) == ("茶", False, None)
-
-    with shop.session() as session:
-        shop.ledger(session, paid=read).settle(news())
-    assert statements == ["SELECT", "INSERT"]
 
 
 def test_it_is_the_sessions_and_what_is_changed_of_it_is_written(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""On which connection a transaction goes on."""
+"""Where the ledger's statements are executed: in the session's transaction, on the writing side."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from sqlalchemy import Delete, Engine, Insert, Update, create_engine, inspect, text
+from sqlalchemy import Delete, Engine, Insert, Update, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from flask_alipay.batches import RefundBatch, RefundResult
 from flask_alipay.exceptions import LedgerUnavailable
-from flask_alipay.ledger.connections import Connections
+from flask_alipay.ledger.session import LedgerSession
 from flask_alipay.ledger.waiting import take, waiting_payments
 from flask_alipay.models import utc_now
 from flask_alipay.trade_status import TradeStatus
@@ -25,74 +25,46 @@ from .test_refund_batches import ask
 PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
 
-class Asked(Session):
-    """A session that counts how often it is asked for a connection."""
-
-    asked = 0
-
-    def connection(self, *given: Any, **options: Any) -> Any:
-        self.asked += 1
-        return super().connection(*given, **options)
-
-
-def mappers() -> tuple[Any, Any]:
-    return inspect(Payment), inspect(Notification)
-
-
-def test_it_is_the_sessions(small_shop: Shop) -> None:
-    payments, _ = mappers()
+def test_a_connection_is_the_sessions(small_shop: Shop) -> None:
     with Session(small_shop.engine) as session:
-        assert Connections(session).of(payments) is session.connection()
+        assert LedgerSession(session).connection(Payment) is session.connection()
 
 
-def test_the_session_is_asked_once_in_a_transaction(small_shop: Shop) -> None:
-    payments, lines = mappers()
-    with Asked(small_shop.engine) as session:
-        connections = Connections(session)
-        first = connections.of(payments)
-        assert [connections.of(each) for each in (lines, payments, lines)] == [first] * 3
-        assert session.asked == 1
-
-
-def test_the_next_transaction_has_its_own(small_shop: Shop) -> None:
-    payments, _ = mappers()
+def test_the_next_transaction_has_its_own_connection(small_shop: Shop) -> None:
     for end in (Session.commit, Session.rollback, Session.close):
-        with Asked(small_shop.engine) as session:
-            connections = Connections(session)
-            first = connections.of(payments)
+        with Session(small_shop.engine) as session:
+            ledger = LedgerSession(session)
+            first = ledger.connection(Payment)
             end(session)
-            second = connections.of(payments)
+            second = ledger.connection(Payment)
             assert second is not first
             assert second is session.connection()
             assert second.in_transaction()
 
 
-def test_a_savepoint_is_on_the_same_one(small_shop: Shop) -> None:
-    payments, _ = mappers()
+def test_a_savepoint_is_on_the_same_connection(small_shop: Shop) -> None:
     with Session(small_shop.engine) as session:
-        connections = Connections(session)
-        first = connections.of(payments)
+        ledger = LedgerSession(session)
+        first = ledger.connection(Payment)
         with session.begin_nested():
-            assert connections.of(payments) is first
+            assert ledger.connection(Payment) is first
 
 
-def test_classes_on_different_engines_have_different_ones(small_shop: Shop) -> None:
-    payments, lines = mappers()
+def test_classes_on_different_engines_have_different_connections(small_shop: Shop) -> None:
     other: Engine = create_engine("sqlite://")
     with Session(binds={Payment: small_shop.engine, Notification: other}) as session:
-        connections = Connections(session)
+        ledger = LedgerSession(session)
         for _ in range(2):
-            assert connections.of(payments).engine is small_shop.engine
-            assert connections.of(lines).engine is other
+            assert ledger.connection(Payment).engine is small_shop.engine
+            assert ledger.connection(Notification).engine is other
     other.dispose()
 
 
 def test_a_session_on_a_connection_uses_it(small_shop: Shop) -> None:
-    payments, lines = mappers()
     with small_shop.engine.connect() as connection, Session(connection) as session:
-        connections = Connections(session)
-        assert connections.of(payments) is connection
-        assert connections.of(lines) is connection
+        ledger = LedgerSession(session)
+        assert ledger.connection(Payment) is connection
+        assert ledger.connection(Notification) is connection
 
 
 class Routing(Session):

@@ -1,0 +1,93 @@
+"""Where the columns of the application's classes are: inheritance and version counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Update, and_, inspect, update
+
+from .session import LedgerSession
+
+
+class Version(NamedTuple):
+    """The version counter of a class (``version_id_col``)."""
+
+    column: Any
+    #: Returns the next version for the last.
+    after: Callable[[Any], Any]
+    #: The primary key of the column's table, if it is the table of a class that is inherited from.
+    parent: tuple[Any, ...]
+
+    @property
+    def columns(self) -> list[Any]:
+        """What has to be read of a row before it is changed."""
+        keys = (key.label(f"parent_{place}") for place, key in enumerate(self.parent))
+        return [self.column.label("version"), *keys]
+
+    def same_parent(self, seen: Any) -> Any:
+        """Return the condition for the row of the parent's table."""
+        keys = enumerate(self.parent)
+        return and_(*(key == getattr(seen, f"parent_{place}") for place, key in keys))
+
+
+@lru_cache(maxsize=64)
+def entity_of(model: Any) -> Any:
+    """Return the class that owns a class's table: with single-table inheritance a row may be an
+    object of any of the classes that share it.
+    """
+    mapper: Any = inspect(model)
+    sharing = [each for each in mapper.iterate_to_root() if each.local_table is mapper.local_table]
+    return sharing[-1].class_
+
+
+@lru_cache(maxsize=64)
+def columns_of(model: Any) -> Mapping[str, Any]:
+    """Return the columns of a class's own table, by the names of their attributes."""
+    mapper: Any = inspect(model)
+    return {
+        attribute.key: column
+        for attribute in mapper.column_attrs
+        for column in attribute.columns
+        if getattr(column, "table", None) is mapper.local_table
+    }
+
+
+@lru_cache(maxsize=64)
+def version_of(model: Any) -> Version | None:
+    """Return the version counter of a class. ``None`` also where the database counts or the
+    application does (``version_id_generator=False``).
+    """
+    mapper: Any = inspect(model)
+    column, after = mapper.version_id_col, mapper.version_id_generator
+    if column is None or not callable(after):
+        return None
+    own = column.table is mapper.local_table
+    return Version(column, after, () if own else tuple(column.table.primary_key.columns))
+
+
+def change(
+    session: LedgerSession, model: Any, statement: Update, values: Mapping[str, Any], seen: Any
+) -> bool:
+    """Execute a guarded ``UPDATE`` of one row, which also counts the row's version.
+
+    :param model: the class that owns the table.
+    :param values: the statement's parameters, and what is written by the columns' keys.
+    :param seen: the row as it was read, with :attr:`Version.columns`.
+    :returns: whether the row still was as the statement says; if not, roll back.
+    """
+    version = version_of(model)
+    if version is not None and not version.parent:
+        counted = {version.column: version.after(seen.version)}
+        statement = statement.where(version.column == seen.version).values(counted)
+    result: Any = session.execute(statement, model, values)
+    if result.rowcount != 1:
+        return False
+    if version is None or not version.parent:
+        return True
+    counting = update(version.column.table).where(
+        version.same_parent(seen), version.column == seen.version
+    )
+    counted = {version.column: version.after(seen.version)}
+    return session.changed(counting.values(counted), model) == 1
