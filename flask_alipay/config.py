@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
@@ -76,6 +77,8 @@ class Config:
     result_max_age: int
     #: Whether each notification of the legacy gateway is confirmed by ``notify_verify``.
     notify_verify: bool
+    #: The file that keeps the bodies of rejected notifications; ``None``: none does.
+    rejected_path: Path | None = None
     #: Whether the gateway is the simulator.
     simulator: bool = False
 
@@ -99,8 +102,8 @@ class Config:
         ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``).
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``CONNECT_TIMEOUT`` (likewise),
-        ``RESULT_MAX_AGE`` (86400 seconds), ``PROTOCOL`` where both a partner and an application are
-        there.
+        ``RESULT_MAX_AGE`` (86400 seconds), ``REJECTED_PATH``, ``PROTOCOL`` where both a
+        partner and an application are there.
 
         :param mapping: ``app.config`` or anything like it.
         :param prefix: of the settings, without the underscore.
@@ -129,6 +132,7 @@ class Config:
             show_url=settings.text("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             notify_verify=legacy and _confirms(settings, signer),
+            rejected_path=settings.file("REJECTED_PATH"),
             simulator=simulator,
         )
 

@@ -113,6 +113,16 @@ class Settings:
                 raise self.error(name, str(error).removeprefix(f"{name} ")) from None
         return value
 
+    def file(self, name: str) -> Path | None:
+        """Return the absolute path of a file in a folder that is there."""
+        value = self.text(name)
+        if value is None:
+            return None
+        path = Path(value)
+        if not path.is_absolute() or path.is_dir() or not path.parent.is_dir():
+            raise self.error(name, "must be the absolute path of a file in an existing folder")
+        return path
+
     def protocol(self) -> str | None:
         """Returns ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""
         protocol = (self.text("PROTOCOL") or "").lower()

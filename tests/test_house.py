@@ -40,6 +40,7 @@ ORDER = [
     "settings",
     "config",
     "models",
+    "rejected",
     "transitions",
     "kept_open",
     "callbacks",

@@ -24,15 +24,15 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..notification import Notification, check_unambiguous, loggable, verify
+from ..rejected import keep
 from ..signals import notification_refused, transfers_told
 from .announcing import announce, send
+from .log_lines import log, log_rejected, log_settled
 
 if TYPE_CHECKING:
     from ..config import Config
     from ..ledger import Settlement
     from .extension import AlipayBlueprint
-
-logger = logging.getLogger("flask_alipay")
 
 #: Far more than any notification of a trade has.
 MAX_BODY = 64 * 1024
@@ -54,17 +54,15 @@ class Notify:
 
     def notify(self) -> Response:
         """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
+        config, body = self._alipay.config, b""
         try:
-            for settlement in self._receive(read_body()):
+            body = read_body()
+            for settlement in self._receive(body):
                 announce(self._alipay, settlement)
         except NotificationRefused as error:
-            logger.warning(
-                "notification refused (%s): %s; out_trade_no=%s notify_id=%s",
-                error.reason,
-                error,
-                loggable(error.out_trade_no),
-                loggable(error.notify_id),
-            )
+            log_rejected(error, body, config.merchant)
+            if config.rejected_path is not None:
+                keep(config.rejected_path, error, body)
             send(self._alipay, notification_refused, error=error)
             return _answer("fail", error.status)
         return _answer("success", 200)
@@ -81,13 +79,7 @@ class Notify:
         notification = Notification.from_params(params)
         check_account(config, notification)
         settlement = self._alipay.ledger().settle(notification)
-        logger.info(
-            "notification %s: %s is %s; notify_id=%s",
-            settlement.outcome,
-            notification.out_trade_no,
-            notification.trade_status,
-            notification.notify_id,
-        )
+        log_settled(settlement.outcome, notification, config.merchant)
         yield settlement
 
     def _receive_batch(self, config: Config, params: Mapping[str, str]) -> Iterator[Settlement]:
@@ -101,15 +93,14 @@ class Notify:
         if params["notify_type"] == REFUNDS:
             refunds = RefundBatch.from_params(params)
             yield from ledger.settle_refunds(refunds)
-            logger.info(
-                "refunds of batch %s: %d told", loggable(refunds.batch_no), len(refunds.results)
-            )
+            number = loggable(refunds.batch_no)
+            log(logging.INFO, "refunds of batch %s: %d told", number, len(refunds.results))
             return
         transfers = TransferBatch.from_params(params)
         if ledger.record_transfers(transfers):
             send(self._alipay, transfers_told, batch=transfers)
         number, told = loggable(transfers.batch_no), len(transfers.results)
-        logger.info("transfers of batch %s: %d told", number, told)
+        log(logging.INFO, "transfers of batch %s: %d told", number, told)
 
 
 def prove(config: Config, body: bytes) -> dict[str, str]:

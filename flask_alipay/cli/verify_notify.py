@@ -15,6 +15,7 @@ from ..diagnosis import Reason, diagnose
 from ..diagnosis.diagnose import Diagnosis, verifies
 from ..diagnosis.evidence import gather
 from ..diagnosis.said import NOTHING, Hint, say
+from ..rejected import kept
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, read_captures
 from .checks import check_business
@@ -87,8 +88,8 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
         keyring = app_keyring(blueprint, options) if blueprint else bare_keyring(options)
         report = _Report(options["machine"], options["show_params"])
-        rows = options.get("rows", ())
-        for file in _matching(files) or (() if rows else ("-",)):
+        rows, rejected = options.get("rows", ()), options.get("rejected", False)
+        for file in _matching(files) or (() if rows or rejected else ("-",)):
             try:
                 for capture in read_captures(_content(file)):
                     report.add(_verdict(file, capture, keyring, blueprint))
@@ -101,6 +102,9 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
                 report.add(_verdict(name, _journalled(blueprint, row), keyring, blueprint))
             except Unreadable as error:
                 report.add_unreadable(name, str(error))
+        if rejected:
+            assert blueprint is not None  # noqa: S101 - the option is not there without
+            _add_rejected(report, keyring, blueprint)
         context.exit(report.finish())
 
     return verify_notify
@@ -132,7 +136,14 @@ def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
     """Adds ``--id``, where there is an app with a journal."""
     if blueprint is None:
         return lambda command: command
-    return click.option(
+    rejected_option = click.option(
+        "--rejected",
+        is_flag=True,
+        help=_("Diagnose the rejected notifications that the app has kept ({key}).").format(
+            key="REJECTED_PATH"
+        ),
+    )
+    id_option = click.option(
         "--id",
         "rows",
         type=int,
@@ -142,6 +153,26 @@ def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
             "Verify a row of the journal ('show' tells its number); may be given several times."
         ),
     )
+    return lambda command: rejected_option(id_option(command))
+
+
+def _add_rejected(report: _Report, keyring: Keyring, alipay: AlipayBlueprint) -> None:
+    """Diagnose what the notification route has kept."""
+    path = alipay.config.rejected_path
+    if path is None:
+        key = f"{alipay.config.prefix}_REJECTED_PATH"
+        told = _("The app keeps no rejected notifications: set {key} to the path of a file.")
+        raise click.UsageError(told.format(key=key))
+    try:
+        entries = kept(path)
+    except OSError as error:
+        report.add_unreadable(str(path), error.strerror or type(error).__name__)
+        return
+    if not entries:
+        click.echo(_("No rejected notification is kept."), err=True)
+    for entry in entries:
+        place = f"{entry.received_at} ({entry.reason})"
+        report.add(_verdict(str(path), Capture(entry.body, place), keyring, alipay))
 
 
 def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
