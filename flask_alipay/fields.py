@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from .exceptions import InvalidParameter
 from .limits import (
-    HIDDEN_FIELD,
     check_choice,
+    check_no_embedded_field,
     check_out_trade_no,
     check_pattern,
     check_text,
@@ -81,12 +81,7 @@ def text(most: int, *, in_bytes: bool = False, without: str = "") -> Field:
 
     def field(name: str, value: Any, charset: str) -> str:
         check_text(name, value, most=most, charset=charset if in_bytes else None)
-        if HIDDEN_FIELD.search(value):
-            raise InvalidParameter(
-                name,
-                "must not hold what reads as another field (&name=): a notification that "
-                "repeats it would be refused",
-            )
+        check_no_embedded_field(name, value)
         for character in without:
             if character in value:
                 raise InvalidParameter(name, f"must not hold the character {character}")
@@ -135,7 +130,7 @@ def whole(least: int, most: int) -> Field:
 
 
 def url(most: int, *, query: bool = True) -> Field:
-    """An absolute URL.
+    """An absolute URL, with at most one argument in its query: the signed string does not quote it.
 
     :param most: the most characters.
     :param query: whether it may have a query.
@@ -143,6 +138,7 @@ def url(most: int, *, query: bool = True) -> Field:
 
     def field(name: str, value: Any, charset: str) -> str:
         check_url(name, value, most=most, query=query)
+        check_no_embedded_field(name, value)
         return str(value)
 
     return field

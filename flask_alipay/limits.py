@@ -53,6 +53,19 @@ def check_text(parameter: str, value: str, *, most: int, charset: str | None = N
         raise InvalidParameter(parameter, f"must be at most {most} {unit}, it has {size}")
 
 
+def check_no_embedded_field(parameter: str, value: str) -> None:
+    """Check that a value holds nothing that reads as another field of the signed string.
+
+    :raises InvalidParameter: otherwise.
+    """
+    if HIDDEN_FIELD.search(value):
+        raise InvalidParameter(
+            parameter,
+            "must not hold what reads as another field (&name=), such as a second argument in the "
+            "query of a URL: under the same signature it could be sent as a field",
+        )
+
+
 def check_choice(parameter: str, value: str, choices: Collection[str]) -> None:
     """Checks that the value is one of a few.
 

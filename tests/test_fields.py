@@ -187,7 +187,9 @@ def test_a_whole_number_is_within_its_limits() -> None:
 
 
 def test_a_url_is_absolute_and_perhaps_without_a_query() -> None:
-    assert fields.url(99)("show_url", "https://a.example/?b=c&d=e", "utf-8")
+    assert fields.url(99)("show_url", "https://a.example/?b=c", "utf-8")
+    blamed(fields.url(99), "https://a.example/?b=c&service=close_trade")
+    blamed(fields.url(99), "https://a.example&out_order_no=T1/")
     blamed(fields.url(20), "https://shop.example/" + "a" * 20)
     blamed(fields.url(99), "/relative")
     blamed(fields.url(99, query=False), "https://a.example/?b=c")

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from ..china_time import to_china
 from ..exceptions import InvalidParameter
 from ..fields import pattern
-from ..limits import HIDDEN_FIELD
+from ..limits import check_no_embedded_field
 
 #: As a :data:`~flask_alipay.fields.Field`, but what it returns may be more than a text.
 ContentField: TypeAlias = Callable[[str, Any, str], Any]
@@ -117,6 +117,6 @@ def biz_content(content: Mapping[str, Any], charset: str) -> str:
 
 def _unknown(name: str, value: Any, charset: str) -> Any:
     """A field that is not in the table is passed on, but none may hide another."""
-    if isinstance(value, str) and HIDDEN_FIELD.search(value):
-        raise InvalidParameter(name, "must not hold what looks like another field (&name=)")
+    if isinstance(value, str):
+        check_no_embedded_field(name, value)
     return value
