@@ -1,6 +1,7 @@
 """The simulator's control in JSON: what a developer's script, or a test in any language, drives.
 
-No page of another site may do the same behind the developer's back: see :func:`_refuse_strangers`.
+No stranger, and no page of another site, may do the same behind the developer's back: see
+:func:`reject_strangers`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..money import to_fen, to_yuan
 from .batches import WAITING
 from .faults import read_fault
 from .funds import check_fund
+from .network import is_from_nearby
 from .orders import PAYING
 from .responses import unkept
 from .shown import shown_batch, shown_delivery, shown_trade
@@ -94,8 +96,8 @@ class _Control:
             now = self._known(out_trade_no)
             if trade.meant(wish) in PAYING and now.waiting and not trade.order.fund(paid_with):
                 takes = ", ".join(trade.order.funds) or "nothing"
-                raise _Refused(409, f"the order does not take it: it takes {takes}")
-            raise _Refused(409, f"cannot {wish} a trade that is {now.status}")
+                raise Rejected(409, f"the order does not take it: it takes {takes}")
+            raise Rejected(409, f"cannot {wish} a trade that is {now.status}")
         return shown_trade(step.trade)
 
     def refund(self, out_trade_no: str) -> Any:
@@ -104,12 +106,12 @@ class _Control:
         amount = _body().get("amount")
         left = trade.order.total_fen - trade.refunded_fen
         if amount is not None and not isinstance(amount, str):
-            raise _Refused(400, 'amount must be a text like "1.00"')
+            raise Rejected(400, 'amount must be a text like "1.00"')
         fen = left if amount is None else to_fen(amount, trade.order.currency, parameter="amount")
         changed = self._simulator.refund(out_trade_no, fen)
         if changed is None:
             status = f"the trade is {trade.status}, {to_yuan(left)} of it is left"
-            raise _Refused(409, f"cannot refund {to_yuan(fen)}: {status}")
+            raise Rejected(409, f"cannot refund {to_yuan(fen)}: {status}")
         return shown_trade(changed)
 
     def deliver(self, out_trade_no: str) -> Any:
@@ -117,7 +119,7 @@ class _Control:
         self._known(out_trade_no)
         delivery = self._simulator.deliver_again(out_trade_no)
         if delivery is None:
-            raise _Refused(409, "nothing was told of this trade yet")
+            raise Rejected(409, "nothing was told of this trade yet")
         return shown_delivery(delivery)
 
     def deliveries(self) -> Any:
@@ -129,7 +131,7 @@ class _Control:
         told = self._simulator.deliverer.deliveries
         delivery = next((one for one in told if one.notice.notify_id == notify_id), None)
         if delivery is None:
-            raise _Refused(404, "there is no notification with this notify_id")
+            raise Rejected(404, "there is no notification with this notify_id")
         self._simulator.deliverer.again(delivery)
         return shown_delivery(delivery)
 
@@ -141,9 +143,9 @@ class _Control:
         """Has the merchant confirm a batch that waits on its page, or refuse it."""
         batch = self._simulator.batches.by_id(batch_id)
         if batch is None:
-            raise _Refused(404, "there is no batch with this batch_id")
+            raise Rejected(404, "there is no batch with this batch_id")
         if batch.status != WAITING:
-            raise _Refused(409, f"cannot {wish} a batch that is {batch.status}")
+            raise Rejected(409, f"cannot {wish} a batch that is {batch.status}")
         ended = self._simulator.end_batch(batch_id, confirm=wish == "confirm")
         return shown_batch(ended or batch)
 
@@ -164,7 +166,7 @@ class _Control:
     def add_fault(self) -> Any:
         """Has something go wrong: a ``kind``, and what else a fault has."""
         if not self._simulator.faults.add(read_fault(_body())):
-            raise _Refused(409, "too many faults wait already: clear them")
+            raise Rejected(409, "too many faults wait already: clear them")
         return self.faults()
 
     def clear_faults(self) -> Any:
@@ -185,11 +187,17 @@ class _Control:
     def _known(self, out_trade_no: str) -> Trade:
         trade = self._simulator.trades.by_out_trade_no(out_trade_no)
         if trade is None:
-            raise _Refused(404, "there is no trade with this out_trade_no")
+            raise Rejected(404, "there is no trade with this out_trade_no")
         return trade
 
 
-class _Refused(Exception):
+class Rejected(Exception):
+    """A request that the control does not serve.
+
+    :param status: of the response.
+    :param error: the reason.
+    """
+
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
         self.status = status
@@ -200,9 +208,9 @@ def _guarded(view: Any) -> Any:
 
     def guarded(**arguments: str) -> BaseResponse:
         try:
-            _refuse_strangers()
+            reject_strangers()
             return unkept(jsonify(view(**arguments)))
-        except _Refused as error:
+        except Rejected as error:
             status, text = error.status, str(error)
         except AlipayError as error:
             status, text = 400, str(error)
@@ -213,20 +221,25 @@ def _guarded(view: Any) -> Any:
     return guarded
 
 
-def _refuse_strangers() -> None:
-    """Refuses what a page of another site had the developer's browser send.
+def reject_strangers() -> None:
+    """Reject a request from elsewhere, or one that a page of another site had the browser send.
 
-    A browser names the page's origin with every POST, and a page that has had its name lead to this
-    machine still calls it by that name. A command line names no origin.
+    Where a request comes from is what the connection says: its ``Host`` is the caller's choice. The
+    ``Host`` only tells pages apart: one that has had its name lead to this machine still calls it
+    by that name. A browser names the page's origin with every POST; a command line names none.
+
+    :raises Rejected: with a status of 403.
     """
+    if not is_from_nearby(request.environ):
+        raise Rejected(403, "the request came from outside this machine and its private network")
     host = urlsplit(f"//{request.host}").hostname or ""
     if not _near(host):
-        raise _Refused(403, "the host is not a name or an address of a private network")
+        raise Rejected(403, "the host is not a name or an address of a private network")
     origin = request.headers.get("Origin")
     foreign = origin is not None and origin != request.host_url.rstrip("/")
     site = request.headers.get("Sec-Fetch-Site", "none")
     if request.method != "GET" and (foreign or site not in ("none", "same-origin")):
-        raise _Refused(403, "the request came from a page of another site")
+        raise Rejected(403, "the request came from a page of another site")
 
 
 @lru_cache(maxsize=64)
@@ -249,21 +262,21 @@ def _body() -> dict[str, Any]:
     except (BadRequest, RecursionError):  # which deeply nested JSON ends in
         body = None
     if not isinstance(body, dict):
-        raise _Refused(400, "the body must be a JSON object")
+        raise Rejected(400, "the body must be a JSON object")
     return body
 
 
 def _number(name: str, given: object, least: float, most: float) -> float:
     number = isinstance(given, (int, float)) and not isinstance(given, bool)
     if not number or not least <= given <= most:  # type: ignore[operator]  # NaN is neither
-        raise _Refused(400, f"{name} must be a number, from {least} to {most}")
+        raise Rejected(400, f"{name} must be a number, from {least} to {most}")
     return given  # type: ignore[return-value]
 
 
 def _fund(body: dict[str, Any]) -> str:
     paid_with = body.get("paid_with", "")
     if not isinstance(paid_with, str):
-        raise _Refused(400, "paid_with must be a text")
+        raise Rejected(400, "paid_with must be a text")
     return check_fund(paid_with) if paid_with else ""
 
 

@@ -1,15 +1,35 @@
-"""Where another machine of the same network finds this one: for a code that a phone is to scan."""
+"""Addresses: where a phone finds this machine, and whether a request comes from nearby."""
 
 from __future__ import annotations
 
+import re
 import socket
-from ipaddress import ip_address
-from typing import Final
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 # Of addresses that belong to nobody: to "connect" there sends nothing, and says by which address of
 # this machine it would be done.
 _ELSEWHERE: Final = ("192.0.2.1", 9)
+# This machine, and networks that are not on the internet.
+_NEARBY: Final = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1/128",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
+# The client that a proxy names in the header Forwarded (RFC 7239).
+_FORWARDED: Final = re.compile(r'for="?\[?([^]";, ]*)', re.IGNORECASE)
 
 
 def only_here(listening: str) -> bool:
@@ -34,6 +54,36 @@ def for_a_phone(url: str, listening: str) -> str:
         return url
     port = f":{parts.port}" if parts.port else ""
     return urlunsplit(parts._replace(netloc=f"{address}{port}"))
+
+
+def is_from_nearby(environ: Mapping[str, Any]) -> bool:
+    """Whether a request comes from this machine or its private network.
+
+    The peer of the connection counts, whatever ``ProxyFix`` put in its place, and so does each
+    client that a proxy names: a header can exclude a request, and admit none.
+
+    :param environ: the request's WSGI environment.
+    """
+    return all(map(_is_nearby, _clients(environ)))
+
+
+def _clients(environ: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every address that the request is said to come from, that of its peer first."""
+    before_proxy_fix = environ.get("werkzeug.proxy_fix.orig") or environ
+    yield str(before_proxy_fix.get("REMOTE_ADDR") or "")
+    yield str(environ.get("REMOTE_ADDR") or "")
+    for header in ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"):
+        yield from filter(None, map(str.strip, str(environ.get(header, "")).split(",")))
+    yield from _FORWARDED.findall(str(environ.get("HTTP_FORWARDED", "")))
+
+
+def _is_nearby(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found.version == network.version and found in network for network in _NEARBY)
 
 
 def address_in_network() -> str | None:

@@ -15,7 +15,7 @@ from ..china_time import to_china
 from ..exceptions import InvalidParameter
 from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
-from .control import add_control
+from .control import Rejected, add_control, reject_strangers
 from .faults import TIMED, TO_ANSWERS, TO_NOTIFICATIONS
 from .funds import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from .gateways import add_gateways
@@ -68,6 +68,10 @@ class _Views:
 
     def control(self) -> BaseResponse:
         """Shows trades and notifications live, with buttons for what can happen to them."""
+        try:
+            reject_strangers()
+        except Rejected as error:
+            return plain(f"Not served: {error}.", error.status)
         dialects = self._simulator.dialects
         return page(
             "control.html",

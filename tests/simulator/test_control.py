@@ -233,6 +233,50 @@ def test_names_of_near_are_served(control, trade, host):
     assert control("/trades", method="GET", headers={"Host": host}).status_code == 200
 
 
+STRANGERS = ["8.8.8.8", "203.0.113.9", "100.64.0.1", "2001:db8::1", "::ffff:8.8.8.8", ""]
+
+
+@pytest.mark.parametrize("address", STRANGERS)
+@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": "127.0.0.1"}])
+def test_a_stranger_sees_and_drives_nothing_whatever_host_he_names(
+    control, trade, shop, address, headers
+):
+    options = {
+        "environ_base": {"REMOTE_ADDR": address},
+        "headers": {"Host": "localhost", **headers},
+    }
+    for path in ("/trades", "/live", "/"):
+        assert control(path, method="GET", **options).status_code == 403
+    assert control(f"{trade}/pay", **options).status_code == 403
+    assert see(control, trade)["trade_status"] == "WAIT_BUYER_PAY"
+    assert shop.bodies == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "8.8.8.8"},
+        {"X-Forwarded-For": "127.0.0.1, 8.8.8.8"},
+        {"X-Real-IP": "8.8.8.8"},
+        {"Forwarded": "for=8.8.8.8;proto=https"},
+        {"Forwarded": 'for="[2001:db8::1]:4711"'},
+        {"Forwarded": "for=unknown"},
+    ],
+)
+def test_whom_a_proxy_on_this_machine_names_is_a_stranger(control, trade, shop, headers):
+    assert control(f"{trade}/pay", headers=headers).status_code == 403
+    assert shop.bodies == []
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "172.17.0.1", "192.168.1.7", "::1", "fe80::1%eth0", "::ffff:10.0.0.1"]
+)
+def test_this_machine_and_its_network_are_served(control, trade, address):
+    headers = {"X-Forwarded-For": "192.168.1.7", "Forwarded": "for=192.168.1.7"}
+    options = {"environ_base": {"REMOTE_ADDR": address}, "headers": headers}
+    assert control(f"{trade}/pay", **options).status_code == 200
+
+
 def test_nothing_of_it_is_for_a_cache(control, trade):
     assert control(trade, method="GET").headers["Cache-Control"] == "no-store"
 
