@@ -8,8 +8,8 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
 
 app = Flask(__name__)
-app.config["SECRET_KEY"] = secrets.token_hex()  # a real shop keeps one
-app.config.update(SQLALCHEMY_DATABASE_URI="sqlite:///minimal.db", ALIPAY_SIMULATOR=True)
+app.config.update(SECRET_KEY=secrets.token_hex(), SQLALCHEMY_DATABASE_URI="sqlite:///minimal.db")
+app.config.update(ALIPAY_SIMULATOR=True, ALIPAY_SIMULATOR_WITHOUT_DEBUG=True)  # only to try it
 db = SQLAlchemy(app)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,9 @@ CREDENTIALS = (
     "AES_KEY",
     "SELLER_ID",
 )
+
+# Gateways where no money moves: Alipay's sandboxes, and the simulator on this machine.
+_TRIAL_HOST = re.compile(r".*\.alipaydev\.com|localhost|127(?:\.[0-9]+){3}|::1")
 
 #: What the simulator's merchant may be set up with besides a pair of keys.
 SIMULATED = ("certificates", "encrypted")
@@ -137,6 +141,12 @@ class Config:
         )
 
     @property
+    def moves_money(self) -> bool:
+        """Whether the gateway is neither a simulator nor one of Alipay's sandboxes."""
+        host = urlsplit(self.gateway.gateway_url).hostname or ""
+        return not self.simulator and _TRIAL_HOST.fullmatch(host) is None
+
+    @property
     def return_query(self) -> frozenset[str]:
         """The names of the query arguments of the shop's own ``RETURN_URL``: Alipay repeats them in
         the return without signing them.
@@ -145,11 +155,15 @@ class Config:
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
-def wants_simulator(settings: Settings) -> bool:
+def wants_simulator(settings: Settings, *, developing: bool = True) -> bool:
     """Tells whether the simulator is asked for.
 
-    :raises ConfigurationError: if it is, and credentials of a real merchant stand beside it.
+    :param developing: whether the app is being developed or tested; otherwise
+        ``SIMULATOR_WITHOUT_DEBUG`` has to be on as well.
+    :raises ConfigurationError: if it is, and must not run: it would sell for free, or credentials
+        of a real merchant stand beside it.
     """
+    allowed = settings.flag("SIMULATOR_WITHOUT_DEBUG", False) or developing
     if not settings.switch("SIMULATOR", False, SIMULATED)[0]:
         return False
     for name in CREDENTIALS:
@@ -159,6 +173,13 @@ def wants_simulator(settings: Settings) -> bool:
                 f"must not be on beside '{settings.key(name)}': the simulator has credentials of "
                 "its own, and payments through it are no money",
             )
+    if not allowed:
+        raise settings.error(
+            "SIMULATOR",
+            "must not be on unless the app's debug or TESTING is: whoever opens the shop can pay "
+            "without money. Remove it, turn debug on (flask run --debug), or set "
+            f"'{settings.key('SIMULATOR_WITHOUT_DEBUG')}' if nothing of value is sold",
+        )
     return True
 
 

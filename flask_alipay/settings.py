@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from .exceptions import ConfigurationError, InvalidParameter
-from .limits import check_url
+from .limits import check_no_embedded_field, check_url
 from .signer import codec
 
 _ACCOUNT = re.compile(r"[0-9]{16}")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
+# A host as a URL has it, with or without a port; no pattern for several.
+_HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class Settings:
@@ -100,7 +102,7 @@ class Settings:
         return number
 
     def url(self, name: str, *, most: int = 256, query: bool = True) -> str | None:
-        """Returns an absolute URL.
+        """Returns an absolute URL, with at most one argument in its query.
 
         :param most: the most characters.
         :param query: whether it may have a query.
@@ -109,6 +111,7 @@ class Settings:
         if value is not None:
             try:
                 check_url(name, value, most=most, query=query)
+                check_no_embedded_field(name, value)
             except InvalidParameter as error:
                 raise self.error(name, str(error).removeprefix(f"{name} ")) from None
         return value
@@ -174,3 +177,37 @@ class Settings:
             return []
         value = self._mapping[self.key(name)]
         return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def configured_host(config: Mapping[str, Any]) -> str | None:
+    """Return the one host that an app's configuration names, with its port if it has one.
+
+    It is ``SERVER_NAME``, or else the only entry of ``TRUSTED_HOSTS``. Several entries, or one that
+    stands for all subdomains, leave the choice to the request: ``None``.
+
+    :param config: the app's.
+    :raises ConfigurationError: if ``SERVER_NAME`` is not a host.
+    """
+    name = config.get("SERVER_NAME")
+    if name:
+        host = _host(name)
+        if host is None:
+            raise ConfigurationError(
+                "'SERVER_NAME' must be a host, with a port where one is needed, like "
+                "shop.example: no scheme and no path",
+                "SERVER_NAME",
+            )
+        return host
+    trusted = config.get("TRUSTED_HOSTS") or ()
+    entries = {trusted} if isinstance(trusted, str) else set(trusted)
+    return _host(entries.pop()) if len(entries) == 1 else None
+
+
+def _host(name: object) -> str | None:
+    """Return a host as URLs have it; ``None`` if the text is something else."""
+    try:
+        host, colon, port = str(name).strip().lower().partition(":")
+        text = f"{host.encode('idna').decode('ascii')}{colon}{port}"
+    except UnicodeError:
+        return None
+    return text if _HOST.fullmatch(text) else None

@@ -17,6 +17,9 @@ DEFAULTS = {
     "SQLALCHEMY_DATABASE_URI": "sqlite:///shop.db",  # relative to the instance folder
     # Other sites' forms do not get our cookie; links, such as Alipay's way back, do.
     "SESSION_COOKIE_SAMESITE": "Lax",
+    # This shop is for trying out: nothing is lost if the simulator lets somebody pay without money.
+    # One that sells anything must not set this.
+    "ALIPAY_SIMULATOR_WITHOUT_DEBUG": True,
     # Where Flask-Alipay's pages lead back to.
     "ALIPAY_SHOW_URL": "/orders",
     "SHOP_PAYMENT_MINUTES": 30,

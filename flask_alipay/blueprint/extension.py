@@ -13,13 +13,14 @@ from flask import Blueprint, current_app, has_request_context, request, url_for
 from .. import signals
 from ..cli import attach
 from ..config import Config
-from ..exceptions import BadToken, ConfigurationError, InvalidParameter, NotificationRefused
+from ..exceptions import BadToken, ConfigurationError, NotificationRefused
 from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..order_number import new_out_trade_no
 from .callback_registry import CallbackRegistry
 from .classes import check_classes
+from .external_urls import request_url
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
 from .pages import Pages, keep_private
@@ -238,11 +239,31 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             currency=payment.currency or "CNY",
             expires_at=payment.expires_at,
             bank=bank,
-            notify_url=config.notify_url or self.outside_url("notify"),
-            return_url=config.return_url or self.outside_url("return"),
+            notify_url=self.notify_url,
+            return_url=self.return_url,
             **parameters_of(payment),
         )
         return self.at_simulator(signed)
+
+    @property
+    def notify_url(self) -> str:
+        """Where Alipay sends notifications: ``NOTIFY_URL``, or the route ``notify`` on the host
+        that the app's configuration names.
+
+        Pass it to each method of :attr:`gateway` that takes a ``notify_url``; what ``url_for``
+        makes may follow the ``Host`` header of a buyer's request.
+
+        :raises InvalidParameter: if no host is configured and the request's is invalid.
+        """
+        return self.state.urls.notify_url
+
+    @property
+    def return_url(self) -> str:
+        """Where Alipay sends the buyer back to: ``RETURN_URL``, or the route ``return``, likewise.
+
+        :raises InvalidParameter: if no host is configured and the request's is invalid.
+        """
+        return self.state.urls.return_url
 
     @property
     def gateway(self) -> Gateway:
@@ -363,13 +384,6 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         token = state.tokens.make(purpose or route, payment.out_trade_no)
         return url_for(state.endpoint_of(route), token=token, bank=bank)
 
-    def outside_url(self, route: str) -> str:
-        """Returns the absolute URL of one of our routes, as Alipay is to know it.
-
-        :raises InvalidParameter: if the host that the browser names is none.
-        """
-        return _absolute(self.state.endpoint_of(route))
-
     def at_simulator(self, signed: SignedRequest) -> SignedRequest:
         """Returns a request as it has to be sent: the embedded simulator is where this site is."""
         gateway = self.state.simulator_gateway
@@ -377,11 +391,4 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             return signed
         if signed.gateway_url == getattr(self.gateway, "wap_gateway_url", None):
             gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
-        return replace(signed, gateway_url=_absolute(gateway))
-
-
-def _absolute(endpoint: str) -> str:
-    try:
-        return url_for(endpoint, _external=True)
-    except ValueError:  # some releases of Werkzeug take any text for a host
-        raise InvalidParameter("host", "of the request is none") from None
+        return replace(signed, gateway_url=request_url(gateway))

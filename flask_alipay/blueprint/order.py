@@ -35,7 +35,7 @@ def open_platform(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenAp
 def order_of(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
     """Returns the fields that every method has which makes a payment.
 
-    :raises InvalidParameter: if the host that the browser names is none.
+    :raises InvalidParameter: if no host is configured and the request's is invalid.
     """
     return {
         **parameters_of(payment),
@@ -43,5 +43,5 @@ def order_of(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
         "subject": payment.subject,
         "total_amount": to_yuan(payment.total_fen),
         "time_expire": payment.expires_at,
-        "notify_url": alipay.config.notify_url or alipay.outside_url("notify"),
+        "notify_url": alipay.notify_url,
     }

@@ -80,7 +80,7 @@ def refund_request(
     signed = gateway.refund_fastpay_by_platform_pwd(
         [RefundEntry(payment.trade_no, to_yuan(refund_fen), reason)],
         batch_no=number,
-        notify_url=config.notify_url or alipay.outside_url("notify"),
+        notify_url=alipay.notify_url,
     )
     ledger.refunds.open(payment.out_trade_no, refund_fen, number, reason)
     alipay.session.commit()
@@ -275,7 +275,7 @@ def _take_on(alipay: AlipayBlueprint, gateway: MapiGateway, claimed: Claimed) ->
     entry = RefundEntry(
         claimed.trade_no or "", to_yuan(claimed.refund_fen), claimed.reason or "refund"
     )
-    notify_url = alipay.config.notify_url or alipay.outside_url("notify")
+    notify_url = alipay.notify_url
     try:
         gateway.refund_fastpay_by_platform_nopwd(
             [entry], batch_no=claimed.out_request_no, notify_url=notify_url

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
 from ..settings import Settings
+from .external_urls import ExternalUrls, external_urls
 from .tokens import Tokens
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class State:
     config: Config
     #: The words in our URLs.
     tokens: Tokens
+    #: The URLs that Alipay receives.
+    urls: ExternalUrls
     #: The name that the blueprint is registered under, dotted where it is nested.
     endpoint: str
     #: The endpoint of the simulator's gateway, where it is on.
@@ -49,13 +52,14 @@ def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks
     settings = Settings(app.config, prefix)
     endpoint = ".".join(filter(None, (setup.name_prefix, setup.name)))
     gateway: str | None = None
-    if wants_simulator(settings):
+    if wants_simulator(settings, developing=app.debug or app.testing):
         from .embedded import embed  # only where it is wanted: nothing of it is in other processes
 
         config, gateway = embed(app, setup, settings, endpoint)
     else:
         config = Config.from_mapping(app.config, prefix)
-    return State(config, _tokens(app, config), endpoint, gateway, callbacks)
+    tokens, urls = _tokens(app, config), external_urls(app, config, endpoint)
+    return State(config, tokens, urls, endpoint, gateway, callbacks)
 
 
 def _tokens(app: Flask, config: Config) -> Tokens:

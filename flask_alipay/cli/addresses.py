@@ -6,7 +6,11 @@ import ipaddress
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
 
 _PRIVATE = (".localhost", ".local", ".internal", ".invalid", ".test", ".example")
 
@@ -21,14 +25,19 @@ def is_public(url: str) -> bool:
 
 
 @contextmanager
-def on_the_site() -> Iterator[None]:
-    """The app's routes get whole URLs: by ``SERVER_NAME`` or, without, where ``flask run`` is."""
+def on_the_site(alipay: AlipayBlueprint) -> Iterator[None]:
+    """Give the app's routes external URLs: on the configured host, or where ``flask run`` is."""
     from flask import current_app
 
     if current_app.config.get("SERVER_NAME"):
         yield
         return
-    host = os.environ.get("FLASK_RUN_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
-    port = os.environ.get("FLASK_RUN_PORT", "5000")
-    with current_app.test_request_context(base_url=f"http://{host}:{port}"):
+    scheme = current_app.config["PREFERRED_URL_SCHEME"]
+    host = alipay.state.urls.host or _development_server()
+    with current_app.test_request_context(base_url=f"{scheme}://{host}"):
         yield
+
+
+def _development_server() -> str:
+    host = os.environ.get("FLASK_RUN_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    return f"{host}:{os.environ.get('FLASK_RUN_PORT', '5000')}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..settings import configured_host
 from .addresses import is_public
 from .finding import FAIL, OK, UNKNOWN, WARN, Finding
 from .wording import _
@@ -23,10 +24,11 @@ _SHORT = 16
 
 
 def check_addresses(config: Config) -> Iterator[Finding]:
-    """Looks at where Alipay calls and where buyers come back to."""
+    """Looks at where Alipay calls and where buyers come back to, as far as URLs are configured."""
     for name, url in (("notify_url", config.notify_url), ("return_url", config.return_url)):
         if url is not None:
-            yield from _address(config, name, url)
+            key = f"{config.prefix}_{name.upper()}"
+            yield from _address(config, name, url, key, key)
     if config.notify_url is not None and is_public(config.notify_url):
         yield Finding(
             "reachable",
@@ -38,9 +40,39 @@ def check_addresses(config: Config) -> Iterator[Finding]:
         )
 
 
-def _address(config: Config, name: str, url: str) -> Iterator[Finding]:
-    setting, parts = f"{config.prefix}_{name.upper()}", urlsplit(url)
-    names = {"key": setting, "host": parts.hostname or ""}
+def check_host(config: Config, mapping: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check that a configured host, not a request, decides where Alipay sends notifications.
+
+    :param mapping: the app's configuration.
+    """
+    if config.notify_url is not None or config.simulator:
+        return
+    host = configured_host(mapping)
+    if host is not None:
+        key = "SERVER_NAME" if mapping.get("SERVER_NAME") else "TRUSTED_HOSTS"
+        url = f"{mapping.get('PREFERRED_URL_SCHEME') or 'http'}://{host}/"
+        yield from _address(config, "notify_url", url, key, "PREFERRED_URL_SCHEME")
+        return
+    developing = mapping.get("DEBUG") or mapping.get("TESTING") or not config.moves_money
+    yield Finding(
+        "notify_url",
+        WARN if developing else FAIL,
+        _("The Host header of a request decides where Alipay sends notifications."),
+        _(
+            "A buyer who names a host of his own receives the notification in your place, and can "
+            "present it after you have refunded him."
+        ),
+        _("Set {key}, or SERVER_NAME, or exactly one host in TRUSTED_HOSTS.").format(
+            key=f"{config.prefix}_NOTIFY_URL"
+        ),
+    )
+
+
+def _address(
+    config: Config, name: str, url: str, host_key: str, scheme_key: str
+) -> Iterator[Finding]:
+    parts = urlsplit(url)
+    names = {"key": host_key, "host": parts.hostname or ""}
     if not is_public(url) and is_public(config.gateway.gateway_url):
         yield Finding(
             name,
@@ -53,9 +85,9 @@ def _address(config: Config, name: str, url: str) -> Iterator[Finding]:
         yield Finding(
             name,
             WARN,
-            _("{key} is not https.").format(**names),
+            _("{key} is not https.").format(key=scheme_key),
             _("Buyer data goes that way in the clear."),
-            _("Serve the shop over https and say so in {key}.").format(**names),
+            _("Serve the shop over https and say so in {key}.").format(key=scheme_key),
         )
     else:
         yield Finding(name, OK, _("{key} is at {host}.").format(**names))
@@ -65,7 +97,7 @@ def check_app(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
     """Looks at the app that the blueprint is registered in."""
     yield _secret(app)
     yield _csrf(app)
-    yield from _proxy(app, alipay.config)
+    yield from check_host(alipay.config, app.config)
     models = alipay.models
     for name, model in (("Refund", models.Refund), ("Notification", models.Notification)):
         if model is None:
@@ -96,24 +128,6 @@ def _csrf(app: Flask) -> Finding:
     if "csrf" in app.extensions:
         return Finding("csrf", OK, _("Flask-WTF's CSRFProtect lets notify through."))
     return Finding("csrf", OK, _("The app has no CSRFProtect that could stop notify."))
-
-
-def _proxy(app: Flask, config: Config) -> Iterator[Finding]:
-    from werkzeug.middleware.proxy_fix import ProxyFix
-
-    if config.notify_url is not None or config.simulator:
-        return
-    if isinstance(app.wsgi_app, ProxyFix):
-        told = _("The NOTIFY_URL is built from the request, and ProxyFix reads the proxy's word.")
-        yield Finding("proxy", OK, told)
-        return
-    yield Finding(
-        "proxy",
-        WARN,
-        _("The NOTIFY_URL is built from the request, and the app knows of no proxy."),
-        _("Behind a proxy Alipay would be told an address that only you can reach."),
-        _("Use werkzeug's ProxyFix, or set {key}.").format(key=f"{config.prefix}_NOTIFY_URL"),
-    )
 
 
 def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:

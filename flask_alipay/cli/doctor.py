@@ -13,7 +13,7 @@ from ..exceptions import ConfigurationError
 from ..settings import Settings
 from .check_gateway import check_gateway
 from .check_keys import check_keys
-from .check_site import check_addresses, check_app
+from .check_site import check_addresses, check_app, check_host
 from .conversation import json_option
 from .credentials import credential_options, given_settings
 from .exits import IN_ORDER, NOT_IN_ORDER, sentence
@@ -106,6 +106,8 @@ def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
     if config is not None:
         yield from _merchant(config)
         yield from check_addresses(config)
+        if options["config"]:
+            yield from check_host(config, mapping)
         if not offline:
             yield from check_gateway(config)
 

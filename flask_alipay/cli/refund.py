@@ -59,7 +59,7 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
     @yes_option
     @json_option
     def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
-        with refusals(), on_the_site():
+        with refusals(), on_the_site(blueprint):
             payment = find_payment(blueprint, number)
             warn_of_simulator(blueprint.config.simulator)
             fen = _checked(payment, how_much)
@@ -103,10 +103,8 @@ def _checked(payment: Any, how_much: str) -> int:
 
 def _check_address(alipay: AlipayBlueprint) -> None:
     """The legacy gateway tells later what became of a refund, and has to be told where."""
-    from flask import current_app
-
-    config = alipay.config
-    known = config.notify_url or config.simulator or current_app.config.get("SERVER_NAME")
+    config, urls = alipay.config, alipay.state.urls
+    known = urls.fixed_notify_url or urls.host or config.simulator
     if config.protocol == "mapi" and not known:
         told = _("Set {key}: Alipay tells there what became of the refund.")
         raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))

@@ -123,7 +123,7 @@ def _sign_in_app(
             ),
             err=True,
         )
-    with on_the_site():
+    with on_the_site(blueprint):
         return blueprint.gateway_request(order, bank=options["bank"], charset=options["charset"])
 
 

@@ -234,12 +234,10 @@ def _over_there(
 ) -> list[Delivery]:
     from flask import current_app
 
-    url = options["url"] or alipay.config.notify_url
-    if not url:
-        with current_app.test_request_context():
-            url = alipay.outside_url("notify")
-    elif options["url"]:
-        teller = teller.over_http()
+    if options["url"]:
+        return teller.over_http().tell(options["event"], url=options["url"], **told)
+    with current_app.test_request_context():
+        url = alipay.notify_url
     return teller.tell(options["event"], url=url, **told)
 
 

@@ -79,7 +79,10 @@ def our_app(url: str, public_key: str, private_key: str) -> Flask:
     """Returns an app with the package and a callback that does nothing."""
     app = new_app(url)
     app.config.update(
-        ALIPAY_APP_ID=APP_ID, ALIPAY_PUBLIC_KEY=public_key, ALIPAY_PRIVATE_KEY=private_key
+        SERVER_NAME="shop.example",
+        ALIPAY_APP_ID=APP_ID,
+        ALIPAY_PUBLIC_KEY=public_key,
+        ALIPAY_PRIVATE_KEY=private_key,
     )
     alipay = AlipayBlueprint(db, Payment, Refund, Notification, on_paid=lambda payment: None)
     app.register_blueprint(alipay, url_prefix="/alipay")

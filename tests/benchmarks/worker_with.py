@@ -27,7 +27,10 @@ def create_app(url: str, public_key: str, private_key: str, app_id: str) -> Flas
     app = Flask(__name__)
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SECRET_KEY="a secret for benchmarks")
     app.config.update(
-        ALIPAY_APP_ID=app_id, ALIPAY_PUBLIC_KEY=public_key, ALIPAY_PRIVATE_KEY=private_key
+        SERVER_NAME="shop.example",
+        ALIPAY_APP_ID=app_id,
+        ALIPAY_PUBLIC_KEY=public_key,
+        ALIPAY_PRIVATE_KEY=private_key,
     )
     db.init_app(app)
     alipay = AlipayBlueprint(db, Payment, Refund, Notification, on_paid=lambda payment: None)

@@ -52,8 +52,11 @@ def new_app(place: Path, settings: Mapping[str, Any] | None = None, **config: An
     app.config.update(
         SECRET_KEY="not a secret",
         SQLALCHEMY_DATABASE_URI=f"sqlite:///{place / 'shop.sqlite'}",
-        **{f"ALIPAY_{name}": value for name, value in (settings or {}).items()},
+        ALIPAY_SIMULATOR_WITHOUT_DEBUG=True,
     )
+    app.config.update({f"ALIPAY_{name}": value for name, value in (settings or {}).items()})
+    if settings is not None and not {"APP_ID", "PARTNER"}.isdisjoint(settings):
+        app.config["TRUSTED_HOSTS"] = ["localhost"]
     app.config.update(config)
     return app
 

@@ -98,6 +98,7 @@ def register(*models: type[Any]) -> None:
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY="a" * 32,
+        SERVER_NAME="shop.example",
         SQLALCHEMY_DATABASE_URI="sqlite://",
         ALIPAY_PARTNER="2088000000000001",
         ALIPAY_KEY=MD5_KEY,

@@ -13,12 +13,14 @@ from zipfile import ZipFile
 import pytest
 from flask import Flask
 from sqlalchemy import select
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_alipay.china_time import to_china
-from flask_alipay.exceptions import GatewayError
+from flask_alipay.exceptions import ConfigurationError, GatewayError
 from flask_alipay.models import utc_now
 from flask_alipay.testing import AlipaySimulator
 
+from .merchants import Merchant
 from .shops import Payment, Shop, db, new_app, new_blueprint
 
 OpenShop = Callable[..., Shop]
@@ -131,3 +133,54 @@ def test_encrypted_content_cannot_be_read_on_its_way(open_shop: OpenShop) -> Non
     assert "encrypt_type=AES" in location
     assert "Tea" not in location
     assert shop.client.get(location).status_code == 303
+
+
+# Where it may run
+
+
+@pytest.mark.parametrize("allowed", [None, False, "", "false", "0"])
+def test_outside_debug_and_testing_it_needs_a_second_setting(
+    tmp_path: Path, allowed: object
+) -> None:
+    app = new_app(tmp_path, {"SIMULATOR": True, "SIMULATOR_WITHOUT_DEBUG": allowed})
+    with pytest.raises(ConfigurationError, match="'ALIPAY_SIMULATOR_WITHOUT_DEBUG'") as caught:
+        app.register_blueprint(new_blueprint(), url_prefix="/alipay")
+    assert caught.value.key == "ALIPAY_SIMULATOR"
+    assert "alipay_simulator.control" not in app.view_functions
+    assert app.test_client().get("/alipay/simulator/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "config"),
+    [
+        ({"SIMULATOR_WITHOUT_DEBUG": "true"}, {}),
+        ({"SIMULATOR_WITHOUT_DEBUG": None}, {"DEBUG": True}),
+        ({"SIMULATOR_WITHOUT_DEBUG": None}, {"TESTING": True}),
+    ],
+)
+def test_it_runs_with_a_second_setting_and_while_developing(
+    open_shop: OpenShop, settings: dict[str, Any], config: dict[str, Any]
+) -> None:
+    shop = open_shop({"SIMULATOR": True, **settings}, **config)
+    assert shop.client.get("/alipay/simulator/").status_code == 200
+
+
+@pytest.mark.parametrize("switch", [True, False])
+def test_the_second_setting_alone_starts_nothing(
+    open_shop: OpenShop, merchant: Merchant, switch: bool
+) -> None:
+    shop = open_shop({**merchant.settings, "SIMULATOR_WITHOUT_DEBUG": switch})
+    assert shop.client.get("/alipay/simulator/").status_code == 404
+
+
+def test_a_stranger_who_calls_himself_local_gets_no_control_behind_proxy_fix(
+    open_shop: OpenShop,
+) -> None:
+    shop = open_shop({"SIMULATOR": True})
+    shop.app.wsgi_app = ProxyFix(shop.app.wsgi_app)  # type: ignore[method-assign]
+    options: Any = {
+        "environ_base": {"REMOTE_ADDR": "8.8.8.8"},
+        "headers": {"Host": "localhost", "X-Forwarded-For": "127.0.0.1"},
+    }
+    assert shop.client.get("/alipay/simulator/trades", **options).status_code == 403
+    assert shop.client.get("/alipay/simulator/", **options).status_code == 403

@@ -37,6 +37,7 @@ SOON = 15_000
 
 @pytest.fixture
 def site(shop: Shop, platform: Platform) -> Iterator[str]:
+    shop.app.config["TRUSTED_HOSTS"] = None  # the browser's is 127.0.0.1
     server = make_server("127.0.0.1", 0, shop.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -99,7 +99,9 @@ def make_app(name: str = "alipay", prefix: str = "ALIPAY", **config: Any) -> Fla
         pass
 
     app = Flask(__name__)
-    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", **config)
+    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
+    app.config["ALIPAY_SIMULATOR_WITHOUT_DEBUG"] = True
+    app.config.update({"TRUSTED_HOSTS": ["localhost"], **config})
     db.init_app(app)
     app.register_blueprint(
         AlipayBlueprint(db, Payment, name=name, config_prefix=prefix), url_prefix=f"/{name}"
@@ -108,13 +110,19 @@ def make_app(name: str = "alipay", prefix: str = "ALIPAY", **config: Any) -> Fla
 
 
 @pytest.fixture
-def app(keys: Keys) -> Flask:
+def merchant_config(keys: Keys) -> dict[str, Any]:
     """A merchant on the open platform."""
-    return make_app(
-        ALIPAY_APP_ID="2021000000000000",
-        ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
-        ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
-    )
+    return {
+        "ALIPAY_APP_ID": "2021000000000000",
+        "ALIPAY_PRIVATE_KEY": private_pem(keys.merchant),
+        "ALIPAY_PUBLIC_KEY": public_pem(keys.alipay.public_key()),
+    }
+
+
+@pytest.fixture
+def app(merchant_config: dict[str, Any]) -> Flask:
+    """The merchant's."""
+    return make_app(**merchant_config)
 
 
 @pytest.fixture

@@ -65,7 +65,8 @@ def make_shop(**config: Any) -> Shop:
 
     app = Flask(__name__, instance_path=_folder().name)
     app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
-    app.config.update(config)
+    app.config["ALIPAY_SIMULATOR_WITHOUT_DEBUG"] = True
+    app.config.update({"TRUSTED_HOSTS": ["localhost"], **config})
     db.init_app(app)
     alipay = AlipayBlueprint(db, Payment, Refund, Notification)
     app.register_blueprint(alipay, url_prefix="/alipay")

@@ -295,15 +295,51 @@ def test_a_missing_column_is_named() -> None:
     assert "alipay_payment lacks buyer_id" in " ".join(shop.run("doctor").stdout.split())
 
 
-@pytest.mark.parametrize(("fixed", "expected"), [(True, "ok"), (False, "warn")])
-def test_an_address_built_behind_a_proxy_is_warned_of(
-    fixed: bool, expected: str, settings: Settings
+@pytest.mark.parametrize(
+    ("config", "level"),
+    [
+        ({"SERVER_NAME": "shop.example.com", "PREFERRED_URL_SCHEME": "https"}, "ok"),
+        ({"TRUSTED_HOSTS": ["shop.example.com"], "PREFERRED_URL_SCHEME": "https"}, "ok"),
+        ({"SERVER_NAME": "shop.example.com"}, "warn"),
+        ({"SERVER_NAME": "localhost:5000"}, "fail"),
+        ({"TRUSTED_HOSTS": None, "TESTING": True}, "warn"),
+        ({"TRUSTED_HOSTS": [".example.com"], "TESTING": True}, "warn"),
+    ],
+)
+def test_a_host_that_no_request_decides_is_looked_for(
+    config: dict[str, Any], level: str, settings: Settings
 ) -> None:
     del settings["ALIPAY_NOTIFY_URL"]
-    shop = make_shop(**settings)
-    if fixed:
-        shop.app.wsgi_app = ProxyFix(shop.app.wsgi_app)  # type: ignore[method-assign]
-    assert found(shop.run("doctor", "--json", "--offline"))["proxy"] == expected
+    shop = make_shop(**settings, **config)
+    assert found(shop.run("doctor", "--json", "--offline"))["notify_url"] == level
+
+
+def test_a_trusted_proxy_does_not_make_the_host_a_configured_one(settings: Settings) -> None:
+    del settings["ALIPAY_NOTIFY_URL"]
+    shop = make_shop(TESTING=True, TRUSTED_HOSTS=None, **settings)
+    shop.app.wsgi_app = ProxyFix(shop.app.wsgi_app, x_host=1)  # type: ignore[method-assign]
+    result = shop.run("doctor", "--json", "--offline")
+    assert found(result)["notify_url"] == "warn"
+    assert "SERVER_NAME" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("lines", "level"),
+    [
+        ("", "fail"),
+        ("TRUSTED_HOSTS = ['a.example.com', 'b.example.com']", "fail"),
+        ("SERVER_NAME = 'shop.example.com'; PREFERRED_URL_SCHEME = 'https'", "ok"),
+        ("DEBUG = True", "warn"),
+    ],
+)
+def test_the_configuration_of_an_app_that_lacks_a_host_is_found(
+    lines: str, level: str, settings: Settings, tmp_path: Path
+) -> None:
+    del settings["ALIPAY_NOTIFY_URL"]
+    (tmp_path / "config.py").write_text(lines)
+    result = alone(settings, "--json", "--config", str(tmp_path / "config.py"))
+    assert found(result)["notify_url"] == level
+    assert result.exit_code == int(level == "fail")
 
 
 @contextmanager

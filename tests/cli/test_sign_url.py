@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import click
 import pytest
 from click.testing import Result
-from flask import Flask
 
 from flask_alipay.keys import private_pem
 from flask_alipay.notification import verify_params
@@ -167,16 +167,25 @@ def test_a_bank_is_the_legacy_gateways(alone: Run, merchant: tuple[str, ...]) ->
     assert "legacy gateway" in result.stderr
 
 
-def test_in_an_app_its_merchant_signs_and_its_routes_are_named(in_app: Run, keys: Keys) -> None:
-    params = printed(in_app("sign-url", "--product", "wap"))
+def test_in_an_app_its_merchant_signs_and_its_routes_are_named(
+    merchant_config: dict[str, Any], keys: Keys
+) -> None:
+    app = make_app(TESTING=True, TRUSTED_HOSTS=None, **merchant_config)
+    result = app.test_cli_runner().invoke(args=("alipay", "sign-url", "--product", "wap"))
+    params = printed(result)
     assert params["method"] == "alipay.trade.wap.pay"
     assert params["notify_url"] == "http://127.0.0.1:5000/alipay/notify"
     content = sign_content(params, exclude=("sign",))
     assert Rsa2Signer(public_key=keys.merchant.public_key()).verify(content, params["sign"])
 
 
-def test_in_an_app_with_a_server_name_the_routes_are_there(app: Flask) -> None:
-    app.config.update(SERVER_NAME="shop.example", PREFERRED_URL_SCHEME="https")
+@pytest.mark.parametrize(
+    "host", [{"SERVER_NAME": "shop.example"}, {"TRUSTED_HOSTS": ["shop.example"]}]
+)
+def test_in_an_app_with_a_configured_host_the_routes_are_there(
+    host: dict[str, Any], merchant_config: dict[str, Any]
+) -> None:
+    app = make_app(PREFERRED_URL_SCHEME="https", **host, **merchant_config)
     result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
     assert printed(result)["return_url"] == "https://shop.example/alipay/return"
 

@@ -80,6 +80,7 @@ class LegacyMerchant:
         self.app = Flask("tea")
         self.app.config.update(
             SECRET_KEY="not a secret",
+            TRUSTED_HOSTS=["localhost"],
             SQLALCHEMY_DATABASE_URI="sqlite://",
             ALIPAY_PARTNER=PARTNER,
             ALIPAY_KEY=KEY,

@@ -39,6 +39,7 @@ MERCHANTS = OPEN_PLATFORM | LEGACY
 ESCROW = "alipay-escrow"
 QR = "alipay-qr"
 REAL = {
+    "SERVER_NAME": "shop.example",
     "ALIPAY_PARTNER": "2088123456789012",
     "ALIPAY_KEY": "a key that opens nothing at all.",
     "ALIPAY_SELLER_EMAIL": "shop@example.com",

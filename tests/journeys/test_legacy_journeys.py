@@ -222,8 +222,8 @@ def test_a_buyer_pays_by_the_older_wap_gateway(shop: LegacyShop) -> None:
             out_trade_no=number,
             total_fee="88.88",
             seller_account_name="shop@simulator.invalid",
-            call_back_url=shop.alipay.outside_url("return"),
-            notify_url=shop.alipay.outside_url("notify"),
+            call_back_url=shop.alipay.return_url,
+            notify_url=shop.alipay.notify_url,
         )
         return shop.alipay.at_simulator(gateway.alipay_wap_auth_authAndExecute(token)).url
 
@@ -369,7 +369,7 @@ def test_a_refund_without_a_password_is_told_a_little_later(shop: LegacyShop) ->
 
     def refund(gateway: MapiGateway) -> None:
         gateway.refund_fastpay_by_platform_nopwd(
-            [entry], batch_no=new_batch_no(), notify_url=shop.alipay.outside_url("notify")
+            [entry], batch_no=new_batch_no(), notify_url=shop.alipay.notify_url
         )
 
     ask(shop, refund)
@@ -424,7 +424,7 @@ def test_transfers_are_told_when_the_merchant_confirms_them(shop: LegacyShop) ->
             batch_no=new_batch_no(),
             email="shop@simulator.invalid",
             account_name="茶店",
-            notify_url=shop.alipay.outside_url("notify"),
+            notify_url=shop.alipay.notify_url,
         )
         assert signed.params["batch_fee"] == "0.30"
         return shop.alipay.at_simulator(signed).url

@@ -29,6 +29,7 @@ def alipay(charset: str) -> tuple[Flask, AlipayBlueprint]:
         SECRET_KEY="Change this!",
         SQLALCHEMY_DATABASE_URI="sqlite://",
         ALIPAY_SIMULATOR=True,
+        ALIPAY_SIMULATOR_WITHOUT_DEBUG=True,
         ALIPAY_PROTOCOL="mapi",
         ALIPAY_INPUT_CHARSET=charset,
     )
