@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from .exceptions import KeyFormatError
+from .exceptions import InvalidParameter, KeyFormatError
 from .settings import Settings
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from .transport import HttpTransport, PlatformTransport, Transport
@@ -103,7 +103,8 @@ class Config:
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``).
+        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (of the merchant for whom
+        a third-party application acts).
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``CONNECT_TIMEOUT`` (likewise),
         ``RESULT_MAX_AGE`` (86400 seconds), ``REJECTED_PATH``, ``PROTOCOL`` where both a
@@ -231,6 +232,7 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
             gateway_url=_gateway_url(settings) or default,
             charset=settings.charset(),
             aes_key=settings.text("AES_KEY"),
+            app_auth_token=_app_auth_token(settings),
             api_version=_api_version(settings, signer),
             transport=transport,
             certificates=_alipays(settings, signer) if numbers else None,
@@ -244,6 +246,11 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
 def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
     from .mapi import MAPI_PUBLIC_KEY, PRODUCTION, WAP_PRODUCTION, MapiGateway
 
+    if settings.is_set("APP_AUTH_TOKEN"):
+        raise settings.error(
+            "APP_AUTH_TOKEN",
+            "must not be set on the legacy gateway: it has no third-party applications",
+        )
     partner = settings.account("PARTNER") or settings.required("PARTNER")
     sign_type = _sign_type(settings, ("MD5", "RSA", "RSA2"))
     signer: Signer
@@ -294,6 +301,19 @@ def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
     if sign_type not in choices:
         raise settings.error("SIGN_TYPE", f"must be one of {', '.join(choices)}")
     return sign_type
+
+
+def _app_auth_token(settings: Settings) -> str | None:
+    from .openapi.caller import COMMON
+
+    token = settings.text("APP_AUTH_TOKEN")
+    if token is not None:
+        try:
+            COMMON["app_auth_token"]("app_auth_token", token, "utf-8")
+        except InvalidParameter as error:
+            reason = str(error).removeprefix("app_auth_token ")
+            raise settings.error("APP_AUTH_TOKEN", reason) from None
+    return token
 
 
 def _api_version(settings: Settings, signer: Signer) -> str:

@@ -52,14 +52,13 @@ def close(alipay: AlipayBlueprint, payment: Any) -> Answer:
 
 def cancel(alipay: AlipayBlueprint, payment: Any) -> Any:
     """See :meth:`Questions.cancel`."""
-    gateway = alipay.gateway
-    if isinstance(gateway, MapiGateway):
+    if isinstance(alipay.gateway, MapiGateway):
         raise ConfigurationError(
             "the legacy gateway cannot cancel: close() what is not paid, refund_url() what is",
             f"{alipay.config.prefix}_PROTOCOL",
         )
     asked = begin(alipay, payment)
-    return settled(alipay, asked, _cancelled(alipay, gateway, asked))
+    return settled(alipay, asked, _cancelled(alipay, asked))
 
 
 def begin(alipay: AlipayBlueprint, payment: Any) -> Asked:
@@ -68,7 +67,7 @@ def begin(alipay: AlipayBlueprint, payment: Any) -> Asked:
     :raises InvalidParameter: if it is another merchant's.
     """
     alipay.session.flush()  # a new payment gets its times
-    asked = Asked.of(payment, alipay.config.merchant)
+    asked = Asked.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
     alipay.session.commit()
     return asked
 
@@ -86,6 +85,12 @@ def ask(alipay: AlipayBlueprint, asked: Asked) -> Notification | None:
         if not not_there(alipay, error):
             raise
         return closed_unpaid(asked, _refusal(alipay, error)) if asked.expired else None
+
+
+def open_platform_of(asked: Asked) -> OpenApiGateway:
+    """Return the client of the open platform for calls about a payment."""
+    assert not isinstance(asked.gateway, MapiGateway)  # noqa: S101
+    return asked.gateway
 
 
 def close_expired(alipay: AlipayBlueprint, asked: Asked, news: Notification) -> Notification:
@@ -134,7 +139,7 @@ def _has_a_trade(news: Notification) -> bool:
 
 
 def _trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:
-    gateway = alipay.gateway
+    gateway = asked.gateway
     if not isinstance(gateway, MapiGateway):
         return trade_heard(gateway.trade_query(out_trade_no=asked.out_trade_no))
     answer = gateway.single_trade_query(out_trade_no=asked.out_trade_no)
@@ -144,7 +149,7 @@ def _trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:
 
 
 def _closed(alipay: AlipayBlueprint, asked: Asked) -> Notification:
-    gateway, number = alipay.gateway, asked.out_trade_no
+    gateway, number = asked.gateway, asked.out_trade_no
     try:
         if isinstance(gateway, MapiGateway):
             gateway.close_trade(out_order_no=number)
@@ -174,7 +179,8 @@ def _instead(alipay: AlipayBlueprint, asked: Asked, refused: GatewayError | None
     return news
 
 
-def _cancelled(alipay: AlipayBlueprint, gateway: OpenApiGateway, asked: Asked) -> Notification:
+def _cancelled(alipay: AlipayBlueprint, asked: Asked) -> Notification:
+    gateway = open_platform_of(asked)
     for attempt in range(_CANCELS):
         try:
             answer = gateway.trade_cancel(out_trade_no=asked.out_trade_no)

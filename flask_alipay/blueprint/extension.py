@@ -170,7 +170,8 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             and ``total_amount`` is then in it.
         :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
             app's own class, and further parameters for the gateway, for example ``body`` or
-            ``timeout_express``.
+            ``timeout_express``. ``app_auth_token`` is the token of the merchant for whom a
+            third-party application sells: every call about the payment sends it.
         :returns: an object of the app's class, pending in ``db.session``.
         :raises InvalidParameter: names the parameter at fault; nothing is added.
         :raises TypeError: for a ``float`` amount.
@@ -269,6 +270,16 @@ class AlipayBlueprint(Products, Questions, Blueprint):
     def gateway(self) -> Gateway:
         """The client of the current app's gateway, for everything else."""
         return self.config.gateway
+
+    def gateway_for(self, payment: Any) -> Gateway:
+        """Return the client of the gateway for calls about one payment.
+
+        For a payment with an ``app_auth_token`` of its own each call sends that token; for any
+        other payment this is :attr:`gateway`.
+
+        :param payment: one of this merchant's.
+        """
+        return self.config.gateway.acting_for((payment.details or {}).get("app_auth_token"))
 
     @property
     def config(self) -> Config:

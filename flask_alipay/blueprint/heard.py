@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ..notification import Notification
 from ..trade_status import TradeStatus
 
 if TYPE_CHECKING:
+    from ..config import Gateway
     from ..mapi.trades import TradeQueryAnswer as LegacyAnswer
     from ..openapi.trades import TradeQueryAnswer
 
@@ -39,20 +40,23 @@ class Asked:
     currency: str
     #: When it can no longer be paid.
     ends_at: datetime
+    #: The client of the gateway, with the token of the payment's own merchant.
+    gateway: Gateway = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, payment: Any, merchant: str) -> Asked:
+    def of(cls, payment: Any, merchant: str, gateway: Gateway) -> Asked:
         """Reads a payment.
 
         :param payment: the app's object.
         :param merchant: who asks.
+        :param gateway: the client for calls about it.
         :raises InvalidParameter: if it belongs to another merchant.
         """
         if payment.merchant != merchant:
             raise InvalidParameter("payment", "belongs to another merchant")
         ends_at = payment.expires_at or payment.created_at + LONGEST
         currency = payment.currency or "CNY"
-        return cls(payment.out_trade_no, payment.total_fen, currency, ends_at)
+        return cls(payment.out_trade_no, payment.total_fen, currency, ends_at, gateway)
 
     @property
     def expired(self) -> bool:

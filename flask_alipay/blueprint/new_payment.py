@@ -49,6 +49,7 @@ def new_payment(
     total_fen = to_fen(total_amount, currency)
     check_out_trade_no(out_trade_no)
     columns, parameters = _split(model, details)
+    _check_token(config, parameters)
     config.gateway.check_payment(
         product,
         out_trade_no=out_trade_no,
@@ -93,6 +94,23 @@ def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
         raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
     return columns, parameters
+
+
+def _check_token(config: Config, parameters: Mapping[str, Any]) -> None:
+    """Check that a payment for another merchant can be settled and managed.
+
+    :raises InvalidParameter: if the gateway or the configured seller excludes it.
+    """
+    token = parameters.get("app_auth_token")
+    if token is None:
+        return
+    other = config.gateway.acting_for(token) is not config.gateway
+    if other and config.seller_id and not config.simulator:
+        raise InvalidParameter(
+            "app_auth_token",
+            f"of another merchant excludes {config.prefix}_SELLER_ID: notifications that name "
+            f"another seller are rejected. Unset it, or set {config.prefix}_APP_AUTH_TOKEN",
+        )
 
 
 def _expiry(parameters: Mapping[str, Any]) -> datetime | None:

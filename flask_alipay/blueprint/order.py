@@ -22,7 +22,7 @@ def open_platform(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenAp
     """
     from ..openapi import OpenApiGateway  # not for those on the legacy gateway
 
-    gateway, prefix = alipay.gateway, alipay.config.prefix
+    gateway, prefix = alipay.gateway_for(payment), alipay.config.prefix
     if not isinstance(gateway, OpenApiGateway):
         raise ConfigurationError(
             f"the product {product} is the open platform's", f"{prefix}_PROTOCOL"

@@ -179,15 +179,14 @@ def _ask_about(alipay: AlipayBlueprint, payment: Any) -> Found:
 def _finish(alipay: AlipayBlueprint, row: Any) -> Found:
     """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
     number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
-    refund_fen, gateway = row.refund_fen, alipay.gateway
-    assert not isinstance(gateway, MapiGateway)  # noqa: S101
+    refund_fen = row.refund_fen
     try:
         payment = alipay.ledger().find(number)
         if payment is None:
             return Found(number, "refund_waiting")
         trade_no, asked = payment.trade_no, begin(alipay, payment)
         claimed = Claimed(asked, request_no, refund_fen, reason, trade_no, repeated=True)
-        if not find_out(alipay, gateway, claimed):
+        if not find_out(alipay, claimed):
             perform(alipay, claimed)
         return Found(number, "refunded")
     except AlipayError as error:

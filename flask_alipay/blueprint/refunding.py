@@ -32,11 +32,10 @@ from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signed_request import SignedRequest
 from .announcing import announce
-from .asking import begin
+from .asking import begin, open_platform_of
 from .heard import Asked, flat
 
 if TYPE_CHECKING:
-    from ..openapi import OpenApiGateway
     from .extension import AlipayBlueprint
 
 # As the ledger does when it settles.
@@ -146,7 +145,7 @@ def perform(alipay: AlipayBlueprint, claimed: Claimed) -> None:
     :raises OutcomeUnknown: if no answer comes: the row stays as it is.
     :raises GatewayError: for a no of Alipay's; a signed one is in the row.
     """
-    gateway = alipay.gateway
+    gateway = claimed.payment.gateway
     if isinstance(gateway, MapiGateway):
         _take_on(alipay, gateway, claimed)
         return
@@ -161,7 +160,7 @@ def perform(alipay: AlipayBlueprint, claimed: Claimed) -> None:
         raise
     except GatewayError as error:
         # An earlier call whose answer was lost may have done it: then it is no refusal.
-        if error.proven and not (claimed.repeated and find_out(alipay, gateway, claimed)):
+        if error.proven and not (claimed.repeated and find_out(alipay, claimed)):
             _refuse(alipay, claimed, error)
             raise
         if not error.proven:
@@ -169,18 +168,18 @@ def perform(alipay: AlipayBlueprint, claimed: Claimed) -> None:
         return
     if answer.fund_change:
         _done(alipay, claimed, flat("method", "alipay.trade.refund", answer.params))
-    elif not find_out(alipay, gateway, claimed):
+    elif not find_out(alipay, claimed):
         raise OutcomeUnknown("Alipay has not refunded it yet: ask again", retryable=True)
 
 
-def find_out(alipay: AlipayBlueprint, gateway: OpenApiGateway, claimed: Claimed) -> bool:
+def find_out(alipay: AlipayBlueprint, claimed: Claimed) -> bool:
     """Asks what became of a refund; settles one that is done.
 
     :returns: whether the money went back.
     :raises GatewayError: for a no of Alipay's.
     :raises OutcomeUnknown: if no answer comes.
     """
-    answer = gateway.trade_fastpay_refund_query(
+    answer = open_platform_of(claimed.payment).trade_fastpay_refund_query(
         out_trade_no=claimed.payment.out_trade_no, out_request_no=claimed.out_request_no
     )
     if not answer.refunded:

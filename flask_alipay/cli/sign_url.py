@@ -140,6 +140,9 @@ def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:
 def _explain(request: SignedRequest) -> None:
     sign_type = request.params["sign_type"]
     content = request.content.decode(codec(request.charset))
+    token = request.params.get("app_auth_token")
+    if token:
+        content = content.replace(f"app_auth_token={token}", "app_auth_token=***")
     if sign_type == "MD5":
         told = _("Signed with MD5 and your MD5 key joined to its end, in {charset}:")
     else:

@@ -7,6 +7,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
+from ..exceptions import InvalidParameter
 from ..signed_request import SignedRequest
 from ..signer import sign_content
 from .accounts import Accounts
@@ -71,6 +72,19 @@ class MapiGateway(
         gateway = copy(self)
         gateway.charset = charset
         return gateway
+
+    def acting_for(self, app_auth_token: str | None) -> MapiGateway:
+        """Return this gateway, which has no third-party applications.
+
+        :param app_auth_token: must be ``None``.
+        :raises InvalidParameter: otherwise.
+        """
+        if app_auth_token is not None:
+            raise InvalidParameter(
+                "app_auth_token",
+                "is for the open platform: the legacy gateway has no third-party applications",
+            )
+        return self
 
     def notify_verify(self, notify_id: str) -> bool:
         """Asks Alipay whether it sent a notification to this merchant within the last minute.

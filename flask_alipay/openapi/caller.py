@@ -33,7 +33,9 @@ PATH = "/gateway.do"
 COMMON: Mapping[str, Field] = {
     "notify_url": url(256),
     "return_url": url(256),
-    "app_auth_token": text(40),
+    "app_auth_token": pattern(
+        r"[A-Za-z0-9._\-]{1,40}", "a token of Alipay's, at most 40 characters"
+    ),
 }
 # What the gateway says of itself and of the request.
 _OWN = frozenset(
@@ -53,6 +55,8 @@ _OWN = frozenset(
 _METHOD = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", "the name of a method, like alipay.x.y")
 _FURTHER = text(1024)
 _DONE = "10000"
+# Methods by which a third party gets its tokens: called in its own name.
+_WITHOUT_TOKEN = ("alipay.open.auth.token.app", "alipay.open.auth.token.app.query")
 _CERTIFICATE = "alipay.open.app.alipaycert.download"
 _CERT_SN = pattern(r"[0-9a-f]{32}", "the number of a certificate, 32 hexadecimal digits")
 
@@ -92,6 +96,7 @@ class Caller:
         certificates: AlipayCertificates | None = None,
         aes_key: str | None = None,
         api_version: str = "v2",
+        app_auth_token: str | None = None,
         transport: PlatformTransport | None = None,
     ) -> None:
         if api_version == "v3" and signer.sign_type != "RSA2":
@@ -100,6 +105,7 @@ class Caller:
         self.charset = charset
         self.gateway_url = gateway_url
         self._signer = signer
+        self._app_auth_token = app_auth_token
         self._common = {
             "app_id": app_id,
             "format": "JSON",
@@ -140,7 +146,8 @@ class Caller:
         :param biz_content: its fields; those that are ``None`` are not sent.
         :param notify_url: where Alipay tells what comes of it.
         :param return_url: where the buyer comes back to.
-        :param app_auth_token: acts for the merchant who gave this token.
+        :param app_auth_token: acts for the merchant who gave this token; the gateway's own by
+            default.
         :param http_method: with ``v3``, ``GET`` for a method that is asked like that.
         :param common: further common parameters, for methods without ``biz_content``.
         :returns: the node of the answer, as it came.
@@ -192,7 +199,13 @@ class Caller:
         self, method: str, content: Mapping[str, Any] | None, common: Mapping[str, str]
     ) -> SignedRequest:
         written = {} if content is None else self._written(content)
-        return self._signed(method, {**common, **written})
+        return self._signed(method, {**self._authorized(method, common), **written})
+
+    def _authorized(self, method: str, common: Mapping[str, str]) -> Mapping[str, str]:
+        """Add the token of the merchant whom all calls act for, unless the call names another."""
+        if self._app_auth_token is None or method in _WITHOUT_TOKEN:
+            return common
+        return {"app_auth_token": self._app_auth_token, **common}
 
     def _signed(self, method: str, params: Mapping[str, str]) -> SignedRequest:
         own = {"method": method, "timestamp": to_china(datetime.now(timezone.utc))}
@@ -260,6 +273,7 @@ class Caller:
         repeatable: bool,
     ) -> dict[str, Any]:
         # What was common to all methods is a field like others now, but for the token.
+        common = self._authorized(method, common)
         fields = {name: value for name, value in common.items() if name != "app_auth_token"}
         call = caller.call(
             method,

@@ -14,6 +14,7 @@ from ..limits import check_choice
 from ..signed_request import SignedRequest
 from ..signer import sign_content
 from .bill_download import BillDownload
+from .caller import COMMON
 from .content import biz_content
 from .payments import APP, IN_BROWSERS, PRODUCTS, Product, payment_content
 from .refunds import Refunds
@@ -49,6 +50,8 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     :param aes_key: encrypts ``biz_content``, and decrypts the answers; base64, as in the console.
     :param api_version: how what is performed travels: ``v2`` to the gateway's one address, ``v3``
         to a path for each method beside it. What a browser or an app brings is the same in both.
+    :param app_auth_token: the token of the merchant for whom a third-party application acts; each
+        call sends it, unless the call is given another.
     :param transport: how the gateway is asked.
     :raises KeyFormatError: if ``aes_key`` is something else.
     :raises ConfigurationError: for ``v3`` with a signer that is not RSA2.
@@ -123,6 +126,19 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
         gateway = copy(self)
         gateway.charset = charset
         gateway._common = {**self._common, "charset": charset}
+        return gateway
+
+    def acting_for(self, app_auth_token: str | None) -> OpenApiGateway:
+        """Return the gateway with which each call sends a merchant's token.
+
+        :param app_auth_token: the token; without one, or with this gateway's own, this gateway.
+        :raises InvalidParameter: if it is no token.
+        """
+        if app_auth_token is None or app_auth_token == self._app_auth_token:
+            return self
+        token = COMMON["app_auth_token"]("app_auth_token", app_auth_token, self.charset)
+        gateway = copy(self)
+        gateway._app_auth_token = token
         return gateway
 
     def pay(

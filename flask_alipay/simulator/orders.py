@@ -66,6 +66,8 @@ class Order:
     ways: tuple[str, ...] = (Event.PAY,)
     #: The kinds of funds that the merchant takes, of :data:`~.funds.KINDS`.
     funds: tuple[str, ...] = KINDS
+    #: The token of the merchant for whom a third-party application sells, or nothing.
+    app_auth_token: str = field(default="", repr=False)
     #: Parameters that a notification says back as they came.
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -92,4 +94,5 @@ class Order:
             and self.currency == other.currency
             and self.ways == other.ways
             and self.subject == other.subject
+            and self.app_auth_token == other.app_auth_token
         )

@@ -119,6 +119,17 @@ def test_of_md5_the_key_is_not_shown_in_the_explanation(alone: Run) -> None:
     assert MD5_KEY not in result.output
 
 
+def test_the_merchants_token_is_masked_in_the_explanation(
+    alone: Run, merchant: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "201509BBeff9351ad1874306903e96b91d248A36"
+    monkeypatch.setenv("ALIPAY_APP_AUTH_TOKEN", token)
+    result = alone("sign-url", *merchant, "--explain")
+    assert printed(result)["app_auth_token"] == token
+    assert "app_auth_token=***" in result.stderr
+    assert token not in result.stderr
+
+
 def test_a_qr_code_leaves_standard_output_alone(alone: Run) -> None:
     result = alone("sign-url", *LEGACY, "--qr")
     assert printed(result)["service"] == "create_direct_pay_by_user"

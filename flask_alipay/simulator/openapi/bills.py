@@ -12,7 +12,7 @@ import secrets
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from ...china_time import to_china
@@ -46,6 +46,8 @@ class _Address:
 
     period: str
     until: datetime
+    #: The token of the merchant whose bill it is, or nothing.
+    app_auth_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Bills:
         """Returns the ZIP of an address, ``None`` if there is none, or no longer."""
         with self._lock:
             address = self._addresses.get(token)
-        return None if address is None or now >= address.until else self._zipped(address.period)
+        return None if address is None or now >= address.until else self._zipped(address)
 
     def _query(self, call: Call) -> Done:
         period = call.required("bill_date")
@@ -114,26 +116,31 @@ class Bills:
             raise InvalidParameter("bill_date", "must be a day that there is") from None
         if call.required("bill_type") != "trade":
             raise Refusal("TYPE_NOT_SUPPORTED", "bill_type must be trade")
-        if first.isoformat() > to_china(call.now)[:10] or not any(self._rows(period)):
+        merchant = call.params.get("app_auth_token", "")
+        address = _Address(period, call.now + GOOD_FOR, merchant)
+        if first.isoformat() > to_china(call.now)[:10] or not any(self._rows(address)):
             raise Refusal("BILL_NOT_EXIST")
         token = secrets.token_urlsafe(24)
         with self._lock:
             for gone in [t for t, one in self._addresses.items() if one.until <= call.now]:
                 del self._addresses[gone]
-            self._addresses[token] = _Address(period, call.now + GOOD_FOR)
+            self._addresses[token] = address
             self._addresses.surplus()
         return Done({"bill_download_url": f"{call.root}/bill/{token}"})
 
-    def _rows(self, period: str) -> Iterator[_Row]:
+    def _rows(self, address: _Address) -> Iterator[_Row]:
         for trade in self._desk.trades.all():
+            if trade.order.app_auth_token != address.app_auth_token:
+                continue
             if trade.order.currency != "CNY" or trade.paid_at is None or trade.in_escrow:
                 continue
             rows = [_Row(trade, trade.paid_at, trade.order.total_fen)]
             rows += [_Row(trade, one.at, -one.fen, one.number) for one in trade.refunds]
-            yield from (row for row in rows if to_china(row.at).startswith(period))
+            yield from (row for row in rows if to_china(row.at).startswith(address.period))
 
-    def _zipped(self, period: str) -> bytes:
-        rows = sorted(self._rows(period), key=lambda row: row.at)
+    def _zipped(self, address: _Address) -> bytes:
+        period = address.period
+        rows = sorted(self._rows(address), key=lambda row: row.at)
         stem = f"{self._desk.merchant.partner}_{period.replace('-', '')}_业务明细"
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as bundle:

@@ -120,6 +120,7 @@ class Desk:
 
     def placed(self, call: Call) -> Trade | None:
         """Returns the trade likewise, also one that nobody has opened; ``None`` if there is none.
+        A trade of another merchant does not exist for this one.
 
         :raises InvalidParameter: if the call names none.
         """
@@ -128,7 +129,9 @@ class Desk:
             trade = self.trades.by_trade_no(trade_no)
         else:
             trade = self.trades.by_out_trade_no(call.required("out_trade_no"))
-        out_trade_no = "" if trade is None else trade.order.out_trade_no
+        if trade is None or trade.order.app_auth_token != call.params.get("app_auth_token", ""):
+            return None
+        out_trade_no = trade.order.out_trade_no
         step = self.trades.apply(out_trade_no, None, call.now)
         if step is None:
             return None

@@ -80,6 +80,7 @@ def read_order(call: Call) -> Order:
         return_url=checked_url("return_url", call.params.get("return_url", ""), most=256),
         expires_at=_expires_at(call.method, biz, call.now),
         funds=_funds(biz),
+        app_auth_token=call.params.get("app_auth_token", ""),
         echo={"passback_params": biz["passback_params"]} if "passback_params" in biz else {},
     )
 

@@ -68,7 +68,9 @@ class Rest:
             certified = self._admit(request, method, now)
             content = self._content(request)
             urls = {name: str(content.get(name) or "") for name in ("notify_url", "return_url")}
-            call = Call(method, content, urls, "utf-8", "RSA2", now, root, news, certified)
+            token = request.headers.get("alipay-app-auth-token", "")
+            params = {**urls, "app_auth_token": token}
+            call = Call(method, content, params, "utf-8", "RSA2", now, root, news, certified)
             answer = self._done(request, self._run(call), now, certified)
         except Refusal as refusal:
             answer = self._refused(refusal, now, certified)
