@@ -271,16 +271,6 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         """The client of the current app's gateway, for everything else."""
         return self.config.gateway
 
-    def gateway_for(self, payment: Any) -> Gateway:
-        """Return the client of the gateway for calls about one payment.
-
-        For a payment with an ``app_auth_token`` of its own each call sends that token; for any
-        other payment this is :attr:`gateway`.
-
-        :param payment: one of this merchant's.
-        """
-        return self.config.gateway.acting_for((payment.details or {}).get("app_auth_token"))
-
     @property
     def config(self) -> Config:
         """The current app's configuration of this merchant."""

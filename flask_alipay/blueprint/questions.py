@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from ..config import Gateway
     from .asking import Answer
     from .extension import AlipayBlueprint
     from .reconciling import Reconciliation, Round
@@ -19,6 +20,16 @@ class Questions:
     A callback can therefore not ask. What is heard is settled as a notification is, by whoever
     hears it first; where the answer is unknown, the ledger stays as it is.
     """
+
+    def gateway_for(self, payment: Any) -> Gateway:
+        """Return the client of the gateway for calls about one payment.
+
+        For a payment with an ``app_auth_token`` of its own each call sends that token; for any
+        other payment this is :attr:`~flask_alipay.AlipayBlueprint.gateway`.
+
+        :param payment: one of this merchant's.
+        """
+        return self._alipay.gateway.acting_for((payment.details or {}).get("app_auth_token"))
 
     def query(self, payment: Any) -> Any:
         """Asks Alipay what has become of a payment, and brings the ledger in line.
