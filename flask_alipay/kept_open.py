@@ -5,17 +5,22 @@ What goes past it cannot be stopped (``session.connection().commit()``, a commit
 own), but SQLAlchemy and the driver know afterwards whether it is still the same transaction, and
 open, without asking the server. After an error of the database they are asked at once: it may have
 rolled back by itself, and would take what follows for a transaction of its own.
+
+Drivers that do not tell (pg8000, mysqlclient) get a savepoint before each callback: it is there
+afterwards only if the transaction is the same.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Dialect, ExceptionContext, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from .drivers import MYSQL, driver_of, is_failed, is_open, is_overtaken, mysql_errno
 from .exceptions import TransactionEnded
 
 _MUST_NOT = (
@@ -37,13 +42,11 @@ _ENDS = r"COMMIT|END|ABORT|BEGIN|START\s+TRANSACTION|ROLLBACK(?!\s+((WORK|TRANSA
 _COMMITS = r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|GRANT|REVOKE"
 _FORBIDDEN = re.compile(rf"\s*({_ENDS})\b", re.IGNORECASE)
 _FORBIDDEN_ON_MARIADB = re.compile(rf"\s*({_ENDS}|{_COMMITS})\b", re.IGNORECASE)
-_MARIADB = ("mysql", "mariadb")
-# With what MariaDB and MySQL may have rolled all of it back, where the driver does not tell: a row
-# has changed since it was read, a wait was too long, locks too many, a deadlock; a savepoint that
-# went with the rest.
-_ROLLED_BACK = (1020, 1205, 1206, 1213, 1305)
-# PyMySQL's flag, as the server sent it with its last answer.
-_IN_TRANSACTION = 1
+# Errors with which MariaDB and MySQL have rolled all of it back: a row has changed since it was
+# read, too many locks, a deadlock; a savepoint that went with the rest.
+_ROLLED_BACK = (1020, 1206, 1213, 1305)
+# For drivers that do not tell.
+_SAVEPOINT = "flask_alipay_callback"
 
 # In a session's ``info`` while a callback has it.
 _KEPT = "flask_alipay.kept_open"
@@ -68,12 +71,17 @@ class KeptOpen:
         self._of_connection = connection.get_transaction()
         # A connection that commits each statement by itself has nothing to be ended.
         self._open = is_open(connection)
+        # The first error since the callback was called.
+        self._error: BaseException | None = None
         # The error with which the database has given the transaction up by itself.
         self._lost: BaseException | None = None
         if connection.dialect not in _heard:
             _listen(connection)
 
     def __enter__(self) -> None:
+        self._error = None
+        if self._open is None:
+            self._connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
         self._session.info[_KEPT] = True
         _kept[self._connection] = self
 
@@ -85,7 +93,7 @@ class KeptOpen:
         """Looks whether the transaction is still the same one, and whole.
 
         :raises TransactionEnded: if it is not.
-        :raises DBAPIError: if the database has given it up, and the callback has kept quiet.
+        :raises DBAPIError: if the database has given it up, and the callback has caught the error.
         """
         if self._lost is not None:
             raise self._lost
@@ -100,6 +108,27 @@ class KeptOpen:
             raise TransactionEnded(_PAST_THE_SESSION)
         if self._open and not is_open(connection):
             raise TransactionEnded(_PAST_THE_SESSION)
+        if is_failed(connection):
+            self._refuse_broken(None)
+        if self._open is None:
+            self._release()
+
+    def _release(self) -> None:
+        """Release the savepoint, which only the same, intact transaction has."""
+        while (nested := self._session.get_nested_transaction()) is not None:
+            nested.commit()  # the callback left it open; it would be gone with ours
+        try:
+            self._connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        except DBAPIError as error:
+            if self._error is None:
+                raise TransactionEnded(_PAST_THE_SESSION) from error
+            self._refuse_broken(error)
+
+    def _refuse_broken(self, cause: DBAPIError | None) -> NoReturn:
+        """Raise the reason; where another transaction was faster, the error that says so."""
+        if isinstance(self._error, DBAPIError) and is_overtaken(self._error.orig):
+            raise self._error
+        raise TransactionEnded(_BROKEN) from cause
 
     def notice(self, context: ExceptionContext) -> None:
         """Looks after an error whether the database has given the transaction up with it.
@@ -107,17 +136,19 @@ class KeptOpen:
         What follows would be another transaction, which looks like this one.
         """
         # The first is the cause: what it has undone, savepoints too, fails afterwards.
+        error = context.sqlalchemy_exception or context.original_exception
+        self._error = self._error or error
         if self._lost is None and self._is_over(context):
-            self._lost = context.sqlalchemy_exception or context.original_exception
+            self._lost = error
 
     def _is_over(self, context: ExceptionContext) -> bool:
-        on_mariadb, error = context.dialect.name in _MARIADB, context.original_exception
+        on_mariadb, error = context.dialect.name in MYSQL, context.original_exception
         if not self._open:  # the driver does not tell
-            return on_mariadb and bool(error.args) and error.args[0] in _ROLLED_BACK
+            return on_mariadb and mysql_errno(error) in _ROLLED_BACK
         try:
             if on_mariadb:
                 # An error comes without the server's flags, and this without beginning anything.
-                context.dialect.do_ping(_driver(self._connection))
+                context.dialect.do_ping(driver_of(self._connection))
             return not is_open(self._connection)
         except Exception:  # whatever a driver raises, there is no connection any more
             return True
@@ -143,7 +174,7 @@ def _refuse_statement(cursor: object, statement: str, parameters: object, contex
 
 def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:
     if context.root_connection in _kept:
-        on_mariadb = context.dialect.name in _MARIADB
+        on_mariadb = context.dialect.name in MYSQL
         if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
             raise TransactionEnded(_MUST_NOT)
 
@@ -152,23 +183,3 @@ def _notice(context: ExceptionContext) -> None:
     kept = _kept.get(context.connection) if context.connection is not None else None
     if kept is not None:
         kept.notice(context)
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.dbapi_connection
-
-
-def is_open(connection: Connection) -> bool | None:
-    """Tells what the driver knows of a transaction, without asking the server. ``None``: nothing.
-
-    SQLite, psycopg and PyMySQL know; so do others that tell in the same way.
-    """
-    driver = _driver(connection)
-    in_transaction = getattr(driver, "in_transaction", None)
-    if in_transaction is not None:
-        return bool(in_transaction)
-    info = getattr(driver, "info", None)
-    if info is not None:
-        return bool(info.transaction_status)
-    status = getattr(driver, "server_status", None)
-    return None if status is None else bool(status & _IN_TRANSACTION)

@@ -42,6 +42,7 @@ ORDER = [
     "models",
     "rejected",
     "transitions",
+    "drivers",
     "kept_open",
     "callbacks",
     "ledger",

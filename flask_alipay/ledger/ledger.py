@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
-    InterfaceError,
-    OperationalError,
     SQLAlchemyError,
 )
 from sqlalchemy.orm import Session, scoped_session
@@ -40,7 +38,7 @@ from ..notification import Notification
 from ..transitions import events_of
 from .journal import Entry, Journal
 from .moves import Move, check_match, follow, mismatch, move_of, sale_of
-from .outages import unavailable
+from .outages import is_outage, unavailable
 from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
 from .session import LedgerSession
@@ -157,7 +155,7 @@ class Ledger:
             except NotificationRefused as error:
                 refusal = refusal or error
                 # A thousand times the same silence would keep this worker for hours.
-                if isinstance(error.__cause__, (OperationalError, InterfaceError)):
+                if is_outage(error.__cause__):
                     break
         if refusal is not None:
             raise refusal

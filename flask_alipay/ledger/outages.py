@@ -9,28 +9,22 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy.exc import (
+    DataError,
     DBAPIError,
+    IntegrityError,
     InterfaceError,
-    InternalError,
     InvalidRequestError,
-    NotSupportedError,
     OperationalError,
     PendingRollbackError,
-    ProgrammingError,
     SQLAlchemyError,
     TimeoutError,
 )
 
+from ..drivers import mysql_errno, sqlstate
 from ..exceptions import LedgerUnavailable
 
-# Those of IntegrityError and DataError are about values.
-_ABOUT_THE_DATABASE = (
-    OperationalError,
-    ProgrammingError,
-    NotSupportedError,
-    InterfaceError,
-    InternalError,
-)
+# Their messages are about values. Drivers do not agree on the class of all others.
+_ABOUT_VALUES = (IntegrityError, DataError)
 # PostgreSQL's classes: connection, feature, state of the transaction, authorization, names,
 # rollback, syntax and access, resources, limits, state of an object, operator, system.
 _SQLSTATES = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
@@ -44,6 +38,11 @@ _MARIADB = frozenset(
         *(1969, 3024, 3159, *range(2000, 3000)),
     )
 )
+# Trouble that the next transaction would meet as well. PostgreSQL: connection, resources, locks,
+# operator, system; MariaDB: too many connections, shutdown, a full lock table or wait, read-only,
+# a killed connection, the client's.
+_OUTAGE_SQLSTATES = ("08", "53", "55", "57", "58")
+_OUTAGE_ERRORS = frozenset((1040, 1053, 1205, 1206, 1290, 1927, *range(2000, 3000)))
 _MOST = 300
 
 
@@ -58,6 +57,20 @@ def unavailable(
     )
 
 
+def is_outage(error: BaseException | None) -> bool:
+    """Tell whether the next transaction would meet the same trouble with the database."""
+    if isinstance(error, (InterfaceError, TimeoutError)):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state, number = sqlstate(error.orig), mysql_errno(error.orig)
+    if number is not None:  # PyMySQL has both, and a SQLSTATE that says little
+        return number in _OUTAGE_ERRORS
+    if state is not None:
+        return state[:2] in _OUTAGE_SQLSTATES
+    return isinstance(error, OperationalError)
+
+
 def said(error: Exception) -> str:
     """Returns the name of an error, and the first line of what was said where it is nobody's data:
     no value of a row or of a parameter.
@@ -68,7 +81,7 @@ def said(error: Exception) -> str:
 
 def _harmless(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        return _of_driver(error.orig) if isinstance(error, _ABOUT_THE_DATABASE) else ""
+        return "" if isinstance(error, _ABOUT_VALUES) else _of_driver(error.orig)
     # SQLAlchemy's own; what is pending repeats the error that went before.
     own = isinstance(error, (InvalidRequestError, TimeoutError))
     return str(error) if own and not isinstance(error, PendingRollbackError) else ""
@@ -78,9 +91,15 @@ def _of_driver(cause: Any) -> str:
     driver = type(cause).__module__.partition(".")[0]
     if driver == "sqlite3":
         return str(cause)
-    if driver in ("psycopg", "psycopg2"):
-        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-        return str(cause) if state is None or state[:2] in _SQLSTATES else ""
-    if cause.args[1:] and cause.args[0] in _MARIADB:
-        return f"{cause.args[0]}, {cause.args[1]}"
+    if driver in ("psycopg", "psycopg2", "pg8000"):
+        state = sqlstate(cause)
+        return _message(cause) if state is None or state[:2] in _SQLSTATES else ""
+    number = mysql_errno(cause)
+    if number in _MARIADB and cause.args[1:]:
+        return f"{number}, {cause.args[1]}"
     return ""
+
+
+def _message(cause: Any) -> str:
+    fields = cause.args[0] if cause.args else None  # pg8000 has the server's message in parts
+    return str(fields.get("M", "")) if isinstance(fields, dict) else str(cause)

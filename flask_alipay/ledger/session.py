@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Executable, Result, event, inspect, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
+from ..drivers import commits_by_itself
 from ..exceptions import LedgerUnavailable
-from ..kept_open import is_open
 
 #: An execution option of the ledger's statements: a listener of the application's that raises an
 #: exception, where no tenant is known for example, recognizes them by it.
@@ -48,7 +48,7 @@ class LedgerSession:
         """
         bind = self.session.get_bind(mapper=inspect(model), clause=_writing(model))
         connection = self.session.connection(bind_arguments={"bind": bind})
-        if _commits_by_itself(connection):
+        if commits_by_itself(connection):
             raise LedgerUnavailable(_AUTOCOMMIT)
         return connection
 
@@ -141,20 +141,3 @@ def unfiltered(
 @lru_cache(maxsize=64)
 def _writing(model: Any) -> Any:
     return update(model)
-
-
-def _commits_by_itself(connection: Connection) -> bool:
-    """Tell whether a connection commits each statement, as its driver knows without asking.
-
-    One on which somebody has begun a transaction by hand, as SQLAlchemy's recipe for SQLite does,
-    commits with it.
-    """
-    driver: Any = connection.connection.dbapi_connection
-    name = connection.dialect.driver
-    if name == "pysqlite":
-        alone = driver.isolation_level is None or getattr(driver, "autocommit", None) is True
-    elif name in ("psycopg", "psycopg2"):
-        alone = driver.autocommit
-    else:
-        alone = name in ("pymysql", "mysqldb") and driver.get_autocommit()
-    return alone and not is_open(connection)

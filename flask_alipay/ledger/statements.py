@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, inspect, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
+from ..drivers import is_overtaken
 from ..models import PaymentMixin
 from ..notification import Notification
 from ..transitions import BEFORE_SALE
@@ -20,12 +21,6 @@ from .tables import change, columns_of, entity_of, version_of
 # The status of a payment, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STANDING = ("trade_status", "paid", "refunded_fen")
-
-# Overtaken, to be tried again at once. PostgreSQL: serialization_failure, deadlock_detected;
-# MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
-_SQLSTATES = ("40001", "40P01")
-_MARIADB_ERRORS = (1020, 1213)
-_BUSY_SNAPSHOT = 517
 
 
 class PaymentStatements:
@@ -196,9 +191,4 @@ def was_overtaken(error: BaseException | None) -> bool:
         return True  # another worker has counted the row's version up
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False
-    cause: Any = error.orig
-    return (
-        getattr(cause, "sqlstate", None) in _SQLSTATES
-        or getattr(cause, "sqlite_errorcode", None) == _BUSY_SNAPSHOT
-        or (type(cause).__module__.startswith("pymysql") and cause.args[0] in _MARIADB_ERRORS)
-    )
+    return is_overtaken(error.orig)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from flask_alipay.batches import RefundBatch, RefundResult
-from flask_alipay.exceptions import LedgerUnavailable
+from flask_alipay.exceptions import CallbackFailed
 from flask_alipay.ledger.session import LedgerSession
 from flask_alipay.ledger.waiting import take, waiting_payments
 from flask_alipay.models import utc_now
@@ -154,5 +154,5 @@ def test_without_a_journal_the_transaction_is_looked_at_where_it_is(routed: Rout
             with suppress(SQLAlchemyError):
                 session.execute(text("DELETE FROM nowhere"), bind_arguments={"bind": routed.engine})
 
-        with pytest.raises(LedgerUnavailable):
+        with pytest.raises(CallbackFailed):
             routed.ledger(session, NO_JOURNAL, paid=callback).settle(news())

@@ -1,0 +1,97 @@
+"""What the database drivers tell, each in its own way: error codes, autocommit, open transactions.
+
+Covers sqlite3, psycopg, psycopg2, pg8000, PyMySQL, mysqlclient and mysql-connector; others as far
+as they tell it in the same way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+MYSQL = ("mysql", "mariadb")
+# PyMySQL's flag, as the server sent it with its last response.
+_IN_TRANSACTION = 1
+# Of psycopg and psycopg2.
+_IN_ERROR = 3
+# Errors after which a transaction is to be tried again. PostgreSQL: serialization_failure,
+# deadlock_detected; MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
+_OVERTAKEN = ("40001", "40P01", 1020, 1213)
+_BUSY_SNAPSHOT = 517
+
+
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection."""
+    return connection.connection.dbapi_connection
+
+
+def sqlstate(error: Any) -> str | None:
+    """Return the SQLSTATE of a driver's exception, if it has one.
+
+    psycopg has it in ``sqlstate``, psycopg2 in ``pgcode``, pg8000 in the message's field ``C``.
+    """
+    fields = error.args[0] if error.args else None
+    found = fields.get("C") if isinstance(fields, dict) else None
+    found = found or getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return found if isinstance(found, str) else None
+
+
+def mysql_errno(error: Any) -> int | None:
+    """Return the error number of a MySQL driver's exception: its first argument, as in no other."""
+    number = error.args[0] if error.args else None
+    return number if isinstance(number, int) else None
+
+
+def is_overtaken(error: Any) -> bool:
+    """Tell whether a driver's exception means that another transaction was faster."""
+    if getattr(error, "sqlite_errorcode", None) == _BUSY_SNAPSHOT:
+        return True
+    return sqlstate(error) in _OVERTAKEN or mysql_errno(error) in _OVERTAKEN
+
+
+def is_open(connection: Connection) -> bool | None:
+    """Tell whether a transaction is open, without a query; ``None`` if the driver does not tell.
+
+    sqlite3 and mysql-connector, psycopg and psycopg2, and PyMySQL tell; pg8000 and mysqlclient do
+    not.
+    """
+    driver = driver_of(connection)
+    in_transaction = getattr(driver, "in_transaction", None)
+    if in_transaction is not None:
+        return bool(in_transaction)
+    status = _status(driver)
+    if status is not None:
+        return bool(status)
+    flags = getattr(driver, "server_status", None)
+    return None if flags is None else bool(flags & _IN_TRANSACTION)
+
+
+def is_failed(connection: Connection) -> bool:
+    """Tell whether PostgreSQL has failed the open transaction, as far as the driver tells.
+
+    PostgreSQL rolls such a transaction back on ``COMMIT``, without an error.
+    """
+    return _status(driver_of(connection)) == _IN_ERROR
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Tell whether each statement is committed by itself.
+
+    On a connection in autocommit mode, the application may have begun a transaction by hand
+    (SQLAlchemy's recipe for SQLite does).
+    """
+    if is_open(connection):
+        return False
+    driver = driver_of(connection)
+    if connection.dialect.driver == "pysqlite":
+        return driver.isolation_level is None or getattr(driver, "autocommit", None) is True
+    if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient
+        return bool(driver.get_autocommit())
+    return getattr(driver, "autocommit", False) is True  # mysql-connector asks the server
+
+
+def _status(driver: Any) -> int | None:
+    """Return libpq's status of the transaction."""
+    status: int | None = getattr(getattr(driver, "info", None), "transaction_status", None)
+    return status
