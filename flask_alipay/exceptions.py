@@ -78,7 +78,8 @@ class GatewayError(AlipayError):
         self.code = code
         #: The open platform's finer code, for example ``"ACQ.TRADE_NOT_EXIST"``.
         self.sub_code = sub_code
-        #: The open platform's explanation of the ``sub_code``.
+        #: The open platform's explanation of the ``sub_code``, as received. It may quote the whole
+        #: string to sign: log the message of the exception, which omits that.
         self.sub_msg = sub_msg
         #: Whether the same call with the same identifiers may be repeated.
         self.retryable = retryable

@@ -190,7 +190,7 @@ def loggable(value: str | None) -> str | None:
 
     :param value: of any length and with any characters.
     """
-    return re.sub(r"[^A-Za-z0-9_\-]", "?", value)[:64] if value else None
+    return re.sub(r"[^A-Za-z0-9_.\-]", "?", value)[:64] if value else None
 
 
 @dataclass(frozen=True)

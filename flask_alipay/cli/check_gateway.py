@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import GatewayError, OutcomeUnknown
 from ..models import utc_now
 from .exits import sentence
 from .finding import FAIL, OK, WARN, Finding
-from .wording import _
+from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..config import Config
 
 # What both gateways say of a trade that is not there: they have understood the question.
 _NOT_THERE = ("ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST")
-# Words for a signature that they do not take, a time that is too far away, a merchant whom they do
-# not know.
-_BAD_SIGN = ("isv.invalid-signature", "ILLEGAL_SIGN", "invalid-signature")
-_BAD_TIME = ("isv.invalid-timestamp", "invalid-timestamp")
-_BAD_ID = ("isv.invalid-app-id", "ILLEGAL_PARTNER", "invalid-app-id")
+# The open platform's codes for a request that the gateway itself rejects: no call of this merchant
+# can succeed before the configuration changes. The legacy gateway has a code for each reason.
+_NOTHING_WORKS = (
+    *("40001", "40002", "40003", "20001"),
+    *("ILLEGAL_SIGN", "ILLEGAL_SIGN_TYPE", "ILLEGAL_SECURITY_PROFILE", "ILLEGAL_PARTNER"),
+    *("ILLEGAL_CHARSET", "ILLEGAL_DYN_MD5_KEY", "ILLEGAL_ENCRYPT"),
+)
+
 
 _FEW_SECONDS = 60
 _PATIENCE = 10.0
@@ -90,37 +94,79 @@ def _refusal(config: Config, error: GatewayError) -> Finding:
         else:
             told = _("The gateway understands our signature; it did not sign this answer.")
         return Finding("signed_call", OK, told)
-    names = {"error": sentence(error)}
-    if codes & set(_BAD_SIGN):
-        return Finding(
-            "signed_call",
-            FAIL,
-            _("The gateway does not take our signature: {error}").format(**names),
-            _("It holds another public key of yours than the one of this private key."),
-            _("Paste the public half of the private key into Alipay's console (应用公钥)."),
-        )
-    if codes & set(_BAD_TIME):
-        return Finding(
-            "signed_call",
-            FAIL,
-            _("The gateway does not take the time of our request: {error}").format(**names),
-            _("Requests carry the time, and Alipay refuses those that are too old or too new."),
-            _("Let the machine's clock be set by NTP."),
-        )
-    if codes & set(_BAD_ID):
-        return Finding(
-            "signed_call",
-            FAIL,
-            _("The gateway does not know {merchant}: {error}").format(
-                merchant=config.merchant, **names
-            ),
-            _("Sandbox and production know different applications."),
-            _("Is it the right one, online, and SANDBOX set as it should be?"),
-        )
+    advice = next((one for one in _ADVICE if one.codes.fullmatch(_own_code(error))), _OTHER)
     return Finding(
         "signed_call",
-        WARN if error.code else FAIL,
-        _("The gateway refused a harmless question: {error}").format(**names),
-        _("It may not be allowed to ask, or what came back cannot be believed."),
-        _("Look the code up in Alipay's documentation; does the application have the product?"),
+        FAIL if not error.code or codes & set(_NOTHING_WORKS) else WARN,
+        _(advice.told).format(merchant=config.merchant, error=sentence(error)),
+        _(advice.why),
+        _(advice.mend),
     )
+
+
+def _own_code(error: GatewayError) -> str:
+    """Return Alipay's most specific code, without the prefix that versions and gateways vary."""
+    return re.sub(r"^(?:isv|isp|aop)\.", "", str(error.sub_code or error.code or ""))
+
+
+class _Advice(NamedTuple):
+    """An explanation of some of Alipay's codes."""
+
+    codes: re.Pattern[str]
+    told: str
+    why: str
+    mend: str
+
+
+_OTHER = _Advice(
+    re.compile(""),
+    N_("The gateway refused a harmless question: {error}"),
+    N_("It may not be allowed to ask, or what came back cannot be believed."),
+    N_("Look the code up in Alipay's documentation; does the application have the product?"),
+)
+
+#: The first whose codes match explains a rejection.
+_ADVICE = (
+    _Advice(
+        re.compile(r"missing-signature-(?:config|key)"),
+        N_("The application has no public key of yours in Alipay's console: {error}"),
+        N_("Without it Alipay can verify no request."),
+        N_("Paste the public half of the private key into Alipay's console (应用公钥)."),
+    ),
+    _Advice(
+        re.compile(r"invalid-signature|ILLEGAL_SIGN"),
+        N_("The gateway does not take our signature: {error}"),
+        N_("It holds another public key of yours than the one of this private key."),
+        N_("Paste the public half of the private key into Alipay's console (应用公钥)."),
+    ),
+    _Advice(
+        re.compile(r"[a-z-]*cert-[a-z-]+"),
+        N_("The gateway does not accept a certificate: {error}"),
+        N_("Requests name the application's certificate and Alipay's root certificates."),
+        N_("Download all three certificates again from Alipay's console, and set all three paths."),
+    ),
+    _Advice(
+        re.compile(r"(?:invalid|illegal|missing)-timestamp"),
+        N_("The gateway does not take the time of our request: {error}"),
+        N_("Requests carry the time, and Alipay refuses those that are too old or too new."),
+        N_("Let the machine's clock be set by NTP."),
+    ),
+    _Advice(
+        re.compile(r"invalid-app-id|ILLEGAL_PARTNER"),
+        N_("The gateway does not know {merchant}: {error}"),
+        N_("Sandbox and production know different applications."),
+        N_("Is it the right one, online, and SANDBOX set as it should be?"),
+    ),
+    _Advice(
+        re.compile(r"[a-z-]*decryption[a-z-]*|[a-z-]*encrypt[a-z-]*"),
+        N_("The gateway cannot decrypt our request: {error}"),
+        N_("It holds another AES key, or the application has none."),
+        N_("Copy the AES key from Alipay's console (接口内容加密方式), or unset it."),
+    ),
+    _Advice(
+        re.compile(r"[a-z-]*auth-token[a-z-]*|self-invoke-forbidden"),
+        N_("The gateway expects the token of a merchant: {error}"),
+        N_("A third-party application acts for merchants, with a token of each."),
+        N_("Set APP_AUTH_TOKEN to a valid token, or give each payment its own."),
+    ),
+)

@@ -88,7 +88,7 @@ def refusal(code: str) -> GatewayError:
     :param code: as it came; made safe for a log line.
     """
     word = re.sub(r"[^\w.\-]", "?", code.strip(), flags=re.ASCII)[:64] or "UNKNOWN"
-    return GatewayError(f"Alipay refused: {word}", code=word)
+    return GatewayError(f"Alipay rejected the request: {word}", code=word)
 
 
 def amount(params: Mapping[str, str], name: str, currency: str = "CNY") -> int | None:

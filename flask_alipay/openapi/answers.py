@@ -81,11 +81,13 @@ def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
 
     :param body: the bytes as they came.
     :param method: what was asked, ``alipay.trade.query``.
-    :param charset: the charset of the request, which is that of the answer.
+    :param charset: the charset of the request, and of most answers to it; the gateway rejects some
+        requests in GBK, whatever theirs was.
     :raises OutcomeUnknown: if it is no such answer.
     """
     try:
-        found = _members(body.decode(codec(charset)))
+        text, charset = decode(body, charset)
+        found = _members(text)
         name = f"{method.replace('.', '_')}_response"
         is_error = name not in found
         node, value = found["error_response" if is_error else name]
@@ -95,6 +97,19 @@ def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
         raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
     sign, cert_sn = _text(found, "sign"), _text(found, "alipay_cert_sn")
     return Envelope(node, is_error, sign, cert_sn, charset, value)
+
+
+def decode(body: bytes, charset: str) -> tuple[str, str]:
+    """Decode a response in the charset of its request or, if it is not in that, in the other one.
+
+    :returns: the text and the charset that it is in.
+    :raises UnicodeDecodeError: if it is in neither.
+    """
+    try:
+        return body.decode(codec(charset)), charset
+    except UnicodeDecodeError:
+        other = "gb18030" if codec(charset) == "utf-8" else "utf-8"
+        return body.decode(codec(other)), other
 
 
 def read_answer(
@@ -249,7 +264,7 @@ def _node(envelope: Envelope, cipher: ContentCipher | None) -> dict[str, Any]:
     for encrypt_type in _ENCRYPT_TYPES:
         content = cipher.decrypt(envelope.value, encrypt_type)
         try:
-            return as_object(content.decode(codec(envelope.charset)))
+            return as_object(decode(content, envelope.charset)[0])
         except ValueError:
             continue  # its first block is no text: it was the other way of encrypting
     raise ValueError

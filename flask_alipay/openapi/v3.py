@@ -20,7 +20,7 @@ from ..exceptions import InvalidParameter, OutcomeUnknown
 from ..notification import loggable
 from ..signer import Signer
 from ..transport import HttpAnswer
-from .answers import as_object, word
+from .answers import as_object, decode, word
 from .content import biz_content
 from .refusals import refusal
 
@@ -177,10 +177,10 @@ class Caller3:
         return text if self.cipher is None else self.cipher.encrypt(encoded)
 
     def _node(self, body: bytes) -> dict[str, Any]:
-        text = body.decode("utf-8")
+        text, _ = decode(body, "utf-8")
         if self.cipher is None or text.lstrip().startswith("{"):
             return as_object(text)
-        return as_object(self.cipher.decrypt(text.strip().strip('"')).decode("utf-8"))
+        return as_object(decode(self.cipher.decrypt(text.strip().strip('"')), "utf-8")[0])
 
 
 def signed_by(signer: Signer, answer: HttpAnswer) -> bool:

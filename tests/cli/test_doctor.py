@@ -395,6 +395,26 @@ def test_the_clock_is_held_against_the_gateways(
         (GatewayError("x", code="40002", sub_code="isv.invalid-app-id"), "fail", MERCHANT),
         (GatewayError("x", code="40002", sub_code="isv.invalid-timestamp"), "fail", "the time"),
         (GatewayError("x", code="40006", sub_code="isv.insufficient"), "warn", "harmless"),
+        *(
+            (GatewayError("x", code=code, sub_code=sub_code), "fail", word)
+            for code, sub_code, word in (
+                ("40003", "isv.missing-signature-config", "no public key"),
+                ("40003", "isv.missing-signature-key", "no public key"),
+                ("40002", "isv.invalid-alipay-root-cert-sn", "a certificate"),
+                ("40002", "isv.app-cert-not-exist", "a certificate"),
+                ("40003", "isv.app-cert-expired", "a certificate"),
+                ("40001", "isv.missing-app-cert-sn", "a certificate"),
+                ("40003", "isv.decryption-error-unknown", "decrypt"),
+                ("40001", "isv.missing-signature", "harmless"),
+                ("40002", "isv.invalid-signature-type", "harmless"),
+                ("40002", "isv.something-new", "harmless"),
+                ("20001", "aop.invalid-app-auth-token", "token"),
+            )
+        ),
+        (GatewayError("x", code="ILLEGAL_SIGN_TYPE"), "fail", "harmless"),
+        (GatewayError("x", code="ILLEGAL_PARTNER_EXTERFACE"), "warn", "harmless"),
+        (GatewayError("x", code="40005", sub_code="isv.app-call-limited"), "warn", "harmless"),
+        (GatewayError("x", code="40006", sub_code="isv.self-invoke-forbidden"), "warn", "token"),
         (GatewayError("the answer is not signed"), "fail", "harmless"),
         (OutcomeUnknown("no answer"), "fail", "believed"),
     ],

@@ -136,7 +136,9 @@ def test_a_no_is_the_same_error_as_ever(keys: Keys, method: str, signed: bool) -
     perform, _ = METHODS[method]
     node = {"code": "ACQ.TRADE_STATUS_ERROR", "message": "交易状态不合法"}
     options = {} if signed else {"signer": None}
-    with pytest.raises(GatewayError, match=r"40004 ACQ\.TRADE_STATUS_ERROR$") as caught:
+    with pytest.raises(
+        GatewayError, match=r"40004 ACQ\.TRADE_STATUS_ERROR \(交易状态不合法\)$"
+    ) as caught:
         perform(Alipay3(keys, node, status=400, **options).gateway())
     error = caught.value
     assert (error.code, error.sub_code) == ("40004", "ACQ.TRADE_STATUS_ERROR")
