@@ -79,6 +79,9 @@ class Config:
     show_url: str | None
     #: Seconds that the links of our pages work.
     result_max_age: int
+    #: The longest URL, in characters, with which a buyer is sent to the gateway; a longer request
+    #: is posted.
+    max_url_length: int
     #: Whether each notification of the legacy gateway is confirmed by ``notify_verify``.
     notify_verify: bool
     #: The file that keeps the bodies of rejected notifications; ``None``: none does.
@@ -107,8 +110,8 @@ class Config:
         a third-party application acts).
         Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``CONNECT_TIMEOUT`` (likewise),
-        ``RESULT_MAX_AGE`` (86400 seconds), ``REJECTED_PATH``, ``PROTOCOL`` where both a
-        partner and an application are there.
+        ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
+        ``PROTOCOL`` where both a partner and an application are there.
 
         :param mapping: ``app.config`` or anything like it.
         :param prefix: of the settings, without the underscore.
@@ -136,6 +139,7 @@ class Config:
             return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
             show_url=settings.text("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
+            max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
             notify_verify=legacy and _confirms(settings, signer),
             rejected_path=settings.file("REJECTED_PATH"),
             simulator=simulator,

@@ -15,6 +15,14 @@ _CHARSET_NAMES = ("_input_charset", "charset")
 # Each byte as it stands in a query: urllib writes them one by one, in Python.
 _WRITTEN = [quote_from_bytes(bytes([byte]), safe="") for byte in range(256)]
 
+# The characters with which browsers write 80 to 9F in windows-1252; five bytes have none of their
+# own and are written for the control character of the same number.
+_WINDOWS_1252 = {
+    byte: bytes([byte]).decode("cp1252")
+    for byte in range(0x80, 0xA0)
+    if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+
 
 @dataclass(frozen=True)
 class SignedRequest:
@@ -45,25 +53,51 @@ class SignedRequest:
         """The request as one URL, for a redirect or a link."""
         return f"{self.gateway_url}?{self.query}"
 
-    def form(self, *, nonce: str | None = None, target: str | None = None) -> str:
-        """Returns the request as an HTML form that submits itself, with a button without script.
+    @property
+    def form_action(self) -> str:
+        """The address that a form is posted to. It names the charset of the body."""
+        charset = {name: self.params[name] for name in _CHARSET_NAMES if name in self.params}
+        return f"{self.gateway_url}?{urlencode(charset)}" if charset else self.gateway_url
 
-        Good for requests that are longer than a URL may be. The browser encodes the form in the
-        request's charset, whatever the charset of the page that it stands in.
+    @property
+    def form_charset(self) -> str:
+        """The ``accept-charset`` of a form with :attr:`form_fields`."""
+        return "utf-8" if codec(self.charset) == "utf-8" else "windows-1252"
+
+    @property
+    def form_fields(self) -> Mapping[str, str]:
+        """The values of a form's fields by name.
+
+        Browsers do not write all of Alipay's GBK as Alipay reads it: of ``gbk`` the euro sign is
+        another byte, of ``gb18030`` two characters are others. So each value of such a request
+        holds the signed bytes, one character of windows-1252 for each, which browsers write as
+        they are.
+        """
+        if self.form_charset == "utf-8":
+            return self.params
+        encoding = codec(self.charset)
+        return {
+            name: value.encode(encoding).decode("latin-1").translate(_WINDOWS_1252)
+            for name, value in self.params.items()
+        }
+
+    def form(self, *, nonce: str | None = None, target: str | None = None) -> str:
+        """Return the request as an HTML form that submits itself, with a button without script.
+
+        Good for requests that are longer than a URL may be. The browser sends exactly the signed
+        bytes, whatever the charset of the page that the form is in.
 
         :param nonce: for the script, where the page has a Content-Security-Policy.
         :param target: the browser tab to open it in, for example ``_blank``.
         """
-        charset = {name: self.params[name] for name in _CHARSET_NAMES if name in self.params}
-        action = f"{self.gateway_url}?{urlencode(charset)}" if charset else self.gateway_url
         hidden = "".join(
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
-            for name, value in self.params.items()
+            for name, value in self.form_fields.items()
         )
         # The button has no name: a named one would be sent along and break the signature.
         return (
-            f'<form id="alipay-request" method="post" action="{escape(action)}"'
-            f' accept-charset="{escape(codec(self.charset))}"{_attribute("target", target)}>'
+            f'<form id="alipay-request" method="post" action="{escape(self.form_action)}"'
+            f' accept-charset="{self.form_charset}"{_attribute("target", target)}>'
             f'{hidden}<noscript><button type="submit">Alipay</button></noscript></form>'
             f"<script{_attribute('nonce', nonce)}>"
             f'document.getElementById("alipay-request").submit()</script>'

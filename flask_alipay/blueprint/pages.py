@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from flask import Response, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-# No form on any page, so none has anywhere to go; a link to the shop's own pictures may be put into
-# a template that overrides ours.
+# Only the page that posts a request to Alipay has a form. A template that overrides ours may link
+# to the shop's own pictures.
 _POLICY = (
     "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action {form_action}; "
     "frame-ancestors 'none'"
 )
+# The gateways redirect the form to cashiers on other hosts of Alipay's (excashier.alipay.com for
+# example), and browsers apply the policy to these redirects as well.
+_CASHIERS = "https://*.alipay.com https://*.alipaydev.com"
 
 # In English only: the template has better words, and these serve an app that replaces it.
 _ERRORS = {
@@ -93,12 +97,22 @@ class Pages:
             return redirect(self._alipay.checkout_url(payment), 303)
         bank = request.args.get("bank")
         try:
-            return redirect(self._alipay.gateway_url(payment, bank=bank), 303)
+            signed = self._alipay.gateway_request(payment, bank=bank)
         except InvalidParameter as error:
             # The payment was checked when it was made. The bank and the host that our addresses are
             # on come from the browser.
             logger.warning("pay refused: %s", error)
             return self._error(400)
+        if len(signed.url) <= self._alipay.config.max_url_length:
+            return redirect(signed.url, 303)
+        return self._page(
+            "pay.html",
+            **self._about(payment),
+            form_action=signed.form_action,
+            form_charset=signed.form_charset,
+            form_fields=signed.form_fields,
+            policy_form_action=_form_action(signed.gateway_url),
+        )
 
     def come_back(self) -> BaseResponse:
         """Sends a buyer who comes back from Alipay on to the result, without a word of what the
@@ -215,7 +229,14 @@ class Pages:
             for code in OFFERED
         ]
 
-    def _page(self, template: str, status: int = 200, **context: Any) -> Response:
+    def _page(
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        policy_form_action: str = "'none'",
+        **context: Any,
+    ) -> Response:
         config, nonce = self._alipay.config, secrets.token_urlsafe(16)
         text = render_template(
             f"alipay/{template}",
@@ -227,7 +248,9 @@ class Pages:
             **context,
         )
         response = make_response(text, status)
-        response.headers["Content-Security-Policy"] = _POLICY.format(nonce=nonce)
+        response.headers["Content-Security-Policy"] = _POLICY.format(
+            nonce=nonce, form_action=policy_form_action
+        )
         return response
 
     def _error(self, status: int) -> Response:
@@ -249,6 +272,13 @@ def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
     a cross-border payment and that of the WAP gateway name no seller.
     """
     return payment.trade_no is not None and payment.trade_no == params.get("trade_no")
+
+
+def _form_action(gateway_url: str) -> str:
+    """Return where a form may be posted to: the gateway, and the cashiers that it redirects to."""
+    parts = urlsplit(gateway_url)
+    gateway = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
+    return f"{gateway} {_CASHIERS}"
 
 
 def keep_private(response: BaseResponse) -> BaseResponse:

@@ -492,11 +492,12 @@ def test_a_form_is_taken_like_a_redirect(shop: Shop) -> None:
     from html import unescape
     from urllib.parse import urlencode
 
+    from ..test_signed_request import Form
+
     form = shop.gateway.pay(
         "escrow", out_trade_no="A1", subject=SUBJECT, total_amount="88.88", **URLS
     ).form()
-    fields = re.findall(r'name="([^"]*)" value="([^"]*)"', form)
-    data = urlencode([(unescape(k), unescape(v)) for k, v in fields], encoding=shop.charset)
+    data = urlencode(Form(form, shop.charset).fields, encoding=shop.charset)
     action = unescape(re.search(r'action="([^"]*)"', form)[1])  # type: ignore[index]
     assert dict(parse_qsl(urlsplit(action).query)) == {"_input_charset": shop.charset}
     response = shop.browser.post(

@@ -153,10 +153,11 @@ def test_the_form_posts_the_same_parameters(
     gateway: OpenApiGateway, subject: str, charset: str
 ) -> None:
     request = gateway.in_charset(charset).trade_page_pay(**LEAST | {"subject": subject})
-    form = Form(request.form(nonce="n0nce"))
+    form = Form(request.form(nonce="n0nce"), charset)
     assert form.fields == request.params == read(request.url, charset)
     assert form.attributes["action"] == f"{PRODUCTION}?charset={charset}"
-    assert form.attributes["accept-charset"] == CODECS[charset]
+    accepted = "utf-8" if CODECS[charset] == "utf-8" else "windows-1252"
+    assert form.attributes["accept-charset"] == accepted
     assert form.elements.count("script") == 1
 
 

@@ -13,6 +13,7 @@ from flask_alipay.notification import Notification, verify
 from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.simulator.clock import SystemClock
 
+from ..test_signed_request import Form
 from .conftest import NOTIFY_URL, RETURN_URL
 
 ORDER = {"out_trade_no": "T1", "subject": "Tea + 茶", "total_amount": "88.88"}
@@ -70,10 +71,7 @@ def test_a_closed_trade_is_believed_as_well(gateway, signer, buyer, shop, button
 
 def test_the_packages_form_is_taken(gateway, buyer):
     form = gateway.pay("page", **ORDER, **URLS).form()
-    fields = {
-        unescape(name): unescape(value)
-        for name, value in re.findall(r'name="([^"]*)" value="([^"]*)"', form)
-    }
+    fields = Form(form, gateway.charset).fields
     response = buyer.client.post(
         unescape(re.search(r'action="([^"]*)"', form)[1]),
         data=urlencode(fields, encoding=gateway.charset),
