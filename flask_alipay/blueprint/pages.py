@@ -79,6 +79,8 @@ class Pages:
             return redirect(self._alipay.result_url(payment), 303)
         if payment.product == "qr":
             return self._qr_page(payment)
+        if _blocks_alipay():
+            return self._open_in_browser(payment)
         return self._page(
             "checkout.html",
             **self._about(payment),
@@ -95,6 +97,8 @@ class Pages:
             return redirect(self._alipay.result_url(payment), 303)
         if payment.product == "qr":
             return redirect(self._alipay.checkout_url(payment), 303)
+        if _blocks_alipay():
+            return self._open_in_browser(payment)
         bank = request.args.get("bank")
         try:
             signed = self._alipay.gateway_request(payment, bank=bank)
@@ -112,6 +116,15 @@ class Pages:
             form_charset=signed.form_charset,
             form_fields=signed.form_fields,
             policy_form_action=_form_action(signed.gateway_url),
+        )
+
+    def _open_in_browser(self, payment: Any) -> BaseResponse:
+        """Explain how to open this page in a browser that opens Alipay."""
+        return self._page(
+            "open_in_browser.html",
+            **self._about(payment),
+            link=request.url,
+            result_url=self._alipay.result_url(payment),
         )
 
     def come_back(self) -> BaseResponse:
@@ -179,6 +192,7 @@ class Pages:
             **self._about(payment),
             qr_svg=code.svg,
             qr_link=code.link,
+            link=request.url if _blocks_alipay() else None,
             qr_left=code.seconds_left,
             result_url=self._alipay.result_url(payment),
         )
@@ -279,6 +293,11 @@ def _form_action(gateway_url: str) -> str:
     parts = urlsplit(gateway_url)
     gateway = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
     return f"{gateway} {_CASHIERS}"
+
+
+def _blocks_alipay() -> bool:
+    """Tell whether this is WeChat's browser, which does not open Alipay's pages."""
+    return "micromessenger" in request.user_agent.string.lower()
 
 
 def keep_private(response: BaseResponse) -> BaseResponse:
