@@ -22,6 +22,7 @@ ORDER = [
     "china_time",
     "order_number",
     "banks",
+    "content_policy",
     "money",
     "keys",
     "signer",
@@ -60,6 +61,7 @@ MAY_KNOW_FLASK = {"simulator", "cli", "__main__", "blueprint", "testing"}
 
 #: The simulator is the other side: what it shares with ours, it would get wrong the same way.
 SIMULATOR_MAY_KNOW = {
+    "content_policy",
     "exceptions",
     "trade_status",
     "china_time",

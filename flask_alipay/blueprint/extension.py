@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -13,6 +12,7 @@ from flask import Blueprint, current_app, has_request_context, request, url_for
 from .. import signals
 from ..cli import attach
 from ..config import Config
+from ..content_policy import allow_view_options
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused
 from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
@@ -20,10 +20,9 @@ from ..money import to_yuan
 from ..order_number import new_out_trade_no
 from .callback_registry import CallbackRegistry
 from .classes import check_classes
-from .external_urls import request_url
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
-from .pages import Pages, keep_private
+from .pages import PAGES, Pages, keep_private
 from .products import Products
 from .questions import Questions
 from .state import State, build_state, states
@@ -60,6 +59,9 @@ class AlipayBlueprint(Products, Questions, Blueprint):
     :param on_failed: a callback, see :meth:`on_failed`.
     :param result_endpoint: an endpoint of the app's own that shows a payment's result; it gets
         ``out_trade_no``, and buyers come back there instead of to our page.
+    :param csp_nonce_generator: returns the nonce of the app's own Content-Security-Policy for the
+        current request; the pages use it, and the app's policy applies to them. Without it each
+        page has a nonce and a policy of its own. The same function as Flask-Admin's.
     :param blueprint_options: what :class:`flask.Blueprint` takes.
     :raises ConfigurationError: when it is registered, if the configuration is not good.
     """
@@ -81,11 +83,13 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         on_paid: Callable[[Any], object] | None = None,
         on_failed: Callable[[Any], object] | None = None,
         result_endpoint: str | None = None,
+        csp_nonce_generator: Callable[[], str] | None = None,
         **blueprint_options: Any,
     ) -> None:
         blueprint_options.setdefault("template_folder", "templates")
         super().__init__(name, "flask_alipay", **blueprint_options)
         self.result_endpoint = result_endpoint
+        self.csp_nonce_generator = csp_nonce_generator
         self._notify = Notify(self)
         self._db = db
         self._models = Models(Payment, Refund, Notification)
@@ -244,7 +248,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
             return_url=self.return_url,
             **parameters_of(payment),
         )
-        return self.at_simulator(signed)
+        return self.state.at_simulator(signed)
 
     @property
     def notify_url(self) -> str:
@@ -362,6 +366,9 @@ class AlipayBlueprint(Products, Questions, Blueprint):
                 error.add_note("'python -m flask_alipay doctor' looks over keys and settings.")
             raise
         self._exempt_from_csrf(app)
+        endpoints = map(states(app)[self].endpoint_of, PAGES)
+        own_policy = self.csp_nonce_generator is None
+        allow_view_options(app.view_functions, endpoints, own_policy=own_policy)
 
     def _exempt_from_csrf(self, app: Flask) -> None:
         """Alipay has no CSRF token, and the simulator's forms carry none.
@@ -384,12 +391,3 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         state = self.state
         token = state.tokens.make(purpose or route, payment.out_trade_no)
         return url_for(state.endpoint_of(route), token=token, bank=bank)
-
-    def at_simulator(self, signed: SignedRequest) -> SignedRequest:
-        """Returns a request as it has to be sent: the embedded simulator is where this site is."""
-        gateway = self.state.simulator_gateway
-        if gateway is None:
-            return signed
-        if signed.gateway_url == getattr(self.gateway, "wap_gateway_url", None):
-            gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
-        return replace(signed, gateway_url=request_url(gateway))

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
+#: The routes that answer with pages, if only to say that a link is invalid.
+PAGES = ("checkout", "pay", "return", "result", "status")
+
 # Only the page that posts a request to Alipay has a form. A template that overrides ours may link
 # to the shop's own pictures.
 _POLICY = (
@@ -251,7 +254,7 @@ class Pages:
         policy_form_action: str = "'none'",
         **context: Any,
     ) -> Response:
-        config, nonce = self._alipay.config, secrets.token_urlsafe(16)
+        config, nonce = self._alipay.config, self._nonce()
         text = render_template(
             f"alipay/{template}",
             nonce=nonce,
@@ -266,6 +269,11 @@ class Pages:
             nonce=nonce, form_action=policy_form_action
         )
         return response
+
+    def _nonce(self) -> str:
+        """Return the nonce of the app's own policy, or a new one if it has none."""
+        generator = self._alipay.csp_nonce_generator
+        return (generator() if generator else "") or secrets.token_urlsafe(16)
 
     def _error(self, status: int) -> Response:
         title, message = _ERRORS[status]

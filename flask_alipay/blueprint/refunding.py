@@ -83,7 +83,7 @@ def refund_request(
     )
     ledger.refunds.open(payment.out_trade_no, refund_fen, number, reason)
     alipay.session.commit()
-    return alipay.at_simulator(signed)
+    return alipay.state.at_simulator(signed)
 
 
 class _Row(NamedTuple):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
 from ..settings import Settings
-from .external_urls import ExternalUrls, external_urls
+from .external_urls import ExternalUrls, external_urls, request_url
 from .tokens import Tokens
 
 if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
+    from ..signed_request import SignedRequest
     from .callback_registry import AppCallbacks
 
 
@@ -38,6 +39,15 @@ class State:
     def endpoint_of(self, route: str) -> str:
         """Returns the endpoint of one of our routes, for ``url_for`` from anywhere."""
         return f"{self.endpoint}.{route}"
+
+    def at_simulator(self, signed: SignedRequest) -> SignedRequest:
+        """Return a request as it has to be sent: the embedded simulator is where this site is."""
+        gateway = self.simulator_gateway
+        if gateway is None:
+            return signed
+        if signed.gateway_url == getattr(self.config.gateway, "wap_gateway_url", None):
+            gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
+        return replace(signed, gateway_url=request_url(gateway))
 
 
 def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks) -> State:

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..banks import OFFERED, bank_name
 from ..china_time import to_china
+from ..content_policy import allow_view_options
 from ..exceptions import InvalidParameter
 from ..money import NO_MINOR_UNIT, to_yuan
 from .batches import TRANSFERS, WAITING, Batch
@@ -26,6 +27,8 @@ from .trades import Event, Order, Trade
 from .wording import wording
 
 if TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
+
     from .simulator import Simulator
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -59,7 +62,16 @@ def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
         views.end_batch,
         methods=["POST"],
     )
+    blueprint.record(_keep_own_policy)
     return blueprint
+
+
+def _keep_own_policy(setup: BlueprintSetupState) -> None:
+    """Keep the pages working in an app with Flask-Talisman."""
+    prefix = ".".join(filter(None, (setup.name_prefix, setup.name, "")))
+    views = setup.app.view_functions
+    endpoints = [endpoint for endpoint in views if endpoint.startswith(prefix)]
+    allow_view_options(views, endpoints, own_policy=True)
 
 
 class _Views:

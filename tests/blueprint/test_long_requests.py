@@ -97,6 +97,7 @@ def test_the_form_may_be_sent_to_alipay_and_nowhere_else(shop: Shop) -> None:
 
 @contextmanager
 def served(shop: Shop) -> Iterator[str]:
+    shop.app.config["TRUSTED_HOSTS"] = None  # the browser's is 127.0.0.1
     server = make_server("127.0.0.1", 0, shop.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
