@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,22 @@ from .limits import check_no_embedded_field, check_url
 from .signer import codec
 
 _ACCOUNT = re.compile(r"[0-9]{16}")
+# One of them is set for every merchant.
+_ACCOUNTS = ("APP_ID", "PARTNER", "SIMULATOR")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
 # A host as a URL has it, with or without a port; no pattern for several.
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
+
+_NAMES = """
+    AES_KEY API_VERSION APP_AUTH_TOKEN APP_CERT APP_CERT_PATH APP_ID CHARSET CONNECT_TIMEOUT
+    GATEWAY_URL INPUT_CHARSET KEY NOTIFY_URL NOTIFY_VERIFY PARTNER PRIVATE_KEY PRIVATE_KEY_PATH
+    PROTOCOL PUBLIC_CERT PUBLIC_CERT_PATH PUBLIC_KEY PUBLIC_KEY_PATH REJECTED_PATH RESULT_MAX_AGE
+    RETURN_URL ROOT_CERT ROOT_CERT_PATH SANDBOX SELLER_EMAIL SELLER_ID SHOW_URL SIGN_TYPE
+    SIMULATOR SIMULATOR_WITHOUT_DEBUG TIMEOUT WAP_GATEWAY_URL
+"""
+#: The names of all settings, without prefix.
+KNOWN = frozenset(_NAMES.split())
 
 
 class Settings:
@@ -152,6 +165,32 @@ class Settings:
     def is_set(self, name: str) -> bool:
         """Tells whether a setting has a value."""
         return self._mapping.get(self.key(name)) not in (None, "", (), [])
+
+    def unknown(self, others: Iterable[str] = ()) -> dict[str, str]:
+        """Return the keys below the prefix that name no setting, each with the likely one or "".
+
+        :param others: the prefixes of other merchants. A longer prefix below which an account is
+            configured is one, too.
+        """
+        begin = f"{self.prefix}_"
+        keys = [key for key in self._mapping if isinstance(key, str) and key.startswith(begin)]
+        longer = {other for other in others if other.startswith(begin)}
+        for key in keys:
+            for account in _ACCOUNTS:
+                if key.endswith(f"_{account}") and key != self.key(account):
+                    longer.add(key.removesuffix(f"_{account}"))
+        longer -= {self.prefix, *(self.key(name) for name in KNOWN)}
+        return {
+            key: self._likely(key)
+            for key in keys
+            if key.removeprefix(begin) not in KNOWN
+            and not any(key.startswith(f"{other}_") for other in longer)
+        }
+
+    def _likely(self, key: str) -> str:
+        """The setting that a key may have been meant for; empty if none is like it."""
+        names = get_close_matches(key.removeprefix(f"{self.prefix}_"), KNOWN, 1, 0.75)
+        return self.key(names[0]) if names else ""
 
     def materials(self, name: str) -> list[tuple[str, str | bytes]]:
         """Returns keys or certificates with the setting that each stands in.

@@ -17,6 +17,7 @@ PACKAGE = Path(flask_alipay.__file__).parent
 #: From the ground up: a module imports only from those above it in this list.
 ORDER = [
     "exceptions",
+    "probe",
     "signals",
     "trade_status",
     "china_time",

@@ -21,6 +21,7 @@ def check_classes(models: Models) -> None:
     :raises ConfigurationError: names the class that has them.
     """
     mixins = (PaymentMixin, RefundMixin, NotificationMixin)
+    _check_order(models, mixins)
     for name, mixin in zip(models._fields, mixins, strict=True):
         mapper: Any = inspect(getattr(models, name), raiseerr=False)
         if mapper is None:
@@ -33,6 +34,23 @@ def check_classes(models: Models) -> None:
                 f"give the blueprint {better}",
                 name,
             )
+
+
+def _check_order(models: Models, mixins: tuple[type[Any], ...]) -> None:
+    """Check that no class is in the place of another.
+
+    :raises ConfigurationError: names the class and its place.
+    """
+    for name, model, mixin in zip(models._fields, models, mixins, strict=True):
+        if not isinstance(model, type) or issubclass(model, mixin):
+            continue
+        for place, other in zip(models._fields, mixins, strict=True):
+            if issubclass(model, other):
+                raise ConfigurationError(
+                    f"{model.__name__} is a {other.__name__} in the place of {name}: give it as "
+                    f"{place}=",
+                    name,
+                )
 
 
 def _owner(mapper: Any, mixin: type[Any]) -> Any:

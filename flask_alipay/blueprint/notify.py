@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from flask import Response, request
@@ -24,6 +25,7 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..notification import Notification, check_unambiguous, loggable, verify
+from ..probe import Probe, probe_in
 from ..rejected import keep
 from ..signals import notification_refused, transfers_told
 from .announcing import announce, send
@@ -55,6 +57,9 @@ class Notify:
     def notify(self) -> Response:
         """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
         config, body = self._alipay.config, b""
+        probe = probe_in(request.environ)
+        if probe is not None:
+            return _answer_probe(probe)
         try:
             body = read_body()
             for settlement in self._receive(body):
@@ -201,6 +206,14 @@ def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bo
     # The e-mail tells whose money it is only where no account number is configured.
     ours = config.seller_email if config.seller_id is None else None
     return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()
+
+
+def _answer_probe(probe: Probe) -> Response:
+    """Note that the route was reached, and with what; nothing is verified or recorded."""
+    probe.endpoint = request.endpoint
+    with suppress(NotificationRefused):
+        probe.received = read_body()
+    return _answer("fail", 400)
 
 
 def _answer(word: str, status: int) -> Response:

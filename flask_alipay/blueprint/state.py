@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,8 @@ from ..exceptions import ConfigurationError
 from ..settings import Settings
 from .external_urls import ExternalUrls, external_urls, request_url
 from .tokens import Tokens
+
+logger = logging.getLogger("flask_alipay")
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -60,6 +63,7 @@ def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks
     """
     app = cast("Flask", setup.app)
     settings = Settings(app.config, prefix)
+    _warn_of_unknown(settings)
     endpoint = ".".join(filter(None, (setup.name_prefix, setup.name)))
     gateway: str | None = None
     if wants_simulator(settings, developing=app.debug or app.testing):
@@ -70,6 +74,13 @@ def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks
         config = Config.from_mapping(app.config, prefix)
     tokens, urls = _tokens(app, config), external_urls(app, config, endpoint)
     return State(config, tokens, urls, endpoint, gateway, callbacks)
+
+
+def _warn_of_unknown(settings: Settings) -> None:
+    """A misspelt setting would be ignored in silence."""
+    for key, likely in settings.unknown().items():
+        meant = f" (did you mean '{likely}'?)" if likely else ""
+        logger.warning("there is no setting '%s'%s: it is ignored", key, meant)
 
 
 def _tokens(app: Flask, config: Config) -> Tokens:

@@ -3,8 +3,8 @@
 ``sign_url``
     one signed test URL
 ``doctor``
-    what has to be mended before money comes; what it looks at is in ``check_keys``, ``check_site``
-    and ``check_gateway``, and how it says so in ``finding``
+    what has to be fixed before money comes; the checks are in ``check_keys``, ``check_names``,
+    ``check_site``, ``check_route`` and ``check_gateway``, and ``finding`` prints their results
 ``keygen``
     an RSA key pair in every form that somebody wants it in
 ``payments``, ``show``

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import inspect
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from ..settings import configured_host
 from .addresses import is_public
@@ -149,29 +149,58 @@ def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:
 
 
 def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
-    name, check = model.__tablename__, "table"
+    table, check = model.__table__, "table"
     mend = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")
     try:
-        looked = inspect(alipay.session.get_bind(mapper=model))
-        columns = {column["name"] for column in looked.get_columns(name)}
+        bind = alipay.session.get_bind(mapper=model)
+        looked, schema = inspect(bind), _schema(bind, table)
+        columns = {column["name"] for column in looked.get_columns(table.name, schema=schema)}
+    except NoSuchTableError:
+        return _elsewhere(looked, model, mend)
     except DBAPIError:
         raise
     except SQLAlchemyError as error:
         told = _("The table {name} cannot be read ({kind}).")
-        return Finding(check, FAIL, told.format(name=name, kind=type(error).__name__), mend=mend)
-    missing = sorted({column.name for column in model.__table__.columns} - columns)
+        what = told.format(name=table.fullname, kind=type(error).__name__)
+        return Finding(check, FAIL, what, mend=mend)
+    name = table.name
+    missing = sorted({column.name for column in table.columns} - columns)
     if missing:
         told = _("The table {name} lacks {columns}.")
         return Finding(check, FAIL, told.format(name=name, columns=", ".join(missing)), mend=mend)
-    unique = {rule["name"] for rule in looked.get_unique_constraints(name)}
-    unique |= {index["name"] for index in looked.get_indexes(name) if index["unique"]}
-    wanted = {rule.name for rule in model.__table__.constraints if _is_ours(rule, name)}
+    unique = {rule["name"] for rule in looked.get_unique_constraints(name, schema=schema)}
+    unique |= {
+        index["name"] for index in looked.get_indexes(name, schema=schema) if index["unique"]
+    }
+    wanted = {rule.name for rule in table.constraints if _is_ours(rule, name)}
     if wanted - unique:
         told = _("The table {name} lacks the constraint {rules}.")
         why = _("The database is the last guard against the same number twice.")
         rules = ", ".join(sorted(map(str, wanted - unique)))
         return Finding(check, WARN, told.format(name=name, rules=rules), why, mend)
     return Finding(check, OK, _("The table {name} is there, whole.").format(name=name))
+
+
+def _schema(bind: Any, table: Any) -> str | None:
+    """The schema that the table is in, as the engine translates it; ``None`` for the default."""
+    translated = bind.get_execution_options().get("schema_translate_map") or {}
+    found: str | None = translated.get(table.schema, table.schema)
+    return found
+
+
+def _elsewhere(looked: Any, model: Any, mend: str) -> Finding:
+    """Says that a table is missing, or in which other schema there is one of its name."""
+    name = model.__table__.name
+    # On MySQL they are other databases, of other apps.
+    schemas = [] if looked.dialect.name in ("mysql", "mariadb") else looked.get_schema_names()
+    found = [each for each in schemas if looked.has_table(name, schema=each)]
+    told = _("The table {name} cannot be read ({kind}).")
+    if not found:
+        return Finding("table", FAIL, told.format(name=name, kind="NoSuchTableError"), mend=mend)
+    told = _("The table {name} is in another schema ({schemas}) than {model} names.")
+    what = told.format(name=name, schemas=", ".join(found), model=model.__name__)
+    mend = _("Set the schema in __table_args__ of {model}, or the database user's search_path.")
+    return Finding("table", FAIL, what, mend=mend.format(model=model.__name__))
 
 
 def _is_ours(rule: Any, table: str) -> bool:

@@ -13,6 +13,8 @@ from ..exceptions import ConfigurationError
 from ..settings import Settings
 from .check_gateway import check_gateway
 from .check_keys import check_keys
+from .check_names import check_names
+from .check_route import check_route
 from .check_site import check_addresses, check_app, check_host
 from .conversation import json_option
 from .credentials import credential_options, given_settings
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Look over keys, settings, addresses and tables, and say what to mend.
 
-Each finding is ok, warn, fail or unknown, with what was found, why it matters and what to do. The
+Each finding is ok, warn, fail or unknown, with what was found, why it matters and what to do. A
+form is posted to the app's own notification route, in process, to see whether it gets there. The
 gateway is asked for a trade that is not there, which changes nothing; --offline leaves that out.
 The exit status is 1 if something failed.
 
@@ -81,9 +84,12 @@ def _in_app(alipay: AlipayBlueprint, offline: bool) -> Iterator[Finding]:
         )
     else:
         yield from check_keys(Settings(app.config, config.prefix), config.protocol)
+    others = [other.config.prefix for other in app.extensions["alipay"].values()]
+    yield from check_names(Settings(app.config, config.prefix), config, others)
     yield from _merchant(config)
     yield from check_addresses(config)
     yield from check_app(app, alipay)
+    yield from check_route(app, alipay)
     if not offline:
         yield from check_gateway(config)
 
@@ -103,6 +109,7 @@ def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
     if refused is not None and _about(refused) not in {one.check for one in keys if one.is_fault}:
         yield _misconfigured(refused, settings)
     yield from keys
+    yield from check_names(settings, config)
     if config is not None:
         yield from _merchant(config)
         yield from check_addresses(config)

@@ -1,0 +1,207 @@
+"""``doctor`` posts a probe to the notification route, in process and through the complete app.
+
+It shows whether Alipay's notifications reach the view, and settles nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from flask import got_request_exception
+from werkzeug.routing import BuildError
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
+
+from ..exceptions import InvalidParameter
+from ..probe import PROBE, Probe
+from ..transport import FORM
+from .addresses import on_the_site
+from .finding import FAIL, OK, UNKNOWN, WARN, Finding
+from .wording import _
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..blueprint import AlipayBlueprint
+
+_CHECK = "route"
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the app answered to a probe."""
+
+    url: SplitResult
+    probe: Probe
+    #: Zero if the app raised.
+    status: int
+    location: str
+    body: bytes
+    #: The class of an exception that was raised.
+    raised: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the view received the form, and the app returned the view's response."""
+        return self.probe.received == self.probe.body and self.body == b"fail"
+
+
+def check_route(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
+    """Post a probe to the notification route.
+
+    :param app: the app, with its middleware.
+    :param alipay: the merchant.
+    """
+    try:
+        with on_the_site(alipay):
+            url = urlsplit(alipay.notify_url)
+    except (BuildError, InvalidParameter):
+        key = f"{alipay.config.prefix}_NOTIFY_URL"
+        told = _("The URL of the notification route depends on the request.")
+        yield Finding(
+            _CHECK, UNKNOWN, told, mend=_("Set {key}, then it can be tested.").format(key=key)
+        )
+        return
+    answer = _ask(app, url)
+    if answer.good and answer.probe.endpoint == alipay.state.endpoint_of("notify"):
+        told = _("A form posted to {path} reaches the notification route.")
+        yield Finding(_CHECK, OK, told.format(path=url.path))
+        yield from _behind_a_proxy(app, url)
+    else:
+        yield _fault(answer, alipay)
+
+
+def _ask(app: Flask, url: SplitResult, **headers: str) -> _Answer:
+    """Post a probe to a path; below the path where a server has mounted the app, if need be."""
+    answer = _post(app, url, "", **headers)
+    for place in range(1, url.path.count("/")):
+        if answer.status != 404:
+            break
+        mounted = "/".join(url.path.split("/")[: place + 1])
+        found = _post(app, url, mounted, **headers)
+        answer = found if found.probe.reached else answer
+    return answer
+
+
+def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Answer:
+    filler = "".join(f"&parameter_{number}={secrets.token_hex(40)}" for number in range(30))
+    probe = Probe(f"sign_type=RSA2&sign=none{filler}".encode())
+    raised: list[str] = []
+
+    def note(sender: object, exception: BaseException, **rest: object) -> None:
+        raised.append(type(exception).__name__)
+
+    client = Client(app, Response, use_cookies=False)
+    with got_request_exception.connected_to(note, app):
+        try:
+            response = client.post(
+                url.path.removeprefix(mounted) or "/",
+                base_url=f"{url.scheme}://{url.netloc}{mounted}",
+                query_string=url.query,
+                data=probe.body,
+                content_type=f"{FORM}; charset=utf-8",
+                headers={"User-Agent": "Mozilla/4.0", **headers},
+                environ_base={PROBE: probe, "REMOTE_ADDR": "203.0.113.1"},
+            )
+        except Exception as error:  # an app under test lets them through
+            return _Answer(url, probe, 0, "", b"", type(error).__name__)
+    location = response.headers.get("Location", "")
+    kind = raised[0] if raised else ""
+    return _Answer(url, probe, response.status_code, location, response.get_data(), kind)
+
+
+def _fault(answer: _Answer, alipay: AlipayBlueprint) -> Finding:
+    why = _("Alipay would get this response instead of 'success', and no payment would be settled.")
+    what, mend = _reached(answer, alipay) if answer.probe.reached else _missed(answer)
+    names = {
+        "path": answer.url.path,
+        "status": str(answer.status),
+        "location": _place(answer.location),
+        "raised": answer.raised,
+        "endpoint": alipay.state.endpoint_of("notify"),
+        "key": f"{alipay.config.prefix}_NOTIFY_URL",
+    }
+    return Finding(_CHECK, FAIL, what.format(**names), why, mend.format(**names))
+
+
+def _reached(answer: _Answer, alipay: AlipayBlueprint) -> tuple[str, str]:
+    if answer.probe.endpoint != alipay.state.endpoint_of("notify"):
+        what = _("{key} leads to the notification route of another merchant.")
+        return what, _("Set {key} to this merchant's own route.")
+    if answer.probe.received != answer.probe.body:
+        return _consumed()
+    what = _("The notification route is reached, but the app changes its response ({status}).")
+    return what, _(
+        "Leave the responses of {endpoint} alone: an after_request or a middleware does it."
+    )
+
+
+def _consumed() -> tuple[str, str]:
+    return (
+        _("Something in the app has read or changed the form before the notification route."),
+        _(
+            "Return early for {endpoint}: a before_request function or a middleware must not read "
+            "request.form or request.stream there."
+        ),
+    )
+
+
+def _missed(answer: _Answer) -> tuple[str, str]:
+    if answer.raised:
+        what = _("The app raises {raised} before the notification route is reached.")
+        return what, _("Look for it in before_request functions and middleware.")
+    if answer.status in _REDIRECTS:
+        return _redirected(answer)
+    if answer.status in (400, 403, 419) and b"csrf" in answer.body.lower():
+        what = _("CSRF protection rejects notifications (status {status}): Alipay has no token.")
+        return what, _("Exempt the endpoint {endpoint} from CSRF protection.")
+    if answer.status in (400, 401, 403, 419):
+        what = _("The app rejects notifications before the route is reached (status {status}).")
+        return what, _(
+            "Exempt the endpoint {endpoint} from login, CSRF and host checks "
+            "(before_request, TRUSTED_HOSTS, middleware)."
+        )
+    if answer.status == 404:
+        return _("The app has no route at {path}."), _("Set {key} to the URL of {endpoint}.")
+    if answer.status == 405:
+        what = _("The route at {path} takes no POST: it is not the notification route.")
+        return what, _("Set {key} to the URL of {endpoint}.")
+    what = _("Something else answers at {path} (status {status}).")
+    return what, _("Let requests to {endpoint} through: a before_request or a middleware answers.")
+
+
+def _redirected(answer: _Answer) -> tuple[str, str]:
+    there, path = urlsplit(answer.location), answer.url.path
+    if there.scheme == "https" and answer.url.scheme == "http" and there.path == path:
+        what = _("The app redirects notifications to https (status {status}).")
+        return what, _("Alipay does not follow redirects: set {key} to the https URL.")
+    if there.path.rstrip("/") == path.rstrip("/"):
+        what = _("The app redirects {path} to {location}: the slash at the end differs.")
+        return what, _("Alipay does not follow redirects: set {key} to exactly that URL.")
+    what = _("The app redirects notifications to {location} (status {status}), as to a login page.")
+    return what, _("Exempt the endpoint {endpoint} from the login (before_request).")
+
+
+def _behind_a_proxy(app: Flask, url: SplitResult) -> Iterator[Finding]:
+    """A proxy that ends TLS sends http to the app, and says so in a header."""
+    if url.scheme != "https":
+        return
+    answer = _ask(app, url._replace(scheme="http"), **{"X-Forwarded-Proto": "https"})
+    if answer.status in _REDIRECTS and answer.location.startswith("https:"):
+        yield Finding(
+            "proxy_https",
+            WARN,
+            _("Behind a proxy that ends TLS the app would redirect notifications to https."),
+            _("It does not read X-Forwarded-Proto, and Alipay does not follow redirects."),
+            _("Use werkzeug's ProxyFix if there is such a proxy."),
+        )
+
+
+def _place(location: str) -> str:
+    """Where a redirect leads, without its query."""
+    return urlsplit(location)._replace(query="", fragment="").geturl()[:120]
