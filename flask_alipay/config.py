@@ -137,7 +137,7 @@ class Config:
             seller_email=settings.text("SELLER_EMAIL"),
             notify_url=settings.url("NOTIFY_URL", most=190 if legacy else 256, query=not legacy),
             return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
-            show_url=settings.text("SHOW_URL"),
+            show_url=settings.address("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
             notify_verify=legacy and _confirms(settings, signer),

@@ -40,6 +40,19 @@ _UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
+# What a PEM file begins with, encoded as a whole.
+_PEM_IN_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])LS0tLS1CRUdJTi[A-Za-z0-9+/]+={0,2}")
+# A key with a label in front ("应用私钥: MII…"), without its spaces; every key begins with MI.
+_LABELLED = re.compile(r"(?!MI).{1,64}?(MI[A-Za-z0-9+/]{62,}={0,2})", re.DOTALL)
+# A sequence that begins with version 3 and goes on with another sequence.
+_PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x02\x01\x03\x30", re.DOTALL)
+# Object identifiers in keys that cryptography may not load: SM2, elliptic curves.
+_OTHER_KINDS = {
+    bytes.fromhex("06082a811ccf5501822d"): "an SM2 key (国密)",
+    bytes.fromhex("06072a8648ce3d0201"): "an EC key",
+}
+_ENCRYPTED = "an encrypted private key"
+
 _CUT_OFF = "text that begins like PEM and has no END line: it is cut off"
 
 # An RSA signature algorithm; the SM2 and ECDSA certificates of Alipay's root bundle do not count.
@@ -50,13 +63,14 @@ def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
     """Reads an RSA private key.
 
     :param material: PEM (PKCS#1 or PKCS#8), the bare base64 of either on one line or many, or DER
-        bytes. Stray spaces, any line ends, ``\\n`` spelled out, quotes and a byte order mark are
-        forgiven.
+        bytes; or a PKCS#12 file without a password. Forgiven are stray spaces, any line ends,
+        ``\\n`` spelled out (escaped once or more), quotes, a byte order mark, a label in front, and
+        base64 around the whole.
     :raises KeyFormatError: for anything else, saying what it is; a public key is told so by name.
     """
     der = _der(material)
     try:
-        return _private_key(der)
+        return _private_key(_out_of_pkcs12(der) if _PKCS12.match(der) else der)
     except _UNLOADABLE:
         raise KeyFormatError(f"expected an RSA private key, got {describe_key(material)}") from None
 
@@ -244,14 +258,16 @@ def _der(material: str | bytes) -> bytes:
     if isinstance(material, bytes) and material[:1] == b"\x30":
         return material
     text = _text(material)
-    block = _PEM.search(text)
+    # openssl writes the parameters of an EC key in front of it.
+    block = next((one for one in _PEM.finditer(text) if not one[1].endswith(" PARAMETERS")), None)
     if block is not None:
         if "ENCRYPTED" in block[1] or "ENCRYPTED" in block[2]:
-            raise KeyFormatError(
-                "an encrypted private key: take the password off first (openssl pkey)"
-            )
+            raise KeyFormatError(f"{_ENCRYPTED}: take the password off first (openssl pkey)")
         text = block[2]
-    packed = re.sub(r"[\s\u200b\"']+", "", text)
+    packed = _packed(text)
+    labelled = _LABELLED.fullmatch(packed)
+    if labelled is not None:
+        packed = labelled[1]
     if not packed:
         raise KeyFormatError("nothing at all where a key should be")
     try:
@@ -267,13 +283,25 @@ def _is_cut_off(material: str | bytes) -> bool:
     return "-----BEGIN " in text and "-----END " not in text
 
 
+def _packed(text: str) -> str:
+    return re.sub(r"[\s\u200b\"']+", "", text)
+
+
 def _text(material: str | bytes) -> str:
-    """Text without byte order mark, and with ``\\n`` spelled out (as in .env files) made real."""
+    """Text without byte order mark and base64 around a whole PEM file, and with ``\\n`` spelled out
+    (as in .env files, escaped once or more) made real.
+    """
+    text = _plain_text(material)
+    found = _PEM_IN_BASE64.search(_packed(text))
+    return text if found is None else _plain_text(_unpacked(found[0] + "=" * (-len(found[0]) % 4)))
+
+
+def _plain_text(material: str | bytes) -> str:
     if isinstance(material, bytes):
         material = material.decode(
             "utf-16" if material[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace"
         )
-    return material.replace("\ufeff", "").replace("\\r", "\r").replace("\\n", "\n")
+    return re.sub(r"\\+n", "\n", re.sub(r"\\+r", "\r", material.replace("\ufeff", "")))
 
 
 def _not_base64(packed: str) -> str:
@@ -284,13 +312,35 @@ def _not_base64(packed: str) -> str:
     return "something that is neither PEM nor base64"
 
 
+def _out_of_pkcs12(der: bytes) -> bytes:
+    """Return the private key of a PKCS#12 file.
+
+    :raises KeyFormatError: if it has a password, or no private key.
+    """
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    for password in (None, b""):
+        try:
+            key, _, _ = pkcs12.load_key_and_certificates(der, password)
+        except _UNLOADABLE:
+            continue
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise KeyFormatError("a PKCS#12 file without an RSA private key")
+        return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    raise KeyFormatError(
+        "a PKCS#12 file with a password: extract the key first (openssl pkcs12 -nocerts -nodes)"
+    )
+
+
 def _describe(der: bytes) -> str | None:
     """What it is, without the checks that make loading a private key slow; ``None`` for no key."""
+    if _PKCS12.match(der):
+        return "a PKCS#12 file"
     try:
         private = load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
         return _named(private, "private key")
     except TypeError:
-        return "an encrypted private key"
+        return _ENCRYPTED
     except (ValueError, UnsupportedAlgorithm):
         pass
     try:
@@ -300,7 +350,7 @@ def _describe(der: bytes) -> str | None:
     try:
         return _named(_certificate(der).public_key(), "public key in a certificate")
     except _UNLOADABLE:
-        return None
+        return next((f"{name}, not RSA" for oid, name in _OTHER_KINDS.items() if oid in der), None)
 
 
 def _named(key: object, noun: str) -> str:

@@ -99,7 +99,12 @@ def check_url(parameter: str, value: str, *, most: int, query: bool = True) -> N
         host = parts.hostname
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https") or not value.isascii() or " " in value:
+    if not value.isascii():
+        raise InvalidParameter(
+            parameter,
+            "must be ASCII: write the host in punycode (xn--…), other characters percent-encoded",
+        )
+    if not host or parts.scheme not in ("http", "https") or " " in value:
         raise InvalidParameter(parameter, "must be an absolute URL with http:// or https://")
     if not query and parts.query:
         raise InvalidParameter(parameter, "must not have a query (?…) on the legacy gateway")

@@ -117,10 +117,13 @@ class Settings:
     def url(self, name: str, *, most: int = 256, query: bool = True) -> str | None:
         """Returns an absolute URL, with at most one argument in its query.
 
+        A host name or path in other than ASCII becomes punycode or percent-encoded: Alipay is
+        sent ASCII only.
+
         :param most: the most characters.
         :param query: whether it may have a query.
         """
-        value = self.text(name)
+        value = self.address(name)
         if value is not None:
             try:
                 check_url(name, value, most=most, query=query)
@@ -138,6 +141,22 @@ class Settings:
         if not path.is_absolute() or path.is_dir() or not path.parent.is_dir():
             raise self.error(name, "must be the absolute path of a file in an existing folder")
         return path
+
+    def address(self, name: str) -> str | None:
+        """Return a text, in ASCII if it is an absolute URL with other characters."""
+        value = self.text(name)
+        if value is None or value.isascii() or value.startswith("/"):
+            return value
+        from requests import PreparedRequest, RequestException
+
+        request = PreparedRequest()
+        try:
+            request.prepare_url(value, None)
+        except (RequestException, ValueError):
+            raise self.error(
+                name, "must be an absolute URL; write its host in punycode (xn--…)"
+            ) from None
+        return request.url or value
 
     def protocol(self) -> str | None:
         """Returns ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""

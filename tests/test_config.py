@@ -178,6 +178,28 @@ def test_a_url_that_holds_what_reads_as_another_field_is_refused(
         assert "another field" in blamed(MAPI, name, **{name: url.replace("?lang=zh", "")})
 
 
+@pytest.mark.parametrize("name", ["NOTIFY_URL", "RETURN_URL", "SHOW_URL"])
+def test_an_internationalised_host_becomes_punycode(name: str, openapi: dict[str, Any]) -> None:
+    for settings in (openapi, MAPI):
+        made = config(settings, **{name: "https://茶店.example/通知"})
+        url = getattr(made, name.lower())
+        assert url == "https://xn--hxt182f.example/%E9%80%9A%E7%9F%A5"
+
+
+@pytest.mark.parametrize("name", ["NOTIFY_URL", "RETURN_URL"])
+def test_a_host_that_has_no_punycode_is_explained(name: str, openapi: dict[str, Any]) -> None:
+    for url in (
+        "https://茶-店-.example/s3cr3t",
+        "https://茶\u0000.example/s3cr3t",
+        "茶店.example/s3cr3t",
+    ):
+        assert "punycode" in blamed(openapi, name, **{name: url})
+
+
+def test_a_path_on_this_site_stays_as_it_is(openapi: dict[str, Any]) -> None:
+    assert config(openapi, SHOW_URL="/茶").show_url == "/茶"
+
+
 @pytest.mark.parametrize("name", ["NOTIFY_URL", "RETURN_URL"])
 def test_the_legacy_gateway_would_lose_a_query(name: str) -> None:
     assert "query" in blamed(MAPI, name, **{name: "https://shop.example/s3cr3t?lang=zh"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    pkcs12,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -290,3 +292,90 @@ def test_only_rsa_certificates_of_a_root_bundle_count(keys: Keys) -> None:
 def test_a_root_bundle_without_an_rsa_certificate_is_refused(keys: Keys) -> None:
     with pytest.raises(KeyFormatError, match="got none signed with RSA"):
         root_certificate_sn(public_pem(keys.alipay.public_key()))
+
+
+def same(one: rsa.RSAPrivateKey, other: rsa.RSAPrivateKey) -> bool:
+    return one.private_numbers() == other.private_numbers()
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\\\n", "\\\\\\\\n", "\\\\r\\\\n"])
+def test_line_ends_may_be_escaped_more_than_once(keys: Keys, escape: str) -> None:
+    pasted = private_pem(keys.merchant).replace("\n", escape)
+    assert same(load_private_key(pasted), keys.merchant)
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
+def test_a_whole_pem_file_may_be_encoded_in_base64(keys: Keys, encode: Any) -> None:
+    assert same(load_private_key(encode(private_pem(keys.merchant).encode())), keys.merchant)
+    public = load_public_key(encode(public_pem(keys.alipay.public_key()).encode()).decode())
+    assert public_key_der(public) == public_key_der(keys.alipay.public_key())
+
+
+def test_a_bundle_of_certificates_may_be_encoded_in_base64(keys: Keys) -> None:
+    bundle = pem(certificate_for(keys.alipay, 1)) + pem(certificate_for(keys.merchant, 2))
+    encoded = base64.b64encode(bundle.encode())
+    assert root_certificate_sn(encoded) == root_certificate_sn(bundle)
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["应用私钥: ", "应用私钥：", "private key: ", "APP_PRIVATE_KEY=", "ADMIN KEY:\n", "私钥"],
+)
+def test_a_label_in_front_of_a_key_is_ignored(keys: Keys, label: str) -> None:
+    for pasted in (bare_base64(keys.merchant), private_pem(keys.merchant)):
+        assert same(load_private_key(label + pasted), keys.merchant)
+    public = bare_base64(keys.alipay.public_key())
+    assert public_key_der(load_public_key(label + public)) == public_key_der(
+        keys.alipay.public_key()
+    )
+
+
+def pkcs12_file(key: Any, password: bytes | None) -> bytes:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return pkcs12.serialize_key_and_certificates(b"app", key, None, None, encryption)
+
+
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode])
+def test_a_pkcs12_file_without_a_password_is_read(keys: Keys, encode: Any) -> None:
+    assert same(load_private_key(encode(pkcs12_file(keys.merchant, None))), keys.merchant)
+
+
+def test_a_pkcs12_file_with_a_password_is_rejected_with_the_next_step(keys: Keys) -> None:
+    with pytest.raises(KeyFormatError, match="PKCS#12 file with a password: extract the key"):
+        load_private_key(pkcs12_file(keys.merchant, b"secret"))
+
+
+def test_a_pkcs12_file_is_named_where_a_public_key_should_be(keys: Keys) -> None:
+    with pytest.raises(KeyFormatError, match="got a PKCS#12 file"):
+        load_public_key(pkcs12_file(keys.merchant, None))
+
+
+def test_a_pkcs12_file_with_a_key_of_another_kind_is_rejected() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    with pytest.raises(KeyFormatError, match="PKCS#12 file without an RSA private key"):
+        load_private_key(pkcs12_file(key, None))
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_ec_key_is_named_also_behind_its_parameters(form: PrivateFormat) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+    # As "openssl ecparam -genkey" prints it.
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    for pasted in (pem, parameters + pem, "".join(pem.splitlines()[1:-1])):
+        with pytest.raises(KeyFormatError, match=r"of another kind \(EC.*\), not RSA"):
+            load_private_key(pasted)
+
+
+def test_an_sm2_key_is_named() -> None:
+    # A public key on SM2's curve, as an X.509 SubjectPublicKeyInfo; the point does not matter.
+    algorithm = bytes.fromhex("301306072a8648ce3d020106082a811ccf5501822d")
+    der = b"\x30\x59" + algorithm + b"\x03\x42\x00\x04" + bytes(64)
+    with pytest.raises(KeyFormatError, match="got an SM2 key"):
+        load_public_key(der)
+
+
+def test_text_that_only_looks_like_a_label_and_a_key_is_no_key() -> None:
+    for pasted in ("应用私钥: MI" + "A" * 100, "LS0tLS1CRUdJTiBhYmM", "x" * 65 + "MI" + "A" * 64):
+        with pytest.raises(KeyFormatError):
+            load_private_key(pasted)

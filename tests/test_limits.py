@@ -109,6 +109,11 @@ def test_what_alipay_could_not_call_is_refused(value: object) -> None:
         check_url("notify_url", value, most=256)  # type: ignore[arg-type]
 
 
+def test_a_url_that_is_not_ascii_is_told_how_to_be_written() -> None:
+    with pytest.raises(InvalidParameter, match="punycode"):
+        check_url("notify_url", "https://茶店.example/notify", most=256)
+
+
 def test_a_query_is_refused_where_it_would_be_lost() -> None:
     check_url("notify_url", "https://shop.example/notify", most=190, query=False)
     with pytest.raises(InvalidParameter, match=r"^notify_url must not have a query"):
