@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
-from .exceptions import InvalidParameter, KeyFormatError
+from .exceptions import InvalidParameter, KeyFormatError, without_secrets
 from .settings import Settings
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from .transport import HttpTransport, PlatformTransport, Transport
@@ -90,6 +90,7 @@ class Config:
     simulator: bool = False
 
     @classmethod
+    @without_secrets
     def from_mapping(
         cls,
         mapping: Mapping[str, Any],

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class AlipayError(Exception):
     """The root: ``except AlipayError`` catches whatever this package refuses."""
@@ -217,3 +224,25 @@ class LedgerUnavailable(NotificationRefused):
 
     status = 503
     reason = "ledger_unavailable"
+
+
+def without_secrets(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's errors leave without the frames and errors that led to them.
+
+    Error trackers record the local variables of each frame of a traceback. Where keys are read,
+    those are the keys; the message names the setting, which is all that is needed.
+
+    :param function: reads keys.
+    """
+
+    @wraps(function)
+    def concealing(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except AlipayError as error:
+            bare = error.with_traceback(None)
+        del args, kwargs  # they hold the keys, too
+        bare.__context__ = None
+        raise bare
+
+    return concealing

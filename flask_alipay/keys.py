@@ -29,10 +29,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.utils import CryptographyDeprecationWarning
 
-from .exceptions import KeyFormatError
+from .exceptions import KeyFormatError, without_secrets
 
 if TYPE_CHECKING:
     from cryptography import x509
+
+#: A merchant's RSA keys have at least so many bits; shorter ones can be factored.
+MIN_RSA_BITS = 1024
 
 # What cryptography raises for input that it cannot load; TypeError is an encrypted private key,
 # KeyError a name in a certificate that is of no kind of text.
@@ -59,6 +62,7 @@ _CUT_OFF = "text that begins like PEM and has no END line: it is cut off"
 _RSA_SIGNATURE_OID = "1.2.840.113549.1.1."
 
 
+@without_secrets
 def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
     """Reads an RSA private key.
 
@@ -75,6 +79,7 @@ def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
         raise KeyFormatError(f"expected an RSA private key, got {describe_key(material)}") from None
 
 
+@without_secrets
 def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
     """Reads an RSA public key, also out of a certificate.
 

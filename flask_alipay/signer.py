@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from .exceptions import ConfigurationError, InvalidParameter
+from .exceptions import ConfigurationError, InvalidParameter, without_secrets
 
 if TYPE_CHECKING:
     # cryptography is imported with the first key: it is a third of this package's time to import,
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     PrivateKey: TypeAlias = str | bytes | rsa.RSAPrivateKey
     PublicKey: TypeAlias = str | bytes | rsa.RSAPublicKey
+
+#: A merchant's MD5 key has at least so many characters; Alipay's have 32.
+MIN_MD5_CHARACTERS = 16
 
 # Alipay's names of charsets to Python's codecs. GBK includes all of GB2312.
 _CODECS = {
@@ -135,6 +138,7 @@ class RsaSigner:
 
     sign_type = "RSA"
 
+    @without_secrets
     def __init__(
         self,
         private_key: PrivateKey | None = None,

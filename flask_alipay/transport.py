@@ -6,8 +6,11 @@ what does something: it is sent once, whatever happens, unless it is said to be 
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
@@ -148,9 +151,12 @@ class HttpTransport:
 
         session = self._session(repeat=False)
         try:
-            with session.get(
-                url, timeout=self._timeout, allow_redirects=False, stream=True
-            ) as response:
+            with (
+                _queries_hidden(),
+                session.get(
+                    url, timeout=self._timeout, allow_redirects=False, stream=True
+                ) as response,
+            ):
                 if response.status_code != 200 or is_page(response.headers.get("Content-Type")):
                     raise OutcomeUnknown(
                         f"there is no such file (HTTP status {response.status_code})"
@@ -185,9 +191,17 @@ class HttpTransport:
 
         session = self._session(repeat=repeat)
         try:
-            with session.request(
-                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **request
-            ) as response:
+            with (
+                _queries_hidden(),
+                session.request(
+                    method,
+                    url,
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                    **request,
+                ) as response,
+            ):
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status_code, headers, _whole(response))
         except requests.RequestException as error:
@@ -205,6 +219,39 @@ class HttpTransport:
             session = _new_session(repeat)
             setattr(self._local, name, session)
         return session
+
+
+class _QueryFilter(logging.Filter):
+    """Removes queries from the log lines of a library while it sends one of our requests.
+
+    urllib3 logs whole URLs: those of the legacy gateway hold a signed request, that of a bill is
+    all that its download takes.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _sending.get() and isinstance(record.args, tuple):
+            record.args = tuple(map(_without_query, record.args))
+        return True
+
+
+_sending: ContextVar[bool] = ContextVar("flask_alipay_sending", default=False)
+_query_filter = _QueryFilter()
+
+
+@contextmanager
+def _queries_hidden() -> Iterator[None]:
+    """Keep queries out of urllib3's log lines within the block."""
+    token = _sending.set(True)
+    try:
+        yield
+    finally:
+        _sending.reset(token)
+
+
+def _without_query(value: object) -> object:
+    if isinstance(value, str) and "?" in value:
+        return f"{value.partition('?')[0]}?..."
+    return value
 
 
 def encoded(params: Mapping[str, str], charset: str) -> bytes:
@@ -266,6 +313,8 @@ def _new_session(repeat: bool) -> requests.Session:
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
+    for name in ("connection", "connectionpool", "util.retry"):
+        logging.getLogger(f"urllib3.{name}").addFilter(_query_filter)
     session = requests.Session()
     # What was never sent may be sent again; what may be asked again, also where no answer came.
     # Each may take the whole timeout.

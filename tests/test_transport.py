@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import socket
 import threading
 import time
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -241,3 +244,34 @@ def test_the_number_is_encoded_exactly_once(
 def test_a_literal_percent_sign_is_sent_as_one(gateway: Gateway, merchant: MapiGateway) -> None:
     merchant.notify_verify(LITERAL)
     assert gateway.paths[0].endswith("notify_id=RqPnCoPT3K9%252Fvwbh3InWeOvCB%252BJOJ")
+
+
+@pytest.mark.parametrize("trouble", ["hangs", "hangs_up", "babbles"])
+def test_no_log_line_of_a_library_holds_a_signed_query(
+    gateway: Gateway,
+    merchant: MapiGateway,
+    transport: HttpTransport,
+    trouble: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    gateway.answer = getattr(gateway, trouble)
+    with pytest.raises(OutcomeUnknown):
+        merchant.single_trade_query(out_trade_no="T1")
+    with pytest.raises(OutcomeUnknown):
+        transport.download(f"{gateway.url}?bill=s3cr3t", io.BytesIO(), 99)
+    lines = [record.getMessage() for record in caplog.records]
+    assert any("Retrying" in line and "/gateway.do?..." in line for line in lines)
+    assert [line for line in lines if "sign=" in line or "T1" in line or "s3cr3t" in line] == []
+
+
+def test_the_log_lines_of_other_requests_stay_whole(
+    gateway: Gateway, transport: HttpTransport, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    gateway.answer = gateway.says(b"true")
+    transport.get(gateway.url, {"a": "1"})
+    requests.get(f"{gateway.url}?theirs=2", timeout=5)
+    lines = " ".join(record.getMessage() for record in caplog.records)
+    assert "theirs=2" in lines
+    assert "a=1" not in lines

@@ -13,7 +13,7 @@ from .. import signals
 from ..cli import attach
 from ..config import Config
 from ..content_policy import allow_view_options
-from ..exceptions import BadToken, ConfigurationError, NotificationRefused
+from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
 from ..ledger import Ledger, Models
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
@@ -352,6 +352,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         self.after_request(keep_private)
         self.before_app_request(lambda: self._exempt_from_csrf(current_app))
 
+    @without_secrets
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
         # First of all: what a factory defines after an error belongs to another registration.

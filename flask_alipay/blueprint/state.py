@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
 from ..settings import Settings
+from ..signer import MIN_MD5_CHARACTERS
 from .external_urls import ExternalUrls, external_urls, request_url
 from .tokens import Tokens
 
@@ -72,6 +73,7 @@ def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks
         config, gateway = embed(app, setup, settings, endpoint)
     else:
         config = Config.from_mapping(app.config, prefix)
+        _check_strength(settings, config)
     tokens, urls = _tokens(app, config), external_urls(app, config, endpoint)
     return State(config, tokens, urls, endpoint, gateway, callbacks)
 
@@ -81,6 +83,30 @@ def _warn_of_unknown(settings: Settings) -> None:
     for key, likely in settings.unknown().items():
         meant = f" (did you mean '{likely}'?)" if likely else ""
         logger.warning("there is no setting '%s'%s: it is ignored", key, meant)
+
+
+def _check_strength(settings: Settings, config: Config) -> None:
+    """Check that no key of a merchant can be guessed or factored.
+
+    :raises ConfigurationError: for an RSA key below 1,024 bits or an MD5 key below 16 characters.
+    """
+    if config.signer.sign_type == "MD5":
+        if len(settings.required("KEY")) < MIN_MD5_CHARACTERS:
+            raise settings.error("KEY", f"must have at least {MIN_MD5_CHARACTERS} characters")
+        return
+    # Slow to import, and not needed for MD5.
+    from ..keys import MIN_RSA_BITS, load_private_key, load_public_key
+
+    readers = (
+        ("PRIVATE_KEY", load_private_key),
+        ("PUBLIC_KEY", load_public_key),
+        ("PUBLIC_CERT", load_public_key),
+        ("APP_CERT", load_public_key),
+    )
+    for name, load in readers:
+        for setting, material in settings.materials(name):
+            if load(material).key_size < MIN_RSA_BITS:
+                raise settings.error(setting, f"must be an RSA key of at least {MIN_RSA_BITS} bits")
 
 
 def _tokens(app: Flask, config: Config) -> Tokens:

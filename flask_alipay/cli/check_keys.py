@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..exceptions import ConfigurationError, KeyFormatError
 from ..keys import (
+    MIN_RSA_BITS,
     certificates_in,
     describe_key,
     load_private_key,
@@ -23,6 +24,7 @@ from ..keys import (
 )
 from ..models import utc_now
 from ..settings import Settings
+from ..signer import MIN_MD5_CHARACTERS
 from .exits import sentence
 from .finding import FAIL, OK, WARN, Finding
 from .rows import china
@@ -39,7 +41,7 @@ def check_keys(settings: Settings, protocol: str | None) -> Iterator[Finding]:
     :param protocol: ``mapi`` or ``openapi``, ``None`` where that is not clear.
     """
     if settings.is_set("KEY"):
-        yield _md5_key(settings)
+        yield _md5_key(settings, protocol)
     private: list[rsa.RSAPrivateKey] = []
     yield from _private_keys(settings, private)
     own = public_key_der(private[0].public_key()) if private else None
@@ -62,13 +64,14 @@ def check_keys(settings: Settings, protocol: str | None) -> Iterator[Finding]:
         yield material if isinstance(material, Finding) else _root(settings.key(setting), material)
 
 
-def _md5_key(settings: Settings) -> Finding:
+def _md5_key(settings: Settings, protocol: str | None) -> Finding:
     value = settings.text("KEY") or ""
+    too_short = protocol == "mapi" and len(value) < MIN_MD5_CHARACTERS
     if _MD5_KEY.fullmatch(value):
         return Finding("md5_key", OK, _("The MD5 key looks like one."))
     return Finding(
         "md5_key",
-        WARN,
+        FAIL if too_short else WARN,
         _("{key} does not look like an MD5 key.").format(key=settings.key("KEY")),
         _("It has {count} characters; Alipay's have 32, small letters and digits.").format(
             count=len(value)
@@ -136,7 +139,7 @@ def _strong(check: str, key: rsa.RSAPublicKey, names: dict[str, str]) -> Finding
         return Finding(check, OK, _("{key} is {what}.").format(**names))
     return Finding(
         check,
-        WARN,
+        WARN if key.key_size >= MIN_RSA_BITS else FAIL,
         _("{key} is {what}.").format(**names),
         _("Alipay wants 2048 bits for RSA2."),
         _("Make a longer pair with 'keygen' and give Alipay its public half."),
