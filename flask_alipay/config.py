@@ -154,9 +154,7 @@ class Config:
 
     @property
     def return_query(self) -> frozenset[str]:
-        """The names of the query arguments of the shop's own ``RETURN_URL``: Alipay repeats them in
-        the return without signing them.
-        """
+        """The names of the arguments in ``RETURN_URL``, which Alipay repeats without signing them."""
         query = urlsplit(self.return_url or "").query
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 
@@ -182,9 +180,9 @@ def wants_simulator(settings: Settings, *, developing: bool = True) -> bool:
     if not allowed:
         raise settings.error(
             "SIMULATOR",
-            "must not be on unless the app's debug or TESTING is: whoever opens the shop can pay "
-            "without money. Remove it, turn debug on (flask run --debug), or set "
-            f"'{settings.key('SIMULATOR_WITHOUT_DEBUG')}' if nothing of value is sold",
+            "must not be on unless debug or TESTING is: anybody could pay without money. Remove "
+            "it, run with --debug, or, if nothing of value is sold, set "
+            f"'{settings.key('SIMULATOR_WITHOUT_DEBUG')}'",
         )
     return True
 
