@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
+from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
 
-from .blueprint.state import states
+from .blueprint.state import State, states
 from .exceptions import InvalidParameter
-from .ledger.session import unfiltered
 from .money import to_fen, to_yuan
 from .simulator import Simulator
 from .simulator.deliveries import Attempt, Delivery
@@ -35,20 +37,22 @@ if TYPE_CHECKING:
 class AlipaySimulator:
     """What a test has Alipay do. Each call returns after the shop was told and has answered.
 
-    :param simulator: does it.
-    :param app: the app that it is in, if it is in one: a payment of its ledger whose buyer has not
-        set out yet is taken to Alipay first.
+    In an app with several merchants it acts for the one whose payment it is.
+
+    :param simulators: of the merchants, by the endpoint of each blueprint.
+    :param app: the app that they are in, if they are in one: a payment of its ledger whose buyer
+        has not set out yet is taken to Alipay first.
     """
 
-    def __init__(self, simulator: Simulator, app: Flask | None = None) -> None:
-        self._simulator = simulator
+    def __init__(self, simulators: Mapping[str, Simulator], app: Flask | None = None) -> None:
+        self._simulators = simulators
         self._app = app
 
     @classmethod
     def of(cls, app: Flask) -> AlipaySimulator | None:
         """Returns the one inside an app, ``None`` if it has none."""
         simulators: dict[str, Simulator] = getattr(app, "extensions", {}).get(SIMULATORS, {})
-        return next((cls(simulator, app) for simulator in simulators.values()), None)
+        return cls(simulators, app) if simulators else None
 
     def pay(self, out_trade_no: str, paid_with: str = "") -> Trade:
         """Has the buyer pay.
@@ -78,7 +82,7 @@ class AlipaySimulator:
         trade = self.trade(out_trade_no)
         left = trade.order.total_fen - trade.refunded_fen
         fen = left if amount is None else to_fen(amount, trade.order.currency, parameter="amount")
-        changed = self._simulator.refund(out_trade_no, fen)
+        changed = self._simulator_of(out_trade_no).refund(out_trade_no, fen)
         if changed is None:
             raise InvalidParameter("amount", f"cannot be refunded: {to_yuan(left)} is left")
         return changed
@@ -98,8 +102,11 @@ class AlipaySimulator:
         ]
         if not told:
             raise LookupError("nothing was told of it yet")
+        simulator = next(
+            each for each in self._simulators.values() if told[-1] in each.deliverer.deliveries
+        )
         for _ in range(times):
-            self._simulator.deliverer.again(told[-1])
+            simulator.deliverer.again(told[-1])
         return list(told[-1].attempts[len(told[-1].attempts) - times :])
 
     def advance(self, **delta: float) -> None:
@@ -107,42 +114,82 @@ class AlipaySimulator:
 
         :param delta: what :class:`~datetime.timedelta` takes: ``hours=25``.
         """
-        self._simulator.advance(timedelta(**delta))
+        for simulator in self._simulators.values():
+            simulator.advance(timedelta(**delta))
 
     def fault(self, kind: str, **details: Any) -> None:
-        """Has something go wrong from now on, once or as often as the ``times`` say.
+        """Has something go wrong from now on, once or as often as the ``times`` say; with several
+        merchants, at the one of ``out_trade_no``, or else at each.
 
         :param kind: one of the simulator's faults, ``"system-error-done"`` for example.
         :param details: ``times``, ``out_trade_no``, ``seconds``, ``method``.
         :raises InvalidParameter: if there is no such fault, or too many wait already.
         """
-        if not self._simulator.faults.add(read_fault({"kind": kind, **details})):
-            raise InvalidParameter("kind", "cannot be added: too many faults wait already")
+        fault = read_fault({"kind": kind, **details})
+        number = details.get("out_trade_no")
+        owner = number and self._owner_of(number)
+        for simulator in [self._simulators[owner]] if owner else self._simulators.values():
+            if not simulator.faults.add(fault):
+                raise InvalidParameter("kind", "cannot be added: too many faults wait already")
 
     def trade(self, out_trade_no: str) -> Trade:
         """Returns a trade as Alipay has it.
 
         :raises LookupError: if there is none.
         """
-        trade = self._simulator.trades.by_out_trade_no(out_trade_no)
-        if trade is None:
-            raise LookupError(f"no buyer has set out to Alipay with {out_trade_no}")
-        return trade
+        for simulator in self._simulators.values():
+            trade = simulator.trades.by_out_trade_no(out_trade_no)
+            if trade is not None:
+                return trade
+        raise LookupError(f"no buyer has set out to Alipay with {out_trade_no}")
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """The notifications so far, the oldest first, each with what was answered."""
-        return self._simulator.deliverer.deliveries
+        told = [each.deliverer.deliveries for each in self._simulators.values()]
+        if len(told) == 1:
+            return told[0]
+        everything = (delivery for deliveries in told for delivery in deliveries)
+        return tuple(sorted(everything, key=_first_sent))
 
     def _happen(self, out_trade_no: str, event: str, paid_with: str = "") -> Trade:
-        if self._simulator.trades.by_out_trade_no(out_trade_no) is None and self._app is not None:
-            _set_out(self._app, out_trade_no)
+        answer = ""
+        if self._app is not None and not self._knows(out_trade_no):
+            answer = _set_out(self._app, out_trade_no)
+        if answer and not self._knows(out_trade_no):
+            raise LookupError(f"the way to Alipay with {out_trade_no} is blocked: {answer}")
         trade = self.trade(out_trade_no)
-        step = self._simulator.happen(out_trade_no, event, paid_with)
+        step = self._simulator_of(out_trade_no).happen(out_trade_no, event, paid_with)
         if step is None or step.event != trade.meant(event):
             now = self.trade(out_trade_no).status
             raise InvalidParameter("out_trade_no", f"is of a trade that is {now}: no {event}")
         return step.trade
+
+    def _knows(self, out_trade_no: str) -> bool:
+        return any(
+            simulator.trades.by_out_trade_no(out_trade_no) is not None
+            for simulator in self._simulators.values()
+        )
+
+    def _simulator_of(self, out_trade_no: str) -> Simulator:
+        """The one that has the trade."""
+        return next(
+            simulator
+            for simulator in self._simulators.values()
+            if simulator.trades.by_out_trade_no(out_trade_no) is not None
+        )
+
+    def _owner_of(self, out_trade_no: str) -> str | None:
+        """The endpoint of the merchant whose payment it is, if it is in the ledger."""
+        if self._app is None:
+            return None
+        with self._app.app_context():
+            owners = [
+                state.endpoint
+                for alipay, state in states(self._app).items()
+                if _payment(alipay, state, out_trade_no) is not None
+            ]
+        return next((owner for owner in owners if owner in self._simulators), None)
 
 
 @dataclass(frozen=True)
@@ -180,20 +227,63 @@ class AlipayServer:
                 listening.base_url,
                 simulator.merchant_settings(),
                 folder,
-                AlipaySimulator(simulator),
+                AlipaySimulator({"": simulator}),
             )
         finally:
             server.shutdown()
             thread.join()
 
 
-def _set_out(app: Flask, out_trade_no: str) -> None:
-    """Goes to Alipay with a payment of the app's, as its buyer would."""
-    for alipay in list(states(app)):
-        with app.test_request_context():
-            named = select(alipay.models.Payment).filter_by(out_trade_no=out_trade_no)
-            payment = unfiltered(alipay.session, named).scalars().unique().one_or_none()
-            url = None if payment is None else alipay.gateway_url(payment)
-        if url is not None:  # asked outside of the context, as a buyer does
-            app.test_client().get(url)
-            return
+def _first_sent(delivery: Delivery) -> datetime:
+    attempts = delivery.attempts
+    return attempts[0].sent_at if attempts else datetime.max.replace(tzinfo=timezone.utc)
+
+
+def _set_out(app: Flask, out_trade_no: str) -> str:
+    """Goes to Alipay with a payment of the app's, as its buyer would.
+
+    :returns: what the app answered; empty if there is no such payment.
+    """
+    schemes: tuple[str, ...] = (app.config["PREFERRED_URL_SCHEME"], "https")
+    for scheme in schemes:
+        url = _gateway_url(app, out_trade_no, scheme)
+        if url is None:
+            return ""
+        response = _visited(app, url)
+        location = response.headers.get("Location", "")
+        if not (scheme == "http" and location.startswith("https:")):
+            break  # an app that is served over https alone sends the buyer there
+    path = str(urlsplit(url).path)
+    answer = f"{path} answered with status {response.status_code}"
+    return f"{answer} and Location {location}" if location else answer
+
+
+def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
+    """Where the payment's merchant sends the buyer."""
+    trusted = app.config.get("TRUSTED_HOSTS") or ("localhost",)
+    host = app.config["SERVER_NAME"] or next(iter(trusted)).lstrip(".")
+    root = app.config["APPLICATION_ROOT"]
+    for alipay, state in list(states(app).items()):
+        with app.test_request_context(base_url=f"{scheme}://{host}{root}"):
+            payment = _payment(alipay, state, out_trade_no)
+            if payment is not None:
+                return str(alipay.gateway_url(payment))
+    return None
+
+
+def _payment(alipay: Any, state: State, out_trade_no: str) -> Any:
+    """The merchant's own payment; another merchant's may be in the same table."""
+    found = select(alipay.models.Payment).filter_by(
+        out_trade_no=out_trade_no, merchant=state.config.merchant
+    )
+    return alipay.session.scalars(found).unique().one_or_none()
+
+
+def _visited(app: Flask, url: str) -> TestResponse:
+    """Asked outside of a context, as a buyer does, below the path that the app is served at."""
+    parts, root = urlsplit(url), app.config["APPLICATION_ROOT"].rstrip("/")
+    return Client(app, Response).get(
+        parts.path.removeprefix(root),
+        base_url=f"{parts.scheme}://{parts.netloc}{root}",
+        query_string=parts.query,
+    )

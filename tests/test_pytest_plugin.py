@@ -131,6 +131,106 @@ def test_what_cannot_be_is_refused(alipay_simulator, order):
     assert order().shipped == 0
 """
 
+SEVERAL = """
+from shop import *
+
+books = AlipayBlueprint(
+    db, Payment, Refund, Notification, name="books", config_prefix="BOOKS"
+)
+settled = []
+
+@books.on_paid
+def settle(payment):
+    settled.append(payment.out_trade_no)
+
+@pytest.fixture
+def app(tmp_path):
+    app = create_app(tmp_path, ALIPAY_SIMULATOR=True, BOOKS_SIMULATOR=True)
+    app.register_blueprint(books, url_prefix="/books")
+    with app.app_context():
+        books.create_payment(subject="Book", total_amount="20.00", out_trade_no="B1")
+        db.session.commit()
+    settled.clear()
+    return app
+
+def row(app, number):
+    with app.app_context():
+        return db.session.query(Payment).filter_by(out_trade_no=number).one()
+
+def test_each_payment_is_settled_for_the_merchant_that_owns_it(alipay_simulator, app):
+    alipay_simulator.pay("B1")
+    assert (row(app, "B1").paid, row(app, "B1").shipped, settled) == (True, 0, ["B1"])
+    assert not row(app, "T1").paid
+    alipay_simulator.pay("T1")
+    assert (row(app, "T1").shipped, settled) == (1, ["B1"])
+    told = [delivery.notice.out_trade_no for delivery in alipay_simulator.deliveries]
+    assert told == ["B1", "T1"]
+    alipay_simulator.deliver("B1", times=2)
+    assert settled == ["B1"]
+    alipay_simulator.refund("B1", "5.00")
+    assert (row(app, "B1").refunded_fen, row(app, "T1").refunded_fen) == (500, 0)
+
+def test_a_fault_of_a_payment_is_its_merchants(alipay_simulator, app):
+    alipay_simulator.fault("repeat", out_trade_no="B1")
+    alipay_simulator.pay("B1")
+    (delivery,) = alipay_simulator.deliveries
+    assert len(delivery.attempts) == 2
+    alipay_simulator.advance(hours=25)
+    assert settled == ["B1"]
+"""
+
+DEPLOYED = """
+from flask import redirect, request
+from shop import *
+
+@pytest.fixture(params=[
+    {"APPLICATION_ROOT": "/shop"},
+    {"TRUSTED_HOSTS": ["shop.example.com", "www.example.com"]},
+    {"TRUSTED_HOSTS": [".example.com"]},
+    {"SERVER_NAME": "shop.example.com"},
+    {"PREFERRED_URL_SCHEME": "https"},
+    {"HTTPS_ONLY": True},
+    {"HTTPS_ONLY": True, "APPLICATION_ROOT": "/shop", "TRUSTED_HOSTS": ["shop.example.com"]},
+    {"URL_PROCESSORS": True},
+])
+def app(tmp_path, request):
+    app = create_app(tmp_path, ALIPAY_SIMULATOR=True, **request.param)
+    if request.param.get("HTTPS_ONLY"):
+        app.before_request(to_https)
+    if request.param.get("URL_PROCESSORS"):
+        app.url_defaults(lambda endpoint, values: values.setdefault("lang", "en"))
+        app.url_value_preprocessor(lambda endpoint, values: values and values.pop("lang", None))
+    return app
+
+def to_https():
+    if not request.is_secure:
+        return redirect(request.url.replace("http://", "https://", 1))
+
+def test_paid_tea_is_shipped(alipay_simulator, order):
+    alipay_simulator.pay("T1")
+    assert order().shipped == 1
+    alipay_simulator.refund("T1")
+    assert order().trade_status == "TRADE_CLOSED"
+"""
+
+BLOCKED = """
+from flask import redirect
+from shop import *
+
+@pytest.fixture
+def app(tmp_path):
+    app = create_app(tmp_path, ALIPAY_SIMULATOR=True)
+    app.before_request(lambda: redirect("/login?next=x"))
+    return app
+
+def test_what_blocks_the_way_to_alipay_is_named(alipay_simulator, order):
+    with pytest.raises(LookupError) as error:
+        alipay_simulator.pay("T1")
+    assert "/alipay/simulator/gateway.do answered with status 302" in str(error.value)
+    assert "Location /login?next=x" in str(error.value)
+    assert not order().paid
+"""
+
 ALONE = """
 import threading
 from shop import *
@@ -183,6 +283,18 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
 
 def test_a_shop_with_the_simulator_inside(run) -> None:
     run(EMBEDDED).assert_outcomes(passed=9)
+
+
+def test_a_shop_of_several_merchants(run) -> None:
+    run(SEVERAL).assert_outcomes(passed=2)
+
+
+def test_a_shop_as_it_is_deployed(run) -> None:
+    run(DEPLOYED).assert_outcomes(passed=8)
+
+
+def test_a_shop_with_a_login_before_everything(run) -> None:
+    run(BLOCKED).assert_outcomes(passed=1)
 
 
 def test_a_shop_beside_a_simulator(run) -> None:

@@ -19,6 +19,7 @@ from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..mapi import MapiGateway
 from ..settings import Settings
 from ..simulator import Simulator
+from ..simulator.merchant import the_merchant
 from ..simulator.simulator import SIMULATORS
 from ..transport import FORM, HttpAnswer, copied, encoded, in_the_url, is_page
 
@@ -39,6 +40,12 @@ def embed(
     :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
     """
     mount = (setup.url_prefix or "").rstrip("/")
+    if "<" in f"{mount}{setup.subdomain or ''}":
+        raise settings.error(
+            "SIMULATOR",
+            f"cannot be mounted below '{setup.subdomain or ''}{mount}': the simulator knows no "
+            "value for the variable; register the blueprint below a prefix without variables",
+        )
     name = f"{endpoint.replace('.', '_')}_simulator"
     inside = InProcess(app, f"{mount}/notify", f"{name}.gateway")
     protocol, charset = settings.protocol() or "openapi", settings.charset()
@@ -48,13 +55,19 @@ def embed(
     # Other processes of the app, a command or a worker, are to be the same merchant.
     folder = Path(app.instance_path)
     keys = folder if folder.is_dir() else None
+    # Several merchants of an app are told apart by their numbers.
+    simulators = app.extensions.setdefault(SIMULATORS, {})
     try:
         simulator = Simulator(
-            protocol=protocol, charset=charset, sign_type=sign_type, post=post, keys=keys
+            protocol=protocol,
+            charset=charset,
+            sign_type=sign_type,
+            post=post,
+            merchant=the_merchant(keys).numbered(len(simulators)),
         )
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
-    app.extensions.setdefault(SIMULATORS, {})[endpoint] = simulator
+    simulators[endpoint] = simulator
     blueprint = simulator.blueprint(name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
     dress = simulated(settings, protocol, sign_type or "RSA2")
@@ -158,7 +171,8 @@ class InProcess:
         if not (has_request_context() or app.config["SERVER_NAME"]):
             return None
         try:
-            url: str = url_for(self._gateway, _external=True)
+            # The app's URL processors may add arguments.
+            url = url_for(self._gateway, _external=True).partition("?")[0]
         except ValueError:  # some releases of Werkzeug take any text for a host
             return None
         return url.removesuffix(self.gateway_path)

@@ -51,7 +51,8 @@ class State:
             return signed
         if signed.gateway_url == getattr(self.config.gateway, "wap_gateway_url", None):
             gateway = f"{gateway.rpartition('.')[0]}.wap_gateway"
-        return replace(signed, gateway_url=request_url(gateway))
+        # The app's URL processors may add arguments.
+        return replace(signed, gateway_url=request_url(gateway).partition("?")[0])
 
 
 def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks) -> State:

@@ -15,7 +15,7 @@ import os
 import secrets
 import tempfile
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -52,6 +52,20 @@ class Merchant:
     def new(cls) -> Merchant:
         """Returns a merchant with new keys; takes a moment."""
         return cls(generate_private_key(), generate_private_key(), secrets.token_hex(16))
+
+    def numbered(self, number: int) -> Merchant:
+        """Return a merchant with numbers of its own, and the same keys.
+
+        :param number: zero for the first merchant of an app, which keeps its numbers.
+        """
+        if number == 0:
+            return self
+        return replace(
+            self,
+            app_id=str(int(self.app_id) + number),
+            partner=str(int(self.partner) + 100 * number),
+            seller_email=f"shop{number + 1}@simulator.invalid",
+        )
 
     @cached_property
     def certificates(self) -> Certificates:

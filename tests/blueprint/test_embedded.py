@@ -184,3 +184,14 @@ def test_a_stranger_who_calls_himself_local_gets_no_control_behind_proxy_fix(
     }
     assert shop.client.get("/alipay/simulator/trades", **options).status_code == 403
     assert shop.client.get("/alipay/simulator/", **options).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "options", [{"url_prefix": "/<lang>/alipay"}, {"subdomain": "<shop>", "url_prefix": "/alipay"}]
+)
+def test_below_a_prefix_with_variables_the_simulator_is_rejected_with_the_reason(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    app = new_app(tmp_path, {"SIMULATOR": True})
+    with pytest.raises(ConfigurationError, match="below a prefix without variables"):
+        app.register_blueprint(new_blueprint(), **options)
