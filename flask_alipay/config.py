@@ -154,7 +154,7 @@ class Config:
 
     @property
     def return_query(self) -> frozenset[str]:
-        """The names of the arguments in ``RETURN_URL``, which Alipay repeats without signing them."""
+        """Names of the arguments in ``RETURN_URL``; Alipay repeats them without signing them."""
         query = urlsplit(self.return_url or "").query
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 

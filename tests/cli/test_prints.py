@@ -198,7 +198,7 @@ def test_of_a_response_that_does_not_verify_the_reason_is_given(
     monkeypatch.setenv("FLASK_ALIPAY_PRIVATE_KEY_PATH", str(files / "merchant.pem"))
     good = response(alipay)
     cases = {
-        Reason.ALTERED: good.replace("T1", "T2"),
+        Reason.ALTERED: good.replace('"T1"', '"T2"'),
         Reason.REFORMATTED: json.dumps(json.loads(good), indent=1),
         Reason.WRONG_KEY: response(Rsa2Signer(generate_private_key())),
         Reason.OWN_SIGNATURE: response(Rsa2Signer(keys.merchant)),
