@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from .charsets import check_encodable
 from .exceptions import InvalidParameter
 from .limits import (
     check_choice,
@@ -81,6 +82,7 @@ def text(most: int, *, in_bytes: bool = False, without: str = "") -> Field:
 
     def field(name: str, value: Any, charset: str) -> str:
         check_text(name, value, most=most, charset=charset if in_bytes else None)
+        check_encodable(name, value, charset)
         check_no_embedded_field(name, value)
         for character in without:
             if character in value:

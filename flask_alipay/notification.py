@@ -1,31 +1,30 @@
-"""What Alipay says, from captured bytes to a frozen record: parse, verify, and only then read.
+"""Notifications, from captured bytes to a frozen record: parse, verify, and only then read.
 
-``parse`` turns the body into parameters, ``verify`` proves that Alipay wrote them, and
-:class:`Notification` gives them types. Both gateways' dialects end in the same record.
+:func:`~flask_alipay.forms.parse` turns the body into parameters, :func:`verify` proves that Alipay
+signed them, and :class:`Notification` gives them types, the same for both gateways.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from urllib.parse import parse_qsl, unquote, unquote_to_bytes
+from typing import NamedTuple
 
 from .china_time import from_china
 from .exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
+from .forms import declared_charset, parse_as
+from .forms import parse as parse
 from .limits import HIDDEN_FIELD
+from .log_text import loggable as loggable
+from .log_text import loggable_names
 from .money import parse_fen
-from .signer import Signer, codec, sign_content
+from .parameter_names import NOTIFICATION_NAMES
+from .signer import Signer, sign_content
 from .trade_status import TradeStatus
 
-# Far more fields than any notification has.
-_MAX_FIELDS = 200
-
-# It begins with letters, for which a body is searched many times faster than for a choice; what may
-# stand before them is looked at where they are.
-_CHARSET_FIELD = re.compile(rb"charset=([^&]*)")
-_BEFORE_CHARSET = (b"&", b"&_input_")
 _AMOUNT_FIELDS = ("total_amount", "total_fee")
 
 # The first repetition comes after four minutes; clocks and queues take their time, too.
@@ -41,78 +40,27 @@ _OF_OTHERS = frozenset(
 _PRIVATE = re.compile(r"^(buyer_(?!pay_amount).*|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$")
 
 
-def parse(body: bytes, charset: str | None = None) -> dict[str, str]:
-    """Turns a form body (or a query string) into parameters, decoding exactly once.
+class VerifiedForm(NamedTuple):
+    """A form body with a valid signature."""
 
-    :param body: the bytes as they came over the wire.
-    :param charset: the charset to read in where the payload does not name one itself in
-        ``charset`` or ``_input_charset``; ``utf-8`` without.
-    :raises BadNotification: if it is no form, repeats a key, names a charset that does not exist,
-        is not written in its charset, or holds NUL.
-    """
-    return _parse(body, declared_charset(body) or charset or "utf-8")
-
-
-def _parse(body: bytes, name: str) -> dict[str, str]:
-    if not body:  # which Python 3.10 would refuse, and later ones take for no fields
-        raise BadNotification("it is empty")
-    try:
-        pairs = _pairs(body, codec(name))
-    except InvalidParameter:
-        raise BadNotification("it names a charset that does not exist") from None
-    except UnicodeDecodeError:
-        raise BadNotification(f"it is not written in {name}") from None
-    except ValueError:
-        raise BadNotification("it is not a form") from None
-    params = dict(pairs)
-    if len(params) != len(pairs):
-        raise BadNotification("it repeats a key")
-    if b"%00" in body or b"\0" in body:
-        raise BadNotification("it holds a NUL character")
-    return params
-
-
-def _pairs(body: bytes, encoding: str) -> list[tuple[str, str]]:
-    """The fields of a form, strictly. ASCII is all that a well-made form has, and is read in half
-    the time.
-
-    :raises ValueError: if it is none, or is not in that encoding.
-    """
-    if not body.isascii():
-        return parse_qsl(
-            body.decode(encoding),
-            keep_blank_values=True,
-            strict_parsing=True,
-            encoding=encoding,
-            errors="strict",
-            max_num_fields=_MAX_FIELDS,
-        )
-    pieces = body.decode("ascii").replace("+", " ").split("&")
-    if len(pieces) > _MAX_FIELDS:
-        raise ValueError
-    pairs = []
-    for piece in pieces:
-        name, equals, value = piece.partition("=")
-        if not equals:
-            raise ValueError
-        if "%" in name:
-            name = unquote_to_bytes(name).decode(encoding)
-        if "%" in value:
-            value = unquote_to_bytes(value).decode(encoding)
-        pairs.append((name, value))
-    return pairs
-
-
-def declared_charset(body: bytes) -> str | None:
-    """Returns the charset that a form body names itself, or ``None``."""
-    for found in _CHARSET_FIELD.finditer(body):
-        if (b"&" + body[: found.start()]).endswith(_BEFORE_CHARSET):
-            return unquote(found[1].decode("latin-1")) or None
-    return None
+    #: All its parameters.
+    params: dict[str, str]
+    #: Those that the signature covers, and the signature: see :func:`signed_params`.
+    signed: dict[str, str]
 
 
 def verify(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str]:
-    """Proves that a body was signed with the configured key, and returns its parameters.
+    """Verify a form body with the configured key, and return what the signature covers.
+
+    Takes and raises what :func:`verify_form` does.
+
+    :returns: see :func:`signed_params`.
+    """
+    return verify_form(body, signer, charset).signed
+
+
+def verify_form(body: bytes, signer: Signer, charset: str = "utf-8") -> VerifiedForm:
+    """Verify a form body with the configured key.
 
     A payload of the open platform names its charset. One of the legacy gateway does not: it is in
     the charset of the request, and real ones were signed in GBK, so without a name the configured
@@ -128,12 +76,13 @@ def verify(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str
     params: dict[str, str] = {}
     for name in _charsets(declared_charset(body), charset):
         try:
-            params = _parse(body, name)
+            params = parse_as(body, name)
         except BadNotification as error:
             refused = refused or error
         else:
-            if verify_params(params, signer, charset):
-                return params
+            signed = signed_params(params, signer, charset)
+            if signed is not None:
+                return VerifiedForm(params, signed)
     if not params and refused is not None:
         raise refused
     raise _bad_signature(params, signer)
@@ -145,14 +94,41 @@ def verify_params(params: Mapping[str, str], signer: Signer, charset: str = "utf
     :param params: decoded text by name, with ``sign`` among them.
     :param charset: the configured charset, see :func:`verify`.
     """
+    return signed_params(params, signer, charset) is not None
+
+
+def signed_params(
+    params: Mapping[str, str], signer: Signer, charset: str = "utf-8"
+) -> dict[str, str] | None:
+    """Return the parameters that the signature covers, and the signature itself; ``None`` if it is
+    not valid. ``sign_type`` and empty values are never covered.
+
+    Takes what :func:`verify_params` does. The result verifies again.
+    """
     sign = params.get("sign")
     if not sign:
-        return False
-    return any(signer.verify(content, sign) for content in _contents(params, charset))
+        return None
+    for content, exclude in _contents(params, charset):
+        if signer.verify(content, sign):
+            covered = {k: value for k, value in params.items() if value and k not in exclude}
+            return {**covered, "sign": _canonical_base64(sign)}
+    return None
 
 
-def _contents(params: Mapping[str, str], charset: str) -> Iterator[bytes]:
-    """What the signature may cover, each different string once, the likeliest first."""
+def _canonical_base64(sign: str) -> str:
+    """The one spelling of a signature: base64 ignores the last bits. The hexadecimal digits of MD5
+    stay as they are.
+    """
+    try:
+        return base64.b64encode(base64.b64decode(sign, validate=True)).decode("ascii")
+    except ValueError:
+        return sign
+
+
+def _contents(params: Mapping[str, str], charset: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Yield each string that the signature may cover, the most likely first, with the names that
+    it leaves out.
+    """
     tried: list[bytes] = []
     declared = params.get("charset") or params.get("_input_charset")
     excludes: list[tuple[str, ...]] = [("sign", "sign_type")]
@@ -167,7 +143,7 @@ def _contents(params: Mapping[str, str], charset: str) -> Iterator[bytes]:
                 continue
             if content not in tried:
                 tried.append(content)
-                yield content
+                yield content, exclude
 
 
 def _charsets(declared: str | None, configured: str) -> tuple[str, ...]:
@@ -182,15 +158,11 @@ def _bad_signature(params: Mapping[str, str], signer: Signer) -> BadSignature:
         message = f"it is signed with {said}, {signer.sign_type} is configured"
     else:
         message = "its signature does not verify"
+        if extra := [name for name in params if name not in NOTIFICATION_NAMES]:
+            message += (
+                f"; parameters that Alipay's notifications do not have: {loggable_names(extra)}"
+            )
     return BadSignature(message, out_trade_no=loggable(params.get("out_trade_no")))
-
-
-def loggable(value: str | None) -> str | None:
-    """Returns a number that came from outside, made safe for a log line.
-
-    :param value: of any length and with any characters.
-    """
-    return re.sub(r"[^A-Za-z0-9_.\-]", "?", value)[:64] if value else None
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from .charsets import request_charset
 from .exceptions import ConfigurationError, InvalidParameter
 from .limits import check_no_embedded_field, check_url
-from .signer import codec
 
 _ACCOUNT = re.compile(r"[0-9]{16}")
 # One of them is set for every merchant.
@@ -171,10 +171,9 @@ class Settings:
             charset = self.text(name)
             if charset is not None:
                 try:
-                    codec(charset)
+                    return request_charset(charset)
                 except InvalidParameter:
                     raise self.error(name, "must be utf-8 or gbk") from None
-                return charset.lower()
         return "utf-8"
 
     def merged(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from urllib.parse import quote_from_bytes, urlencode
+from urllib.parse import urlencode
 
-from .signer import Signer, codec, sign_content
+from .charsets import canonical_charset, encode, percent_encode
+from .signer import Signer, sign_content
 
 # The parameter that names the charset has to be readable before the body is: it goes into the URL.
 _CHARSET_NAMES = ("_input_charset", "charset")
-
-# Each byte as it stands in a query: urllib writes them one by one, in Python.
-_WRITTEN = [quote_from_bytes(bytes([byte]), safe="") for byte in range(256)]
 
 # The characters with which browsers write 80 to 9F in windows-1252; five bytes have none of their
 # own and are written for the control character of the same number.
@@ -40,10 +38,9 @@ class SignedRequest:
     @property
     def query(self) -> str:
         """The parameters alone, encoded: what an app hands to Alipay's own."""
-        encoding = codec(self.charset)
         return "&".join(
             [
-                f"{_quoted(name.encode(encoding))}={_quoted(value.encode(encoding))}"
+                f"{percent_encode(name, self.charset)}={percent_encode(value, self.charset)}"
                 for name, value in self.params.items()
             ]
         )
@@ -62,7 +59,7 @@ class SignedRequest:
     @property
     def form_charset(self) -> str:
         """The ``accept-charset`` of a form with :attr:`form_fields`."""
-        return "utf-8" if codec(self.charset) == "utf-8" else "windows-1252"
+        return "utf-8" if canonical_charset(self.charset) == "utf-8" else "windows-1252"
 
     @property
     def form_fields(self) -> Mapping[str, str]:
@@ -75,9 +72,8 @@ class SignedRequest:
         """
         if self.form_charset == "utf-8":
             return self.params
-        encoding = codec(self.charset)
         return {
-            name: value.encode(encoding).decode("latin-1").translate(_WINDOWS_1252)
+            name: encode(value, self.charset).decode("latin-1").translate(_WINDOWS_1252)
             for name, value in self.params.items()
         }
 
@@ -127,8 +123,3 @@ def sign_request(
 
 def _attribute(name: str, value: str | None) -> str:
     return "" if value is None else f' {name}="{escape(value)}"'
-
-
-def _quoted(text: bytes) -> str:
-    """Text as a query has it, with ``%20`` for a space."""
-    return "".join(map(_WRITTEN.__getitem__, text))

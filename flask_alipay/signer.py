@@ -13,7 +13,8 @@ import hmac
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from .exceptions import ConfigurationError, InvalidParameter, without_secrets
+from .charsets import check_encodable, encode
+from .exceptions import ConfigurationError, without_secrets
 
 if TYPE_CHECKING:
     # cryptography is imported with the first key: it is a third of this package's time to import,
@@ -27,15 +28,6 @@ if TYPE_CHECKING:
 #: A merchant's MD5 key has at least so many characters; Alipay's have 32.
 MIN_MD5_CHARACTERS = 16
 
-# Alipay's names of charsets to Python's codecs. GBK includes all of GB2312.
-_CODECS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "gbk": "gbk",
-    "gb2312": "gbk",
-    "gb18030": "gb18030",
-}
-
 
 class Signer(Protocol):
     """What the rest of the package needs of a signer."""
@@ -48,18 +40,6 @@ class Signer(Protocol):
 
     def verify(self, message: bytes, sign: str) -> bool:
         """Tells whether the signature was made over exactly this message."""
-
-
-def codec(charset: str) -> str:
-    """Returns Python's name of one of Alipay's charsets.
-
-    :param charset: ``utf-8``, ``gbk``, ``gb2312`` or ``gb18030``, in upper or lower case.
-    :raises InvalidParameter: for any other.
-    """
-    try:
-        return _CODECS[charset.lower()]
-    except KeyError:
-        raise InvalidParameter("charset", "must be utf-8, gbk, gb2312 or gb18030") from None
 
 
 def sign_content(
@@ -83,9 +63,11 @@ def sign_content(
         [f"{key}={params[key]}" for key in sorted(params) if params[key] and key not in exclude]
     )
     try:
-        return text.encode(codec(charset))
+        return encode(text, charset)
     except UnicodeEncodeError:
-        raise _unencodable(params, charset) from None
+        for name in params:
+            check_encodable(name, f"{name}{params[name]}", charset)
+        raise
 
 
 class Md5Signer:
@@ -234,12 +216,3 @@ def _several(keys: PublicKey | Sequence[PublicKey] | None) -> Sequence[PublicKey
     if isinstance(keys, (list, tuple)):
         return keys
     return (cast("PublicKey", keys),)
-
-
-def _unencodable(params: Mapping[str, str], charset: str) -> InvalidParameter:
-    for name, value in params.items():
-        try:
-            f"{name}{value}".encode(codec(charset))
-        except UnicodeEncodeError:
-            return InvalidParameter(name, f"has a character that {charset} does not have")
-    return InvalidParameter("charset", f"{charset} cannot hold these parameters")

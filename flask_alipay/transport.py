@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from .exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from .signer import codec
+from .charsets import canonical_charset, check_encodable
+from .exceptions import GatewayError, OutcomeUnknown
 
 if TYPE_CHECKING:
     import requests
@@ -138,7 +138,7 @@ class HttpTransport:
             repeatable,
             params=encoded(in_the_url(params), charset),
             data=encoded(params, charset),
-            headers={"Content-Type": f"{FORM}; charset={codec(charset)}"},
+            headers={"Content-Type": f"{FORM}; charset={canonical_charset(charset)}"},
         )
 
     def download(self, url: str, into: IO[bytes], most: int) -> int:
@@ -261,13 +261,11 @@ def encoded(params: Mapping[str, str], charset: str) -> bytes:
     :param charset: the charset to encode them in.
     :raises InvalidParameter: names the parameter with a character that the charset lacks.
     """
-    pieces = []
-    for name, value in params.items():
-        try:
-            pieces.append(urlencode({name: value}, encoding=codec(charset), errors="strict"))
-        except UnicodeEncodeError:
-            raise InvalidParameter(name, f"has a character that {charset} does not have") from None
-    return "&".join(pieces).encode("ascii")
+    pairs = {
+        check_encodable(name, name, charset): check_encodable(name, value, charset)
+        for name, value in params.items()
+    }
+    return urlencode(pairs).encode("ascii")
 
 
 def in_the_url(params: Mapping[str, str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
+from .charsets import encode
 from .exceptions import BadNotification, BadSignature
 from .notification import parse
-from .signer import RsaSigner, Signer, codec
+from .signer import RsaSigner, Signer
 from .xml_document import NotXml
 from .xml_document import fields as xml_fields
 from .xml_document import parse as parse_xml
@@ -82,7 +83,7 @@ def _content(params: dict[str, str], charset: str) -> bytes:
     if not all(_WORD.fullmatch(params[field]) for field in _SIGNED[:3]):
         raise BadNotification("a field of it could be read as several")
     text = "&".join(f"{field}={params[field]}" for field in _SIGNED)
-    return text.encode(codec(charset), "replace")  # what a codec reads and cannot write: no match
+    return encode(text, charset, "replace")  # a declared charset may have characters this lacks
 
 
 def _inside(text: str) -> dict[str, str]:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from .charsets import decode as decode_text
 from .exceptions import InvalidParameter
-from .signer import codec
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -38,7 +38,7 @@ def decode(body: bytes, charset: str = "utf-8") -> tuple[str, str]:
     candidates = (declared[1].decode("ascii"),) if declared else (charset, "utf-8", "gbk")
     for name in candidates:
         try:
-            return body.removeprefix(_BOM).decode(codec(name)), name
+            return decode_text(body.removeprefix(_BOM), name), name
         except (UnicodeDecodeError, InvalidParameter):
             continue
     raise NotXml("it is not written in the charset that it declares")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from flask_alipay.signer import codec
+from flask_alipay.charsets import canonical_charset
 
 CHARSETS = ("utf-8", "UTF-8", "utf8", "gbk", "GBK", "gb2312", "gb18030")
 
@@ -16,7 +16,7 @@ names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,15}", fullmatch=True).filter(
 
 def texts(charset: str) -> st.SearchStrategy[str]:
     """Any text in a charset but NUL; often with the characters that mean something in a form."""
-    codepage = codec(charset)
+    codepage = canonical_charset(charset)
     return st.one_of(
         st.text(st.sampled_from("+ %&=中文1a;\r\n"), max_size=20),
         st.text(st.characters(codec=codepage, exclude_characters="\0"), max_size=20),

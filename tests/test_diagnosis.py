@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_alipay.charsets import encode, python_codec
 from flask_alipay.diagnosis import Diagnosis, Reason, diagnose
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.keys import generate_private_key
 from flask_alipay.mapi import MAPI_PUBLIC_KEY
-from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, codec, sign_content
+from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from .conftest import Keys
 from .strategies import hostile_bodies
@@ -94,7 +95,7 @@ def signed(params: Mapping[str, str], signer: Signer, charset: str = "utf-8") ->
 
 
 def body(params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-    return urlencode(params, encoding=codec(charset)).encode()
+    return urlencode(params, encoding=python_codec(charset)).encode()
 
 
 def test_a_good_payload_is_good(signer: Signer, charset: str) -> None:
@@ -128,7 +129,7 @@ def kept_sign_type(params: Params, signer: Signer, charset: str) -> Params:
 def kept_empty(params: Params, signer: Signer, charset: str) -> Params:
     names = sorted(name for name in params if name not in ("sign", "sign_type"))
     content = "&".join(f"{name}={params[name]}" for name in names)
-    return {**params, "sign": signer.sign(content.encode(codec(charset)))}
+    return {**params, "sign": signer.sign(encode(content, charset))}
 
 
 def plus_lost(params: Params, signer: Signer, charset: str) -> Params:
@@ -222,7 +223,7 @@ def test_a_certificate_number_may_be_signed_or_not(covered: bool, signer: Signer
 
 def test_text_that_was_decoded_in_the_wrong_charset_is_told(signer: Signer, charset: str) -> None:
     params = signed(news(charset), signer, charset)
-    garbled = {name: text.encode(codec(charset)).decode("latin-1") for name, text in params.items()}
+    garbled = {name: encode(text, charset).decode("latin-1") for name, text in params.items()}
     found = diagnose(garbled, signer)
     assert (found.valid, found.reason) == (False, Reason.CHARSET)
     assert f"it is {charset.lower()}, but something decoded it as latin-1" in found.hint

@@ -69,9 +69,9 @@ def test_a_float_is_a_type_error(value: Any) -> None:
         fields.amount("total_fee", value, "utf-8")
 
 
-def test_an_order_number_is_letters_digits_and_underscores() -> None:
-    assert fields.out_trade_no("out_trade_no", "A_1", "utf-8") == "A_1"
-    assert "64" in blamed(fields.out_trade_no, "A-1")
+def test_an_order_number_is_letters_digits_underscores_and_hyphens() -> None:
+    assert fields.out_trade_no("out_trade_no", "A_1-2", "utf-8") == "A_1-2"
+    assert "64" in blamed(fields.out_trade_no, "A.1")
 
 
 @pytest.mark.parametrize("value", ["1m", "90m", "2h", "15d", "1c"])

@@ -18,6 +18,7 @@ PACKAGE = Path(flask_alipay.__file__).parent
 ORDER = [
     "exceptions",
     "probe",
+    "charsets",
     "signals",
     "trade_status",
     "china_time",
@@ -33,6 +34,9 @@ ORDER = [
     "xml_document",
     "transport",
     "signed_request",
+    "parameter_names",
+    "log_text",
+    "forms",
     "notification",
     "wap_notification",
     "batches",
@@ -64,6 +68,7 @@ MAY_KNOW_FLASK = {"simulator", "cli", "__main__", "blueprint", "testing"}
 SIMULATOR_MAY_KNOW = {
     "content_policy",
     "exceptions",
+    "charsets",
     "trade_status",
     "china_time",
     "banks",

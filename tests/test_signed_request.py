@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay import notification
+from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.signed_request import SignedRequest, sign_request
-from flask_alipay.signer import Md5Signer, codec, sign_content
+from flask_alipay.signer import Md5Signer, sign_content
 
 from .strategies import charsets, params
 
@@ -51,7 +52,7 @@ class Form(HTMLParser):
         elif tag == "input" and "name" in attributes:
             value = attributes["value"] or ""
             if self.attributes["accept-charset"] == "windows-1252":
-                value = "".join(map(byte_of, value)).encode("latin-1").decode(codec(self.charset))
+                value = "".join(map(byte_of, value)).encode("latin-1").decode(python_codec(self.charset))
             self.fields[str(attributes["name"])] = value
 
 
@@ -73,7 +74,7 @@ def test_the_url_carries_what_was_signed(data: st.DataObject, charset: str) -> N
     values = data.draw(params(charset))
     request = signed(values, charset)
     query = urlsplit(request.url).query
-    read = dict(parse_qsl(query, encoding=codec(charset), errors="strict", strict_parsing=True))
+    read = dict(parse_qsl(query, encoding=python_codec(charset), errors="strict", strict_parsing=True))
     sign = read.pop("sign")
     assert read == {name: value for name, value in values.items() if value}
     assert SIGNER.verify(sign_content(read, charset=charset), sign)

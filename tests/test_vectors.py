@@ -7,12 +7,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import BadSignature
 from flask_alipay.keys import certificate_sn, root_certificate_sn
 from flask_alipay.money import to_decimal
 from flask_alipay.notification import Notification, verify, verify_params
 from flask_alipay.signed_request import sign_request
-from flask_alipay.signer import codec, sign_content
+from flask_alipay.signer import sign_content
 
 from .requirements import missing
 from .vectors import VARIABLE, Vector, all_vectors, is_valid, signer_of, with_vectors
@@ -52,7 +53,7 @@ def test_no_kind_of_vector_is_forgotten() -> None:
 
 @with_vectors(*STRINGS, *PARAMETERS, *NOTICES, *REQUESTS, where=lambda vector: "sign" in vector)
 def test_the_signature_of_a_string_is_judged_right(vector: Vector) -> None:
-    message = vector["string_to_sign"].encode(codec(vector["charset"]))
+    message = vector["string_to_sign"].encode(python_codec(vector["charset"]))
     assert signer_of(vector).verify(message, vector["sign"]) is is_valid(vector)
 
 
@@ -64,14 +65,14 @@ def test_the_signature_of_a_string_is_judged_right(vector: Vector) -> None:
     where=lambda vector: is_valid(vector) and {"md5_key", "test_private_key"} & vector.keys(),
 )
 def test_a_string_is_signed_byte_for_byte(vector: Vector) -> None:
-    message = vector["string_to_sign"].encode(codec(vector["charset"]))
+    message = vector["string_to_sign"].encode(python_codec(vector["charset"]))
     assert signer_of(vector).sign(message) == vector["sign"]
 
 
 @with_vectors(*PARAMETERS, *NOTICES, *REQUESTS)
 def test_parameters_become_the_string(vector: Vector) -> None:
     content = sign_content(payload(vector), exclude=excluded(vector), charset=vector["charset"])
-    assert content.decode(codec(vector["charset"])) == vector["string_to_sign"]
+    assert content.decode(python_codec(vector["charset"])) == vector["string_to_sign"]
 
 
 @with_vectors(*NOTICES, where=lambda vector: not strings_flaw(vector))
@@ -82,7 +83,7 @@ def test_a_payload_is_judged_right_as_parameters(vector: Vector) -> None:
 
 @with_vectors(*NOTICES, where=lambda vector: not strings_flaw(vector))
 def test_a_payload_is_judged_right_as_a_form(vector: Vector) -> None:
-    body = urlencode(payload(vector), encoding=codec(vector["charset"])).encode("ascii")
+    body = urlencode(payload(vector), encoding=python_codec(vector["charset"])).encode("ascii")
     if is_valid(vector):
         assert verify(body, signer_of(vector)) == payload(vector)
     else:
@@ -135,7 +136,7 @@ def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
         exclude=("sign",) if vector["protocol"] == "openapi-v2" else ("sign", "sign_type"),
     )
     assert request.params == payload(vector)
-    assert request.content.decode(codec(vector["charset"])) == vector["string_to_sign"]
+    assert request.content.decode(python_codec(vector["charset"])) == vector["string_to_sign"]
     printed = vector.get("url") or vector["raw"]
     assert fields(request.url) == fields(printed)
 

@@ -166,8 +166,8 @@ class AlipayBlueprint(Products, Questions, Blueprint):
 
         :param subject: what is sold, one line.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param out_trade_no: the shop's number, 1 to 64 letters, digits or underscores; without it
-            one of 26 digits is made that cannot be guessed.
+        :param out_trade_no: the shop's number, 1 to 64 letters, digits, underscores or hyphens;
+            without it one of 26 digits is made that cannot be guessed.
         :param product: how it is paid: ``page``, or on the open platform ``wap``; without it chosen
             when the buyer sets out, by the buyer's browser.
         :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,

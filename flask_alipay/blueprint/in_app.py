@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..charsets import encode
 from ..exceptions import (
     BadNotification,
     BadSignature,
@@ -11,7 +12,6 @@ from ..exceptions import (
     UnknownPayment,
     WrongAccount,
 )
-from ..signer import codec
 from .notify import is_ours
 from .order import open_platform, order_of
 
@@ -33,7 +33,7 @@ def app_result(alipay: AlipayBlueprint, result: str) -> Any:
 
     config = alipay.config
     try:
-        envelope = open_envelope(result.encode(codec(config.charset)), _METHOD, config.charset)
+        envelope = open_envelope(encode(result, config.charset), _METHOD, config.charset)
         node = as_object(envelope.node)
     except (OutcomeUnknown, ValueError, AttributeError, RecursionError):
         raise BadNotification("it is not what Alipay's SDK tells an app") from None

@@ -121,8 +121,9 @@ class Questions:
         :param payment: a sale of this merchant's.
         :param amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`; at most what is left.
         :param reason: why; the buyer may see it.
-        :param out_request_no: the number of the refund, 1 to 64 letters, digits or underscores;
-            made here without. On the legacy gateway that of a batch: see :meth:`refund_url`.
+        :param out_request_no: the number of the refund, 1 to 64 letters, digits, underscores or
+            hyphens; made here without. On the legacy gateway that of a batch: see
+            :meth:`refund_url`.
         :returns: the row of the refund, an object of the app's class, committed.
         :raises InvalidParameter: names the parameter at fault; nothing is written down.
         :raises TypeError: for a ``float`` amount.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ..charsets import canonical_charset
 from ..config import Config
 from ..diagnosis.said import NOTHING, Hint, say
 from ..diagnosis.seal import MD5_SHAPE
@@ -18,7 +19,7 @@ from ..exceptions import AlipayError, ConfigurationError, KeyFormatError
 from ..keys import load_private_key, load_public_key, public_key_der
 from ..mapi import MAPI_PUBLIC_KEY
 from ..settings import Settings
-from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, codec
+from ..signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from .credentials import environment
 from .wording import N_, _
 
@@ -190,7 +191,7 @@ def _given(options: Mapping[str, Any]) -> Keyring:
     """What the options alone say."""
     if options["charset"] is not None:
         try:
-            codec(options["charset"])
+            canonical_charset(options["charset"])
         except AlipayError as error:
             raise click.BadParameter(f"{error}.", param_hint="--charset") from None
     if options["key"] is not None and not options["key"].strip():

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..charsets import decode
 from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
-from ..signer import codec
 from .addresses import is_public, on_the_site
 from .credentials import credential_options, merchant_config
 from .wording import N_, _
@@ -139,7 +139,7 @@ def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:
 
 def _explain(request: SignedRequest) -> None:
     sign_type = request.params["sign_type"]
-    content = request.content.decode(codec(request.charset))
+    content = decode(request.content, request.charset)
     token = request.params.get("app_auth_token")
     if token:
         content = content.replace(f"app_auth_token={token}", "app_auth_token=***")

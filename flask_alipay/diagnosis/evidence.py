@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import parse_qsl
 
+from ..charsets import canonical_charset, decode
 from ..exceptions import InvalidParameter
-from ..signer import codec
 
 #: The charsets that Alipay has ever signed in.
 CHARSETS = ("utf-8", "gbk", "gb18030")
@@ -61,7 +61,7 @@ def gather(payload: bytes | Mapping[str, str], charset: str) -> Evidence | None:
     said = _said(plain, charset)
     readings: dict[str, dict[str, str]] = {}
     for name in _known((said, charset, *CHARSETS)):
-        params = _decoded(pairs, codec(name))
+        params = _decoded(pairs, name)
         if params and params not in readings.values():
             readings[name] = params
     if not readings:
@@ -83,7 +83,7 @@ def _verbatim(body: bytes, said: str) -> dict[str, str]:
         return {}
     for name in _known((said, *CHARSETS)):
         try:
-            pieces = _NEXT_NAME.split(body.decode(codec(name)))
+            pieces = _NEXT_NAME.split(decode(body, name))
         except UnicodeDecodeError:
             continue
         pairs = (piece.partition("=") for piece in pieces[:_MAX_FIELDS])
@@ -96,15 +96,15 @@ def _said(params: Mapping[str, str], configured: str) -> str:
 
 
 def _known(names: Iterable[str]) -> Iterator[str]:
-    """Those that exist, each codec once."""
+    """Those that exist, each charset once."""
     seen = set()
     for name in names:
         try:
-            python_name = codec(name)
+            canonical = canonical_charset(name)
         except InvalidParameter:
             continue
-        if python_name not in seen:
-            seen.add(python_name)
+        if canonical not in seen:
+            seen.add(canonical)
             yield name
 
 
@@ -124,12 +124,12 @@ def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
 
 
-def _decoded(pairs: list[tuple[bytes, bytes]], python_name: str) -> dict[str, str]:
+def _decoded(pairs: list[tuple[bytes, bytes]], charset: str) -> dict[str, str]:
     """The parameters in one charset, or none; of a name that occurs twice the first counts."""
     params: dict[str, str] = {}
     try:
         for name, value in pairs:
-            params.setdefault(name.decode(python_name), value.decode(python_name))
+            params.setdefault(decode(name, charset), decode(value, charset))
     except UnicodeDecodeError:
         return {}
     return params

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, product
 
+from ..parameter_names import NOTIFICATION_NAMES
 from . import hints
 from .evidence import Evidence, printable
-from .names import ALIPAYS
 from .said import say
 from .undone import UNSIGNED, Undone
 
@@ -49,7 +49,9 @@ def empty_kept(evidence: Evidence) -> Iterator[Undone]:
 
 def extra_parameter(evidence: Evidence) -> Iterator[Undone]:
     """The shop's own parameters among Alipay's."""
-    strangers = [name for name, value in evidence.params.items() if value and name not in ALIPAYS]
+    strangers = [
+        name for name, value in evidence.params.items() if value and name not in NOTIFICATION_NAMES
+    ]
     counts = (1, 2) if len(strangers) <= _MAX_PAIRED else (1,)
     removed = [extra for count in counts for extra in combinations(strangers, count)]
     if len(strangers) > 2:
@@ -65,7 +67,7 @@ def extra_parameter(evidence: Evidence) -> Iterator[Undone]:
 def filled_in(evidence: Evidence) -> Iterator[Undone]:
     """One of Alipay's was filled in after it was signed."""
     for extra, value in evidence.params.items():
-        if value and extra in ALIPAYS and extra not in UNSIGNED:
+        if value and extra in NOTIFICATION_NAMES and extra not in UNSIGNED:
             yield Undone(
                 {name: text for name, text in evidence.params.items() if name != extra},
                 say(hints.FILLED_IN, name=printable(extra)),

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from urllib.parse import quote_plus, unquote, unquote_plus
 
+from .. import charsets
 from . import hints
 from .evidence import Evidence, printable
 from .said import Hint, say
@@ -67,12 +68,19 @@ def charset(evidence: Evidence) -> Iterator[Undone]:
         hint = say(hints.GARBLED, right=right, wrong=wrong)
         try:
             params = {
-                name: value.encode(wrong).decode(right) for name, value in evidence.params.items()
+                name: charsets.decode(_encoded(value, wrong), right)
+                for name, value in evidence.params.items()
             }
         except UnicodeError:
             continue
         if params != evidence.params:
             yield Undone(params, hint)
+
+
+def _encoded(text: str, charset: str) -> bytes:
+    """Text in a charset of Alipay's, or in one of those that it is mistaken for."""
+    known = charset in ("utf-8", "gbk")
+    return charsets.encode(text, charset) if known else text.encode(charset)
 
 
 def plus_space(evidence: Evidence) -> Iterator[Undone]:
@@ -120,7 +128,12 @@ def not_decoded(evidence: Evidence) -> Iterator[Undone]:
 
 
 def _decoder(decode: Callable[..., str], charset: str) -> Callable[[str], str]:
-    return lambda value: decode(value, charset, "replace") if "%" in value else value
+    # latin-1 holds each byte as one character.
+    return lambda value: (
+        charsets.decode(decode(value, "latin-1").encode("latin-1", "replace"), charset, "replace")
+        if "%" in value
+        else value
+    )
 
 
 def _each(evidence: Evidence, undo: Callable[[str], str], hint: Hint) -> Iterator[Undone]:

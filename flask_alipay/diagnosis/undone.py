@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from ..charsets import encode
 from ..exceptions import InvalidParameter
-from ..signer import codec, sign_content
+from ..signer import sign_content
 from .evidence import Evidence
 from .said import NOTHING, Hint
 from .seal import Seal
@@ -94,4 +95,4 @@ def _contents(undone: Undone, charset: str) -> Iterator[bytes]:
 
 def _content_with_empty(params: Mapping[str, str], exclude: tuple[str, ...], charset: str) -> bytes:
     names = sorted(name for name in params if name not in exclude)
-    return "&".join(f"{name}={params[name]}" for name in names).encode(codec(charset))
+    return encode("&".join(f"{name}={params[name]}" for name in names), charset)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from ..charsets import request_charset
 from ..exceptions import GatewayError, OutcomeUnknown
 from ..signed_request import SignedRequest, sign_request
 from ..signer import Signer
@@ -41,7 +42,7 @@ class Caller:
         transport: Transport | None = None,
     ) -> None:
         self.partner = partner
-        self.charset = charset
+        self.charset = request_charset(charset)
         self.gateway_url = gateway_url
         self.wap_gateway_url = wap_gateway_url
         self._signer = signer

@@ -7,6 +7,7 @@ from copy import copy
 from datetime import datetime
 from typing import Any
 
+from ..charsets import request_charset
 from ..exceptions import InvalidParameter
 from ..signed_request import SignedRequest
 from ..signer import sign_content
@@ -70,7 +71,7 @@ class MapiGateway(
     def in_charset(self, charset: str) -> MapiGateway:
         """Returns the same gateway with another charset."""
         gateway = copy(self)
-        gateway.charset = charset
+        gateway.charset = request_charset(charset)
         return gateway
 
     def acting_for(self, app_auth_token: str | None) -> MapiGateway:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import quote
 
+from ..charsets import check_encodable, encode
 from ..exceptions import (
     BadNotification,
     BadSignature,
@@ -21,7 +22,7 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..fields import Field, amount, choice, convert, out_trade_no, text, timeout, url
-from ..signer import Signer, codec
+from ..signer import Signer
 from . import rules
 from .caller import Caller
 
@@ -154,12 +155,9 @@ def order_string(params: Mapping[str, str], signer: Signer, charset: str = "utf-
     for name, value in params.items():
         if '"' in value:
             raise InvalidParameter(name, 'must not hold the character "')
-        try:
-            value.encode(codec(charset))
-        except UnicodeEncodeError:
-            raise InvalidParameter(name, f"has a character that {charset} does not have") from None
+        check_encodable(name, value, charset)
     order = "&".join(f'{name}="{value}"' for name, value in params.items())
-    sign = signer.sign(order.encode(codec(charset)))
+    sign = signer.sign(encode(order, charset))
     return f'{order}&sign="{quote(sign, safe="")}"&sign_type="RSA"'
 
 
@@ -188,7 +186,7 @@ def _verified(order: str, signer: Signer) -> dict[str, str]:
         raise BadNotification("it repeats a key")
     for name in ("utf-8", "gbk"):
         try:
-            content = found[1].encode(name)
+            content = encode(found[1], name)
         except UnicodeEncodeError:
             continue
         if signer.verify(content, found[2]):

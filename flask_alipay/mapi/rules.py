@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
+from ..charsets import check_encodable
 from ..china_time import CHINA_TIME, to_china
 from ..exceptions import InvalidParameter
 from ..fields import Field, pattern, text, whole
 from ..money import NO_MINOR_UNIT, parse_fen, to_fen, to_yuan
-from ..signer import codec
 
 #: An account's number.
 account = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
@@ -114,10 +114,7 @@ def document(name: str, value: Any, charset: str) -> str:
         raise InvalidParameter(
             name, "must be a JSON object, or a mapping that can be one and has no float"
         ) from None
-    try:
-        written.encode(codec(charset))
-    except UnicodeEncodeError:
-        raise InvalidParameter(name, f"has a character that {charset} does not have") from None
+    check_encodable(name, str(written), charset)
     return str(written)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypedDict
 
+from ..charsets import canonical_charset
 from ..exceptions import InvalidParameter
 from ..fields import Field, amount, choice, convert, out_trade_no, text, timeout, url
-from ..signer import codec
 from . import rules
 
 SERVICE = "alipay.wap.create.direct.pay.by.user"
@@ -75,7 +75,7 @@ def wap_pay_params(values: Mapping[str, Any], charset: str) -> dict[str, str]:
     :raises InvalidParameter: names the parameter at fault.
     :raises TypeError: for a ``float`` amount.
     """
-    if codec(charset) != "utf-8":
+    if canonical_charset(charset) != "utf-8":
         raise InvalidParameter("_input_charset", f"must be utf-8 for {SERVICE}: see in_charset()")
     params = convert(FIELDS, values, charset, SERVICE)
     rules.require(params, "out_trade_no", "subject", "total_fee", "seller_id", "show_url")

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from .. import charsets
+from ..charsets import canonical_charset, encode
 from ..exceptions import InvalidAmount, OutcomeUnknown
 from ..money import parse_fen
 from ..notification import loggable
-from ..signer import Signer, codec
+from ..signer import Signer
 from .refusals import refusal
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Envelope:
 
         :param signer: the configured one.
         """
-        return bool(self.sign) and signer.verify(self.node.encode(codec(self.charset)), self.sign)
+        return bool(self.sign) and signer.verify(encode(self.node, self.charset), self.sign)
 
     def flaw(self, signer: Signer, cert_sns: Collection[str] = ()) -> str | None:
         """Says why the node cannot be believed; ``None`` if it can.
@@ -106,10 +108,10 @@ def decode(body: bytes, charset: str) -> tuple[str, str]:
     :raises UnicodeDecodeError: if it is in neither.
     """
     try:
-        return body.decode(codec(charset)), charset
+        return charsets.decode(body, charset), charset
     except UnicodeDecodeError:
-        other = "gb18030" if codec(charset) == "utf-8" else "utf-8"
-        return body.decode(codec(other)), other
+        other = "gb18030" if canonical_charset(charset) == "utf-8" else "utf-8"
+        return charsets.decode(body, other), other
 
 
 def read_answer(

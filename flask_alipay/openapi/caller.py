@@ -9,11 +9,12 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..charsets import check_encodable, request_charset
 from ..china_time import to_china
 from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
 from ..fields import Field, convert, pattern, text, url
 from ..signed_request import SignedRequest, sign_request
-from ..signer import Signer, codec
+from ..signer import Signer
 from ..transport import HttpTransport, PlatformTransport
 from .answers import must, open_envelope, read_envelope, unproven, word
 from .content import ContentField, biz_content, checked
@@ -102,14 +103,14 @@ class Caller:
         if api_version == "v3" and signer.sign_type != "RSA2":
             raise ConfigurationError("v3 is signed with RSA2 alone", "SIGN_TYPE")
         self.app_id = app_id
-        self.charset = charset
+        self.charset = request_charset(charset)
         self.gateway_url = gateway_url
         self._signer = signer
         self._app_auth_token = app_auth_token
         self._common = {
             "app_id": app_id,
             "format": "JSON",
-            "charset": charset,
+            "charset": self.charset,
             "sign_type": signer.sign_type,
             "version": "1.0",
             "app_cert_sn": app_cert_sn or "",
@@ -222,12 +223,7 @@ class Caller:
         text = biz_content(content, self.charset)
         if self._cipher is None:
             return {"biz_content": text}
-        try:
-            encoded = text.encode(codec(self.charset))
-        except UnicodeEncodeError:
-            raise InvalidParameter(
-                "biz_content", f"has a character that {self.charset} does not have"
-            ) from None
+        encoded = check_encodable("biz_content", text, self.charset)
         return {
             "encrypt_type": self._cipher.encrypt_type,
             "biz_content": self._cipher.encrypt(encoded),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from ..charsets import check_encodable
 from ..china_time import to_china
 from ..exceptions import InvalidParameter
 from ..fields import pattern
@@ -24,8 +25,7 @@ account = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 
 
 # Made once: json.dumps would make one for each request.
-_AS_IT_IS = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-_ESCAPED = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def moment(name: str, value: Any, charset: str) -> str:
@@ -102,17 +102,36 @@ def checked(
 
 
 def biz_content(content: Mapping[str, Any], charset: str) -> str:
-    r"""Writes ``biz_content`` once: the same text is signed and sent.
+    r"""Write ``biz_content`` once: the same text is signed and sent.
 
-    Outside UTF-8 other characters are written as ``\u…``, which every charset can carry.
+    Characters are written as they are, never as ``\u…``: Alipay could read an escaped one that its
+    GBK lacks, but its notification in GBK could not repeat it.
 
-    :raises InvalidParameter: if it holds something that JSON does not have.
+    :raises InvalidParameter: if it holds something that JSON does not have, or names a field with a
+        character that the charset does not have.
     """
     try:
-        plain = charset.lower() in ("utf-8", "utf8")
-        return (_AS_IT_IS if plain else _ESCAPED).encode(content)
+        written = _ENCODER.encode(content)
     except (TypeError, ValueError, RecursionError):
         raise InvalidParameter("biz_content", "holds something that JSON does not have") from None
+    try:
+        check_encodable("biz_content", written, charset)
+    except InvalidParameter:
+        _check_encodable("", content, charset)
+        raise
+    return written
+
+
+def _check_encodable(name: str, value: Any, charset: str) -> None:
+    """Check each text of JSON content, so that the message names its field."""
+    if isinstance(value, str):
+        check_encodable(name or "biz_content", value, charset)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_encodable(f"{name}.{key}" if name else str(key), inner, charset)
+    elif isinstance(value, Sequence):
+        for number, inner in enumerate(value):
+            _check_encodable(f"{name}[{number}]", inner, charset)
 
 
 def _unknown(name: str, value: Any, charset: str) -> Any:

@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ..charsets import request_charset
 from ..exceptions import InvalidParameter
 from ..limits import check_choice
 from ..signed_request import SignedRequest
@@ -73,7 +74,7 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     ) -> SignedRequest:
         """Makes a payment on a desktop (``alipay.trade.page.pay``).
 
-        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param notify_url: where Alipay tells about the payment.
@@ -124,8 +125,8 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     def in_charset(self, charset: str) -> OpenApiGateway:
         """Returns the same gateway with another charset."""
         gateway = copy(self)
-        gateway.charset = charset
-        gateway._common = {**self._common, "charset": charset}
+        gateway.charset = request_charset(charset)
+        gateway._common = {**self._common, "charset": gateway.charset}
         return gateway
 
     def acting_for(self, app_auth_token: str | None) -> OpenApiGateway:

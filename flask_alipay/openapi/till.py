@@ -125,7 +125,7 @@ class Till(Trades):
         """Takes a payment by the code on a buyer's phone (``alipay.trade.pay``), once: see
         :meth:`pay_at_till`, which waits for the buyer.
 
-        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param auth_code: the code, as it was read; good for one payment.

@@ -214,7 +214,7 @@ class Trades(Caller):
     ) -> TradePrecreateAnswer:
         """Makes the text of a QR code that a buyer scans to pay (``alipay.trade.precreate``).
 
-        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param fields: for example ``notify_url``, ``timeout_express``,
@@ -233,7 +233,7 @@ class Trades(Caller):
     ) -> TradeCreateAnswer:
         """Makes a trade for one buyer, who then pays it in Alipay's app (``alipay.trade.create``).
 
-        :param out_trade_no: 1 to 64 letters, digits or underscores.
+        :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param fields: ``buyer_id`` or ``buyer_open_id``, and for example ``notify_url``,

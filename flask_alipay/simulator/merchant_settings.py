@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..charsets import canonical_charset
 from ..exceptions import ConfigurationError, InvalidParameter
 from ..keys import private_pem, public_pem
-from ..signer import codec
 from .merchant import Merchant
 
 #: The sign types of each protocol, the default one first.
@@ -24,7 +24,7 @@ def check_merchant(protocol: str, charset: str, sign_type: str | None) -> None:
         choices = ", ".join(SIGN_TYPES[protocol])
         raise ConfigurationError(f"the sign type must be one of {choices}", "SIGN_TYPE")
     try:
-        codec(charset)
+        canonical_charset(charset)
     except InvalidParameter as error:
         raise ConfigurationError(str(error), "INPUT_CHARSET") from None
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
+from ..charsets import encode
 from .answers import Answer, ErrorPage, JsonText, PlainText, RestJson, ToBatch, ToCashier, XmlText
 from .codes import without_prefix
 from .wording import LANGUAGES, wording
@@ -26,7 +27,7 @@ def respond(answer: Answer) -> BaseResponse:
     if isinstance(answer, PlainText):
         return plain(answer.text, 200)
     if isinstance(answer, JsonText):
-        body = answer.text.encode(answer.charset)
+        body = encode(answer.text, answer.charset)
         content_type = f"{answer.media_type};charset={answer.charset}"
         return unkept(Response(body, content_type=content_type))
     if isinstance(answer, RestJson):

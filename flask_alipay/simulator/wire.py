@@ -6,17 +6,14 @@ wrong beyond repair; so the gateway is given the raw bytes.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from ..signer import codec
+from ..charsets import canonical_charset, decode, form_decode, percent_encode
 
 #: The most bytes of a request's body, and of its query, that are read: a batch has a thousand
 #: entries, each with a reason of 255 bytes that are sent as three.
 MOST_BYTES = 1024 * 1024
-# What needs no escape.
-_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 # Far more than any method has.
 _MOST_FIELDS = 200
 
@@ -42,7 +39,7 @@ class RawForm:
         if len(pairs) > _MOST_FIELDS:
             raise Unreadable(f"has more than {_MOST_FIELDS} parameters")
         for pair in pairs:
-            name, _, value = map(_decoded, pair.partition(b"="))
+            name, _, value = map(form_decode, pair.partition(b"="))
             # The charset is usually in both, query and body: the same value twice is no harm.
             if self._fields.setdefault(name, value) != value:
                 raise Unreadable("has a parameter twice, with different values")
@@ -62,24 +59,25 @@ class RawForm:
         :raises InvalidParameter: if it is none of them.
         :raises Unreadable: if the bytes are not text in it.
         """
-        encoding = codec(charset)
         try:
             decoded = {
-                name.decode(encoding): value.decode(encoding)
+                decode(name, charset): decode(value, charset)
                 for name, value in self._fields.items()
             }
         except UnicodeDecodeError:
-            raise Unreadable(f"is not text in {encoding}, the charset it declares") from None
+            raise Unreadable(
+                f"is not text in {canonical_charset(charset)}, the charset it declares"
+            ) from None
         if any("\0" in text for pair in decoded.items() for text in pair):
             raise Unreadable("has a NUL character")
         return decoded
 
 
-def encode(params: Mapping[str, str], charset: str) -> str:
-    """Returns parameters as a form body or a query, percent-encoded in the charset."""
-    encoding = codec(charset)
+def encode_form(params: Mapping[str, str], charset: str) -> str:
+    """Return parameters as a form body or a query, percent-encoded in the charset."""
     return "&".join(
-        f"{_quoted(name, encoding)}={_quoted(value, encoding)}" for name, value in params.items()
+        f"{percent_encode(name, charset)}={percent_encode(value, charset)}"
+        for name, value in params.items()
     )
 
 
@@ -87,14 +85,3 @@ def with_query(url: str, query: str) -> str:
     """Returns the URL with more of a query; what it had of its own stays in front."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))
-
-
-def _quoted(text: str, encoding: str) -> str:
-    # Most need none of it.
-    return text if _PLAIN.fullmatch(text) else quote(text, "", encoding)
-
-
-def _decoded(text: bytes) -> bytes:
-    if b"%" not in text and b"+" not in text:
-        return text
-    return unquote_to_bytes(text.replace(b"+", b" "))

@@ -9,9 +9,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.china_time import to_china
 from flask_alipay.keys import private_pem, public_pem
-from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, codec, sign_content
+from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from ..conftest import Keys
 
@@ -116,7 +117,7 @@ class Merchant:
 
     def encoded(self, fields: dict[str, str]) -> bytes:
         """The fields as they go over the wire."""
-        return urlencode(fields, encoding=codec(self.charset)).encode("ascii")
+        return urlencode(fields, encoding=python_codec(self.charset)).encode("ascii")
 
     def notification(self, out_trade_no: str, **changes: str | None) -> bytes:
         """The body of a notification as Alipay sends it."""
@@ -159,7 +160,7 @@ class Merchant:
     def request_at(self, url: str) -> dict[str, str]:
         """What a signed URL of the merchant's says, once its signature is known to be good."""
         query = url.partition("?")[2]
-        params = dict(parse_qsl(query, strict_parsing=True, encoding=codec(self.charset)))
+        params = dict(parse_qsl(query, strict_parsing=True, encoding=python_codec(self.charset)))
         exclude = ("sign",) if self.protocol == "openapi" else ("sign", "sign_type")
         content = sign_content(params, exclude=exclude, charset=self.charset)
         assert self.signer.verify(content, params["sign"])

@@ -13,9 +13,10 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_alipay import AlipayBlueprint, PaymentMixin
+from flask_alipay.charsets import python_codec
 from flask_alipay.cli import main
 from flask_alipay.keys import private_pem, public_pem
-from flask_alipay.signer import Rsa2Signer, Signer, codec, sign_content
+from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys
 
@@ -88,7 +89,7 @@ def signed(params: Mapping[str, str], signer: Signer, charset: str = "utf-8") ->
 
 
 def body(params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-    return urlencode(params, encoding=codec(charset)).encode()
+    return urlencode(params, encoding=python_codec(charset)).encode()
 
 
 def make_app(name: str = "alipay", prefix: str = "ALIPAY", **config: Any) -> Flask:

@@ -14,9 +14,10 @@ from click.testing import CliRunner, Result
 from flask import Flask, request
 from werkzeug.serving import make_server
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.cli import main
 from flask_alipay.keys import private_pem
-from flask_alipay.signer import Md5Signer, Rsa2Signer, codec, sign_content
+from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 from flask_alipay.simulator.merchant import Merchant
 from flask_alipay.simulator.merchant_files import write_merchant
 from flask_alipay.simulator.triggers import EVENTS, TO_REFUSE
@@ -40,7 +41,7 @@ class App:
         try:
             body = request.get_data().decode("ascii")
             charset = dict(parse_qsl(body)).get("charset", self.charset)
-            fields = dict(parse_qsl(body, encoding=codec(charset), errors="strict"))
+            fields = dict(parse_qsl(body, encoding=python_codec(charset), errors="strict"))
         except UnicodeDecodeError:
             return "fail", self.status
         self.came.append(fields)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.mapi import MapiGateway, RefundEntry
-from flask_alipay.signer import Md5Signer, Signer, codec, sign_content
+from flask_alipay.signer import Md5Signer, Signer, sign_content
 
 PARTNER = "2088000000000001"
 KEY = "0123456789abcdef0123456789abcdef"
@@ -81,7 +82,7 @@ def yes(
         f'<alipay><is_success>T</is_success><request><param name="a">b</param></request>'
         f"{response}{sign}</alipay>"
     )
-    return text.encode(codec(charset))
+    return text.encode(python_codec(charset))
 
 
 def no(code: str) -> bytes:

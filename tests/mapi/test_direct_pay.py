@@ -31,7 +31,7 @@ MEMO = "2088000000000002^1.00^memo"
 
 #: For each parameter the values that are good, and those that are not.
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
-    "out_trade_no": (["1", "a" * 64, "A_1"], ["", "a" * 65, "A-1", "订单", 12]),
+    "out_trade_no": (["1", "a" * 64, "A_1-2"], ["", "a" * 65, "A.1", "订单", 12]),
     "subject": (["茶", "a" * 256, "中" * 85], ["", "a" * 257, "中" * 86, "a\nb", "a&b=c", 5]),
     "total_fee": (
         ["0.01", 88, Decimal("88.8"), "100000000.00"],

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.openapi.aes import ContentCipher
-from flask_alipay.signer import Rsa2Signer, Signer, codec, sign_content
+from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys
 
@@ -103,14 +104,14 @@ def answer(
     """
     text = json.dumps(node, ensure_ascii=False).replace("/", "\\/")
     if cipher is not None:
-        text = f'"{cipher.encrypt(text.encode(codec(charset)))}"'
+        text = f'"{cipher.encrypt(text.encode(python_codec(charset)))}"'
     name = name or f"{method.replace('.', '_')}_response"
     members = [f'"{name}":{text}']
     if cert_sn is not None:
         members.append(f'"alipay_cert_sn":"{cert_sn}"')
     if signer is not None:
-        members.append(f'"sign":"{signer.sign(text.encode(codec(charset)))}"')
-    return f"{{{','.join(members)}}}".encode(codec(charset))
+        members.append(f'"sign":"{signer.sign(text.encode(python_codec(charset)))}"')
+    return f"{{{','.join(members)}}}".encode(python_codec(charset))
 
 
 DONE = {"code": "10000", "msg": "Success"}

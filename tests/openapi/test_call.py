@@ -85,7 +85,7 @@ def test_a_method_that_is_none_is_refused(keys: Keys, method: Any) -> None:
 def test_what_cannot_be_written_is_refused(
     keys: Keys, value: object, options: dict[str, Any]
 ) -> None:
-    with pytest.raises(InvalidParameter, match=r"^biz_content "):
+    with pytest.raises(InvalidParameter, match=r"^(biz_content|a) "):
         Alipay(keys, DONE).gateway(**options).call(METHOD, {"a": value})
 
 
@@ -94,4 +94,4 @@ def test_content_in_gbk_is_encrypted_as_well(keys: Keys) -> None:
     alipay = Alipay(keys, {**DONE, "a": "茶"}, charset="gbk", cipher=cipher)
     gateway = alipay.gateway(charset="gbk", aes_key=AES_KEY)
     assert gateway.call(METHOD, {"a": "茶"})["a"] == "茶"
-    assert cipher.decrypt(alipay.params["biz_content"]) == b'{"a":"\\u8336"}'
+    assert cipher.decrypt(alipay.params["biz_content"]) == b'{"a":"\xb2\xe8"}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -18,10 +17,28 @@ def test_the_content_is_written_without_spaces_once() -> None:
 
 
 @pytest.mark.parametrize("charset", ["gbk", "GB2312", "gb18030"])
-def test_outside_utf8_every_charset_can_carry_it(charset: str) -> None:
-    written = biz_content({"a": "茶🍵"}, charset)
-    assert written.isascii()
-    assert json.loads(written) == {"a": "茶🍵"}
+def test_characters_are_not_escaped_in_any_charset(charset: str) -> None:
+    assert biz_content({"a": "茶€䶮"}, charset) == '{"a":"茶€䶮"}'
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ({"subject": "🍵"}, "subject"),
+        (
+            {"goods_detail": [{"goods_name": "茶"}, {"goods_name": "🍵"}]},
+            "goods_detail[1].goods_name",
+        ),
+        ({"🍵": "茶"}, "biz_content"),
+    ],
+)
+def test_a_character_that_gbk_lacks_is_blamed_on_its_field(
+    content: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        biz_content(content, "GBK")
+    assert caught.value.parameter == field
+    assert "U+1F375 TEACUP WITHOUT HANDLE" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), float("inf")])

@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.signer import Rsa2Signer, codec, sign_content
+from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.transport import HttpTransport
 
 from ..conftest import Keys
@@ -61,7 +62,9 @@ class Platform:
 
     def serve(self, request: Any, body: bytes) -> None:
         charset = dict(parse_qsl(request.path.partition("?")[2]))["charset"]
-        params = dict(parse_qsl(body.decode("ascii"), encoding=codec(charset), errors="strict"))
+        params = dict(
+            parse_qsl(body.decode("ascii"), encoding=python_codec(charset), errors="strict")
+        )
         content = sign_content(params, exclude=("sign",), charset=charset)
         assert self.signer.verify(content, params["sign"])
         self.requests.append(params)

@@ -17,7 +17,7 @@ CHANNELS = ["balance", "pcredit,moneyFund"], ["", "a,", ",a", "a b", "a;b"]
 
 #: For each field with a limit the values that are good, and those that are not.
 VALUES: dict[str, tuple[list[Any], list[Any]]] = {
-    "out_trade_no": (["1", "a" * 64, "A_1"], ["", "a" * 65, "A-1", "订单", 12]),
+    "out_trade_no": (["1", "a" * 64, "A_1-2"], ["", "a" * 65, "A.1", "订单", 12]),
     "subject": (["茶", "中" * 256], ["", "中" * 257, "a\nb", "a&b=c", 5]),
     "total_amount": (
         ["0.01", 88, Decimal("88.8"), "100000000"],

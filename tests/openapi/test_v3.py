@@ -312,7 +312,7 @@ def test_no_other_verb_is_known(keys: Keys, http_method: str) -> None:
 @pytest.mark.parametrize("http_method", ["GET", "POST"])
 @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83c"])
 def test_what_cannot_be_written_is_refused(keys: Keys, http_method: str, value: Any) -> None:
-    with pytest.raises(InvalidParameter, match=r"^biz_content "):
+    with pytest.raises(InvalidParameter, match=r"^(biz_content|a) "):
         Alipay3(keys, {}).gateway().call("alipay.x", {"a": value}, http_method=http_method)
 
 

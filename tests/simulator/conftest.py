@@ -7,9 +7,10 @@ from urllib.parse import parse_qsl
 import pytest
 from flask import Flask
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.china_time import to_china
 from flask_alipay.signed_request import SignedRequest, sign_request
-from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, codec
+from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 from flask_alipay.simulator import Simulator
 
 NOTIFY_URL = "https://shop.example/notify"
@@ -55,7 +56,7 @@ class Shop:
         return self.status, self.text
 
     def fields(self, index=-1, charset="utf-8"):
-        pairs = parse_qsl(self.bodies[index].decode("ascii"), encoding=codec(charset))
+        pairs = parse_qsl(self.bodies[index].decode("ascii"), encoding=python_codec(charset))
         assert len(dict(pairs)) == len(pairs)
         return dict(pairs)
 

@@ -135,7 +135,7 @@ def test_the_time_of_another_zone_is_put_up_with(ask, merchant, clock, hours):
     ("biz", "parameter"),
     [
         ({"out_trade_no": None}, "out_trade_no"),
-        ({"out_trade_no": "A-1"}, "out_trade_no"),
+        ({"out_trade_no": "A.1"}, "out_trade_no"),
         ({"out_trade_no": "A" * 65}, "out_trade_no"),
         ({"subject": None}, "subject"),
         ({"subject": ""}, "subject"),

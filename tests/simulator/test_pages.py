@@ -12,7 +12,8 @@ from flask import Blueprint, Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_alipay.signer import codec, sign_content
+from flask_alipay.charsets import python_codec
+from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.wire import MOST_BYTES
 
@@ -34,7 +35,7 @@ def test_an_order_by_form_leads_to_the_cashier(buyer, merchant, way, charset):
     name = "charset" if way == "page_pay" else "_input_charset"
     response = buyer.client.post(
         f"/alipay/gateway.do?{name}={charset}",
-        data=urlencode(params, encoding=codec(charset)),
+        data=urlencode(params, encoding=python_codec(charset)),
         content_type="application/x-www-form-urlencoded",
     )
     assert response.status_code == 303

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...charsets import decode, encode
 from ...exceptions import InvalidParameter
-from ...signer import Signer, codec, sign_content
-from ..wire import encode
+from ...signer import Signer, sign_content
+from ..wire import encode_form
 
 
 class Seal:
@@ -26,7 +27,7 @@ class Seal:
         """Tells whether the merchant signed the parameters, with ``sign`` among them."""
         try:
             content = sign_content(params, charset=charset)
-        except InvalidParameter:  # a codec may read what it cannot write
+        except InvalidParameter:
             return False
         return self.verifies_text(content, params.get("sign", ""), sign_type)
 
@@ -49,12 +50,9 @@ class Seal:
         """
         told = {name: writable(value, charset) for name, value in fields.items() if value}
         sign = self.sign(told, sign_type, charset)
-        return encode({**told, "sign_type": sign_type, "sign": sign}, charset)
+        return encode_form({**told, "sign_type": sign_type, "sign": sign}, charset)
 
 
 def writable(text: str, charset: str) -> str:
     """Returns a text with question marks for what a charset does not have."""
-    encoding = codec(charset)
-    if text.isascii():
-        return text
-    return text.encode(encoding, "replace").decode(encoding)
+    return text if text.isascii() else decode(encode(text, charset, "replace"), charset)

@@ -21,7 +21,7 @@ from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
 from ..trades import Trade, TradeStore
-from ..wire import RawForm, Unreadable, encode
+from ..wire import RawForm, Unreadable, encode_form
 from .payments import placed
 from .seal import Seal
 from .wap_order import CREATE, children, read_order
@@ -106,7 +106,7 @@ class WapRest:
         # In this order, and not sorted.
         content = "&".join(f"{name}={value}" for name, value in fields.items())
         fields["sign"] = self._seal.sign_text(content.encode("utf-8"), sign_type)
-        return encode(fields, "utf-8").encode("ascii")
+        return encode_form(fields, "utf-8").encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
@@ -117,7 +117,7 @@ class WapRest:
             "trade_no": trade.trade_no,
         }
         sign = self._seal.sign(fields, trade.order.sign_type, "utf-8")
-        return encode({**fields, "sign": sign}, "utf-8")
+        return encode_form({**fields, "sign": sign}, "utf-8")
 
     def _received(self, form: RawForm) -> tuple[dict[str, str], str]:
         charset = form.word("_input_charset") or "utf-8"
@@ -149,7 +149,7 @@ class WapRest:
         told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
         told["res_data"] = _document("direct_trade_create_res", {"request_token": trade.cashier_id})
         told["sign"] = self._seal.sign(told, order.sign_type, charset)
-        return PlainText(encode(told, charset))
+        return PlainText(encode_form(told, charset))
 
     def _execute(self, params: Mapping[str, str]) -> Answer:
         token = children(params["req_data"], "auth_and_execute_req").get("request_token", "")
@@ -214,4 +214,4 @@ def _refused(refusal: Refusal, form: RawForm) -> Answer:
     names = ("partner", "req_id", "sec_id", "service", "v")
     told = {name: form.word(name) or "" for name in names}
     told["res_error"] = _document("err", fields)
-    return PlainText(encode({name: value for name, value in told.items() if value}, "utf-8"))
+    return PlainText(encode_form({name: value for name, value in told.items() if value}, "utf-8"))

@@ -11,12 +11,12 @@ import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring  # for writing only
 
-from ...signer import codec
+from ...charsets import canonical_charset, encode
 from ..answers import XmlText
 from .call import Call
 from .seal import Seal, writable
 
-# Python's names of the codecs to those that an XML declaration has.
+# Canonical names to those that an XML declaration has.
 _DECLARED = {"utf-8": "utf-8", "gbk": "GBK", "gb18030": "GB18030"}
 # What an XML document cannot hold, and the carriage return, which a reader would change.
 _UNWRITABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -77,9 +77,9 @@ def element(name: str, fields: Mapping[str, str], charset: str) -> Element:
 
 def document(root: Element, charset: str) -> XmlText:
     """Returns a document in a charset, which it declares."""
-    encoding = codec(charset)
-    head = f'<?xml version="1.0" encoding="{_DECLARED[encoding]}"?>\n'
-    return XmlText((head + _text(root)).encode(encoding), encoding)
+    name = canonical_charset(charset)
+    head = f'<?xml version="1.0" encoding="{_DECLARED[name]}"?>\n'
+    return XmlText(encode(head + _text(root), name), name)
 
 
 def _text(node: Element) -> str:

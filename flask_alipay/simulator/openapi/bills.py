@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from ...charsets import encode
 from ...china_time import to_china
 from ...exceptions import InvalidParameter
 from ...limits import check_pattern
@@ -84,7 +85,7 @@ class _GbkName(zipfile.ZipInfo):
     """An entry named in GBK, without a word about that: what Chinese Windows writes."""
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - the library's
-        return self.filename.encode("gbk"), self.flag_bits
+        return encode(self.filename, "gbk"), self.flag_bits
 
 
 class Bills:
@@ -149,7 +150,7 @@ class Bills:
                 (f"{stem}(汇总).csv", self._summary(period, rows)),
             ):
                 # What a subject has beyond GBK is a question mark in its bill, too.
-                table = text.encode("gbk", "replace")
+                table = encode(text, "gbk", "replace")
                 bundle.writestr(_GbkName(name), table, zipfile.ZIP_DEFLATED)
         return file.getvalue()
 

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Final
 
+from ...charsets import decode
 from ...exceptions import InvalidParameter
-from ...signer import codec, sign_content
+from ...signer import sign_content
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
 from ..clock import Ahead, in_time, read_china_text
@@ -209,7 +210,7 @@ class OpenApi:
         if content is None:
             raise Refusal("isv.decryption-error-unknown")
         try:
-            return content.decode(codec(call.charset))
+            return decode(content, call.charset)
         except UnicodeDecodeError:
             raise Refusal("isv.decryption-error-unknown") from None
 
@@ -279,9 +280,9 @@ def _string_to_sign(refusal: Refusal, call: Call | None) -> str:
         return ""
     try:
         content = sign_content(call.params, exclude=("sign",), charset=call.charset)
-    except InvalidParameter:  # a codec may read what it cannot write
+    except InvalidParameter:
         return ""
-    return content.decode(codec(call.charset))
+    return decode(content, call.charset)
 
 
 def _told(call: Call | None) -> tuple[Trade, ...]:

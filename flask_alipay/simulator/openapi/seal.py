@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from ...charsets import canonical_charset, encode
 from ...exceptions import InvalidParameter
-from ...signer import Signer, codec, sign_content
+from ...signer import Signer, sign_content
 from ..answers import JsonText, Refusal
 from ..merchant import Merchant
-from ..wire import encode
+from ..wire import encode_form
 from .cipher import ContentCipher
 
 _CONTENT_TYPE = "text/html"  # so Alipay calls its JSON
@@ -37,7 +38,7 @@ class Seal:
         try:
             # A request's sign_type is signed, a notification's is not.
             content = sign_content(params, exclude=("sign",), charset=charset)
-        except InvalidParameter:  # a codec may read what it cannot write
+        except InvalidParameter:
             return False
         return self._signers[params["sign_type"]].verify(content, params["sign"])
 
@@ -60,7 +61,7 @@ class Seal:
         """Returns signed fields as a form or query in a charset."""
         told = {name: value for name, value in fields.items() if value}
         sign = self._signers[sign_type].sign(sign_content(told, charset=charset))
-        return encode({**told, "sign_type": sign_type, "sign": sign}, charset)
+        return encode_form({**told, "sign_type": sign_type, "sign": sign}, charset)
 
     def check_certificates(
         self, app_cert_sn: str, root_cert_sn: str, *, root_required: bool = True
@@ -96,8 +97,8 @@ class Seal:
         """
         text = written(node, charset)
         if params.get("encrypt_type"):
-            text = f'"{self.cipher.encrypt(text.encode(codec(charset)))}"'
-        sign = self._signers[params["sign_type"]].sign(text.encode(codec(charset)))
+            text = f'"{self.cipher.encrypt(encode(text, charset))}"'
+        sign = self._signers[params["sign_type"]].sign(encode(text, charset))
         number = ""
         if params.get("app_cert_sn"):
             number = f',"alipay_cert_sn":"{self._merchant.certificates.alipay_cert_sn}"'
@@ -108,7 +109,7 @@ def written(node: Mapping[str, object], charset: str) -> str:
     r"""Returns JSON as Alipay writes it: slashes escaped, ``\u`` for what the charset lacks."""
     text = json.dumps(node, ensure_ascii=False, separators=(",", ":"))
     try:
-        text.encode(codec(charset))
+        encode(text, charset)
     except UnicodeEncodeError:
         text = json.dumps(node, separators=(",", ":"))
     return text.replace("/", "\\/")
@@ -116,4 +117,4 @@ def written(node: Mapping[str, object], charset: str) -> str:
 
 def answered(text: str, charset: str) -> JsonText:
     """Returns a document as an answer."""
-    return JsonText(text, codec(charset), _CONTENT_TYPE)
+    return JsonText(text, canonical_charset(charset), _CONTENT_TYPE)

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from flask_alipay.signer import codec, sign_content
+from flask_alipay.charsets import python_codec
+from flask_alipay.signer import sign_content
 
 
 class Answer:
@@ -17,7 +18,7 @@ class Answer:
         self.body = response.data
         head = re.match(rb'<\?xml version="1.0" encoding="([\w-]+)"\?>\s*', self.body)
         self.declared = head[1].decode("ascii")
-        self.text = self.body[head.end() :].decode(codec(self.declared))
+        self.text = self.body[head.end() :].decode(python_codec(self.declared))
         self.root = ElementTree.fromstring(self.text)
 
     @property

@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from flask_alipay.signer import codec, sign_content
+from flask_alipay.charsets import python_codec
+from flask_alipay.signer import sign_content
 
 PARCEL = {
     "receive_name": "李雷",
@@ -163,7 +164,7 @@ def test_the_return_of_an_escrow_order_says_what_a_notification_does(pay, mercha
     assert fields["is_success"] == "T"
     assert fields["trade_status"] == "WAIT_SELLER_SEND_GOODS"
     assert fields["subject"] == "Tea 茶"
-    content = sign_content(fields, charset=codec("gbk"))
+    content = sign_content(fields, charset=python_codec("gbk"))
     assert merchant.signer("MD5").verify(content, fields["sign"])
 
 

@@ -6,8 +6,9 @@ import json
 import re
 from urllib.parse import urlencode
 
+from flask_alipay.charsets import python_codec
 from flask_alipay.china_time import to_china
-from flask_alipay.signer import codec, sign_content
+from flask_alipay.signer import sign_content
 
 from ..conftest import NOTIFY_URL
 
@@ -52,7 +53,7 @@ class Server:
         return params | {"sign": signer.sign(content)}
 
     def post(self, params, charset="utf-8"):
-        body = urlencode(params, encoding=codec(charset))
+        body = urlencode(params, encoding=python_codec(charset))
         return self.client.post("/alipay/gateway.do", data=body, content_type=FORM)
 
     def call(self, method, biz=None, *, charset="utf-8", sign_type="RSA2", **common):
@@ -61,13 +62,13 @@ class Server:
         params = self.params(method, biz or {}, charset=charset, sign_type=sign_type, **common)
         response = self.post(params, charset)
         assert response.status_code == 200
-        text = response.data.decode(codec(charset))
+        text = response.data.decode(python_codec(charset))
         name = f"{method.replace('.', '_')}_response"
         found = re.fullmatch(
             rf'\{{"{name}":(.+?)(?:,"alipay_cert_sn":"\w+")?,"sign":"([^"]+)"\}}', text
         )
         assert found, text
-        signed = found[1].encode(codec(charset))
+        signed = found[1].encode(python_codec(charset))
         assert self.merchant.signer(sign_type).verify(signed, found[2])
         return json.loads(found[1])
 

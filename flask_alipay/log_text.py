@@ -1,0 +1,25 @@
+"""Text from outside, made safe for a log line: short, and without control characters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+
+_MAX_NAMES = 5
+_MAX_NAME = 40
+
+
+def loggable(value: str | None) -> str | None:
+    """Returns a number that came from outside, made safe for a log line.
+
+    :param value: of any length and with any characters.
+    """
+    return re.sub(r"[^A-Za-z0-9_.\-]", "?", value[:64]) if value else None
+
+
+def loggable_names(names: Iterable[str]) -> str:
+    """Return a few names from outside, made safe for a log line."""
+    few = list(islice(names, _MAX_NAMES + 1))
+    told = ", ".join((loggable(name) or "(empty)")[:_MAX_NAME] for name in few[:_MAX_NAMES])
+    return f"{told} and more" if few[_MAX_NAMES:] else told
