@@ -38,6 +38,7 @@ ORDER = [
     "log_text",
     "forms",
     "notification",
+    "return_url",
     "wap_notification",
     "batches",
     "diagnosis",

@@ -16,6 +16,7 @@ from ..banks import OFFERED, bank_name
 from ..china_time import from_china
 from ..exceptions import (
     BadToken,
+    BodyTooLarge,
     ExpiredToken,
     GatewayError,
     InvalidParameter,
@@ -24,7 +25,8 @@ from ..exceptions import (
 )
 from ..models import utc_now
 from ..money import to_yuan
-from ..notification import verify
+from ..parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
+from ..return_url import verify_return, without_foreign
 from .notify import is_ours
 from .standing import payment_state
 
@@ -58,6 +60,9 @@ _ERRORS = {
     502: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
     503: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
 }
+
+# Far more than any return of Alipay's has.
+_MAX_QUERY = 16 * 1024
 
 # Paid in the shop's app or at its till: no browser can be sent to pay them.
 _ELSEWHERE = ("app", "barcode")
@@ -135,9 +140,10 @@ class Pages:
         URL says: it carries buyer data, and proves nothing that the ledger does not know.
         """
         config, query = self._alipay.config, self._signed_query()
-        if not query and config.show_url:
+        names = OPENAPI_RETURN_NAMES if config.protocol == "openapi" else MAPI_RETURN_NAMES
+        if config.show_url and not without_foreign(query, names):
             return redirect(config.show_url, 303)  # gave up at Alipay: there is nothing to say
-        params = verify(query, _return_signer(config, query), config.charset)
+        params = verify_return(query, _return_signer(config, query), config.charset, names)
         payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
         if payment is None or not is_ours(config, params, confirmed=_same_trade(payment, params)):
             raise BadToken("the return is about no payment of ours")
@@ -217,7 +223,12 @@ class Pages:
         return payment
 
     def _signed_query(self) -> bytes:
-        """The query as it came, without what the shop put into ``RETURN_URL`` itself."""
+        """The query as it came, without what the shop put into ``RETURN_URL`` itself.
+
+        :raises BodyTooLarge: if it is longer than any return.
+        """
+        if len(request.query_string) > _MAX_QUERY:
+            raise BodyTooLarge("it is larger than any return")
         own = self._alipay.config.return_query
         fields = request.query_string.split(b"&")
         return b"&".join(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..diagnosis.names import ALIPAYS
+from ..parameter_names import NOTIFICATION_NAMES
 
 Payload: TypeAlias = bytes | dict[str, str]
 
@@ -49,12 +49,12 @@ class Capture:
     def score(self) -> tuple[bool, int]:
         """Whether it is signed, and how many of Alipay's parameters are in it."""
         if self.is_response:
-            return True, len(ALIPAYS)
+            return True, len(NOTIFICATION_NAMES)
         if isinstance(self.payload, bytes):
             fields = self.payload.split(b"&")
             names = {each.partition(b"=")[0].decode("latin-1") for each in fields}
-            return bool(_SIGN_FIELD.search(self.payload)), len(names & ALIPAYS)
-        return bool(self.payload.get("sign")), len(ALIPAYS & set(self.payload))
+            return bool(_SIGN_FIELD.search(self.payload)), len(names & NOTIFICATION_NAMES)
+        return bool(self.payload.get("sign")), len(NOTIFICATION_NAMES & set(self.payload))
 
 
 def limited(payload: Payload) -> Payload:

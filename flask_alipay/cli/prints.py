@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple, TypeAlias
 
-from ..diagnosis.names import ALIPAYS
+from ..parameter_names import NOTIFICATION_NAMES
 
 Pairs: TypeAlias = list[tuple[str, str]]
 
@@ -91,14 +91,14 @@ def _is_likely(readings: list[Pairs]) -> bool:
 
 def _with_colon(match: re.Match[str]) -> str:
     """A line that begins with one of Alipay's names and a space, with a colon in between."""
-    return f"{match[1]}:{match[2]}" if match[1] in ALIPAYS else match[0]
+    return f"{match[1]}:{match[2]}" if match[1] in NOTIFICATION_NAMES else match[0]
 
 
 def _readings(text: str, entries: list[_Entry]) -> list[Pairs]:
     """A shop's own parameter looks like an entry, and so may words within a value: each unknown
     name may be either.
     """
-    unknown = [entry for entry in entries if entry.name not in ALIPAYS]
+    unknown = [entry for entry in entries if entry.name not in NOTIFICATION_NAMES]
     counts = range(len(unknown) + 1) if len(unknown) <= _MAX_UNKNOWN else (0, len(unknown))
     found: list[Pairs] = []
     for count in counts:
@@ -148,7 +148,10 @@ def _style(entries: list[_Entry]) -> tuple[str, str, str] | None:
         names.setdefault(entry.style, set()).add(entry.name)
     signed_by = {entry.style[2] for entry in entries if entry.name == "sign"}
     ranked = max(
-        (((s[2] in signed_by, len(found & ALIPAYS), len(found)), s) for s, found in names.items()),
+        (
+            ((s[2] in signed_by, len(found & NOTIFICATION_NAMES), len(found)), s)
+            for s, found in names.items()
+        ),
         default=((False, 0, 0), None),
     )
     (signed, known, count), style = ranked
@@ -162,7 +165,7 @@ def _has_style(entry: _Entry, style: tuple[str, str, str]) -> bool:
     opening, close, separator = entry.style
     if opening in (style[0], f"[{style[0]}", f"({style[0]}"):
         return (close, separator) == style[1:]
-    return entry.name in ALIPAYS and (opening, close, separator) == ("", "", style[2])
+    return entry.name in NOTIFICATION_NAMES and (opening, close, separator) == ("", "", style[2])
 
 
 def _in_line(text: str, entries: list[_Entry]) -> list[_Entry]:
@@ -171,7 +174,7 @@ def _in_line(text: str, entries: list[_Entry]) -> list[_Entry]:
     found: list[_Entry] = []
     after = 0
     for entry in entries:
-        known = entry.name in ALIPAYS
+        known = entry.name in NOTIFICATION_NAMES
         spaced = usual in (" ", "\n") and text[entry.start - 1 : entry.start].isspace()
         fits = entry.lead == usual or entry.lead in _BRACKETS or (known and (spaced or not found))
         if entry.start < after or not fits:
@@ -188,18 +191,18 @@ def _by_lines(text: str, entries: list[_Entry]) -> list[_Entry]:
     for entry in entries:
         start = text.rfind("\n", 0, entry.start) + 1
         first = lines.setdefault(start, entry._replace(start=start))
-        if entry.name in ALIPAYS:
+        if entry.name in NOTIFICATION_NAMES:
             known += 1
-            if first.name not in ALIPAYS:
+            if first.name not in NOTIFICATION_NAMES:
                 lines[start] = entry._replace(start=start)
-    found = [entry for entry in lines.values() if entry.name in ALIPAYS]
+    found = [entry for entry in lines.values() if entry.name in NOTIFICATION_NAMES]
     return list(lines.values()) if len(found) == known > 1 else []
 
 
 def _usual_lead(entries: list[_Entry]) -> str:
     """What separates the entries; a bracket is before the first one only."""
     between = [entry for entry in entries if entry.lead not in _BRACKETS]
-    known = [entry for entry in between if entry.name in ALIPAYS]
+    known = [entry for entry in between if entry.name in NOTIFICATION_NAMES]
     leads = Counter(entry.lead for entry in known or between or entries)
     return leads.most_common(1)[0][0]
 

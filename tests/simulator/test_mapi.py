@@ -11,7 +11,7 @@ from flask_alipay.charsets import python_codec
 from flask_alipay.signer import Md5Signer, sign_content
 from flask_alipay.simulator.answers import ErrorPage, PlainText, ToCashier
 from flask_alipay.simulator.trades import Event
-from flask_alipay.simulator.wire import RawForm, encode
+from flask_alipay.simulator.wire import RawForm, encode_form
 
 from .conftest import RETURN_URL
 
@@ -139,7 +139,7 @@ def test_a_chosen_bank_is_remembered(ask, merchant):
 @pytest.mark.parametrize("sign_type", SIGN_TYPES)
 def test_an_altered_order_is_refused(simulator, merchant, sign_type):
     params = dict(merchant.direct_pay(sign_type=sign_type).params) | {"total_fee": "0.01"}
-    answer = simulator.answer(RawForm(encode(params, "utf-8").encode("ascii")))
+    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
 
@@ -150,7 +150,7 @@ def test_an_order_signed_with_another_key_is_refused(ask, merchant):
 
 def test_an_order_without_a_sign_is_refused(simulator, merchant):
     params = {k: v for k, v in merchant.direct_pay().params.items() if k != "sign"}
-    answer = simulator.answer(RawForm(encode(params, "utf-8").encode("ascii")))
+    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
 
 

@@ -12,7 +12,7 @@ from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator.answers import ErrorPage, JsonText, ToCashier
 from flask_alipay.simulator.trades import Event
-from flask_alipay.simulator.wire import RawForm, encode
+from flask_alipay.simulator.wire import RawForm, encode_form
 
 from .conftest import NOTIFY_URL, RETURN_URL
 
@@ -37,7 +37,7 @@ def pay(simulator, ask):
 
 def without(request, *names):
     kept = {name: value for name, value in request.params.items() if name not in names}
-    return RawForm(encode(kept, "utf-8").encode("ascii"))
+    return RawForm(encode_form(kept, "utf-8").encode("ascii"))
 
 
 @pytest.mark.parametrize("sign_type", ["RSA2", "RSA"])
@@ -187,7 +187,7 @@ def test_characters_that_could_not_be_told_back_are_refused(ask, merchant, subje
 def test_an_altered_order_is_refused(simulator, merchant):
     request = merchant.page_pay()
     altered = {name: value.replace("88.88", "0.01") for name, value in request.params.items()}
-    answer = simulator.answer(RawForm(encode(altered, "utf-8").encode("ascii")))
+    answer = simulator.answer(RawForm(encode_form(altered, "utf-8").encode("ascii")))
     assert answer.code == "isv.invalid-signature"
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
     assert len(simulator.trades) == 0
@@ -202,14 +202,14 @@ def test_an_order_signed_without_its_sign_type_is_refused(simulator, merchant):
     request = merchant.page_pay()
     params = dict(request.params)
     params["sign"] = merchant.signer("RSA2").sign(sign_content(params))
-    answer = simulator.answer(RawForm(encode(params, "utf-8").encode("ascii")))
+    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "isv.invalid-signature"
 
 
 @pytest.mark.parametrize("sign", ["", "x", "é", "AAAA", "=" * 400, "\0"])
 def test_a_sign_that_is_none_is_refused(simulator, merchant, sign):
     params = merchant.page_pay().params | {"sign": sign}
-    answer = simulator.answer(RawForm(encode(params, "utf-8").encode("ascii")))
+    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code.startswith(("isv.invalid-", "isv.missing-signature"))
 
 
@@ -236,7 +236,7 @@ def test_a_charset_is_not_guessed(simulator, merchant, given):
     params = dict(merchant.page_pay().params)
     del params["charset"], params["sign"]
     sign = merchant.signer("RSA2").sign(sign_content(params, exclude=("sign",)))
-    form = RawForm(encode({**params, **given, "sign": sign}, "utf-8").encode("ascii"))
+    form = RawForm(encode_form({**params, **given, "sign": sign}, "utf-8").encode("ascii"))
     answer = simulator.answer(form)
     assert isinstance(answer, ErrorPage)
     assert (answer.code, answer.detail) == ("isv.invalid-charset", "charset is required")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.simulator.wire import RawForm, Unreadable, encode, with_query
+from flask_alipay.simulator.wire import RawForm, Unreadable, encode_form, with_query
 
 
 def test_query_and_form_are_merged():
@@ -67,7 +67,7 @@ def test_any_bytes_are_a_form_or_refused(query, body, charset):
 )
 def test_what_is_encoded_is_read_again(params):
     try:
-        encoded = encode(params, "utf-8")
+        encoded = encode_form(params, "utf-8")
     except UnicodeEncodeError:
         return
     assert RawForm(encoded.encode("ascii")).decode("utf-8") == params
