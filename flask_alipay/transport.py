@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _PIECE = 64 * 1024
 #: The most bytes of an answer: 16 MiB.
 _MOST = 1 << 24
+
+# zlib's window for gzip, with its header.
+_GZIP = 16 + zlib.MAX_WBITS
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -147,8 +151,6 @@ class HttpTransport:
         :raises GatewayError: if it has more than ``most`` bytes.
         :raises OutcomeUnknown: if it does not come, or not whole, or a page comes in its place.
         """
-        import requests
-
         session = self._session(repeat=False)
         try:
             with (
@@ -161,8 +163,8 @@ class HttpTransport:
                     raise OutcomeUnknown(
                         f"there is no such file (HTTP status {response.status_code})"
                     )
-                return copied(response.iter_content(_PIECE), into, most)
-        except requests.RequestException as error:
+                return copied(decompressed(response, most), into, most)
+        except _errors() as error:
             raise OutcomeUnknown(f"the file did not come ({type(error).__name__})") from None
 
     def exchange(
@@ -187,8 +189,6 @@ class HttpTransport:
         return answer.body
 
     def _sent(self, method: str, url: str, repeat: bool, **request: Any) -> HttpAnswer:
-        import requests
-
         session = self._session(repeat=repeat)
         try:
             with (
@@ -204,7 +204,7 @@ class HttpTransport:
             ):
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpAnswer(response.status_code, headers, _whole(response))
-        except requests.RequestException as error:
+        except _errors() as error:
             # The exception's text holds the URL and with it parameters: its name says enough.
             raise OutcomeUnknown(f"the gateway did not answer ({type(error).__name__})") from None
 
@@ -279,12 +279,50 @@ def _whole(response: requests.Response) -> bytes:
     :raises OutcomeUnknown: if it is not.
     """
     pieces, size = [], 0
-    for piece in response.iter_content(_PIECE):
+    for piece in decompressed(response, _MOST):
         pieces.append(piece)
         size += len(piece)
         if size > _MOST:
             raise OutcomeUnknown(f"the gateway answered with more than {_MOST} bytes")
     return b"".join(pieces)
+
+
+def decompressed(response: requests.Response, most: int) -> Iterator[bytes]:
+    """Yield the body of a response in pieces of limited size, before and after decompression.
+
+    Not left to urllib3: before its version 2.6 it decompresses a piece as a whole, and 64 KiB may
+    become 64 MiB.
+
+    :param most: the most compressed bytes to take.
+    :raises OutcomeUnknown: if it is compressed in a way that was not asked for, damaged or cut off.
+    """
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    pieces: Iterator[bytes] = response.raw.stream(_PIECE, decode_content=False)
+    if coding in ("", "identity"):
+        yield from pieces
+        return
+    if coding not in ("gzip", "x-gzip"):
+        raise OutcomeUnknown("the answer is compressed in an unknown way")
+    decompressor, left = zlib.decompressobj(_GZIP), most
+    try:
+        for piece in pieces:
+            left -= len(piece)
+            while piece and left >= 0:
+                yield decompressor.decompress(piece, _PIECE)
+                piece = decompressor.unconsumed_tail
+            if decompressor.eof:
+                return
+    except zlib.error:
+        raise OutcomeUnknown("the answer is damaged: it cannot be decompressed") from None
+    raise OutcomeUnknown("the answer is cut off, or longer than any")
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """What requests and urllib3 raise for a connection that fails."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    return requests.RequestException, HTTPError
 
 
 def is_page(content_type: str | None) -> bool:
@@ -313,7 +351,15 @@ def _new_session(repeat: bool) -> requests.Session:
 
     for name in ("connection", "connectionpool", "util.retry"):
         logging.getLogger(f"urllib3.{name}").addFilter(_query_filter)
-    session = requests.Session()
+
+    class Session(requests.Session):
+        """Follows no redirect. Looking at where one leads, requests would read its body whole."""
+
+        def get_redirect_target(self, resp: requests.Response) -> str | None:
+            return None
+
+    session = Session()
+    session.headers["Accept-Encoding"] = "gzip"  # the only one that is decompressed here
     # What was never sent may be sent again; what may be asked again, also where no answer came.
     # Each may take the whole timeout.
     retry = Retry(

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 _DECLARATION = re.compile(r"\s*<\?xml\b[^>]*\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_EMPTY = re.compile(r"<([\w:.-]+)\s*/>")
+# Comments, character data and instructions are passed over: they may hold what looks like a tag.
+_MARKUP = re.compile(
+    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"""
+    r"""|(?P<tag><[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>)""",
+    re.DOTALL,
+)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -66,8 +73,10 @@ def parse(text: str) -> Element:
     return root
 
 
-def fields(element: Element, text: str, pieces: Collection[str] = ()) -> dict[str, str]:
-    """Returns the children of an element as parameters, by the rule that they are signed by.
+def fields(
+    element: Element, text: str, pieces: Collection[str] = (), root: Element | None = None
+) -> dict[str, str]:
+    """Return the children of an element as parameters, by the rule that they are signed by.
 
     A child's value is its text; that of a child with children is its own piece of the document
     from tag to tag, empty elements written out (Alipay's documentation of ``account.page.query``).
@@ -75,14 +84,22 @@ def fields(element: Element, text: str, pieces: Collection[str] = ()) -> dict[st
     :param element: of the document that ``text`` is.
     :param text: the decoded document.
     :param pieces: children whose value is their piece even when they have no children.
-    :raises NotXml: if a child is there twice.
+    :param root: of the document, if ``element`` is another.
+    :raises NotXml: if a child occurs twice.
     """
     children: dict[str, str] = {}
+    whole: list[Element] = []
     for child in element:
         if child.tag in children:
             raise NotXml("an element is there twice")
-        whole = len(child) or child.tag in pieces
-        children[child.tag] = _piece(child.tag, text) if whole else child.text or ""
+        children[child.tag] = child.text or ""
+        if len(child) or child.tag in pieces:
+            whole.append(child)
+    if whole:
+        spans = dict(zip((element if root is None else root).iter(), _spans(text), strict=True))
+        for child in whole:
+            start, end = spans[child]
+            children[child.tag] = _EMPTY.sub(r"<\1></\1>", text[start:end])
     return children
 
 
@@ -92,8 +109,21 @@ def rows(element: Element, path: str) -> Iterator[dict[str, str]]:
         yield {child.tag: (child.text or "").strip() for child in row}
 
 
-def _piece(tag: str, text: str) -> str:
-    name = re.escape(tag)
-    found = re.search(rf"<{name}(?:\s[^<>]*)?>.*</{name}\s*>|<{name}\s*/>", text, re.DOTALL)
-    piece = found[0] if found else ""
-    return re.sub(r"<([\w:.-]+)\s*/>", r"<\1></\1>", piece)
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Return where the elements of a well-formed document begin and end, in the order of their
+    opening tags, in one pass.
+    """
+    spans: list[tuple[int, int]] = []
+    opened: list[int] = []
+    for found in _MARKUP.finditer(text):
+        tag = found["tag"]
+        if tag is None:
+            continue
+        if tag.startswith("</"):
+            number = opened.pop()
+            spans[number] = spans[number][0], found.end()
+            continue
+        if not tag.endswith("/>"):
+            opened.append(len(spans))
+        spans.append(found.span())
+    return spans

@@ -61,7 +61,7 @@ class Notify:
         if probe is not None:
             return _answer_probe(probe)
         try:
-            body = read_body()
+            body = read_body(batches=config.protocol == "mapi")
             for settlement in self._receive(body):
                 announce(self._alipay, settlement)
         except NotificationRefused as error:
@@ -122,24 +122,26 @@ def prove(config: Config, body: bytes) -> dict[str, str]:
     return verify(body, config.signer, config.charset)
 
 
-def read_body() -> bytes:
-    """Returns the raw body of the current request, if it is a form of reasonable size.
+def read_body(*, batches: bool) -> bytes:
+    """Return the raw body of the current request, if it is a form of reasonable size.
 
+    :param batches: whether it may be the result of a batch, which only the legacy gateway has.
     :raises BadNotification: otherwise.
     """
     sent_as = (request.content_type or "").partition(";")[0].strip().lower()
     if sent_as not in ("application/x-www-form-urlencoded", ""):
         raise BadNotification("it is not a form")
-    if (request.content_length or 0) > MAX_BATCH_BODY:
+    if (request.content_length or 0) > (MAX_BATCH_BODY if batches else MAX_BODY):
         raise BodyTooLarge("it is larger than any notification")
     try:
         # get_data finds what something before us in the app has read, and does not stop by itself.
         body = _read(request.stream, MAX_BODY + 1) or request.get_data()
-        if len(body) == MAX_BODY + 1 and _BATCH.search(body):
+        if len(body) == MAX_BODY + 1 and batches and _BATCH.search(body):
             body += _read(request.stream, MAX_BATCH_BODY - MAX_BODY)
     except HTTPException as error:
         raise BadNotification(f"its body cannot be read ({error.name})") from None
-    if len(body) > MAX_BODY and (len(body) > MAX_BATCH_BODY or not _BATCH.search(body)):
+    most = MAX_BATCH_BODY if batches and _BATCH.search(body) else MAX_BODY
+    if len(body) > most:
         raise BodyTooLarge("it is larger than any notification")
     if not body and request.content_length:
         raise BadNotification("something in the app has read the form before (a before_request?)")

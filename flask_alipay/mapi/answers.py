@@ -71,7 +71,7 @@ def read_answer(body: bytes, charset: str, pieces: Collection[str] = ()) -> Answ
         root = parse(text)
         answer = fields(root, text)
         values = _values(root)
-        params = {} if values is None else fields(values, text, pieces)
+        params = {} if values is None else fields(values, text, pieces, root)
     except NotXml as error:
         raise GatewayError(f"the gateway's answer cannot be read: {error}") from None
     success = answer.get("is_success", "").strip()

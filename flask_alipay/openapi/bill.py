@@ -8,6 +8,7 @@ is not a bill, or only a part of one, is refused. The layout is that of public s
 from __future__ import annotations
 
 import csv
+import os
 import re
 import struct
 import zipfile
@@ -27,6 +28,12 @@ MOST_BYTES: Final = 4 << 30
 # A ZIP that holds more than a bill and its sums does not come from Alipay.
 _MOST_FILES: Final = 256
 _MOST_LINE: Final = 64 << 10
+# A table of a bill shrinks to a tenth. DEFLATE can make a thousand bytes out of one, and a small
+# file must not cost the time of a large one.
+_MOST_RATIO: Final = 100
+_MOST_SMALL: Final = 1 << 20
+# Lines without a row: remarks, sums and what is empty.
+_MOST_EMPTY: Final = 1000
 # Where the head of the table has to be; in front of it are a few remarks.
 _MOST_REMARKS: Final = 64
 
@@ -36,7 +43,8 @@ _REFUND: Final = "退款"
 _REQUEST: Final = ("退款批次号/请求号", "退款批次号", "退款请求号")
 _LIST, _END = "明细列表", "列表结束"
 _DAY: Final = r"[:：]\s*\[?(\d{4})年(\d{2})月(\d{2})日"
-_PERIOD: Final = re.compile(f"起始日期{_DAY}.*?终止日期{_DAY}", re.ASCII)
+_BEGINS: Final = re.compile(f"起始日期{_DAY}", re.ASCII)
+_ENDS: Final = re.compile(f"终止日期{_DAY}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,10 @@ def read_bill(
     with _as_bad_bill():
         file.seek(0)
         zipped = file.read(4) in (b"PK\3\4", b"PK\5\6")
+        packed = file.seek(0, os.SEEK_END)
         file.seek(0)
-        budget, found = _Budget(most), False
+        limit = min(most, _MOST_SMALL + _MOST_RATIO * packed) if zipped else most
+        budget, found = _Budget(limit), False
         for table in _tables(file) if zipped else (file,):
             reading = _Table(budget.lines(table), period)
             if reading.begin():
@@ -168,12 +178,16 @@ class _Table:
         return False
 
     def rows(self) -> Iterator[BillRow]:
+        empty = 0
         for number, line in self._lines:
             text = line.decode(self._encoding, "replace").strip("\ufeff\r\n")
-            if text.lstrip().startswith("#"):
-                self._remark(text)
-            elif text.strip(", \t"):
+            if text.strip(", \t") and not text.lstrip().startswith("#"):
                 yield _row(self._cells(text, number), number)
+                continue
+            empty += 1
+            if empty > _MOST_EMPTY:
+                raise BadBill("it has more lines without a row than any bill")
+            self._remark(text)
         if self._open:
             raise BadBill("it is cut off: the line that ends the list is missing")
 
@@ -182,11 +196,12 @@ class _Table:
             self._open = False
         elif _LIST in text:
             self._open = True
-        told = _PERIOD.search(text)
-        if told is None or self._period is None:
+        # One after the other: a search for both at once is quadratic in a line of beginnings.
+        begins = _BEGINS.search(text)
+        ends = _ENDS.search(text, begins.end()) if begins else None
+        if begins is None or ends is None or self._period is None:
             return
-        digits = [int(number) for number in told.groups()]
-        first, last = (_midnight(date(*day)) for day in (digits[:3], digits[3:]))
+        first, last = (_midnight(date(*map(int, day.groups()))) for day in (begins, ends))
         # The end is the first moment after, or the last one within.
         if first != self._period.since or abs(self._period.until - last) > timedelta(days=1):
             raise BadBill(f"it is of another period than {self._period.bill_date}")
