@@ -50,13 +50,11 @@ class VerifiedForm(NamedTuple):
 
 
 def verify(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str]:
-    """Verify a form body with the configured key, and return what the signature covers.
+    """Verify a form body with the configured key, and return all its parameters.
 
     Takes and raises what :func:`verify_form` does.
-
-    :returns: see :func:`signed_params`.
     """
-    return verify_form(body, signer, charset).signed
+    return verify_form(body, signer, charset).params
 
 
 def verify_form(body: bytes, signer: Signer, charset: str = "utf-8") -> VerifiedForm:

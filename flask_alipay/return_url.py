@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from .charsets import form_decode
 from .exceptions import BadNotification, BadSignature
-from .notification import verify
+from .notification import verify_form
 from .signer import Signer
 
 # Base64, complete with its padding, and then only bytes that base64 does not have.
@@ -33,24 +33,15 @@ def verify_return(
     :raises BadSignature: if what remains is not signed with the configured key.
     """
     try:
-        return verify(query, signer, charset)
+        return verify_form(query, signer, charset).signed
     except (BadNotification, BadSignature) as error:
         own = without_foreign(query, names)
         if own == query:
             raise
         try:
-            return verify(own, signer, charset)
+            return verify_form(own, signer, charset).signed
         except (BadNotification, BadSignature):
             raise error from None
-
-
-def is_return(query: bytes) -> bool:
-    """Tell whether a query is that of a return, by what no notification has."""
-    fields = query.split(b"&")
-    methods = (field for field in fields if field.startswith(b"method="))
-    return any(method.endswith(b".return") for method in methods) or any(
-        field.startswith(b"is_success=") for field in fields
-    )
 
 
 def without_foreign(query: bytes, names: Collection[str]) -> bytes:

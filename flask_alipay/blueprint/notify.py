@@ -24,7 +24,7 @@ from ..exceptions import (
     OutcomeUnknown,
     WrongAccount,
 )
-from ..notification import Notification, check_unambiguous, loggable, verify
+from ..notification import Notification, check_unambiguous, loggable, verify_form
 from ..probe import Probe, probe_in
 from ..rejected import keep
 from ..signals import notification_refused, transfers_told
@@ -109,7 +109,7 @@ class Notify:
 
 
 def prove(config: Config, body: bytes) -> dict[str, str]:
-    """Returns the parameters of a body that Alipay signed for us.
+    """Return the parameters that Alipay's signature covers, and the signature.
 
     :raises BadNotification: if it cannot be read.
     :raises BadSignature: if it is not signed, or not by the configured key.
@@ -119,7 +119,7 @@ def prove(config: Config, body: bytes) -> dict[str, str]:
 
         if is_wap(body):
             return verify_wap(body, wap_signer(config.signer), config.charset)
-    return verify(body, config.signer, config.charset)
+    return verify_form(body, config.signer, config.charset).signed
 
 
 def read_body(*, batches: bool) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import partial
 from glob import glob
 from pathlib import Path
@@ -16,11 +15,7 @@ from ..diagnosis import Reason, diagnose
 from ..diagnosis.diagnose import Diagnosis, verifies
 from ..diagnosis.evidence import gather
 from ..diagnosis.said import NOTHING, Hint, say
-from ..exceptions import NotificationRefused
-from ..notification import verify
-from ..parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
 from ..rejected import kept
-from ..return_url import is_return, verify_return, without_foreign
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, read_captures
 from .checks import check_business
@@ -293,27 +288,13 @@ def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, H
 
 def _diagnose(payload: Payload, signer: Signer, keyring: Keyring) -> Diagnosis:
     return diagnose(
-        _as_returned(_without(payload, keyring.unsigned), signer, keyring.charset),
+        _without(payload, keyring.unsigned),
         signer,
         charset=keyring.charset,
         others=keyring.others,
         own_key=keyring.own_key,
         production=keyring.production,
     )
-
-
-def _as_returned(payload: Payload, signer: Signer, charset: str) -> Payload:
-    """A return without what was added to it on the way, if the return route accepts it so."""
-    if not isinstance(payload, bytes) or not is_return(payload):
-        return payload
-    with suppress(NotificationRefused):
-        verify(payload, signer, charset)
-        return payload
-    for names in (OPENAPI_RETURN_NAMES, MAPI_RETURN_NAMES):
-        with suppress(NotificationRefused):
-            verify_return(payload, signer, charset, names)
-            return without_foreign(payload, names)
-    return payload
 
 
 def _verifies(payload: Payload, signer: Signer, keyring: Keyring) -> bool:

@@ -100,7 +100,7 @@ def _verify(
         if isinstance(payload, bytes):
             if is_wap(payload):
                 return verify_wap(payload, wap_signer(signer), charset), ""
-            return notification.verify_form(payload, signer, charset).params, ""
+            return notification.verify(payload, signer, charset), ""
         return (payload if notification.verify_params(payload, signer, charset) else {}), ""
     except BadSignature:
         return {}, ""

@@ -21,6 +21,11 @@ logger = logging.getLogger("flask_alipay")
 
 # The outcomes of what was answered ``success``.
 _ANSWERED = ("settled", "recorded", "duplicate", "stale")
+# The outcomes of what changed a payment: always recorded.
+_MOVED = ("settled", "recorded")
+
+#: The rows of one report with one outcome. Alipay delivers a notification at most eight times.
+MAX_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -92,8 +97,11 @@ class Journal:
 
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
         :param detail: explains the outcome to an operator.
+
+        A report that changes nothing is recorded at most ten times with each outcome: whoever has
+        seen a signed notification may send it any number of times.
         """
-        if self._model is None:
+        if self._model is None or (outcome not in _MOVED and self._is_full(entry, outcome)):
             # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. One more
             # statement reveals what a callback may have broken and kept to itself.
             self._session.execute(select(literal(1)), self._payments)
@@ -107,10 +115,28 @@ class Journal:
                 trade_status=entry.trade_status[:32],
                 outcome=outcome,
                 detail=detail[:256] if detail else None,
-                payload=dict(entry.payload),
+                payload=_without_tokens(entry.payload),
                 received_at=utc_now(),
             )
         )
+
+    def _is_full(self, entry: Entry, outcome: str) -> bool:
+        """Tell whether the same report has been recorded often enough with this outcome."""
+        column = columns_of(entity_of(self._model))
+        of_report = {
+            "merchant": self._merchant,
+            "notify_id": entry.notify_id,
+            "out_trade_no": entry.out_trade_no,
+            "trade_no": entry.trade_no,
+            "trade_status": entry.trade_status[:32],
+            "outcome": outcome,
+        }
+        same = [
+            column[name].is_(None) if value is None else exactly(column[name], value)
+            for name, value in of_report.items()
+        ]
+        found = select(column["id"]).where(*same).limit(MAX_ROWS)
+        return len(self._session.execute(found, self._model).all()) >= MAX_ROWS
 
     def refuse(
         self, entry: Entry, outcome: str, detail: str | None, error: NotificationRefused
@@ -131,3 +157,8 @@ class Journal:
                     said(failure),
                 )
         raise error
+
+
+def _without_tokens(payload: Mapping[str, str]) -> dict[str, str]:
+    """The parameters with tokens masked: whoever reads the journal must not act with them."""
+    return {name: "***" if name.endswith("token") else value for name, value in payload.items()}

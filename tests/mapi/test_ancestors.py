@@ -68,7 +68,7 @@ def test_empty_values_are_not_signed() -> None:
     )
     assert b"body" not in request.content
     assert sign_content({"a": "1", "b": ""}) == b"a=1"
-    assert "body" not in verify(told(body=""), SIGNER)
+    assert verify(told(body=""), SIGNER)["body"] == ""
 
 
 @pytest.mark.parametrize("name", ["notify_id", "seller_email"])
