@@ -37,13 +37,13 @@ def canonical_charset(charset: str) -> str:
 
 
 def request_charset(charset: str) -> str:
-    """Return the name of a charset that a request declares, one that Alipay documents:
-    ``utf-8``, ``gbk`` or ``gb2312``.
+    """Return the name of a charset as a request declares it: as it is configured, in lower case.
 
     :raises InvalidParameter: for an unknown charset.
     """
-    name = canonical_charset(charset)
-    return "gb2312" if charset.lower() == "gb2312" else name
+    canonical_charset(charset)
+    name = charset.lower()
+    return "gbk" if name == "x-gbk" else name
 
 
 def python_codec(charset: str) -> str:

@@ -107,16 +107,14 @@ def test_what_can_be_decoded_is_encoded_to_the_same_bytes(data: bytes, charset: 
 @pytest.mark.parametrize(
     ("given", "canonical", "sent"),
     [
-        ("UTF8", "utf-8", "utf-8"),
+        ("UTF8", "utf-8", "utf8"),
         ("GBK", "gbk", "gbk"),
         ("x-gbk", "gbk", "gbk"),
         ("GB2312", "gbk", "gb2312"),
         ("gb18030", "gb18030", "gb18030"),
     ],
 )
-def test_a_charset_has_one_name_for_each_use(
-    given: str, canonical: str, sent: str
-) -> None:
+def test_a_charset_has_one_name_for_each_use(given: str, canonical: str, sent: str) -> None:
     assert canonical_charset(given) == canonical
     assert request_charset(given) == sent
 

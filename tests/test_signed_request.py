@@ -52,7 +52,11 @@ class Form(HTMLParser):
         elif tag == "input" and "name" in attributes:
             value = attributes["value"] or ""
             if self.attributes["accept-charset"] == "windows-1252":
-                value = "".join(map(byte_of, value)).encode("latin-1").decode(python_codec(self.charset))
+                value = (
+                    "".join(map(byte_of, value))
+                    .encode("latin-1")
+                    .decode(python_codec(self.charset))
+                )
             self.fields[str(attributes["name"])] = value
 
 
@@ -74,7 +78,9 @@ def test_the_url_carries_what_was_signed(data: st.DataObject, charset: str) -> N
     values = data.draw(params(charset))
     request = signed(values, charset)
     query = urlsplit(request.url).query
-    read = dict(parse_qsl(query, encoding=python_codec(charset), errors="strict", strict_parsing=True))
+    read = dict(
+        parse_qsl(query, encoding=python_codec(charset), errors="strict", strict_parsing=True)
+    )
     sign = read.pop("sign")
     assert read == {name: value for name, value in values.items() if value}
     assert SIGNER.verify(sign_content(read, charset=charset), sign)
