@@ -1,0 +1,146 @@
+"""Input is bounded before it is verified: sizes and passes are counted, not timed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from flask_alipay import xml_document
+from flask_alipay.exceptions import BadBill, OutcomeUnknown
+from flask_alipay.forms import declared_charset
+from flask_alipay.openapi.bill import read_bill
+from flask_alipay.transport import decompressed
+from flask_alipay.xml_document import fields, parse
+
+from .openapi.bills import TEA, table, zipped
+
+PIECE = 64 * 1024
+
+
+class Response:
+    """A response as requests has it, not read yet."""
+
+    def __init__(self, body: bytes, **headers: str) -> None:
+        self.headers: Mapping[str, str] = {n.replace("_", "-"): v for n, v in headers.items()}
+        self.raw = self
+        self._body = body
+
+    def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:
+        assert not decode_content
+        for start in range(0, len(self._body), size):
+            yield self._body[start : start + size]
+
+
+def read(response: Any, most: int = 1 << 24) -> list[bytes]:
+    return list(decompressed(response, most))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
+def test_a_compressed_response_is_read_whole(coding: str) -> None:
+    body = bytes(range(256)) * 2000
+    assert b"".join(read(Response(gzip.compress(body), Content_Encoding=coding))) == body
+    assert b"".join(read(Response(body))) == body
+
+
+def test_a_bomb_comes_in_pieces_of_limited_size() -> None:
+    bomb = gzip.compress(bytes(32 << 20))
+    assert len(bomb) < PIECE
+    pieces = decompressed(Response(bomb, Content_Encoding="gzip"), 1 << 24)  # type: ignore[arg-type]
+    assert max(len(next(pieces)) for _ in range(20)) <= PIECE
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(b"answer")[:-9], "gzip"),
+        (b"answer", "gzip"),
+        (zlib.compress(b"answer"), "deflate"),
+        (b"answer", "br"),
+    ],
+)
+def test_a_response_that_cannot_be_decompressed_is_no_answer(body: bytes, coding: str) -> None:
+    with pytest.raises(OutcomeUnknown):
+        read(Response(body, Content_Encoding=coding))
+
+
+def test_compressed_bytes_are_limited_as_well() -> None:
+    with pytest.raises(OutcomeUnknown):
+        read(Response(gzip.compress(bytes(1 << 20), 0), Content_Encoding="gzip"), most=PIECE)
+
+
+class Counted(bytes):
+    """A body that counts the bytes of its slices."""
+
+    copied = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        Counted.copied += len(found) if isinstance(found, bytes) else 1
+        return found
+
+
+def test_the_search_for_a_charset_copies_no_body() -> None:
+    Counted.copied = 0
+    assert declared_charset(Counted(b"a=charset=charset=" * 1000 + b"&charset=GBK")) == "GBK"
+    assert Counted.copied == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (b"charset=a%2Db", "a-b"),
+        (b"x=1&_input_charset=gbk", "gbk"),
+        (b"a_charset=gbk&charset=", None),
+        (b"x=charset=gbk", None),
+    ],
+)
+def test_only_a_field_of_that_name_declares_a_charset(body: bytes, charset: str | None) -> None:
+    assert declared_charset(body) == charset
+
+
+def test_all_elements_are_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    spans = xml_document._spans
+
+    def counted(text: str) -> list[tuple[int, int]]:
+        passes.append(1)
+        return spans(text)
+
+    monkeypatch.setattr(xml_document, "_spans", counted)
+    text = "".join(f"<e{number}><b>{number}</b></e{number}>" for number in range(500))
+    found = fields(parse(f"<r>{text}</r>"), f"<r>{text}</r>")
+    assert found["e7"] == "<e7><b>7</b></e7>"
+    assert passes == [1]
+
+
+def test_what_only_looks_like_an_element_is_none() -> None:
+    text = (
+        "<r><!-- <a><b/></a> --><![CDATA[<a>]]><x y='>'/><a z=\"/a>\"><b><![CDATA[</a>]]></b>"
+        "<!--</a>--></a></r>"
+    )
+    root = parse(text)
+    assert fields(root, text)["a"] == text[text.index("<a z") : -4]
+    assert fields(root[1], text, ["b"], root)["b"] == "<b><![CDATA[</a>]]></b>"
+
+
+def test_a_small_bill_is_not_read_for_long() -> None:
+    line = b"1,1,1,1\n"
+    head = "支付宝交易号,商户订单号,业务类型,订单金额\n".encode("gbk")
+    file = zipped({"a.csv": head + line * 1_000_000})
+    assert len(file.getvalue()) < 16 << 10
+    rows = 0
+    with pytest.raises(BadBill, match="larger than any bill"):
+        for _ in read_bill(file):
+            rows += 1
+    assert rows < 350_000
+
+
+@pytest.mark.parametrize("line", ["", "#", ",,,", "\t"])
+def test_lines_without_a_row_are_few(line: str) -> None:
+    with pytest.raises(BadBill, match="more lines without a row"):
+        list(read_bill(io.BytesIO(table(TEA).encode("gbk") + f"{line}\n".encode() * 1001)))
