@@ -214,7 +214,7 @@ def _answer_probe(probe: Probe) -> Response:
     """Note that the route was reached, and with what; nothing is verified or recorded."""
     probe.endpoint = request.endpoint
     with suppress(NotificationRefused):
-        probe.received = read_body()
+        probe.received = read_body(batches=False)
     return _answer("fail", 400)
 
 
