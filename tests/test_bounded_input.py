@@ -62,6 +62,7 @@ def test_a_bomb_comes_in_pieces_of_limited_size() -> None:
         (zlib.compress(b"answer"), "deflate"),
         (b"answer", "br"),
     ],
+    ids=["cut", "plain", "deflate", "br"],
 )
 def test_a_response_that_cannot_be_decompressed_is_no_answer(body: bytes, coding: str) -> None:
     with pytest.raises(OutcomeUnknown):

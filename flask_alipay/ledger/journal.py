@@ -25,7 +25,7 @@ _ANSWERED = ("settled", "recorded", "duplicate", "stale")
 _MOVED = ("settled", "recorded")
 
 #: The rows of one report with one outcome. Alipay delivers a notification at most eight times.
-MAX_ROWS = 10
+MAX_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Journal:
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
         :param detail: explains the outcome to an operator.
 
-        A report that changes nothing is recorded at most ten times with each outcome: whoever has
+        A report that changes nothing is recorded at most twenty times with each outcome: whoever has
         seen a signed notification may send it any number of times.
         """
         if self._model is None or (outcome not in _MOVED and self._is_full(entry, outcome)):
