@@ -98,8 +98,8 @@ class Journal:
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
         :param detail: explains the outcome to an operator.
 
-        A report that changes nothing is recorded at most twenty times with each outcome: whoever has
-        seen a signed notification may send it any number of times.
+        A report that changes nothing is recorded at most twenty times with each outcome: anybody
+        who has seen a signed notification may send it any number of times.
         """
         if self._model is None or (outcome not in _MOVED and self._is_full(entry, outcome)):
             # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. One more
