@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     event,
+    inspect,
 )
 from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column, validates
 from sqlalchemy.orm.attributes import set_committed_value
@@ -61,6 +62,10 @@ class PaymentMixin:
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
+
+    Once the row is in the database, ``merchant``, ``out_trade_no``, ``currency`` and ``total_fen``
+    cannot be changed: setting another value raises
+    :exc:`~flask_alipay.exceptions.InvalidParameter`.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -239,3 +244,30 @@ _keep_utc(
 )
 _keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")
+
+
+# What Alipay's trade, the links and the QR codes of a payment have in common; the claim of a sale
+# compares all of it.
+_FIXED = frozenset({"merchant", "out_trade_no", "currency", "total_fen"})
+
+
+def _keep_fixed(mapped: type, name: str, attribute: Any) -> None:
+    """Reject changes of what identifies a payment, once its row is in the database.
+
+    Listens for the attribute's own event: a validator would replace one of the app's class.
+    """
+    if name not in _FIXED:
+        return
+
+    def check(row: Any, value: Any, old: Any, initiator: object) -> None:
+        if inspect(row).key is not None and value != old:
+            raise InvalidParameter(
+                name,
+                "of a stored payment cannot change, the buyer may have the old one: close the "
+                "payment and create another",
+            )
+
+    event.listen(attribute, "set", check, active_history=True)
+
+
+event.listen(PaymentMixin, "attribute_instrument", _keep_fixed, propagate=True)

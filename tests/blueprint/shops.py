@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import String, event, inspect, select
+from sqlalchemy import String, event, inspect, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
@@ -103,11 +103,10 @@ class Shop:
         return found
 
     def change(self, number: str, **values: Any) -> None:
-        """Changes a payment behind the ledger's back."""
+        """Change a payment behind the ledger's back, in SQL."""
         with self.app.app_context():
-            payment = db.session.scalar(self._query(number))
-            for name, value in values.items():
-                setattr(payment, name, value)
+            found = update(Payment).where(Payment.out_trade_no == number)
+            db.session.execute(found.values(**values))
             db.session.commit()
 
     def ledger(self) -> list[tuple[Any, ...]]:
