@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfigurationError, GatewayError, InvalidParameter
@@ -19,7 +19,7 @@ from flask_alipay.models import utc_now
 from flask_alipay.testing import AlipaySimulator
 
 from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Payment, Shop, db
+from .shops import Payment, Refund, Shop, db
 
 OpenShop = Callable[..., Shop]
 
@@ -78,7 +78,8 @@ def test_a_query_finds_the_trade_of_the_payments_merchant(authorized: Authorized
 
 def test_reconcile_settles_a_paid_payment_instead_of_closing_it(authorized: Authorized) -> None:
     number = authorized.paid_unheard()
-    authorized.shop.change(number, expires_at=utc_now() - timedelta(hours=1))
+    ago = utc_now() - timedelta(hours=1)
+    authorized.shop.change(number, created_at=ago, expires_at=ago)
     with authorized.shop.app.app_context():
         assert authorized.shop.alipay.reconcile(timedelta(0)).paid == 1
     assert authorized.shop.payment(number).paid
@@ -106,6 +107,8 @@ def test_a_refund_is_made_and_found_again(authorized: Authorized) -> None:
     with pytest.raises(GatewayError):
         authorized.call("refund", number, "8.88", out_request_no="R1")
     with authorized.shop.app.app_context():  # the refund query finds it
+        db.session.execute(update(Refund).values(created_at=utc_now() - timedelta(hours=1)))
+        db.session.commit()
         assert authorized.shop.alipay.reconcile(timedelta(0)).refunded == 1
     assert authorized.shop.payment(number).refunded_fen == 888
     assert authorized.simulator.trade(number).refunded_fen == 888
