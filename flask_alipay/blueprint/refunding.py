@@ -207,7 +207,7 @@ def _write_down(
         check_out_trade_no(out_request_no, "out_request_no")
     if reason is not None:
         check_text("reason", reason, most=256, charset=alipay.config.charset)
-    asked, trade_no = begin(alipay, payment), payment.trade_no
+    trade_no, asked = payment.trade_no, begin(alipay, payment)
     patience = PATIENCE if isinstance(alipay.gateway, MapiGateway) else None
     number = out_request_no or refunds.under_way(asked.out_trade_no, refund_fen, patience)
     if number is not None and out_request_no is None and patience is not None:
