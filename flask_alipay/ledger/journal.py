@@ -15,6 +15,7 @@ from ..notification import Notification
 from .exact import exactly
 from .outages import said
 from .session import LedgerSession
+from .shortcuts import insert_row, is_plain
 from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")
@@ -106,19 +107,21 @@ class Journal:
             # statement reveals what a callback may have broken and kept to itself.
             self._session.execute(select(literal(1)), self._payments)
             return
-        self._session.add(
-            self._model(
-                notify_id=entry.notify_id,
-                merchant=self._merchant,
-                out_trade_no=entry.out_trade_no,
-                trade_no=entry.trade_no,
-                trade_status=entry.trade_status[:32],
-                outcome=outcome,
-                detail=detail[:256] if detail else None,
-                payload=_without_tokens(entry.payload),
-                received_at=utc_now(),
-            )
-        )
+        row = {
+            "notify_id": entry.notify_id,
+            "merchant": self._merchant,
+            "out_trade_no": entry.out_trade_no,
+            "trade_no": entry.trade_no,
+            "trade_status": entry.trade_status[:32],
+            "outcome": outcome,
+            "detail": detail[:256] if detail else None,
+            "payload": _without_tokens(entry.payload),
+            "received_at": utc_now(),
+        }
+        if is_plain(self._session.session, self._model):
+            insert_row(self._session, self._model, row)
+        else:
+            self._session.add(self._model(**row))
 
     def _is_full(self, entry: Entry, outcome: str) -> bool:
         """Tell whether the same report has been recorded often enough with this outcome."""

@@ -247,11 +247,10 @@ class Ledger:
         if sale is not None and self._statements.claims_at_once and not notification.repeated:
             events, values = sale
             with self._mismatching_trade(notification):
-                claimed = self._statements.claim(
+                payment = self._statements.claim(
                     self._session, self._merchant, notification, values
                 )
-            if claimed:
-                payment = self._read(notification.out_trade_no)
+            if payment is not None:
                 return self._close(entry, move_of(events), payment)
             self._session.roll_back()
         return self._look(notification, entry)

@@ -40,6 +40,11 @@ class LedgerSession:
         #: The session itself.
         self.session: Session = session() if isinstance(session, scoped_session) else session
 
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The session's own execution options, a translated schema for example (SQLAlchemy 2.1)."""
+        return getattr(self.session, "execution_options", None) or {}
+
     def connection(self, model: Any) -> Connection:
         """Return the connection on which a class's rows are written, in the current transaction.
 
@@ -59,17 +64,14 @@ class LedgerSession:
 
         :param values: of its parameters.
         """
-        # Options of the session's own, a translated schema for example (SQLAlchemy 2.1).
-        options = getattr(self.session, "execution_options", None)
         connection = self.connection(model)
-        return connection.execute(statement, values, execution_options=options or {})
+        return connection.execute(statement, values, execution_options=self.options)
 
     def read(self, statement: Executable, model: Any) -> Result[Any]:
         """Execute a Core ``SELECT`` where the session reads a class's rows, past its events."""
         bind = {"mapper": inspect(model), "clause": statement}
-        options = getattr(self.session, "execution_options", None)
         connection = self.session.connection(bind_arguments=bind)
-        return connection.execute(statement, execution_options=options or {})
+        return connection.execute(statement, execution_options=self.options)
 
     def load(
         self, statement: Executable, model: Any = None, values: Mapping[str, Any] | None = None

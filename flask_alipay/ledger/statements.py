@@ -11,16 +11,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
 from ..drivers import is_overtaken
+from ..exceptions import LedgerUnavailable
 from ..models import PaymentMixin
 from ..notification import Notification
 from ..transitions import BEFORE_SALE
 from .exact import exactly
 from .session import LedgerSession
+from .shortcuts import claim
 from .tables import change, columns_of, entity_of, version_of
 
 # The status of a payment, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STANDING = ("trade_status", "paid", "refunded_fen")
+
+# What is known of a payment once a claim has written it. Times are not: a database may keep less of
+# them than that.
+_WRITTEN = (*_STANDING, "trade_no", "buyer_id")
 
 
 class PaymentStatements:
@@ -144,21 +150,28 @@ class PaymentStatements:
 
     def claim(
         self, session: LedgerSession, merchant: str, sale: Notification, values: Mapping[str, Any]
-    ) -> bool:
+    ) -> Any | None:
         """Make a sale of a payment that is none yet, if it is of exactly that amount: the guarded
         ``UPDATE`` without a look.
 
         :param values: what is written.
-        :returns: whether there was one.
+        :returns: the payment, ``None`` if there was none.
         """
         guard = {
-            "of_out_trade_no": sale.out_trade_no,
-            "of_merchant": merchant,
-            "of_currency": sale.currency,
-            "of_total_fen": sale.total_fen,
+            "out_trade_no": sale.out_trade_no,
+            "merchant": merchant,
+            "currency": sale.currency,
+            "total_fen": sale.total_fen,
         }
-        result: Any = session.execute(self._claim, self.model, guard | self._written(values))
-        return bool(result.rowcount == 1)
+        written = {name: values[name] for name in _WRITTEN if name in values}
+        known = {**guard, "refunded_fen": 0, **written}
+        params = {f"of_{name}": guard[name] for name in guard} | self._written(values)
+        claimed, payment = claim(session, self.model, self._claim, params, known)
+        if claimed and payment is None:
+            payment = self.find(session, merchant, sale.out_trade_no)
+            if payment is None:
+                raise LedgerUnavailable("the session does not return the payment that was claimed")
+        return payment
 
     def move(self, session: LedgerSession, seen: Any, values: Mapping[str, Any]) -> bool:
         """Change a payment that still is as it was seen: the guarded ``UPDATE``.

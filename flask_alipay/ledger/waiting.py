@@ -19,7 +19,9 @@ from typing import Any
 
 from sqlalchemy import Select, func, inspect, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.sql.functions import FunctionElement
 
 from ..models import utc_now
 from ..trade_status import TradeStatus
@@ -130,6 +132,24 @@ def count(session: Session | scoped_session[Any], waiting: Waiting) -> int:
     return int(LedgerSession(session).read(number, waiting.model).scalar_one())
 
 
+class _nothing(FunctionElement[Any]):  # noqa: N801 - as ``exactly``
+    """A column that is ``NULL`` in all rows, to sort by. PostgreSQL uses an index only if it is
+    named; MariaDB only if it is not, and otherwise sorts everything that waits.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_nothing)
+def _named(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(_nothing, "mysql", "mariadb")
+def _unnamed(element: Any, compiler: Any, **options: Any) -> str:
+    return "NULL"
+
+
 def _lots(waiting: Waiting) -> tuple[Any, Any]:
     """Return the conditions for those that are not asked about now: never, or long enough ago."""
     asked_at = waiting.column["asked_at"]
@@ -162,10 +182,12 @@ def in_turn(
     """
     column = waiting.column
     found = (column["asked_at"], column["created_at"])
+    never = free.compare(column["asked_at"].is_(None))
+    order = (_nothing(column["asked_at"]), column["created_at"]) if never else found
     by_status = [
         select(column["id"].label("id"), *found)
         .where(*waiting.in_status(status), free)
-        .order_by(*found)
+        .order_by(*order)
         .limit(most)
         .subquery()
         for status in waiting.statuses

@@ -1,0 +1,148 @@
+"""Shortcuts for classes without hooks, where the longer way would do the same.
+
+A notification's cost is mostly that of its statements and of the objects made for them. The object
+of a payment that was just claimed need not be loaded: what the claim has guarded and written is
+known, and the rest is loaded on first access. A row of the journal need not pass through the unit
+of work. If a class or the session has a listener, a version counter, a constructor or relatives
+that could notice, the ledger takes the longer way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Connection, Integer, Update, func, insert, inspect
+from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from .session import LedgerSession
+from .tables import columns_of
+
+_OF_MAPPER: Final = ("before_insert", "after_insert")
+# SQLAlchemy listens to "init" itself; the mixins listen to "load" and "refresh", for times in UTC.
+_OF_INSTANCE: Final = {"init": 1, "init_failure": 0, "expire": 0, "load": 1, "refresh": 1}
+_OF_SESSION: Final = (
+    *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
+    *("after_flush_postexec", "transient_to_pending", "pending_to_persistent"),
+    *("detached_to_persistent", "loaded_as_persistent"),
+)
+
+
+def is_plain(session: Session, model: Any) -> bool:
+    """Tell whether nobody would notice that a class's object was not loaded, or its row not
+    flushed.
+    """
+    mapper: Any = inspect(model)
+    instances = mapper.class_manager.dispatch
+    return (
+        _is_simple(model)
+        and type(session).flush is Session.flush
+        and not any(getattr(session.dispatch, name) for name in _OF_SESSION)
+        and not any(getattr(mapper.dispatch, name) for name in _OF_MAPPER)
+        and all(len(getattr(instances, name)) == count for name, count in _OF_INSTANCE.items())
+    )
+
+
+@lru_cache(maxsize=64)
+def _is_simple(model: Any) -> bool:
+    """Tell whether a class has no relatives, versions or constructor, and a plain number as its
+    primary key.
+    """
+    mapper: Any = inspect(model)
+    identity = columns_of(model)["id"]
+    return (
+        mapper.inherits is None
+        and mapper.polymorphic_on is None
+        and mapper.version_id_col is None
+        and mapper.class_manager.original_init is mapper.registry.constructor
+        and tuple(mapper.primary_key) == (identity,)
+        and isinstance(identity.type, Integer)
+    )
+
+
+def claim(
+    session: LedgerSession,
+    model: Any,
+    statement: Update,
+    values: Mapping[str, Any],
+    known: Mapping[str, Any],
+) -> tuple[bool, Any | None]:
+    """Execute a claim.
+
+    :param statement: the guarded ``UPDATE``.
+    :param values: its parameters, and what is written by the columns' keys.
+    :param known: the attributes of the payment after it, as far as they are known.
+    :returns: whether a row was claimed, and its object if it need not be loaded.
+    """
+    connection = session.connection(model)
+    returning = _returning(model, connection.dialect.name, connection.dialect.update_returning)
+    if returning is None or not _is_plain_here(session, model, connection):
+        claimed: Any = connection.execute(statement, values, execution_options=session.options)
+        return claimed.rowcount == 1, None
+    result: Any = connection.execute(
+        returning(statement), values, execution_options=session.options
+    )
+    if connection.dialect.update_returning:
+        number = result.scalar_one_or_none()
+    else:
+        number = result.lastrowid if result.rowcount == 1 else None
+    if not number:
+        return number is not None, None
+    return True, _object(session.session, model, {**known, "id": number})
+
+
+def _is_plain_here(session: LedgerSession, model: Any, connection: Connection) -> bool:
+    """Tell whether a claimed object can do without a load; what it loads later has to come from
+    where it was written.
+    """
+    bind = session.session.get_bind(mapper=inspect(model))
+    here = bind is connection.engine or bind is connection
+    return here and is_plain(session.session, model)
+
+
+@lru_cache(maxsize=64)
+def _returning(model: Any, database: str, update_returning: bool) -> Callable[[Update], Any] | None:
+    """Return what makes a claim return the row's ``id``; ``None`` if the database cannot."""
+    identity = columns_of(model)["id"]
+
+    @lru_cache(maxsize=1)
+    def returning(statement: Update) -> Any:
+        if update_returning:
+            return statement.returning(identity)
+        # What lastrowid is then. The column keeps its value.
+        return statement.values({identity: func.last_insert_id(identity)})
+
+    return returning if update_returning or database in ("mysql", "mariadb") else None
+
+
+def _object(session: Session, model: Any, known: Mapping[str, Any]) -> Any | None:
+    """Return the object of a row that this transaction has changed, persistent in the session.
+
+    :param known: its attributes, as far as they are known; ``id`` among them.
+    :returns: ``None`` if the session has it already and would have to refresh it.
+    """
+    if inspect(model).identity_key_from_primary_key((known["id"],)) in session.identity_map:
+        return None
+    payment = model()
+    for name, value in known.items():
+        set_committed_value(payment, name, value)
+    make_transient_to_detached(payment)
+    session.add(payment)
+    return payment
+
+
+def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) -> None:
+    """Insert a row without an object.
+
+    :param values: by the names of the attributes.
+    """
+    columns = columns_of(model)
+    session.execute(_insert(model), model, {columns[name].key: values[name] for name in values})
+
+
+@lru_cache(maxsize=64)
+def _insert(model: Any) -> Any:
+    # Inline: nobody asks for the new row's number.
+    return insert(inspect(model).local_table).inline()
