@@ -118,7 +118,7 @@ class Journal:
             "payload": _without_tokens(entry.payload),
             "received_at": utc_now(),
         }
-        if is_plain(self._session.session, self._model):
+        if is_plain(self._session, self._model):
             insert_row(self._session, self._model, row)
         else:
             self._session.add(self._model(**row))

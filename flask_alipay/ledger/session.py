@@ -10,7 +10,7 @@ settlement the ledger reads where it writes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, Result, event, inspect, update
@@ -24,6 +24,11 @@ from ..exceptions import LedgerUnavailable
 #: exception, where no tenant is known for example, recognizes them by it.
 OPTION: Final = "flask_alipay"
 
+_EVENTS: Final = (
+    *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
+    *("after_flush_postexec", "transient_to_pending", "pending_to_persistent"),
+    *("detached_to_persistent", "loaded_as_persistent"),
+)
 _AUTOCOMMIT = (
     "the database is set to AUTOCOMMIT, where a sale whose callback fails would stay written: the "
     "ledger's engine needs another isolation_level"
@@ -39,6 +44,15 @@ class LedgerSession:
     def __init__(self, session: Session | scoped_session[Any]) -> None:
         #: The session itself.
         self.session: Session = session() if isinstance(session, scoped_session) else session
+        #: The last transaction, with its bind and connection.
+        self._last: tuple[object, object, Connection | None] = (None, None, None)
+
+    @cached_property
+    def observed(self) -> bool:
+        """Whether something listens to what the session executes, loads and flushes."""
+        return type(self.session).flush is not Session.flush or any(
+            getattr(self.session.dispatch, name) for name in _EVENTS
+        )
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -52,9 +66,13 @@ class LedgerSession:
         :raises LedgerUnavailable: if each statement on it would be committed by itself.
         """
         bind = self.session.get_bind(mapper=inspect(model), clause=_writing(model))
+        transaction, same, known = self._last
+        if known is not None and same is bind and transaction is self.session.get_transaction():
+            return known
         connection = self.session.connection(bind_arguments={"bind": bind})
         if commits_by_itself(connection):
             raise LedgerUnavailable(_AUTOCOMMIT)
+        self._last = self.session.get_transaction(), bind, connection
         return connection
 
     def execute(

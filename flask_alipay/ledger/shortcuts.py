@@ -23,14 +23,9 @@ from .tables import columns_of
 _OF_MAPPER: Final = ("before_insert", "after_insert")
 # SQLAlchemy listens to "init" itself; the mixins listen to "load" and "refresh", for times in UTC.
 _OF_INSTANCE: Final = {"init": 1, "init_failure": 0, "expire": 0, "load": 1, "refresh": 1}
-_OF_SESSION: Final = (
-    *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
-    *("after_flush_postexec", "transient_to_pending", "pending_to_persistent"),
-    *("detached_to_persistent", "loaded_as_persistent"),
-)
 
 
-def is_plain(session: Session, model: Any) -> bool:
+def is_plain(session: LedgerSession, model: Any) -> bool:
     """Tell whether nobody would notice that a class's object was not loaded, or its row not
     flushed.
     """
@@ -38,8 +33,7 @@ def is_plain(session: Session, model: Any) -> bool:
     instances = mapper.class_manager.dispatch
     return (
         _is_simple(model)
-        and type(session).flush is Session.flush
-        and not any(getattr(session.dispatch, name) for name in _OF_SESSION)
+        and not session.observed
         and not any(getattr(mapper.dispatch, name) for name in _OF_MAPPER)
         and all(len(getattr(instances, name)) == count for name, count in _OF_INSTANCE.items())
     )
@@ -99,7 +93,7 @@ def _is_plain_here(session: LedgerSession, model: Any, connection: Connection) -
     """
     bind = session.session.get_bind(mapper=inspect(model))
     here = bind is connection.engine or bind is connection
-    return here and is_plain(session.session, model)
+    return here and is_plain(session, model)
 
 
 @lru_cache(maxsize=64)
