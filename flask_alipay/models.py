@@ -45,6 +45,11 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def _is_inherited(cls: Any, mixin: type) -> bool:
+    """Tell whether a class inherits from another one that has the mixin's columns in a table."""
+    return any(issubclass(base, mixin) and "__table__" in vars(base) for base in cls.__mro__[1:])
+
+
 class PaymentMixin:
     """One row for each order number: ``class Payment(PaymentMixin, db.Model): …``.
 
@@ -89,13 +94,15 @@ class PaymentMixin:
     asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @declared_attr.directive
-    def __tablename__(cls) -> str:
-        """``alipay_payment``, unless the app's class names another."""
-        return "alipay_payment"
+    def __tablename__(cls) -> str | None:
+        """``alipay_payment``, unless the app's class names another; a subclass shares it."""
+        return None if _is_inherited(cls, PaymentMixin) else "alipay_payment"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """The last guard: what no code of anybody's may break."""
+        if _is_inherited(cls, PaymentMixin):
+            return ()
         table = cls.__tablename__
         statuses = ", ".join(f"'{status}'" for status in TradeStatus.ALL)
         return (
@@ -151,13 +158,15 @@ class RefundMixin:
     asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @declared_attr.directive
-    def __tablename__(cls) -> str:
-        """``alipay_refund``, unless the app's class names another."""
-        return "alipay_refund"
+    def __tablename__(cls) -> str | None:
+        """``alipay_refund``, unless the app's class names another; a subclass shares it."""
+        return None if _is_inherited(cls, RefundMixin) else "alipay_refund"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """A refund's number is its identity: repeated, it is the same refund."""
+        if _is_inherited(cls, RefundMixin):
+            return ()
         table = cls.__tablename__
         return (
             UniqueConstraint(
@@ -197,13 +206,15 @@ class NotificationMixin:
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
 
     @declared_attr.directive
-    def __tablename__(cls) -> str:
-        """``alipay_notification``, unless the app's class names another."""
-        return "alipay_notification"
+    def __tablename__(cls) -> str | None:
+        """``alipay_notification``, unless the app's class names another; a subclass shares it."""
+        return None if _is_inherited(cls, NotificationMixin) else "alipay_notification"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """An operator looks a notification up by order and by Alipay's number."""
+        if _is_inherited(cls, NotificationMixin):
+            return ()
         table = cls.__tablename__
         return (
             Index(conv(f"ix_{table}_out_trade_no"), "out_trade_no"),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 
 from ..exceptions import ConfigurationError
+from ..ledger.bypassed import bypassed
+from ..ledger.constraints import lacking_in_class
+from ..ledger.tables import entity_of
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 
 if TYPE_CHECKING:
     from ..ledger import Models
 
 
+logger = logging.getLogger("flask_alipay")
+
+
 def check_classes(models: Models) -> None:
-    """Checks that each class has the ledger's columns in a table of its own.
+    """Checks that each class has the ledger's columns in a table of its own, and its constraints.
 
     One that inherits them from a class with another table has none of them there for an ``UPDATE``.
 
@@ -33,6 +40,30 @@ def check_classes(models: Models) -> None:
                 f"{asked} has the ledger's columns in the table of {better} and not in its own: "
                 f"give the blueprint {better}",
                 name,
+            )
+        lacking = lacking_in_class(entity_of(mapper.class_))
+        if lacking:
+            raise ConfigurationError(
+                f"{mapper.class_.__name__} lacks the constraints {', '.join(lacking)}: its own "
+                f"__table_args__, or a base listed before {mixin.__name__}, replaces the mixin's. "
+                f"List {mixin.__name__} first, and return (*super().__table_args__, …) from a "
+                "__table_args__ that is a declared_attr.directive",
+                name,
+            )
+
+
+def log_bypassed(models: Models) -> None:
+    """Log which listeners of the classes the ledger's guarded ``UPDATE`` does not call."""
+    for model in (models.Payment, models.Refund):
+        if inspect(model, raiseerr=False) is None:
+            continue
+        listeners = bypassed(model)
+        if listeners:
+            logger.warning(
+                "%s has listeners that the ledger's guarded UPDATE does not call: %s. See 'Events "
+                "of your classes' in the documentation of the ledger.",
+                getattr(model, "__name__", model),
+                ", ".join(listeners),
             )
 
 

@@ -19,7 +19,7 @@ from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..money import to_yuan
 from ..order_number import new_out_trade_no
 from .callback_registry import CallbackRegistry
-from .classes import check_classes
+from .classes import check_classes, log_bypassed
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
 from .pages import PAGES, Pages, keep_private
@@ -359,6 +359,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         callbacks = self._callbacks.register()
         callbacks.check()
         check_classes(self._models)
+        log_bypassed(self._models)
         try:
             states(app)[self] = build_state(setup, self._config_prefix, callbacks)
         except ConfigurationError as error:

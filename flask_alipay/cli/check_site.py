@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
+from ..ledger.constraints import lacking_in_database
+from ..ledger.tables import entity_of
 from ..settings import configured_host
 from .addresses import is_public
 from .finding import FAIL, OK, UNKNOWN, WARN, Finding
@@ -149,7 +151,8 @@ def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:
 
 
 def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
-    table, check = model.__table__, "table"
+    entity, check = entity_of(model), "table"
+    table: Any = inspect(entity).local_table
     mend = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")
     try:
         bind = alipay.session.get_bind(mapper=model)
@@ -168,15 +171,11 @@ def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
     if missing:
         told = _("The table {name} lacks {columns}.")
         return Finding(check, FAIL, told.format(name=name, columns=", ".join(missing)), mend=mend)
-    unique = {rule["name"] for rule in looked.get_unique_constraints(name, schema=schema)}
-    unique |= {
-        index["name"] for index in looked.get_indexes(name, schema=schema) if index["unique"]
-    }
-    wanted = {rule.name for rule in table.constraints if _is_ours(rule, name)}
-    if wanted - unique:
+    lacking = lacking_in_database(entity, looked, schema)
+    if lacking:
         told = _("The table {name} lacks the constraint {rules}.")
         why = _("The database is the last guard against the same number twice.")
-        rules = ", ".join(sorted(map(str, wanted - unique)))
+        rules = ", ".join(sorted(lacking))
         return Finding(check, WARN, told.format(name=name, rules=rules), why, mend)
     return Finding(check, OK, _("The table {name} is there, whole.").format(name=name))
 
@@ -201,7 +200,3 @@ def _elsewhere(looked: Any, model: Any, mend: str) -> Finding:
     what = told.format(name=name, schemas=", ".join(found), model=model.__name__)
     mend = _("Set the schema in __table_args__ of {model}, or the database user's search_path.")
     return Finding("table", FAIL, what, mend=mend.format(model=model.__name__))
-
-
-def _is_ours(rule: Any, table: str) -> bool:
-    return str(rule.name or "").startswith(f"uq_{table}_")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from flask_alipay import AlipayBlueprint, ConfigurationError, PaymentMixin, RefundMixin
@@ -30,17 +30,11 @@ class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined, misc]
 class Ticket(Payment):
     """In a table of its own, beside that of all payments."""
 
+    __tablename__ = "ticket"
+
     id: Mapped[int] = mapped_column(ForeignKey(Payment.id), primary_key=True)
     seat: Mapped[str] = mapped_column(String(8))
     __mapper_args__ = {"polymorphic_identity": "ticket"}  # noqa: RUF012
-
-    @declared_attr.directive
-    def __tablename__(cls) -> str:
-        return "ticket"
-
-    @declared_attr.directive
-    def __table_args__(cls) -> tuple[Any, ...]:
-        return ()
 
 
 class Voucher(Payment):
@@ -55,6 +49,12 @@ class Voucher(Payment):
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         return ()
+
+
+class Coupon(Payment):
+    """In the table of all payments, without a word about it."""
+
+    __mapper_args__ = {"polymorphic_identity": "coupon"}  # noqa: RUF012
 
 
 class Document(db.Model):  # type: ignore[name-defined, misc]
@@ -107,7 +107,7 @@ def register(*models: type[Any]) -> None:
     app.register_blueprint(AlipayBlueprint(db, *models), url_prefix="/alipay")
 
 
-@pytest.mark.parametrize("model", [Payment, Voucher, Invoice])
+@pytest.mark.parametrize("model", [Payment, Voucher, Coupon, Invoice])
 def test_one_that_has_the_ledgers_columns_in_its_table_is_taken(model: type[Any]) -> None:
     register(model, Refund)
 
@@ -123,3 +123,84 @@ def test_one_that_has_them_from_another_table_is_refused(
         register(*models)
     assert refused.value.key == key
     assert models[-1].__name__ in str(refused.value)
+
+
+def sale(**attributes: Any) -> type[Any]:
+    """A class of payments on a base of its own."""
+
+    class Other(DeclarativeBase):
+        pass
+
+    return type("Sale", (PaymentMixin, Other), {"__tablename__": "sale", **attributes})
+
+
+class Audited:
+    """A base of the application's that is listed first."""
+
+    __table_args__ = {"mysql_engine": "InnoDB"}  # noqa: RUF012
+
+
+NAMES = ("uq_sale_out_trade_no", "uq_sale_trade_no", "ck_sale_total_fen", "ck_sale_refunded_fen")
+
+
+def test_a_class_whose_own_table_args_drop_the_constraints_is_rejected() -> None:
+    payment = sale(__table_args__=(Index("ix_merchant", "merchant"),))
+    with pytest.raises(ConfigurationError, match="lacks the constraints") as refused:
+        register(payment)
+    assert refused.value.key == "Payment"
+    assert all(name in str(refused.value) for name in ("Sale", *NAMES))
+
+
+def test_so_is_one_whose_base_that_is_listed_first_drops_them() -> None:
+    class Other(DeclarativeBase):
+        pass
+
+    class Sale(Audited, PaymentMixin, Other):
+        __tablename__ = "sale"
+
+    class Back(Audited, RefundMixin, Other):
+        __tablename__ = "back"
+
+    with pytest.raises(ConfigurationError, match="uq_sale_out_trade_no"):
+        register(Sale)
+    with pytest.raises(ConfigurationError, match="uq_back_out_request_no") as refused:
+        register(Payment, Back)
+    assert refused.value.key == "Refund"
+
+
+def test_a_class_that_joins_its_table_args_with_the_mixins_is_taken() -> None:
+    class Other(DeclarativeBase):
+        pass
+
+    class Sale(PaymentMixin, Other):
+        @declared_attr.directive
+        def __table_args__(cls) -> tuple[Any, ...]:
+            return (*super().__table_args__, Index("ix_merchant", "merchant"))
+
+    register(Sale)
+
+
+def test_uniqueness_may_be_declared_in_another_way() -> None:
+    payment = sale(
+        __table_args__=(
+            Index("ux_number", "out_trade_no", unique=True),
+            UniqueConstraint("trade_no"),
+            CheckConstraint("total_fen > 0", name="ck_sale_total_fen"),
+            CheckConstraint("refunded_fen <= total_fen", name="ck_sale_refunded_fen"),
+            CheckConstraint("trade_status <> ''", name="ck_sale_trade_status"),
+        )
+    )
+    register(payment)
+
+
+def test_listeners_that_the_guarded_update_bypasses_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    payment = sale()
+    event.listen(payment, "after_update", lambda *_: None)
+    register(payment)
+    assert "Sale" in caplog.text
+    assert "after_update" in caplog.text
+    caplog.clear()
+    register(Payment, Refund)
+    assert "guarded UPDATE" not in caplog.text

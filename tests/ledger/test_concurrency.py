@@ -202,7 +202,7 @@ def test_the_first_delivery_claims_without_a_look(shop: Shop) -> None:
         session.connection()
         statements = statements_of(shop)
         shop.ledger(session, MODELS, paid=lambda payment: payment.total_fen).settle(news())
-    assert statements == ["UPDATE", "SELECT", "INSERT"]
+    assert statements == ["UPDATE", "INSERT"]
 
 
 def test_a_sale_is_claimed_at_once_after_news_that_was_none(small_shop: Shop) -> None:
@@ -212,7 +212,7 @@ def test_a_sale_is_claimed_at_once_after_news_that_was_none(small_shop: Shop) ->
         small_shop.ledger(session).settle(news(TradeStatus.WAIT_BUYER_PAY))
         statements = statements_of(small_shop)
         small_shop.ledger(session).settle(news())
-    assert statements == ["UPDATE", "SELECT", "INSERT"]
+    assert statements == ["UPDATE", "INSERT"]
 
 
 def test_a_duplicate_is_recognized_by_its_time_and_writes_its_line_alone(shop: Shop) -> None:
@@ -302,7 +302,8 @@ def test_the_claim_is_the_first_statement_of_its_transaction(shop: Shop, looked:
     claimed = happened.index("UPDATE")
     before = ["begin", "SELECT", "rollback"] if looked else []
     assert happened[: claimed - 1] == before
-    assert happened[claimed - 1 :] == ["begin", "UPDATE", "SELECT", "INSERT", "commit"]
+    read = ["SELECT"] if looked else []
+    assert happened[claimed - 1 :] == ["begin", "UPDATE", *read, "INSERT", "commit"]
 
 
 def test_what_others_changed_between_look_and_claim_is_seen_by_the_callback(shop: Shop) -> None:

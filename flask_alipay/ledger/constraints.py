@@ -1,0 +1,77 @@
+"""The constraints that the ledger relies on, looked for in a class's table or in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint, inspect
+from sqlalchemy.engine import Inspector
+
+from ..models import NotificationMixin, PaymentMixin, RefundMixin
+
+# By mixin: the columns that have to be unique together, the last of them in the constraint's name.
+_UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
+    PaymentMixin: (("out_trade_no",), ("trade_no",)),
+    RefundMixin: (("out_trade_no", "out_request_no"),),
+    NotificationMixin: (),
+}
+_CHECKS: Final[dict[type, tuple[str, ...]]] = {
+    PaymentMixin: ("total_fen", "refunded_fen", "trade_status"),
+    RefundMixin: ("refund_fen",),
+    NotificationMixin: (),
+}
+
+
+def lacking_in_class(model: Any) -> list[str]:
+    """Return the names of the constraints that a class's table should have and does not declare.
+
+    :param model: the class that owns the table.
+    """
+    table: Any = inspect(model).local_table
+    uniques = [
+        {column.name for column in rule.columns}
+        for rule in table.constraints
+        if isinstance(rule, (UniqueConstraint, PrimaryKeyConstraint))
+    ]
+    uniques += [{column.name for column in each.columns} for each in table.indexes if each.unique]
+    checks = {rule.name for rule in table.constraints if isinstance(rule, CheckConstraint)}
+    return _lacking(model, table.name, uniques, {str(name) for name in checks if name})
+
+
+def lacking_in_database(model: Any, database: Inspector, schema: str | None = None) -> list[str]:
+    """Return the names of the constraints that a real table should have and does not.
+
+    :param model: the class that owns the table.
+    :param database: what to look at.
+    :param schema: the table's there.
+    """
+    table: Any = inspect(model).local_table
+    where = {"table_name": table.name, "schema": schema}
+    uniques = [set(rule["column_names"]) for rule in database.get_unique_constraints(**where)]
+    uniques += [
+        set(filter(None, index["column_names"]))
+        for index in database.get_indexes(**where)
+        if index["unique"]
+    ]
+    uniques.append(set(database.get_pk_constraint(**where)["constrained_columns"]))
+    try:
+        checks = {str(rule["name"]) for rule in database.get_check_constraints(**where)}
+    except NotImplementedError:
+        checks = {f"ck_{table.name}_{name}" for name in _of(model, _CHECKS)}
+    return _lacking(model, table.name, uniques, checks)
+
+
+def _lacking(model: Any, table: str, uniques: Iterable[set[str]], checks: set[str]) -> list[str]:
+    known = [columns for columns in uniques if columns]
+    lacking = [
+        f"uq_{table}_{columns[-1]}"
+        for columns in _of(model, _UNIQUE)
+        if not any(each <= set(columns) for each in known)
+    ]
+    names = (f"ck_{table}_{name}" for name in _of(model, _CHECKS))
+    return lacking + [name for name in names if name not in checks]
+
+
+def _of(model: Any, rules: dict[type, tuple[Any, ...]]) -> tuple[Any, ...]:
+    return next(rules[mixin] for mixin in rules if issubclass(model, mixin))
