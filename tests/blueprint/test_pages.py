@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from itsdangerous import TimestampSigner
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from flask_alipay.china_time import to_china
 from flask_alipay.models import utc_now
@@ -414,8 +414,10 @@ def test_the_browser_cannot_name_an_amount(shop: Shop, merchant: Merchant) -> No
     "host", ["ev il.example", "é.example", "a/b", "a@b", "[::1", "x:99999", ""]
 )
 def test_a_host_that_is_none_is_no_error_of_ours(shop: Shop, host: str) -> None:
-    answer = shop.look("pay", shop.order(), headers={"Host": host})
-    assert answer.status_code in (303, 400)
+    # Without the test client: that of Werkzeug 3.1.7 raises over such a host itself.
+    environ = create_environ(shop.url("pay", shop.order()), headers={"Host": host})
+    _, status, _ = run_wsgi_app(shop.app, environ)
+    assert status[:3] in ("303", "400")
 
 
 # Result
