@@ -114,7 +114,7 @@ def test_the_shop_may_number_its_orders_itself(shop: Shop) -> None:
     assert shop.order(out_trade_no="Order_0815") == "Order_0815"
 
 
-@pytest.mark.parametrize("number", ["", "a-b", "a b", "订单", "a\n", "x" * 65, 815, "٣"])
+@pytest.mark.parametrize("number", ["", "a/b", "a b", "订单", "a\n", "x" * 65, 815, "٣"])
 def test_a_number_that_alipay_would_not_take_is_refused(shop: Shop, number: Any) -> None:
     assert refused(shop, out_trade_no=number).parameter == "out_trade_no"
 

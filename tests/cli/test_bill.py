@@ -57,9 +57,9 @@ class Stall(Shop):
 
     def tamper(self, model: Any, out_trade_no: str, **columns: Any) -> None:
         with self.app.app_context():
-            row = self.row(model, out_trade_no)
-            for name, value in columns.items():
-                setattr(row, name, value)
+            # By SQL: what identifies a stored payment cannot be changed through the class.
+            row = self.db.session.query(model).filter_by(out_trade_no=out_trade_no)
+            assert row.update(columns) == 1
             self.db.session.commit()
 
     def delete(self, model: Any, out_trade_no: str) -> None:

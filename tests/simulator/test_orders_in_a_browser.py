@@ -77,7 +77,7 @@ def test_a_buyer_pays_into_escrow_and_confirms(page, site, simulator, merchant, 
     buyer.open(merchant.call("send_goods_confirm_by_platform", **sent))
     page.get_by_role("link", name="Look again").click()
     page.get_by_role("button", name="I have the goods").click()
-    assert page.get_by_role("heading", name="Payment completed").is_visible()
+    page.get_by_role("heading", name="Payment completed").wait_for()
     assert page.complaints == []
 
 

@@ -51,7 +51,7 @@ def test_no_money_is_sent_with_plain_keys(app, server, merchant):
     [
         ({"trans_amount": "0.09"}, "INVALID_PARAMETER"),
         ({"trans_amount": None}, "INVALID_PARAMETER"),
-        ({"out_biz_no": "B-1"}, "INVALID_PARAMETER"),
+        ({"out_biz_no": "B/1"}, "INVALID_PARAMETER"),
         ({"product_code": "OTHER"}, "INVALID_PARAMETER"),
         ({"biz_scene": None}, "INVALID_PARAMETER"),
         ({"payee_info": "2088"}, "INVALID_PARAMETER"),

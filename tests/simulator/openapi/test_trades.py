@@ -80,7 +80,7 @@ def test_a_till_waits_for_a_buyer_who_has_to_confirm(server, simulator):
         {"auth_code": None},
         {"subject": ""},
         {"total_amount": "0.001"},
-        {"out_trade_no": "T-1"},
+        {"out_trade_no": "T/1"},
     ],
 )
 def test_a_bad_field_at_the_till_is_refused(server, simulator, wrong):
