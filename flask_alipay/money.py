@@ -23,6 +23,9 @@ NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP"})
 
 # ASCII digits only: ``str.isdigit`` and ``\d`` would take Arabic-Indic ones too.
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,2}))?", re.ASCII)
+_QUANTITY = re.compile(r"[1-9][0-9]{0,6}", re.ASCII)
+# The largest amount of the shape above, in hundredths; a BigInteger holds it.
+_MAX_PARSED = 10**14 - 1
 
 
 def to_fen(
@@ -64,6 +67,22 @@ def parse_fen(text: str, currency: str = "CNY", *, parameter: str = "total_amoun
     """
     decimals = 0 if currency in NO_MINOR_UNIT else 2
     return _read(text, decimals, parameter)
+
+
+def parse_price(price: str, quantity: str, currency: str = "CNY") -> int:
+    """Returns a unit price of Alipay's times a quantity, as whole minor units.
+
+    :param price: as :func:`parse_fen` takes it.
+    :param quantity: a whole number above zero.
+    :raises InvalidAmount: for anything else, or if the product is more than :func:`parse_fen` would
+        read: no database column has to hold it.
+    """
+    if _QUANTITY.fullmatch(quantity) is None:
+        raise InvalidAmount("quantity", "must be a whole number above zero")
+    fen = parse_fen(price, currency, parameter="price") * int(quantity)
+    if fen > _MAX_PARSED:
+        raise InvalidAmount("price", "times quantity is more than any amount")
+    return fen
 
 
 def to_yuan(fen: int, currency: str = "CNY") -> str:

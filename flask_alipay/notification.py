@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .china_time import from_china
 from .exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
@@ -20,7 +20,7 @@ from .forms import parse as parse
 from .limits import HIDDEN_FIELD
 from .log_text import loggable as loggable
 from .log_text import loggable_names
-from .money import parse_fen
+from .money import parse_fen, parse_price
 from .parameter_names import NOTIFICATION_NAMES
 from .signer import Signer, sign_content
 from .trade_status import TradeStatus
@@ -207,6 +207,9 @@ class Notification:
     refunded_at: datetime | None = None
     #: When Alipay sent this.
     notify_time: datetime | None = None
+    #: Which payments a report of a sale may only move after Alipay was queried: those that are
+    #: ``closed`` or partly refunded, or ``always``. ``never``: it is Alipay's current response.
+    query_first: Literal["never", "closed", "always"] = "never"
     #: Everything, as it came.
     params: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
@@ -225,17 +228,23 @@ class Notification:
         return sent is not None and paid is not None and sent - paid > _AT_ONCE
 
     @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Notification:
+    def from_params(cls, params: Mapping[str, str], protocol: str | None = None) -> Notification:
         """Reads verified parameters of either gateway.
 
+        Amounts, currencies and statuses are read by the rules of one gateway: the open platform's
+        notifications have neither the legacy ``price``, ``quantity``, ``total_fee`` and
+        ``rmb_fee`` nor the statuses of escrow.
+
         :param params: what :func:`verify` returned.
+        :param protocol: the configured gateway, ``"mapi"`` or ``"openapi"``; by default parameters
+            with an ``app_id`` are the open platform's.
         :raises BadNotification: if it is no news of a trade, its status or an amount is none, or
             its fields could be cut in another way under the same signature.
         """
         out_trade_no = params.get("out_trade_no", "")
         notify_id = params.get("notify_id") or None
         try:
-            return cls._read(params, out_trade_no, notify_id)
+            return cls._read(params, out_trade_no, notify_id, protocol or _protocol(params))
         except BadNotification as error:
             error.out_trade_no, error.notify_id = loggable(out_trade_no), loggable(notify_id)
             raise
@@ -246,7 +255,7 @@ class Notification:
 
     @classmethod
     def _read(
-        cls, params: Mapping[str, str], out_trade_no: str, notify_id: str | None
+        cls, params: Mapping[str, str], out_trade_no: str, notify_id: str | None, protocol: str
     ) -> Notification:
         check_unambiguous(params)
         trade_status = params.get("trade_status", "")
@@ -254,15 +263,18 @@ class Notification:
             raise BadNotification("it is not about a trade")
         if trade_status not in TradeStatus.ALL:
             raise BadNotification("its trade_status does not exist")
-        currency = params.get("currency") or "CNY"
+        legacy = protocol == "mapi"
+        if not legacy and trade_status in TradeStatus.ESCROW:
+            raise BadNotification("its trade_status is the legacy gateway's")
+        currency = _currency(params, legacy)
         refunded = params.get("refund_fee")
         refunded_fen = parse_fen(refunded, currency, parameter="refund_fee") if refunded else None
         return cls(
             out_trade_no=out_trade_no,
             trade_status=trade_status,
-            total_fen=_total(params, currency),
+            total_fen=_total(params, currency, legacy),
             currency=currency,
-            rmb_fen=_rmb(params, currency),
+            rmb_fen=_rmb(params, currency) if legacy else None,
             trade_no=params.get("trade_no") or None,
             notify_id=notify_id,
             refunded_fen=refunded_fen,
@@ -305,16 +317,31 @@ def check_unambiguous(params: Mapping[str, str]) -> None:
         raise BadNotification("it is a request or a return, not a notification")
 
 
-def _total(params: Mapping[str, str], currency: str) -> int:
-    given = [name for name in _AMOUNT_FIELDS if params.get(name)]
+def _protocol(params: Mapping[str, str]) -> str:
+    return "openapi" if params.get("app_id") else "mapi"
+
+
+def _currency(params: Mapping[str, str], legacy: bool) -> str:
+    """The currency of the order's amount. ``settle_currency`` and ``pay_currency`` of the open
+    platform, in which the merchant is paid and the buyer pays, may differ from it.
+    """
+    names = ("currency",) if legacy else ("trans_currency", "currency")
+    given = {params[name] for name in names if params.get(name)}
+    if len(given) > 1:
+        raise BadNotification("it names two currencies")
+    return given.pop() if given else "CNY"
+
+
+def _total(params: Mapping[str, str], currency: str, legacy: bool) -> int:
+    names = _AMOUNT_FIELDS if legacy else ("total_amount",)
+    given = [name for name in names if params.get(name)]
     if len(given) > 1:
         raise BadNotification("it names two amounts")
     if given:
         return parse_fen(params[given[0]], currency, parameter=given[0])
-    price, quantity = params.get("price", ""), params.get("quantity", "")
-    if not re.fullmatch(r"[1-9][0-9]{0,6}", quantity, re.ASCII):
+    if not legacy or not (params.get("price") and params.get("quantity")):
         raise BadNotification("it names no amount")
-    return parse_fen(price, currency, parameter="price") * int(quantity)
+    return parse_price(params["price"], params["quantity"], currency)
 
 
 def _rmb(params: Mapping[str, str], currency: str) -> int | None:

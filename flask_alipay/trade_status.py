@@ -33,3 +33,6 @@ class TradeStatus:
         TRADE_FINISHED,
         TRADE_CLOSED,
     )
+
+    #: Those of escrow, which the legacy gateway alone has.
+    ESCROW: Final = (WAIT_SELLER_SEND_GOODS, WAIT_BUYER_CONFIRM_GOODS)

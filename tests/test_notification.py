@@ -375,7 +375,69 @@ def test_no_payment_is_lost_over_a_time_that_cannot_be_read() -> None:
 
 @pytest.mark.parametrize("status", TradeStatus.ALL)
 def test_every_status_of_alipays_is_read(status: str) -> None:
+    assert Notification.from_params(LEGACY | {"trade_status": status}).trade_status == status
+
+
+@pytest.mark.parametrize("status", sorted({*TradeStatus.ALL} - {*TradeStatus.ESCROW}))
+def test_every_status_of_the_open_platform_is_read(status: str) -> None:
     assert Notification.from_params(OPEN_PLATFORM | {"trade_status": status}).trade_status == status
+
+
+@pytest.mark.parametrize("status", TradeStatus.ESCROW)
+def test_the_open_platform_has_no_status_of_escrow(status: str) -> None:
+    with pytest.raises(BadNotification, match="trade_status is the legacy gateway's"):
+        Notification.from_params(OPEN_PLATFORM | {"trade_status": status})
+
+
+LEGACY_AMOUNTS = {"price": "44.44", "quantity": "2", "total_fee": "88.88", "rmb_fee": "88.88"}
+
+
+@pytest.mark.parametrize("name", LEGACY_AMOUNTS)
+def test_the_open_platform_ignores_legacy_amounts(name: str) -> None:
+    extra = {name: "1.00"} if name != "quantity" else {"quantity": "7"}
+    read = Notification.from_params(OPEN_PLATFORM | extra)
+    assert (read.total_fen, read.rmb_fen) == (8888, None)
+
+
+def test_legacy_amounts_are_no_amount_on_the_open_platform() -> None:
+    values = {name: text for name, text in OPEN_PLATFORM.items() if name != "total_amount"}
+    with pytest.raises(BadNotification, match="names no amount"):
+        Notification.from_params(values | LEGACY_AMOUNTS)
+
+
+def test_the_configured_gateway_decides_about_the_rules() -> None:
+    values = {name: text for name, text in LEGACY.items() if name != "total_fee"}
+    assert Notification.from_params(values | {"app_id": "1"}, "mapi").total_fen == 8888
+    with pytest.raises(BadNotification, match="names no amount"):
+        Notification.from_params(values, "openapi")
+
+
+def test_a_price_in_another_currency_is_counted_in_it() -> None:
+    values = OPEN_PLATFORM | {"trans_currency": "JPY", "total_amount": "1000"}
+    read = Notification.from_params(values)
+    assert (read.currency, read.total_fen, read.amounts) == ("JPY", 1000, (("JPY", 1000),))
+
+
+def test_a_price_in_yen_has_no_decimals() -> None:
+    with pytest.raises(BadNotification, match="whole number"):
+        Notification.from_params(OPEN_PLATFORM | {"trans_currency": "JPY", "total_amount": "88.88"})
+
+
+@pytest.mark.parametrize("name", ["settle_currency", "pay_currency"])
+def test_what_the_merchant_or_the_buyer_settles_in_does_not_change_the_price(name: str) -> None:
+    read = Notification.from_params(OPEN_PLATFORM | {name: "USD", "settle_amount": "12.20"})
+    assert (read.currency, read.total_fen) == ("CNY", 8888)
+
+
+def test_two_currencies_of_a_price_are_refused() -> None:
+    with pytest.raises(BadNotification, match="two currencies"):
+        Notification.from_params(OPEN_PLATFORM | {"trans_currency": "USD", "currency": "CNY"})
+
+
+def test_an_amount_that_no_column_holds_is_refused() -> None:
+    values = LEGACY | {"total_fee": "", "price": "999999999999.99", "quantity": "9999999"}
+    with pytest.raises(BadNotification, match="more than any amount"):
+        Notification.from_params(values)
 
 
 @DIALECTS

@@ -67,14 +67,17 @@ class Asked:
 def trade_heard(answer: TradeQueryAnswer) -> Notification:
     """Returns the news in an answer of ``alipay.trade.query``.
 
-    :raises OutcomeUnknown: if its status does not exist.
+    :raises OutcomeUnknown: if its status does not exist on the open platform.
     """
     status = _known(answer.trade_status)
+    if status in TradeStatus.ESCROW:
+        raise OutcomeUnknown("the gateway responded with a trade_status of the legacy gateway")
     closed = status == TradeStatus.TRADE_CLOSED
     return Notification(
         out_trade_no=answer.out_trade_no,
         trade_status=status,
         total_fen=answer.total_fen,
+        currency=answer.currency,
         trade_no=answer.trade_no,
         # The answer says nothing of refunds. A closed trade that was paid is one.
         refund=closed and answer.paid_at is not None,

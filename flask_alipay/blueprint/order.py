@@ -35,10 +35,15 @@ def open_platform(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenAp
 def order_of(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
     """Returns the fields that every method has which makes a payment.
 
-    :raises InvalidParameter: if no host is configured and the request's is invalid.
+    :raises InvalidParameter: if the payment is not in yuan, or no host is configured and the
+        request's is invalid.
     """
+    from ..openapi.payments import check_currency
+
+    parameters = parameters_of(payment)
+    check_currency(payment.currency, parameters.get("trans_currency"))
     return {
-        **parameters_of(payment),
+        **parameters,
         "out_trade_no": payment.out_trade_no,
         "subject": payment.subject,
         "total_amount": to_yuan(payment.total_fen),

@@ -39,6 +39,7 @@ def _heard(asked: Asked, ended: TillAnswer) -> Notification:
             out_trade_no=ended.out_trade_no,
             trade_status=why.get("trade_status", TradeStatus.TRADE_SUCCESS),
             total_fen=asked.total_fen if ended.total_fen is None else ended.total_fen,
+            currency=ended.currency,
             trade_no=ended.trade_no,
             buyer_id=ended.buyer_id,
             paid_at=ended.paid_at,

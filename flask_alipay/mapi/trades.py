@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from ..china_time import from_china
-from ..exceptions import GatewayError, InvalidParameter
+from ..exceptions import GatewayError, InvalidAmount
 from ..fields import Field, choice, convert, ip_address, out_trade_no, text
-from ..money import parse_fen
+from ..money import parse_price
 from . import rules
 from .answers import Accepted, amount, currency_of
 from .caller import Caller
@@ -197,7 +197,6 @@ def _total(params: Mapping[str, str], currency: str) -> int:
     if total is not None:
         return total
     try:
-        many = int(rules.quantity("quantity", params["quantity"], "utf-8"))
-        return parse_fen(params["price"], currency, parameter="price") * many
-    except (KeyError, InvalidParameter):
+        return parse_price(params.get("price", ""), params.get("quantity", ""), currency)
+    except InvalidAmount:
         raise GatewayError("the gateway's answer cannot be read: it names no amount") from None

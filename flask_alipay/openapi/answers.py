@@ -191,14 +191,20 @@ def word(node: Mapping[str, Any], name: str) -> str:
     return str(value).strip()
 
 
-def amount(node: Mapping[str, Any], name: str) -> int | None:
-    """Reads an amount out of a node, in fen; ``None`` where there is none.
+def currency_of(node: Mapping[str, Any]) -> str:
+    """Reads the currency of an order's amount; yuan where the node names none."""
+    return word(node, "trans_currency") or "CNY"
 
+
+def amount(node: Mapping[str, Any], name: str, currency: str = "CNY") -> int | None:
+    """Reads an amount out of a node, in minor units; ``None`` where there is none.
+
+    :param currency: what it is in.
     :raises OutcomeUnknown: if it is no amount.
     """
     text = word(node, name)
     try:
-        return parse_fen(text, parameter=name) if text else None
+        return parse_fen(text, currency, parameter=name) if text else None
     except InvalidAmount as error:
         raise OutcomeUnknown(f"the gateway's answer cannot be read: {error}") from None
 

@@ -17,7 +17,7 @@ from ..signer import sign_content
 from .bill_download import BillDownload
 from .caller import COMMON
 from .content import biz_content
-from .payments import APP, IN_BROWSERS, PRODUCTS, Product, payment_content
+from .payments import APP, IN_BROWSERS, PRODUCTS, Product, check_currency, payment_content
 from .refunds import Refunds
 from .settlements import Settlements
 from .till import Till
@@ -162,7 +162,7 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
             brings to Alipay.
         """
         check_choice("product", product, IN_BROWSERS)
-        check_choice("currency", currency, ("CNY",))
+        check_currency(currency, params.get("trans_currency"))
         if bank is not None:
             raise InvalidParameter("bank", "can only be chosen on the legacy gateway")
         if expires_at is not None:
@@ -175,7 +175,7 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
 
         :raises InvalidParameter: names the parameter at fault.
         """
-        check_choice("currency", currency, ("CNY",))
+        check_currency(currency, params.get("trans_currency"))
         if product is not None:
             check_choice("product", product, self.products)
         chosen = PRODUCTS[product or "page"]

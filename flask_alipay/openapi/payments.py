@@ -78,3 +78,15 @@ def check_channels(content: Mapping[str, Any]) -> None:
     """
     if "enable_pay_channels" in content and "disable_pay_channels" in content:
         raise InvalidParameter("disable_pay_channels", "must not be there beside the enabled ones")
+
+
+def check_currency(currency: str | None, trans_currency: str | None = None) -> None:
+    """Checks that a payment of the ledger's is priced in yuan.
+
+    :param currency: the payment's.
+    :param trans_currency: the field of ``biz_content`` that would name another one.
+    :raises InvalidParameter: otherwise.
+    """
+    for name, value in (("currency", currency), ("trans_currency", trans_currency)):
+        if value not in (None, "", "CNY"):
+            raise InvalidParameter(name, "must be CNY: payments of the open platform are in yuan")

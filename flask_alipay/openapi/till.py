@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from ..china_time import from_china
 from ..exceptions import GatewayError, OutcomeUnknown
@@ -23,6 +23,8 @@ from .trades import MADE, TradeCancelAnswer, TradeQueryAnswer, Trades
 #: The buyer has to confirm on the phone first.
 _CONFIRMING = "10003"
 _PAID = (TradeStatus.TRADE_SUCCESS, TradeStatus.TRADE_FINISHED)
+# Minor units and the currency.
+_Price: TypeAlias = tuple[int, str]
 _REFUSED = "40004"
 _HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
 
@@ -50,6 +52,8 @@ class TradePayAnswer:
     trade_no: str | None
     #: What it costs.
     total_fen: int | None
+    #: What it is priced in (``trans_currency``), ISO 4217.
+    currency: str
     #: What the shop gets of it, and what the buyer pays.
     receipt_fen: int | None
     buyer_pay_fen: int | None
@@ -73,6 +77,8 @@ class TillAnswer:
     trade_no: str | None
     #: What was paid.
     total_fen: int | None
+    #: What it is priced in (``trans_currency``), ISO 4217.
+    currency: str
     #: When it was paid.
     paid_at: datetime | None
     #: Who paid.
@@ -149,11 +155,13 @@ class Till(Trades):
         paid = word(node, "code") != _CONFIRMING
         if paid and word(node, "trade_status") not in ("", *_PAID):
             raise OutcomeUnknown("the gateway answered another question")  # a query, closed or not
+        currency = answers.currency_of(node)
         return TradePayAnswer(
             paid=paid,
             out_trade_no=out_trade_no,
             trade_no=must(node, "trade_no") if paid else word(node, "trade_no") or None,
-            total_fen=answers.amount(node, "total_amount"),
+            total_fen=answers.amount(node, "total_amount", currency),
+            currency=currency,
             receipt_fen=answers.amount(node, "receipt_amount"),
             buyer_pay_fen=answers.amount(node, "buyer_pay_amount"),
             paid_at=from_china(word(node, "gmt_payment")),
@@ -188,13 +196,14 @@ class Till(Trades):
             and do not let the buyer pay again before.
         """
         patience = Patience() if patience is None else patience
-        fen = to_fen(total_amount)
+        currency = str(fields.get("trans_currency") or "CNY")
+        price = (to_fen(total_amount, currency), currency)
         own: dict[str, Any] = {"subject": subject, "total_amount": total_amount}
         mine = True
         try:
             said = self.trade_pay(out_trade_no=out_trade_no, auth_code=auth_code, **own, **fields)
             if said.paid:
-                return _paid(said, fen)
+                return _paid(said, price)
         except OutcomeUnknown:
             pass  # it may be paid all the same: asked below
         except GatewayError as error:
@@ -204,33 +213,35 @@ class Till(Trades):
             if mine and (error.proven or error.code != _REFUSED):
                 raise
         about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
-        ended = self._waited(about, fen, patience)
+        ended = self._waited(about, price, patience)
         if ended is None and mine:
-            ended = self._taken_back(about, fen, patience)
+            ended = self._taken_back(about, price, patience)
         if ended is None:
             raise OutcomeUnknown("nobody knows whether the buyer has paid", retryable=True)
         return ended
 
-    def _waited(self, about: Mapping[str, Any], fen: int, patience: Patience) -> TillAnswer | None:
+    def _waited(
+        self, about: Mapping[str, Any], price: _Price, patience: Patience
+    ) -> TillAnswer | None:
         """Asks until the trade has ended; ``None`` if it does not, or nobody says so."""
         for _ in patience.turns(patience.seconds):
-            ended = self._ended(about, fen)
+            ended = self._ended(about, price)
             if ended is not None:
                 return ended
         return None
 
-    def _ended(self, about: Mapping[str, Any], fen: int) -> TillAnswer | None:
+    def _ended(self, about: Mapping[str, Any], price: _Price) -> TillAnswer | None:
         """Asks once. No trade is no end: it may be on its way. No answer is none either."""
         try:
             trade = self.trade_query(**about)
         except GatewayError:
             return None
         if trade.trade_status in _PAID:
-            return _paid(trade, fen)
+            return _paid(trade, price)
         return _closed(trade) if trade.trade_status == TradeStatus.TRADE_CLOSED else None
 
     def _taken_back(
-        self, about: Mapping[str, Any], fen: int, patience: Patience
+        self, about: Mapping[str, Any], price: _Price, patience: Patience
     ) -> TillAnswer | None:
         """Cancels the trade, as often as it takes; ``None`` if it cannot be done."""
         for _ in patience.turns(patience.cancel_seconds):
@@ -239,24 +250,25 @@ class Till(Trades):
             except OutcomeUnknown:
                 continue
             except GatewayError:
-                return self._ended(about, fen)  # refused: because it has ended?
+                return self._ended(about, price)  # refused: because it has ended?
             if not said.retry:
                 return _closed(said)
-        return self._ended(about, fen)
+        return self._ended(about, price)
 
 
-def _paid(said: TradePayAnswer | TradeQueryAnswer, fen: int) -> TillAnswer:
+def _paid(said: TradePayAnswer | TradeQueryAnswer, price: _Price) -> TillAnswer:
     """A payment, of just the amount that was asked for.
 
-    :raises OutcomeUnknown: if it is one of another amount.
+    :raises OutcomeUnknown: if it is one of another amount or in another currency.
     """
-    if said.total_fen != fen:
+    if (said.total_fen, said.currency) != price:
         raise OutcomeUnknown("the gateway answered about another total_amount")
     return TillAnswer(
         paid=True,
         out_trade_no=said.out_trade_no,
         trade_no=said.trade_no,
         total_fen=said.total_fen,
+        currency=said.currency,
         paid_at=said.paid_at,
         buyer_id=said.buyer_id,
         action=None,
@@ -270,6 +282,7 @@ def _closed(said: TradeCancelAnswer | TradeQueryAnswer) -> TillAnswer:
         out_trade_no=said.out_trade_no or "",
         trade_no=said.trade_no,
         total_fen=None,
+        currency="CNY",
         paid_at=None,
         buyer_id=None,
         action=said.action if isinstance(said, TradeCancelAnswer) else None,

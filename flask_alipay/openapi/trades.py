@@ -50,7 +50,9 @@ CREATE = Method(
 
 @dataclass(frozen=True)
 class TradeQueryAnswer:
-    """One trade as Alipay has it. Amounts are in fen, times are aware UTC."""
+    """One trade as Alipay has it. Times are aware UTC. Amounts are in fen; ``total_fen`` is in
+    minor units of ``currency``.
+    """
 
     #: The shop's number of the order.
     out_trade_no: str
@@ -60,6 +62,8 @@ class TradeQueryAnswer:
     trade_status: str
     #: What it costs.
     total_fen: int
+    #: What it is priced in (``trans_currency``), ISO 4217.
+    currency: str
     #: What the shop gets of it, what the buyer pays, what of that in points, what is on the
     #: invoice.
     receipt_fen: int | None
@@ -150,7 +154,8 @@ class Trades(Caller):
         """
         asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
         node = self._about(QUERY, asked, fields)
-        total = answers.amount(node, "total_amount")
+        currency = answers.currency_of(node)
+        total = answers.amount(node, "total_amount", currency)
         if total is None:
             raise missing("total_amount")
         return TradeQueryAnswer(
@@ -158,6 +163,7 @@ class Trades(Caller):
             trade_no=must(node, "trade_no"),
             trade_status=must(node, "trade_status"),
             total_fen=total,
+            currency=currency,
             receipt_fen=answers.amount(node, "receipt_amount"),
             buyer_pay_fen=answers.amount(node, "buyer_pay_amount"),
             point_fen=answers.amount(node, "point_amount"),
