@@ -84,6 +84,9 @@ class Config:
     max_url_length: int
     #: Whether each notification of the legacy gateway is confirmed by ``notify_verify``.
     notify_verify: bool
+    #: Which reports of a sale the open platform is queried about before they are settled:
+    #: ``"old"`` ones, ``"always"`` or ``"never"``; on the legacy gateway never.
+    sale_queries: str
     #: The file that keeps the bodies of rejected notifications; ``None``: none does.
     rejected_path: Path | None = None
     #: Whether the gateway is the simulator.
@@ -103,13 +106,14 @@ class Config:
 
         Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
         (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
-        ``NOTIFY_VERIFY`` (true), ``WAP_GATEWAY_URL``.
+        ``WAP_GATEWAY_URL``.
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
         ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (of the merchant for whom
         a third-party application acts).
-        Both: ``NOTIFY_URL``, ``RETURN_URL``, ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
+        Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
+        ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``CONNECT_TIMEOUT`` (likewise),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
         ``PROTOCOL`` where both a partner and an application are there.
@@ -142,6 +146,7 @@ class Config:
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
             notify_verify=legacy and _confirms(settings, signer),
+            sale_queries="never" if legacy else _sale_queries(settings),
             rejected_path=settings.file("REJECTED_PATH"),
             simulator=simulator,
         )
@@ -277,7 +282,7 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
 
 def _confirms(settings: Settings, signer: Signer) -> bool:
     """Whether ``notify_verify`` is asked; without it and without MD5 anybody's trade may come."""
-    confirms = settings.flag("NOTIFY_VERIFY", True)
+    confirms, _ = settings.switch("NOTIFY_VERIFY", True, ("always",))
     if not confirms and signer.sign_type != "MD5":
         logger.warning(
             "'%s' is off: Alipay's key of the legacy gateway signs for every merchant, so a "
@@ -285,6 +290,21 @@ def _confirms(settings: Settings, signer: Signer) -> bool:
             settings.key("NOTIFY_VERIFY"),
         )
     return confirms
+
+
+def _sale_queries(settings: Settings) -> str:
+    """Which reports of a sale are settled only after a query; without any, a kept notification of a
+    sale that was refunded in the meantime is a sale.
+    """
+    queries, words = settings.switch("NOTIFY_VERIFY", True, ("always",))
+    if not queries:
+        logger.warning(
+            "'%s' is off: a notification never expires, so one that was kept back is settled also "
+            "after the payment was closed or refunded",
+            settings.key("NOTIFY_VERIFY"),
+        )
+        return "never"
+    return "always" if "always" in words else "old"
 
 
 def _gateway_url(settings: Settings) -> str | None:

@@ -153,14 +153,18 @@ class WrongAccount(NotificationRefused):
 
 
 class NotConfirmed(NotificationRefused):
-    """Alipay, asked by ``notify_verify``, does not own up to the notification."""
+    """``notify_verify`` did not confirm the notification or, on the open platform, a query found no
+    trade for it.
+    """
 
     status = 403
     reason = "not_confirmed"
 
 
 class ConfirmationUnknown(NotConfirmed):
-    """Alipay, asked by ``notify_verify``, does not answer in time; the notification comes again."""
+    """Alipay does not respond, or not conclusively, to ``notify_verify`` or to the query that an
+    old report of a sale needs. Alipay retries the notification.
+    """
 
     status = 503
     reason = "confirmation_unknown"
@@ -224,6 +228,10 @@ class LedgerUnavailable(NotificationRefused):
 
     status = 503
     reason = "ledger_unavailable"
+
+
+class QueryRequired(AlipayError):
+    """The ledger settles a report only after Alipay was queried; its caller queries."""
 
 
 def without_secrets(function: Callable[P, R]) -> Callable[P, R]:

@@ -232,8 +232,8 @@ class Notification:
         """Reads verified parameters of either gateway.
 
         Amounts, currencies and statuses are read by the rules of one gateway: the open platform's
-        notifications have neither the legacy ``price``, ``quantity``, ``total_fee`` and
-        ``rmb_fee`` nor the statuses of escrow.
+        notifications have neither the legacy ``price``, ``quantity`` and ``rmb_fee`` nor the
+        statuses of escrow.
 
         :param params: what :func:`verify` returned.
         :param protocol: the configured gateway, ``"mapi"`` or ``"openapi"``; by default parameters
@@ -333,11 +333,10 @@ def _currency(params: Mapping[str, str], legacy: bool) -> str:
 
 
 def _total(params: Mapping[str, str], currency: str, legacy: bool) -> int:
-    names = _AMOUNT_FIELDS if legacy else ("total_amount",)
-    given = [name for name in names if params.get(name)]
+    given = [name for name in _AMOUNT_FIELDS if params.get(name)]
     if len(given) > 1:
         raise BadNotification("it names two amounts")
-    if given:
+    if given and (legacy or given == ["total_amount"]):
         return parse_fen(params[given[0]], currency, parameter=given[0])
     if not legacy or not (params.get("price") and params.get("quantity")):
         raise BadNotification("it names no amount")

@@ -80,7 +80,7 @@ def ask(alipay: AlipayBlueprint, asked: Asked) -> Notification | None:
     :raises OutcomeUnknown: if no answer comes, or none that can be believed.
     """
     try:
-        return _trade(alipay, asked)
+        return query_trade(alipay, asked)
     except GatewayError as error:
         if not not_there(alipay, error):
             raise
@@ -138,7 +138,12 @@ def _has_a_trade(news: Notification) -> bool:
     return words.isdisjoint(_NOT_THERE)
 
 
-def _trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:
+def query_trade(alipay: AlipayBlueprint, asked: Asked) -> Notification:
+    """Query a trade and return the response as a report.
+
+    :raises GatewayError: if Alipay rejects the query; see :func:`not_there`.
+    :raises OutcomeUnknown: if no response comes, or none that can be believed.
+    """
     gateway = asked.gateway
     if not isinstance(gateway, MapiGateway):
         return trade_heard(gateway.trade_query(out_trade_no=asked.out_trade_no))
@@ -169,7 +174,7 @@ def _closed(alipay: AlipayBlueprint, asked: Asked) -> Notification:
 def _instead(alipay: AlipayBlueprint, asked: Asked, refused: GatewayError | None) -> Notification:
     """What is true of a trade that should be closed: it may be paid, or closed before."""
     try:
-        news = _trade(alipay, asked)
+        news = query_trade(alipay, asked)
     except GatewayError as error:
         if not not_there(alipay, error):
             raise

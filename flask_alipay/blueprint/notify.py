@@ -30,6 +30,7 @@ from ..rejected import keep
 from ..signals import notification_refused, transfers_told
 from .announcing import announce, send
 from .log_lines import log, log_rejected, log_settled
+from .reports import settle_report
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -81,11 +82,11 @@ class Notify:
         if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
             yield from self._receive_batch(config, params)
             return
-        notification = Notification.from_params(params)
+        notification = Notification.from_params(params, config.protocol)
         check_account(config, notification)
-        settlement = self._alipay.ledger().settle(notification)
-        log_settled(settlement.outcome, notification, config.merchant)
-        yield settlement
+        for report, settlement in settle_report(self._alipay, notification):
+            log_settled(settlement.outcome, report, config.merchant)
+            yield settlement
 
     def _receive_batch(self, config: Config, params: Mapping[str, str]) -> Iterator[Settlement]:
         """The results of refunds and transfers, which name no order."""

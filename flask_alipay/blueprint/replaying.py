@@ -1,7 +1,8 @@
 """A notification heard again: out of the journal, or as somebody captured it.
 
-It takes the way of one that Alipay brings (proven, ours, settled), except that the legacy gateway
-can no longer confirm it: it owns up to a notification for a minute.
+It takes the way of one that Alipay brings (proven, ours, settled; an old report of a sale after a
+query), except that the legacy gateway can no longer confirm it: ``notify_verify`` knows a
+notification for a minute.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPayment, WrongAccount
-from ..ledger.moves import check_match, follow
+from ..ledger.moves import check_match, follow, needs_query
 from ..notification import Notification, verify_params
 from ..transitions import events_of
 from .announcing import announce
 from .notify import is_ours, prove
+from .reports import settle_report, with_query_rule
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 class Replay:
     """What comes of a notification that is heard again, or would come of it."""
 
+    #: The report that is settled: of an old sale Alipay's response to a query.
     notification: Notification
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
@@ -33,6 +36,8 @@ class Replay:
     events: tuple[str, ...]
     #: The app's mapped object.
     payment: Any
+    #: In a dry run: whether Alipay would be queried first, and its response settled.
+    queries: bool = False
 
 
 def replay(
@@ -44,12 +49,14 @@ def replay(
     if params.get("notify_type", "").startswith("batch_"):
         raise BadNotification("it is the result of a batch: those are not heard again")
     _check_account(config, params, journalled)
-    notification = Notification.from_params(params)
+    notification = Notification.from_params(params, config.protocol)
     if dry_run:
         return _foreseen(alipay, notification)
-    settlement = alipay.ledger().settle(notification)
-    announce(alipay, settlement)
-    return Replay(notification, settlement.outcome, settlement.events, settlement.payment)
+    replayed: list[Replay] = []
+    for report, settlement in settle_report(alipay, notification):
+        announce(alipay, settlement)
+        replayed.append(Replay(report, settlement.outcome, settlement.events, settlement.payment))
+    return replayed[0]
 
 
 def _proven(config: Config, params: Mapping[str, str]) -> dict[str, str]:
@@ -79,8 +86,9 @@ def _foreseen(alipay: AlipayBlueprint, notification: Notification) -> Replay:
         )
     check_match(payment, notification)
     cell, values = follow(payment, notification)
+    queries = needs_query(payment, with_query_rule(alipay.config, notification), cell)
     events = tuple(event for event in events_of(cell) if event != "refunded")
     if values.get("refunded_fen", payment.refunded_fen) > payment.refunded_fen:
         events = (*events, "refunded")
-    moved = "settled" if events else "recorded"
-    return Replay(notification, moved if values else cell, events if values else (), payment)
+    outcome = cell if not values else "settled" if events else "recorded"
+    return Replay(notification, outcome, events if values else (), payment, queries)

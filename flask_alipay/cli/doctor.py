@@ -171,6 +171,14 @@ def _merchant(config: Config) -> Iterator[Finding]:
         )
     else:
         yield Finding("sign_type", OK, _("The sign type is {sign_type}.").format(**names))
+    if config.protocol == "openapi" and config.sale_queries == "never":
+        yield Finding(
+            "notify_verify",
+            WARN,
+            _("NOTIFY_VERIFY is off."),
+            _("A notification that was kept back is settled even after a refund."),
+            _("Leave it on, unless your server cannot query Alipay at all."),
+        )
     if config.protocol == "mapi" and not config.notify_verify:
         yield Finding(
             "notify_verify",

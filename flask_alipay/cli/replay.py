@@ -117,7 +117,10 @@ def _replay(
     try:
         foreseen = alipay.replay(payload, journalled=journalled, dry_run=True)
         if not machine:
-            _tell(foreseen, _("It would be {outcome}."))
+            told = _("It would be {outcome}.")
+            if foreseen.queries:
+                told = _("It would be {outcome}, if Alipay's response to a query says the same.")
+            _tell(foreseen, told)
         if not options["dry_run"]:
             confirm(_("The notification is going to be heard again."), options["yes"])
             foreseen = alipay.replay(payload, journalled=journalled)

@@ -6,13 +6,14 @@ wrote, this process does as that simulator would, over HTTP.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 
 from ..exceptions import InvalidParameter
+from ..simulator.answers import Notice
 from ..simulator.batches import BatchStore
 from ..simulator.clock import SystemClock
 from ..simulator.deliveries import Deliverer, Delivery
@@ -22,7 +23,7 @@ from ..simulator.merchant_settings import SIGN_TYPES
 from ..simulator.notify_ids import NotifyIds
 from ..simulator.orders import Order
 from ..simulator.simulator import SIMULATORS
-from ..simulator.trades import TradeStore
+from ..simulator.trades import Trade, TradeStore
 from ..simulator.triggers import triggered
 from ..simulator.urls import checked_url
 from .exits import Refused
@@ -43,6 +44,9 @@ class Teller:
     protocol: str
     charset: str
     sign_type: str
+    #: What the simulator's response to a query is while a notification is delivered: the app may
+    #: query before it settles a sale.
+    stated: dict[str, Trade] = field(default_factory=dict)
 
     def tell(
         self,
@@ -75,7 +79,15 @@ class Teller:
         notices = triggered(event, order, self.dialects, SystemClock().now(), trade_no)
         if not notices or (event == "escrow-paid" and self.protocol != "mapi"):
             raise Refused(_("Alipay tells nothing of this kind about such a payment."))
-        return [self.deliverer.deliver(notice) for notice in notices]
+        return [self._deliver(notice) for notice in notices]
+
+    def _deliver(self, notice: Notice) -> Delivery:
+        if isinstance(notice.about, Trade):
+            self.stated[notice.about.order.out_trade_no] = notice.about
+        try:
+            return self.deliverer.deliver(notice)
+        finally:
+            self.stated.clear()
 
     def over_http(self) -> Teller:
         """Returns who signs the same and delivers over HTTP, each thing once."""
@@ -101,6 +113,7 @@ def by_the_app(alipay: AlipayBlueprint) -> Teller:
         simulator.protocol,
         simulator.charset,
         simulator.sign_type,
+        simulator.trades.stated,
     )
 
 

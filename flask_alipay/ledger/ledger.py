@@ -30,6 +30,7 @@ from ..exceptions import (
     LedgerUnavailable,
     NotificationRefused,
     PaymentMismatch,
+    QueryRequired,
     UnknownPayment,
 )
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
@@ -37,7 +38,7 @@ from ..money import to_yuan
 from ..notification import Notification
 from ..transitions import events_of
 from .journal import Entry, Journal
-from .moves import Move, check_match, follow, mismatch, move_of, sale_of
+from .moves import Move, check_match, follow, mismatch, move_of, needs_query, sale_of
 from .outages import is_outage, unavailable
 from .refund_results import RefundResults
 from .refunds import SUCCESS, Refunds
@@ -129,6 +130,7 @@ class Ledger:
         times. Returns after the commit; whatever raises has changed nothing but the journal.
 
         :param notification: verified and known to be for this merchant.
+        :raises QueryRequired: if Alipay must be queried first (:func:`needs_query`); see ``moves``.
         :raises UnknownPayment: if the payment is not in the ledger.
         :raises PaymentMismatch: if amount, currency or Alipay's number contradict it.
         :raises CallbackFailed: if a callback raised; all of it is rolled back.
@@ -262,6 +264,8 @@ class Ledger:
             raise UnknownPayment("no such payment in the ledger")
         check_match(seen, notification)
         cell, values = follow(seen, notification)
+        if needs_query(seen, notification, cell):
+            raise QueryRequired("the report needs a query")
         move = self._follow(seen, notification, cell, values) if values else Move(cell, ())
         if move is None:
             return None

@@ -77,17 +77,32 @@ def sale_of(notification: Notification) -> tuple[tuple[str, ...], dict[str, Any]
 
     :returns: the events, and what to write; ``None`` for other news, which asks for a look first.
     """
-    if not is_plain_sale(notification):
+    plain = not notification.refund and notification.rmb_fen is None and is_sale(notification)
+    if not plain or notification.query_first == "always":
         return None
     events = events_of(TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status])
     return events, values_of(notification, events, notification.total_fen, notification.currency)
 
 
-def is_plain_sale(notification: Notification) -> bool:
-    """Tells whether news is that of a sale and of nothing else."""
-    plain = not notification.refund and notification.rmb_fen is None
+def is_sale(notification: Notification) -> bool:
+    """Tell whether a report states that the buyer has paid, whatever else it states."""
     cell = TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]
-    return plain and "paid" in events_of(cell)
+    return "paid" in events_of(cell)
+
+
+def needs_query(payment: Any, notification: Notification, cell: str) -> bool:
+    """Tell whether Alipay has to be queried before a report is settled.
+
+    A report states what was true when Alipay sent it. Where that may have changed since, by age or
+    because the payment was closed or money went back, a sale is only made of what Alipay has now.
+
+    :param payment: as it was seen.
+    :param cell: what :func:`follow` returned; a duplicate or a stale report moves nothing.
+    """
+    if notification.query_first == "never" or not (moves(cell) and is_sale(notification)):
+        return False
+    changed = payment.trade_status == TradeStatus.TRADE_CLOSED or payment.refunded_fen > 0
+    return notification.query_first == "always" or changed
 
 
 def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any]]:
@@ -101,7 +116,7 @@ def follow(payment: Any, notification: Notification) -> tuple[str, dict[str, Any
     if notification.unpaid and (payment.paid or payment.refunded_fen):
         return "stale", {}  # the money came in between: it is not gone again
     if _other_trade(payment, notification):
-        if "paid" in TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]:
+        if is_sale(notification):
             raise mismatch("trade_no", payment.trade_no, notification.trade_no, notification)
         return "stale", {}
     about = (payment.total_fen, payment.currency)

@@ -14,6 +14,7 @@ from ..drivers import is_overtaken
 from ..exceptions import LedgerUnavailable
 from ..models import PaymentMixin
 from ..notification import Notification
+from ..trade_status import TradeStatus
 from ..transitions import BEFORE_SALE
 from .exact import exactly
 from .session import LedgerSession
@@ -77,6 +78,7 @@ class PaymentStatements:
             _given(column["currency"], "of_currency"),
             column["total_fen"] == bindparam("of_total_fen"),
             column["trade_status"].in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
+            column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
             column["paid"].is_(False),
             column["refunded_fen"] == literal_column("0"),
         )
@@ -166,6 +168,8 @@ class PaymentStatements:
         written = {name: values[name] for name in _WRITTEN if name in values}
         known = {**guard, "refunded_fen": 0, **written}
         params = {f"of_{name}": guard[name] for name in guard} | self._written(values)
+        # Without a query no closed payment becomes a sale.
+        params["of_barred"] = "" if sale.query_first == "never" else TradeStatus.TRADE_CLOSED
         claimed, payment = claim(session, self.model, self._claim, params, known)
         if claimed and payment is None:
             payment = self.find(session, merchant, sale.out_trade_no)

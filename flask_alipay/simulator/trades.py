@@ -234,6 +234,8 @@ class TradeStore:
         # To out_trade_no: cashier_id and trade_no.
         self._cashiers = {trade.cashier_id: number for number, trade in self._trades.items()}
         self._numbers = {trade.trade_no: number for number, trade in self._trades.items()}
+        #: What notifications without a trade state, by out_trade_no, while they are delivered.
+        self.stated: dict[str, Trade] = {}
         #: Is called with each new trade, once it is kept.
         self.on_new: Callable[[Trade], object] = _nobody_cares
 

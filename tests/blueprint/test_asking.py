@@ -271,9 +271,9 @@ def test_a_trade_that_alipay_does_not_know_is_closed_here(shop: Shop, alipay: Al
 
 def test_money_after_the_close_is_a_sale(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = shop.order()
-    alipay.will_say(close=NOT_THERE)
+    alipay.will_say(close=NOT_THERE, query=trade())
     tell(shop, "close", number)
-    shop.notify(merchant.notification(number))
+    shop.notify(merchant.notification(number, trade_no=TRADE_NO))
     assert shop.called == [("failed", number), ("paid", number)]
 
 

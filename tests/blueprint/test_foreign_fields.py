@@ -153,7 +153,7 @@ def test_legacy_amounts_beside_the_open_platforms_are_ignored(
     shop: Shop, merchant: Merchant
 ) -> None:
     number = shop.order()
-    extra: dict[str, str | None] = {"price": "1", "quantity": "x", "rmb_fee": "x", "total_fee": "1"}
+    extra: dict[str, str | None] = {"price": "1", "quantity": "x", "rmb_fee": "x"}
     assert shop.notify(merchant.notification(number, **extra)).data == b"success"
     assert shop.called == [("paid", number)]
 

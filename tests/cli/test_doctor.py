@@ -139,6 +139,10 @@ def sha1(settings: Settings, keys: Keys) -> None:
     settings["ALIPAY_SIGN_TYPE"] = "RSA"
 
 
+def queries_off(settings: Settings, keys: Keys) -> None:
+    settings["ALIPAY_NOTIFY_VERIFY"] = "false"
+
+
 def odd_md5_key(settings: Settings, keys: Keys) -> None:
     settings["ALIPAY_KEY"] = "my key"
 
@@ -159,6 +163,7 @@ def odd_md5_key(settings: Settings, keys: Keys) -> None:
         (at_home, {"notify_url": "fail"}),
         (a_path, {"configuration": "fail"}),
         (sha1, {"sign_type": "warn"}),
+        (queries_off, {"notify_verify": "warn"}),
         (odd_md5_key, {"md5_key": "warn"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

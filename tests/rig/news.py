@@ -8,6 +8,8 @@ import random
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from flask_alipay.china_time import to_china
+from flask_alipay.models import utc_now
 from flask_alipay.money import to_yuan
 from flask_alipay.signer import Rsa2Signer, sign_content
 
@@ -15,6 +17,8 @@ from .gateway import REFUSED
 from .shop import APP_ID, TOTAL_FEN
 
 NOTIFY = "/alipay/notify"
+#: An older report of a sale would need a query.
+SENT_AT = to_china(utc_now())
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,14 @@ def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, 
         "charset": "utf-8",
         "notify_id": f"{trade_status}{out_trade_no}",
         "notify_type": "trade_status_sync",
-        "notify_time": "2026-02-03 10:12:14",
+        "notify_time": SENT_AT,
         "out_trade_no": out_trade_no,
         "trade_no": f"2026{out_trade_no}",
         "trade_status": trade_status,
         "total_amount": to_yuan(TOTAL_FEN),
         "subject": "龙井茶",
         "buyer_id": "2088102122524333",
-        "gmt_payment": "2026-02-03 10:12:13",
+        "gmt_payment": SENT_AT,
         **fields,
     }
 

@@ -29,7 +29,8 @@ class Trades:
         }
 
     def _query(self, call: Call) -> Done:
-        trade = self._desk.find(call)
+        stated = self._desk.trades.stated.get(call.text("out_trade_no"))
+        trade = stated or self._desk.find(call)
         fields: dict[str, object] = {
             **self._desk.buyer(),
             **amounts(trade),
