@@ -131,6 +131,7 @@ class Config:
         transport = transport or HttpTransport(timeout, connect_timeout)
         signer, gateway, merchant = build(settings, transport)
         legacy = gateway.protocol == "mapi"
+        verification = settings.verification(signer.sign_type, legacy=legacy)
         return cls(
             prefix=prefix,
             protocol=gateway.protocol,
@@ -145,8 +146,8 @@ class Config:
             show_url=settings.address("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
-            notify_verify=legacy and _confirms(settings, signer),
-            sale_queries="never" if legacy else _sale_queries(settings),
+            notify_verify=legacy and verification != "never",
+            sale_queries="never" if legacy else verification,
             rejected_path=settings.file("REJECTED_PATH"),
             simulator=simulator,
         )
@@ -278,33 +279,6 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
         transport=transport,
     )
     return signer, gateway, partner
-
-
-def _confirms(settings: Settings, signer: Signer) -> bool:
-    """Whether ``notify_verify`` is asked; without it and without MD5 anybody's trade may come."""
-    confirms, _ = settings.switch("NOTIFY_VERIFY", True, ("always",))
-    if not confirms and signer.sign_type != "MD5":
-        logger.warning(
-            "'%s' is off: Alipay's key of the legacy gateway signs for every merchant, so a "
-            "notification of another partner's trade can name your account",
-            settings.key("NOTIFY_VERIFY"),
-        )
-    return confirms
-
-
-def _sale_queries(settings: Settings) -> str:
-    """Which reports of a sale are settled only after a query; without any, a kept notification of a
-    sale that was refunded in the meantime is a sale.
-    """
-    queries, words = settings.switch("NOTIFY_VERIFY", True, ("always",))
-    if not queries:
-        logger.warning(
-            "'%s' is off: a notification never expires, so one that was kept back is settled also "
-            "after the payment was closed or refunded",
-            settings.key("NOTIFY_VERIFY"),
-        )
-        return "never"
-    return "always" if "always" in words else "old"
 
 
 def _gateway_url(settings: Settings) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -11,6 +12,8 @@ from typing import Any
 from .charsets import request_charset
 from .exceptions import ConfigurationError, InvalidParameter
 from .limits import check_no_embedded_field, check_url
+
+logger = logging.getLogger("flask_alipay")
 
 _ACCOUNT = re.compile(r"[0-9]{16}")
 # One of them is set for every merchant.
@@ -102,6 +105,28 @@ class Settings:
         if word not in _TRUE + _FALSE:
             raise self.error(name, f"must be {', '.join(['true', *choices])} or false")
         return word in _TRUE, frozenset()
+
+    def verification(self, sign_type: str, *, legacy: bool) -> str:
+        """Returns which notifications Alipay is asked about, after ``NOTIFY_VERIFY``.
+
+        :param sign_type: of the merchant.
+        :param legacy: whether it is on the legacy gateway, where ``old`` and ``always`` are the
+            same.
+        :returns: ``old``, ``always`` or ``never``; a warning is logged for the last where it is
+            dangerous.
+        """
+        verifies, words = self.switch("NOTIFY_VERIFY", True, ("always",))
+        if verifies:
+            return "always" if words else "old"
+        danger = "a notification that was kept back is settled even after a refund"
+        if legacy:
+            danger = (
+                "Alipay's key of the legacy gateway signs for every merchant, so a notification of "
+                "another partner's trade can name your account"
+            )
+        if not legacy or sign_type != "MD5":
+            logger.warning("'%s' is off: %s", self.key("NOTIFY_VERIFY"), danger)
+        return "never"
 
     def number(self, name: str, default: float) -> float:
         """Returns a number above zero."""

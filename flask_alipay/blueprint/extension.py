@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -195,24 +196,22 @@ class AlipayBlueprint(Products, Questions, Blueprint):
 
     def checkout_url(self, payment: Any) -> str:
         """Returns the URL of the page that shows the order and the ways to pay it."""
-        return self._token_url("checkout", payment)
+        return self.link("checkout", payment)
 
     def pay_url(self, payment: Any, *, bank: str | None = None) -> str:
         """Returns the URL that sends the buyer on to Alipay.
 
         :param bank: on the legacy gateway, the code of the bank that the buyer chose.
         """
-        return self._token_url("pay", payment, bank=bank)
+        return self.link("pay", payment, bank=bank)
 
     def result_url(self, payment: Any) -> str:
         """Returns the URL of the page that says what became of the payment."""
-        if self.result_endpoint is not None:
-            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
-        return self._token_url("result", payment)
+        return self.link("result", payment)
 
     def status_url(self, payment: Any) -> str:
         """Returns the URL of the payment's status as JSON, for pages that wait for it."""
-        return self._token_url("status", payment, purpose="result")
+        return self.link("status", payment)
 
     def gateway_url(self, payment: Any, *, bank: str | None = None) -> str:
         """Returns the signed URL at Alipay.
@@ -387,9 +386,15 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         if gateway is not None:
             csrf.exempt(app.blueprints[gateway.rpartition(".")[0]])
 
-    def _token_url(
-        self, route: str, payment: Any, *, purpose: str | None = None, bank: str | None = None
+    def link(
+        self, route: str, payment: Any, issued_at: datetime | None = None, bank: str | None = None
     ) -> str:
+        """Returns the URL of a page about a payment: ours, or the app's own result page.
+
+        :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
+        """
+        if route == "result" and self.result_endpoint is not None:
+            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
         state = self.state
-        token = state.tokens.make(purpose or route, payment.out_trade_no)
+        token = state.tokens.make(route, payment.out_trade_no, issued_at)
         return url_for(state.endpoint_of(route), token=token, bank=bank)

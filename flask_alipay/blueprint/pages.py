@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -82,31 +82,32 @@ class Pages:
 
     def checkout(self, token: str) -> BaseResponse:
         """Shows the order and the ways to pay it."""
-        payment = self._find("checkout", token)
+        payment, issued_at = self._find("checkout", token)
+        result_url = self._alipay.link("result", payment, issued_at)
         if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
-            return redirect(self._alipay.result_url(payment), 303)
+            return redirect(result_url, 303)
         if payment.product == "qr":
-            return self._qr_page(payment)
+            return self._qr_page(payment, issued_at)
         if _blocks_alipay():
-            return self._open_in_browser(payment)
+            return self._open_in_browser(payment, issued_at)
         return self._page(
             "checkout.html",
-            **self._about(payment),
-            pay_url=self._alipay.pay_url(payment),
-            banks=self._banks(payment),
-            result_url=self._alipay.result_url(payment),
+            **self._about(payment, issued_at),
+            pay_url=self._alipay.link("pay", payment, issued_at),
+            banks=self._banks(payment, issued_at),
+            result_url=result_url,
             problem_url=None,
         )
 
     def pay(self, token: str) -> BaseResponse:
         """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
-        payment = self._find("pay", token)
+        payment, issued_at = self._find("pay", token)
         if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
-            return redirect(self._alipay.result_url(payment), 303)
+            return redirect(self._alipay.link("result", payment, issued_at), 303)
         if payment.product == "qr":
-            return redirect(self._alipay.checkout_url(payment), 303)
+            return redirect(self._alipay.link("checkout", payment, issued_at), 303)
         if _blocks_alipay():
-            return self._open_in_browser(payment)
+            return self._open_in_browser(payment, issued_at)
         bank = request.args.get("bank")
         try:
             signed = self._alipay.gateway_request(payment, bank=bank)
@@ -119,20 +120,20 @@ class Pages:
             return redirect(signed.url, 303)
         return self._page(
             "pay.html",
-            **self._about(payment),
+            **self._about(payment, issued_at),
             form_action=signed.form_action,
             form_charset=signed.form_charset,
             form_fields=signed.form_fields,
             policy_form_action=_form_action(signed.gateway_url),
         )
 
-    def _open_in_browser(self, payment: Any) -> BaseResponse:
+    def _open_in_browser(self, payment: Any, issued_at: datetime) -> BaseResponse:
         """Explain how to open this page in a browser that opens Alipay."""
         return self._page(
             "open_in_browser.html",
-            **self._about(payment),
+            **self._about(payment, issued_at),
             link=request.url,
-            result_url=self._alipay.result_url(payment),
+            result_url=self._alipay.link("result", payment, issued_at),
         )
 
     def come_back(self) -> BaseResponse:
@@ -148,22 +149,24 @@ class Pages:
         if payment is None or not is_ours(config, params, confirmed=_same_trade(payment, params)):
             raise BadToken("the return is about no payment of ours")
         told = from_china(params.get("timestamp") or params.get("notify_time"))
+        issued_at = min(told or payment.created_at, utc_now())
         # Kept and opened again, the return must not outlive the result page.
-        if utc_now() - (told or payment.created_at) > timedelta(seconds=config.result_max_age):
+        if utc_now() - issued_at > timedelta(seconds=config.result_max_age):
             raise ExpiredToken("the return is too old")
-        return redirect(self._alipay.result_url(payment), 303)
+        return redirect(self._alipay.link("result", payment, issued_at), 303)
 
     def result(self, token: str) -> BaseResponse:
         """Shows how the payment stands, in the ledger's word and nobody else's."""
-        payment = self._find("result", token)
+        payment, issued_at = self._find("result", token)
         state = payment_state(payment)
         payable = state == "waiting" and payment.product not in _ELSEWHERE
-        again = self._alipay.checkout_url(payment) if payable else None
-        return self._page("result.html", **self._about(payment), state=state, pay_url=again)
+        again = self._alipay.link("checkout", payment, issued_at) if payable else None
+        about = self._about(payment, issued_at)
+        return self._page("result.html", **about, state=state, pay_url=again)
 
     def status(self, token: str) -> BaseResponse:
         """Tells a waiting page how the payment stands."""
-        payment = self._find("result", token)
+        payment, _ = self._find("status", token)
         return jsonify(
             out_trade_no=payment.out_trade_no,
             trade_status=payment.trade_status,
@@ -179,7 +182,7 @@ class Pages:
         logger.warning("return refused (%s): %s", error.reason, error)
         return self._error(400)
 
-    def _qr_page(self, payment: Any) -> BaseResponse:
+    def _qr_page(self, payment: Any, issued_at: datetime) -> BaseResponse:
         """Shows the code to scan, or says why there is none."""
         from .qr_code import qr_code
 
@@ -188,7 +191,7 @@ class Pages:
             code = qr_code(self._alipay, payment)
         except GatewayError as error:
             if error.sub_code == _HAS_SUCCESS:
-                return self._paid_before(number)
+                return self._paid_before(number, issued_at)
             logger.warning("no QR code for %s: %s", number, error)
             if error.sub_code in _OVER:
                 return self._error(409)
@@ -198,15 +201,15 @@ class Pages:
             return self._error(400)
         return self._page(
             "qr.html",
-            **self._about(payment),
+            **self._about(payment, issued_at),
             qr_svg=code.svg,
             qr_link=code.link,
             link=request.url if _blocks_alipay() else None,
             qr_left=code.seconds_left,
-            result_url=self._alipay.result_url(payment),
+            result_url=self._alipay.link("result", payment, issued_at),
         )
 
-    def _paid_before(self, number: str) -> BaseResponse:
+    def _paid_before(self, number: str, issued_at: datetime) -> BaseResponse:
         """Alipay has the money already: hears it, if the notification has not come yet."""
         payment = self._alipay.ledger().find(number)
         try:
@@ -214,13 +217,15 @@ class Pages:
         except (GatewayError, NotificationRefused) as error:
             logger.warning("%s is paid at Alipay, and not in the ledger: %s", number, error)
             payment = self._alipay.ledger().find(number)
-        return redirect(self._alipay.result_url(payment), 303)
+        return redirect(self._alipay.link("result", payment, issued_at), 303)
 
-    def _find(self, purpose: str, token: str) -> Any:
-        payment = self._alipay.ledger().find(self._alipay.state.tokens.read(purpose, token))
+    def _find(self, purpose: str, token: str) -> tuple[Any, datetime]:
+        """The payment of a token, and the time from which the links of its page age."""
+        claim = self._alipay.state.tokens.read(purpose, token)
+        payment = self._alipay.ledger().find(claim.out_trade_no)
         if payment is None:
             raise BadToken("the token is for a payment that is not in the ledger")
-        return payment
+        return payment, claim.issued_at
 
     def _signed_query(self) -> bytes:
         """The query as it came, without what the shop put into ``RETURN_URL`` itself.
@@ -235,15 +240,15 @@ class Pages:
             field for field in fields if field.partition(b"=")[0].decode("latin-1") not in own
         )
 
-    def _about(self, payment: Any) -> dict[str, Any]:
+    def _about(self, payment: Any, issued_at: datetime) -> dict[str, Any]:
         return {
             "payment": payment,
             "total": to_yuan(payment.total_fen, payment.currency),
             "refunded": to_yuan(payment.refunded_fen, payment.currency),
-            "status_url": self._alipay.status_url(payment),
+            "status_url": self._alipay.link("status", payment, issued_at),
         }
 
-    def _banks(self, payment: Any) -> list[dict[str, str]]:
+    def _banks(self, payment: Any, issued_at: datetime) -> list[dict[str, str]]:
         # Only instant payment can begin at a bank.
         if self._alipay.config.protocol != "mapi" or payment.product not in (None, "page"):
             return []
@@ -252,7 +257,7 @@ class Pages:
             {
                 "code": code,
                 "name": bank_name(code, language),
-                "url": self._alipay.pay_url(payment, bank=code),
+                "url": self._alipay.link("pay", payment, issued_at, bank=code),
             }
             for code in OFFERED
         ]
