@@ -24,7 +24,7 @@ _OURS = frozenset(
     {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
 )
 # What is kept with a payment beside its parameters: see ``qr_code``.
-_KEPT = frozenset({"qr_code", "qr_code_until"})
+_KEPT = frozenset({"qr_code", "qr_code_until", "qr_code_fen"})
 _TIMEOUTS = ("timeout_express", "it_b_pay")
 
 

@@ -57,7 +57,7 @@ _ERRORS = {
     404: ("There is nothing here", "The link is not one of ours, or is not complete."),
     409: ("This payment is closed", "It can no longer be paid."),
     410: ("This page has expired", "Links to a payment stop working after a while."),
-    502: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
+    502: ("Alipay does not accept this payment", "You have not been charged."),
     503: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
 }
 

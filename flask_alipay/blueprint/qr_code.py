@@ -1,6 +1,6 @@
 """The QR code of a payment: asked for once, kept with the payment, and asked for anew when it has
-grown too old. Asked twice with one ``out_trade_no``, Alipay answers for the same order: a code more
-does no harm, whichever of them is scanned.
+grown too old or the payment's amount has changed. Asked twice with one ``out_trade_no``, Alipay
+answers for the same order: a code more does no harm, whichever of them is scanned.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class QrCode:
     text: str
     #: When Alipay stops taking it; aware UTC.
     until: datetime
+    #: The amount that a buyer pays who scans it.
+    total_fen: int
 
     @property
     def seconds_left(self) -> int:
@@ -59,12 +61,14 @@ def qr_code(alipay: AlipayBlueprint, payment: Any) -> QrCode:
     kept = _kept(payment)
     if kept is not None:
         return kept
-    order, life = order_of(alipay, payment), _life(payment)
+    order, life, total_fen = order_of(alipay, payment), _life(payment), payment.total_fen
     # No transaction is kept open, and no connection held, while Alipay is asked.
     alipay.session.commit()
     until = utc_now() + life
     answer = gateway.trade_precreate(**order)
-    return _keep(alipay, answer.out_trade_no, QrCode(answer.qr_code, until))
+    code = _keep(alipay, answer.out_trade_no, QrCode(answer.qr_code, until, total_fen))
+    # If the amount was changed meanwhile, a buyer would pay another one than the ledger expects.
+    return code if code.total_fen == payment.total_fen else qr_code(alipay, payment)
 
 
 def _keep(alipay: AlipayBlueprint, out_trade_no: str, code: QrCode) -> QrCode:
@@ -74,7 +78,11 @@ def _keep(alipay: AlipayBlueprint, out_trade_no: str, code: QrCode) -> QrCode:
         payment: Any = alipay.ledger().find(out_trade_no)
         first = _kept(payment)
         if first is None:
-            kept = {"qr_code": code.text, "qr_code_until": code.until.isoformat()}
+            kept = {
+                "qr_code": code.text,
+                "qr_code_until": code.until.isoformat(),
+                "qr_code_fen": code.total_fen,
+            }
             payment.details = {**(payment.details or {}), **kept}
         session.commit()
     except SQLAlchemyError as error:
@@ -87,9 +95,10 @@ def _keep(alipay: AlipayBlueprint, out_trade_no: str, code: QrCode) -> QrCode:
 
 def _kept(payment: Any) -> QrCode | None:
     details = payment.details or {}
-    if "qr_code" not in details:
+    if "qr_code" not in details or details.get("qr_code_fen") != payment.total_fen:
         return None
-    code = QrCode(details["qr_code"], datetime.fromisoformat(details["qr_code_until"]))
+    until = datetime.fromisoformat(details["qr_code_until"])
+    code = QrCode(details["qr_code"], until, payment.total_fen)
     return code if code.until - _SPARE > utc_now() else None
 
 

@@ -62,6 +62,9 @@ class Platform:
     def methods(self) -> list[str]:
         return [params["method"].removeprefix("alipay.trade.") for params in self.asked]
 
+    def amounts(self) -> list[str]:
+        return [json.loads(params["biz_content"])["total_amount"] for params in self.asked]
+
     @property
     def content(self) -> Any:
         """The ``biz_content`` of the last question."""
@@ -134,7 +137,7 @@ def test_a_kept_code_is_no_parameter_of_a_later_request(shop: Shop, platform: Pl
     shop.change(number, details={**kept, "qr_code_until": utc_now().isoformat()})
     shop.look("checkout", number)
     assert platform.methods() == ["precreate"] * 2
-    assert not {"qr_code", "qr_code_until"} & platform.content.keys()
+    assert not {"qr_code", "qr_code_until", "qr_code_fen"} & platform.content.keys()
     assert platform.content["store_id"] == "S1"
 
 
@@ -155,6 +158,7 @@ def test_of_two_workers_that_ask_at_once_both_show_the_first_code(
     other = {
         "qr_code": "https://qr.alipay.com/first",
         "qr_code_until": (utc_now() + timedelta(hours=1)).isoformat(),
+        "qr_code_fen": 8888,
     }
     platform.meanwhile = lambda: shop.change(number, details=other)
     assert call("qr_code", number) == "https://qr.alipay.com/first"
@@ -231,6 +235,87 @@ def test_where_alipay_gives_no_code_the_buyer_is_told_and_nothing_changes(
     assert shop.called == []
 
 
+REJECTED = {"en": "Alipay does not accept this payment", "zh": "支付宝未受理这笔支付"}
+UNREACHABLE = {"en": "Alipay cannot be reached", "zh": "暂时无法连接支付宝"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("said", "title", "other"),
+    [
+        (LOST, UNREACHABLE, REJECTED),
+        ({**NO, "sub_code": "ACQ.SYSTEM_ERROR"}, UNREACHABLE, REJECTED),
+        ({**NO, "sub_code": "ACQ.CONTEXT_INCONSISTENT"}, REJECTED, UNREACHABLE),
+        ({**NO, "sub_code": "ACQ.INVALID_PARAMETER"}, REJECTED, UNREACHABLE),
+        (
+            {**NO, "code": "40006", "sub_code": "isv.insufficient-isv-permissions"},
+            REJECTED,
+            UNREACHABLE,
+        ),
+    ],
+    ids=["lost", "system error", "other amount", "parameter", "permission"],
+)
+def test_a_rejection_is_not_reported_as_an_unreachable_alipay(
+    shop: Shop, platform: Platform, language: str, said: Any, title: Any, other: Any
+) -> None:
+    platform.said["precreate"] = said
+    number = shop.order(product="qr")
+    page = shop.look("checkout", number, headers={"Accept-Language": language})
+    assert title[language] in page.text
+    assert other[language] not in page.text
+
+
+def test_a_code_of_another_amount_is_not_shown(shop: Shop, platform: Platform) -> None:
+    number = shop.order(product="qr")
+    shop.look("checkout", number)
+    shop.change(number, total_fen=9999)
+    platform.said["precreate"] = {"qr_code": "https://qr.alipay.com/newer"}
+    page = shop.look("checkout", number)
+    assert 'href="https://qr.alipay.com/newer"' in page.text
+    assert QR not in page.text
+    assert platform.amounts() == ["88.88", "99.99"]
+    shop.look("checkout", number)
+    assert platform.methods() == ["precreate", "precreate"]
+
+
+def test_a_code_of_another_amount_is_not_shown_where_alipay_rejects_the_new_one(
+    shop: Shop, platform: Platform
+) -> None:
+    number = shop.order(product="qr")
+    shop.look("checkout", number)
+    shop.change(number, total_fen=9999)
+    platform.said["precreate"] = {**NO, "sub_code": "ACQ.CONTEXT_INCONSISTENT"}
+    page = shop.look("checkout", number)
+    assert (page.status_code, QR in page.text) == (502, False)
+
+
+def test_a_code_that_was_kept_without_its_amount_is_asked_for_anew(
+    shop: Shop, platform: Platform
+) -> None:
+    number = shop.order(product="qr")
+    shop.look("checkout", number)
+    details = dict(shop.payment(number).details)
+    del details["qr_code_fen"]
+    shop.change(number, details=details)
+    shop.look("checkout", number)
+    assert platform.methods() == ["precreate", "precreate"]
+
+
+def test_an_amount_that_changes_while_alipay_is_asked_has_its_own_code(
+    shop: Shop, platform: Platform
+) -> None:
+    number = shop.order(product="qr")
+
+    def change_it() -> None:
+        platform.meanwhile = lambda: None
+        shop.change(number, total_fen=9999)
+
+    platform.meanwhile = change_it
+    assert shop.look("checkout", number).status_code == 200
+    assert platform.amounts() == ["88.88", "99.99"]
+    assert shop.payment(number).details["qr_code_fen"] == 9999
+
+
 def test_who_has_paid_before_the_news_came_is_asked_about(shop: Shop, platform: Platform) -> None:
     number = shop.order(product="qr")
     platform.said |= {
@@ -254,7 +339,7 @@ def test_a_code_of_no_url_is_no_link(shop: Shop, platform: Platform) -> None:
     assert "javascript:alert" not in page.text
 
 
-@pytest.mark.parametrize("name", ["qr_code", "qr_code_until"])
+@pytest.mark.parametrize("name", ["qr_code", "qr_code_until", "qr_code_fen"])
 def test_a_code_is_not_the_callers_to_set(shop: Shop, name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"^{name} is not the caller's to set"):
         shop.order(product="qr", **{name: "x"})

@@ -92,7 +92,8 @@ def test_a_phone_that_shows_the_code_may_follow_it(shop: Shop, tab: Page) -> Non
 def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: Page) -> None:
     number = shop.order(product="qr")
     until = (utc_now() + timedelta(seconds=31)).isoformat()
-    shop.change(number, details={"qr_code": "https://old.invalid/", "qr_code_until": until})
+    kept = {"qr_code": "https://old.invalid/", "qr_code_until": until, "qr_code_fen": 8888}
+    shop.change(number, details=kept)
     tab.goto(shop.url("checkout", number))
     assert tab.locator("#here").get_attribute("href") == "https://old.invalid/"
     assert platform.asked == []
@@ -106,7 +107,8 @@ def test_a_code_that_grew_old_unseen_waits_to_be_asked_for(
     tab.add_init_script("Object.defineProperty(document, 'hidden', {get: () => true})")
     number = shop.order(product="qr")
     until = (utc_now() + timedelta(seconds=31)).isoformat()
-    shop.change(number, details={"qr_code": "https://old.invalid/", "qr_code_until": until})
+    kept = {"qr_code": "https://old.invalid/", "qr_code_until": until, "qr_code_fen": 8888}
+    shop.change(number, details=kept)
     tab.goto(shop.url("checkout", number))
     tab.locator("#fresh").wait_for(timeout=SOON)
     look_at(tab, "qr-old")
