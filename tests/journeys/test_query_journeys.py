@@ -13,7 +13,6 @@ from werkzeug.serving import make_server
 
 from flask_alipay.blueprint import reports
 from flask_alipay.models import utc_now
-from flask_alipay.simulator.simulator import SIMULATORS
 from flask_alipay.testing import AlipayServer, AlipaySimulator
 
 from ..blueprint.shops import Shop, new_app, new_blueprint
@@ -49,7 +48,8 @@ def test_a_kept_notification_of_a_refunded_sale_ships_nothing(
 ) -> None:
     line.down = True  # the notifications went to the buyer's own host
     buyer.press("pay")
-    simulator = AlipaySimulator(shop.app.extensions[SIMULATORS]["alipay"], shop.app)
+    simulator = AlipaySimulator.of(shop.app)
+    assert simulator is not None
     simulator.refund(buyer.number, "88.88")
     line.down = False
 
