@@ -71,7 +71,7 @@ def test_with_always_a_sale_at_the_served_simulator_is_settled_by_a_query(tmp_pa
             "NOTIFY_VERIFY": "always",
             "NOTIFY_URL": "http://127.0.0.1:1/alipay/notify",
         }
-        app = new_app(tmp_path, settings)
+        app = new_app(tmp_path, settings, TRUSTED_HOSTS=["localhost", "127.0.0.1"])
         server = make_server("127.0.0.1", 0, app, threaded=True)
         app.config["ALIPAY_NOTIFY_URL"] = f"http://127.0.0.1:{server.port}/alipay/notify"
         app.register_blueprint(blueprint := new_blueprint(), url_prefix="/alipay")
@@ -79,11 +79,12 @@ def test_with_always_a_sale_at_the_served_simulator_is_settled_by_a_query(tmp_pa
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         number = shop.order()
-        requests.get(shop.url("gateway", number), timeout=10)
+        assert requests.get(shop.url("gateway", number), timeout=10).status_code == 200
         alipay.simulator.pay(number)
-        deadline = threading.Event()
-        while not shop.payment(number).paid and not deadline.wait(0.05):
-            pass
+        for _ in range(200):
+            if shop.payment(number).paid:
+                break
+            threading.Event().wait(0.05)
         server.shutdown()
         thread.join()
         server.server_close()
