@@ -14,8 +14,10 @@ from .exceptions import BadNotification, BadSignature
 from .notification import verify_form
 from .signer import Signer
 
-# Base64, complete with its padding, and then only bytes that base64 does not have.
-_SIGN = re.compile(rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)[^\w+/=]*")
+# Base64, complete with its padding, then nothing or a byte that base64 does not have and the rest.
+_SIGN = re.compile(
+    rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)(?:[^\w+/=].*)?", re.DOTALL
+)
 
 
 def verify_return(

@@ -14,9 +14,11 @@ import re
 import shlex
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import urlencode
 
+from ..parameter_names import NOTIFICATION_NAMES
 from .http_text import Request, requests_in
 from .json_text import NotJson, json_within, query_of, read_json
 from .payloads import Capture, Payload, Unreadable, limited
@@ -34,6 +36,7 @@ _PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x0a\x0d\x0d\x0a")
 _IN_A_LOG = re.compile(
     rb"(?<![\w.\-])[\w.\-]{1,64}=[^\s\"'&]*(?:&[\w.\-]{1,64}=[^\s\"'&]*)+", re.ASCII
 )
+_LABEL = re.compile(rb"[\w.\-]{1,64}=(?=(\w{1,64})=)", re.ASCII)
 _URL = re.compile(rb"(?:https?://|/)\S*\?\S+")
 _NAME = re.compile(rb"[\w.\-\[\]%]{1,64}")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -89,8 +92,8 @@ def _read(content: bytes) -> list[Capture]:
 
 
 def _from_text(content: bytes) -> list[Capture]:
-    """The captures of the reader that finds most: a form on its own, prints, JSON, forms in a
-    log.
+    """Return the captures of the reader that finds most: a form on its own, forms in a log, JSON,
+    prints. A single one may be read as the other readers do, too.
     """
     readers = (_from_lines, _from_log, _from_json_within, _from_prints)
     findings: list[list[Capture]] = []
@@ -103,7 +106,19 @@ def _from_text(content: bytes) -> list[Capture]:
     findings = [found for found in findings if found]
     if not findings:
         raise refused[-1]  # the first reader only says that it is no form
-    return max(findings, key=lambda found: max(capture.score for capture in found))
+    best = max(findings, key=lambda found: max(capture.score for capture in found))
+    return [_with_readings(best[0], findings)] if len(best) == 1 else best
+
+
+def _with_readings(capture: Capture, findings: list[list[Capture]]) -> Capture:
+    """Add what other readers make of the same text: a form that a program printed after decoding it
+    looks like a form.
+    """
+    if capture.is_response:
+        return capture
+    others = (found[0] for found in findings if len(found) == 1 and not found[0].is_response)
+    readings = [each for other in others for each in (other.payload, *other.others)]
+    return replace(capture, others=(*capture.others, *readings))
 
 
 def _unquoted(content: bytes) -> bytes:
@@ -168,12 +183,19 @@ def _form(line: bytes) -> bytes:
     line = line.strip(b"\"'")
     if _URL.fullmatch(line):
         line = query_of(line)
-    line = line.removeprefix(b"?")
+    line = _without_label(line.removeprefix(b"?"))
     names = [pair.partition(b"=")[0] for pair in line.split(b"&") if b"=" in pair]
     likely = [name for name in names if _NAME.fullmatch(name)]
     if not names or names[0] not in likely or 2 * len(likely) < len(names):
         raise Unreadable(_NOTHING_KNOWN)
     return line
+
+
+def _without_label(form: bytes) -> bytes:
+    """A form without the name that a log gives it: ``body=out_trade_no=...``."""
+    label = _LABEL.match(form)
+    known = label is not None and label[1].decode("ascii") in NOTIFICATION_NAMES
+    return form[label.start(1) :] if label is not None and known else form
 
 
 def _from_http(request: Request) -> bytes:
@@ -189,7 +211,7 @@ def _from_http(request: Request) -> bytes:
 
 def _from_log(content: bytes) -> list[Capture]:
     """Forms in the lines of a log."""
-    forms = [form for form in _IN_A_LOG.findall(content) if b"sign=" in form]
+    forms = [_without_label(form) for form in _IN_A_LOG.findall(content) if b"sign=" in form]
     return [
         Capture(limited(form), f"form {number}" if len(forms) > 1 else "")
         for number, form in enumerate(forms, 1)

@@ -44,7 +44,7 @@ _NOTHING = frozenset(("NULL", "null", "nil", "None", "undefined", "<nil>"))
 _NESTED = re.compile(r"(?:\[|\{|\(|[A-Za-z_]\w{0,20}\s?\()\s*")
 # What wraps each value in a list, and means a single one.
 _OF_LISTS = re.compile(r"QueryDict|MultiDict|url\.Values|map\[string\]\[\]string|MultiValueMap")
-_MARKS = (",", ";", "|", "│")
+_MARKS = (",", ";", "|", "│", "&")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 

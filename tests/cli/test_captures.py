@@ -79,6 +79,8 @@ def test_the_bytes_of_a_form_are_found(content: bytes) -> None:
         repr(FORM).encode(),
         b'1.2.3.4 - - [31/Jan/2026] "GET /return?' + FORM + b' HTTP/1.1" 200 5 "-" "Mozilla"',
         b"2026-01-31 12:00:05 INFO notified with " + FORM,
+        b"2026-01-31 12:00:05 INFO body=" + FORM,
+        b"body=" + FORM,
     ],
     ids=itertools.count(),
 )

@@ -81,6 +81,8 @@ PRINTS: dict[str, Callable[[Params], str]] = {
     "a name and its value on two lines": lines("{}:\n{}"),
     "columns": lines("{}\t{}"),
     "a table": lines("| {} | {} |"),
+    "a form after decoding": inline("", "{}={}", "&", ""),
+    "a form after decoding in a log line": inline(LOG, "{}={}", "&", ""),
     "json in a log line": lambda p: LOG + json.dumps({"level": "info", "body": p}) + " []",
     "json as a string": lambda p: LOG + json.dumps(json.dumps(p)),
     "json of names and values": lambda p: json.dumps(
