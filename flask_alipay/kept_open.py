@@ -2,9 +2,10 @@
 
 What ends it through the session is refused (``session.commit()``, ``execute(text("COMMIT"))``).
 What goes past it cannot be stopped (``session.connection().commit()``, a commit of the driver's
-own), but SQLAlchemy and the driver know afterwards whether it is still the same transaction, and
-open, without asking the server. After an error of the database they are asked at once: it may have
-rolled back by itself, and would take what follows for a transaction of its own.
+own, a stored procedure's), but SQLAlchemy and the driver know whether it is still the same
+transaction, and open, without a query. They are checked before each statement of the callback,
+which would begin another transaction, and when it returns. After an error of the database they are
+checked at once: it may have rolled back by itself.
 
 Drivers that do not tell (pg8000, mysqlclient) get a savepoint before each callback: it is there
 afterwards only if the transaction is the same.
@@ -38,10 +39,15 @@ _BROKEN = (
 
 # What begins or ends a transaction. Savepoints are theirs who make them.
 _ENDS = r"COMMIT|END|ABORT|BEGIN|START\s+TRANSACTION|ROLLBACK(?!\s+((WORK|TRANSACTION)\s+)?TO\b)"
-# MariaDB commits before it changes a table's structure.
-_COMMITS = r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|GRANT|REVOKE"
-_FORBIDDEN = re.compile(rf"\s*({_ENDS})\b", re.IGNORECASE)
-_FORBIDDEN_ON_MARIADB = re.compile(rf"\s*({_ENDS}|{_COMMITS})\b", re.IGNORECASE)
+# MariaDB commits before it changes a table's structure, and before it maintains a table.
+_COMMITS = (
+    r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|GRANT|REVOKE|FLUSH|RESET"
+    r"|(ANALYZE|CHECK|OPTIMIZE|REPAIR)\s+(\w+\s+)?TABLE|CACHE\s+INDEX"
+)
+# Before the first word: blanks and comments.
+_BLANK = r"(?:\s|--[^\n]*\n|/\*(?:(?!\*/).)*\*/)*"
+_FORBIDDEN = re.compile(rf"{_BLANK}({_ENDS})\b", re.IGNORECASE | re.DOTALL)
+_FORBIDDEN_ON_MARIADB = re.compile(rf"{_BLANK}({_ENDS}|{_COMMITS})\b", re.IGNORECASE | re.DOTALL)
 # Errors with which MariaDB and MySQL have rolled all of it back: a row has changed since it was
 # read, too many locks, a deadlock; a savepoint that went with the rest.
 _ROLLED_BACK = (1020, 1206, 1213, 1305)
@@ -106,12 +112,22 @@ class KeptOpen:
             transaction and transaction.is_active
         ):
             raise TransactionEnded(_PAST_THE_SESSION)
-        if self._open and not is_open(connection):
-            raise TransactionEnded(_PAST_THE_SESSION)
+        self.check_open()
         if is_failed(connection):
             self._refuse_broken(None)
         if self._open is None:
             self._release()
+
+    def check_open(self) -> None:
+        """Check, before a statement, that it will not begin another transaction.
+
+        :raises TransactionEnded: if the driver tells that the transaction is over.
+        :raises DBAPIError: if the database has given it up.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._open and not is_open(self._connection):
+            raise TransactionEnded(_PAST_THE_SESSION)
 
     def _release(self) -> None:
         """Release the savepoint, which only the same, intact transaction has."""
@@ -157,7 +173,8 @@ class KeptOpen:
 def _listen(connection: Connection) -> None:
     """Listens to what an engine's connections execute, and to their errors."""
     _heard.add(connection.dialect)
-    event.listen(connection.engine, "do_execute", _refuse_statement)
+    for name in ("do_execute", "do_executemany"):
+        event.listen(connection.engine, name, _refuse_statement)
     event.listen(connection.engine, "do_execute_no_params", _refuse_without_parameters)
     event.listen(connection.engine, "handle_error", _notice)
 
@@ -173,7 +190,9 @@ def _refuse_statement(cursor: object, statement: str, parameters: object, contex
 
 
 def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:
-    if context.root_connection in _kept:
+    kept = _kept.get(context.root_connection)
+    if kept is not None:
+        kept.check_open()
         on_mariadb = context.dialect.name in MYSQL
         if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
             raise TransactionEnded(_MUST_NOT)

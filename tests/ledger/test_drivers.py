@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +18,12 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from flask_alipay.drivers import commits_by_itself, is_open
-from flask_alipay.exceptions import CallbackFailed, LedgerUnavailable, TransactionEnded
+from flask_alipay.exceptions import (
+    CallbackFailed,
+    LedgerUnavailable,
+    PaymentMismatch,
+    TransactionEnded,
+)
 from flask_alipay.ledger import Models
 from flask_alipay.ledger.outages import is_outage, said
 from flask_alipay.trade_status import TradeStatus
@@ -31,6 +38,7 @@ SETTLED = (TradeStatus.TRADE_SUCCESS, True, 0)
 POSTGRESQL = {"psycopg": "psycopg", "psycopg2": "psycopg2", "pg8000": "pg8000"}
 MARIADB = {"pymysql": "pymysql", "mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
 SQLITE = {"pysqlite": "sqlite3"}
+PAID_AT = datetime(2026, 11, 23, tzinfo=timezone.utc)
 #: Those that do not tell whether a transaction is open.
 SILENT = ("pg8000", "mysqldb")
 CHANGE = text("UPDATE alipay_payment SET subject = concat(subject, 'x') WHERE out_trade_no = 'B1'")
@@ -94,6 +102,22 @@ def test_it_is_known_whether_a_transaction_is_open(shop: Shop) -> None:
         assert is_open(connection) is (None if silent else True)
         connection.commit()
         assert is_open(connection) is (None if silent else False)
+
+
+@each
+def test_a_trade_of_another_payment_is_a_mismatch(shop: Shop) -> None:
+    shop.order()
+    shop.order("B1")
+    assert shop.settle(news()) == ("settled", ("paid",))
+    first = news(out_trade_no="B1")
+    again = replace(first, paid_at=PAID_AT, notify_time=PAID_AT + timedelta(hours=1))
+    for other in (first, again):  # the claim without a look, and the move after one
+        with shop.session() as session:
+            ledger = shop.ledger(session, paid=no_callback)
+            with pytest.raises(PaymentMismatch, match="trade_no"):
+                ledger.settle(other)
+    assert shop.standing("B1") == UNTOUCHED
+    assert shop.outcomes() == ["settled", "mismatched", "mismatched"]
 
 
 def deadlock(session: Session, other: Session) -> None:
@@ -245,15 +269,75 @@ def test_a_rollback_past_the_session_is_never_answered_with_success(
     assert shop.settle(news(), models) == ("settled", ("paid",))
 
 
-@pytest.mark.parametrize("shop", _drivers(dict.fromkeys(SILENT, "")), indirect=True)
-def test_the_savepoint_of_a_silent_driver_finds_a_transaction_that_was_begun_again(
-    shop: Shop,
-) -> None:
+def pack_after(session: Session) -> None:
+    """Write in what may be another transaction by now."""
+    session.add(Parcel(out_trade_no="A1", event="after", weight=1))
+    session.flush()
+
+
+@each
+def test_after_a_rollback_past_the_session_nothing_more_is_written(shop: Shop) -> None:
     def begin_again(session: Session) -> None:
         driver(session).rollback()
-        session.add(Parcel(out_trade_no="A1", event="after", weight=1))
+        pack_after(session)
 
     fails(shop, begin_again)
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+    assert shop.settle(news()) == ("settled", ("paid",))
+
+
+@each
+def test_after_a_commit_past_the_session_nothing_more_is_written(shop: Shop) -> None:
+    def begin_again(session: Session) -> None:
+        driver(session).commit()
+        pack_after(session)
+
+    fails(shop, begin_again)
+    assert shop.parcels() == ["paid"]
+    assert shop.outcomes() == ["callback_failed"]
+
+
+@each
+def test_rows_in_bulk_are_not_written_after_the_transaction(shop: Shop) -> None:
+    def begin_again(session: Session) -> None:
+        driver(session).commit()
+        rows = [{"out_trade_no": "A1", "event": "bulk", "weight": 1}] * 2
+        session.execute(Parcel.__table__.insert(), rows)  # type: ignore[attr-defined]
+
+    fails(shop, begin_again)
+    assert shop.parcels() == ["paid"]
+
+
+@pytest.mark.parametrize("comment", ["/* of a tracer */", "-- of a\n-- tracer\n", "/**/ /* \n */"])
+@each
+def test_a_comment_does_not_hide_a_commit(shop: Shop, comment: str) -> None:
+    fails(shop, lambda session: session.execute(text(f"{comment} COMMIT")))
+    assert shop.standing() == UNTOUCHED
+    assert shop.parcels() == []
+
+
+@mariadb
+def test_a_procedure_that_commits_is_a_failed_callback(shop: Shop) -> None:
+    with shop.engine.begin() as connection:
+        commit = (
+            "CREATE OR REPLACE PROCEDURE ship() BEGIN DELETE FROM parcel WHERE 1 = 0; COMMIT; END"
+        )
+        connection.execute(text(commit))
+
+    def call(session: Session) -> None:
+        session.execute(text("CALL ship()"))
+        pack_after(session)
+
+    fails(shop, call)
+    assert shop.parcels() == ["paid"]
+    assert shop.outcomes() == ["callback_failed"]
+
+
+@pytest.mark.parametrize("verb", ["ANALYZE", "CHECK", "OPTIMIZE LOCAL", "REPAIR"])
+@mariadb
+def test_the_maintenance_of_a_table_that_would_commit_is_refused(shop: Shop, verb: str) -> None:
+    fails(shop, lambda session: session.execute(text(f"{verb} TABLE parcel")))
     assert shop.standing() == UNTOUCHED
     assert shop.parcels() == []
 

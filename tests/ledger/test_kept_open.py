@@ -9,7 +9,7 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -293,10 +293,15 @@ def test_an_error_after_which_nothing_is_open_is_noticed_whatever_follows(
     shop.order()
     with shop.session() as session:
 
-        def callback(payment: Any) -> None:
+        def give_up(*of_statement: Any) -> None:
             driver(session).rollback()
+
+        def callback(payment: Any) -> None:
+            # After the ledger's own listener: the statement is under way.
+            event.listen(shop.engine, "do_execute", give_up)
             with suppress(SQLAlchemyError):
                 session.execute(text("SELECT nothing FROM nowhere"))
+            event.remove(shop.engine, "do_execute", give_up)
             pack(session)(payment)
 
         with pytest.raises(CallbackFailed, match="raised"):
