@@ -21,7 +21,7 @@ from .limits import HIDDEN_FIELD
 from .log_text import loggable as loggable
 from .log_text import loggable_names
 from .money import parse_fen, parse_price
-from .parameter_names import NOTIFICATION_NAMES
+from .parameter_names import ALL_NOTIFICATION_NAMES
 from .signer import Signer, sign_content
 from .trade_status import TradeStatus
 
@@ -156,7 +156,7 @@ def _bad_signature(params: Mapping[str, str], signer: Signer) -> BadSignature:
         message = f"it is signed with {said}, {signer.sign_type} is configured"
     else:
         message = "its signature does not verify"
-        if extra := [name for name in params if name not in NOTIFICATION_NAMES]:
+        if extra := [name for name in params if name not in ALL_NOTIFICATION_NAMES]:
             message += (
                 f"; parameters that Alipay's notifications do not have: {loggable_names(extra)}"
             )

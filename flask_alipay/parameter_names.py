@@ -17,8 +17,24 @@ _OPEN_PLATFORM = """
     buyer_open_id buyer_logon_id total_amount receipt_amount invoice_amount buyer_pay_amount
     point_amount refund_reason refund_amount send_back_fee fund_bill_list voucher_detail_list
     passback_params agreement_no external_agreement_no dback_status dback_amount bank_ack_time
-    utc_timestamp msg_method msg_type biz_content encrypt_type
+    utc_timestamp msg_method msg_type msg_uid msg_app_id biz_content encrypt_type
+    trans_currency settle_currency
 """
+
+# Of pre-authorisations and agreements.
+_AUTHORISATIONS = """
+    auth_no out_order_no operation_id operation_type gmt_trans pre_auth_type credit_merchant_ext
+    payer_logon_id payer_user_id payer_open_id payee_logon_id payee_user_id credit_amount
+    fund_amount rest_amount rest_credit_amount rest_fund_amount total_freeze_amount
+    total_freeze_credit_amount total_freeze_fund_amount total_unfreeze_amount
+    total_unfreeze_credit_amount total_unfreeze_fund_amount total_pay_amount
+    total_pay_credit_amount total_pay_fund_amount unfreeze_amount personal_product_code sign_scene
+    alipay_user_id alipay_logon_id alipay_open_id external_logon_id sign_time unsign_time
+    valid_time invalid_time login_token zm_open_id device_id credit_auth_mode forex_eligible
+"""
+
+# Words that other programs' texts have as well.
+_COMMON = "amount status action"
 
 _LEGACY = """
     is_success exterface payment_type buyer_email price quantity discount is_total_fee_adjust
@@ -33,12 +49,14 @@ _OPENAPI_RETURN = """
     seller_id timestamp alipay_cert_sn passback_params
 """
 
-_WAP = "service v sec_id notify_data result request_token"
+_WAP_RETURN = "result request_token"
 
-#: In notifications and returns.
-NOTIFICATION_NAMES = frozenset((_BOTH + _OPEN_PLATFORM + _LEGACY).split())
+#: In notifications and returns, by which a print is found.
+NOTIFICATION_NAMES = frozenset((_BOTH + _OPEN_PLATFORM + _AUTHORISATIONS + _LEGACY).split())
+#: In notifications, words that other texts have as well included.
+ALL_NOTIFICATION_NAMES = NOTIFICATION_NAMES.union(_COMMON.split())
 
 #: In returns of the open platform.
 OPENAPI_RETURN_NAMES = frozenset(_OPENAPI_RETURN.split())
 #: In returns of the legacy gateways.
-MAPI_RETURN_NAMES = frozenset((_BOTH + _LEGACY + _WAP).split())
+MAPI_RETURN_NAMES = frozenset((_BOTH + _LEGACY + _WAP_RETURN).split())

@@ -172,16 +172,10 @@ class Settings:
         value = self.text(name)
         if value is None or value.isascii() or value.startswith("/"):
             return value
-        from requests import PreparedRequest, RequestException
-
-        request = PreparedRequest()
-        try:
-            request.prepare_url(value, None)
-        except (RequestException, ValueError):
-            raise self.error(
-                name, "must be an absolute URL; write its host in punycode (xn--…)"
-            ) from None
-        return request.url or value
+        url = _prepared(value)
+        if url is None:
+            raise self.error(name, "must be an absolute URL; write its host in punycode (xn--…)")
+        return url
 
     def protocol(self) -> str | None:
         """Returns ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""
@@ -287,9 +281,26 @@ def configured_host(config: Mapping[str, Any]) -> str | None:
 
 def _host(name: object) -> str | None:
     """Return a host as URLs have it; ``None`` if the text is something else."""
-    try:
-        host, colon, port = str(name).strip().lower().partition(":")
-        text = f"{host.encode('idna').decode('ascii')}{colon}{port}"
-    except UnicodeError:
-        return None
+    host, colon, port = str(name).strip().lower().partition(":")
+    if not host.isascii():
+        host = _punycode(host)
+    text = f"{host}{colon}{port}"
     return text if _HOST.fullmatch(text) else None
+
+
+def _punycode(host: str) -> str:
+    """Return a host in ASCII as browsers and :meth:`Settings.address` do; empty if it is none."""
+    url = _prepared(f"http://{host}")
+    return url.removeprefix("http://").removesuffix("/") if url else ""
+
+
+def _prepared(url: str) -> str | None:
+    """Return a URL in ASCII, ``None`` if it is none."""
+    from requests import PreparedRequest, RequestException
+
+    request = PreparedRequest()
+    try:
+        request.prepare_url(url, None)
+    except (RequestException, ValueError):
+        return None
+    return request.url

@@ -54,6 +54,7 @@ def rejected(place: Path, merchant: Merchant, settings: Any = (), **config: Any)
         ({"SERVER_NAME": "shop.example:443"}, "https://shop.example"),
         ({"SERVER_NAME": "Shop.Example:80"}, "http://shop.example"),
         ({"SERVER_NAME": "茶.example"}, "http://xn--cl1a.example"),
+        ({"SERVER_NAME": "Straße.example:8080"}, "http://xn--strae-oqa.example:8080"),
         ({"SERVER_NAME": "[::1]:5000"}, "http://[::1]:5000"),
         ({"SERVER_NAME": "shop.example", "TRUSTED_HOSTS": [".example"]}, "http://shop.example"),
         ({"TRUSTED_HOSTS": ["shop.example"]}, "http://shop.example"),

@@ -80,6 +80,16 @@ def test_a_rejected_notification_names_the_trade_and_the_address(
     assert (record.reason, record.trade_no) == ("bad_signature", f"trade-{number}")
 
 
+@pytest.mark.parametrize(
+    "name", ["trans_currency", "total_freeze_amount", "sign_time", "status", "amount", "msg_uid"]
+)
+def test_a_name_that_notifications_of_alipays_have_is_not_called_foreign(
+    name: str, refusals: Refusals, log: Any
+) -> None:
+    refusals.of(urlencode({name: "1", "added": "1", "sign": "bm8="}).encode())
+    assert "notifications do not have: added;" in log()[-1].getMessage()
+
+
 def test_what_a_forgery_claims_cannot_forge_a_line(
     shop: Shop, refusals: Refusals, log: Any
 ) -> None:

@@ -605,9 +605,10 @@ def test_a_forged_return_is_refused_and_shows_nothing(
         lambda query: re.sub("(sign=[^&]*)(.*)", r"\1%A0\2&utm_source=mail", query),
         lambda query: re.sub("(sign=[^&]*)", r"\1?utm_source=mail", query),
         lambda query: re.sub("(sign=[^&]*)", r"\1;jsessionid=A1", query),
+        lambda query: f"{query}&v=2&service=mail",
         lambda query: query + "".join(f"&x{number}=1" for number in range(300)),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_others_add_to_a_return_keeps_no_buyer_from_the_result(
     shop: Shop, merchant: Merchant, add: Callable[[str], str]
