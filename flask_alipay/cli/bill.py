@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -25,11 +26,12 @@ from ..ledger.comparison import (
     REFUND_UNKNOWN,
     Difference,
     compare,
+    merchants_of,
 )
 from ..mapi import MapiGateway
 from ..models import utc_now
 from ..money import to_yuan
-from ..openapi.bill import Period, read_bill
+from ..openapi.bill import BillRow, Period, read_bill
 from .conversation import json_option
 from .exits import NOT_IN_ORDER, Unreadable, no_database, sentence
 from .rows import china, iso
@@ -38,6 +40,7 @@ from .wording import N_, _, n_
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
+    from ..openapi import OpenApiGateway
 
 _HELP = N_("""Hold Alipay's bill of a day or a month against the ledger.
 
@@ -82,21 +85,20 @@ def bill_command(blueprint: AlipayBlueprint) -> click.Command:
     @click.argument("date")
     @click.option(
         "--file",
+        "files",
         type=click.File("rb", lazy=False),
-        help=_("A bill that is at hand: the ZIP, or the table in it."),
+        multiple=True,
+        help=_("A bill that is at hand: the ZIP, or the table in it. Repeat it for each merchant."),
     )
     @json_option
     @click.option("--csv", "as_csv", is_flag=True, help=_("CSV in UTF-8, for programs."))
-    def bill(date: str, file: IO[bytes] | None, machine: bool, as_csv: bool) -> None:
+    def bill(date: str, files: tuple[IO[bytes], ...], machine: bool, as_csv: bool) -> None:
         if machine and as_csv:
             raise click.UsageError(_("Give --json or --csv, not both."))
-        with _nothing_to_compare(), tempfile.TemporaryFile() as fetched:
+        with _nothing_to_compare():
             period = Period.of(date)
-            rows: Iterable[Any] = ()
-            if file is not None:
-                rows = read_bill(file, period)
-            elif _fetch(blueprint, period, fetched):
-                rows = read_bill(fetched, period)
+            given = chain.from_iterable(read_bill(file, period) for file in files)
+            rows = given if files else _fetch_all(blueprint, period)
             merchant = blueprint.config.merchant
             found = compare(blueprint.session, blueprint.models, merchant, rows, period)
             tell = _tell_json if machine else _tell_csv if as_csv else _tell
@@ -107,25 +109,50 @@ def bill_command(blueprint: AlipayBlueprint) -> click.Command:
     return bill
 
 
-def _fetch(alipay: AlipayBlueprint, period: Period, into: IO[bytes]) -> bool:
-    """Fetches the bill; ``False`` where Alipay says that there is none though there could be."""
-    gateway = alipay.gateway
-    if isinstance(gateway, MapiGateway):
+def _fetch_all(alipay: AlipayBlueprint, period: Period) -> Iterator[BillRow]:
+    """Fetch the bill of each merchant for whom the ledger has payments."""
+    own = alipay.gateway
+    if isinstance(own, MapiGateway):
         told = _("The legacy gateway gives out no bill: fetch it in Alipay's console, give --file.")
         raise click.UsageError(told)
+    merchants = merchants_of(alipay.session, alipay.models, alipay.config.merchant, period)
+    found, fetched = False, set()
+    for token, number in (merchants or {None: ""}).items():
+        gateway = own.acting_for(token)
+        if gateway in fetched:
+            continue
+        fetched.add(gateway)
+        with tempfile.TemporaryFile() as file:
+            if _fetch(gateway, period, file, number if gateway is not own else None):
+                found = True
+                yield from read_bill(file, period)
+    if not found:
+        click.echo(_("Alipay says that nothing was sold: the bill is empty."), err=True)
+
+
+def _fetch(
+    gateway: OpenApiGateway, period: Period, into: IO[bytes], out_trade_no: str | None
+) -> bool:
+    """Fetch a bill; ``False`` if Alipay says that there is none though there could be.
+
+    :param out_trade_no: a payment of another merchant's, to name it by.
+    """
     try:
         answer = gateway.data_dataservice_bill_downloadurl_query(
             bill_type="trade", bill_date=period.bill_date
         )
+        gateway.download_bill(answer.bill_download_url, into)
     except GatewayError as error:
         if not (error.sub_code or "").endswith("BILL_NOT_EXIST"):
-            raise
+            if out_trade_no is None:
+                raise
+            told = _("The bill of the merchant of payment {out_trade_no}: {reason}")
+            reason = sentence(error)
+            raise Unreadable(told.format(out_trade_no=out_trade_no, reason=reason)) from None
         if utc_now() < period.until + _READY:
             told = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
             raise Unreadable(told) from None
-        click.echo(_("Alipay says that nothing was sold: the bill is empty."), err=True)
         return False
-    gateway.download_bill(answer.bill_download_url, into)
     return True
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final, cast
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from ..openapi.bill import BillRow, Period
@@ -43,6 +43,10 @@ REFUND_AMOUNT: Final = "refund_amount"
 _CURRENCY: Final = "CNY"
 # A refund that was made in Alipay's console is here when its news came; that may take a day.
 _NEWS: Final = timedelta(days=2)
+# For how long after it was created a payment may be paid and refunded.
+_REFUNDABLE: Final = timedelta(days=400)
+# Of a column that no table has.
+_LABEL: Final = "flask_alipay_app_auth_token"
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,31 @@ def compare(
             yield from side.against(orders)
         yield from side.payments_beyond(bill)
         yield from side.refunds_beyond(bill)
+
+
+def merchants_of(
+    session: Session, models: Models, merchant: str, period: Period
+) -> dict[str | None, str]:
+    """Return the merchants whose bills of a period may hold the ledger's payments.
+
+    :param session: the application's; its transaction is rolled back.
+    :param merchant: the ``app_id`` or ``partner`` whose payments count.
+    :returns: for each ``app_auth_token``, ``None`` without one of its own, the number of a payment.
+    """
+    Payment: Any = entity_of(cast("Any", models.Payment))
+    token = Payment.details["app_auth_token"].as_string().label(_LABEL)
+    statement = (
+        select(token, func.min(Payment.out_trade_no))
+        .where(
+            exactly(Payment.merchant, merchant),
+            Payment.created_at >= period.since - _REFUNDABLE,
+            Payment.created_at < period.until,
+        )
+        .group_by(_LABEL)
+    )
+    rows: Sequence[Any] = unfiltered(session, statement).all()
+    session.rollback()
+    return dict(rows)
 
 
 class _Ledger:

@@ -5,6 +5,7 @@ The simulator knows a trade only to the merchant whose token ordered it.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import select, update
 from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfigurationError, GatewayError, InvalidParameter
 from flask_alipay.models import utc_now
+from flask_alipay.openapi import OpenApiGateway
 from flask_alipay.testing import AlipaySimulator
 
 from .merchants import Merchant, on_the_legacy_gateway
@@ -155,6 +157,83 @@ def test_a_merchants_bill_holds_the_trades_of_that_merchant_alone(open_shop: Ope
         with pytest.raises(GatewayError) as caught:
             gateway.data_dataservice_bill_downloadurl_query(**asked)
     assert caught.value.sub_code == "BILL_NOT_EXIST"
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        *(pytest.param(kind, marks=pytest.mark.service) for kind in ("postgresql", "mariadb")),
+    ]
+)
+def sellers(request: pytest.FixtureRequest, open_shop: OpenShop) -> Callable[..., Shop]:
+    """Opens a shop where two merchants and the application itself have sold."""
+    url = request.getfixturevalue(f"{request.param}_url")
+
+    def sell(*tokens: str | None, **settings: Any) -> Shop:
+        shop = open_shop({"SIMULATOR": True, **settings}, SQLALCHEMY_DATABASE_URI=url)
+        for token in tokens:
+            details = {} if token is None else {"app_auth_token": token}
+            authorized = Authorized(shop, details)
+            for _ in range(2):
+                authorized.simulator.pay(authorized.order(product="page"))
+            number = authorized.order(product="page")
+            authorized.simulator.pay(number)
+            authorized.call("refund", number, "1")
+        return shop
+
+    return sell
+
+
+def bill(shop: Shop, *options: str) -> Any:
+    month = to_china(utc_now())[:7]
+    return shop.app.test_cli_runner().invoke(args=["alipay", "bill", month, *options])
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_the_bills_of_all_merchants_are_compared(sellers: Any, version: str) -> None:
+    shop = sellers(TOKEN, None, OTHER, API_VERSION=version, APP_AUTH_TOKEN=OTHER)
+    result = bill(shop)
+    assert (result.exit_code, result.output) == (0, "The bill and the ledger agree.\n")
+
+
+def test_an_application_that_sells_for_others_alone_needs_no_bill_of_its_own(sellers: Any) -> None:
+    result = bill(sellers(TOKEN, OTHER))
+    assert (result.exit_code, result.output) == (0, "The bill and the ledger agree.\n")
+
+
+def test_a_difference_in_one_of_several_bills_is_listed(sellers: Any) -> None:
+    shop = sellers(TOKEN, OTHER)
+    with shop.app.app_context():
+        last = db.session.scalars(select(Payment).order_by(Payment.id.desc())).first()
+        assert last is not None
+        number = last.out_trade_no
+        db.session.execute(update(Payment).where(Payment.id == last.id).values(total_fen=9999))
+        db.session.commit()
+    result = bill(shop, "--json")
+    assert result.exit_code == 1
+    (difference,) = map(json.loads, result.output.splitlines())
+    assert (difference["difference"], difference["out_trade_no"]) == ("payment_amount", number)
+
+
+def test_a_merchant_whose_bill_is_refused_is_named_by_a_payment(
+    sellers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = sellers(None, TOKEN)
+    query = OpenApiGateway.data_dataservice_bill_downloadurl_query
+
+    def refuse(gateway: Any, **fields: Any) -> Any:
+        if gateway._app_auth_token == TOKEN:
+            raise GatewayError("rejected", sub_code="isv.invalid-app-auth-token", proven=True)
+        return query(gateway, **fields)
+
+    monkeypatch.setattr(OpenApiGateway, "data_dataservice_bill_downloadurl_query", refuse)
+    result = bill(shop)
+    with shop.app.app_context():
+        payments = db.session.scalars(select(Payment))
+        numbers = [one.out_trade_no for one in payments if "app_auth_token" in one.details]
+    assert result.exit_code == 2
+    assert f"The bill of the merchant of payment {min(numbers)}: " in result.output
+    assert TOKEN not in result.output
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
