@@ -7,11 +7,13 @@ signed notification in the merchant's place, and could present it whenever it su
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from flask import current_app, has_request_context, request, url_for
+from werkzeug.http import parse_list_header
 
 from ..exceptions import ConfigurationError, InvalidParameter
 from ..settings import configured_host
@@ -25,6 +27,8 @@ logger = logging.getLogger("flask_alipay")
 
 # A port that belongs to one scheme decides it, and is not written.
 _SCHEMES: Final = {":80": "http", ":443": "https"}
+# A path that can be nothing else behind a host: no part of the host, no query, no "..".
+_PLAIN_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.~-]+)*")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ class ExternalUrls:
     def notify_url(self) -> str:
         """Where Alipay sends notifications.
 
-        :raises InvalidParameter: if no host is configured and the request's is invalid.
+        :raises InvalidParameter: if no host is configured and the request's is invalid, or if a
+            header of the request names the path of the app.
         """
         return self.fixed_notify_url or self._of("notify")
 
@@ -57,9 +62,9 @@ class ExternalUrls:
         """Return the external URL of a route.
 
         The host and port are the configured ones, and so is the path of the app
-        (``APPLICATION_ROOT``); if only the server knows that path, it is the request's
-        ``SCRIPT_NAME``. The scheme is ``https`` if ``PREFERRED_URL_SCHEME`` or the request says so:
-        a request cannot make it ``http``.
+        (``APPLICATION_ROOT``); if only the server knows that path, it is the ``SCRIPT_NAME`` that
+        the server gives, see :func:`_server_root`. The scheme is ``https`` if
+        ``PREFERRED_URL_SCHEME`` or the request says so: a request cannot make it ``http``.
         """
         endpoint = f"{self.endpoint}.{route}"
         if self.host is None:
@@ -91,7 +96,7 @@ def external_urls(app: Flask, config: Config, endpoint: str) -> ExternalUrls:
         buyer. While the app is being developed (``debug``, ``TESTING``, or no money moves) a
         warning is logged instead.
     """
-    host = configured_host(app.config)
+    host = None if _on_any_subdomain(app, endpoint) else configured_host(app.config)
     developing = app.debug or app.testing or not config.moves_money
     return_url = config.return_url
     if return_url is None and not developing:
@@ -105,6 +110,12 @@ def external_urls(app: Flask, config: Config, endpoint: str) -> ExternalUrls:
     return urls
 
 
+def _on_any_subdomain(app: Flask, endpoint: str) -> bool:
+    """Tell whether requests name the subdomain of our routes; others may not be the merchant's."""
+    (rule,) = app.url_map.iter_rules(f"{endpoint}.notify")
+    return "<" in f"{rule.subdomain or ''}{rule.host or ''}"
+
+
 def _undecided(prefix: str, urls: ExternalUrls) -> ConfigurationError | None:
     """Return the error of an app without a configured host, if a URL depends on one."""
     if urls.fixed_notify_url is None:
@@ -115,8 +126,8 @@ def _undecided(prefix: str, urls: ExternalUrls) -> ConfigurationError | None:
         return None
     return ConfigurationError(
         f"'{key}' must be set (or 'SERVER_NAME', or exactly one host, no pattern, in "
-        "'TRUSTED_HOSTS'): without it the Host header of a request decides where Alipay sends "
-        f"{what}",
+        "'TRUSTED_HOSTS', and a subdomain without variable): without it the Host header of a "
+        f"request decides where Alipay sends {what}",
         key,
     )
 
@@ -148,4 +159,27 @@ def _site(host: str, preferred_scheme: str) -> tuple[str, str]:
 def _root(app: Flask) -> str:
     """Return the path below which the app is mounted."""
     root = str(app.config["APPLICATION_ROOT"] or "/")
-    return request.root_path if root == "/" and has_request_context() else root
+    return _server_root() if root == "/" and has_request_context() else root
+
+
+def _server_root() -> str:
+    """Return the path below which the server has mounted the app.
+
+    It follows the host in the URL: ``@attacker.example`` or ``.attacker.example`` would change the
+    host, and another path may be another customer's of the same host.
+
+    :raises InvalidParameter: if it is no plain path, or ``X-Forwarded-Prefix`` names it: anybody
+        can send that header where the proxy does not replace it.
+    """
+    root = str(request.environ.get("SCRIPT_NAME") or "").rstrip("/")
+    header = request.environ.get("HTTP_X_FORWARDED_PREFIX", "")
+    named = (one.rstrip("/") for one in parse_list_header(header))
+    if any(one and root.startswith(one) for one in named):
+        raise InvalidParameter(
+            "X-Forwarded-Prefix",
+            "of the request must not decide where Alipay sends notifications: set "
+            "'APPLICATION_ROOT' to the path of the app",
+        )
+    if _PLAIN_PATH.fullmatch(root) is None:
+        raise InvalidParameter("SCRIPT_NAME", "of the request is no plain path")
+    return root

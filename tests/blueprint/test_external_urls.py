@@ -94,8 +94,7 @@ def test_a_forwarded_host_changes_nothing_where_proxies_are_trusted(
     open_shop: OpenShop, merchant: Merchant
 ) -> None:
     shop = open_shop(merchant, SERVER_NAME="shop.example", TRUSTED_HOSTS=None)
-    proxied = ProxyFix(shop.app.wsgi_app, x_proto=1, x_host=1, x_port=1)
-    shop.app.wsgi_app = proxied  # type: ignore[method-assign]
+    proxied(shop, x_proto=1, x_host=1, x_port=1)
     params = sent_to_alipay(shop, headers={**ATTACKER, "X-Forwarded-Proto": "https"})
     assert params["notify_url"] == "https://shop.example/alipay/notify"
 
@@ -156,6 +155,81 @@ def test_a_path_that_the_server_alone_knows_is_kept(
         assert shop.alipay.notify_url == "http://localhost/tea/alipay/notify"
 
 
+def proxied(shop: Shop, **trusted: int) -> None:
+    """Trust the headers of a proxy, as Flask's documentation shows it."""
+    fix = ProxyFix(shop.app.wsgi_app, **trusted)
+    shop.app.wsgi_app = fix  # type: ignore[method-assign]
+
+
+PREFIXES = [
+    "@attacker.example",
+    ".attacker.example",
+    ":1@attacker.example",
+    "-attacker.example",
+    "/customers/attacker",
+    "/go?to=https://attacker.example",
+    '"@attacker.example"',
+    "/tea, @attacker.example",
+]
+
+
+@pytest.mark.parametrize("merchant", [OPENAPI, MAPI_MD5], indirect=True)
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_buyer_who_forwards_a_prefix_of_his_own_is_rejected(
+    open_shop: OpenShop, merchant: Merchant, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop = open_shop(merchant, SERVER_NAME="shop.example", TRUSTED_HOSTS=None)
+    proxied(shop, x_for=1, x_proto=1, x_host=1, x_prefix=1)
+    number = shop.order()
+    url, before = shop.url("pay", number), shop.ledger()
+    response = shop.client.get(url, headers={"X-Forwarded-Prefix": prefix})
+    assert response.status_code == 400
+    assert b"attacker" not in response.data.replace(prefix.encode(), b"")
+    assert (shop.ledger(), shop.called) == (before, [])
+    assert "'APPLICATION_ROOT'" in caplog.text
+
+
+def test_with_a_configured_path_a_forwarded_prefix_changes_nothing(
+    open_shop: OpenShop, merchant: Merchant
+) -> None:
+    config = {"SERVER_NAME": "shop.example", "APPLICATION_ROOT": "/tea", "TRUSTED_HOSTS": None}
+    shop = open_shop(merchant, **config)
+    prefix = "@attacker.example"
+    environ = {"SCRIPT_NAME": prefix, "HTTP_X_FORWARDED_PREFIX": prefix}
+    with shop.app.test_request_context(environ_overrides=environ):
+        assert shop.alipay.notify_url == "http://shop.example/tea/alipay/notify"
+        assert shop.alipay.return_url == "http://shop.example/tea/alipay/return"
+
+
+@pytest.mark.parametrize("prefix", ["/", "//", ""])
+def test_a_forwarded_prefix_that_is_the_root_is_none(
+    open_shop: OpenShop, merchant: Merchant, prefix: str
+) -> None:
+    shop = open_shop(merchant)
+    proxied(shop, x_prefix=1)
+    params = sent_to_alipay(shop, headers={"X-Forwarded-Prefix": prefix})
+    assert params["notify_url"] == "http://localhost/alipay/notify"
+
+
+def test_a_forwarded_prefix_that_nobody_trusts_changes_nothing(
+    open_shop: OpenShop, merchant: Merchant
+) -> None:
+    shop = open_shop(merchant)
+    headers = {"X-Forwarded-Prefix": "@attacker.example"}
+    params = sent_to_alipay(shop, "http://localhost/tea", headers=headers)
+    assert params["notify_url"] == "http://localhost/tea/alipay/notify"
+
+
+@pytest.mark.parametrize("path", ["@attacker.example", ".attacker.example", "/a?b", "/a/..", "//a"])
+def test_a_middleware_that_passes_on_any_path_is_no_way_to_another_host(
+    open_shop: OpenShop, merchant: Merchant, path: str
+) -> None:
+    shop = open_shop(merchant)
+    url = shop.url("pay", shop.order())
+    response = shop.client.get(url, environ_overrides={"SCRIPT_NAME": path})
+    assert response.status_code == 400
+
+
 def test_a_prefix_with_a_variable_is_filled_in(open_shop: OpenShop, merchant: Merchant) -> None:
     alipay = new_blueprint()
 
@@ -210,6 +284,16 @@ def test_real_credentials_without_a_configured_host_are_rejected(
 @pytest.mark.parametrize("merchant", [MAPI_MD5], indirect=True)
 def test_the_legacy_gateway_is_no_exception(tmp_path: Path, merchant: Merchant) -> None:
     assert rejected(tmp_path, merchant).key == "ALIPAY_NOTIFY_URL"
+
+
+def test_a_subdomain_that_the_request_names_is_no_configured_host(
+    tmp_path: Path, merchant: Merchant
+) -> None:
+    app = new_app(tmp_path, merchant.settings, SERVER_NAME="shop.example", TRUSTED_HOSTS=None)
+    app.subdomain_matching = True
+    with pytest.raises(ConfigurationError, match="subdomain without variable") as caught:
+        app.register_blueprint(new_blueprint(), url_prefix="/alipay", subdomain="<tenant>")
+    assert caught.value.key == "ALIPAY_NOTIFY_URL"
 
 
 def test_a_proxy_that_is_trusted_is_no_configured_host(tmp_path: Path, merchant: Merchant) -> None:
