@@ -15,6 +15,7 @@ from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
+from .blueprint.embedded import site_of
 from .blueprint.state import State, states
 from .exceptions import InvalidParameter
 from .money import to_fen, to_yuan
@@ -260,11 +261,8 @@ def _set_out(app: Flask, out_trade_no: str) -> str:
 
 def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
     """Where the payment's merchant sends the buyer."""
-    trusted = app.config.get("TRUSTED_HOSTS") or ("localhost",)
-    host = app.config["SERVER_NAME"] or next(iter(trusted)).lstrip(".")
-    root = app.config["APPLICATION_ROOT"]
     for alipay, state in list(states(app).items()):
-        with app.test_request_context(base_url=f"{scheme}://{host}{root}"):
+        with app.test_request_context(base_url=site_of(app, scheme)):
             payment = _payment(alipay, state, out_trade_no)
             if payment is not None:
                 return str(alipay.gateway_url(payment))

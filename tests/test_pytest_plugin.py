@@ -211,10 +211,19 @@ def test_paid_tea_is_shipped(alipay_simulator, order):
     assert order().shipped == 1
     alipay_simulator.refund("T1")
     assert order().trade_status == "TRADE_CLOSED"
+
+def test_the_shop_refunds_at_the_simulator(alipay_simulator, app, order):
+    alipay_simulator.pay("T1")
+    with app.app_context():
+        payment = db.session.query(Payment).one()
+        alipay.refund(payment, "0.10")
+        assert alipay.query(payment).trade_status == "TRADE_SUCCESS"
+    assert order().refunded_fen == 10
 """
 
 BLOCKED = """
 from flask import redirect
+from flask_alipay.exceptions import OutcomeUnknown
 from shop import *
 
 @pytest.fixture
@@ -229,6 +238,11 @@ def test_what_blocks_the_way_to_alipay_is_named(alipay_simulator, order):
     assert "/alipay/simulator/gateway.do answered with status 302" in str(error.value)
     assert "Location /login?next=x" in str(error.value)
     assert not order().paid
+
+def test_what_blocks_a_query_is_named(app, alipay_simulator):
+    with app.app_context(), pytest.raises(OutcomeUnknown) as error:
+        alipay.query(db.session.query(Payment).one())
+    assert "status 302 and Location /login?next=x" in str(error.value)
 """
 
 ALONE = """
@@ -290,11 +304,11 @@ def test_a_shop_of_several_merchants(run) -> None:
 
 
 def test_a_shop_as_it_is_deployed(run) -> None:
-    run(DEPLOYED).assert_outcomes(passed=8)
+    run(DEPLOYED).assert_outcomes(passed=16)
 
 
 def test_a_shop_with_a_login_before_everything(run) -> None:
-    run(BLOCKED).assert_outcomes(passed=1)
+    run(BLOCKED).assert_outcomes(passed=2)
 
 
 def test_a_shop_beside_a_simulator(run) -> None:

@@ -159,29 +159,48 @@ class InProcess:
 
     def _ask(self, http_method: str, path: str, **request: Any) -> TestResponse:
         """Asks the simulator at the address where the site is found, which its answers name."""
-        return self._client().open(path, method=http_method, base_url=self._site(), **request)
+        site = self._site()
+        response = self._client().open(path, method=http_method, base_url=site, **request)
+        secure = f"https{site.removeprefix('http')}"
+        if site.startswith("http:") and response.headers.get("Location", "").startswith(secure):
+            # An app that is served over https alone, and not configured so.
+            return self._client().open(path, method=http_method, base_url=secure, **request)
+        return response
 
-    def _site(self) -> str | None:
-        """The address by which this request came, or that is configured; ``None`` where a command
-        or a worker knows of none.
-        """
+    def _site(self) -> str:
+        """The address by which this request came, or the configured one in a command or worker."""
         app = current_app._get_current_object() if current_app else None  # type: ignore[attr-defined]
         if self._gateway is None or app is not self._app:
-            return None
+            return site_of(self._app)
         if not (has_request_context() or app.config["SERVER_NAME"]):
-            return None
+            return site_of(self._app)
         try:
             # The app's URL processors may add arguments.
             url = url_for(self._gateway, _external=True).partition("?")[0]
         except ValueError:  # some releases of Werkzeug take any text for a host
-            return None
+            return site_of(self._app)
         return url.removesuffix(self.gateway_path)
 
     def _client(self) -> Client:
         return Client(self._app, Response, use_cookies=False)
 
 
+def site_of(app: Flask, scheme: str | None = None) -> str:
+    """Return an address at which an app answers, without a slash at the end.
+
+    :param app: the app.
+    :param scheme: instead of ``PREFERRED_URL_SCHEME``.
+    """
+    trusted = app.config.get("TRUSTED_HOSTS") or ("localhost",)
+    first = trusted if isinstance(trusted, str) else next(iter(trusted))
+    host = app.config["SERVER_NAME"] or first.lstrip(".")
+    root = app.config["APPLICATION_ROOT"].rstrip("/")
+    return f"{scheme or app.config['PREFERRED_URL_SCHEME']}://{host}{root}"
+
+
 def _body(response: TestResponse) -> bytes:
     if response.status_code != 200:
-        raise OutcomeUnknown(f"the simulator answered with status {response.status_code}")
+        location = response.headers.get("Location")
+        place = f" and Location {location}" if location else ""
+        raise OutcomeUnknown(f"the simulator answered with status {response.status_code}{place}")
     return response.get_data()

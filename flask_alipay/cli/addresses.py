@@ -26,16 +26,26 @@ def is_public(url: str) -> bool:
 
 @contextmanager
 def on_the_site(alipay: AlipayBlueprint) -> Iterator[None]:
-    """Give the app's routes external URLs: on the configured host, or where ``flask run`` is."""
+    """Give the app's routes external URLs: on the configured host, else on the first that the app
+    trusts, else where ``flask run`` is.
+    """
     from flask import current_app
 
     if current_app.config.get("SERVER_NAME"):
         yield
         return
     scheme = current_app.config["PREFERRED_URL_SCHEME"]
-    host = alipay.state.urls.host or _development_server()
+    host = alipay.state.urls.host or _trusted_host() or _development_server()
     with current_app.test_request_context(base_url=f"{scheme}://{host}"):
         yield
+
+
+def _trusted_host() -> str:
+    from flask import current_app
+
+    trusted = current_app.config.get("TRUSTED_HOSTS") or ("",)
+    first = trusted if isinstance(trusted, str) else next(iter(trusted))
+    return str(first).lstrip(".")
 
 
 def _development_server() -> str:

@@ -60,6 +60,21 @@ def test_where_the_route_is_reached_that_is_said(open_shop: Callable[..., Shop])
     assert (route["level"], "/alipay/notify" in route["what"]) == ("ok", True)
 
 
+@pytest.mark.parametrize("trusted", [["a.example", "b.example"], [".shop.example"]])
+def test_the_probe_comes_by_a_host_that_the_app_trusts(
+    open_shop: Callable[..., Shop], trusted: list[str]
+) -> None:
+    config = dict.fromkeys(("ALIPAY_APP_ID", "ALIPAY_PRIVATE_KEY", "ALIPAY_PUBLIC_KEY"))
+    shop = open_shop(
+        **config,
+        ALIPAY_NOTIFY_URL=None,
+        ALIPAY_SIMULATOR=True,
+        TESTING=True,
+        TRUSTED_HOSTS=trusted,
+    )
+    assert findings(shop)["route"]["level"] == "ok"
+
+
 def test_the_probe_settles_logs_and_signals_nothing(
     open_shop: Callable[..., Shop], caplog: pytest.LogCaptureFixture
 ) -> None:
