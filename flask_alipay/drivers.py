@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, StaticPool
 
 MYSQL = ("mysql", "mariadb")
 # PyMySQL's flag, as the server sent it with its last response.
@@ -73,6 +73,19 @@ def is_failed(connection: Connection) -> bool:
     PostgreSQL rolls such a transaction back on ``COMMIT``, without an error.
     """
     return _status(driver_of(connection)) == _IN_ERROR
+
+
+def is_shared(connection: Connection) -> bool:
+    """Tell whether all sessions of a process share one connection, and with it each transaction.
+
+    A database in memory (SQLite) cannot do without it, and nobody's money is kept there.
+    """
+    url = connection.engine.url
+    name = url.database or ":memory:"
+    in_memory = ":memory:" in name or url.query.get("mode") == "memory"
+    return isinstance(connection.engine.pool, StaticPool) and not (
+        connection.dialect.name == "sqlite" and in_memory
+    )
 
 
 def commits_by_itself(connection: Connection) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Executable, Result, event, inspect, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
-from ..drivers import commits_by_itself
+from ..drivers import commits_by_itself, is_shared
 from ..exceptions import LedgerUnavailable
 
 #: An execution option of the ledger's statements: a listener of the application's that raises an
@@ -32,6 +32,10 @@ _EVENTS: Final = (
 _AUTOCOMMIT = (
     "the database is set to AUTOCOMMIT, where a sale whose callback fails would stay written: the "
     "ledger's engine needs another isolation_level"
+)
+_SHARED = (
+    "all sessions share one connection (StaticPool), where another request would commit or roll "
+    "back a sale: the ledger's engine needs another poolclass"
 )
 
 
@@ -63,7 +67,8 @@ class LedgerSession:
         """Return the connection on which a class's rows are written, in the current transaction.
 
         :param model: the application's class; its session decides about the engine.
-        :raises LedgerUnavailable: if each statement on it would be committed by itself.
+        :raises LedgerUnavailable: if each statement on it would be committed by itself, or if other
+            sessions use it at the same time.
         """
         bind = self.session.get_bind(mapper=inspect(model), clause=_writing(model))
         transaction, same, known = self._last
@@ -72,6 +77,8 @@ class LedgerSession:
         connection = self.session.connection(bind_arguments={"bind": bind})
         if commits_by_itself(connection):
             raise LedgerUnavailable(_AUTOCOMMIT)
+        if is_shared(connection):
+            raise LedgerUnavailable(_SHARED)
         self._last = self.session.get_transaction(), bind, connection
         return connection
 

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import NullPool, StaticPool, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -400,6 +400,39 @@ def test_where_each_statement_is_committed_by_itself_nothing_is_begun(shop: Shop
     careless.engine.dispose()
     assert shop.standing() == UNTOUCHED
     assert shop.outcomes() == []
+
+
+@each
+def test_a_connection_that_all_sessions_share_is_refused(shop: Shop) -> None:
+    shop.order()
+    careless = Shop(shop.url, poolclass=StaticPool)
+    with careless.session() as session:
+        ledger = careless.ledger(session, paid=no_callback)
+        with pytest.raises(LedgerUnavailable, match="StaticPool"):
+            ledger.settle(news())
+    careless.engine.dispose()
+    assert shop.standing() == UNTOUCHED
+    assert shop.outcomes() == []
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_may_have_one_connection(url: str) -> None:
+    shop = Shop(url, poolclass=StaticPool)
+    shop.open()
+    shop.order()
+    assert shop.settle(news()) == ("settled", ("paid",))
+
+
+@pytest.mark.parametrize(
+    "options", [{"poolclass": NullPool}, {"pool_pre_ping": True}, {"pool_size": 1}]
+)
+@each
+def test_other_pools_settle_a_sale(shop: Shop, options: dict[str, Any]) -> None:
+    shop.order()
+    other = Shop(shop.url, **options)
+    assert other.settle(news()) == ("settled", ("paid",))
+    other.engine.dispose()
+    assert shop.standing() == SETTLED
 
 
 @each
