@@ -7,8 +7,10 @@ in GBK. So GBK is read and written with the codec ``gb18030``, without its four-
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from urllib.parse import quote_from_bytes, unquote_to_bytes
+from itertools import product
+from urllib.parse import quote_from_bytes
 
 from .exceptions import InvalidParameter
 
@@ -22,6 +24,12 @@ _NAMES = {
     "gb18030": "gb18030",
 }
 _PYTHON_CODECS = {"utf-8": "utf-8", "gbk": "gb18030", "gb18030": "gb18030"}
+
+# urllib's unquote_to_bytes cuts a field at each "%", also at those that begin no escape: half a
+# million of them cost it half a second. A regular expression passes over them.
+_ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
+_DIGITS = "0123456789abcdefABCDEF"
+_BYTES = {f"%{a}{b}".encode("ascii"): bytes([int(a + b, 16)]) for a, b in product(_DIGITS, _DIGITS)}
 
 
 def canonical_charset(charset: str) -> str:
@@ -120,7 +128,11 @@ def form_decode(field: bytes) -> bytes:
     """Undo the percent-encoding of a name or value in a form body or query, without decoding it."""
     if b"+" in field:
         field = field.replace(b"+", b" ")
-    return unquote_to_bytes(field) if b"%" in field else field
+    return _ESCAPE.sub(_escaped, field) if b"%" in field else field
+
+
+def _escaped(escape: re.Match[bytes]) -> bytes:
+    return _BYTES[escape[0]]
 
 
 def _gbk_length(text: str) -> int:
