@@ -7,9 +7,12 @@ refunded, only starts a query, and the response to the query is settled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from ..exceptions import ConfirmationUnknown, GatewayError, NotConfirmed, QueryRequired
@@ -27,6 +30,40 @@ if TYPE_CHECKING:
 
 #: Alipay delivers a notification for no longer than this: eight times within 24 h 24 min.
 LAST_RETRY: Final = timedelta(hours=25)
+
+#: So many queries for one payment within :data:`PERIOD`: as often as Alipay delivers a notification
+#: within a day.
+MOST_QUERIES: Final = 8
+#: In seconds.
+PERIOD: Final = 600.0
+# The payments that are remembered, the latest.
+_PAYMENTS: Final = 1024
+
+
+class QueryLimit:
+    """Limits the queries that reports cause in one process: whoever has a genuine report that stays
+    without conclusive response may deliver it any number of times.
+
+    :param now: a clock that only runs forward, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = Lock()
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def admits(self, out_trade_no: str) -> bool:
+        """Tell whether a payment may be queried, and count that query."""
+        now = self._now()
+        with self._lock:
+            times = self._times.setdefault(out_trade_no, deque(maxlen=MOST_QUERIES))
+            self._times.move_to_end(out_trade_no)
+            if len(times) == MOST_QUERIES and now - times[0] < PERIOD:
+                return False
+            times.append(now)
+            if len(self._times) > _PAYMENTS:
+                self._times.popitem(last=False)
+        return True
 
 
 def settle_report(
@@ -78,13 +115,16 @@ def current_report(alipay: AlipayBlueprint, report: Notification) -> Notificatio
 
     :raises NotConfirmed: if Alipay has no such trade.
     :raises ConfirmationUnknown: if it does not respond, or the trade is neither paid nor closed:
-        then the report is newer than the response, and comes again.
+        then the report is newer than the response, and comes again. Likewise without a query, if
+        the payment was queried too often just now.
     """
     payment = alipay.ledger().find(report.out_trade_no)
     if payment is None:  # deleted since the ledger saw it
         raise ConfirmationUnknown("the payment was deleted meanwhile", **_numbers(report))
     asked = Asked.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
     alipay.session.rollback()
+    if not alipay.state.query_limit.admits(report.out_trade_no):
+        raise ConfirmationUnknown("the payment was queried too often", **_numbers(report))
     try:
         response = query_trade(alipay, asked)
     except GatewayError as error:
@@ -96,7 +136,9 @@ def current_report(alipay: AlipayBlueprint, report: Notification) -> Notificatio
     if not is_sale(response) and response.trade_status != TradeStatus.TRADE_CLOSED:
         message = f"trade.query: the trade is {response.trade_status}"
         raise ConfirmationUnknown(message, **_numbers(report))
-    return response
+    # The report proves that a trade was paid: if it is closed now, the money has gone back.
+    refunded = not is_sale(response) and report.trade_no == response.trade_no
+    return replace(response, refund=True) if refunded else response
 
 
 def _numbers(report: Notification) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import Config, wants_simulator
@@ -11,6 +11,7 @@ from ..exceptions import ConfigurationError
 from ..settings import Settings
 from ..signer import MIN_MD5_CHARACTERS
 from .external_urls import ExternalUrls, external_urls, request_url
+from .reports import QueryLimit
 from .tokens import Tokens
 
 logger = logging.getLogger("flask_alipay")
@@ -39,6 +40,8 @@ class State:
     simulator_gateway: str | None
     #: The callbacks that this app runs.
     callbacks: AppCallbacks
+    #: Limits the queries that reports cause.
+    query_limit: QueryLimit = field(default_factory=QueryLimit, compare=False)
 
     def endpoint_of(self, route: str) -> str:
         """Returns the endpoint of one of our routes, for ``url_for`` from anywhere."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from flask_alipay.blueprint.reports import LAST_RETRY
+from flask_alipay.blueprint.reports import LAST_RETRY, MOST_QUERIES, PERIOD, QueryLimit
 from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfirmationUnknown, NotConfirmed
 from flask_alipay.models import utc_now
@@ -171,6 +171,61 @@ def test_a_trade_that_alipay_has_closed_stays_closed(
     alipay.will_say(query=trade("TRADE_CLOSED"))
     assert shop.notify(report(merchant, number)).data == b"success"
     assert (shop.called, shop.payment(number).paid) == ([], False)
+
+
+@pytest.mark.parametrize("make", [Shop.order, closed], ids=["waiting", "closed"])
+def test_a_trade_that_was_paid_and_is_closed_was_refunded_and_is_not_queried_again(
+    shop: Shop, merchant: Merchant, alipay: Alipay, make: Any
+) -> None:
+    number = make(shop)
+    alipay.will_say(query=trade("TRADE_CLOSED"))  # without the time of the payment
+    for _ in range(3):
+        assert shop.notify(report(merchant, number, notify_time=OLD["400 days"])).data == b"success"
+    assert alipay.methods == [QUERY]
+    assert (shop.payment(number).refunded_fen, shop.payment(number).paid) == (8888, False)
+    assert ("paid", number) not in shop.called
+
+
+def test_another_trade_that_is_closed_says_nothing_of_a_refund(
+    shop: Shop, merchant: Merchant, alipay: Alipay
+) -> None:
+    number = shop.order()
+    alipay.will_say(query=trade("TRADE_CLOSED", trade_no="another"))
+    shop.notify(report(merchant, number, notify_time=OLD["400 days"]))
+    assert (shop.payment(number).refunded_fen, shop.payment(number).paid) == (0, False)
+
+
+@pytest.mark.parametrize("said", [LOST, NOT_THERE, trade("WAIT_BUYER_PAY")])
+def test_a_report_that_is_delivered_again_and_again_queries_a_few_times(
+    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, said: Any
+) -> None:
+    number, other = shop.order(), shop.order()
+    body = report(merchant, number, notify_time=OLD["400 days"])
+    alipay.will_say(query=said)
+    for _ in range(MOST_QUERIES + 12):
+        assert refusals.of(body).status_code in (403, 503)
+    assert alipay.methods == [QUERY] * MOST_QUERIES
+    assert refusals.of(body).status_code == 503
+    assert (shop.called, shop.journal()) == ([], [])
+    alipay.will_say(query=trade())
+    assert shop.notify(report(merchant, other, notify_time=None)).data == b"success"
+
+
+def test_a_forged_report_queries_nothing(
+    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals
+) -> None:
+    body = report(merchant, shop.order(), notify_time=OLD["400 days"])
+    assert refusals.of(body.replace(b"88.88", b"0.01")).status_code == 400
+    assert alipay.methods == []
+
+
+def test_the_limit_of_queries_is_of_one_payment_and_passes() -> None:
+    times = [0.0]
+    limit = QueryLimit(lambda: times[0])
+    assert [limit.admits("A") for _ in range(MOST_QUERIES + 1)] == [True] * MOST_QUERIES + [False]
+    assert limit.admits("B")
+    times[0] = PERIOD
+    assert limit.admits("A")
 
 
 def test_the_refund_that_an_old_report_states_is_settled_as_well(
