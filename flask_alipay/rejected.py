@@ -28,6 +28,9 @@ MAX_FILE = 1024 * 1024
 #: The most bytes of a body that is kept: no notification of a trade is larger.
 MAX_BODY = 64 * 1024
 
+# How each entry begins.
+_BEGINNING = b'{"received_at":'
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -38,6 +41,24 @@ class Rejected:
     #: The reason, one of those of :class:`~flask_alipay.exceptions.NotificationRefused`.
     reason: str
     body: bytes = field(repr=False)
+
+
+def check_path(path: Path, static_folder: str | None) -> None:
+    """Check that a file may be appended to and cut, and is served to nobody.
+
+    :param path: of the file.
+    :param static_folder: of the app.
+    :raises ValueError: if it has other content than :func:`keep` writes, or is a static file.
+    """
+    if static_folder and path.resolve().is_relative_to(Path(static_folder).resolve()):
+        raise ValueError("must not be in the static folder: everybody could read it")
+    try:
+        with path.open("rb") as file:
+            begun = file.read(len(_BEGINNING))
+    except OSError:
+        return  # there is none yet, or the attempt to write will be logged
+    if begun and begun != _BEGINNING:
+        raise ValueError("names a file with other content: name one that does not exist")
 
 
 def keep(path: Path, error: NotificationRefused, body: bytes) -> None:

@@ -165,6 +165,8 @@ class Settings:
         path = Path(value)
         if not path.is_absolute() or path.is_dir() or not path.parent.is_dir():
             raise self.error(name, "must be the absolute path of a file in an existing folder")
+        if path.exists() and not path.is_file():
+            raise self.error(name, "must be the path of a file, not of a device or pipe")
         return path
 
     def address(self, name: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..config import Config, wants_simulator
 from ..exceptions import ConfigurationError
+from ..rejected import check_path
 from ..settings import Settings
 from ..signer import MIN_MD5_CHARACTERS
 from .external_urls import ExternalUrls, external_urls, request_url
@@ -78,6 +79,7 @@ def build_state(setup: BlueprintSetupState, prefix: str, callbacks: AppCallbacks
     else:
         config = Config.from_mapping(app.config, prefix)
         _check_strength(settings, config)
+    _check_rejected_path(app, settings, config)
     tokens, urls = _tokens(app, config), external_urls(app, config, endpoint)
     return State(config, tokens, urls, endpoint, gateway, callbacks)
 
@@ -87,6 +89,18 @@ def _warn_of_unknown(settings: Settings) -> None:
     for key, likely in settings.unknown().items():
         meant = f" (did you mean '{likely}'?)" if likely else ""
         logger.warning("there is no setting '%s'%s: it is ignored", key, meant)
+
+
+def _check_rejected_path(app: Flask, settings: Settings, config: Config) -> None:
+    """Check that the file of rejected notifications is no other file of the app's.
+
+    :raises ConfigurationError: if it is one, or a static file.
+    """
+    if config.rejected_path is not None:
+        try:
+            check_path(config.rejected_path, app.static_folder)
+        except ValueError as error:
+            raise settings.error("REJECTED_PATH", str(error)) from None
 
 
 def _check_strength(settings: Settings, config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from flask_alipay.rejected import MAX_FILE, keep, kept
 
 from .conftest import OpenShop, Refusals, assert_discreet
 from .merchants import APP_ID, Merchant
-from .shops import Shop
+from .shops import Shop, new_app, new_blueprint
 
 
 @contextmanager
@@ -178,6 +179,47 @@ def test_a_path_that_cannot_be_is_rejected_at_start(
     settings = {**merchant.settings, "REJECTED_PATH": path.format(tmp_path)}
     with pytest.raises(ConfigurationError, match="ALIPAY_REJECTED_PATH"):
         open_shop(settings)
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0", b"-----BEGIN PRIVATE KEY-----", b"{}"])
+def test_a_file_with_other_content_is_rejected_at_start_and_stays_as_it_is(
+    content: bytes, open_shop: OpenShop, merchant: Merchant, tmp_path: Path
+) -> None:
+    path = tmp_path / "precious"
+    path.write_bytes(content)
+    path.chmod(0o644)
+    with pytest.raises(ConfigurationError, match=r"ALIPAY_REJECTED_PATH.*other content"):
+        open_shop({**merchant.settings, "REJECTED_PATH": str(path)})
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (content, 0o644)
+
+
+def test_a_file_that_the_app_has_written_is_taken_again(
+    open_shop: OpenShop, merchant: Merchant, tmp_path: Path
+) -> None:
+    path = tmp_path / "rejected"
+    keep(path, BadSignature("no"), b"a=1")
+    shop = open_shop({**merchant.settings, "REJECTED_PATH": str(path)})
+    shop.notify(b"b=2")
+    assert [entry.body for entry in kept(path)] == [b"a=1", b"b=2"]
+
+
+def test_a_file_in_the_static_folder_is_rejected_at_start(
+    merchant: Merchant, tmp_path: Path
+) -> None:
+    (tmp_path / "static").mkdir()
+    path = str(tmp_path / "static" / "rejected")
+    app = new_app(tmp_path, {**merchant.settings, "REJECTED_PATH": path})
+    with pytest.raises(ConfigurationError, match=r"ALIPAY_REJECTED_PATH.*static"):
+        app.register_blueprint(new_blueprint(), url_prefix="/alipay")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_device_or_pipe_is_rejected_at_start(
+    open_shop: OpenShop, merchant: Merchant, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match=r"ALIPAY_REJECTED_PATH.*pipe"):
+        open_shop({**merchant.settings, "REJECTED_PATH": str(tmp_path / "pipe")})
 
 
 def test_without_the_setting_the_command_names_it(shop: Shop) -> None:
