@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from .log_text import loggable
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -198,7 +200,7 @@ class PaymentMismatch(NotificationRefused):
         notify_id: str | None = None,
     ) -> None:
         super().__init__(
-            f"{field} is {received} at Alipay and {expected} in the ledger",
+            f"{field} is {loggable(str(received))} at Alipay and {expected} in the ledger",
             out_trade_no=out_trade_no,
             notify_id=notify_id,
         )

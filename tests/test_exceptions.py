@@ -50,3 +50,9 @@ def test_a_mismatch_carries_its_evidence() -> None:
     assert (error.field, error.expected, error.received) == ("total_fen", 8888, 1)
     assert (error.out_trade_no, error.notify_id) == ("A1", "n1")
     assert str(error) == "total_fen is 1 at Alipay and 8888 in the ledger"
+
+
+def test_the_message_of_a_mismatch_is_one_line_whatever_alipay_has() -> None:
+    error = PaymentMismatch("trade_no", "T1", "T2\nnotification settled: A1")
+    assert str(error) == "trade_no is T2?notification?settled??A1 at Alipay and T1 in the ledger"
+    assert error.received == "T2\nnotification settled: A1"
