@@ -1,0 +1,69 @@
+"""Automate what every change has to pass; ``nox --list`` shows the sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["fast", "checks", "docs"]
+nox.options.reuse_existing_virtualenvs = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+#: The supported Pythons, from the classifiers, oldest first.
+PYTHONS = nox.project.python_versions(PYPROJECT)
+
+PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal")
+#: Everything except browsers, database servers, other SDKs, load and failure injection.
+FAST = (
+    *("-m", "not browser and not service"),
+    *("--ignore", "tests/oracles", "--ignore", "tests/benchmarks", "--ignore", "tests/rig"),
+)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests; a test whose server, browser or program is missing is skipped."""
+    session.install("-e", ".[tests]")
+    session.run(*PYTEST, *session.posargs)
+
+
+@nox.session
+def fast(session: nox.Session) -> None:
+    """Run the tests that need nothing but Python."""
+    session.install("-e", ".[tests]")
+    session.run(*PYTEST, *FAST, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def pythons(session: nox.Session) -> None:
+    """Run the fast tests on each supported Python that is installed."""
+    session.install("-e", ".[tests]")
+    session.run(*PYTEST, *FAST, *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def bounds(session: nox.Session) -> None:
+    """Run the fast tests with the oldest Python and dependencies that are supported."""
+    constraints = Path(session.create_tmp()) / "lower-bounds.txt"
+    oldest = [bound.replace(">=", "==") for bound in PYPROJECT["project"]["dependencies"]]
+    constraints.write_text("\n".join(oldest), encoding="utf-8")
+    session.install("-e", ".[tests]", "-c", str(constraints))
+    session.run(*PYTEST, *FAST, *session.posargs)
+
+
+@nox.session
+def checks(session: nox.Session) -> None:
+    """Check style, format and types."""
+    session.install("-e", ".[tests,checks]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``docs/_build``; warnings are errors."""
+    session.install("-e", ".[docs]")
+    session.run("python", "-m", "sphinx", "-q", "-W", "-b", "html", "docs", "docs/_build")
