@@ -10,6 +10,7 @@ import pytest
 
 from flask_alipay.config import Config
 from flask_alipay.models import NotificationMixin
+from flask_alipay.settings import KNOWN
 
 from ..conftest import Keys
 from ..examples.buyer import Buyer
@@ -86,8 +87,12 @@ def test_the_configuration_names_every_setting(keys: Keys) -> None:
     assert read - told == set()
 
 
+def test_the_configuration_names_all_known_settings() -> None:
+    assert KNOWN - words(section(README, "Configuration")) == set()
+
+
 def test_the_configuration_names_no_setting_that_is_not_read(keys: Keys) -> None:
-    table = section(README, "Configuration").split("===\n", 2)[2]
+    table = section(README, "Configuration").split("===\n", 3)[2]
     keys_told = {word for line in table.splitlines() for word in words(line[:31])}
     assert keys_told - settings_read(keys) == set()
 
