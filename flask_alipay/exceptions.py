@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
-
-from .log_text import loggable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -199,8 +198,9 @@ class PaymentMismatch(NotificationRefused):
         out_trade_no: str | None = None,
         notify_id: str | None = None,
     ) -> None:
+        told = re.sub(r"[^ -~]", "?", str(received)[:64])
         super().__init__(
-            f"{field} is {loggable(str(received))} at Alipay and {expected} in the ledger",
+            f"{field} is {told} at Alipay and {expected} in the ledger",
             out_trade_no=out_trade_no,
             notify_id=notify_id,
         )

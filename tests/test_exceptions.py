@@ -54,5 +54,5 @@ def test_a_mismatch_carries_its_evidence() -> None:
 
 def test_the_message_of_a_mismatch_is_one_line_whatever_alipay_has() -> None:
     error = PaymentMismatch("trade_no", "T1", "T2\nnotification settled: A1")
-    assert str(error) == "trade_no is T2?notification?settled??A1 at Alipay and T1 in the ledger"
+    assert str(error) == "trade_no is T2?notification settled: A1 at Alipay and T1 in the ledger"
     assert error.received == "T2\nnotification settled: A1"
