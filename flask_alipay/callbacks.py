@@ -36,7 +36,7 @@ logger = logging.getLogger("flask_alipay")
 # What a callable may return instead of doing its work.
 _UNFINISHED: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((Generator, AsyncGenerator), "a generator: remove 'yield' from it"),
-    ((Awaitable,), "an awaitable: define it with 'async def'"),
+    ((Awaitable,), "an awaitable: await it in an 'async def' function"),
     ((ContextDecorator, AsyncContextDecorator), "a context manager: remove its decorator"),
 )
 
@@ -148,12 +148,13 @@ def run_coroutine(
 
     :param check: is called where the coroutine will run, before it runs.
     :raises RuntimeError: if it is cancelled.
+    :raises TypeError: if it returns what it should have awaited.
     """
 
     async def main() -> None:
         try:
             check()
-            await coroutine
+            refuse_unfinished(await coroutine)
         finally:
             coroutine.close()
 

@@ -100,6 +100,14 @@ def return_wrapped(payment: Any) -> Awaitable[None]:
     return ship(payment)
 
 
+async def forget_await(payment: Any) -> Awaitable[None]:
+    return ship(payment)
+
+
+async def return_task(payment: Any) -> Awaitable[None]:
+    return asyncio.create_task(ship(payment))
+
+
 @contextmanager
 def enter(payment: Any) -> Iterator[None]:
     yield db.session.add(Shipment(out_trade_no=payment.out_trade_no))
@@ -119,6 +127,8 @@ async def enter_async(payment: Any) -> AsyncIterator[None]:
         return_coroutine,
         return_generator,
         return_wrapped,
+        forget_await,
+        return_task,
         enter,
         enter_async,
     ],
@@ -401,9 +411,14 @@ async def thank_in_vain_async(app: Flask, **rest: Any) -> AsyncIterator[None]:
     yield
 
 
+async def forget_await_to_thank(app: Flask, **rest: Any) -> Awaitable[None]:
+    return thank_and_raise(app)
+
+
 @pytest.mark.parametrize(
     ("receiver", "logged"),
     [
+        (forget_await_to_thank, "it returned an awaitable"),
         (thank_in_vain, "it returned a generator"),
         (thank_in_vain_async, "it returned a generator"),
         (thank_and_raise, "no stamps left"),
