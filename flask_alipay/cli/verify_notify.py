@@ -63,6 +63,7 @@ _RESPONSE = say(
     "not a notification: nothing is settled by it."
 )
 _REQUEST = say("This is a request to Alipay, not something that Alipay says.")
+_MESSAGE = say("This is a message from Alipay (msg_method), not the notification of a payment.")
 
 
 def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
@@ -318,6 +319,8 @@ def _about(params: Mapping[str, str]) -> Hint:
     """What kind of thing it is, where it is no notification."""
     if params.get("method", "").endswith(".return") or "is_success" in params:
         return _RETURN
+    if "msg_method" in params:
+        return _MESSAGE
     if "biz_content" in params or ("service" in params and "partner" in params):
         return _REQUEST
     return NOTHING

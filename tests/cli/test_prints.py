@@ -212,6 +212,19 @@ def test_of_a_response_that_does_not_verify_the_reason_is_given(
         assert (result.exit_code, report(result)["reason"]) == (1, reason)
 
 
+def test_a_message_of_the_open_platform_is_not_called_a_request(
+    alone: Run, files: Path, alipay: Rsa2Signer
+) -> None:
+    message = {"msg_method": "alipay.fund.trans.order.changed", "biz_content": '{"status":"OK"}'}
+    message |= {"app_id": "2021000000000000", "charset": "UTF-8", "version": "1.1"}
+    key = f"--public-key={files / 'alipay.pem'}"
+    result = alone("verify-notify", key, stdin=body(signed(message, alipay)))
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "This is a message from Alipay (msg_method)" in text
+    assert "request to Alipay" not in text
+
+
 def test_a_response_is_not_replayed(keys: Keys, alipay: Rsa2Signer) -> None:
     app = make_app(
         ALIPAY_APP_ID="2021000000000000",
