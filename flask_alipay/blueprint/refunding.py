@@ -266,7 +266,9 @@ def _check_batch(
     """Makes a batch, and sends it to nobody: what Alipay would not take is refused here."""
     assert isinstance(alipay.gateway, MapiGateway)  # noqa: S101
     entry = RefundEntry(trade_no or "", to_yuan(refund_fen), reason or "refund")
-    alipay.gateway.refund_fastpay_by_platform_pwd([entry], batch_no=number)
+    alipay.gateway.refund_fastpay_by_platform_pwd(
+        [entry], batch_no=number, notify_url=alipay.notify_url
+    )
 
 
 def _take_on(alipay: AlipayBlueprint, gateway: MapiGateway, claimed: Claimed) -> None:

@@ -370,6 +370,19 @@ def test_there_a_number_that_is_no_batchs_is_not_written_down(
 # Many at once
 
 
+@on_the_legacy_gateway
+def test_there_a_refund_without_a_notification_url_is_not_recorded(
+    shop: Shop, alipay: Alipay, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undecided(blueprint: object) -> str:
+        raise InvalidParameter("notify_url", "is undecided")
+
+    monkeypatch.setattr(type(shop.alipay), "notify_url", property(undecided))
+    assert refused(shop, number, InvalidParameter).parameter == "notify_url"
+    assert rows(shop) == []
+    assert alipay.asked == []
+
+
 @pytest.fixture
 def crowd(database_url: str, tmp_path: Path, merchant: Merchant) -> Iterator[Shop]:
     """A shop on each database."""
