@@ -203,7 +203,8 @@ def test_a_bundle_is_read_without_what_cannot_be(authority: Authority) -> None:
 def test_alipays_own_roots_lead_to_themselves(vector: Any) -> None:
     assert is_valid(vector)
     roots = certificates_in(vector["certificate_pem"])
-    [ant] = [root for root in roots if "Ant Financial" in root.subject.rfc4514_string()]
+    # Not E1, with a key of SM2: whether it is loaded depends on the version of cryptography.
+    [ant] = [root for root in roots if "Authority R1" in root.subject.rfc4514_string()]
     assert leads_to(ant, roots, [], NOW)
     [old] = [root for root in roots if "iTrusChina" in root.subject.rfc4514_string()]
     assert not leads_to(old, [old], [], NOW)  # signed over SHA-1
