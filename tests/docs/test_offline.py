@@ -69,13 +69,14 @@ class Shell:
         server = self.start(block)
         assert server.stdout is not None
         said, reader = "", threading.Thread()
+        later: list[str] = []
         try:
             while words not in said:
                 line = server.stdout.readline()
                 assert line, said
                 said += line
             # What it says later must not fill the pipe.
-            reader = threading.Thread(target=server.stdout.read)
+            reader = threading.Thread(target=later.extend, args=(server.stdout,))
             reader.start()
             yield
         finally:
@@ -84,6 +85,7 @@ class Shell:
             if reader.ident is not None:
                 reader.join(PATIENCE)
             server.stdout.close()
+            print(said, *later, sep="")  # is shown if the test fails
 
 
 def free_port() -> int:
