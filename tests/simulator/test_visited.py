@@ -107,20 +107,33 @@ def test_what_leads_to_the_simulator_is_part_of_it():
     assert root("a.test", path="/a b/gateway.do", mount="/tea") == "http://a.test/tea/a%20b"
 
 
+def answer_to(app, merchant, host, out_trade_no="T1"):
+    """The response to a merchant who names a host, past the test client: that of Werkzeug 3.1.7
+    raises over an invalid one itself.
+    """
+    order = Server(app, merchant).params(
+        "alipay.trade.precreate", {**ORDER, "out_trade_no": out_trade_no}
+    )
+    environ = create_environ(
+        "/alipay/gateway.do", method="POST", data=order, headers={"Host": host}
+    )
+    body, status, _ = run_wsgi_app(app, environ)
+    return status, b"".join(body)
+
+
 def named(app, merchant, host, out_trade_no="T1"):
     """Where a merchant who names a host is sent with his code."""
-    server = Server(app, merchant)
-    order = server.params("alipay.trade.precreate", {**ORDER, "out_trade_no": out_trade_no})
-    # Without the test client: that of Werkzeug 3.1.7 raises over an invalid host itself.
-    environ = create_environ("/alipay/gateway.do", method="POST", data=order, headers={"Host": host})
-    body, _, _ = run_wsgi_app(app, environ)
-    said = json.loads(b"".join(body))["alipay_trade_precreate_response"]
+    _, body = answer_to(app, merchant, host, out_trade_no)
+    said = json.loads(body)["alipay_trade_precreate_response"]
     return said["qr_code"].partition("cashier/")[0]
 
 
 def test_an_answer_names_the_host_of_its_request_if_it_is_one(app, merchant):
     assert named(app, merchant, "192.168.1.7:8090") == "http://192.168.1.7:8090/alipay/"
-    assert named(app, merchant, 'x"><script>', "T2") == "http://localhost/alipay/"
+    status, body = answer_to(app, merchant, 'x"><script>', "T2")
+    # Flask with Werkzeug 3.1.7 rejects such a host before the simulator is asked.
+    assert status == "400 BAD REQUEST" or b"http://localhost/alipay/" in body.replace(b"\\/", b"/")
+    assert b"<script>" not in body
 
 
 def test_a_base_url_wins(app, merchant, simulator):
