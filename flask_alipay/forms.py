@@ -62,8 +62,14 @@ def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
         name, equals, value = piece.partition(b"=")
         if not equals:
             raise ValueError
-        pairs.append((decode(form_decode(name), charset), decode(form_decode(value), charset)))
+        pairs.append((_text(name, charset), _text(value, charset)))
     return pairs
+
+
+def _text(field: bytes, charset: str) -> str:
+    decoded = form_decode(field)
+    # Most fields are ASCII, which is the same in all charsets.
+    return decoded.decode("ascii") if decoded.isascii() else decode(decoded, charset)
 
 
 def declared_charset(body: bytes) -> str | None:

@@ -28,6 +28,7 @@ _UNPRINTABLE = re.compile(r"[^\w .,:;'\"()\[\]{}<>/=+%&*@#?!|$^~`\\-]")
 _NO_ADDRESS = re.compile(r"[^0-9A-Za-z.:%_\-]")
 _MAX_FIELDS = 200
 _NUMBERS = ("out_trade_no", "trade_no", "trade_status", "notify_id")
+_CLAIMS = (b"out_trade_no", b"trade_no", b"trade_status")
 # An account at Alipay, which may be the buyer's.
 _ACCOUNT = re.compile(r"2088[0-9]{12}")
 
@@ -108,8 +109,12 @@ def _claimed(body: bytes) -> dict[str, str]:
     """What an unverified body says of itself."""
     if body.count(b"&") >= _MAX_FIELDS:
         return {}
-    fields = (map(form_decode, piece.partition(b"=")) for piece in body.split(b"&"))
-    return {name.decode("latin-1"): value.decode("latin-1") for name, _, value in fields if value}
+    fields = (piece.partition(b"=") for piece in body.split(b"&"))
+    return {
+        name.decode(): form_decode(value).decode("latin-1")
+        for name, _, value in fields
+        if value and name in _CLAIMS
+    }
 
 
 def _number(claimed: str | None) -> str | None:
