@@ -41,8 +41,9 @@ _PAYMENTS: Final = 1024
 
 
 class QueryLimit:
-    """Limits the queries that reports cause in one process: whoever has a genuine report that stays
-    without conclusive response may deliver it any number of times.
+    """Limit the queries that reports cause in one process.
+
+    A client may deliver a genuine report that gets no conclusive response any number of times.
 
     :param now: a clock that only runs forward, in seconds.
     """
