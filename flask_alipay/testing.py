@@ -25,9 +25,9 @@ from .simulator.faults import read_fault
 from .simulator.funds import check_fund
 from .simulator.merchant import Merchant
 from .simulator.merchant_files import write_merchant
-from .simulator.server import Listening
 from .simulator.simulator import SIMULATORS
 from .simulator.trades import Event, Trade
+from .simulator.web.server import BoundSocket
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -213,19 +213,19 @@ class AlipayServer:
 
         :param folder: gets its keys.
         """
-        listening = Listening("127.0.0.1", 0)
-        simulator = Simulator(base_url=listening.base_url, merchant=Merchant.new())
-        gateway_url = f"{listening.base_url}/gateway.do"
+        bound = BoundSocket("127.0.0.1", 0)
+        simulator = Simulator(base_url=bound.base_url, merchant=Merchant.new())
+        gateway_url = f"{bound.base_url}/gateway.do"
         write_merchant(
             folder, simulator.merchant, gateway_url=gateway_url, mapi_gateway_url=gateway_url
         )
-        server = listening.server(simulator)
-        listening.close()
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        server = bound.server(simulator)
+        bound.close()
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
             yield cls(
-                listening.base_url,
+                bound.base_url,
                 simulator.merchant_settings(),
                 folder,
                 AlipaySimulator({"": simulator}),

@@ -81,7 +81,7 @@ SIMULATOR_MAY_KNOW = {
 }
 
 #: Heavy, and not needed before there is something to send, to draw or to read.
-NOT_AT_IMPORT = ["requests", "segno", "defusedxml", "cryptography.x509"]
+NOT_AT_IMPORT = ["requests", "waitress", "segno", "defusedxml", "cryptography.x509"]
 
 FORBIDDEN_WORDS = {"util", "utils", "helper", "helpers", "manager", "handler", "handlers"}
 

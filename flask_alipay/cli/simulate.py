@@ -140,11 +140,11 @@ def _simulate(
     from ..simulator.clock import SystemClock
     from ..simulator.merchant import Merchant
     from ..simulator.merchant_files import read_merchant
-    from ..simulator.server import Listening
+    from ..simulator.web.server import BoundSocket
 
     merchant = read_merchant(folder) or Merchant.new()
-    listening = Listening(host, port)
-    with closing(listening):
+    bound = BoundSocket(host, port)
+    with closing(bound):
         _log_to_stderr()
         # Opens the state first: a start that is refused leaves what another one has written. It has
         # no base_url, so that an answer names the host by which its request came.
@@ -154,9 +154,9 @@ def _simulate(
             schedule=schedule,
             state=state,
         )
-        _write(folder, simulator, f"{listening.base_url}/gateway.do")
-        server = listening.server(simulator)
-    click.echo(_instructions(listening.base_url, folder.resolve(), merchant))
+        _write(folder, simulator, f"{bound.base_url}/gateway.do")
+        server = bound.server(simulator)
+    click.echo(_instructions(bound.base_url, folder.resolve(), merchant))
     if not _is_loopback(host):
         click.echo(_("Everybody who reaches this machine can use it."), err=True)
     with closing(simulator), _terminated_like_interrupted():
@@ -215,13 +215,15 @@ Control
 
 
 def _log_to_stderr() -> None:
-    from ..simulator.log_lines import LogLines
-
     # No line says in which thread or process it was written, so nobody needs to find out.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger("flask_alipay.simulator")
-    logger.addHandler(LogLines(sys.stderr))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    # It warns of responses that a fault cuts off, and of requests that wait for a thread.
+    logging.getLogger("waitress").setLevel(logging.ERROR)
 
 
 def _is_loopback(host: str) -> bool:
@@ -233,7 +235,7 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """Has SIGTERM end the server as Ctrl+C does."""
+    """Make SIGTERM end the server as Ctrl+C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -32,7 +32,7 @@ The rooms, in the order in which they build on each other:
 ``network``, ``visited``, ``responses``, ``faulty_answers``, ``gateways``, ``shown``, ``control``,
 ``pages``
     all of it on the web
-``connections``, ``log_lines``, ``server``
+``web.server``
     all of it by itself
 """
 

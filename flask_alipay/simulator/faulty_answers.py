@@ -107,4 +107,3 @@ def _cut_off(response: BaseResponse) -> None:
     whole = response.get_data()
     response.set_data(whole[: len(whole) // 2])
     response.headers["Content-Length"] = str(len(whole))
-    response.headers["Connection"] = "close"

@@ -103,7 +103,9 @@ class _Gateways:
 
 def _signed_uris() -> tuple[str, ...]:
     """The request's path and query as they were sent, and without what leads to the simulator."""
-    sent = str(request.environ.get("RAW_URI") or request.full_path.rstrip("?"))
+    environ = request.environ  # servers have no common name for it
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.full_path.rstrip("?")
+    sent = str(raw)
     if "://" in sent.partition("?")[0]:  # a request may name its host there, too
         sent = f"/{sent.partition('://')[2].partition('/')[2]}"
     return sent, f"/v3/{sent.partition('/v3/')[2]}"

@@ -20,7 +20,7 @@ start = time.process_time()
 import flask_alipay
 took = (time.process_time() - start) * 1000
 grown = size()["Rss"] - before
-heavy = [name for name in ("requests", "segno", "defusedxml") if name in sys.modules]
+heavy = [name for name in ("requests", "waitress", "segno", "defusedxml") if name in sys.modules]
 print(took, grown, ",".join(heavy) or "none")
 """
 

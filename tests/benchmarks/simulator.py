@@ -42,7 +42,7 @@ TURNS = 6
 #: How long each is loaded beforehand, in seconds.
 WARM = 2.0
 #: Trades in a second.
-REACH = 500
+REACH = 300
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -21,7 +21,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from flask_alipay.simulator import Simulator
-from flask_alipay.simulator.server import Listening
+from flask_alipay.simulator.web.server import BoundSocket
 
 from ..requirements import missing
 from .conftest import EXAMPLES, dispose
@@ -33,16 +33,15 @@ LOST = 6
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     """An Alipay at an address of its own, whose notifications do not find the shop."""
-    listening = Listening("127.0.0.1", 0)
-    simulator = Simulator(base_url=listening.base_url)
-    server = listening.server(simulator)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    bound = BoundSocket("127.0.0.1", 0)
+    simulator = Simulator(base_url=bound.base_url)
+    server = bound.server(simulator)
+    bound.close()
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield simulator
     server.shutdown()
     thread.join()
-    server.server_close()
-    listening.close()
 
 
 @pytest.fixture

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from flask_alipay.simulator.server import Listening
-
 from .openapi.server import ORDER, Server
 from .openapi.test_rest import Rest
+from .test_server import served
 
 TILL = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
 FORM = "application/x-www-form-urlencoded"
@@ -41,15 +39,8 @@ class Line:
 
 @pytest.fixture
 def line(simulator):
-    listening = Listening("127.0.0.1", 0)
-    server = listening.server(simulator)
-    listening.close()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Line(listening.port)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(simulator) as bound:
+        yield Line(bound.port)
 
 
 @pytest.fixture

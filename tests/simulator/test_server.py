@@ -1,4 +1,4 @@
-"""Connections to the simulator by itself, byte by byte: kept where that is safe, else closed."""
+"""Connections to the standalone simulator, byte by byte: persistent where that is safe."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from flask_alipay.simulator import connections
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.server import Listening
+from flask_alipay.simulator.web import server as web_server
+from flask_alipay.simulator.web.server import BindError, BoundSocket
 
 from .test_posting import head_of
 
@@ -19,23 +19,23 @@ CLOCK = b"GET /clock HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @contextmanager
 def served(simulator):
-    listening = Listening("127.0.0.1", 0)
-    server = listening.server(simulator)
-    listening.close()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    """Serve a simulator in a thread until the end of the block; yield its socket."""
+    bound = BoundSocket("127.0.0.1", 0)
+    server = bound.server(simulator)
+    bound.close()
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield server
+        yield bound
     finally:
         server.shutdown()
         thread.join()
-        server.server_close()
 
 
 @pytest.fixture
-def serving(simulator):
-    with served(simulator) as server:
-        yield server
+def bound(simulator):
+    with served(simulator) as bound:
+        yield bound
 
 
 class Line:
@@ -74,8 +74,8 @@ class Line:
 
 
 @pytest.fixture
-def line(serving):
-    line = Line(serving.port)
+def line(bound):
+    line = Line(bound.port)
     yield line
     line.close()
 
@@ -125,11 +125,10 @@ def test_who_wants_it_closed_is_told_that_it_is(line):
     "request_",
     [
         CLOCK.replace(b"1.1", b"1.0"),
-        CLOCK.replace(b"1.1", b"1.0").replace(b"Host", b"Connection: keep-alive\r\nHost"),
         CLOCK.replace(b"Host", b"Content-Length: 0\r\nContent-Length: 5\r\nHost"),
         CLOCK.replace(b"Host", b"Content-Length: +5\r\nHost"),
     ],
-    ids=["http-1.0", "http-1.0-kept", "two-lengths", "no-number"],
+    ids=["http-1.0", "two-lengths", "no-number"],
 )
 def test_a_request_whose_end_is_not_told_plainly_is_the_last(line, request_):
     _, headers, _ = line.ask(request_)
@@ -137,11 +136,19 @@ def test_a_request_whose_end_is_not_told_plainly_is_the_last(line, request_):
     assert line.hung_up
 
 
-def test_a_body_that_is_too_long_is_the_last(line, monkeypatch):
-    monkeypatch.setattr(connections, "MOST_BODY", 10)
-    request = CLOCK.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 11\r\n\r\n")
-    _, headers, _ = line.ask(request + b'{"a": 1234}')
-    assert headers["connection"] == "close"
+def test_a_body_over_the_gateways_limit_is_rejected_and_the_next_request_goes_on(line):
+    body = b"x" * 1_500_000
+    request = CLOCK.replace(b"GET /clock", b"POST /gateway.do")
+    request = request.replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % len(body))
+    assert line.ask(request + body)[0] == 413
+    assert line.ask(CLOCK)[0] == 200
+
+
+def test_a_body_over_the_servers_limit_is_not_read(line):
+    too_long = b"\r\nContent-Length: %d\r\n\r\n" % (web_server.MAX_BODY_BYTES + 1)
+    request = CLOCK.replace(b"GET", b"POST").replace(b"\r\n\r\n", too_long)
+    status, headers, _ = line.ask(request)
+    assert (status, headers["connection"]) == (413, "close")
     assert line.hung_up
 
 
@@ -159,7 +166,7 @@ def test_who_hangs_up_in_the_middle_of_a_body_is_not_served(line, simulator):
     before = simulator.clock.now()
     line.say(b'POST /clock HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"advance": 9}')
     line._socket.shutdown(socket.SHUT_WR)
-    assert line.hear(body=False)[0] == 400
+    assert line.hung_up
     assert simulator.clock.now() == before
 
 
@@ -168,13 +175,12 @@ def test_an_answer_that_a_fault_cuts_off_is_the_last(line, simulator, merchant):
     url = merchant.call("single_trade_query", out_trade_no="T1").url.removeprefix("/alipay")
     line.say(f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("ascii"))
     _, headers, text = line.hear()
-    assert headers["connection"] == "close"
     assert len(text) < int(headers["content-length"])
     assert line.hung_up
 
 
 def test_a_silent_connection_is_closed(simulator, monkeypatch, request):
-    monkeypatch.setattr(connections.Connection, "timeout", 0.05)
+    monkeypatch.setattr(web_server, "IDLE_TIMEOUT", 1)
     line = request.getfixturevalue("line")
     assert line.ask(CLOCK)[0] == 200
     assert line.hung_up
@@ -192,8 +198,49 @@ def test_a_view_that_breaks_down_is_a_500_and_the_next_request_goes_on(
     assert line.ask(CLOCK)[0] == 200
 
 
-def test_a_server_that_is_closed_hangs_up(serving, line):
-    assert line.ask(CLOCK)[0] == 200
-    serving.shutdown()
-    serving.server_close()
+def test_a_server_that_is_stopped_closes_its_connections(simulator):
+    with served(simulator) as bound:
+        line = Line(bound.port)
+        assert line.ask(CLOCK)[0] == 200
     assert line.hung_up
+    line.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", bound.port))
+
+
+def test_a_request_that_is_being_handled_gets_its_response_when_the_server_stops(
+    simulator, monkeypatch
+):
+    began, stopping = threading.Event(), threading.Event()
+
+    def wait():
+        began.set()
+        assert stopping.wait(20)
+
+    monkeypatch.setattr(simulator, "expire", wait)
+    with served(simulator) as bound:
+        line = Line(bound.port)
+        line.say(CLOCK.replace(b"clock", b"trades"))
+        assert began.wait(20)
+        threading.Timer(0.2, stopping.set).start()
+    assert line.hear()[0] == 200
+    line.close()
+
+
+def test_many_requests_wait_for_the_shop_while_it_calls_the_simulator(simulator, monkeypatch):
+    """As a shop that calls the gateway before it responds to a notification."""
+    count = 20
+    gate = threading.Barrier(count)
+    monkeypatch.setattr(simulator, "expire", lambda: gate.wait(20))
+    with served(simulator) as bound:
+        lines = [Line(bound.port) for _ in range(count)]
+        for line in lines:
+            line.say(CLOCK.replace(b"clock", b"trades"))
+        assert [line.hear()[0] for line in lines] == [200] * count
+        for line in lines:
+            line.close()
+
+
+def test_an_address_in_use_is_an_error(bound):
+    with pytest.raises(BindError, match=f"cannot listen on 127.0.0.1 port {bound.port}: "):
+        BoundSocket("127.0.0.1", bound.port)

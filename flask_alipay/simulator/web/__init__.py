@@ -1,0 +1,5 @@
+"""The simulator on the web.
+
+``server``
+    the HTTP server of ``flask-alipay simulate``
+"""
