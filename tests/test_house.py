@@ -54,10 +54,10 @@ ORDER = [
     "callbacks",
     "ledger",
     "simulator",
-    "cli",
-    "__main__",
     "blueprint",
     "testing",
+    "cli",
+    "__main__",
 ]
 #: The front door and the number on it.
 DOORS = ["__init__", "_version"]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from flask import Blueprint, current_app, has_request_context, request, url_for
 
 from .. import signals
-from ..cli import attach
 from ..config import Config
 from ..content_policy import allow_view_options
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
@@ -21,6 +20,7 @@ from ..money import to_yuan
 from ..order_number import new_out_trade_no
 from .callback_registry import CallbackRegistry
 from .classes import check_classes, log_bypassed
+from .lazy_command import ALIPAY_COMMANDS
 from .new_payment import new_payment, parameters_of
 from .notify import Notify
 from .pages import PAGES, Pages, keep_private
@@ -54,7 +54,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         only counted.
     :param Notification: the app's class on :class:`~flask_alipay.NotificationMixin`; without it
         there is no journal.
-    :param name: the blueprint's name, and the name of its command group.
+    :param name: the blueprint's name; selects the merchant in ``flask alipay --merchant NAME``.
     :param config_prefix: of the settings in ``app.config``.
     :param on_paid: a callback, see :meth:`on_paid`.
     :param on_failed: a callback, see :meth:`on_failed`.
@@ -101,7 +101,6 @@ class AlipayBlueprint(Products, Questions, Blueprint):
                 self._add_callback(event, callback)
         self._add_routes()
         self.record(self._register_in)
-        attach(self.cli, self)
 
     def on_paid(self, callback: F) -> F:
         """Registers a callback for sales.
@@ -351,6 +350,11 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         self.after_request(keep_private)
         self.before_app_request(lambda: self._exempt_from_csrf(current_app))
 
+    def register(self, app: Any, options: dict[str, Any]) -> None:
+        """Register the blueprint, and ``flask alipay`` for ``app.test_cli_runner()``."""
+        super().register(app, options)
+        app.cli.add_command(ALIPAY_COMMANDS)
+
     @without_secrets
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
@@ -362,21 +366,17 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         try:
             states(app)[self] = build_state(setup, self._config_prefix, callbacks)
         except ConfigurationError as error:
-            # The app does not start, and so has no command line.
             if sys.version_info >= (3, 11):
-                error.add_note("'python -m flask_alipay doctor' looks over keys and settings.")
+                error.add_note("'flask alipay doctor' checks keys and settings.")
             raise
         self._exempt_from_csrf(app)
         endpoints = map(states(app)[self].endpoint_of, PAGES)
-        own_policy = self.csp_nonce_generator is None
-        allow_view_options(app.view_functions, endpoints, own_policy=own_policy)
+        allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)
 
     def _exempt_from_csrf(self, app: Flask) -> None:
-        """Alipay has no CSRF token, and the simulator's forms carry none.
+        """Exempt the notification route and the simulator: neither's forms have a CSRF token.
 
-        Flask-WTF's CSRFProtect may have come to the app before us, and then asks before we hear of
-        a request; or after us, and then it is not there yet when we are registered. So it is told
-        at both times.
+        Flask-WTF's CSRFProtect may be initialized before or after the registration.
         """
         csrf = app.extensions.get("csrf")
         if csrf is None:

@@ -1,4 +1,4 @@
-"""The command line: ``flask alipay …`` in an app, ``python -m flask_alipay …`` without one.
+"""The command line: ``flask alipay …`` in an app, ``flask-alipay …`` without one.
 
 ``sign_url``
     one signed test URL
@@ -33,6 +33,10 @@
     whether a URL is on the internet
 ``verdict``
     what is said about a payload, to people and to programs
+``merchants``
+    the app and the merchant that a command works for
+``load_failure``
+    why the app does not load
 ``credentials``
     options and environment variables, where there is no app
 ``wording``
@@ -49,22 +53,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from .._version import __version__
+from ..blueprint.lazy_command import LazyCommand
+from .merchants import enter_app, merchant_option, program, registrations
+from .merchants import in_app as run_in_app
 from .wording import N_, _
 
-if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
-
-#: The commands that need no app, and those that do.
-ANYWHERE = ("doctor", "keygen", "sign-url", "simulate", "trigger", "verify-notify")
-IN_AN_APP = (
+#: The commands that exist with and without an app.
+STANDALONE = ("doctor", "keygen", "sign-url", "simulate", "trigger", "verify-notify")
+#: The commands that need an app.
+APP_COMMANDS = (
     "bill",
     "close",
     "payments",
@@ -75,59 +78,10 @@ IN_AN_APP = (
     "show",
 )
 
-
-class LaterCommand(click.Command):
-    """A command that is loaded when it is asked for: each app carries the group, few run it.
-
-    :param name: on the command line.
-    :param load: makes the command itself.
-    """
-
-    def __init__(self, name: str, load: Callable[[], click.Command]) -> None:
-        super().__init__(name)
-        self._load = load
-
-    @property
-    def command(self) -> click.Command:
-        """The command itself, in the language of whoever asks."""
-        return self._load()
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Hands over to the command: the context is its own."""
-        return self.command.make_context(*args, **extra)
-
-    def get_short_help_str(self, limit: int = 45) -> str:
-        """Returns the command's."""
-        return self.command.get_short_help_str(limit)
-
-
-def attach(group: click.Group, blueprint: AlipayBlueprint | None = None) -> None:
-    """Gives a command group its commands.
-
-    :param group: a blueprint's, which is ``flask alipay`` unless it has another name; or one that
-        needs no app.
-    :param blueprint: the merchant that the commands speak for; without one, options and environment
-        say who that is.
-    """
-    group.help = group.help or _("Take Alipay payments: sign, verify, look into.")
-    for name in ANYWHERE if blueprint is None else ANYWHERE + IN_AN_APP:
-        group.add_command(LaterCommand(name, partial(_load, name, blueprint)))
-
-
-def _load(name: str, blueprint: AlipayBlueprint | None) -> click.Command:
-    """Makes a command: ``sign-url`` is made by ``sign_url_command`` in ``sign_url``."""
-    room = name.replace("-", "_")
-    make = getattr(import_module(f".{room}", __name__), f"{room}_command")
-    return _in_app(make(blueprint), blueprint)
-
-
-def _in_app(command: click.Command, blueprint: AlipayBlueprint | None) -> click.Command:
-    if blueprint is not None and command.callback is not None:
-        from flask.cli import with_appcontext
-
-        command.callback = with_appcontext(command.callback)
-    return command
-
+# They do not depend on a merchant.
+_WITHOUT_MERCHANT = ("keygen", "simulate")
+# It also examines an app that does not load.
+_LOADS_APP_ITSELF = ("doctor",)
 
 _HELP = N_("""Tools for Alipay that need no app.
 
@@ -137,7 +91,7 @@ alone will do too).
 
 \b
 Example:
-  python -m flask_alipay verify-notify captured.txt --public-key alipay.pem
+  {prefix} verify-notify captured.txt --public-key alipay.pem
 """)
 _EPILOG = N_(
     "In an app that registers AlipayBlueprint the same commands are at 'flask alipay'; there they "
@@ -145,12 +99,70 @@ _EPILOG = N_(
 )
 
 
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"]}, help=_(_HELP), epilog=_(_EPILOG)
-)
-@click.version_option(__version__, prog_name="Flask-Alipay")
-def main() -> None:
-    """Runs a command that needs no app."""
+class AppGroup(click.Group):
+    """``flask alipay``: our commands, and those that the app adds to ``AlipayBlueprint.cli``."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; the app is loaded only for one of its own."""
+        return super().get_command(ctx, cmd_name) or _own_commands(ctx).get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands; of ours alone if the app cannot be loaded."""
+        try:
+            own = _own_commands(ctx)
+        except Exception:
+            own = {}
+        return sorted({*super().list_commands(ctx), *own})
 
 
-attach(main)
+def _own_commands(context: click.Context) -> dict[str, click.Command]:
+    """The commands that the app adds to blueprints, by name."""
+    enter_app(context)
+    return {
+        name: command
+        for blueprint in registrations().values()
+        for name, command in blueprint.cli.commands.items()
+    }
+
+
+def _app_group() -> click.Group:
+    """Build ``flask alipay``, in the current language."""
+    group = AppGroup("alipay", help=_("Take Alipay payments: sign, verify, look into."))
+    _add_commands(group, STANDALONE + APP_COMMANDS, in_app=True)
+    return merchant_option(group)
+
+
+def _standalone_group() -> click.Group:
+    """Build the group of commands that need no app, in the current language."""
+    group = click.Group(
+        "flask-alipay",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help=_(_HELP).format(prefix=program(in_app=False)),
+        epilog=_(_EPILOG),
+    )
+    _add_commands(group, STANDALONE, in_app=False)
+    return click.version_option(__version__, prog_name="Flask-Alipay")(group)
+
+
+def _add_commands(group: click.Group, names: tuple[str, ...], *, in_app: bool) -> None:
+    for name in names:
+        group.add_command(LazyCommand(name, partial(_load, name, in_app)))
+
+
+def _load(name: str, in_app: bool) -> click.Command:
+    """Build a command: ``sign-url`` is built by ``sign_url_command`` in ``sign_url``."""
+    module = name.replace("-", "_")
+    build = getattr(import_module(f".{module}", __name__), f"{module}_command")
+    command: click.Command = build(in_app) if name in STANDALONE else build()
+    if in_app and name not in _WITHOUT_MERCHANT:
+        merchant_option(command)
+        if name not in _LOADS_APP_ITSELF and command.callback is not None:
+            command.callback = run_in_app(command.callback)
+    return command
+
+
+#: ``flask alipay``: the entry point of ``flask.commands``.
+app_commands = LazyCommand("alipay", _app_group)
+
+#: ``flask-alipay`` and ``python -m flask_alipay``: the commands that need no app.
+main = LazyCommand("flask-alipay", _standalone_group)

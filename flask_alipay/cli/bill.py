@@ -34,6 +34,7 @@ from ..money import to_yuan
 from ..openapi.bill import BillRow, Period, read_bill
 from .conversation import json_option
 from .exits import NOT_IN_ORDER, Unreadable, no_database, sentence
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import china, iso
 from .table import Column, echo_json, echo_table
 from .wording import N_, _, n_
@@ -71,15 +72,12 @@ _MOST_LINES: Final = 500
 _READY: Final = timedelta(hours=12)
 
 
-def bill_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose bill it is.
-    """
+def bill_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "bill",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Compare a bill of Alipay's with the ledger."),
     )
     @click.argument("date")
@@ -93,14 +91,15 @@ def bill_command(blueprint: AlipayBlueprint) -> click.Command:
     @json_option
     @click.option("--csv", "as_csv", is_flag=True, help=_("CSV in UTF-8, for programs."))
     def bill(date: str, files: tuple[IO[bytes], ...], machine: bool, as_csv: bool) -> None:
+        alipay = current_merchant()
         if machine and as_csv:
             raise click.UsageError(_("Give --json or --csv, not both."))
         with _nothing_to_compare():
             period = Period.of(date)
             given = chain.from_iterable(read_bill(file, period) for file in files)
-            rows = given if files else _fetch_all(blueprint, period)
-            merchant = blueprint.config.merchant
-            found = compare(blueprint.session, blueprint.models, merchant, rows, period)
+            rows = given if files else _fetch_all(alipay, period)
+            merchant = alipay.config.merchant
+            found = compare(alipay.session, alipay.models, merchant, rows, period)
             tell = _tell_json if machine else _tell_csv if as_csv else _tell
             differs = tell(found)
         if differs:

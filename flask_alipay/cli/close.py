@@ -8,12 +8,13 @@ import click
 
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
 from .exits import Refused, refusals, told_to_alipay
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .query import tell_answer
 from .rows import amount, find_payment
 from .wording import N_, _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    pass
 
 _HELP = N_("""Close a payment that is not paid, at Alipay and here.
 
@@ -28,25 +29,23 @@ Examples:
 """)
 
 
-def close_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose payment it is.
-    """
+def close_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "close",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Close a payment that is not paid."),
     )
     @click.argument("number")
     @yes_option
     @json_option
     def close(number: str, yes: bool, machine: bool) -> None:
+        alipay = current_merchant()
         next_step = _("It may be closed or not: ask with 'query'.")
         with refusals(next_step):
-            payment = find_payment(blueprint, number)
-            warn_of_simulator(blueprint.config.simulator)
+            payment = find_payment(alipay, number)
+            warn_of_simulator(alipay.config.simulator)
             if payment.paid:
                 told = _("{number} is paid: it can be refunded, not closed.")
                 raise Refused(told.format(number=payment.out_trade_no))
@@ -55,7 +54,7 @@ def close_command(blueprint: AlipayBlueprint) -> click.Command:
             confirm(told.format(number=payment.out_trade_no, amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
             with told_to_alipay(_done(), _remedy(payment), next_step):
-                answer = blueprint.close_answer(payment)
+                answer = alipay.close_answer(payment)
         tell_answer(answer, before, machine)
         if answer.payment.paid:
             raise Refused(_("Its buyer has paid meanwhile: it is settled as a sale."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,10 +20,9 @@ from .conversation import json_option
 from .credentials import credential_options, given_settings
 from .exits import IN_ORDER, NOT_IN_ORDER, sentence
 from .finding import FAIL, OK, WARN, Finding, silence, tell
+from .load_failure import explain_load_failure, failed_app, failed_prefix
+from .merchants import current_merchant, load_app, program, registrations
 from .wording import N_, _
-
-if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
 
 _HELP = N_("""Look over keys, settings, addresses and tables, and say what to mend.
 
@@ -39,27 +38,25 @@ Examples:
 """)
 
 
-def doctor_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Makes the command.
+def doctor_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: which merchant of the app; without one, options and environment say.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
 
     @click.command(
         "doctor",
-        help=_(_HELP).format(
-            prefix=f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
-        ),
+        help=_(_HELP).format(prefix=program(in_app)),
         short_help=_("Look over keys, settings and tables."),
     )
     @click.option("--offline", is_flag=True, help=_("Do not ask the gateway."))
     @json_option
     @click.pass_context
     def doctor(context: click.Context, /, offline: bool, machine: bool, **options: Any) -> None:
-        found = _in_app(blueprint, offline) if blueprint else _alone(options, offline)
+        found = _in_app(context, offline) if in_app else _alone(options, offline)
         context.exit(IN_ORDER if tell(found, machine) else NOT_IN_ORDER)
 
-    if blueprint is None:
+    if not in_app:
         credential_options(doctor)
         click.option(
             "--config",
@@ -69,11 +66,24 @@ def doctor_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
     return doctor
 
 
-def _in_app(alipay: AlipayBlueprint, offline: bool) -> Iterator[Finding]:
-    from flask import current_app
-
+def _in_app(context: click.Context, offline: bool) -> Iterator[Finding]:
+    try:
+        app = load_app(context)
+    except (Exception, SystemExit) as error:
+        yield explain_load_failure(error)
+        yield from _unloaded(error, offline)
+        return
+    if not registrations():
+        yield Finding(
+            "blueprint",
+            FAIL,
+            _("The app loads, and registers no AlipayBlueprint."),
+            _("Nothing in it takes payments or receives notifications."),
+            _("Call app.register_blueprint(alipay, url_prefix='/alipay') in the app's factory."),
+        )
+        return
+    alipay = current_merchant()
     config = alipay.config
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
     if config.simulator:
         yield Finding(
             "simulator",
@@ -94,14 +104,34 @@ def _in_app(alipay: AlipayBlueprint, offline: bool) -> Iterator[Finding]:
         yield from check_gateway(config)
 
 
+def _unloaded(error: BaseException, offline: bool) -> Iterator[Finding]:
+    """Check the settings of an app that does not load, as far as it got with its configuration."""
+    app = failed_app(error)
+    mapping = given_settings({}) if app is None else app.config
+    prefix = failed_prefix(error, mapping)
+    configured = any(name.startswith(f"{prefix}_") for name in mapping)
+    if configured and not Settings(mapping, prefix).is_set("SIMULATOR"):
+        yield from _of_settings(mapping, prefix, offline)
+
+
 def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
     mapping = {**_configured(options["config"]), **given_settings(options)}
-    settings = Settings(mapping, "ALIPAY")
+    yield from _of_settings(mapping, "ALIPAY", offline, with_site=options["config"] is not None)
+
+
+def _of_settings(
+    mapping: Mapping[str, Any], prefix: str, offline: bool, *, with_site: bool = False
+) -> Iterator[Finding]:
+    """Check settings without an app.
+
+    :param with_site: whether the settings of the whole app are there.
+    """
+    settings = Settings(mapping, prefix)
     config: Config | None = None
     refused: ConfigurationError | None = None
     try:
         with silence():
-            config = Config.from_mapping(mapping)
+            config = Config.from_mapping(mapping, prefix)
     except ConfigurationError as error:
         refused = error
     keys = list(check_keys(settings, config.protocol if config else _likely(settings)))
@@ -113,7 +143,7 @@ def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
     if config is not None:
         yield from _merchant(config)
         yield from check_addresses(config)
-        if options["config"]:
+        if with_site:
             yield from check_host(config, mapping)
         if not offline:
             yield from check_gateway(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -14,11 +14,9 @@ from ..exceptions import KeyFormatError
 from ..keys import bare_base64, generate_private_key, load_private_key, private_pem, public_pem
 from .conversation import json_option
 from .exits import Refused, sentence
+from .merchants import program
 from .table import Column, echo_json, echo_table
 from .wording import N_, _
-
-if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
 
 _HELP = N_("""Make an RSA key pair, in every form that somebody wants it in.
 
@@ -90,12 +88,12 @@ FORMS = (
 )
 
 
-def keygen_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Makes the command.
+def keygen_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: only for its name in the help: a key pair needs no merchant.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
-    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+    prefix = program(in_app)
 
     @click.command(
         "keygen",

@@ -10,12 +10,13 @@ from ..ledger.session import unfiltered
 from ..trade_status import TradeStatus
 from .conversation import json_option
 from .exits import refusals
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import Age, amount, china, newest, payment_as_json, payments_where, read, totals
 from .table import Column, echo_json, echo_table
 from .wording import N_, _, n_
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    pass
 
 _HELP = N_("""List payments, the newest first, and sum them up.
 
@@ -29,15 +30,12 @@ Examples:
 """)
 
 
-def payments_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose payments they are.
-    """
+def payments_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "payments",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("List payments and sum them up."),
     )
     @click.option(
@@ -60,10 +58,11 @@ def payments_command(blueprint: AlipayBlueprint) -> click.Command:
     )
     @json_option
     def payments(limit: int, machine: bool, **options: Any) -> None:
-        conditions = payments_where(blueprint, options)
+        alipay = current_merchant()
+        conditions = payments_where(alipay, options)
         with refusals():
-            found = read(blueprint, newest(blueprint, conditions, limit))
-            sums = list(unfiltered(blueprint.session, totals(blueprint, conditions)))
+            found = read(alipay, newest(alipay, conditions, limit))
+            sums = list(unfiltered(alipay.session, totals(alipay, conditions)))
         if machine:
             for payment in found:
                 echo_json(payment_as_json(payment))

@@ -9,12 +9,12 @@ import click
 from ..trade_status import TradeStatus
 from .conversation import json_option, warn_of_simulator
 from .exits import Refused, refusals
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import find_payment, payment_as_json
 from .table import echo_json
 from .wording import N_, _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
     from ..blueprint.asking import Answer
 
 _HELP = N_("""Ask Alipay what became of a payment, and bring the ledger in line.
@@ -30,26 +30,24 @@ Examples:
 """)
 
 
-def query_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose payment it is.
-    """
+def query_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "query",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Ask Alipay what became of a payment."),
     )
     @click.argument("number")
     @json_option
     def query(number: str, machine: bool) -> None:
+        alipay = current_merchant()
         next_step = _("Nothing has changed here: ask again later.")
         with refusals(next_step):
-            payment = find_payment(blueprint, number)
-            warn_of_simulator(blueprint.config.simulator)
+            payment = find_payment(alipay, number)
+            warn_of_simulator(alipay.config.simulator)
             before = payment.trade_status, payment.refunded_fen
-            answer = blueprint.query_answer(payment)
+            answer = alipay.query_answer(payment)
         tell_answer(answer, before, machine)
 
     return query

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..ledger.session import LedgerSession
 from .conversation import warn_of_simulator
 from .exits import NOT_IN_ORDER, Refused, no_database, refusals, sentence
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import Age
 from .wording import N_, _
 
@@ -43,15 +44,12 @@ _ROUND = 60.0
 _LONGEST_ROUND = 900.0
 
 
-def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose payments they are.
-    """
+def reconcile_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "reconcile",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Ask Alipay about all that still waits."),
     )
     @click.option(
@@ -67,12 +65,13 @@ def reconcile_command(blueprint: AlipayBlueprint) -> click.Command:
     def reconcile(
         context: click.Context, older_than: timedelta, limit: int | None, watch: bool
     ) -> None:
-        warn_of_simulator(blueprint.config.simulator)
+        alipay = current_merchant()
+        warn_of_simulator(alipay.config.simulator)
         with _until_told() as stop, refusals():
-            once = blueprint.reconcile_round(older_than, limit)
+            once = alipay.reconcile_round(older_than, limit)
             summary = _first(once, stop)
             if watch:
-                _go_on(blueprint, older_than, limit, stop, silent=summary.given_up)
+                _go_on(alipay, older_than, limit, stop, silent=summary.given_up)
         if summary.troubles and not watch:
             context.exit(NOT_IN_ORDER)
 
@@ -90,7 +89,7 @@ def _first(once: Round, stop: threading.Event) -> Reconciliation:
 
 
 def _go_on(
-    blueprint: AlipayBlueprint,
+    alipay: AlipayBlueprint,
     older_than: timedelta,
     limit: int | None,
     stop: threading.Event,
@@ -107,9 +106,9 @@ def _go_on(
         if stop.wait(wait):
             return
         try:
-            silent = _round(blueprint.reconcile_round(older_than, limit), stop).given_up
+            silent = _round(alipay.reconcile_round(older_than, limit), stop).given_up
         except SQLAlchemyError as error:
-            LedgerSession(blueprint.session).roll_back()
+            LedgerSession(alipay.session).roll_back()
             click.echo(no_database(error), err=True)
             silent = True
 

@@ -14,6 +14,7 @@ from ..order_number import new_out_trade_no
 from .addresses import on_the_site
 from .conversation import confirm, json_option, warn_of_simulator, yes_option
 from .exits import Refused, Unknown, refusals, sentence, told_to_alipay
+from .merchants import PROGRAM_IN_APP, command_line, current_merchant
 from .rows import amount, find_payment, refund_as_json
 from .table import echo_json, plain
 from .wording import N_, _
@@ -38,15 +39,12 @@ _ALL = "all"
 _LATELY = timedelta(days=1)
 
 
-def refund_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose sale it was.
-    """
+def refund_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "refund",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Give money back to a buyer."),
     )
     @click.argument("number")
@@ -59,22 +57,23 @@ def refund_command(blueprint: AlipayBlueprint) -> click.Command:
     @yes_option
     @json_option
     def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
-        with refusals(), on_the_site(blueprint):
-            payment = find_payment(blueprint, number)
-            warn_of_simulator(blueprint.config.simulator)
+        alipay = current_merchant()
+        with refusals(), on_the_site(alipay):
+            payment = find_payment(alipay, number)
+            warn_of_simulator(alipay.config.simulator)
             fen = _checked(payment, how_much)
-            _check_address(blueprint)
+            _check_address(alipay)
             names = _names(payment, fen)
             # Of all that is left a slip gives back nothing twice.
             if details["out_request_no"] is None and how_much != _ALL:
-                _check_lately(blueprint, payment, fen, names)
+                _check_lately(alipay, payment, fen, names)
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)
             try:
                 with told_to_alipay(_done(), _remedy(payment), _see(payment)):
-                    row = blueprint.refund(payment, to_yuan(fen, payment.currency), **details)
+                    row = alipay.refund(payment, to_yuan(fen, payment.currency), **details)
             except OutcomeUnknown as error:
-                raise _unknown(blueprint, error, names, fen, machine) from None
+                raise _unknown(alipay, error, names, machine) from None
             _tell(row, names, machine)
 
     return refund
@@ -126,7 +125,7 @@ def _check_lately(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[s
 
 
 def _unknown(
-    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], fen: int, machine: bool
+    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], machine: bool
 ) -> Unknown:
     """The end of a refund of which nobody knows what became of it, and how to go on."""
     alipay.session.rollback()
@@ -134,11 +133,9 @@ def _unknown(
     row = refunds.find(names["number"], refund) if refunds is not None else None
     if machine and row is not None:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
-    told = _(
-        "It may have gone back or not. This command goes on with the same refund: "
-        "flask {group} refund {number} {yuan} --out-request-no {refund}"
-    )
-    step = told.format(group=alipay.name, number=names["number"], yuan=to_yuan(fen), refund=refund)
+    told = _("It may have gone back or not. This command goes on with the same refund: {command}")
+    again = f"refund {names['number']} {names['yuan']} --out-request-no {refund}"
+    step = told.format(command=command_line(alipay, again))
     return Unknown(f"{sentence(error)} {step}")
 
 
@@ -162,6 +159,7 @@ def _see(payment: Any) -> str:
 def _names(payment: Any, fen: int) -> dict[str, str]:
     return {
         "amount": amount(fen, payment.currency),
+        "yuan": to_yuan(fen, payment.currency),
         "number": payment.out_trade_no,
         "subject": plain(payment.subject),
         "total": amount(payment.total_fen, payment.currency),

@@ -15,6 +15,7 @@ from ..exceptions import AlipayError
 from .captures import MAX_BYTES, read_captures
 from .conversation import confirm, json_option, yes_option
 from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .payloads import Payload, Unreadable
 from .rows import about_answer, journal_row
 from .table import echo_json, plain
@@ -37,15 +38,12 @@ Examples:
 """)
 
 
-def replay_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose ledger hears it.
-    """
+def replay_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "replay",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Hear a notification again."),
     )
     @click.argument("file", required=False, type=click.Path(allow_dash=True))
@@ -57,13 +55,14 @@ def replay_command(blueprint: AlipayBlueprint) -> click.Command:
     def replay(
         context: click.Context, /, file: str | None, row: int | None, **options: bool
     ) -> None:
+        alipay = current_merchant()
         if (file is None) == (row is None):
             raise click.UsageError(_("Name one: a FILE, or a row of the journal with --id."))
         refused = False
-        for payload in _payloads(blueprint, file, row):
+        for payload in _payloads(alipay, file, row):
             try:
                 with refusals():
-                    _replay(blueprint, payload, row is not None, options)
+                    _replay(alipay, payload, row is not None, options)
             except Refused as error:
                 error.show()
                 refused = True

@@ -10,6 +10,7 @@ import click
 
 from .conversation import json_option
 from .exits import refusals
+from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import (
     amount,
     asked_in,
@@ -55,15 +56,12 @@ class Story(NamedTuple):
     news: list[Any]
 
 
-def show_command(blueprint: AlipayBlueprint) -> click.Command:
-    """Makes the command.
-
-    :param blueprint: whose payment it is.
-    """
+def show_command() -> click.Command:
+    """Return the command, in the current language."""
 
     @click.command(
         "show",
-        help=_(_HELP).format(prefix=f"flask {blueprint.name}"),
+        help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Show all that is known of one payment."),
     )
     @click.argument("number")
@@ -72,12 +70,13 @@ def show_command(blueprint: AlipayBlueprint) -> click.Command:
     )
     @json_option
     def show(number: str, show_params: bool, machine: bool) -> None:
+        alipay = current_merchant()
         with refusals():
-            story = _read(blueprint, number)
+            story = _read(alipay, number)
         if machine:
             _as_json(story, show_params)
         else:
-            _tell(blueprint, story, show_params)
+            _tell(alipay, story, show_params)
 
     return show
 

@@ -16,6 +16,7 @@ from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from .addresses import is_public, on_the_site
 from .credentials import credential_options, merchant_config
+from .merchants import current_merchant, program
 from .wording import N_, _
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ class TrialOrder:
     currency: str = "CNY"
 
 
-def sign_url_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Makes the command.
+def sign_url_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: whose merchant signs; without one, options and environment say.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
-    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+    prefix = program(in_app)
     alone = "sign-url --app-id 2021000000000000 --private-key merchant.pem"
-    example = f"{prefix} {'sign-url --open' if blueprint else alone}"
+    example = f"{prefix} {'sign-url --open' if in_app else alone}"
 
     @click.command(
         "sign-url",
@@ -85,15 +86,15 @@ def sign_url_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
                 to_fen(options["total_amount"]),
                 options["product"],
             )
-            if blueprint is None:
-                request = _sign(order, options)
+            if in_app:
+                request = _sign_in_app(current_merchant(), order, options)
             else:
-                request = _sign_in_app(blueprint, order, options)
+                request = _sign(order, options)
         except AlipayError as error:
             raise click.UsageError(f"{error}.") from None
         _show(request, options)
 
-    if blueprint is None:
+    if not in_app:
         credential_options(sign_url)
     return sign_url
 
@@ -113,9 +114,9 @@ def _sign(order: TrialOrder, options: Mapping[str, Any]) -> SignedRequest:
 
 
 def _sign_in_app(
-    blueprint: AlipayBlueprint, order: TrialOrder, options: Mapping[str, Any]
+    alipay: AlipayBlueprint, order: TrialOrder, options: Mapping[str, Any]
 ) -> SignedRequest:
-    if blueprint.config.simulator and sys.stderr.isatty():
+    if alipay.config.simulator and sys.stderr.isatty():
         click.echo(
             _(
                 "The simulator inside an app makes its keys anew in each process, so the one in a "
@@ -123,8 +124,8 @@ def _sign_in_app(
             ),
             err=True,
         )
-    with on_the_site(blueprint):
-        return blueprint.gateway_request(order, bank=options["bank"], charset=options["charset"])
+    with on_the_site(alipay):
+        return alipay.gateway_request(order, bank=options["bank"], charset=options["charset"])
 
 
 def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:

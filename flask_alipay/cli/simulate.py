@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from .exits import Refused, refusals
+from .merchants import program
 from .wording import N_, _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
     from ..simulator import Simulator
     from ..simulator.merchant import Merchant
 
@@ -63,12 +63,12 @@ Examples:
 """)
 
 
-def simulate_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Returns the command.
+def simulate_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: whose command it is; it simulates the same with every one and with none.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
-    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
+    prefix = program(in_app)
 
     def simulate(
         host: str,

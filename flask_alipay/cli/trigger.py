@@ -11,6 +11,7 @@ from sqlalchemy import or_, select
 
 from ..money import to_fen
 from .exits import NOT_IN_ORDER, Refused, Unknown, refusals
+from .merchants import current_merchant, program
 from .rows import read
 from .wording import N_, _
 
@@ -79,30 +80,30 @@ UNTRUE = (
 )
 
 
-def trigger_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Returns the command.
+def trigger_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: whose app is told; without one, options say who is.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
 
     def trigger(**options: Any) -> None:
         with refusals():
-            teller = _teller(blueprint, options)
-            if blueprint is None:
+            alipay = current_merchant() if in_app else None
+            teller = _teller(alipay, options)
+            if alipay is None:
                 deliveries = _tell_anybody(teller, options)
             else:
-                deliveries = _tell_the_app(teller, blueprint, options)
+                deliveries = _tell_the_app(teller, alipay, options)
         for delivery in deliveries:
             _say(options["event"], delivery)
         _end(options["event"], [delivery.attempts[-1] for delivery in deliveries])
 
-    prefix = f"flask {blueprint.name}" if blueprint else "python -m flask_alipay"
     return click.Command(
         "trigger",
         callback=trigger,
-        params=_parameters(in_an_app=blueprint is not None),
-        help=_(_HELP if blueprint else _HELP_ANYWHERE).format(
-            prefix=prefix, true=_listed(TRUE), untrue=_listed(UNTRUE)
+        params=_parameters(in_an_app=in_app),
+        help=_(_HELP if in_app else _HELP_ANYWHERE).format(
+            prefix=program(in_app), true=_listed(TRUE), untrue=_listed(UNTRUE)
         ),
         short_help=_("Send a notification of a kind."),
     )

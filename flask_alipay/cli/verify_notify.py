@@ -23,6 +23,7 @@ from .conversation import json_option
 from .credentials import key_option, sign_type_option
 from .exits import refusals
 from .keyring import Keyring, app_keyring, bare_keyring
+from .merchants import current_merchant, program
 from .payloads import Capture, Payload, Unreadable
 from .responses import diagnose_response
 from .rows import about_answer, journal_row
@@ -66,15 +67,15 @@ _REQUEST = say("This is a request to Alipay, not something that Alipay says.")
 _MESSAGE = say("This is a message from Alipay (msg_method), not the notification of a payment.")
 
 
-def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Command:
-    """Makes the command.
+def verify_notify_command(in_app: bool) -> click.Command:
+    """Return the command, in the current language.
 
-    :param blueprint: whose keys verify; without one, options and environment say.
+    :param in_app: whether it belongs to ``flask alipay``.
     """
     words = {
-        "prefix": f"flask {blueprint.name}" if blueprint else "python -m flask_alipay",
-        "keys": _(_APP_KEYS if blueprint else _BARE_KEYS),
-        "example": "" if blueprint else " --public-key alipay.pem",
+        "prefix": program(in_app),
+        "keys": _(_APP_KEYS if in_app else _BARE_KEYS),
+        "example": "" if in_app else " --public-key alipay.pem",
     }
 
     @click.command(
@@ -84,28 +85,29 @@ def verify_notify_command(blueprint: AlipayBlueprint | None = None) -> click.Com
     )
     @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
     @_options
-    @_id_option(blueprint)
+    @_id_option(in_app)
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
-        keyring = app_keyring(blueprint, options) if blueprint else bare_keyring(options)
+        alipay = current_merchant() if in_app else None
+        keyring = app_keyring(alipay, options) if alipay else bare_keyring(options)
         report = _Report(options["machine"], options["show_params"])
         rows, rejected = options.get("rows", ()), options.get("rejected", False)
         for file in _matching(files) or (() if rows or rejected else ("-",)):
             try:
                 for capture in read_captures(_content(file)):
-                    report.add(_verdict(file, capture, keyring, blueprint))
+                    report.add(_verdict(file, capture, keyring, alipay))
             except Unreadable as error:
                 report.add_unreadable(file, str(error))
         for row in rows:
-            assert blueprint is not None  # noqa: S101 - the option is not there without
+            assert alipay is not None  # noqa: S101 - the option is not there without
             name = f"journal row {row}"
             try:
-                report.add(_verdict(name, _journalled(blueprint, row), keyring, blueprint))
+                report.add(_verdict(name, _journalled(alipay, row), keyring, alipay))
             except Unreadable as error:
                 report.add_unreadable(name, str(error))
         if rejected:
-            assert blueprint is not None  # noqa: S101 - the option is not there without
-            _add_rejected(report, keyring, blueprint)
+            assert alipay is not None  # noqa: S101 - the option is not there without
+            _add_rejected(report, keyring, alipay)
         context.exit(report.finish())
 
     return verify_notify
@@ -133,9 +135,9 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _id_option(blueprint: AlipayBlueprint | None) -> Callable[[Any], Any]:
+def _id_option(in_app: bool) -> Callable[[Any], Any]:
     """Adds ``--id``, where there is an app with a journal."""
-    if blueprint is None:
+    if not in_app:
         return lambda command: command
     rejected_option = click.option(
         "--rejected",
@@ -254,7 +256,7 @@ class _Report:
 
 
 def _verdict(
-    file: str, capture: Capture, keyring: Keyring, blueprint: AlipayBlueprint | None
+    file: str, capture: Capture, keyring: Keyring, alipay: AlipayBlueprint | None
 ) -> Verdict:
     diagnosis, signer, note = _diagnosed(capture, keyring)
     if diagnosis.key is not None and diagnosis.valid:
@@ -265,8 +267,8 @@ def _verdict(
         key = _("the configured key") if keys is None else names or _("no key")
     notes = (note, _RESPONSE if capture.is_response else _about(diagnosis.params))
     checks = {}
-    if blueprint is not None and diagnosis.valid and keyring.signer is not None:
-        checks = {} if capture.is_response else check_business(blueprint, diagnosis.params)
+    if alipay is not None and diagnosis.valid and keyring.signer is not None:
+        checks = {} if capture.is_response else check_business(alipay, diagnosis.params)
     return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks)
 
 

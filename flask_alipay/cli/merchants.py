@@ -1,0 +1,144 @@
+"""The app and the merchant that a command works for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..exceptions import ConfigurationError
+from .exits import sentence
+from .wording import _
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from ..blueprint import AlipayBlueprint
+
+F = TypeVar("F", bound="Callable[..., Any] | click.Command")
+
+#: How the commands of an app are called.
+PROGRAM_IN_APP = "flask alipay"
+
+#: How those that need no app are called: as a console script or as a module.
+PROGRAMS = ("flask-alipay", "python -m flask_alipay")
+
+_SELECTED = "flask_alipay.merchant"
+
+
+def program(in_app: bool) -> str:
+    """Return the words before a command's name, for examples.
+
+    :param in_app: whether the command belongs to ``flask alipay``.
+    """
+    if in_app:
+        return PROGRAM_IN_APP
+    context = click.get_current_context(silent=True)
+    name = context.find_root().info_name if context else None
+    return name if name in PROGRAMS else PROGRAMS[0]
+
+
+def merchant_option(command: F) -> F:
+    """Add ``--merchant`` to a command or group of an app; the later one on the line counts."""
+    return click.option(
+        "--merchant",
+        metavar="NAME",
+        expose_value=False,
+        callback=_select,
+        help=_("The merchant's blueprint, by its name, if the app registers several."),
+    )(command)
+
+
+def in_app(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a command's callback in the context of the app.
+
+    :param callback: of the command.
+    """
+
+    def run(*args: Any, **options: Any) -> Any:
+        enter_app(click.get_current_context())
+        return callback(*args, **options)
+
+    return update_wrapper(run, callback)
+
+
+def load_app(context: click.Context) -> Flask:
+    """Load the app and push its context for the rest of the command.
+
+    :param context: of the command.
+    :raises click.UsageError: if there is no app. Other errors are the app's own.
+    """
+    from flask import current_app
+    from flask.cli import ScriptInfo
+
+    if not current_app:
+        context.with_resource(context.ensure_object(ScriptInfo).load_app().app_context())
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return app
+
+
+def enter_app(context: click.Context) -> Flask:
+    """Load the app as :func:`load_app` does, for commands that need one.
+
+    :param context: of the command.
+    :raises click.UsageError: also if the configuration of Alipay is invalid.
+    """
+    try:
+        return load_app(context)
+    except ConfigurationError as error:
+        next_step = _("'flask alipay doctor' checks the configuration.")
+        raise click.UsageError(f"{sentence(error)} {next_step}") from None
+
+
+def registrations() -> dict[str, AlipayBlueprint]:
+    """Return the blueprints that the current app registers, by the name of the registration."""
+    from flask import current_app
+
+    merchants = current_app.extensions.get("alipay", {})
+    return {state.endpoint: blueprint for blueprint, state in merchants.items()}
+
+
+def current_merchant() -> AlipayBlueprint:
+    """Return the merchant that the command works for.
+
+    :raises click.UsageError: if the app registers no blueprint, or several and ``--merchant`` does
+        not select one; names them.
+    """
+    found, selected = registrations(), click.get_current_context().meta.get(_SELECTED)
+    if not found:
+        raise click.UsageError(
+            _(
+                "This app registers no AlipayBlueprint. Register one with app.register_blueprint; "
+                "'flask-alipay' has the commands that need no app."
+            )
+        )
+    names = ", ".join(found)
+    if selected is None:
+        if len(found) > 1:
+            told = _("This app has several merchants. Select one with --merchant: {names}.")
+            raise click.UsageError(told.format(names=names))
+        return next(iter(found.values()))
+    # A nested blueprint's name has its parent's before it.
+    matching = [one for name, one in found.items() if selected in (name, one.name)]
+    if len(matching) != 1:
+        told = _("There is no merchant {name!r} in this app. It has: {names}.")
+        raise click.BadParameter(told.format(name=selected, names=names), param_hint="--merchant")
+    return matching[0]
+
+
+def command_line(alipay: AlipayBlueprint, command: str) -> str:
+    """Return a command line for the shell.
+
+    :param alipay: the merchant.
+    :param command: with its arguments.
+    """
+    if len(registrations()) == 1:
+        return f"{PROGRAM_IN_APP} {command}"
+    return f"{PROGRAM_IN_APP} --merchant {alipay.state.endpoint} {command}"
+
+
+def _select(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.meta[_SELECTED] = value
