@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from .exceptions import BadNotification, InvalidAmount
 from .money import parse_fen
@@ -16,6 +17,10 @@ from .money import parse_fen
 REFUNDS = "batch_refund_notify"
 #: The ``notify_type`` of a batch of transfers.
 TRANSFERS = "batch_trans_notify"
+
+#: A batch can be submitted on the day of its number, and Alipay notifies its result for a day. A
+#: refund that nobody has confirmed until then no longer reserves its amount.
+PENDING_TTL = timedelta(days=2)
 
 _SUCCESS = "SUCCESS"
 _TRANSFER_FIELDS = 8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -94,6 +94,26 @@ class GatewayError(AlipayError):
         #: Whether Alipay signed the refusal. The open platform leaves many unsigned; one that is
         #: not must change nothing that is known of a trade.
         self.proven = proven
+
+
+class TradeNotFound(GatewayError):
+    """Alipay has no trade with the number of the request.
+
+    :param error: the rejection.
+    :param params: the rejection as the journal records it.
+    """
+
+    def __init__(self, error: GatewayError, params: Mapping[str, str]) -> None:
+        super().__init__(
+            str(error),
+            code=error.code,
+            sub_code=error.sub_code,
+            sub_msg=error.sub_msg,
+            retryable=error.retryable,
+            proven=error.proven,
+        )
+        #: The rejection as the journal records it: ``method`` or ``service``, and the codes.
+        self.params = params
 
 
 class OutcomeUnknown(GatewayError):

@@ -42,6 +42,7 @@ ORDER = [
     "wap_notification",
     "batches",
     "diagnosis",
+    "gateways",
     "mapi",
     "openapi",
     "settings",

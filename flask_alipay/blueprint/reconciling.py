@@ -10,13 +10,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
+from ..gateways.interface import RefundRequest
 from ..ledger.refunds import SUCCESS
 from ..ledger.waiting import Waiting, count, take, waiting_payments, waiting_refunds, waits_since
-from ..mapi import MapiGateway
 from ..models import utc_now
 from ..trade_status import TradeStatus
-from .asking import ask, begin, close_expired, settled
-from .refunding import Claimed, find_out, perform
+from .asking import apply_update, close_expired, query_trade, snapshot_and_commit
+from .refunding import query_refund, submit_refund
 
 if TYPE_CHECKING:
     from .extension import AlipayBlueprint
@@ -128,11 +128,11 @@ def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
 
 
 def _waiting(alipay: AlipayBlueprint, older_than: timedelta) -> tuple[Waiting, ...]:
-    """What there is to ask about; the legacy gateway cannot be asked about a refund."""
+    """Return what can be queried: refunds only if the gateway has such a query."""
     before, merchant = utc_now() - older_than, alipay.config.merchant
     models = alipay.models
     payments = waiting_payments(models.Payment, merchant, before)
-    if models.Refund is None or isinstance(alipay.gateway, MapiGateway):
+    if models.Refund is None or "query_refund" in alipay.gateway.unsupported:
         return (payments,)
     return waiting_refunds(models.Refund, merchant, before), payments
 
@@ -162,11 +162,9 @@ def _each(alipay: AlipayBlueprint, waiting: Waiting) -> Iterator[Found]:
 def _ask_about(alipay: AlipayBlueprint, payment: Any) -> Found:
     number = payment.out_trade_no
     try:
-        asked = begin(alipay, payment)
-        news = ask(alipay, asked)
-        if news is not None and asked.expired:
-            news = close_expired(alipay, asked, news)
-        payment = settled(alipay, asked, news)
+        snapshot = snapshot_and_commit(alipay, payment)
+        state = close_expired(snapshot, query_trade(snapshot))
+        payment = apply_update(alipay, snapshot, state.report)
         if payment is None:
             return Found(number, "waiting")  # it was deleted meanwhile
         closed = payment.trade_status == TradeStatus.TRADE_CLOSED
@@ -184,10 +182,12 @@ def _finish(alipay: AlipayBlueprint, row: Any) -> Found:
         payment = alipay.ledger().find(number)
         if payment is None:
             return Found(number, "refund_waiting")
-        trade_no, asked = payment.trade_no, begin(alipay, payment)
-        claimed = Claimed(asked, request_no, refund_fen, reason, trade_no, repeated=True)
-        if not find_out(alipay, claimed):
-            perform(alipay, claimed)
+        trade_no, gateway = payment.trade_no, snapshot_and_commit(alipay, payment).gateway
+        request = RefundRequest(
+            number, trade_no, request_no, refund_fen, reason, repeated=True, undecided=True
+        )
+        if not query_refund(alipay, gateway, request):
+            submit_refund(alipay, gateway, request)
         return Found(number, "refunded")
     except AlipayError as error:
         alipay.session.rollback()

@@ -1,11 +1,12 @@
-"""Refunds that begin in the shop: written down first, asked for second.
+"""Refund a payment: record the refund, commit, and only then submit it to Alipay.
 
-The row is committed under the number by which Alipay knows the refund, and only then is it asked
-for. Whatever happens in between, the same number asked again is the same refund.
+The row has the number by which Alipay knows the refund. Whatever happens in between, a retry with
+the same number is the same refund.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,41 +14,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from ..batches import RefundResult
-from ..china_time import to_china
-from ..exceptions import (
-    AlipayError,
-    ConfigurationError,
-    GatewayError,
-    InvalidParameter,
-    LedgerUnavailable,
-    OutcomeUnknown,
-)
+from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, LedgerUnavailable
+from ..gateways.interface import Gateway, RefundReport, RefundRequest
 from ..ledger.journal import Entry
-from ..ledger.refunds import PATIENCE, SUCCESS, Refunds
+from ..ledger.refunds import SUCCESS, Refunds
 from ..ledger.statements import was_overtaken
 from ..limits import check_out_trade_no, check_text
-from ..mapi import MapiGateway, RefundEntry
-from ..models import utc_now
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from ..signed_request import SignedRequest
 from .announcing import announce
-from .asking import begin, open_platform_of
-from .heard import Asked, flat
+from .asking import require_support, snapshot_and_commit
 
 if TYPE_CHECKING:
     from .extension import AlipayBlueprint
 
 # As the ledger does when it settles.
 _ATTEMPTS = 3
-
-# The legacy gateway's words: this batch was taken on before; and there is no contract for refunds
-# without a password.
-_HAS_IT = "DUPLICATE_BATCH_NO"
-_NO_CONTRACT = (
-    *("PARTNER_NOT_SIGN_PROTOCOL", "SELLER_NOT_SIGN_PROTOCOL", "HAS_NO_PRIVILEGE"),
-    *("ILLEGAL_PARTNER_EXTERFACE", "EXTERFACE_IS_CLOSED", "ILLEGAL_SERVICE"),
-)
 
 
 def refund_request(
@@ -57,55 +40,32 @@ def refund_request(
     reason: str,
     out_request_no: str | None,
 ) -> SignedRequest:
-    """Writes a refund down, commits it, and returns the request that the merchant confirms.
+    """Record a refund, commit it, and return the request that the merchant confirms in a browser.
 
     Takes and raises what :meth:`AlipayBlueprint.refund_url` does.
     """
-    gateway, ledger, config = alipay.gateway, alipay.ledger(), alipay.config
-    if not isinstance(gateway, MapiGateway):
-        raise ConfigurationError(
-            "refunds that are confirmed in a browser are the legacy gateway's",
-            f"{config.prefix}_PROTOCOL",
-        )
-    if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
-        raise InvalidParameter(
-            "payment", "is a cross-border one: gateway.forex_refund() refunds it"
-        )
-    if ledger.refunds is None:
-        raise ConfigurationError("the blueprint has no class for refunds", "Refund")
-    refund_fen = to_fen(amount, parameter="amount")
-    number = out_request_no or new_out_trade_no()
-    # Made before anything is written down: whatever Alipay would not take is refused here.
-    signed = gateway.refund_fastpay_by_platform_pwd(
-        [RefundEntry(payment.trade_no, to_yuan(refund_fen), reason)],
-        batch_no=number,
-        notify_url=alipay.notify_url,
+    require_support(alipay, "confirm_refund")
+    _check_domestic(payment)
+    gateway, refunds = alipay.gateway, require_refunds(alipay)
+    request = RefundRequest(
+        payment.out_trade_no,
+        payment.trade_no,
+        out_request_no or new_out_trade_no(),
+        to_fen(amount, parameter="amount"),
+        reason,
+        alipay.notify_url,
     )
-    ledger.refunds.open(payment.out_trade_no, refund_fen, number, reason)
+    # Signed before anything is recorded: an invalid parameter is rejected here.
+    signed = gateway.confirm_refund(request)
+    refunds.open(
+        request.out_trade_no,
+        request.refund_fen,
+        request.out_request_no,
+        reason,
+        gateway.pending_refund_ttl,
+    )
     alipay.session.commit()
     return alipay.state.at_simulator(signed)
-
-
-class _Row(NamedTuple):
-    status: str
-    reason: str | None
-    new: bool
-
-
-class Claimed(NamedTuple):
-    """A refund that was written down and committed."""
-
-    payment: Asked
-    out_request_no: str
-    refund_fen: int
-    reason: str | None
-    trade_no: str | None
-    #: Whether it may have been asked for before.
-    repeated: bool
-    #: Whether nobody has asked for it, or the last word was a no: then a no is a no.
-    new: bool = False
-    #: Whether it is done already.
-    done: bool = False
 
 
 def refund(
@@ -116,22 +76,22 @@ def refund(
     out_request_no: str | None,
 ) -> Any:
     """See :meth:`Questions.refund`."""
-    refunds = rows_of(alipay)
-    number = payment.out_trade_no
-    claimed = _write_down(alipay, refunds, payment, amount, reason, out_request_no)
-    if not claimed.done:
+    refunds = require_refunds(alipay)
+    recorded = _record(alipay, refunds, payment, amount, reason, out_request_no)
+    request = recorded.request
+    if not recorded.done:
         try:
-            perform(alipay, claimed)
+            submit_refund(alipay, recorded.gateway, request)
         except AlipayError as error:
-            error.out_request_no = claimed.out_request_no  # to ask again with, whoever made it
+            error.out_request_no = request.out_request_no  # the number for a retry
             raise
-    return refunds.find(number, claimed.out_request_no)
+    return refunds.find(request.out_trade_no, request.out_request_no)
 
 
-def rows_of(alipay: AlipayBlueprint) -> Refunds:
-    """Returns the rows of refunds.
+def require_refunds(alipay: AlipayBlueprint) -> Refunds:
+    """Return the rows of refunds.
 
-    :raises ConfigurationError: if the app has no class for them.
+    :raises ConfigurationError: if the application has no class for them.
     """
     refunds = alipay.ledger().refunds
     if refunds is None:
@@ -139,116 +99,110 @@ def rows_of(alipay: AlipayBlueprint) -> Refunds:
     return refunds
 
 
-def perform(alipay: AlipayBlueprint, claimed: Claimed) -> None:
-    """Asks Alipay for a refund that was written down, and writes down what became of it.
+def submit_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundRequest) -> None:
+    """Submit a recorded refund to Alipay, and record the outcome if the response states it.
 
-    :raises OutcomeUnknown: if no answer comes: the row stays as it is.
-    :raises GatewayError: for a no of Alipay's; a signed one is in the row.
+    :raises OutcomeUnknown: if no response arrives: the row stays as it is.
+    :raises GatewayError: if Alipay rejects the refund; a definite rejection is in the row.
     """
-    gateway = claimed.payment.gateway
-    if isinstance(gateway, MapiGateway):
-        _take_on(alipay, gateway, claimed)
-        return
-    try:
-        answer = gateway.trade_refund(
-            out_trade_no=claimed.payment.out_trade_no,
-            refund_amount=to_yuan(claimed.refund_fen),
-            out_request_no=claimed.out_request_no,
-            refund_reason=claimed.reason,
-        )
-    except OutcomeUnknown:
-        raise
-    except GatewayError as error:
-        # An earlier call whose answer was lost may have done it: then it is no refusal.
-        if error.proven and not (claimed.repeated and find_out(alipay, claimed)):
-            _refuse(alipay, claimed, error)
-            raise
-        if not error.proven:
-            raise
-        return
-    if answer.fund_change:
-        _done(alipay, claimed, flat("method", "alipay.trade.refund", answer.params))
-    elif not find_out(alipay, claimed):
-        raise OutcomeUnknown("Alipay has not refunded it yet: ask again", retryable=True)
+    report = gateway.submit_refund(request)
+    if report is None:
+        return  # a notification states the outcome
+    _record_outcome(alipay, request, report)
+    if report.rejection is not None:
+        raise report.rejection from None
 
 
-def find_out(alipay: AlipayBlueprint, claimed: Claimed) -> bool:
-    """Asks what became of a refund; settles one that is done.
+def query_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundRequest) -> bool:
+    """Query a refund, and record it if it is done.
 
-    :returns: whether the money went back.
-    :raises GatewayError: for a no of Alipay's.
-    :raises OutcomeUnknown: if no answer comes.
+    :return: whether the money was refunded.
+    :raises GatewayError: if Alipay rejects the query.
+    :raises OutcomeUnknown: if no response arrives.
     """
-    answer = open_platform_of(claimed.payment).trade_fastpay_refund_query(
-        out_trade_no=claimed.payment.out_trade_no, out_request_no=claimed.out_request_no
-    )
-    if not answer.refunded:
+    report = gateway.query_refund(request)
+    if report is None:
         return False
-    if answer.refund_fen not in (None, claimed.refund_fen):
-        raise OutcomeUnknown("Alipay refunded another amount under the same number")
-    _done(alipay, claimed, flat("method", "alipay.trade.fastpay.refund.query", answer.params))
+    _record_outcome(alipay, request, report)
     return True
 
 
-def _write_down(
+class _RecordedRefund(NamedTuple):
+    """A refund whose row is committed."""
+
+    request: RefundRequest
+    #: The client for calls about the payment.
+    gateway: Gateway
+    #: Whether the money has been refunded already.
+    done: bool
+
+
+def _record(
     alipay: AlipayBlueprint,
     refunds: Refunds,
     payment: Any,
     amount: str | int | Decimal,
     reason: str | None,
     out_request_no: str | None,
-) -> Claimed:
-    if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
-        raise InvalidParameter(
-            "payment", "is a cross-border one: gateway.forex_refund() refunds it"
-        )
+) -> _RecordedRefund:
+    _check_domestic(payment)
     refund_fen = to_fen(amount, parameter="amount")
     if out_request_no is not None:
         check_out_trade_no(out_request_no, "out_request_no")
     if reason is not None:
         check_text("reason", reason, most=256, charset=alipay.config.charset)
-    trade_no, asked = payment.trade_no, begin(alipay, payment)
-    patience = PATIENCE if isinstance(alipay.gateway, MapiGateway) else None
-    number = out_request_no or refunds.under_way(asked.out_trade_no, refund_fen, patience)
-    if number is not None and out_request_no is None and patience is not None:
-        _check_day(number)
-    number = number or new_out_trade_no()
-    if patience is not None:
-        _check_batch(alipay, number, trade_no, refund_fen, reason)
-    known = refunds.find(asked.out_trade_no, number) is not None
-    row = _open(alipay, refunds, asked.out_trade_no, refund_fen, number, reason, patience)
-    repeated = known or not row.new
-    return Claimed(
-        asked, number, refund_fen, row.reason, trade_no, repeated, row.new, row.status == SUCCESS
+    trade_no, snapshot = payment.trade_no, snapshot_and_commit(alipay, payment)
+    out_trade_no, gateway = snapshot.out_trade_no, snapshot.gateway
+    ttl = gateway.pending_refund_ttl
+    number = out_request_no or refunds.under_way(out_trade_no, refund_fen, ttl)
+    request = RefundRequest(
+        out_trade_no,
+        trade_no,
+        number or new_out_trade_no(),
+        refund_fen,
+        reason,
+        alipay.notify_url if gateway.notifies_refunds else None,
     )
+    gateway.check_refund(request, resumed=out_request_no is None and number is not None)
+    known = refunds.find(out_trade_no, request.out_request_no) is not None
+    row = _open(alipay, refunds, request, ttl)
+    request = replace(
+        request,
+        reason=row.reason,
+        repeated=known or not row.new,
+        undecided=not row.new,
+    )
+    return _RecordedRefund(request, gateway, done=row.status == SUCCESS)
 
 
-def _check_day(batch_no: str) -> None:
-    """Checks that a batch whose outcome is unknown may be asked for again: on its day alone."""
-    if not batch_no.startswith(to_china(utc_now())[:10].replace("-", "")):
+def _check_domestic(payment: Any) -> None:
+    """Check that a payment is not a cross-border one.
+
+    :raises InvalidParameter: otherwise; names the service that refunds it.
+    """
+    if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
         raise InvalidParameter(
-            "out_request_no",
-            f"is required: {batch_no} of the same amount is under way, and its day is over; "
-            "wait for Alipay's notification, or give another refund a number of its own",
+            "payment", "is a cross-border one: gateway.forex_refund() refunds it"
         )
 
 
+class _Row(NamedTuple):
+    status: str
+    reason: str | None
+    new: bool
+
+
 def _open(
-    alipay: AlipayBlueprint,
-    refunds: Refunds,
-    out_trade_no: str,
-    refund_fen: int,
-    out_request_no: str,
-    reason: str | None,
-    patience: timedelta | None,
+    alipay: AlipayBlueprint, refunds: Refunds, request: RefundRequest, ttl: timedelta | None
 ) -> _Row:
-    """Commits the row of a refund, and returns how it stands; again, in a new transaction, where
-    another worker was faster.
+    """Commit the row of a refund, and return its state; again, in a new transaction, if another
+    worker was faster.
     """
+    number, refund_no = request.out_trade_no, request.out_request_no
     for _ in range(_ATTEMPTS):
-        alipay.session.rollback()  # what was read is old by the time the payment is held
+        alipay.session.rollback()  # what was read is out of date once the payment is locked
         try:
-            row, new = refunds.open(out_trade_no, refund_fen, out_request_no, reason, patience)
+            row, new = refunds.open(number, request.refund_fen, refund_no, request.reason, ttl)
             opened = _Row(row.status, row.reason, new)
             alipay.session.commit()
         except (InvalidParameter, DBAPIError) as error:
@@ -257,72 +211,18 @@ def _open(
                 raise
         else:
             return opened
-    raise LedgerUnavailable("other workers keep changing the payment", out_trade_no=out_trade_no)
+    raise LedgerUnavailable("other workers keep changing the payment", out_trade_no=number)
 
 
-def _check_batch(
-    alipay: AlipayBlueprint, number: str, trade_no: str | None, refund_fen: int, reason: str | None
-) -> None:
-    """Makes a batch, and sends it to nobody: what Alipay would not take is refused here."""
-    assert isinstance(alipay.gateway, MapiGateway)  # noqa: S101
-    entry = RefundEntry(trade_no or "", to_yuan(refund_fen), reason or "refund")
-    alipay.gateway.refund_fastpay_by_platform_pwd(
-        [entry], batch_no=number, notify_url=alipay.notify_url
-    )
-
-
-def _take_on(alipay: AlipayBlueprint, gateway: MapiGateway, claimed: Claimed) -> None:
-    """On the legacy gateway: Alipay takes it on, and tells later what became of it."""
-    entry = RefundEntry(
-        claimed.trade_no or "", to_yuan(claimed.refund_fen), claimed.reason or "refund"
-    )
-    notify_url = alipay.notify_url
-    try:
-        gateway.refund_fastpay_by_platform_nopwd(
-            [entry], batch_no=claimed.out_request_no, notify_url=notify_url
-        )
-    except OutcomeUnknown:
-        raise
-    except GatewayError as error:
-        if error.code == _HAS_IT:
-            return  # an earlier call's answer was lost; the notification tells what became of it
-        if not claimed.new:
-            # That it is not taken on again says nothing of the first time.
-            raise OutcomeUnknown(
-                f"{error}; what became of the first time is told by a notification, or in Alipay's "
-                "console",
-                code=error.code,
-            ) from None
-        _refuse(alipay, claimed, error)
-        if error.code not in _NO_CONTRACT:
-            raise
-        message = f"{error}; refund_url() has the merchant confirm a refund with the password"
-        raise GatewayError(message, code=error.code) from None
-
-
-def _done(alipay: AlipayBlueprint, claimed: Claimed, payload: dict[str, str]) -> None:
-    _close_row(alipay, claimed, "SUCCESS", payload)
-
-
-def _refuse(alipay: AlipayBlueprint, claimed: Claimed, error: GatewayError) -> None:
-    code = error.sub_code or error.code or "UNKNOWN"
-    payload = {"method": "alipay.trade.refund", "code": code}
-    if alipay.config.protocol == "mapi":
-        payload = {"service": "refund_fastpay_by_platform_nopwd", "error": code}
-    _close_row(alipay, claimed, code, payload)
-
-
-def _close_row(
-    alipay: AlipayBlueprint, claimed: Claimed, code: str, payload: dict[str, str]
-) -> None:
-    number = claimed.out_request_no
-    told = {**payload, "out_request_no": number, "refund_amount": to_yuan(claimed.refund_fen)}
+def _record_outcome(alipay: AlipayBlueprint, request: RefundRequest, report: RefundReport) -> None:
+    number, code = request.out_request_no, report.code
+    amount = {"out_request_no": number, "refund_amount": to_yuan(request.refund_fen)}
     entry = Entry(
-        out_trade_no=claimed.payment.out_trade_no,
-        trade_no=claimed.trade_no,
-        trade_status=SUCCESS if code == "SUCCESS" else code,
+        out_trade_no=request.out_trade_no,
+        trade_no=request.trade_no,
+        trade_status=SUCCESS if report.rejection is None else code,
         notify_id=None,
-        payload=told,
+        payload={**report.params, **amount},
     )
-    result = RefundResult(claimed.trade_no or "", claimed.refund_fen, code)
+    result = RefundResult(request.trade_no or "", request.refund_fen, code)
     announce(alipay, alipay.ledger().settle_refund(entry, number, result))

@@ -15,13 +15,18 @@ from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from ..exceptions import ConfirmationUnknown, GatewayError, NotConfirmed, QueryRequired
+from ..exceptions import (
+    ConfirmationUnknown,
+    GatewayError,
+    NotConfirmed,
+    QueryRequired,
+    TradeNotFound,
+)
 from ..ledger.moves import is_sale
 from ..models import utc_now
 from ..notification import Notification
 from ..trade_status import TradeStatus
-from .asking import not_there, query_trade
-from .heard import Asked
+from .heard import PaymentSnapshot
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -122,17 +127,15 @@ def current_report(alipay: AlipayBlueprint, report: Notification) -> Notificatio
     payment = alipay.ledger().find(report.out_trade_no)
     if payment is None:  # deleted since the ledger saw it
         raise ConfirmationUnknown("the payment was deleted meanwhile", **_numbers(report))
-    asked = Asked.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
+    snapshot = PaymentSnapshot.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
     alipay.session.rollback()
     if not alipay.state.query_limit.admits(report.out_trade_no):
         raise ConfirmationUnknown("the payment was queried too often", **_numbers(report))
     try:
-        response = query_trade(alipay, asked)
+        response = snapshot.gateway.query_payment(snapshot.out_trade_no)
+    except TradeNotFound:
+        raise NotConfirmed("trade.query: Alipay has no such trade", **_numbers(report)) from None
     except GatewayError as error:
-        if not_there(alipay, error):
-            raise NotConfirmed(
-                "trade.query: Alipay has no such trade", **_numbers(report)
-            ) from None
         raise ConfirmationUnknown(f"trade.query: {error}", **_numbers(report)) from None
     if not is_sale(response) and response.trade_status != TradeStatus.TRADE_CLOSED:
         message = f"trade.query: the trade is {response.trade_status}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidParameter
+from ..gateways.interface import ClosedTrade, journal_params
 from ..notification import Notification
 from ..trade_status import TradeStatus
-from .asking import begin, settled
-from .heard import Asked, closed_unpaid, flat, taken_back
+from .asking import apply_update, snapshot_and_commit
+from .heard import PaymentSnapshot, closed_update
 from .order import open_platform, order_of
 from .standing import payment_state
 
@@ -26,25 +27,26 @@ def pay_barcode(
     if state != "waiting":
         raise InvalidParameter("payment", f"can no longer be paid, it is {state}")
     order = order_of(alipay, payment)
-    asked = begin(alipay, payment)  # the buyer may take a minute, the database should not wait
+    # The buyer may need a minute: no transaction stays open.
+    snapshot = snapshot_and_commit(alipay, payment)
     ended = gateway.pay_at_till(**order, auth_code=auth_code, patience=patience)
-    return settled(alipay, asked, _heard(asked, ended))
+    return apply_update(alipay, snapshot, _report(snapshot, ended))
 
 
-def _heard(asked: Asked, ended: TillAnswer) -> Notification:
-    """What the gateway answered, and signed, as news for the ledger."""
-    why = flat("method", "alipay.trade.pay", ended.params)
+def _report(snapshot: PaymentSnapshot, ended: TillAnswer) -> Notification:
+    """Return the gateway's signed response as a report for the ledger."""
+    params = journal_params("method", "alipay.trade.pay", ended.params)
     if ended.paid:
         return Notification(
             out_trade_no=ended.out_trade_no,
-            trade_status=why.get("trade_status", TradeStatus.TRADE_SUCCESS),
-            total_fen=asked.total_fen if ended.total_fen is None else ended.total_fen,
+            trade_status=params.get("trade_status", TradeStatus.TRADE_SUCCESS),
+            total_fen=snapshot.total_fen if ended.total_fen is None else ended.total_fen,
             currency=ended.currency,
             trade_no=ended.trade_no,
             buyer_id=ended.buyer_id,
             paid_at=ended.paid_at,
-            params=why,
+            params=params,
         )
-    if ended.action == "refund" or why.get("send_pay_date"):  # paid in between, and taken back
-        return taken_back(asked, why, ended.trade_no)
-    return closed_unpaid(asked, why, ended.trade_no)
+    # A trade that was paid in between and then cancelled is refunded.
+    refunded = ended.action == "refund" or bool(params.get("send_pay_date"))
+    return closed_update(snapshot, ClosedTrade(params, ended.trade_no, refunded))

@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import GatewayError, OutcomeUnknown
 from ..models import utc_now
@@ -67,10 +67,8 @@ def _clock(url: str) -> Finding:
 
 def _call(config: Config) -> Finding:
     number = f"doctor_{secrets.token_hex(12)}"
-    gateway: Any = config.gateway
-    ask = gateway.trade_query if config.protocol == "openapi" else gateway.single_trade_query
     try:
-        ask(out_trade_no=number)
+        config.gateway.query_payment(number)
     except OutcomeUnknown as error:
         return Finding(
             "signed_call",

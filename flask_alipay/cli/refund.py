@@ -104,7 +104,7 @@ def _check_address(alipay: AlipayBlueprint) -> None:
     """The legacy gateway tells later what became of a refund, and has to be told where."""
     config, urls = alipay.config, alipay.state.urls
     known = urls.fixed_notify_url or urls.host or config.simulator
-    if config.protocol == "mapi" and not known:
+    if config.gateway.notifies_refunds and not known:
         told = _("Set {key}: Alipay tells there what became of the refund.")
         raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, select
 
+from ..batches import PENDING_TTL
 from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
 from ..notification import Notification
@@ -23,10 +24,6 @@ SUCCESS = "REFUND_SUCCESS"
 #: The number of what news told in one piece: a close that names neither refund nor amount, or a sum
 #: of all refunds that is more than what is known by name.
 CLOSED = "closed"
-
-#: On the legacy gateway a batch is good for the day of its number, and Alipay tells for a day what
-#: became of it. One that nobody confirmed until then does not hold its money back any longer.
-PATIENCE = timedelta(days=2)
 
 
 class Opened(NamedTuple):
@@ -65,7 +62,7 @@ class Refunds:
         refund_fen: int,
         out_request_no: str,
         reason: str | None,
-        patience: timedelta | None = PATIENCE,
+        patience: timedelta | None = PENDING_TTL,
     ) -> Opened:
         """Writes down that a refund is being asked for; the caller commits before it asks.
 

@@ -24,15 +24,20 @@ _shape = pattern(
 )
 
 
+def batch_day() -> str:
+    """Return today's date in China, with which the number of a batch must begin."""
+    return f"{rules.china_now():%Y%m%d}"
+
+
 def new_batch_no() -> str:
     """Returns a number for a batch of today's: the date in China and 18 digits."""
-    return f"{rules.china_now():%Y%m%d}{secrets.randbelow(10**18):018d}"
+    return f"{batch_day()}{secrets.randbelow(10**18):018d}"
 
 
 def batch_no(name: str, value: Any, charset: str) -> str:
     """A batch's number, which begins with today's date in China."""
     number = _shape(name, value, charset)
-    if not number.startswith(f"{rules.china_now():%Y%m%d}"):
+    if not number.startswith(batch_day()):
         raise InvalidParameter(name, "must begin with today's date in China, like 20260131")
     return number
 

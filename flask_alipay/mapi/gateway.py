@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from ..charsets import request_charset
 from ..exceptions import InvalidParameter
@@ -15,11 +15,10 @@ from .accounts import Accounts
 from .forex import Forex
 from .mobile import Mobile
 from .overseas import Overseas
+from .payment_operations import PaymentOperations
 from .payments import Payments
 from .products import PRODUCTS, service_params
 from .qrcodes import QrCodes
-from .refunds import Refunds
-from .trades import Trades
 from .transfers import Transfers
 from .wap_rest import WapRest
 
@@ -34,8 +33,7 @@ MAPI_PUBLIC_KEY = (
 
 class MapiGateway(
     Payments,
-    Trades,
-    Refunds,
+    PaymentOperations,
     Transfers,
     Forex,
     WapRest,
@@ -64,9 +62,9 @@ class MapiGateway(
     :param transport: how the gateway is asked.
     """
 
-    protocol = "mapi"
+    protocol: ClassVar[str] = "mapi"
     #: What :meth:`pay` can make, and the service behind it.
-    products: Mapping[str, str] = PRODUCTS
+    products: ClassVar[Mapping[str, str]] = PRODUCTS
 
     def in_charset(self, charset: str) -> MapiGateway:
         """Returns the same gateway with another charset."""

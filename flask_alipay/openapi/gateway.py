@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from ..charsets import request_charset
 from ..exceptions import InvalidParameter
@@ -17,8 +17,8 @@ from ..signer import sign_content
 from .bill_download import BillDownload
 from .caller import COMMON
 from .content import biz_content
+from .payment_operations import PaymentOperations
 from .payments import APP, IN_BROWSERS, PRODUCTS, Product, check_currency, payment_content
-from .refunds import Refunds
 from .settlements import Settlements
 from .till import Till
 from .transfers import Transfers
@@ -29,7 +29,7 @@ SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
-class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
+class OpenApiGateway(PaymentOperations, Till, Settlements, Transfers, BillDownload):
     """The open platform for one application: one method for each of Alipay's, named as it.
 
     What a browser or an app brings to Alipay is returned signed and not sent. What is performed
@@ -58,9 +58,11 @@ class OpenApiGateway(Refunds, Till, Settlements, Transfers, BillDownload):
     :raises ConfigurationError: for ``v3`` with a signer that is not RSA2.
     """
 
-    protocol = "openapi"
+    protocol: ClassVar[str] = "openapi"
     #: What a payment can be, and the method behind it.
-    products: Mapping[str, str] = {name: product.method for name, product in PRODUCTS.items()}
+    products: ClassVar[Mapping[str, str]] = {
+        name: product.method for name, product in PRODUCTS.items()
+    }
 
     def trade_page_pay(
         self,

@@ -340,7 +340,7 @@ def test_cancel_of_what_never_began_closes_it(shop: Shop, alipay: Alipay, said: 
 def test_cancel_is_asked_again_where_alipay_wants_it(
     shop: Shop, alipay: Alipay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_alipay.blueprint.asking._PAUSE", 0)
+    monkeypatch.setattr("flask_alipay.openapi.payment_operations._CANCEL_INTERVAL", 0)
     number = shop.order()
     again = done(retry_flag="Y")
     alipay.will_say(cancel=[again, again, done(action="close", retry_flag="N")])

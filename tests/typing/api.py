@@ -33,6 +33,7 @@ from flask_alipay import (
 from flask_alipay.config import Config
 from flask_alipay.diagnosis import Diagnosis, diagnose
 from flask_alipay.exceptions import PaymentMismatch
+from flask_alipay.gateways.interface import Gateway, RefundReport, RefundRequest
 from flask_alipay.keys import (
     certificate_sn,
     describe_key,
@@ -251,6 +252,15 @@ def gateways(signer: Signer) -> SignedRequest:
     # A refund without a number of its own could not be repeated.
     platform.trade_refund(out_trade_no="T1001", refund_amount=1)  # type: ignore[call-arg]
     return platform.trade_page_pay(out_trade_no="T1001", subject="Tea", total_amount="88.88")
+
+
+# Both clients have every operation of the interface.
+clients: list[type[Gateway]] = [MapiGateway, OpenApiGateway]
+
+
+def either(gateway: Gateway) -> RefundReport | None:
+    assert_type(gateway.query_payment("T1001"), Notification)
+    return gateway.submit_refund(RefundRequest("T1001", None, "R1", 888))
 
 
 def money() -> Decimal:

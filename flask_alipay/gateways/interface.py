@@ -1,0 +1,212 @@
+"""Interface of both gateways for the operations on a payment: pay, query, close, cancel, refund.
+
+Operations call nothing else, so they do not branch on the protocol. What differs is in the values
+that a gateway returns, in :class:`~flask_alipay.exceptions.TradeNotFound` and in the attributes
+below: a response that proves nothing is ``None``, an operation that the protocol lacks is named in
+:attr:`Gateway.unsupported`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from ..exceptions import GatewayError, OutcomeUnknown
+from ..trade_status import TradeStatus
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..notification import Notification
+    from ..signed_request import SignedRequest
+
+#: Codes of a trade that does not exist, with and without the prefix of the open platform.
+TRADE_NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
+
+
+@dataclass(frozen=True)
+class ClosedTrade:
+    """A trade that is closed, proven by the signature of Alipay's response."""
+
+    #: The response as the journal records it, see :func:`journal_params`.
+    params: Mapping[str, str] = field(repr=False, hash=False)
+    #: Alipay's number of the trade, if the response states it.
+    trade_no: str | None = None
+    #: Whether the trade was paid and all of it has been refunded.
+    refunded: bool = False
+
+
+@dataclass(frozen=True)
+class RefundRequest:
+    """A refund to submit, or to query."""
+
+    #: The merchant's number of the order.
+    out_trade_no: str
+    #: Alipay's number of the trade.
+    trade_no: str | None
+    #: The number of the refund; on the legacy gateway that of a batch with one entry.
+    out_request_no: str
+    #: Fen.
+    refund_fen: int
+    reason: str | None = None
+    #: The URL for the result, where :attr:`Gateway.notifies_refunds`.
+    notify_url: str | None = None
+    #: Whether the same number may have been submitted before.
+    repeated: bool = False
+    #: Whether the outcome of an earlier submission is unknown; implies :attr:`repeated`.
+    undecided: bool = False
+
+
+@dataclass(frozen=True)
+class RefundReport:
+    """The outcome of a refund: done, or rejected."""
+
+    #: The response as the journal records it.
+    params: Mapping[str, str] = field(repr=False, hash=False)
+    #: ``None`` if the money was refunded; else the rejection, to record and to raise.
+    rejection: GatewayError | None = None
+
+    @property
+    def code(self) -> str:
+        """``SUCCESS``, or Alipay's code of the rejection."""
+        return "SUCCESS" if self.rejection is None else rejection_code(self.rejection)
+
+
+class Gateway(Protocol):
+    """One merchant's gateway, of either protocol.
+
+    Every method raises :class:`~flask_alipay.exceptions.OutcomeUnknown` if no response arrives or
+    none that can be trusted, and :class:`~flask_alipay.exceptions.GatewayError` if Alipay rejects
+    the request.
+    """
+
+    #: ``mapi`` or ``openapi``.
+    protocol: ClassVar[str]
+    #: The products of :meth:`pay`, and the service or method behind each.
+    products: ClassVar[Mapping[str, str]]
+    #: The operations that the protocol lacks, by the name of the method, with the reason.
+    unsupported: ClassVar[Mapping[str, str]]
+    #: Whether Alipay notifies the outcome of a refund; otherwise the response states it.
+    notifies_refunds: ClassVar[bool]
+    #: The time after which a refund of unknown outcome no longer reserves its amount; ``None`` if
+    #: it does until the outcome is known.
+    pending_refund_ttl: ClassVar[timedelta | None]
+    charset: str
+    gateway_url: str
+
+    def in_charset(self, charset: str) -> Self:
+        """Return the same gateway with another charset."""
+
+    def acting_for(self, app_auth_token: str | None) -> Self:
+        """Return the gateway that acts for the merchant who granted a token.
+
+        :raises InvalidParameter: if the token is malformed, or the protocol has none.
+        """
+
+    def pay(
+        self,
+        product: str,
+        *,
+        expires_at: datetime | None = None,
+        bank: str | None = None,
+        currency: str = "CNY",
+        **params: Any,
+    ) -> SignedRequest:
+        """Return the signed request with which a buyer's browser starts a payment.
+
+        :raises InvalidParameter: names the parameter at fault.
+        """
+
+    def check_payment(self, product: str | None, **params: Any) -> None:
+        """Check what :meth:`pay` would be given, before anything is stored.
+
+        :raises InvalidParameter: names the parameter at fault.
+        """
+
+    def product_for(self, user_agent: str) -> str:
+        """Return the product for a buyer whose payment names none."""
+
+    def query_payment(self, out_trade_no: str) -> Notification:
+        """Query a trade and return its state as a report for the ledger.
+
+        :raises TradeNotFound: if Alipay has no such trade; believed unsigned on the legacy gateway
+            alone, which signs no rejection.
+        """
+
+    def close_payment(self, out_trade_no: str) -> ClosedTrade | None:
+        """Close an unpaid trade.
+
+        :return: ``None`` if Alipay accepted the request in a response that it did not sign: only
+            a query proves that the trade is closed.
+        :raises TradeNotFound: as :meth:`query_payment` does.
+        """
+
+    def cancel_payment(self, out_trade_no: str) -> ClosedTrade | None:
+        """Close a trade, or refund all of it if it was paid.
+
+        :return: ``None`` if Alipay had nothing to do: a query tells the state of the trade.
+        :raises TradeNotFound: as :meth:`query_payment` does.
+        :raises ConfigurationError: if ``cancel_payment`` is in :attr:`unsupported`.
+        """
+
+    def check_refund(self, refund: RefundRequest, *, resumed: bool = False) -> None:
+        """Check what :meth:`submit_refund` would be given, before anything is recorded.
+
+        :param resumed: whether the number is that of a pending refund of the same amount and not
+            the caller's.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+
+    def submit_refund(self, refund: RefundRequest) -> RefundReport | None:
+        """Submit a refund. A repeated number never refunds twice.
+
+        :return: the outcome; ``None`` if Alipay has accepted the refund and notifies the outcome.
+        :raises GatewayError: for a rejection that is not definite, such as an unsigned one of the
+            open platform: it must not be recorded.
+        """
+
+    def query_refund(self, refund: RefundRequest) -> RefundReport | None:
+        """Query the outcome of a refund.
+
+        :return: ``None`` if the money has not been refunded, or not yet.
+        :raises ConfigurationError: if ``query_refund`` is in :attr:`unsupported`.
+        """
+
+    def confirm_refund(self, refund: RefundRequest) -> SignedRequest:
+        """Return the request with which the merchant confirms a refund in a browser.
+
+        :raises InvalidParameter: names the parameter at fault.
+        :raises ConfigurationError: if ``confirm_refund`` is in :attr:`unsupported`.
+        """
+
+
+def rejection_code(error: GatewayError) -> str:
+    """Return Alipay's most specific code of a rejection."""
+    return error.sub_code or error.code or "UNKNOWN"
+
+
+def journal_params(kind: str, name: str, response: Mapping[str, Any]) -> dict[str, str]:
+    """Return a response as the journal records it: text by name, like a notification's parameters.
+
+    :param kind: ``method`` or, on the legacy gateway, ``service``.
+    :param name: the method or service that was called, which no notification names.
+    """
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        for key, value in response.items()
+        if value is not None
+    }
+    return {**texts, kind: name}
+
+
+def known_status(trade_status: str) -> str:
+    """Return the trade status of a response.
+
+    :raises OutcomeUnknown: if there is no such status.
+    """
+    if trade_status not in TradeStatus.ALL:
+        raise OutcomeUnknown("the gateway responded with a trade_status that does not exist")
+    return trade_status
