@@ -380,11 +380,11 @@ def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, 
     """What is found about a gateway that answers like this."""
     config = Config.from_mapping({**settings, "ALIPAY_GATEWAY_URL": url})
 
-    def trade_query(**fields: Any) -> None:
+    def query_payment(out_trade_no: str) -> None:
         if refusal is not None:
             raise refusal
 
-    config.gateway.trade_query = trade_query  # type: ignore[union-attr,method-assign,assignment]
+    config.gateway.query_payment = query_payment  # type: ignore[method-assign,assignment]
     return {finding.check: finding for finding in check_gateway(config)}
 
 
