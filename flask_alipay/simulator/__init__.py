@@ -23,7 +23,7 @@ The rooms, in the order in which they build on each other:
     trades whose time runs out
 ``dialects``
     the protocols together
-``posting``, ``delivery``, ``deliveries``
+``notifications.http_client``, ``delivery``, ``deliveries``
     requests to the shop; notifications, repeated until they are heard
 ``simulator``
     all of it together

@@ -22,8 +22,8 @@ from .delivery import Delivery as Delivery
 from .dialects import in_charset
 from .errands import Errand
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
+from .notifications.http_client import MAX_RESPONSE_BYTES, HttpClient
 from .notify_ids import NotifyIds
-from .posting import MOST_ANSWER, Posting
 from .state import Nowhere, State
 
 logger = logging.getLogger("flask_alipay.simulator")
@@ -81,7 +81,7 @@ class Deliverer:
         self._clock = clock
         self._notify_ids = notify_ids
         self._compose = compose
-        self._post = post or Posting()
+        self._post = post or HttpClient()
         self._schedule = tuple(schedule)
         self._state = state or Nowhere()
         self._note_time = note_time
@@ -241,4 +241,4 @@ class Deliverer:
         except Exception as error:
             # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
             return Attempt(now, body, None, type(error).__name__)
-        return Attempt(now, body, status, answer[:MOST_ANSWER])
+        return Attempt(now, body, status, answer[:MAX_RESPONSE_BYTES])

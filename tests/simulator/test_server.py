@@ -12,7 +12,7 @@ from flask_alipay.simulator.faults import Fault
 from flask_alipay.simulator.web import server as web_server
 from flask_alipay.simulator.web.server import BindError, BoundSocket
 
-from .test_posting import head_of
+from .test_http_client import head_of
 
 CLOCK = b"GET /clock HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
