@@ -2,10 +2,10 @@
 
 The rooms, in the order in which they build on each other:
 
-``errands``, ``clock``
-    what takes long; what time it is, and who is called later
-``documents``, ``state``, ``state_file``, ``hours``
+``documents``, ``state``, ``state_file``
     what is kept beyond the process, if anything is
+``worker_pool``, ``clock``
+    threads for what takes long; the time, and callbacks that are due later
 ``wire``, ``urls``
     requests as raw bytes, decoded in their own charset
 ``orders``, ``funds``, ``trades``, ``batches``, ``rates``

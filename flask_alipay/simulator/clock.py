@@ -1,176 +1,204 @@
-"""What time it is, and who is called later: the only place where the simulator waits.
+"""Time of the simulator, and callbacks that it runs later.
 
-Everything that knows of time takes a :class:`Clock`; a test hands in one that it moves itself.
+Everything that depends on time takes a :class:`Clock`; a test passes one that it moves itself.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import Protocol, TypeAlias
 
 from ..china_time import CHINA_TIME
-from .errands import Callback, Errand, Messengers
+from .state import State
+from .worker_pool import Callback, Task, WorkerPool, run_logged
 
-logger = logging.getLogger("flask_alipay.simulator")
-
-
-#: Tells how far the time here is ahead of that by which merchants live.
-Ahead: TypeAlias = Callable[[], timedelta]
+#: Returns the difference between the simulator's time and the merchants' time.
+OffsetFn: TypeAlias = Callable[[], timedelta]
 
 
 class Clock(Protocol):
     """A source of time."""
 
     def now(self) -> datetime:
-        """Returns the time, aware, in UTC."""
+        """Return the time, aware, in UTC."""
 
-    def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
-        """Has the callback called once, in another thread or turn, after the delay.
+    def call_later(self, delay: timedelta, callback: Callback) -> None:
+        """Call the callback once, in another thread, after the delay.
 
-        One that may take long is an :class:`~.errands.Errand`: where others are not to wait for
-        it, it is called in a thread of its place.
+        :param callback: a :class:`~.worker_pool.Task` if it may take long: it delays only tasks
+            with the same key.
         """
 
     def advance(self, delta: timedelta) -> None:
-        """Moves the time on; what is due meanwhile is called in its order, before it returns."""
+        """Move the time forward; run what becomes due, in its order, before it returns."""
 
 
-def in_time() -> timedelta:
-    """It is not ahead at all."""
+def zero_offset() -> timedelta:
+    """Return no offset."""
     return timedelta(0)
 
 
-def ahead_of_the_machine(clock: Clock) -> timedelta:
-    """Returns how far a clock was put ahead of the machine's time, by which its merchants live.
+def clock_offset(clock: Clock) -> timedelta:
+    """Return by how much a clock is ahead of the machine's time, which its merchants use.
 
-    Nothing for a clock that somebody else made: his merchants live by that.
+    Zero for a clock that is no :class:`SystemClock`: its merchants use the same clock.
     """
     if not isinstance(clock, SystemClock):
         return timedelta(0)
-    return max(clock.now() - datetime.now(timezone.utc), timedelta(0))
+    return max(_machine_offset(clock), timedelta(0))
 
 
 class SystemClock:
-    """The time of the machine, with one daemon thread for whatever is due later.
+    """The time of the machine, with one daemon thread for callbacks.
 
-    The thread is started by the first :meth:`call_later`, so a server that forks its workers forks
-    no thread. Callbacks run one after the other in it, in the order in which they are due. An
-    errand begins in that order, too, and ends when it may: those to one place are done one after
-    the other, and nothing else waits for them. What is still due when the process ends is not done.
+    The first :meth:`call_later` starts the thread, so a server that forks its workers forks no
+    thread. Callbacks run in it one after the other, in the order in which they are due. Tasks start
+    in that order, too, in threads of a :class:`~.worker_pool.WorkerPool`. What is still due when
+    the process ends is not run.
 
-    :param speed: how many seconds pass here in one of the machine's; the simulation begins at the
-        machine's time.
+    :param speed: seconds that pass per second of the machine; begins at the machine's time.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
         self._speed = speed
-        self._begin = datetime.now(timezone.utc)
-        self._ahead = timedelta(0)
+        self._start = datetime.now(timezone.utc)
+        self._offset = timedelta(0)
         self._due: list[tuple[datetime, int, Callback]] = []
-        self._numbers = itertools.count()  # keeps the heap from comparing callbacks
+        self._sequence = itertools.count()  # prevents the heap from comparing callbacks
         self._changed = threading.Condition()
-        self._running = False
-        self._advances = 0  # while there are any, they alone call what is due
-        self._messengers = Messengers()
+        self._thread: threading.Thread | None = None
+        self._advancing = 0  # number of threads in advance(), which run all that is due
+        self._workers = WorkerPool()
 
     def now(self) -> datetime:
-        """Returns the time, aware, in UTC."""
-        passed = datetime.now(timezone.utc) - self._begin
-        return self._begin + passed * self._speed + self._ahead
+        """Return the time, aware, in UTC."""
+        elapsed = datetime.now(timezone.utc) - self._start
+        return self._start + elapsed * self._speed + self._offset
 
-    def advance(self, delta: timedelta) -> None:
-        """Moves the time on; what is due meanwhile is called in its order, before it returns.
-
-        Each callback sees the time at which it was due, and what it puts off may be due as well.
-        Errands are done here, one after the other, and so are those that were due before and that
-        nobody has begun. What had begun before may go on beyond this.
-
-        :param delta: how far, not backwards.
-        """
-        end = self.now() + delta
-        with self._alone():
-            for errand in self._messengers.take_back():
-                errand()
-            while (callback := self._due_until(end)) is not None:
-                _run(callback)
-            with self._changed:
-                self._leap(end)
-
-    def call_later(self, delay: timedelta, callback: Callable[[], object]) -> None:
-        """Has the callback called once after the delay, in the clock's thread; see above."""
+    def call_later(self, delay: timedelta, callback: Callback) -> None:
+        """Call the callback once after the delay; see :class:`SystemClock`."""
         with self._changed:
-            heapq.heappush(self._due, (self.now() + delay, next(self._numbers), callback))
-            if not self._running:
-                self._running = True
-                threading.Thread(
+            heapq.heappush(self._due, (self.now() + delay, next(self._sequence), callback))
+            if self._thread is None:
+                self._thread = threading.Thread(
                     target=self._work, name="flask-alipay-simulator", daemon=True
-                ).start()
+                )
+                self._thread.start()
             self._changed.notify()
 
+    def advance(self, delta: timedelta) -> None:
+        """Move the time forward; run what becomes due, in its order, before it returns.
+
+        Each callback sees the time at which it was due, and may schedule further ones. Tasks run
+        in this thread, including those that were due before and have not started; a task that has
+        started may go on after the return.
+
+        :param delta: not negative.
+        """
+        end = self.now() + delta
+        with self._exclusive():
+            for task in self._workers.cancel_pending():
+                run_logged(task)
+            while (callback := self._pop_due(end)) is not None:
+                run_logged(callback)
+
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keeps the clock's thread from calling what is due."""
+    def _exclusive(self) -> Iterator[None]:
+        """Prevent the clock's thread from running what is due."""
         with self._changed:
-            self._advances += 1
+            self._advancing += 1
         try:
             yield
         finally:
             with self._changed:
-                self._advances -= 1
+                self._advancing -= 1
                 self._changed.notify()
 
-    def _due_until(self, end: datetime) -> Callback | None:
-        """Takes what is due first, until a time, and moves the time on to then."""
+    def _pop_due(self, end: datetime) -> Callback | None:
+        """Remove the first callback that is due until a time, and move the time to it, or to the
+        end.
+        """
         with self._changed:
-            if not self._due or self._due[0][0] > end:
-                return None
-            due, _, callback = heapq.heappop(self._due)
-            self._leap(due)
-            return callback
-
-    def _leap(self, moment: datetime) -> None:
-        self._ahead += max(moment - self.now(), timedelta(0))
+            due = self._due[0][0] if self._due else end
+            self._offset += max(min(due, end) - self.now(), timedelta(0))
+            return heapq.heappop(self._due)[2] if self._due and due <= end else None
 
     def _work(self) -> None:
         while True:
-            _run(self._next())
+            with self._changed:
+                while (wait := self._seconds_to_wait()) != 0:
+                    self._changed.wait(wait)
+                callback = heapq.heappop(self._due)[2]
+            if isinstance(callback, Task):
+                self._workers.submit(callback)
+            else:
+                run_logged(callback)
 
-    def _next(self) -> Callback:
-        """Waits for what the clock's thread is to call next, and sends who is to go elsewhere."""
-        with self._changed:
-            while True:
-                wait = None
-                if self._due and not self._advances:
-                    wait = (self._due[0][0] - self.now()).total_seconds() / self._speed
-                    if wait <= 0:
-                        callback = heapq.heappop(self._due)[2]
-                        if not isinstance(callback, Errand):
-                            return callback
-                        self._messengers.send(Errand(callback.place, partial(_run, callback)))
-                        continue
-                # Not longer than the platform's longest wait, and to see a changed system time.
-                self._changed.wait(wait if wait is None else min(wait, 3600))
+    def _seconds_to_wait(self) -> float | None:
+        """Return the seconds until the next callback, ``None`` if there is none to wait for."""
+        if not self._due or self._advancing:
+            return None
+        wait = (self._due[0][0] - self.now()).total_seconds() / self._speed
+        # At most the platform's maximum, and so that a change of the machine's time is noticed.
+        return min(max(wait, 0), 3600)
 
 
-def _run(callback: Callback) -> None:
-    try:
-        callback()
-    except Exception:
-        # One callback's failure must not silence all the later ones.
-        logger.exception("what the simulator had put off failed")
+@dataclass(frozen=True)
+class ClockOffset:
+    """Difference between the simulator's time and the machine's, as it is stored."""
+
+    seconds: float
+
+
+class PersistedOffset:
+    """Restores a clock's offset at the start and stores its changes; safe for threads.
+
+    While no simulator runs, time passes as the machine's does.
+
+    :param clock: is moved forward now.
+    :param state: stores the offset.
+    """
+
+    def __init__(self, clock: Clock, state: State) -> None:
+        self._clock = clock
+        self._shelf = state.shelf("clock", ClockOffset)
+        self._saved: float | None = None
+        for _, offset in self._shelf.all():
+            self._saved = offset.seconds
+            self.not_before([datetime.now(timezone.utc) + timedelta(seconds=offset.seconds)])
+
+    def not_before(self, times: Iterable[datetime]) -> None:
+        """Move the clock forward to the latest of some times if it is behind it.
+
+        A killed process may have stored its offset up to a second before its last action, and may
+        have moved its clock by many hours in that second.
+        """
+        latest = max(times, default=None)
+        if latest is not None and latest > (now := self._clock.now()):
+            self._clock.advance(latest - now)
+
+    def save(self) -> None:
+        """Store the offset, unless the stored one is right to the second."""
+        seconds = _machine_offset(self._clock).total_seconds()
+        if self._saved is None or abs(seconds - self._saved) >= 1:
+            self._saved = seconds
+            self._shelf.put("now", ClockOffset(seconds))
+
+
+def _machine_offset(clock: Clock) -> timedelta:
+    return clock.now() - datetime.now(timezone.utc)
 
 
 def read_china_text(text: str) -> datetime | None:
-    """Reads a merchant's ``2026-01-31 08:00:00`` as China time.
+    """Parse a merchant's ``2026-01-31 08:00:00`` as China time.
 
-    Strict, as a gateway is: ``None`` for anything written otherwise.
+    Strict, as a gateway is: ``None`` for any other format.
     """
     if len(text) != 19 or not text.isascii():
         return None
@@ -182,6 +210,6 @@ def read_china_text(text: str) -> datetime | None:
 
 
 def end_of_china_day(moment: datetime) -> datetime:
-    """Returns the midnight in China that follows; Alipay's timeout ``1c``."""
+    """Return the next midnight in China; Alipay's timeout ``1c``."""
     midnight = moment.astimezone(CHINA_TIME).replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight + timedelta(days=1)).astimezone(timezone.utc)

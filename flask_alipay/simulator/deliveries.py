@@ -20,11 +20,11 @@ from .delivery import Attempt as Attempt
 from .delivery import Deliveries
 from .delivery import Delivery as Delivery
 from .dialects import in_charset
-from .errands import Errand
 from .faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from .notifications.http_client import MAX_RESPONSE_BYTES, HttpClient
 from .notify_ids import NotifyIds
 from .state import Nowhere, State
+from .worker_pool import Task
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -227,7 +227,7 @@ class Deliverer:
         """Has the clock see to a sending; one to a slow server holds up none to another."""
         found = _SERVER.match(delivery.notice.url)
         place = found[0].lower() if found else ""
-        self._clock.call_later(wait, Errand(place, partial(send, delivery)))
+        self._clock.call_later(wait, Task(place, partial(send, delivery)))
 
     def _send(self, notice: Notice, now: datetime) -> Attempt:
         body = self._compose(notice, now)

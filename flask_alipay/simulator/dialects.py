@@ -10,7 +10,7 @@ from functools import cached_property
 from .alterations import garbled, tampered
 from .answers import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, Dialect, Notice
 from .batches import Batch, BatchStore
-from .clock import Ahead, in_time
+from .clock import OffsetFn, zero_offset
 from .faults import Faults
 from .mapi import Mapi, WapRest, closed_unpaid
 from .merchant import Merchant
@@ -40,7 +40,7 @@ class Dialects:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
-        ahead: Ahead = in_time,
+        ahead: OffsetFn = zero_offset,
     ) -> None:
         faults = faults or Faults()
         self._merchant = merchant

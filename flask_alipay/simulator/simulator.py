@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import Answer, Notice, Reply, ToBatch, ToCashier
 from .batches import Batch, BatchStore
-from .clock import Clock, SystemClock, ahead_of_the_machine
+from .clock import Clock, PersistedOffset, SystemClock, clock_offset
 from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
 from .dialects import Dialects
 from .expiry import Expiry
 from .faults import Faults
-from .hours import Hours, moments_of
 from .merchant import Merchant, the_merchant
 from .merchant_settings import SIGN_TYPES, check_merchant, merchant_settings
 from .notify_ids import NotifyIds
@@ -97,7 +96,7 @@ class Simulator:
         #: The merchant, its keys and Alipay's.
         self.merchant = merchant or the_merchant(keys)
         self._state: State = Nowhere() if state is None else StateFile(state)
-        self._hours = Hours(self.clock, self._state)
+        self._offset = PersistedOffset(self.clock, self._state)
         #: The trades, by the merchant's numbers.
         self.trades = TradeStore(state=self._state)
         #: The batches of refunds and transfers.
@@ -105,13 +104,12 @@ class Simulator:
         #: What is to go wrong.
         self.faults = Faults(self._state)
         notify_ids = NotifyIds(self._state)
-        ahead = partial(ahead_of_the_machine, self.clock)
+        offset = partial(clock_offset, self.clock)
         #: The protocols that it speaks.
-        ahead = partial(ahead_of_the_machine, self.clock)
         self.dialects = Dialects(
-            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, ahead
+            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, offset
         )
-        kept = (self._state, self._hours.note)
+        kept = (self._state, self._offset.save)
         #: Sends the notifications and keeps what was answered.
         self.deliverer = Deliverer(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
@@ -124,7 +122,7 @@ class Simulator:
 
     def close(self) -> None:
         """Gives the state file up; what happens from now on ends with the process."""
-        self._hours.note()
+        self._offset.save()
         self._state.close()
 
     def merchant_settings(
@@ -338,7 +336,10 @@ class Simulator:
 
     def _resume(self) -> None:
         """Goes on where another process stopped."""
-        self._hours.not_before(moments_of(self.trades.all(), self.deliverer.deliveries))
+        events = [when for trade in self.trades.all() for when in trade.moments]
+        for delivery in self.deliverer.deliveries:
+            events += (attempt.sent_at for attempt in delivery.attempts)
+        self._offset.not_before(events)
         self.deliverer.resume()
         self._expiry = Expiry(self.clock, self.trades, self._run_out)
 
@@ -374,7 +375,7 @@ class Simulator:
         news: list[Delivery] = []
         with self._state.together():
             yield news
-            self._hours.note()
+            self._offset.save()
         for delivery in news:
             self.deliverer.send(delivery)
 

@@ -5,8 +5,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_alipay.simulator.clock import SystemClock, end_of_china_day, read_china_text
-from flask_alipay.simulator.errands import Errand
+from flask_alipay.simulator.clock import (
+    PersistedOffset,
+    SystemClock,
+    end_of_china_day,
+    read_china_text,
+)
+from flask_alipay.simulator.state import Nowhere
+from flask_alipay.simulator.worker_pool import Task
 
 
 def test_the_machines_time_is_aware_utc():
@@ -27,7 +33,7 @@ def test_a_callback_that_raises_does_not_silence_the_next(caplog):
     clock.call_later(timedelta(0), lambda: 1 / 0)
     clock.call_later(timedelta(milliseconds=10), done.set)
     assert done.wait(5)
-    assert "put off failed" in caplog.text
+    assert "scheduled callback of the simulator failed" in caplog.text
 
 
 def test_the_thread_is_a_daemon_and_not_started_before_it_is_needed():
@@ -104,57 +110,57 @@ def test_a_call_that_fails_does_not_stop_the_clock(caplog):
     clock.call_later(timedelta(hours=2), lambda: seen.append(1))
     clock.advance(timedelta(hours=3))
     assert seen == [1]
-    assert "put off failed" in caplog.text
+    assert "scheduled callback of the simulator failed" in caplog.text
 
 
 @pytest.fixture
 def slow():
-    """Has errands there, until the end of the test."""
+    """Has tasks there, until the end of the test."""
     opens, entered = threading.Event(), threading.Event()
 
     def visit():
         entered.set()
         assert opens.wait(30)
 
-    errand = Errand("slow", visit)
-    yield errand, entered
+    task = Task("slow", visit)
+    yield task, entered
     opens.set()
 
 
-def test_nobody_waits_for_an_errand_to_somewhere_else(slow):
+def test_nobody_waits_for_an_task_to_somewhere_else(slow):
     clock, done, elsewhere = SystemClock(), threading.Event(), threading.Event()
-    errand, entered = slow
-    clock.call_later(timedelta(0), errand)
+    task, entered = slow
+    clock.call_later(timedelta(0), task)
     assert entered.wait(30)
     clock.call_later(timedelta(0), done.set)
-    clock.call_later(timedelta(0), Errand("elsewhere", elsewhere.set))
+    clock.call_later(timedelta(0), Task("elsewhere", elsewhere.set))
     assert done.wait(30)
     assert elsewhere.wait(30)
 
 
-def test_an_errand_that_fails_is_told_and_keeps_no_other_from_being_done(caplog):
+def test_an_task_that_fails_is_told_and_keeps_no_other_from_being_done(caplog):
     clock, done = SystemClock(), threading.Event()
-    clock.call_later(timedelta(0), Errand("here", lambda: 1 / 0))
-    clock.call_later(timedelta(0), Errand("here", done.set))
+    clock.call_later(timedelta(0), Task("here", lambda: 1 / 0))
+    clock.call_later(timedelta(0), Task("here", done.set))
     assert done.wait(30)
-    assert "put off failed" in caplog.text
+    assert "scheduled callback of the simulator failed" in caplog.text
 
 
-def test_advancing_does_errands_in_order_before_it_returns(slow):
+def test_advancing_does_tasks_in_order_before_it_returns(slow):
     clock, seen = SystemClock(), []
-    errand, entered = slow
-    clock.call_later(timedelta(0), errand)
+    task, entered = slow
+    clock.call_later(timedelta(0), task)
     assert entered.wait(30)
 
     def note(name):
         return lambda: seen.append((name, threading.current_thread()))
 
-    clock.call_later(timedelta(0), Errand("slow", note("waits for the slow one")))
+    clock.call_later(timedelta(0), Task("slow", note("waits for the slow one")))
     done = threading.Event()
     clock.call_later(timedelta(0), done.set)
     assert done.wait(30)  # and so the one before it was sent on its way
     for hours, place in enumerate(("one", "other", "one"), 1):
-        clock.call_later(timedelta(hours=hours), Errand(place, note(f"{hours} at the {place}")))
+        clock.call_later(timedelta(hours=hours), Task(place, note(f"{hours} at the {place}")))
     clock.advance(timedelta(hours=3))
     here = threading.current_thread()
     names = ["waits for the slow one", "1 at the one", "2 at the other", "3 at the one"]
@@ -174,3 +180,21 @@ def test_while_the_time_is_moved_on_nobody_else_calls_what_is_due():
     clock.call_later(timedelta(hours=1), due_at_once)
     clock.advance(timedelta(hours=2))
     assert seen == [threading.current_thread()]
+
+
+@pytest.fixture
+def offset(clock):
+    return PersistedOffset(clock, Nowhere())
+
+
+def test_the_clock_is_set_to_the_latest_moment_that_is_known(offset, clock):
+    begin = clock.now()
+    offset.not_before([begin + timedelta(hours=2), begin + timedelta(hours=1)])
+    assert clock.now() == begin + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("moments", [[], [timedelta(hours=-1)]])
+def test_the_clock_is_never_set_back(offset, clock, moments):
+    begin = clock.now()
+    offset.not_before(begin + moment for moment in moments)
+    assert clock.now() == begin

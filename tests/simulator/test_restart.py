@@ -12,9 +12,9 @@ from flask import Flask
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.answers import FORGER
+from flask_alipay.simulator.clock import ClockOffset
 from flask_alipay.simulator.delivery import Deliveries
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.hours import Ahead
 from flask_alipay.simulator.orders import Event
 from flask_alipay.simulator.state import Nowhere
 from flask_alipay.simulator.state_file import StateFile
@@ -60,7 +60,7 @@ class World:
 
     def forget_the_time(self):
         """Has the first one note no more what time it is."""
-        self.simulator._hours._shelf = Nowhere().shelf("clock", Ahead)
+        self.simulator._offset._shelf = Nowhere().shelf("clock", ClockOffset)
 
     def told(self, path):
         return self.client.get(f"/alipay{path}").json

@@ -11,7 +11,7 @@ from flask import Flask
 
 from flask_alipay.china_time import to_china
 from flask_alipay.simulator import Simulator
-from flask_alipay.simulator.clock import SystemClock, ahead_of_the_machine, in_time
+from flask_alipay.simulator.clock import SystemClock, clock_offset, zero_offset
 from flask_alipay.simulator.openapi import RestRequest
 from flask_alipay.simulator.wire import RawForm
 
@@ -95,11 +95,11 @@ def test_a_batch_is_of_the_merchants_today_or_of_ours(simulator, off, refused):
 
 def test_a_clock_of_somebody_elses_is_the_merchants_too():
     clock = HandClock()
-    assert ahead_of_the_machine(clock) == in_time() == timedelta(0)
+    assert clock_offset(clock) == zero_offset() == timedelta(0)
 
 
 def test_a_clock_that_was_put_on_says_how_far():
     clock = SystemClock()
-    assert timedelta(0) <= ahead_of_the_machine(clock) < timedelta(seconds=1)
+    assert timedelta(0) <= clock_offset(clock) < timedelta(seconds=1)
     clock.advance(HALF_A_YEAR)
-    assert abs(ahead_of_the_machine(clock) - HALF_A_YEAR) < timedelta(seconds=1)
+    assert abs(clock_offset(clock) - HALF_A_YEAR) < timedelta(seconds=1)

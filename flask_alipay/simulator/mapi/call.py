@@ -10,7 +10,7 @@ from datetime import datetime
 from ...exceptions import InvalidParameter
 from ..answers import Refusal, Reply
 from ..batches import BatchStore
-from ..clock import Ahead, in_time
+from ..clock import OffsetFn, zero_offset
 from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -67,7 +67,7 @@ class Desk:
     #: Where what they know is kept.
     state: State
     #: How far the time here is ahead of the merchant's.
-    ahead: Ahead = in_time
+    ahead: OffsetFn = zero_offset
 
     def failing(self, kind: str, call: Call) -> bool:
         """Tells whether a fault has a call fail, once less from then on.

@@ -11,7 +11,7 @@ from ...exceptions import InvalidAmount, InvalidParameter
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToBatch
 from ..batches import DONE, REFUNDS, REFUSED, BatchStore
-from ..clock import Ahead, in_time
+from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -60,7 +60,7 @@ class Mapi:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
-        ahead: Ahead = in_time,
+        ahead: OffsetFn = zero_offset,
     ) -> None:
         seal = Seal(merchant.alipay_signers())
         self._desk = desk = Desk(

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from .. import codes
 from ..answers import Refusal, ToCashier
-from ..clock import Ahead, in_time
+from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -88,7 +88,7 @@ class Desk:
     #: Where what they know is kept.
     state: State
     #: How far the time here is ahead of the merchant's.
-    ahead: Ahead = in_time
+    ahead: OffsetFn = zero_offset
 
     def run(self, call: Call, run: Run) -> Done | ToCashier:
         """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.

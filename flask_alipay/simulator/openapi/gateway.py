@@ -16,7 +16,7 @@ from ...exceptions import InvalidParameter
 from ...signer import sign_content
 from .. import codes
 from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
-from ..clock import Ahead, in_time, read_china_text
+from ..clock import OffsetFn, read_china_text, zero_offset
 from ..faults import Faults
 from ..merchant import Merchant
 from ..notify_ids import NotifyIds
@@ -67,7 +67,7 @@ class OpenApi:
         notify_ids: NotifyIds,
         faults: Faults | None = None,
         state: State | None = None,
-        ahead: Ahead = in_time,
+        ahead: OffsetFn = zero_offset,
     ) -> None:
         seal = Seal(merchant)
         self._desk = desk = Desk(
