@@ -337,9 +337,10 @@ def _certificates(settings: Settings) -> dict[str, Any]:
     for name in names:
         if not found[name]:
             raise settings.error(f"{name}_PATH", "must be set: certificate mode wants all three")
+    app, root = settings.single_material("APP_CERT"), settings.single_material("ROOT_CERT")
     return {
-        "app_cert_sn": _read(settings, found["APP_CERT"][0], certificate_sn),
-        "root_cert_sn": _read(settings, found["ROOT_CERT"][0], root_certificate_sn),
+        "app_cert_sn": _read(settings, app, certificate_sn),
+        "root_cert_sn": _read(settings, root, root_certificate_sn),
         "alipay_cert_sns": [_read(settings, cert, certificate_sn) for cert in found["PUBLIC_CERT"]],
     }
 
@@ -360,17 +361,18 @@ def _rsa_signer(
 ) -> RsaSigner:
     from .keys import load_private_key, load_public_key, public_key_der
 
-    private = settings.materials("PRIVATE_KEY")
-    if len(private) != 1:
-        raise settings.error("PRIVATE_KEY", "must be set (here or as a path), once")
+    private = settings.single_material("PRIVATE_KEY")
     public = settings.materials("PUBLIC_CERT" if by_certificate else "PUBLIC_KEY")
     if not public and default_public_key:
         public = [("PUBLIC_KEY", default_public_key)]
     if not public:
+        path = settings.key("PUBLIC_KEY_PATH")
         raise settings.error(
-            "PUBLIC_KEY", "must be set (here or as a path): it is Alipay's, not yours"
+            "PUBLIC_KEY",
+            f"must be set, or '{path}' to the path of its file: Alipay's key, not your "
+            "application's",
         )
-    private_key = _read(settings, private[0], load_private_key)
+    private_key = _read(settings, private, load_private_key)
     public_keys = [_read(settings, material, load_public_key) for material in public]
     own = public_key_der(private_key.public_key())
     if any(public_key_der(key) == own for key in public_keys):

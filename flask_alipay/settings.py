@@ -250,6 +250,21 @@ class Settings:
                 raise self.error(path_name, f"cannot be read ({type(error).__name__})") from None
         return found
 
+    def single_material(self, name: str) -> tuple[str, str | bytes]:
+        """Return a key or certificate that must be set exactly once, with its setting.
+
+        :param name: as for :meth:`materials`.
+        """
+        found = self.materials(name)
+        path = self.key(f"{name}_PATH")
+        if not found:
+            raise self.error(name, f"must be set, or '{path}' to the path of its file")
+        if len({setting for setting, _material in found}) > 1:
+            raise self.error(name, f"and '{path}' are both set: remove one of them")
+        if len(found) > 1:
+            raise self.error(found[0][0], "must be one, not a list of several")
+        return found[0]
+
     def _several(self, name: str) -> list[Any]:
         if not self.is_set(name):
             return []

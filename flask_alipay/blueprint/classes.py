@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_alipay")
 
 
-def check_classes(models: Models) -> None:
+def check_classes(models: Models, db: Any) -> None:
     """Checks that each class has the ledger's columns in a table of its own, and its constraints.
 
     One that inherits them from a class with another table has none of them there for an ``UPDATE``.
 
+    :param db: must have a session.
     :raises ConfigurationError: names the class that has them.
     """
+    _check_session(db)
     mixins = (PaymentMixin, RefundMixin, NotificationMixin)
-    _check_order(models, mixins)
+    _check_kinds(models, mixins)
     for name, mixin in zip(models._fields, mixins, strict=True):
-        mapper: Any = inspect(getattr(models, name), raiseerr=False)
-        if mapper is None:
+        if getattr(models, name) is None:
             continue
+        mapper: Any = inspect(getattr(models, name))
         owner = _owner(mapper, mixin)
         if owner is not mapper:
             asked, better = mapper.class_.__name__, owner.class_.__name__
@@ -55,7 +57,7 @@ def check_classes(models: Models) -> None:
 def log_bypassed(models: Models) -> None:
     """Log which listeners of the classes the ledger's guarded ``UPDATE`` does not call."""
     for model in (models.Payment, models.Refund):
-        if inspect(model, raiseerr=False) is None:
+        if model is None:
             continue
         listeners = bypassed(model)
         if listeners:
@@ -67,21 +69,55 @@ def log_bypassed(models: Models) -> None:
             )
 
 
-def _check_order(models: Models, mixins: tuple[type[Any], ...]) -> None:
-    """Check that no class is in the place of another.
+def _check_session(db: Any) -> None:
+    """Check that the first argument of the blueprint is what has the session.
+
+    :raises ConfigurationError: if it has none.
+    """
+    if isinstance(db, type) or not hasattr(db, "session"):
+        raise ConfigurationError(
+            f"{_name(db)} has no session: give AlipayBlueprint the SQLAlchemy object of the app "
+            "first, then the class of payments: AlipayBlueprint(db, Payment)",
+            "db",
+        )
+
+
+def _check_kinds(models: Models, mixins: tuple[type[Any], ...]) -> None:
+    """Check that each class is a mapped one on its mixin, and none in the place of another.
 
     :raises ConfigurationError: names the class and its place.
     """
     for name, model, mixin in zip(models._fields, models, mixins, strict=True):
-        if not isinstance(model, type) or issubclass(model, mixin):
+        if model is None and name != "Payment":
             continue
+        if not isinstance(model, type):
+            raise ConfigurationError(
+                f"{name} must be a class on {mixin.__name__}, not {_name(model)}", name
+            )
         for place, other in zip(models._fields, mixins, strict=True):
-            if issubclass(model, other):
+            if issubclass(model, other) and other is not mixin:
                 raise ConfigurationError(
                     f"{model.__name__} is a {other.__name__} in the place of {name}: give it as "
                     f"{place}=",
                     name,
                 )
+        if not issubclass(model, mixin):
+            raise ConfigurationError(
+                f"{model.__name__} is given as {name} and has not the columns of "
+                f"{mixin.__name__}: class {model.__name__}({mixin.__name__}, db.Model)",
+                name,
+            )
+        if inspect(model, raiseerr=False) is None:
+            raise ConfigurationError(
+                f"{model.__name__} is given as {name} and has no table: derive it from db.Model, "
+                "too",
+                name,
+            )
+
+
+def _name(given: object) -> str:
+    """What to call an argument: a class by its name, anything else by its type, never its value."""
+    return given.__name__ if isinstance(given, type) else f"a {type(given).__name__}"
 
 
 def _owner(mapper: Any, mixin: type[Any]) -> Any:

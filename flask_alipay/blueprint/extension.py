@@ -26,6 +26,7 @@ from .notify import Notify
 from .pages import PAGES, Pages, keep_private
 from .products import Products
 from .questions import Questions
+from .start_warnings import without_warnings_in_commands
 from .state import State, build_state, states
 
 if TYPE_CHECKING:
@@ -356,12 +357,13 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         app.cli.add_command(ALIPAY_COMMANDS)
 
     @without_secrets
+    @without_warnings_in_commands()
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
         # First of all: what a factory defines after an error belongs to another registration.
         callbacks = self._callbacks.register()
         callbacks.check()
-        check_classes(self._models)
+        check_classes(self._models, self._db)
         log_bypassed(self._models)
         try:
             states(app)[self] = build_state(setup, self._config_prefix, callbacks)
@@ -374,10 +376,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)
 
     def _exempt_from_csrf(self, app: Flask) -> None:
-        """Exempt the notification route and the simulator: neither's forms have a CSRF token.
-
-        Flask-WTF's CSRFProtect may be initialized before or after the registration.
-        """
+        """Exempt the notification route and the simulator from Flask-WTF's CSRFProtect."""
         csrf = app.extensions.get("csrf")
         if csrf is None:
             return

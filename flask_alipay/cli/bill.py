@@ -33,7 +33,8 @@ from ..models import utc_now
 from ..money import to_yuan
 from ..openapi.bill import BillRow, Period, read_bill
 from .conversation import json_option
-from .exits import NOT_IN_ORDER, Unreadable, no_database, sentence
+from .database_errors import database_message
+from .exits import NOT_IN_ORDER, Unreadable, sentence, usage_error
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import china, iso
 from .table import Column, echo_json, echo_table
@@ -161,14 +162,14 @@ def _nothing_to_compare() -> Iterator[None]:
     try:
         yield
     except InvalidParameter as error:
-        raise click.UsageError(sentence(error)) from None
+        raise usage_error(error) from None
     except BadBill as error:
         told = _("This is no bill that can be compared: {reason}")
         raise Unreadable(told.format(reason=sentence(error))) from None
     except AlipayError as error:
         raise Unreadable(sentence(error)) from None
     except SQLAlchemyError as error:
-        raise Unreadable(no_database(error)) from None
+        raise Unreadable(database_message(error)) from None
 
 
 def _tell(found: Iterator[Difference]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +16,8 @@ from ..exceptions import (
     LedgerUnavailable,
     OutcomeUnknown,
 )
+from .database_errors import database_message
+from .sentences import sentence as sentence
 from .wording import _
 
 #: Done, and everything is in order.
@@ -30,8 +31,9 @@ MISUSED = 2
 #: at Alipay, and the ledger could not write it down.
 UNKNOWN = 3
 
-# A dot or an underscore inside a word: it is a name in somebody's code.
-_NAME = re.compile(r"\w[._]\w")
+
+# Options and arguments with the parameters of calls that they become.
+_ALIASES = {"date": ("bill_date",), "how_much": ("amount", "refund_amount", "refund_fee")}
 
 
 class Refused(click.ClickException):
@@ -69,7 +71,9 @@ def refusals(next_step: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except (InvalidParameter, ConfigurationError) as error:
+    except InvalidParameter as error:
+        raise usage_error(error) from None
+    except ConfigurationError as error:
         raise click.UsageError(sentence(error)) from None
     except OutcomeUnknown as error:
         default = _("It may have happened or not: ask with 'query' before you do it again.")
@@ -77,7 +81,20 @@ def refusals(next_step: str = "") -> Iterator[None]:
     except AlipayError as error:
         raise Refused(sentence(error)) from None
     except SQLAlchemyError as error:
-        raise Unreadable(no_database(error)) from None
+        raise Unreadable(database_message(error)) from None
+
+
+def usage_error(error: InvalidParameter) -> click.UsageError:
+    """Return the error of a command for a rejected value: it blames the option or argument that the
+    value was given by, if it was.
+    """
+    context = click.get_current_context(silent=True)
+    named = [] if context is None else context.command.params
+    for parameter in named:
+        if error.parameter in (parameter.name, *_ALIASES.get(str(parameter.name), ())):
+            message = sentence(error, without_parameter=True)
+            return click.BadParameter(message, context, parameter)
+    return click.UsageError(sentence(error))
 
 
 @contextmanager
@@ -99,20 +116,4 @@ def told_to_alipay(done: str, remedy: str, next_step: str) -> Iterator[None]:
         told = _("Alipay has answered, but the ledger could not write it down.")
         raise Unknown(f"{told} {sentence(error)} {remedy}") from None
     except SQLAlchemyError as error:
-        raise Unknown(f"{no_database(error)} {next_step}") from None
-
-
-def no_database(error: SQLAlchemyError) -> str:
-    """Returns what there is to say where the database does not answer."""
-    # Not its text: it holds the statement's values, the buyer's data among them.
-    told = _("The database could not answer ({kind}): is it there, and are the tables made?")
-    return told.format(kind=type(error).__name__)
-
-
-def sentence(error: BaseException) -> str:
-    """Returns the words of an exception as a sentence, with a capital letter and a full stop."""
-    text = str(error).strip() or type(error).__name__
-    first = text.split(maxsplit=1)[0].rstrip(".,:;")
-    if first != getattr(error, "parameter", None) and not _NAME.search(first):
-        text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "?", "!", "。")) else f"{text}."
+        raise Unknown(f"{database_message(error)} {next_step}") from None

@@ -11,8 +11,8 @@ import click
 
 from ..exceptions import ConfigurationError
 from ..settings import KNOWN
-from .exits import sentence
 from .finding import FAIL, Finding
+from .sentences import sentence
 from .wording import _
 
 if TYPE_CHECKING:

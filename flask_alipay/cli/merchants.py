@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..exceptions import ConfigurationError
-from .exits import sentence
+from .sentences import sentence
 from .wording import _
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..ledger.session import LedgerSession
 from .conversation import warn_of_simulator
-from .exits import NOT_IN_ORDER, Refused, no_database, refusals, sentence
+from .database_errors import database_message
+from .exits import NOT_IN_ORDER, Refused, refusals, sentence
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .rows import Age
 from .wording import N_, _
@@ -85,7 +86,7 @@ def _first(once: Round, stop: threading.Event) -> Reconciliation:
     except SQLAlchemyError as error:
         if not once.summary.asked:
             raise
-        raise Refused(no_database(error)) from None
+        raise Refused(database_message(error)) from None
 
 
 def _go_on(
@@ -109,7 +110,7 @@ def _go_on(
             silent = _round(alipay.reconcile_round(older_than, limit), stop).given_up
         except SQLAlchemyError as error:
             LedgerSession(alipay.session).roll_back()
-            click.echo(no_database(error), err=True)
+            click.echo(database_message(error), err=True)
             silent = True
 
 

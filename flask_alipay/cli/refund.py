@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..exceptions import AlipayError, OutcomeUnknown
+from ..exceptions import OutcomeUnknown
 from ..models import utc_now
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
@@ -35,6 +36,7 @@ Examples:
 """)
 
 _ALL = "all"
+_NEGATIVE = re.compile(r"-[0-9][0-9.,]*|-[.,][0-9]+")
 # For so long a refund of the same amount is taken for the one that is meant.
 _LATELY = timedelta(days=1)
 
@@ -44,6 +46,7 @@ def refund_command() -> click.Command:
 
     @click.command(
         "refund",
+        cls=_RefundCommand,
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Give money back to a buyer."),
     )
@@ -79,6 +82,20 @@ def refund_command() -> click.Command:
     return refund
 
 
+class _RefundCommand(click.Command):
+    """The command, for which a negative amount is not an unknown option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        :raises click.BadParameter: for a negative amount.
+        """
+        for before, argument in zip(("", *args), args, strict=False):
+            if _NEGATIVE.fullmatch(argument) and not before.startswith("-"):
+                raise click.BadParameter(_("must be above zero."), ctx, param_hint="'AMOUNT'")
+        return super().parse_args(ctx, args)
+
+
 def _checked(payment: Any, how_much: str) -> int:
     """The amount in fen: of a sale, and no more than is left of it."""
     if not payment.paid:
@@ -89,14 +106,11 @@ def _checked(payment: Any, how_much: str) -> int:
         raise Refused(_("{number} is refunded already.").format(number=payment.out_trade_no))
     if how_much == _ALL:
         return int(left)
-    try:
-        fen = to_fen(how_much, payment.currency, parameter="amount")
-    except AlipayError as error:
-        raise click.BadParameter(sentence(error), param_hint="AMOUNT") from None
+    fen = to_fen(how_much, payment.currency, parameter="amount")
     if fen > left:
         told = _("At most {left} are left of it.")
         left_text = amount(left, payment.currency)
-        raise click.BadParameter(told.format(left=left_text), param_hint="AMOUNT")
+        raise click.BadParameter(told.format(left=left_text), param_hint="'AMOUNT'")
     return fen
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..charsets import decode
-from ..exceptions import AlipayError
 from ..money import to_fen, to_yuan
 from ..order_number import new_out_trade_no
 from .addresses import is_public, on_the_site
 from .credentials import credential_options, merchant_config
+from .exits import refusals
 from .merchants import current_merchant, program
 from .wording import N_, _
 
@@ -79,7 +79,7 @@ def sign_url_command(in_app: bool) -> click.Command:
     @click.option("--open", "launch", is_flag=True, help=_("Open it in the browser."))
     @click.option("--qr", is_flag=True, help=_("Show it on stderr as a QR code."))
     def sign_url(**options: Any) -> None:
-        try:
+        with refusals():
             order = TrialOrder(
                 options["out_trade_no"] or new_out_trade_no(),
                 options["subject"],
@@ -90,8 +90,6 @@ def sign_url_command(in_app: bool) -> click.Command:
                 request = _sign_in_app(current_merchant(), order, options)
             else:
                 request = _sign(order, options)
-        except AlipayError as error:
-            raise click.UsageError(f"{error}.") from None
         _show(request, options)
 
     if not in_app:

@@ -369,8 +369,8 @@ def test_the_same_number_is_the_same_refund(sold: Tea) -> None:
         (["0", "--yes"], None, 2, "must be between"),
         (["1.001", "--yes"], None, 2, "two decimals"),
         (["ten", "--yes"], None, 2, "two decimals"),
-        (["-1", "--yes"], None, 2, ""),
-        (["1", "--yes", "--out-request-no", "no such number!"], None, 2, "out_request_no"),
+        (["-1", "--yes"], None, 2, "above zero"),
+        (["1", "--yes", "--out-request-no", "no such number!"], None, 2, "'--out-request-no'"),
     ],
 )
 def test_money_that_must_not_move_does_not(

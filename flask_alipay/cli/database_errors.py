@@ -1,0 +1,60 @@
+"""Messages about a database that does not respond: which one it is, why, and what to do."""
+
+from __future__ import annotations
+
+import re
+
+import click
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from ..drivers import mysql_errno, sqlstate
+from ..ledger.outages import said
+from .merchants import current_merchant
+from .table import plain
+from .wording import _
+
+# A table or column is missing. PostgreSQL: undefined_table, undefined_column, invalid_schema_name;
+# MariaDB: ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR.
+_MISSING_STATES = ("42P01", "42703", "3F000")
+_MISSING_NUMBERS = (1146, 1054)
+_MISSING_IN_SQLITE = re.compile(r"no such (table|column)|has no column named")
+
+
+def database_message(error: SQLAlchemyError) -> str:
+    """Return the sentences for a database error: the database, the cause, the next step.
+
+    :param error: its text is repeated only where it holds no value of a row.
+    """
+    told = _("The database {database} cannot be used ({reason}).")
+    names = {"database": plain(_database()), "reason": plain(said(error))}
+    return f"{told.format(**names)} {_next_step(error)}".replace("  ", " ")
+
+
+def _next_step(error: SQLAlchemyError) -> str:
+    if _is_table_missing(error):
+        return _("Run 'flask db upgrade', or db.create_all() for a new database.")
+    return _(
+        "Is it running, and is SQLALCHEMY_DATABASE_URI right? 'flask alipay doctor' checks it."
+    )
+
+
+def _is_table_missing(error: SQLAlchemyError) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    if type(error.orig).__module__ == "sqlite3":
+        return _MISSING_IN_SQLITE.search(str(error.orig)) is not None
+    return sqlstate(error.orig) in _MISSING_STATES or mysql_errno(error.orig) in _MISSING_NUMBERS
+
+
+def _database() -> str:
+    """The address of the database of payments, without password and options; empty if unknown."""
+    if click.get_current_context(silent=True) is None:
+        return ""
+    try:
+        alipay = current_merchant()
+        bind = alipay.session.get_bind(mapper=alipay.models.Payment)
+    except (click.ClickException, SQLAlchemyError, RuntimeError):
+        return ""
+    url: URL = bind.engine.url
+    return url.set(query={}).render_as_string(hide_password=True)
