@@ -1,7 +1,8 @@
 """The fields of a request as data: each checks a value and writes it as Alipay's text.
 
 A service's parameters are a table from name to field; :func:`convert` runs a call's values through
-it. One place for the checks, one line for each parameter.
+it. One place for the checks, one line for each parameter. The first paragraph of a field's
+docstring states the valid values: the documentation's tables of parameters repeat it.
 """
 
 from __future__ import annotations
@@ -48,24 +49,24 @@ def convert(
 
 
 def amount(name: str, value: Any, charset: str) -> str:
-    """An amount in yuan: ``str``, ``int`` or ``Decimal``, two decimals on the wire."""
+    """Amount in yuan, at most two decimals."""
     return to_yuan(to_fen(value, parameter=name))
 
 
 def out_trade_no(name: str, value: Any, charset: str) -> str:
-    """The shop's number of an order."""
+    """1 to 64 letters, digits, underscores or hyphens."""
     check_out_trade_no(value, name)
     return str(value)
 
 
 def timeout(name: str, value: Any, charset: str) -> str:
-    """How long the buyer may take: ``1m`` to ``15d``, or ``1c``."""
+    """``1m`` to ``15d`` in minutes, hours or days, or ``1c`` for the end of the day."""
     _timeout_minutes(name, value)
     return str(value)
 
 
 def ip_address(name: str, value: Any, charset: str) -> str:
-    """The buyer's address, version 4 or 6."""
+    """IP address, version 4 or 6."""
     try:
         return str(ipaddress.ip_address(str(value)))  # as text: a number would do, too
     except ValueError:
@@ -89,6 +90,9 @@ def text(most: int, *, in_bytes: bool = False, without: str = "") -> Field:
                 raise InvalidParameter(name, f"must not hold the character {character}")
         return str(value)
 
+    unit = "bytes" if in_bytes else "characters"
+    excluded = f", without ``{without}``" if without else ""
+    field.__doc__ = f"Text of at most {most} {unit}{excluded}."
     return field
 
 
@@ -100,6 +104,7 @@ def choice(*choices: str) -> Field:
         check_choice(name, word, choices)
         return str(word)
 
+    field.__doc__ = f"{', '.join(f'``{word}``' for word in choices)}."
     return field
 
 
@@ -114,6 +119,7 @@ def pattern(shape: str | re.Pattern[str], wanted: str) -> Field:
         check_pattern(name, value, shape, wanted)
         return str(value)
 
+    field.__doc__ = f"{wanted[:1].upper()}{wanted[1:]}."
     return field
 
 
@@ -128,6 +134,7 @@ def whole(least: int, most: int) -> Field:
             raise InvalidParameter(name, f"must be between {least} and {most}")
         return str(int(digits))
 
+    field.__doc__ = f"Integer from {least} to {most}."
     return field
 
 
@@ -143,4 +150,6 @@ def url(most: int, *, query: bool = True) -> Field:
         check_no_embedded_field(name, value)
         return str(value)
 
+    without = "" if query else ", without a query"
+    field.__doc__ = f"URL of at most {most} characters{without}."
     return field

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ..china_time import from_china
 from ..exceptions import GatewayError, InvalidParameter
-from ..fields import Field, convert, pattern, text, whole
+from ..fields import pattern, text, whole
+from ..gateways.parameters import validate_declared
 from ..xml_document import rows
 from . import rules
 from .answers import Answer, amount, currency_of
@@ -23,33 +24,26 @@ _NUMBERS = ("trade_no", "merchant_out_order_no", "iw_account_log_id", "deposit_b
 
 _ROWS = "account_log_list"
 
-_PAGE: Mapping[str, Field] = {
-    "page_no": whole(1, 999_999),
-    "page_size": whole(1, 5000),
-    "gmt_start_time": rules.moment,
-    "gmt_end_time": rules.moment,
-    "logon_id": text(100),
-    "trade_no": rules.trade_no,
-    "merchant_out_order_no": rules.foreign_number,
-    "iw_account_log_id": pattern(r"[0-9]{1,64}", "a number"),
-    "deposit_bank_no": text(64),
-    "trans_code": pattern(r"[0-9]{4}(?:,[0-9]{4})*", "codes of four digits, joined by commas"),
-}
-
 
 class AccountPageQuery(TypedDict, total=False):
-    """What :meth:`Accounts.account_page_query` takes; ``None`` is a parameter not given."""
+    """Parameters of ``account.page.query``."""
 
-    page_no: int | str
-    page_size: int | str | None
-    gmt_start_time: datetime | str | None
-    gmt_end_time: datetime | str | None
-    logon_id: str | None
-    trade_no: str | None
-    merchant_out_order_no: str | None
-    iw_account_log_id: str | None
-    deposit_bank_no: str | None
-    trans_code: str | None
+    page_no: Annotated[int | str, whole(1, 999_999), "1 by default"]
+    page_size: Annotated[int | str | None, whole(1, 5000)]
+    gmt_start_time: Annotated[
+        datetime | str | None, rules.moment, "with ``gmt_end_time``, at most a day apart"
+    ]
+    gmt_end_time: Annotated[datetime | str | None, rules.moment]
+    logon_id: Annotated[str | None, text(100)]
+    trade_no: Annotated[str | None, rules.trade_no, "instead of a time"]
+    merchant_out_order_no: Annotated[str | None, rules.foreign_number, "instead of a time"]
+    iw_account_log_id: Annotated[
+        str | None, pattern(r"[0-9]{1,64}", "a number"), "instead of a time"
+    ]
+    deposit_bank_no: Annotated[str | None, text(64), "instead of a time"]
+    trans_code: Annotated[
+        str | None, pattern(r"[0-9]{4}(?:,[0-9]{4})*", "codes of four digits, joined by commas")
+    ]
 
 
 @dataclass(frozen=True)
@@ -103,16 +97,19 @@ class Accounts(Caller):
     def account_page_query(self, **params: Unpack[AccountPageQuery]) -> AccountPage:
         """Asks for the account's movements, a page at a time (账务明细分页查询).
 
-        :param params: ``page_no`` (1 unless given), and ``gmt_start_time`` and ``gmt_end_time``, at
-            most a day apart, unless ``trade_no``, ``merchant_out_order_no``, ``iw_account_log_id``
-            or ``deposit_bank_no`` is given; ``page_size``, ``logon_id`` and ``trans_code``.
+        :param params: see :ref:`account_page_query <parameters-account_page_query>`;
+            ``gmt_start_time`` and ``gmt_end_time``, at most a day apart, are required unless
+            ``trade_no``, ``merchant_out_order_no``, ``iw_account_log_id`` or ``deposit_bank_no``
+            is given.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code; without, if the answer cannot be read or believed.
         :raises OutcomeUnknown: if no answer comes.
         """
         service = "account.page.query"
         given = {name: value for name, value in params.items() if value is not None}
-        checked = convert(_PAGE, {"page_no": 1, **given}, self.charset, service)
+        checked = validate_declared(
+            AccountPageQuery, {"page_no": 1, **given}, self.charset, service
+        )
         if not any(name in checked for name in _NUMBERS):
             rules.require(checked, "gmt_start_time", "gmt_end_time")
         _check_day(checked)

@@ -35,7 +35,7 @@ def new_batch_no() -> str:
 
 
 def batch_no(name: str, value: Any, charset: str) -> str:
-    """A batch's number, which begins with today's date in China."""
+    """Today's date in China and 3 to 24 letters or digits, like ``20260131001``."""
     number = _shape(name, value, charset)
     if not number.startswith(batch_day()):
         raise InvalidParameter(name, "must begin with today's date in China, like 20260131")
@@ -43,7 +43,7 @@ def batch_no(name: str, value: Any, charset: str) -> str:
 
 
 def day(name: str, value: Any, charset: str) -> str:
-    """A day: an aware ``datetime``, or ``yyyyMMdd``."""
+    """Aware ``datetime``, or a day like ``20260131``."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return rules.moment(name, value, charset)[:10].replace("-", "")
     try:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from ..banks import BANK_CODE
 from ..exceptions import InvalidParameter
 from ..fields import (
-    Field,
     amount,
     choice,
-    convert,
     ip_address,
     out_trade_no,
     pattern,
@@ -21,6 +19,7 @@ from ..fields import (
     url,
     whole,
 )
+from ..gateways.parameters import REQUIRED, validate_declared
 
 SERVICE = "create_direct_pay_by_user"
 
@@ -32,84 +31,67 @@ _WAYS = r"[A-Za-z_]+(?:\^[A-Za-z_]+)*"
 _ACCOUNT = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 _WORDS = pattern(_WAYS, "names of ways to pay, joined by ^")
 
-#: Every parameter, as in Alipay's own table of the service.
-FIELDS: Mapping[str, Field] = {
-    "out_trade_no": out_trade_no,
-    "subject": text(256, in_bytes=True),
-    "total_fee": amount,
-    "price": amount,
-    "quantity": whole(1, 1_000_000),
-    "body": text(1000),
-    "show_url": url(400),
-    "notify_url": url(190, query=False),
-    "return_url": url(200, query=False),
-    "seller_id": _ACCOUNT,
-    "seller_email": text(100),
-    "seller_account_name": text(100),
-    "buyer_id": _ACCOUNT,
-    "buyer_email": text(100),
-    "buyer_account_name": text(100),
-    "paymethod": choice("bankPay", "directPay", "creditPay", "CASH", "cartoon"),
-    "defaultbank": pattern(BANK_CODE, "a bank's code, like ICBCB2C or CCB-DEBIT"),
-    "enable_paymethod": _WORDS,
-    "disable_paymethod": _WORDS,
-    "anti_phishing_key": text(100),
-    "exter_invoke_ip": ip_address,
-    "extra_common_param": text(100, without="=&"),
-    "it_b_pay": timeout,
-    "token": text(40),
-    "qr_pay_mode": choice("0", "1", "2", "3", "4"),
-    "qrcode_width": whole(1, 9999),
-    "need_buyer_realnamed": choice("T"),
-    "hb_fq_param": pattern(
-        r"hb_fq_seller_percent\^[0-9]{1,3}\|hb_fq_num\^[0-9]{1,2}",
-        "like hb_fq_seller_percent^0|hb_fq_num^3",
-    ),
-    "goods_type": choice("1", "0"),
-    "extend_param": pattern(rf"{_EXTENSION}(?:\|{_EXTENSION})*", "like name^value|name^value"),
-    "royalty_type": choice("10"),
-    "royalty_parameters": pattern(
-        rf"{_ROYALTY}(?:\|{_ROYALTY}){{0,9}}",
-        "payee^amount^memo for at most ten payees, joined by |",
-    ),
-}
-
 
 class DirectPay(TypedDict, total=False):
-    """The parameters as a caller gives them; ``None`` is one that is not given."""
+    """Parameters of ``create_direct_pay_by_user``, in the order of Alipay's table."""
 
-    out_trade_no: str
-    subject: str
-    total_fee: str | int | Decimal | None
-    price: str | int | Decimal | None
-    quantity: str | int | None
-    body: str | None
-    show_url: str | None
-    notify_url: str | None
-    return_url: str | None
-    seller_id: str | None
-    seller_email: str | None
-    seller_account_name: str | None
-    buyer_id: str | None
-    buyer_email: str | None
-    buyer_account_name: str | None
-    paymethod: str | None
-    defaultbank: str | None
-    enable_paymethod: str | None
-    disable_paymethod: str | None
-    anti_phishing_key: str | None
-    exter_invoke_ip: str | None
-    extra_common_param: str | None
-    it_b_pay: str | None
-    token: str | None
-    qr_pay_mode: str | int | None
-    qrcode_width: str | int | None
-    need_buyer_realnamed: str | None
-    hb_fq_param: str | None
-    goods_type: str | int | None
-    extend_param: str | None
-    royalty_type: str | int | None
-    royalty_parameters: str | None
+    out_trade_no: Annotated[str, out_trade_no, REQUIRED]
+    subject: Annotated[str, text(256, in_bytes=True), REQUIRED]
+    total_fee: Annotated[str | int | Decimal | None, amount, "or ``price`` and ``quantity``"]
+    price: Annotated[str | int | Decimal | None, amount]
+    quantity: Annotated[str | int | None, whole(1, 1_000_000)]
+    body: Annotated[str | None, text(1000)]
+    show_url: Annotated[str | None, url(400), "page of the goods; ``ALIPAY_SHOW_URL`` by default"]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the notification"]
+    return_url: Annotated[str | None, url(200, query=False), "page for the buyer after the payment"]
+    seller_id: Annotated[str | None, _ACCOUNT, "the merchant's account by default"]
+    seller_email: Annotated[str | None, text(100), "instead of ``seller_id``"]
+    seller_account_name: Annotated[str | None, text(100), "instead of ``seller_id``"]
+    buyer_id: Annotated[str | None, _ACCOUNT]
+    buyer_email: Annotated[str | None, text(100)]
+    buyer_account_name: Annotated[str | None, text(100)]
+    paymethod: Annotated[
+        str | None,
+        choice("bankPay", "directPay", "creditPay", "CASH", "cartoon"),
+        "``bankPay`` with ``defaultbank``",
+    ]
+    defaultbank: Annotated[
+        str | None,
+        pattern(BANK_CODE, "a bank's code, like ICBCB2C or CCB-DEBIT"),
+        "a bank that the buyer chose on the merchant's page",
+    ]
+    enable_paymethod: Annotated[str | None, _WORDS]
+    disable_paymethod: Annotated[str | None, _WORDS, "not with ``enable_paymethod``"]
+    anti_phishing_key: Annotated[str | None, text(100), "from ``query_timestamp``"]
+    exter_invoke_ip: Annotated[str | None, ip_address, "the buyer's address"]
+    extra_common_param: Annotated[
+        str | None, text(100, without="=&"), "returned in the notification"
+    ]
+    it_b_pay: Annotated[str | None, timeout, "time until the trade is closed"]
+    token: Annotated[str | None, text(40)]
+    qr_pay_mode: Annotated[str | int | None, choice("0", "1", "2", "3", "4")]
+    qrcode_width: Annotated[str | int | None, whole(1, 9999), "with ``qr_pay_mode`` 4"]
+    need_buyer_realnamed: Annotated[str | None, choice("T")]
+    hb_fq_param: Annotated[
+        str | None,
+        pattern(
+            r"hb_fq_seller_percent\^[0-9]{1,3}\|hb_fq_num\^[0-9]{1,2}",
+            "like hb_fq_seller_percent^0|hb_fq_num^3",
+        ),
+    ]
+    goods_type: Annotated[str | int | None, choice("1", "0")]
+    extend_param: Annotated[
+        str | None, pattern(rf"{_EXTENSION}(?:\|{_EXTENSION})*", "like name^value|name^value")
+    ]
+    royalty_type: Annotated[str | int | None, choice("10")]
+    royalty_parameters: Annotated[
+        str | None,
+        pattern(
+            rf"{_ROYALTY}(?:\|{_ROYALTY}){{0,9}}",
+            "payee^amount^memo for at most ten payees, joined by |",
+        ),
+        "with ``royalty_type``",
+    ]
 
 
 #: Who gets the money; of several, Alipay heeds the first in this order.
@@ -124,10 +106,7 @@ def direct_pay_params(values: Mapping[str, Any], charset: str) -> dict[str, str]
     :raises InvalidParameter: names the parameter at fault.
     :raises TypeError: for a ``float`` amount.
     """
-    params = convert(FIELDS, values, charset, SERVICE)
-    for name in ("out_trade_no", "subject"):
-        if name not in params:
-            raise InvalidParameter(name, "is required")
+    params = validate_declared(DirectPay, values, charset, SERVICE)
     _check_amount(params)
     _check_way_to_pay(params)
     _check_pairs(params)

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from ..exceptions import InvalidParameter
-from ..fields import Field, amount, choice, convert, out_trade_no, pattern, text, timeout, url
+from ..fields import amount, choice, out_trade_no, pattern, text, timeout, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..money import parse_fen, to_fen, to_yuan
 from . import rules
 
@@ -19,35 +20,6 @@ DUAL = "trade_create_by_buyer"
 #: The ways goods travel.
 TRANSPORT = choice("POST", "EXPRESS", "EMS", "DIRECT")
 
-#: Every parameter, of both services.
-FIELDS: Mapping[str, Field] = {
-    "out_trade_no": out_trade_no,
-    "subject": rules.words(256),
-    "price": amount,
-    "quantity": rules.quantity,
-    "logistics_type": TRANSPORT,
-    "logistics_fee": rules.fee,
-    "logistics_payment": choice("BUYER_PAY", "SELLER_PAY", "BUYER_PAY_AFTER_RECEIVE"),
-    "discount": pattern(r"-?[0-9]{1,8}(?:\.[0-9]{1,2})?", "an amount that is added to the price"),
-    "body": text(1000),
-    "show_url": url(400),
-    "notify_url": url(190, query=False),
-    "return_url": url(200, query=False),
-    "seller_id": rules.account,
-    "seller_email": text(100),
-    "seller_account_name": text(100),
-    "buyer_id": rules.account,
-    "buyer_email": text(100),
-    "buyer_account_name": text(100),
-    "receive_name": text(128),
-    "receive_address": text(256),
-    "receive_zip": text(20),
-    "receive_phone": text(30),
-    "receive_mobile": text(30),
-    "extra_common_param": text(100, without="=&"),
-    "it_b_pay": timeout,
-    "token": text(40),
-}
 
 #: How a payment's goods travel where it says nothing of it: the seller sends and pays.
 LOGISTICS = {
@@ -58,34 +30,41 @@ LOGISTICS = {
 
 
 class EscrowTrade(TypedDict, total=False):
-    """The parameters as a caller gives them; ``None`` is one that is not given."""
+    """Parameters of ``create_partner_trade_by_buyer`` and ``trade_create_by_buyer``."""
 
-    out_trade_no: str
-    subject: str
-    price: str | int | Decimal
-    quantity: str | int
-    logistics_type: str
-    logistics_fee: str | int | Decimal
-    logistics_payment: str
-    discount: str | None
-    body: str | None
-    show_url: str | None
-    notify_url: str | None
-    return_url: str | None
-    seller_id: str | None
-    seller_email: str | None
-    seller_account_name: str | None
-    buyer_id: str | None
-    buyer_email: str | None
-    buyer_account_name: str | None
-    receive_name: str | None
-    receive_address: str | None
-    receive_zip: str | None
-    receive_phone: str | None
-    receive_mobile: str | None
-    extra_common_param: str | None
-    it_b_pay: str | None
-    token: str | None
+    out_trade_no: Annotated[str, out_trade_no, REQUIRED]
+    subject: Annotated[str, rules.words(256), REQUIRED]
+    price: Annotated[str | int | Decimal, amount, REQUIRED]
+    quantity: Annotated[str | int, rules.quantity, REQUIRED]
+    logistics_type: Annotated[str, TRANSPORT, REQUIRED]
+    logistics_fee: Annotated[str | int | Decimal, rules.fee, REQUIRED, "may be 0"]
+    logistics_payment: Annotated[
+        str, choice("BUYER_PAY", "SELLER_PAY", "BUYER_PAY_AFTER_RECEIVE"), REQUIRED
+    ]
+    discount: Annotated[
+        str | None,
+        pattern(r"-?[0-9]{1,8}(?:\.[0-9]{1,2})?", "an amount that is added to the price"),
+    ]
+    body: Annotated[str | None, text(1000)]
+    show_url: Annotated[str | None, url(400), "page of the goods; ``ALIPAY_SHOW_URL`` by default"]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the notification"]
+    return_url: Annotated[str | None, url(200, query=False), "page for the buyer after the payment"]
+    seller_id: Annotated[str | None, rules.account, "the merchant's account by default"]
+    seller_email: Annotated[str | None, text(100), "instead of ``seller_id``"]
+    seller_account_name: Annotated[str | None, text(100), "instead of ``seller_id``"]
+    buyer_id: Annotated[str | None, rules.account]
+    buyer_email: Annotated[str | None, text(100)]
+    buyer_account_name: Annotated[str | None, text(100)]
+    receive_name: Annotated[str | None, text(128)]
+    receive_address: Annotated[str | None, text(256)]
+    receive_zip: Annotated[str | None, text(20)]
+    receive_phone: Annotated[str | None, text(30)]
+    receive_mobile: Annotated[str | None, text(30)]
+    extra_common_param: Annotated[
+        str | None, text(100, without="=&"), "returned in the notification"
+    ]
+    it_b_pay: Annotated[str | None, timeout, "time until the trade is closed"]
+    token: Annotated[str | None, text(40)]
 
 
 def escrow_params(values: Mapping[str, Any], charset: str, service: str) -> dict[str, str]:
@@ -97,9 +76,7 @@ def escrow_params(values: Mapping[str, Any], charset: str, service: str) -> dict
     :raises InvalidParameter: names the parameter at fault.
     :raises TypeError: for a ``float`` amount.
     """
-    params = convert(FIELDS, values, charset, service)
-    rules.require(params, "out_trade_no", "subject", "price", "quantity")
-    rules.require(params, "logistics_type", "logistics_fee", "logistics_payment")
+    params = validate_declared(EscrowTrade, values, charset, service)
     rules.require_one(params, "seller_id", "seller_email", "seller_account_name")
     return params
 

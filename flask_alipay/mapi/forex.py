@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from ..china_time import CHINA_TIME
 from ..exceptions import GatewayError, InvalidParameter
-from ..fields import Field, amount, choice, convert, text, url
+from ..fields import amount, choice, text, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from . import rules
 from .answers import Accepted, read_answer
 from .caller import Caller
@@ -42,22 +42,30 @@ class ForexRate:
 
 
 class ForexRefund(TypedDict, total=False):
-    """What :meth:`Forex.forex_refund` takes; ``None`` is a parameter that is not given."""
+    """Parameters of ``forex_refund``."""
 
-    out_return_no: str
-    out_trade_no: str
-    currency: str
-    return_amount: str | int | Decimal | None
-    return_rmb_amount: str | int | Decimal | None
-    reason: str
-    gmt_return: str | datetime | None
-    product_code: str | None
-    notify_url: str | None
-    is_sync: str | None
+    out_return_no: Annotated[
+        str, rules.foreign_number, REQUIRED, "the merchant's number of the refund"
+    ]
+    out_trade_no: Annotated[str, rules.foreign_number, REQUIRED]
+    currency: Annotated[str, rules.foreign_currency, REQUIRED]
+    return_amount: Annotated[
+        str | int | Decimal | None,
+        rules.foreign_amount,
+        "in ``currency``, or ``return_rmb_amount``",
+    ]
+    return_rmb_amount: Annotated[
+        str | int | Decimal | None, amount, "in yuan, or ``return_amount``"
+    ]
+    reason: Annotated[str, text(100), REQUIRED]
+    gmt_return: Annotated[str | datetime | None, _second, "now by default"]
+    product_code: Annotated[str | None, choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER")]
+    notify_url: Annotated[str | None, url(190, query=False)]
+    is_sync: Annotated[str | None, choice("Y", "N")]
 
 
 def _second(name: str, value: Any, charset: str) -> str:
-    """A time: an aware ``datetime``, or China time as ``yyyyMMddHHmmss``."""
+    """Aware ``datetime``, or China time like ``20260131235959``."""
     if isinstance(value, str) and _SECOND.fullmatch(value):
         try:
             datetime.strptime(value, "%Y%m%d%H%M%S")  # noqa: DTZ007 - China's, as it is written
@@ -69,30 +77,14 @@ def _second(name: str, value: Any, charset: str) -> str:
     raise InvalidParameter(name, "must be an aware datetime, or yyyyMMddHHmmss in China")
 
 
-_REFUND: Mapping[str, Field] = {
-    "out_return_no": rules.foreign_number,
-    "out_trade_no": rules.foreign_number,
-    "currency": rules.foreign_currency,
-    "return_amount": rules.foreign_amount,
-    "return_rmb_amount": amount,
-    "reason": text(100),
-    "gmt_return": _second,
-    "product_code": choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER"),
-    "notify_url": url(190, query=False),
-    "is_sync": choice("Y", "N"),
-}
-
-
 class Forex(Caller):
     """What follows a cross-border payment."""
 
     def forex_refund(self, **params: Unpack[ForexRefund]) -> Accepted:
         """Refunds a cross-border payment, in whole or in part.
 
-        :param params: ``out_return_no`` (the shop's number of the refund), ``out_trade_no``,
-            ``currency`` and either ``return_amount`` in that currency or ``return_rmb_amount`` in
-            yuan; ``reason``; ``gmt_return`` is now unless given; ``product_code``, ``notify_url``
-            and ``is_sync``.
+        :param params: see :ref:`forex_refund <parameters-forex_refund>`; either ``return_amount``
+            or ``return_rmb_amount`` is required.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes: ask again with the **same** ``out_return_no``.
@@ -100,8 +92,7 @@ class Forex(Caller):
         service = "forex_refund"
         given = {name: value for name, value in params.items() if value is not None}
         values = {"gmt_return": rules.china_now(), **rules.in_currency(given, "return_amount")}
-        checked = convert(_REFUND, values, self.charset, service)
-        rules.require(checked, "out_return_no", "out_trade_no", "currency", "reason")
+        checked = validate_declared(ForexRefund, values, self.charset, service)
         rules.require_exactly_one(checked, "return_amount", "return_rmb_amount")
         return Accepted(self._tell(service, checked).params)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
-from ..fields import Field, amount, choice, convert, text, url, whole
+from ..fields import amount, choice, text, url, whole
+from ..gateways.parameters import REQUIRED, validate_declared
 from . import rules
 
 SERVICE = "create_forex_trade"
@@ -21,70 +22,46 @@ TIMEOUTS: Mapping[str, int] = {
     **{f"{hours}h": hours * 60 for hours in (1, 2, 3, 5, 10, 12)},
 }
 
-#: The parameters of the service for desktops; amounts are in ``currency``, ``rmb_fee`` is in yuan.
-FIELDS: Mapping[str, Field] = {
-    "out_trade_no": rules.foreign_number,
-    "subject": rules.words(256),
-    "currency": rules.foreign_currency,
-    "total_fee": rules.foreign_amount,
-    "rmb_fee": amount,
-    "notify_url": url(190, query=False),
-    "return_url": url(200, query=False),
-    "body": text(400),
-    "supplier": text(64),
-    "timeout_rule": choice(*TIMEOUTS),
-    "product_code": choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER"),
-    "seller_id": rules.account,
-    "seller_email": text(100),
-    "refer_url": url(200),
-    "auth_token": text(40),
-    "order_gmt_create": rules.moment,
-    "order_valid_time": whole(1, 21600),
-    "secondary_merchant_id": text(64),
-    "secondary_merchant_name": text(128),
-    "secondary_merchant_industry": text(4),
-    "trade_information": rules.document,
-    "qr_pay_mode": choice("0", "1", "2", "3", "4"),
-    "qrcode_width": whole(1, 9999),
-}
-
-#: Those of the service for phones.
-WAP_FIELDS: Mapping[str, Field] = {**FIELDS, "merchant_url": url(200), "app_pay": choice("Y")}
-
 
 class ForexTrade(TypedDict, total=False):
-    """The parameters as a caller gives them; ``None`` is one that is not given."""
+    """Parameters of ``create_forex_trade``; amounts are in ``currency``, ``rmb_fee`` is in yuan."""
 
-    out_trade_no: str
-    subject: str
-    currency: str
-    total_fee: str | int | Decimal | None
-    rmb_fee: str | int | Decimal | None
-    notify_url: str | None
-    return_url: str | None
-    body: str | None
-    supplier: str | None
-    timeout_rule: str | None
-    product_code: str | None
-    seller_id: str | None
-    seller_email: str | None
-    refer_url: str | None
-    auth_token: str | None
-    order_gmt_create: str | datetime | None
-    order_valid_time: str | int | None
-    secondary_merchant_id: str | None
-    secondary_merchant_name: str | None
-    secondary_merchant_industry: str | None
-    trade_information: str | Mapping[str, Any] | None
-    qr_pay_mode: str | int | None
-    qrcode_width: str | int | None
+    out_trade_no: Annotated[str, rules.foreign_number, REQUIRED]
+    subject: Annotated[str, rules.words(256), REQUIRED]
+    currency: Annotated[str, rules.foreign_currency, REQUIRED]
+    total_fee: Annotated[
+        str | int | Decimal | None, rules.foreign_amount, "in ``currency``, or ``rmb_fee``"
+    ]
+    rmb_fee: Annotated[str | int | Decimal | None, amount, "in yuan, or ``total_fee``"]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the notification"]
+    return_url: Annotated[str | None, url(200, query=False), "page for the buyer after the payment"]
+    body: Annotated[str | None, text(400)]
+    supplier: Annotated[str | None, text(64)]
+    timeout_rule: Annotated[str | None, choice(*TIMEOUTS), "time until the trade is closed"]
+    product_code: Annotated[
+        str | None,
+        choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER"),
+        "``NEW_OVERSEAS_SELLER`` in new contracts",
+    ]
+    seller_id: Annotated[str | None, rules.account]
+    seller_email: Annotated[str | None, text(100)]
+    refer_url: Annotated[str | None, url(200)]
+    auth_token: Annotated[str | None, text(40)]
+    order_gmt_create: Annotated[str | datetime | None, rules.moment]
+    order_valid_time: Annotated[str | int | None, whole(1, 21600), "seconds"]
+    secondary_merchant_id: Annotated[str | None, text(64)]
+    secondary_merchant_name: Annotated[str | None, text(128)]
+    secondary_merchant_industry: Annotated[str | None, text(4)]
+    trade_information: Annotated[str | Mapping[str, Any] | None, rules.document]
+    qr_pay_mode: Annotated[str | int | None, choice("0", "1", "2", "3", "4")]
+    qrcode_width: Annotated[str | int | None, whole(1, 9999)]
 
 
 class ForexTradeWap(ForexTrade, total=False):
-    """The same on phones."""
+    """Parameters of ``create_forex_trade_wap``."""
 
-    merchant_url: str | None
-    app_pay: str | None
+    merchant_url: Annotated[str | None, url(200), "page for a buyer who gives up"]
+    app_pay: Annotated[str | None, choice("Y")]
 
 
 def forex_params(values: Mapping[str, Any], charset: str, service: str = SERVICE) -> dict[str, str]:
@@ -96,9 +73,9 @@ def forex_params(values: Mapping[str, Any], charset: str, service: str = SERVICE
     :raises InvalidParameter: names the parameter at fault.
     :raises TypeError: for a ``float`` amount.
     """
-    table = WAP_FIELDS if service == WAP_SERVICE else FIELDS
-    params = convert(table, rules.in_currency(values, "total_fee"), charset, service)
-    rules.require(params, "out_trade_no", "subject", "currency")
+    declaration = ForexTradeWap if service == WAP_SERVICE else ForexTrade
+    amounts = rules.in_currency(values, "total_fee")
+    params = validate_declared(declaration, amounts, charset, service)
     rules.require_exactly_one(params, "total_fee", "rmb_fee")
     return params
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 from urllib.parse import quote
 
 from ..charsets import check_encodable, encode
@@ -21,7 +21,8 @@ from ..exceptions import (
     InvalidParameter,
     WrongAccount,
 )
-from ..fields import Field, amount, choice, convert, out_trade_no, text, timeout, url
+from ..fields import amount, choice, out_trade_no, text, timeout, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..signer import Signer
 from . import rules
 from .caller import Caller
@@ -31,25 +32,6 @@ if TYPE_CHECKING:
 
 SERVICE = "mobile.securitypay.pay"
 
-_FIELDS: Mapping[str, Field] = {
-    "out_trade_no": out_trade_no,
-    "subject": rules.words(256),
-    "total_fee": amount,
-    "body": text(1000),
-    "seller_id": text(100),
-    "notify_url": url(190, query=False),
-    "return_url": url(200),
-    "show_url": url(400),
-    "it_b_pay": timeout,
-    "extern_token": text(64),
-    "app_id": text(32),
-    "appenv": text(128),
-    "goods_type": choice("1", "0"),
-    "rn_check": choice("T", "F"),
-    "hb_fq_param": text(128),
-    "promo_params": text(512),
-    "extend_params": text(512),
-}
 
 _RESULT = re.compile(r"resultStatus=\{(.*?)\};memo=\{(.*?)\};result=\{(.*)\}", re.DOTALL)
 _SIGNED = re.compile(r'(.*)&sign_type="RSA"&sign="([^"]*)"', re.DOTALL)
@@ -58,25 +40,27 @@ _PAIRS = re.compile(rf"{_PAIR.pattern}(?:&{_PAIR.pattern})*")
 
 
 class AppPay(TypedDict, total=False):
-    """The parameters as a caller gives them; ``None`` is one that is not given."""
+    """Parameters of ``mobile.securitypay.pay``."""
 
-    out_trade_no: str
-    subject: str
-    total_fee: str | int | Decimal
-    body: str
-    seller_id: str | None
-    notify_url: str
-    return_url: str | None
-    show_url: str | None
-    it_b_pay: str | None
-    extern_token: str | None
-    app_id: str | None
-    appenv: str | None
-    goods_type: str | int | None
-    rn_check: str | None
-    hb_fq_param: str | None
-    promo_params: str | None
-    extend_params: str | None
+    out_trade_no: Annotated[str, out_trade_no, REQUIRED]
+    subject: Annotated[str, rules.words(256), REQUIRED]
+    total_fee: Annotated[str | int | Decimal, amount, REQUIRED]
+    body: Annotated[str, text(1000), REQUIRED]
+    seller_id: Annotated[
+        str | None, text(100), "number or login name; the merchant's account by default"
+    ]
+    notify_url: Annotated[str, url(190, query=False), REQUIRED, "receives the notification"]
+    return_url: Annotated[str | None, url(200)]
+    show_url: Annotated[str | None, url(400)]
+    it_b_pay: Annotated[str | None, timeout, "time until the trade is closed"]
+    extern_token: Annotated[str | None, text(64)]
+    app_id: Annotated[str | None, text(32)]
+    appenv: Annotated[str | None, text(128)]
+    goods_type: Annotated[str | int | None, choice("1", "0")]
+    rn_check: Annotated[str | None, choice("T", "F")]
+    hb_fq_param: Annotated[str | None, text(128)]
+    promo_params: Annotated[str | None, text(512)]
+    extend_params: Annotated[str | None, text(512)]
 
 
 @dataclass(frozen=True)
@@ -101,16 +85,11 @@ class Mobile(Caller):
 
         The parameters stand in it in the order in which they are given.
 
-        :param params: ``out_trade_no``, ``subject``, ``total_fee``, ``body`` and ``notify_url``;
-            the seller is the merchant unless ``seller_id`` is given (a number or a login name);
-            beyond that ``it_b_pay``, ``show_url``, ``return_url``, ``extern_token``, ``app_id``,
-            ``appenv``, ``goods_type``, ``rn_check``, ``hb_fq_param``, ``promo_params`` and
-            ``extend_params``.
+        :param params: see :ref:`mobile_securitypay_pay <parameters-mobile_securitypay_pay>`.
         :raises InvalidParameter: names the parameter at fault, also one with a quotation mark.
         :raises ConfigurationError: if the merchant does not sign with RSA.
         """
-        checked = convert(_FIELDS, params, "utf-8", SERVICE)
-        rules.require(checked, "out_trade_no", "subject", "total_fee", "body", "notify_url")
+        checked = validate_declared(AppPay, params, "utf-8", SERVICE)
         seller_id = checked.pop("seller_id", None) or self._seller_id or self._seller_email
         common = {
             "service": SERVICE,

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ..china_time import from_china
 from ..exceptions import GatewayError, OutcomeUnknown
-from ..fields import Field, choice, convert, text, url
+from ..fields import choice, text, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from . import rules
 from .answers import Answer, amount, currency_of, refusal
 from .caller import Caller
@@ -18,19 +19,12 @@ from .caller import Caller
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_QUERY: Mapping[str, Field] = {
-    "partner_trans_id": rules.foreign_number,
-    "alipay_trans_id": rules.foreign_number,
-}
-_REFUND: Mapping[str, Field] = {
-    **_QUERY,
-    "partner_refund_id": rules.foreign_number,
-    "currency": rules.foreign_currency,
-    "refund_amount": rules.foreign_amount,
-    "refund_reason": text(128),
-    "is_sync": choice("Y", "N"),
-    "notify_url": url(200, query=False),
-}
+
+class OverseasQuery(TypedDict, total=False):
+    """Parameters of ``alipay.acquire.overseas.query``; ``alipay_trans_id`` takes precedence."""
+
+    partner_trans_id: Annotated[str | None, rules.foreign_number, "or ``alipay_trans_id``"]
+    alipay_trans_id: Annotated[str | None, rules.foreign_number]
 
 
 @dataclass(frozen=True)
@@ -68,45 +62,44 @@ class OverseasRefundAnswer:
 
 
 class OverseasRefund(TypedDict, total=False):
-    """What :meth:`Overseas.alipay_acquire_overseas_spot_refund` takes."""
+    """Parameters of ``alipay.acquire.overseas.spot.refund``."""
 
-    partner_trans_id: str
-    partner_refund_id: str
-    currency: str
-    refund_amount: str | int | Decimal
-    alipay_trans_id: str | None
-    refund_reason: str | None
-    is_sync: str | None
-    notify_url: str | None
+    partner_trans_id: Annotated[str, rules.foreign_number, REQUIRED]
+    partner_refund_id: Annotated[
+        str, rules.foreign_number, REQUIRED, "the merchant's number of the refund"
+    ]
+    currency: Annotated[str, rules.foreign_currency, REQUIRED]
+    refund_amount: Annotated[str | int | Decimal, rules.foreign_amount, REQUIRED]
+    alipay_trans_id: Annotated[str | None, rules.foreign_number]
+    refund_reason: Annotated[str | None, text(128)]
+    is_sync: Annotated[str | None, choice("Y", "N"), "``Y``: the response states the outcome"]
+    notify_url: Annotated[str | None, url(200, query=False)]
 
 
 class Overseas(Caller):
     """Trades made in shops abroad."""
 
-    def alipay_acquire_overseas_query(
-        self, *, partner_trans_id: str | None = None, alipay_trans_id: str | None = None
-    ) -> OverseasTrade:
+    def alipay_acquire_overseas_query(self, **params: Unpack[OverseasQuery]) -> OverseasTrade:
         """Asks what has become of a trade abroad.
 
-        :param partner_trans_id: the shop's number of it, or
-        :param alipay_trans_id: Alipay's, which wins.
+        :param params: see :ref:`alipay_acquire_overseas_query
+            <parameters-alipay_acquire_overseas_query>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the
             answer cannot be read or believed.
         :raises OutcomeUnknown: if no answer comes.
         """
         service = "alipay.acquire.overseas.query"
-        asked = {"partner_trans_id": partner_trans_id, "alipay_trans_id": alipay_trans_id}
-        params = convert(_QUERY, asked, self.charset, service)
-        rules.require_one(params, "partner_trans_id", "alipay_trans_id")
-        said = _successful(self._ask(service, params))
-        name = "alipay_trans_id" if alipay_trans_id else "partner_trans_id"
-        if said.get(name) != params[name]:
+        checked = validate_declared(OverseasQuery, params, self.charset, service)
+        rules.require_one(checked, "partner_trans_id", "alipay_trans_id")
+        said = _successful(self._ask(service, checked))
+        name = "alipay_trans_id" if "alipay_trans_id" in checked else "partner_trans_id"
+        if said.get(name) != checked[name]:
             raise GatewayError("the gateway answered about another trade")
         currency = currency_of(said)
         return OverseasTrade(
-            partner_trans_id=said.get("partner_trans_id") or partner_trans_id,
-            alipay_trans_id=said.get("alipay_trans_id") or alipay_trans_id,
+            partner_trans_id=said.get("partner_trans_id") or checked.get("partner_trans_id"),
+            alipay_trans_id=said.get("alipay_trans_id") or checked.get("alipay_trans_id"),
             trade_status=said.get("alipay_trans_status") or None,
             total_fen=amount(said, "trans_amount", currency),
             currency=currency,
@@ -119,10 +112,8 @@ class Overseas(Caller):
     ) -> OverseasRefundAnswer:
         """Refunds a trade abroad, in whole or in part.
 
-        :param params: ``partner_trans_id``, ``partner_refund_id`` (the shop's number of the
-            refund), ``currency`` and ``refund_amount`` in it; beyond that ``alipay_trans_id``,
-            ``refund_reason``, ``is_sync`` (``Y``: the answer says whether it is done) and
-            ``notify_url``.
+        :param params: see :ref:`alipay_acquire_overseas_spot_refund
+            <parameters-alipay_acquire_overseas_spot_refund>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes, or Alipay does not know yet: ask again with the
@@ -130,8 +121,7 @@ class Overseas(Caller):
         """
         service = "alipay.acquire.overseas.spot.refund"
         values = rules.in_currency(params, "refund_amount")
-        checked = convert(_REFUND, values, self.charset, service)
-        rules.require(checked, "partner_trans_id", "partner_refund_id", "currency", "refund_amount")
+        checked = validate_declared(OverseasRefund, values, self.charset, service)
         said = _successful(self._tell(service, checked))
         return OverseasRefundAnswer(
             partner_trans_id=checked["partner_trans_id"],

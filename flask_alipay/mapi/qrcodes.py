@@ -5,22 +5,52 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from ..fields import Field, choice, convert, text, url
+from ..fields import choice, text, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from . import rules
 from .answers import Answer, refusal
 from .caller import Caller
 
-_FIELDS: Mapping[str, Field] = {
-    "method": choice("add", "modify", "stop", "restart"),
-    "timestamp": rules.moment,
-    "biz_type": text(32),
-    "biz_data": rules.document,
-    "notify_url": url(200, query=False),
-    "qrcode": text(256),
-    "qr_code": text(256),
-}
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+_kind = text(32)
+
+
+def _biz_type(name: str, value: Any, charset: str) -> str:
+    """Kind of code, a text or Alipay's number."""
+    return _kind(name, str(value) if isinstance(value, int) else value, charset)
+
+
+class QrCodeManagement(TypedDict, total=False):
+    """Parameters of ``alipay.mobile.qrcode.manage``."""
+
+    method: Annotated[str, choice("add", "modify", "stop", "restart"), REQUIRED]
+    biz_type: Annotated[str | int, _biz_type, REQUIRED, "``1`` or ``10``"]
+    biz_data: Annotated[
+        Mapping[str, Any] | str | None, rules.document, "the goods; for ``add`` and ``modify``"
+    ]
+    qrcode: Annotated[str | None, text(256), "the code; for all but ``add``"]
+    timestamp: Annotated[datetime | str | None, rules.moment, "now by default"]
+
+
+class ShopCode(TypedDict, total=False):
+    """Parameters of ``alipay.commerce.qrcode.create``."""
+
+    biz_type: Annotated[str, text(32), REQUIRED, "``OVERSEASHOPQRCODE``"]
+    biz_data: Annotated[Mapping[str, Any] | str, rules.document, REQUIRED, "the shop"]
+    notify_url: Annotated[
+        str | None, url(200, query=False), "receives the notifications of payments by the code"
+    ]
+    timestamp: Annotated[datetime | str | None, rules.moment, "now by default"]
+
+
+class ShopCodeChange(ShopCode, total=False):
+    """Parameters of ``alipay.commerce.qrcode.modify``."""
+
+    qr_code: Annotated[str, text(256), REQUIRED, "the text of the code"]
 
 
 @dataclass(frozen=True)
@@ -38,93 +68,53 @@ class QrCode:
 class QrCodes(Caller):
     """Codes that buyers scan."""
 
-    def alipay_mobile_qrcode_manage(
-        self,
-        *,
-        method: str,
-        biz_type: str | int,
-        biz_data: Mapping[str, Any] | str | None = None,
-        qrcode: str | None = None,
-        timestamp: datetime | str | None = None,
-    ) -> QrCode:
-        """Makes or changes the code of a good (二维码管理).
+    def alipay_mobile_qrcode_manage(self, **params: Unpack[QrCodeManagement]) -> QrCode:
+        """Create or change the code of goods (二维码管理).
 
-        :param method: ``add``, ``modify``, ``stop`` or ``restart``.
-        :param biz_type: the kind of code in Alipay's numbers, ``1`` or ``10``.
-        :param biz_data: what the code sells, as a mapping or a JSON text: to add or to modify one.
-        :param qrcode: which code: for all but ``add``.
-        :param timestamp: now unless given.
+        :param params: see :ref:`alipay_mobile_qrcode_manage
+            <parameters-alipay_mobile_qrcode_manage>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes.
         """
         service = "alipay.mobile.qrcode.manage"
-        given = {
-            "method": method,
-            "biz_type": str(biz_type),
-            "biz_data": biz_data,
-            "qrcode": qrcode,
-            "timestamp": timestamp or rules.china_now(),
-        }
-        params = convert(_FIELDS, given, self.charset, service)
-        if method in ("add", "modify"):
-            rules.require(params, "biz_data")
-        if method != "add":
-            rules.require(params, "qrcode")
-        return _read(self._tell(service, params))
+        checked = validate_declared(QrCodeManagement, _dated(params), self.charset, service)
+        if checked["method"] in ("add", "modify"):
+            rules.require(checked, "biz_data")
+        if checked["method"] != "add":
+            rules.require(checked, "qrcode")
+        return _read(self._tell(service, checked))
 
-    def alipay_commerce_qrcode_create(
-        self,
-        *,
-        biz_type: str,
-        biz_data: Mapping[str, Any] | str,
-        notify_url: str | None = None,
-        timestamp: datetime | str | None = None,
-    ) -> QrCode:
-        """Makes the code of a shop abroad.
+    def alipay_commerce_qrcode_create(self, **params: Unpack[ShopCode]) -> QrCode:
+        """Create the code of a shop abroad.
 
-        :param biz_type: ``OVERSEASHOPQRCODE``.
-        :param biz_data: the shop, as a mapping or a JSON text.
-        :param notify_url: where Alipay tells about payments by this code.
-        :param timestamp: now unless given.
+        :param params: see :ref:`alipay_commerce_qrcode_create
+            <parameters-alipay_commerce_qrcode_create>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes.
         """
-        given = {"biz_type": biz_type, "biz_data": biz_data, "notify_url": notify_url}
-        return self._commerce("alipay.commerce.qrcode.create", given, timestamp)
+        service = "alipay.commerce.qrcode.create"
+        checked = validate_declared(ShopCode, _dated(params), self.charset, service)
+        return _read(self._tell(service, checked))
 
-    def alipay_commerce_qrcode_modify(
-        self,
-        *,
-        qr_code: str,
-        biz_type: str,
-        biz_data: Mapping[str, Any] | str,
-        notify_url: str | None = None,
-        timestamp: datetime | str | None = None,
-    ) -> QrCode:
-        """Changes the code of a shop abroad.
+    def alipay_commerce_qrcode_modify(self, **params: Unpack[ShopCodeChange]) -> QrCode:
+        """Change the code of a shop abroad.
 
-        :param qr_code: what the code says.
-        :param biz_type: as in :meth:`alipay_commerce_qrcode_create`, likewise the others.
-        :param biz_data: the shop as it shall be.
-        :param notify_url: where Alipay tells about payments by this code.
-        :param timestamp: now unless given.
+        :param params: see :ref:`alipay_commerce_qrcode_modify
+            <parameters-alipay_commerce_qrcode_modify>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes.
         """
-        given = {"biz_type": biz_type, "biz_data": biz_data, "notify_url": notify_url}
         service = "alipay.commerce.qrcode.modify"
-        return self._commerce(service, {**given, "qr_code": qr_code}, timestamp)
+        checked = validate_declared(ShopCodeChange, _dated(params), self.charset, service)
+        return _read(self._tell(service, checked))
 
-    def _commerce(
-        self, service: str, given: Mapping[str, Any], timestamp: datetime | str | None
-    ) -> QrCode:
-        values = {**given, "timestamp": timestamp or rules.china_now()}
-        params = convert(_FIELDS, values, self.charset, service)
-        rules.require(params, "biz_type", "biz_data")
-        return _read(self._tell(service, params))
+
+def _dated(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a call, with the current time by default."""
+    return {**params, "timestamp": params.get("timestamp") or rules.china_now()}
 
 
 def _read(answer: Answer) -> QrCode:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
-from ..fields import Field, amount, choice, convert, text, url
+from ..fields import amount, choice, text, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..signed_request import SignedRequest
 from . import rules
 from .answers import Accepted
@@ -24,20 +25,6 @@ if TYPE_CHECKING:
 
 WITH_PASSWORD = "refund_fastpay_by_platform_pwd"  # noqa: S105 - no password
 WITHOUT_PASSWORD = "refund_fastpay_by_platform_nopwd"  # noqa: S105
-
-_FIELDS: Mapping[str, Field] = {
-    "batch_no": batch_no,
-    "refund_date": rules.moment,
-    "notify_url": url(190, query=False),
-    "seller_user_id": rules.account,
-    "seller_email": text(100),
-}
-_WITHOUT_PASSWORD: Mapping[str, Field] = {
-    **_FIELDS,
-    "use_freeze_amount": choice("Y", "N"),
-    "return_type": choice("xml"),
-    "dback_notify_url": url(190, query=False),
-}
 
 # Fewer than 256 bytes.
 _REASON = part(255, in_bytes=True)
@@ -83,21 +70,23 @@ class RefundEntry:
 
 
 class RefundBatch(TypedDict, total=False):
-    """What :meth:`Refunds.refund_fastpay_by_platform_pwd` takes besides the entries."""
+    """Parameters of ``refund_fastpay_by_platform_pwd`` besides the entries."""
 
-    batch_no: str
-    refund_date: str | datetime | None
-    notify_url: str | None
-    seller_user_id: str | None
-    seller_email: str | None
+    batch_no: Annotated[
+        str, batch_no, REQUIRED, "never used before; ``new_batch_no()`` returns one"
+    ]
+    refund_date: Annotated[str | datetime | None, rules.moment, "now by default"]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the result"]
+    seller_user_id: Annotated[str | None, rules.account, "the merchant's account by default"]
+    seller_email: Annotated[str | None, text(100), "instead of ``seller_user_id``"]
 
 
 class RefundBatchWithoutPassword(RefundBatch, total=False):
-    """What :meth:`Refunds.refund_fastpay_by_platform_nopwd` takes besides."""
+    """Parameters of ``refund_fastpay_by_platform_nopwd`` besides the entries."""
 
-    use_freeze_amount: str | None
-    return_type: str | None
-    dback_notify_url: str | None
+    use_freeze_amount: Annotated[str | None, choice("Y", "N")]
+    return_type: Annotated[str | None, choice("xml")]
+    dback_notify_url: Annotated[str | None, url(190, query=False)]
 
 
 class Refunds(Caller):
@@ -110,13 +99,12 @@ class Refunds(Caller):
         (即时到账批量退款有密).
 
         :param entries: at most 1000 :class:`RefundEntry`, each trade once.
-        :param params: ``batch_no`` (never used before; :func:`~flask_alipay.mapi.new_batch_no`
-            makes one); ``refund_date`` is now unless given, the seller is the merchant unless
-            ``seller_user_id`` or ``seller_email`` is given; ``notify_url`` is told the result.
+        :param params: see :ref:`refund_fastpay_by_platform_pwd
+            <parameters-refund_fastpay_by_platform_pwd>`.
         :raises InvalidParameter: names the parameter at fault, and in the entries the field.
         :raises TypeError: for a ``float`` amount.
         """
-        return self._sign(WITH_PASSWORD, self._batch(WITH_PASSWORD, _FIELDS, entries, params))
+        return self._sign(WITH_PASSWORD, self._batch(WITH_PASSWORD, RefundBatch, entries, params))
 
     def refund_fastpay_by_platform_nopwd(
         self, entries: Sequence[RefundEntry], **params: Unpack[RefundBatchWithoutPassword]
@@ -126,29 +114,27 @@ class Refunds(Caller):
         Alipay takes it on; the result is told in a notification.
 
         :param entries: at most 1000 :class:`RefundEntry`, each trade once.
-        :param params: as in :meth:`refund_fastpay_by_platform_pwd`, and ``use_freeze_amount``,
-            ``return_type`` and ``dback_notify_url``.
+        :param params: see :ref:`refund_fastpay_by_platform_nopwd
+            <parameters-refund_fastpay_by_platform_nopwd>`.
         :raises InvalidParameter: names the parameter at fault, and in the entries the field.
         :raises GatewayError: with Alipay's code: nothing was taken on.
         :raises OutcomeUnknown: if no answer comes: ask again with the **same** ``batch_no``.
         """
         service = WITHOUT_PASSWORD
-        return Accepted(
-            self._tell(service, self._batch(service, _WITHOUT_PASSWORD, entries, params)).params
-        )
+        batch = self._batch(service, RefundBatchWithoutPassword, entries, params)
+        return Accepted(self._tell(service, batch).params)
 
     def _batch(
         self,
         service: str,
-        table: Mapping[str, Field],
+        declaration: type,
         entries: Sequence[RefundEntry],
         params: Mapping[str, Any],
     ) -> dict[str, str]:
         given = {name: value for name, value in params.items() if value is not None}
         own = self._seller(given, "seller_user_id", "seller_email")
         values = {"refund_date": rules.china_now(), **own, **given}
-        checked = convert(table, values, self.charset, service)
-        rules.require(checked, "batch_no")
+        checked = validate_declared(declaration, values, self.charset, service)
         return {
             **checked,
             "batch_num": str(len(entries)),

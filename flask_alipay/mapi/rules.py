@@ -61,7 +61,10 @@ def require_exactly_one(params: Mapping[str, str], *names: str) -> None:
 
 
 def fee(name: str, value: Any, charset: str) -> str:
-    """An amount in yuan that may be nothing. A text is sent as it is written."""
+    """Amount in yuan, which may be 0.
+
+    A text is sent as it is written.
+    """
     if isinstance(value, str):
         parse_fen(value, parameter=name)
         return value
@@ -89,7 +92,7 @@ def in_currency(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def moment(name: str, value: Any, charset: str) -> str:
-    """A time: an aware ``datetime``, or China time as ``yyyy-MM-dd HH:mm:ss``."""
+    """Aware ``datetime``, or China time like ``2026-01-31 23:59:59``."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return to_china(value)
     try:
@@ -102,7 +105,10 @@ def moment(name: str, value: Any, charset: str) -> str:
 
 
 def document(name: str, value: Any, charset: str) -> str:
-    """A JSON document: a mapping, or the text of one, which is sent as it is written."""
+    """JSON object, as a mapping or a text.
+
+    A text is sent as it is written.
+    """
     written = value
     try:
         if isinstance(value, Mapping):

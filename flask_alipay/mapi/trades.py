@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ..china_time import from_china
 from ..exceptions import GatewayError, InvalidAmount
-from ..fields import Field, choice, convert, ip_address, out_trade_no, text
+from ..fields import choice, ip_address, out_trade_no, text
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..money import parse_price
 from . import rules
 from .answers import Accepted, amount, currency_of
@@ -19,32 +20,32 @@ from .escrow import TRANSPORT
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-_QUERY: Mapping[str, Field] = {"trade_no": rules.trade_no, "out_trade_no": rules.foreign_number}
-_CLOSE: Mapping[str, Field] = {
-    "trade_no": rules.trade_no,
-    "out_order_no": out_trade_no,
-    "trade_role": choice("B", "S"),
-    "ip": ip_address,
-}
-_SEND: Mapping[str, Field] = {
-    "trade_no": rules.trade_no,
-    "logistics_name": rules.words(64),
-    "invoice_no": text(32),
-    "transport_type": TRANSPORT,
-    "create_transport_type": TRANSPORT,
-    "seller_ip": ip_address,
-}
+
+class QueryParams(TypedDict, total=False):
+    """Parameters of ``single_trade_query``; ``trade_no`` takes precedence."""
+
+    out_trade_no: Annotated[str | None, rules.foreign_number, "or ``trade_no``"]
+    trade_no: Annotated[str | None, rules.trade_no]
+
+
+class CloseParams(TypedDict, total=False):
+    """Parameters of ``close_trade``."""
+
+    trade_no: Annotated[str | None, rules.trade_no, "or ``out_order_no``"]
+    out_order_no: Annotated[str | None, out_trade_no, "the merchant's number of the order"]
+    trade_role: Annotated[str | None, choice("B", "S"), "who closes: buyer or seller"]
+    ip: Annotated[str | None, ip_address, "address of the client that requested it"]
 
 
 class GoodsSent(TypedDict, total=False):
-    """What :meth:`Trades.send_goods_confirm_by_platform` takes."""
+    """Parameters of ``send_goods_confirm_by_platform``."""
 
-    trade_no: str
-    logistics_name: str
-    invoice_no: str | None
-    transport_type: str | None
-    create_transport_type: str | None
-    seller_ip: str | None
+    trade_no: Annotated[str, rules.trade_no, REQUIRED]
+    logistics_name: Annotated[str, rules.words(64), REQUIRED, "the carrier"]
+    invoice_no: Annotated[str | None, text(32), "the carrier's number of the parcel"]
+    transport_type: Annotated[str | None, TRANSPORT, "or ``create_transport_type``"]
+    create_transport_type: Annotated[str | None, TRANSPORT]
+    seller_ip: Annotated[str | None, ip_address]
 
 
 @dataclass(frozen=True)
@@ -94,71 +95,50 @@ class SentAnswer:
 class Trades(Caller):
     """Questions and acts about one trade."""
 
-    def single_trade_query(
-        self, *, out_trade_no: str | None = None, trade_no: str | None = None
-    ) -> TradeQueryAnswer:
-        """Asks what has become of a trade (单笔交易查询). The answer's signature is verified.
+    def single_trade_query(self, **params: Unpack[QueryParams]) -> TradeQueryAnswer:
+        """Query a trade (单笔交易查询). The signature of the response is verified.
 
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
+        :param params: see :ref:`single_trade_query <parameters-single_trade_query>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the
             answer is not signed by Alipay, or is about another trade.
         :raises OutcomeUnknown: if no answer comes.
         """
         service = "single_trade_query"
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        params = convert(_QUERY, asked, self.charset, service)
-        rules.require_one(params, "out_trade_no", "trade_no")
-        answer = _read_trade(self._ask(service, params, proven=True).params)
-        name = "trade_no" if trade_no else "out_trade_no"
-        if answer.params[name] != params[name]:
+        checked = validate_declared(QueryParams, params, self.charset, service)
+        rules.require_one(checked, "out_trade_no", "trade_no")
+        answer = _read_trade(self._ask(service, checked, proven=True).params)
+        name = "trade_no" if "trade_no" in checked else "out_trade_no"
+        if answer.params[name] != checked[name]:
             raise GatewayError("the gateway answered about another trade")
         return answer
 
-    def close_trade(
-        self,
-        *,
-        trade_no: str | None = None,
-        out_order_no: str | None = None,
-        trade_role: str | None = None,
-        ip: str | None = None,
-    ) -> Accepted:
-        """Closes a trade that was not paid (关闭交易).
+    def close_trade(self, **params: Unpack[CloseParams]) -> Accepted:
+        """Close an unpaid trade (关闭交易).
 
-        :param trade_no: Alipay's number of the trade, or
-        :param out_order_no: the shop's number of the order.
-        :param trade_role: who wants it, ``B`` the buyer or ``S`` the seller.
-        :param ip: whose computer asked for it.
+        :param params: see :ref:`close_trade <parameters-close_trade>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code: ``TRADE_STATUS_NOT_AVAILD`` if it was paid or
             closed.
         :raises OutcomeUnknown: if no answer comes: it may be closed.
         """
         service = "close_trade"
-        asked = {
-            "trade_no": trade_no,
-            "out_order_no": out_order_no,
-            "trade_role": trade_role,
-            "ip": ip,
-        }
-        params = convert(_CLOSE, asked, self.charset, service)
-        rules.require_one(params, "trade_no", "out_order_no")
-        return Accepted(self._tell(service, params).params)
+        checked = validate_declared(CloseParams, params, self.charset, service)
+        rules.require_one(checked, "trade_no", "out_order_no")
+        return Accepted(self._tell(service, checked).params)
 
     def send_goods_confirm_by_platform(self, **params: Unpack[GoodsSent]) -> SentAnswer:
         """Tells Alipay that the goods of a trade in escrow are on their way (确认发货).
 
-        :param params: ``trade_no``, ``logistics_name`` (of the carrier) and ``transport_type`` or
-            ``create_transport_type`` (``POST``, ``EXPRESS``, ``EMS``, ``DIRECT``); ``invoice_no``
-            is the carrier's number of the parcel.
+        :param params: see :ref:`send_goods_confirm_by_platform
+            <parameters-send_goods_confirm_by_platform>`; ``transport_type`` or
+            ``create_transport_type`` is required.
         :raises InvalidParameter: names the parameter at fault.
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no answer comes: it may have been told.
         """
         service = "send_goods_confirm_by_platform"
-        checked = convert(_SEND, params, self.charset, service)
-        rules.require(checked, "trade_no", "logistics_name")
+        checked = validate_declared(GoodsSent, params, self.charset, service)
         rules.require_one(checked, "transport_type", "create_transport_type")
         said = self._tell(service, checked).params
         return SentAnswer(

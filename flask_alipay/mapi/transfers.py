@@ -5,13 +5,14 @@ Alipay tells the result in a notification: :class:`~flask_alipay.batches.Transfe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from ..fields import Field, convert, pattern, text, url
+from ..fields import pattern, text, url
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..money import to_fen, to_yuan
 from ..signed_request import SignedRequest
 from . import rules
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 
 SERVICE = "batch_trans_notify"
 
-_FIELDS: Mapping[str, Field] = {
-    "batch_no": batch_no,
-    "account_name": rules.words(128),
-    "email": text(100),
-    "pay_date": day,
-    "notify_url": url(190, query=False),
-    "buyer_account_name": text(100),
-    "extend_param": text(512),
-}
 
 _SERIAL = pattern(r"[A-Za-z0-9_\-]{1,64}", "1 to 64 letters, digits, underscores or hyphens")
 _ACCOUNT = part(100)
@@ -55,15 +47,17 @@ class TransferEntry:
 
 
 class TransferBatch(TypedDict, total=False):
-    """What :meth:`Transfers.batch_trans_notify` takes besides the entries."""
+    """Parameters of ``batch_trans_notify`` besides the entries."""
 
-    batch_no: str
-    account_name: str
-    email: str
-    pay_date: str | datetime | None
-    notify_url: str | None
-    buyer_account_name: str | None
-    extend_param: str | None
+    batch_no: Annotated[
+        str, batch_no, REQUIRED, "never used before; ``new_batch_no()`` returns one"
+    ]
+    account_name: Annotated[str, rules.words(128), REQUIRED, "the payer's registered name"]
+    email: Annotated[str, text(100), REQUIRED, "the payer's login name"]
+    pay_date: Annotated[str | datetime | None, day, "today by default"]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the result"]
+    buyer_account_name: Annotated[str | None, text(100)]
+    extend_param: Annotated[str | None, text(512)]
 
 
 class Transfers(Caller):
@@ -77,16 +71,13 @@ class Transfers(Caller):
         The number of the transfers and their sum are reckoned here.
 
         :param entries: at most 1000 :class:`TransferEntry`, each ``serial`` once.
-        :param params: ``batch_no`` (never used before; :func:`~flask_alipay.mapi.new_batch_no`
-            makes one), ``email`` and ``account_name``, the payer's login name and registered name;
-            ``pay_date`` is today unless given; ``notify_url`` is told the result.
+        :param params: see :ref:`batch_trans_notify <parameters-batch_trans_notify>`.
         :raises InvalidParameter: names the parameter at fault, and in the entries the field.
         :raises TypeError: for a ``float`` amount.
         """
         given = {name: value for name, value in params.items() if value is not None}
         values = {"pay_date": rules.china_now(), **given}
-        checked = convert(_FIELDS, values, self.charset, SERVICE)
-        rules.require(checked, "batch_no", "account_name", "email")
+        checked = validate_declared(TransferBatch, values, self.charset, SERVICE)
         details = detail_data(entries, self.charset)
         total = sum(to_fen(entry.amount, parameter="amount") for entry in entries)
         sums = {"batch_num": str(len(entries)), "batch_fee": to_yuan(total)}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 from urllib.parse import parse_qsl
 
 from ..exceptions import ConfigurationError, GatewayError, OutcomeUnknown
-from ..fields import Field, amount, convert, out_trade_no, pattern, text, url, whole
+from ..fields import amount, out_trade_no, pattern, text, url, whole
+from ..gateways.parameters import REQUIRED, validate_declared
 from ..signed_request import SignedRequest, sign_request
 from ..signer import sign_content
 from ..wap_notification import wap_signer
@@ -29,33 +30,26 @@ EXECUTE = "alipay.wap.auth.authAndExecute"
 
 _SEC_IDS = {"MD5": "MD5", "RSA": "0001"}
 
-_TRADE: Mapping[str, Field] = {
-    "subject": rules.words(256),
-    "out_trade_no": out_trade_no,
-    "total_fee": amount,
-    "seller_account_name": text(100),
-    "call_back_url": url(200, query=False),
-    "notify_url": url(190, query=False),
-    "out_user": text(32),
-    "merchant_url": url(200),
-    "pay_expire": whole(1, 21600),
-}
 _REQ_ID = pattern(r"[A-Za-z0-9]{1,32}", "1 to 32 letters or digits")
 _TOKEN = text(64)
 
 
 class WapTrade(TypedDict, total=False):
-    """What :meth:`WapRest.alipay_wap_trade_create_direct` takes."""
+    """Parameters of ``alipay.wap.trade.create.direct``."""
 
-    subject: str
-    out_trade_no: str
-    total_fee: str | int | Decimal
-    seller_account_name: str | None
-    call_back_url: str
-    notify_url: str | None
-    out_user: str | None
-    merchant_url: str | None
-    pay_expire: str | int | None
+    subject: Annotated[str, rules.words(256), REQUIRED]
+    out_trade_no: Annotated[str, out_trade_no, REQUIRED]
+    total_fee: Annotated[str | int | Decimal, amount, REQUIRED]
+    seller_account_name: Annotated[
+        str | None, text(100), REQUIRED, "login name; the merchant's by default"
+    ]
+    call_back_url: Annotated[
+        str, url(200, query=False), REQUIRED, "page for the buyer after the payment"
+    ]
+    notify_url: Annotated[str | None, url(190, query=False), "receives the notification"]
+    out_user: Annotated[str | None, text(32)]
+    merchant_url: Annotated[str | None, url(200), "page for a buyer who gives up"]
+    pay_expire: Annotated[str | int | None, whole(1, 21600), "minutes"]
 
 
 class WapRest(Caller):
@@ -67,9 +61,8 @@ class WapRest(Caller):
         """Has Alipay note down a payment, and returns the token for it.
 
         :param req_id: of this request, never used before; made here unless given.
-        :param params: ``subject``, ``out_trade_no``, ``total_fee``, ``call_back_url`` and
-            ``seller_account_name``, the seller's login name (the merchant's unless given);
-            ``notify_url``, ``out_user``, ``merchant_url`` and ``pay_expire`` (minutes).
+        :param params: see :ref:`alipay_wap_trade_create_direct
+            <parameters-alipay_wap_trade_create_direct>`.
         :raises InvalidParameter: names the parameter at fault.
         :raises ConfigurationError: if the merchant signs with RSA2, which this gateway lacks.
         :raises GatewayError: with Alipay's code.
@@ -78,9 +71,7 @@ class WapRest(Caller):
         given = {name: value for name, value in params.items() if value is not None}
         if self._seller_email:
             given.setdefault("seller_account_name", self._seller_email)
-        checked = convert(_TRADE, given, "utf-8", CREATE)
-        rules.require(checked, "subject", "out_trade_no", "total_fee")
-        rules.require(checked, "seller_account_name", "call_back_url")
+        checked = validate_declared(WapTrade, given, "utf-8", CREATE)
         number = uuid.uuid4().hex if req_id is None else _REQ_ID("req_id", req_id, "utf-8")
         data = _document("direct_trade_create_req", checked)
         request = self._sign_wap(CREATE, {"req_data": data, "req_id": number})

@@ -22,7 +22,10 @@ _DATE = pattern(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?", "a day or a month, like 2026
 
 
 def _bill_date(name: str, value: Any, charset: str) -> str:
-    """A day or a month; an aware ``datetime`` stands for its day in China."""
+    """Day or month like ``2026-01-31`` or ``2026-01``, or a ``date``.
+
+    An aware ``datetime`` is its day in China.
+    """
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")

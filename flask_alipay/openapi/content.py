@@ -29,7 +29,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 def moment(name: str, value: Any, charset: str) -> str:
-    """An aware ``datetime``, or Alipay's own text of China time."""
+    """Aware ``datetime``, or China time like ``2026-01-31 23:59:59``."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
@@ -52,6 +52,7 @@ def single(
             raise InvalidParameter(name, "must be a mapping of names to values")
         return checked(table, value, charset, required=required, one_of=one_of, within=f"{name}.")
 
+    field.__doc__ = f"Mapping with {', '.join(f'``{name}``' for name in table)}."
     return field
 
 
@@ -66,6 +67,7 @@ def several(
             raise InvalidParameter(name, "must be a list of mappings")
         return [one(f"{name}[{number}]", item, charset) for number, item in enumerate(value)]
 
+    field.__doc__ = f"List of mappings with {', '.join(f'``{name}``' for name in table)}."
     return field
 
 

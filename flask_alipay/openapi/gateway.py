@@ -14,17 +14,43 @@ from ..exceptions import InvalidParameter
 from ..limits import check_choice
 from ..signed_request import SignedRequest
 from ..signer import sign_content
-from .bill_download import BillDownload
-from .caller import COMMON
+from .bill_download import BILL, BillDownload
+from .caller import COMMON, Method
 from .content import biz_content
 from .payment_operations import PaymentOperations
-from .payments import APP, IN_BROWSERS, PRODUCTS, Product, check_currency, payment_content
-from .settlements import Settlements
-from .till import Till
-from .transfers import Transfers
+from .payments import (
+    APP,
+    FIELDS,
+    IN_BROWSERS,
+    PRODUCTS,
+    REQUIRED,
+    Product,
+    check_currency,
+    payment_content,
+)
+from .refunds import REFUND, REFUND_QUERY
+from .settlements import SETTLE, Settlements
+from .till import PAY, Till
+from .trades import CANCEL, CLOSE, CREATE, PRECREATE, QUERY
+from .transfers import TRANSFER, TRANSFER_QUERY, Transfers
 
 #: Where the open platform's sandbox lives; the older name's certificate has expired.
 SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
+
+#: The methods and the limits of their fields, by the name of the gateway's method.
+METHODS: Mapping[str, Method] = {
+    **{
+        f"trade_{name}_pay": Method(PRODUCTS[name].method, FIELDS, required=REQUIRED)
+        for name in ("page", "wap", "app")
+    },
+    **{
+        method.name.removeprefix("alipay.").replace(".", "_"): method
+        for method in (
+            *(PRECREATE, CREATE, PAY, QUERY, CLOSE, CANCEL, REFUND, REFUND_QUERY),
+            *(SETTLE, TRANSFER, TRANSFER_QUERY, BILL),
+        )
+    },
+}
 
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
@@ -81,10 +107,9 @@ class OpenApiGateway(PaymentOperations, Till, Settlements, Transfers, BillDownlo
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param notify_url: where Alipay tells about the payment.
         :param return_url: where the buyer comes back to.
-        :param fields: further fields of ``biz_content``, for example ``body``,
-            ``timeout_express``, ``time_expire`` (an aware ``datetime``, or China time as text),
-            ``passback_params``, ``qr_pay_mode``; those that are not known here are passed through.
-            ``app_auth_token`` acts for the merchant who gave it.
+        :param fields: further fields, see :ref:`trade_page_pay <parameters-trade_page_pay>`;
+            unknown ones are passed through. ``app_auth_token`` acts for the merchant who granted
+            it.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         """

@@ -103,7 +103,8 @@ class Refunds(Trades):
             an unknown outcome ask again with the **same** number.
         :param out_trade_no: the shop's number of the order, or
         :param trade_no: Alipay's number of the trade, which wins.
-        :param fields: for example ``refund_reason``, ``query_options``.
+        :param fields: see :ref:`trade_refund <parameters-trade_refund>`; for example also
+            ``query_options``.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: nothing was refunded by this call.

@@ -71,7 +71,7 @@ class Settlements(Caller):
         :param royalty_parameters: who gets what: each with ``trans_in`` (the account), ``amount``
             (yuan: ``str``, ``int`` or :class:`~decimal.Decimal`) or ``amount_percentage``, and for
             example ``trans_in_type``, ``trans_out``, ``trans_out_type``, ``desc``.
-        :param fields: for example ``operator_id``, ``royalty_mode``, ``extend_params``.
+        :param fields: see :ref:`trade_order_settle <parameters-trade_order_settle>`.
         :raises InvalidParameter: names the field at fault: ``royalty_parameters[0].amount``.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: nothing was settled by this call.

@@ -136,8 +136,7 @@ class Till(Trades):
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param auth_code: the code, as it was read; good for one payment.
         :param scene: ``bar_code``, or ``security_code`` for a face.
-        :param fields: for example ``notify_url``, ``timeout_express``, ``store_id``,
-            ``terminal_id``, ``goods_detail``.
+        :param fields: see :ref:`trade_pay <parameters-trade_pay>`.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: it is not paid, and with this number it

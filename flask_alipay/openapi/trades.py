@@ -180,7 +180,7 @@ class Trades(Caller):
 
         :param out_trade_no: the shop's number of the order, or
         :param trade_no: Alipay's number of the trade, which wins.
-        :param fields: for example ``operator_id``.
+        :param fields: see :ref:`trade_close <parameters-trade_close>`.
         :raises InvalidParameter: names the field at fault.
         :raises GatewayError: with Alipay's ``sub_code``: it is not closed.
         :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be closed.
@@ -223,8 +223,7 @@ class Trades(Caller):
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param fields: for example ``notify_url``, ``timeout_express``,
-            ``qr_code_timeout_express``, ``store_id``, ``goods_detail``.
+        :param fields: see :ref:`trade_precreate <parameters-trade_precreate>`.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``.
@@ -242,8 +241,8 @@ class Trades(Caller):
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: what is sold, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param fields: ``buyer_id`` or ``buyer_open_id``, and for example ``notify_url``,
-            ``product_code``, ``timeout_express``.
+        :param fields: ``buyer_id`` or ``buyer_open_id``, and further ones, see :ref:`trade_create
+            <parameters-trade_create>`.
         :raises InvalidParameter: names the field at fault.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``.

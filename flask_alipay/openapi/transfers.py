@@ -27,6 +27,7 @@ _NUMBER = pattern(r"[0-9]{1,64}", "Alipay's number, of digits alone")
 
 
 def _trans_amount(name: str, value: Any, charset: str) -> str:
+    """Amount in yuan, at least 0.10."""
     fen = to_fen(value, parameter=name)
     if fen < MIN_FEN:
         raise InvalidAmount(name, f"must be at least {to_yuan(MIN_FEN)} CNY")
@@ -44,6 +45,7 @@ _payee = content.single(
 
 
 def _payee_info(name: str, value: Any, charset: str) -> Any:
+    """Mapping with ``identity``, ``identity_type`` and, beside a login name, ``name``."""
     payee = _payee(name, value, charset)
     kind = payee["identity_type"]
     if kind == "ALIPAY_USER_ID":
@@ -140,8 +142,9 @@ class Transfers(Caller):
         :param trans_amount: yuan, from 0.10: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param payee_info: who gets it: ``identity`` and ``identity_type`` (``ALIPAY_USER_ID``,
             ``ALIPAY_OPEN_ID`` or ``ALIPAY_LOGON_ID``, which wants the ``name`` as well).
-        :param fields: for example ``order_title``, ``remark``; ``product_code`` and ``biz_scene``
-            are ``TRANS_ACCOUNT_NO_PWD`` and ``DIRECT_TRANSFER`` unless given.
+        :param fields: see :ref:`fund_trans_uni_transfer <parameters-fund_trans_uni_transfer>`;
+            ``product_code`` and ``biz_scene`` are ``TRANS_ACCOUNT_NO_PWD`` and
+            ``DIRECT_TRANSFER`` by default.
         :raises InvalidParameter: names the field at fault: ``payee_info.name``.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: nothing was transferred by this call.

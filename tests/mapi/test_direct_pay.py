@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidAmount, InvalidParameter
-from flask_alipay.mapi.direct_pay import FIELDS, SELLERS, DirectPay, direct_pay_params
+from flask_alipay.gateways.parameters import declared_parameters
+from flask_alipay.mapi.direct_pay import SELLERS, DirectPay, direct_pay_params
 
 #: The least that makes a payment.
 LEAST: dict[str, Any] = {
@@ -112,7 +113,7 @@ def blamed(name: str, charset: str = "utf-8", **values: Any) -> str:
 
 
 def test_code_and_types_and_documentation_list_the_same_parameters() -> None:
-    assert set(FIELDS) == set(DirectPay.__annotations__) == set(VALUES)
+    assert set(declared_parameters(DirectPay)) == set(VALUES)
 
 
 @pytest.mark.parametrize(("name", "value"), GOOD)

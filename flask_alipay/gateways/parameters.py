@@ -1,0 +1,92 @@
+"""Parameters of a service, declared once: name, types, validator, and whether it is required.
+
+The declaration is a ``TypedDict`` whose annotations carry the validators::
+
+    class CloseParams(TypedDict, total=False):
+        trade_no: Annotated[str | None, validators.trade_no]
+
+Type checkers check the keyword arguments of ``**params: Unpack[CloseParams]``,
+:func:`validate_declared` validates the values of a call, and the tables of the documentation are
+generated from the same annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final, NamedTuple, get_args, get_type_hints
+
+from ..exceptions import InvalidParameter
+from ..fields import Field, convert
+
+#: Annotation of a parameter that each call must have, from the caller or by default.
+REQUIRED: Final = object()
+
+
+class Parameter(NamedTuple):
+    """One parameter of a service."""
+
+    name: str
+    #: The types that a caller may give; ``None`` is a parameter that is not given.
+    types: tuple[Any, ...]
+    #: Checks a value and returns it as Alipay's text.
+    validator: Field
+    required: bool
+    #: Its purpose, if the name does not tell.
+    note: str
+
+    @property
+    def values(self) -> str:
+        """The valid values, in words."""
+        return describe(self.validator)
+
+
+@cache
+def declared_parameters(declaration: type) -> Mapping[str, Parameter]:
+    """Return the parameters of a declaration in their order.
+
+    :param declaration: a ``TypedDict`` as described above.
+    """
+    hints = get_type_hints(declaration, include_extras=True)
+    return {name: _parameter(name, hint) for name, hint in hints.items()}
+
+
+def validate_declared(
+    declaration: type, values: Mapping[str, Any], charset: str, service: str
+) -> dict[str, str]:
+    """Return the values of a call as Alipay's text. ``None`` is a value that is not given.
+
+    :param declaration: the declaration of the service.
+    :param values: the caller's values and the defaults.
+    :param charset: the charset of the request.
+    :param service: the name of the service, for the message.
+    :raises InvalidParameter: names a parameter that is invalid, unknown or missing.
+    :raises TypeError: for a ``float`` amount.
+    """
+    validators, required = _validators(declaration)
+    params = convert(validators, values, charset, service)
+    for name in required:
+        if name not in params:
+            raise InvalidParameter(name, "is required")
+    return params
+
+
+def describe(validator: Callable[..., Any]) -> str:
+    """Return the values that a validator accepts, in words: its docstring's first paragraph."""
+    return " ".join((validator.__doc__ or "").split("\n\n")[0].split()).removesuffix(".")
+
+
+@cache
+def _validators(declaration: type) -> tuple[Mapping[str, Field], tuple[str, ...]]:
+    parameters = declared_parameters(declaration).values()
+    return (
+        {parameter.name: parameter.validator for parameter in parameters},
+        tuple(parameter.name for parameter in parameters if parameter.required),
+    )
+
+
+def _parameter(name: str, hint: Any) -> Parameter:
+    union, validator, *more = get_args(hint)
+    types = tuple(one for one in get_args(union) or (union,) if one is not type(None))
+    notes = [one for one in more if isinstance(one, str)]
+    return Parameter(name, types, validator, REQUIRED in more, "".join(notes))
