@@ -63,6 +63,13 @@ def checks(session: nox.Session) -> None:
 
 
 @nox.session
+def translations(session: nox.Session) -> None:
+    """Collect the texts for translation, compile the catalogues and list what is missing."""
+    session.install("-e", ".[tests]")
+    session.run("python", "-m", "tests.translations")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation into ``docs/_build``; warnings are errors."""
     session.install("-e", ".[docs]")

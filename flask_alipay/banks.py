@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from .protocol.i18n import N_
+
 #: What every code of a bank looks like.
 BANK_CODE: Final = re.compile(r"[A-Z0-9]{1,32}(?:-[A-Z]{1,16})?")
 
@@ -34,36 +36,36 @@ OFFERED: Final = (
     "SHBANK",
 )
 
-# By code without its ending: in English and in Chinese.
-_NAMES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+# By code without its ending.
+_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "ICBC": ("Industrial and Commercial Bank of China", "中国工商银行"),
-        "CMB": ("China Merchants Bank", "招商银行"),
-        "CCB": ("China Construction Bank", "中国建设银行"),
-        "BOC": ("Bank of China", "中国银行"),
-        "ABC": ("Agricultural Bank of China", "中国农业银行"),
-        "COMM": ("Bank of Communications", "交通银行"),
-        "SPDB": ("Shanghai Pudong Development Bank", "上海浦东发展银行"),
-        "GDB": ("China Guangfa Bank", "广发银行"),
-        "CITIC": ("China CITIC Bank", "中信银行"),
-        "CEB": ("China Everbright Bank", "中国光大银行"),
-        "CEBBANK": ("China Everbright Bank", "中国光大银行"),
-        "CIB": ("Industrial Bank", "兴业银行"),
-        "SDB": ("Shenzhen Development Bank", "深圳发展银行"),
-        "CMBC": ("China Minsheng Bank", "中国民生银行"),
-        "HZCB": ("Bank of Hangzhou", "杭州银行"),
-        "SHBANK": ("Bank of Shanghai", "上海银行"),
-        "NBBANK": ("Bank of Ningbo", "宁波银行"),
-        "SPABANK": ("Ping An Bank", "平安银行"),
-        "BJRCB": ("Beijing Rural Commercial Bank", "北京农商银行"),
-        "BJBANK": ("Bank of Beijing", "北京银行"),
-        "FDB": ("Fudian Bank", "富滇银行"),
-        "POSTGC": ("Postal Savings Bank of China", "中国邮政储蓄银行"),
-        "PSBC": ("Postal Savings Bank of China", "中国邮政储蓄银行"),
-        "SHRCB": ("Shanghai Rural Commercial Bank", "上海农商银行"),
-        "WZCB": ("Bank of Wenzhou", "温州银行"),
-        "HXB": ("Hua Xia Bank", "华夏银行"),
-        "NJCB": ("Bank of Nanjing", "南京银行"),
+        "ICBC": N_("Industrial and Commercial Bank of China"),
+        "CMB": N_("China Merchants Bank"),
+        "CCB": N_("China Construction Bank"),
+        "BOC": N_("Bank of China"),
+        "ABC": N_("Agricultural Bank of China"),
+        "COMM": N_("Bank of Communications"),
+        "SPDB": N_("Shanghai Pudong Development Bank"),
+        "GDB": N_("China Guangfa Bank"),
+        "CITIC": N_("China CITIC Bank"),
+        "CEB": N_("China Everbright Bank"),
+        "CEBBANK": N_("China Everbright Bank"),
+        "CIB": N_("Industrial Bank"),
+        "SDB": N_("Shenzhen Development Bank"),
+        "CMBC": N_("China Minsheng Bank"),
+        "HZCB": N_("Bank of Hangzhou"),
+        "SHBANK": N_("Bank of Shanghai"),
+        "NBBANK": N_("Bank of Ningbo"),
+        "SPABANK": N_("Ping An Bank"),
+        "BJRCB": N_("Beijing Rural Commercial Bank"),
+        "BJBANK": N_("Bank of Beijing"),
+        "FDB": N_("Fudian Bank"),
+        "POSTGC": N_("Postal Savings Bank of China"),
+        "PSBC": N_("Postal Savings Bank of China"),
+        "SHRCB": N_("Shanghai Rural Commercial Bank"),
+        "WZCB": N_("Bank of Wenzhou"),
+        "HXB": N_("Hua Xia Bank"),
+        "NJCB": N_("Bank of Nanjing"),
     }
 )
 # Private and enterprise accounts, debit and credit cards.
@@ -78,13 +80,9 @@ def bank_of(code: str) -> str:
     return _ENDING.sub("", code)
 
 
-def bank_name(code: str, language: str = "en") -> str:
-    """Returns the name of a bank for people, the code itself where no name is known.
+def bank_name(code: str) -> str:
+    """Return the name of a bank in English, to be translated; its code if the name is unknown.
 
     :param code: ``defaultbank``, for example ``ICBCB2C``.
-    :param language: ``"en"`` or ``"zh"``.
     """
-    names = _NAMES.get(bank_of(code))
-    if names is None:
-        return code
-    return names[1] if language == "zh" else names[0]
+    return _NAMES.get(bank_of(code), code)

@@ -89,6 +89,8 @@ class Config:
     sale_queries: str
     #: The file that keeps the bodies of rejected notifications; ``None``: none does.
     rejected_path: Path | None = None
+    #: The shop's catalogues for the pages; ``None``: the package's alone.
+    translations_path: Path | None = None
     #: Whether the gateway is the simulator.
     simulator: bool = False
 
@@ -116,7 +118,7 @@ class Config:
         ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
         ``CONNECT_TIMEOUT`` (likewise),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-        ``PROTOCOL`` where both a partner and an application are there.
+        ``TRANSLATIONS_PATH``, ``PROTOCOL`` where both a partner and an application are there.
 
         :param mapping: ``app.config`` or anything like it.
         :param prefix: of the settings, without the underscore.
@@ -149,6 +151,7 @@ class Config:
             notify_verify=legacy and verification != "never",
             sale_queries="never" if legacy else verification,
             rejected_path=settings.file("REJECTED_PATH"),
+            translations_path=settings.translations("TRANSLATIONS_PATH"),
             simulator=simulator,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from .charsets import request_charset
 from .exceptions import ConfigurationError, InvalidParameter
 from .limits import check_no_embedded_field, check_url
+from .protocol.i18n import catalogues_in
 
 logger = logging.getLogger("flask_alipay")
 
@@ -28,7 +29,8 @@ _NAMES = """
     GATEWAY_URL INPUT_CHARSET KEY MAX_URL_LENGTH NOTIFY_URL NOTIFY_VERIFY PARTNER PRIVATE_KEY
     PRIVATE_KEY_PATH PROTOCOL PUBLIC_CERT PUBLIC_CERT_PATH PUBLIC_KEY PUBLIC_KEY_PATH
     REJECTED_PATH RESULT_MAX_AGE RETURN_URL ROOT_CERT ROOT_CERT_PATH SANDBOX SELLER_EMAIL
-    SELLER_ID SHOW_URL SIGN_TYPE SIMULATOR SIMULATOR_WITHOUT_DEBUG TIMEOUT WAP_GATEWAY_URL
+    SELLER_ID SHOW_URL SIGN_TYPE SIMULATOR SIMULATOR_WITHOUT_DEBUG TIMEOUT TRANSLATIONS_PATH
+    WAP_GATEWAY_URL
 """
 #: The names of all settings, without prefix.
 KNOWN = frozenset(_NAMES.split())
@@ -168,6 +170,18 @@ class Settings:
         if path.exists() and not path.is_file():
             raise self.error(name, "must be the path of a file, not of a device or pipe")
         return path
+
+    def translations(self, name: str) -> Path | None:
+        """Return the path of a folder with translations."""
+        value = self.text(name)
+        path = Path(value or "")
+        if value and not (path.is_absolute() and catalogues_in(path)):
+            raise self.error(
+                name,
+                "must be the absolute path of a folder with catalogues: "
+                "<language>/LC_MESSAGES/flask_alipay.mo",
+            )
+        return path if value else None
 
     def address(self, name: str) -> str | None:
         """Return a text, in ASCII if it is an absolute URL with other characters."""

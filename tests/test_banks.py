@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from flask_alipay.banks import BANK_CODE, bank_name
+from flask_alipay.protocol.i18n import translate
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_a_bank_has_a_name(code, name):
 
 
 def test_a_bank_has_a_chinese_name():
-    assert bank_name("CCB", "zh") == "中国建设银行"
+    assert translate(bank_name("CCB"), "zh") == "中国建设银行"
 
 
 def test_an_unknown_bank_is_shown_by_its_code():

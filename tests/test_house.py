@@ -17,6 +17,7 @@ PACKAGE = Path(flask_alipay.__file__).parent
 #: From the ground up: a module imports only from those above it in this list.
 ORDER = [
     "exceptions",
+    "protocol",
     "probe",
     "charsets",
     "signals",
@@ -68,6 +69,7 @@ MAY_KNOW_FLASK = {"simulator", "cli", "__main__", "blueprint", "testing"}
 
 #: The simulator is the other side: what it shares with ours, it would get wrong the same way.
 SIMULATOR_MAY_KNOW = {
+    "protocol",
     "content_policy",
     "exceptions",
     "charsets",

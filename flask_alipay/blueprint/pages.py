@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from ..exceptions import (
 from ..models import utc_now
 from ..money import to_yuan
 from ..parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
+from ..protocol.i18n import DEFAULT, N_, languages, translator
 from ..return_url import verify_return, without_foreign
 from .notify import is_ours
 from .standing import payment_state
@@ -51,14 +52,37 @@ _POLICY = (
 # example), and browsers apply the policy to these redirects as well.
 _CASHIERS = "https://*.alipay.com https://*.alipaydev.com"
 
-# In English only: the template has better words, and these serve an app that replaces it.
 _ERRORS = {
-    400: ("This address is not complete", "Something in it is missing or was changed."),
-    404: ("There is nothing here", "The link is not one of ours, or is not complete."),
-    409: ("This payment is closed", "It can no longer be paid."),
-    410: ("This page has expired", "Links to a payment stop working after a while."),
-    502: ("Alipay does not accept this payment", "You have not been charged."),
-    503: ("Alipay cannot be reached", "You have not been charged. Please try again soon."),
+    400: (
+        N_("This link does not say enough"),
+        N_(
+            "It may have been cut short, or you came back from Alipay without paying. The page "
+            "that you left open knows how your payment stands, and so does the shop."
+        ),
+    ),
+    404: (
+        N_("There is no payment here"),
+        N_("The link may be incomplete. Please go back to the shop and open it from there."),
+    ),
+    409: (
+        N_("This payment is closed"),
+        N_("It can no longer be paid. Please go back to the shop and order again."),
+    ),
+    410: (
+        N_("This page has had its day"),
+        N_(
+            "Payment pages can be opened for a limited time only. What you paid for is safe: the "
+            "shop has its record of it."
+        ),
+    ),
+    502: (
+        N_("Alipay does not accept this payment"),
+        N_("You have not been charged. Trying again will not help: please go back to the shop."),
+    ),
+    503: (
+        N_("Alipay cannot be reached"),
+        N_("You have not been charged. Please try again in a few minutes."),
+    ),
 }
 
 # Far more than any return of Alipay's has.
@@ -252,11 +276,11 @@ class Pages:
         # Only instant payment can begin at a bank.
         if self._alipay.config.protocol != "mapi" or payment.product not in (None, "page"):
             return []
-        language = _language()
+        translated = self._translator()
         return [
             {
                 "code": code,
-                "name": bank_name(code, language),
+                "name": translated(bank_name(code)),
                 "url": self._alipay.link("pay", payment, issued_at, bank=code),
             }
             for code in OFFERED
@@ -274,7 +298,8 @@ class Pages:
         text = render_template(
             f"alipay/{template}",
             nonce=nonce,
-            lang=_language(),
+            lang=self._language(),
+            _t=self._translator(),
             shop_url=config.show_url,
             simulator=config.simulator,
             status=status,
@@ -291,8 +316,16 @@ class Pages:
         generator = self._alipay.csp_nonce_generator
         return (generator() if generator else "") or secrets.token_urlsafe(16)
 
+    def _language(self) -> str:
+        """Return the language that the browser prefers among those that have texts."""
+        available = languages(self._alipay.config.translations_path)
+        return request.accept_languages.best_match(available, DEFAULT)
+
+    def _translator(self) -> Callable[[str], str]:
+        return translator(self._language(), self._alipay.config.translations_path)
+
     def _error(self, status: int) -> Response:
-        title, message = _ERRORS[status]
+        title, message = map(self._translator(), _ERRORS[status])
         return self._page("error.html", status, title=title, message=message)
 
 
@@ -330,7 +363,3 @@ def keep_private(response: BaseResponse) -> BaseResponse:
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def _language() -> str:
-    return request.accept_languages.best_match(("zh", "en"), "en")

@@ -83,5 +83,5 @@ def _print(finding: Finding) -> None:
 def _wrapped(paragraph: str) -> str:
     room = min(100, available() or 80)
     # Wrapping counts characters, and a Chinese one takes two columns.
-    width = (room + len(_INDENT)) // 2 if language() else room
+    width = (room + len(_INDENT)) // 2 if language() == "zh" else room
     return click.wrap_text(plain(paragraph), width, _INDENT, _INDENT)

@@ -170,7 +170,7 @@ def _table(rows: Mapping[str, str]) -> Iterator[str]:
 
 def _wrapped(paragraph: str) -> str:
     # Wrapping counts characters, and a Chinese one takes two columns.
-    room = _width() // 2 if language() and not paragraph.isascii() else _width()
+    room = _width() // 2 if language() == "zh" and not paragraph.isascii() else _width()
     return click.wrap_text(
         plain(paragraph), width=room, initial_indent="  ", subsequent_indent="  "
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .said import N_, say
+from ..protocol.i18n import N_
+from .said import say
 
 CHANGED_BESIDES = say("Its words were changed after that as well.")
 SIGN_WITH_SPACES = say(

@@ -17,11 +17,6 @@ class Hint(str):
     parts: tuple[Part, ...]
 
 
-def N_(template: str) -> str:  # noqa: N802 - gettext's name
-    """Marks a template for translation and returns it as it is."""
-    return template
-
-
 def say(template: str, **names: str) -> Hint:
     """Returns one text.
 

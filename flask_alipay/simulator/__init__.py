@@ -11,7 +11,7 @@ The rooms, in the order in which they build on each other:
 ``orders``, ``funds``, ``trades``, ``batches``, ``rates``
     an order, what it is paid with, a trade's life as a table, batches of refunds and transfers,
     foreign money
-``certificates``, ``merchant``, ``merchant_files``, ``merchant_settings``, ``codes``, ``wording``
+``certificates``, ``merchant``, ``merchant_files``, ``merchant_settings``, ``codes``
     who is who, and what is said
 ``answers``, ``notify_ids``, ``alterations``
     what the protocols speak in, and what may become of it on the way

@@ -15,6 +15,7 @@ from ..china_time import to_china
 from ..content_policy import allow_view_options
 from ..exceptions import InvalidParameter
 from ..money import NO_MINOR_UNIT, to_yuan
+from ..protocol.i18n import N_, translate
 from .batches import TRANSFERS, WAITING, Batch
 from .control import Rejected, add_control, reject_strangers
 from .faults import TIMED, TO_ANSWERS, TO_NOTIFICATIONS
@@ -24,7 +25,6 @@ from .network import for_a_phone, only_here
 from .rates import to_rmb
 from .responses import language, page, plain, unkept
 from .trades import Event, Order, Trade
-from .wording import wording
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
@@ -34,6 +34,19 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent.parent / "templates"
 # The most entries of a batch that its page lists.
 _MOST_SHOWN = 50
+
+_FUND_NAMES = {BALANCE: N_("Test balance"), CREDIT: N_("Test credit (Huabei)")}
+
+# Which endings the shop is notified of.
+_NOTE = N_("Whichever you choose, the shop is sent a signed notification, as Alipay would.")
+_NOTE_FOREIGN = N_(
+    "If you pay, the shop is sent a signed notification. Of a trade in foreign money Alipay tells "
+    "nothing else."
+)
+_NOTE_DIRECT = N_(
+    "If you pay, the shop is sent a signed notification. The legacy gateway sends none of a direct "
+    "payment that was not made."
+)
 
 
 def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
@@ -221,13 +234,12 @@ def _banks(order: Order) -> list[tuple[str, str]]:
     codes = dict.fromkeys(offered)
     if order.bank and order.bank not in codes:
         codes = {order.bank: None, **codes}
-    return [(code, bank_name(code, language())) for code in codes if order.fund(code)]
+    return [(code, translate(bank_name(code), language())) for code in codes if order.fund(code)]
 
 
 def _fund_name(paid_with: str) -> str:
     """What the buyer paid with, for people."""
-    text = wording(language())
-    return text[paid_with] if paid_with in (BALANCE, CREDIT) else bank_name(paid_with, language())
+    return translate(_FUND_NAMES.get(paid_with) or bank_name(paid_with), language())
 
 
 def _is_over(trade: Trade) -> bool:
@@ -250,11 +262,11 @@ def _money(order: Order) -> str:
 
 
 def _note(order: Order) -> str:
-    """Return the key of the text that says which endings the shop is notified of."""
+    """Return the text that says which endings the shop is notified of."""
     if order.currency != "CNY":
-        return "note_foreign"
+        return _NOTE_FOREIGN
     direct = order.protocol == "mapi" and Event.DEPOSIT not in order.ways
-    return "note_direct" if direct else "note"
+    return _NOTE_DIRECT if direct else _NOTE
 
 
 def _in_yuan(order: Order) -> str:

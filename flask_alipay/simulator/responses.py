@@ -9,9 +9,9 @@ from flask import Response, make_response, redirect, render_template, request, u
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..charsets import encode
+from ..protocol.i18n import DEFAULT, LANGUAGES, translator
 from .answers import Answer, ErrorPage, JsonText, PlainText, RestJson, ToBatch, ToCashier, XmlText
 from .codes import without_prefix
-from .wording import LANGUAGES, wording
 
 
 def respond(answer: Answer) -> BaseResponse:
@@ -39,11 +39,12 @@ def respond(answer: Answer) -> BaseResponse:
 
 
 def _error_page(error: ErrorPage) -> BaseResponse:
+    english, chinese = error.meaning
     response = page(
         "error.html",
         error.status,
         code=without_prefix(error.code),
-        meaning=error.meaning[LANGUAGES.index(language())],
+        meaning=chinese if language() == "zh" else english,
         detail=error.detail,
         string_to_sign=error.string_to_sign,
         shop_url=error.shop_url,
@@ -57,7 +58,7 @@ def page(template: str, status: int = 200, **context: Any) -> BaseResponse:
     """Returns one of the simulator's pages, in the browser's language.
 
     :param template: its name below ``alipay_simulator``.
-    :param context: what the template asks for besides ``nonce``, ``lang`` and ``text``.
+    :param context: what the template needs besides ``nonce``, ``lang`` and ``_t``.
     """
     nonce = secrets.token_urlsafe(16)
     chosen = language()
@@ -65,7 +66,7 @@ def page(template: str, status: int = 200, **context: Any) -> BaseResponse:
         f"alipay_simulator/{template}",
         nonce=nonce,
         lang=chosen,
-        text=wording(chosen),
+        _t=translator(chosen),
         **context,
     )
     response = make_response(html, status)
@@ -95,4 +96,4 @@ def unkept(response: BaseResponse) -> BaseResponse:
 
 def language() -> str:
     """Returns the language of the pages that the browser likes best."""
-    return request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+    return request.accept_languages.best_match(LANGUAGES, DEFAULT)

@@ -752,4 +752,4 @@ def test_a_template_of_the_apps_own_comes_first(redecorated: Shop) -> None:
 
 def test_a_template_of_the_apps_own_has_words_for_errors(redecorated: Shop) -> None:
     answer = redecorated.client.get("/alipay/result/bad")
-    assert (answer.status_code, answer.text) == (404, "404 There is nothing here")
+    assert (answer.status_code, answer.text) == (404, "404 There is no payment here")

@@ -224,7 +224,7 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(open_tab: OpenTab, width: in
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.get_by_role("link", name="Confirm at the simulated Alipay").click()
     tab.get_by_role("button", name="I have the goods").click()
-    tab.get_by_role("heading", name="Payment completed").wait_for()
+    tab.get_by_role("heading", name="Payment successful").wait_for()
     tab.goto(order)
     assert heading(tab) == "The order is completed"
     keeper.reload()
@@ -252,7 +252,7 @@ def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
         assert ran.output == "T1001 is on its way.\n"
         cashier.goto(trade)
         cashier.get_by_role("button", name="I have the goods").click()
-        cashier.get_by_role("heading", name="Payment completed").wait_for()
+        cashier.get_by_role("heading", name="Payment successful").wait_for()
         tab.goto(order)
         assert heading(tab) == "The order is completed"
         context.close()

@@ -107,7 +107,7 @@ def test_a_buyer_who_comes_back_by_the_history_sees_how_it_ended(cashier):
     page.get_by_role("button", name="Pay ¥88.88").click()
     page.wait_for_url("**/return?**")
     page.go_back()
-    page.get_by_role("heading", name="Payment completed").wait_for()
+    page.get_by_role("heading", name="Payment successful").wait_for()
 
 
 def test_the_page_works_without_script(site, merchant, browser):

@@ -77,7 +77,7 @@ def test_a_buyer_pays_into_escrow_and_confirms(page, site, simulator, merchant, 
     buyer.open(merchant.call("send_goods_confirm_by_platform", **sent))
     page.get_by_role("link", name="Look again").click()
     page.get_by_role("button", name="I have the goods").click()
-    page.get_by_role("heading", name="Payment completed").wait_for()
+    page.get_by_role("heading", name="Payment successful").wait_for()
     assert page.complaints == []
 
 

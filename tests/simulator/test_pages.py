@@ -129,7 +129,7 @@ def test_a_buyer_without_an_address_to_return_to_sees_that_it_is_paid(buyer, mer
     response = buyer.press(cashier, "pay")
     assert response.location == cashier
     page = buyer.see(cashier).text
-    assert "Payment completed" in page
+    assert "Payment successful" in page
     assert "Back to the shop" not in page
 
 
@@ -137,7 +137,7 @@ def test_a_paid_cashier_leads_back_to_the_shop_with_a_signature(buyer, merchant)
     cashier = buyer.cashier(merchant.page_pay())
     buyer.press(cashier, "pay")
     page = buyer.see(cashier).text
-    assert "Payment completed" in page
+    assert "Payment successful" in page
     assert f'href="{RETURN_URL}?charset=utf-8&amp;' in page
 
 

@@ -123,7 +123,7 @@ def test_the_page_of_an_escrow_order_leads_through_it(buyer, server, merchant, t
     assert buyer.cashier(merchant.escrow()) == cashier, "the order's address shows how it stands"
     assert "I have the goods" in buyer.see(cashier).text
     buyer.press(cashier, "confirm")
-    assert "Payment completed" in buyer.see(cashier).text
+    assert "Payment successful" in buyer.see(cashier).text
     assert "TRADE_HAS_SUCCESS" in buyer.open(merchant.escrow()).text
 
 
