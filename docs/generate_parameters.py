@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from flask_alipay import mapi, openapi
+from flask_alipay.gateways import mapi, openapi
+from flask_alipay.gateways.openapi.client import COMMON, MethodSpec
+from flask_alipay.gateways.openapi.gateway import METHODS
 from flask_alipay.gateways.parameters import declared_parameters, describe
-from flask_alipay.openapi.caller import COMMON, Method
-from flask_alipay.openapi.gateway import METHODS
 
 PAGE = Path(__file__).parent / "parameters.rst"
 
@@ -75,7 +75,7 @@ def _legacy(name: str, declaration: type) -> str:
     return _section(name, "MapiGateway", mapi.MapiGateway.__module__, rows)
 
 
-def _platform(name: str, method: Method) -> str:
+def _platform(name: str, method: MethodSpec) -> str:
     rows = (
         (field, _requirement(field, method), describe(validator), "")
         for field, validator in method.fields.items()
@@ -83,7 +83,7 @@ def _platform(name: str, method: Method) -> str:
     return _section(name, "OpenApiGateway", openapi.OpenApiGateway.__module__, rows)
 
 
-def _requirement(field: str, method: Method) -> str:
+def _requirement(field: str, method: MethodSpec) -> str:
     if field in method.required:
         return "yes"
     if field not in method.one_of:

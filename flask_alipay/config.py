@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from .exceptions import InvalidParameter, KeyFormatError, without_secrets
-from .settings import Settings
+from .gateways.transport import HttpTransport, OpenApiTransport, Transport
+from .settings import ConfigReader
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
-from .transport import HttpTransport, PlatformTransport, Transport
 
 logger = logging.getLogger("flask_alipay")
 
 if TYPE_CHECKING:
     # An app imports the one gateway that it is on, when its configuration is read.
-    from .certificates import AlipayCertificates
-    from .mapi import MapiGateway
-    from .openapi import OpenApiGateway
+    from .gateways.mapi import MapiGateway
+    from .gateways.openapi import OpenApiGateway
+    from .protocol.certificates import CertificateStore
 
     Gateway: TypeAlias = MapiGateway | OpenApiGateway
 
@@ -101,7 +101,7 @@ class Config:
         mapping: Mapping[str, Any],
         prefix: str = "ALIPAY",
         *,
-        transport: PlatformTransport | None = None,
+        transport: OpenApiTransport | None = None,
         simulator: bool = False,
     ) -> Config:
         """Reads and checks the settings of one prefix.
@@ -126,7 +126,7 @@ class Config:
         :param simulator: whether the gateway is the simulator.
         :raises ConfigurationError: names the setting at fault, never its value.
         """
-        settings = Settings(mapping, prefix)
+        settings = ConfigReader(mapping, prefix)
         build = _openapi if _protocol(settings) == "openapi" else _mapi
         timeout = settings.number("TIMEOUT", 10.0)
         connect_timeout = settings.number("CONNECT_TIMEOUT", timeout)
@@ -143,8 +143,12 @@ class Config:
             charset=gateway.charset,
             seller_id=settings.account("SELLER_ID"),
             seller_email=settings.text("SELLER_EMAIL"),
-            notify_url=settings.url("NOTIFY_URL", most=190 if legacy else 256, query=not legacy),
-            return_url=settings.url("RETURN_URL", most=200 if legacy else 256, query=not legacy),
+            notify_url=settings.url(
+                "NOTIFY_URL", max_length=190 if legacy else 256, query=not legacy
+            ),
+            return_url=settings.url(
+                "RETURN_URL", max_length=200 if legacy else 256, query=not legacy
+            ),
             show_url=settings.address("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
@@ -168,7 +172,7 @@ class Config:
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
-def wants_simulator(settings: Settings, *, developing: bool = True) -> bool:
+def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> bool:
     """Tells whether the simulator is asked for.
 
     :param developing: whether the app is being developed or tested; otherwise
@@ -177,7 +181,7 @@ def wants_simulator(settings: Settings, *, developing: bool = True) -> bool:
         of a real merchant stand beside it.
     """
     allowed = settings.flag("SIMULATOR_WITHOUT_DEBUG", False) or developing
-    if not settings.switch("SIMULATOR", False, SIMULATED)[0]:
+    if not settings.flag_or_choices("SIMULATOR", False, SIMULATED)[0]:
         return False
     for name in CREDENTIALS:
         if settings.is_set(name):
@@ -196,7 +200,7 @@ def wants_simulator(settings: Settings, *, developing: bool = True) -> bool:
     return True
 
 
-def simulated(settings: Settings, protocol: str, sign_type: str) -> dict[str, bool]:
+def simulator_options(settings: ConfigReader, protocol: str, sign_type: str) -> dict[str, bool]:
     """Returns what the simulator's merchant is set up with, by the words of ``SIMULATOR``.
 
     :param protocol: the gateway that the merchant is on.
@@ -204,7 +208,7 @@ def simulated(settings: Settings, protocol: str, sign_type: str) -> dict[str, bo
     :returns: ``certificates`` and ``encrypted``: whether each is wanted.
     :raises ConfigurationError: if the gateway, or the sign type, has nothing of the kind.
     """
-    _, words = settings.switch("SIMULATOR", False, SIMULATED)
+    _, words = settings.flag_or_choices("SIMULATOR", False, SIMULATED)
     if words and protocol != "openapi":
         raise settings.error("SIMULATOR", "must be true on the legacy gateway: it has neither")
     if "certificates" in words and sign_type != "RSA2":
@@ -212,7 +216,7 @@ def simulated(settings: Settings, protocol: str, sign_type: str) -> dict[str, bo
     return {name: name in words for name in SIMULATED}
 
 
-def _protocol(settings: Settings) -> str:
+def _protocol(settings: ConfigReader) -> str:
     chosen = settings.protocol()
     if chosen is not None:
         return chosen
@@ -230,8 +234,8 @@ def _protocol(settings: Settings) -> str:
     return "openapi" if app_id else "mapi"
 
 
-def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, Gateway, str]:
-    from .openapi import PRODUCTION, SANDBOX, OpenApiGateway
+def _openapi(settings: ConfigReader, transport: OpenApiTransport) -> tuple[Signer, Gateway, str]:
+    from .gateways.openapi import PRODUCTION, SANDBOX, OpenApiGateway
 
     app_id = settings.required("APP_ID")
     numbers = _certificates(settings)
@@ -255,8 +259,8 @@ def _openapi(settings: Settings, transport: PlatformTransport) -> tuple[Signer, 
     return signer, gateway, app_id
 
 
-def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, str]:
-    from .mapi import MAPI_PUBLIC_KEY, PRODUCTION, WAP_PRODUCTION, MapiGateway
+def _mapi(settings: ConfigReader, transport: Transport) -> tuple[Signer, Gateway, str]:
+    from .gateways.mapi import MAPI_PUBLIC_KEY, PRODUCTION, WAP_PRODUCTION, MapiGateway
 
     if settings.is_set("APP_AUTH_TOKEN"):
         raise settings.error(
@@ -284,27 +288,27 @@ def _mapi(settings: Settings, transport: Transport) -> tuple[Signer, Gateway, st
     return signer, gateway, partner
 
 
-def _gateway_url(settings: Settings) -> str | None:
+def _gateway_url(settings: ConfigReader) -> str | None:
     """An absolute URL; the embedded simulator's is a path on this site."""
     value = settings.text("GATEWAY_URL")
     return value if value and value.startswith("/") else settings.url("GATEWAY_URL")
 
 
-def _goods_url(settings: Settings) -> str | None:
+def _goods_url(settings: ConfigReader) -> str | None:
     """What Alipay is told: an absolute URL. A path on this site is for our own pages alone."""
     value = settings.text("SHOW_URL")
     return None if value and value.startswith("/") else settings.url("SHOW_URL")
 
 
-def _sign_type(settings: Settings, choices: tuple[str, ...]) -> str:
+def _sign_type(settings: ConfigReader, choices: tuple[str, ...]) -> str:
     sign_type = (settings.text("SIGN_TYPE") or choices[0]).upper()
     if sign_type not in choices:
         raise settings.error("SIGN_TYPE", f"must be one of {', '.join(choices)}")
     return sign_type
 
 
-def _app_auth_token(settings: Settings) -> str | None:
-    from .openapi.caller import COMMON
+def _app_auth_token(settings: ConfigReader) -> str | None:
+    from .gateways.openapi.client import COMMON
 
     token = settings.text("APP_AUTH_TOKEN")
     if token is not None:
@@ -316,8 +320,8 @@ def _app_auth_token(settings: Settings) -> str | None:
     return token
 
 
-def _api_version(settings: Settings, signer: Signer) -> str:
-    from .openapi.caller import PATH
+def _api_version(settings: ConfigReader, signer: Signer) -> str:
+    from .gateways.openapi.client import PATH
 
     version = (settings.text("API_VERSION") or "v2").lower()
     if version not in ("v2", "v3"):
@@ -329,12 +333,12 @@ def _api_version(settings: Settings, signer: Signer) -> str:
     return version
 
 
-def _certificates(settings: Settings) -> dict[str, Any]:
+def _certificates(settings: ConfigReader) -> dict[str, Any]:
     """Certificate mode: all three files or none. Returns their numbers, for the gateway."""
     from .keys import certificate_sn, root_certificate_sn  # slow to import, and often not needed
 
     names = ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")
-    found = {name: settings.materials(name) for name in names}
+    found = {name: settings.key_material(name) for name in names}
     if not any(found.values()):
         return {}
     for name in names:
@@ -348,16 +352,16 @@ def _certificates(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _alipays(settings: Settings, signer: RsaSigner) -> AlipayCertificates:
+def _alipays(settings: ConfigReader, signer: RsaSigner) -> CertificateStore:
     """Alipay's certificates, to which others may come."""
-    from .certificates import AlipayCertificates
+    from .protocol.certificates import CertificateStore
 
-    alipay = [material for _, material in settings.materials("PUBLIC_CERT")]
-    return AlipayCertificates(signer, alipay, settings.materials("ROOT_CERT")[0][1])
+    alipay = [material for _, material in settings.key_material("PUBLIC_CERT")]
+    return CertificateStore(signer, alipay, settings.key_material("ROOT_CERT")[0][1])
 
 
 def _rsa_signer(
-    settings: Settings,
+    settings: ConfigReader,
     sign_type: str,
     by_certificate: bool,
     default_public_key: str | None = None,
@@ -365,7 +369,7 @@ def _rsa_signer(
     from .keys import load_private_key, load_public_key, public_key_der
 
     private = settings.single_material("PRIVATE_KEY")
-    public = settings.materials("PUBLIC_CERT" if by_certificate else "PUBLIC_KEY")
+    public = settings.key_material("PUBLIC_CERT" if by_certificate else "PUBLIC_KEY")
     if not public and default_public_key:
         public = [("PUBLIC_KEY", default_public_key)]
     if not public:
@@ -389,7 +393,7 @@ def _rsa_signer(
 
 
 def _read(
-    settings: Settings, material: tuple[str, str | bytes], read: Callable[[str | bytes], Any]
+    settings: ConfigReader, material: tuple[str, str | bytes], read: Callable[[str | bytes], Any]
 ) -> Any:
     name, text = material
     try:

@@ -68,7 +68,7 @@ class GatewayError(AlipayError):
     :param sub_code: the open platform's ``sub_code``.
     :param sub_msg: the open platform's explanation.
     :param retryable: whether the same call with the same identifiers may be repeated.
-    :param proven: whether Alipay signed the refusal.
+    :param signed: whether Alipay signed the refusal.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class GatewayError(AlipayError):
         sub_code: str | None = None,
         sub_msg: str | None = None,
         retryable: bool = False,
-        proven: bool = False,
+        signed: bool = False,
     ) -> None:
         super().__init__(message)
         #: Alipay's code, for example ``"40004"`` or, on the legacy gateway, ``"ILLEGAL_SIGN"``.
@@ -93,7 +93,7 @@ class GatewayError(AlipayError):
         self.retryable = retryable
         #: Whether Alipay signed the refusal. The open platform leaves many unsigned; one that is
         #: not must change nothing that is known of a trade.
-        self.proven = proven
+        self.signed = signed
 
 
 class TradeNotFound(GatewayError):
@@ -110,7 +110,7 @@ class TradeNotFound(GatewayError):
             sub_code=error.sub_code,
             sub_msg=error.sub_msg,
             retryable=error.retryable,
-            proven=error.proven,
+            signed=error.signed,
         )
         #: The rejection as the journal records it: ``method`` or ``service``, and the codes.
         self.params = params
@@ -120,7 +120,7 @@ class OutcomeUnknown(GatewayError):
     """No whole answer came in time: what was asked for may or may not have happened."""
 
 
-class BadBill(AlipayError):
+class InvalidBill(AlipayError):
     """What was given as Alipay's bill is none, of another period, damaged, or not whole."""
 
 

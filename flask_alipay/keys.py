@@ -113,7 +113,7 @@ def public_key_der(key: rsa.RSAPublicKey) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def bare_base64(key: rsa.RSAPrivateKey | rsa.RSAPublicKey, *, pkcs1: bool = False) -> str:
+def key_to_base64(key: rsa.RSAPrivateKey | rsa.RSAPublicKey, *, pkcs1: bool = False) -> str:
     """Returns the key as Alipay's console and its Java tools write it: base64 without PEM's lines.
 
     :param key: a private key (as PKCS#8 unless ``pkcs1``) or a public one.
@@ -155,7 +155,7 @@ def certificate_sn(material: str | bytes) -> str:
     """
     der = _der(material)
     try:
-        return sn_of(_certificate(der))
+        return alipay_cert_sn(_certificate(der))
     except _UNLOADABLE:
         raise KeyFormatError(f"expected a certificate, got {describe_key(material)}") from None
 
@@ -171,14 +171,16 @@ def root_certificate_sn(bundle: str | bytes) -> str:
     :raises KeyFormatError: if no certificate in it counts.
     """
     numbers = [
-        sn_of(certificate) for certificate in certificates_in(bundle) if _counts(certificate)
+        alipay_cert_sn(certificate)
+        for certificate in load_certificates(bundle)
+        if _counts(certificate)
     ]
     if not numbers:
         raise KeyFormatError("expected Alipay's root certificates, got none signed with RSA")
     return "_".join(numbers)
 
 
-def certificates_in(bundle: str | bytes) -> list[x509.Certificate]:
+def load_certificates(bundle: str | bytes) -> list[x509.Certificate]:
     """Returns the certificates of a bundle in its order, without those that cannot be decoded.
 
     :param bundle: PEM text with any number of certificates; or one in any form that
@@ -190,7 +192,7 @@ def certificates_in(bundle: str | bytes) -> list[x509.Certificate]:
     return _decodable([_unpacked(body) for body in bodies or [_text(bundle)]])
 
 
-def sn_of(certificate: x509.Certificate) -> str:
+def alipay_cert_sn(certificate: x509.Certificate) -> str:
     """Returns the number by which Alipay knows a certificate: see :func:`certificate_sn`."""
     with _numbered_oddly():
         text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
@@ -221,7 +223,7 @@ def _decodable(ders: list[bytes]) -> list[x509.Certificate]:
     for der in ders:
         try:
             certificate = _certificate(der)
-            sn_of(certificate)
+            alipay_cert_sn(certificate)
             found.append(certificate)
         except _UNLOADABLE:
             continue

@@ -30,8 +30,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import conv
 
 from .exceptions import InvalidParameter
-from .money import to_decimal
-from .trade_status import TradeStatus as TradeStatus
+from .protocol.money import to_decimal
+from .protocol.trade_status import TradeStatus as TradeStatus
 
 # SQLite counts up by itself only in a column that is called INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")

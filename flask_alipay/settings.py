@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .charsets import request_charset
 from .exceptions import ConfigurationError, InvalidParameter
-from .limits import check_no_embedded_field, check_url
+from .protocol.charsets import request_charset
 from .protocol.i18n import catalogues_in
+from .protocol.limits import check_no_embedded_field, check_url
 
 logger = logging.getLogger("flask_alipay")
 
@@ -36,7 +36,7 @@ _NAMES = """
 KNOWN = frozenset(_NAMES.split())
 
 
-class Settings:
+class ConfigReader:
     """The settings of one prefix in ``app.config``, read strictly; errors name the whole key.
 
     Values from the environment are understood: ``app.config.from_prefixed_env()`` turns an
@@ -88,9 +88,9 @@ class Settings:
 
     def flag(self, name: str, default: bool) -> bool:
         """Returns a switch. An empty text is one that is not set: it turns no check off."""
-        return self.switch(name, default)[0]
+        return self.flag_or_choices(name, default)[0]
 
-    def switch(
+    def flag_or_choices(
         self, name: str, default: bool, choices: Sequence[str] = ()
     ) -> tuple[bool, frozenset[str]]:
         """Returns a switch that some of the choices turn on as well, and which of them do.
@@ -117,7 +117,7 @@ class Settings:
         :returns: ``old``, ``always`` or ``never``; a warning is logged for the last where it is
             dangerous.
         """
-        verifies, words = self.switch("NOTIFY_VERIFY", True, ("always",))
+        verifies, words = self.flag_or_choices("NOTIFY_VERIFY", True, ("always",))
         if verifies:
             return "always" if words else "old"
         danger = "a notification that was kept back is settled even after a refund"
@@ -141,7 +141,7 @@ class Settings:
             raise self.error(name, "must be a number above zero")
         return number
 
-    def url(self, name: str, *, most: int = 256, query: bool = True) -> str | None:
+    def url(self, name: str, *, max_length: int = 256, query: bool = True) -> str | None:
         """Returns an absolute URL, with at most one argument in its query.
 
         A host name or path in other than ASCII becomes punycode or percent-encoded: Alipay is
@@ -153,7 +153,7 @@ class Settings:
         value = self.address(name)
         if value is not None:
             try:
-                check_url(name, value, most=most, query=query)
+                check_url(name, value, max_length=max_length, query=query)
                 check_no_embedded_field(name, value)
             except InvalidParameter as error:
                 raise self.error(name, str(error).removeprefix(f"{name} ")) from None
@@ -211,7 +211,7 @@ class Settings:
                     raise self.error(name, "must be utf-8 or gbk") from None
         return "utf-8"
 
-    def merged(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def with_overrides(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the whole mapping with some settings, named without prefix, put over it."""
         return {**self._mapping, **{self.key(name): value for name, value in values.items()}}
 
@@ -245,7 +245,7 @@ class Settings:
         names = get_close_matches(key.removeprefix(f"{self.prefix}_"), KNOWN, 1, 0.75)
         return self.key(names[0]) if names else ""
 
-    def materials(self, name: str) -> list[tuple[str, str | bytes]]:
+    def key_material(self, name: str) -> list[tuple[str, str | bytes]]:
         """Returns keys or certificates with the setting that each stands in.
 
         :param name: ``PRIVATE_KEY`` takes the text of ``PREFIX_PRIVATE_KEY`` and the files named by
@@ -269,7 +269,7 @@ class Settings:
 
         :param name: as for :meth:`materials`.
         """
-        found = self.materials(name)
+        found = self.key_material(name)
         path = self.key(f"{name}_PATH")
         if not found:
             raise self.error(name, f"must be set, or '{path}' to the path of its file")

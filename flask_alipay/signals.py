@@ -22,8 +22,8 @@ payment_failed = _signals.signal("payment-failed")
 payment_refunded = _signals.signal("payment-refunded")
 
 #: Alipay told what became of a batch of transfers. Arguments: ``alipay``, ``batch``: a
-#: :class:`~flask_alipay.batches.TransferBatch`.
-transfers_told = _signals.signal("transfers-told")
+#: :class:`~flask_alipay.protocol.batch_notification.TransferBatch`.
+transfer_batch_notified = _signals.signal("transfers-told")
 
 #: A notification was not answered ``success``. Arguments: ``alipay``, ``error``: the
 #: :class:`~flask_alipay.exceptions.NotificationRefused` that says why.

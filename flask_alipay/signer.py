@@ -13,8 +13,8 @@ import hmac
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
-from .charsets import check_encodable, encode
 from .exceptions import ConfigurationError, without_secrets
+from .protocol.charsets import check_encodable, encode
 
 if TYPE_CHECKING:
     # cryptography is imported with the first key: it is a third of this package's time to import,
@@ -98,7 +98,7 @@ class Md5Signer:
         except TypeError:  # not text, or text that is not ASCII
             return False
 
-    def cleaned(self) -> list[Md5Signer]:
+    def with_cleaned_key(self) -> list[Md5Signer]:
         """Returns signers with this one's key as it may have been meant: without what stands
         around it (spaces, quotes, a byte order mark), without line ends, in lower case.
         """

@@ -15,18 +15,18 @@ from sqlalchemy import select
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
-from .blueprint.embedded import site_of
-from .blueprint.state import State, states
+from .blueprint.embedded_simulator import site_of
 from .exceptions import InvalidParameter
-from .money import to_fen, to_yuan
+from .merchant import Merchant, merchants
+from .protocol.money import format_amount, to_minor_units
 from .simulator import Simulator
-from .simulator.deliveries import Attempt, Delivery
 from .simulator.faults import read_fault
-from .simulator.funds import check_fund
-from .simulator.merchant import Merchant
-from .simulator.merchant_files import write_merchant
+from .simulator.merchant.files import write_merchant
+from .simulator.merchant.merchant import SimulatedMerchant
+from .simulator.notifications.sender import Attempt, Delivery
 from .simulator.simulator import SIMULATORS
-from .simulator.trades import Event, Trade
+from .simulator.trades.funding import check_fund
+from .simulator.trades.trades import Event, Trade
 from .simulator.web.server import BoundSocket
 
 if TYPE_CHECKING:
@@ -82,13 +82,19 @@ class AlipaySimulator:
         """
         trade = self.trade(out_trade_no)
         left = trade.order.total_fen - trade.refunded_fen
-        fen = left if amount is None else to_fen(amount, trade.order.currency, parameter="amount")
+        fen = (
+            left
+            if amount is None
+            else to_minor_units(amount, trade.order.currency, parameter="amount")
+        )
         changed = self._simulator_of(out_trade_no).refund(out_trade_no, fen)
         if changed is None:
-            raise InvalidParameter("amount", f"cannot be refunded: {to_yuan(left)} is left")
+            raise InvalidParameter("amount", f"cannot be refunded: {format_amount(left)} is left")
         return changed
 
-    def deliver(self, out_trade_no: str | None = None, *, times: int = 1) -> list[Attempt]:
+    def resend_notification(
+        self, out_trade_no: str | None = None, *, times: int = 1
+    ) -> list[Attempt]:
         """Sends a notification again, under its own number.
 
         :param out_trade_no: the last one about this trade; without it, the last of all.
@@ -107,7 +113,7 @@ class AlipaySimulator:
             each for each in self._simulators.values() if told[-1] in each.deliverer.deliveries
         )
         for _ in range(times):
-            simulator.deliverer.again(told[-1])
+            simulator.deliverer.resend(told[-1])
         return list(told[-1].attempts[len(told[-1].attempts) - times :])
 
     def advance(self, **delta: float) -> None:
@@ -118,7 +124,7 @@ class AlipaySimulator:
         for simulator in self._simulators.values():
             simulator.advance(timedelta(**delta))
 
-    def fault(self, kind: str, **details: Any) -> None:
+    def inject_fault(self, kind: str, **details: Any) -> None:
         """Has something go wrong from now on, once or as often as the ``times`` say; with several
         merchants, at the one of ``out_trade_no``, or else at each.
 
@@ -160,8 +166,8 @@ class AlipaySimulator:
         if answer and not self._knows(out_trade_no):
             raise LookupError(f"the way to Alipay with {out_trade_no} is blocked: {answer}")
         trade = self.trade(out_trade_no)
-        step = self._simulator_of(out_trade_no).happen(out_trade_no, event, paid_with)
-        if step is None or step.event != trade.meant(event):
+        step = self._simulator_of(out_trade_no).apply_event(out_trade_no, event, paid_with)
+        if step is None or step.event != trade.resolve_event(event):
             now = self.trade(out_trade_no).status
             raise InvalidParameter("out_trade_no", f"is of a trade that is {now}: no {event}")
         return step.trade
@@ -187,7 +193,7 @@ class AlipaySimulator:
         with self._app.app_context():
             owners = [
                 state.endpoint
-                for alipay, state in states(self._app).items()
+                for alipay, state in merchants(self._app).items()
                 if _payment(alipay, state, out_trade_no) is not None
             ]
         return next((owner for owner in owners if owner in self._simulators), None)
@@ -214,7 +220,7 @@ class AlipayServer:
         :param folder: gets its keys.
         """
         bound = BoundSocket("127.0.0.1", 0)
-        simulator = Simulator(base_url=bound.base_url, merchant=Merchant.new())
+        simulator = Simulator(base_url=bound.base_url, merchant=SimulatedMerchant.new())
         gateway_url = f"{bound.base_url}/gateway.do"
         write_merchant(
             folder, simulator.merchant, gateway_url=gateway_url, mapi_gateway_url=gateway_url
@@ -261,7 +267,7 @@ def _set_out(app: Flask, out_trade_no: str) -> str:
 
 def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
     """Where the payment's merchant sends the buyer."""
-    for alipay, state in list(states(app).items()):
+    for alipay, state in list(merchants(app).items()):
         with app.test_request_context(base_url=site_of(app, scheme)):
             payment = _payment(alipay, state, out_trade_no)
             if payment is not None:
@@ -269,7 +275,7 @@ def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
     return None
 
 
-def _payment(alipay: Any, state: State, out_trade_no: str) -> Any:
+def _payment(alipay: Any, state: Merchant, out_trade_no: str) -> Any:
     """The merchant's own payment; another merchant's may be in the same table."""
     found = select(alipay.models.Payment).filter_by(
         out_trade_no=out_trade_no, merchant=state.config.merchant

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from flask_alipay.keys import generate_private_key, sn_of
+from flask_alipay.keys import alipay_cert_sn, generate_private_key
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=timezone.utc)
 ALIPAY = "支付宝(中国)网络技术有限公司-2088000000000001"
@@ -33,7 +33,7 @@ class Issued:
 
     @property
     def sn(self) -> str:
-        return sn_of(self.certificate)
+        return alipay_cert_sn(self.certificate)
 
 
 @cache

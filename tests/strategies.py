@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import canonical_charset
+from flask_alipay.protocol.charsets import canonical_charset
 
 CHARSETS = ("utf-8", "UTF-8", "utf8", "gbk", "GBK", "gb2312", "gb18030")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_alipay.banks import BANK_CODE, bank_name
+from flask_alipay.protocol.banks import BANK_CODE, bank_name
 from flask_alipay.protocol.i18n import translate
 
 

@@ -8,16 +8,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_alipay.batches import RefundBatch, RefundResult, TransferBatch, TransferResult
 from flask_alipay.exceptions import BadNotification
-from flask_alipay.money import to_yuan
+from flask_alipay.protocol.batch_notification import (
+    RefundBatchNotification,
+    RefundResult,
+    TransferBatchNotification,
+    TransferResult,
+)
+from flask_alipay.protocol.money import format_amount
 
 TRADE_NO = "2026013122001400001234567890"
 ACCOUNT = "anna.buyer@example.org"
 NAME = "安娜"
 
 
-def refunds(details: str, **changes: str) -> RefundBatch:
+def refunds(details: str, **changes: str) -> RefundBatchNotification:
     params = {
         "notify_type": "batch_refund_notify",
         "notify_id": "n1",
@@ -25,10 +30,10 @@ def refunds(details: str, **changes: str) -> RefundBatch:
         "success_num": "1",
         "result_details": details,
     }
-    return RefundBatch.from_params(params | changes)
+    return RefundBatchNotification.from_params(params | changes)
 
 
-def transfers(success: str = "", fail: str = "", **changes: str) -> TransferBatch:
+def transfers(success: str = "", fail: str = "", **changes: str) -> TransferBatchNotification:
     params = {
         "notify_type": "batch_trans_notify",
         "notify_id": "n1",
@@ -37,7 +42,7 @@ def transfers(success: str = "", fail: str = "", **changes: str) -> TransferBatc
         "success_details": success,
         "fail_details": fail,
     }
-    return TransferBatch.from_params(params | changes)
+    return TransferBatchNotification.from_params(params | changes)
 
 
 def transfer(serial: str = "S1", letter: str = "S", reason: str = "", **changes: str) -> str:
@@ -122,7 +127,9 @@ def test_refunds_that_cannot_be_read_are_refused(details: str) -> None:
         refunds(details)
 
 
-@pytest.mark.parametrize("read", [RefundBatch.from_params, TransferBatch.from_params])
+@pytest.mark.parametrize(
+    "read", [RefundBatchNotification.from_params, TransferBatchNotification.from_params]
+)
 def test_a_batch_without_anything_is_refused(read: Any) -> None:
     with pytest.raises(BadNotification):
         read({})
@@ -150,7 +157,7 @@ def test_a_batch_without_a_number_is_refused() -> None:
 def test_refunds_are_read_as_they_were_written(
     entries: list[tuple[str, int, str, str]],
 ) -> None:
-    details = "#".join(f"{no}^{to_yuan(fen)}^{code}{rest}" for no, fen, code, rest in entries)
+    details = "#".join(f"{no}^{format_amount(fen)}^{code}{rest}" for no, fen, code, rest in entries)
     found = [(one.trade_no, one.refund_fen, one.code) for one in refunds(details).results]
     assert found == [entry[:3] for entry in entries]
 

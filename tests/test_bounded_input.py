@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from flask_alipay import xml_document
-from flask_alipay.exceptions import BadBill, OutcomeUnknown
-from flask_alipay.forms import declared_charset
-from flask_alipay.openapi.bill import read_bill
-from flask_alipay.transport import decompressed
-from flask_alipay.xml_document import fields, parse
+from flask_alipay.exceptions import InvalidBill, OutcomeUnknown
+from flask_alipay.gateways.openapi.bill import read_bill
+from flask_alipay.gateways.transport import decompressed
+from flask_alipay.protocol import xml
+from flask_alipay.protocol.forms import declared_charset
+from flask_alipay.protocol.xml import child_values, parse
 
 from .openapi.bills import TEA, table, zipped
 
@@ -106,15 +106,15 @@ def test_only_a_field_of_that_name_declares_a_charset(body: bytes, charset: str 
 
 def test_all_elements_are_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     passes: list[int] = []
-    spans = xml_document._spans
+    spans = xml._spans
 
     def counted(text: str) -> list[tuple[int, int]]:
         passes.append(1)
         return spans(text)
 
-    monkeypatch.setattr(xml_document, "_spans", counted)
+    monkeypatch.setattr(xml, "_spans", counted)
     text = "".join(f"<e{number}><b>{number}</b></e{number}>" for number in range(500))
-    found = fields(parse(f"<r>{text}</r>"), f"<r>{text}</r>")
+    found = child_values(parse(f"<r>{text}</r>"), f"<r>{text}</r>")
     assert found["e7"] == "<e7><b>7</b></e7>"
     assert passes == [1]
 
@@ -125,8 +125,8 @@ def test_what_only_looks_like_an_element_is_none() -> None:
         "<!--</a>--></a></r>"
     )
     root = parse(text)
-    assert fields(root, text)["a"] == text[text.index("<a z") : -4]
-    assert fields(root[1], text, ["b"], root)["b"] == "<b><![CDATA[</a>]]></b>"
+    assert child_values(root, text)["a"] == text[text.index("<a z") : -4]
+    assert child_values(root[1], text, ["b"], root)["b"] == "<b><![CDATA[</a>]]></b>"
 
 
 def test_a_small_bill_is_not_read_for_long() -> None:
@@ -135,12 +135,12 @@ def test_a_small_bill_is_not_read_for_long() -> None:
     file = zipped({"a.csv": head + line * 1_000_000})
     assert len(file.getvalue()) < 16 << 10
     rows: list[object] = []
-    with pytest.raises(BadBill, match="larger than any bill"):
+    with pytest.raises(InvalidBill, match="larger than any bill"):
         rows.extend(row.fen for row in read_bill(file))
     assert len(rows) < 350_000
 
 
 @pytest.mark.parametrize("line", ["", "#", ",,,", "\t"])
 def test_lines_without_a_row_are_few(line: str) -> None:
-    with pytest.raises(BadBill, match="more lines without a row"):
+    with pytest.raises(InvalidBill, match="more lines without a row"):
         list(read_bill(io.BytesIO(table(TEA).encode("gbk") + f"{line}\n".encode() * 1001)))

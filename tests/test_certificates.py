@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.certificates import AlipayCertificates, leads_to
 from flask_alipay.exceptions import KeyFormatError
-from flask_alipay.keys import certificates_in, generate_private_key, root_certificate_sn
+from flask_alipay.keys import generate_private_key, load_certificates, root_certificate_sn
+from flask_alipay.protocol.certificates import CertificateStore, verify_chain
 from flask_alipay.signer import Rsa2Signer
 
 from .chains import ALIPAY, NOW, Issued, content, issue, spare_key
@@ -44,11 +44,11 @@ def authority(keys: Keys) -> Authority:
     return Authority(root, between, today, issue(ALIPAY, spare_key(1), between))
 
 
-def configured(authority: Authority, **options: Any) -> tuple[AlipayCertificates, Rsa2Signer]:
+def configured(authority: Authority, **options: Any) -> tuple[CertificateStore, Rsa2Signer]:
     signer = Rsa2Signer(public_key=authority.today.key.public_key())
     alipay = options.pop("alipay", [authority.today.pem + authority.between.pem])
     roots = options.pop("roots", ODD + authority.root.pem)
-    return AlipayCertificates(signer, alipay, roots, now=lambda: NOW, **options), signer
+    return CertificateStore(signer, alipay, roots, now=lambda: NOW, **options), signer
 
 
 def accepts(authority: Authority, new: Issued, *between: Issued, **options: Any) -> bool:
@@ -56,7 +56,7 @@ def accepts(authority: Authority, new: Issued, *between: Issued, **options: Any)
     certificates, signer = configured(authority, **options)
     before = certificates.sns, signer.public_keys
     try:
-        certificates.accept(content(new, *between), new.sn)
+        certificates.add_verified(content(new, *between), new.sn)
     except KeyFormatError:
         assert (certificates.sns, signer.public_keys) == before
         return False
@@ -73,7 +73,7 @@ def test_a_new_one_verifies_and_so_does_the_old(authority: Authority) -> None:
     certificates, signer = configured(authority)
     said = Rsa2Signer(authority.tomorrow.key).sign(b"x")
     assert not signer.verify(b"x", said)
-    certificates.accept(content(authority.tomorrow, authority.between), authority.tomorrow.sn)
+    certificates.add_verified(content(authority.tomorrow, authority.between), authority.tomorrow.sn)
     assert certificates.sns == {authority.today.sn, authority.tomorrow.sn}
     assert signer.verify(b"x", said)
     assert signer.verify(b"x", Rsa2Signer(authority.today.key).sign(b"x"))
@@ -91,7 +91,7 @@ def test_the_root_may_issue_it_itself(authority: Authority) -> None:
 def test_its_order_is_not_its_proof(authority: Authority) -> None:
     certificates, _ = configured(authority, alipay=[authority.today.pem])
     bundle = content(authority.root, authority.between, authority.tomorrow)
-    certificates.accept(bundle, authority.tomorrow.sn)
+    certificates.add_verified(bundle, authority.tomorrow.sn)
     assert authority.tomorrow.sn in certificates.sns
 
 
@@ -162,7 +162,7 @@ def test_another_kind_of_key_is_not_believed(authority: Authority) -> None:
 def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
     certificates, _ = configured(authority)
     with pytest.raises(KeyFormatError, match="of that number"):
-        certificates.accept(content(authority.tomorrow), "0" * 32)
+        certificates.add_verified(content(authority.tomorrow), "0" * 32)
 
 
 @pytest.mark.parametrize(
@@ -170,20 +170,20 @@ def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
 )
 def test_what_is_no_certificate_is_not_believed(authority: Authority, said: str) -> None:
     with pytest.raises(KeyFormatError):
-        configured(authority)[0].accept(said, authority.tomorrow.sn)
+        configured(authority)[0].add_verified(said, authority.tomorrow.sn)
 
 
 @given(said=st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
 def test_any_answer_ends_in_our_exceptions(authority: Authority, said: str) -> None:
     with pytest.raises(KeyFormatError):
-        configured(authority)[0].accept(said, authority.tomorrow.sn)
+        configured(authority)[0].add_verified(said, authority.tomorrow.sn)
 
 
 def test_many_threads_accept_it_once(authority: Authority) -> None:
     certificates, signer = configured(authority)
     bundle = content(authority.tomorrow)
     threads = [
-        threading.Thread(target=certificates.accept, args=(bundle, authority.tomorrow.sn))
+        threading.Thread(target=certificates.add_verified, args=(bundle, authority.tomorrow.sn))
         for _ in range(8)
     ]
     for thread in threads:
@@ -194,21 +194,21 @@ def test_many_threads_accept_it_once(authority: Authority) -> None:
 
 
 def test_a_bundle_is_read_without_what_cannot_be(authority: Authority) -> None:
-    assert certificates_in(ODD + authority.root.pem + ODD) == [authority.root.certificate]
-    assert certificates_in("nothing") == []
+    assert load_certificates(ODD + authority.root.pem + ODD) == [authority.root.certificate]
+    assert load_certificates("nothing") == []
     assert root_certificate_sn(ODD + authority.root.pem) == authority.root.sn
 
 
 @with_vectors("cert-sn", where=lambda v: v["name"] == "certsn-yansongda-root-production")
 def test_alipays_own_roots_lead_to_themselves(vector: Any) -> None:
     assert is_valid(vector)
-    roots = certificates_in(vector["certificate_pem"])
+    roots = load_certificates(vector["certificate_pem"])
     # Not E1, with a key of SM2: whether it is loaded depends on the version of cryptography.
     [ant] = [root for root in roots if "Authority R1" in root.subject.rfc4514_string()]
-    assert leads_to(ant, roots, [], NOW)
+    assert verify_chain(ant, roots, [], NOW)
     [old] = [root for root in roots if "iTrusChina" in root.subject.rfc4514_string()]
-    assert not leads_to(old, [old], [], NOW)  # signed over SHA-1
+    assert not verify_chain(old, [old], [], NOW)  # signed over SHA-1
     found = {v["name"]: v["certificate_pem"] for v in all_vectors() if v["kind"] == "cert-sn"}
-    sandbox = certificates_in(found["certsn-yansongda-2021-alipay-public"])
-    assert leads_to(sandbox[1], roots, [], NOW)  # an intermediate one of production
-    assert not leads_to(sandbox[0], roots, sandbox, NOW - timedelta(days=1500))
+    sandbox = load_certificates(found["certsn-yansongda-2021-alipay-public"])
+    assert verify_chain(sandbox[1], roots, [], NOW)  # an intermediate one of production
+    assert not verify_chain(sandbox[0], roots, sandbox, NOW - timedelta(days=1500))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import (
+from flask_alipay.exceptions import InvalidParameter
+from flask_alipay.protocol.charsets import (
     canonical_charset,
     check_encodable,
     decode,
@@ -19,9 +20,8 @@ from flask_alipay.charsets import (
     percent_encode,
     request_charset,
 )
-from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.notification import verify
-from flask_alipay.signed_request import sign_request
+from flask_alipay.protocol.notification import verified_params
+from flask_alipay.protocol.signed_request import sign_request
 from flask_alipay.signer import Md5Signer
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_a_notification_with_any_character_of_gbk_verifies_over_its_own_bytes(ch
         sign = SIGNER.sign(signed)
         quoted = "".join(f"%{byte:02X}" for byte in subject)
         body = f"charset={charset}&out_trade_no=1&subject={quoted}&sign_type=MD5&sign={sign}"
-        assert encode(verify(body.encode(), SIGNER)["subject"], charset) == subject
+        assert encode(verified_params(body.encode(), SIGNER)["subject"], charset) == subject
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.china_time import from_china, to_china
+from flask_alipay.protocol.china_time import format_china_time, parse_china_time
 
 moments = st.datetimes(
     min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
@@ -19,20 +19,22 @@ moments = st.datetimes(
 
 @given(moments)
 def test_a_time_survives_the_way_to_china_and_back(moment: datetime) -> None:
-    there = to_china(moment)
+    there = format_china_time(moment)
     assert len(there) == len("yyyy-MM-dd HH:mm:ss")
-    back = from_china(there)
+    back = parse_china_time(there)
     assert back == moment
     assert back is not None
     assert back.utcoffset() == timedelta(0)
 
 
 def test_china_is_eight_hours_ahead() -> None:
-    assert from_china("2026-01-01 00:30:00") == datetime(2025, 12, 31, 16, 30, tzinfo=timezone.utc)
+    assert parse_china_time("2026-01-01 00:30:00") == datetime(
+        2025, 12, 31, 16, 30, tzinfo=timezone.utc
+    )
 
 
 def test_milliseconds_are_kept() -> None:
-    read = from_china("2020-04-10 11:04:52.593")
+    read = parse_china_time("2020-04-10 11:04:52.593")
     assert read is not None
     assert read.microsecond == 593_000
 
@@ -41,10 +43,10 @@ def test_milliseconds_are_kept() -> None:
     "text", [None, "", "yesterday", "2026-13-01 00:00:00", "0001-01-01 00:00:00"]
 )
 def test_a_time_that_cannot_be_read_is_none(text: str | None) -> None:
-    assert from_china(text) is None
+    assert parse_china_time(text) is None
 
 
 @given(st.text())
 def test_no_text_makes_it_raise(text: str) -> None:
-    read = from_china(text)
+    read = parse_china_time(text)
     assert read is None or read.utcoffset() == timedelta(0)

@@ -13,15 +13,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
-from flask_alipay.config import CREDENTIALS, Config, simulated, wants_simulator
+from flask_alipay.config import CREDENTIALS, Config, simulator_enabled, simulator_options
 from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
-from flask_alipay.keys import bare_base64, private_pem, public_pem
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.openapi import SANDBOX, OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
-from flask_alipay.settings import Settings
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.openapi import SANDBOX, OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
+from flask_alipay.gateways.transport import HttpTransport
+from flask_alipay.keys import key_to_base64, private_pem, public_pem
+from flask_alipay.settings import ConfigReader
 from flask_alipay.signer import Rsa2Signer, Signer
-from flask_alipay.transport import HttpTransport
 
 from .chains import ALIPAY, content, issue, spare_key
 from .conftest import Keys
@@ -44,8 +44,8 @@ def openapi(keys: Keys) -> dict[str, Any]:
     """The settings of an application in key mode."""
     return {
         "APP_ID": "2021000000000001",
-        "PRIVATE_KEY": bare_base64(keys.merchant),
-        "PUBLIC_KEY": bare_base64(keys.alipay.public_key()),
+        "PRIVATE_KEY": key_to_base64(keys.merchant),
+        "PUBLIC_KEY": key_to_base64(keys.alipay.public_key()),
     }
 
 
@@ -236,7 +236,7 @@ def test_a_sign_type_that_does_not_exist_is_refused() -> None:
 
 def test_rsa_on_the_legacy_gateway_needs_no_public_key_of_alipay(keys: Keys) -> None:
     made = config(
-        {"PARTNER": MAPI["PARTNER"]}, SIGN_TYPE="RSA", PRIVATE_KEY=bare_base64(keys.merchant)
+        {"PARTNER": MAPI["PARTNER"]}, SIGN_TYPE="RSA", PRIVATE_KEY=key_to_base64(keys.merchant)
     )
     # The published key is known; a signature of somebody else's does not verify with it.
     assert not made.signer.verify(b"a", made.signer.sign(b"a"))
@@ -368,7 +368,7 @@ def test_while_keys_are_exchanged_there_are_two(keys: Keys, openapi: dict[str, A
 def test_ones_own_public_key_in_place_of_alipays_is_warned_of(
     keys: Keys, openapi: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    own = bare_base64(keys.merchant.public_key())
+    own = key_to_base64(keys.merchant.public_key())
     config(openapi, PUBLIC_KEY=own)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
@@ -505,7 +505,7 @@ def test_a_transport_of_ones_own_is_used() -> None:
 
 @pytest.mark.parametrize(("value", "on"), [(True, True), ("1", True), (None, False), ("", False)])
 def test_the_simulator_is_asked_for(value: object, on: bool) -> None:
-    assert wants_simulator(Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY")) is on
+    assert simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY")) is on
 
 
 @pytest.mark.parametrize(
@@ -518,28 +518,28 @@ def test_the_simulator_is_asked_for(value: object, on: bool) -> None:
     ],
 )
 def test_the_simulators_merchant_is_set_up_as_it_says(value: object, words: set[str]) -> None:
-    settings = Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY")
-    assert wants_simulator(settings)
-    wanted = simulated(settings, "openapi", "RSA2")
+    settings = ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY")
+    assert simulator_enabled(settings)
+    wanted = simulator_options(settings, "openapi", "RSA2")
     assert wanted == {name: name in words for name in ("certificates", "encrypted")}
 
 
 @pytest.mark.parametrize("value", ["certificate", "certificates,", ",", "certificates,true", 2])
 def test_another_word_is_no_way_to_set_it_up(value: object) -> None:
     with pytest.raises(ConfigurationError, match="true, certificates, encrypted or false"):
-        wants_simulator(Settings({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
+        simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS)
 def test_the_simulator_does_not_stand_beside_real_credentials(credential: str) -> None:
     values = {"ALIPAY_SIMULATOR": True, f"ALIPAY_{credential}": "s3cr3t"}
     with pytest.raises(ConfigurationError) as caught:
-        wants_simulator(Settings(values, "ALIPAY"))
+        simulator_enabled(ConfigReader(values, "ALIPAY"))
     assert caught.value.key == "ALIPAY_SIMULATOR"
     assert f"'ALIPAY_{credential}'" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
     values["ALIPAY_SIMULATOR"] = False
-    assert not wants_simulator(Settings(values, "ALIPAY"))
+    assert not simulator_enabled(ConfigReader(values, "ALIPAY"))
 
 
 def test_every_credential_of_the_contract_is_known() -> None:
@@ -603,6 +603,6 @@ def test_a_new_certificate_that_leads_to_the_root_verifies_notifications(
     made = config(openapi, **{name: str(tmp_path / name) for name in files})
     said = Rsa2Signer(after.key).sign(b"news")
     assert not made.signer.verify(b"news", said)
-    made.gateway._certificates.accept(content(after), after.sn)
+    made.gateway._certificates.add_verified(content(after), after.sn)
     assert made.signer.verify(b"news", said)
     assert made.signer.verify(b"news", Rsa2Signer(before.key).sign(b"news"))

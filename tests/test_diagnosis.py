@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import encode, python_codec
 from flask_alipay.diagnosis import Diagnosis, Reason, diagnose
 from flask_alipay.exceptions import ConfigurationError
+from flask_alipay.gateways.mapi import MAPI_PUBLIC_KEY
 from flask_alipay.keys import generate_private_key
-from flask_alipay.mapi import MAPI_PUBLIC_KEY
+from flask_alipay.protocol.charsets import encode, python_codec
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from .conftest import Keys
@@ -335,7 +335,7 @@ def test_ones_own_public_key_is_told_by_a_key_given_apart(keys: Keys) -> None:
     mistaken = Rsa2Signer(public_key=keys.merchant.public_key())
     payload = body(signed(news(), Rsa2Signer(keys.alipay)))
     assert diagnose(payload, mistaken).reason == Reason.WRONG_KEY
-    found = diagnose(payload, mistaken, own_key=keys.merchant.public_key())
+    found = diagnose(payload, mistaken, merchant_key=keys.merchant.public_key())
     assert found.reason == Reason.OWN_PUBLIC_KEY
 
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay import fields
 from flask_alipay.exceptions import BadNotification, InvalidAmount, InvalidParameter
-from flask_alipay.fields import Field, convert
-from flask_alipay.notification import Notification
+from flask_alipay.protocol import validation
+from flask_alipay.protocol.notification import Notification
+from flask_alipay.protocol.validation import Validator, validate_params
 
-TABLE: dict[str, Field] = {"total_fee": fields.amount, "body": fields.text(5)}
+TABLE: dict[str, Validator] = {"total_fee": validation.amount, "body": validation.text(5)}
 
 
-def blamed(field: Field, value: Any, charset: str = "utf-8") -> str:
+def blamed(field: Validator, value: Any, charset: str = "utf-8") -> str:
     with pytest.raises(InvalidParameter, match=r"^some_name ") as caught:
         field("some_name", value, charset)
     assert caught.value.parameter == "some_name"
@@ -27,17 +27,17 @@ def blamed(field: Field, value: Any, charset: str = "utf-8") -> str:
 
 def test_a_table_converts_what_was_given() -> None:
     given = {"total_fee": 88, "body": None}
-    assert convert(TABLE, given, "utf-8", "some.service") == {"total_fee": "88.00"}
+    assert validate_params(TABLE, given, "utf-8", "some.service") == {"total_fee": "88.00"}
     assert given == {"total_fee": 88, "body": None}
 
 
 def test_a_name_that_the_service_lacks_is_blamed() -> None:
     with pytest.raises(InvalidParameter, match=r"^totalfee is not a parameter of some\.service"):
-        convert(TABLE, {"totalfee": 1}, "utf-8", "some.service")
+        validate_params(TABLE, {"totalfee": 1}, "utf-8", "some.service")
 
 
 def test_a_name_that_the_service_lacks_may_be_none() -> None:
-    assert convert(TABLE, {"bank": None}, "utf-8", "some.service") == {}
+    assert validate_params(TABLE, {"bank": None}, "utf-8", "some.service") == {}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_name_that_the_service_lacks_may_be_none() -> None:
     ],
 )
 def test_an_amount_has_two_decimals(value: Any, text: str) -> None:
-    assert fields.amount("total_fee", value, "utf-8") == text
+    assert validation.amount("total_fee", value, "utf-8") == text
 
 
 @pytest.mark.parametrize(
@@ -60,28 +60,28 @@ def test_an_amount_has_two_decimals(value: Any, text: str) -> None:
 )
 def test_what_is_no_amount_is_refused(value: str) -> None:
     with pytest.raises(InvalidAmount, match=r"^total_fee "):
-        fields.amount("total_fee", value, "utf-8")
+        validation.amount("total_fee", value, "utf-8")
 
 
 @pytest.mark.parametrize("value", [88.88, 1.0, float("nan"), True, b"1", [1]])
 def test_a_float_is_a_type_error(value: Any) -> None:
     with pytest.raises(TypeError, match="total_fee must be a str, an int or a Decimal"):
-        fields.amount("total_fee", value, "utf-8")
+        validation.amount("total_fee", value, "utf-8")
 
 
 def test_an_order_number_is_letters_digits_underscores_and_hyphens() -> None:
-    assert fields.out_trade_no("out_trade_no", "A_1-2", "utf-8") == "A_1-2"
-    assert "64" in blamed(fields.out_trade_no, "A.1")
+    assert validation.out_trade_no("out_trade_no", "A_1-2", "utf-8") == "A_1-2"
+    assert "64" in blamed(validation.out_trade_no, "A.1")
 
 
 @pytest.mark.parametrize("value", ["1m", "90m", "2h", "15d", "1c"])
 def test_a_timeout_is_sent_as_it_is(value: str) -> None:
-    assert fields.timeout("it_b_pay", value, "utf-8") == value
+    assert validation.timeout("it_b_pay", value, "utf-8") == value
 
 
 @pytest.mark.parametrize("value", ["1.5h", "16d", "0m", "2c", "", 30])
 def test_another_timeout_is_refused(value: Any) -> None:
-    blamed(fields.timeout, value)
+    blamed(validation.timeout, value)
 
 
 @pytest.mark.parametrize(
@@ -93,35 +93,35 @@ def test_another_timeout_is_refused(value: Any) -> None:
     ],
 )
 def test_an_address_is_written_the_usual_way(value: Any, text: str) -> None:
-    assert fields.ip_address("exter_invoke_ip", value, "utf-8") == text
+    assert validation.ip_address("exter_invoke_ip", value, "utf-8") == text
 
 
 @pytest.mark.parametrize(
     "value", ["localhost", "203.0.113", "203.0.113.9:80", "", 5, b"\x7f\0\0\1"]
 )
 def test_another_address_is_refused(value: Any) -> None:
-    blamed(fields.ip_address, value)
+    blamed(validation.ip_address, value)
 
 
 def test_a_text_is_one_line_within_its_limit() -> None:
-    field = fields.text(5)
+    field = validation.text(5)
     assert field("body", "龙井茶叶a", "gbk") == "龙井茶叶a"
     for bad in ("", "123456", "a\nb", "a\0", None, 5):
         blamed(field, bad)
 
 
 def test_a_text_may_be_counted_in_bytes() -> None:
-    field = fields.text(4, in_bytes=True)
+    field = validation.text(4, in_bytes=True)
     assert field("subject", "龙井", "gbk") == "龙井"
     assert "bytes in utf-8" in blamed(field, "龙井")
 
 
 def test_a_character_that_the_charset_lacks_is_blamed() -> None:
-    assert "gbk does not have" in blamed(fields.text(9, in_bytes=True), "🍵", "gbk")
+    assert "gbk does not have" in blamed(validation.text(9, in_bytes=True), "🍵", "gbk")
 
 
 def test_characters_can_be_forbidden() -> None:
-    field = fields.text(9, without="=&")
+    field = validation.text(9, without="=&")
     assert field("extra", "a|b", "utf-8") == "a|b"
     for bad in ("a=b", "a&b"):
         assert f"the character {bad[1]}" in blamed(field, bad)
@@ -129,13 +129,13 @@ def test_characters_can_be_forbidden() -> None:
 
 @pytest.mark.parametrize("value", ["Tea & Co", "a=b", "1&2", "R&D", "&", "=", "a& b=c", "a&=b"])
 def test_a_text_may_hold_signs_that_hide_nothing(value: str) -> None:
-    assert fields.text(20)("subject", value, "utf-8") == value
+    assert validation.text(20)("subject", value, "utf-8") == value
 
 
 @pytest.mark.parametrize("value", ["a&b=c", "&trade_status=TRADE_SUCCESS", "茶&心=1"])
 def test_a_text_that_hides_a_field_is_refused_before_alipay_repeats_it(value: str) -> None:
     # The notification of such a payment would be refused, and the money never be seen.
-    assert "another field" in blamed(fields.text(50), value)
+    assert "another field" in blamed(validation.text(50), value)
     told = {
         "out_trade_no": "A1",
         "trade_status": "TRADE_SUCCESS",
@@ -149,7 +149,7 @@ def test_a_text_that_hides_a_field_is_refused_before_alipay_repeats_it(value: st
 @given(st.text("ab &=茶1", min_size=1, max_size=12))
 def test_a_text_that_can_be_sent_comes_back_in_a_good_notification(value: str) -> None:
     try:
-        fields.text(99)("subject", value, "utf-8")
+        validation.text(99)("subject", value, "utf-8")
     except InvalidParameter:
         return
     told = {
@@ -162,24 +162,24 @@ def test_a_text_that_can_be_sent_comes_back_in_a_good_notification(value: str) -
 
 
 def test_a_choice_may_be_given_as_a_number() -> None:
-    field = fields.choice("0", "1")
+    field = validation.choice("0", "1")
     assert field("goods_type", 1, "utf-8") == field("goods_type", "1", "utf-8") == "1"
 
 
 @pytest.mark.parametrize("value", ["2", 2, "", True, ["1"], 1.0, "１"])
 def test_another_choice_is_refused(value: Any) -> None:
-    assert "0, 1" in blamed(fields.choice("0", "1"), value)
+    assert "0, 1" in blamed(validation.choice("0", "1"), value)
 
 
 def test_a_pattern_is_for_the_whole_value() -> None:
-    field = fields.pattern(r"[0-9]{2}", "two digits")
+    field = validation.pattern(r"[0-9]{2}", "two digits")
     assert field("some_name", "12", "utf-8") == "12"
     for bad in ("123", "1", "12\n", "１２", None, 12):
         assert "must be two digits" in blamed(field, bad)
 
 
 def test_a_whole_number_is_within_its_limits() -> None:
-    field = fields.whole(1, 100)
+    field = validation.integer(1, 100)
     for good in (1, "1", "001", 100):
         assert field("quantity", good, "utf-8") == str(int(good))
     for bad in (0, 101, "101", -1, "-1", 1.0, "1.0", True, "", None, "１", "9" * 99, " 1"):
@@ -187,9 +187,9 @@ def test_a_whole_number_is_within_its_limits() -> None:
 
 
 def test_a_url_is_absolute_and_perhaps_without_a_query() -> None:
-    assert fields.url(99)("show_url", "https://a.example/?b=c", "utf-8")
-    blamed(fields.url(99), "https://a.example/?b=c&service=close_trade")
-    blamed(fields.url(99), "https://a.example&out_order_no=T1/")
-    blamed(fields.url(20), "https://shop.example/" + "a" * 20)
-    blamed(fields.url(99), "/relative")
-    blamed(fields.url(99, query=False), "https://a.example/?b=c")
+    assert validation.url(99)("show_url", "https://a.example/?b=c", "utf-8")
+    blamed(validation.url(99), "https://a.example/?b=c&service=close_trade")
+    blamed(validation.url(99), "https://a.example&out_order_no=T1/")
+    blamed(validation.url(20), "https://shop.example/" + "a" * 20)
+    blamed(validation.url(99), "/relative")
+    blamed(validation.url(99, query=False), "https://a.example/?b=c")

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 
 from flask_alipay.exceptions import KeyFormatError
 from flask_alipay.keys import (
-    bare_base64,
     certificate_sn,
     describe_key,
     generate_private_key,
+    key_to_base64,
     load_private_key,
     load_public_key,
     private_pem,
@@ -84,7 +84,7 @@ def pem(certificate: x509.Certificate) -> str:
 def test_a_private_key_is_read_however_it_was_pasted(
     keys: Keys, data: st.DataObject, pkcs1: bool
 ) -> None:
-    der = base64.b64decode(bare_base64(keys.merchant, pkcs1=pkcs1))
+    der = base64.b64decode(key_to_base64(keys.merchant, pkcs1=pkcs1))
     label = "RSA PRIVATE KEY" if pkcs1 else "PRIVATE KEY"
     read = load_private_key(data.draw(paste_forms(der, label)))
     assert read.private_numbers() == keys.merchant.private_numbers()
@@ -115,9 +115,9 @@ def test_text_around_a_pem_is_passed_over(keys: Keys) -> None:
 
 def test_a_key_is_parsed_once_whatever_its_form(keys: Keys) -> None:
     first = load_private_key(private_pem(keys.merchant))
-    assert load_private_key(bare_base64(keys.merchant)) is first
+    assert load_private_key(key_to_base64(keys.merchant)) is first
     assert load_public_key(public_pem(first.public_key())) is load_public_key(
-        bare_base64(first.public_key())
+        key_to_base64(first.public_key())
     )
 
 
@@ -125,14 +125,14 @@ def test_a_public_key_in_a_private_ones_place_is_told_so(keys: Keys) -> None:
     with pytest.raises(
         KeyFormatError, match="expected an RSA private key, got an RSA public key of 2048 bits"
     ):
-        load_private_key(bare_base64(keys.alipay.public_key()))
+        load_private_key(key_to_base64(keys.alipay.public_key()))
 
 
 def test_a_private_key_in_a_public_ones_place_is_told_so(keys: Keys) -> None:
     with pytest.raises(
         KeyFormatError, match="expected an RSA public key, got an RSA private key of 2048 bits"
     ):
-        load_public_key(bare_base64(keys.merchant))
+        load_public_key(key_to_base64(keys.merchant))
 
 
 def test_a_certificate_in_a_private_keys_place_is_told_so(certificate: x509.Certificate) -> None:
@@ -178,7 +178,7 @@ def test_nothing_at_all_is_told_so(material: str | bytes) -> None:
 
 
 def test_half_a_key_is_refused(keys: Keys) -> None:
-    half = bare_base64(keys.merchant)[:800]
+    half = key_to_base64(keys.merchant)[:800]
     with pytest.raises(KeyFormatError, match="no key") as caught:
         load_private_key(half)
     assert half[:20] not in str(caught.value)
@@ -203,8 +203,8 @@ def test_an_altered_key_is_refused_or_another_key(
         data.draw(
             st.sampled_from(
                 [
-                    base64.b64decode(bare_base64(keys.merchant)),
-                    base64.b64decode(bare_base64(keys.merchant, pkcs1=True)),
+                    base64.b64decode(key_to_base64(keys.merchant)),
+                    base64.b64decode(key_to_base64(keys.merchant, pkcs1=True)),
                     public_key_der(keys.alipay.public_key()),
                     certificate.public_bytes(Encoding.DER),
                 ]
@@ -275,7 +275,7 @@ def test_a_certificates_number_is_made_of_its_issuer_and_serial(
 
 def test_a_key_is_no_certificate(keys: Keys) -> None:
     with pytest.raises(KeyFormatError, match="expected a certificate, got an RSA public key"):
-        certificate_sn(bare_base64(keys.alipay.public_key()))
+        certificate_sn(key_to_base64(keys.alipay.public_key()))
 
 
 def test_only_rsa_certificates_of_a_root_bundle_count(keys: Keys) -> None:
@@ -322,9 +322,9 @@ def test_a_bundle_of_certificates_may_be_encoded_in_base64(keys: Keys) -> None:
     ["应用私钥: ", "应用私钥：", "private key: ", "APP_PRIVATE_KEY=", "ADMIN KEY:\n", "私钥"],
 )
 def test_a_label_in_front_of_a_key_is_ignored(keys: Keys, label: str) -> None:
-    for pasted in (bare_base64(keys.merchant), private_pem(keys.merchant)):
+    for pasted in (key_to_base64(keys.merchant), private_pem(keys.merchant)):
         assert same(load_private_key(label + pasted), keys.merchant)
-    public = bare_base64(keys.alipay.public_key())
+    public = key_to_base64(keys.alipay.public_key())
     assert public_key_der(load_public_key(label + public)) == public_key_der(
         keys.alipay.public_key()
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.limits import (
+from flask_alipay.protocol.limits import (
     check_choice,
     check_out_trade_no,
     check_pattern,
@@ -40,28 +40,28 @@ def test_an_order_number_under_another_name_is_blamed_by_that_name() -> None:
 
 
 def test_a_text_is_counted_in_characters() -> None:
-    check_text("body", "中" * 10, most=10)
+    check_text("body", "中" * 10, max_length=10)
     with pytest.raises(InvalidParameter, match="at most 10 characters, it has 11"):
-        check_text("body", "中" * 11, most=10)
+        check_text("body", "中" * 11, max_length=10)
 
 
 @pytest.mark.parametrize(("charset", "fits"), [("utf-8", 85), ("gbk", 128), ("GB2312", 128)])
 def test_a_text_is_counted_in_bytes_of_its_charset(charset: str, fits: int) -> None:
-    check_text("subject", "中" * fits, most=256, charset=charset)
+    check_text("subject", "中" * fits, max_length=256, charset=charset)
     with pytest.raises(InvalidParameter, match=f"at most 256 bytes in {charset}"):
-        check_text("subject", "中" * (fits + 1), most=256, charset=charset)
+        check_text("subject", "中" * (fits + 1), max_length=256, charset=charset)
 
 
 @pytest.mark.parametrize("value", ["茶 🍵", "ß"])
 def test_a_character_that_gbk_does_not_have_is_refused(value: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^subject has a character that gbk does not have"):
-        check_text("subject", value, most=256, charset="gbk")
+        check_text("subject", value, max_length=256, charset="gbk")
 
 
 @pytest.mark.parametrize("value", ["", None, 5, b"tea", "two\nlines", "\x00", "tab\t", "\x7f"])
 def test_a_text_is_one_line_and_not_empty(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^subject must"):
-        check_text("subject", value, most=256)  # type: ignore[arg-type]
+        check_text("subject", value, max_length=256)  # type: ignore[arg-type]
 
 
 def test_a_choice_lists_what_there_is_to_choose() -> None:
@@ -83,7 +83,7 @@ def test_a_pattern_has_to_match_the_whole_value() -> None:
     ["https://shop.example/", "http://127.0.0.1:5000/alipay/notify", "https://shop.example/a?b=c"],
 )
 def test_an_absolute_url_is_good(value: str) -> None:
-    check_url("notify_url", value, most=256)
+    check_url("notify_url", value, max_length=256)
 
 
 @pytest.mark.parametrize(
@@ -106,24 +106,24 @@ def test_an_absolute_url_is_good(value: str) -> None:
 )
 def test_what_alipay_could_not_call_is_refused(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^notify_url must"):
-        check_url("notify_url", value, most=256)  # type: ignore[arg-type]
+        check_url("notify_url", value, max_length=256)  # type: ignore[arg-type]
 
 
 def test_a_url_that_is_not_ascii_is_told_how_to_be_written() -> None:
     with pytest.raises(InvalidParameter, match="punycode"):
-        check_url("notify_url", "https://茶店.example/notify", most=256)
+        check_url("notify_url", "https://茶店.example/notify", max_length=256)
 
 
 def test_a_query_is_refused_where_it_would_be_lost() -> None:
-    check_url("notify_url", "https://shop.example/notify", most=190, query=False)
+    check_url("notify_url", "https://shop.example/notify", max_length=190, query=False)
     with pytest.raises(InvalidParameter, match=r"^notify_url must not have a query"):
-        check_url("notify_url", "https://shop.example/notify?a=b", most=190, query=False)
+        check_url("notify_url", "https://shop.example/notify?a=b", max_length=190, query=False)
 
 
 @given(st.text())
 def test_any_text_is_a_url_or_an_invalid_parameter(value: str) -> None:
     with suppress(InvalidParameter):
-        check_url("return_url", value, most=256)
+        check_url("return_url", value, max_length=256)
 
 
 @pytest.mark.parametrize(

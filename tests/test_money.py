@@ -9,32 +9,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidAmount
-from flask_alipay.money import MAX_FEN, MIN_FEN, parse_fen, to_decimal, to_fen, to_yuan
+from flask_alipay.protocol.money import (
+    MAX_FEN,
+    MIN_FEN,
+    format_amount,
+    parse_minor_units,
+    to_decimal,
+    to_minor_units,
+)
 
 fens = st.integers(MIN_FEN, MAX_FEN)
 
 
 @given(fens)
 def test_every_amount_survives_the_way_to_text_and_back(fen: int) -> None:
-    assert to_fen(to_yuan(fen)) == fen
-    assert parse_fen(to_yuan(fen)) == fen
+    assert to_minor_units(format_amount(fen)) == fen
+    assert parse_minor_units(format_amount(fen)) == fen
 
 
 @given(fens)
 def test_every_amount_survives_the_way_to_a_decimal_and_back(fen: int) -> None:
-    assert to_fen(to_decimal(fen)) == fen
-    assert str(to_decimal(fen)) == to_yuan(fen)
+    assert to_minor_units(to_decimal(fen)) == fen
+    assert str(to_decimal(fen)) == format_amount(fen)
 
 
 @given(st.integers(1, 100_000_000))
 def test_a_whole_number_is_yuan(yuan: int) -> None:
-    assert to_fen(yuan) == yuan * 100
+    assert to_minor_units(yuan) == yuan * 100
 
 
 @given(st.decimals(allow_nan=True, allow_infinity=True))
 def test_a_decimal_is_read_exactly_or_refused(amount: Decimal) -> None:
     try:
-        fen = to_fen(amount)
+        fen = to_minor_units(amount)
     except InvalidAmount:
         return
     assert Decimal(fen) == amount * 100
@@ -42,7 +49,7 @@ def test_a_decimal_is_read_exactly_or_refused(amount: Decimal) -> None:
 
 @given(st.text())
 def test_any_text_is_an_amount_or_an_invalid_amount(text: str) -> None:
-    for read in (to_fen, parse_fen):
+    for read in (to_minor_units, parse_minor_units):
         try:
             fen = read(text)
         except InvalidAmount:
@@ -67,19 +74,19 @@ def test_any_text_is_an_amount_or_an_invalid_amount(text: str) -> None:
     ],
 )
 def test_a_good_amount_is_read(amount: str | int | Decimal, fen: int) -> None:
-    assert to_fen(amount) == fen
+    assert to_minor_units(amount) == fen
 
 
 @pytest.mark.parametrize("amount", [0.1, 88.0, float("nan"), float("inf")])
 def test_a_float_is_refused_and_told_why(amount: float) -> None:
     with pytest.raises(TypeError, match=r"^total_amount must be .* not a float: .*0\.3"):
-        to_fen(amount)  # type: ignore[arg-type]
+        to_minor_units(amount)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("amount", [True, False, None, b"88.88", [], object()])
 def test_another_type_is_refused_by_name(amount: object) -> None:
     with pytest.raises(TypeError, match=f"not {type(amount).__name__}"):
-        to_fen(amount)  # type: ignore[arg-type]
+        to_minor_units(amount)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +124,7 @@ def test_another_type_is_refused_by_name(amount: object) -> None:
 )
 def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
     with pytest.raises(InvalidAmount, match=r"^total_amount must be digits"):
-        to_fen(amount)
+        to_minor_units(amount)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,7 @@ def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
 )
 def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) -> None:
     with pytest.raises(InvalidAmount, match=r"between 0\.01 and 100000000\.00 CNY"):
-        to_fen(amount)
+        to_minor_units(amount)
 
 
 @pytest.mark.parametrize(
@@ -135,25 +142,25 @@ def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) ->
 )
 def test_a_huge_number_is_refused_without_being_spelled_out(amount: int | Decimal) -> None:
     with pytest.raises(InvalidAmount):
-        to_fen(amount)
+        to_minor_units(amount)
 
 
 def test_the_parameter_at_fault_is_named() -> None:
     with pytest.raises(InvalidAmount) as caught:
-        to_fen("free", parameter="total_fee")
+        to_minor_units("free", parameter="total_fee")
     assert caught.value.parameter == "total_fee"
     assert str(caught.value).startswith("total_fee ")
     assert "free" not in str(caught.value)
 
 
 def test_zero_is_an_amount_when_alipay_says_it() -> None:
-    assert parse_fen("0.00") == 0
+    assert parse_minor_units("0.00") == 0
 
 
 @pytest.mark.parametrize("text", ["-0.01", "1e2", "", "1.234", " 1", "٨", "1.00 CNY", "00.0.0"])
 def test_what_alipay_would_not_write_is_refused(text: str) -> None:
     with pytest.raises(InvalidAmount):
-        parse_fen(text)
+        parse_minor_units(text)
 
 
 @pytest.mark.parametrize(
@@ -161,17 +168,17 @@ def test_what_alipay_would_not_write_is_refused(text: str) -> None:
     [("88.88", "USD", 8888), ("500.00", "JPY", 500), ("500", "KRW", 500), ("0.00", "JPY", 0)],
 )
 def test_an_amount_is_counted_in_its_own_currency(text: str, currency: str, units: int) -> None:
-    assert parse_fen(text, currency) == units
+    assert parse_minor_units(text, currency) == units
 
 
 def test_there_is_no_hundredth_of_a_yen() -> None:
     with pytest.raises(InvalidAmount, match="whole number"):
-        parse_fen("500.50", "JPY")
+        parse_minor_units("500.50", "JPY")
 
 
 @pytest.mark.parametrize(
     ("fen", "text"), [(0, "0.00"), (5, "0.05"), (-1, "-0.01"), (-250, "-2.50")]
 )
 def test_fen_are_written_with_two_decimals(fen: int, text: str) -> None:
-    assert to_yuan(fen) == text
+    assert format_amount(fen) == text
     assert str(to_decimal(fen)) == text

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import BadNotification, BadSignature, NotificationRefused
+from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.keys import public_pem
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.notification import (
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.notification import (
     Notification,
     declared_charset,
-    mask,
+    mask_params,
     parse,
-    verify,
+    verified_params,
     verify_params,
 )
+from flask_alipay.protocol.trade_status import TradeStatus
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
-from flask_alipay.trade_status import TradeStatus
 
 from .conftest import Keys
 from .strategies import charsets, hostile_bodies, params
@@ -181,7 +181,7 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, charset: str) -> None:
 def test_what_alipay_signed_is_verified(data: st.DataObject, charset: str, named: bool) -> None:
     values = data.draw(params(charset)) | ({"charset": charset} if named else {"a": "b"})
     body = form(signed(values, charset=charset), charset)
-    read = verify(body, MD5, charset)
+    read = verified_params(body, MD5, charset)
     assert {name: read[name] for name in values} == values
 
 
@@ -193,7 +193,7 @@ def test_an_altered_value_is_refused(data: st.DataObject) -> None:
         st.text(st.characters(codec="utf-8")).filter(lambda v: v != values[name])
     )
     with pytest.raises(NotificationRefused):
-        verify(form(values), MD5)
+        verified_params(form(values), MD5)
 
 
 @given(data=st.data())
@@ -206,26 +206,26 @@ def test_a_field_left_out_or_added_is_refused(data: st.DataObject) -> None:
     else:
         values["refund_fee"] = "88.88"
     with pytest.raises(BadSignature):
-        verify(form(values), MD5)
+        verified_params(form(values), MD5)
 
 
 @given(body=hostile_bodies(), charset=charsets)
 def test_no_bytes_of_a_strangers_are_verified(body: bytes, charset: str) -> None:
     with pytest.raises(NotificationRefused):
-        verify(body, MD5, charset)
+        verified_params(body, MD5, charset)
 
 
 @given(body=hostile_bodies())
 def test_no_bytes_of_a_strangers_are_verified_with_rsa(keys: Keys, body: bytes) -> None:
     with pytest.raises(NotificationRefused):
-        verify(body, Rsa2Signer(None, keys.alipay.public_key()))
+        verified_params(body, Rsa2Signer(None, keys.alipay.public_key()))
 
 
 @pytest.mark.parametrize("configured", ["utf-8", "gbk"])
 @pytest.mark.parametrize("written", ["utf-8", "gbk"])
 def test_without_a_named_charset_both_are_tried(configured: str, written: str) -> None:
     body = form(signed(LEGACY, charset=written), written)
-    assert verify(body, MD5, configured)["out_trade_no"] == LEGACY["out_trade_no"]
+    assert verified_params(body, MD5, configured)["out_trade_no"] == LEGACY["out_trade_no"]
 
 
 @pytest.mark.parametrize("configured", ["utf-8", "gbk"])
@@ -256,7 +256,7 @@ def test_a_charset_that_does_not_exist_verifies_nothing() -> None:
 )
 def test_a_bad_signature_is_told_apart(changed: dict[str, str], why: str) -> None:
     with pytest.raises(BadSignature, match=f"^{why}$") as caught:
-        verify(form(OPEN_PLATFORM | changed), MD5)
+        verified_params(form(OPEN_PLATFORM | changed), MD5)
     assert caught.value.out_trade_no == OPEN_PLATFORM["out_trade_no"]
 
 
@@ -264,14 +264,14 @@ def test_the_message_does_not_choose_its_algorithm(keys: Keys) -> None:
     configured = Rsa2Signer(None, keys.alipay.public_key())
     weaker = signed(OPEN_PLATFORM | {"sign_type": "RSA"}, RsaSigner(keys.alipay))
     with pytest.raises(BadSignature, match=r"^it is signed with RSA, RSA2 is configured$"):
-        verify(form(weaker), configured)
+        verified_params(form(weaker), configured)
 
 
 def test_the_public_key_is_no_md5_key(keys: Keys) -> None:
     public = keys.alipay.public_key()
     forged = signed(OPEN_PLATFORM | {"sign_type": "MD5"}, Md5Signer(public_pem(public)))
     with pytest.raises(BadSignature, match="signed with MD5, RSA2 is configured"):
-        verify(form(forged), Rsa2Signer(None, public))
+        verified_params(form(forged), Rsa2Signer(None, public))
 
 
 def test_the_sign_type_may_be_missing_or_wrong(keys: Keys) -> None:
@@ -280,20 +280,20 @@ def test_the_sign_type_may_be_missing_or_wrong(keys: Keys) -> None:
     values = signed(OPEN_PLATFORM, alipay)
     for changed in ({}, {"sign_type": "RSA"}, {"sign_type": "nonsense"}):
         altered = {name: text for name, text in values.items() if name != "sign_type"} | changed
-        assert verify(form(altered), alipay)["trade_status"] == "TRADE_SUCCESS"
+        assert verified_params(form(altered), alipay)["trade_status"] == "TRADE_SUCCESS"
 
 
 @pytest.mark.parametrize("covered", [True, False])
 def test_a_certificates_number_may_be_signed_or_not(covered: bool) -> None:
     number = {"alipay_cert_sn": "0123456789abcdef"}
     values = signed(OPEN_PLATFORM | number) if covered else signed(OPEN_PLATFORM) | number
-    assert verify(form(values), MD5)
+    assert verified_params(form(values), MD5)
 
 
 def test_a_refusal_quotes_no_more_than_a_safe_number() -> None:
     values = OPEN_PLATFORM | {"out_trade_no": "x\nINFO all is well " + "y" * 99, "sign": "forged"}
     with pytest.raises(BadSignature) as caught:
-        verify(form(values), MD5)
+        verified_params(form(values), MD5)
     assert caught.value.out_trade_no is not None
     assert "\n" not in caught.value.out_trade_no
     assert len(caught.value.out_trade_no) == 64
@@ -351,17 +351,17 @@ def test_a_foreign_amount_is_counted_in_its_currency() -> None:
 def test_a_refund_is_told_by_its_money() -> None:
     values = OPEN_PLATFORM | {"refund_fee": "8.80", "gmt_refund": "2026-01-03 10:00:00.123"}
     read = Notification.from_params(values | {"out_biz_no": "R1"})
-    assert (read.refund, read.refunded_fen, read.out_request_no) == (True, 880, "R1")
+    assert (read.is_refund, read.refunded_fen, read.out_request_no) == (True, 880, "R1")
 
 
 def test_the_legacy_gateways_refund_is_told_by_its_status() -> None:
     read = Notification.from_params(LEGACY | {"refund_status": "REFUND_SUCCESS"})
-    assert (read.refund, read.refunded_fen) == (True, None)
+    assert (read.is_refund, read.refunded_fen) == (True, None)
 
 
 def test_a_refund_of_nothing_is_no_refund() -> None:
     read = Notification.from_params(OPEN_PLATFORM | {"refund_fee": "0.00"})
-    assert (read.refund, read.refunded_fen) == (False, 0)
+    assert (read.is_refund, read.refunded_fen) == (False, 0)
 
 
 def test_a_buyer_may_be_known_by_an_open_id() -> None:
@@ -504,7 +504,7 @@ def test_fields_hidden_in_a_value_do_not_become_fields() -> None:
     head, _, tail = sign_content(honest).decode().partition("&zz=")
     forged = dict(field.split("=", 1) for field in head.split("&"))
     forged |= {"zz": tail, "sign": honest["sign"]}
-    params = verify(form(forged), MD5)  # the same string, so the signature holds
+    params = verified_params(form(forged), MD5)  # the same string, so the signature holds
     assert params["total_fee"] == "9999.00"
     with pytest.raises(BadNotification, match="could be read as several"):
         Notification.from_params(params)
@@ -530,7 +530,7 @@ def test_the_shops_own_request_cannot_be_cut_into_a_notification() -> None:
     asked = gateway.create_direct_pay_by_user(out_trade_no="DEAR", subject="s", total_fee="9999.00")
     body = form({**asked.params, "sign_type": "MD5"})
     with pytest.raises(BadNotification):
-        Notification.from_params(verify(body, MD5))
+        Notification.from_params(verified_params(body, MD5))
 
 
 def test_two_amounts_are_refused() -> None:
@@ -587,15 +587,15 @@ def test_a_mask_hides_the_buyer_and_the_signature() -> None:
             "mobile": "13900000000",
         }
     )
-    shown = str(mask(values))
+    shown = str(mask_params(values))
     for private in ("buyer@", "2088000000000009", "13800", "13900", "shop@", values["sign"]):
         assert private not in shown
-    assert mask(values)["total_amount"] == "88.88"
-    assert mask(values).keys() == values.keys()
+    assert mask_params(values)["total_amount"] == "88.88"
+    assert mask_params(values).keys() == values.keys()
 
 
 def test_a_mask_leaves_amounts_to_be_seen() -> None:
-    assert mask({"buyer_pay_amount": "88.88", "receipt_amount": "88.88"}) == {
+    assert mask_params({"buyer_pay_amount": "88.88", "receipt_amount": "88.88"}) == {
         "buyer_pay_amount": "88.88",
         "receipt_amount": "88.88",
     }

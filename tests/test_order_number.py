@@ -7,15 +7,15 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_alipay import order_number
-from flask_alipay.china_time import CHINA_TIME
-from flask_alipay.limits import check_out_trade_no
-from flask_alipay.order_number import new_out_trade_no
+from flask_alipay.operations import order_number
+from flask_alipay.operations.order_number import generate_out_trade_no
+from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.limits import check_out_trade_no
 
 
 def test_a_number_is_26_digits_that_alipay_takes() -> None:
     for _ in range(100):
-        number = new_out_trade_no()
+        number = generate_out_trade_no()
         assert len(number) == 26
         assert number.isascii()
         assert number.isdigit()
@@ -30,7 +30,7 @@ def test_a_number_begins_with_the_day_in_china(monkeypatch: pytest.MonkeyPatch) 
             return cls(2025, 12, 31, 16, 0, 1, tzinfo=timezone.utc)
 
     monkeypatch.setattr(order_number, "datetime", NewYearsEve)
-    assert new_out_trade_no().startswith("20260101")
+    assert generate_out_trade_no().startswith("20260101")
 
 
 def test_the_rest_comes_from_the_systems_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,16 +42,16 @@ def test_the_rest_comes_from_the_systems_randomness(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(secrets, "randbelow", smallest)
     # Fixed length: what is small is filled up.
-    assert new_out_trade_no()[8:] == "000000000000000007"
+    assert generate_out_trade_no()[8:] == "000000000000000007"
     assert asked == [10**18]
 
 
 def test_no_two_are_the_same() -> None:
-    assert len({new_out_trade_no() for _ in range(5000)}) == 5000
+    assert len({generate_out_trade_no() for _ in range(5000)}) == 5000
 
 
 def test_the_day_of_a_number_is_todays_whatever_the_hosts_zone() -> None:
     before = datetime.now(CHINA_TIME).strftime("%Y%m%d")
-    number = new_out_trade_no()
+    number = generate_out_trade_no()
     after = datetime.now(CHINA_TIME).strftime("%Y%m%d")
     assert number[:8] in (before, after)

@@ -68,7 +68,7 @@ def app(tmp_path):
     return create_app(tmp_path, ALIPAY_SIMULATOR=True)
 
 def test_what_is_told_of_twice_is_shipped_once(alipay_simulator, order):
-    alipay_simulator.fault("repeat")
+    alipay_simulator.inject_fault("repeat")
     alipay_simulator.pay("T1", "credit")
     assert order().shipped == 1
     (told,) = alipay_simulator.deliveries
@@ -78,7 +78,7 @@ def test_what_is_told_of_twice_is_shipped_once(alipay_simulator, order):
 def test_what_is_no_fault_and_no_fund_is_refused(alipay_simulator, order):
     for wrong in ({"kind": "steal"}, {"kind": "drop", "times": 0}, {"kind": "drop", "often": 2}):
         with pytest.raises(InvalidParameter):
-            alipay_simulator.fault(**wrong)
+            alipay_simulator.inject_fault(**wrong)
     with pytest.raises(InvalidParameter):
         alipay_simulator.pay("T1", "gold")
     assert not order().paid
@@ -93,7 +93,8 @@ def test_what_is_refused_is_released(alipay_simulator, order):
 
 def test_a_notification_that_comes_again_ships_once(alipay_simulator, order):
     alipay_simulator.pay("T1")
-    assert [attempt.answer for attempt in alipay_simulator.deliver(times=3)] == ["success"] * 3
+    attempts = alipay_simulator.resend_notification(times=3)
+    assert [attempt.response for attempt in attempts] == ["success"] * 3
     assert order().shipped == 1
 
 def test_a_refund_is_counted(alipay_simulator, order):
@@ -112,7 +113,7 @@ def test_a_day_passes(alipay_simulator, order, app, monkeypatch):
     alipay_simulator.advance(minutes=5)
     assert order().shipped == 1
     (delivery,) = alipay_simulator.deliveries
-    assert delivery.heard
+    assert delivery.acknowledged
     alipay_simulator.advance(hours=25)
     assert order().shipped == 1
 
@@ -165,13 +166,13 @@ def test_each_payment_is_settled_for_the_merchant_that_owns_it(alipay_simulator,
     assert (row(app, "T1").shipped, settled) == (1, ["B1"])
     told = [delivery.notice.out_trade_no for delivery in alipay_simulator.deliveries]
     assert told == ["B1", "T1"]
-    alipay_simulator.deliver("B1", times=2)
+    alipay_simulator.resend_notification("B1", times=2)
     assert settled == ["B1"]
     alipay_simulator.refund("B1", "5.00")
     assert (row(app, "B1").refunded_fen, row(app, "T1").refunded_fen) == (500, 0)
 
 def test_a_fault_of_a_payment_is_its_merchants(alipay_simulator, app):
-    alipay_simulator.fault("repeat", out_trade_no="B1")
+    alipay_simulator.inject_fault("repeat", out_trade_no="B1")
     alipay_simulator.pay("B1")
     (delivery,) = alipay_simulator.deliveries
     assert len(delivery.attempts) == 2

@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 
 from flask_alipay.exceptions import ConfigurationError
-from flask_alipay.settings import Settings
+from flask_alipay.settings import ConfigReader
 
 SECRET = "s3cr3t-value-of-somebody"
 
 
-def settings(**values: Any) -> Settings:
-    return Settings({f"SHOP_{name}": value for name, value in values.items()}, "SHOP")
+def settings(**values: Any) -> ConfigReader:
+    return ConfigReader({f"SHOP_{name}": value for name, value in values.items()}, "SHOP")
 
 
 def blamed(read: Callable[[], object], key: str) -> ConfigurationError:
@@ -44,7 +44,7 @@ def test_digits_from_the_environment_are_a_text(monkeypatch: pytest.MonkeyPatch)
     app = Flask("shop")
     app.config.from_prefixed_env()
     assert app.config["SHOP_APP_ID"] == 2021000000000001
-    assert Settings(app.config, "SHOP").text("APP_ID") == "2021000000000001"
+    assert ConfigReader(app.config, "SHOP").text("APP_ID") == "2021000000000001"
 
 
 @pytest.mark.parametrize("value", [True, 1.5, [SECRET], {"a": SECRET}, SECRET.encode()])
@@ -150,7 +150,9 @@ def test_another_charset_is_refused(name: str, value: str) -> None:
 
 
 def test_settings_are_put_over_others() -> None:
-    merged = Settings({"SHOP_KEY": "a", "OTHER": 1}, "SHOP").merged({"KEY": "b", "PARTNER": "c"})
+    merged = ConfigReader({"SHOP_KEY": "a", "OTHER": 1}, "SHOP").with_overrides(
+        {"KEY": "b", "PARTNER": "c"}
+    )
     assert merged == {"SHOP_KEY": "b", "SHOP_PARTNER": "c", "OTHER": 1}
 
 
@@ -170,25 +172,25 @@ def test_a_key_is_a_text_or_a_file_or_several(tmp_path: Path) -> None:
     several = settings(
         PUBLIC_KEY=["text", b"bytes"], PUBLIC_KEY_PATH=[tmp_path / "one", str(tmp_path / "two")]
     )
-    assert several.materials("PUBLIC_KEY") == [
+    assert several.key_material("PUBLIC_KEY") == [
         ("PUBLIC_KEY", "text"),
         ("PUBLIC_KEY", b"bytes"),
         ("PUBLIC_KEY_PATH", b"one"),
         ("PUBLIC_KEY_PATH", b"two"),
     ]
-    assert settings(PUBLIC_KEY="text").materials("PUBLIC_KEY") == [("PUBLIC_KEY", "text")]
-    assert settings(PUBLIC_KEY="").materials("PUBLIC_KEY") == []
+    assert settings(PUBLIC_KEY="text").key_material("PUBLIC_KEY") == [("PUBLIC_KEY", "text")]
+    assert settings(PUBLIC_KEY="").key_material("PUBLIC_KEY") == []
 
 
 def test_a_key_that_is_no_text_is_refused() -> None:
-    blamed(lambda: settings(KEY=123).materials("KEY"), "SHOP_KEY")
+    blamed(lambda: settings(KEY=123).key_material("KEY"), "SHOP_KEY")
 
 
 @pytest.mark.parametrize("path", [f"/nowhere/{SECRET}", 5.5, f"a\0{SECRET}"])
 def test_a_file_that_cannot_be_read_is_blamed_on_its_setting(path: object) -> None:
-    blamed(lambda: settings(KEY_PATH=path).materials("KEY"), "SHOP_KEY_PATH")
+    blamed(lambda: settings(KEY_PATH=path).key_material("KEY"), "SHOP_KEY_PATH")
 
 
 def test_a_folder_is_no_key(tmp_path: Path) -> None:
-    error = blamed(lambda: settings(KEY_PATH=tmp_path).materials("KEY"), "SHOP_KEY_PATH")
+    error = blamed(lambda: settings(KEY_PATH=tmp_path).key_material("KEY"), "SHOP_KEY_PATH")
     assert str(tmp_path) not in str(error)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay import notification
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.signed_request import SignedRequest, sign_request
+from flask_alipay.protocol import notification
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.signed_request import SignedRequest, sign_request
 from flask_alipay.signer import Md5Signer, sign_content
 
 from .strategies import charsets, params
@@ -185,7 +185,7 @@ def test_a_browser_sends_the_form_as_it_was_signed(
     finally:
         page.close()
     [body] = posted
-    assert {key: notification.verify(body, SIGNER)[key] for key in values} == values
+    assert {key: notification.verified_params(body, SIGNER)[key] for key in values} == values
 
 
 @pytest.mark.browser

@@ -11,21 +11,15 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import canonical_charset, encode
 from flask_alipay.exceptions import (
     AlipayError,
     ConfigurationError,
     InvalidParameter,
     KeyFormatError,
 )
-from flask_alipay.keys import bare_base64, private_pem, public_pem
-from flask_alipay.signer import (
-    Md5Signer,
-    Rsa2Signer,
-    RsaSigner,
-    Signer,
-    sign_content,
-)
+from flask_alipay.keys import key_to_base64, private_pem, public_pem
+from flask_alipay.protocol.charsets import canonical_charset, encode
+from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from .conftest import Keys
 from .strategies import charsets, params
@@ -185,7 +179,7 @@ def test_while_keys_are_exchanged_either_verifies(keys: Keys) -> None:
 
 def test_keys_may_be_given_as_they_were_pasted(keys: Keys) -> None:
     signer = Rsa2Signer(
-        private_pem(keys.merchant), bare_base64(keys.merchant.public_key()).encode()
+        private_pem(keys.merchant), key_to_base64(keys.merchant.public_key()).encode()
     )
     assert signer.verify(b"a=1", signer.sign(b"a=1"))
     assert signer.own_public_key == keys.merchant.public_key()
@@ -217,7 +211,7 @@ def test_a_signer_shows_no_key(signer: Signer) -> None:
 
 
 def test_an_error_of_a_key_does_not_show_it(keys: Keys) -> None:
-    secret = bare_base64(keys.merchant)
+    secret = key_to_base64(keys.merchant)
     with pytest.raises(AlipayError) as caught:
         Rsa2Signer(None, secret)
     assert secret[:16] not in str(caught.value)
@@ -226,7 +220,7 @@ def test_an_error_of_a_key_does_not_show_it(keys: Keys) -> None:
 def test_a_key_pasted_with_white_space_can_be_tried_without() -> None:
     clean = Md5Signer(MD5_KEY)
     for slip in (f" {MD5_KEY}\n", f'"{MD5_KEY}"', f"\ufeff{MD5_KEY}", MD5_KEY.upper()):
-        meant = Md5Signer(slip).cleaned()
+        meant = Md5Signer(slip).with_cleaned_key()
         assert any(signer.verify(b"a=1", clean.sign(b"a=1")) for signer in meant), slip
-    assert clean.cleaned() == []
-    assert Md5Signer(" ").cleaned() == []
+    assert clean.with_cleaned_key() == []
+    assert Md5Signer(" ").with_cleaned_key() == []

@@ -6,16 +6,16 @@ from itertools import product
 
 import pytest
 
-from flask_alipay.trade_status import TradeStatus
-from flask_alipay.transitions import (
+from flask_alipay.ledger.transitions import (
     CLOSED_UNPAID,
     EVENTS,
     REFUNDED,
     TRANSITIONS,
-    events_of,
-    moves,
-    standing,
+    changes_state,
+    ledger_state,
+    parse_events,
 )
+from flask_alipay.protocol.trade_status import TradeStatus
 
 CLOSED = TradeStatus.TRADE_CLOSED
 ROWS = (*TradeStatus.ALL[:-1], CLOSED_UNPAID, REFUNDED)
@@ -40,9 +40,9 @@ class Walker:
 
     def hear(self, news: str) -> None:
         cell = TRANSITIONS[self.row, news]
-        self.events += events_of(cell)
-        if moves(cell):
-            self.row = standing(news, "paid" in self.events, 0)
+        self.events += parse_events(cell)
+        if changes_state(cell):
+            self.row = ledger_state(news, "paid" in self.events, 0)
             self.seen.append(self.row)
 
 
@@ -77,7 +77,7 @@ def test_what_was_sold_was_sold_once(walks: Walks) -> None:
 def test_pending_is_not_money() -> None:
     for row in ROWS:
         cell = TRANSITIONS[row, TradeStatus.TRADE_PENDING]
-        assert not events_of(cell)
+        assert not parse_events(cell)
 
 
 def test_a_trade_fails_only_before_a_sale(walks: Walks) -> None:
@@ -115,9 +115,9 @@ def test_a_payment_never_moves_back(walks: Walks) -> None:
 
 def test_the_same_news_again_changes_nothing() -> None:
     for row, news in TRANSITIONS:
-        if moves(TRANSITIONS[row, news]):
+        if changes_state(TRANSITIONS[row, news]):
             for paid in (True, False):
-                again = standing(news, paid, 0)
+                again = ledger_state(news, paid, 0)
                 assert TRANSITIONS[again, news] == "duplicate"
 
 
@@ -134,9 +134,9 @@ def test_the_same_news_again_changes_nothing() -> None:
 def test_a_closed_trade_stands_where_its_money_is(
     trade_status: str, paid: bool, refunded_fen: int, row: str
 ) -> None:
-    assert standing(trade_status, paid, refunded_fen) == row
+    assert ledger_state(trade_status, paid, refunded_fen) == row
 
 
 def test_events_are_named_in_the_order_in_which_they_happen() -> None:
-    assert events_of("paid+finished") == ("paid", "finished")
-    assert events_of("recorded") == events_of("duplicate") == events_of("stale") == ()
+    assert parse_events("paid+finished") == ("paid", "finished")
+    assert parse_events("recorded") == parse_events("duplicate") == parse_events("stale") == ()

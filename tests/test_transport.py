@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.mapi import MapiGateway
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.signer import Md5Signer
-from flask_alipay.transport import HttpTransport
 
 PARTNER = "2088000000000001"
 

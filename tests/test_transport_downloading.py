@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.transport import HttpTransport
+from flask_alipay.gateways.transport import HttpTransport
 
 FILE = b"PK\x03\x04" + bytes(range(256)) * 1000
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
-from flask_alipay.transport import HttpTransport, encoded
+from flask_alipay.gateways.transport import HttpTransport, encode_form
 
 
 class Gateway:
@@ -162,16 +162,16 @@ def test_proxies_come_from_the_environment(
 
 
 def test_a_form_is_ascii_whatever_is_in_it() -> None:
-    assert encoded({"a": "茶 &", "b": ""}, "gbk") == b"a=%B2%E8+%26&b="
+    assert encode_form({"a": "茶 &", "b": ""}, "gbk") == b"a=%B2%E8+%26&b="
 
 
 def test_an_answer_without_end_does_not_fill_the_memory(
     gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_alipay.transport._MOST", 3)
+    monkeypatch.setattr("flask_alipay.gateways.transport._MAX_BYTES", 3)
     with pytest.raises(OutcomeUnknown, match="more than 3 bytes"):
         transport.post(gateway.url, {"a": "1"})
-    monkeypatch.setattr("flask_alipay.transport._MOST", 4)
+    monkeypatch.setattr("flask_alipay.gateways.transport._MAX_BYTES", 4)
     assert transport.post(gateway.url, {"a": "1"}) == b"true"
 
 
@@ -180,7 +180,7 @@ def test_an_exchange_returns_an_answer_of_any_status(
     gateway: Gateway, transport: HttpTransport, status: str
 ) -> None:
     gateway.troubles = [status]
-    answer = transport.exchange("POST", f"{gateway.url}?a=%2F", b"{}", {"Content-Type": "a/b"})
+    answer = transport.request("POST", f"{gateway.url}?a=%2F", b"{}", {"Content-Type": "a/b"})
     assert (answer.status, answer.body) == (int(status), b"true")
     assert answer.headers["retry-after"] == "60"
     assert gateway.requests == [("POST", "/gateway.do?a=%2F", b"{}", "a/b")]
@@ -188,7 +188,7 @@ def test_an_exchange_returns_an_answer_of_any_status(
 
 def test_an_exchange_that_may_be_repeated_is(gateway: Gateway, transport: HttpTransport) -> None:
     gateway.troubles = ["503", "cut"]
-    assert transport.exchange("GET", gateway.url, b"", {}, repeatable=True).status == 200
+    assert transport.request("GET", gateway.url, b"", {}, repeatable=True).status == 200
     assert len(gateway.requests) == 3
 
 

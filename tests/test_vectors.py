@@ -7,12 +7,12 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import BadSignature
 from flask_alipay.keys import certificate_sn, root_certificate_sn
-from flask_alipay.money import to_decimal
-from flask_alipay.notification import Notification, verify, verify_params
-from flask_alipay.signed_request import sign_request
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.money import to_decimal
+from flask_alipay.protocol.notification import Notification, verified_params, verify_params
+from flask_alipay.protocol.signed_request import sign_request
 from flask_alipay.signer import sign_content
 
 from .requirements import missing
@@ -85,10 +85,10 @@ def test_a_payload_is_judged_right_as_parameters(vector: Vector) -> None:
 def test_a_payload_is_judged_right_as_a_form(vector: Vector) -> None:
     body = urlencode(payload(vector), encoding=python_codec(vector["charset"])).encode("ascii")
     if is_valid(vector):
-        assert verify(body, signer_of(vector)) == payload(vector)
+        assert verified_params(body, signer_of(vector)) == payload(vector)
     else:
         with pytest.raises(BadSignature):
-            verify(body, signer_of(vector))
+            verified_params(body, signer_of(vector))
 
 
 @with_vectors(*NOTICES, where=strings_flaw)
@@ -102,10 +102,10 @@ def test_a_payload_whose_string_was_wrong_is_good_in_itself(vector: Vector) -> N
 def test_captured_bytes_are_judged_right(vector: Vector) -> None:
     raw = vector.get("raw_body") or vector.get("raw_query") or urlsplit(vector["url"]).query
     if is_valid(vector):
-        assert verify(raw.encode("ascii"), signer_of(vector)) == payload(vector)
+        assert verified_params(raw.encode("ascii"), signer_of(vector)) == payload(vector)
     else:
         with pytest.raises(BadSignature):
-            verify(raw.encode("ascii"), signer_of(vector))
+            verified_params(raw.encode("ascii"), signer_of(vector))
 
 
 @with_vectors("captured-notify", where=is_valid)

@@ -10,9 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import BadNotification, BadSignature, NotificationRefused
-from flask_alipay.notification import Notification
+from flask_alipay.protocol.notification import Notification
+from flask_alipay.protocol.wap_notification import (
+    WAP_PUBLIC_KEY,
+    is_wap_notification,
+    verify_wap,
+    wap_signer,
+)
 from flask_alipay.signer import Md5Signer, RsaSigner, Signer
-from flask_alipay.wap_notification import WAP_PUBLIC_KEY, is_wap, verify_wap, wap_signer
 
 from .conftest import Keys
 
@@ -63,7 +68,7 @@ def told(
 @pytest.mark.parametrize("configured", ["utf-8", "gbk"])
 def test_a_notification_is_proven_and_read(charset: str, configured: str) -> None:
     body = told(charset=charset)
-    assert is_wap(body)
+    assert is_wap_notification(body)
     params = verify_wap(body, SIGNER, configured)
     assert params == NEWS
     news = Notification.from_params(params)
@@ -174,6 +179,6 @@ def test_a_declaration_inside_is_read_over() -> None:
 
 
 def test_other_notifications_are_none_of_these() -> None:
-    assert not is_wap(b"out_trade_no=A1&sign=1")
-    assert not is_wap(b"subject=notify_data%3D&x_notify_data=1")
-    assert is_wap(b"v=1&notify_data=1")
+    assert not is_wap_notification(b"out_trade_no=A1&sign=1")
+    assert not is_wap_notification(b"subject=notify_data%3D&x_notify_data=1")
+    assert is_wap_notification(b"v=1&notify_data=1")

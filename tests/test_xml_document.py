@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.xml_document import NotXml, decode, fields, parse, rows
+from flask_alipay.protocol.xml import InvalidXml, child_values, decode, iter_rows, parse
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_the_declaration_names_the_encoding(declared: str, codec: str) -> None:
     text = f"<?xml version='1.0' encoding='{declared}'?>\n<a><b>龙井茶</b></a>"
     decoded, charset = decode(text.encode(codec), "utf-8")
     assert charset == declared
-    assert fields(parse(decoded), decoded) == {"b": "龙井茶"}
+    assert child_values(parse(decoded), decoded) == {"b": "龙井茶"}
 
 
 @pytest.mark.parametrize("first", ["utf-8", "gbk"])
@@ -36,7 +36,7 @@ def test_a_byte_order_mark_is_no_text() -> None:
 
 @given(st.binary(max_size=300))
 def test_whatever_comes_is_a_document_or_none(body: bytes) -> None:
-    with contextlib.suppress(NotXml):
+    with contextlib.suppress(InvalidXml):
         parse(decode(body)[0])
 
 
@@ -54,13 +54,13 @@ def test_whatever_comes_is_a_document_or_none(body: bytes) -> None:
     ],
 )
 def test_dtds_entities_and_pieces_are_refused(text: str) -> None:
-    with pytest.raises(NotXml):
+    with pytest.raises(InvalidXml):
         parse(text)
 
 
 def test_a_child_with_children_is_its_own_piece() -> None:
     text = "<a><list x='1'>\n <b>1 &amp; 2</b><c/><d />\n</list><n>1</n><e/></a>"
-    assert fields(parse(text), text) == {
+    assert child_values(parse(text), text) == {
         "list": "<list x='1'>\n <b>1 &amp; 2</b><c></c><d></d>\n</list>",
         "n": "1",
         "e": "",
@@ -69,16 +69,16 @@ def test_a_child_with_children_is_its_own_piece() -> None:
 
 def test_a_child_that_is_there_twice_is_refused() -> None:
     text = "<a><b>1</b><b>2</b></a>"
-    with pytest.raises(NotXml, match="twice"):
-        fields(parse(text), text)
+    with pytest.raises(InvalidXml, match="twice"):
+        child_values(parse(text), text)
 
 
 def test_rows_are_their_texts() -> None:
     root = parse("<a><l><r><x> 1 </x><y/></r><r/></l></a>")
-    assert list(rows(root, "l/r")) == [{"x": "1", "y": ""}, {}]
+    assert list(iter_rows(root, "l/r")) == [{"x": "1", "y": ""}, {}]
 
 
 def test_a_child_may_be_a_piece_without_children() -> None:
     for written in ("<list></list>", "<list/>", "<list />"):
         text = f"<a>{written}<n>1</n></a>"
-        assert fields(parse(text), text, ["list"]) == {"list": "<list></list>", "n": "1"}
+        assert child_values(parse(text), text, ["list"]) == {"list": "<list></list>", "n": "1"}

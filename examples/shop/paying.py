@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from flask_alipay import AlipayBlueprint
-from flask_alipay.money import to_decimal
+from flask_alipay.protocol.money import to_decimal
 
 from . import orders
 from .models import ESCROW, EXPIRED, FAILED, QR, Notification, Order, Payment, Refund, db

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from werkzeug import Response as Redirect
 from werkzeug.exceptions import HTTPException
 
-from flask_alipay.money import to_yuan
+from flask_alipay.protocol.money import format_amount
 
 from . import orders
 from .catalogue import CATALOGUE
@@ -45,7 +45,7 @@ def guard(response: Response) -> Response:
 
 @shop.app_template_filter("yuan")
 def yuan(fen: int) -> str:
-    return f"¥{to_yuan(fen)}"
+    return f"¥{format_amount(fen)}"
 
 
 @shop.get("/")

@@ -59,9 +59,9 @@ def reconcile(older_than: float = 600, limit: int | None = None) -> None:
     found = alipay.reconcile(older_than=timedelta(seconds=older_than), limit=limit)
     flask_app.logger.info(
         "asked about %d payments: %d paid, %d closed, %d waiting, %d in trouble",
-        found.asked,
+        found.queried,
         found.paid,
         found.closed,
         found.waiting,
-        len(found.troubles),
+        len(found.failures),
     )

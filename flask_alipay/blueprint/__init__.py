@@ -16,4 +16,4 @@
 
 from __future__ import annotations
 
-from .extension import AlipayBlueprint as AlipayBlueprint
+from .blueprint import AlipayBlueprint as AlipayBlueprint

@@ -15,7 +15,7 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeAlias
 from weakref import ReferenceType, WeakSet, ref
 
-from ..callbacks import callback_name, check_async_support, check_callback
+from ..ledger.callbacks import callback_name, check_async_support, check_callback
 
 logger = logging.getLogger("flask_alipay")
 

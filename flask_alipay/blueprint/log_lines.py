@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from flask import has_request_context, request
 from flask.logging import default_handler
 
-from ..charsets import form_decode
-from ..notification import loggable
-from ..trade_status import TradeStatus
+from ..protocol.charsets import form_decode
+from ..protocol.notification import loggable
+from ..protocol.trade_status import TradeStatus
 
 if TYPE_CHECKING:
     from ..exceptions import NotificationRefused
-    from ..notification import Notification
+    from ..protocol.notification import Notification
 
 logger = logging.getLogger("flask_alipay")
 

@@ -24,18 +24,18 @@ from ..exceptions import (
     OutcomeUnknown,
     WrongAccount,
 )
-from ..notification import Notification, check_unambiguous, loggable, verify_form
-from ..probe import Probe, probe_in
-from ..rejected import keep
-from ..signals import notification_refused, transfers_told
-from .announcing import announce, send
+from ..operations.dispatch import send_settlement_signals, send_signal
+from ..operations.verification import settle_report
+from ..protocol.notification import Notification, check_no_embedded_fields, loggable, verify_form
+from ..signals import notification_refused, transfer_batch_notified
 from .log_lines import log, log_rejected, log_settled
-from .reports import settle_report
+from .probe import Probe, probe_in
+from .rejected import keep
 
 if TYPE_CHECKING:
     from ..config import Config
     from ..ledger import Settlement
-    from .extension import AlipayBlueprint
+    from .blueprint import AlipayBlueprint
 
 #: Far more than any notification of a trade has.
 MAX_BODY = 64 * 1024
@@ -46,7 +46,7 @@ _BATCHES = ("batch_refund_notify", "batch_trans_notify")
 _BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
 
 
-class Notify:
+class NotifyView:
     """The route that Alipay calls.
 
     :param alipay: the blueprint.
@@ -60,25 +60,25 @@ class Notify:
         config, body = self._alipay.config, b""
         probe = probe_in(request.environ)
         if probe is not None:
-            return _answer_probe(probe)
+            return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
             for settlement in self._receive(body):
-                announce(self._alipay, settlement)
+                send_settlement_signals(self._alipay, settlement)
         except NotificationRefused as error:
             log_rejected(error, body, config.merchant)
             if config.rejected_path is not None:
                 keep(config.rejected_path, error, body)
-            send(self._alipay, notification_refused, error=error)
-            return _answer("fail", error.status)
-        return _answer("success", 200)
+            send_signal(self._alipay, notification_refused, error=error)
+            return _respond("fail", error.status)
+        return _respond("success", 200)
 
     def _receive(self, body: bytes) -> Iterator[Settlement]:
         """What came of it, as it is committed: of a batch some may be, and some refused."""
         config = self._alipay.config
-        params = prove(config, body)
+        params = verify_notification(config, body)
         if config.notify_verify:
-            confirm(config, params.get("notify_id"))
+            confirm_notify_id(config, params.get("notify_id"))
         if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
             yield from self._receive_batch(config, params)
             return
@@ -90,35 +90,39 @@ class Notify:
 
     def _receive_batch(self, config: Config, params: Mapping[str, str]) -> Iterator[Settlement]:
         """The results of refunds and transfers, which name no order."""
-        from ..batches import REFUNDS, RefundBatch, TransferBatch  # the legacy gateway's alone
+        from ..protocol.batch_notification import (  # the legacy gateway's alone
+            REFUNDS,
+            RefundBatchNotification,
+            TransferBatchNotification,
+        )
 
-        check_unambiguous(params)
-        if not is_ours(config, params, confirmed=config.notify_verify):
+        check_no_embedded_fields(params)
+        if not is_for_merchant(config, params, confirmed=config.notify_verify):
             raise WrongAccount("it names no seller, and its key signs for every merchant")
         ledger = self._alipay.ledger()
         if params["notify_type"] == REFUNDS:
-            refunds = RefundBatch.from_params(params)
+            refunds = RefundBatchNotification.from_params(params)
             yield from ledger.settle_refunds(refunds)
             number = loggable(refunds.batch_no)
             log(logging.INFO, "refunds of batch %s: %d told", number, len(refunds.results))
             return
-        transfers = TransferBatch.from_params(params)
+        transfers = TransferBatchNotification.from_params(params)
         if ledger.record_transfers(transfers):
-            send(self._alipay, transfers_told, batch=transfers)
+            send_signal(self._alipay, transfer_batch_notified, batch=transfers)
         number, told = loggable(transfers.batch_no), len(transfers.results)
         log(logging.INFO, "transfers of batch %s: %d told", number, told)
 
 
-def prove(config: Config, body: bytes) -> dict[str, str]:
+def verify_notification(config: Config, body: bytes) -> dict[str, str]:
     """Return the parameters that Alipay's signature covers, and the signature.
 
     :raises BadNotification: if it cannot be read.
     :raises BadSignature: if it is not signed, or not by the configured key.
     """
     if config.protocol == "mapi":
-        from ..wap_notification import is_wap, verify_wap, wap_signer
+        from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
 
-        if is_wap(body):
+        if is_wap_notification(body):
             return verify_wap(body, wap_signer(config.signer), config.charset)
     return verify_form(body, config.signer, config.charset).signed
 
@@ -149,21 +153,21 @@ def read_body(*, batches: bool) -> bytes:
     return body
 
 
-def _read(stream: IO[bytes], most: int) -> bytes:
+def _read(stream: IO[bytes], limit: int) -> bytes:
     """Reads a stream that may hand out less at a time than it is asked for, and has no end."""
     pieces = []
-    while most > 0 and (piece := stream.read(most)):
+    while limit > 0 and (piece := stream.read(limit)):
         pieces.append(piece)
-        most -= len(piece)
+        limit -= len(piece)
     return b"".join(pieces)
 
 
-def confirm(config: Config, notify_id: str | None) -> None:
+def confirm_notify_id(config: Config, notify_id: str | None) -> None:
     """Asks Alipay whether it sent this: the second check, after the signature.
 
     :raises NotConfirmed: if it did not, or does not answer in time.
     """
-    from ..mapi import MapiGateway  # here already, wherever there is anything to confirm
+    from ..gateways.mapi import MapiGateway  # here already, wherever there is anything to confirm
 
     if not notify_id:
         raise NotConfirmed("it has no notify_id to ask Alipay about")
@@ -185,7 +189,7 @@ def check_account(config: Config, notification: Notification) -> None:
 
     :raises WrongAccount: otherwise.
     """
-    if not is_ours(config, notification.params, confirmed=config.notify_verify):
+    if not is_for_merchant(config, notification.params, confirmed=config.notify_verify):
         raise WrongAccount(
             "it is about somebody else's account",
             out_trade_no=notification.out_trade_no,
@@ -193,7 +197,7 @@ def check_account(config: Config, notification: Notification) -> None:
         )
 
 
-def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
+def is_for_merchant(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
     """Tells whether well-signed parameters, of a notification or a return, are about this merchant.
 
     :param confirmed: whether ``notify_verify`` has shown that they are.
@@ -211,13 +215,13 @@ def is_ours(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bo
     return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()
 
 
-def _answer_probe(probe: Probe) -> Response:
+def _respond_to_probe(probe: Probe) -> Response:
     """Note that the route was reached, and with what; nothing is verified or recorded."""
     probe.endpoint = request.endpoint
     with suppress(NotificationRefused):
         probe.received = read_body(batches=False)
-    return _answer("fail", 400)
+    return _respond("fail", 400)
 
 
-def _answer(word: str, status: int) -> Response:
+def _respond(word: str, status: int) -> Response:
     return Response(word, status, content_type="text/plain; charset=utf-8")

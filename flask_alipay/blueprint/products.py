@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from ..openapi import Patience
-    from .extension import AlipayBlueprint
+    from ..gateways.openapi import PollingPolicy
+    from .blueprint import AlipayBlueprint
 
 
 class Products:
@@ -21,7 +21,7 @@ class Products:
         :raises InvalidParameter: names the parameter at fault.
         :raises ConfigurationError: on the legacy gateway.
         """
-        from .in_app import order_string
+        from ..operations.app_payments import order_string
 
         return order_string(cast("AlipayBlueprint", self), payment)
 
@@ -37,9 +37,9 @@ class Products:
         :raises WrongAccount: if it is about another application.
         :raises UnknownPayment: if the payment is not in the ledger.
         """
-        from .in_app import app_result
+        from ..operations.app_payments import payment_from_app_result
 
-        return app_result(cast("AlipayBlueprint", self), result)
+        return payment_from_app_result(cast("AlipayBlueprint", self), result)
 
     def qr_code(self, payment: Any) -> str:
         """Returns the text of the QR code that a buyer scans (``alipay.trade.precreate``), for a
@@ -54,11 +54,13 @@ class Products:
         :raises OutcomeUnknown: if no answer comes, or none that can be believed.
         :raises ConfigurationError: on the legacy gateway.
         """
-        from .qr_code import qr_code
+        from ..operations.qr_codes import qr_code
 
         return qr_code(cast("AlipayBlueprint", self), payment).text
 
-    def pay_barcode(self, payment: Any, auth_code: str, *, patience: Patience | None = None) -> Any:
+    def pay_barcode(
+        self, payment: Any, auth_code: str, *, polling: PollingPolicy | None = None
+    ) -> Any:
         """Takes a payment by the code on the buyer's phone (``alipay.trade.pay``), waits until the
         buyer has confirmed, and brings the ledger in line. It may take a minute.
 
@@ -77,6 +79,6 @@ class Products:
         :raises NotificationRefused: if the ledger could not take what Alipay answered.
         :raises ConfigurationError: on the legacy gateway.
         """
-        from .till import pay_barcode
+        from ..operations.barcode_payments import pay_barcode
 
-        return pay_barcode(cast("AlipayBlueprint", self), payment, auth_code, patience)
+        return pay_barcode(cast("AlipayBlueprint", self), payment, auth_code, polling)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from ..config import Gateway
-    from .asking import Answer
-    from .extension import AlipayBlueprint
-    from .reconciling import Reconciliation, Round
+    from ..operations.queries import QueryResult
+    from ..operations.reconciliation import ReconcileReport, ReconcileRun
+    from .blueprint import AlipayBlueprint
 
 
 class Questions:
@@ -45,15 +45,15 @@ class Questions:
         :raises CallbackFailed: if a callback raised; all of it is rolled back, ask again.
         :raises InvalidParameter: if the payment is another merchant's.
         """
-        return self.query_answer(payment).payment
+        return self.query_with_result(payment).payment
 
-    def query_answer(self, payment: Any) -> Answer:
+    def query_with_result(self, payment: Any) -> QueryResult:
         """Does what :meth:`query` does, and tells beside the payment what Alipay said: the ledger
         may know of a trade that Alipay does not, and the other way round.
 
         :raises: what :meth:`query` raises.
         """
-        from .asking import query
+        from ..operations.queries import query
 
         return query(self._alipay, payment)
 
@@ -70,14 +70,14 @@ class Questions:
         :raises NotificationRefused: as :meth:`query` does.
         :raises InvalidParameter: if the payment is another merchant's.
         """
-        return self.close_answer(payment).payment
+        return self.close_with_result(payment).payment
 
-    def close_answer(self, payment: Any) -> Answer:
+    def close_with_result(self, payment: Any) -> QueryResult:
         """Does what :meth:`close` does, and tells beside the payment what Alipay said.
 
         :raises: what :meth:`close` raises.
         """
-        from .asking import close
+        from ..operations.queries import close
 
         return close(self._alipay, payment)
 
@@ -96,7 +96,7 @@ class Questions:
         :raises NotificationRefused: as :meth:`query` does.
         :raises InvalidParameter: if the payment is another merchant's.
         """
-        from .asking import cancel
+        from ..operations.queries import cancel
 
         return cancel(self._alipay, payment)
 
@@ -134,13 +134,13 @@ class Questions:
         :raises NotificationRefused: if the ledger could not take it, or a callback raised.
         :raises ConfigurationError: without a class for refunds.
         """
-        from .refunding import refund
+        from ..operations.refunds import refund
 
         return refund(self._alipay, payment, amount, reason, out_request_no)
 
     def reconcile(
         self, older_than: timedelta = timedelta(minutes=10), limit: int | None = None
-    ) -> Reconciliation:
+    ) -> ReconcileReport:
         """Asks Alipay about all payments that still wait, and about refunds whose outcome is
         unknown, and brings each in line; closes what expired.
 
@@ -152,21 +152,21 @@ class Questions:
         :param limit: the most to ask about; those that were never asked about and those asked about
             longest ago have turns, and so have payments and refunds.
         :returns: what came of it; ``troubles`` are those that could not be asked about. Where no
-            answer comes any more, it is ``given_up``.
+            answer comes any more, it is ``aborted``.
         :raises InvalidParameter: if one of them is negative.
         """
-        from .reconciling import reconcile
+        from ..operations.reconciliation import reconcile
 
         return reconcile(self._alipay, older_than, limit)
 
-    def reconcile_round(self, older_than: timedelta, limit: int | None = None) -> Round:
+    def reconcile_round(self, older_than: timedelta, limit: int | None = None) -> ReconcileRun:
         """Returns what :meth:`reconcile` goes through, to follow it one by one.
 
         :raises InvalidParameter: if one of them is negative.
         """
-        from .reconciling import Round
+        from ..operations.reconciliation import ReconcileRun
 
-        return Round(self._alipay, older_than, limit)
+        return ReconcileRun(self._alipay, older_than, limit)
 
     def refund_url(
         self,
@@ -191,7 +191,7 @@ class Questions:
         :raises InvalidParameter: names the parameter at fault; nothing is written down.
         :raises ConfigurationError: on the open platform, or without a class for refunds.
         """
-        from .refunding import refund_request  # the legacy gateway's alone
+        from ..operations.refunds import refund_request  # the legacy gateway's alone
 
         return refund_request(self._alipay, payment, amount, reason, out_request_no).url
 

@@ -60,9 +60,9 @@ import click
 
 from .._version import __version__
 from ..blueprint.lazy_command import LazyCommand
+from .i18n import N_, _
 from .merchants import enter_app, merchant_option, program, registrations
 from .merchants import in_app as run_in_app
-from .wording import N_, _
 
 #: The commands that exist with and without an app.
 STANDALONE = ("doctor", "keygen", "sign-url", "simulate", "trigger", "verify-notify")

@@ -14,8 +14,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..exceptions import AlipayError, BadBill, GatewayError, InvalidParameter
-from ..ledger.comparison import (
+from ..exceptions import AlipayError, GatewayError, InvalidBill, InvalidParameter
+from ..gateways.mapi import MapiGateway
+from ..gateways.openapi.bill import BillRow, Period, read_bill
+from ..ledger.bill_comparison import (
     PAYMENT_AMOUNT,
     PAYMENT_NOT_IN_BILL,
     PAYMENT_NOT_PAID,
@@ -25,24 +27,22 @@ from ..ledger.comparison import (
     REFUND_NOT_IN_BILL,
     REFUND_UNKNOWN,
     Difference,
-    compare,
+    compare_bill,
     merchants_of,
 )
-from ..mapi import MapiGateway
 from ..models import utc_now
-from ..money import to_yuan
-from ..openapi.bill import BillRow, Period, read_bill
-from .conversation import json_option
+from ..protocol.money import format_amount
 from .database_errors import database_message
-from .exits import NOT_IN_ORDER, Unreadable, sentence, usage_error
+from .errors import NOT_IN_ORDER, InputError, sentence, usage_error
+from .i18n import N_, _, n_
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .rows import china, iso
+from .options import json_option
+from .output import display_time, iso
 from .table import Column, echo_json, echo_table
-from .wording import N_, _, n_
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..openapi import OpenApiGateway
+    from ..gateways.openapi import OpenApiGateway
 
 _HELP = N_("""Hold Alipay's bill of a day or a month against the ledger.
 
@@ -68,7 +68,7 @@ _KINDS: Final = {
     REFUND_AMOUNT: N_("refunded another amount"),
 }
 #: More than that is no table any more.
-_MOST_LINES: Final = 500
+_MAX_LINES: Final = 500
 # A day's bill is there on the next morning.
 _READY: Final = timedelta(hours=12)
 
@@ -100,8 +100,8 @@ def bill_command() -> click.Command:
             given = chain.from_iterable(read_bill(file, period) for file in files)
             rows = given if files else _fetch_all(alipay, period)
             merchant = alipay.config.merchant
-            found = compare(alipay.session, alipay.models, merchant, rows, period)
-            tell = _tell_json if machine else _tell_csv if as_csv else _tell
+            found = compare_bill(alipay.session, alipay.models, merchant, rows, period)
+            tell = _print_json if machine else _print_csv if as_csv else _print
             differs = tell(found)
         if differs:
             raise click.exceptions.Exit(NOT_IN_ORDER)
@@ -148,10 +148,10 @@ def _fetch(
                 raise
             told = _("The bill of the merchant of payment {out_trade_no}: {reason}")
             reason = sentence(error)
-            raise Unreadable(told.format(out_trade_no=out_trade_no, reason=reason)) from None
+            raise InputError(told.format(out_trade_no=out_trade_no, reason=reason)) from None
         if utc_now() < period.until + _READY:
             told = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
-            raise Unreadable(told) from None
+            raise InputError(told) from None
         return False
     return True
 
@@ -163,32 +163,32 @@ def _nothing_to_compare() -> Iterator[None]:
         yield
     except InvalidParameter as error:
         raise usage_error(error) from None
-    except BadBill as error:
+    except InvalidBill as error:
         told = _("This is no bill that can be compared: {reason}")
-        raise Unreadable(told.format(reason=sentence(error))) from None
+        raise InputError(told.format(reason=sentence(error))) from None
     except AlipayError as error:
-        raise Unreadable(sentence(error)) from None
+        raise InputError(sentence(error)) from None
     except SQLAlchemyError as error:
-        raise Unreadable(database_message(error)) from None
+        raise InputError(database_message(error)) from None
 
 
-def _tell(found: Iterator[Difference]) -> int:
+def _print(found: Iterator[Difference]) -> int:
     lines: list[tuple[Any, ...]] = []
     count = 0
     for count, difference in enumerate(found, 1):
-        if count <= _MOST_LINES:
+        if count <= _MAX_LINES:
             lines.append(_line(difference))
     if not count:
         click.echo(_("The bill and the ledger agree."))
         return 0
     columns = [
-        Column(_("what"), least=12),
+        Column(_("what"), min_width=12),
         Column("out_trade_no"),
-        Column("out_request_no", least=8, optional=True),
+        Column("out_request_no", min_width=8, optional=True),
         Column(_("bill"), right=True),
         Column(_("ledger"), right=True),
         Column(_("when"), optional=True),
-        Column(_("stands"), least=8, optional=True),
+        Column(_("stands"), min_width=8, optional=True),
     ]
     echo_table(columns, lines)
     click.echo()
@@ -206,19 +206,19 @@ def _line(difference: Difference) -> tuple[Any, ...]:
         difference.out_request_no,
         _yuan(difference.bill_fen),
         _yuan(difference.ledger_fen),
-        difference.at and china(difference.at)[:16],
+        difference.at and display_time(difference.at)[:16],
         difference.status,
     )
 
 
-def _tell_json(found: Iterator[Difference]) -> int:
+def _print_json(found: Iterator[Difference]) -> int:
     count = 0
     for count, difference in enumerate(found, 1):  # noqa: B007 - how many there were
         echo_json(_for_programs(difference))
     return count
 
 
-def _tell_csv(found: Iterator[Difference]) -> int:
+def _print_csv(found: Iterator[Difference]) -> int:
     count = 0
     for count, difference in enumerate(found, 1):
         values = _for_programs(difference)
@@ -248,4 +248,4 @@ def _csv_line(cells: Iterable[Any]) -> str:
 
 
 def _yuan(fen: int | None) -> str:
-    return "" if fen is None else to_yuan(fen)
+    return "" if fen is None else format_amount(fen)

@@ -1,7 +1,8 @@
 """Find payloads in any capture: a form, a URL, JSON, a raw request, a HAR file, a program's print.
 
 Bytes stay bytes as long as possible: the charset is the payload's own affair, see
-:mod:`flask_alipay.notification`. If several readers find something, the one that finds a signature
+:mod:`flask_alipay.protocol.notification`. If several readers find something, the one that finds a
+signature
 and most of Alipay's parameters is right. If none finds the signature that the text holds, the
 format is unknown.
 """
@@ -18,11 +19,11 @@ from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import urlencode
 
-from ..parameter_names import NOTIFICATION_NAMES
-from .http_text import Request, requests_in
+from ..protocol.parameter_names import NOTIFICATION_NAMES
+from .dump_formats import NestedValue, Pairs, decoded, read_prints
 from .json_text import NotJson, json_within, query_of, read_json
-from .payloads import Capture, Payload, Unreadable, limited
-from .prints import NestedValue, Pairs, decoded, read_prints
+from .payloads import Capture, Payload, UnreadablePayload, limited
+from .raw_http import Request, parse_requests
 
 #: More than any capture has; a HAR of a long session stays well below.
 MAX_BYTES = 64 * 1024 * 1024
@@ -57,37 +58,39 @@ def read_captures(content: bytes) -> list[Capture]:
     :raises Unreadable: if there are none, or their format is unknown.
     """
     if len(content) > MAX_BYTES:
-        raise Unreadable(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        raise UnreadablePayload(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
     content = _without_byte_order_mark(content).strip()
     if not content:
-        raise Unreadable("it is empty")
+        raise UnreadablePayload("it is empty")
     if content[:4] in _PACKETS:
-        raise Unreadable("it is a recording of packets: print it first, with tcpdump -A -r FILE")
+        raise UnreadablePayload(
+            "it is a recording of packets: print it first, with tcpdump -A -r FILE"
+        )
     content = _unquoted(content)
     found = _read(content)
     if _NAMES_SIGN.search(content) and not any(capture.score[0] for capture in found):
-        raise Unreadable(_NOTHING_KNOWN)  # never that the signature is missing
+        raise UnreadablePayload(_NOTHING_KNOWN)  # never that the signature is missing
     return found
 
 
 def _read(content: bytes) -> list[Capture]:
-    not_json: Unreadable | None = None
+    not_json: UnreadablePayload | None = None
     if content[:1] in (b"{", b"["):
         try:
             return list(read_json(content, _from_text))
         except NotJson as error:
             not_json = error
-    requests = list(requests_in(content))
+    requests = list(parse_requests(content))
     if requests:
         return [
             Capture(limited(_from_http(request)), f"request {number}" if requests[1:] else "")
             for number, request in enumerate(requests, 1)
         ]
     if b"\0" in content:
-        raise Unreadable("it is binary, not the text of a request")
+        raise UnreadablePayload("it is binary, not the text of a request")
     try:
         return _from_text(content)
-    except Unreadable as error:
+    except UnreadablePayload as error:
         raise (not_json or error) from None
 
 
@@ -97,11 +100,11 @@ def _from_text(content: bytes) -> list[Capture]:
     """
     readers = (_from_lines, _from_log, _from_json_within, _from_prints)
     findings: list[list[Capture]] = []
-    refused: list[Unreadable] = []
+    refused: list[UnreadablePayload] = []
     for read in readers:
         try:
             findings.append(read(content))
-        except Unreadable as error:
+        except UnreadablePayload as error:
             refused.append(error)
     findings = [found for found in findings if found]
     if not findings:
@@ -142,7 +145,7 @@ def _posted_by_curl(command: bytes) -> bytes:
     try:
         words = shlex.split(command.decode("utf-8", "surrogateescape"))
     except ValueError:
-        raise Unreadable("it is a curl command with a quote that is not closed") from None
+        raise UnreadablePayload("it is a curl command with a quote that is not closed") from None
     encoded = [after for word, after in pairwise(words) if word == "--data-urlencode"]
     options = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
     found = ["&".join(after for word, after in pairwise(words) if word in options)]
@@ -150,7 +153,7 @@ def _posted_by_curl(command: bytes) -> bytes:
     found = ["&".join(filter(None, found))]
     found += [word for word in words if "?" in word and "://" in word]
     if not any(found):
-        raise Unreadable("it is a curl command without --data and without a query")
+        raise UnreadablePayload("it is a curl command without --data and without a query")
     return next(filter(None, found)).encode("utf-8", "surrogateescape")
 
 
@@ -161,7 +164,7 @@ def _without_byte_order_mark(content: bytes) -> bytes:
             try:
                 return content.decode(charset).removeprefix("\ufeff").encode("utf-8")
             except UnicodeDecodeError:
-                raise Unreadable("it is binary, not the text of a request") from None
+                raise UnreadablePayload("it is binary, not the text of a request") from None
     return content
 
 
@@ -176,7 +179,7 @@ def _from_lines(content: bytes) -> list[Capture]:
         ]
     if len(lines) == 1 or b"&" in content:
         return [Capture(limited(_form(b"".join(lines))))]
-    raise Unreadable(_NOTHING_KNOWN)
+    raise UnreadablePayload(_NOTHING_KNOWN)
 
 
 def _form(line: bytes) -> bytes:
@@ -187,7 +190,7 @@ def _form(line: bytes) -> bytes:
     names = [pair.partition(b"=")[0] for pair in line.split(b"&") if b"=" in pair]
     likely = [name for name in names if _NAME.fullmatch(name)]
     if not names or names[0] not in likely or 2 * len(likely) < len(names):
-        raise Unreadable(_NOTHING_KNOWN)
+        raise UnreadablePayload(_NOTHING_KNOWN)
     return line
 
 
@@ -202,7 +205,7 @@ def _from_http(request: Request) -> bytes:
     """The query of a GET, else the body."""
     payload = query_of(request.target) if request.method == b"GET" else request.body
     if b"=" not in payload:
-        raise Unreadable(
+        raise UnreadablePayload(
             "the HTTP request has nothing in it to verify: a notification is in the body of a "
             "POST, after an empty line, and a return in the query of a GET"
         )
@@ -230,7 +233,7 @@ def _from_prints(content: bytes) -> list[Capture]:
     try:
         readings = read_prints(content)
     except NestedValue as error:
-        raise Unreadable(
+        raise UnreadablePayload(
             f"it is a print in which {str(error)[:40]!r} is no text: Alipay sends text only; copy "
             "the parameters before anything turns them into something else"
         ) from None

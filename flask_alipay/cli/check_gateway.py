@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..exceptions import GatewayError, OutcomeUnknown
 from ..models import utc_now
-from .exits import sentence
-from .finding import FAIL, OK, WARN, Finding
-from .wording import N_, _
+from .errors import sentence
+from .findings import FAIL, OK, WARN, Finding
+from .i18n import N_, _
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -29,7 +29,7 @@ _NOTHING_WORKS = (
 
 
 _FEW_SECONDS = 60
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 
 
 def check_gateway(config: Config) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _clock(url: str) -> Finding:
     import requests  # only where it is wanted
 
     try:
-        said = requests.head(url, timeout=_PATIENCE).headers.get("Date", "")
+        said = requests.head(url, timeout=_TIMEOUT).headers.get("Date", "")
         away = (utc_now() - parsedate_to_datetime(said)).total_seconds()
     except (requests.RequestException, ValueError, TypeError) as error:
         return Finding(
@@ -87,22 +87,22 @@ def _call(config: Config) -> Finding:
 def _refusal(config: Config, error: GatewayError) -> Finding:
     codes = {str(error.sub_code or ""), str(error.code or "")}
     if codes & set(_NOT_THERE):
-        if error.proven:
+        if error.signed:
             told = _("The gateway understands our signature, and we its.")
         else:
             told = _("The gateway understands our signature; it did not sign this answer.")
         return Finding("signed_call", OK, told)
-    advice = next((one for one in _ADVICE if one.codes.fullmatch(_own_code(error))), _OTHER)
+    advice = next((one for one in _ADVICE if one.codes.fullmatch(_package_code(error))), _OTHER)
     return Finding(
         "signed_call",
         FAIL if not error.code or codes & set(_NOTHING_WORKS) else WARN,
-        _(advice.told).format(merchant=config.merchant, error=sentence(error)),
+        _(advice.message).format(merchant=config.merchant, error=sentence(error)),
         _(advice.why),
-        _(advice.mend),
+        _(advice.fix),
     )
 
 
-def _own_code(error: GatewayError) -> str:
+def _package_code(error: GatewayError) -> str:
     """Return Alipay's most specific code, without the prefix that versions and gateways vary."""
     return re.sub(r"^(?:isv|isp|aop)\.", "", str(error.sub_code or error.code or ""))
 
@@ -111,9 +111,9 @@ class _Advice(NamedTuple):
     """An explanation of some of Alipay's codes."""
 
     codes: re.Pattern[str]
-    told: str
+    message: str
     why: str
-    mend: str
+    fix: str
 
 
 _OTHER = _Advice(

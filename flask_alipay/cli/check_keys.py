@@ -14,28 +14,28 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ..exceptions import ConfigurationError, KeyFormatError
 from ..keys import (
     MIN_RSA_BITS,
-    certificates_in,
+    alipay_cert_sn,
     describe_key,
+    load_certificates,
     load_private_key,
     load_public_key,
     public_key_der,
     root_certificate_sn,
-    sn_of,
 )
 from ..models import utc_now
-from ..settings import Settings
+from ..settings import ConfigReader
 from ..signer import MIN_MD5_CHARACTERS
-from .exits import sentence
-from .finding import FAIL, OK, WARN, Finding
-from .rows import china
-from .wording import _
+from .errors import sentence
+from .findings import FAIL, OK, WARN, Finding
+from .i18n import _
+from .output import display_time
 
 _MD5_KEY = re.compile(r"[0-9a-z]{32}")
 _SOON = timedelta(days=30)
 _LEAST_BITS = 2048
 
 
-def check_keys(settings: Settings, protocol: str | None) -> Iterator[Finding]:
+def check_keys(settings: ConfigReader, protocol: str | None) -> Iterator[Finding]:
     """Looks at all keys and certificates that are set.
 
     :param protocol: ``mapi`` or ``openapi``, ``None`` where that is not clear.
@@ -64,7 +64,7 @@ def check_keys(settings: Settings, protocol: str | None) -> Iterator[Finding]:
         yield material if isinstance(material, Finding) else _root(settings.key(setting), material)
 
 
-def _md5_key(settings: Settings, protocol: str | None) -> Finding:
+def _md5_key(settings: ConfigReader, protocol: str | None) -> Finding:
     value = settings.text("KEY") or ""
     too_short = protocol == "mapi" and len(value) < MIN_MD5_CHARACTERS
     if _MD5_KEY.fullmatch(value):
@@ -80,15 +80,15 @@ def _md5_key(settings: Settings, protocol: str | None) -> Finding:
     )
 
 
-def _materials(settings: Settings, name: str) -> list[tuple[str, Any]]:
+def _materials(settings: ConfigReader, name: str) -> list[tuple[str, Any]]:
     try:
-        return list(settings.materials(name))
+        return list(settings.key_material(name))
     except ConfigurationError as error:
         told = _("Is the path right, and may this user read it?")
-        return [(name, Finding(name.lower(), FAIL, sentence(error), mend=told))]
+        return [(name, Finding(name.lower(), FAIL, sentence(error), fix=told))]
 
 
-def _private_keys(settings: Settings, found: list[rsa.RSAPrivateKey]) -> Iterator[Finding]:
+def _private_keys(settings: ConfigReader, found: list[rsa.RSAPrivateKey]) -> Iterator[Finding]:
     for setting, material in _materials(settings, "PRIVATE_KEY"):
         if isinstance(material, Finding):
             yield material
@@ -109,7 +109,7 @@ def _private_keys(settings: Settings, found: list[rsa.RSAPrivateKey]) -> Iterato
     yield from _open_files(settings)
 
 
-def _open_files(settings: Settings) -> Iterator[Finding]:
+def _open_files(settings: ConfigReader) -> Iterator[Finding]:
     path = settings.text("PRIVATE_KEY_PATH") if _is_text(settings, "PRIVATE_KEY_PATH") else None
     try:
         mode = Path(path).stat().st_mode if path else 0
@@ -127,7 +127,7 @@ def _open_files(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _is_text(settings: Settings, name: str) -> bool:
+def _is_text(settings: ConfigReader, name: str) -> bool:
     try:
         return settings.text(name) is not None
     except ConfigurationError:
@@ -188,18 +188,18 @@ def _pair(names: dict[str, str], public: rsa.RSAPublicKey, own: bytes | None) ->
 
 
 def _dates(check: str, key: str, material: str | bytes) -> Iterator[Finding]:
-    certificates = certificates_in(material)
+    certificates = load_certificates(material)
     if not certificates:
         what = _("{key} holds a bare key, not a certificate.").format(key=key)
         mend = _("Set the certificate that Alipay's console lets you download (.crt).")
-        yield Finding(check, FAIL, what, mend=mend)
+        yield Finding(check, FAIL, what, fix=mend)
         return
     yield _date(check, key, certificates[0])
 
 
 def _date(check: str, key: str, certificate: x509.Certificate) -> Finding:
     ends = certificate.not_valid_after_utc
-    names = {"key": key, "date": china(ends)[:10], "sn": sn_of(certificate)}
+    names = {"key": key, "date": display_time(ends)[:10], "sn": alipay_cert_sn(certificate)}
     if ends > utc_now() + _SOON:
         return Finding(check, OK, _("{key} is valid until {date}; its SN is {sn}.").format(**names))
     over = ends < utc_now()
@@ -218,6 +218,6 @@ def _root(key: str, material: str | bytes) -> Finding:
         sn = root_certificate_sn(material)
     except KeyFormatError as error:
         mend = _("Download alipayRootCert.crt from Alipay's console.")
-        return Finding("root_cert", FAIL, f"{key}: {sentence(error)}", mend=mend)
+        return Finding("root_cert", FAIL, f"{key}: {sentence(error)}", fix=mend)
     told = _("{key} holds {count} root certificates of Alipay's that count.")
     return Finding("root_cert", OK, told.format(key=key, count=sn.count("_") + 1))

@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from .finding import FAIL, OK, WARN, Finding
-from .wording import _
+from .findings import FAIL, OK, WARN, Finding
+from .i18n import _
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..settings import Settings
+    from ..settings import ConfigReader
 
 _NUMBER = re.compile("[0-9]{16}")
 
 
 def check_names(
-    settings: Settings, config: Config | None, others: Iterable[str] = ()
+    settings: ConfigReader, config: Config | None, others: Iterable[str] = ()
 ) -> Iterator[Finding]:
     """Check the names of settings, and the application's number.
 
@@ -29,7 +29,7 @@ def check_names(
     for key, likely in unknown.items():
         mend = _("Did you mean {key}?").format(key=likely) if likely else _("Remove it.")
         told = _("There is no setting {key}: it is ignored.").format(key=key)
-        yield Finding("settings", WARN, told, mend=mend)
+        yield Finding("settings", WARN, told, fix=mend)
     if not unknown:
         told = _("All settings below {prefix} are known.")
         yield Finding("settings", OK, told.format(prefix=settings.prefix))
@@ -41,9 +41,9 @@ def _app_id(key: str, app_id: str) -> Iterator[Finding]:
     mend = _("Copy the APPID of the application from Alipay's console: 16 digits.")
     if app_id.startswith("2088"):
         told = _("{key} is the number of an account (PID), not of an application.")
-        yield Finding("app_id", FAIL, told.format(key=key), mend=mend)
+        yield Finding("app_id", FAIL, told.format(key=key), fix=mend)
     elif not _NUMBER.fullmatch(app_id):
         told = _("{key} is not the number of an application.")
-        yield Finding("app_id", FAIL, told.format(key=key), mend=mend)
+        yield Finding("app_id", FAIL, told.format(key=key), fix=mend)
     else:
         yield Finding("app_id", OK, _("{key} looks like an application's.").format(key=key))

@@ -16,12 +16,12 @@ from werkzeug.routing import BuildError
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
+from ..blueprint.probe import PROBE, Probe
 from ..exceptions import InvalidParameter
-from ..probe import PROBE, Probe
-from ..transport import FORM
-from .addresses import on_the_site
-from .finding import FAIL, OK, UNKNOWN, WARN, Finding
-from .wording import _
+from ..gateways.transport import FORM
+from .findings import FAIL, OK, UNKNOWN, WARN, Finding
+from .i18n import _
+from .site_addresses import site_url_context
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -33,7 +33,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Response:
     """What the app answered to a probe."""
 
     url: SplitResult
@@ -58,16 +58,16 @@ def check_route(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
     :param alipay: the merchant.
     """
     try:
-        with on_the_site(alipay):
+        with site_url_context(alipay):
             url = urlsplit(alipay.notify_url)
     except (BuildError, InvalidParameter):
         key = f"{alipay.config.prefix}_NOTIFY_URL"
         told = _("The URL of the notification route depends on the request.")
         yield Finding(
-            _CHECK, UNKNOWN, told, mend=_("Set {key}, then it can be tested.").format(key=key)
+            _CHECK, UNKNOWN, told, fix=_("Set {key}, then it can be tested.").format(key=key)
         )
         return
-    answer = _ask(app, url)
+    answer = _request(app, url)
     if answer.good and answer.probe.endpoint == alipay.state.endpoint_of("notify"):
         told = _("A form posted to {path} reaches the notification route.")
         yield Finding(_CHECK, OK, told.format(path=url.path))
@@ -76,7 +76,7 @@ def check_route(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
         yield _fault(answer, alipay)
 
 
-def _ask(app: Flask, url: SplitResult, **headers: str) -> _Answer:
+def _request(app: Flask, url: SplitResult, **headers: str) -> _Response:
     """Post a probe to a path; below the path where a server has mounted the app, if need be."""
     answer = _post(app, url, "", **headers)
     for place in range(1, url.path.count("/")):
@@ -88,7 +88,7 @@ def _ask(app: Flask, url: SplitResult, **headers: str) -> _Answer:
     return answer
 
 
-def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Answer:
+def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Response:
     filler = "".join(f"&parameter_{number}={secrets.token_hex(40)}" for number in range(30))
     probe = Probe(f"sign_type=RSA2&sign=none{filler}".encode())
     raised: list[str] = []
@@ -109,31 +109,31 @@ def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Answer
                 environ_base={PROBE: probe, "REMOTE_ADDR": "203.0.113.1"},
             )
         except Exception as error:  # an app under test lets them through
-            return _Answer(url, probe, 0, "", b"", type(error).__name__)
+            return _Response(url, probe, 0, "", b"", type(error).__name__)
     location = response.headers.get("Location", "")
     kind = raised[0] if raised else ""
-    return _Answer(url, probe, response.status_code, location, response.get_data(), kind)
+    return _Response(url, probe, response.status_code, location, response.get_data(), kind)
 
 
-def _fault(answer: _Answer, alipay: AlipayBlueprint) -> Finding:
+def _fault(response: _Response, alipay: AlipayBlueprint) -> Finding:
     why = _("Alipay would get this response instead of 'success', and no payment would be settled.")
-    what, mend = _reached(answer, alipay) if answer.probe.reached else _missed(answer)
+    what, mend = _reached(response, alipay) if response.probe.reached else _missed(response)
     names = {
-        "path": answer.url.path,
-        "status": str(answer.status),
-        "location": _place(answer.location),
-        "raised": answer.raised,
+        "path": response.url.path,
+        "status": str(response.status),
+        "location": _place(response.location),
+        "raised": response.raised,
         "endpoint": alipay.state.endpoint_of("notify"),
         "key": f"{alipay.config.prefix}_NOTIFY_URL",
     }
     return Finding(_CHECK, FAIL, what.format(**names), why, mend.format(**names))
 
 
-def _reached(answer: _Answer, alipay: AlipayBlueprint) -> tuple[str, str]:
-    if answer.probe.endpoint != alipay.state.endpoint_of("notify"):
+def _reached(response: _Response, alipay: AlipayBlueprint) -> tuple[str, str]:
+    if response.probe.endpoint != alipay.state.endpoint_of("notify"):
         what = _("{key} leads to the notification route of another merchant.")
         return what, _("Set {key} to this merchant's own route.")
-    if answer.probe.received != answer.probe.body:
+    if response.probe.received != response.probe.body:
         return _consumed()
     what = _("The notification route is reached, but the app changes its response ({status}).")
     return what, _(
@@ -151,33 +151,33 @@ def _consumed() -> tuple[str, str]:
     )
 
 
-def _missed(answer: _Answer) -> tuple[str, str]:
-    if answer.raised:
+def _missed(response: _Response) -> tuple[str, str]:
+    if response.raised:
         what = _("The app raises {raised} before the notification route is reached.")
         return what, _("Look for it in before_request functions and middleware.")
-    if answer.status in _REDIRECTS:
-        return _redirected(answer)
-    if answer.status in (400, 403, 419) and b"csrf" in answer.body.lower():
+    if response.status in _REDIRECTS:
+        return _redirected(response)
+    if response.status in (400, 403, 419) and b"csrf" in response.body.lower():
         what = _("CSRF protection rejects notifications (status {status}): Alipay has no token.")
         return what, _("Exempt the endpoint {endpoint} from CSRF protection.")
-    if answer.status in (400, 401, 403, 419):
+    if response.status in (400, 401, 403, 419):
         what = _("The app rejects notifications before the route is reached (status {status}).")
         return what, _(
             "Exempt the endpoint {endpoint} from login, CSRF and host checks "
             "(before_request, TRUSTED_HOSTS, middleware)."
         )
-    if answer.status == 404:
+    if response.status == 404:
         return _("The app has no route at {path}."), _("Set {key} to the URL of {endpoint}.")
-    if answer.status == 405:
+    if response.status == 405:
         what = _("The route at {path} takes no POST: it is not the notification route.")
         return what, _("Set {key} to the URL of {endpoint}.")
     what = _("Something else answers at {path} (status {status}).")
     return what, _("Let requests to {endpoint} through: a before_request or a middleware answers.")
 
 
-def _redirected(answer: _Answer) -> tuple[str, str]:
-    there, path = urlsplit(answer.location), answer.url.path
-    if there.scheme == "https" and answer.url.scheme == "http" and there.path == path:
+def _redirected(response: _Response) -> tuple[str, str]:
+    there, path = urlsplit(response.location), response.url.path
+    if there.scheme == "https" and response.url.scheme == "http" and there.path == path:
         what = _("The app redirects notifications to https (status {status}).")
         return what, _("Alipay does not follow redirects: set {key} to the https URL.")
     if there.path.rstrip("/") == path.rstrip("/"):
@@ -191,7 +191,7 @@ def _behind_a_proxy(app: Flask, url: SplitResult) -> Iterator[Finding]:
     """A proxy that ends TLS sends http to the app, and says so in a header."""
     if url.scheme != "https":
         return
-    answer = _ask(app, url._replace(scheme="http"), **{"X-Forwarded-Proto": "https"})
+    answer = _request(app, url._replace(scheme="http"), **{"X-Forwarded-Proto": "https"})
     if answer.status in _REDIRECTS and answer.location.startswith("https:"):
         yield Finding(
             "proxy_https",

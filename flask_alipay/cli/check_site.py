@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 from ..ledger.constraints import lacking_in_database
 from ..ledger.tables import entity_of
 from ..settings import configured_host
-from .addresses import is_public
-from .finding import FAIL, OK, UNKNOWN, WARN, Finding
-from .wording import _
+from .findings import FAIL, OK, UNKNOWN, WARN, Finding
+from .i18n import _
+from .site_addresses import is_public
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -36,7 +36,7 @@ def check_addresses(config: Config) -> Iterator[Finding]:
             "reachable",
             UNKNOWN,
             _("Whether Alipay can reach the NOTIFY_URL cannot be seen from here."),
-            mend=_("Ask from another network: curl -i -X POST {url} has to answer 'fail'.").format(
+            fix=_("Ask from another network: curl -i -X POST {url} has to answer 'fail'.").format(
                 url=config.notify_url
             ),
         )
@@ -165,12 +165,12 @@ def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
     except SQLAlchemyError as error:
         told = _("The table {name} cannot be read ({kind}).")
         what = told.format(name=table.fullname, kind=type(error).__name__)
-        return Finding(check, FAIL, what, mend=mend)
+        return Finding(check, FAIL, what, fix=mend)
     name = table.name
     missing = sorted({column.name for column in table.columns} - columns)
     if missing:
         told = _("The table {name} lacks {columns}.")
-        return Finding(check, FAIL, told.format(name=name, columns=", ".join(missing)), mend=mend)
+        return Finding(check, FAIL, told.format(name=name, columns=", ".join(missing)), fix=mend)
     lacking = lacking_in_database(entity, looked, schema)
     if lacking:
         told = _("The table {name} lacks the constraint {rules}.")
@@ -187,7 +187,7 @@ def _schema(bind: Any, table: Any) -> str | None:
     return found
 
 
-def _elsewhere(looked: Any, model: Any, mend: str) -> Finding:
+def _elsewhere(looked: Any, model: Any, fix: str) -> Finding:
     """Says that a table is missing, or in which other schema there is one of its name."""
     name = model.__table__.name
     # On MySQL they are other databases, of other apps.
@@ -195,8 +195,8 @@ def _elsewhere(looked: Any, model: Any, mend: str) -> Finding:
     found = [each for each in schemas if looked.has_table(name, schema=each)]
     told = _("The table {name} cannot be read ({kind}).")
     if not found:
-        return Finding("table", FAIL, told.format(name=name, kind="NoSuchTableError"), mend=mend)
+        return Finding("table", FAIL, told.format(name=name, kind="NoSuchTableError"), fix=fix)
     told = _("The table {name} is in another schema ({schemas}) than {model} names.")
     what = told.format(name=name, schemas=", ".join(found), model=model.__name__)
-    mend = _("Set the schema in __table_args__ of {model}, or the database user's search_path.")
-    return Finding("table", FAIL, what, mend=mend.format(model=model.__name__))
+    fix = _("Set the schema in __table_args__ of {model}, or the database user's search_path.")
+    return Finding("table", FAIL, what, fix=fix.format(model=model.__name__))

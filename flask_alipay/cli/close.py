@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .conversation import confirm, json_option, warn_of_simulator, yes_option
-from .exits import Refused, refusals, told_to_alipay
+from .errors import CommandFailed, handle_errors, handle_ledger_errors
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .query import tell_answer
-from .rows import amount, find_payment
-from .wording import N_, _
+from .options import confirm, json_option, warn_if_simulator, yes_option
+from .output import display_amount, find_payment
+from .query import print_result
 
 if TYPE_CHECKING:
     pass
@@ -43,21 +43,21 @@ def close_command() -> click.Command:
     def close(number: str, yes: bool, machine: bool) -> None:
         alipay = current_merchant()
         next_step = _("It may be closed or not: ask with 'query'.")
-        with refusals(next_step):
+        with handle_errors(next_step):
             payment = find_payment(alipay, number)
-            warn_of_simulator(alipay.config.simulator)
+            warn_if_simulator(alipay.config.simulator)
             if payment.paid:
                 told = _("{number} is paid: it can be refunded, not closed.")
-                raise Refused(told.format(number=payment.out_trade_no))
+                raise CommandFailed(told.format(number=payment.out_trade_no))
             told = _("{number}, {amount}, is going to be closed at Alipay and here.")
-            total = amount(payment.total_fen, payment.currency)
+            total = display_amount(payment.total_fen, payment.currency)
             confirm(told.format(number=payment.out_trade_no, amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
-            with told_to_alipay(_done(), _remedy(payment), next_step):
-                answer = alipay.close_answer(payment)
-        tell_answer(answer, before, machine)
+            with handle_ledger_errors(_done(), _remedy(payment), next_step):
+                answer = alipay.close_with_result(payment)
+        print_result(answer, before, machine)
         if answer.payment.paid:
-            raise Refused(_("Its buyer has paid meanwhile: it is settled as a sale."))
+            raise CommandFailed(_("Its buyer has paid meanwhile: it is settled as a sale."))
 
     return close
 

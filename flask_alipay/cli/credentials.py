@@ -11,8 +11,8 @@ import click
 
 from ..config import Config
 from ..exceptions import ConfigurationError
-from ..mapi import MAPI_PUBLIC_KEY
-from .wording import _
+from ..gateways.mapi import MAPI_PUBLIC_KEY
+from .i18n import _
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
@@ -43,11 +43,11 @@ _INSTEAD_OF = {
 }
 
 _FILE = click.Path(exists=True, dir_okay=False)
-_ASK = "-"
+_PROMPT = "-"
 
 
-def _asked(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value != _ASK:
+def _prompted(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value != _PROMPT:
         return value
     return str(click.prompt(_("MD5 key"), hide_input=True, err=True))
 
@@ -57,8 +57,8 @@ def key_option(command: F) -> F:
     return click.option(
         "--key",
         is_flag=False,
-        flag_value=_ASK,
-        callback=_asked,
+        flag_value=_PROMPT,
+        callback=_prompted,
         help=_(
             "The MD5 key of the legacy gateway. Whoever else uses this machine can see it among "
             "the running commands: better set FLASK_ALIPAY_KEY, or end with --key alone to be "

@@ -8,11 +8,11 @@ import click
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..drivers import mysql_errno, sqlstate
-from ..ledger.outages import said
+from ..ledger.drivers import mysql_errno, sqlstate
+from ..ledger.errors import describe_error
+from .i18n import _
 from .merchants import current_merchant
-from .table import plain
-from .wording import _
+from .table import strip_control_chars
 
 # A table or column is missing. PostgreSQL: undefined_table, undefined_column, invalid_schema_name;
 # MariaDB: ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR.
@@ -27,7 +27,10 @@ def database_message(error: SQLAlchemyError) -> str:
     :param error: its text is repeated only where it holds no value of a row.
     """
     told = _("The database {database} cannot be used ({reason}).")
-    names = {"database": plain(_database()), "reason": plain(said(error))}
+    names = {
+        "database": strip_control_chars(_database()),
+        "reason": strip_control_chars(describe_error(error)),
+    }
     return f"{told.format(**names)} {_next_step(error)}".replace("  ", " ")
 
 

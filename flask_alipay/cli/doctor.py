@@ -10,19 +10,19 @@ import click
 
 from ..config import Config
 from ..exceptions import ConfigurationError
-from ..settings import Settings
+from ..settings import ConfigReader
 from .check_gateway import check_gateway
 from .check_keys import check_keys
 from .check_names import check_names
 from .check_route import check_route
 from .check_site import check_addresses, check_app, check_host
-from .conversation import json_option
 from .credentials import credential_options, given_settings
-from .exits import IN_ORDER, NOT_IN_ORDER, sentence
-from .finding import FAIL, OK, WARN, Finding, silence, tell
+from .errors import IN_ORDER, NOT_IN_ORDER, sentence
+from .findings import FAIL, OK, WARN, Finding, muted_logging, print_findings
+from .i18n import N_, _
 from .load_failure import explain_load_failure, failed_app, failed_prefix
 from .merchants import current_merchant, load_app, program, registrations
-from .wording import N_, _
+from .options import json_option
 
 _HELP = N_("""Look over keys, settings, addresses and tables, and say what to mend.
 
@@ -54,7 +54,7 @@ def doctor_command(in_app: bool) -> click.Command:
     @click.pass_context
     def doctor(context: click.Context, /, offline: bool, machine: bool, **options: Any) -> None:
         found = _in_app(context, offline) if in_app else _alone(options, offline)
-        context.exit(IN_ORDER if tell(found, machine) else NOT_IN_ORDER)
+        context.exit(IN_ORDER if print_findings(found, machine) else NOT_IN_ORDER)
 
     if not in_app:
         credential_options(doctor)
@@ -93,9 +93,9 @@ def _in_app(context: click.Context, offline: bool) -> Iterator[Finding]:
             _("Take {key} away in production.").format(key=f"{config.prefix}_SIMULATOR"),
         )
     else:
-        yield from check_keys(Settings(app.config, config.prefix), config.protocol)
+        yield from check_keys(ConfigReader(app.config, config.prefix), config.protocol)
     others = [other.config.prefix for other in app.extensions["alipay"].values()]
-    yield from check_names(Settings(app.config, config.prefix), config, others)
+    yield from check_names(ConfigReader(app.config, config.prefix), config, others)
     yield from _merchant(config)
     yield from check_addresses(config)
     yield from check_app(app, alipay)
@@ -110,7 +110,7 @@ def _unloaded(error: BaseException, offline: bool) -> Iterator[Finding]:
     mapping = given_settings({}) if app is None else app.config
     prefix = failed_prefix(error, mapping)
     configured = any(name.startswith(f"{prefix}_") for name in mapping)
-    if configured and not Settings(mapping, prefix).is_set("SIMULATOR"):
+    if configured and not ConfigReader(mapping, prefix).is_set("SIMULATOR"):
         yield from _of_settings(mapping, prefix, offline)
 
 
@@ -126,11 +126,11 @@ def _of_settings(
 
     :param with_site: whether the settings of the whole app are there.
     """
-    settings = Settings(mapping, prefix)
+    settings = ConfigReader(mapping, prefix)
     config: Config | None = None
     refused: ConfigurationError | None = None
     try:
-        with silence():
+        with muted_logging():
             config = Config.from_mapping(mapping, prefix)
     except ConfigurationError as error:
         refused = error
@@ -154,12 +154,12 @@ def _about(refused: ConfigurationError) -> str:
     return refused.key.partition("_")[2].removesuffix("_PATH").lower()
 
 
-def _misconfigured(refused: ConfigurationError, settings: Settings) -> Finding:
+def _misconfigured(refused: ConfigurationError, settings: ConfigReader) -> Finding:
     if settings.is_set(refused.key.partition("_")[2]):
         mend = _("Change it in the environment, or in the app's configuration.")
     else:
         mend = _("Set it in the environment, or in the app's configuration.")
-    return Finding("configuration", FAIL, sentence(refused), mend=mend)
+    return Finding("configuration", FAIL, sentence(refused), fix=mend)
 
 
 def _configured(file: Path | None) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _configured(file: Path | None) -> dict[str, Any]:
     return dict(found)
 
 
-def _likely(settings: Settings) -> str | None:
+def _likely(settings: ConfigReader) -> str | None:
     if settings.is_set("APP_ID") != settings.is_set("PARTNER"):
         return "openapi" if settings.is_set("APP_ID") else "mapi"
     return None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .payloads import Capture, Payload, Unreadable, limited
+from .payloads import Capture, Payload, UnreadablePayload, limited
 
 # What tells notifications and returns from requests in a browser's recording: both are signed.
 _OF_NOTIFICATIONS = ("notify_id", "trade_no", "trade_status")
@@ -22,7 +22,7 @@ _MAX_DEPTH = 8
 ReadText = Callable[[bytes], list[Capture]]
 
 
-class NotJson(Unreadable):
+class NotJson(UnreadablePayload):
     """It only begins like JSON."""
 
 
@@ -44,7 +44,7 @@ def read_json(content: bytes, read_text: ReadText) -> Iterator[Capture]:
         for number, item in enumerate(document, 1):
             yield Capture(limited(_params(item)), f"item {number}")
     else:
-        raise Unreadable("it is a JSON list of something else than objects")
+        raise UnreadablePayload("it is a JSON list of something else than objects")
 
 
 def json_within(text: str, read_text: ReadText) -> Iterator[Capture]:
@@ -60,7 +60,7 @@ def json_within(text: str, read_text: ReadText) -> Iterator[Capture]:
             return
         try:
             document, place = _DECODER.raw_decode(text, start.start())
-        except (ValueError, RecursionError, Unreadable):
+        except (ValueError, RecursionError, UnreadablePayload):
             place = start.end()
             continue
         if isinstance(document, str):
@@ -72,7 +72,7 @@ def json_within(text: str, read_text: ReadText) -> Iterator[Capture]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unreadable("it is JSON that repeats a name")
+        raise UnreadablePayload("it is JSON that repeats a name")
     return found
 
 
@@ -164,7 +164,7 @@ def _text(name: str, value: Any) -> str:
         return ""
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return json.dumps(value, ensure_ascii=False)  # that it is a list is for the diagnosis
-    raise Unreadable(
+    raise UnreadablePayload(
         f"it is JSON in which {name[:40]!r} is {_kind(value)}: Alipay sends text only; copy the "
         "parameters before anything turns them into something else"
     )
@@ -184,7 +184,7 @@ def _from_har(log: Mapping[str, Any]) -> Iterator[Capture]:
             found = True
             yield Capture(limited(payload), f"entry {number}")
     if not found:
-        raise Unreadable("it is a HAR file without any notification or return of Alipay's")
+        raise UnreadablePayload("it is a HAR file without any notification or return of Alipay's")
 
 
 def _har_payloads(entry: Any) -> Iterator[Payload]:

@@ -11,12 +11,12 @@ import click
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..exceptions import KeyFormatError
-from ..keys import bare_base64, generate_private_key, load_private_key, private_pem, public_pem
-from .conversation import json_option
-from .exits import Refused, sentence
+from ..keys import generate_private_key, key_to_base64, load_private_key, private_pem, public_pem
+from .errors import CommandFailed, sentence
+from .i18n import N_, _
 from .merchants import program
+from .options import json_option
 from .table import Column, echo_json, echo_table
-from .wording import N_, _
 
 _HELP = N_("""Make an RSA key pair, in every form that somebody wants it in.
 
@@ -47,7 +47,7 @@ _NEXT = N_("""
 """)
 
 
-class Form(NamedTuple):
+class KeyFormat(NamedTuple):
     """One file that is written."""
 
     name: str
@@ -59,30 +59,32 @@ class Form(NamedTuple):
 
 
 FORMS = (
-    Form("app_private_key.pem", True, private_pem, N_("private, PKCS#8: for the app")),
-    Form(
+    KeyFormat("app_private_key.pem", True, private_pem, N_("private, PKCS#8: for the app")),
+    KeyFormat(
         "app_private_key_pkcs1.pem",
         True,
         lambda key: private_pem(key, pkcs1=True),
         N_("private, PKCS#1: for older tools"),
     ),
-    Form("app_private_key.txt", True, bare_base64, N_("private, PKCS#8 in base64: Java SDKs")),
-    Form(
+    KeyFormat(
+        "app_private_key.txt", True, key_to_base64, N_("private, PKCS#8 in base64: Java SDKs")
+    ),
+    KeyFormat(
         "app_private_key_pkcs1.txt",
         True,
-        lambda key: bare_base64(key, pkcs1=True),
+        lambda key: key_to_base64(key, pkcs1=True),
         N_("private, PKCS#1 in base64: other SDKs"),
     ),
-    Form(
+    KeyFormat(
         "app_public_key.pem",
         False,
         lambda key: public_pem(key.public_key()),
         N_("public: for whoever verifies you"),
     ),
-    Form(
+    KeyFormat(
         "app_public_key.txt",
         False,
-        lambda key: bare_base64(key.public_key()),
+        lambda key: key_to_base64(key.public_key()),
         N_("public, in base64: for Alipay's console"),
     ),
 )
@@ -125,11 +127,11 @@ def keygen_command(in_app: bool) -> click.Command:
         key = generate_private_key(bits) if source is None else _read(source)
         files = _write(key, out)
         if machine:
-            public_key = bare_base64(key.public_key())
+            public_key = key_to_base64(key.public_key())
             names = {form.name: str(file) for form, file in zip(FORMS, files, strict=True)}
             echo_json({"bits": key.key_size, "files": names, "public_key": public_key})
         else:
-            _tell(key, out, files)
+            _print(key, out, files)
 
     return keygen
 
@@ -157,9 +159,9 @@ def _write(key: rsa.RSAPrivateKey, folder: Path) -> list[Path]:
             file.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
             told = _("{file} is there already, and keys are never overwritten: name another --out.")
-            raise Refused(told.format(file=error.filename)) from None
+            raise CommandFailed(told.format(file=error.filename)) from None
         told = _("{file} cannot be written ({reason}): nothing was.")
-        raise Refused(told.format(file=error.filename, reason=error.strerror)) from None
+        raise CommandFailed(told.format(file=error.filename, reason=error.strerror)) from None
     return written
 
 
@@ -169,11 +171,11 @@ def _created(file: Path, private: bool) -> Path:
     return file
 
 
-def _tell(key: rsa.RSAPrivateKey, out: Path, files: list[Path]) -> None:
-    columns = [Column(_("file"), least=20), Column(_("what it is for"), least=20)]
+def _print(key: rsa.RSAPrivateKey, out: Path, files: list[Path]) -> None:
+    columns = [Column(_("file"), min_width=20), Column(_("what it is for"), min_width=20)]
     echo_table(columns, [(file, _(form.purpose)) for form, file in zip(FORMS, files, strict=True)])
     told = _(_NEXT).format(
-        public_key=bare_base64(key.public_key()),
+        public_key=key_to_base64(key.public_key()),
         private_key=(out / "app_private_key.pem").absolute(),
         alipay_public_key=(out / "alipay_public_key.pem").absolute(),
     )

@@ -11,9 +11,9 @@ import click
 
 from ..exceptions import ConfigurationError
 from ..settings import KNOWN
-from .finding import FAIL, Finding
+from .findings import FAIL, Finding
+from .i18n import _
 from .sentences import sentence
-from .wording import _
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..exceptions import ConfigurationError
+from .i18n import _
 from .sentences import sentence
-from .wording import _
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..parameter_names import NOTIFICATION_NAMES
+from ..protocol.parameter_names import NOTIFICATION_NAMES
 
 Payload: TypeAlias = bytes | dict[str, str]
 
@@ -17,7 +17,7 @@ _MAX_PAYLOAD = 64 * 1024
 _SIGN_FIELD = re.compile(rb"(?:^|[&?])(?:amp;)?sign=")
 
 
-class Unreadable(Exception):
+class UnreadablePayload(Exception):
     """There is no payload in it; the message says what was found and what to do."""
 
 
@@ -64,5 +64,5 @@ def limited(payload: Payload) -> Payload:
     """
     texts = (payload,) if isinstance(payload, bytes) else (*payload, *payload.values())
     if sum(map(len, texts)) > _MAX_PAYLOAD:
-        raise Unreadable(f"it is larger than {_MAX_PAYLOAD // 1024} KiB: no notification is")
+        raise UnreadablePayload(f"it is larger than {_MAX_PAYLOAD // 1024} KiB: no notification is")
     return payload

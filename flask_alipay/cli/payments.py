@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..ledger.session import unfiltered
-from ..trade_status import TradeStatus
-from .conversation import json_option
-from .exits import refusals
+from ..protocol.trade_status import TradeStatus
+from .errors import handle_errors
+from .i18n import N_, _, n_
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .rows import Age, amount, china, newest, payment_as_json, payments_where, read, totals
+from .options import json_option
+from .output import (
+    Age,
+    display_amount,
+    display_time,
+    newest_payments,
+    payment_as_json,
+    payment_filters,
+    read,
+    totals,
+)
 from .table import Column, echo_json, echo_table
-from .wording import N_, _, n_
 
 if TYPE_CHECKING:
     pass
@@ -59,9 +68,9 @@ def payments_command() -> click.Command:
     @json_option
     def payments(limit: int, machine: bool, **options: Any) -> None:
         alipay = current_merchant()
-        conditions = payments_where(alipay, options)
-        with refusals():
-            found = read(alipay, newest(alipay, conditions, limit))
+        conditions = payment_filters(alipay, options)
+        with handle_errors():
+            found = read(alipay, newest_payments(alipay, conditions, limit))
             sums = list(unfiltered(alipay.session, totals(alipay, conditions)))
         if machine:
             for payment in found:
@@ -78,11 +87,11 @@ def _list(found: list[Any], sums: list[Any]) -> None:
         return
     columns = [
         Column("out_trade_no"),
-        Column("trade_status", least=14),
+        Column("trade_status", min_width=14),
         Column(_("amount"), right=True),
         Column(_("refunded"), right=True, optional=True),
         Column(_("made")),
-        Column(_("subject"), least=8, optional=True),
+        Column(_("subject"), min_width=8, optional=True),
     ]
     echo_table(columns, map(_row, found))
     click.echo()
@@ -93,7 +102,7 @@ def _list(found: list[Any], sums: list[Any]) -> None:
             count,
         )
         names = {"total": total, "paid": paid, "refunded": refunded}
-        amounts = {name: amount(int(fen), currency) for name, fen in names.items()}
+        amounts = {name: display_amount(int(fen), currency) for name, fen in names.items()}
         click.echo(told.format(count=count, **amounts))
     left = sum(row[1] for row in sums) - len(found)
     if left > 0:
@@ -108,11 +117,11 @@ def _row(payment: Any) -> tuple[Any, ...]:
         payment.trade_status,
         _short(payment.total_fen, currency),
         _short(payment.refunded_fen, currency) if payment.refunded_fen else "",
-        china(payment.created_at)[:16],
+        display_time(payment.created_at)[:16],
         payment.subject,
     )
 
 
 def _short(fen: int, currency: str) -> str:
     """Yuan go without saying."""
-    return amount(fen, currency).removesuffix(" CNY")
+    return display_amount(fen, currency).removesuffix(" CNY")

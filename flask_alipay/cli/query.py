@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..trade_status import TradeStatus
-from .conversation import json_option, warn_of_simulator
-from .exits import Refused, refusals
+from ..protocol.trade_status import TradeStatus
+from .errors import CommandFailed, handle_errors
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .rows import find_payment, payment_as_json
+from .options import json_option, warn_if_simulator
+from .output import find_payment, payment_as_json
 from .table import echo_json
-from .wording import N_, _
 
 if TYPE_CHECKING:
-    from ..blueprint.asking import Answer
+    from ..operations.queries import QueryResult
 
 _HELP = N_("""Ask Alipay what became of a payment, and bring the ledger in line.
 
@@ -43,27 +43,27 @@ def query_command() -> click.Command:
     def query(number: str, machine: bool) -> None:
         alipay = current_merchant()
         next_step = _("Nothing has changed here: ask again later.")
-        with refusals(next_step):
+        with handle_errors(next_step):
             payment = find_payment(alipay, number)
-            warn_of_simulator(alipay.config.simulator)
+            warn_if_simulator(alipay.config.simulator)
             before = payment.trade_status, payment.refunded_fen
-            answer = alipay.query_answer(payment)
-        tell_answer(answer, before, machine)
+            answer = alipay.query_with_result(payment)
+        print_result(answer, before, machine)
 
     return query
 
 
-def tell_answer(answer: Answer, before: tuple[str, int], machine: bool) -> None:
+def print_result(response: QueryResult, before: tuple[str, int], as_json: bool) -> None:
     """Says what Alipay told of a payment, and how the payment stands now.
 
     :param before: its status and what had been refunded, before.
     :raises Refused: if the ledger has a sale that Alipay does not have.
     """
-    payment, heard = answer
-    if machine:
+    payment, heard = response
+    if as_json:
         echo_json({**payment_as_json(payment), "alipay": {"trade_status": heard}})
     denied = payment.paid and heard in (None, TradeStatus.WAIT_BUYER_PAY)
-    if machine and not denied:
+    if as_json and not denied:
         return
     moved = (payment.trade_status, payment.refunded_fen) != before
     names = {
@@ -72,23 +72,23 @@ def tell_answer(answer: Answer, before: tuple[str, int], machine: bool) -> None:
         "after": payment.trade_status,
         "heard": heard,
     }
-    told = _told(payment, heard, moved).format(**names)
+    told = _message(payment, heard, moved).format(**names)
     if denied:
         why = _("Is it the gateway that it was paid at? Look for it in Alipay's console.")
-        raise Refused(f"{told} {why}")
+        raise CommandFailed(f"{told} {why}")
     click.echo(told)
 
 
-def _told(payment: Any, heard: str | None, moved: bool) -> str:
+def _message(payment: Any, report: str | None, moved: bool) -> str:
     """The sentence for what was heard, beside what the ledger says."""
-    if heard is None and moved:
+    if report is None and moved:
         return _("{number}: Alipay has no trade with this number; it was {before} and is {after}.")
     if moved:
         return _("{number} was {before} here and is {after}: the ledger knows it now.")
-    if heard is None and payment.trade_status == TradeStatus.WAIT_BUYER_PAY:
+    if report is None and payment.trade_status == TradeStatus.WAIT_BUYER_PAY:
         return _("{number}: Alipay knows no such trade yet; the ledger says {after}.")
-    if heard is None:
+    if report is None:
         return _("{number}: Alipay has no trade with this number; the ledger says {after}.")
-    if heard == payment.trade_status:
+    if report == payment.trade_status:
         return _("{number} is {after}, at Alipay and in the ledger.")
     return _("{number}: Alipay says {heard}; the ledger says {after}.")

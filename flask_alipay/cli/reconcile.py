@@ -14,16 +14,16 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..ledger.session import LedgerSession
-from .conversation import warn_of_simulator
 from .database_errors import database_message
-from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .rows import Age
-from .wording import N_, _
+from .options import warn_if_simulator
+from .output import Age
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..blueprint.reconciling import Found, Reconciliation, Round
+    from ..operations.reconciliation import ReconcileItem, ReconcileReport, ReconcileRun
 
 _HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
 
@@ -67,26 +67,26 @@ def reconcile_command() -> click.Command:
         context: click.Context, older_than: timedelta, limit: int | None, watch: bool
     ) -> None:
         alipay = current_merchant()
-        warn_of_simulator(alipay.config.simulator)
-        with _until_told() as stop, refusals():
+        warn_if_simulator(alipay.config.simulator)
+        with _until_printed() as stop, handle_errors():
             once = alipay.reconcile_round(older_than, limit)
             summary = _first(once, stop)
             if watch:
-                _go_on(alipay, older_than, limit, stop, silent=summary.given_up)
-        if summary.troubles and not watch:
+                _go_on(alipay, older_than, limit, stop, silent=summary.aborted)
+        if summary.failures and not watch:
             context.exit(NOT_IN_ORDER)
 
     return reconcile
 
 
-def _first(once: Round, stop: threading.Event) -> Reconciliation:
+def _first(once: ReconcileRun, stop: threading.Event) -> ReconcileReport:
     """The first round; a database that goes away in its midst leaves a part that was not asked."""
     try:
         return _round(once, stop)
     except SQLAlchemyError as error:
-        if not once.summary.asked:
+        if not once.summary.queried:
             raise
-        raise Refused(database_message(error)) from None
+        raise CommandFailed(database_message(error)) from None
 
 
 def _go_on(
@@ -107,20 +107,20 @@ def _go_on(
         if stop.wait(wait):
             return
         try:
-            silent = _round(alipay.reconcile_round(older_than, limit), stop).given_up
+            silent = _round(alipay.reconcile_round(older_than, limit), stop).aborted
         except SQLAlchemyError as error:
             LedgerSession(alipay.session).roll_back()
             click.echo(database_message(error), err=True)
             silent = True
 
 
-def _round(once: Round, stop: threading.Event) -> Reconciliation:
+def _round(once: ReconcileRun, stop: threading.Event) -> ReconcileReport:
     if sys.stderr.isatty():
         label = _("Asking Alipay")
         with click.progressbar(once, length=once.count(), label=label, file=sys.stderr) as bar:
             _follow(bar, stop)
-        for one in once.summary.troubles:
-            _tell(one)
+        for one in once.summary.failures:
+            _print(one)
     else:
         _follow(once, stop, tell=True)
     _sum_up(once.summary)
@@ -129,48 +129,48 @@ def _round(once: Round, stop: threading.Event) -> Reconciliation:
 
 def _follow(found: Any, stop: threading.Event, tell: bool = False) -> None:
     for one in found:
-        if tell and one.what not in ("waiting", "refund_waiting"):
-            _tell(one)
+        if tell and one.outcome not in ("waiting", "refund_waiting"):
+            _print(one)
         if stop.is_set():
             return
 
 
-def _tell(one: Found) -> None:
+def _print(one: ReconcileItem) -> None:
     number = one.out_trade_no
-    if one.trouble is not None:
+    if one.error is not None:
         told = _("{number}: {trouble}")
-        click.echo(told.format(number=number, trouble=sentence(one.trouble)), err=True)
+        click.echo(told.format(number=number, trouble=sentence(one.error)), err=True)
         return
     texts = {
         "paid": _("{number} is paid."),
         "closed": _("{number} is closed, not paid."),
         "refunded": _("{number}: a refund is done."),
     }
-    click.echo(texts[one.what].format(number=number))
+    click.echo(texts[one.outcome].format(number=number))
 
 
-def _sum_up(summary: Reconciliation) -> None:
+def _sum_up(summary: ReconcileReport) -> None:
     told = _(
         "Asked about {asked}: {paid} paid, {closed} closed, {waiting} still waiting, {refunded} "
         "refunds done, {refused} refused; {troubles} could not be asked about or settled."
     )
     click.echo(
         told.format(
-            asked=summary.asked,
+            asked=summary.queried,
             paid=summary.paid,
             closed=summary.closed,
             waiting=summary.waiting,
             refunded=summary.refunded,
             refused=summary.refund_refused,
-            troubles=len(summary.troubles),
+            troubles=len(summary.failures),
         )
     )
-    if summary.given_up:
+    if summary.aborted:
         click.echo(_("Alipay does not answer: given up for now, the rest waits."), err=True)
 
 
 @contextmanager
-def _until_told() -> Iterator[threading.Event]:
+def _until_printed() -> Iterator[threading.Event]:
     """An event that SIGTERM sets: what is being asked is finished, nothing more is begun."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():

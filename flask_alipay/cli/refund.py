@@ -10,15 +10,15 @@ import click
 
 from ..exceptions import OutcomeUnknown
 from ..models import utc_now
-from ..money import to_fen, to_yuan
-from ..order_number import new_out_trade_no
-from .addresses import on_the_site
-from .conversation import confirm, json_option, warn_of_simulator, yes_option
-from .exits import Refused, Unknown, refusals, sentence, told_to_alipay
+from ..operations.order_number import generate_out_trade_no
+from ..protocol.money import format_amount, to_minor_units
+from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, command_line, current_merchant
-from .rows import amount, find_payment, refund_as_json
-from .table import echo_json, plain
-from .wording import N_, _
+from .options import confirm, json_option, warn_if_simulator, yes_option
+from .output import display_amount, find_payment, refund_as_json
+from .site_addresses import site_url_context
+from .table import echo_json, strip_control_chars
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -38,7 +38,7 @@ Examples:
 _ALL = "all"
 _NEGATIVE = re.compile(r"-[0-9][0-9.,]*|-[.,][0-9]+")
 # For so long a refund of the same amount is taken for the one that is meant.
-_LATELY = timedelta(days=1)
+_RECENT = timedelta(days=1)
 
 
 def refund_command() -> click.Command:
@@ -61,23 +61,23 @@ def refund_command() -> click.Command:
     @json_option
     def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
         alipay = current_merchant()
-        with refusals(), on_the_site(alipay):
+        with handle_errors(), site_url_context(alipay):
             payment = find_payment(alipay, number)
-            warn_of_simulator(alipay.config.simulator)
+            warn_if_simulator(alipay.config.simulator)
             fen = _checked(payment, how_much)
             _check_address(alipay)
             names = _names(payment, fen)
             # Of all that is left a slip gives back nothing twice.
             if details["out_request_no"] is None and how_much != _ALL:
-                _check_lately(alipay, payment, fen, names)
+                _check_recent(alipay, payment, fen, names)
             told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)
             try:
-                with told_to_alipay(_done(), _remedy(payment), _see(payment)):
-                    row = alipay.refund(payment, to_yuan(fen, payment.currency), **details)
+                with handle_ledger_errors(_done(), _remedy(payment), _see(payment)):
+                    row = alipay.refund(payment, format_amount(fen, payment.currency), **details)
             except OutcomeUnknown as error:
                 raise _unknown(alipay, error, names, machine) from None
-            _tell(row, names, machine)
+            _print(row, names, machine)
 
     return refund
 
@@ -100,16 +100,16 @@ def _checked(payment: Any, how_much: str) -> int:
     """The amount in fen: of a sale, and no more than is left of it."""
     if not payment.paid:
         told = _("{number} is not paid: ask with 'query', or end it with 'close'.")
-        raise Refused(told.format(number=payment.out_trade_no))
+        raise CommandFailed(told.format(number=payment.out_trade_no))
     left = payment.total_fen - payment.refunded_fen
     if left <= 0:
-        raise Refused(_("{number} is refunded already.").format(number=payment.out_trade_no))
+        raise CommandFailed(_("{number} is refunded already.").format(number=payment.out_trade_no))
     if how_much == _ALL:
         return int(left)
-    fen = to_fen(how_much, payment.currency, parameter="amount")
+    fen = to_minor_units(how_much, payment.currency, parameter="amount")
     if fen > left:
         told = _("At most {left} are left of it.")
-        left_text = amount(left, payment.currency)
+        left_text = display_amount(left, payment.currency)
         raise click.BadParameter(told.format(left=left_text), param_hint="'AMOUNT'")
     return fen
 
@@ -123,34 +123,34 @@ def _check_address(alipay: AlipayBlueprint) -> None:
         raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
 
 
-def _check_lately(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[str, str]) -> None:
+def _check_recent(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[str, str]) -> None:
     """Who repeats a command whose end he did not see does not mean a second refund."""
     refunds = alipay.ledger().refunds
     if refunds is None:
         return
-    same = refunds.lately(payment.out_trade_no, fen, utc_now() - _LATELY)
+    same = refunds.find_recent(payment.out_trade_no, fen, utc_now() - _RECENT)
     if same is not None:
         told = _(
             "{amount} of {number} went back already in the last day, as refund {refund}. If "
             "another {amount} are to go back, give that refund a number of its own: "
             "--out-request-no {new}."
         )
-        raise Refused(told.format(**names, refund=same, new=new_out_trade_no()))
+        raise CommandFailed(told.format(**names, refund=same, new=generate_out_trade_no()))
 
 
 def _unknown(
-    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], machine: bool
-) -> Unknown:
+    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], as_json: bool
+) -> UnknownOutcome:
     """The end of a refund of which nobody knows what became of it, and how to go on."""
     alipay.session.rollback()
     refunds, refund = alipay.ledger().refunds, error.out_request_no or ""
     row = refunds.find(names["number"], refund) if refunds is not None else None
-    if machine and row is not None:
+    if as_json and row is not None:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
     told = _("It may have gone back or not. This command goes on with the same refund: {command}")
     again = f"refund {names['number']} {names['yuan']} --out-request-no {refund}"
     step = told.format(command=command_line(alipay, again))
-    return Unknown(f"{sentence(error)} {step}")
+    return UnknownOutcome(f"{sentence(error)} {step}")
 
 
 def _done() -> str:
@@ -172,16 +172,16 @@ def _see(payment: Any) -> str:
 
 def _names(payment: Any, fen: int) -> dict[str, str]:
     return {
-        "amount": amount(fen, payment.currency),
-        "yuan": to_yuan(fen, payment.currency),
+        "amount": display_amount(fen, payment.currency),
+        "yuan": format_amount(fen, payment.currency),
         "number": payment.out_trade_no,
-        "subject": plain(payment.subject),
-        "total": amount(payment.total_fen, payment.currency),
+        "subject": strip_control_chars(payment.subject),
+        "total": display_amount(payment.total_fen, payment.currency),
     }
 
 
-def _tell(row: Any, names: dict[str, str], machine: bool) -> None:
-    if machine:
+def _print(row: Any, names: dict[str, str], as_json: bool) -> None:
+    if as_json:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
         return
     told = _("{amount} of {number}: {status}, as refund {refund}.")

@@ -13,13 +13,13 @@ import click
 from ..diagnosis.diagnose import verifies
 from ..exceptions import AlipayError
 from .captures import MAX_BYTES, read_captures
-from .conversation import confirm, json_option, yes_option
-from .exits import NOT_IN_ORDER, Refused, refusals, sentence
+from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .payloads import Payload, Unreadable
-from .rows import about_answer, journal_row
-from .table import echo_json, plain
-from .wording import N_, _
+from .options import confirm, json_option, yes_option
+from .output import explain_response_row, journal_row
+from .payloads import Payload, UnreadablePayload
+from .table import echo_json, strip_control_chars
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -61,9 +61,9 @@ def replay_command() -> click.Command:
         refused = False
         for payload in _payloads(alipay, file, row):
             try:
-                with refusals():
+                with handle_errors():
                     _replay(alipay, payload, row is not None, options)
-            except Refused as error:
+            except CommandFailed as error:
                 error.show()
                 refused = True
         if refused:
@@ -77,28 +77,31 @@ def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Ite
         try:
             for capture in read_captures(_content(file)):
                 if capture.is_response:
-                    raise Unreadable("it is a response of Alipay's, not a notification")
+                    raise UnreadablePayload("it is a response of Alipay's, not a notification")
                 config = alipay.config
                 yield capture.reading(
                     partial(verifies, signer=config.signer, charset=config.charset)
                 )
-        except (Unreadable, OSError) as error:
+        except (UnreadablePayload, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             told = _("{file} holds no payload: {reason}.")
-            names = {"file": plain(file), "reason": plain(reason).rstrip(".")}
+            names = {
+                "file": strip_control_chars(file),
+                "reason": strip_control_chars(reason).rstrip("."),
+            }
             raise click.UsageError(told.format(**names)) from None
         return
     model = alipay.models.Notification
     if model is None:
-        raise Refused(_("The app keeps no journal: what Alipay said is not known."))
-    with refusals():
+        raise CommandFailed(_("The app keeps no journal: what Alipay said is not known."))
+    with handle_errors():
         entry: Any = journal_row(alipay, row)
     if entry is None:
         told = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
-        raise Refused(told.format(row=row))
-    answer = about_answer(entry)
+        raise CommandFailed(told.format(row=row))
+    answer = explain_response_row(entry)
     if answer is not None:
-        raise Refused(sentence(Exception(answer)))
+        raise CommandFailed(sentence(Exception(answer)))
     yield dict(entry.payload)
 
 
@@ -119,14 +122,14 @@ def _replay(
             told = _("It would be {outcome}.")
             if foreseen.queries:
                 told = _("It would be {outcome}, if Alipay's response to a query says the same.")
-            _tell(foreseen, told)
+            _print(foreseen, told)
         if not options["dry_run"]:
             confirm(_("The notification is going to be heard again."), options["yes"])
             foreseen = alipay.replay(payload, journalled=journalled)
             if not machine:
-                _tell(foreseen, _("It is {outcome}."))
+                _print(foreseen, _("It is {outcome}."))
     except AlipayError as error:
-        raise Refused(sentence(error)) from None
+        raise CommandFailed(sentence(error)) from None
     if machine:
         echo_json(
             {
@@ -139,7 +142,7 @@ def _replay(
         )
 
 
-def _tell(found: Any, told: str) -> None:
+def _print(found: Any, message: str) -> None:
     news = found.notification
     outcome = ", ".join((found.outcome, *found.events))
-    click.echo(f"{news.out_trade_no}: {news.trade_status}. {told.format(outcome=outcome)}")
+    click.echo(f"{news.out_trade_no}: {news.trade_status}. {message.format(outcome=outcome)}")

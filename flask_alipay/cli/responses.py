@@ -13,19 +13,19 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..diagnosis import Diagnosis, Hint, Reason, hints
-from ..diagnosis.evidence import CHARSETS
-from ..diagnosis.said import NOTHING, joined, say
-from ..diagnosis.seal import open_seal, rsa_signature, seals
+from ..diagnosis.messages import NO_HINT, join_hints, message
+from ..diagnosis.payload import CHARSETS
+from ..diagnosis.seal import candidates, recover_signature, rsa_signature
 from ..exceptions import InvalidParameter, OutcomeUnknown
-from ..openapi.answers import Envelope, open_envelope
+from ..gateways.openapi.responses import Envelope, open_envelope
 from ..signer import RsaSigner, Signer
 
 _NODE = re.compile(rb'"(\w{1,128})_response"')
-_UNREADABLE = say("There is no response of Alipay's gateway in it that could be read.")
+_UNREADABLE = message("There is no response of Alipay's gateway in it that could be read.")
 
 
 def diagnose_response(
-    body: bytes, signer: Signer, others: Mapping[str, Signer], own_key: rsa.RSAPublicKey | None
+    body: bytes, signer: Signer, others: Mapping[str, Signer], merchant_key: rsa.RSAPublicKey | None
 ) -> Diagnosis:
     """Tell whether a response verifies and, if it does not, why.
 
@@ -41,10 +41,10 @@ def diagnose_response(
         return Diagnosis(False, Reason.UNREADABLE, _UNREADABLE, signer.sign_type)
     charset = _charset(envelope, signer)
     if charset is None:
-        reason, hint = _reason(envelope, signer, others, own_key)
+        reason, hint = _reason(envelope, signer, others, merchant_key)
     else:
-        reason, hint = Reason.OK, NOTHING
-    keys = (seal.key for seal in seals(envelope.sign, signer))
+        reason, hint = Reason.OK, NO_HINT
+    keys = (seal.key for seal in candidates(envelope.sign, signer))
     key = next((each for each in keys if each is not None), None)
     params, valid = _params(envelope), charset is not None
     return Diagnosis(valid, reason, hint, signer.sign_type, charset, key, params)
@@ -54,7 +54,7 @@ def _reason(
     envelope: Envelope,
     signer: Signer,
     others: Mapping[str, Signer],
-    own_key: rsa.RSAPublicKey | None,
+    merchant_key: rsa.RSAPublicKey | None,
 ) -> tuple[str, Hint]:
     """Why it does not verify: what is proven first."""
     signature = rsa_signature(envelope.sign)
@@ -64,16 +64,16 @@ def _reason(
         return Reason.ALTERED, hints.DAMAGED
     if any(_charset(each, signer) for each in _rewritten(envelope)):
         return Reason.REFORMATTED, hints.RESPONSE_REWRITTEN
-    if any(seal.key is not None for seal in seals(envelope.sign, signer)):
+    if any(seal.key is not None for seal in candidates(envelope.sign, signer)):
         return Reason.ALTERED, hints.ALTERED
     for whose, other in others.items():
         if _charset(envelope, other):
-            return Reason.WRONG_KEY, say(hints.SIGNED_BY, whose=whose)
-    if own_key is not None and open_seal(signature, own_key):
-        return Reason.OWN_SIGNATURE, hints.OWN_SIGNATURE
+            return Reason.WRONG_KEY, message(hints.SIGNED_BY, whose=whose)
+    if merchant_key is not None and recover_signature(signature, merchant_key):
+        return Reason.OWN_SIGNATURE, hints.MERCHANT_SIGNATURE
     if not isinstance(signer, RsaSigner):
         return Reason.SIGN_TYPE_MISMATCH, hints.RESPONSE_OF_RSA
-    return Reason.WRONG_KEY, joined(hints.NONE_OF_THE_KEYS, hints.KEY_OF_THIS_APP)
+    return Reason.WRONG_KEY, join_hints(hints.NONE_OF_THE_KEYS, hints.KEY_OF_THIS_APP)
 
 
 def _charset(envelope: Envelope, signer: Signer) -> str | None:

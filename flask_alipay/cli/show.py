@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from .conversation import json_option
-from .exits import refusals
+from .errors import handle_errors
+from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
-from .rows import (
-    amount,
-    asked_in,
-    china,
+from .options import json_option
+from .output import (
+    display_amount,
+    display_time,
     find_payment,
     masked_buyer,
-    news_as_json,
-    of_payment,
+    notification_as_json,
     payment_as_json,
     refund_as_json,
+    response_method,
+    rows_for_payment,
 )
-from .table import Column, echo_json, echo_table, plain
-from .wording import N_, _
+from .table import Column, echo_json, echo_table, strip_control_chars
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -40,7 +40,7 @@ Examples:
 """)
 
 
-class Event(NamedTuple):
+class TimelineEntry(NamedTuple):
     """One line of what happened."""
 
     at: datetime
@@ -48,12 +48,12 @@ class Event(NamedTuple):
     detail: str
 
 
-class Story(NamedTuple):
+class PaymentHistory(NamedTuple):
     """A payment and its rows."""
 
     payment: Any
     refunds: list[Any]
-    news: list[Any]
+    notifications: list[Any]
 
 
 def show_command() -> click.Command:
@@ -71,56 +71,58 @@ def show_command() -> click.Command:
     @json_option
     def show(number: str, show_params: bool, machine: bool) -> None:
         alipay = current_merchant()
-        with refusals():
+        with handle_errors():
             story = _read(alipay, number)
         if machine:
             _as_json(story, show_params)
         else:
-            _tell(alipay, story, show_params)
+            _print(alipay, story, show_params)
 
     return show
 
 
-def _read(alipay: AlipayBlueprint, number: str) -> Story:
+def _read(alipay: AlipayBlueprint, number: str) -> PaymentHistory:
     models = alipay.models
     payment = find_payment(alipay, number)
     out_trade_no = payment.out_trade_no
-    return Story(
+    return PaymentHistory(
         payment,
-        of_payment(alipay, models.Refund, out_trade_no),
-        of_payment(alipay, models.Notification, out_trade_no),
+        rows_for_payment(alipay, models.Refund, out_trade_no),
+        rows_for_payment(alipay, models.Notification, out_trade_no),
     )
 
 
-def _as_json(story: Story, show_params: bool) -> None:
+def _as_json(history: PaymentHistory, show_params: bool) -> None:
     echo_json(
         {
-            **payment_as_json(story.payment),
-            "refunds": [refund_as_json(refund) for refund in story.refunds],
-            "notifications": [news_as_json(row, show_params) for row in story.news],
+            **payment_as_json(history.payment),
+            "refunds": [refund_as_json(refund) for refund in history.refunds],
+            "notifications": [
+                notification_as_json(row, show_params) for row in history.notifications
+            ],
         }
     )
 
 
-def _tell(alipay: AlipayBlueprint, story: Story, show_params: bool) -> None:
-    payment = story.payment
-    facts = [(name, plain(value)) for name, value in _facts(payment) if value]
+def _print(alipay: AlipayBlueprint, history: PaymentHistory, show_params: bool) -> None:
+    payment = history.payment
+    facts = [(name, strip_control_chars(value)) for name, value in _facts(payment) if value]
     wide = max(len(name) for name, _value in facts)
     for name, value in facts:
         click.echo(f"{name.ljust(wide)}  {value}")
     click.echo()
-    columns = [Column(_("when"), least=10), Column(_("what")), Column(_("more"), least=12)]
+    columns = [Column(_("when"), min_width=10), Column(_("what")), Column(_("more"), min_width=12)]
     # Alipay's times are whole seconds: within one, the order is that of a payment's life.
-    events = sorted(_events(story), key=lambda event: event.at.replace(microsecond=0))
-    echo_table(columns, [(china(at), what, detail) for at, what, detail in events])
+    events = sorted(_events(history), key=lambda event: event.at.replace(microsecond=0))
+    echo_table(columns, [(display_time(at), what, detail) for at, what, detail in events])
     if show_params:
-        for row in story.news:
+        for row in history.notifications:
             click.echo(f"\n#{row.id}")
             for name, value in sorted(row.payload.items()):
-                click.echo(f"  {plain(name)}: {plain(value)}")
+                click.echo(f"  {strip_control_chars(name)}: {strip_control_chars(value)}")
     if alipay.models.Notification is None:
         click.echo("\n" + _("The app keeps no journal: what Alipay said is not known."))
-    elif not story.news and not payment.paid:
+    elif not history.notifications and not payment.paid:
         click.echo("\n" + _("Nothing was heard of it from Alipay."))
 
 
@@ -131,15 +133,15 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     yield "trade_status", payment.trade_status
     yield "paid", "yes" if payment.paid else "no"
     yield "subject", payment.subject
-    yield "total_amount", amount(payment.total_fen, currency)
-    yield "refunded", payment.refunded_fen and amount(payment.refunded_fen, currency)
+    yield "total_amount", display_amount(payment.total_fen, currency)
+    yield "refunded", payment.refunded_fen and display_amount(payment.refunded_fen, currency)
     yield "product", payment.product
     yield "buyer_id", masked_buyer(payment)
     yield "merchant", payment.merchant
 
 
-def _events(story: Story) -> Iterator[Event]:
-    payment = story.payment
+def _events(history: PaymentHistory) -> Iterator[TimelineEntry]:
+    payment = history.payment
     for at, what in (
         (payment.created_at, _("made")),
         (payment.expires_at, _("can no longer be paid")),
@@ -148,13 +150,13 @@ def _events(story: Story) -> Iterator[Event]:
         (payment.finished_at, _("finished")),
     ):
         if at is not None:
-            yield Event(at, what, "")
-    for refund in story.refunds:
-        detail = f"{amount(refund.refund_fen, payment.currency)}, {refund.out_request_no}"
-        yield Event(refund.created_at, _("refund asked for"), detail)
+            yield TimelineEntry(at, what, "")
+    for refund in history.refunds:
+        detail = f"{display_amount(refund.refund_fen, payment.currency)}, {refund.out_request_no}"
+        yield TimelineEntry(refund.created_at, _("refund asked for"), detail)
         if refund.refunded_at is not None:
-            yield Event(refund.refunded_at, _("refunded"), detail)
-    for row in story.news:
+            yield TimelineEntry(refund.refunded_at, _("refunded"), detail)
+    for row in history.notifications:
         detail = ", ".join(filter(None, (f"#{row.id} {row.outcome}", row.detail)))
-        told = _("asked: {status}") if asked_in(row) else "Alipay: {status}"
-        yield Event(row.received_at, told.format(status=row.trade_status), detail)
+        told = _("asked: {status}") if response_method(row) else "Alipay: {status}"
+        yield TimelineEntry(row.received_at, told.format(status=row.trade_status), detail)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..charsets import decode
-from ..money import to_fen, to_yuan
-from ..order_number import new_out_trade_no
-from .addresses import is_public, on_the_site
+from ..operations.order_number import generate_out_trade_no
+from ..protocol.charsets import decode
+from ..protocol.money import format_amount, to_minor_units
 from .credentials import credential_options, merchant_config
-from .exits import refusals
+from .errors import handle_errors
+from .i18n import N_, _
 from .merchants import current_merchant, program
-from .wording import N_, _
+from .site_addresses import is_public, site_url_context
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..signed_request import SignedRequest
+    from ..protocol.signed_request import SignedRequest
 
 _HELP = N_("""Print one signed URL that sends a buyer to pay, and nothing else.
 
@@ -36,7 +36,7 @@ Examples:
 
 
 @dataclass(frozen=True)
-class TrialOrder:
+class TestOrder:
     """What a request needs of a payment; it is in no ledger."""
 
     out_trade_no: str
@@ -79,11 +79,11 @@ def sign_url_command(in_app: bool) -> click.Command:
     @click.option("--open", "launch", is_flag=True, help=_("Open it in the browser."))
     @click.option("--qr", is_flag=True, help=_("Show it on stderr as a QR code."))
     def sign_url(**options: Any) -> None:
-        with refusals():
-            order = TrialOrder(
-                options["out_trade_no"] or new_out_trade_no(),
+        with handle_errors():
+            order = TestOrder(
+                options["out_trade_no"] or generate_out_trade_no(),
                 options["subject"],
-                to_fen(options["total_amount"]),
+                to_minor_units(options["total_amount"]),
                 options["product"],
             )
             if in_app:
@@ -97,14 +97,14 @@ def sign_url_command(in_app: bool) -> click.Command:
     return sign_url
 
 
-def _sign(order: TrialOrder, options: Mapping[str, Any]) -> SignedRequest:
+def _sign(order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
     config = merchant_config(options)
     gateway = config.gateway.in_charset(options["charset"] or config.charset)
     return gateway.pay(
         order.product or gateway.product_for(""),
         out_trade_no=order.out_trade_no,
         subject=order.subject,
-        total_amount=to_yuan(order.total_fen),
+        total_amount=format_amount(order.total_fen),
         bank=options["bank"],
         notify_url=config.notify_url,
         return_url=config.return_url,
@@ -112,7 +112,7 @@ def _sign(order: TrialOrder, options: Mapping[str, Any]) -> SignedRequest:
 
 
 def _sign_in_app(
-    alipay: AlipayBlueprint, order: TrialOrder, options: Mapping[str, Any]
+    alipay: AlipayBlueprint, order: TestOrder, options: Mapping[str, Any]
 ) -> SignedRequest:
     if alipay.config.simulator and sys.stderr.isatty():
         click.echo(
@@ -122,7 +122,7 @@ def _sign_in_app(
             ),
             err=True,
         )
-    with on_the_site(alipay):
+    with site_url_context(alipay):
         return alipay.gateway_request(order, bank=options["bank"], charset=options["charset"])
 
 

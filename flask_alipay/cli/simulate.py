@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from .exits import Refused, refusals
+from .errors import CommandFailed, handle_errors
+from .i18n import N_, _
 from .merchants import program
-from .wording import N_, _
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
-    from ..simulator.merchant import Merchant
+    from ..simulator.merchant.merchant import SimulatedMerchant
 
 Schedule: TypeAlias = tuple[timedelta, ...]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # The most of what a timetable may say; Alipay's own ends after a day.
-_MOST_WAITS = 50
+_MAX_WAITS = 50
 _LONGEST_WAIT = timedelta(days=366)
 
 
@@ -42,7 +42,7 @@ def _waits(context: click.Context, parameter: click.Parameter, value: str) -> Sc
     """Reads waits between sendings: ``4m,10m,1h``; nothing sends once and never again."""
     texts = [text.strip() for text in value.split(",")] if value else []
     found = [re.fullmatch(r"([0-9]{1,8})([smhd])", text, re.ASCII) for text in texts]
-    if len(found) > _MOST_WAITS or not all(found):
+    if len(found) > _MAX_WAITS or not all(found):
         raise click.BadParameter(_("must be like 4m,10m,1h, with s, m, h or d."))
     waits = tuple(timedelta(**{_UNITS[one[2]]: int(one[1])}) for one in found if one)
     if any(wait > _LONGEST_WAIT for wait in waits):
@@ -78,7 +78,7 @@ def simulate_command(in_app: bool) -> click.Command:
         retry_schedule: Schedule,
         state: Path | None,
     ) -> None:
-        with refusals():
+        with handle_errors():
             _simulate(host, port, folder, speed, retry_schedule, state)
 
     return click.Command(
@@ -138,11 +138,11 @@ def _simulate(
 ) -> None:
     from ..simulator import Simulator
     from ..simulator.clock import SystemClock
-    from ..simulator.merchant import Merchant
-    from ..simulator.merchant_files import read_merchant
+    from ..simulator.merchant.files import read_merchant
+    from ..simulator.merchant.merchant import SimulatedMerchant
     from ..simulator.web.server import BoundSocket
 
-    merchant = read_merchant(folder) or Merchant.new()
+    merchant = read_merchant(folder) or SimulatedMerchant.new()
     bound = BoundSocket(host, port)
     with closing(bound):
         _log_to_stderr()
@@ -165,7 +165,7 @@ def _simulate(
 
 
 def _write(folder: Path, simulator: Simulator, gateway_url: str) -> None:
-    from ..simulator.merchant_files import write_merchant
+    from ..simulator.merchant.files import write_merchant
 
     try:
         write_merchant(
@@ -174,10 +174,10 @@ def _write(folder: Path, simulator: Simulator, gateway_url: str) -> None:
     except OSError as error:
         simulator.close()
         reason = error.strerror or type(error).__name__
-        raise Refused(_("Cannot write the keys: {reason}.").format(reason=reason)) from None
+        raise CommandFailed(_("Cannot write the keys: {reason}.").format(reason=reason)) from None
 
 
-def _instructions(base_url: str, folder: Path, merchant: Merchant) -> str:
+def _instructions(base_url: str, folder: Path, merchant: SimulatedMerchant) -> str:
     """What to configure; secrets stay in their files."""
     return f"""\
 This is a simulator of Alipay: no money moves, never use it in production.

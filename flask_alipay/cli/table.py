@@ -32,7 +32,7 @@ class Column:
     #: Whether its values stand at the right, as amounts do.
     right: bool = False
     #: The least width that it may shrink to where the terminal is narrow; 0: it does not shrink.
-    least: int = 0
+    min_width: int = 0
     #: Whether it can be missed where there is no room for it at all.
     optional: bool = False
 
@@ -44,7 +44,7 @@ def echo_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None
     :param rows: a value for each column; ``None`` is an empty cell. A stranger's text does
         nothing to the terminal.
     """
-    for number, line in enumerate(table(columns, rows, available())):
+    for number, line in enumerate(table(columns, rows, terminal_width())):
         click.echo(click.style(line, bold=True) if number == 0 else line)
 
 
@@ -60,7 +60,7 @@ def table(
 
     :param room: how wide it may be; ``None``: as wide as it is.
     """
-    cells = [["" if value is None else plain(value) for value in row] for row in rows]
+    cells = [["" if value is None else strip_control_chars(value) for value in row] for row in rows]
     widths = [
         max([width(column.title), *(width(row[number]) for row in cells)])
         for number, column in enumerate(columns)
@@ -72,7 +72,7 @@ def table(
         ).rstrip()
 
 
-def available() -> int | None:
+def terminal_width() -> int | None:
     """Returns how many columns the output has, ``None`` where it is no terminal."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
         return max(20, shutil.get_terminal_size().columns)
@@ -84,7 +84,7 @@ def width(text: str) -> int:
     return sum(map(_columns_of, text))
 
 
-def fitted(text: str, room: int) -> str:
+def truncate(text: str, room: int) -> str:
     """Returns a text that takes at most so many columns, cut with an ellipsis."""
     if width(text) <= room:
         return text
@@ -98,7 +98,7 @@ def fitted(text: str, room: int) -> str:
     return "".join(kept) + mark
 
 
-def plain(text: Any) -> str:
+def strip_control_chars(text: Any) -> str:
     """Returns a stranger's text so that it can do nothing to a terminal."""
     shown = "".join("?" if unicodedata.category(c)[0] == "C" else c for c in str(text))
     encoding = sys.stdout.encoding or "ascii"
@@ -120,14 +120,14 @@ def _fit(columns: Sequence[Column], widths: list[int], room: int | None) -> dict
             fitting.update({other: widths[other] for other in fitting})
             _shrink(columns, fitting, room)
     if _total(fitting) > room:
-        _shrink([replace(column, least=4) for column in columns], fitting, room)
+        _shrink([replace(column, min_width=4) for column in columns], fitting, room)
     return fitting
 
 
 def _shrink(columns: Sequence[Column], fitting: dict[int, int], room: int) -> None:
     """Takes from the widest of the columns that may shrink."""
     while _total(fitting) > room:
-        able = [n for n in fitting if columns[n].least and fitting[n] > columns[n].least]
+        able = [n for n in fitting if columns[n].min_width and fitting[n] > columns[n].min_width]
         if not able:
             return
         fitting[max(able, key=fitting.__getitem__)] -= 1
@@ -138,7 +138,7 @@ def _total(fitting: dict[int, int]) -> int:
 
 
 def _padded(text: str, room: int, right: bool) -> str:
-    shown = fitted(text, room)
+    shown = truncate(text, room)
     space = " " * (room - width(shown))
     return space + shown if right else shown + space
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import or_, select
 
-from ..money import to_fen
-from .exits import NOT_IN_ORDER, Refused, Unknown, refusals
+from ..protocol.money import to_minor_units
+from .errors import NOT_IN_ORDER, CommandFailed, UnknownOutcome, handle_errors
+from .i18n import N_, _
 from .merchants import current_merchant, program
-from .rows import read
-from .wording import N_, _
+from .output import read
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-    from ..simulator.deliveries import Attempt, Delivery
-    from .telling import Teller
+    from ..simulator.notifications.sender import Attempt, Delivery
+    from .trigger_sender import TriggerSender
 
 _HELP = N_("""Send the app a notification of a kind, signed by the simulator.
 
@@ -87,15 +87,15 @@ def trigger_command(in_app: bool) -> click.Command:
     """
 
     def trigger(**options: Any) -> None:
-        with refusals():
+        with handle_errors():
             alipay = current_merchant() if in_app else None
             teller = _teller(alipay, options)
             if alipay is None:
-                deliveries = _tell_anybody(teller, options)
+                deliveries = _send_by_keys(teller, options)
             else:
-                deliveries = _tell_the_app(teller, alipay, options)
+                deliveries = _send_to_app(teller, alipay, options)
         for delivery in deliveries:
-            _say(options["event"], delivery)
+            _print(options["event"], delivery)
         _end(options["event"], [delivery.attempts[-1] for delivery in deliveries])
 
     return click.Command(
@@ -177,37 +177,39 @@ def _about_the_merchant() -> list[click.Parameter]:
     ]
 
 
-def _teller(alipay: AlipayBlueprint | None, options: dict[str, Any]) -> Teller:
-    from .telling import by_keys, by_the_app
+def _teller(alipay: AlipayBlueprint | None, options: dict[str, Any]) -> TriggerSender:
+    from .trigger_sender import from_embedded_simulator, from_key_folder
 
     if alipay is None:
-        return by_keys(
+        return from_key_folder(
             options["folder"], options["protocol"], options["charset"], options["sign_type"]
         )
     if options["folder"] is None:
-        return by_the_app(alipay)
+        return from_embedded_simulator(alipay)
     config = alipay.config
     if not (options["url"] or config.notify_url):
         raise click.UsageError(_("Give --url: nobody knows where the app is served."))
-    return by_keys(options["folder"], config.protocol, config.charset, config.signer.sign_type)
+    return from_key_folder(
+        options["folder"], config.protocol, config.charset, config.signer.sign_type
+    )
 
 
-def _tell_anybody(teller: Teller, options: dict[str, Any]) -> list[Delivery]:
-    return teller.tell(
+def _send_by_keys(teller: TriggerSender, options: dict[str, Any]) -> list[Delivery]:
+    return teller.send(
         options["event"],
         url=options["url"],
         out_trade_no=options["out_trade_no"],
-        total_fen=to_fen(options["total_amount"], parameter="total_amount"),
+        total_fen=to_minor_units(options["total_amount"], parameter="total_amount"),
         subject=options["subject"] or options["out_trade_no"],
     )
 
 
-def _tell_the_app(
-    teller: Teller, alipay: AlipayBlueprint, options: dict[str, Any]
+def _send_to_app(
+    teller: TriggerSender, alipay: AlipayBlueprint, options: dict[str, Any]
 ) -> list[Delivery]:
     payment = _payment(alipay, options["out_trade_no"])
     if payment is None and options["total_amount"] is None:
-        raise Refused(
+        raise CommandFailed(
             _(
                 "The ledger has no payment with the number {number!r}: with --total-amount it is "
                 "told of all the same."
@@ -224,22 +226,24 @@ def _tell_the_app(
         }
     if options["total_amount"] is not None:
         currency = told.get("currency", "CNY")
-        told["total_fen"] = to_fen(options["total_amount"], currency, parameter="total_amount")
+        told["total_fen"] = to_minor_units(
+            options["total_amount"], currency, parameter="total_amount"
+        )
     told["subject"] = options["subject"] or told["subject"]
     alipay.session.rollback()  # the app is told in a transaction of its own
     return _over_there(teller, alipay, options, told)
 
 
 def _over_there(
-    teller: Teller, alipay: AlipayBlueprint, options: dict[str, Any], told: dict[str, Any]
+    teller: TriggerSender, alipay: AlipayBlueprint, options: dict[str, Any], message: dict[str, Any]
 ) -> list[Delivery]:
     from flask import current_app
 
     if options["url"]:
-        return teller.over_http().tell(options["event"], url=options["url"], **told)
+        return teller.over_http().send(options["event"], url=options["url"], **message)
     with current_app.test_request_context():
         url = alipay.notify_url
-    return teller.tell(options["event"], url=url, **told)
+    return teller.send(options["event"], url=url, **message)
 
 
 def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
@@ -254,26 +258,26 @@ def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
     newest = ours.order_by(Payment.id.desc()).limit(1)
     payment = next(iter(read(alipay, newest)), None)
     if payment is None and number is None:
-        raise Refused(_("There is no payment in the ledger yet."))
+        raise CommandFailed(_("There is no payment in the ledger yet."))
     return payment
 
 
-def _say(event: str, delivery: Delivery) -> None:
+def _print(event: str, delivery: Delivery) -> None:
     attempt = delivery.attempts[-1]
     click.echo(f"{event}: {delivery.notice.out_trade_no} → {delivery.notice.url}")
     status = _("no answer") if attempt.status is None else attempt.status
-    click.echo(f"{status} {attempt.answer}")
+    click.echo(f"{status} {attempt.response}")
 
 
 def _end(event: str, attempts: list[Attempt]) -> None:
     """Ends with a status that says whether the app answered as it should."""
-    from ..simulator.triggers import TO_REFUSE
+    from ..simulator.notifications.triggers import TO_REFUSE
 
     if any(attempt.status is None for attempt in attempts):
-        raise Unknown(_("Nobody answers there: is the app running?"))
+        raise UnknownOutcome(_("Nobody answers there: is the app running?"))
     # An app that breaks down over a forgery has not refused it.
-    refused = [not attempt.heard and (attempt.status or 0) < 500 for attempt in attempts]
-    good = refused if event in TO_REFUSE else [attempt.heard for attempt in attempts]
+    refused = [not attempt.acknowledged and (attempt.status or 0) < 500 for attempt in attempts]
+    good = refused if event in TO_REFUSE else [attempt.acknowledged for attempt in attempts]
     if not all(good):
         click.echo(_("The app should have answered otherwise."), err=True)
         click.get_current_context().exit(NOT_IN_ORDER)

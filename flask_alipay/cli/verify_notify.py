@@ -11,24 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..blueprint.rejected import kept
 from ..diagnosis import Reason, diagnose
 from ..diagnosis.diagnose import Diagnosis, verifies
-from ..diagnosis.evidence import gather
-from ..diagnosis.said import NOTHING, Hint, say
-from ..rejected import kept
+from ..diagnosis.messages import NO_HINT, Hint, message
+from ..diagnosis.payload import parse_leniently
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, read_captures
-from .checks import check_business
-from .conversation import json_option
 from .credentials import key_option, sign_type_option
-from .exits import refusals
-from .keyring import Keyring, app_keyring, bare_keyring
+from .errors import handle_errors
+from .i18n import N_, _
+from .ledger_checks import check_against_ledger
 from .merchants import current_merchant, program
-from .payloads import Capture, Payload, Unreadable
+from .options import json_option
+from .output import explain_response_row, journal_row
+from .payloads import Capture, Payload, UnreadablePayload
 from .responses import diagnose_response
-from .rows import about_answer, journal_row
-from .verdict import Verdict, as_json, plain, title, verdict_as_json, verdict_as_text
-from .wording import N_, _
+from .verification_keys import Keyring, app_keyring, environment_keyring
+from .verification_report import (
+    VerificationReport,
+    report_json,
+    strip_control_chars,
+    title,
+    verdict_as_json,
+    verdict_as_text,
+)
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -56,15 +63,15 @@ _BARE_KEYS = N_(
     "Without --public-key and --key the keys come from the environment (FLASK_ALIPAY_KEY, "
     "FLASK_ALIPAY_PUBLIC_KEY_PATH and so on); the RSA key of the legacy gateway is built in."
 )
-_RETURN = say(
+_RETURN = message(
     "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
 )
-_RESPONSE = say(
+_RESPONSE = message(
     "This is a response of Alipay's gateway, or the result that Alipay's SDK gave to a phone app, "
     "not a notification: nothing is settled by it."
 )
-_REQUEST = say("This is a request to Alipay, not something that Alipay says.")
-_MESSAGE = say("This is a message from Alipay (msg_method), not the notification of a payment.")
+_REQUEST = message("This is a request to Alipay, not something that Alipay says.")
+_MESSAGE = message("This is a message from Alipay (msg_method), not the notification of a payment.")
 
 
 def verify_notify_command(in_app: bool) -> click.Command:
@@ -89,21 +96,21 @@ def verify_notify_command(in_app: bool) -> click.Command:
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
         alipay = current_merchant() if in_app else None
-        keyring = app_keyring(alipay, options) if alipay else bare_keyring(options)
+        keyring = app_keyring(alipay, options) if alipay else environment_keyring(options)
         report = _Report(options["machine"], options["show_params"])
         rows, rejected = options.get("rows", ()), options.get("rejected", False)
         for file in _matching(files) or (() if rows or rejected else ("-",)):
             try:
                 for capture in read_captures(_content(file)):
                     report.add(_verdict(file, capture, keyring, alipay))
-            except Unreadable as error:
+            except UnreadablePayload as error:
                 report.add_unreadable(file, str(error))
         for row in rows:
             assert alipay is not None  # noqa: S101 - the option is not there without
             name = f"journal row {row}"
             try:
                 report.add(_verdict(name, _journalled(alipay, row), keyring, alipay))
-            except Unreadable as error:
+            except UnreadablePayload as error:
                 report.add_unreadable(name, str(error))
         if rejected:
             assert alipay is not None  # noqa: S101 - the option is not there without
@@ -181,17 +188,19 @@ def _add_rejected(report: _Report, keyring: Keyring, alipay: AlipayBlueprint) ->
 def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
     model = alipay.models.Notification
     if model is None:
-        raise Unreadable("the app keeps no journal")
-    with refusals():
+        raise UnreadablePayload("the app keeps no journal")
+    with handle_errors():
         entry: Any = journal_row(alipay, row)
     if entry is None:
-        raise Unreadable("the journal has no such row: 'show' tells the numbers of a payment's")
-    answer = about_answer(entry)
+        raise UnreadablePayload(
+            "the journal has no such row: 'show' tells the numbers of a payment's"
+        )
+    answer = explain_response_row(entry)
     if answer is not None:
-        raise Unreadable(answer)
+        raise UnreadablePayload(answer)
     params = dict(entry.payload)
     if not params.get("sign"):
-        raise Unreadable(
+        raise UnreadablePayload(
             "the journal keeps the fields of this one, not the form that was signed (the result "
             "of a batch, or news of the older WAP gateway)"
         )
@@ -211,36 +220,39 @@ def _matching(files: Iterable[str]) -> tuple[str, ...]:
 class _Report:
     """Prints verdicts and counts them."""
 
-    def __init__(self, machine: bool, show_params: bool) -> None:
-        self._machine = machine
+    def __init__(self, as_json: bool, show_params: bool) -> None:
+        self._as_json = as_json
         self._show_params = show_params
         self._verified = 0
         self._refused = 0
         self._unreadable = 0
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, verdict: VerificationReport) -> None:
         if verdict.diagnosis.reason == Reason.UNREADABLE:
             self.add_unreadable(verdict.file, verdict.diagnosis.hint)
             return
         self._verified += verdict.diagnosis.valid
         self._refused += not verdict.diagnosis.valid
-        say = verdict_as_json if self._machine else verdict_as_text
+        say = verdict_as_json if self._as_json else verdict_as_text
         click.echo(say(verdict, self._show_params))
-        if not self._machine:
+        if not self._as_json:
             click.echo()
 
     def add_unreadable(self, file: str, message: str) -> None:
         self._unreadable += 1
-        if self._machine:
-            click.echo(as_json(file, False, None, Reason.UNREADABLE, message, {}))
+        if self._as_json:
+            click.echo(report_json(file, False, None, Reason.UNREADABLE, message, {}))
         told = _("Error: {file} holds no payload: {reason}.")
-        names = {"file": plain(title(file)), "reason": plain(message).rstrip(".")}
+        names = {
+            "file": strip_control_chars(title(file)),
+            "reason": strip_control_chars(message).rstrip("."),
+        }
         click.echo(told.format(**names), err=True)
 
     def finish(self) -> int:
         """Sums up and returns the exit status."""
         total = self._verified + self._refused + self._unreadable
-        if total > 1 and not self._machine:
+        if total > 1 and not self._as_json:
             told = _(
                 "{total} payloads: {verified} verified, {refused} not verified, {unreadable} "
                 "unreadable."
@@ -257,7 +269,7 @@ class _Report:
 
 def _verdict(
     file: str, capture: Capture, keyring: Keyring, alipay: AlipayBlueprint | None
-) -> Verdict:
+) -> VerificationReport:
     diagnosis, signer, note = _diagnosed(capture, keyring)
     if diagnosis.key is not None and diagnosis.valid:
         key = keyring.name_of(diagnosis.key)
@@ -268,8 +280,10 @@ def _verdict(
     notes = (note, _RESPONSE if capture.is_response else _about(diagnosis.params))
     checks = {}
     if alipay is not None and diagnosis.valid and keyring.signer is not None:
-        checks = {} if capture.is_response else check_business(alipay, diagnosis.params)
-    return Verdict(file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks)
+        checks = {} if capture.is_response else check_against_ledger(alipay, diagnosis.params)
+    return VerificationReport(
+        file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks
+    )
 
 
 def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, Hint]:
@@ -279,7 +293,7 @@ def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, H
         payload = capture.reading(partial(_verifies, signer=signer, keyring=keyring))
         if capture.is_response:
             assert isinstance(payload, bytes)  # noqa: S101 - it is JSON
-            found = diagnose_response(payload, signer, keyring.others, keyring.own_key)
+            found = diagnose_response(payload, signer, keyring.others, keyring.merchant_key)
         else:
             found = _diagnose(payload, signer, keyring)
         first = first or (found, signer, note)
@@ -295,7 +309,7 @@ def _diagnose(payload: Payload, signer: Signer, keyring: Keyring) -> Diagnosis:
         signer,
         charset=keyring.charset,
         others=keyring.others,
-        own_key=keyring.own_key,
+        merchant_key=keyring.merchant_key,
         production=keyring.production,
     )
 
@@ -307,14 +321,14 @@ def _verifies(payload: Payload, signer: Signer, keyring: Keyring) -> bool:
 def _signers(keyring: Keyring, capture: Capture) -> list[tuple[Signer, Hint]]:
     params: Mapping[str, str] = {"app_id": "?", "sign": "?"}  # a response is the open platform's
     if not capture.is_response:
-        evidence = gather(_without(capture.payload, keyring.unsigned), keyring.charset)
+        evidence = parse_leniently(_without(capture.payload, keyring.unsigned), keyring.charset)
         params = evidence.params if evidence else {}
     try:
         return keyring.signers_for(params)
     except click.UsageError:
         if params.get("sign") or params.get("amp;sign"):
             raise
-        return [(Rsa2Signer(), NOTHING)]  # it takes no key to see that nothing is signed
+        return [(Rsa2Signer(), NO_HINT)]  # it takes no key to see that nothing is signed
 
 
 def _about(params: Mapping[str, str]) -> Hint:
@@ -325,7 +339,7 @@ def _about(params: Mapping[str, str]) -> Hint:
         return _MESSAGE
     if "biz_content" in params or ("service" in params and "partner" in params):
         return _REQUEST
-    return NOTHING
+    return NO_HINT
 
 
 def _without(payload: Payload, names: Iterable[str]) -> Payload:
@@ -351,10 +365,12 @@ def _content(file: str) -> bytes:
         with Path(file).open("rb") as opened:
             return opened.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        raise Unreadable("it is a directory: name the files in it, as in DIR/*.txt") from None
+        raise UnreadablePayload(
+            "it is a directory: name the files in it, as in DIR/*.txt"
+        ) from None
     except FileNotFoundError:
         if any(mark in file for mark in "*?["):
-            raise Unreadable("no file matches this pattern") from None
-        raise Unreadable("there is no such file") from None
+            raise UnreadablePayload("no file matches this pattern") from None
+        raise UnreadablePayload("there is no such file") from None
     except OSError as error:
-        raise Unreadable(error.strerror or type(error).__name__) from None
+        raise UnreadablePayload(error.strerror or type(error).__name__) from None

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from .. import notification
 from ..exceptions import BadNotification, BadSignature
 from ..keys import public_key_der
+from ..protocol import notification
+from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
 from ..signer import Md5Signer, RsaSigner, Signer
-from ..wap_notification import is_wap, verify_wap, wap_signer
 from . import hints
-from .evidence import Evidence, gather, printable
-from .names import missing, of_sandbox
+from .alipay_params import is_sandbox, missing_params
+from .hypotheses import Hypothesis, matching_charset
+from .messages import NO_HINT, Hint, join_hints, message
+from .mistakes import Mistake, find_mistakes
+from .payload import ParsedPayload, parse_leniently, printable
 from .reason import Reason
-from .said import NOTHING, Hint, joined, say
-from .seal import MD5_SHAPE, Seal, open_seal, rsa_signature, seals
-from .search import Mistake, find
-from .signatures import looks, restored
-from .undone import Undone, fitting_charset
+from .seal import MD5_SHAPE, SignatureCandidate, candidates, recover_signature, rsa_signature
+from .signature_mistakes import describe_damage, repaired_variants
 
 _NO_OTHERS: Mapping[str, Signer] = {}
 _SIGN_TYPES = ("MD5", "RSA", "RSA2", "DSA")
@@ -55,7 +55,7 @@ def diagnose(
     *,
     charset: str = "utf-8",
     others: Mapping[str, Signer] = _NO_OTHERS,
-    own_key: rsa.RSAPublicKey | None = None,
+    merchant_key: rsa.RSAPublicKey | None = None,
     production: bool | None = None,
 ) -> Diagnosis:
     """Tells whether a payload verifies and, if it does not, why.
@@ -75,16 +75,16 @@ def diagnose(
         where nobody knows.
     :raises ConfigurationError: if the signer has no key to verify with.
     """
-    evidence = gather(payload, charset)
+    evidence = parse_leniently(payload, charset)
     params, refused = _verify(payload, signer, charset)
     if evidence is None:
-        hint = say(hints.UNREADABLE, refused=refused or "it is empty")
+        hint = message(hints.UNREADABLE, refused=refused or "it is empty")
         return Diagnosis(False, Reason.UNREADABLE, hint, signer.sign_type)
     if params:
         return _verified(params, signer, evidence)
-    if own_key is None and isinstance(signer, RsaSigner):
-        own_key = signer.own_public_key
-    return _Case(evidence, signer, others, own_key, refused, production).solve()
+    if merchant_key is None and isinstance(signer, RsaSigner):
+        merchant_key = signer.own_public_key
+    return _Case(evidence, signer, others, merchant_key, refused, production).solve()
 
 
 def verifies(payload: bytes | Mapping[str, str], signer: Signer, charset: str) -> bool:
@@ -98,9 +98,9 @@ def _verify(
     """Does what the notification route does. Returns the parameters, or why they cannot be read."""
     try:
         if isinstance(payload, bytes):
-            if is_wap(payload):
+            if is_wap_notification(payload):
                 return verify_wap(payload, wap_signer(signer), charset), ""
-            return notification.verify(payload, signer, charset), ""
+            return notification.verified_params(payload, signer, charset), ""
         return (payload if notification.verify_params(payload, signer, charset) else {}), ""
     except BadSignature:
         return {}, ""
@@ -108,24 +108,24 @@ def _verify(
         return {}, str(error)
 
 
-def _verified(params: Mapping[str, str], signer: Signer, evidence: Evidence) -> Diagnosis:
+def _verified(params: Mapping[str, str], signer: Signer, evidence: ParsedPayload) -> Diagnosis:
     charset, key = None, None
-    for seal in seals(params.get("sign", ""), signer):
-        charset = fitting_charset(seal, Undone(params), evidence)
+    for seal in candidates(params.get("sign", ""), signer):
+        charset = matching_charset(seal, Hypothesis(params), evidence)
         if charset is not None:
             key = seal.key
             break
-    return Diagnosis(True, Reason.OK, NOTHING, signer.sign_type, charset, key, params)
+    return Diagnosis(True, Reason.OK, NO_HINT, signer.sign_type, charset, key, params)
 
 
 @dataclass(frozen=True)
 class _Case:
     """A payload that does not verify, before the questions that are asked of it in order."""
 
-    evidence: Evidence
+    evidence: ParsedPayload
     signer: Signer
     others: Mapping[str, Signer]
-    own_key: rsa.RSAPublicKey | None
+    merchant_key: rsa.RSAPublicKey | None
     #: Why the notification route would not even read it.
     refused: str
     production: bool | None = None
@@ -140,7 +140,7 @@ class _Case:
             self._did_somebody_known_sign,
             self._is_it_another_algorithm,
             self._is_the_signature_damaged,
-            self._is_the_key_ones_own,
+            self._is_merchant_key,
         )
         for question in questions:
             answer = question()
@@ -150,13 +150,13 @@ class _Case:
 
     def _because(self, reason: str, hint: Hint, key: rsa.RSAPublicKey | None = None) -> Diagnosis:
         if self.refused and reason not in (Reason.MALFORMED, Reason.CHARSET):
-            hint = joined(hint, say(hints.REFUSED_UNREAD, refused=self.refused))
+            hint = join_hints(hint, message(hints.REFUSED_UNREAD, refused=self.refused))
         return Diagnosis(
             False, reason, hint, self.signer.sign_type, key=key, params=self.evidence.params
         )
 
     @property
-    def _said(self) -> str:
+    def _message(self) -> str:
         """The sign type that the payload gives itself, if it is one."""
         said = self.evidence.params.get("sign_type", "")
         return said if said in _SIGN_TYPES else ""
@@ -169,10 +169,10 @@ class _Case:
     def _is_it_a_form(self) -> Diagnosis | None:
         if self.evidence.repeated:
             names = ", ".join(printable(name) for name in self.evidence.repeated)
-            return self._because(Reason.MALFORMED, say(hints.REPEATS, names=names))
-        if self.refused and self.evidence.said in self.evidence.readings:
+            return self._because(Reason.MALFORMED, message(hints.REPEATS, names=names))
+        if self.refused and self.evidence.declared in self.evidence.readings:
             return self._is_something_known_wrong() or self._because(
-                Reason.MALFORMED, say(hints.NO_FORM, refused=self.refused)
+                Reason.MALFORMED, message(hints.NO_FORM, refused=self.refused)
             )
         return None
 
@@ -186,17 +186,17 @@ class _Case:
         if "notify_data" not in self.evidence.params or not self._sign:
             return None
         signer = wap_signer(self.signer)
-        if any(seal.key is not None for seal in seals(self._sign, signer)):
+        if any(seal.key is not None for seal in candidates(self._sign, signer)):
             return self._because(Reason.ALTERED, hints.ALTERED)
-        if isinstance(signer, RsaSigner) and not looks(self._sign, md5=False):
+        if isinstance(signer, RsaSigner) and not describe_damage(self._sign, md5=False):
             return self._because(Reason.WRONG_KEY, hints.WAP_OTHER_KEY)
         return self._because(Reason.ALTERED, hints.ALTERED_OR_OTHER_KEY)
 
     def _is_something_known_wrong(self) -> Diagnosis | None:
         """One mistake in the signature's text or in the words, then two."""
         for count in (1, 2):
-            for sign, mistake in restored(self.evidence.sign):
-                for seal in seals(sign, self.signer):
+            for sign, mistake in repaired_variants(self.evidence.sign):
+                for seal in candidates(sign, self.signer):
                     found = self._explain(seal, mistake, count)
                     if found is not None:
                         return found
@@ -207,31 +207,33 @@ class _Case:
     def _was_decoded_before(self) -> bool:
         words = self.evidence.verbatim
         return any(
-            fitting_charset(seal, Undone(words), self.evidence) is not None
-            for seal in seals(words.get("sign", ""), self.signer)
+            matching_charset(seal, Hypothesis(words), self.evidence) is not None
+            for seal in candidates(words.get("sign", ""), self.signer)
             if seal.sign_type == self.signer.sign_type
         )
 
-    def _explain(self, seal: Seal, mistake: Mistake | None, count: int) -> Diagnosis | None:
+    def _explain(
+        self, candidate: SignatureCandidate, mistake: Mistake | None, count: int
+    ) -> Diagnosis | None:
         mismatch = None
-        if seal.sign_type != self.signer.sign_type:
+        if candidate.sign_type != self.signer.sign_type:
             mismatch = Mistake(
-                Reason.SIGN_TYPE_MISMATCH, self._mismatched(hints.SIGNED_WITH, seal.sign_type)
+                Reason.SIGN_TYPE_MISMATCH, self._mismatched(hints.SIGNED_WITH, candidate.sign_type)
             )
         made = tuple(filter(None, (mismatch, mistake)))
         left = count - len(made)
         if left > 0:
-            found = find(seal, self.evidence, left)
-            return self._proven((*made, *found), seal.key) if found else None
+            found = find_mistakes(candidate, self.evidence, left)
+            return self._proven((*made, *found), candidate.key) if found else None
         if left < 0:
             return None
-        if self._fits(seal):
-            return self._proven(made, seal.key)
+        if self._matches(candidate):
+            return self._proven(made, candidate.key)
         if mistake is not None and left == 0:
             # What was done to the words was done to the signature, too: that is one mistake.
-            same = find(seal, self.evidence, 1)
+            same = find_mistakes(candidate, self.evidence, 1)
             if same and same[0].reason == mistake.reason:
-                return self._proven((*made[:-1], *same), seal.key)
+                return self._proven((*made[:-1], *same), candidate.key)
         return None
 
     def _proven(
@@ -239,114 +241,118 @@ class _Case:
     ) -> Diagnosis:
         first, *others = mistakes
         more = [part for other in others for part in (hints.BESIDES, other.hint)]
-        hint = joined(first.hint, *more)
+        hint = join_hints(first.hint, *more)
         also = tuple(other.reason for other in others)
         return replace(self._because(first.reason, hint, key), also=also)
 
     def _did_the_key_sign_other_words(self) -> Diagnosis | None:
         """An RSA key that opens the signature made it, whatever was done to the words since."""
-        for sign, _mistake in restored(self.evidence.sign):
-            for seal in seals(sign, self.signer):
+        for sign, _mistake in repaired_variants(self.evidence.sign):
+            for seal in candidates(sign, self.signer):
                 if seal.key is None:
                     continue
                 if seal.sign_type != self.signer.sign_type:
                     told = self._mismatched(hints.SIGNED_WITH, seal.sign_type)
-                    changed = joined(told, hints.CHANGED_BESIDES)
+                    changed = join_hints(told, hints.CHANGED_BESIDES)
                     return self._because(Reason.SIGN_TYPE_MISMATCH, changed, seal.key)
-                return self._because(Reason.ALTERED, joined(hints.ALTERED, self._clues()), seal.key)
+                return self._because(
+                    Reason.ALTERED, join_hints(hints.ALTERED, self._clues()), seal.key
+                )
         return None
 
     def _clues(self) -> Hint:
         """What strikes the eye in a payload that no known mistake explains."""
-        lost = missing(self.evidence.params)
-        return say(hints.LACKS, names=", ".join(lost)) if lost else NOTHING
+        lost = missing_params(self.evidence.params)
+        return message(hints.LACKS, names=", ".join(lost)) if lost else NO_HINT
 
     def _did_somebody_known_sign(self) -> Diagnosis | None:
         signature = rsa_signature(self._sign)
-        if self.own_key and signature and open_seal(signature, self.own_key):
-            return self._because(Reason.OWN_SIGNATURE, hints.OWN_SIGNATURE, self.own_key)
+        if self.merchant_key and signature and recover_signature(signature, self.merchant_key):
+            return self._because(Reason.OWN_SIGNATURE, hints.MERCHANT_SIGNATURE, self.merchant_key)
         if isinstance(self.signer, Md5Signer):
-            for clean in self.signer.cleaned():
-                for seal in seals(self._sign, clean):
+            for clean in self.signer.with_cleaned_key():
+                for seal in candidates(self._sign, clean):
                     slip = Mistake(Reason.WRONG_KEY, hints.STRAY_SPACE)
-                    if self._fits(seal):
+                    if self._matches(seal):
                         return self._proven((slip,))
-                    if found := find(seal, self.evidence, 1):
+                    if found := find_mistakes(seal, self.evidence, 1):
                         return self._proven((slip, *found))
         for whose, other in self.others.items():
-            for seal in seals(self._sign, other):
-                fits = self._fits(seal)
-                found = () if fits else find(seal, self.evidence, 1)
+            for seal in candidates(self._sign, other):
+                fits = self._matches(seal)
+                found = () if fits else find_mistakes(seal, self.evidence, 1)
                 if fits or found or seal.key is not None:
                     return self._signed_by(whose, seal, fits, found)
         return None
 
     def _signed_by(
-        self, whose: str, seal: Seal, fits: bool, found: tuple[Mistake, ...]
+        self, whose: str, candidate: SignatureCandidate, fits: bool, found: tuple[Mistake, ...]
     ) -> Diagnosis:
         more = [hints.BESIDES, found[0].hint] if found else []
         if not fits and not found:
             more = [hints.CHANGED_BESIDES]
-        if seal.sign_type != self.signer.sign_type:
-            told = self._mismatched(hints.SIGNED_WITH_BY, seal.sign_type, whose=whose)
-            return self._because(Reason.SIGN_TYPE_MISMATCH, joined(told, *more), seal.key)
-        hint = joined(say(hints.SIGNED_BY, whose=whose), *more)
-        return self._because(Reason.WRONG_KEY, hint, seal.key)
+        if candidate.sign_type != self.signer.sign_type:
+            told = self._mismatched(hints.SIGNED_WITH_BY, candidate.sign_type, whose=whose)
+            return self._because(Reason.SIGN_TYPE_MISMATCH, join_hints(told, *more), candidate.key)
+        hint = join_hints(message(hints.SIGNED_BY, whose=whose), *more)
+        return self._because(Reason.WRONG_KEY, hint, candidate.key)
 
     def _is_it_another_algorithm(self) -> Diagnosis | None:
         md5, configured_md5 = bool(MD5_SHAPE.fullmatch(self._sign)), self.signer.sign_type == "MD5"
         if md5 and not configured_md5:
             return self._mismatch(hints.LOOKS_LIKE, "MD5")
         if configured_md5 and not md5 and rsa_signature(self._sign) is not None:
-            return self._mismatch(hints.LOOKS_LIKE, self._rsa_said())
-        if self._said and self._said != self.signer.sign_type:
-            return self._mismatch(hints.SAYS_OF_ITSELF, self._said)
+            return self._mismatch(hints.LOOKS_LIKE, self._rsa_message())
+        if self._message and self._message != self.signer.sign_type:
+            return self._mismatch(hints.SELF_DECLARED, self._message)
         return None
 
-    def _rsa_said(self) -> str:
-        return self._said if self._said in ("RSA", "RSA2") else "RSA or RSA2"
+    def _rsa_message(self) -> str:
+        return self._message if self._message in ("RSA", "RSA2") else "RSA or RSA2"
 
     def _mismatch(self, finding: str, sign_type: str) -> Diagnosis:
         return self._because(Reason.SIGN_TYPE_MISMATCH, self._mismatched(finding, sign_type))
 
     def _mismatched(self, finding: str, sign_type: str, **names: str) -> Hint:
         configured = self.signer.sign_type
-        found = say(finding, sign_type=sign_type, configured=configured, **names)
-        return joined(found, hints.SET_SIGN_TYPE)
+        found = message(finding, sign_type=sign_type, configured=configured, **names)
+        return join_hints(found, hints.SET_SIGN_TYPE)
 
     def _is_the_signature_damaged(self) -> Diagnosis | None:
-        look = looks(self._sign, self.signer.sign_type == "MD5")
+        look = describe_damage(self._sign, self.signer.sign_type == "MD5")
         return self._because(Reason.ALTERED, look) if look else None
 
-    def _is_the_key_ones_own(self) -> Diagnosis | None:
-        if not isinstance(self.signer, RsaSigner) or self.own_key is None:
+    def _is_merchant_key(self) -> Diagnosis | None:
+        if not isinstance(self.signer, RsaSigner) or self.merchant_key is None:
             return None
-        own = public_key_der(self.own_key)
+        own = public_key_der(self.merchant_key)
         if all(public_key_der(key) == own for key in self.signer.public_keys):
-            return self._because(Reason.OWN_PUBLIC_KEY, hints.OWN_PUBLIC_KEY)
+            return self._because(Reason.OWN_PUBLIC_KEY, hints.MERCHANT_PUBLIC_KEY)
         return None
 
     def _unexplained(self) -> Diagnosis:
         if not isinstance(self.signer, RsaSigner):
-            hint = joined(hints.ALTERED_OR_OTHER_KEY, self._clues())
+            hint = join_hints(hints.ALTERED_OR_OTHER_KEY, self._clues())
             return self._because(Reason.ALTERED, hint)
         bits = 8 * len(rsa_signature(self._sign) or b"")
         sizes = sorted({key.key_size for key in self.signer.public_keys})
         if bits not in sizes:
             have = " and ".join(map(str, sizes))
-            finding = say(hints.OTHER_SIZE, bits=str(bits), have=have)
+            finding = message(hints.OTHER_SIZE, bits=str(bits), have=have)
         else:
             finding = hints.NONE_OF_THE_KEYS
-        sandbox = of_sandbox(self.evidence.params)
+        sandbox = is_sandbox(self.evidence.params)
         reason = Reason.WRONG_ENVIRONMENT if self.production and sandbox else Reason.WRONG_KEY
-        return self._because(reason, joined(finding, self._where_to_find_the_key()))
+        return self._because(reason, join_hints(finding, self._where_to_find_the_key()))
 
     def _where_to_find_the_key(self) -> Hint:
-        if of_sandbox(self.evidence.params):
+        if is_sandbox(self.evidence.params):
             return hints.SANDBOX
         if self.evidence.params.get("app_id"):
             return hints.KEY_OF_THIS_APP
         return hints.KEY_OF_THE_LEGACY_GATEWAY
 
-    def _fits(self, seal: Seal) -> bool:
-        return fitting_charset(seal, Undone(self.evidence.params), self.evidence) is not None
+    def _matches(self, candidate: SignatureCandidate) -> bool:
+        return (
+            matching_charset(candidate, Hypothesis(self.evidence.params), self.evidence) is not None
+        )

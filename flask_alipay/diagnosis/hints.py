@@ -3,72 +3,72 @@
 from __future__ import annotations
 
 from ..protocol.i18n import N_
-from .said import say
+from .messages import message
 
-CHANGED_BESIDES = say("Its words were changed after that as well.")
-SIGN_WITH_SPACES = say(
+CHANGED_BESIDES = message("Its words were changed after that as well.")
+SIGN_WITH_SPACES = message(
     "The signature's '+' have become spaces: it was pasted or sent without percent-encoding, or "
     "decoded twice. Copy the raw body, in which each of them is %2B."
 )
-ALTERED = say(
+ALTERED = message(
     "The key is right, but the words are not those that were signed: a parameter was changed, lost "
     "or added afterwards. No known mistake explains it."
 )
-ALTERED_OR_OTHER_KEY = say(
+ALTERED_OR_OTHER_KEY = message(
     "No known mistake explains it: it was altered, or signed with another key; MD5 can't tell "
     "which by one payload. Compare the key with the one that Alipay shows, then look for what "
     "changes the body on its way."
 )
-DAMAGED = say(
+DAMAGED = message(
     "The signature itself is damaged: it is too short or too long, or has characters that a "
     "signature never has. Compare it with the raw body."
 )
-SIGN_NOT_DECODED = say(
+SIGN_NOT_DECODED = message(
     "The signature is still percent-encoded: %2B is its '+', %2F its '/'. Decode the form once "
     "before verifying."
 )
-SIGN_ESCAPED = say(
+SIGN_ESCAPED = message(
     "The signature was escaped for HTML: &#43; is its '+'. Verify the raw body, escape afterwards."
 )
-SIGN_IN_LIST = say("The signature is a list, as in ['…']: take its one item.")
-SIGN_STRAY = say(
+SIGN_IN_LIST = message("The signature is a list, as in ['…']: take its one item.")
+SIGN_STRAY = message(
     "There are spaces, line ends or quotes in the signature that are not part of it: it was copied "
     "or stored with them."
 )
-SIGN_CASE = say(
+SIGN_CASE = message(
     "The signature's letters are capitals: Alipay writes MD5 in lower case, and it is compared "
     "as it came. Look for what changes the case."
 )
-SIGN_BASE64 = say(
+SIGN_BASE64 = message(
     "The signature was written anew in another kind of base64: without its '=' at the end, or with "
     "'-' and '_'. Alipay's is the standard one; hand it on as it came."
 )
-LOWER_CASED = say(
+LOWER_CASED = message(
     "The signature has no capital letter, as if it had been lower-cased; base64 cannot be restored "
     "from that. Compare it with the raw body."
 )
-STRAY_SPACE = say(
+STRAY_SPACE = message(
     "The configured key has a space or line end around it, quotes, or capital letters that do not "
     "belong to it: without them the payload verifies. Mend the setting."
 )
-OWN_PUBLIC_KEY = say(
+MERCHANT_PUBLIC_KEY = message(
     "The key configured as Alipay's is your own: the public half of your private key. You upload "
     "that one to Alipay's console, and configure the other one that the console shows in return "
     "(支付宝公钥)."
 )
-OWN_SIGNATURE = say(
+MERCHANT_SIGNATURE = message(
     "It was signed with your own private key, so it is a request of yours to Alipay (or made with "
     "your key), not something that Alipay says."
 )
-SANDBOX = say(
+SANDBOX = message(
     "It comes from Alipay's sandbox, which has keys of its own: verify it with the key that the "
     "sandbox's console shows, and keep its notify_url apart from production's."
 )
-DECODED_BEFORE = say(
+DECODED_BEFORE = message(
     "It is the text of a form that was decoded already, and reading it as a form decoded it "
     "once more. Keep the raw body (request.get_data()), or hand the parameters on as they are."
 )
-WAP_OTHER_KEY = say(
+WAP_OTHER_KEY = message(
     "It is a notification of the older WAP gateway, and neither that gateway's published key nor a "
     "key here made its signature (unless that itself was altered)."
 )
@@ -114,7 +114,7 @@ NO_FORM = N_(
     "It is refused unread: {refused}. If it was copied, copy the raw body, in which every & = and "
     "% inside a value is percent-encoded."
 )
-NO_SIGN = say(
+NO_SIGN = message(
     "It has no sign. Either Alipay did not send it, or it was cut short: an unquoted & ends a "
     "command in a shell, and a # the query of a URL."
 )
@@ -127,10 +127,10 @@ SIGNED_WITH_BY = N_(
     "It was signed with {sign_type} and {whose}, but {configured} is what is configured."
 )
 LOOKS_LIKE = N_("Its signature is one of {sign_type}, but {configured} is what is configured.")
-SAYS_OF_ITSELF = N_(
+SELF_DECLARED = N_(
     "It says that it is signed with {sign_type}, but {configured} is what is configured."
 )
-SET_SIGN_TYPE = say(
+SET_SIGN_TYPE = message(
     "Set the sign type (and the key that goes with it) to what the account uses; a payload is "
     "never allowed to choose its own."
 )
@@ -139,26 +139,28 @@ SIGNED_BY = N_(
     "this payload belongs to."
 )
 OTHER_SIZE = N_("It was signed with an RSA key of {bits} bits; the one here has {have}.")
-NONE_OF_THE_KEYS = say("None of the keys here made its signature (unless that itself was altered).")
-KEY_OF_THIS_APP = say(
+NONE_OF_THE_KEYS = message(
+    "None of the keys here made its signature (unless that itself was altered)."
+)
+KEY_OF_THIS_APP = message(
     "Take Alipay's public key of just this app_id from the console (not the application's own "
     "public key), and mind whether it is the sandbox or production."
 )
-KEY_OF_THE_LEGACY_GATEWAY = say(
+KEY_OF_THE_LEGACY_GATEWAY = message(
     "A payload of the legacy gateway verifies with Alipay's published key of that gateway; one of "
     "the open platform would name its app_id."
 )
-BESIDES = say("Besides:")
+BESIDES = message("Besides:")
 
-RESPONSE_NOT_SIGNED = say(
+RESPONSE_NOT_SIGNED = message(
     "The response has no signature. Alipay does not sign some of its rejections; anything else is "
     "not to be trusted without one."
 )
-RESPONSE_REWRITTEN = say(
+RESPONSE_REWRITTEN = message(
     "The response was parsed and written anew: the signature covers the very text that Alipay "
     "sent, with its spaces and escapes. Cut the node out of the raw response before parsing it."
 )
-RESPONSE_OF_RSA = say(
+RESPONSE_OF_RSA = message(
     "The response is signed with RSA or RSA2, and MD5 is configured: it belongs to the open "
     "platform. Verify it with the public key of its application."
 )

@@ -30,7 +30,7 @@ _DIGEST_INFO = {
 _HASH = {"RSA": hashlib.sha1, "RSA2": hashlib.sha256}
 
 
-class Seal(Protocol):
+class SignatureCandidate(Protocol):
     """A signature beside a key that may have made it."""
 
     @property
@@ -43,26 +43,26 @@ class Seal(Protocol):
         before the words fit.
         """
 
-    def fits(self, content: bytes) -> bool:
+    def matches(self, content: bytes) -> bool:
         """Tells whether these are the words that were signed."""
 
 
 @dataclass(frozen=True)
-class OpenSeal:
+class RecoveredSignature:
     """An RSA signature that a key has opened: that key made it."""
 
     sign_type: str
     key: rsa.RSAPublicKey
     digest: bytes
 
-    def fits(self, content: bytes) -> bool:
+    def matches(self, content: bytes) -> bool:
         """Tells whether these are the words that were signed."""
         make = _HASH.get(self.sign_type)
         return make is not None and make(content).digest() == self.digest
 
 
 @dataclass(frozen=True)
-class ClosedSeal:
+class OpaqueSignature:
     """Any other signature: the signer can only say yes or no to words."""
 
     signer: Signer
@@ -74,25 +74,25 @@ class ClosedSeal:
         """The signer's."""
         return self.signer.sign_type
 
-    def fits(self, content: bytes) -> bool:
+    def matches(self, content: bytes) -> bool:
         """Tells whether these are the words that were signed."""
         return self.signer.verify(content, self.sign)
 
 
-def seals(sign: str, signer: Signer) -> list[Seal]:
+def candidates(sign: str, signer: Signer) -> list[SignatureCandidate]:
     """Returns the signature beside each key of the signer that may have made it.
 
     :param sign: as it stands in the payload.
     :returns: for an RSA signer only the key that made it, or nothing.
     """
     if not isinstance(signer, RsaSigner):
-        return [ClosedSeal(signer, sign)]
+        return [OpaqueSignature(signer, sign)]
     signature = rsa_signature(sign)
-    opened = (open_seal(signature, key) for key in signer.public_keys if signature)
+    opened = (recover_signature(signature, key) for key in signer.public_keys if signature)
     return [seal for seal in opened if seal is not None]
 
 
-def open_seal(signature: bytes, key: rsa.RSAPublicKey) -> OpenSeal | None:
+def recover_signature(signature: bytes, key: rsa.RSAPublicKey) -> RecoveredSignature | None:
     """Opens an RSA signature, or returns ``None`` if another key made it."""
     if len(signature) != (key.key_size + 7) // 8:
         return None
@@ -102,8 +102,8 @@ def open_seal(signature: bytes, key: rsa.RSAPublicKey) -> OpenSeal | None:
         return None
     for sign_type, prefix in _DIGEST_INFO.items():
         if info.startswith(prefix):
-            return OpenSeal(sign_type, key, info[len(prefix) :])
-    return OpenSeal("another algorithm", key, info)
+            return RecoveredSignature(sign_type, key, info[len(prefix) :])
+    return RecoveredSignature("another algorithm", key, info)
 
 
 def rsa_signature(sign: str) -> bytes | None:

@@ -15,13 +15,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..exceptions import GatewayError, OutcomeUnknown
-from ..trade_status import TradeStatus
+from ..protocol.trade_status import TradeStatus
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..notification import Notification
-    from ..signed_request import SignedRequest
+    from ..protocol.notification import Notification
+    from ..protocol.signed_request import SignedRequest
 
 #: Codes of a trade that does not exist, with and without the prefix of the open platform.
 TRADE_NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, get_args, get_type_hints
 
 from ..exceptions import InvalidParameter
-from ..fields import Field, convert
+from ..protocol.validation import Validator, validate_params
 
 #: Annotation of a parameter that each call must have, from the caller or by default.
 REQUIRED: Final = object()
@@ -30,7 +30,7 @@ class Parameter(NamedTuple):
     #: The types that a caller may give; ``None`` is a parameter that is not given.
     types: tuple[Any, ...]
     #: Checks a value and returns it as Alipay's text.
-    validator: Field
+    validator: Validator
     required: bool
     #: Its purpose, if the name does not tell.
     note: str
@@ -64,7 +64,7 @@ def validate_declared(
     :raises TypeError: for a ``float`` amount.
     """
     validators, required = _validators(declaration)
-    params = convert(validators, values, charset, service)
+    params = validate_params(validators, values, charset, service)
     for name in required:
         if name not in params:
             raise InvalidParameter(name, "is required")
@@ -77,7 +77,7 @@ def describe(validator: Callable[..., Any]) -> str:
 
 
 @cache
-def _validators(declaration: type) -> tuple[Mapping[str, Field], tuple[str, ...]]:
+def _validators(declaration: type) -> tuple[Mapping[str, Validator], tuple[str, ...]]:
     parameters = declared_parameters(declaration).values()
     return (
         {parameter.name: parameter.validator for parameter in parameters},

@@ -11,9 +11,9 @@ from sqlalchemy import literal, select
 
 from ..exceptions import NotificationRefused
 from ..models import NotificationMixin, PaymentMixin, utc_now
-from ..notification import Notification
-from .exact import exactly
-from .outages import said
+from ..protocol.notification import Notification
+from .errors import describe_error
+from .exact_text import exactly
 from .session import LedgerSession
 from .shortcuts import insert_row, is_plain
 from .tables import columns_of, entity_of
@@ -21,7 +21,7 @@ from .tables import columns_of, entity_of
 logger = logging.getLogger("flask_alipay")
 
 # The outcomes of what was answered ``success``.
-_ANSWERED = ("settled", "recorded", "duplicate", "stale")
+_RESPONDED = ("settled", "recorded", "duplicate", "stale")
 # The outcomes of what changed a payment: always recorded.
 _MOVED = ("settled", "recorded")
 
@@ -30,7 +30,7 @@ MAX_ROWS = 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """What is worth writing down of a piece of news."""
 
     out_trade_no: str
@@ -41,7 +41,7 @@ class Entry:
     payload: Mapping[str, str] = field(repr=False, hash=False)
 
     @classmethod
-    def of(cls, notification: Notification) -> Entry:
+    def of(cls, notification: Notification) -> JournalEntry:
         """Returns what is written down of a trade's news."""
         return cls(
             notification.out_trade_no,
@@ -78,7 +78,7 @@ class Journal:
         """Whether there is a journal."""
         return self._model is not None
 
-    def knows(self, entry: Entry) -> bool:
+    def is_recorded(self, entry: JournalEntry) -> bool:
         """Tell whether this report, of this trade if it is of one, was answered ``success``."""
         if self._model is None or entry.notify_id is None:
             return False
@@ -86,14 +86,14 @@ class Journal:
         known: list[Any] = [
             exactly(column["merchant"], self._merchant),
             exactly(column["notify_id"], entry.notify_id),
-            column["outcome"].in_(_ANSWERED),
+            column["outcome"].in_(_RESPONDED),
         ]
         if entry.trade_no is not None:
             known.append(exactly(column["trade_no"], entry.trade_no))
         found = select(column["id"]).where(*known).limit(1)
         return self._session.execute(found, self._model).first() is not None
 
-    def write(self, entry: Entry, outcome: str, detail: str | None) -> None:
+    def write(self, entry: JournalEntry, outcome: str, detail: str | None) -> None:
         """Add a row to the current transaction, as the application would.
 
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
@@ -123,7 +123,7 @@ class Journal:
         else:
             self._session.add(self._model(**row))
 
-    def _is_full(self, entry: Entry, outcome: str) -> bool:
+    def _is_full(self, entry: JournalEntry, outcome: str) -> bool:
         """Tell whether the same report has been recorded often enough with this outcome."""
         column = columns_of(entity_of(self._model))
         of_report = {
@@ -141,8 +141,8 @@ class Journal:
         found = select(column["id"]).where(*same).limit(MAX_ROWS)
         return len(self._session.execute(found, self._model).all()) >= MAX_ROWS
 
-    def refuse(
-        self, entry: Entry, outcome: str, detail: str | None, error: NotificationRefused
+    def record_refusal(
+        self, entry: JournalEntry, outcome: str, detail: str | None, error: NotificationRefused
     ) -> NoReturn:
         """Roll back, record the refusal in a transaction of its own, and raise the error."""
         self._session.roll_back()
@@ -157,7 +157,7 @@ class Journal:
                 logger.error(
                     "the journal could not be written for %s (%s)",
                     error.out_trade_no,
-                    said(failure),
+                    describe_error(failure),
                 )
         raise error
 

@@ -23,7 +23,6 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.orm.exc import StaleDataError
 
-from ..callbacks import run_callbacks
 from ..exceptions import (
     AlipayError,
     CallbackFailed,
@@ -34,19 +33,32 @@ from ..exceptions import (
     UnknownPayment,
 )
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
-from ..money import to_yuan
-from ..notification import Notification
-from ..transitions import events_of
-from .journal import Entry, Journal
-from .moves import Move, check_match, follow, mismatch, move_of, needs_query, sale_of
-from .outages import is_outage, unavailable
-from .refund_results import RefundResults
-from .refunds import SUCCESS, Refunds
+from ..protocol.money import format_amount
+from ..protocol.notification import Notification
+from .callbacks import run_callbacks
+from .errors import is_outage, ledger_unavailable
+from .journal import Journal, JournalEntry
+from .refund_results import RefundResultWriter
+from .refunds import SUCCESS, RefundLedger
 from .session import LedgerSession
-from .statements import payment_statements, was_overtaken
+from .statements import is_serialization_failure, payment_statements
+from .transitions import parse_events
+from .updates import (
+    LedgerUpdate,
+    check_match,
+    make_update,
+    mismatch,
+    needs_query,
+    next_state,
+    sale_update,
+)
 
 if TYPE_CHECKING:
-    from ..batches import RefundBatch, RefundResult, TransferBatch
+    from ..protocol.batch_notification import (
+        RefundBatchNotification,
+        RefundResult,
+        TransferBatchNotification,
+    )
 
 logger = logging.getLogger("flask_alipay")
 
@@ -108,12 +120,12 @@ class Ledger:
         self._models = models
 
     @cached_property
-    def refunds(self) -> Refunds | None:
+    def refunds(self) -> RefundLedger | None:
         """The rows of refunds; ``None`` where the app has no class for them."""
         Payment, Refund = self._models.Payment, self._models.Refund
         if Refund is None:
             return None
-        return Refunds(self._session, Payment, Refund, self._merchant)
+        return RefundLedger(self._session, Payment, Refund, self._merchant)
 
     def find(self, out_trade_no: str) -> Any | None:
         """Returns a payment of this merchant as the database has it now, or ``None``.
@@ -136,10 +148,10 @@ class Ledger:
         :raises CallbackFailed: if a callback raised; all of it is rolled back.
         :raises LedgerUnavailable: if the database could not take it; likewise.
         """
-        entry = Entry.of(notification)
-        return self._whole(entry, lambda: self._settle(notification, entry))
+        entry = JournalEntry.of(notification)
+        return self._in_transaction(entry, lambda: self._settle(notification, entry))
 
-    def settle_refunds(self, batch: RefundBatch) -> Iterator[Settlement]:
+    def settle_refunds(self, batch: RefundBatchNotification) -> Iterator[Settlement]:
         """Writes down the result of a batch of refunds, each refund once and on its own.
 
         One that cannot be written down does not hold the others up; Alipay repeats all of them, and
@@ -162,7 +174,9 @@ class Ledger:
         if refusal is not None:
             raise refusal
 
-    def settle_refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
+    def settle_refund(
+        self, entry: JournalEntry, out_request_no: str, result: RefundResult
+    ) -> Settlement:
         """Writes down what became of one refund that was asked for, once.
 
         :param entry: what the journal is to say; names the payment.
@@ -170,36 +184,38 @@ class Ledger:
         :param result: proven.
         :raises NotificationRefused: as :meth:`settle` does.
         """
-        return self._whole(entry, lambda: self._refund(entry, out_request_no, result))
+        return self._in_transaction(entry, lambda: self._refund(entry, out_request_no, result))
 
-    def record_transfers(self, batch: TransferBatch) -> bool:
+    def record_transfers(self, batch: TransferBatchNotification) -> bool:
         """Writes the result of a batch of transfers into the journal, once.
 
         :param batch: verified and known to be for this merchant.
         :returns: whether it is news; without a journal it always seems to be.
         :raises LedgerUnavailable: if the database could not take it.
         """
-        told = Entry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
+        told = JournalEntry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
 
         def work() -> Settlement:
-            outcome = "duplicate" if self._journal.knows(told) else "recorded"
-            return self._close(told, Move(outcome, ()), None)
+            outcome = "duplicate" if self._journal.is_recorded(told) else "recorded"
+            return self._close(told, LedgerUpdate(outcome, ()), None)
 
-        return self._whole(told, work).outcome == "recorded"
+        return self._in_transaction(told, work).outcome == "recorded"
 
-    def _whole(self, entry: Entry, work: Callable[[], Settlement | None]) -> Settlement:
+    def _in_transaction(
+        self, entry: JournalEntry, work: Callable[[], Settlement | None]
+    ) -> Settlement:
         """Does the work in a transaction of its own; a refusal leaves nothing but its trace."""
         try:
-            return self._try(entry, work)
+            return self._with_retries(entry, work)
         except CallbackFailed as error:
-            self._journal.refuse(entry, "callback_failed", str(error), error)
+            self._journal.record_refusal(entry, "callback_failed", str(error), error)
         except PaymentMismatch as error:
-            self._journal.refuse(entry, "mismatched", str(error), error)
+            self._journal.record_refusal(entry, "mismatched", str(error), error)
         except UnknownPayment as error:
-            self._journal.refuse(entry, "unknown", None, error)
+            self._journal.record_refusal(entry, "unknown", None, error)
         except SQLAlchemyError as error:
             self._session.roll_back()
-            raise unavailable(error, entry.out_trade_no, entry.notify_id) from error
+            raise ledger_unavailable(error, entry.out_trade_no, entry.notify_id) from error
         except LedgerUnavailable as error:
             self._session.roll_back()
             error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
@@ -213,7 +229,7 @@ class Ledger:
             self._session.roll_back()
             raise
 
-    def _refuse_event(self, entry: Entry, error: Exception) -> NoReturn:
+    def _refuse_event(self, entry: JournalEntry, error: Exception) -> NoReturn:
         """Refuse a report since code of the application's that belongs to its classes or session
         raised: a listener, a validator, a constructor.
         """
@@ -225,51 +241,57 @@ class Ledger:
         said = f"an event listener or class of the application raised {type(error).__name__}"
         refusal = CallbackFailed(said)
         refusal.__cause__ = error
-        self._journal.refuse(entry, "callback_failed", said, refusal)
+        self._journal.record_refusal(entry, "callback_failed", said, refusal)
 
-    def _try(self, entry: Entry, work: Callable[[], Settlement | None]) -> Settlement:
+    def _with_retries(
+        self, entry: JournalEntry, work: Callable[[], Settlement | None]
+    ) -> Settlement:
         """Does the work; again, in a new transaction, where another worker was faster."""
         for last in (False,) * (_ATTEMPTS - 1) + (True,):
             self._session.session.rollback()
             try:
                 settlement = work()
             except (DBAPIError, StaleDataError, CallbackFailed) as error:
-                if last or not (was_overtaken(error) or was_overtaken(error.__cause__)):
+                if last or not (
+                    is_serialization_failure(error) or is_serialization_failure(error.__cause__)
+                ):
                     raise
                 continue
             if settlement is not None:
                 return settlement
         raise LedgerUnavailable("other workers keep changing the payment")
 
-    def _settle(self, notification: Notification, entry: Entry) -> Settlement | None:
+    def _settle(self, notification: Notification, entry: JournalEntry) -> Settlement | None:
         """Try the guarded ``UPDATE`` first; read the payment's state only on a miss or a likely
         duplicate. ``None``: the state has changed since it was read.
         """
-        sale = sale_of(notification)
-        if sale is not None and self._statements.claims_at_once and not notification.repeated:
+        sale = sale_update(notification)
+        if sale is not None and self._statements.claims_at_once and not notification.is_retry:
             events, values = sale
             with self._mismatching_trade(notification):
                 payment = self._statements.claim(
                     self._session, self._merchant, notification, values
                 )
             if payment is not None:
-                return self._close(entry, move_of(events), payment)
+                return self._close(entry, make_update(events), payment)
             self._session.roll_back()
-        return self._look(notification, entry)
+        return self._read_and_apply(notification, entry)
 
-    def _look(self, notification: Notification, entry: Entry) -> Settlement | None:
+    def _read_and_apply(self, notification: Notification, entry: JournalEntry) -> Settlement | None:
         """Looks where the payment stands, and moves it from there."""
-        seen = self._statements.look(self._session, self._merchant, notification.out_trade_no)
+        seen = self._statements.fetch_state(
+            self._session, self._merchant, notification.out_trade_no
+        )
         if seen is None:
             raise UnknownPayment("no such payment in the ledger")
         check_match(seen, notification)
-        cell, values = follow(seen, notification)
+        cell, values = next_state(seen, notification)
         if needs_query(seen, notification, cell):
             raise QueryRequired("the report needs a query")
-        move = self._follow(seen, notification, cell, values) if values else Move(cell, ())
+        move = self._follow(seen, notification, cell, values) if values else LedgerUpdate(cell, ())
         if move is None:
             return None
-        if not values and not (seen.paid and notification.refund):
+        if not values and not (seen.paid and notification.is_refund):
             return self._close(entry, move, None)
         payment = self._read(notification.out_trade_no)
         if self.refunds is not None:
@@ -278,7 +300,7 @@ class Ledger:
 
     def _follow(
         self, seen: Any, notification: Notification, cell: str, values: Mapping[str, Any]
-    ) -> Move | None:
+    ) -> LedgerUpdate | None:
         """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
         # The look is over: the claim is the first statement of a transaction of its own, which has
         # read nothing that could be out of date.
@@ -287,41 +309,41 @@ class Ledger:
             moved = self._statements.move(self._session, seen, values)
         more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
-        return move_of(events_of(cell), more if paid else 0) if moved else None
+        return make_update(parse_events(cell), more if paid else 0) if moved else None
 
     def _write_refund(
-        self, refunds: Refunds, notification: Notification, move: Move, payment: Any
-    ) -> Move:
-        if not (move.refund_fen or (payment.paid and notification.refund)):
+        self, refunds: RefundLedger, notification: Notification, move: LedgerUpdate, payment: Any
+    ) -> LedgerUpdate:
+        if not (move.refund_fen or (payment.paid and notification.is_refund)):
             return move
         asked = notification.out_request_no not in (None, payment.out_trade_no, payment.trade_no)
-        rows = refunds.hold(payment.out_trade_no) if asked else []
+        rows = refunds.lock(payment.out_trade_no) if asked else []
         for row in rows:
             if row.out_request_no == notification.out_request_no:
-                return self._write_asked(refunds, row, rows, move, payment)
+                return self._write_queried_at(refunds, row, rows, move, payment)
         if move.refund_fen:
-            told = refunds.told(notification, move.refund_fen, payment.refunded_fen)
+            told = refunds.record_notified(notification, move.refund_fen, payment.refunded_fen)
             return move.with_refunds(told)
         return move
 
-    def _write_asked(
-        self, refunds: Refunds, row: Any, rows: Sequence[Any], move: Move, payment: Any
-    ) -> Move:
+    def _write_queried_at(
+        self, refunds: RefundLedger, row: Any, rows: Sequence[Any], move: LedgerUpdate, payment: Any
+    ) -> LedgerUpdate:
         """A refund that is known by its number counts by its own amount: the sum of all that came
         with it may be older or newer than what is known.
         """
         self._read(payment.out_trade_no, lock=True)
         whole = payment.refunded_fen >= payment.total_fen
-        times, missing = refunds.tell(row, rows, move.refund_fen, whole=whole)
+        times, missing = refunds.apply_notified(row, rows, move.refund_fen, whole=whole)
         missing = min(missing, payment.total_fen - payment.refunded_fen)
         if missing:
             payment.refunded_fen += missing
             self._session.session.flush()
         if not times and not move.refund_fen:
             return move
-        return move_of(move.events, times).with_refunds(times)
+        return make_update(move.events, times).with_refunds(times)
 
-    def _close(self, entry: Entry, move: Move, payment: Any | None) -> Settlement:
+    def _close(self, entry: JournalEntry, move: LedgerUpdate, payment: Any | None) -> Settlement:
         """Lets the callbacks act, writes the line in the journal and commits.
 
         :param payment: the app's mapped object; ``None`` where nothing happened to it.
@@ -340,8 +362,8 @@ class Ledger:
             move.outcome, move.events, lambda: read(self._session, self._merchant, number)
         )
 
-    def _settle_refund(self, batch: RefundBatch, result: RefundResult) -> Settlement:
-        entry = Entry(
+    def _settle_refund(self, batch: RefundBatchNotification, result: RefundResult) -> Settlement:
+        entry = JournalEntry(
             out_trade_no=self._number_of(result.trade_no, batch.notify_id) or "",
             trade_no=result.trade_no,
             trade_status=SUCCESS if result.succeeded else result.code,
@@ -349,11 +371,11 @@ class Ledger:
             payload={
                 "batch_no": batch.batch_no,
                 "trade_no": result.trade_no,
-                "amount": to_yuan(result.refund_fen),
+                "amount": format_amount(result.refund_fen),
                 "result": result.code,
             },
         )
-        return self._whole(entry, lambda: self._refund(entry, batch.batch_no, result))
+        return self._in_transaction(entry, lambda: self._refund(entry, batch.batch_no, result))
 
     def _read(self, out_trade_no: str, *, lock: bool = False) -> Any:
         """Bring the session's payment up to date, within a settlement.
@@ -369,13 +391,13 @@ class Ledger:
         """Looks the shop's number of a trade up."""
         try:
             self._session.roll_back()
-            return self._statements.number_of(self._session, self._merchant, trade_no)
+            return self._statements.find_out_trade_no(self._session, self._merchant, trade_no)
         except SQLAlchemyError as error:
             self._session.roll_back()
-            raise unavailable(error, None, notify_id) from error
+            raise ledger_unavailable(error, None, notify_id) from error
 
-    def _refund(self, entry: Entry, out_request_no: str, result: RefundResult) -> Settlement:
-        results = RefundResults(
+    def _refund(self, entry: JournalEntry, out_request_no: str, result: RefundResult) -> Settlement:
+        results = RefundResultWriter(
             self._session, self._statements, self.refunds, self._journal, self._merchant
         )
         move, payment = results.write(entry, out_request_no, result)
@@ -390,6 +412,6 @@ class Ledger:
             yield
         except IntegrityError:
             self._session.roll_back()
-            if not self._statements.is_another(self._session, notification):
+            if not self._statements.trade_no_taken(self._session, notification):
                 raise
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None

@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import PaymentMismatch, UnknownPayment
-from ..money import to_yuan
-from .moves import Move, move_of
+from ..protocol.money import format_amount
 from .refunds import SUCCESS
+from .updates import LedgerUpdate, make_update
 
 if TYPE_CHECKING:
-    from ..batches import RefundResult
-    from .journal import Entry, Journal
-    from .refunds import Refunds
+    from ..protocol.batch_notification import RefundResult
+    from .journal import Journal, JournalEntry
+    from .refunds import RefundLedger
     from .session import LedgerSession
     from .statements import PaymentStatements
 
 
-class RefundResults:
+class RefundResultWriter:
     """Writes results into the ledger.
 
     :param session: the application's.
@@ -34,7 +34,7 @@ class RefundResults:
         self,
         session: LedgerSession,
         statements: PaymentStatements,
-        refunds: Refunds | None,
+        refunds: RefundLedger | None,
         journal: Journal,
         merchant: str,
     ) -> None:
@@ -44,7 +44,9 @@ class RefundResults:
         self._journal = journal
         self._merchant = merchant
 
-    def write(self, entry: Entry, out_request_no: str, result: RefundResult) -> tuple[Move, Any]:
+    def write(
+        self, entry: JournalEntry, out_request_no: str, result: RefundResult
+    ) -> tuple[LedgerUpdate, Any]:
         """Adds the result to the current transaction, whose first statement is to hold the payment.
 
         :param entry: what the journal is to say; names the payment.
@@ -63,33 +65,37 @@ class RefundResults:
         return self._refund_row(self._refunds, payment, out_request_no, result), payment
 
     def _refund_row(
-        self, refunds: Refunds, payment: Any, out_request_no: str, result: RefundResult
-    ) -> Move:
+        self, refunds: RefundLedger, payment: Any, out_request_no: str, result: RefundResult
+    ) -> LedgerUpdate:
         number, fen = payment.out_trade_no, result.refund_fen
         if not result.succeeded:
-            return Move(
+            return LedgerUpdate(
                 "recorded" if refunds.fail(number, out_request_no, result.code) else "stale", ()
             )
         known = refunds.find(number, out_request_no)
         if known is not None and known.refund_fen != fen:
-            raise PaymentMismatch("refund_amount", to_yuan(known.refund_fen), to_yuan(fen))
+            raise PaymentMismatch(
+                "refund_amount", format_amount(known.refund_fen), format_amount(fen)
+            )
         if known is not None and known.status == SUCCESS:
-            return Move("duplicate", ())
+            return LedgerUpdate("duplicate", ())
         # Other news that came before may have told of it, as part of the sum of all.
-        covered = refunds.uncover(number, out_request_no, fen)
+        covered = refunds.split_aggregate(number, out_request_no, fen)
         counted = not covered and self._count_refund(payment, fen)
         if not covered and not refunds.succeed(number, out_request_no) and counted:
             refunds.add(number, out_request_no, fen)
-        return move_of((), fen if counted else 0)
+        return make_update((), fen if counted else 0)
 
-    def _refund_without_row(self, entry: Entry, payment: Any, result: RefundResult) -> Move:
+    def _refund_without_row(
+        self, entry: JournalEntry, payment: Any, result: RefundResult
+    ) -> LedgerUpdate:
         """Without rows the journal tells what was counted; without either nothing is."""
         if not result.succeeded or not self._journal.kept or entry.notify_id is None:
-            return Move("recorded", ())
-        if self._journal.knows(entry):
-            return Move("duplicate", ())
+            return LedgerUpdate("recorded", ())
+        if self._journal.is_recorded(entry):
+            return LedgerUpdate("duplicate", ())
         counted = self._count_refund(payment, result.refund_fen)
-        return move_of((), result.refund_fen if counted else 0)
+        return make_update((), result.refund_fen if counted else 0)
 
     def _count_refund(self, payment: Any, refund_fen: int) -> bool:
         """Adds to what went back; the payment's row is held. ``False``: all of it is back already.
@@ -103,7 +109,9 @@ class RefundResults:
             # The news of the sale is still to come: so is this, again.
             raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
         if not 0 < refund_fen <= left:
-            raise PaymentMismatch("refund_amount", f"at most {to_yuan(left)}", to_yuan(refund_fen))
+            raise PaymentMismatch(
+                "refund_amount", f"at most {format_amount(left)}", format_amount(refund_fen)
+            )
         payment.refunded_fen += refund_fen
         self._session.session.flush()
         return True

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, select
 
-from ..batches import PENDING_TTL
 from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
-from ..notification import Notification
-from .exact import exactly
+from ..protocol.batch_notification import PENDING_TTL
+from ..protocol.notification import Notification
+from .exact_text import exactly
 from .session import LedgerSession
 from .statements import payment_statements
 from .tables import columns_of, entity_of
@@ -23,10 +23,10 @@ PROCESSING = "REFUND_PROCESSING"
 SUCCESS = "REFUND_SUCCESS"
 #: The number of what news told in one piece: a close that names neither refund nor amount, or a sum
 #: of all refunds that is more than what is known by name.
-CLOSED = "closed"
+AGGREGATE_NO = "closed"
 
 
-class Opened(NamedTuple):
+class OpenedRefund(NamedTuple):
     """A refund that is written down."""
 
     row: Any
@@ -34,7 +34,7 @@ class Opened(NamedTuple):
     new: bool
 
 
-class Refunds:
+class RefundLedger:
     """The refunds of one merchant.
 
     :param session: the application's.
@@ -62,8 +62,8 @@ class Refunds:
         refund_fen: int,
         out_request_no: str,
         reason: str | None,
-        patience: timedelta | None = PENDING_TTL,
-    ) -> Opened:
+        pending_ttl: timedelta | None = PENDING_TTL,
+    ) -> OpenedRefund:
         """Writes down that a refund is being asked for; the caller commits before it asks.
 
         The same number again is the same refund; one that Alipay refused is asked for again.
@@ -77,14 +77,14 @@ class Refunds:
         if known is not None and known.refund_fen != refund_fen:
             raise InvalidAmount("amount", "is another than before under the same number")
         if known is not None and known.status in (PROCESSING, SUCCESS):
-            return Opened(known, new=False)
-        asked = sum(row.refund_fen for row in rows if _may_happen(row, patience))
+            return OpenedRefund(known, new=False)
+        asked = sum(row.refund_fen for row in rows if _may_happen(row, pending_ttl))
         if payment is None or not payment.paid or asked + refund_fen > _left(payment):
             raise InvalidAmount("amount", "is more than is left of what was paid")
         if known is not None:
             known.status, known.created_at = PROCESSING, utc_now()  # it is asked for anew
             self._session.session.flush()
-            return Opened(known, new=True)
+            return OpenedRefund(known, new=True)
         row = self._model(
             merchant=self._merchant,
             out_trade_no=out_trade_no,
@@ -94,10 +94,10 @@ class Refunds:
             reason=reason,
         )
         self._session.add(row)
-        return Opened(row, new=True)
+        return OpenedRefund(row, new=True)
 
-    def under_way(
-        self, out_trade_no: str, refund_fen: int, patience: timedelta | None = None
+    def find_pending(
+        self, out_trade_no: str, refund_fen: int, pending_ttl: timedelta | None = None
     ) -> str | None:
         """Returns the number of a refund of that amount whose outcome is unknown.
 
@@ -108,11 +108,11 @@ class Refunds:
             Refund.status == PROCESSING,
             Refund.refund_fen == refund_fen,
         )
-        if patience is not None:
-            conditions = (*conditions, Refund.created_at > utc_now() - patience)
+        if pending_ttl is not None:
+            conditions = (*conditions, Refund.created_at > utc_now() - pending_ttl)
         return self._first(out_trade_no, *conditions)
 
-    def lately(self, out_trade_no: str, refund_fen: int, since: datetime) -> str | None:
+    def find_recent(self, out_trade_no: str, refund_fen: int, since: datetime) -> str | None:
         """Return the number of a refund of that amount that was requested since then and was
         refunded.
         """
@@ -134,7 +134,9 @@ class Refunds:
         found = self._load(self._rows(out_trade_no, exactly(Refund.out_request_no, out_request_no)))
         return found[0] if found else None
 
-    def told(self, notification: Notification, refund_fen: int, refunded_fen: int) -> int:
+    def record_notified(
+        self, notification: Notification, refund_fen: int, refunded_fen: int
+    ) -> int:
         """Writes down what a trade's news told of money that went back.
 
         Where the news names no refund (the legacy gateway's does not), it is the one of that amount
@@ -159,7 +161,7 @@ class Refunds:
             return 1
         if self._are_under_way(out_trade_no, refund_fen):
             # Perhaps they are in that sum: each is taken out of it when it is heard of.
-            self._tell_in_one_piece(out_trade_no, refund_fen)
+            self._apply_aggregate(out_trade_no, refund_fen)
             return 1
         if self._is_taken(out_trade_no, number):
             # Refunds without a number of their own are all told under the trade's: the sum of all
@@ -168,12 +170,12 @@ class Refunds:
         self.add(out_trade_no, number, refund_fen, at)
         return 1
 
-    def uncover(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> bool:
+    def split_aggregate(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> bool:
         """Takes a refund out of what a close told in one piece before, and marks it as done.
 
         :returns: whether it was in there.
         """
-        closed = self.find(out_trade_no, CLOSED)
+        closed = self.find(out_trade_no, AGGREGATE_NO)
         if closed is None or closed.refund_fen < refund_fen:
             return False
         asked = self.find(out_trade_no, out_request_no)
@@ -188,7 +190,7 @@ class Refunds:
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
 
-    def tell(
+    def apply_notified(
         self, row: Any, rows: Sequence[Any], refund_fen: int, *, whole: bool
     ) -> tuple[int, int]:
         """Writes down the news of a refund that is known by its number.
@@ -204,7 +206,7 @@ class Refunds:
         """
         number, own = row.out_trade_no, 0
         known = row.status == SUCCESS
-        if not (known or self.uncover(number, row.out_request_no, row.refund_fen)):
+        if not (known or self.split_aggregate(number, row.out_request_no, row.refund_fen)):
             self.succeed(number, row.out_request_no)
             own = row.refund_fen
         others = refund_fen - own
@@ -223,13 +225,13 @@ class Refunds:
             for one in waiting:
                 self.succeed(number, one.out_request_no)
             return len(waiting)
-        self._tell_in_one_piece(number, refund_fen)
+        self._apply_aggregate(number, refund_fen)
         return 1
 
-    def _tell_in_one_piece(self, number: str, refund_fen: int) -> None:
-        closed = self.find(number, CLOSED)
+    def _apply_aggregate(self, number: str, refund_fen: int) -> None:
+        closed = self.find(number, AGGREGATE_NO)
         if closed is None:
-            self.add(number, CLOSED, refund_fen)
+            self.add(number, AGGREGATE_NO, refund_fen)
             return
         closed.refund_fen += refund_fen
         closed.created_at = utc_now()
@@ -305,7 +307,7 @@ class Refunds:
             return [row.out_request_no for row in waiting]
         return []
 
-    def hold(self, out_trade_no: str) -> list[Any]:
+    def lock(self, out_trade_no: str) -> list[Any]:
         """Lock a payment until the commit, and return its refunds as they are then."""
         return self._lock_all(out_trade_no)[1]
 
@@ -332,7 +334,7 @@ class Refunds:
 def _number_of(notification: Notification) -> str:
     """A number for a refund that the news has no number for."""
     if notification.refunded_fen is None:
-        return CLOSED  # without an amount only a close tells of money, and that but once
+        return AGGREGATE_NO  # without an amount only a close tells of money, and that but once
     # Alipay's numbers of news are longer than those of refunds may be.
     return (notification.notify_id or notification.out_trade_no)[:64]
 
@@ -342,6 +344,6 @@ def _left(payment: Any) -> int:
     return left
 
 
-def _may_happen(row: Any, patience: timedelta | None) -> bool:
-    waited_for = patience is None or row.created_at > utc_now() - patience
+def _may_happen(row: Any, pending_ttl: timedelta | None) -> bool:
+    waited_for = pending_ttl is None or row.created_at > utc_now() - pending_ttl
     return bool(row.status == PROCESSING and waited_for)

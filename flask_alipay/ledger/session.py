@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Executable, Result, event, inspect, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
-from ..drivers import commits_by_itself, is_shared
 from ..exceptions import LedgerUnavailable
+from .drivers import commits_by_itself, is_shared
 
 #: An execution option of the ledger's statements: a listener of the application's that raises an
 #: exception, where no tenant is known for example, recognizes them by it.

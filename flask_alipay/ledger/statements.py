@@ -10,24 +10,24 @@ from sqlalchemy import bindparam, inspect, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
-from ..drivers import is_overtaken
 from ..exceptions import LedgerUnavailable
 from ..models import PaymentMixin
-from ..notification import Notification
-from ..trade_status import TradeStatus
-from ..transitions import BEFORE_SALE
-from .exact import exactly
+from ..protocol.notification import Notification
+from ..protocol.trade_status import TradeStatus
+from .drivers import is_overtaken
+from .exact_text import exactly
 from .session import LedgerSession
 from .shortcuts import claim
 from .tables import change, columns_of, entity_of, version_of
+from .transitions import BEFORE_SALE
 
 # The status of a payment, and what never changes of it: what a look sees and a move guards.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
-_STANDING = ("trade_status", "paid", "refunded_fen")
+_STATE_COLUMNS = ("trade_status", "paid", "refunded_fen")
 
 # What is known of a payment once a claim has written it. Times are not: a database may keep less of
 # them than that.
-_WRITTEN = (*_STANDING, "trade_no", "buyer_id")
+_WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id")
 
 
 class PaymentStatements:
@@ -51,7 +51,7 @@ class PaymentStatements:
         self._find = select(self.model).where(*named)
         # Of its own row alone: what a class loads with it may not be there to be locked.
         self._lock = self._find.with_for_update(of=self.model)
-        seen = [column[name].label(name) for name in (*_GUARDED, *_STANDING, "trade_no")]
+        seen = [column[name].label(name) for name in (*_GUARDED, *_STATE_COLUMNS, "trade_no")]
         source = self._table
         if self._version is not None:
             seen += self._version.columns
@@ -71,7 +71,7 @@ class PaymentStatements:
             .limit(1)
         )
         self._move = update(self._table).where(
-            *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STANDING))
+            *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STATE_COLUMNS))
         )
         self._claim = update(self._table).where(
             *named,
@@ -130,19 +130,19 @@ class PaymentStatements:
                 return None
         return self.find(session, merchant, out_trade_no, lock=True)
 
-    def look(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
+    def fetch_state(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
         """Return the status of a payment as a plain row, or ``None``."""
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         return session.execute(self._look, self.model, named).one_or_none()
 
-    def number_of(self, session: LedgerSession, merchant: str, trade_no: str) -> str | None:
+    def find_out_trade_no(self, session: LedgerSession, merchant: str, trade_no: str) -> str | None:
         """Return the merchant's number of a trade, or ``None``."""
         named = {"of_trade_no": trade_no, "of_merchant": merchant}
         found = session.execute(self._number, self.model, named)
         number: str | None = found.scalar_one_or_none()
         return number
 
-    def is_another(self, session: LedgerSession, notification: Notification) -> bool:
+    def trade_no_taken(self, session: LedgerSession, notification: Notification) -> bool:
         """Tell whether a report's trade is another payment's, of any merchant."""
         numbers = {
             "of_trade_no": notification.trade_no,
@@ -184,7 +184,7 @@ class PaymentStatements:
         :param values: what is written.
         :returns: whether it was.
         """
-        guard = {f"seen_{name}": getattr(seen, name) for name in (*_GUARDED, *_STANDING)}
+        guard = {f"seen_{name}": getattr(seen, name) for name in (*_GUARDED, *_STATE_COLUMNS)}
         return change(session, self.model, self._move, guard | self._written(values), seen)
 
     def _written(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def payment_statements(model: Any) -> PaymentStatements:
     return PaymentStatements(model)
 
 
-def was_overtaken(error: BaseException | None) -> bool:
+def is_serialization_failure(error: BaseException | None) -> bool:
     """Tells whether a transaction failed only because another was faster."""
     if isinstance(error, StaleDataError):
         return True  # another worker has counted the row's version up

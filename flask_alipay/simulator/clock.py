@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
-from ..china_time import CHINA_TIME
-from .state import State
+from ..protocol.china_time import CHINA_TIME
+from .storage.storage import Storage
 from .worker_pool import Callback, Task, WorkerPool, run_logged
 
 #: Returns the difference between the simulator's time and the merchants' time.
@@ -165,9 +165,9 @@ class PersistedOffset:
     :param state: stores the offset.
     """
 
-    def __init__(self, clock: Clock, state: State) -> None:
+    def __init__(self, clock: Clock, state: Storage) -> None:
         self._clock = clock
-        self._shelf = state.shelf("clock", ClockOffset)
+        self._shelf = state.collection("clock", ClockOffset)
         self._saved: float | None = None
         for _, offset in self._shelf.all():
             self._saved = offset.seconds
@@ -209,7 +209,7 @@ def read_china_text(text: str) -> datetime | None:
         return None
 
 
-def end_of_china_day(moment: datetime) -> datetime:
+def end_of_china_day(when: datetime) -> datetime:
     """Return the next midnight in China; Alipay's timeout ``1c``."""
-    midnight = moment.astimezone(CHINA_TIME).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = when.astimezone(CHINA_TIME).replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight + timedelta(days=1)).astimezone(timezone.utc)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ..exceptions import InvalidParameter
-from .state import Nowhere, State
+from .storage.storage import NullStorage, Storage
 
 #: A notification is lost on its way; it is sent again on schedule.
 DROP: Final = "drop"
@@ -41,16 +41,16 @@ SYSTEM_ERROR_DONE: Final = "system-error-done"
 
 #: What may happen to a notification, and to a gateway's answer.
 TO_NOTIFICATIONS: Final = (DROP, DELAY, OUT_OF_ORDER, REPEAT, TAMPER, GBK)
-TO_ANSWERS: Final = (SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE)
-KINDS: Final = TO_NOTIFICATIONS + TO_ANSWERS
+RESPONSE_FAULTS: Final = (SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE)
+KINDS: Final = TO_NOTIFICATIONS + RESPONSE_FAULTS
 #: Those that last :attr:`Fault.seconds`.
 TIMED: Final = (DELAY, SLOW)
 #: How many faults may wait at a time.
-MOST_FAULTS: Final = 100
+MAX_FAULTS: Final = 100
 #: The most times of a fault, and the most seconds: in the simulator's time, and of a slow answer.
-MOST_TIMES: Final = 1_000_000
-MOST_SECONDS: Final = 366 * 24 * 3600
-MOST_SLOW: Final = 60
+MAX_TIMES: Final = 1_000_000
+MAX_SECONDS: Final = 366 * 24 * 3600
+MAX_SLOW: Final = 60
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class Faults:
     :param state: keeps them beyond the process.
     """
 
-    def __init__(self, state: State | None = None) -> None:
+    def __init__(self, state: Storage | None = None) -> None:
         self._lock = threading.Lock()
-        self._shelf = (state or Nowhere()).shelf("faults", _Waiting)
+        self._collection = (state or NullStorage()).collection("faults", _Waiting)
         self._faults: tuple[Fault, ...] = ()
-        for _, waiting in self._shelf.all():
+        for _, waiting in self._collection.all():
             self._faults = waiting.faults
 
     def all(self) -> tuple[Fault, ...]:
@@ -99,7 +99,7 @@ class Faults:
     def add(self, fault: Fault) -> bool:
         """Notes a fault; false if too many wait already."""
         with self._lock:
-            if len(self._faults) >= MOST_FAULTS:
+            if len(self._faults) >= MAX_FAULTS:
                 return False
             self._wait(*self._faults, fault)
             return True
@@ -126,7 +126,7 @@ class Faults:
 
     def _wait(self, *faults: Fault) -> None:
         self._faults = faults
-        self._shelf.put("waiting", _Waiting(faults))
+        self._collection.put("waiting", _Waiting(faults))
 
 
 def read_fault(said: Mapping[str, Any]) -> Fault:
@@ -144,19 +144,19 @@ def read_fault(said: Mapping[str, Any]) -> Fault:
     for name in ("out_trade_no", "method"):
         if not isinstance(said.get(name, ""), str):
             raise InvalidParameter(name, "must be a text")
-    if said.get("method") and kind not in TO_ANSWERS:
-        raise InvalidParameter("method", f"goes with {', '.join(TO_ANSWERS)}")
-    _check_number("times", said.get("times", 1), 1, MOST_TIMES)
-    most = MOST_SLOW if kind == SLOW else MOST_SECONDS
+    if said.get("method") and kind not in RESPONSE_FAULTS:
+        raise InvalidParameter("method", f"goes with {', '.join(RESPONSE_FAULTS)}")
+    _check_number("times", said.get("times", 1), 1, MAX_TIMES)
+    most = MAX_SLOW if kind == SLOW else MAX_SECONDS
     _check_number("seconds", said.get("seconds", 0), 0, most)
     fault = Fault(**said)
     return replace(fault, times=int(fault.times))
 
 
-def _check_number(name: str, given: object, least: float, most: float) -> None:
+def _check_number(name: str, given: object, least: float, limit: float) -> None:
     number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if not number or not least <= given <= most:  # type: ignore[operator]  # NaN is neither
-        raise InvalidParameter(name, f"must be a number, from {least} to {most}")
+    if not number or not least <= given <= limit:  # type: ignore[operator]  # NaN is neither
+        raise InvalidParameter(name, f"must be a number, from {least} to {limit}")
 
 
 def _is_about(fault: Fault, about: str) -> bool:

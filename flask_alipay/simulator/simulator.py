@@ -12,21 +12,21 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import Answer, Notice, Reply, ToBatch, ToCashier
-from .batches import Batch, BatchStore
 from .clock import Clock, PersistedOffset, SystemClock, clock_offset
-from .deliveries import RETRY_SCHEDULE, Deliverer, Delivery, Post
-from .dialects import Dialects
-from .expiry import Expiry
 from .faults import Faults
-from .merchant import Merchant, the_merchant
-from .merchant_settings import SIGN_TYPES, check_merchant, merchant_settings
-from .notify_ids import NotifyIds
+from .merchant.merchant import SimulatedMerchant, get_merchant
+from .merchant.settings import SIGN_TYPES, check_merchant, merchant_settings
+from .notifications.notify_ids import NotifyIds
+from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, Post
 from .openapi import RestRequest
-from .state import Nowhere, State
-from .state_file import StateFile
-from .trades import Event, Step, Trade, TradeStore
-from .wire import RawForm, Unreadable, with_query
+from .protocols import Protocols
+from .replies import CallResult, PendingNotification, RedirectToBatch, RedirectToCashier, Reply
+from .storage.sqlite import StateFile
+from .storage.storage import NullStorage, Storage
+from .trades.batches import Batch, BatchStore
+from .trades.expiry import Expiry
+from .trades.trades import Event, EventResult, Trade, TradeStore
+from .web.forms import InvalidForm, RawForm, with_query
 
 if TYPE_CHECKING:
     from flask import Blueprint
@@ -38,7 +38,7 @@ SIMULATORS = "alipay_simulators"
 
 #: How long after its answer a merchant's server is told of what its call did. It waits for the
 #: answer, and may hold its database until it has it.
-AFTER_ANSWER = timedelta(seconds=0.5)
+AFTER_RESPONSE = timedelta(seconds=0.5)
 _WARNING = "this is a simulator of Alipay (%s): no money moves, never use it in production"
 
 
@@ -65,8 +65,8 @@ class Simulator:
     :param schedule: how long to wait before each repetition of a notification.
     :param state: a file that keeps all of it beyond this process, see :meth:`close`; by default it
         ends with the process.
-    :raises StateUnusable: if that file is something else, damaged, or of another version.
-    :raises StateInUse: if another simulator has it.
+    :raises StorageError: if that file is something else, damaged, or of another version.
+    :raises StorageLocked: if another simulator has it.
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
 
@@ -80,7 +80,7 @@ class Simulator:
         post: Post | None = None,
         clock: Clock | None = None,
         keys: Path | None = None,
-        merchant: Merchant | None = None,
+        merchant: SimulatedMerchant | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
         state: Path | None = None,
     ) -> None:
@@ -94,8 +94,8 @@ class Simulator:
         #: Tells the time.
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
-        self.merchant = merchant or the_merchant(keys)
-        self._state: State = Nowhere() if state is None else StateFile(state)
+        self.merchant = merchant or get_merchant(keys)
+        self._state: Storage = NullStorage() if state is None else StateFile(state)
         self._offset = PersistedOffset(self.clock, self._state)
         #: The trades, by the merchant's numbers.
         self.trades = TradeStore(state=self._state)
@@ -106,12 +106,12 @@ class Simulator:
         notify_ids = NotifyIds(self._state)
         offset = partial(clock_offset, self.clock)
         #: The protocols that it speaks.
-        self.dialects = Dialects(
+        self.dialects = Protocols(
             self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, offset
         )
         kept = (self._state, self._offset.save)
         #: Sends the notifications and keeps what was answered.
-        self.deliverer = Deliverer(
+        self.deliverer = NotificationSender(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
         )
         self._resume()
@@ -156,11 +156,11 @@ class Simulator:
 
         :param name: the blueprint's name.
         """
-        from .pages import cashier_blueprint  # the only room that needs Flask
+        from .web.cashier import cashier_blueprint  # the only room that needs Flask
 
         return cashier_blueprint(self, name)
 
-    def answer(self, form: RawForm, root: str = "") -> Answer:
+    def reply(self, form: RawForm, root: str = "") -> Reply:
         """Answers a request to the gateway, whichever protocol it speaks.
 
         :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
@@ -169,18 +169,18 @@ class Simulator:
             a slash at the end; a ``base_url`` wins.
         """
         now = self.clock.now()
-        if form.word("service") is not None:
-            return self._told(lambda: self.dialects.mapi.answer(form, now))
+        if form.ascii_value("service") is not None:
+            return self._with_notifications(lambda: self.dialects.mapi.reply(form, now))
         root = (self.base_url or root).rstrip("/")
-        return self._told(lambda: self.dialects.openapi.answer(form, now, root))
+        return self._with_notifications(lambda: self.dialects.openapi.reply(form, now, root))
 
-    def answer_rest(self, request: RestRequest, root: str) -> Answer:
+    def reply_v3(self, request: RestRequest, root: str) -> Reply:
         """Answers a request to the open platform in its newer dress (v3).
 
         :param root: as of :meth:`answer`.
         """
         now, root = self.clock.now(), (self.base_url or root).rstrip("/")
-        return self._told(lambda: self.dialects.openapi.answer_rest(request, now, root))
+        return self._with_notifications(lambda: self.dialects.openapi.reply_v3(request, now, root))
 
     def bill(self, token: str) -> bytes | None:
         """Returns the bill at an address that the open platform gave out.
@@ -190,23 +190,23 @@ class Simulator:
         """
         return self.dialects.openapi.bill(token, self.clock.now())
 
-    def answer_notify_query(self, form: RawForm) -> Answer:
+    def reply_to_notify_query(self, form: RawForm) -> Reply:
         """Answer ``/trade/notify_query.do``, the older address of ``notify_verify``.
 
         :param form: the request's fields.
         """
         now = self.clock.now()
-        return self._told(lambda: self.dialects.mapi.notify_verify(form, now))
+        return self._with_notifications(lambda: self.dialects.mapi.notify_verify(form, now))
 
-    def answer_wap(self, form: RawForm) -> Answer:
+    def reply_wap(self, form: RawForm) -> Reply:
         """Answers a request to the older gateway for phones.
 
         :param form: the request's fields.
         """
         now = self.clock.now()
-        return self._told(lambda: self.dialects.wap.answer(form, now))
+        return self._with_notifications(lambda: self.dialects.wap.reply(form, now))
 
-    def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Answer:
+    def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Reply:
         """Answers an app's order string as Alipay's library on the phone does.
 
         :param order_string: as the merchant's server made it.
@@ -215,13 +215,17 @@ class Simulator:
         now = self.clock.now()
         try:
             form = RawForm(b"", order_string)
-        except Unreadable:  # as the older gateway's may be, whose values are not encoded
+        except InvalidForm:  # as the older gateway's may be, whose values are not encoded
             form = RawForm(b"")
-        if form.word("method") is not None:
-            return self._told(lambda: self.dialects.openapi.pay_in_app(form, cancel, now))
-        return self._told(lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now))
+        if form.ascii_value("method") is not None:
+            return self._with_notifications(
+                lambda: self.dialects.openapi.pay_in_app(form, cancel, now)
+            )
+        return self._with_notifications(
+            lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now)
+        )
 
-    def look(self, cashier_id: str) -> Trade | None:
+    def find_by_cashier(self, cashier_id: str) -> Trade | None:
         """Returns the trade of a cashier page, expired now if its time is over.
 
         :param cashier_id: from the page's address.
@@ -229,21 +233,24 @@ class Simulator:
         """
         return self._step(cashier_id, None)
 
-    def act(self, cashier_id: str, event: str, paid_with: str = "") -> Trade | None:
+    def cashier_event(self, cashier_id: str, event: str, paid_with: str = "") -> Trade | None:
         """Does what the buyer wants, if it can be done, and tells the merchant before it returns.
 
         :param cashier_id: from the page's address.
-        :param event: one of :class:`~flask_alipay.simulator.trades.Event`.
+        :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`.
         :param paid_with: as of :meth:`happen`.
         :returns: the trade as it is then; ``None`` if there is no such page.
         """
         return self._step(cashier_id, event, paid_with)
 
-    def happen(self, out_trade_no: str, event: str | None, paid_with: str = "") -> Step | None:
+    def apply_event(
+        self, out_trade_no: str, event: str | None, paid_with: str = ""
+    ) -> EventResult | None:
         """Lets something happen to a trade, and tells the merchant before it returns.
 
         :param out_trade_no: the merchant's number.
-        :param event: one of :class:`~flask_alipay.simulator.trades.Event`; ``None`` merely lets
+        :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`; ``None`` merely
+        lets
             time do its work.
         :param paid_with: what the buyer pays with, if he pays: ``balance``, ``credit`` or the code
             of a bank; by default the bank that he chose in the shop, or his balance.
@@ -254,7 +261,7 @@ class Simulator:
                 self.trades.open(out_trade_no, self.clock.now())
             step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
             if step is not None and step.event is not None:
-                news += map(self.deliverer.accept, self._news(step.trade))
+                news += map(self.deliverer.enqueue, self._notices(step.trade))
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
@@ -268,7 +275,7 @@ class Simulator:
         with self._turn() as news:
             trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
             if trade is not None:
-                news += map(self.deliverer.accept, self._news(trade))
+                news += map(self.deliverer.enqueue, self._notices(trade))
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
@@ -278,7 +285,7 @@ class Simulator:
         """
         delivery = self.deliverer.latest(out_trade_no)
         if delivery is not None:
-            self.deliverer.again(delivery)
+            self.deliverer.resend(delivery)
         return delivery
 
     def advance(self, delta: timedelta) -> None:
@@ -296,7 +303,7 @@ class Simulator:
         now = self.clock.now()
         for trade in self.trades.all():
             if trade.overdue(now):
-                self.happen(trade.order.out_trade_no, Event.EXPIRE)
+                self.apply_event(trade.order.out_trade_no, Event.EXPIRE)
 
     def return_url(self, trade: Trade) -> str:
         """Returns where the buyer goes back to the shop: signed if paid, bare otherwise.
@@ -306,16 +313,16 @@ class Simulator:
         url = trade.order.return_url
         if not url or not trade.paid:
             return url
-        with self._state.together():  # its notify_id may be asked about
+        with self._state.transaction():  # its notify_id may be asked about
             query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 
-    def unheard(self, trade: Trade) -> bool:
+    def is_unacknowledged(self, trade: Trade) -> bool:
         """Tells whether the last news of the trade is still without a ``success``."""
         delivery = self.deliverer.latest(trade.order.out_trade_no)
-        return delivery is not None and not delivery.heard
+        return delivery is not None and not delivery.acknowledged
 
-    def end_batch(self, batch_id: str, *, confirm: bool) -> Batch | None:
+    def complete_batch(self, batch_id: str, *, confirm: bool) -> Batch | None:
         """Does the batch of a page, or takes it off, and tells the merchant before it returns.
 
         :param batch_id: from the page's address.
@@ -332,11 +339,11 @@ class Simulator:
     def unheard_batch(self, batch: Batch) -> bool:
         """Tells whether the news of the batch is still without a ``success``."""
         delivery = self.deliverer.latest(batch.batch_no)
-        return delivery is not None and not delivery.heard
+        return delivery is not None and not delivery.acknowledged
 
     def _resume(self) -> None:
         """Goes on where another process stopped."""
-        events = [when for trade in self.trades.all() for when in trade.moments]
+        events = [when for trade in self.trades.all() for when in trade.event_times]
         for delivery in self.deliverer.deliveries:
             events += (attempt.sent_at for attempt in delivery.attempts)
         self._offset.not_before(events)
@@ -348,32 +355,32 @@ class Simulator:
         with self._turn():
             step = self.trades.apply(out_trade_no, None, self.clock.now())
             if step is not None and step.event is not None:
-                for notice in self._news(step.trade):
-                    self.deliverer.accept(notice, timedelta(0))
+                for notice in self._notices(step.trade):
+                    self.deliverer.enqueue(notice, timedelta(0))
 
-    def _told(self, ask: Callable[[], Reply]) -> Answer:
+    def _with_notifications(self, ask: Callable[[], CallResult]) -> Reply:
         with self._turn() as news:
             reply = ask()
             news += self._accepted(reply)
-        return reply.answer
+        return reply.reply
 
-    def _accepted(self, reply: Reply) -> list[Delivery]:
+    def _accepted(self, reply: CallResult) -> list[Delivery]:
         """Takes on what is to be told, and returns what is to be told at once.
 
         A browser waits for that; a server has its answer first.
         """
-        notices = [*reply.notices, *chain.from_iterable(map(self._news, reply.trades))]
-        if isinstance(reply.answer, ToCashier | ToBatch):
-            return [self.deliverer.accept(notice) for notice in notices]
+        notices = [*reply.notices, *chain.from_iterable(map(self._notices, reply.trades))]
+        if isinstance(reply.reply, RedirectToCashier | RedirectToBatch):
+            return [self.deliverer.enqueue(notice) for notice in notices]
         for notice in notices:
-            self.deliverer.accept(notice, AFTER_ANSWER)
+            self.deliverer.enqueue(notice, AFTER_RESPONSE)
         return []
 
     @contextmanager
     def _turn(self) -> Iterator[list[Delivery]]:
         """What happens in it, and that it is to be told, is kept together; after it, it is told."""
         news: list[Delivery] = []
-        with self._state.together():
+        with self._state.transaction():
             yield news
             self._offset.save()
         for delivery in news:
@@ -384,10 +391,10 @@ class Simulator:
         if trade is None:
             return None
         self.trades.open(trade.order.out_trade_no, self.clock.now())
-        step = self.happen(trade.order.out_trade_no, event, paid_with)
+        step = self.apply_event(trade.order.out_trade_no, event, paid_with)
         return None if step is None else step.trade
 
-    def _news(self, trade: Trade) -> list[Notice]:
+    def _notices(self, trade: Trade) -> list[PendingNotification]:
         """What the merchant is to be told of a trade to which something happened."""
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
         notice = self.dialects.notice(trade)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from flask_alipay.china_time import CHINA_TIME, to_china
+from flask_alipay.protocol.china_time import CHINA_TIME, format_china_time
 
 from ..cli.shop import Shop, make_shop
 from ..openapi.bills import BACK, FRONT, HEADER, line
@@ -91,7 +91,7 @@ def _write(bill: Path, count: int) -> None:
                 "商户订单号": f"A{number:09}",
                 "业务类型": "交易",
                 "商品名称": "龙井茶",
-                "完成时间": to_china(_paid_at(number, count)),
+                "完成时间": format_china_time(_paid_at(number, count)),
                 "订单金额（元）": "88.88",
             }
             back = {"业务类型": "退款", "订单金额（元）": "-8.88", "退款批次号/请求号": "R1"}

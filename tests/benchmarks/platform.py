@@ -23,9 +23,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.responses import read_answer
 from flask_alipay.keys import generate_private_key, private_pem, public_pem
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.answers import read_answer
 from flask_alipay.signer import Rsa2Signer
 
 from . import sdk

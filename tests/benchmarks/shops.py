@@ -30,9 +30,9 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import bindparam, event, insert, select, update
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.china_time import to_china
 from flask_alipay.keys import generate_private_key
 from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from .signing import FIELDS, content_by_hand
@@ -213,7 +213,7 @@ def orders(app: Flask, prefix: str, count: int) -> Iterator[str]:
 
 def notification(out_trade_no: str, key: rsa.RSAPrivateKey, **fields: str) -> bytes:
     """Returns signed news of a sale, as a form body of 27 fields."""
-    now = to_china(utc_now())  # an old one would need a query
+    now = format_china_time(utc_now())  # an old one would need a query
     told = {
         **FIELDS,
         "notify_time": now,

@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flask_alipay.simulator.merchant import Merchant
-from flask_alipay.simulator.merchant_files import read_merchant
-from flask_alipay.simulator.trades import MOST_TRADES
+from flask_alipay.simulator.merchant.files import read_merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
+from flask_alipay.simulator.trades.trades import MAX_TRADES
 
 from .load.line import Line
 from .load.orders import KINDS, Kind
@@ -117,11 +117,11 @@ def measure(kind: Kind, seconds: float, with_state: bool) -> None:
 
 
 def warm_up(
-    kind: Kind, simulator: Server, floor: Server, merchant: Merchant, shop_port: int
+    kind: Kind, simulator: Server, floor: Server, merchant: SimulatedMerchant, shop_port: int
 ) -> None:
     """Fills the simulator's memory with as many trades as it keeps, which no turn shall pay for."""
     line, signed = Line(simulator.port), KINDS["mapi"].requests(merchant, shop_port)
-    for number in range(MOST_TRADES):
+    for number in range(MAX_TRADES):
         line.ask(signed(f"W{number}"), KINDS["mapi"].answer)
     line.close()
     load(kind, simulator, merchant, shop_port, WARM, "V")
@@ -131,7 +131,12 @@ def warm_up(
 
 
 def load(
-    kind: Kind, server: Server, merchant: Merchant, shop_port: int, seconds: float, turn: str
+    kind: Kind,
+    server: Server,
+    merchant: SimulatedMerchant,
+    shop_port: int,
+    seconds: float,
+    turn: str,
 ) -> None:
     """Keeps a server busy for a while, on several connections."""
     numbers = [0] * LINES

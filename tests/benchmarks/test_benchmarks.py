@@ -171,7 +171,7 @@ def once(ours: Callable[[], object], floor: Callable[[], object], **_: int) -> f
 def test_the_simulator_is_loaded_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, told: list[tuple[str, str]]
 ) -> None:
-    monkeypatch.setattr(simulator, "MOST_TRADES", 5)
+    monkeypatch.setattr(simulator, "MAX_TRADES", 5)
     monkeypatch.setattr(simulator, "TURNS", 1)
     monkeypatch.setattr(simulator, "WARM", 0.1)
     simulator.main("--seconds", "0.5", "--only", "page", "--state")

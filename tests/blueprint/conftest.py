@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 from werkzeug.test import TestResponse
 
-from flask_alipay.transport import HttpTransport
+from flask_alipay.gateways.transport import HttpTransport
 
 from ..conftest import Keys
 from .merchants import BUYER_DATA, MD5_KEY, OPENAPI, Merchant

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from flask_alipay.charsets import python_codec
-from flask_alipay.china_time import to_china
 from flask_alipay.keys import private_pem, public_pem
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from ..conftest import Keys
@@ -92,7 +92,7 @@ class Merchant:
     def news(self, out_trade_no: str, **changes: str | None) -> dict[str, str]:
         """The fields of a notification of a sale, unsigned. ``None`` leaves a field out."""
         fields: dict[str, str | None] = {
-            "notify_time": to_china(datetime.now(timezone.utc)),
+            "notify_time": format_china_time(datetime.now(timezone.utc)),
             "notify_type": "trade_status_sync",
             "notify_id": f"notify-{out_trade_no}",
             "out_trade_no": out_trade_no,
@@ -125,7 +125,7 @@ class Merchant:
 
     def come_back(self, out_trade_no: str, **changes: str | None) -> str:
         """The query with which the buyer comes back to the shop."""
-        now = to_china(datetime.now(timezone.utc))
+        now = format_china_time(datetime.now(timezone.utc))
         if self.protocol == "openapi":
             fields: dict[str, str | None] = {
                 "method": "alipay.trade.page.pay.return",

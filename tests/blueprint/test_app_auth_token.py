@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfigurationError, GatewayError, InvalidParameter
+from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.models import utc_now
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipaySimulator
 
 from .merchants import Merchant, on_the_legacy_gateway
@@ -53,7 +53,7 @@ class Authorized:
     def paid_unheard(self, **details: Any) -> str:
         """A payment that is paid at Alipay, and whose notification is lost."""
         number = self.order(product="page", **details)
-        self.simulator.fault("drop")
+        self.simulator.inject_fault("drop")
         self.simulator.pay(number)
         assert not self.shop.payment(number).paid
         return number
@@ -105,7 +105,7 @@ def test_a_cancel_takes_the_money_back(authorized: Authorized) -> None:
 def test_a_refund_is_made_and_found_again(authorized: Authorized) -> None:
     number = authorized.paid_unheard()
     authorized.call("query", number)
-    authorized.simulator.fault("system-error-done", method="alipay.trade.refund")
+    authorized.simulator.inject_fault("system-error-done", method="alipay.trade.refund")
     with pytest.raises(GatewayError):
         authorized.call("refund", number, "8.88", out_request_no="R1")
     with authorized.shop.app.app_context():  # the refund query finds it
@@ -150,7 +150,7 @@ def test_any_other_call_about_a_payment_can_send_the_token(authorized: Authorize
 def test_a_merchants_bill_holds_the_trades_of_that_merchant_alone(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True})
     Authorized(shop, {"app_auth_token": TOKEN}).paid_unheard()
-    asked = {"bill_type": "trade", "bill_date": to_china(utc_now())[:10]}
+    asked = {"bill_type": "trade", "bill_date": format_china_time(utc_now())[:10]}
     with shop.app.test_request_context():
         gateway: Any = shop.alipay.gateway
         assert gateway.acting_for(TOKEN).data_dataservice_bill_downloadurl_query(**asked)
@@ -185,7 +185,7 @@ def sellers(request: pytest.FixtureRequest, open_shop: OpenShop) -> Callable[...
 
 
 def bill(shop: Shop, *options: str) -> Any:
-    month = to_china(utc_now())[:7]
+    month = format_china_time(utc_now())[:7]
     return shop.app.test_cli_runner().invoke(args=["alipay", "bill", month, *options])
 
 
@@ -223,7 +223,7 @@ def test_a_merchant_whose_bill_is_refused_is_named_by_a_payment(
 
     def refuse(gateway: Any, **fields: Any) -> Any:
         if gateway._app_auth_token == TOKEN:
-            raise GatewayError("rejected", sub_code="isv.invalid-app-auth-token", proven=True)
+            raise GatewayError("rejected", sub_code="isv.invalid-app-auth-token", signed=True)
         return query(gateway, **fields)
 
     monkeypatch.setattr(OpenApiGateway, "data_dataservice_bill_downloadurl_query", refuse)

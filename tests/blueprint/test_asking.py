@@ -87,7 +87,7 @@ def test_what_alipay_said_is_told_beside_the_payment(
     alipay.will_say(query=said)
     with shop.app.app_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
-        answer = shop.alipay.query_answer(payment)
+        answer = shop.alipay.query_with_result(payment)
         assert (answer.payment, answer.trade_status) == (payment, heard)
 
 
@@ -164,7 +164,7 @@ def test_a_sale_in_the_meantime_is_not_closed_again(
 def test_an_unsigned_no_changes_nothing(shop: Shop, alipay: Alipay) -> None:
     number = expired(shop)
     alipay.will_say(query=unsigned("alipay.trade.query", "ACQ.TRADE_NOT_EXIST"))
-    assert not refused(shop, "query", number, GatewayError).proven
+    assert not refused(shop, "query", number, GatewayError).signed
 
 
 def test_no_answer_changes_nothing(shop: Shop, alipay: Alipay) -> None:
@@ -340,7 +340,7 @@ def test_cancel_of_what_never_began_closes_it(shop: Shop, alipay: Alipay, said: 
 def test_cancel_is_asked_again_where_alipay_wants_it(
     shop: Shop, alipay: Alipay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_alipay.openapi.payment_operations._CANCEL_INTERVAL", 0)
+    monkeypatch.setattr("flask_alipay.gateways.openapi.payment_operations._CANCEL_INTERVAL", 0)
     number = shop.order()
     again = done(retry_flag="Y")
     alipay.will_say(cancel=[again, again, done(action="close", retry_flag="N")])

@@ -18,13 +18,7 @@ from flask_sqlalchemy_lite import SQLAlchemy as SQLAlchemyLite
 from sqlalchemy import String, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 
-from flask_alipay import (
-    AlipayBlueprint,
-    NotificationMixin,
-    PaymentMixin,
-    RefundMixin,
-    payment_paid,
-)
+from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin, payment_paid
 from flask_alipay.exceptions import CallbackFailed, ConfigurationError
 
 from .conftest import OpenShop

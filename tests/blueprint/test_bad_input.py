@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flask_alipay.exceptions import BadNotification
 from flask_alipay.keys import generate_private_key
-from flask_alipay.notification import parse
+from flask_alipay.protocol.notification import parse
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
 from ..strategies import hostile_bodies

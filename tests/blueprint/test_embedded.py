@@ -15,9 +15,9 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfigurationError, GatewayError
 from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipaySimulator
 
 from .merchants import Merchant
@@ -104,7 +104,7 @@ def test_a_bill_is_fetched_from_where_the_shop_was_visited(open_shop: OpenShop, 
         assert simulator is not None
         simulator.pay(number)
         gateway: Any = shop.alipay.gateway
-        day = to_china(utc_now())[:10]
+        day = format_china_time(utc_now())[:10]
         answer = gateway.data_dataservice_bill_downloadurl_query(bill_type="trade", bill_date=day)
         gateway.download_bill(answer.bill_download_url, file)
     assert answer.bill_download_url.startswith(f"{place}/alipay/simulator/bill/")

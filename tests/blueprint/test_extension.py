@@ -12,10 +12,10 @@ import pytest
 from flask import Blueprint
 
 from flask_alipay import AlipayBlueprint, InvalidParameter
-from flask_alipay.china_time import CHINA_TIME, to_china
-from flask_alipay.mapi import MapiGateway
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.models import utc_now
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.protocol.china_time import CHINA_TIME, format_china_time
 
 from .conftest import OpenShop
 from .merchants import APP_ID, PARTNER, Merchant, on_each_gateway, on_the_legacy_gateway
@@ -232,7 +232,7 @@ def test_expires_at_is_kept_and_told_to_the_gateway(shop: Shop, merchant: Mercha
     assert shop.payment(number).expires_at == end
     params = merchant.request_at(shop.look("pay", number).location)
     if merchant.protocol == "openapi":
-        assert f'"time_expire":"{to_china(end)}"' in params["biz_content"]
+        assert f'"time_expire":"{format_china_time(end)}"' in params["biz_content"]
     else:
         assert params["it_b_pay"] == "30m"
 

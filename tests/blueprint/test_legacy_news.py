@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from flask_alipay.signals import notification_refused, payment_refunded, transfers_told
+from flask_alipay.signals import notification_refused, payment_refunded, transfer_batch_notified
 
 from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
 from .merchants import (
@@ -305,7 +305,7 @@ def test_transfers_are_told_once(shop: Shop, merchant: Merchant) -> None:
     def listen(app: object, alipay: object, batch: Any) -> None:
         heard.append(batch)
 
-    with transfers_told.connected_to(listen, shop.app):
+    with transfer_batch_notified.connected_to(listen, shop.app):
         for _ in range(3):
             answer = shop.notify(transfers(merchant))
             assert (answer.status_code, answer.data) == (200, b"success")

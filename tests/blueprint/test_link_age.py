@@ -11,8 +11,8 @@ from html import unescape
 import pytest
 from werkzeug.test import TestResponse
 
-from flask_alipay.china_time import to_china
 from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 
 from .merchants import Merchant, on_the_legacy_gateway
 from .shops import Shop
@@ -82,7 +82,7 @@ def test_the_links_to_banks_age_as_well(shop: Shop, merchant: Merchant, later: L
 def test_the_result_page_that_a_return_opens_ages_from_the_return(
     shop: Shop, merchant: Merchant, later: Later
 ) -> None:
-    returned_at = to_china(utc_now() - timedelta(hours=23))
+    returned_at = format_china_time(utc_now() - timedelta(hours=23))
     answer = shop.come_back(merchant.come_back(shop.order(), timestamp=returned_at))
     assert answer.status_code == 303
     assert shop.client.get(answer.location).status_code == 200
@@ -93,7 +93,7 @@ def test_the_result_page_that_a_return_opens_ages_from_the_return(
 def test_a_return_from_a_clock_that_is_ahead_opens_the_result(
     shop: Shop, merchant: Merchant
 ) -> None:
-    ahead = to_china(utc_now() + timedelta(minutes=3))
+    ahead = format_china_time(utc_now() + timedelta(minutes=3))
     answer = shop.come_back(merchant.come_back(shop.order(), timestamp=ahead))
     assert shop.client.get(answer.location).status_code == 200
 

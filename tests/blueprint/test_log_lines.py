@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import pytest
 
 from flask_alipay import ConfigurationError
+from flask_alipay.blueprint.rejected import MAX_FILE, keep, kept
 from flask_alipay.exceptions import BadSignature
-from flask_alipay.rejected import MAX_FILE, keep, kept
 
 from .conftest import OpenShop, Refusals, assert_discreet
 from .merchants import APP_ID, Merchant

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from flask_alipay.exceptions import OutcomeUnknown
+from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.signer import RsaSigner
-from flask_alipay.transport import HttpTransport
 
 from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
 from .merchants import (

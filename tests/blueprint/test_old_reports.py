@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from flask_alipay.blueprint.reports import LAST_RETRY, MOST_QUERIES, PERIOD, QueryLimit
-from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import ConfirmationUnknown, NotConfirmed
 from flask_alipay.models import utc_now
+from flask_alipay.operations.verification import LAST_RETRY, MAX_QUERIES, PERIOD, QueryLimit
+from flask_alipay.protocol.china_time import format_china_time
 
 from ..services import database_url as database_url
 from .answering import LOST, NOT_THERE, TRADE_NO, Alipay, refusal, trade, unsigned
@@ -23,8 +23,8 @@ MINUTE = timedelta(minutes=1)
 QUERY = "alipay.trade.query"
 #: Times of a notification that Alipay would no longer deliver.
 OLD = {
-    "a minute too old": to_china(datetime.now(timezone.utc) - LAST_RETRY - MINUTE),
-    "400 days": to_china(datetime.now(timezone.utc) - timedelta(days=400)),
+    "a minute too old": format_china_time(datetime.now(timezone.utc) - LAST_RETRY - MINUTE),
+    "400 days": format_china_time(datetime.now(timezone.utc) - timedelta(days=400)),
     "missing": None,
     "empty": "",
     "unreadable": "yesterday",
@@ -63,7 +63,7 @@ def test_a_report_that_alipay_may_still_deliver_is_settled_without_a_query(
     shop: Shop, merchant: Merchant, alipay: Alipay, age: timedelta
 ) -> None:
     number = shop.order()
-    sent_at = to_china(utc_now() - age)
+    sent_at = format_china_time(utc_now() - age)
     assert shop.notify(report(merchant, number, notify_time=sent_at)).data == b"success"
     assert (alipay.methods, shop.called) == ([], [("paid", number)])
 
@@ -202,9 +202,9 @@ def test_a_report_that_is_delivered_again_and_again_queries_a_few_times(
     number, other = shop.order(), shop.order()
     body = report(merchant, number, notify_time=OLD["400 days"])
     alipay.will_say(query=said)
-    for _ in range(MOST_QUERIES + 12):
+    for _ in range(MAX_QUERIES + 12):
         assert refusals.of(body).status_code in (403, 503)
-    assert alipay.methods == [QUERY] * MOST_QUERIES
+    assert alipay.methods == [QUERY] * MAX_QUERIES
     assert refusals.of(body).status_code == 503
     assert (shop.called, shop.journal()) == ([], [])
     alipay.will_say(query=trade())
@@ -222,7 +222,7 @@ def test_a_forged_report_queries_nothing(
 def test_the_limit_of_queries_is_of_one_payment_and_passes() -> None:
     times = [0.0]
     limit = QueryLimit(lambda: times[0])
-    assert [limit.admits("A") for _ in range(MOST_QUERIES + 1)] == [True] * MOST_QUERIES + [False]
+    assert [limit.admits("A") for _ in range(MAX_QUERIES + 1)] == [True] * MAX_QUERIES + [False]
     assert limit.admits("B")
     times[0] = PERIOD
     assert limit.admits("A")

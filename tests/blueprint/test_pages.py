@@ -13,8 +13,8 @@ import pytest
 from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
-from flask_alipay.china_time import to_china
 from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 
 from .conftest import OpenShop, assert_discreet
 from .merchants import (
@@ -651,7 +651,7 @@ def test_a_return_of_another_seller_is_not_found(
 
 @on_each_gateway
 def test_an_old_return_is_gone(shop: Shop, merchant: Merchant) -> None:
-    then = to_china(utc_now() - timedelta(days=1, seconds=5))
+    then = format_china_time(utc_now() - timedelta(days=1, seconds=5))
     name = "timestamp" if merchant.protocol == "openapi" else "notify_time"
     query = merchant.come_back(shop.order(), **{name: then})
     assert shop.come_back(query).status_code == 410

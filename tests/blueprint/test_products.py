@@ -23,10 +23,10 @@ from flask_alipay.exceptions import (
     UnknownPayment,
     WrongAccount,
 )
+from flask_alipay.gateways.openapi import PollingPolicy
+from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.models import utc_now
-from flask_alipay.openapi import Patience
 from flask_alipay.signals import payment_paid
-from flask_alipay.transport import HttpTransport
 
 from ..openapi.alipay import LOST, answer
 from .merchants import APP_ID, PARTNER, Merchant, on_the_legacy_gateway
@@ -35,7 +35,7 @@ from .test_pages import assert_private, assert_strict, state
 
 QR = "https://qr.alipay.com/bax03431ljhokirwl38f00a7"
 AUTH_CODE = "281234567890123456"
-AT_ONCE = Patience(seconds=0, interval=0, cancel_seconds=0)
+AT_ONCE = PollingPolicy(seconds=0, interval=0, cancel_seconds=0)
 NO = {"code": "40004", "msg": "Business Failed"}
 
 
@@ -509,7 +509,7 @@ def test_a_buyer_who_has_to_confirm_is_waited_for(
     number = shop.order(product="barcode")
     platform.said["pay"] = {"code": "10003", "msg": "order success pay inprocess"}
     platform.said["query"] = paid(trade_status="TRADE_SUCCESS")
-    assert call("pay_barcode", number, AUTH_CODE, patience=AT_ONCE).paid is True
+    assert call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE).paid is True
     assert shop.called == [("paid", number)]
 
 
@@ -523,7 +523,7 @@ def test_a_buyer_who_does_not_confirm_ends_the_payment(
         "query": {**paid(), "trade_status": "WAIT_BUYER_PAY"},
         "cancel": {"retry_flag": "N", "trade_no": f"trade-{number}", "action": action},
     }
-    ended = call("pay_barcode", number, AUTH_CODE, patience=AT_ONCE)
+    ended = call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
     assert (ended.trade_status, ended.paid) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
     assert shop.payment(number).refunded_fen == left
@@ -540,7 +540,7 @@ def test_an_unknown_outcome_is_no_failure_and_the_notification_decides(
     platform.said |= {"pay": LOST, "query": LOST, "cancel": LOST}
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
-        call("pay_barcode", number, AUTH_CODE, patience=AT_ONCE)
+        call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
     assert shop.ledger() == before
     assert shop.called == []
     assert shop.notify(merchant.notification(number)).data == b"success"
@@ -552,7 +552,7 @@ def test_a_code_that_is_refused_changes_nothing(shop: Shop, platform: Platform, 
     platform.said["pay"] = {**NO, "sub_code": "ACQ.PAYMENT_AUTH_CODE_INVALID"}
     before = shop.ledger()
     with pytest.raises(GatewayError) as caught:
-        call("pay_barcode", number, AUTH_CODE, patience=AT_ONCE)
+        call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
     assert caught.value.sub_code == "ACQ.PAYMENT_AUTH_CODE_INVALID"
     assert shop.ledger() == before
     assert shop.called == []
@@ -563,7 +563,7 @@ def test_what_is_no_code_of_a_buyers_is_not_asked_about(
 ) -> None:
     number = shop.order(product="barcode")
     with pytest.raises(InvalidParameter, match=r"^auth_code "):
-        call("pay_barcode", number, "4006381333931", patience=AT_ONCE)
+        call("pay_barcode", number, "4006381333931", polling=AT_ONCE)
     assert platform.asked == []
 
 
@@ -572,7 +572,7 @@ def test_another_amount_is_never_a_sale(shop: Shop, platform: Platform, call: An
     platform.said |= {"pay": paid(total_amount="0.01"), "query": LOST, "cancel": LOST}
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
-        call("pay_barcode", number, AUTH_CODE, patience=AT_ONCE)
+        call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
     assert shop.ledger() == before
     assert shop.called == []
 

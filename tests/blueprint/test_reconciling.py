@@ -22,9 +22,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from flask_alipay.blueprint.reconciling import Found, Reconciliation, Round
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 from flask_alipay.models import utc_now
+from flask_alipay.operations.reconciliation import ReconcileItem, ReconcileReport, ReconcileRun
 
 from ..openapi.alipay import answer
 from .answering import LOST, NOT_THERE, TRADE_NO, Alipay, done, legacy_trade, no, refusal, trade
@@ -44,9 +44,9 @@ def alipay(shop: Shop, merchant: Merchant) -> Alipay:
     return played
 
 
-def reconcile(shop: Shop, older_than: timedelta = NONE, **options: Any) -> Reconciliation:
+def reconcile(shop: Shop, older_than: timedelta = NONE, **options: Any) -> ReconcileReport:
     with shop.app.app_context():
-        found: Reconciliation = shop.alipay.reconcile(older_than, **options)
+        found: ReconcileReport = shop.alipay.reconcile(older_than, **options)
         return found
 
 
@@ -71,8 +71,8 @@ def test_each_payment_that_waits_is_brought_in_line(shop: Shop, alipay: Alipay) 
     says = {bought: trade(), unopened: NOT_THERE, opened: waiting, lost: NOT_THERE, over: waiting}
     alipay.will_say(query=by_number(says), close=done(trade_no=f"{TRADE_NO[:-1]}9"))
     summary = reconcile(shop)
-    assert (summary.asked, summary.paid, summary.closed, summary.waiting) == (5, 1, 2, 2)
-    assert summary.troubles == []
+    assert (summary.queried, summary.paid, summary.closed, summary.waiting) == (5, 1, 2, 2)
+    assert summary.failures == []
     assert shop.called == [("paid", bought), ("failed", lost), ("failed", over)]
     assert alipay.methods.count("alipay.trade.close") == 1
 
@@ -82,16 +82,16 @@ def test_what_is_settled_or_young_is_not_asked_about(
 ) -> None:
     sale(shop, merchant)
     shop.order()
-    assert reconcile(shop, LATER).asked == 0
+    assert reconcile(shop, LATER).queried == 0
     assert alipay.asked == []
 
 
 def test_nobody_else_asks_for_a_while(shop: Shop, alipay: Alipay) -> None:
     shop.order()
     alipay.will_say(query=NOT_THERE)
-    assert [reconcile(shop).asked for _ in range(2)] == [1, 0]
+    assert [reconcile(shop).queried for _ in range(2)] == [1, 0]
     again(shop)
-    assert reconcile(shop).asked == 1
+    assert reconcile(shop).queried == 1
 
 
 def asked(alipay: Alipay) -> list[str]:
@@ -104,7 +104,7 @@ def test_those_asked_about_longest_ago_come_first(shop: Shop, alipay: Alipay) ->
     shop.change(first, asked_at=utc_now() - LATER)
     shop.change(second, asked_at=utc_now() - 2 * LATER)
     shop.change(third, asked_at=utc_now() - 3 * LATER)
-    assert reconcile(shop, limit=2).asked == 2
+    assert reconcile(shop, limit=2).queried == 2
     assert asked(alipay) == [third, second]
 
 
@@ -113,7 +113,7 @@ def test_new_ones_and_those_asked_about_before_have_turns(shop: Shop, alipay: Al
     alipay.will_say(query=NOT_THERE)
     shop.change(old, asked_at=utc_now() - LATER)
     shop.change(older, asked_at=utc_now() - 2 * LATER)
-    assert reconcile(shop, limit=5).asked == 5
+    assert reconcile(shop, limit=5).queried == 5
     assert asked(alipay) == [older, new[0], old, new[1], new[2]]
 
 
@@ -146,7 +146,7 @@ def test_with_one_at_a_time_the_longest_wait_comes_first(
         refund.asked_at = utc_now() - (2 if longest == "refund" else 1) * LATER
         db.session.commit()
     shop.change(waiting, asked_at=utc_now() - (1 if longest == "refund" else 2) * LATER)
-    told = [(len(each.troubles), each.waiting) for each in (reconcile(shop, limit=1) for _ in "ab")]
+    told = [(len(each.failures), each.waiting) for each in (reconcile(shop, limit=1) for _ in "ab")]
     assert told == ([(1, 0), (0, 1)] if longest == "refund" else [(0, 1), (1, 0)])
 
 
@@ -155,8 +155,8 @@ def test_one_in_trouble_does_not_hold_the_others_up(shop: Shop, alipay: Alipay) 
     says = {broken: LOST, wrong: trade(total_amount="0.01"), good: trade()}
     alipay.will_say(query=by_number(says))
     summary = reconcile(shop)
-    assert [one.out_trade_no for one in summary.troubles] == [broken, wrong]
-    assert (summary.paid, summary.given_up) == (1, False)
+    assert [one.out_trade_no for one in summary.failures] == [broken, wrong]
+    assert (summary.paid, summary.aborted) == (1, False)
     assert shop.called == [("paid", good)]
 
 
@@ -165,7 +165,7 @@ def test_it_is_given_up_where_nobody_answers(shop: Shop, alipay: Alipay) -> None
         shop.order()
     alipay.will_say(query=LOST)
     summary = reconcile(shop)
-    assert (summary.asked, summary.given_up) == (10, True)
+    assert (summary.queried, summary.aborted) == (10, True)
 
 
 def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
@@ -176,7 +176,7 @@ def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: M
     assert reconcile(shop).refunded == 1
     assert shop.called == [("refunded", number)]
     assert alipay.methods.count("alipay.trade.refund") == 1
-    assert reconcile(shop).asked == 0
+    assert reconcile(shop).queried == 0
 
 
 def test_a_refund_does_not_wait_until_fewer_payments_wait_than_the_limit(
@@ -203,7 +203,7 @@ def test_many_refunds_do_not_keep_the_payments_from_their_turn(
             give_back(shop, number, "1.00", out_request_no=f"R{one}")
     shop.order()
     summary = reconcile(shop, limit=2)
-    assert (len(summary.troubles), summary.waiting) == (1, 1)
+    assert (len(summary.failures), summary.waiting) == (1, 1)
 
 
 def test_a_refund_that_never_arrived_is_asked_for_again(
@@ -269,13 +269,13 @@ def test_a_database_that_goes_away_in_the_midst_leaves_something_that_was_not_as
 ) -> None:
     shop.order()
 
-    def round_that_breaks(once: Round) -> Iterator[Found]:
-        found = Found("T1", "waiting")
+    def round_that_breaks(once: ReconcileRun) -> Iterator[ReconcileItem]:
+        found = ReconcileItem("T1", "waiting")
         once.summary.count(found)
         yield found
         raise OperationalError("SELECT", {}, Exception("gone"))
 
-    monkeypatch.setattr(Round, "__iter__", round_that_breaks)
+    monkeypatch.setattr(ReconcileRun, "__iter__", round_that_breaks)
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
     assert run.exit_code == 1
     assert "cannot be used (OperationalError" in run.stderr

@@ -20,7 +20,7 @@ from flask_alipay.exceptions import (
     InvalidParameter,
     OutcomeUnknown,
 )
-from flask_alipay.mapi import new_batch_no
+from flask_alipay.gateways.mapi import new_batch_no
 from flask_alipay.models import utc_now
 
 from .answering import LOST, TRADE_NO, Alipay, done, no, refusal, unsigned, yes

@@ -377,9 +377,9 @@ def test_a_real_gateway_cannot_be_given_to_the_simulators_merchant(open_shop: Op
 def test_what_the_simulator_signs_is_worth_nothing_elsewhere(
     open_shop: OpenShop, merchant: Merchant, log: Any
 ) -> None:
-    from flask_alipay.simulator.merchant import the_merchant
+    from flask_alipay.simulator.merchant.merchant import get_merchant
 
-    signer = the_merchant().alipay_signers()["RSA2"]
+    signer = get_merchant().alipay_signers()["RSA2"]
     shop = open_shop(merchant)
     forged = merchant.encoded(merchant.signed(merchant.news(shop.order()), signer))
     Refusals(shop, log).of(forged)

@@ -14,7 +14,7 @@ from flask_alipay import ConfigurationError
 from flask_alipay.config import Config
 from flask_alipay.exceptions import AlipayError
 from flask_alipay.keys import (
-    bare_base64,
+    key_to_base64,
     load_private_key,
     load_public_key,
     private_pem,
@@ -208,4 +208,4 @@ def test_weak_keys_still_verify_what_was_signed_with_them() -> None:
     signer = Rsa2Signer(WEAK_KEY, WEAK_PUBLIC_KEY)
     assert signer.verify(b"tea", signer.sign(b"tea"))
     assert Md5Signer("a").verify(b"tea", Md5Signer("a").sign(b"tea"))
-    assert bare_base64(load_private_key(WEAK_KEY))
+    assert key_to_base64(load_private_key(WEAK_KEY))

@@ -135,7 +135,7 @@ def test_reconcile_asks_about_what_waits(
         round_ = shop.alipay.reconcile_round(timedelta(0), None)
         assert round_.count() == 2
         list(round_)
-    assert (round_.summary.paid, round_.summary.closed, round_.summary.troubles) == (1, 1, [])
+    assert (round_.summary.paid, round_.summary.closed, round_.summary.failures) == (1, 1, [])
     assert shop.called == [("paid", bought), ("failed", lost)]
 
 

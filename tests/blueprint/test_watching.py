@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 from sqlalchemy import text
 
-from flask_alipay.ledger import waiting
+from flask_alipay.ledger import leases
 
 from .answering import LOST, Alipay, trade
 from .merchants import Merchant
@@ -60,7 +60,7 @@ def alipay(shop: Shop, merchant: Merchant) -> Alipay:
 @pytest.fixture
 def watch(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """Runs the command until its last pause."""
-    monkeypatch.setattr(waiting, "LEASE", timedelta(0))
+    monkeypatch.setattr(leases, "LEASE", timedelta(0))
 
     def run(*pauses: Pause) -> tuple[Clock, Result]:
         clock = Clock(*pauses)
@@ -70,7 +70,7 @@ def watch(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Watch:
             yield clock
 
         module: Any = importlib.import_module("flask_alipay.cli.reconcile")
-        monkeypatch.setattr(module, "_until_told", until_told)
+        monkeypatch.setattr(module, "_until_printed", until_told)
         return clock, shop.app.test_cli_runner().invoke(args=COMMAND)
 
     return run

@@ -13,9 +13,9 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_alipay import AlipayBlueprint, PaymentMixin
-from flask_alipay.charsets import python_codec
 from flask_alipay.cli import main
 from flask_alipay.keys import private_pem, public_pem
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from flask_alipay.china_time import CHINA_TIME
 from flask_alipay.cli import bill as command
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import CHINA_TIME
 
 from ..openapi.bills import REFUND, TEA, bill, table
 from .conftest import MD5_KEY
@@ -187,7 +187,7 @@ def test_no_buyer_is_shown(stall: Stall) -> None:
 
 
 def test_a_long_list_says_what_it_leaves_out(stall: Stall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_MOST_LINES", 1)
+    monkeypatch.setattr(command, "_MAX_LINES", 1)
     stall.delete(stall.Payment, "A1")
     printed = stall.run("bill", this_month()).stdout
     assert "2 differences.\n1 of them are not shown" in printed

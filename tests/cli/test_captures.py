@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import CombinedMultiDict, ImmutableMultiDict
 
 from flask_alipay.cli.captures import MAX_BYTES, read_captures
-from flask_alipay.cli.payloads import Unreadable
+from flask_alipay.cli.payloads import UnreadablePayload
 
 FORM = b"out_trade_no=1&subject=%E8%8C%B6&total_amount=0.10&trade_no=2&sign=a%2Bb"
 PARAMS = {
@@ -187,7 +187,7 @@ def test_of_a_name_that_a_dump_has_twice_both_are_kept() -> None:
     ids=itertools.count(),
 )
 def test_what_only_looks_like_a_dump_is_refused(content: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadablePayload):
         read_captures(content)
 
 
@@ -312,7 +312,7 @@ def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
     ids=itertools.count(),
 )
 def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> None:
-    with pytest.raises(Unreadable, match=finding):
+    with pytest.raises(UnreadablePayload, match=finding):
         read_captures(content)
 
 
@@ -330,5 +330,5 @@ def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> 
     )
 )
 def test_nothing_is_too_strange_to_be_read_or_refused(content: bytes) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadablePayload):
         assert read_captures(content)

@@ -23,7 +23,7 @@ from flask_alipay import (
     RefundMixin,
     notification_refused,
 )
-from flask_alipay.keys import bare_base64, private_pem
+from flask_alipay.keys import key_to_base64, private_pem
 from flask_alipay.settings import KNOWN
 
 from ..conftest import Keys
@@ -39,7 +39,7 @@ def open_shop(keys: Keys) -> Callable[..., Shop]:
         settings = {
             "ALIPAY_APP_ID": MERCHANT,
             "ALIPAY_PRIVATE_KEY": private_pem(keys.merchant),
-            "ALIPAY_PUBLIC_KEY": bare_base64(keys.alipay.public_key()),
+            "ALIPAY_PUBLIC_KEY": key_to_base64(keys.alipay.public_key()),
             "ALIPAY_NOTIFY_URL": NOTIFY_URL,
             "TRUSTED_HOSTS": ["shop.example.com"],
         }
@@ -57,7 +57,7 @@ def findings(shop: Shop, *options: str) -> dict[str, dict[str, str]]:
 
 def test_where_the_route_is_reached_that_is_said(open_shop: Callable[..., Shop]) -> None:
     route = findings(open_shop())["route"]
-    assert (route["level"], "/alipay/notify" in route["what"]) == ("ok", True)
+    assert (route["level"], "/alipay/notify" in route["message"]) == ("ok", True)
 
 
 @pytest.mark.parametrize("trusted", [["a.example", "b.example"], [".shop.example"]])
@@ -96,8 +96,8 @@ def test_the_probe_settles_logs_and_signals_nothing(
 @pytest.mark.parametrize(
     "options",
     [
-        {"headers": {"flask_alipay.probe": "1", "Flask-Alipay-Probe": "1"}},
-        {"environ_overrides": {"flask_alipay.probe": "1"}},
+        {"headers": {"flask_alipay.blueprint.probe": "1", "Flask-Alipay-Probe": "1"}},
+        {"environ_overrides": {"flask_alipay.blueprint.probe": "1"}},
     ],
 )
 def test_no_request_over_http_is_taken_for_a_probe(
@@ -196,7 +196,7 @@ def test_what_keeps_notifications_from_the_route_is_named(
     shop = open_shop(TESTING=testing)
     spoil(shop.app)
     route = findings(shop)["route"]
-    assert (route["level"], words in route["what"]) == ("fail", True), route
+    assert (route["level"], words in route["message"]) == ("fail", True), route
     assert "secret-of-the-shop" not in json.dumps(route)
     assert shop.run("doctor", "--offline").exit_code == 1
 
@@ -205,8 +205,8 @@ def test_a_notify_url_on_a_host_that_the_app_does_not_trust_is_found(
     open_shop: Callable[..., Shop],
 ) -> None:
     route = findings(open_shop(TRUSTED_HOSTS=["shop.example.org"]))["route"]
-    assert (route["level"], "(status 400)" in route["what"]) == ("fail", True)
-    assert "TRUSTED_HOSTS" in route["mend"]
+    assert (route["level"], "(status 400)" in route["message"]) == ("fail", True)
+    assert "TRUSTED_HOSTS" in route["fix"]
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_a_notify_url_on_a_host_that_the_app_does_not_trust_is_found(
 )
 def test_a_wrong_notify_url_is_found(url: str, words: str, open_shop: Callable[..., Shop]) -> None:
     route = findings(open_shop(ALIPAY_NOTIFY_URL=url))["route"]
-    assert (route["level"], words in route["what"]) == ("fail", True), route
-    assert "ALIPAY_NOTIFY_URL" in route["mend"]
+    assert (route["level"], words in route["message"]) == ("fail", True), route
+    assert "ALIPAY_NOTIFY_URL" in route["fix"]
 
 
 def test_a_slash_that_the_app_adds_is_found(open_shop: Callable[..., Shop]) -> None:
@@ -229,14 +229,14 @@ def test_a_slash_that_the_app_adds_is_found(open_shop: Callable[..., Shop]) -> N
         "/pay/", "own", shop.app.view_functions["alipay.notify"], methods=["POST"]
     )
     route = findings(shop)["route"]
-    assert (route["level"], "the slash at the end differs" in route["what"]) == ("fail", True)
+    assert (route["level"], "the slash at the end differs" in route["message"]) == ("fail", True)
 
 
 def test_a_redirect_to_https_is_found(open_shop: Callable[..., Shop]) -> None:
     shop = open_shop(ALIPAY_NOTIFY_URL=NOTIFY_URL.replace("https", "http"))
     https(shop.app)
     route = findings(shop)["route"]
-    assert (route["level"], "to https (status 301)" in route["what"]) == ("fail", True)
+    assert (route["level"], "to https (status 301)" in route["message"]) == ("fail", True)
 
 
 def test_a_redirect_to_https_behind_a_proxy_is_a_warning_without_proxyfix(
@@ -281,13 +281,13 @@ def test_the_route_of_another_merchant_is_found(keys: Keys, open_shop: Callable[
     books = {
         "BOOKS_APP_ID": "2021000000000009",
         "BOOKS_PRIVATE_KEY": private_pem(keys.merchant),
-        "BOOKS_PUBLIC_KEY": bare_base64(keys.alipay.public_key()),
+        "BOOKS_PUBLIC_KEY": key_to_base64(keys.alipay.public_key()),
     }
     shop.app.config.update(books)
     other = AlipayBlueprint(shop.db, shop.Payment, name="books", config_prefix="BOOKS")
     shop.app.register_blueprint(other, url_prefix="/books")
     route = findings(shop, "--merchant", "alipay")["route"]
-    assert (route["level"], "another merchant" in route["what"]) == ("fail", True)
+    assert (route["level"], "another merchant" in route["message"]) == ("fail", True)
 
 
 # Names of settings
@@ -299,8 +299,8 @@ def test_an_unknown_setting_is_reported_at_start_and_by_doctor(
     shop = open_shop(ALIPAY_SANDBX="true")
     assert "no setting 'ALIPAY_SANDBX' (did you mean 'ALIPAY_SANDBOX'?)" in caplog.text
     settings = findings(shop)["settings"]
-    assert (settings["level"], "ALIPAY_SANDBX" in settings["what"]) == ("warn", True)
-    assert "ALIPAY_SANDBOX" in settings["mend"]
+    assert (settings["level"], "ALIPAY_SANDBX" in settings["message"]) == ("warn", True)
+    assert "ALIPAY_SANDBOX" in settings["fix"]
 
 
 def test_the_settings_of_a_merchant_with_a_longer_prefix_are_not_unknown(
@@ -364,7 +364,7 @@ def in_schema(url: str, schema: str | None, keys: Keys) -> tuple[Flask, SQLAlche
         SQLALCHEMY_ENGINE_OPTIONS={"poolclass": NullPool},
         ALIPAY_APP_ID=MERCHANT,
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
-        ALIPAY_PUBLIC_KEY=bare_base64(keys.alipay.public_key()),
+        ALIPAY_PUBLIC_KEY=key_to_base64(keys.alipay.public_key()),
         ALIPAY_NOTIFY_URL=NOTIFY_URL,
     )
     db.init_app(app)
@@ -391,7 +391,7 @@ def test_a_table_in_another_schema_is_found_where_the_class_says(
     other, _ = in_schema(postgresql_url, None, keys)
     finding = table(other)
     assert finding["level"] == "fail"
-    assert "is in another schema (shop) than Payment names" in finding["what"]
+    assert "is in another schema (shop) than Payment names" in finding["message"]
 
 
 def test_a_schema_that_the_engine_translates_is_followed(postgresql_url: str, keys: Keys) -> None:
@@ -407,7 +407,7 @@ def test_a_schema_that_the_engine_translates_is_followed(postgresql_url: str, ke
 
 def test_a_table_that_is_missing_is_found(mariadb_url: str, keys: Keys) -> None:
     app, db = in_schema(mariadb_url, None, keys)
-    assert "cannot be read (NoSuchTableError)" in table(app)["what"]
+    assert "cannot be read (NoSuchTableError)" in table(app)["message"]
     with app.app_context():
         db.create_all()
     assert table(app)["level"] == "ok"

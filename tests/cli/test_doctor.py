@@ -19,11 +19,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_alipay.cli import main
 from flask_alipay.cli.check_gateway import check_gateway
-from flask_alipay.cli.finding import Finding
+from flask_alipay.cli.findings import Finding
 from flask_alipay.cli.table import width
 from flask_alipay.config import Config
 from flask_alipay.exceptions import ConfigurationError, GatewayError, OutcomeUnknown
-from flask_alipay.keys import bare_base64, generate_private_key, private_pem, public_pem
+from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, public_pem
 
 from ..chains import ALIPAY, issue, spare_key
 from ..conftest import Keys
@@ -47,7 +47,7 @@ def settings(keys: Keys, tmp_path: Path) -> Settings:
     return {
         "ALIPAY_APP_ID": MERCHANT,
         "ALIPAY_PRIVATE_KEY_PATH": str(tmp_path / "private.pem"),
-        "ALIPAY_PUBLIC_KEY": bare_base64(keys.alipay.public_key()),
+        "ALIPAY_PUBLIC_KEY": key_to_base64(keys.alipay.public_key()),
         "ALIPAY_NOTIFY_URL": "https://shop.example.com/alipay/notify",
     }
 
@@ -81,25 +81,25 @@ def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
 def test_no_secret_is_told(settings: Settings, keys: Keys) -> None:
     settings["ALIPAY_KEY"] = MD5_KEY
     printed = alone(settings).output + alone(settings, "--json").output
-    assert bare_base64(keys.merchant)[60:90] not in printed
+    assert key_to_base64(keys.merchant)[60:90] not in printed
     assert MD5_KEY not in printed
 
 
 def own_key(settings: Settings, keys: Keys) -> None:
-    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.merchant.public_key())
+    settings["ALIPAY_PUBLIC_KEY"] = key_to_base64(keys.merchant.public_key())
 
 
 def private_for_public(settings: Settings, keys: Keys) -> None:
-    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.alipay)
+    settings["ALIPAY_PUBLIC_KEY"] = key_to_base64(keys.alipay)
 
 
 def public_for_private(settings: Settings, keys: Keys) -> None:
     del settings["ALIPAY_PRIVATE_KEY_PATH"]
-    settings["ALIPAY_PRIVATE_KEY"] = bare_base64(keys.merchant.public_key())
+    settings["ALIPAY_PRIVATE_KEY"] = key_to_base64(keys.merchant.public_key())
 
 
 def cut_short(settings: Settings, keys: Keys) -> None:
-    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(keys.alipay.public_key())[:-40]
+    settings["ALIPAY_PUBLIC_KEY"] = key_to_base64(keys.alipay.public_key())[:-40]
 
 
 def cut_off(settings: Settings, keys: Keys) -> None:
@@ -120,7 +120,7 @@ def open_file(settings: Settings, keys: Keys) -> None:
 
 
 def short_key(settings: Settings, keys: Keys) -> None:
-    settings["ALIPAY_PUBLIC_KEY"] = bare_base64(generate_private_key(1024).public_key())
+    settings["ALIPAY_PUBLIC_KEY"] = key_to_base64(generate_private_key(1024).public_key())
 
 
 def plain_http(settings: Settings, keys: Keys) -> None:
@@ -185,7 +185,7 @@ def test_every_finding_that_is_not_in_order_says_how_to_mend_it(
         spoil(broken, keys)
         for line in alone(broken, "--json").stdout.splitlines():
             one = json.loads(line)
-            assert one["level"] == "ok" or one["mend"]
+            assert one["level"] == "ok" or one["fix"]
 
 
 def faults(settings: Settings) -> list[dict[str, str]]:
@@ -197,26 +197,26 @@ def faults(settings: Settings) -> list[dict[str, str]]:
 def test_a_wrong_path_is_one_fault_and_has_its_own_advice(settings: Settings, keys: Keys) -> None:
     no_file(settings, keys)
     [fault] = faults(settings)
-    assert "'ALIPAY_PRIVATE_KEY_PATH' cannot be read" in fault["what"]
-    assert fault["mend"] == "Is the path right, and may this user read it?"
+    assert "'ALIPAY_PRIVATE_KEY_PATH' cannot be read" in fault["message"]
+    assert fault["fix"] == "Is the path right, and may this user read it?"
 
 
 def test_a_key_is_only_to_be_made_where_none_is_set(settings: Settings, keys: Keys) -> None:
     no_private_key(settings, keys)
     [fault] = faults(settings)
-    assert "'keygen'" in fault["mend"]
+    assert "'keygen'" in fault["fix"]
 
 
 def test_what_is_set_and_wrong_is_to_be_changed(settings: Settings, keys: Keys) -> None:
     a_path(settings, keys)
     [fault] = faults(settings)
-    assert fault["mend"].startswith("Change it")
+    assert fault["fix"].startswith("Change it")
 
 
 def test_a_pem_file_that_is_cut_off_is_called_so(settings: Settings, keys: Keys) -> None:
     cut_off(settings, keys)
     [fault] = faults(settings)
-    assert "begins like PEM and has no END line" in fault["what"]
+    assert "begins like PEM and has no END line" in fault["message"]
 
 
 def test_without_anything_the_doctor_says_what_to_set() -> None:
@@ -294,8 +294,8 @@ def test_a_database_that_does_not_answer_is_one_fault(tmp_path: Path) -> None:
     result = shop.run("doctor", "--json", "--offline")
     assert result.exit_code == 1
     [fault] = [one for one in map(json.loads, result.stdout.splitlines()) if one["level"] == "fail"]
-    assert fault["what"] == "The database does not answer (OperationalError)."
-    assert "migrations" not in fault["mend"]
+    assert fault["message"] == "The database does not answer (OperationalError)."
+    assert "migrations" not in fault["fix"]
 
 
 def test_a_missing_column_is_named() -> None:
@@ -400,7 +400,7 @@ def test_the_clock_is_held_against_the_gateways(
     ("refusal", "level", "word"),
     [
         (None, "ok", "and we its"),
-        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", proven=True), "ok", "its"),
+        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", signed=True), "ok", "its"),
         (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST"), "ok", "did not sign"),
         (GatewayError("x", code="40002", sub_code="isv.invalid-signature"), "fail", "signature"),
         (GatewayError("x", code="40002", sub_code="isv.invalid-app-id"), "fail", MERCHANT),
@@ -435,7 +435,7 @@ def test_what_the_gateway_says_to_a_harmless_question_is_explained(
 ) -> None:
     finding = asked(settings, "/gateway.do", refusal)["signed_call"]
     assert finding.level == level
-    assert word in finding.what
+    assert word in finding.message
 
 
 def test_a_gateway_that_is_not_there_is_a_finding(settings: Settings) -> None:

@@ -8,14 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from flask_alipay.cli.conversation import (
-    confirm,
-    json_option,
-    progress,
-    warn_of_simulator,
-    yes_option,
-)
-from flask_alipay.cli.exits import refusals, sentence
+from flask_alipay.cli.errors import handle_errors, sentence
+from flask_alipay.cli.options import confirm, json_option, progress, warn_if_simulator, yes_option
 from flask_alipay.exceptions import (
     AlipayError,
     CallbackFailed,
@@ -41,7 +35,7 @@ from flask_alipay.exceptions import (
 def test_each_refusal_has_its_exit_status(error: AlipayError, status: int) -> None:
     @click.command()
     def command() -> None:
-        with refusals():
+        with handle_errors():
             raise error
 
     result = CliRunner().invoke(command)
@@ -53,7 +47,7 @@ def test_each_refusal_has_its_exit_status(error: AlipayError, status: int) -> No
 def test_an_unknown_outcome_says_what_to_do_next() -> None:
     @click.command()
     def command() -> None:
-        with refusals():
+        with handle_errors():
             raise OutcomeUnknown("no answer came")
 
     assert "ask with 'query' before you do it again" in CliRunner().invoke(command).stderr
@@ -129,7 +123,7 @@ def test_whoever_asks_the_simulator_from_a_terminal_is_warned(
 ) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    warn_of_simulator(simulator)
+    warn_if_simulator(simulator)
     told = terminal.getvalue()
     assert ("a running 'flask run' has trades of its own" in told) is warned
     assert ("use 'python -m flask_alipay simulate'" in told) is warned

@@ -10,7 +10,7 @@ import pytest
 
 from flask_alipay.cli.keygen import FORMS
 from flask_alipay.keys import (
-    bare_base64,
+    key_to_base64,
     load_private_key,
     load_public_key,
     private_pem,
@@ -56,7 +56,7 @@ def test_openssl_reads_the_pem_files(name: str, alone: Run, files: Path) -> None
 def test_a_pasted_key_is_turned_into_every_form(
     pkcs1: bool, alone: Run, tmp_path: Path, keys: Keys
 ) -> None:
-    (tmp_path / "pasted.txt").write_text(bare_base64(keys.merchant, pkcs1=pkcs1))
+    (tmp_path / "pasted.txt").write_text(key_to_base64(keys.merchant, pkcs1=pkcs1))
     result = alone("keygen", "--from", str(tmp_path / "pasted.txt"), "--out", str(tmp_path))
     assert result.exit_code == 0
     assert (tmp_path / "app_private_key.pem").read_text() == private_pem(keys.merchant)
@@ -76,8 +76,8 @@ def test_nothing_is_ever_overwritten(name: str, alone: Run, files: Path) -> None
 
 def test_the_private_key_is_not_printed(alone: Run, files: Path, keys: Keys) -> None:
     result = alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(files / "keys"))
-    assert bare_base64(keys.merchant.public_key()) in result.stdout
-    assert bare_base64(keys.merchant)[40:80] not in result.output
+    assert key_to_base64(keys.merchant.public_key()) in result.stdout
+    assert key_to_base64(keys.merchant)[40:80] not in result.output
     assert "FLASK_ALIPAY_PRIVATE_KEY_PATH=" in result.stdout
 
 
@@ -86,7 +86,7 @@ def test_programs_are_told_the_files(alone: Run, files: Path, keys: Keys) -> Non
     told = json.loads(alone("keygen", "--json", "--from", source, "--out", out).stdout)
     assert told["bits"] == 2048
     assert set(told["files"]) == {form.name for form in FORMS}
-    assert told["public_key"] == bare_base64(keys.merchant.public_key())
+    assert told["public_key"] == key_to_base64(keys.merchant.public_key())
 
 
 def test_what_is_no_private_key_is_named_for_what_it_is(alone: Run, files: Path) -> None:

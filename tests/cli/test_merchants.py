@@ -283,7 +283,7 @@ def diagnose(site: Site, **env: str) -> dict[str, dict[str, str]]:
 
 def test_doctor_explains_an_invalid_configuration(shop: Site) -> None:
     found = diagnose(shop, FLASK_ALIPAY_APP_ID="2021000000000000")
-    assert "'ALIPAY_PRIVATE_KEY'" in found["app"]["what"]
+    assert "'ALIPAY_PRIVATE_KEY'" in found["app"]["message"]
     assert found["private_key"]["level"] == "fail"
 
 
@@ -299,7 +299,7 @@ def test_doctor_reads_the_configuration_of_an_app_that_does_not_load(
     }
     site.write(SHOP.replace("{more}", f"app.config.update({settings!r})"))
     found = diagnose(site)
-    assert "'ALIPAY_SIGN_TYPE'" in found["app"]["what"]
+    assert "'ALIPAY_SIGN_TYPE'" in found["app"]["message"]
     assert found["public_key"]["level"] == "fail"
 
 
@@ -314,7 +314,7 @@ app.register_blueprint(AlipayBlueprint(db, PaymentHk, name="hk", config_prefix="
 """
     site.write(SHOP.replace("{more}", more))
     found = diagnose(site)
-    assert "'HK_PRIVATE_KEY'" in found["app"]["what"]
+    assert "'HK_PRIVATE_KEY'" in found["app"]["message"]
     assert found["private_key"]["level"] == "fail"
 
 
@@ -330,24 +330,24 @@ def test_doctor_says_where_an_app_fails(site: Site, code: str, kind: str, reason
     site.write(f"\n\n{code}\n")
     found = diagnose(site)
     assert list(found) == ["app"]
-    assert f"{kind} at {site.file.resolve()}:3: {reason}" in found["app"]["what"]
+    assert f"{kind} at {site.file.resolve()}:3: {reason}" in found["app"]["message"]
 
 
 def test_doctor_says_where_an_app_is_misspelt_but_not_what_stands_there(site: Site) -> None:
     site.write(f'KEY = "{MD5_KEY}\n')
     found = diagnose(site)
-    assert f"SyntaxError at {site.file.resolve()}:1" in found["app"]["what"]
+    assert f"SyntaxError at {site.file.resolve()}:1" in found["app"]["message"]
     assert MD5_KEY not in json.dumps(found)
 
 
 def test_doctor_repeats_no_key_of_an_exception(site: Site) -> None:
     site.write(f'raise ValueError("a bad key: {MD5_KEY}")\n')
-    assert "a bad key: ***" in diagnose(site)["app"]["what"]
+    assert "a bad key: ***" in diagnose(site)["app"]["message"]
 
 
 def test_doctor_without_an_app_checks_the_environment(site: Site) -> None:
     found = diagnose(site, FLASK_ALIPAY_APP_ID="2021000000000000")
-    assert "Could not import" in found["app"]["what"]
+    assert "Could not import" in found["app"]["message"]
     assert found["private_key"]["level"] == "fail"
 
 
@@ -362,4 +362,4 @@ def test_the_installed_flask_diagnoses_an_app_that_does_not_load(tmp_path: Path)
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (1, "")
-    assert "No module named 'tea_warehouse'" in json.loads(ran.stdout)["what"]
+    assert "No module named 'tea_warehouse'" in json.loads(ran.stdout)["message"]

@@ -139,7 +139,7 @@ def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) ->
     def silent(payment: object) -> None:
         raise OutcomeUnknown("no answer came")
 
-    monkeypatch.setattr(tea.alipay, "query_answer", silent)
+    monkeypatch.setattr(tea.alipay, "query_with_result", silent)
     result = tea.run("query", NUMBER)
     assert result.exit_code == 3
     assert "ask again later" in result.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.cli.captures import read_captures
-from flask_alipay.cli.payloads import Unreadable
+from flask_alipay.cli.payloads import UnreadablePayload
 from flask_alipay.diagnosis import Reason
 from flask_alipay.keys import generate_private_key, private_pem, public_pem
 from flask_alipay.signer import Md5Signer, Rsa2Signer
@@ -147,7 +147,7 @@ def test_of_an_unknown_format_it_is_never_said_that_the_signature_is_missing(
 
 def test_a_print_with_an_object_in_it_names_the_parameter() -> None:
     printed = b"notify { notify_id: '1', biz_content: { out_trade_no: '1' }, sign: 'x' }"
-    with pytest.raises(Unreadable, match="'biz_content' is no text"):
+    with pytest.raises(UnreadablePayload, match="'biz_content' is no text"):
         read_captures(printed)
 
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from flask_alipay.keys import private_pem
-from flask_alipay.notification import verify_params
+from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 
 from ..conftest import Keys

@@ -25,13 +25,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from flask_alipay.china_time import to_china
 from flask_alipay.cli import main
 from flask_alipay.keys import load_private_key
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
-from flask_alipay.simulator.merchant import Merchant
-from flask_alipay.simulator.merchant_files import MERCHANT, write_merchant
-from flask_alipay.simulator.state_file import StateFile
+from flask_alipay.simulator.merchant.files import MERCHANT, write_merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
+from flask_alipay.simulator.storage.sqlite import StateFile
 
 from ..conftest import Keys
 
@@ -54,7 +54,7 @@ class Simulating:
 @pytest.fixture
 def folder(tmp_path: Path, keys: Keys) -> Path:
     """A folder with keys that are there already."""
-    merchant = Merchant(keys.merchant, keys.alipay, "0" * 32)
+    merchant = SimulatedMerchant(keys.merchant, keys.alipay, "0" * 32)
     write_merchant(tmp_path, merchant, gateway_url="old", mapi_gateway_url="old")
     return tmp_path
 
@@ -190,7 +190,7 @@ def test_answers_name_the_host_by_which_they_were_asked_for(folder: Path, keys: 
         "method": "alipay.trade.precreate",
         "charset": "utf-8",
         "sign_type": "RSA2",
-        "timestamp": to_china(datetime.now(timezone.utc)),
+        "timestamp": format_china_time(datetime.now(timezone.utc)),
         "version": "1.0",
         "biz_content": '{"out_trade_no": "T1", "total_amount": "1.00", "subject": "Tea"}',
     }

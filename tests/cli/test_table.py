@@ -8,11 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.cli.table import Column, available, echo_json, fitted, plain, table, width
+from flask_alipay.cli.table import (
+    Column,
+    echo_json,
+    strip_control_chars,
+    table,
+    terminal_width,
+    truncate,
+    width,
+)
 
 NUMBER = Column("out_trade_no")
 AMOUNT = Column("amount", right=True)
-SUBJECT = Column("subject", least=8)
+SUBJECT = Column("subject", min_width=8)
 NOTE = Column("note", optional=True)
 
 
@@ -56,7 +64,7 @@ def test_an_empty_cell_is_empty() -> None:
 
 @given(st.text(), st.integers(1, 40))
 def test_a_cut_text_fits(text: str, room: int) -> None:
-    assert width(fitted(plain(text), room)) <= room
+    assert width(truncate(strip_control_chars(text), room)) <= room
 
 
 @given(
@@ -71,12 +79,12 @@ def test_every_line_fits_the_terminal(rows: list[tuple[str, str, str]], room: in
 
 def test_an_output_that_is_no_terminal_has_no_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
-    assert available() is None
+    assert terminal_width() is None
 
 
 def test_columns_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    assert available() == 100
+    assert terminal_width() == 100
 
 
 def test_programs_get_one_line_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from flask_alipay.cli import trigger
 from flask_alipay.keys import private_pem, public_pem
-from flask_alipay.simulator.triggers import EVENTS, TO_REFUSE
+from flask_alipay.simulator.notifications.triggers import EVENTS, TO_REFUSE
 
 from ..conftest import Keys
 from .shop import Shop, make_shop

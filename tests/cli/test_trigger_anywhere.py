@@ -14,13 +14,13 @@ from click.testing import CliRunner, Result
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.cli import main
 from flask_alipay.keys import private_pem
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
-from flask_alipay.simulator.merchant import Merchant
-from flask_alipay.simulator.merchant_files import write_merchant
-from flask_alipay.simulator.triggers import EVENTS, TO_REFUSE
+from flask_alipay.simulator.merchant.files import write_merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
+from flask_alipay.simulator.notifications.triggers import EVENTS, TO_REFUSE
 
 from .shop import make_shop
 
@@ -30,7 +30,7 @@ ORDER = ("--out-trade-no", "T1", "--total-amount", "88.88")
 class App:
     """An app in another language: believes what verifies, and keeps what came."""
 
-    def __init__(self, merchant: Merchant) -> None:
+    def __init__(self, merchant: SimulatedMerchant) -> None:
         self.merchant = merchant
         self.charset = "utf-8"
         self.came: list[dict[str, str]] = []
@@ -62,18 +62,18 @@ class App:
 
 
 @pytest.fixture(scope="module")
-def merchant() -> Merchant:
-    return Merchant.new()
+def merchant() -> SimulatedMerchant:
+    return SimulatedMerchant.new()
 
 
 @pytest.fixture
-def keys(merchant: Merchant, tmp_path: Path) -> Path:
+def keys(merchant: SimulatedMerchant, tmp_path: Path) -> Path:
     write_merchant(tmp_path, merchant, gateway_url="http://g", mapi_gateway_url="http://g")
     return tmp_path
 
 
 @pytest.fixture
-def app(merchant: Merchant) -> Iterator[App]:
+def app(merchant: SimulatedMerchant) -> Iterator[App]:
     told, flask = App(merchant), Flask(__name__)
     flask.add_url_rule("/notify", "notify", told.notify, methods=["POST"])
     server = make_server("127.0.0.1", 0, flask, threaded=True)
@@ -197,7 +197,7 @@ def test_a_folder_with_broken_keys_is_no_traceback(app: App, keys: Path) -> None
     assert "merchant.json" in result.stderr
 
 
-def test_secrets_are_in_no_output(app: App, keys: Path, merchant: Merchant) -> None:
+def test_secrets_are_in_no_output(app: App, keys: Path, merchant: SimulatedMerchant) -> None:
     output = run("paid", "--url", app.url, "--keys", str(keys), *ORDER).output
     key = private_pem(merchant.alipay_private_key).splitlines()[1]
     assert key not in output

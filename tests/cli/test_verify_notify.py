@@ -13,7 +13,7 @@ from click.testing import Result
 from flask import Flask
 
 from flask_alipay.diagnosis import Reason
-from flask_alipay.keys import bare_base64, generate_private_key, private_pem, public_pem
+from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, public_pem
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 
 from ..conftest import Keys
@@ -206,7 +206,7 @@ def test_the_keys_may_stand_in_the_environment(
 def test_the_environment_may_hold_several_keys(
     alone: Run, keys: Keys, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pair = [bare_base64(key.public_key()) for key in (keys.merchant, keys.alipay)]
+    pair = [key_to_base64(key.public_key()) for key in (keys.merchant, keys.alipay)]
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY", json.dumps(pair))
     assert alone("verify-notify", stdin=body(signed(news(), alipay))).exit_code == 0
 

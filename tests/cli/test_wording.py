@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_alipay.cli.wording import _, language, n_
+from flask_alipay.cli.i18n import _, language, n_
 
 VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 
@@ -38,7 +38,7 @@ def test_the_environment_chooses_the_language(
     variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(monkeypatch, **variables)
-    monkeypatch.setattr("flask_alipay.cli.wording._can_be_written", lambda text: True)
+    monkeypatch.setattr("flask_alipay.cli.i18n._can_be_written", lambda text: True)
     assert language() == expected
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as News
 from flask_alipay.signer import sign_content
 
 from ..mapi.alipay import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes

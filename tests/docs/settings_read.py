@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from flask_alipay.config import Config, wants_simulator
+from flask_alipay.config import Config, simulator_enabled
 from flask_alipay.keys import private_pem, public_pem
-from flask_alipay.settings import Settings
+from flask_alipay.settings import ConfigReader
 
 from ..conftest import Keys
 
@@ -43,7 +43,7 @@ def settings_read(keys: Keys) -> set[str]:
     for merchant in merchants(keys):
         values = {f"ALIPAY_{name}": value for name, value in merchant.items()}
         Config.from_mapping(Watched(values, asked))
-    wants_simulator(Settings(Watched({"ALIPAY_SIMULATOR": True}, asked), "ALIPAY"))
+    simulator_enabled(ConfigReader(Watched({"ALIPAY_SIMULATOR": True}, asked), "ALIPAY"))
     return asked
 
 

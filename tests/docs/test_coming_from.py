@@ -9,7 +9,7 @@ from textwrap import dedent
 
 import pytest
 
-from flask_alipay.transport import HttpTransport
+from flask_alipay.gateways.transport import HttpTransport
 
 from ..mapi.alipay import KEY
 from .legacy_merchant import LegacyMerchant, Played

@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy import Table
 
 import flask_alipay
-from flask_alipay import exceptions, transitions
+from flask_alipay import exceptions
 from flask_alipay.cli import APP_COMMANDS, STANDALONE, _load
 from flask_alipay.exceptions import NotificationRefused
+from flask_alipay.ledger import transitions
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.simulator.deliveries import RETRY_SCHEDULE
+from flask_alipay.simulator.notifications.sender import RETRY_SCHEDULE
 
 from ..conftest import Keys
 from .reading import ROOT, code_blocks, page, rows, section, words
@@ -74,14 +75,16 @@ def test_every_refusal_is_told_with_its_answer() -> None:
 
 def outcomes() -> set[str]:
     """Those that the ledger writes: from its table, and from its refusals."""
-    quiet = {cell for cell in transitions.TRANSITIONS.values() if not transitions.events_of(cell)}
+    quiet = {
+        cell for cell in transitions.TRANSITIONS.values() if not transitions.parse_events(cell)
+    }
     tree = ast.parse((PACKAGE / "ledger" / "ledger.py").read_text(encoding="utf-8"))
     refused = {
         node.args[1].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "refuse"
+        and node.func.attr == "record_refusal"
         and isinstance(node.args[1], ast.Constant)
     }
     return {"settled", *quiet, *map(str, refused)}
@@ -105,7 +108,7 @@ def test_the_docstring_of_the_journal_names_every_outcome() -> None:
 def test_the_table_of_transitions_is_taken_from_the_source() -> None:
     options = section(page("notify.rst"), "What each piece of news means")
     start, end = re.findall(r":(?:start-after|end-before): (.+)", options)
-    source = (PACKAGE / "transitions.py").read_text(encoding="utf-8")
+    source = (PACKAGE / "ledger" / "transitions.py").read_text(encoding="utf-8")
     shown = source.partition(start)[2].partition("\n")[2].partition(end)[0].rpartition("\n")[0]
     header, *lines = shown.strip().splitlines()
     told = {

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import private_pem
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.transport import HttpTransport
 
 from ..conftest import Keys
 from .legacy_merchant import LegacyMerchant, Played

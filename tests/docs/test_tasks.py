@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flask_alipay.china_time import to_china
 from flask_alipay.exceptions import GatewayError
+from flask_alipay.protocol.china_time import format_china_time
 
 from ..blueprint.shops import Payment, Shop, db, new_app, new_blueprint
 from .reading import code_blocks, page
@@ -128,7 +128,7 @@ def test_the_bill(task: Task) -> None:
     number = shop.order(product="qr")
     shop.look("checkout", number)
     happen(shop, number, "pay")
-    day = to_china(datetime.now(timezone.utc))[:10]
+    day = format_china_time(datetime.now(timezone.utc))[:10]
     now = datetime.now(CHINA)
     # A second past midnight in China, and no further from now than a request's timestamp may be.
     seconds = 24 * 3600 - (now.hour * 3600 + now.minute * 60 + now.second) + 1

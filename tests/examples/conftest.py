@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_alipay.simulator import merchant
+from flask_alipay.simulator.merchant import merchant
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,7 +40,7 @@ def open_shop(
     """Makes shops whose instance folder is the test's own, and closes their databases after it."""
     apps: list[Flask] = []
     # Keys are slow to make: the folder has those of the process.
-    monkeypatch.setitem(merchant._merchants, tmp_path / "instance", merchant.the_merchant())
+    monkeypatch.setitem(merchant._merchants, tmp_path / "instance", merchant.get_merchant())
 
     def make(config: Mapping[str, Any] | None = None) -> Flask:
         app: Flask = shop.create_app(config, instance_path=str(tmp_path / "instance"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_alipay.blueprint import asking, heard, questions, reconciling, refunding, reports
+from flask_alipay.blueprint import questions
 from flask_alipay.exceptions import (
     ConfigurationError,
     GatewayError,
@@ -19,8 +19,9 @@ from flask_alipay.exceptions import (
     TradeNotFound,
 )
 from flask_alipay.gateways.interface import ClosedTrade, Gateway, RefundRequest
-from flask_alipay.mapi import MapiGateway, new_batch_no
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.mapi import MapiGateway, new_batch_no
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.operations import queries, reconciliation, refunds, trade_updates, verification
 
 from ..conftest import Keys
 from ..mapi import alipay as mapi
@@ -64,7 +65,7 @@ def test_a_query_returns_the_same_report_on_both_gateways(platform: Play) -> Non
         assert report.trade_status == "TRADE_SUCCESS"
         assert (report.total_fen, report.currency) == (8888, "CNY")
         assert report.paid_at is not None
-        assert not report.refund
+        assert not report.is_refund
         assert report.params[kind] == name
 
 
@@ -229,7 +230,7 @@ def test_a_gateway_raises_for_each_operation_that_it_declares_unsupported(
 
 
 #: The operations on a payment. Each works on either gateway through its interface.
-OPERATIONS = (asking, heard, questions, reconciling, refunding, reports)
+OPERATIONS = (queries, trade_updates, questions, reconciliation, refunds, verification)
 
 
 @pytest.mark.parametrize("module", OPERATIONS, ids=lambda module: module.__name__)

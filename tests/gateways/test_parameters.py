@@ -15,18 +15,18 @@ import pytest
 
 import flask_alipay
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.fields import amount, text
 from flask_alipay.gateways.interface import Gateway
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.client import COMMON
+from flask_alipay.gateways.openapi.gateway import METHODS
 from flask_alipay.gateways.parameters import (
     REQUIRED,
     declared_parameters,
     describe,
     validate_declared,
 )
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.caller import COMMON
-from flask_alipay.openapi.gateway import METHODS
+from flask_alipay.protocol.validation import amount, text
 
 DOCS = Path(flask_alipay.__file__).parents[1] / "docs"
 

@@ -49,7 +49,7 @@ def test_reconcile_finds_it_too(shop: Shop, buyer: Buyer) -> None:
     waiting = Buyer(shop)
     buyer.press("pay")
     summary = reconcile(shop)
-    assert (summary.paid, summary.waiting, summary.troubles) == (1, 1, [])
+    assert (summary.paid, summary.waiting, summary.failures) == (1, 1, [])
     assert not shop.payment(waiting.number).paid
     assert shop.called == [("paid", buyer.number)]
 

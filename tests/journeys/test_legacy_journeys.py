@@ -16,10 +16,10 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter
-from flask_alipay.mapi import MapiGateway, RefundEntry, TransferEntry, new_batch_no
-from flask_alipay.signals import transfers_told
+from flask_alipay.gateways.mapi import MapiGateway, RefundEntry, TransferEntry, new_batch_no
+from flask_alipay.signals import transfer_batch_notified
 from flask_alipay.simulator.clock import SystemClock
-from flask_alipay.simulator.simulator import AFTER_ANSWER
+from flask_alipay.simulator.simulator import AFTER_RESPONSE
 
 from ..blueprint.shops import Payment, Refund, Shop, db, new_app, new_blueprint
 
@@ -55,7 +55,7 @@ def shop(
     due: list[Callable[[], object]] = []
 
     def call_later(clock: object, delay: timedelta, callback: Callable[[], object]) -> None:
-        if delay == AFTER_ANSWER:
+        if delay == AFTER_RESPONSE:
             due.append(callback)
 
     monkeypatch.setattr(SystemClock, "call_later", call_later)
@@ -430,7 +430,7 @@ def test_transfers_are_told_when_the_merchant_confirms_them(shop: LegacyShop) ->
         return shop.alipay.state.at_simulator(signed).url
 
     page = goes_to(shop, ask(shop, request))
-    with transfers_told.connected_to(listen, shop.app):
+    with transfer_batch_notified.connected_to(listen, shop.app):
         press(shop, page, "confirm")
         press(shop, page, "confirm")
     [batch] = heard

@@ -20,8 +20,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_alipay.ledger import Callback, Ledger, Models
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 MERCHANT = "2021000000000001"
 TOTAL = 8888
@@ -198,7 +198,7 @@ def news(trade_status: str = TradeStatus.TRADE_SUCCESS, **fields: Any) -> News:
     }
     told = about | fields
     # As Notification.from_params does: a refund_fee above zero speaks of a refund.
-    told.setdefault("refund", bool(told.get("refunded_fen")))
+    told.setdefault("is_refund", bool(told.get("refunded_fen")))
     return News(**told)
 
 

@@ -12,13 +12,13 @@ from sqlalchemy import ForeignKey, Integer, String, create_engine, event, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.orm.exc import StaleDataError
 
-from flask_alipay.batches import RefundBatch, RefundResult
 from flask_alipay.exceptions import CallbackFailed, PaymentMismatch
 from flask_alipay.ledger import Ledger, Models
-from flask_alipay.ledger.bypassed import bypassed
-from flask_alipay.ledger.waiting import take, waiting_payments, waiting_refunds
+from flask_alipay.ledger.bypassed_listeners import bypassed
+from flask_alipay.ledger.leases import lease_rows, waiting_payments, waiting_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, TOTAL, news
 
@@ -169,7 +169,7 @@ def test_rows_of_the_journal_and_refunds_are_filled_by_the_applications_events(
     assert ours.refunds is not None
     ours.refunds.open("A1", 500, "R2", None)
     session.commit()
-    batch = RefundBatch("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
+    batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
     assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
     with pytest.raises(PaymentMismatch):
         ours.settle(news(total_fen=TOTAL + 1))
@@ -236,7 +236,7 @@ def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
     before = utc_now() + timedelta(minutes=1)
     assert [
         row.out_trade_no
-        for row in take(session, waiting_payments(CountedPayment, MERCHANT, before))
+        for row in lease_rows(session, waiting_payments(CountedPayment, MERCHANT, before))
     ] == ["A1"]
     note()
     ours.settle(news(TradeStatus.TRADE_PENDING))
@@ -248,7 +248,7 @@ def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
     assert ours.refunds is not None
     ours.refunds.open("A1", 500, "R2", None)
     session.commit()
-    batch = RefundBatch("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
+    batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
     list(ours.settle_refunds(batch))
     note()
     assert versions == sorted(set(versions))
@@ -263,9 +263,9 @@ def test_a_version_of_the_applications_making_is_made_anew(opened: Open) -> None
     first = ours.refunds.open("A1", 500, "R2", None).row.version
     session.commit()
     before = utc_now() + timedelta(minutes=1)
-    (taken,) = take(session, waiting_refunds(CountedRefund, MERCHANT, before))
+    (taken,) = lease_rows(session, waiting_refunds(CountedRefund, MERCHANT, before))
     leased = taken.version
-    batch = RefundBatch("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
+    batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
     list(ours.settle_refunds(batch))
     last = session.scalars(select(CountedRefund.version)).one()
     assert len({first, leased, last}) == 3
@@ -281,13 +281,13 @@ def test_a_payment_of_any_kind_is_sold_refunded_and_asked_about(
     seen: list[Any] = []
     ours = ledger(session, Models(registered, RelatedRefund, RelatedLine), seen)
     before = utc_now() + timedelta(minutes=1)
-    taken = list(take(session, waiting_payments(registered, MERCHANT, before)))
+    taken = list(lease_rows(session, waiting_payments(registered, MERCHANT, before)))
     assert [type(row) for row in taken] == [kind]
     assert ours.settle(news()).events == ("paid",)
     assert ours.refunds is not None
     assert ours.refunds.open("A1", 500, "R1", None).new
     session.commit()
-    batch = RefundBatch("R1", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
+    batch = RefundBatchNotification("R1", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
     assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
     close = news(TradeStatus.TRADE_CLOSED, refunded_fen=TOTAL, notify_id="n4")
     assert ours.settle(close).payment.refunded_fen == TOTAL

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from flask_alipay.exceptions import AlipayError, CallbackFailed, LedgerUnavailable
 from flask_alipay.ledger import Models
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import (
     BUYER,

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from flask_alipay.china_time import CHINA_TIME
-from flask_alipay.exceptions import BadBill
+from flask_alipay.exceptions import InvalidBill
+from flask_alipay.gateways.openapi.bill import BillRow, Period
 from flask_alipay.ledger import Models
-from flask_alipay.ledger.bill_rows import BATCH
-from flask_alipay.ledger.comparison import Difference, compare
-from flask_alipay.ledger.refunds import CLOSED
-from flask_alipay.openapi.bill import BillRow, Period
+from flask_alipay.ledger.bill_comparison import Difference, compare_bill
+from flask_alipay.ledger.bill_table import BATCH
+from flask_alipay.ledger.refunds import AGGREGATE_NO
+from flask_alipay.protocol.china_time import CHINA_TIME
 
 from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop
 
@@ -45,7 +45,7 @@ def differences(
     shop: Shop, rows: Iterable[BillRow], models: Models = MODELS, period: Period = DAY
 ) -> list[Difference]:
     with shop.session() as session:
-        return list(compare(session, models, MERCHANT, rows, period))
+        return list(compare_bill(session, models, MERCHANT, rows, period))
 
 
 def named(shop: Shop, *rows: BillRow, **options: Any) -> list[tuple[str, str, str | None]]:
@@ -192,12 +192,12 @@ def test_a_refund_under_another_number_goes_by_its_amount(
 
 def test_refunds_that_are_here_in_one_piece_go_by_their_sum(small_shop: Shop) -> None:
     sold(small_shop)
-    refunded(small_shop, out_request_no=CLOSED, refund_fen=1000)
+    refunded(small_shop, out_request_no=AGGREGATE_NO, refund_fen=1000)
     parts = [replace(BACK, out_request_no=f"R{fen}", fen=fen) for fen in (888, 112)]
     assert named(small_shop, PAID, *parts) == []
     assert named(small_shop, PAID, *parts[:1]) == [
         ("refund_unknown", "A1", "R888"),
-        ("refund_not_in_bill", "A1", CLOSED),
+        ("refund_not_in_bill", "A1", AGGREGATE_NO),
     ]
 
 
@@ -253,11 +253,11 @@ def test_the_order_of_the_bill_does_not_matter(small_shop: Shop) -> None:
 def test_a_bill_that_breaks_off_is_compared_with_nothing(small_shop: Shop) -> None:
     def rows() -> Any:
         yield PAID
-        raise BadBill("it is damaged")
+        raise InvalidBill("it is damaged")
 
     with small_shop.session() as session:
-        with pytest.raises(BadBill):
-            next(compare(session, MODELS, MERCHANT, rows(), DAY))
+        with pytest.raises(InvalidBill):
+            next(compare_bill(session, MODELS, MERCHANT, rows(), DAY))
         assert not session.in_transaction()
 
 

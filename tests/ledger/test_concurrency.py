@@ -14,8 +14,8 @@ from sqlalchemy import event, select
 
 from flask_alipay.exceptions import LedgerUnavailable, PaymentMismatch
 from flask_alipay.ledger import Ledger
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MODELS, TOTAL, Parcel, Payment, Refund, Shop, news, overhear, pack
 

@@ -17,7 +17,6 @@ from sqlalchemy import NullPool, StaticPool, event, make_url, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from flask_alipay.drivers import commits_by_itself, is_open
 from flask_alipay.exceptions import (
     CallbackFailed,
     LedgerUnavailable,
@@ -25,8 +24,9 @@ from flask_alipay.exceptions import (
     TransactionEnded,
 )
 from flask_alipay.ledger import Models
-from flask_alipay.ledger.outages import is_outage, said
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.ledger.drivers import commits_by_itself, is_open
+from flask_alipay.ledger.errors import describe_error, is_outage
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from ..requirements import missing
 from .shop import MODELS, NO_JOURNAL, TOTAL, Parcel, Shop, news, no_callback, pack
@@ -462,10 +462,10 @@ def test_a_wait_for_a_lock_is_an_outage_and_a_forbidden_value_is_none(shop: Shop
         with pytest.raises(DBAPIError) as locked:
             session.execute(text(f"{lock} NOWAIT"))
     assert is_outage(locked.value)
-    assert said(locked.value) != type(locked.value).__name__
+    assert describe_error(locked.value) != type(locked.value).__name__
     with shop.session() as session:
         pack(session, weight=0)(shop.payment())
         with pytest.raises(DBAPIError) as forbidden:
             session.flush()
     assert not is_outage(forbidden.value)
-    assert said(forbidden.value) == type(forbidden.value).__name__
+    assert describe_error(forbidden.value) == type(forbidden.value).__name__

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import BigInteger, ForeignKey, String, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
-from flask_alipay.batches import RefundBatch, RefundResult
-from flask_alipay.cli.rows import find_payment, of_payment
+from flask_alipay.cli.output import find_payment, rows_for_payment
 from flask_alipay.ledger import Ledger, Models
-from flask_alipay.ledger.waiting import take, waiting_payments, waiting_refunds
+from flask_alipay.ledger.leases import lease_rows, waiting_payments, waiting_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, TOTAL, news
 
@@ -137,7 +137,7 @@ def test_their_refunds_are_settled_by_number_by_sum_and_by_a_batch(session: Sess
     assert ours.settle(from_console).events == ("refunded",)
     open_refund(session, "R3")
     results = (RefundResult("2026112322001", 1000, "SUCCESS"),)
-    (batch,) = ours.settle_refunds(RefundBatch("R3", "n4", results, {}))
+    (batch,) = ours.settle_refunds(RefundBatchNotification("R3", "n4", results, {}))
     assert (batch.events, batch.payment.refunded_fen) == (("refunded",), 2500)
     open_refund(session, "R4")
     late = sale(refunded_fen=4500, out_request_no="R4", notify_id="n5")
@@ -149,11 +149,11 @@ def test_their_refunds_are_settled_by_number_by_sum_and_by_a_batch(session: Sess
 
 def test_their_payments_and_refunds_are_taken_to_be_asked_about(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
-    taken = take(session, waiting_payments(Payment, MERCHANT, before))
+    taken = lease_rows(session, waiting_payments(Payment, MERCHANT, before))
     assert [payment.out_trade_no for payment in taken] == ["A1"]
     ledger(session, []).settle(sale())
     open_refund(session, "R1")
-    refunds = take(session, waiting_refunds(Refund, MERCHANT, before))
+    refunds = lease_rows(session, waiting_refunds(Refund, MERCHANT, before))
     assert [refund.out_request_no for refund in refunds] == ["R1"]
 
 
@@ -163,5 +163,5 @@ def test_their_rows_are_listed_and_found(session: Session) -> None:
     config = SimpleNamespace(merchant=MERCHANT)
     alipay = cast("Any", SimpleNamespace(session=session, models=MODELS, config=config))
     assert find_payment(alipay, "A1").paid
-    assert [row.out_request_no for row in of_payment(alipay, Refund, "A1")] == ["R1"]
-    assert [row.outcome for row in of_payment(alipay, Line, "A1")] == ["settled"]
+    assert [row.out_request_no for row in rows_for_payment(alipay, Refund, "A1")] == ["R1"]
+    assert [row.outcome for row in rows_for_payment(alipay, Line, "A1")] == ["settled"]

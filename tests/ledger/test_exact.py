@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_alipay.batches import RefundBatch
 from flask_alipay.exceptions import NotificationRefused, PaymentMismatch, UnknownPayment
-from flask_alipay.ledger.comparison import PAYMENT_UNKNOWN, REFUND_UNKNOWN, compare
-from flask_alipay.openapi.bill import BillRow, Period
+from flask_alipay.gateways.openapi.bill import BillRow, Period
+from flask_alipay.ledger.bill_comparison import PAYMENT_UNKNOWN, REFUND_UNKNOWN, compare_bill
+from flask_alipay.protocol.batch_notification import RefundBatchNotification
 
 from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop, news, no_callback
 
@@ -87,8 +87,8 @@ def test_a_refund_whose_number_is_only_similar_is_another_refund(shop: Shop) -> 
     assert list(rows.values()) == [("REFUND_SUCCESS", 50)]
 
 
-def batch(notify_id: str) -> RefundBatch:
-    return RefundBatch.from_params(
+def batch(notify_id: str) -> RefundBatchNotification:
+    return RefundBatchNotification.from_params(
         {
             "notify_type": "batch_refund_notify",
             "notify_id": notify_id,
@@ -119,7 +119,7 @@ def test_a_trade_whose_number_is_only_similar_is_not_refunded(shop: Shop) -> Non
         "result_details": "TRADE-A^10.00^SUCCESS",
     }
     with shop.session() as session, pytest.raises(UnknownPayment):
-        list(shop.ledger(session).settle_refunds(RefundBatch.from_params(result)))
+        list(shop.ledger(session).settle_refunds(RefundBatchNotification.from_params(result)))
     assert shop.payment().refunded_fen == 0
 
 
@@ -128,7 +128,7 @@ def test_a_bill_row_whose_number_is_only_similar_is_unknown_to_the_ledger(shop: 
     shop.settle(news(paid_at=datetime(2026, 11, 23, 4, tzinfo=timezone.utc)))
     rows = [bill_row("A1"), bill_row("a1 "), bill_row("A1 ", refund=True)]
     with shop.session() as session:
-        found = list(compare(session, MODELS, MERCHANT, rows, Period.of("2026-11-23")))
+        found = list(compare_bill(session, MODELS, MERCHANT, rows, Period.of("2026-11-23")))
     kinds = sorted((difference.kind, difference.out_trade_no) for difference in found)
     assert kinds == [(PAYMENT_UNKNOWN, "a1 "), (REFUND_UNKNOWN, "A1 ")]
 

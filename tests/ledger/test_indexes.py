@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
-from flask_alipay.ledger.waiting import in_turn, waiting_payments
+from flask_alipay.ledger.leases import pending_query, waiting_payments
 from flask_alipay.models import utc_now
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, Payment, Shop
 
@@ -36,8 +36,8 @@ _LOOKUPS = {
 }
 #: Those that nobody has asked about, and those asked about some time ago.
 _IN_TURN = {
-    "never": in_turn(_WAITING, Payment.asked_at.is_(None)),
-    "earlier": in_turn(_WAITING, Payment.asked_at < _NOW - timedelta(minutes=2)),
+    "never": pending_query(_WAITING, Payment.asked_at.is_(None)),
+    "earlier": pending_query(_WAITING, Payment.asked_at < _NOW - timedelta(minutes=2)),
 }
 
 

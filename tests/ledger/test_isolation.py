@@ -13,11 +13,11 @@ import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
-from flask_alipay.batches import RefundBatch, RefundResult
 from flask_alipay.exceptions import CallbackFailed, InvalidAmount, LedgerUnavailable
-from flask_alipay.ledger.statements import was_overtaken
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.ledger.statements import is_serialization_failure
+from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, news, no_callback, pack
 from .test_refund_answers import hear_at_once
@@ -127,7 +127,7 @@ def test_refunds_that_are_asked_for_at_once_cannot_exceed_the_payment(isolated: 
                 refused.append(number)
                 return
             except DBAPIError as error:
-                assert was_overtaken(error)  # noqa: PT017
+                assert is_serialization_failure(error)  # noqa: PT017
         raise AssertionError("never taken")
 
     at_once([lambda number=number: ask(f"R{number}") for number in range(WORKERS)])  # type: ignore[misc]
@@ -206,7 +206,9 @@ def test_nor_is_a_refund(careless: Shop) -> None:
         assert refunds is not None
         with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
             refunds.open("A1", 1000, "R1", None)
-        batch = RefundBatch("R1", "n2", (RefundResult("2026112322001", 1000, "SUCCESS"),), {})
+        batch = RefundBatchNotification(
+            "R1", "n2", (RefundResult("2026112322001", 1000, "SUCCESS"),), {}
+        )
         with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
             list(ledger.settle_refunds(batch))
     assert careless.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)

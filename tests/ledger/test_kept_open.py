@@ -13,9 +13,9 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from flask_alipay import kept_open
 from flask_alipay.exceptions import CallbackFailed, TransactionEnded
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.ledger import transaction_guard
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import TOTAL, Parcel, Payment, Shop, news, pack
 
@@ -347,7 +347,7 @@ def test_a_connection_that_is_gone_is_a_transaction_that_is(shop: Shop) -> None:
 def test_a_driver_that_does_not_tell_is_judged_by_the_error(
     mariadb_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_open, "is_open", lambda connection: None)
+    monkeypatch.setattr(transaction_guard, "is_open", lambda connection: None)
     shop = mariadb_shop
     shop.order()
     with shop.session() as session:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from flask_alipay.exceptions import LedgerUnavailable
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import (
     BUYER,

@@ -27,14 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from flask_alipay.china_time import CHINA_TIME
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.models import (
-    NotificationMixin,
-    PaymentMixin,
-    RefundMixin,
-    TradeStatus,
-)
+from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, TradeStatus
+from flask_alipay.protocol.china_time import CHINA_TIME
 
 from .shop import BUYER, MERCHANT, MODELS, TOTAL, Base, Notification, Payment, Refund, Shop, news
 

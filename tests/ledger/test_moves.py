@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import TOTAL, Refund, Shop, no_callback
 from .test_refund_batches import ask

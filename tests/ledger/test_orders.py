@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import CallbackFailed
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import NO_JOURNAL, SALES, TOTAL, Shop, news, recorder
 
@@ -25,7 +25,9 @@ FINISHED = TradeStatus.TRADE_FINISHED
 REFUND_FEES = st.sampled_from([None, 0, 1, 4444, TOTAL - 1, TOTAL, TOTAL + 1])
 
 PIECES = st.builds(
-    lambda status, fee, gmt_refund: news(status, refunded_fen=fee, refund=bool(fee) or gmt_refund),
+    lambda status, fee, gmt_refund: news(
+        status, refunded_fen=fee, is_refund=bool(fee) or gmt_refund
+    ),
     st.sampled_from(TradeStatus.ALL),
     REFUND_FEES,
     # A close may speak of its refund by the time alone.
@@ -85,7 +87,7 @@ class Account:
         if not self.closed:
             self.calls.append("failed")
         self.closed = True
-        if piece.refund:
+        if piece.is_refund:
             self.lost = True
             self.refunded = TOTAL
 
@@ -113,7 +115,7 @@ def fresh_order(shop: Shop) -> str:
 
 
 def of(order: str, piece: News) -> News:
-    about = {name: getattr(piece, name) for name in ("refunded_fen", "refund")}
+    about = {name: getattr(piece, name) for name in ("refunded_fen", "is_refund")}
     return news(piece.trade_status, out_trade_no=order, trade_no=f"T{order}", **about)
 
 

@@ -24,8 +24,8 @@ from sqlalchemy.orm import Session
 
 from flask_alipay.exceptions import CallbackFailed, LedgerUnavailable, UnknownPayment
 from flask_alipay.ledger import Ledger
-from flask_alipay.ledger.outages import said
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.ledger.errors import describe_error
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import BUYER, MERCHANT, MODELS, Shop, news, pack
 
@@ -275,4 +275,4 @@ class Refusal(Exception):
 def test_of_the_databases_words_those_are_repeated_that_are_nobodys_data(
     error: SQLAlchemyError, line: str
 ) -> None:
-    assert said(error) == line
+    assert describe_error(error) == line

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_alipay.batches import RefundResult
 from flask_alipay.exceptions import InvalidAmount, LedgerUnavailable, PaymentMismatch
-from flask_alipay.ledger.journal import Entry
+from flask_alipay.ledger.journal import JournalEntry
+from flask_alipay.protocol.batch_notification import RefundResult
 
 from .shop import TOTAL, Notification, Refund, Shop, news, no_callback, pack
 from .test_refund_batches import ASKED, DONE, PAID, TRADE_NO, ask, rows, sale
@@ -28,7 +28,9 @@ def answered(
     shop: Shop, number: str, fen: int, code: str = "SUCCESS", order: str = "A1", **callbacks: Any
 ) -> tuple[str, tuple[str, ...]]:
     """What Alipay answers about one refund."""
-    entry = Entry(order, TRADE_NO, DONE if code == "SUCCESS" else code, None, {"method": "x"})
+    entry = JournalEntry(
+        order, TRADE_NO, DONE if code == "SUCCESS" else code, None, {"method": "x"}
+    )
     with shop.session() as session:
         ledger = shop.ledger(session, **callbacks)
         one = ledger.settle_refund(entry, number, RefundResult(TRADE_NO, fen, code))
@@ -150,7 +152,7 @@ def hear_at_once(shop: Shop) -> None:
                         told = news(refunded_fen=sums[number], out_request_no=number)
                         shop.ledger(session, **callback).settle(told)
                     else:
-                        entry = Entry("A1", TRADE_NO, DONE, None, {})
+                        entry = JournalEntry("A1", TRADE_NO, DONE, None, {})
                         result = RefundResult(TRADE_NO, 1000 if number == "R0" else 2000, "SUCCESS")
                         shop.ledger(session, **callback).settle_refund(entry, number, result)
                 return
@@ -231,7 +233,7 @@ def test_a_refund_of_the_consoles_is_of_the_moment_at_which_it_was_made(shop: Sh
     made_at = datetime(2026, 1, 31, 15, 59, 58, tzinfo=timezone.utc)  # and heard of after midnight
     shop.settle(news())
     shop.settle(
-        news(refunded_fen=1000, refund=True, out_request_no="CONSOLE1", refunded_at=made_at)
+        news(refunded_fen=1000, is_refund=True, out_request_no="CONSOLE1", refunded_at=made_at)
     )
     (row,) = shop.rows(Refund)
     assert (row.out_request_no, row.refund_fen) == ("CONSOLE1", 1000)

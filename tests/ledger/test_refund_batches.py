@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 
-from flask_alipay.batches import RefundBatch, RefundResult, TransferBatch
 from flask_alipay.exceptions import (
     CallbackFailed,
     InvalidAmount,
@@ -30,8 +29,13 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.ledger import Models
 from flask_alipay.models import utc_now
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.batch_notification import (
+    RefundBatchNotification,
+    RefundResult,
+    TransferBatchNotification,
+)
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import (
     MODELS,
@@ -58,22 +62,22 @@ ASKED = "REFUND_PROCESSING"
 
 def told(
     fen: int = 1000, batch_no: str = BATCH, code: str = "SUCCESS", trade_no: str = TRADE_NO
-) -> RefundBatch:
+) -> RefundBatchNotification:
     """The result of a batch of one refund."""
     return batch_of(RefundResult(trade_no, fen, code), batch_no=batch_no)
 
 
-def batch_of(*results: RefundResult, batch_no: str = BATCH) -> RefundBatch:
-    return RefundBatch(batch_no, f"notify-{batch_no}", results, {})
+def batch_of(*results: RefundResult, batch_no: str = BATCH) -> RefundBatchNotification:
+    return RefundBatchNotification(batch_no, f"notify-{batch_no}", results, {})
 
 
 def trade_news(trade_status: str = PAID, **fields: Any) -> News:
     """The news of a trade of which money went back, as the legacy gateway tells it."""
-    return news(trade_status, notify_id=f"trade-{trade_status}", refund=True, **fields)
+    return news(trade_status, notify_id=f"trade-{trade_status}", is_refund=True, **fields)
 
 
 def settle(
-    shop: Shop, batch: RefundBatch, models: Models = MODELS, /, **callbacks: Any
+    shop: Shop, batch: RefundBatchNotification, models: Models = MODELS, /, **callbacks: Any
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Settles in a session of its own."""
     with shop.session() as session:
@@ -112,7 +116,7 @@ def state(shop: Shop) -> list[tuple[Any, ...]]:
 
 
 def refused(
-    shop: Shop, batch: RefundBatch, wanted: type[NotificationRefused]
+    shop: Shop, batch: RefundBatchNotification, wanted: type[NotificationRefused]
 ) -> NotificationRefused:
     """Settles what must be refused: nothing changed, no callback called, the journal says why."""
     before, journal = state(shop), len(shop.outcomes())
@@ -361,7 +365,7 @@ def test_more_than_is_left_cannot_have_gone_back(shop: Shop) -> None:
 # Several in one batch
 
 
-def several(shop: Shop) -> RefundBatch:
+def several(shop: Shop) -> RefundBatchNotification:
     for number in ("A1", "A2", "A3"):
         sale(shop, number, f"T{number}")
         ask(shop, 1000, BATCH, number)
@@ -462,7 +466,7 @@ def test_each_refund_is_told_once_in_any_order(
         if by_shop:
             ask(open_shop, fen, f"2026112300{index}", number)
     end = news(
-        CLOSED if gone == TOTAL else PAID, out_trade_no=number, trade_no=trade_no, refund=True
+        CLOSED if gone == TOTAL else PAID, out_trade_no=number, trade_no=trade_no, is_refund=True
     )
     sums: list[int] = []
     callback = {"refunded": lambda payment: sums.append(payment.refunded_fen)}
@@ -658,13 +662,13 @@ def test_without_a_journal_a_refund_is_told_once_all_the_same(shop: Shop) -> Non
 # Transfers
 
 
-def transfers(notify_id: str | None = "n1") -> TransferBatch:
-    return TransferBatch(
+def transfers(notify_id: str | None = "n1") -> TransferBatchNotification:
+    return TransferBatchNotification(
         BATCH, notify_id, (), {"notify_type": "batch_trans_notify", "success_details": "S1^…"}
     )
 
 
-def record(shop: Shop, batch: TransferBatch, models: Models = MODELS) -> bool:
+def record(shop: Shop, batch: TransferBatchNotification, models: Models = MODELS) -> bool:
     with shop.session() as session:
         return shop.ledger(session, models).record_transfers(batch)
 

@@ -15,8 +15,8 @@ from flask_alipay.exceptions import (
     PaymentMismatch,
     UnknownPayment,
 )
-from flask_alipay.notification import Notification as News
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import (
     BUYER,

@@ -12,12 +12,12 @@ from sqlalchemy import Delete, Engine, Insert, Update, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from flask_alipay.batches import RefundBatch, RefundResult
 from flask_alipay.exceptions import CallbackFailed
+from flask_alipay.ledger.leases import lease_rows, waiting_payments
 from flask_alipay.ledger.session import LedgerSession
-from flask_alipay.ledger.waiting import take, waiting_payments
 from flask_alipay.models import utc_now
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, NO_JOURNAL, Notification, Payment, Shop, news, pack
 from .test_refund_batches import ask
@@ -131,7 +131,7 @@ def test_so_are_refunds_however_they_are_heard_of(routed: Routed) -> None:
     remember = {"refunded": lambda payment: seen.append(payment.refunded_fen)}
     assert routed.settle(asked, **remember) == ("settled", ("refunded",))
     ask(routed, 500, "R2")
-    told = RefundBatch("R2", "n3", (RefundResult("2026112322001", 500, "SUCCESS"),), {})
+    told = RefundBatchNotification("R2", "n3", (RefundResult("2026112322001", 500, "SUCCESS"),), {})
     with routed.session() as session:
         (settled,) = routed.ledger(session, **remember).settle_refunds(told)
         assert settled.events == ("refunded",)
@@ -143,7 +143,7 @@ def test_so_are_refunds_however_they_are_heard_of(routed: Routed) -> None:
 def test_so_is_who_takes_a_row_to_ask_about_it(routed: Routed) -> None:
     waiting = waiting_payments(Payment, MERCHANT, utc_now() + timedelta(minutes=1))
     with routed.session() as session:
-        assert [row.out_trade_no for row in take(session, waiting)] == ["A1"]
+        assert [row.out_trade_no for row in lease_rows(session, waiting)] == ["A1"]
 
 
 def test_without_a_journal_the_transaction_is_looked_at_where_it_is(routed: Routed) -> None:

@@ -18,13 +18,13 @@ from sqlalchemy.orm import (
     with_loader_criteria,
 )
 
-from flask_alipay.batches import RefundBatch, RefundResult
 from flask_alipay.exceptions import CallbackFailed, PaymentMismatch
 from flask_alipay.ledger import Ledger, Models
+from flask_alipay.ledger.leases import count, lease_rows, waiting_payments, waiting_refunds
 from flask_alipay.ledger.session import OPTION
-from flask_alipay.ledger.waiting import count, take, waiting_payments, waiting_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
-from flask_alipay.trade_status import TradeStatus
+from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
+from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, TOTAL, news
 
@@ -171,8 +171,8 @@ def test_refunds_are_opened_and_recorded_once(session: Session) -> None:
     session.commit()
     assert not refunds.open("A1", 1000, "R1", None).new
     session.commit()
-    assert refunds.under_way("A1", 1000) == "R1"
-    batch = RefundBatch("R1", "n2", (RefundResult(TRADE, 1000, "SUCCESS"),), {})
+    assert refunds.find_pending("A1", 1000) == "R1"
+    batch = RefundBatchNotification("R1", "n2", (RefundResult(TRADE, 1000, "SUCCESS"),), {})
     assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
     assert [each.outcome for each in ours.settle_refunds(batch)] == ["duplicate"]
     by_console = news(refunded_fen=3000, out_request_no="R2", notify_id="n3")
@@ -190,14 +190,14 @@ def test_what_waits_is_counted_and_taken(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
     payments = waiting_payments(Payment, MERCHANT, before)
     assert count(session, payments) == 1
-    assert [row.subject for row in take(session, payments)] == ["茶"]
+    assert [row.subject for row in lease_rows(session, payments)] == ["茶"]
     ledger(session).settle(news())
     refunds = ledger(session).refunds
     assert refunds is not None
     refunds.open("A1", 1000, "R1", None)
     session.commit()
     waiting = waiting_refunds(Refund, MERCHANT, before)
-    assert [row.out_request_no for row in take(session, waiting)] == ["R1"]
+    assert [row.out_request_no for row in lease_rows(session, waiting)] == ["R1"]
 
 
 def test_a_refusal_is_journalled(session: Session) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.mapi import MapiGateway, RefundEntry
+from flask_alipay.gateways.mapi import MapiGateway, RefundEntry
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Md5Signer, Signer, sign_content
 
 PARTNER = "2088000000000001"
@@ -131,7 +131,7 @@ def send_goods(gateway: MapiGateway) -> Any:
 
 
 def refund(gateway: MapiGateway) -> Any:
-    from flask_alipay.mapi import new_batch_no
+    from flask_alipay.gateways.mapi import new_batch_no
 
     entry = RefundEntry(TRADE_NO, "1.00", "退款")
     return gateway.refund_fastpay_by_platform_nopwd([entry], batch_no=new_batch_no())

@@ -16,10 +16,10 @@ from flask_alipay.exceptions import (
     ConfigurationError,
     OutcomeUnknown,
 )
-from flask_alipay.mapi import RefundEntry, TransferEntry, new_batch_no
-from flask_alipay.notification import Notification, parse, verify, verify_params
+from flask_alipay.gateways.mapi import RefundEntry, TransferEntry, new_batch_no
+from flask_alipay.gateways.transport import HttpTransport
+from flask_alipay.protocol.notification import Notification, parse, verified_params, verify_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, sign_content
-from flask_alipay.transport import HttpTransport
 
 from ..conftest import Keys
 from ..test_transport import Gateway
@@ -68,12 +68,12 @@ def test_empty_values_are_not_signed() -> None:
     )
     assert b"body" not in request.content
     assert sign_content({"a": "1", "b": ""}) == b"a=1"
-    assert verify(told(body=""), SIGNER)["body"] == ""
+    assert verified_params(told(body=""), SIGNER)["body"] == ""
 
 
 @pytest.mark.parametrize("name", ["notify_id", "seller_email"])
 def test_a_field_that_is_not_there_is_no_key_error(name: str) -> None:
-    news = Notification.from_params(verify(told(**{name: None}), SIGNER))
+    news = Notification.from_params(verified_params(told(**{name: None}), SIGNER))
     assert getattr(news, name) is None
 
 
@@ -105,7 +105,7 @@ def test_a_gateway_that_hangs_is_not_waited_for_for_ever(server: Gateway) -> Non
 def test_a_notification_is_verified_from_its_body_and_not_from_a_multidict() -> None:
     # Flask's request.form is not a mapping to single texts; the raw body is what was signed.
     assert parse(told())["out_trade_no"] == "A1"
-    assert verify(told(), SIGNER)["total_fee"] == "88.88"
+    assert verified_params(told(), SIGNER)["total_fee"] == "88.88"
 
 
 # fengli
@@ -130,14 +130,16 @@ def test_an_empty_sign_matches_nothing(keys: Keys, sign: str | None) -> None:
     for signer in (SIGNER, RsaSigner(*pair), Rsa2Signer(*pair)):
         assert not verify_params(news, signer)
         with pytest.raises(BadSignature):
-            verify(urlencode({key: text for key, text in news.items() if text}).encode(), signer)
+            verified_params(
+                urlencode({key: text for key, text in news.items() if text}).encode(), signer
+            )
     with pytest.raises(ConfigurationError):
         Md5Signer("")
 
 
 def test_a_notify_id_is_encoded_once() -> None:
     alipay = Alipay(b"true")
-    assert gateway(alipay).notify_verify(verify(told(), SIGNER)["notify_id"])
+    assert gateway(alipay).notify_verify(verified_params(told(), SIGNER)["notify_id"])
     assert alipay.params["notify_id"] == NEWS["notify_id"]
 
 
@@ -166,4 +168,4 @@ def test_a_return_is_no_notification() -> None:
     back = {**NEWS, "is_success": "T", "exterface": "create_direct_pay_by_user"}
     back["sign"] = SIGNER.sign(sign_content(back))
     with pytest.raises(BadNotification, match="a return"):
-        Notification.from_params(verify(urlencode(back).encode(), SIGNER))
+        Notification.from_params(verified_params(urlencode(back).encode(), SIGNER))

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.china_time import CHINA_TIME
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.mapi import (
+from flask_alipay.gateways.mapi import (
     RefundEntry,
     RoyaltyRefund,
     SubTradeRefund,
     TransferEntry,
     new_batch_no,
-    rules,
+    validators,
 )
+from flask_alipay.protocol.china_time import CHINA_TIME
 from flask_alipay.signer import sign_content
 
 from .alipay import PARTNER, SIGNER, TRADE_NO, Alipay, gateway, yes
@@ -64,7 +64,7 @@ def test_a_batch_of_refunds() -> None:
     assert params["batch_num"] == "2"
     assert params["detail_data"] == f"{number(1)}^0.10^坏了#{number(2)}^0.20^迟到"
     assert params["seller_user_id"] == PARTNER
-    assert rules.moment("refund_date", params["refund_date"], "utf-8")
+    assert validators.china_datetime("refund_date", params["refund_date"], "utf-8")
 
 
 def test_a_refund_with_shares_and_a_trade_within() -> None:
@@ -181,7 +181,7 @@ def test_a_batchs_number_of_another_day_is_refused(date: str) -> None:
 
 def test_it_is_the_day_in_china_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     evening = datetime(2026, 1, 31, 17, 0, tzinfo=timezone.utc)  # an hour past midnight there
-    monkeypatch.setattr(rules, "china_now", lambda: evening.astimezone(CHINA_TIME))
+    monkeypatch.setattr(validators, "china_now", lambda: evening.astimezone(CHINA_TIME))
     assert new_batch_no().startswith("20260201")
     assert transfer(batch_no="20260201001")["pay_date"] == "20260201"
     assert refund(batch_no="20260201001")["refund_date"] == "2026-02-01 01:00:00"
@@ -189,7 +189,7 @@ def test_it_is_the_day_in_china_that_counts(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_now_is_told_in_china() -> None:
-    now = rules.china_now()
+    now = validators.china_now()
     assert now.utcoffset() == timedelta(hours=8)
     assert abs(datetime.now(timezone.utc) - now) < timedelta(minutes=1)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidAmount, InvalidParameter
+from flask_alipay.gateways.mapi.direct_pay import SELLERS, DirectPay, direct_pay_params
 from flask_alipay.gateways.parameters import declared_parameters
-from flask_alipay.mapi.direct_pay import SELLERS, DirectPay, direct_pay_params
 
 #: The least that makes a payment.
 LEAST: dict[str, Any] = {

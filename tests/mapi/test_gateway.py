@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.banks import OFFERED
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.mapi import MAPI_PUBLIC_KEY, PRODUCTION, MapiGateway
+from flask_alipay.gateways.mapi import MAPI_PUBLIC_KEY, PRODUCTION, MapiGateway
+from flask_alipay.protocol.banks import CHECKOUT_BANKS
 from flask_alipay.signer import Md5Signer, RsaSigner, Signer
 
 from ..conftest import Keys
@@ -188,7 +188,7 @@ def test_a_bank_that_the_buyer_chose_is_gone_to() -> None:
         pay(merchant(), bank="<script>")
 
 
-@pytest.mark.parametrize("code", OFFERED)
+@pytest.mark.parametrize("code", CHECKOUT_BANKS)
 def test_a_bank_that_our_page_offers_is_one_that_is_sent(code: str) -> None:
     assert pay(merchant(), bank=code)["defaultbank"] == code
 

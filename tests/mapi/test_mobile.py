@@ -18,8 +18,8 @@ from flask_alipay.exceptions import (
     NotificationRefused,
     WrongAccount,
 )
-from flask_alipay.mapi import MAPI_PUBLIC_KEY, MapiGateway
-from flask_alipay.mapi.mobile import order_string
+from flask_alipay.gateways.mapi import MAPI_PUBLIC_KEY, MapiGateway
+from flask_alipay.gateways.mapi.mobile import order_string
 from flask_alipay.signer import Rsa2Signer, RsaSigner
 
 from ..conftest import Keys

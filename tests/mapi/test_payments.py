@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidAmount, InvalidParameter
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.signed_request import SignedRequest
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.signer import sign_content
 
 from .alipay import PARTNER, SIGNER, gateway

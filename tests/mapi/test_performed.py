@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.mapi import MapiGateway
+from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, sign_content
 
 from ..conftest import Keys

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter
-from flask_alipay.notification import Notification
+from flask_alipay.protocol.notification import Notification
 
 from .alipay import PARTNER, SENT, TRADE, TRADE_NO, Alipay, gateway, no, send_goods, yes
 

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.signed_request import SignedRequest
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.protocol.signed_request import SignedRequest
 
 from ..requirements import missing
 from ..vectors import VARIABLE, Vector, all_vectors, signer_of, with_vectors

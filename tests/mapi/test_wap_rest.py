@@ -15,8 +15,8 @@ from flask_alipay.exceptions import (
     InvalidParameter,
     OutcomeUnknown,
 )
-from flask_alipay.mapi import WAP_PRODUCTION
-from flask_alipay.notification import verify
+from flask_alipay.gateways.mapi import WAP_PRODUCTION
+from flask_alipay.protocol.notification import verified_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from ..conftest import Keys
@@ -204,4 +204,4 @@ def test_the_buyers_return_is_signed_by_the_common_rule() -> None:
         "trade_no": "2026013122001400001234567890",
     }
     told["sign"] = SIGNER.sign(sign_content(told))
-    assert verify(urlencode(told).encode(), SIGNER) == told
+    assert verified_params(urlencode(told).encode(), SIGNER) == told

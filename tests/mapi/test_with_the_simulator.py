@@ -15,15 +15,18 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from flask import Flask
 
-from flask_alipay.batches import RefundBatch, TransferBatch
-from flask_alipay.blueprint.embedded import InProcess
+from flask_alipay.blueprint.embedded_simulator import InProcessTransport
 from flask_alipay.exceptions import GatewayError, InvalidParameter
-from flask_alipay.mapi import MapiGateway, RefundEntry, TransferEntry, new_batch_no
-from flask_alipay.notification import Notification, verify
-from flask_alipay.signed_request import SignedRequest
+from flask_alipay.gateways.mapi import MapiGateway, RefundEntry, TransferEntry, new_batch_no
+from flask_alipay.protocol.batch_notification import (
+    RefundBatchNotification,
+    TransferBatchNotification,
+)
+from flask_alipay.protocol.notification import Notification, verified_params
+from flask_alipay.protocol.signed_request import SignedRequest
+from flask_alipay.protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from flask_alipay.simulator import Simulator
-from flask_alipay.wap_notification import is_wap, verify_wap, wap_signer
 
 NOTIFY_URL = "https://shop.example/notify"
 RETURN_URL = "https://shop.example/return"
@@ -71,7 +74,7 @@ class Shop:
             gateway_url="/alipay/gateway.do",
             wap_gateway_url="/alipay/service/rest.htm",
             show_url="https://shop.example/",
-            transport=InProcess(app, "/notify"),
+            transport=InProcessTransport(app, "/notify"),
         )
 
     @property
@@ -101,7 +104,7 @@ class Shop:
     def params(self) -> dict[str, str]:
         """What was told last, proven."""
         self.clock.run()
-        return verify(self.bodies[-1], self.signer, self.charset)
+        return verified_params(self.bodies[-1], self.signer, self.charset)
 
     def news(self) -> Notification:
         return Notification.from_params(self.params())
@@ -233,7 +236,7 @@ def test_a_trade_is_closed(shop: Shop) -> None:
 
 def result(shop: Shop, notify_type: str) -> dict[str, str]:
     shop.clock.run()
-    told = [verify(body, shop.signer, shop.charset) for body in shop.bodies]
+    told = [verified_params(body, shop.signer, shop.charset) for body in shop.bodies]
     [found] = [params for params in told if params.get("notify_type") == notify_type]
     return found
 
@@ -247,7 +250,7 @@ def test_refunds_that_the_merchant_confirms(shop: Shop) -> None:
         notify_url=NOTIFY_URL,
     )
     shop.press(shop.open(request), "confirm")
-    batch = RefundBatch.from_params(result(shop, "batch_refund_notify"))
+    batch = RefundBatchNotification.from_params(result(shop, "batch_refund_notify"))
     assert batch.batch_no == batch_no
     assert [(one.trade_no, one.refund_fen, one.succeeded) for one in batch.results] == [
         (numbers[0], 888, True),
@@ -264,7 +267,7 @@ def test_refunds_without_a_password(shop: Shop) -> None:
     batch_no = new_batch_no()
     entries = [RefundEntry(trade_no, "1.00", "退款")]
     shop.gateway.refund_fastpay_by_platform_nopwd(entries, batch_no=batch_no, notify_url=NOTIFY_URL)
-    batch = RefundBatch.from_params(result(shop, "batch_refund_notify"))
+    batch = RefundBatchNotification.from_params(result(shop, "batch_refund_notify"))
     assert (batch.batch_no, batch.results[0].refund_fen) == (batch_no, 100)
     with pytest.raises(GatewayError) as caught:
         shop.gateway.refund_fastpay_by_platform_nopwd(
@@ -287,7 +290,7 @@ def test_transfers(shop: Shop) -> None:
     )
     assert request.params["batch_fee"] == "0.30"
     shop.press(shop.open(request), "confirm")
-    batch = TransferBatch.from_params(result(shop, "batch_trans_notify"))
+    batch = TransferBatchNotification.from_params(result(shop, "batch_trans_notify"))
     assert batch.batch_no == batch_no
     assert [(one.serial, one.amount_fen, one.succeeded) for one in batch.results] == [
         ("S1", 10, True),
@@ -443,14 +446,14 @@ def test_the_older_wap_gateway(wap_shop: Shop) -> None:
     back = shop.press(cashier, "pay")
     shop.clock.run()
     body = shop.bodies[-1]
-    assert is_wap(body)
+    assert is_wap_notification(body)
     params = verify_wap(body, wap_signer(shop.signer), shop.charset)
     news = Notification.from_params(params)
     assert (news.out_trade_no, news.trade_status, news.total_fen) == ("A1", "TRADE_SUCCESS", 8888)
     assert params["subject"] == SUBJECT
     assert shop.gateway.notify_verify(news.notify_id or "")
     query = urlsplit(back).query.encode("ascii")
-    assert verify(query, wap_signer(shop.signer), shop.charset)["result"] == "success"
+    assert verified_params(query, wap_signer(shop.signer), shop.charset)["result"] == "success"
 
 
 def test_the_older_wap_gateway_says_why_not(wap_shop: Shop) -> None:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys

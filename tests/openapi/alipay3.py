@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
+from flask_alipay.gateways.transport import HttpResponse
 from flask_alipay.signer import Rsa2Signer, Signer
-from flask_alipay.transport import HttpAnswer
 
 from ..conftest import Keys
 from .alipay import APP_ID
@@ -32,7 +32,7 @@ def answer3(
     status: int = 200,
     cert_sn: str | None = None,
     cipher: ContentCipher | None = None,
-) -> HttpAnswer:
+) -> HttpResponse:
     """An answer.
 
     :param signer: signs it; ``None``: nobody does.
@@ -45,7 +45,7 @@ def answer3(
         headers["alipay-sn"] = cert_sn
     if signer is not None:
         headers["alipay-signature"] = signer.sign(b"1711353600000\nn1\n" + body + b"\n")
-    return HttpAnswer(status, headers, body)
+    return HttpResponse(status, headers, body)
 
 
 def verified(
@@ -71,7 +71,7 @@ class Alipay3:
     """
 
     def __init__(
-        self, keys: Keys, node: Mapping[str, Any] | HttpAnswer | Exception, **options: Any
+        self, keys: Keys, node: Mapping[str, Any] | HttpResponse | Exception, **options: Any
     ) -> None:
         self.signer = Rsa2Signer(keys.alipay, keys.merchant.public_key())
         self.node = node
@@ -87,7 +87,7 @@ class Alipay3:
     def download(self, url: str, into: IO[bytes], most: int) -> int:
         raise AssertionError("nothing is downloaded")
 
-    def exchange(
+    def request(
         self,
         http_method: str,
         url: str,
@@ -95,7 +95,7 @@ class Alipay3:
         headers: Mapping[str, str],
         *,
         repeatable: bool = False,
-    ) -> HttpAnswer:
+    ) -> HttpResponse:
         base = "https://openapi.alipay.com"
         assert url.startswith(f"{base}/v3/")
         uri = url.removeprefix(base)
@@ -103,7 +103,7 @@ class Alipay3:
         verified(self.signer, http_method, uri, body, headers)
         if isinstance(self.node, Exception):
             raise self.node
-        if isinstance(self.node, HttpAnswer):
+        if isinstance(self.node, HttpResponse):
             return self.node
         return answer3(self.node, **{"signer": self.signer, **self.options})
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import KeyFormatError
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi.encryption import ContentCipher
 
 from ..vectors import Vector, with_vectors
 from .alipay import AES_KEY

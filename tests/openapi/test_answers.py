@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import AlipayError, OutcomeUnknown
-from flask_alipay.openapi.answers import amount, open_envelope, read_answer, word
+from flask_alipay.gateways.openapi.responses import amount, open_envelope, read_answer, text_field
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
@@ -139,7 +139,7 @@ def test_an_amount_with_a_point_never_is_a_float(keys: Keys) -> None:
 
 @pytest.mark.parametrize("value", [None, True, [], {}, ["88.88"]])
 def test_what_is_neither_text_nor_number_is_nothing(value: Any) -> None:
-    assert word({"a": value}, "a") == ""
+    assert text_field({"a": value}, "a") == ""
     assert amount({"a": value}, "a") is None
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.exceptions import BadBill, InvalidParameter
-from flask_alipay.openapi.bill import BillRow, Period, read_bill
+from flask_alipay.exceptions import InvalidBill, InvalidParameter
+from flask_alipay.gateways.openapi.bill import BillRow, Period, read_bill
 
 from .bills import BACK, FRONT, HEADER, REFUND, SUMS, TEA, bill, line, table, zipped
 
@@ -133,7 +133,7 @@ def test_months_of_several_tables_are_one_bill() -> None:
     ],
 )
 def test_what_is_no_bill_is_refused_in_words(content: bytes, message: str) -> None:
-    with pytest.raises(BadBill, match=message):
+    with pytest.raises(InvalidBill, match=message):
         read(content)
 
 
@@ -141,7 +141,7 @@ def test_a_locked_bill_is_refused() -> None:
     content = bytearray(zipped({"a.csv": table(TEA).encode("gbk")}).getvalue())
     for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         content[content.index(mark) + place] |= 1
-    with pytest.raises(BadBill, match="password"):
+    with pytest.raises(InvalidBill, match="password"):
         read(bytes(content))
 
 
@@ -149,20 +149,20 @@ def test_a_bomb_is_put_out() -> None:
     content = table(*[TEA] * 2000).encode("gbk")
     file = zipped({"a.csv": content})
     assert len(file.getvalue()) < len(content) / 20
-    with pytest.raises(BadBill, match="larger than any bill"):
-        read(file, most=len(content) - 1)
-    assert len(read(file, most=len(content))) == 2000
+    with pytest.raises(InvalidBill, match="larger than any bill"):
+        read(file, limit=len(content) - 1)
+    assert len(read(file, limit=len(content))) == 2000
 
 
 def test_what_it_refuses_repeats_nothing_of_the_bill() -> None:
-    with pytest.raises(BadBill) as refused:
+    with pytest.raises(InvalidBill) as refused:
         read(bill(TEA | {"订单金额（元）": "buyer@example.com"}))
     assert "buyer" not in str(refused.value)
 
 
 @pytest.mark.parametrize("other", ["2026-01-30", "2026-02-01", "2026-01"])
 def test_a_bill_of_another_period_is_refused(other: str) -> None:
-    with pytest.raises(BadBill, match=f"another period than {other}"):
+    with pytest.raises(InvalidBill, match=f"another period than {other}"):
         read(bill(TEA), period=Period.of(other))
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_never_anything_but_a_bad_bill(place: int, byte: int, 
     content = bytearray(bill(TEA, REFUND).getvalue())
     place %= len(content)
     content[place] = byte
-    with suppress(BadBill):
+    with suppress(InvalidBill):
         assert len(read(bytes(content[:place] if cut else content))) == 2
 
 
@@ -193,7 +193,7 @@ def test_rows_come_before_the_file_ends() -> None:
     """Nothing waits for the end, which may be a million rows away."""
     rows = read_bill(io.BytesIO(table(TEA, "nonsense").encode("gbk")))
     assert next(rows) == ROW
-    with pytest.raises(BadBill):
+    with pytest.raises(InvalidBill):
         next(rows)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi.encryption import ContentCipher
 
 from ..conftest import Keys
 from .alipay import AES_KEY, DONE, Alipay

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from flask_alipay.certificates import AlipayCertificates
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.notification import verify_params
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.protocol.certificates import CertificateStore
+from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from ..chains import ALIPAY, NOW, Issued, content, issue, spare_key
@@ -49,7 +49,7 @@ class Renewed(Alipay):
         return answer(method, said, signer=self.signer, cert_sn=self.new.sn)
 
     def shop(self, **options: Any) -> OpenApiGateway:
-        certificates = AlipayCertificates(
+        certificates = CertificateStore(
             self.ours, [self.before.pem], self.root.pem, now=lambda: NOW
         )
         return OpenApiGateway(

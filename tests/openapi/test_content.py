@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.openapi.content import biz_content
+from flask_alipay.gateways.openapi.biz_content import biz_content
 
 
 def test_the_content_is_written_without_spaces_once() -> None:

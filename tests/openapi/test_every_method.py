@@ -17,11 +17,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from flask_alipay.certificates import AlipayCertificates
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.transport import HttpTransport
+from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
-from flask_alipay.transport import HttpTransport
 
 from ..chains import ALIPAY, Issued, content, issue, spare_key
 from ..conftest import Keys
@@ -169,7 +169,7 @@ def ask(
         options: dict[str, Any] = {}
         if "certificates" in mode:
             options = {
-                "certificates": AlipayCertificates(signer, [running.before.pem], running.root.pem),
+                "certificates": CertificateStore(signer, [running.before.pem], running.root.pem),
                 "app_cert_sn": "1" * 32,
                 "root_cert_sn": running.root.sn,
             }
@@ -205,7 +205,7 @@ def test_the_method_refuses_it(ask: Callable[..., Any], method: str, mode: str) 
         ask(method, mode, "failure")
     error = caught.value
     assert (error.code, error.sub_code) == ("40004", "ACQ.TRADE_STATUS_ERROR")
-    assert error.proven
+    assert error.signed
     assert not isinstance(error, OutcomeUnknown)
 
 
@@ -216,7 +216,7 @@ def test_the_gateway_refuses_it(ask: Callable[..., Any], method: str, mode: str)
         ask(method, mode, "refused")
     error = caught.value
     assert (error.code, error.sub_code) == ("40002", "isv.invalid-app-id")
-    assert not error.proven
+    assert not error.signed
     assert not isinstance(error, OutcomeUnknown)
 
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.openapi import PRODUCTION, SANDBOX, OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi import PRODUCTION, SANDBOX, OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.signer import Rsa2Signer, RsaSigner, Signer
 
 from ..conftest import Keys

@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from flask_alipay.charsets import python_codec
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.transport import HttpTransport
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, sign_content
-from flask_alipay.transport import HttpTransport
 
 from ..conftest import Keys
 from .alipay import APP_ID, METHODS, QUESTIONS, answer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.openapi.payments import FIELDS, PRODUCTS, payment_content
+from flask_alipay.gateways.openapi.payments import FIELDS, PRODUCTS, payment_content
 
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}
 

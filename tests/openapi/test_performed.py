@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import AlipayError, ConfigurationError, GatewayError, OutcomeUnknown
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
@@ -88,7 +88,7 @@ def test_a_no_is_an_error_with_alipays_codes(keys: Keys, method: str) -> None:
     error = caught.value
     assert (error.code, error.sub_code) == ("40004", "ACQ.TRADE_STATUS_ERROR")
     assert error.sub_msg == "交易状态不合法"
-    assert error.proven
+    assert error.signed
     assert not error.retryable
     assert not isinstance(error, OutcomeUnknown)
 
@@ -103,7 +103,7 @@ def test_a_no_without_alipays_signature_is_an_error_that_proves_nothing(
     refused = {"code": "40002", "msg": "Invalid Arguments", "sub_code": "isv.invalid-app-id"}
     with pytest.raises(GatewayError, match=r"40002 isv\.invalid-app-id") as caught:
         perform(Alipay(keys, refused, signer=signer, name="error_response").gateway())
-    assert not caught.value.proven
+    assert not caught.value.signed
     assert not isinstance(caught.value, OutcomeUnknown)
 
 

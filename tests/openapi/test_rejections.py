@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.transport import HttpAnswer
+from flask_alipay.gateways.transport import HttpResponse
 
 from ..conftest import Keys
 from .alipay import AES_KEY, DONE, Alipay, answer
@@ -85,7 +85,7 @@ def test_a_signed_rejection_in_gbk_to_a_request_in_utf_8_is_proven(
     alipay = Alipay(keys, b"")
     alipay.node = answer("alipay.trade.refund", POOR, signer=alipay.signer, charset="gbk")
     error = refund(alipay, **options)
-    assert (error.sub_msg, error.proven) == (POOR["sub_msg"], True)
+    assert (error.sub_msg, error.signed) == (POOR["sub_msg"], True)
     assert not isinstance(error, OutcomeUnknown)
 
 
@@ -93,7 +93,7 @@ def test_an_unsigned_rejection_in_gbk_is_read(keys: Keys) -> None:
     alipay = Alipay(keys, answer("alipay.trade.refund", UNKNOWN_APP, signer=None, charset="gbk"))
     error = refund(alipay)
     assert (error.sub_code, error.sub_msg) == ("isv.invalid-app-id", UNKNOWN_APP["sub_msg"])
-    assert not error.proven
+    assert not error.signed
 
 
 @pytest.mark.parametrize("character", [b"\xa2\xe3", b"\xfe\x9f"], ids=["euro", "rare"])
@@ -104,7 +104,7 @@ def test_characters_that_pythons_gbk_lacks_verify_in_a_response(
     node = b'{"code":"40004","sub_code":"ACQ.X","sub_msg":"' + character + b'"}'
     sign = alipay.signer.sign(node).encode()
     alipay.node = b'{"alipay_trade_refund_response":' + node + b',"sign":"' + sign + b'"}'
-    assert refund(alipay).proven
+    assert refund(alipay).signed
 
 
 def test_a_response_in_utf_8_to_a_request_in_gbk_is_read(keys: Keys) -> None:
@@ -112,7 +112,7 @@ def test_a_response_in_utf_8_to_a_request_in_gbk_is_read(keys: Keys) -> None:
     node = {**POOR, "sub_msg": "卖家余额不足，请充值"}
     alipay.node = answer("alipay.trade.refund", node, signer=alipay.signer)
     error = refund(alipay, charset="gbk")
-    assert (error.sub_msg, error.proven) == (node["sub_msg"], True)
+    assert (error.sub_msg, error.signed) == (node["sub_msg"], True)
 
 
 def test_an_acceptance_in_gbk_is_believed_only_with_its_signature(keys: Keys) -> None:
@@ -134,7 +134,7 @@ def test_the_method_is_named_as_alipay_spells_it(keys: Keys, node: Any) -> None:
 @pytest.mark.parametrize("body", [b"<html>", b"{"])
 def test_in_v3_the_method_is_named_so_too(keys: Keys, body: bytes, status: int) -> None:
     alipay = Alipay(keys, b"")
-    alipay.exchange = lambda *_, **__: HttpAnswer(status, {}, body)  # type: ignore[attr-defined]
+    alipay.request = lambda *_, **__: HttpResponse(status, {}, body)  # type: ignore[attr-defined]
     assert "alipay.trade.refund" in str(refund(alipay, api_version="v3"))
 
 
@@ -142,6 +142,6 @@ def test_a_rejection_in_gbk_is_read_in_v3(keys: Keys) -> None:
     alipay = Alipay(keys, b"")
     body = json.dumps({"code": "invalid-app-id", "message": "无效的AppID参数"}, ensure_ascii=False)
     reply = answer3(body.encode("gbk"), alipay.signer, status=400)
-    alipay.exchange = lambda *_, **__: reply  # type: ignore[attr-defined]
+    alipay.request = lambda *_, **__: reply  # type: ignore[attr-defined]
     error = refund(alipay, api_version="v3")
     assert (error.sub_code, error.sub_msg) == ("isv.invalid-app-id", "无效的AppID参数")

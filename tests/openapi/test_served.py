@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import requests
 
-from flask_alipay.china_time import to_china
 from flask_alipay.config import Config
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import generate_private_key, private_pem
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.order_number import new_out_trade_no
+from flask_alipay.operations.order_number import generate_out_trade_no
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipayServer
-from flask_alipay.transport import HttpTransport
 
 from .alipay import TRADE_NO
 
@@ -101,7 +101,7 @@ def transfer_query(gateway: OpenApiGateway, number: str) -> Any:
 
 
 def bill(gateway: OpenApiGateway, _: str, bill_type: str = "trade") -> Any:
-    day = to_china(datetime.now(timezone.utc))[:10]
+    day = format_china_time(datetime.now(timezone.utc))[:10]
     return gateway.data_dataservice_bill_downloadurl_query(bill_type=bill_type, bill_date=day)
 
 
@@ -184,7 +184,7 @@ def go_wrong(server: AlipayServer) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def number() -> str:
-    return new_out_trade_no()
+    return generate_out_trade_no()
 
 
 @both_ways
@@ -213,7 +213,7 @@ def test_a_no_is_signed_and_read(
         step(gateway, number)
     with pytest.raises(GatewayError) as caught:
         ask(gateway, number)
-    assert caught.value.proven
+    assert caught.value.signed
     assert (caught.value.code, caught.value.sub_code) == ("40004", sub_code)
 
 
@@ -226,7 +226,7 @@ def test_what_is_finished_is_not_cancelled(
     server.simulator.finish(number)
     with pytest.raises(GatewayError) as caught:
         cancel(gateway, number)
-    assert (caught.value.proven, caught.value.sub_code) == (True, "ACQ.TRADE_HAS_FINISHED")
+    assert (caught.value.signed, caught.value.sub_code) == (True, "ACQ.TRADE_HAS_FINISHED")
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_another_key_is_refused_at_the_door(
     with pytest.raises(GatewayError) as caught:
         ask(open_gateway(version, PRIVATE_KEY=another_key), number)
     assert caught.value.sub_code == "isv.invalid-signature"
-    assert caught.value.proven == (version == "v2")  # the newer dress is not signed then
+    assert caught.value.signed == (version == "v2")  # the newer dress is not signed then
 
 
 @both_ways

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from flask_alipay.openapi import Patience
+from flask_alipay.gateways.openapi import PollingPolicy
 
 from ..conftest import Keys
 from .alipay import AUTH_CODE, DONE, LOST, NUMBERS, ORDER, PAID, TRADE, TRADE_NO, Alipay, answer
@@ -52,8 +52,10 @@ class Till(Alipay):
 
     def ends(self, **fields: Any) -> Any:
         """Takes the payment: half a minute, a question every ten seconds."""
-        patience = Patience(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
-        return self.gateway().pay_at_till(**ORDER, auth_code=AUTH_CODE, patience=patience, **fields)
+        patience = PollingPolicy(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
+        return self.gateway().pay_barcode_and_wait(
+            **ORDER, auth_code=AUTH_CODE, polling=patience, **fields
+        )
 
 
 def till(keys: Keys, pay: Any, query: Any = (WAITING,), cancel: Any = (TAKEN_BACK,)) -> Till:
@@ -100,7 +102,7 @@ def test_a_face_is_no_number(keys: Keys) -> None:
 @pytest.mark.parametrize("auth_code", ["", "2891234567890", "2" * 25, "316789012345678901", None])
 def test_what_is_no_buyers_code_is_not_sent(keys: Keys, auth_code: Any) -> None:
     alipay = Alipay(keys, PAID)
-    for pay in (alipay.gateway().trade_pay, alipay.gateway().pay_at_till):
+    for pay in (alipay.gateway().trade_pay, alipay.gateway().pay_barcode_and_wait):
         with pytest.raises(InvalidParameter) as caught:
             pay(**ORDER, auth_code=auth_code)
         assert caught.value.parameter == "auth_code"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
 
 from ..conftest import Keys
 from .alipay import DONE, NUMBERS, ORDER, TRADE, TRADE_NO, Alipay

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from flask_alipay.openapi.answers import read_answer
+from flask_alipay.gateways.openapi.responses import read_answer
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys

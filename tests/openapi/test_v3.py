@@ -16,11 +16,11 @@ from flask_alipay.exceptions import (
     InvalidParameter,
     OutcomeUnknown,
 )
-from flask_alipay.openapi import OpenApiGateway
-from flask_alipay.openapi.aes import ContentCipher
-from flask_alipay.openapi.v3 import Caller3, signed_by
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi.encryption import ContentCipher
+from flask_alipay.gateways.openapi.v3 import V3Client, verify_response
+from flask_alipay.gateways.transport import HttpResponse
 from flask_alipay.signer import Rsa2Signer, RsaSigner
-from flask_alipay.transport import HttpAnswer
 
 from ..conftest import Keys
 from ..vectors import Vector, is_valid, signer_of, with_vectors
@@ -56,7 +56,7 @@ def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
     said = dict(
         pair.split("=", 1) for pair in vector["string_to_sign"].partition("\n")[0].split(",")
     )
-    caller = Caller3(said["app_id"], signer_of(vector), said.get("app_cert_sn"))
+    caller = V3Client(said["app_id"], signer_of(vector), said.get("app_cert_sn"))
     made = caller.authorization(
         vector["http_method"],
         vector["uri"],
@@ -70,8 +70,8 @@ def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
 
 @with_vectors("v3-response-verify")
 def test_a_published_answer_is_judged_right(vector: Vector) -> None:
-    answer = HttpAnswer(200, vector["headers"], vector["body"].encode())
-    assert signed_by(signer_of(vector), answer) is is_valid(vector)
+    answer = HttpResponse(200, vector["headers"], vector["body"].encode())
+    assert verify_response(signer_of(vector), answer) is is_valid(vector)
 
 
 @methods
@@ -104,7 +104,7 @@ def test_the_older_codes_are_taken_where_they_come_along(keys: Keys) -> None:
         assert perform(Alipay3(keys, node).gateway()).trade_no == NUMBERS["trade_no"]
     with pytest.raises(GatewayError, match=r"40004 ACQ\.X") as caught:
         Alipay3(keys, {"code": "40004", "sub_code": "ACQ.X"}).gateway().call("alipay.x")
-    assert caught.value.proven
+    assert caught.value.signed
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_no_is_the_same_error_as_ever(keys: Keys, method: str, signed: bool) -
     error = caught.value
     assert (error.code, error.sub_code) == ("40004", "ACQ.TRADE_STATUS_ERROR")
     assert error.sub_msg == "交易状态不合法"
-    assert error.proven is signed
+    assert error.signed is signed
     assert not isinstance(error, OutcomeUnknown)
 
 
@@ -224,7 +224,7 @@ def test_after_what_is_no_answer_nobody_knows(keys: Keys, status: int, body: byt
 def test_anything_ends_in_our_exceptions(
     keys: Keys, body: bytes, status: int, headers: dict[str, str]
 ) -> None:
-    alipay = Alipay3(keys, HttpAnswer(status, headers, body))
+    alipay = Alipay3(keys, HttpResponse(status, headers, body))
     with pytest.raises(AlipayError):
         alipay.gateway().trade_query(out_trade_no="A1")
 

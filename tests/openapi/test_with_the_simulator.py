@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_alipay.blueprint.embedded import InProcess
-from flask_alipay.certificates import AlipayCertificates
+from flask_alipay.blueprint.embedded_simulator import InProcessTransport
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
-from flask_alipay.keys import certificates_in
-from flask_alipay.openapi import OpenApiGateway, Patience
+from flask_alipay.gateways.openapi import OpenApiGateway, PollingPolicy
+from flask_alipay.keys import load_certificates
+from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.signer import Rsa2Signer
 from flask_alipay.simulator import Simulator
-from flask_alipay.simulator.merchant import Merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 
 from ..chains import Issued, issue, spare_key
 
@@ -42,17 +42,19 @@ class Time:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def patience(self) -> Patience:
-        return Patience(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
+    def patience(self) -> PollingPolicy:
+        return PollingPolicy(30, 10, 20, monotonic=lambda: self.now, sleep=self.sleep)
 
 
-def certified(merchant: Merchant, signer: Rsa2Signer, *, exchanged: bool) -> dict[str, Any]:
+def certified(
+    merchant: SimulatedMerchant, signer: Rsa2Signer, *, exchanged: bool
+) -> dict[str, Any]:
     """Certificate mode.
 
     :param exchanged: Alipay's certificate of yesterday is configured; it signs with today's.
     """
     told = merchant.certificates
-    root = Issued(certificates_in(told.root)[0], merchant.alipay_private_key)
+    root = Issued(load_certificates(told.root)[0], merchant.alipay_private_key)
     times = {"since": root.certificate.not_valid_before_utc}
     times["until"] = root.certificate.not_valid_after_utc
     before = issue("Simulator of Alipay", spare_key(0), root, **times)
@@ -60,7 +62,7 @@ def certified(merchant: Merchant, signer: Rsa2Signer, *, exchanged: bool) -> dic
     return {
         "app_cert_sn": told.app_cert_sn,
         "root_cert_sn": told.alipay_root_cert_sn,
-        "certificates": AlipayCertificates(signer, [configured], told.root),
+        "certificates": CertificateStore(signer, [configured], told.root),
     }
 
 
@@ -97,7 +99,7 @@ def gateway_in(mode: str) -> OpenApiGateway:
         charset="gbk" if "gbk" in mode else "utf-8",
         aes_key=merchant.aes_key if "AES" in mode else None,
         api_version="v3" if "v3" in mode else "v2",
-        transport=InProcess(app, "/notify"),
+        transport=InProcessTransport(app, "/notify"),
         **options,
     )
 
@@ -220,7 +222,7 @@ def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
 def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(gateway)
-    assert caught.value.proven
+    assert caught.value.signed
     assert caught.value.code == "40004"
     assert sub_code in (None, caught.value.sub_code)
     assert not isinstance(caught.value, OutcomeUnknown)
@@ -239,7 +241,7 @@ def test_a_transfer_that_is_refused_did_not_happen(
 ) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(payer)
-    assert (caught.value.proven, caught.value.sub_code) == (True, sub_code)
+    assert (caught.value.signed, caught.value.sub_code) == (True, sub_code)
 
 
 @pytest.mark.parametrize("mode", ["utf-8", "AES", "v3", "v3 AES"])
@@ -254,11 +256,11 @@ def test_no_transfer_is_made_with_plain_keys(mode: str) -> None:
 
 def test_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:
     time = Time()
-    said = gateway.pay_at_till(**ORDER, auth_code=CONFIRMING, patience=time.patience())
+    said = gateway.pay_barcode_and_wait(**ORDER, auth_code=CONFIRMING, polling=time.patience())
     assert (said.paid, said.action, time.now) == (False, "close", 30)
     assert gateway.trade_query(out_trade_no="A1").trade_status == "TRADE_CLOSED"
 
 
 def test_who_is_paid_at_once_does_not_wait(gateway: OpenApiGateway) -> None:
-    assert gateway.pay_at_till(**ORDER, auth_code=CODE).paid
-    assert gateway.pay_at_till(**ORDER, auth_code=CODE).paid  # it was paid before
+    assert gateway.pay_barcode_and_wait(**ORDER, auth_code=CODE).paid
+    assert gateway.pay_barcode_and_wait(**ORDER, auth_code=CODE).paid  # it was paid before

@@ -19,8 +19,8 @@ from urllib.parse import urljoin
 
 import requests
 
-from flask_alipay.simulator.merchant import Merchant
-from flask_alipay.simulator.merchant_files import read_merchant
+from flask_alipay.simulator.merchant.files import read_merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 
 PATIENCE = 60
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ class Standalone:
         return f"{self.url}/gateway.do"
 
     @property
-    def merchant(self) -> Merchant:
+    def merchant(self) -> SimulatedMerchant:
         found = read_merchant(self.keys)
         assert found is not None
         return found

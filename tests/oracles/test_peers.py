@@ -16,8 +16,8 @@ import requests
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from flask_alipay.notification import verify_params
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator import Simulator
 

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask_alipay.money import to_fen, to_yuan
+from flask_alipay.protocol.money import format_amount, to_minor_units
 from flask_alipay.signer import Rsa2Signer
 
 from ..openapi.alipay import DONE, answer
@@ -94,14 +94,14 @@ class Gateway:
         return {
             **_numbers(content),
             "trade_status": trade.told,
-            "total_amount": to_yuan(TOTAL_FEN),
+            "total_amount": format_amount(TOTAL_FEN),
             "buyer_user_id": "2088102122524333",
             "send_pay_date": "2026-02-03 10:12:13",
         }
 
     def _refund(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
         number, request = content["out_trade_no"], content["out_request_no"]
-        fen, new = to_fen(content["refund_amount"]), request not in trade.refunds
+        fen, new = to_minor_units(content["refund_amount"]), request not in trade.refunds
         if request.startswith(REFUSED):
             return _refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")
         if not new and trade.refunds[request] != fen:
@@ -115,7 +115,7 @@ class Gateway:
         return {
             **_numbers(content),
             "fund_change": "Y" if new else "N",
-            "refund_fee": to_yuan(trade.refunded_fen),
+            "refund_fee": format_amount(trade.refunded_fen),
         }
 
     def _refund_query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Gateway:
         return {
             **_numbers(content),
             "out_request_no": request,
-            "refund_amount": to_yuan(trade.refunds[request]),
+            "refund_amount": format_amount(trade.refunds[request]),
             "refund_status": "REFUND_SUCCESS",
         }
 

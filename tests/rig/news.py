@@ -8,9 +8,9 @@ import random
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from flask_alipay.china_time import to_china
 from flask_alipay.models import utc_now
-from flask_alipay.money import to_yuan
+from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.money import format_amount
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from .gateway import REFUSED
@@ -18,7 +18,7 @@ from .shop import APP_ID, TOTAL_FEN
 
 NOTIFY = "/alipay/notify"
 #: An older report of a sale would need a query.
-SENT_AT = to_china(utc_now())
+SENT_AT = format_china_time(utc_now())
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, 
         "out_trade_no": out_trade_no,
         "trade_no": f"2026{out_trade_no}",
         "trade_status": trade_status,
-        "total_amount": to_yuan(TOTAL_FEN),
+        "total_amount": format_amount(TOTAL_FEN),
         "subject": "龙井茶",
         "buyer_id": "2088102122524333",
         "gmt_payment": SENT_AT,
@@ -170,7 +170,7 @@ def refunded(
         out_trade_no,
         trade_status,
         notify_id=f"{request}{out_trade_no}",
-        refund_fee=to_yuan(refunded_fen),
+        refund_fee=format_amount(refunded_fen),
         gmt_refund="2026-02-03 11:00:00",
         out_biz_no=request,
     )

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_alipay.exceptions import AlipayError
-from flask_alipay.ledger import waiting
+from flask_alipay.ledger import leases
 
 from .shop import alipay, create_app
 
@@ -21,7 +21,7 @@ _LEASE = timedelta(seconds=2)
 
 def main() -> None:
     """Goes on until it is killed, or whoever started it is gone."""
-    waiting.LEASE = _LEASE
+    leases.LEASE = _LEASE
     app, parent = create_app(), os.getppid()
     while os.getppid() == parent:
         # The database may be away: the next round finds what this one has left.

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.exceptions import AlipayError, GatewayError, InvalidAmount
-from flask_alipay.money import to_yuan
+from flask_alipay.protocol.money import format_amount
 
 APP_ID = "2021000000000001"
 TOTAL_FEN = 8888
@@ -86,7 +86,7 @@ def refund(number: str, request: str, fen: int) -> tuple[str, int]:
         payment: Any = alipay.ledger().find(number)
         if not payment.paid:
             return None
-        row = alipay.refund(payment, to_yuan(fen), out_request_no=request)
+        row = alipay.refund(payment, format_amount(fen), out_request_no=request)
         return bool(row.status == "REFUND_SUCCESS")
 
     return _answer(act)
@@ -98,7 +98,7 @@ def _answer(act: Callable[[], bool | None]) -> tuple[str, int]:
     except InvalidAmount:
         return "too much", 409
     except GatewayError as error:
-        return ("refused", 409) if error.proven else ("unknown", 503)
+        return ("refused", 409) if error.signed else ("unknown", 503)
     except (AlipayError, SQLAlchemyError):
         return "trouble", 503
 

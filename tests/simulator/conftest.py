@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 import pytest
 from flask import Flask
 
-from flask_alipay.charsets import python_codec
-from flask_alipay.china_time import to_china
-from flask_alipay.signed_request import SignedRequest, sign_request
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.signed_request import SignedRequest, sign_request
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 from flask_alipay.simulator import Simulator
 
@@ -89,7 +89,7 @@ class Merchant:
             "format": "JSON",
             "charset": charset,
             "sign_type": sign_type,
-            "timestamp": to_china(self.clock.now()),
+            "timestamp": format_china_time(self.clock.now()),
             "version": "1.0",
             "notify_url": NOTIFY_URL,
             "return_url": RETURN_URL,

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from flask_alipay.simulator.funds import KINDS, allowed, credit_card, kind_of
-from flask_alipay.simulator.orders import Order
+from flask_alipay.simulator.trades.funding import KINDS, allowed_channels, credit_card, kind_of
+from flask_alipay.simulator.trades.orders import Order
 
 from .openapi.server import Server
 
@@ -35,7 +35,7 @@ TILL = {"scene": "bar_code", "auth_code": "281234567890123456", "product_code": 
 )
 def test_words_of_a_merchant_open_and_shut_ways_to_pay(enabled, disabled, taken):
     words = [[word for word in given.split(",") if word] for given in (enabled, disabled)]
-    assert allowed(*words) == taken
+    assert allowed_channels(*words) == taken
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_bank_has_credit_cards_too():
 )
 def test_who_does_not_say_pays_with_what_is_taken(funds, bank, asked, paid_with):
     order = Order("openapi", "", "T1", "tea", 1, "utf-8", "RSA2", funds=funds, bank=bank)
-    assert order.fund(asked) == paid_with
+    assert order.choose_fund(asked) == paid_with
 
 
 @pytest.fixture

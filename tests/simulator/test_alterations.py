@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 import pytest
 
 from flask_alipay.signer import sign_content
-from flask_alipay.simulator.alterations import garbled, tampered
-from flask_alipay.simulator.batches import REFUNDS, TRANSFERS, Batch, Entry
-from flask_alipay.simulator.dialects import in_charset
-from flask_alipay.simulator.orders import Event, Order
+from flask_alipay.simulator.notifications.tampering import corrupt_text, tamper_amount
+from flask_alipay.simulator.protocols import with_charset
+from flask_alipay.simulator.trades.batches import REFUNDS, TRANSFERS, Batch, BatchEntry
+from flask_alipay.simulator.trades.orders import Event, Order
 
 PROTOCOLS = ["openapi", "mapi", "wap"]
 
@@ -31,7 +31,7 @@ def notice(simulator, clock):
                 **more,
             }
         )
-        trade = simulator.trades.place(order, clock.now()).after(event, clock.now())
+        trade = simulator.trades.create(order, clock.now()).apply_event(event, clock.now())
         return simulator.dialects.notice(trade)
 
     return notice
@@ -43,8 +43,8 @@ def told_of(simulator):
 
     def told_of(kind, entry):
         batch = Batch(kind, "20260131001", (entry,), "utf-8", "MD5", "https://shop.example/notify")
-        simulator.batches.place(batch)
-        assert simulator.end_batch(batch.batch_id, confirm=True) is not None
+        simulator.batches.create(batch)
+        assert simulator.complete_batch(batch.batch_id, confirm=True) is not None
         return simulator.deliverer.deliveries[-1].notice
 
     return told_of
@@ -58,7 +58,7 @@ def compose(simulator, clock):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_another_amount_is_all_that_changes(notice, compose, protocol):
     body = compose(notice(protocol))
-    changed = tampered(body)
+    changed = tamper_amount(body)
     assert body.count(b"88.88") > changed.count(b"88.88")
     assert changed.replace(b"0.01", b"88.88", 1) == body
 
@@ -66,30 +66,36 @@ def test_another_amount_is_all_that_changes(notice, compose, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_least_amount_becomes_another(notice, compose, protocol):
     body = compose(notice(protocol, total_fen=1))
-    changed = tampered(body)
+    changed = tamper_amount(body)
     assert changed != body
     assert changed.replace(b"0.02", b"0.01", 1) == body
 
 
-@pytest.mark.parametrize("alter", [tampered, garbled])
+@pytest.mark.parametrize("alter", [tamper_amount, corrupt_text])
 def test_news_of_foreign_money_are_altered_as_well(notice, compose, alter):
-    body = compose(notice("mapi", Event.SETTLE, currency="USD", ways=(Event.SETTLE,)))
+    body = compose(notice("mapi", Event.SETTLE, currency="USD", payment_events=(Event.SETTLE,)))
     assert alter(body) != body
 
 
 ENTRIES = {
-    "a refund": (REFUNDS, Entry("2026013122001000000000000001", 888, "8.88", "茶")),
-    "a refund of the least": (REFUNDS, Entry("2026013122001000000000000001", 1, "0.01", "")),
-    "a transfer": (TRANSFERS, Entry("1", 888, "8.88", "茶", "tea@shop.example", "李四")),
-    "a transfer of the least": (TRANSFERS, Entry("序1", 1, "0.01", "", "tea@shop.example", "Li")),
-    "a transfer that fails": (TRANSFERS, Entry("1", 888, "8.88", "", "nobody@shop.example", "Li")),
+    "a refund": (REFUNDS, BatchEntry("2026013122001000000000000001", 888, "8.88", "茶")),
+    "a refund of the least": (REFUNDS, BatchEntry("2026013122001000000000000001", 1, "0.01", "")),
+    "a transfer": (TRANSFERS, BatchEntry("1", 888, "8.88", "茶", "tea@shop.example", "李四")),
+    "a transfer of the least": (
+        TRANSFERS,
+        BatchEntry("序1", 1, "0.01", "", "tea@shop.example", "Li"),
+    ),
+    "a transfer that fails": (
+        TRANSFERS,
+        BatchEntry("1", 888, "8.88", "", "nobody@shop.example", "Li"),
+    ),
 }
 
 
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES.values(), ids=ENTRIES)
 def test_the_amount_is_all_that_changes_in_a_batch(told_of, compose, merchant, kind, entry):
     body = compose(told_of(kind, entry))
-    changed = tampered(body)
+    changed = tamper_amount(body)
     other = b"0.02" if entry.amount == "0.01" else b"0.01"
     assert changed != body
     assert changed.replace(b"%%5E%s%%5E" % other, f"%5E{entry.amount}%5E".encode(), 1) == body
@@ -100,7 +106,7 @@ def test_the_amount_is_all_that_changes_in_a_batch(told_of, compose, merchant, k
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_garbled_text_is_none_in_any_charset(notice, compose, protocol):
     body = compose(notice(protocol))
-    changed = unquote_to_bytes(garbled(body))
+    changed = unquote_to_bytes(corrupt_text(body))
     assert changed.replace(b"\xff", b"") == unquote_to_bytes(body)
     for charset in ("utf-8", "gbk", "gb18030"):
         with pytest.raises(UnicodeDecodeError):
@@ -109,7 +115,7 @@ def test_a_garbled_text_is_none_in_any_charset(notice, compose, protocol):
 
 @pytest.mark.parametrize(("protocol", "charset"), [("openapi", "gbk"), ("mapi", "gbk")])
 def test_another_charset_is_written_and_signed(notice, compose, merchant, protocol, charset):
-    body = compose(in_charset(notice(protocol), charset))
+    body = compose(with_charset(notice(protocol), charset))
     fields = dict(parse_qsl(body.decode("ascii"), encoding=charset, errors="strict"))
     assert fields["subject"] == "Tea 茶"
     content = sign_content(fields, charset=charset)
@@ -118,12 +124,12 @@ def test_another_charset_is_written_and_signed(notice, compose, merchant, protoc
 
 def test_the_older_gateway_for_phones_tells_it_in_utf_8_all_the_same(notice, compose):
     told = notice("wap")
-    body, asked = compose(told), compose(in_charset(told, "gbk"))
+    body, asked = compose(told), compose(with_charset(told, "gbk"))
     assert "Tea 茶".encode() in unquote_to_bytes(asked)
     assert body == asked
 
 
 def test_a_batch_is_told_in_another_charset_as_well(told_of, compose, merchant):
-    told = told_of(REFUNDS, Entry("2026013122001000000000000001", 888, "8.88", "茶"))
-    fields = dict(parse_qsl(compose(in_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
+    told = told_of(REFUNDS, BatchEntry("2026013122001000000000000001", 888, "8.88", "茶"))
+    fields = dict(parse_qsl(compose(with_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
     assert merchant.signer("MD5").verify(sign_content(fields, charset="gbk"), fields["sign"])

@@ -6,14 +6,14 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_alipay.simulator.batches import (
+from flask_alipay.simulator.trades.batches import (
     DONE,
     REFUNDS,
     REFUSED,
     TRANSFERS,
     Batch,
+    BatchEntry,
     BatchStore,
-    Entry,
     Outcome,
 )
 
@@ -24,7 +24,7 @@ def a_batch(batch_no="20260131001", **changes):
     fields = {
         "kind": REFUNDS,
         "batch_no": batch_no,
-        "entries": (Entry("1", 100, "1.00", "why"), Entry("2", 200, "2", "why")),
+        "entries": (BatchEntry("1", 100, "1.00", "why"), BatchEntry("2", 200, "2", "why")),
         "charset": "utf-8",
         "sign_type": "MD5",
     }
@@ -37,23 +37,23 @@ def store():
 
 
 def test_a_batch_waits_and_is_summed(store):
-    batch = store.place(a_batch())
+    batch = store.create(a_batch())
     assert (batch.status, batch.total_fen) == ("waiting", 300)
     assert store.by_id(batch.batch_id) == batch
 
 
 def test_a_number_is_used_once_for_each_kind(store):
-    first = store.place(a_batch())
-    assert store.place(a_batch(kind=TRANSFERS)) is not None
-    assert store.place(a_batch()) == first, "the same one, as long as it waits"
-    assert store.place(a_batch(entries=())) is None
+    first = store.create(a_batch())
+    assert store.create(a_batch(kind=TRANSFERS)) is not None
+    assert store.create(a_batch()) == first, "the same one, as long as it waits"
+    assert store.create(a_batch(entries=())) is None
     store.end(first.batch_id, DONE, NOON)
-    assert store.place(a_batch()) is None
+    assert store.create(a_batch()) is None
 
 
 @pytest.mark.parametrize("status", [DONE, REFUSED])
 def test_a_batch_ends_once(store, status):
-    batch = store.place(a_batch())
+    batch = store.create(a_batch())
     ended = store.end(batch.batch_id, status, NOON)
     assert (ended.status, ended.ended_at) == (status, NOON)
     assert store.end(batch.batch_id, DONE, NOON) is None
@@ -61,7 +61,7 @@ def test_a_batch_ends_once(store, status):
 
 
 def test_of_many_who_end_a_batch_one_does(store):
-    batch = store.place(a_batch())
+    batch = store.create(a_batch())
     barrier, got = threading.Barrier(8), []
 
     def end():
@@ -77,14 +77,14 @@ def test_of_many_who_end_a_batch_one_does(store):
 
 
 def test_what_became_of_it_is_noted(store):
-    batch = store.place(a_batch())
+    batch = store.create(a_batch())
     noted = store.note(batch, (Outcome(batch.entries[0], "", "1"),))
     assert store.by_id(batch.batch_id).outcomes == noted.outcomes
 
 
 def test_the_oldest_batches_make_room():
-    store = BatchStore(most=2)
-    batches = [store.place(a_batch(f"2026013100{number}")) for number in range(3)]
+    store = BatchStore(max_count=2)
+    batches = [store.create(a_batch(f"2026013100{number}")) for number in range(3)]
     assert [batch.batch_no for batch in store.all()] == ["20260131001", "20260131002"]
     assert store.by_id(batches[0].batch_id) is None
     store.note(replace(batches[0]), ())
@@ -92,7 +92,7 @@ def test_the_oldest_batches_make_room():
 
 
 def test_no_account_is_in_the_repr():
-    batch = a_batch(entries=(Entry("1", 1, "0.01", "", "a@b.cn", "李雷"),), payer="茶馆")
+    batch = a_batch(entries=(BatchEntry("1", 1, "0.01", "", "a@b.cn", "李雷"),), payer="茶馆")
     assert "a@b.cn" not in repr(batch)
     assert "茶馆" not in repr(batch)
     assert "李雷" not in repr(batch.entries[0])

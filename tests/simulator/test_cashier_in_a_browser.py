@@ -150,7 +150,7 @@ def test_what_was_chosen_is_what_is_paid_with(cashier, simulator, site):
 def test_a_page_follows_what_was_paid_on_a_phone(cashier, simulator, site):
     page = cashier()
     assert page.complaints == []
-    simulator.happen("T1", "pay")
+    simulator.apply_event("T1", "pay")
     page.wait_for_url(f"http://localhost:{site}/return?**")
     assert page.inner_text("body") == "back with 12 fields"
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 import flask_alipay.simulator
-from flask_alipay.simulator import codes
+from flask_alipay.simulator import error_codes
 
 ROOMS = Path(flask_alipay.simulator.__file__).parent
 
 
 def raised_in(*rooms):
     text = "".join((ROOMS / room).read_text("utf-8") for room in rooms)
-    return set(re.findall(r'Refusal\(\s*"([^"]+)"', text))
+    return set(re.findall(r'ApiError\(\s*"([^"]+)"', text))
 
 
 def test_every_refusal_of_the_open_platform_has_a_meaning():
-    assert raised_in(*(ROOMS / "openapi").glob("*.py")) <= set(codes.OPENAPI)
+    assert raised_in(*(ROOMS / "openapi").glob("*.py")) <= set(error_codes.OPENAPI)
 
 
 LEGACY = sorted((ROOMS / "mapi").glob("*.py"))
@@ -27,13 +27,13 @@ PHONE = [room for room in LEGACY if room.name.startswith("wap_")]
 def test_every_refusal_of_the_legacy_gateway_has_a_meaning():
     raised = raised_in(*(room for room in LEGACY if room not in PHONE))
     assert "ILLEGAL_SIGN" in raised
-    assert raised <= set(codes.MAPI)
+    assert raised <= set(error_codes.MAPI)
 
 
 def test_every_refusal_of_the_older_phone_gateway_has_a_meaning():
     raised = raised_in(*PHONE)
     assert "0002" in raised
-    assert raised <= set(codes.WAP)
+    assert raised <= set(error_codes.WAP)
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_every_refusal_of_the_older_phone_gateway_has_a_meaning():
     ],
 )
 def test_a_sub_code_belongs_to_a_code(sub_code, code):
-    assert codes.class_of(sub_code) == code
-    assert code in codes.CLASSES
+    assert error_codes.code_for(sub_code) == code
+    assert code in error_codes.CLASSES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_alipay.china_time import to_china
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.faults import KINDS, Fault
 
@@ -121,7 +121,7 @@ def test_what_is_in_escrow_is_sent_and_received(control, buyer, merchant, simula
 @pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Do not do it", "refused")])
 def test_a_batch_is_confirmed_or_refused(control, buyer, merchant, simulator, clock, name, said):
     buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
-    now, trade_no = to_china(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no
+    now, trade_no = format_china_time(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no
     refund = merchant.call(
         "refund_fastpay_by_platform_pwd",
         notify_url=NOTIFY_URL,

@@ -5,16 +5,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_alipay.simulator.answers import Notice
 from flask_alipay.simulator.clock import SystemClock
-from flask_alipay.simulator.deliveries import (
-    RETRY_SCHEDULE,
-    Deliverer,
-)
-from flask_alipay.simulator.delivery import MOST_DELIVERIES
-from flask_alipay.simulator.notify_ids import NotifyIds
-from flask_alipay.simulator.orders import Order
-from flask_alipay.simulator.trades import TradeStore
+from flask_alipay.simulator.notifications.delivery import MAX_DELIVERIES
+from flask_alipay.simulator.notifications.notify_ids import NotifyIds
+from flask_alipay.simulator.notifications.sender import RETRY_SCHEDULE, NotificationSender
+from flask_alipay.simulator.replies import PendingNotification
+from flask_alipay.simulator.trades.orders import Order
+from flask_alipay.simulator.trades.trades import TradeStore
 
 
 @pytest.fixture
@@ -24,7 +21,7 @@ def notify_ids():
 
 @pytest.fixture
 def deliverer(clock, notify_ids, shop):
-    return Deliverer(clock, notify_ids, compose, shop.post)
+    return NotificationSender(clock, notify_ids, compose, shop.post)
 
 
 @pytest.fixture
@@ -43,7 +40,7 @@ def a_notice(out_trade_no="T1", notify_id="n1", url="https://shop.example/notify
         sign_type="RSA2",
     )
     now = datetime(2026, 1, 31, 4, 0, tzinfo=timezone.utc)
-    return Notice(url, notify_id, TradeStore().place(order, now))
+    return PendingNotification(url, notify_id, TradeStore().create(order, now))
 
 
 def compose(notice, now):
@@ -54,7 +51,7 @@ def test_a_notification_that_is_heard_is_sent_once(deliverer, clock, shop, notic
     delivery = deliverer.deliver(notice)
     clock.advance(days=2)
     assert len(shop.bodies) == 1
-    assert delivery.heard
+    assert delivery.acknowledged
     assert delivery.next_at is None
 
 
@@ -81,7 +78,7 @@ def test_a_notification_is_a_form(deliverer, shop, notice):
 def test_only_exactly_success_is_heard(deliverer, clock, shop, notice, status, text):
     shop.status, shop.text = status, text
     delivery = deliverer.deliver(notice)
-    assert not delivery.heard
+    assert not delivery.acknowledged
     assert delivery.next_at == clock.now() + timedelta(minutes=4)
 
 
@@ -103,7 +100,7 @@ def test_success_stops_the_repetitions(deliverer, clock, shop, notice):
     clock.advance(minutes=5)
     shop.text = "success"
     clock.advance(days=3)
-    assert [attempt.answer for attempt in delivery.attempts] == ["fail", "fail", "success"]
+    assert [attempt.response for attempt in delivery.attempts] == ["fail", "fail", "success"]
 
 
 def test_a_repetition_is_signed_anew_under_the_same_number(deliverer, clock, shop, notice):
@@ -120,7 +117,7 @@ def test_a_number_is_known_to_notify_verify_while_it_is_being_sent(
     deliverer, clock, shop, notify_ids, notice
 ):
     seen = []
-    shop.on_post = lambda url, body: seen.append(notify_ids.fresh("n1", clock.now()))
+    shop.on_post = lambda url, body: seen.append(notify_ids.is_recent("n1", clock.now()))
     shop.text = "fail"
     deliverer.deliver(notice)
     clock.advance(minutes=4)
@@ -134,10 +131,10 @@ def test_a_shop_that_breaks_down_is_not_heard_and_told_again(deliverer, clock, s
     shop.on_post = break_down
     delivery = deliverer.deliver(notice)
     (attempt,) = delivery.attempts
-    assert (attempt.status, attempt.answer) == (None, "RuntimeError")
+    assert (attempt.status, attempt.response) == (None, "RuntimeError")
     shop.on_post = None
     clock.advance(minutes=4)
-    assert delivery.heard
+    assert delivery.acknowledged
 
 
 def test_what_was_sent_and_answered_is_kept(deliverer, clock, shop, notice):
@@ -147,13 +144,13 @@ def test_what_was_sent_and_answered_is_kept(deliverer, clock, shop, notice):
     (attempt,) = delivery.attempts
     assert attempt.sent_at == clock.now()
     assert attempt.body == shop.bodies[0]
-    assert (attempt.status, attempt.answer) == (404, "x" * 200)
+    assert (attempt.status, attempt.response) == (404, "x" * 200)
 
 
 def test_the_oldest_deliveries_make_room(deliverer):
-    for number in range(MOST_DELIVERIES + 5):
+    for number in range(MAX_DELIVERIES + 5):
         deliverer.deliver(a_notice(f"T{number}"))
-    assert len(deliverer.deliveries) == MOST_DELIVERIES
+    assert len(deliverer.deliveries) == MAX_DELIVERIES
     assert deliverer.latest("T4") is None
     assert deliverer.latest("T5") is not None
 
@@ -172,22 +169,22 @@ def test_the_log_names_order_and_number_and_no_content(deliverer, notice, caplog
 
 
 def test_a_shop_that_is_not_there_is_not_heard(clock, notify_ids):
-    deliverer = Deliverer(clock, notify_ids, compose)
+    deliverer = NotificationSender(clock, notify_ids, compose)
     notice = a_notice(url="http://127.0.0.1:9/notify")
     (attempt,) = deliverer.deliver(notice).attempts
     assert attempt.status is None
-    assert attempt.answer == "ConnectionRefusedError"
+    assert attempt.response == "ConnectionRefusedError"
 
 
 def test_the_time_is_noted_with_each_sending(clock, notify_ids, shop, notice):
     noted = []
-    deliverer = Deliverer(
+    deliverer = NotificationSender(
         clock, notify_ids, compose, shop.post, note_time=lambda: noted.append(clock.now())
     )
     shop.text = "fail"
     delivery = deliverer.deliver(notice)
     clock.advance(minutes=4)
-    deliverer.again(delivery)
+    deliverer.resend(delivery)
     assert {attempt.sent_at for attempt in delivery.attempts} <= set(noted)
 
 
@@ -202,12 +199,12 @@ def test_a_slow_server_holds_up_no_notification_to_another(notify_ids):
             told.set()
         return 200, "success"
 
-    deliverer = Deliverer(SystemClock(), notify_ids, compose, post)
+    deliverer = NotificationSender(SystemClock(), notify_ids, compose, post)
     moment = timedelta(milliseconds=1)
     for number in range(3):
-        deliverer.accept(a_notice(f"T{number}", url="https://slow.example/notify"), moment)
+        deliverer.enqueue(a_notice(f"T{number}", url="https://slow.example/notify"), moment)
     assert entered.wait(30)
-    deliverer.accept(a_notice("T9", url="https://quick.example/notify"), moment)
+    deliverer.enqueue(a_notice("T9", url="https://quick.example/notify"), moment)
     assert told.wait(10)
     opens.set()
 
@@ -221,8 +218,8 @@ def test_the_clock_tells_of_one_trade_in_order(notify_ids):
             done.set()
         return 200, "success"
 
-    deliverer = Deliverer(SystemClock(), notify_ids, compose, post)
+    deliverer = NotificationSender(SystemClock(), notify_ids, compose, post)
     for number in range(20):
-        deliverer.accept(a_notice(notify_id=f"n{number}"), timedelta(milliseconds=100))
+        deliverer.enqueue(a_notice(notify_id=f"n{number}"), timedelta(milliseconds=100))
     assert done.wait(30)
     assert told == [b"notify_id=n%d" % number for number in range(20)]

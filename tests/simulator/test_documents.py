@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.simulator.answers import Notice
-from flask_alipay.simulator.batches import Batch, Entry, Outcome
-from flask_alipay.simulator.delivery import Attempt, Course
-from flask_alipay.simulator.documents import Unreadable, read, written
 from flask_alipay.simulator.faults import Fault
+from flask_alipay.simulator.notifications.delivery import Attempt, DeliveryState
 from flask_alipay.simulator.openapi.transfers import Transfer
-from flask_alipay.simulator.orders import Order
-from flask_alipay.simulator.trades import Refund, Settlement, Trade
+from flask_alipay.simulator.replies import PendingNotification
+from flask_alipay.simulator.storage.serialization import InvalidDocument, dump, load
+from flask_alipay.simulator.trades.batches import Batch, BatchEntry, Outcome
+from flask_alipay.simulator.trades.orders import Order
+from flask_alipay.simulator.trades.trades import Refund, Trade, TradeSettlement
 
 MOMENT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
 ORDER = Order("openapi", "alipay.trade.page.pay", "T1", "Tea 茶", 8888, "utf-8", "RSA2")
@@ -36,9 +36,9 @@ trades = st.builds(
     paid_at=perhaps_moments,
     finished_at=perhaps_moments,
     refunds=st.lists(st.builds(Refund, at=moments), max_size=2).map(tuple),
-    settlements=st.lists(st.builds(Settlement, at=moments), max_size=2).map(tuple),
+    settlements=st.lists(st.builds(TradeSettlement, at=moments), max_size=2).map(tuple),
 )
-entries = st.builds(Entry, account=texts, name=texts)
+entries = st.builds(BatchEntry, account=texts, name=texts)
 batches = st.builds(
     Batch,
     entries=st.lists(entries, max_size=2).map(tuple),
@@ -48,17 +48,20 @@ batches = st.builds(
 )
 attempts = st.builds(Attempt, sent_at=moments)
 courses = st.builds(
-    Course,
+    DeliveryState,
     attempts=st.lists(attempts, max_size=2).map(tuple),
     next_at=perhaps_moments,
     scheduled=numbers,
-    held=st.booleans(),
+    delayed=st.booleans(),
 )
 things = st.one_of(
     st.tuples(st.just(Trade), trades),
     st.tuples(st.just(Batch), batches),
-    st.tuples(st.just(Notice), st.builds(Notice, about=trades | batches, sender=texts)),
-    st.tuples(st.just(Course), courses),
+    st.tuples(
+        st.just(PendingNotification),
+        st.builds(PendingNotification, about=trades | batches, sender=texts),
+    ),
+    st.tuples(st.just(DeliveryState), courses),
     st.tuples(st.just(Fault), st.builds(Fault, seconds=st.floats(allow_nan=False))),
     st.tuples(st.just(Transfer), st.builds(Transfer, at=moments)),
     st.tuples(st.just(datetime), moments),
@@ -68,12 +71,12 @@ things = st.one_of(
 @given(things)
 def test_what_is_written_is_read_again(pair):
     kind, thing = pair
-    text = json.dumps(written(thing, kind), ensure_ascii=False)
-    assert read(json.loads(text), kind) == thing
+    text = json.dumps(dump(thing, kind), ensure_ascii=False)
+    assert load(json.loads(text), kind) == thing
 
 
 def test_a_document_is_readable():
-    assert written(TRADE, Trade) == {
+    assert dump(TRADE, Trade) == {
         "order": {
             "protocol": "openapi",
             "method": "alipay.trade.page.pay",
@@ -91,12 +94,14 @@ def test_a_document_is_readable():
 
 
 def test_what_a_notice_is_about_is_named():
-    assert list(written(Notice("https://shop.example", "n1", TRADE), Notice)["about"]) == ["trade"]
+    assert list(
+        dump(PendingNotification("https://shop.example", "n1", TRADE), PendingNotification)["about"]
+    ) == ["trade"]
 
 
 def test_bytes_are_their_text():
     attempt = Attempt(MOMENT, b"a=%E8%8C%B6", 200, "success")
-    assert written(attempt, Attempt)["body"] == "a=%E8%8C%B6"
+    assert dump(attempt, Attempt)["body"] == "a=%E8%8C%B6"
 
 
 @pytest.mark.parametrize(
@@ -115,23 +120,23 @@ def test_bytes_are_their_text():
     ids=str,
 )
 def test_what_is_something_else_is_unreadable(change):
-    with pytest.raises(Unreadable):
-        read({**written(TRADE, Trade), **change}, Trade)
+    with pytest.raises(InvalidDocument):
+        load({**dump(TRADE, Trade), **change}, Trade)
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 5, {}, {"order": {}}], ids=str)
 def test_what_is_no_trade_at_all_is_unreadable(document):
-    with pytest.raises(Unreadable):
-        read(document, Trade)
+    with pytest.raises(InvalidDocument):
+        load(document, Trade)
 
 
 @pytest.mark.parametrize("about", [{}, {"boat": {}}, {"trade": {}, "batch": {}}, None], ids=str)
 def test_a_notice_about_something_else_is_unreadable(about):
-    document = written(Notice("https://shop.example", "n1", TRADE), Notice)
-    with pytest.raises(Unreadable):
-        read({**document, "about": about}, Notice)
+    document = dump(PendingNotification("https://shop.example", "n1", TRADE), PendingNotification)
+    with pytest.raises(InvalidDocument):
+        load({**document, "about": about}, PendingNotification)
 
 
 def test_there_is_no_way_to_write_what_nobody_foresaw():
     with pytest.raises(TypeError):
-        written({1}, set)
+        dump({1}, set)

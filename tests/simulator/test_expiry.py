@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from flask_alipay.simulator.expiry import Expiry
-from flask_alipay.simulator.orders import Event
-from flask_alipay.simulator.trades import TradeStore
+from flask_alipay.simulator.trades.expiry import Expiry
+from flask_alipay.simulator.trades.orders import Event
+from flask_alipay.simulator.trades.trades import TradeStore
 
 from .test_trades import an_order
 
@@ -27,7 +27,7 @@ class Shop:
     def place(self, out_trade_no, minutes):
         limit = self.clock.now() + minutes * MINUTE
         order = an_order(out_trade_no=out_trade_no, expires_at=limit)
-        return self.store.place(order, self.clock.now())
+        return self.store.create(order, self.clock.now())
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_trades_with_one_limit_are_closed_at_once(shop, clock):
 
 
 def test_an_order_without_a_limit_waits_for_ever(shop, clock):
-    shop.store.place(an_order(), clock.now())
+    shop.store.create(an_order(), clock.now())
     assert clock.due == []
 
 

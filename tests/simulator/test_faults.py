@@ -11,8 +11,8 @@ import pytest
 from werkzeug.serving import make_server
 
 from flask_alipay.signer import sign_content
-from flask_alipay.simulator.deliveries import LONGEST_HELD
-from flask_alipay.simulator.faults import KINDS, MOST_FAULTS, Fault, Faults
+from flask_alipay.simulator.faults import KINDS, MAX_FAULTS, Fault, Faults
+from flask_alipay.simulator.notifications.sender import LONGEST_HELD
 
 from ..docs.reading import page, words
 
@@ -101,7 +101,7 @@ def test_what_is_no_fault_is_refused(control, wrong):
 
 
 def test_there_are_not_too_many_faults(control, simulator):
-    for _ in range(MOST_FAULTS):
+    for _ in range(MAX_FAULTS):
         simulator.faults.add(Fault("drop"))
     assert control("/faults", body={"kind": "drop"}).status_code == 409
 

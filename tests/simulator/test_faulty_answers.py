@@ -13,7 +13,7 @@ import pytest
 
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.openapi.cipher import ContentCipher
+from flask_alipay.simulator.openapi.encryption import ServerCipher
 
 from .openapi.server import ORDER, Server
 from .openapi.test_rest import Rest
@@ -200,7 +200,7 @@ def query_in_secret(request, app, merchant):
         return "alipay-signature" in answer.headers
 
     def query(**names):
-        content = ContentCipher(merchant.account.aes_key).encrypt(json.dumps(names).encode())
+        content = ServerCipher(merchant.account.aes_key).encrypt(json.dumps(names).encode())
         return older(content) if request.param == "v2" else newer(content)
 
     return query

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.simulator import network
-from flask_alipay.simulator.funds import check_fund
+from flask_alipay.simulator.trades.funding import check_fund
+from flask_alipay.simulator.web import network
 
 from .openapi.server import Server
 
@@ -153,18 +153,18 @@ def test_a_page_that_is_none_is_not_followed(buyer):
     ],
 )
 def test_a_phone_is_given_the_address_in_the_network(monkeypatch, url, listening, expected):
-    monkeypatch.setattr(network, "address_in_network", lambda: "192.168.1.7")
-    assert network.for_a_phone(url, listening) == expected
+    monkeypatch.setattr(network, "lan_address", lambda: "192.168.1.7")
+    assert network.lan_url(url, listening) == expected
 
 
 def test_a_machine_in_no_network_has_none(monkeypatch):
-    monkeypatch.setattr(network, "address_in_network", lambda: None)
-    assert network.for_a_phone("http://127.0.0.1/c", "0.0.0.0") == "http://127.0.0.1/c"
+    monkeypatch.setattr(network, "lan_address", lambda: None)
+    assert network.lan_url("http://127.0.0.1/c", "0.0.0.0") == "http://127.0.0.1/c"
 
 
 def test_the_address_in_the_network_is_not_this_machines_alone():
-    address = network.address_in_network()
-    assert address is None or not network.only_here(address)
+    address = network.lan_address()
+    assert address is None or not network.is_loopback(address)
 
 
 @pytest.mark.parametrize(("host", "note"), [("127.0.0.1", True), ("192.168.1.7", False)])

@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from flask_alipay.charsets import python_codec
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Md5Signer, sign_content
-from flask_alipay.simulator.answers import ErrorPage, PlainText, ToCashier
-from flask_alipay.simulator.trades import Event
-from flask_alipay.simulator.wire import RawForm, encode_form
+from flask_alipay.simulator.replies import ErrorPage, PlainText, RedirectToCashier
+from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.web.forms import RawForm, encode_form
 
 from .conftest import RETURN_URL
 
@@ -21,7 +21,7 @@ SIGN_TYPES = ["MD5", "RSA", "RSA2"]
 @pytest.fixture
 def ask(simulator):
     def ask(request):
-        return simulator.answer(RawForm(urlsplit(request.url).query.encode("ascii")))
+        return simulator.reply(RawForm(urlsplit(request.url).query.encode("ascii")))
 
     return ask
 
@@ -31,7 +31,7 @@ def pay(simulator, ask):
     """Orders and pays; returns the trade."""
 
     def pay(request, event=Event.PAY):
-        return simulator.act(ask(request).trade.cashier_id, event)
+        return simulator.cashier_event(ask(request).trade.cashier_id, event)
 
     return pay
 
@@ -40,7 +40,7 @@ def pay(simulator, ask):
 def verify(simulator):
     def verify(**params):
         query = {"service": "notify_verify"} | params
-        return simulator.answer(RawForm(urlencode(query).encode("ascii"))).text
+        return simulator.reply(RawForm(urlencode(query).encode("ascii"))).text
 
     return verify
 
@@ -49,7 +49,7 @@ def verify(simulator):
 @pytest.mark.parametrize("charset", ["utf-8", "gbk", "GB2312"])
 def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
     answer = ask(merchant.direct_pay(sign_type=sign_type, charset=charset))
-    assert isinstance(answer, ToCashier)
+    assert isinstance(answer, RedirectToCashier)
     order = answer.trade.order
     assert (order.out_trade_no, order.subject, order.total_fen) == ("T1", "Tea 茶", 8888)
     assert (order.charset, order.sign_type) == (charset, sign_type)
@@ -120,7 +120,7 @@ def test_any_other_bad_parameter_is_named(ask, merchant, changes, parameter):
 
 def test_the_seller_may_be_named_by_its_address(ask, merchant):
     request = merchant.direct_pay(seller_id="", seller_email=merchant.account.seller_email)
-    assert isinstance(ask(request), ToCashier)
+    assert isinstance(ask(request), RedirectToCashier)
 
 
 def test_price_times_quantity_is_an_amount(ask, pay, merchant, shop):
@@ -139,7 +139,7 @@ def test_a_chosen_bank_is_remembered(ask, merchant):
 @pytest.mark.parametrize("sign_type", SIGN_TYPES)
 def test_an_altered_order_is_refused(simulator, merchant, sign_type):
     params = dict(merchant.direct_pay(sign_type=sign_type).params) | {"total_fee": "0.01"}
-    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
+    answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
 
@@ -150,20 +150,20 @@ def test_an_order_signed_with_another_key_is_refused(ask, merchant):
 
 def test_an_order_without_a_sign_is_refused(simulator, merchant):
     params = {k: v for k, v in merchant.direct_pay().params.items() if k != "sign"}
-    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
+    answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
 
 
 def test_an_order_that_was_signed_in_another_charset_is_refused(simulator, merchant):
     params = merchant.direct_pay(charset="gbk").params
     query = urlencode(params | {"_input_charset": "utf-8"}).encode("ascii")
-    assert simulator.answer(RawForm(query)).code == "ILLEGAL_SIGN"
+    assert simulator.reply(RawForm(query)).code == "ILLEGAL_SIGN"
 
 
 def test_an_order_that_does_not_keep_to_its_charset_is_refused(simulator, merchant):
     query = urlencode(merchant.direct_pay(charset="gbk").params, encoding="gbk")
     query = query.replace("_input_charset=gbk", "_input_charset=utf-8")
-    assert simulator.answer(RawForm(query.encode("ascii"))).code == "ILLEGAL_ENCODING"
+    assert simulator.reply(RawForm(query.encode("ascii"))).code == "ILLEGAL_ENCODING"
 
 
 @pytest.mark.parametrize("change", [{"total_fee": "0.01"}, {"subject": "Coffee"}])
@@ -318,4 +318,4 @@ def test_notify_verify_without_a_number_is_invalid(merchant, verify):
 
 
 def test_notify_verify_answers_a_bare_word(simulator):
-    assert simulator.answer(RawForm(b"service=notify_verify")) == PlainText("invalid")
+    assert simulator.reply(RawForm(b"service=notify_verify")) == PlainText("invalid")

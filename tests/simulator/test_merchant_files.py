@@ -13,8 +13,8 @@ from flask_alipay.keys import (
     public_key_der,
     root_certificate_sn,
 )
-from flask_alipay.simulator.merchant import the_merchant
-from flask_alipay.simulator.merchant_files import read_merchant, write_merchant
+from flask_alipay.simulator.merchant.files import read_merchant, write_merchant
+from flask_alipay.simulator.merchant.merchant import get_merchant
 
 URLS = {
     "gateway_url": "http://127.0.0.1:8090/gateway.do",
@@ -24,7 +24,7 @@ URLS = {
 
 @pytest.fixture
 def folder(tmp_path):
-    write_merchant(tmp_path / "keys", the_merchant(), **URLS)
+    write_merchant(tmp_path / "keys", get_merchant(), **URLS)
     return tmp_path / "keys"
 
 
@@ -34,14 +34,14 @@ def test_a_folder_without_a_merchant_has_none(tmp_path):
 
 
 def test_a_folder_is_the_same_merchant_again(folder):
-    again, merchant = read_merchant(folder), the_merchant()
+    again, merchant = read_merchant(folder), get_merchant()
     assert again.private_key.private_numbers() == merchant.private_key.private_numbers()
     assert (again.md5_key, again.aes_key) == (merchant.md5_key, merchant.aes_key)
     assert again.certificates == merchant.certificates
 
 
 def test_everything_that_an_sdk_asks_for_is_there_for_its_owner_alone(folder):
-    merchant = the_merchant()
+    merchant = get_merchant()
     own = public_key_der(merchant.private_key.public_key())
     for name in ("app_private_key.pem", "app_private_key_pkcs1.pem"):
         private = load_private_key((folder / name).read_bytes())
@@ -74,7 +74,7 @@ def test_a_broken_file_is_named_and_its_text_is_not(folder, name, text):
     (folder / name).write_text(text)
     with pytest.raises(ConfigurationError, match=name) as caught:
         read_merchant(folder)
-    assert the_merchant().md5_key not in str(caught.value)
+    assert get_merchant().md5_key not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["app_private_key.pem", "alipay_private_key.pem", "merchant.json"])

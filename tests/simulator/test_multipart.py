@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.simulator.multipart import as_form
-from flask_alipay.simulator.wire import RawForm, Unreadable
+from flask_alipay.simulator.web.forms import InvalidForm, RawForm
+from flask_alipay.simulator.web.multipart import parse_multipart
 
 
 def parts(*fields, boundary="b", head='Content-Disposition: form-data; name="{}"'):
@@ -18,7 +18,7 @@ def parts(*fields, boundary="b", head='Content-Disposition: form-data; name="{}"
 
 def test_parts_are_the_fields_of_a_form():
     body = parts(("subject", "茶 + 1%&=".encode()), ("biz_content", b'{\r\n"a":"\r\n"}'))
-    form = RawForm(b"charset=utf-8", as_form(body, "b"))
+    form = RawForm(b"charset=utf-8", parse_multipart(body, "b"))
     assert form.decode("utf-8") == {
         "charset": "utf-8",
         "subject": "茶 + 1%&=",
@@ -27,7 +27,7 @@ def test_parts_are_the_fields_of_a_form():
 
 
 def test_parts_are_in_the_charset_of_the_request():
-    body = as_form(parts(("subject", "茶".encode("gbk"))), "b")
+    body = parse_multipart(parts(("subject", "茶".encode("gbk"))), "b")
     assert RawForm(b"", body).decode("gbk") == {"subject": "茶"}
 
 
@@ -35,18 +35,18 @@ def test_parts_as_the_java_library_writes_them_are_read():
     """A line in front of the first, no space behind colons, a type for each."""
     head = 'Content-Disposition:form-data;name="{}"\r\nContent-Type:text/plain'
     body = b"\r\n" + parts(("a", b"1"), ("b", b""), boundary="1700000000000", head=head)
-    assert as_form(body, "1700000000000") == b"a=1&b="
+    assert parse_multipart(body, "1700000000000") == b"a=1&b="
 
 
 def test_files_are_left_out_as_the_signature_leaves_them_out():
     file = parts(("f", b"PNG"), head='Content-Disposition: form-data; name="{}"; filename="x.png"')
     body = parts(("a", b"1")).removesuffix(b"--b--\r\n") + file
-    assert as_form(body, "b") == b"a=1"
+    assert parse_multipart(body, "b") == b"a=1"
 
 
 def test_a_part_that_is_given_twice_is_in_the_form_twice():
-    with pytest.raises(Unreadable, match="twice"):
-        RawForm(b"", as_form(parts(("a", b"1"), ("a", b"2")), "b"))
+    with pytest.raises(InvalidForm, match="twice"):
+        RawForm(b"", parse_multipart(parts(("a", b"1"), ("a", b"2")), "b"))
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_part_that_is_given_twice_is_in_the_form_twice():
     ids=["nothing", "form", "cut off", "boundary", "nameless", "bytes", "many"],
 )
 def test_what_is_no_form_in_parts_is_refused(body):
-    with pytest.raises(Unreadable):
-        RawForm(b"", as_form(body, "b"))
+    with pytest.raises(InvalidForm):
+        RawForm(b"", parse_multipart(body, "b"))
 
 
 def test_parts_without_a_boundary_are_refused():
-    with pytest.raises(Unreadable, match="boundary"):
-        as_form(parts(("a", b"1")), "")
+    with pytest.raises(InvalidForm, match="boundary"):
+        parse_multipart(parts(("a", b"1")), "")
 
 
 @given(
@@ -89,5 +89,5 @@ def test_parts_without_a_boundary_are_refused():
     )
 )
 def test_any_bytes_are_parts_or_refused(pieces):
-    with contextlib.suppress(Unreadable):
-        as_form(b"".join(pieces), "b")
+    with contextlib.suppress(InvalidForm):
+        parse_multipart(b"".join(pieces), "b")

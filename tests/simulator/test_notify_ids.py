@@ -2,33 +2,33 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from flask_alipay.simulator.notify_ids import NotifyIds
+from flask_alipay.simulator.notifications.notify_ids import NotifyIds
 
 NOON = datetime(2026, 1, 31, 4, 0, tzinfo=timezone.utc)
 
 
 def test_a_number_is_fresh_for_a_minute_after_it_was_sent():
     ids = NotifyIds()
-    ids.sent("n", NOON)
-    assert ids.fresh("n", NOON + timedelta(seconds=60))
-    assert not ids.fresh("n", NOON + timedelta(seconds=61))
+    ids.record("n", NOON)
+    assert ids.is_recent("n", NOON + timedelta(seconds=60))
+    assert not ids.is_recent("n", NOON + timedelta(seconds=61))
 
 
 def test_a_repetition_is_fresh_again():
     ids = NotifyIds()
-    ids.sent("n", NOON)
-    ids.sent("n", NOON + timedelta(minutes=4))
-    assert ids.fresh("n", NOON + timedelta(minutes=4, seconds=30))
+    ids.record("n", NOON)
+    ids.record("n", NOON + timedelta(minutes=4))
+    assert ids.is_recent("n", NOON + timedelta(minutes=4, seconds=30))
 
 
 def test_a_number_that_was_never_sent_is_not_fresh():
-    assert not NotifyIds().fresh(NotifyIds.new(), NOON)
+    assert not NotifyIds().is_recent(NotifyIds.new(), NOON)
 
 
 def test_old_numbers_are_forgotten():
     ids = NotifyIds()
     for second in range(500):
-        ids.sent(str(second), NOON + timedelta(seconds=second))
+        ids.record(str(second), NOON + timedelta(seconds=second))
     assert len(ids._sent) <= 62
 
 

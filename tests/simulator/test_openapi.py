@@ -10,9 +10,9 @@ import pytest
 
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer, sign_content
-from flask_alipay.simulator.answers import ErrorPage, JsonText, ToCashier
-from flask_alipay.simulator.trades import Event
-from flask_alipay.simulator.wire import RawForm, encode_form
+from flask_alipay.simulator.replies import ErrorPage, JsonText, RedirectToCashier
+from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.web.forms import RawForm, encode_form
 
 from .conftest import NOTIFY_URL, RETURN_URL
 
@@ -20,7 +20,7 @@ from .conftest import NOTIFY_URL, RETURN_URL
 @pytest.fixture
 def ask(simulator):
     def ask(request):
-        return simulator.answer(RawForm(urlsplit(request.url).query.encode("ascii")))
+        return simulator.reply(RawForm(urlsplit(request.url).query.encode("ascii")))
 
     return ask
 
@@ -30,7 +30,7 @@ def pay(simulator, ask):
     """Orders and pays; returns the trade."""
 
     def pay(request, event=Event.PAY):
-        return simulator.act(ask(request).trade.cashier_id, event)
+        return simulator.cashier_event(ask(request).trade.cashier_id, event)
 
     return pay
 
@@ -44,7 +44,7 @@ def without(request, *names):
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "gbk", "GB2312", "gb18030"])
 def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
     answer = ask(merchant.page_pay(sign_type=sign_type, charset=charset))
-    assert isinstance(answer, ToCashier)
+    assert isinstance(answer, RedirectToCashier)
     order = answer.trade.order
     assert (order.out_trade_no, order.subject, order.total_fen) == ("T1", "Tea 茶", 8888)
     assert (order.notify_url, order.return_url) == (NOTIFY_URL, RETURN_URL)
@@ -90,7 +90,7 @@ def test_a_missing_parameter_is_named(ask, simulator, merchant, name, sub_code):
     if name in ("timestamp", "version"):  # these are looked at once the signature holds
         answer = ask(merchant.page_pay(**{name: ""}))
     else:
-        answer = simulator.answer(without(merchant.page_pay(), name))
+        answer = simulator.reply(without(merchant.page_pay(), name))
     assert isinstance(answer, ErrorPage)
     assert answer.code == sub_code
 
@@ -128,7 +128,7 @@ def test_a_bad_common_parameter_is_named(ask, merchant, changes, sub_code):
 def test_the_time_of_another_zone_is_put_up_with(ask, merchant, clock, hours):
     request = merchant.page_pay()
     clock.advance(hours=hours)
-    assert isinstance(ask(request), ToCashier)
+    assert isinstance(ask(request), RedirectToCashier)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_bad_parameter_of_the_order_is_named(ask, merchant, simulator, biz, pa
 
 @pytest.mark.parametrize("code", ["QUICK_WAP_WAY", "QUICK_WAP_PAY"])
 def test_a_phone_pays_by_the_code_of_the_guide_and_by_that_of_the_sdks(ask, merchant, code):
-    assert isinstance(ask(merchant.wap_pay(biz={"product_code": code})), ToCashier)
+    assert isinstance(ask(merchant.wap_pay(biz={"product_code": code})), RedirectToCashier)
     assert isinstance(ask(merchant.page_pay(biz={"product_code": code})), ErrorPage)
 
 
@@ -187,7 +187,7 @@ def test_characters_that_could_not_be_told_back_are_refused(ask, merchant, subje
 def test_an_altered_order_is_refused(simulator, merchant):
     request = merchant.page_pay()
     altered = {name: value.replace("88.88", "0.01") for name, value in request.params.items()}
-    answer = simulator.answer(RawForm(encode_form(altered, "utf-8").encode("ascii")))
+    answer = simulator.reply(RawForm(encode_form(altered, "utf-8").encode("ascii")))
     assert answer.code == "isv.invalid-signature"
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
     assert len(simulator.trades) == 0
@@ -202,14 +202,14 @@ def test_an_order_signed_without_its_sign_type_is_refused(simulator, merchant):
     request = merchant.page_pay()
     params = dict(request.params)
     params["sign"] = merchant.signer("RSA2").sign(sign_content(params))
-    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
+    answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "isv.invalid-signature"
 
 
 @pytest.mark.parametrize("sign", ["", "x", "é", "AAAA", "=" * 400, "\0"])
 def test_a_sign_that_is_none_is_refused(simulator, merchant, sign):
     params = merchant.page_pay().params | {"sign": sign}
-    answer = simulator.answer(RawForm(encode_form(params, "utf-8").encode("ascii")))
+    answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code.startswith(("isv.invalid-", "isv.missing-signature"))
 
 
@@ -218,7 +218,7 @@ def test_a_sign_that_is_none_is_refused(simulator, merchant, sign):
     [(b"", "isv.missing-method"), (b"method=alipay.trade.fly", "isv.invalid-method")],
 )
 def test_a_method_that_is_not_there_is_answered_in_json(simulator, query, sub_code):
-    answer = simulator.answer(RawForm(query))
+    answer = simulator.reply(RawForm(query))
     assert isinstance(answer, JsonText)
     error = json.loads(answer.text)["error_response"]
     assert error["sub_code"] == sub_code
@@ -227,7 +227,7 @@ def test_a_method_that_is_not_there_is_answered_in_json(simulator, query, sub_co
 
 @pytest.mark.parametrize("query", [b"charset=utf-7", b"charset=%ff", b"charset=utf-8&subject=%ff"])
 def test_a_charset_that_is_unknown_or_not_kept_to_is_refused(simulator, query):
-    answer = simulator.answer(RawForm(b"method=alipay.trade.page.pay&" + query))
+    answer = simulator.reply(RawForm(b"method=alipay.trade.page.pay&" + query))
     assert answer.code == "isv.invalid-charset"
 
 
@@ -237,7 +237,7 @@ def test_a_charset_is_not_guessed(simulator, merchant, given):
     del params["charset"], params["sign"]
     sign = merchant.signer("RSA2").sign(sign_content(params, exclude=("sign",)))
     form = RawForm(encode_form({**params, **given, "sign": sign}, "utf-8").encode("ascii"))
-    answer = simulator.answer(form)
+    answer = simulator.reply(form)
     assert isinstance(answer, ErrorPage)
     assert (answer.code, answer.detail) == ("isv.invalid-charset", "charset is required")
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from flask_alipay.china_time import to_china
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 
 from .conftest import NOTIFY_URL
@@ -86,7 +86,7 @@ def test_a_merchant_confirms_refunds(page, site, merchant, buyer, clock, simulat
     for number in ("T1", "T2"):
         buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no=number)), "pay")
         numbers.append(simulator.trades.by_out_trade_no(number).trade_no)
-    now = to_china(clock.now())
+    now = format_china_time(clock.now())
     batch = merchant.call(
         "refund_fastpay_by_platform_pwd",
         notify_url=NOTIFY_URL,

@@ -12,10 +12,10 @@ from flask import Blueprint, Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_alipay.charsets import python_codec
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
-from flask_alipay.simulator.wire import MOST_BYTES
+from flask_alipay.simulator.web.forms import MAX_BYTES
 
 from .conftest import NOTIFY_URL, RETURN_URL, Buyer
 
@@ -285,7 +285,7 @@ def test_nothing_is_kept_by_caches(buyer, merchant):
 def test_a_request_that_is_too_large_is_refused(buyer):
     response = buyer.client.post(
         "/alipay/gateway.do",
-        data=b"a=" + b"x" * MOST_BYTES,
+        data=b"a=" + b"x" * MAX_BYTES,
         content_type="application/x-www-form-urlencoded",
     )
     assert response.status_code == 413

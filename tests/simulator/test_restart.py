@@ -11,14 +11,14 @@ from flask import Flask
 
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
-from flask_alipay.simulator.answers import FORGER
 from flask_alipay.simulator.clock import ClockOffset
-from flask_alipay.simulator.delivery import Deliveries
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.orders import Event
-from flask_alipay.simulator.state import Nowhere
-from flask_alipay.simulator.state_file import StateFile
-from flask_alipay.simulator.trades import TradeStore
+from flask_alipay.simulator.notifications.delivery import DeliveryStore
+from flask_alipay.simulator.replies import FORGER
+from flask_alipay.simulator.storage.sqlite import StateFile
+from flask_alipay.simulator.storage.storage import NullStorage
+from flask_alipay.simulator.trades.orders import Event
+from flask_alipay.simulator.trades.trades import TradeStore
 
 from .conftest import Buyer, HandClock, Merchant
 from .openapi.server import ORDER, Server
@@ -60,7 +60,7 @@ class World:
 
     def forget_the_time(self):
         """Has the first one note no more what time it is."""
-        self.simulator._offset._shelf = Nowhere().shelf("clock", ClockOffset)
+        self.simulator._offset._shelf = NullStorage().collection("clock", ClockOffset)
 
     def told(self, path):
         return self.client.get(f"/alipay{path}").json
@@ -240,7 +240,7 @@ def test_a_file_that_knows_a_later_moment_than_its_clock_sets_the_clock(world):
 def test_a_trade_that_was_let_expire_early_does_not_set_the_clock(world):
     limit = timedelta(minutes=90)
     world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "90m"}))
-    world.simulator.happen("T1", Event.EXPIRE)
+    world.simulator.apply_event("T1", Event.EXPIRE)
     before = world.clock.now()
     world.kill()
     assert world.clock.now() < before + limit / 2
@@ -298,7 +298,7 @@ def test_a_sending_that_was_cut_short_is_made_again(world):
     world.clock.advance(timedelta(0))
     assert len(world.shop.bodies) == 2
     (delivery,) = world.simulator.deliverer.deliveries
-    assert [attempt.heard for attempt in delivery.attempts] == [True]
+    assert [attempt.acknowledged for attempt in delivery.attempts] == [True]
 
 
 def test_news_that_waits_for_the_answer_of_a_call_is_told(world):
@@ -315,7 +315,7 @@ def test_one_that_waits_to_be_overtaken_is_overtaken(world):
     paid(world)
     assert world.shop.bodies == []
     world.restart()
-    world.simulator.happen("T1", Event.FINISH)
+    world.simulator.apply_event("T1", Event.FINISH)
     told = [world.shop.fields(index)["trade_status"] for index in range(2)]
     assert told == ["TRADE_FINISHED", "TRADE_SUCCESS"]
     world.clock.advance(days=2)
@@ -371,17 +371,17 @@ def file(tmp_path):
 def test_the_oldest_trades_leave_the_file_as_well(file, world):
     store = TradeStore(2, file)
     for number in ("T1", "T2", "T3"):
-        store.place(a_notice(number).about.order, world.clock.now())
+        store.create(a_notice(number).about.order, world.clock.now())
     assert [key for key, _ in file.rows("trades")] == ["T2", "T3"]
 
 
 def test_the_oldest_deliveries_leave_the_file_as_well(file, world):
-    deliveries = Deliveries(2, file)
+    deliveries = DeliveryStore(2, file)
     made = [deliveries.add(a_notice(number), world.clock.now()) for number in ("T1", "T2", "T3")]
     deliveries.keep(made[0])  # its repetitions go on, but it does not come back
     assert [key for key, _ in file.rows("deliveries")] == ["2", "3"]
     assert [key for key, _ in file.rows("notices")] == ["2", "3"]
-    assert [d.notice.out_trade_no for d in Deliveries(2, file).all()] == ["T2", "T3"]
+    assert [d.notice.out_trade_no for d in DeliveryStore(2, file).all()] == ["T2", "T3"]
 
 
 def test_a_simulator_that_gave_its_file_up_works_on(world):

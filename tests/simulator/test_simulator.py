@@ -10,15 +10,15 @@ from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.keys import load_private_key, load_public_key
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock
-from flask_alipay.simulator.trades import Event
-from flask_alipay.simulator.wire import RawForm
+from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.web.forms import RawForm
 
 from .conftest import Merchant
 
 
 def order(simulator, request):
     query = request.url.partition("?")[2].encode("ascii")
-    return simulator.answer(RawForm(query)).trade
+    return simulator.reply(RawForm(query)).trade
 
 
 def test_a_new_simulator_says_what_it_is(caplog):
@@ -92,42 +92,42 @@ def test_one_gateway_speaks_both_protocols(simulator, merchant):
 
 def test_two_simulators_know_nothing_of_each_others_trades(simulator, merchant):
     trade = order(simulator, merchant.page_pay())
-    assert Simulator().look(trade.cashier_id) is None
+    assert Simulator().find_by_cashier(trade.cashier_id) is None
 
 
 def test_the_shop_is_told_before_the_buyer_goes_on(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
-    simulator.act(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
     assert len(shop.bodies) == 1
 
 
 def test_paying_twice_tells_once(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
     for _ in range(3):
-        assert simulator.act(trade.cashier_id, Event.PAY).paid
+        assert simulator.cashier_event(trade.cashier_id, Event.PAY).paid
     assert len(shop.bodies) == 1
 
 
 def test_a_paid_trade_cannot_be_refused_afterwards(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
-    simulator.act(trade.cashier_id, Event.PAY)
-    assert simulator.act(trade.cashier_id, Event.CLOSE).paid
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    assert simulator.cashier_event(trade.cashier_id, Event.CLOSE).paid
     assert len(shop.bodies) == 1
 
 
 def test_an_overdue_trade_is_closed_and_told_when_it_is_looked_at(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
-    assert simulator.look(trade.cashier_id).status == "TRADE_CLOSED"
+    assert simulator.find_by_cashier(trade.cashier_id).status == "TRADE_CLOSED"
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
-    simulator.look(trade.cashier_id)
+    simulator.find_by_cashier(trade.cashier_id)
     assert len(shop.bodies) == 1
 
 
 def test_an_overdue_trade_cannot_be_paid(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
-    assert not simulator.act(trade.cashier_id, Event.PAY).paid
+    assert not simulator.cashier_event(trade.cashier_id, Event.PAY).paid
     assert [shop.fields()["trade_status"]] == ["TRADE_CLOSED"]
 
 
@@ -135,7 +135,7 @@ def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
     simulator, merchant, shop, clock
 ):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
-    simulator.look(trade.cashier_id)
+    simulator.find_by_cashier(trade.cashier_id)
     clock.advance(minutes=4, seconds=59)
     assert shop.bodies == []
     clock.advance(seconds=1)
@@ -143,13 +143,13 @@ def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
     (closed,) = simulator.trades.all()
     assert closed.closed_at == closed.order.expires_at
     clock.advance(days=1)
-    simulator.look(trade.cashier_id)
+    simulator.find_by_cashier(trade.cashier_id)
     assert len(shop.bodies) == 1
 
 
 def test_a_trade_that_was_paid_in_time_is_not_told_of_again(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
-    simulator.act(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
     clock.advance(minutes=6)
     assert [shop.fields()["trade_status"]] == ["TRADE_SUCCESS"]
 
@@ -160,7 +160,7 @@ def test_the_machines_own_time_closes_trades_as_well(shop):
     clock = SystemClock(speed=3600)
     simulator = Simulator(post=shop.post, clock=clock)
     trade = order(simulator, Merchant(simulator, clock).page_pay(biz={"timeout_express": "5m"}))
-    simulator.look(trade.cashier_id)
+    simulator.find_by_cashier(trade.cashier_id)
     assert told.wait(30)
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
 
@@ -169,7 +169,7 @@ def test_time_that_is_put_on_closes_a_trade_at_its_limit_before_it_returns(shop)
     clock = SystemClock()
     simulator = Simulator(post=shop.post, clock=clock)
     trade = order(simulator, Merchant(simulator, clock).page_pay(biz={"timeout_express": "5m"}))
-    simulator.look(trade.cashier_id)
+    simulator.find_by_cashier(trade.cashier_id)
     shop.text = "fail"
     simulator.advance(timedelta(minutes=30))
     (closed,) = simulator.trades.all()
@@ -180,18 +180,18 @@ def test_time_that_is_put_on_closes_a_trade_at_its_limit_before_it_returns(shop)
 def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
-    assert not simulator.unheard(trade)
-    simulator.act(trade.cashier_id, Event.PAY)
-    assert simulator.unheard(trade)
+    assert not simulator.is_unacknowledged(trade)
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    assert simulator.is_unacknowledged(trade)
     shop.text = "success"
     clock.advance(minutes=4)
-    assert not simulator.unheard(trade)
+    assert not simulator.is_unacknowledged(trade)
 
 
 def test_a_repetition_tells_the_same_with_the_time_of_its_sending(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
-    simulator.act(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
     clock.advance(minutes=4)
     first, second = shop.fields(0), shop.fields(1)
     changed = {name for name in first if first[name] != second[name]}
@@ -206,14 +206,14 @@ def test_an_unpaid_trade_returns_to_the_bare_address(simulator, merchant):
 
 def test_a_signed_return_keeps_the_addresss_own_query(simulator, merchant):
     trade = order(simulator, merchant.page_pay(return_url="https://shop.example/r?lang=zh"))
-    paid = simulator.act(trade.cashier_id, Event.PAY)
+    paid = simulator.cashier_event(trade.cashier_id, Event.PAY)
     assert simulator.return_url(paid).startswith("https://shop.example/r?lang=zh&charset=utf-8&")
 
 
 def test_the_log_holds_no_key_and_no_signature(simulator, merchant, shop, caplog):
     caplog.set_level("DEBUG")
     trade = order(simulator, merchant.direct_pay())
-    simulator.act(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, Event.PAY)
     assert shop.fields()["sign"] not in caplog.text
     assert simulator.merchant.md5_key not in caplog.text
     assert simulator.merchant.buyer_email not in caplog.text

@@ -11,12 +11,12 @@ import threading
 import pytest
 
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.state_file import (
+from flask_alipay.simulator.storage.sqlite import (
     APPLICATION,
     VERSION,
     StateFile,
-    StateInUse,
-    StateUnusable,
+    StorageError,
+    StorageLocked,
 )
 
 
@@ -42,11 +42,11 @@ def opened(path):
 
 
 def kept(file):
-    return [(key, fault.kind) for key, fault in file.shelf("faults", Fault).all()]
+    return [(key, fault.kind) for key, fault in file.collection("faults", Fault).all()]
 
 
 def test_what_is_put_is_there_again_in_its_order(opened):
-    shelf = opened().shelf("faults", Fault)
+    shelf = opened().collection("faults", Fault)
     for number in ("2", "1", "3"):
         shelf.put(number, Fault("drop"))
     shelf.put("2", Fault("slow"))
@@ -54,18 +54,18 @@ def test_what_is_put_is_there_again_in_its_order(opened):
 
 
 def test_half_a_character_is_kept_as_well(opened):
-    opened().shelf("faults", Fault).put("1", Fault("drop", out_trade_no="茶\ud800"))
-    assert [fault.out_trade_no for _, fault in opened().shelf("faults", Fault).all()] == [
+    opened().collection("faults", Fault).put("1", Fault("drop", out_trade_no="茶\ud800"))
+    assert [fault.out_trade_no for _, fault in opened().collection("faults", Fault).all()] == [
         "茶\ud800"
     ]
 
 
 def test_what_is_dropped_is_not(opened):
-    shelf = opened().shelf("faults", Fault)
+    shelf = opened().collection("faults", Fault)
     shelf.put("1", Fault("drop"))
     shelf.put("2", Fault("drop"))
-    shelf.drop("1")
-    shelf.drop("never there")
+    shelf.delete("1")
+    shelf.delete("never there")
     assert kept(opened()) == [("2", "drop")]
 
 
@@ -74,11 +74,11 @@ def test_a_file_that_is_killed_has_what_was_put(path, opened):
 import os, signal
 from pathlib import Path
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.state_file import StateFile
+from flask_alipay.simulator.storage.sqlite import StateFile
 file = StateFile(Path({str(path)!r}))
-shelf = file.shelf("faults", Fault)
+shelf = file.collection("faults", Fault)
 shelf.put("1", Fault("drop"))
-with file.together():
+with file.transaction():
     shelf.put("2", Fault("drop"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -88,10 +88,10 @@ with file.together():
 
 def test_what_is_put_together_is_kept_at_the_end(path, opened):
     file = opened()
-    shelf = file.shelf("faults", Fault)
-    with file.together():
+    shelf = file.collection("faults", Fault)
+    with file.transaction():
         shelf.put("1", Fault("drop"))
-        with file.together():
+        with file.transaction():
             shelf.put("2", Fault("drop"))
         assert file.rows("faults") == []
     assert len(file.rows("faults")) == 2
@@ -99,10 +99,10 @@ def test_what_is_put_together_is_kept_at_the_end(path, opened):
 
 def test_what_was_done_before_something_broke_is_kept(opened):
     file = opened()
-    shelf = file.shelf("faults", Fault)
+    shelf = file.collection("faults", Fault)
 
     def break_down():
-        with file.together():
+        with file.transaction():
             shelf.put("1", Fault("drop"))
             raise KeyError
 
@@ -116,10 +116,10 @@ def test_another_thread_waits_for_its_turn(opened):
     order = []
 
     def other():
-        with file.together():
+        with file.transaction():
             order.append("other")
 
-    with file.together():
+    with file.transaction():
         thread = threading.Thread(target=other)
         thread.start()
         thread.join(0.05)
@@ -130,18 +130,18 @@ def test_another_thread_waits_for_its_turn(opened):
 
 def test_what_is_patient_waits_for_something_else(opened):
     file = opened()
-    patient = file.shelf("patient", Fault, patient=True)
+    patient = file.collection("patient", Fault, deferred=True)
     patient.put("1", Fault("drop"))
     assert file.rows("patient") == []
-    file.shelf("faults", Fault).put("2", Fault("drop"))
+    file.collection("faults", Fault).put("2", Fault("drop"))
     assert len(file.rows("patient")) == 1
     patient.put("2", Fault("drop"))
-    assert [key for key, _ in opened().shelf("patient", Fault).all()] == ["1", "2"]
+    assert [key for key, _ in opened().collection("patient", Fault).all()] == ["1", "2"]
 
 
 def test_after_the_end_nothing_is_kept_and_nothing_breaks(opened):
     file = opened()
-    shelf = file.shelf("faults", Fault)
+    shelf = file.collection("faults", Fault)
     file.close()
     shelf.put("1", Fault("drop"))
     file.close()
@@ -151,7 +151,7 @@ def test_after_the_end_nothing_is_kept_and_nothing_breaks(opened):
 def test_the_file_is_for_this_user_alone(path, opened):
     before = os.umask(0)
     try:
-        opened().shelf("faults", Fault).put("1", Fault("drop"))
+        opened().collection("faults", Fault).put("1", Fault("drop"))
     finally:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
@@ -165,7 +165,7 @@ def test_a_file_that_others_may_read_is_closed_to_them(path, opened):
 
 def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeypatch):
     file = opened()
-    shelf = file.shelf("faults", Fault)
+    shelf = file.collection("faults", Fault)
 
     class Full:
         def __enter__(self):
@@ -176,7 +176,7 @@ def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeyp
 
     with monkeypatch.context() as full:
         full.setattr(file, "_connection", Full())
-        with pytest.raises(StateUnusable, match=r"cannot be used \(database or disk is full\)"):
+        with pytest.raises(StorageError, match=r"cannot be used \(database or disk is full\)"):
             shelf.put("1", Fault("drop"))
     shelf.put("2", Fault("drop"))
     assert kept(opened()) == [("1", "drop"), ("2", "drop")]
@@ -185,7 +185,7 @@ def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeyp
 def refused(path, opened):
     """What is said of a file that cannot be used, which stays as it is."""
     before = path.read_bytes()
-    with pytest.raises(StateUnusable) as caught:
+    with pytest.raises(StorageError) as caught:
         opened(path)
     assert path.read_bytes() == before
     return str(caught.value)
@@ -216,7 +216,7 @@ def test_another_version_is_left_alone(path, opened, version):
 
 
 def test_a_damaged_file_is_left_alone(path, opened):
-    shelf = opened().shelf("faults", Fault)
+    shelf = opened().collection("faults", Fault)
     for number in range(200):
         shelf.put(str(number), Fault("drop", out_trade_no="x" * 500))
     opened().close()
@@ -227,23 +227,23 @@ def test_a_damaged_file_is_left_alone(path, opened):
 
 @pytest.mark.parametrize("document", ["", "[]", '{"kind": 1}', "[" * 100_000])
 def test_a_document_that_is_something_else_is_named_by_its_table(path, opened, document):
-    opened().shelf("faults", Fault).put("1", Fault("drop"))
+    opened().collection("faults", Fault).put("1", Fault("drop"))
     file = opened()
     file._connection.execute("UPDATE faults SET document = ?", (document,))
-    with pytest.raises(StateUnusable, match=r"another release \(in faults\)"):
+    with pytest.raises(StorageError, match=r"another release \(in faults\)"):
         kept(opened())
 
 
 _OPEN = """
 import pathlib, sys
-from flask_alipay.simulator.state_file import StateFile
+from flask_alipay.simulator.storage.sqlite import StateFile
 StateFile(pathlib.Path(sys.argv[1]))
 """
 
 
 def test_a_file_in_use_is_left_alone(path, opened):
-    opened().shelf("faults", Fault)
-    with pytest.raises(StateInUse, match=r"state\.db is used by another simulator"):
+    opened().collection("faults", Fault)
+    with pytest.raises(StorageLocked, match=r"state\.db is used by another simulator"):
         StateFile(path)
     other = subprocess.run(
         [
@@ -258,5 +258,5 @@ def test_a_file_in_use_is_left_alone(path, opened):
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path, opened):
-    with pytest.raises(StateUnusable, match=r"cannot be used \(No such file or directory\)"):
+    with pytest.raises(StorageError, match=r"cannot be used \(No such file or directory\)"):
         opened(tmp_path / "nowhere" / "state.db")

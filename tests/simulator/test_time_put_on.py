@@ -9,11 +9,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from flask import Flask
 
-from flask_alipay.china_time import to_china
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock, clock_offset, zero_offset
 from flask_alipay.simulator.openapi import RestRequest
-from flask_alipay.simulator.wire import RawForm
+from flask_alipay.simulator.web.forms import RawForm
 
 from .conftest import HandClock, Merchant
 from .openapi.server import Server
@@ -73,7 +73,7 @@ def test_the_newer_dress_is_worn_likewise(simulator, off, code):
         b"{}",
         {"authorization": f"ALIPAY-SHA256withRSA {said},sign=x"},
     )
-    answer = simulator.answer_rest(request, "").body.decode()
+    answer = simulator.reply_v3(request, "").body.decode()
     wanted = "invalid-timestamp" if code == "invalid-timestamp" else "nonce"
     assert wanted in answer
 
@@ -83,13 +83,13 @@ def test_the_newer_dress_is_worn_likewise(simulator, off, code):
 )
 def test_a_batch_is_of_the_merchants_today_or_of_ours(simulator, off, refused):
     batch = {
-        "batch_no": to_china(machine() + off)[:10].replace("-", "") + "001",
-        "refund_date": to_china(machine() + off),
+        "batch_no": format_china_time(machine() + off)[:10].replace("-", "") + "001",
+        "refund_date": format_china_time(machine() + off),
         "batch_num": "1",
         "detail_data": "2026020322001^1.00^torn",
     }
     asked = Merchant(simulator, HandClock()).call("refund_fastpay_by_platform_nopwd", **batch)
-    answer = simulator.answer(RawForm(asked.url.partition("?")[2].encode()))
+    answer = simulator.reply(RawForm(asked.url.partition("?")[2].encode()))
     assert (b"BATCH_NO_FORMAT_ERROR" in answer.body) is refused
 
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from flask_alipay.simulator.trades import Event, TradeStore
+from flask_alipay.simulator.trades.trades import Event, TradeStore
 
 from .test_trades import NOON, an_order
 
@@ -33,7 +33,9 @@ class Life(RuleBasedStateMachine):
     def place(self, ways, minutes):
         self.store, self.now = TradeStore(), NOON
         limit = None if minutes is None else NOON + timedelta(minutes=minutes)
-        self.trade = self.store.place(an_order(total_fen=TOTAL, ways=ways, expires_at=limit), NOON)
+        self.trade = self.store.create(
+            an_order(total_fen=TOTAL, payment_events=ways, expires_at=limit), NOON
+        )
         self.refunds = {}
 
     @rule(minutes=st.integers(0, 3))
@@ -68,8 +70,12 @@ class Life(RuleBasedStateMachine):
     @rule(fen=st.integers(1, TOTAL))
     def order_again(self, fen):
         before = self.trade
-        order = an_order(total_fen=fen, ways=before.order.ways, expires_at=before.order.expires_at)
-        self.trade = self.store.place(order, self.now)
+        order = an_order(
+            total_fen=fen,
+            payment_events=before.order.payment_events,
+            expires_at=before.order.expires_at,
+        )
+        self.trade = self.store.create(order, self.now)
         assert self.trade.trade_no == before.trade_no
         assert self.trade.status == before.status
         assert self.trade.order.total_fen == TOTAL

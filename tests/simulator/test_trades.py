@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.simulator.trades import TRANSITIONS, Event, Order, TradeStore
+from flask_alipay.simulator.trades.trades import TRANSITIONS, Event, Order, TradeStore
 
 NOON = datetime(2026, 1, 31, 4, 0, tzinfo=timezone.utc)
 EVENTS = (Event.PAY, Event.CLOSE, Event.EXPIRE, Event.FINISH)
@@ -35,7 +35,7 @@ def store():
 
 
 def test_a_new_trade_waits_for_the_buyer(store):
-    trade = store.place(an_order(), NOON)
+    trade = store.create(an_order(), NOON)
     assert trade.status == "WAIT_BUYER_PAY"
     assert trade.waiting
     assert not trade.paid
@@ -43,14 +43,14 @@ def test_a_new_trade_waits_for_the_buyer(store):
 
 def test_a_trade_number_has_28_digits_and_begins_with_the_day_in_china(store):
     late = datetime(2026, 1, 31, 20, 0, tzinfo=timezone.utc)
-    trade_no = store.place(an_order(), late).trade_no
+    trade_no = store.create(an_order(), late).trade_no
     assert trade_no.startswith("20260201")
     assert len(trade_no) == 28
     assert trade_no.isdigit()
 
 
 def test_a_cashier_id_cannot_be_guessed_and_is_not_in_the_repr(store):
-    trades = [store.place(an_order(f"T{number}"), NOON) for number in range(50)]
+    trades = [store.create(an_order(f"T{number}"), NOON) for number in range(50)]
     assert len({trade.cashier_id for trade in trades}) == 50
     assert all(len(trade.cashier_id) >= 32 for trade in trades)
     assert trades[0].cashier_id not in repr(trades[0])
@@ -61,30 +61,30 @@ def test_a_cashier_id_cannot_be_guessed_and_is_not_in_the_repr(store):
     [("pay", "TRADE_SUCCESS"), ("close", "TRADE_CLOSED"), ("expire", "TRADE_CLOSED")],
 )
 def test_a_waiting_trade_ends_as_the_buyer_wants(store, event, status):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     step = store.apply("T1", event, NOON)
     assert (step.event, step.trade.status, step.trade.ended_by) == (event, status, event)
 
 
 def test_an_order_that_nobody_opened_is_withdrawn_and_never_was_a_trade(store):
-    trade = store.place(an_order(), NOON, opened=False)
-    assert store.withdraw("T1", NOON)
+    trade = store.create(an_order(), NOON, opened=False)
+    assert store.cancel_unopened("T1", NOON)
     store.open("T1", NOON)
     step = store.apply("T1", Event.PAY, NOON)
     assert (step.event, step.trade.status, step.trade.opened_at) == (None, "TRADE_CLOSED", None)
     assert store.by_cashier(trade.cashier_id) == step.trade
-    assert store.withdraw("T1", NOON)
-    assert store.withdraw("T2", NOON)
+    assert store.cancel_unopened("T1", NOON)
+    assert store.cancel_unopened("T2", NOON)
 
 
 def test_a_trade_is_not_withdrawn(store):
-    store.place(an_order(), NOON)
-    assert not store.withdraw("T1", NOON)
+    store.create(an_order(), NOON)
+    assert not store.cancel_unopened("T1", NOON)
     assert store.by_out_trade_no("T1").waiting
 
 
 def test_a_paid_trade_can_be_finished_and_stays_paid(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     store.apply("T1", Event.PAY, NOON)
     step = store.apply("T1", Event.FINISH, NOON + timedelta(days=90))
     assert step.trade.status == "TRADE_FINISHED"
@@ -95,7 +95,7 @@ def test_a_paid_trade_can_be_finished_and_stays_paid(store):
 def test_a_paid_trade_never_goes_back_and_an_ended_one_never_changes(history):
     store = TradeStore()
     now = NOON
-    seen = [store.place(an_order(expires_at=NOON + timedelta(hours=3)), NOON)]
+    seen = [store.create(an_order(expires_at=NOON + timedelta(hours=3)), NOON)]
     for event, seconds in history:
         now += timedelta(seconds=seconds)
         step = store.apply("T1", event, now)
@@ -112,7 +112,7 @@ def test_a_paid_trade_never_goes_back_and_an_ended_one_never_changes(history):
 @given(st.sampled_from(EVENTS), st.sampled_from(EVENTS))
 def test_the_same_event_happens_once(first, second):
     store = TradeStore()
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     happened = [store.apply("T1", event, NOON).event for event in (first, second)]
     assert first != second or happened[1] is None
 
@@ -136,14 +136,14 @@ ESCROW = (Event.DEPOSIT,)
     ],
 )
 def test_a_trade_goes_its_orders_way(store, ways, history, status):
-    store.place(an_order(ways=ways), NOON)
+    store.create(an_order(payment_events=ways), NOON)
     for event in history:
         store.apply("T1", event, NOON)
     assert store.by_out_trade_no("T1").status == status
 
 
 def test_money_in_escrow_is_paid_and_not_yet_the_shops(store):
-    store.place(an_order(ways=ESCROW), NOON)
+    store.create(an_order(payment_events=ESCROW), NOON)
     paid = store.apply("T1", Event.DEPOSIT, NOON).trade
     assert (paid.paid, paid.in_escrow, paid.paid_at) == (True, True, NOON)
     store.apply("T1", Event.SEND, NOON)
@@ -153,7 +153,7 @@ def test_money_in_escrow_is_paid_and_not_yet_the_shops(store):
 
 
 def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     store.apply("T1", Event.PAY, NOON)
     part = store.refund("T1", "R1", 888, NOON)
     assert (part.status, part.refunded_fen, part.closed_at) == ("TRADE_SUCCESS", 888, None)
@@ -175,20 +175,20 @@ def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
     ],
 )
 def test_what_is_not_the_shops_money_any_more_or_yet_is_not_refunded(store, ways, history):
-    store.place(an_order(ways=ways), NOON)
+    store.create(an_order(payment_events=ways), NOON)
     for event in history:
         store.apply("T1", event, NOON)
     assert store.refund("T1", "R1", 1, NOON) is None
 
 
 def test_a_settled_trade_stays_finished_when_it_is_refunded(store):
-    store.place(an_order(ways=(Event.SETTLE,)), NOON)
+    store.create(an_order(payment_events=(Event.SETTLE,)), NOON)
     store.apply("T1", Event.PAY, NOON)
     assert store.refund("T1", "R1", 8888, NOON).status == "TRADE_FINISHED"
 
 
 def test_nothing_is_not_a_refund(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     store.apply("T1", Event.PAY, NOON)
     assert store.refund("T1", "R1", 0, NOON) is None
     assert store.refund("T1", "R1", -1, NOON) is None
@@ -196,7 +196,7 @@ def test_nothing_is_not_a_refund(store):
 
 
 def test_of_many_who_want_the_rest_one_gets_it(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     store.apply("T1", Event.PAY, NOON)
     barrier, got = threading.Barrier(8), []
 
@@ -213,7 +213,7 @@ def test_of_many_who_want_the_rest_one_gets_it(store):
 
 
 def test_a_trade_is_found_by_alipays_number(store):
-    trade = store.place(an_order(), NOON)
+    trade = store.create(an_order(), NOON)
     assert store.by_trade_no(trade.trade_no) == trade
     assert store.by_trade_no("none") is None
     assert store.all() == (trade,)
@@ -224,33 +224,33 @@ def test_no_transition_leads_out_of_a_closed_trade():
 
 
 def test_the_money_cannot_come_after_the_time_is_over(store):
-    store.place(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
+    store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
     step = store.apply("T1", Event.PAY, NOON + timedelta(minutes=5))
     assert (step.event, step.trade.status) == (Event.EXPIRE, "TRADE_CLOSED")
     assert not step.trade.paid
 
 
 def test_the_money_may_come_until_the_last_moment(store):
-    store.place(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
+    store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
     step = store.apply("T1", Event.PAY, NOON + timedelta(minutes=5, microseconds=-1))
     assert step.trade.paid
 
 
 def test_looking_at_an_overdue_trade_closes_it_once(store):
-    store.place(an_order(expires_at=NOON), NOON)
+    store.create(an_order(expires_at=NOON), NOON)
     assert store.apply("T1", None, NOON).event == Event.EXPIRE
     assert store.apply("T1", None, NOON).event is None
 
 
 def test_a_paid_trade_does_not_expire(store):
-    store.place(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
+    store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
     store.apply("T1", Event.PAY, NOON)
     assert store.apply("T1", None, NOON + timedelta(days=1)).event is None
 
 
 def test_an_order_that_comes_again_is_the_same_trade(store):
-    first = store.place(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
-    again = store.place(
+    first = store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
+    again = store.create(
         an_order(return_url="https://www.shop.example/", expires_at=NOON + timedelta(hours=9)), NOON
     )
     assert (again.trade_no, again.cashier_id) == (first.trade_no, first.cashier_id)
@@ -260,22 +260,22 @@ def test_an_order_that_comes_again_is_the_same_trade(store):
 
 @pytest.mark.parametrize("change", [{"total_fen": 1}, {"subject": "Coffee"}, {"protocol": "mapi"}])
 def test_an_order_with_a_number_that_was_used_changes_nothing(store, change):
-    first = store.place(an_order(), NOON)
+    first = store.create(an_order(), NOON)
     other = an_order(**change)
-    known = store.place(other, NOON)
+    known = store.create(other, NOON)
     assert known == first
     assert not known.order.agrees_with(other)
 
 
 def test_an_ended_trade_keeps_its_order(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     paid = store.apply("T1", Event.PAY, NOON).trade
-    assert store.place(an_order(notify_url="https://other.example/"), NOON) == paid
+    assert store.create(an_order(notify_url="https://other.example/"), NOON) == paid
 
 
 def test_the_oldest_trades_make_room():
-    store = TradeStore(most=3)
-    trades = [store.place(an_order(f"T{number}"), NOON) for number in range(5)]
+    store = TradeStore(limit=3)
+    trades = [store.create(an_order(f"T{number}"), NOON) for number in range(5)]
     assert len(store) == 3
     assert store.by_out_trade_no("T1") is None
     assert store.by_cashier(trades[1].cashier_id) is None
@@ -285,7 +285,7 @@ def test_the_oldest_trades_make_room():
 
 
 def test_of_many_who_pay_at_once_one_does(store):
-    store.place(an_order(), NOON)
+    store.create(an_order(), NOON)
     barrier, steps = threading.Barrier(16), []
 
     def pay():

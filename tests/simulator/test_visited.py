@@ -6,8 +6,8 @@ import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 from werkzeug.wrappers import Request
 
-from flask_alipay.simulator import network
-from flask_alipay.simulator.visited import root_of
+from flask_alipay.simulator.web import network
+from flask_alipay.simulator.web.visited import base_url
 
 from .openapi.server import ORDER, Server
 
@@ -16,7 +16,7 @@ LAN = "192.168.1.7"
 
 @pytest.fixture(autouse=True)
 def in_a_network(monkeypatch):
-    monkeypatch.setattr(network, "address_in_network", lambda: LAN)
+    monkeypatch.setattr(network, "lan_address", lambda: LAN)
 
 
 def root(
@@ -27,7 +27,7 @@ def root(
     environ.pop("HTTP_HOST", None)
     if host is not None:
         environ["HTTP_HOST"] = host
-    return root_of(Request(environ), "/gateway.do")
+    return base_url(Request(environ), "/gateway.do")
 
 
 @pytest.mark.parametrize(

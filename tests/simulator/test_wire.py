@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.simulator.wire import RawForm, Unreadable, encode_form, with_query
+from flask_alipay.simulator.web.forms import InvalidForm, RawForm, encode_form, with_query
 
 
 def test_query_and_form_are_merged():
@@ -20,26 +20,26 @@ def test_gbk_is_read_as_gbk():
 
 
 def test_the_charset_may_stand_in_both_query_and_form():
-    assert RawForm(b"charset=gbk", b"charset=gbk").word("charset") == "gbk"
+    assert RawForm(b"charset=gbk", b"charset=gbk").ascii_value("charset") == "gbk"
 
 
 def test_two_values_of_one_parameter_are_refused():
-    with pytest.raises(Unreadable, match="twice"):
+    with pytest.raises(InvalidForm, match="twice"):
         RawForm(b"total_fee=1", b"total_fee=2")
 
 
 def test_too_many_parameters_are_refused():
-    with pytest.raises(Unreadable, match="more than"):
+    with pytest.raises(InvalidForm, match="more than"):
         RawForm(b"&".join(b"%d=1" % number for number in range(201)))
 
 
 def test_bytes_that_are_not_text_in_the_charset_are_refused():
-    with pytest.raises(Unreadable, match="not text"):
+    with pytest.raises(InvalidForm, match="not text"):
         RawForm(b"subject=%B2%E8").decode("utf-8")
 
 
 def test_a_nul_is_refused():
-    with pytest.raises(Unreadable, match="NUL"):
+    with pytest.raises(InvalidForm, match="NUL"):
         RawForm(b"subject=a%00").decode("utf-8")
 
 
@@ -50,13 +50,13 @@ def test_a_charset_that_alipay_does_not_have_is_refused(charset):
 
 
 def test_a_word_that_is_not_there_is_none():
-    assert RawForm(b"a=%ff").word("b") is None
-    assert RawForm(b"a=%ff").word("a") == "\N{REPLACEMENT CHARACTER}"
+    assert RawForm(b"a=%ff").ascii_value("b") is None
+    assert RawForm(b"a=%ff").ascii_value("a") == "\N{REPLACEMENT CHARACTER}"
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from(["utf-8", "gbk"]))
 def test_any_bytes_are_a_form_or_refused(query, body, charset):
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(InvalidForm):
         RawForm(query, body).decode(charset)
 
 

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.notification import Notification, verify
-from flask_alipay.openapi import OpenApiGateway
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.openapi import OpenApiGateway
+from flask_alipay.protocol.notification import Notification, verified_params
 from flask_alipay.simulator.clock import SystemClock
 
 from ..test_signed_request import Form
@@ -49,11 +49,11 @@ def clock():
 def test_a_payment_goes_all_the_way_round(gateway, signer, buyer, shop):
     cashier = buyer.cashier(gateway.pay("page", **ORDER, **URLS))
     back = buyer.press(cashier, "pay").location
-    told = Notification.from_params(verify(shop.bodies[0], signer, gateway.charset))
+    told = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
     assert (told.out_trade_no, told.trade_status, told.total_fen) == ("T1", "TRADE_SUCCESS", 8888)
     assert told.currency == "CNY"
     query = back.partition("?")[2].encode("ascii")
-    assert verify(query, signer, gateway.charset)["out_trade_no"] == "T1"
+    assert verified_params(query, signer, gateway.charset)["out_trade_no"] == "T1"
 
 
 @pytest.mark.parametrize("button", ["close", "expire"])
@@ -62,11 +62,11 @@ def test_a_closed_trade_is_believed_as_well(gateway, signer, buyer, shop, button
     if isinstance(gateway, MapiGateway):
         assert shop.bodies == [], "Alipay sends none of an unpaid direct payment"
         return
-    told = Notification.from_params(verify(shop.bodies[0], signer, gateway.charset))
+    told = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
     assert told.trade_status == "TRADE_CLOSED"
     assert told.closed_at is not None
     assert told.paid_at is None
-    assert not told.refund
+    assert not told.is_refund
 
 
 def test_the_packages_form_is_taken(gateway, buyer):

@@ -34,6 +34,17 @@ from flask_alipay.config import Config
 from flask_alipay.diagnosis import Diagnosis, diagnose
 from flask_alipay.exceptions import PaymentMismatch
 from flask_alipay.gateways.interface import Gateway, RefundReport, RefundRequest
+from flask_alipay.gateways.mapi import MapiGateway
+from flask_alipay.gateways.openapi import (
+    BarcodePaymentResult,
+    BillDownloadResponse,
+    OpenApiGateway,
+    OrderSettleResponse,
+    PollingPolicy,
+    TradePayResponse,
+    TransferQueryResponse,
+    TransferResponse,
+)
 from flask_alipay.keys import (
     certificate_sn,
     describe_key,
@@ -44,20 +55,15 @@ from flask_alipay.keys import (
     public_pem,
 )
 from flask_alipay.ledger import Ledger, Models, Settlement
-from flask_alipay.mapi import MapiGateway
-from flask_alipay.money import parse_fen, to_decimal, to_fen, to_yuan
-from flask_alipay.notification import Notification, mask, parse, verify, verify_params
-from flask_alipay.openapi import (
-    BillDownloadAnswer,
-    OpenApiGateway,
-    OrderSettleAnswer,
-    Patience,
-    TillAnswer,
-    TradePayAnswer,
-    TransferAnswer,
-    TransferQueryAnswer,
+from flask_alipay.protocol.money import format_amount, parse_minor_units, to_decimal, to_minor_units
+from flask_alipay.protocol.notification import (
+    Notification,
+    mask_params,
+    parse,
+    verified_params,
+    verify_params,
 )
-from flask_alipay.signed_request import SignedRequest
+from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 from flask_alipay.simulator import Simulator
 
@@ -215,10 +221,10 @@ def keys() -> None:
 
 def listen(body: bytes, signer: Signer) -> Notification:
     assert_type(parse(body, "gbk"), dict[str, str])
-    params = verify(body, signer, "utf-8")
+    params = verified_params(body, signer, "utf-8")
     assert_type(params, dict[str, str])
     assert_type(verify_params(params, signer), bool)
-    assert_type(mask(params), dict[str, str])
+    assert_type(mask_params(params), dict[str, str])
     notification = Notification.from_params(params)
     assert_type(notification.total_fen, int)
     assert_type(notification.refunded_fen, int | None)
@@ -264,8 +270,8 @@ def either(gateway: Gateway) -> RefundReport | None:
 
 
 def money() -> Decimal:
-    assert_type(to_yuan(to_fen("88.88")), str)
-    return to_decimal(parse_fen("88.88", "CNY"))
+    assert_type(format_amount(to_minor_units("88.88")), str)
+    return to_decimal(parse_minor_units("88.88", "CNY"))
 
 
 def look_into(body: bytes, signer: Signer) -> str:
@@ -284,30 +290,30 @@ def open_platform(gateway: OpenApiGateway, file: IO[bytes]) -> None:
     paid = gateway.trade_pay(
         out_trade_no="A1", subject="Tea", total_amount="88.88", auth_code="28" + "0" * 16
     )
-    assert_type(paid, TradePayAnswer)
+    assert_type(paid, TradePayResponse)
     assert_type(paid.total_fen, int | None)
-    ended = gateway.pay_at_till(
+    ended = gateway.pay_barcode_and_wait(
         out_trade_no="A1",
         subject="Tea",
         total_amount=Decimal("88.88"),
         auth_code="28" + "0" * 16,
-        patience=Patience(seconds=60),
+        polling=PollingPolicy(seconds=60),
         store_id="S1",
     )
-    assert_type(ended, TillAnswer)
+    assert_type(ended, BarcodePaymentResult)
     assert_type(ended.paid, bool)
     royalty: dict[str, str | int] = {"trans_in": "2088000000000003", "amount": 1}
     settled = gateway.trade_order_settle(
         out_request_no="S1", trade_no="1" * 28, royalty_parameters=[royalty]
     )
-    assert_type(settled, OrderSettleAnswer)
+    assert_type(settled, OrderSettleResponse)
     transfer = gateway.fund_trans_uni_transfer(
         out_biz_no="T1", trans_amount=1, payee_info={"identity": "a@example.com"}
     )
-    assert_type(transfer, TransferAnswer)
-    assert_type(gateway.fund_trans_common_query(out_biz_no="T1"), TransferQueryAnswer)
+    assert_type(transfer, TransferResponse)
+    assert_type(gateway.fund_trans_common_query(out_biz_no="T1"), TransferQueryResponse)
     place = gateway.data_dataservice_bill_downloadurl_query(
         bill_type="trade", bill_date=date(2026, 1, 31)
     )
-    assert_type(place, BillDownloadAnswer)
-    assert_type(gateway.download_bill(place.bill_download_url, file, most=10), int)
+    assert_type(place, BillDownloadResponse)
+    assert_type(gateway.download_bill(place.bill_download_url, file, limit=10), int)

@@ -17,5 +17,5 @@
 from __future__ import annotations
 
 from .gateway import Mapi as Mapi
-from .news import closed_unpaid as closed_unpaid
-from .wap_rest import WapRest as WapRest
+from .notifications import closed_unpaid as closed_unpaid
+from .wap_rest import WapRestService as WapRestService

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element  # for writing only
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...money import to_yuan
-from ..answers import Refusal, Reply
-from ..batches import DONE, TRANSFERS
+from ...protocol.china_time import format_china_time
+from ...protocol.money import format_amount
 from ..clock import read_china_text
-from ..state import Kept
-from ..trades import Trade
+from ..replies import ApiError, CallResult
+from ..storage.storage import PersistentDict
+from ..trades.batches import DONE, TRANSFERS
+from ..trades.trades import Trade
 from . import xml
-from .call import Call, Desk, Service, numbered
+from .call import ApiCall, Context, Service, parse_int
 
-_MOST_ON_A_PAGE = 5000
+_MAX_PAGE_SIZE = 5000
 _LONGEST = timedelta(hours=24)
 #: What the merchant had before anything happened: a million yuan.
 _OPENING_FEN = 100_000_000
@@ -34,14 +34,16 @@ class Timestamps:
     :param most: how many are remembered.
     """
 
-    def __init__(self, desk: Desk, most: int = 1000) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, max_count: int = 1000) -> None:
+        self._context = context
         self._lock = threading.Lock()
         # With the time at which each was given out.
-        self._keys = Kept(desk.state.shelf("anti_phishing_keys", datetime), most)
+        self._keys = PersistentDict(
+            context.state.collection("anti_phishing_keys", datetime), max_count
+        )
         self.services = {"query_timestamp": Service(self._query, unsigned=True)}
 
-    def check(self, call: Call) -> None:
+    def check(self, call: ApiCall) -> None:
         """Takes back the key of a payment, if it has one.
 
         :raises Refusal: if it was not given out, or was used.
@@ -49,16 +51,18 @@ class Timestamps:
         key = call.get("anti_phishing_key")
         with self._lock:
             if key and key not in self._keys:
-                raise Refusal("ILLEGAL_ANTI_PHISHING_KEY", "unknown, or used before")
+                raise ApiError("ILLEGAL_ANTI_PHISHING_KEY", "unknown, or used before")
             if key:
                 del self._keys[key]
 
-    def _query(self, call: Call) -> Reply:
+    def _query(self, call: ApiCall) -> CallResult:
         key = secrets.token_urlsafe(15)
         with self._lock:
             self._keys[key] = call.now
-            self._keys.surplus()
-        return Reply(xml.answered(call, self._desk.seal, "timestamp", {"encrypt_key": key}))
+            self._keys.evict()
+        return CallResult(
+            xml.xml_response(call, self._context.signer, "timestamp", {"encrypt_key": key})
+        )
 
 
 @dataclass(frozen=True)
@@ -86,19 +90,19 @@ class _Movement:
         return "" if self.trade is None else self.trade.order.subject
 
 
-class Account:
+class AccountService:
     """``account.page.query``: what went in and out, in yuan.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self.services = {"account.page.query": Service(self._query)}
 
-    def _query(self, call: Call) -> Reply:
-        page = numbered("page_no", call.get("page_no"), 1, 10**6)
-        size = numbered("page_size", call.get("page_size") or "5000", 1, _MOST_ON_A_PAGE)
+    def _query(self, call: ApiCall) -> CallResult:
+        page = parse_int("page_no", call.get("page_no"), 1, 10**6)
+        size = parse_int("page_size", call.get("page_size") or "5000", 1, _MAX_PAGE_SIZE)
         wanted = _wanted(call)
         matching = [pair for pair in self._movements() if wanted(pair[0])]
         found = Element("account_log_list")
@@ -110,19 +114,19 @@ class Account:
             "page_no": str(page),
             "page_size": str(size),
         }
-        answer = xml.answered(call, self._desk.seal, "account_page_query_result", fields)
-        return Reply(answer)
+        answer = xml.xml_response(call, self._context.signer, "account_page_query_result", fields)
+        return CallResult(answer)
 
     def _movements(self) -> Iterator[tuple[_Movement, int]]:
         """All movements in the order of time, each with the balance after it."""
-        movements = [m for trade in self._desk.trades.all() for m in _of_trade(trade)]
+        movements = [m for trade in self._context.trades.all() for m in _of_trade(trade)]
         balance = _OPENING_FEN
         for movement in sorted([*movements, *self._transfers()], key=lambda m: m.at):
             balance += movement.income - movement.outcome
             yield movement, balance
 
     def _transfers(self) -> Iterator[_Movement]:
-        for batch in self._desk.batches.all():
+        for batch in self._context.batches.all():
             if batch.kind == TRANSFERS and batch.status == DONE and batch.ended_at is not None:
                 for done in batch.outcomes:
                     if not done.error:
@@ -130,25 +134,25 @@ class Account:
                         yield _Movement(batch.ended_at, done.number, _MOVED, 0, fen, note)
 
     def _entry(self, movement: _Movement, balance: int, charset: str) -> Element:
-        merchant = self._desk.merchant
+        merchant = self._context.merchant
         fields = {
-            "balance": to_yuan(balance),
+            "balance": format_amount(balance),
             "buyer_account": f"{merchant.buyer_id}0156",
             "currency": "156",  # the yuan's number in ISO 4217
             "goods_title": movement.subject,
-            "income": to_yuan(movement.income),
+            "income": format_amount(movement.income),
             "iw_account_log_id": movement.number,
             "memo": movement.memo,
             "merchant_out_order_no": movement.out_trade_no,
-            "outcome": to_yuan(movement.outcome),
+            "outcome": format_amount(movement.outcome),
             "partner_id": merchant.partner,
             "rate": "0",
             "seller_account": f"{merchant.partner}0156",
             "service_fee": "0.00",
-            "total_fee": to_yuan(movement.income or movement.outcome),
+            "total_fee": format_amount(movement.income or movement.outcome),
             "trade_no": movement.trade_no,
             "trans_code_msg": movement.kind[1],
-            "trans_date": to_china(movement.at),
+            "trans_date": format_china_time(movement.at),
         }
         return xml.element("AccountQueryAccountLogVO", fields, charset)
 
@@ -165,11 +169,11 @@ def _of_trade(trade: Trade) -> Iterator[_Movement]:
         yield _Movement(refund.at, number, _MOVED, 0, refund.fen, "交易退款", trade)
 
 
-def _wanted(call: Call) -> Callable[[_Movement], bool]:
+def _wanted(call: ApiCall) -> Callable[[_Movement], bool]:
     """Returns what a call asks for: within a day at most, unless it names an order."""
     trade_no, order_no = call.get("trade_no"), call.get("merchant_out_order_no")
     codes = call.get("trans_code").split(",") if call.get("trans_code") else []
-    start, end = (_moment(call, name) for name in ("gmt_start_time", "gmt_end_time"))
+    start, end = (_parse_time(call, name) for name in ("gmt_start_time", "gmt_end_time"))
     if start is None or end is None:
         if not trade_no and not order_no:
             name = "gmt_start_time" if start is None else "gmt_end_time"
@@ -189,7 +193,7 @@ def _wanted(call: Call) -> Callable[[_Movement], bool]:
     return wanted
 
 
-def _moment(call: Call, name: str) -> datetime | None:
+def _parse_time(call: ApiCall, name: str) -> datetime | None:
     if not call.get(name):
         return None
     moment = read_china_text(call.get(name))

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ...exceptions import InvalidParameter
-from ..answers import Refusal, Reply
-from ..batches import BatchStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import Faults
-from ..merchant import Merchant
-from ..notify_ids import NotifyIds
-from ..state import State
-from ..trades import Step, TradeStore
-from .seal import Seal
+from ..merchant.merchant import SimulatedMerchant
+from ..notifications.notify_ids import NotifyIds
+from ..replies import ApiError, CallResult
+from ..storage.storage import Storage
+from ..trades.batches import BatchStore
+from ..trades.trades import EventResult, TradeStore
+from .signing import ServerSigner
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A request that was read and, where its service asks for it, is known to be the merchant's."""
 
     service: str
@@ -54,22 +54,22 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Context:
     """What all services work with."""
 
-    merchant: Merchant
+    merchant: SimulatedMerchant
     trades: TradeStore
     batches: BatchStore
     notify_ids: NotifyIds
-    seal: Seal
+    signer: ServerSigner
     #: What is to go wrong.
     faults: Faults
     #: Where what they know is kept.
-    state: State
+    state: Storage
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 
-    def failing(self, kind: str, call: Call) -> bool:
+    def failing(self, kind: str, call: ApiCall) -> bool:
         """Tells whether a fault has a call fail, once less from then on.
 
         :param kind: before it is done, or after: ``SYSTEM_ERROR`` or ``SYSTEM_ERROR_DONE``.
@@ -79,7 +79,7 @@ class Desk:
         about = self.trades.named_in(" ".join((call.service, *call.params.values())))
         return self.faults.take(kind, about) is not None
 
-    def find(self, call: Call, trade_no: str, out_trade_no: str) -> Step:
+    def find(self, call: ApiCall, trade_no: str, out_trade_no: str) -> EventResult:
         """Returns the trade that a call names, expired now if its time is over.
 
         :param trade_no: the name of the parameter with Alipay's number; it wins.
@@ -93,7 +93,7 @@ class Desk:
         out_no = "" if trade is None else trade.order.out_trade_no
         step = self.trades.apply(out_no, None, call.now)
         if step is None:
-            raise Refusal("TRADE_NOT_EXIST")
+            raise ApiError("TRADE_NOT_EXIST")
         return step
 
 
@@ -101,18 +101,18 @@ class Desk:
 class Service:
     """One service of the gateway."""
 
-    run: Callable[[Call], Reply]
+    run: Callable[[ApiCall], CallResult]
     #: Whether a browser brings the call: then a refusal is a page, otherwise an XML document.
     browser: bool = False
     #: Whether it is answered without a signature, too.
     unsigned: bool = False
 
 
-def numbered(parameter: str, text: str, least: int, most: int) -> int:
+def parse_int(parameter: str, text: str, least: int, limit: int) -> int:
     """Reads a whole number within limits.
 
     :raises InvalidParameter: otherwise.
     """
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
-        raise InvalidParameter(parameter, f"must be a whole number from {least} to {most}")
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= limit:
+        raise InvalidParameter(parameter, f"must be a whole number from {least} to {limit}")
     return int(text)

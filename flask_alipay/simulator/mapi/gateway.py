@@ -8,30 +8,38 @@ from datetime import datetime
 from typing import Final
 
 from ...exceptions import InvalidAmount, InvalidParameter
-from .. import codes
-from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToBatch
-from ..batches import DONE, REFUNDS, REFUSED, BatchStore
+from .. import error_codes
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
-from ..merchant import Merchant
-from ..notify_ids import NotifyIds
-from ..state import Nowhere, State
-from ..trades import Trade, TradeStore
-from ..urls import usable_url
-from ..wire import RawForm, Unreadable
+from ..merchant.merchant import SimulatedMerchant
+from ..notifications.notify_ids import NotifyIds
+from ..replies import (
+    ApiError,
+    CallResult,
+    ErrorPage,
+    PendingNotification,
+    PlainText,
+    RedirectToBatch,
+    Reply,
+)
+from ..storage.storage import NullStorage, Storage
+from ..trades.batches import DONE, REFUNDS, REFUSED, BatchStore
+from ..trades.trades import Trade, TradeStore
+from ..web.forms import InvalidForm, RawForm
+from ..web.urls import valid_url_or_empty
 from . import xml
-from .account import Account, Timestamps
-from .call import Call, Desk, Service
-from .forex import Forex
-from .mobile import Mobile
-from .news import News
-from .overseas import Overseas
-from .payments import Payments
-from .qrcodes import QrCodes
-from .refunds import Refunds
-from .seal import Seal
-from .trades import Trades
-from .transfers import Transfers
+from .account import AccountService, Timestamps
+from .call import ApiCall, Context, Service
+from .forex import ForexService
+from .mobile import MobileService
+from .notifications import NotificationBuilder
+from .overseas import OverseasService
+from .payments import PaymentService
+from .qrcodes import QrCodeService
+from .refunds import RefundService
+from .signing import ServerSigner
+from .trades import TradeService
+from .transfers import TransferService
 
 NOTIFY_VERIFY: Final = "notify_verify"
 _DEFAULT_CHARSET: Final = "gbk"
@@ -54,141 +62,146 @@ class Mapi:
 
     def __init__(
         self,
-        merchant: Merchant,
+        merchant: SimulatedMerchant,
         trades: TradeStore,
         batches: BatchStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
-        state: State | None = None,
+        state: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
-        seal = Seal(merchant.alipay_signers())
-        self._desk = desk = Desk(
+        seal = ServerSigner(merchant.alipay_signers())
+        self._context = desk = Context(
             merchant,
             trades,
             batches,
             notify_ids,
             seal,
             faults or Faults(),
-            state or Nowhere(),
+            state or NullStorage(),
             ahead,
         )
-        self._news = News(desk)
+        self._notifications = NotificationBuilder(desk)
         timestamps = Timestamps(desk)
-        self._refunds, self._transfers = Refunds(desk, self._news), Transfers(desk, self._news)
-        self._mobile = Mobile(desk)
+        self._refunds, self._transfers = (
+            RefundService(desk, self._notifications),
+            TransferService(desk, self._notifications),
+        )
+        self._mobile = MobileService(desk)
         rooms = (
-            Payments(desk, timestamps),
-            Trades(desk),
+            PaymentService(desk, timestamps),
+            TradeService(desk),
             self._refunds,
             self._transfers,
             timestamps,
-            Account(desk),
-            Forex(desk),
-            Overseas(desk),
-            QrCodes(desk),
+            AccountService(desk),
+            ForexService(desk),
+            OverseasService(desk),
+            QrCodeService(desk),
         )
         #: The services by name.
         self.services: Mapping[str, Service] = {
             name: service for room in rooms for name, service in room.services.items()
         }
 
-    def answer(self, form: RawForm, now: datetime) -> Reply:
+    def reply(self, form: RawForm, now: datetime) -> CallResult:
         """Answers a request to the gateway; never raises for what is in it."""
-        name = form.word("service") or ""
+        name = form.ascii_value("service") or ""
         if name == NOTIFY_VERIFY:
             return self.notify_verify(form, now)
         service = self.services.get(name)
         call = None
         try:
             if service is None:
-                raise Refusal("ILLEGAL_SERVICE")
+                raise ApiError("ILLEGAL_SERVICE")
             call = self._received(name, service, form, now)
             return self._done(service, call)
         except InvalidAmount as error:
-            refusal = Refusal("ILLEGAL_FEE_PARAM", str(error))
+            refusal = ApiError("ILLEGAL_FEE_PARAM", str(error))
         except InvalidParameter as error:
-            refusal = Refusal("ILLEGAL_ARGUMENT", str(error))
-        except Refusal as error:
+            refusal = ApiError("ILLEGAL_ARGUMENT", str(error))
+        except ApiError as error:
             refusal = error
-        return Reply(_refused(refusal, service, call))
+        return CallResult(_refused(refusal, service, call))
 
-    def _done(self, service: Service, call: Call) -> Reply:
+    def _done(self, service: Service, call: ApiCall) -> CallResult:
         """What the service answers, unless a fault has it fail: before it is done, or after."""
-        if self._desk.failing(SYSTEM_ERROR, call):
-            raise Refusal("SYSTEM_ERROR")
+        if self._context.failing(SYSTEM_ERROR, call):
+            raise ApiError("SYSTEM_ERROR")
         reply = service.run(call)
-        if self._desk.failing(SYSTEM_ERROR_DONE, call):
-            return replace(reply, answer=_refused(Refusal("SYSTEM_ERROR"), service, call))
+        if self._context.failing(SYSTEM_ERROR_DONE, call):
+            return replace(reply, reply=_refused(ApiError("SYSTEM_ERROR"), service, call))
         return reply
 
-    def notify_verify(self, form: RawForm, now: datetime) -> Reply:
+    def notify_verify(self, form: RawForm, now: datetime) -> CallResult:
         """Tell whether a ``notify_id`` was sent to this merchant within the last minute."""
-        notify_id = form.word("notify_id")
-        if form.word("partner") != self._desk.merchant.partner or not notify_id:
-            return Reply(PlainText("invalid"))
-        fresh = self._desk.notify_ids.fresh(notify_id, now)
-        return Reply(PlainText("true" if fresh else "false"))
+        notify_id = form.ascii_value("notify_id")
+        if form.ascii_value("partner") != self._context.merchant.partner or not notify_id:
+            return CallResult(PlainText("invalid"))
+        fresh = self._context.notify_ids.is_recent(notify_id, now)
+        return CallResult(PlainText("true" if fresh else "false"))
 
-    def pay_in_app(self, order_string: bytes, cancel: bool, now: datetime) -> Reply:
+    def pay_in_app(self, order_string: bytes, cancel: bool, now: datetime) -> CallResult:
         """Answers an app's order string as its library does, the payment made or cancelled."""
-        return self._mobile.answer(order_string, cancel, now)
+        return self._mobile.reply(order_string, cancel, now)
 
-    def confirm(self, batch_id: str, now: datetime) -> Reply | None:
+    def confirm(self, batch_id: str, now: datetime) -> CallResult | None:
         """Does the batch of a page; ``None`` if it does not wait there."""
-        batch = self._desk.batches.end(batch_id, DONE, now)
+        batch = self._context.batches.end(batch_id, DONE, now)
         if batch is None:
             return None
         room = self._refunds if batch.kind == REFUNDS else self._transfers
         return room.perform(batch, now)
 
-    def refuse(self, batch_id: str, now: datetime) -> Reply | None:
+    def refuse(self, batch_id: str, now: datetime) -> CallResult | None:
         """Takes a batch off its page, undone; ``None`` if it does not wait there.
 
         Of refused refunds nothing is told; of refused transfers every entry fails.
         """
-        batch = self._desk.batches.end(batch_id, REFUSED, now)
+        batch = self._context.batches.end(batch_id, REFUSED, now)
         if batch is None:
             return None
         if batch.kind == REFUNDS:
-            return Reply(ToBatch(batch))
+            return CallResult(RedirectToBatch(batch))
         return self._transfers.perform(batch, now)
 
-    def notice(self, trade: Trade) -> Notice | None:
+    def notice(self, trade: Trade) -> PendingNotification | None:
         """Returns what the merchant is to be told of the trade.
 
         ``None`` without a notify_url, and for news that Alipay does not tell.
         """
-        return self._news.notice(trade)
+        return self._notifications.notice(trade)
 
-    def compose(self, notice: Notice, now: datetime) -> bytes:
+    def compose(self, notice: PendingNotification, now: datetime) -> bytes:
         """Returns the signed body of a notification for the time of a sending."""
-        return self._news.compose(notice, now)
+        return self._notifications.compose(notice, now)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
-        return self._news.return_query(trade, now)
+        return self._notifications.return_query(trade, now)
 
-    def _received(self, name: str, service: Service, form: RawForm, now: datetime) -> Call:
-        charset = form.word("_input_charset") or ("" if service.browser else _DEFAULT_CHARSET)
+    def _received(self, name: str, service: Service, form: RawForm, now: datetime) -> ApiCall:
+        charset = form.ascii_value("_input_charset") or (
+            "" if service.browser else _DEFAULT_CHARSET
+        )
         if not charset:
-            raise Refusal("ILLEGAL_CHARSET", "_input_charset is required")
+            raise ApiError("ILLEGAL_CHARSET", "_input_charset is required")
         params = _read(form, charset)
-        if params.get("partner") != self._desk.merchant.partner:
-            raise Refusal("ILLEGAL_PARTNER")
+        if params.get("partner") != self._context.merchant.partner:
+            raise ApiError("ILLEGAL_PARTNER")
         if service.unsigned and not params.get("sign"):
-            return Call(name, params, charset, "MD5", now)
+            return ApiCall(name, params, charset, "MD5", now)
         self._authenticate(params, charset)
-        return Call(name, params, charset, params["sign_type"], now)
+        return ApiCall(name, params, charset, params["sign_type"], now)
 
     def _authenticate(self, params: Mapping[str, str], charset: str) -> None:
         sign_type = params.get("sign_type", "")
-        if not self._desk.seal.knows(sign_type):
-            raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type must be MD5, RSA or RSA2")
+        if not self._context.signer.knows(sign_type):
+            raise ApiError("ILLEGAL_SIGN_TYPE", "sign_type must be MD5, RSA or RSA2")
         if not params.get("sign"):
-            raise Refusal("ILLEGAL_SIGN", "sign is missing")
-        if not self._desk.seal.verifies(params, sign_type, charset):
-            raise Refusal(
+            raise ApiError("ILLEGAL_SIGN", "sign is missing")
+        if not self._context.signer.verifies(params, sign_type, charset):
+            raise ApiError(
                 "ILLEGAL_SIGN",
                 "Signed with another key, in another charset, with another sign_type, "
                 "or altered on the way.",
@@ -199,14 +212,14 @@ def _read(form: RawForm, charset: str) -> dict[str, str]:
     try:
         return form.decode(charset)
     except InvalidParameter as error:
-        raise Refusal("ILLEGAL_CHARSET", str(error)) from None
-    except Unreadable as error:
-        raise Refusal("ILLEGAL_ENCODING", f"the request {error}") from None
+        raise ApiError("ILLEGAL_CHARSET", str(error)) from None
+    except InvalidForm as error:
+        raise ApiError("ILLEGAL_ENCODING", f"the request {error}") from None
 
 
-def _refused(refusal: Refusal, service: Service | None, call: Call | None) -> Answer:
+def _refused(refusal: ApiError, service: Service | None, call: ApiCall | None) -> Reply:
     """A page where a browser brought the request, or nobody knows who did; XML otherwise."""
     if service is not None and not service.browser:
         return xml.refused(refusal.code, _DEFAULT_CHARSET if call is None else call.charset)
-    shop_url = "" if call is None else usable_url(call.get("return_url"))
-    return ErrorPage(refusal.code, codes.MAPI[refusal.code], refusal.detail, shop_url)
+    shop_url = "" if call is None else valid_url_or_empty(call.get("return_url"))
+    return ErrorPage(refusal.code, error_codes.MAPI[refusal.code], refusal.detail, shop_url)

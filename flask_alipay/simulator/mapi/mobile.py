@@ -13,11 +13,11 @@ from typing import Final
 from urllib.parse import unquote
 
 from ...exceptions import InvalidAmount, InvalidParameter
-from ..answers import PlainText, Refusal, Reply
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE
-from ..orders import Event, Order
+from ..replies import ApiError, CallResult, PlainText
+from ..trades.orders import Event, Order
 from . import orders
-from .call import Call, Desk
+from .call import ApiCall, Context
 from .payments import placed
 
 SERVICE: Final = "mobile.securitypay.pay"
@@ -29,16 +29,16 @@ _SIGNED = re.compile(rb'(?P<text>.+)&sign="(?P<sign>[^"]*)"&sign_type="(?P<type>
 _PAIR = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
 
 
-class Mobile:
+class MobileService:
     """``mobile.securitypay.pay``.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-    def answer(self, order_string: bytes, cancel: bool, now: datetime) -> Reply:
+    def reply(self, order_string: bytes, cancel: bool, now: datetime) -> CallResult:
         """Pays, or cancels, what an order string asks for; never raises for what is in it.
 
         :returns: ``resultStatus={9000};memo={};result={…}``, as the library does.
@@ -46,62 +46,62 @@ class Mobile:
         try:
             text, call = self._read(order_string, now)
             order = self._order(call)
-            if self._desk.failing(SYSTEM_ERROR, call):
-                return Reply(_result(UNSURE, "SYSTEM_ERROR"))
-            placed(self._desk.trades, order, now)
+            if self._context.failing(SYSTEM_ERROR, call):
+                return CallResult(_result(UNSURE, "SYSTEM_ERROR"))
+            placed(self._context.trades, order, now)
         except InvalidAmount as error:
-            return _failed(Refusal("ILLEGAL_FEE_PARAM", str(error)))
+            return _failed(ApiError("ILLEGAL_FEE_PARAM", str(error)))
         except InvalidParameter as error:
-            return _failed(Refusal("ILLEGAL_ARGUMENT", str(error)))
-        except Refusal as refusal:
+            return _failed(ApiError("ILLEGAL_ARGUMENT", str(error)))
+        except ApiError as refusal:
             return _failed(refusal)
         if cancel:
-            return Reply(_result(CANCELLED, "cancelled by the buyer"))
+            return CallResult(_result(CANCELLED, "cancelled by the buyer"))
         reply = self._paid(text, order.out_trade_no, now)
-        if reply.trades and self._desk.failing(SYSTEM_ERROR_DONE, call):
-            return replace(reply, answer=_result(UNSURE, "SYSTEM_ERROR"))
+        if reply.trades and self._context.failing(SYSTEM_ERROR_DONE, call):
+            return replace(reply, reply=_result(UNSURE, "SYSTEM_ERROR"))
         return reply
 
-    def _paid(self, text: str, out_trade_no: str, now: datetime) -> Reply:
-        step = self._desk.trades.apply(out_trade_no, Event.PAY, now)
+    def _paid(self, text: str, out_trade_no: str, now: datetime) -> CallResult:
+        step = self._context.trades.apply(out_trade_no, Event.PAY, now)
         if step is None or step.event != Event.PAY:
             told = () if step is None or step.event is None else (step.trade,)
-            return Reply(_failed(Refusal("TRADE_HAS_CLOSE")).answer, trades=told)
+            return CallResult(_failed(ApiError("TRADE_HAS_CLOSE")).reply, trades=told)
         done = f'{text}&success="true"'
-        sign = self._desk.seal.sign_text(done.encode("utf-8"), "RSA")
+        sign = self._context.signer.sign_text(done.encode("utf-8"), "RSA")
         answer = _result(PAID, "", f'{done}&sign_type="RSA"&sign="{sign}"')
-        return Reply(answer, trades=(step.trade,))
+        return CallResult(answer, trades=(step.trade,))
 
-    def _read(self, order_string: bytes, now: datetime) -> tuple[str, Call]:
+    def _read(self, order_string: bytes, now: datetime) -> tuple[str, ApiCall]:
         signed = _SIGNED.fullmatch(order_string)
         if signed is None:
-            raise Refusal("ILLEGAL_SIGN", "the string must end in sign and sign_type, quoted")
+            raise ApiError("ILLEGAL_SIGN", "the string must end in sign and sign_type, quoted")
         if signed["type"] != b"RSA":
-            raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type must be RSA")
+            raise ApiError("ILLEGAL_SIGN_TYPE", "sign_type must be RSA")
         try:
             text = signed["text"].decode("utf-8")
         except UnicodeDecodeError:
-            raise Refusal("ILLEGAL_ENCODING", "the string is not UTF-8") from None
+            raise ApiError("ILLEGAL_ENCODING", "the string is not UTF-8") from None
         params = _pairs(text)
         if params.get("service") != SERVICE:
-            raise Refusal("ILLEGAL_SERVICE")
+            raise ApiError("ILLEGAL_SERVICE")
         if params.get("_input_charset", "").lower() not in ("utf-8", "utf8"):
-            raise Refusal("ILLEGAL_CHARSET", "_input_charset must be utf-8")
-        if params.get("partner") != self._desk.merchant.partner:
-            raise Refusal("ILLEGAL_PARTNER")
+            raise ApiError("ILLEGAL_CHARSET", "_input_charset must be utf-8")
+        if params.get("partner") != self._context.merchant.partner:
+            raise ApiError("ILLEGAL_PARTNER")
         sign = unquote(signed["sign"].decode("latin-1"))
-        if not self._desk.seal.verifies_text(signed["text"], sign, "RSA"):
-            raise Refusal("ILLEGAL_SIGN", "signed with another key, or altered on the way")
-        return text, Call(SERVICE, params, "utf-8", "RSA", now)
+        if not self._context.signer.verifies_text(signed["text"], sign, "RSA"):
+            raise ApiError("ILLEGAL_SIGN", "signed with another key, or altered on the way")
+        return text, ApiCall(SERVICE, params, "utf-8", "RSA", now)
 
-    def _order(self, call: Call) -> Order:
-        merchant = self._desk.merchant
+    def _order(self, call: ApiCall) -> Order:
+        merchant = self._context.merchant
         call.require("notify_url", "seller_id", "total_fee", "body")
         if call.get("seller_id") not in (merchant.partner, merchant.seller_email):
-            raise Refusal("SELLER_NOT_EXIST", "seller_id is not this merchant's")
+            raise ApiError("SELLER_NOT_EXIST", "seller_id is not this merchant's")
         order = orders.read_direct(call)
-        if not order.fund():
-            raise Refusal("ILLEGAL_ARGUMENT", "enable_paymethod leaves nothing to pay with")
+        if not order.choose_fund():
+            raise ApiError("ILLEGAL_ARGUMENT", "enable_paymethod leaves nothing to pay with")
         return order
 
 
@@ -111,15 +111,15 @@ def _pairs(text: str) -> dict[str, str]:
     for part in re.split(r'(?<=")&(?=\w+=")', text):
         pair = _PAIR.fullmatch(part)
         if pair is None:
-            raise Refusal("ILLEGAL_ARGUMENT", 'the string must be name="value" joined by &')
+            raise ApiError("ILLEGAL_ARGUMENT", 'the string must be name="value" joined by &')
         pairs.append((pair[1], unquote(pair[2]) if pair[1].endswith("_url") else pair[2]))
     if len(dict(pairs)) != len(pairs) or "\0" in text:
-        raise Refusal("ILLEGAL_ARGUMENT", "a name stands there twice, or a NUL character")
+        raise ApiError("ILLEGAL_ARGUMENT", "a name stands there twice, or a NUL character")
     return dict(pairs)
 
 
-def _failed(refusal: Refusal) -> Reply:
-    return Reply(_result(FAILED, str(refusal)))
+def _failed(refusal: ApiError) -> CallResult:
+    return CallResult(_result(FAILED, str(refusal)))
 
 
 def _result(status: str, memo: str, result: str = "") -> PlainText:

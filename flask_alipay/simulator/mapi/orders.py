@@ -7,17 +7,23 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from ...banks import BANK_CODE
 from ...exceptions import InvalidAmount, InvalidParameter
-from ...limits import check_choice, check_out_trade_no, check_pattern, check_text, timeout_minutes
-from ...money import parse_fen, to_fen, to_yuan
-from .. import rates
-from ..answers import Refusal
+from ...protocol.banks import BANK_CODE
+from ...protocol.limits import (
+    check_choice,
+    check_out_trade_no,
+    check_pattern,
+    check_text,
+    timeout_minutes,
+)
+from ...protocol.money import format_amount, parse_minor_units, to_minor_units
 from ..clock import end_of_china_day
-from ..funds import KINDS, allowed
-from ..orders import Event, Order
-from ..urls import checked_notify_url, checked_url
-from .call import Call, numbered
+from ..replies import ApiError
+from ..trades import exchange_rates
+from ..trades.funding import KINDS, allowed_channels
+from ..trades.orders import Event, Order
+from ..web.urls import checked_notify_url, checked_url
+from .call import ApiCall, parse_int
 
 DIRECT: Final = "create_direct_pay_by_user"
 WAP: Final = "alipay.wap.create.direct.pay.by.user"
@@ -42,7 +48,7 @@ _RECEIVER: Final = (
 _PRODUCT_CODES: Final = {FOREX: "NEW_OVERSEAS_SELLER", FOREX_WAP: "NEW_WAP_OVERSEAS_SELLER"}
 
 
-def read_direct(call: Call) -> Order:
+def read_direct(call: ApiCall) -> Order:
     """Returns the order of an instant payment.
 
     :raises InvalidParameter: names the parameter that Alipay would not take.
@@ -57,24 +63,26 @@ def read_direct(call: Call) -> Order:
         total_fen=_total_fen(call.params),
         expires_at=expiry(call.params, "it_b_pay", call.now),
         bank=_bank(call),
-        funds=allowed(*(list(filter(None, words.split("^"))) for words in (enabled, disabled))),
+        funds=allowed_channels(
+            *(list(filter(None, words.split("^"))) for words in (enabled, disabled))
+        ),
         echo=_echo(call, "extra_common_param", "price", "quantity"),
     )
 
 
-def read_wap(call: Call) -> Order:
+def read_wap(call: ApiCall) -> Order:
     """Returns the order of an instant payment on a phone.
 
     :raises InvalidParameter: names the parameter that Alipay would not take.
     :raises Refusal: for a payment_type that does not exist, or a charset other than UTF-8.
     """
     if call.charset.lower() not in ("utf-8", "utf8"):
-        raise Refusal("ILLEGAL_CHARSET", "this service takes utf-8 only")
+        raise ApiError("ILLEGAL_CHARSET", "this service takes utf-8 only")
     call.require("seller_id", "show_url", "total_fee")
     return read_direct(call)
 
 
-def read_escrow(call: Call) -> Order:
+def read_escrow(call: ApiCall) -> Order:
     """Returns the order of a payment into escrow, or of one where the buyer may choose.
 
     Its amount is ``price`` times ``quantity``, plus ``discount``, plus ``logistics_fee`` where the
@@ -90,10 +98,10 @@ def read_escrow(call: Call) -> Order:
     call.require("logistics_type", "logistics_fee", "logistics_payment")
     check_choice("logistics_type", call.get("logistics_type"), TRANSPORTS)
     check_choice("logistics_payment", call.get("logistics_payment"), _LOGISTICS_PAYMENTS)
-    fee = parse_fen(call.get("logistics_fee"), parameter="logistics_fee")
+    fee = parse_minor_units(call.get("logistics_fee"), parameter="logistics_fee")
     for name, most in _RECEIVER:
         if call.get(name):
-            check_text(name, call.get(name), most=most)
+            check_text(name, call.get(name), max_length=most)
     total = _total_fen(call.params) + _discount(call.get("discount"))
     if call.get("logistics_payment") == "BUYER_PAY":
         total += fee
@@ -107,12 +115,12 @@ def read_escrow(call: Call) -> Order:
             **_echo(call, "extra_common_param", "price", "quantity", "discount"),
             **_echo(call, "logistics_type", "logistics_payment"),
             **_echo(call, *(name for name, _ in _RECEIVER)),
-            "logistics_fee": to_yuan(fee),
+            "logistics_fee": format_amount(fee),
         },
     )
 
 
-def read_forex(call: Call) -> Order:
+def read_forex(call: ApiCall) -> Order:
     """Returns the order of a payment that is settled in foreign money.
 
     Its price is in that money (``total_fee``) or in yuan (``rmb_fee``), never both.
@@ -123,24 +131,24 @@ def read_forex(call: Call) -> Order:
     call.require("notify_url", "currency")
     currency, rmb_fen = call.get("currency"), None
     try:
-        rates.check_currency(currency)
+        exchange_rates.check_currency(currency)
     except InvalidParameter as error:
-        raise Refusal("ILLEGAL_CURRENCY", str(error)) from None
+        raise ApiError("ILLEGAL_CURRENCY", str(error)) from None
     if bool(call.get("total_fee")) == bool(call.get("rmb_fee")):
         raise InvalidAmount("total_fee", "or rmb_fee is required, and not both")
     if call.get("product_code"):
         check_choice("product_code", call.get("product_code"), (_PRODUCT_CODES[call.service],))
     if call.get("merchant_url"):
-        checked_url("merchant_url", call.get("merchant_url"), most=400)
+        checked_url("merchant_url", call.get("merchant_url"), max_length=400)
     if call.get("rmb_fee"):
-        rmb_fen = to_fen(call.get("rmb_fee"), parameter="rmb_fee")
-        units = rates.from_rmb(rmb_fen, currency)
+        rmb_fen = to_minor_units(call.get("rmb_fee"), parameter="rmb_fee")
+        units = exchange_rates.from_rmb(rmb_fen, currency)
     else:
-        units = rates.read_units(call.get("total_fee"), currency, "total_fee")
+        units = exchange_rates.read_units(call.get("total_fee"), currency, "total_fee")
     try:
         expires_at = expiry(call.params, "timeout_rule", call.now)
     except InvalidParameter as error:
-        raise Refusal("ILLEGAL_TIMEOUT_RULE", str(error)) from None
+        raise ApiError("ILLEGAL_TIMEOUT_RULE", str(error)) from None
     return _order(
         call,
         total_fen=units,
@@ -164,7 +172,7 @@ def expiry(params: Mapping[str, str], name: str, now: datetime) -> datetime | No
 
 
 def _order(
-    call: Call,
+    call: ApiCall,
     *,
     total_fen: int,
     currency: str = "CNY",
@@ -177,12 +185,12 @@ def _order(
 ) -> Order:
     """The order with what all services have in common, checked."""
     check_out_trade_no(call.get("out_trade_no"))
-    check_text("subject", call.get("subject"), most=256, charset=call.charset)
+    check_text("subject", call.get("subject"), max_length=256, charset=call.charset)
     for name, most in (("body", 1000), ("extra_common_param", 100)):
         if call.get(name):
-            check_text(name, call.get(name), most=most)
+            check_text(name, call.get(name), max_length=most)
     check_pattern("extra_common_param", call.get("extra_common_param"), "[^=&]*", "without = and &")
-    checked_url("show_url", call.get("show_url"), most=400)
+    checked_url("show_url", call.get("show_url"), max_length=400)
     return Order(
         protocol="mapi",
         method=call.service,
@@ -193,20 +201,20 @@ def _order(
         sign_type=call.sign_type,
         body=call.get("body"),
         notify_url=checked_notify_url(call.get("notify_url")),
-        return_url=checked_url("return_url", call.get("return_url"), most=200, query=False),
+        return_url=checked_url("return_url", call.get("return_url"), max_length=200, query=False),
         expires_at=expires_at,
         bank=bank,
         funds=funds,
         currency=currency,
         rmb_fen=rmb_fen,
-        ways=ways,
+        payment_events=ways,
         echo=echo or {},
     )
 
 
-def _check_payment_type(call: Call) -> None:
+def _check_payment_type(call: ApiCall) -> None:
     if call.get("payment_type") != "1":
-        raise Refusal("ILLEGAL_PAYMENT_TYPE")
+        raise ApiError("ILLEGAL_PAYMENT_TYPE")
 
 
 def _total_fen(params: Mapping[str, str]) -> int:
@@ -215,19 +223,19 @@ def _total_fen(params: Mapping[str, str]) -> int:
     if total:
         if price or quantity:
             raise InvalidAmount("total_fee", "and price x quantity exclude each other")
-        return to_fen(total, parameter="total_fee")
+        return to_minor_units(total, parameter="total_fee")
     if not price or not quantity:
         raise InvalidAmount("total_fee", "or price and quantity are required")
     try:
-        many = numbered("quantity", quantity, 1, 9_999_999)
+        many = parse_int("quantity", quantity, 1, 9_999_999)
     except InvalidParameter as error:
         raise InvalidAmount("quantity", str(error).removeprefix("quantity ")) from None
-    return _within_limits(to_fen(price, parameter="price") * many)
+    return _within_limits(to_minor_units(price, parameter="price") * many)
 
 
 def _within_limits(fen: int) -> int:
     """Back through text, so that a sum is held to the limits of an amount as well."""
-    return to_fen(to_yuan(fen), parameter="price")
+    return to_minor_units(format_amount(fen), parameter="price")
 
 
 def _discount(text: str) -> int:
@@ -235,11 +243,11 @@ def _discount(text: str) -> int:
         return 0
     if not re.fullmatch(r"-?[0-9]{1,8}(\.[0-9]{1,2})?", text, re.ASCII):
         raise InvalidAmount("discount", "must be an amount, negative if it is to reduce the price")
-    fen = parse_fen(text.removeprefix("-"), parameter="discount")
+    fen = parse_minor_units(text.removeprefix("-"), parameter="discount")
     return -fen if text.startswith("-") else fen
 
 
-def _bank(call: Call) -> str:
+def _bank(call: ApiCall) -> str:
     """The bank that the buyer chose in the shop, if it was a bank."""
     if call.get("paymethod"):
         check_choice("paymethod", call.get("paymethod"), _PAY_METHODS)
@@ -250,5 +258,5 @@ def _bank(call: Call) -> str:
     return bank
 
 
-def _echo(call: Call, *names: str) -> dict[str, str]:
+def _echo(call: ApiCall, *names: str) -> dict[str, str]:
     return {name: call.get(name) for name in names if call.get(name)}

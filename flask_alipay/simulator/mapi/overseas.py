@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 
-from ...china_time import to_china
-from ...limits import check_choice, check_text
-from ...money import to_yuan
-from ...trade_status import TradeStatus
-from .. import rates
-from ..answers import Refusal, Reply
-from ..trades import Trade
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_choice, check_text
+from ...protocol.money import format_amount
+from ...protocol.trade_status import TradeStatus
+from ..replies import ApiError, CallResult
+from ..trades import exchange_rates
+from ..trades.trades import Trade
 from . import xml
-from .call import Call, Desk, Service
+from .call import ApiCall, Context, Service
 
 
-class Overseas:
+class OverseasService:
     """``alipay.acquire.overseas.query`` and ``alipay.acquire.overseas.spot.refund``.
 
     Whatever is wrong with the trade is said in ``result_code`` and ``error`` of an answer whose
@@ -28,28 +28,28 @@ class Overseas:
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self.services = {
             "alipay.acquire.overseas.query": Service(self._query),
             "alipay.acquire.overseas.spot.refund": Service(self._refund),
         }
 
-    def _query(self, call: Call) -> Reply:
+    def _query(self, call: ApiCall) -> CallResult:
         try:
-            trade = self._desk.find(call, "alipay_trans_id", "partner_trans_id").trade
-        except Refusal as refusal:
+            trade = self._context.find(call, "alipay_trans_id", "partner_trans_id").trade
+        except ApiError as refusal:
             return self._failed(call, refusal.code)
         return self._done(call, {**self._about(trade), **_amounts(trade, "trans_amount", None)})
 
-    def _refund(self, call: Call) -> Reply:
+    def _refund(self, call: ApiCall) -> CallResult:
         call.require("partner_trans_id", "partner_refund_id", "refund_amount", "currency")
-        check_text("partner_refund_id", call.get("partner_refund_id"), most=64)
+        check_text("partner_refund_id", call.get("partner_refund_id"), max_length=64)
         if call.get("is_sync"):
             check_choice("is_sync", call.get("is_sync"), ("Y", "N"))
         try:
             trade, units, changed = self._refunded(call)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return self._failed(call, refusal.code)
         fields = {
             "alipay_trans_id": trade.trade_no,
@@ -58,32 +58,34 @@ class Overseas:
             **_amounts(trade, "refund_amount", units),
         }
         told = () if changed is None else (changed,)
-        return Reply(self._done(call, fields).answer, trades=told)
+        return CallResult(self._done(call, fields).reply, trades=told)
 
-    def _refunded(self, call: Call) -> tuple[Trade, int, Trade | None]:
+    def _refunded(self, call: ApiCall) -> tuple[Trade, int, Trade | None]:
         """The trade, how much goes back, and the trade after it; of a repetition nothing more."""
         number = call.get("partner_refund_id")
-        trade = self._desk.find(call, "alipay_trans_id", "partner_trans_id").trade
+        trade = self._context.find(call, "alipay_trans_id", "partner_trans_id").trade
         currency = trade.order.currency
         if call.get("currency") != currency:
-            raise Refusal("CURRENCY_NOT_SAME")
-        units = rates.read_units(call.get("refund_amount"), currency, "refund_amount")
+            raise ApiError("CURRENCY_NOT_SAME")
+        units = exchange_rates.read_units(call.get("refund_amount"), currency, "refund_amount")
         for refund in trade.refunds:
             if refund.number == number:
                 if refund.fen != units:
-                    raise Refusal("REPEATED_REFUNDMENT_REQUEST")
+                    raise ApiError("REPEATED_REFUNDMENT_REQUEST")
                 return trade, units, None
-        changed = self._desk.trades.refund(trade.order.out_trade_no, number, units, call.now)
+        changed = self._context.trades.refund(trade.order.out_trade_no, number, units, call.now)
         if changed is None:
             rest = trade.order.total_fen - trade.refunded_fen
-            raise Refusal("RETURN_AMOUNT_EXCEED" if units > rest else "TRADE_STATUS_ERROR")
+            raise ApiError("RETURN_AMOUNT_EXCEED" if units > rest else "TRADE_STATUS_ERROR")
         return trade, units, changed
 
     def _about(self, trade: Trade) -> dict[str, str]:
-        merchant = self._desk.merchant
+        merchant = self._context.merchant
         name, _, host = merchant.buyer_email.partition("@")
         finished = trade.status == TradeStatus.TRADE_FINISHED
-        paid_at = "" if trade.paid_at is None else re.sub(r"\D", "", to_china(trade.paid_at))
+        paid_at = (
+            "" if trade.paid_at is None else re.sub(r"\D", "", format_china_time(trade.paid_at))
+        )
         return {
             "alipay_buyer_login_id": f"{name[:3]}***@{host}",
             "alipay_buyer_user_id": merchant.buyer_id,
@@ -96,20 +98,20 @@ class Overseas:
             "payment_inst": "ALIPAYCN",
         }
 
-    def _done(self, call: Call, fields: dict[str, str]) -> Reply:
+    def _done(self, call: ApiCall, fields: dict[str, str]) -> CallResult:
         told = {**fields, "result_code": "SUCCESS"}
-        return Reply(xml.answered(call, self._desk.seal, "alipay", told))
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
 
-    def _failed(self, call: Call, error: str) -> Reply:
+    def _failed(self, call: ApiCall, error: str) -> CallResult:
         told = {"result_code": "FAIL", "error": error}
-        return Reply(xml.answered(call, self._desk.seal, "alipay", told))
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
 
 
 def _amounts(trade: Trade, name: str, units: int | None) -> dict[str, str]:
     currency = trade.order.currency
     units = trade.order.total_fen if units is None else units
-    fields = {"currency": currency, name: rates.money_text(units, currency)}
+    fields = {"currency": currency, name: exchange_rates.format_units(units, currency)}
     if currency != "CNY":
-        fields["exchange_rate"] = str(rates.RATES[currency])
-        fields[f"{name}_cny"] = to_yuan(rates.to_rmb(units, currency))
+        fields["exchange_rate"] = str(exchange_rates.RATES[currency])
+        fields[f"{name}_cny"] = format_amount(exchange_rates.to_rmb(units, currency))
     return fields

@@ -6,23 +6,23 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ...exceptions import InvalidParameter
-from ..answers import Refusal, Reply, ToCashier
-from ..orders import Event, Order
-from ..trades import Trade, TradeStore
+from ..replies import ApiError, CallResult, RedirectToCashier
+from ..trades.orders import Event, Order
+from ..trades.trades import Trade, TradeStore
 from . import orders
 from .account import Timestamps
-from .call import Call, Desk, Service
+from .call import ApiCall, Context, Service
 
 
-class Payments:
+class PaymentService:
     """Takes orders; each becomes a trade that waits on its cashier page.
 
     :param desk: what it works with.
     :param timestamps: the anti_phishing_keys that were given out.
     """
 
-    def __init__(self, desk: Desk, timestamps: Timestamps) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, timestamps: Timestamps) -> None:
+        self._context = context
         self._timestamps = timestamps
         self.services = {
             orders.DIRECT: self._service(orders.read_direct),
@@ -33,24 +33,24 @@ class Payments:
             orders.FOREX_WAP: self._service(orders.read_forex, seller=False),
         }
 
-    def _service(self, read: Callable[[Call], Order], *, seller: bool = True) -> Service:
-        def run(call: Call) -> Reply:
+    def _service(self, read: Callable[[ApiCall], Order], *, seller: bool = True) -> Service:
+        def run(call: ApiCall) -> CallResult:
             if seller:
                 self._check_seller(call)
             order = read(call)
             self._check_buyer(call)
             self._timestamps.check(call)
-            new = self._desk.trades.by_out_trade_no(order.out_trade_no) is None
-            trade = placed(self._desk.trades, order, call.now)
+            new = self._context.trades.by_out_trade_no(order.out_trade_no) is None
+            trade = placed(self._context.trades, order, call.now)
             # Of one that may go into escrow the merchant hears before it is paid.
-            told = (trade,) if new and Event.DEPOSIT in order.ways else ()
-            return Reply(ToCashier(trade), trades=told)
+            told = (trade,) if new and Event.DEPOSIT in order.payment_events else ()
+            return CallResult(RedirectToCashier(trade), trades=told)
 
         return Service(run, browser=True)
 
-    def _check_seller(self, call: Call) -> None:
+    def _check_seller(self, call: ApiCall) -> None:
         """The seller is named by number, by address or by account name; the first one counts."""
-        merchant = self._desk.merchant
+        merchant = self._context.merchant
         for name, own in (
             ("seller_id", merchant.partner),
             ("seller_email", merchant.seller_email),
@@ -58,20 +58,20 @@ class Payments:
         ):
             if call.get(name):
                 if call.get(name) != own:
-                    raise Refusal("SELLER_NOT_EXIST", f"{name} is not this merchant's")
+                    raise ApiError("SELLER_NOT_EXIST", f"{name} is not this merchant's")
                 return
         raise InvalidParameter("seller_id", "or seller_email is required")
 
-    def _check_buyer(self, call: Call) -> None:
+    def _check_buyer(self, call: ApiCall) -> None:
         """Check the buyer, if the request names one: it cannot be the seller."""
-        merchant = self._desk.merchant
+        merchant = self._context.merchant
         for name, seller in (
             ("buyer_id", merchant.partner),
             ("buyer_email", merchant.seller_email),
             ("buyer_account_name", merchant.seller_email),
         ):
             if call.get(name) == seller:
-                raise Refusal("BUYER_SELLER_EQUAL")
+                raise ApiError("BUYER_SELLER_EQUAL")
 
 
 def placed(trades: TradeStore, order: Order, now: datetime) -> Trade:
@@ -81,11 +81,11 @@ def placed(trades: TradeStore, order: Order, now: datetime) -> Trade:
 
     :raises Refusal: if the number was used for another order, or the trade has ended.
     """
-    trade = trades.place(order, now)
+    trade = trades.create(order, now)
     if not trade.order.agrees_with(order):
-        raise Refusal("TRADE_DATA_MATCH_ERROR")
+        raise ApiError("TRADE_DATA_MATCH_ERROR")
     if trade.paid and not trade.in_escrow:
-        raise Refusal("TRADE_HAS_SUCCESS")
+        raise ApiError("TRADE_HAS_SUCCESS")
     if not trade.waiting and not trade.in_escrow:
-        raise Refusal("TRADE_HAS_CLOSE")
+        raise ApiError("TRADE_HAS_CLOSE")
     return trade

@@ -8,14 +8,14 @@ import threading
 from dataclasses import dataclass
 
 from ...exceptions import InvalidParameter
-from ...limits import check_choice
-from ..answers import Refusal, Reply
+from ...protocol.limits import check_choice
 from ..clock import read_china_text
-from ..state import Kept
+from ..replies import ApiError, CallResult
+from ..storage.storage import PersistentDict
 from . import xml
-from .call import Call, Desk, Service
+from .call import ApiCall, Context, Service
 
-_MOST_BYTES = 20_000
+_MAX_BYTES = 20_000
 _ADDRESS = "https://qr.alipay.com/"
 _IMAGE = "https://mobilecodec.alipay.com/show.htm?picSize=S&code="
 
@@ -26,7 +26,7 @@ class _Code:
     stopped: bool = False
 
 
-class QrCodes:
+class QrCodeService:
     """``alipay.mobile.qrcode.manage``, ``alipay.commerce.qrcode.create`` and ``….modify``.
 
     The codes lead nowhere: they are Alipay's addresses, with numbers that belong to nobody.
@@ -35,17 +35,17 @@ class QrCodes:
     :param most: how many codes are remembered.
     """
 
-    def __init__(self, desk: Desk, most: int = 1000) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, limit: int = 1000) -> None:
+        self._context = context
         self._lock = threading.Lock()
-        self._codes = Kept(desk.state.shelf("qr_codes", _Code), most)
+        self._codes = PersistentDict(context.state.collection("qr_codes", _Code), limit)
         self.services = {
             "alipay.mobile.qrcode.manage": Service(self._manage),
             "alipay.commerce.qrcode.create": Service(self._create),
             "alipay.commerce.qrcode.modify": Service(self._modify),
         }
 
-    def _manage(self, call: Call) -> Reply:
+    def _manage(self, call: ApiCall) -> CallResult:
         check_choice("method", call.get("method"), ("add", "modify", "stop", "restart"))
         _check_timestamp(call)
         if call.get("method") in ("add", "modify"):
@@ -55,23 +55,23 @@ class QrCodes:
             return self._made(call)
         return self._changed(call, "qrcode")
 
-    def _create(self, call: Call) -> Reply:
+    def _create(self, call: ApiCall) -> CallResult:
         _check_shop(call)
         return self._made(call)
 
-    def _modify(self, call: Call) -> Reply:
+    def _modify(self, call: ApiCall) -> CallResult:
         _check_shop(call)
         # The guide says qrcode; the best known client says qr_code.
         return self._changed(call, call.either("qrcode", "qr_code"))
 
-    def _made(self, call: Call) -> Reply:
+    def _made(self, call: ApiCall) -> CallResult:
         number = f"bax{secrets.token_hex(10)}"
         with self._lock:
             self._codes[number] = _Code(call.service)
-            self._codes.surplus()
-        return self._answered(call, number)
+            self._codes.evict()
+        return self._response(call, number)
 
-    def _changed(self, call: Call, name: str) -> Reply:
+    def _changed(self, call: ApiCall, name: str) -> CallResult:
         call.require(name)
         number = call.get(name).removeprefix(_ADDRESS)
         method = call.get("method")
@@ -84,36 +84,36 @@ class QrCodes:
                 return self._failed(call, "QRCODE_STATUS_ERROR")
             stopped = method == "stop" or (known.stopped and method != "restart")
             self._codes[number] = _Code(known.service, stopped)
-        return self._answered(call, number)
+        return self._response(call, number)
 
-    def _answered(self, call: Call, number: str) -> Reply:
+    def _response(self, call: ApiCall, number: str) -> CallResult:
         told = {
             "qrcode": _ADDRESS + number,
             "qrcode_img_url": _IMAGE + number,
             "result_code": "SUCCESS",
         }
-        return Reply(xml.answered(call, self._desk.seal, "alipay", told))
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
 
-    def _failed(self, call: Call, error: str) -> Reply:
+    def _failed(self, call: ApiCall, error: str) -> CallResult:
         told = {"result_code": "FAIL", "error_message": error}
-        return Reply(xml.answered(call, self._desk.seal, "alipay", told))
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
 
 
-def _check_shop(call: Call) -> None:
+def _check_shop(call: ApiCall) -> None:
     check_choice("biz_type", call.get("biz_type"), ("OVERSEASHOPQRCODE",))
     _check_timestamp(call)
     _check_biz_data(call)
 
 
-def _check_timestamp(call: Call) -> None:
+def _check_timestamp(call: ApiCall) -> None:
     if read_china_text(call.get("timestamp")) is None:
         raise InvalidParameter("timestamp", "must be like 2026-01-31 08:00:00")
 
 
-def _check_biz_data(call: Call) -> None:
+def _check_biz_data(call: ApiCall) -> None:
     text = call.get("biz_data")
-    if len(text) > _MOST_BYTES:
-        raise Refusal("ILLEGAL_ARGUMENT", "biz_data is too long")
+    if len(text) > _MAX_BYTES:
+        raise ApiError("ILLEGAL_ARGUMENT", "biz_data is too long")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -5,42 +5,42 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...limits import check_text
-from ...money import to_fen
-from ...trade_status import TradeStatus
-from ..answers import Refusal, Reply, ToBatch
-from ..batches import DONE, REFUNDS, Batch, Entry, Outcome
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_text
+from ...protocol.money import to_minor_units
+from ...protocol.trade_status import TradeStatus
 from ..clock import read_china_text
-from ..trades import Trade
-from ..urls import checked_notify_url
+from ..replies import ApiError, CallResult, RedirectToBatch
+from ..trades.batches import DONE, REFUNDS, Batch, BatchEntry, Outcome
+from ..trades.trades import Trade
+from ..web.urls import checked_notify_url
 from . import xml
-from .call import Call, Desk, Service, numbered
-from .news import News
+from .call import ApiCall, Context, Service, parse_int
+from .notifications import NotificationBuilder
 
-_MOST_ENTRIES = 1000
+_MAX_ENTRIES = 1000
 # What may follow an entry's own part: shares of it that others give back, and fees.
 _ROYALTY = re.compile(r"[^^]*\^[^^]*\^[^^]*\^[^^]*\^[0-9.]+\^[^^]*")
 _SUB_TRADE = re.compile(r"[0-9.]+\^[^^]*")
 
 
-class Refunds:
+class RefundService:
     """``refund_fastpay_by_platform_pwd`` and ``refund_fastpay_by_platform_nopwd``.
 
     :param desk: what it works with.
     :param news: writes the notification of the result.
     """
 
-    def __init__(self, desk: Desk, news: News) -> None:
-        self._desk = desk
-        self._news = news
+    def __init__(self, context: Context, notifications: NotificationBuilder) -> None:
+        self._context = context
+        self._notifications = notifications
         self.services = {
             "refund_fastpay_by_platform_pwd": Service(self._with_password, browser=True),
             "refund_fastpay_by_platform_nopwd": Service(self._without_password),
         }
 
-    def perform(self, batch: Batch, now: datetime) -> Reply:
+    def perform(self, batch: Batch, now: datetime) -> CallResult:
         """Does a batch that was taken off its page.
 
         :returns: with the page of the batch as its answer, and all that is to be told.
@@ -50,27 +50,29 @@ class Refunds:
             error, trade = self._refund(entry, batch.batch_no, now)
             outcomes.append(Outcome(entry, error, entry.number))
             trades += [trade] if trade is not None and not error else []
-        batch = self._desk.batches.note(batch, tuple(outcomes))
-        return Reply(ToBatch(batch), self._news.batch_notice(batch), tuple(trades))
+        batch = self._context.batches.note(batch, tuple(outcomes))
+        return CallResult(
+            RedirectToBatch(batch), self._notifications.batch_notice(batch), tuple(trades)
+        )
 
-    def _with_password(self, call: Call) -> Reply:
+    def _with_password(self, call: ApiCall) -> CallResult:
         call.either("seller_user_id", "seller_email")
-        return Reply(ToBatch(self._place(call)))
+        return CallResult(RedirectToBatch(self._place(call)))
 
-    def _without_password(self, call: Call) -> Reply:
-        batch = self._desk.batches.end(self._place(call).batch_id, DONE, call.now)
+    def _without_password(self, call: ApiCall) -> CallResult:
+        batch = self._context.batches.end(self._place(call).batch_id, DONE, call.now)
         if batch is None:  # another request with this number was quicker
-            raise Refusal("DUPLICATE_BATCH_NO")
+            raise ApiError("DUPLICATE_BATCH_NO")
         done = self.perform(batch, call.now)
-        return Reply(xml.accepted(call), done.notices, done.trades)
+        return CallResult(xml.accepted(call), done.notices, done.trades)
 
-    def _refund(self, entry: Entry, batch_no: str, now: datetime) -> tuple[str, Trade | None]:
-        trade = self._desk.trades.by_trade_no(entry.number)
+    def _refund(self, entry: BatchEntry, batch_no: str, now: datetime) -> tuple[str, Trade | None]:
+        trade = self._context.trades.by_trade_no(entry.number)
         if trade is None:
             return "TRADE_NOT_EXISTS", None
         if trade.order.currency != "CNY":
             return "TRADE_STATUS_ERROR", None
-        changed = self._desk.trades.refund(trade.order.out_trade_no, batch_no, entry.fen, now)
+        changed = self._context.trades.refund(trade.order.out_trade_no, batch_no, entry.fen, now)
         if changed is not None:
             return "", changed
         if trade.status == TradeStatus.TRADE_CLOSED:
@@ -78,16 +80,16 @@ class Refunds:
         refundable = trade.status == TradeStatus.TRADE_SUCCESS
         return ("REFUND_TRADE_FEE_ERROR" if refundable else "TRADE_STATUS_ERROR"), None
 
-    def _place(self, call: Call) -> Batch:
+    def _place(self, call: ApiCall) -> Batch:
         call.require("refund_date", "batch_no", "batch_num", "detail_data")
         self._check_seller(call)
         if read_china_text(call.get("refund_date")) is None:
-            raise Refusal("REFUND_DATE_ERROR", "refund_date must be like 2026-01-31 08:00:00")
-        check_batch_no(call, self._desk.ahead(), serial=r"(?!000$)[0-9A-Za-z]{3,24}")
+            raise ApiError("REFUND_DATE_ERROR", "refund_date must be like 2026-01-31 08:00:00")
+        check_batch_no(call, self._context.ahead(), serial=r"(?!000$)[0-9A-Za-z]{3,24}")
         check_batch_num(call, "#")
         entries = tuple(_entry(text, call.charset) for text in call.get("detail_data").split("#"))
         if len({entry.number for entry in entries}) != len(entries):
-            raise Refusal("DUBL_TRADE_NO_IN_SAME_BATCH")
+            raise ApiError("DUBL_TRADE_NO_IN_SAME_BATCH")
         batch = Batch(
             kind=REFUNDS,
             batch_no=call.get("batch_no"),
@@ -96,24 +98,24 @@ class Refunds:
             sign_type=call.sign_type,
             notify_url=checked_notify_url(call.get("notify_url")),
         )
-        placed = self._desk.batches.place(batch)
+        placed = self._context.batches.create(batch)
         if placed is None:
-            raise Refusal("DUPLICATE_BATCH_NO")
+            raise ApiError("DUPLICATE_BATCH_NO")
         return placed
 
-    def _check_seller(self, call: Call) -> None:
-        merchant = self._desk.merchant
+    def _check_seller(self, call: ApiCall) -> None:
+        merchant = self._context.merchant
         for name, own in (
             ("seller_user_id", merchant.partner),
             ("seller_email", merchant.seller_email),
         ):
             if call.get(name):
                 if call.get(name) != own:
-                    raise Refusal("ACCOUNT_NOT_EXISTS", f"{name} is not this merchant's")
+                    raise ApiError("ACCOUNT_NOT_EXISTS", f"{name} is not this merchant's")
                 return
 
 
-def check_batch_no(call: Call, ahead: timedelta, *, serial: str) -> None:
+def check_batch_no(call: ApiCall, ahead: timedelta, *, serial: str) -> None:
     """Checks that a batch's number is today, in China, and a serial number.
 
     :param ahead: how far the time here is ahead of the merchant's, whose today will do.
@@ -121,45 +123,45 @@ def check_batch_no(call: Call, ahead: timedelta, *, serial: str) -> None:
     :raises Refusal: otherwise.
     """
     today, theirs = (
-        to_china(moment)[:10].replace("-", "") for moment in (call.now, call.now - ahead)
+        format_china_time(moment)[:10].replace("-", "") for moment in (call.now, call.now - ahead)
     )
     if re.fullmatch(f"(?:{today}|{theirs}){serial}", call.get("batch_no"), re.ASCII) is None:
-        raise Refusal("BATCH_NO_FORMAT_ERROR", f"batch_no must be today, {today}, and a serial")
+        raise ApiError("BATCH_NO_FORMAT_ERROR", f"batch_no must be today, {today}, and a serial")
 
 
-def check_batch_num(call: Call, separator: str) -> None:
+def check_batch_num(call: ApiCall, separator: str) -> None:
     """Checks that a batch has as many entries as it says, and not too many.
 
     :param separator: what stands between entries.
     :raises Refusal: otherwise.
     """
     try:
-        said = numbered("batch_num", call.get("batch_num"), 1, 10**9)
+        said = parse_int("batch_num", call.get("batch_num"), 1, 10**9)
     except InvalidParameter as error:
-        raise Refusal("BATCH_NUM_ERROR", str(error)) from None
-    if said > _MOST_ENTRIES:
-        raise Refusal("BATCH_NUM_EXCEED_LIMIT", f"batch_num must be at most {_MOST_ENTRIES}")
+        raise ApiError("BATCH_NUM_ERROR", str(error)) from None
+    if said > _MAX_ENTRIES:
+        raise ApiError("BATCH_NUM_EXCEED_LIMIT", f"batch_num must be at most {_MAX_ENTRIES}")
     if said != call.get("detail_data").count(separator) + 1:
-        raise Refusal("BATCH_NUM_NOT_EQUAL_TOTAL", f"detail_data does not have {said} entries")
+        raise ApiError("BATCH_NUM_NOT_EQUAL_TOTAL", f"detail_data does not have {said} entries")
 
 
-def _entry(text: str, charset: str) -> Entry:
+def _entry(text: str, charset: str) -> BatchEntry:
     """Reads ``trade_no^amount^reason``, shares of others after bars, and a fee after ``$$``."""
     trade, *sub_trades = text.split("$$")
     own, *shares = trade.split("|")
     parts = own.split("^")
     shaped = all(map(_ROYALTY.fullmatch, shares)) and all(map(_SUB_TRADE.fullmatch, sub_trades))
     if len(parts) != 3 or not shaped or "$" in trade:
-        raise Refusal("DETAIL_DATA_FORMAT_ERROR", "an entry must be trade_no^amount^reason")
+        raise ApiError("DETAIL_DATA_FORMAT_ERROR", "an entry must be trade_no^amount^reason")
     trade_no, amount, reason = parts
     try:
-        check_text("detail_data", trade_no, most=64)
-        check_text("detail_data", reason, most=10**6)
-        fen = to_fen(amount, parameter="detail_data")
+        check_text("detail_data", trade_no, max_length=64)
+        check_text("detail_data", reason, max_length=10**6)
+        fen = to_minor_units(amount, parameter="detail_data")
     except InvalidParameter as error:
-        raise Refusal("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
+        raise ApiError("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
     try:
-        check_text("reason", reason, most=255, charset=charset)
+        check_text("reason", reason, max_length=255, charset=charset)
     except InvalidParameter as error:
-        raise Refusal("SINGLE_DETAIL_DATA_EXCEED_LIMIT", str(error)) from None
-    return Entry(trade_no, fen, amount, reason)
+        raise ApiError("SINGLE_DETAIL_DATA_EXCEED_LIMIT", str(error)) from None
+    return BatchEntry(trade_no, fen, amount, reason)

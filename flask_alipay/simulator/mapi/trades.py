@@ -4,72 +4,74 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ...china_time import to_china
-from ...limits import check_choice, check_text
-from ...money import to_yuan
-from ..answers import Refusal, Reply
-from ..orders import Event
-from ..rates import money_text
-from ..trades import Trade
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_choice, check_text
+from ...protocol.money import format_amount
+from ..replies import ApiError, CallResult
+from ..trades.exchange_rates import format_units
+from ..trades.orders import Event
+from ..trades.trades import Trade
 from . import xml
-from .call import Call, Desk, Service
+from .call import ApiCall, Context, Service
 from .orders import TRANSPORTS
 
 
-class Trades:
+class TradeService:
     """``single_trade_query``, ``close_trade`` and ``send_goods_confirm_by_platform``.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self.services = {
             "single_trade_query": Service(self._query),
             "close_trade": Service(self._close),
             "send_goods_confirm_by_platform": Service(self._send_goods),
         }
 
-    def _query(self, call: Call) -> Reply:
-        step = self._desk.find(call, "trade_no", "out_trade_no")
+    def _query(self, call: ApiCall) -> CallResult:
+        step = self._context.find(call, "trade_no", "out_trade_no")
         fields = {**self._about(step.trade), **_state(step.trade)}
         told = () if step.event is None else (step.trade,)
-        return Reply(xml.answered(call, self._desk.seal, "trade", fields), trades=told)
+        return CallResult(
+            xml.xml_response(call, self._context.signer, "trade", fields), trades=told
+        )
 
-    def _close(self, call: Call) -> Reply:
+    def _close(self, call: ApiCall) -> CallResult:
         if call.get("trade_role"):
             check_choice("trade_role", call.get("trade_role"), ("B", "S"))
-        trade = self._desk.find(call, "trade_no", "out_order_no").trade
-        return Reply(xml.accepted(call), trades=(self._happen(trade, Event.CLOSE, call),))
+        trade = self._context.find(call, "trade_no", "out_order_no").trade
+        return CallResult(xml.accepted(call), trades=(self._happen(trade, Event.CLOSE, call),))
 
-    def _send_goods(self, call: Call) -> Reply:
+    def _send_goods(self, call: ApiCall) -> CallResult:
         call.require("trade_no", "logistics_name")
         transport = call.either("transport_type", "create_transport_type")
         check_choice(transport, call.get(transport), TRANSPORTS)
-        check_text("logistics_name", call.get("logistics_name"), most=64)
+        check_text("logistics_name", call.get("logistics_name"), max_length=64)
         if call.get("invoice_no"):
-            check_text("invoice_no", call.get("invoice_no"), most=32)
-        trade = self._desk.find(call, "trade_no", "trade_no").trade
+            check_text("invoice_no", call.get("invoice_no"), max_length=32)
+        trade = self._context.find(call, "trade_no", "trade_no").trade
         trade = self._happen(trade, Event.SEND, call)
-        answer = xml.answered(call, self._desk.seal, "tradeBase", self._base(trade))
-        return Reply(answer, trades=(trade,))
+        answer = xml.xml_response(call, self._context.signer, "tradeBase", self._base(trade))
+        return CallResult(answer, trades=(trade,))
 
-    def _happen(self, trade: Trade, event: str, call: Call) -> Trade:
-        step = self._desk.trades.apply(trade.order.out_trade_no, event, call.now)
+    def _happen(self, trade: Trade, event: str, call: ApiCall) -> Trade:
+        step = self._context.trades.apply(trade.order.out_trade_no, event, call.now)
         if step is None or step.event != event:
-            raise Refusal("TRADE_STATUS_NOT_AVAILD")  # so spelt by Alipay
+            raise ApiError("TRADE_STATUS_NOT_AVAILD")  # so spelt by Alipay
         return step.trade
 
     def _about(self, trade: Trade) -> dict[str, str]:
-        order, merchant = trade.order, self._desk.merchant
-        amount = money_text(order.total_fen, order.currency)
+        order, merchant = trade.order, self._context.merchant
+        amount = format_units(order.total_fen, order.currency)
         return {
             "body": order.body,
             "buyer_email": merchant.buyer_email,
             "buyer_id": merchant.buyer_id,
             "discount": order.echo.get("discount", "0.00"),
             "flag_trade_locked": "0",
-            "gmt_create": to_china(trade.created_at),
+            "gmt_create": format_china_time(trade.created_at),
             "is_total_fee_adjust": "F",
             "operator_role": "B",
             "out_trade_no": order.out_trade_no,
@@ -86,19 +88,19 @@ class Trades:
         }
 
     def _base(self, trade: Trade) -> dict[str, str]:
-        order, merchant = trade.order, self._desk.merchant
+        order, merchant = trade.order, self._context.merchant
         return {
             "buyer_actions": "CONFIRM_GOODS",
             "buyer_login_email": merchant.buyer_email,
             "buyer_user_id": merchant.buyer_id,
-            "create_time": to_china(trade.created_at),
+            "create_time": format_china_time(trade.created_at),
             "currency": "156",  # the yuan's number in ISO 4217
-            "last_modified_time": to_china(_modified_at(trade)),
+            "last_modified_time": format_china_time(_modified_at(trade)),
             "out_trade_no": order.out_trade_no,
             "partner_id": merchant.partner,
             "seller_login_email": merchant.seller_email,
             "seller_user_id": merchant.partner,
-            "total_fee": to_yuan(order.total_fen),
+            "total_fee": format_amount(order.total_fen),
             "trade_no": trade.trade_no,
             "trade_status": trade.status,
         }
@@ -109,9 +111,9 @@ def _state(trade: Trade) -> dict[str, str]:
     currency = trade.order.currency
     kept = trade.order.total_fen - trade.refunded_fen if trade.paid and not trade.in_escrow else 0
     fields = {
-        "gmt_last_modified_time": to_china(_modified_at(trade)),
-        "to_buyer_fee": money_text(trade.refunded_fen, currency),
-        "to_seller_fee": money_text(kept, currency),
+        "gmt_last_modified_time": format_china_time(_modified_at(trade)),
+        "to_buyer_fee": format_units(trade.refunded_fen, currency),
+        "to_seller_fee": format_units(kept, currency),
         "trade_status": trade.status,
     }
     moments = {
@@ -120,9 +122,11 @@ def _state(trade: Trade) -> dict[str, str]:
         "gmt_close": trade.closed_at,
         "gmt_refund": trade.refunds[-1].at if trade.refunds else None,
     }
-    fields |= {name: to_china(moment) for name, moment in moments.items() if moment is not None}
+    fields |= {
+        name: format_china_time(moment) for name, moment in moments.items() if moment is not None
+    }
     if trade.refunds:
-        fields["refund_fee"] = money_text(trade.refunded_fen, currency)
+        fields["refund_fee"] = format_units(trade.refunded_fen, currency)
         fields["refund_status"] = "REFUND_SUCCESS"
     if trade.ended_by == Event.EXPIRE:
         fields["additional_trade_status"] = "DAEMON_CONFIRM_CLOSE"

@@ -9,56 +9,58 @@ import re
 import secrets
 from datetime import datetime
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...limits import check_text
-from ...money import to_fen
-from ..answers import Refusal, Reply, ToBatch
-from ..batches import DONE, TRANSFERS, Batch, Entry, Outcome
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_text
+from ...protocol.money import to_minor_units
 from ..clock import read_china_text
-from ..urls import checked_notify_url
-from .call import Call, Desk, Service
-from .news import News
+from ..replies import ApiError, CallResult, RedirectToBatch
+from ..trades.batches import DONE, TRANSFERS, Batch, BatchEntry, Outcome
+from ..web.urls import checked_notify_url
+from .call import ApiCall, Context, Service
+from .notifications import NotificationBuilder
 from .refunds import check_batch_no, check_batch_num
 
 NO_ACCOUNT = "nobody"
 
 
-class Transfers:
+class TransferService:
     """``batch_trans_notify``.
 
     :param desk: what it works with.
     :param news: writes the notification of the result.
     """
 
-    def __init__(self, desk: Desk, news: News) -> None:
-        self._desk = desk
-        self._news = news
+    def __init__(self, context: Context, notifications: NotificationBuilder) -> None:
+        self._context = context
+        self._notifications = notifications
         self.services = {"batch_trans_notify": Service(self._transfer, browser=True)}
 
-    def perform(self, batch: Batch, now: datetime) -> Reply:
+    def perform(self, batch: Batch, now: datetime) -> CallResult:
         """Does a batch that was taken off its page; of one that was refused, every entry fails.
 
         :returns: with the page of the batch as its answer, and all that is to be told.
         """
         outcomes = tuple(_outcome(entry, batch.status, now) for entry in batch.entries)
-        batch = self._desk.batches.note(batch, outcomes)
-        return Reply(ToBatch(batch), self._news.batch_notice(batch))
+        batch = self._context.batches.note(batch, outcomes)
+        return CallResult(RedirectToBatch(batch), self._notifications.batch_notice(batch))
 
-    def _transfer(self, call: Call) -> Reply:
+    def _transfer(self, call: ApiCall) -> CallResult:
         call.require(
             "account_name", "detail_data", "batch_no", "batch_num", "batch_fee", "email", "pay_date"
         )
-        check_text("account_name", call.get("account_name"), most=100)
-        if call.get("email") != self._desk.merchant.seller_email:
-            raise Refusal("ACCOUNT_NOT_EXISTS", "email is not this merchant's")
+        check_text("account_name", call.get("account_name"), max_length=100)
+        if call.get("email") != self._context.merchant.seller_email:
+            raise ApiError("ACCOUNT_NOT_EXISTS", "email is not this merchant's")
         _check_pay_date(call.get("pay_date"))
-        check_batch_no(call, self._desk.ahead(), serial=r"[0-9A-Za-z]{3,24}")
+        check_batch_no(call, self._context.ahead(), serial=r"[0-9A-Za-z]{3,24}")
         check_batch_num(call, "|")
         entries = tuple(_entry(text) for text in call.get("detail_data").split("|"))
         if len({entry.number for entry in entries}) != len(entries):
-            raise Refusal("DETAIL_DATA_FORMAT_ERROR", "a serial number stands there twice")
-        if to_fen(call.get("batch_fee"), parameter="batch_fee") != sum(e.fen for e in entries):
+            raise ApiError("DETAIL_DATA_FORMAT_ERROR", "a serial number stands there twice")
+        if to_minor_units(call.get("batch_fee"), parameter="batch_fee") != sum(
+            e.fen for e in entries
+        ):
             raise InvalidParameter("batch_fee", "must be the sum of the transfers")
         batch = Batch(
             kind=TRANSFERS,
@@ -69,10 +71,10 @@ class Transfers:
             notify_url=checked_notify_url(call.get("notify_url")),
             payer=call.get("account_name"),
         )
-        placed = self._desk.batches.place(batch)
+        placed = self._context.batches.create(batch)
         if placed is None:
-            raise Refusal("DUPLICATE_BATCH_NO")
-        return Reply(ToBatch(placed))
+            raise ApiError("DUPLICATE_BATCH_NO")
+        return CallResult(RedirectToBatch(placed))
 
 
 def _check_pay_date(text: str) -> None:
@@ -81,32 +83,32 @@ def _check_pay_date(text: str) -> None:
         raise InvalidParameter("pay_date", "must be a day like 20260131")
 
 
-def _entry(text: str) -> Entry:
+def _entry(text: str) -> BatchEntry:
     """Reads ``serial^account^name^amount^note``."""
     parts = text.split("^")
     if len(parts) != 5:
-        raise Refusal(
+        raise ApiError(
             "DETAIL_DATA_FORMAT_ERROR", "an entry must be serial^account^name^amount^note"
         )
     serial, account, name, amount, note = parts
     try:
         for value, most in ((serial, 64), (account, 100), (name, 128)):
-            check_text("detail_data", value, most=most)
+            check_text("detail_data", value, max_length=most)
         if note:
-            check_text("detail_data", note, most=200)
-        fen = to_fen(amount, parameter="detail_data")
+            check_text("detail_data", note, max_length=200)
+        fen = to_minor_units(amount, parameter="detail_data")
     except InvalidParameter as error:
-        raise Refusal("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
-    return Entry(serial, fen, amount, note, account, name)
+        raise ApiError("DETAIL_DATA_FORMAT_ERROR", str(error)) from None
+    return BatchEntry(serial, fen, amount, note, account, name)
 
 
-def _outcome(entry: Entry, status: str, now: datetime) -> Outcome:
+def _outcome(entry: BatchEntry, status: str, now: datetime) -> Outcome:
     error = ""
     if entry.account.startswith(NO_ACCOUNT):
         error = "RECEIVE_USER_NOT_EXIST"
     if status != DONE:
         error = "MERCHANT_DISUSE_FILE"
-    return Outcome(entry, error, f"{to_china(now)[:10].replace('-', '')}{_digits(9)}")
+    return Outcome(entry, error, f"{format_china_time(now)[:10].replace('-', '')}{_digits(9)}")
 
 
 def _digits(count: int) -> str:

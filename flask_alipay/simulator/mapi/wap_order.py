@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from ...limits import check_out_trade_no, check_text
-from ...money import to_fen
-from ..answers import Refusal
-from ..orders import Order
-from ..urls import checked_url
-from .call import numbered
+from ...protocol.limits import check_out_trade_no, check_text
+from ...protocol.money import to_minor_units
+from ..replies import ApiError
+from ..trades.orders import Order
+from ..web.urls import checked_url
+from .call import parse_int
 
 #: The service that a notification and an order name.
 CREATE: Final = "alipay.wap.trade.create.direct"
 
 _REQUIRED: Final = ("subject", "out_trade_no", "total_fee", "seller_account_name", "call_back_url")
-_MOST: Final = {
+_MAX_LENGTHS: Final = {
     "subject": 256,
     "out_trade_no": 64,
     "seller_account_name": 100,
@@ -43,12 +43,12 @@ def children(text: str, root: str) -> dict[str, str]:
         bare = re.sub(r"\A\s*<\?xml[^>]*\?>", "", text)
         found = ElementTree.fromstring(bare, forbid_dtd=True)
     except (ElementTree.ParseError, DefusedXmlException, ValueError):
-        raise Refusal("0004", "req_data is not XML") from None
+        raise ApiError("0004", "req_data is not XML") from None
     if found.tag != root:
-        raise Refusal("0004", f"req_data must be <{root}>")
+        raise ApiError("0004", f"req_data must be <{root}>")
     names = [str(child.tag) for child in found]
     if len(set(names)) != len(names) or any(len(child) for child in found):
-        raise Refusal("0004", "req_data has a name twice, or more than texts")
+        raise ApiError("0004", "req_data has a name twice, or more than texts")
     return {str(child.tag): (child.text or "").strip() for child in found}
 
 
@@ -62,21 +62,21 @@ def read_order(text: str, charset: str, sign_type: str, now: datetime) -> Order:
     fields = children(text, "direct_trade_create_req")
     _check_lengths(fields)
     check_out_trade_no(fields["out_trade_no"])
-    check_text("subject", fields["subject"], most=256)
+    check_text("subject", fields["subject"], max_length=256)
     expires_at = None
     if fields.get("pay_expire"):
-        minutes = numbered("pay_expire", fields["pay_expire"], 1, 15 * 24 * 60)
+        minutes = parse_int("pay_expire", fields["pay_expire"], 1, 15 * 24 * 60)
         expires_at = now + timedelta(minutes=minutes)
     return Order(
         protocol="wap",
         method=CREATE,
         out_trade_no=fields["out_trade_no"],
         subject=fields["subject"],
-        total_fen=to_fen(fields["total_fee"], parameter="total_fee"),
+        total_fen=to_minor_units(fields["total_fee"], parameter="total_fee"),
         charset=charset,
         sign_type=sign_type,
-        notify_url=checked_url("notify_url", fields.get("notify_url", ""), most=200),
-        return_url=checked_url("call_back_url", fields["call_back_url"], most=200),
+        notify_url=checked_url("notify_url", fields.get("notify_url", ""), max_length=200),
+        return_url=checked_url("call_back_url", fields["call_back_url"], max_length=200),
         expires_at=expires_at,
         echo={"seller_account_name": fields["seller_account_name"]},
     )
@@ -85,7 +85,7 @@ def read_order(text: str, charset: str, sign_type: str, now: datetime) -> Order:
 def _check_lengths(fields: Mapping[str, str]) -> None:
     for name in _REQUIRED:
         if not fields.get(name):
-            raise Refusal("0007", f"{name} is required")
-    for name, most in _MOST.items():
+            raise ApiError("0007", f"{name} is required")
+    for name, most in _MAX_LENGTHS.items():
         if len(fields.get(name, "")) > most:
-            raise Refusal("0008", f"{name} must be at most {most} characters")
+            raise ApiError("0008", f"{name} must be at most {most} characters")

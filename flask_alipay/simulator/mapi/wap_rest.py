@@ -12,18 +12,26 @@ from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import escape
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...money import to_yuan
-from .. import codes
-from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
+from ...protocol.china_time import format_china_time
+from ...protocol.money import format_amount
+from .. import error_codes
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
-from ..merchant import Merchant
-from ..notify_ids import NotifyIds
-from ..trades import Trade, TradeStore
-from ..wire import RawForm, Unreadable, encode_form
+from ..merchant.merchant import SimulatedMerchant
+from ..notifications.notify_ids import NotifyIds
+from ..replies import (
+    ApiError,
+    CallResult,
+    ErrorPage,
+    PendingNotification,
+    PlainText,
+    RedirectToCashier,
+    Reply,
+)
+from ..trades.trades import Trade, TradeStore
+from ..web.forms import InvalidForm, RawForm, encode_form
 from .payments import placed
-from .seal import Seal
+from .signing import ServerSigner
 from .wap_order import CREATE, children, read_order
 
 EXECUTE: Final = "alipay.wap.auth.authAndExecute"
@@ -33,7 +41,7 @@ SEC_IDS: Final[Mapping[str, str]] = MappingProxyType({"MD5": "MD5", "0001": "RSA
 _COMMON: Final = ("service", "format", "v", "partner", "sec_id", "req_data", "sign")
 
 
-class WapRest:
+class WapRestService:
     """Alipay's older gateway for phones. What it says stays in the clear, with RSA as well.
 
     :param merchant: the only one it knows.
@@ -44,7 +52,7 @@ class WapRest:
 
     def __init__(
         self,
-        merchant: Merchant,
+        merchant: SimulatedMerchant,
         trades: TradeStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
@@ -53,49 +61,55 @@ class WapRest:
         self._merchant = merchant
         self._trades = trades
         self._notify_ids = notify_ids
-        self._seal = Seal(merchant.alipay_signers())
+        self._signer = ServerSigner(merchant.alipay_signers())
 
-    def answer(self, form: RawForm, now: datetime) -> Reply:
+    def reply(self, form: RawForm, now: datetime) -> CallResult:
         """Answers a request; never raises for what is in it."""
-        service = form.word("service") or ""
+        service = form.ascii_value("service") or ""
         try:
             params, charset = self._received(form)
-            return Reply(self._done(params, charset, now))
+            return CallResult(self._done(params, charset, now))
         except InvalidParameter as error:
-            refusal = Refusal("0007", str(error))
-        except Refusal as error:
+            refusal = ApiError("0007", str(error))
+        except ApiError as error:
             # What this gateway's guide has no code for is a system error, with the reason beside.
-            known = error.code in codes.WAP
-            refusal = error if known else Refusal("0000", f"{error.code} {error.detail}".strip())
+            known = error.code in error_codes.WAP
+            refusal = error if known else ApiError("0000", f"{error.code} {error.detail}".strip())
         if service == EXECUTE:
-            return Reply(ErrorPage(refusal.code, codes.WAP[refusal.code], refusal.detail))
-        return Reply(_refused(refusal, form))
+            return CallResult(
+                ErrorPage(refusal.code, error_codes.WAP[refusal.code], refusal.detail)
+            )
+        return CallResult(_refused(refusal, form))
 
-    def _done(self, params: Mapping[str, str], charset: str, now: datetime) -> Answer:
+    def _done(self, params: Mapping[str, str], charset: str, now: datetime) -> Reply:
         about = " ".join(params.values())
         if self._faults.take(SYSTEM_ERROR, about):
-            raise Refusal("0000")
+            raise ApiError("0000")
         if params["service"] == CREATE:
             answer = self._create(params, charset, now)
         else:
             answer = self._execute(params)
         if self._faults.take(SYSTEM_ERROR_DONE, about):
-            raise Refusal("0000")
+            raise ApiError("0000")
         return answer
 
-    def notice(self, trade: Trade) -> Notice | None:
+    def notice(self, trade: Trade) -> PendingNotification | None:
         """Returns what the merchant is to be told of the trade; ``None`` without a notify_url."""
         order = trade.order
         if not order.notify_url:
             return None
-        return Notice(order.notify_url, self._notify_ids.new(), trade)
+        return PendingNotification(order.notify_url, self._notify_ids.new(), trade)
 
-    def compose(self, notice: Notice, now: datetime) -> bytes:
+    def compose(self, notice: PendingNotification, now: datetime) -> bytes:
         """Returns the signed body of a notification for the time of a sending."""
         trade = notice.about
         if not isinstance(trade, Trade):
             raise TypeError("the gateway for phones tells of trades alone")
-        news = {**self._news(trade), "notify_id": notice.notify_id, "notify_time": to_china(now)}
+        news = {
+            **self._notifications(trade),
+            "notify_id": notice.notify_id,
+            "notify_time": format_china_time(now),
+        }
         sign_type = trade.order.sign_type
         fields = {
             "service": CREATE,
@@ -105,7 +119,7 @@ class WapRest:
         }
         # In this order, and not sorted.
         content = "&".join(f"{name}={value}" for name, value in fields.items())
-        fields["sign"] = self._seal.sign_text(content.encode("utf-8"), sign_type)
+        fields["sign"] = self._signer.sign_text(content.encode("utf-8"), sign_type)
         return encode_form(fields, "utf-8").encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
@@ -116,53 +130,53 @@ class WapRest:
             "result": "success",
             "trade_no": trade.trade_no,
         }
-        sign = self._seal.sign(fields, trade.order.sign_type, "utf-8")
+        sign = self._signer.sign(fields, trade.order.sign_type, "utf-8")
         return encode_form({**fields, "sign": sign}, "utf-8")
 
     def _received(self, form: RawForm) -> tuple[dict[str, str], str]:
-        charset = form.word("_input_charset") or "utf-8"
+        charset = form.ascii_value("_input_charset") or "utf-8"
         try:
             params = form.decode(charset)
-        except (InvalidParameter, Unreadable) as error:
-            raise Refusal("0001", f"the request: {error}") from None
+        except (InvalidParameter, InvalidForm) as error:
+            raise ApiError("0001", f"the request: {error}") from None
         required = (*_COMMON, "req_id") if params.get("service") == CREATE else _COMMON
         for name in required:
             if not params.get(name):
-                raise Refusal("0001", f"{name} is required")
+                raise ApiError("0001", f"{name} is required")
         if (params["format"], params["v"]) != ("xml", "2.0"):
-            raise Refusal("0001", "format must be xml and v 2.0")
+            raise ApiError("0001", "format must be xml and v 2.0")
         if params["service"] not in (CREATE, EXECUTE):
-            raise Refusal("0003")
+            raise ApiError("0003")
         if params["partner"] != self._merchant.partner:
-            raise Refusal("0005")
+            raise ApiError("0005")
         if params["sec_id"] not in SEC_IDS:
-            raise Refusal("0006", "sec_id must be MD5 or 0001")
-        if not self._seal.verifies(params, SEC_IDS[params["sec_id"]], charset):
-            raise Refusal("0002")
+            raise ApiError("0006", "sec_id must be MD5 or 0001")
+        if not self._signer.verifies(params, SEC_IDS[params["sec_id"]], charset):
+            raise ApiError("0002")
         return params, charset
 
-    def _create(self, params: Mapping[str, str], charset: str, now: datetime) -> Answer:
+    def _create(self, params: Mapping[str, str], charset: str, now: datetime) -> Reply:
         order = read_order(params["req_data"], "utf-8", SEC_IDS[params["sec_id"]], now)
         if order.echo["seller_account_name"] != self._merchant.seller_email:
-            raise Refusal("0009")
+            raise ApiError("0009")
         trade = placed(self._trades, order, now)
         told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
         told["res_data"] = _document("direct_trade_create_res", {"request_token": trade.cashier_id})
-        told["sign"] = self._seal.sign(told, order.sign_type, charset)
+        told["sign"] = self._signer.sign(told, order.sign_type, charset)
         return PlainText(encode_form(told, charset))
 
-    def _execute(self, params: Mapping[str, str]) -> Answer:
+    def _execute(self, params: Mapping[str, str]) -> Reply:
         token = children(params["req_data"], "auth_and_execute_req").get("request_token", "")
         if not token:
-            raise Refusal("0007", "request_token is required")
+            raise ApiError("0007", "request_token is required")
         # The token is as good a secret as the address of the page that it leads to: the same one.
         trade = self._trades.by_cashier(token)
         if trade is None:
-            raise Refusal("0007", "request_token is unknown")
-        return ToCashier(trade)
+            raise ApiError("0007", "request_token is unknown")
+        return RedirectToCashier(trade)
 
-    def _news(self, trade: Trade) -> dict[str, str]:
-        order, merchant, yuan = trade.order, self._merchant, to_yuan(trade.order.total_fen)
+    def _notifications(self, trade: Trade) -> dict[str, str]:
+        order, merchant, yuan = trade.order, self._merchant, format_amount(trade.order.total_fen)
         moments = {
             "gmt_payment": trade.paid_at,
             "gmt_close": trade.closed_at,
@@ -173,7 +187,7 @@ class WapRest:
             "subject": order.subject,
             "trade_no": trade.trade_no,
             "buyer_email": merchant.buyer_email,
-            "gmt_create": to_china(trade.created_at),
+            "gmt_create": format_china_time(trade.created_at),
             "quantity": "1",
             "out_trade_no": order.out_trade_no,
             "seller_id": merchant.partner,
@@ -184,7 +198,7 @@ class WapRest:
             "price": yuan,
             "buyer_id": merchant.buyer_id,
             "use_coupon": "N",
-            **{name: to_china(at) for name, at in moments.items() if at is not None},
+            **{name: format_china_time(at) for name, at in moments.items() if at is not None},
             **({"refund_status": "REFUND_SUCCESS"} if trade.refunds else {}),
         }
 
@@ -202,9 +216,9 @@ def _document(root: str, fields: Mapping[str, str]) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>{_xml(root, fields)}'
 
 
-def _refused(refusal: Refusal, form: RawForm) -> Answer:
+def _refused(refusal: ApiError, form: RawForm) -> Reply:
     """For the merchant's server; nobody signs it, since nobody may have asked."""
-    meaning = codes.WAP[refusal.code]
+    meaning = error_codes.WAP[refusal.code]
     fields = {
         "code": refusal.code,
         "sub_code": refusal.code,
@@ -212,6 +226,6 @@ def _refused(refusal: Refusal, form: RawForm) -> Answer:
         "detail": refusal.detail or meaning[1],
     }
     names = ("partner", "req_id", "sec_id", "service", "v")
-    told = {name: form.word(name) or "" for name in names}
+    told = {name: form.ascii_value(name) or "" for name in names}
     told["res_error"] = _document("err", fields)
     return PlainText(encode_form({name: value for name, value in told.items() if value}, "utf-8"))

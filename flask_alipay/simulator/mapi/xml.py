@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring  # for writing only
 
-from ...charsets import canonical_charset, encode
-from ..answers import XmlText
-from .call import Call
-from .seal import Seal, writable
+from ...protocol.charsets import canonical_charset, encode
+from ..replies import XmlText
+from .call import ApiCall
+from .signing import ServerSigner, replace_unencodable
 
 # Canonical names to those that an XML declaration has.
 _DECLARED = {"utf-8": "utf-8", "gbk": "GBK", "gb18030": "GB18030"}
@@ -22,7 +22,7 @@ _DECLARED = {"utf-8": "utf-8", "gbk": "GBK", "gb18030": "GB18030"}
 _UNWRITABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def accepted(call: Call) -> XmlText:
+def accepted(call: ApiCall) -> XmlText:
     """Answers that what was asked for is done, and no more."""
     root = Element("alipay")
     SubElement(root, "is_success").text = "T"
@@ -40,7 +40,9 @@ def refused(code: str, charset: str) -> XmlText:
     return document(root, charset)
 
 
-def answered(call: Call, seal: Seal, name: str, fields: Mapping[str, str | Element]) -> XmlText:
+def xml_response(
+    call: ApiCall, signer: ServerSigner, name: str, fields: Mapping[str, str | Element]
+) -> XmlText:
     """Answers with a node of fields, signed as the request was.
 
     :param name: the node's name.
@@ -62,7 +64,7 @@ def answered(call: Call, seal: Seal, name: str, fields: Mapping[str, str | Eleme
         elif value:
             signed[key] = _clean(value, call.charset)
             SubElement(node, key).text = signed[key]
-    SubElement(root, "sign").text = seal.sign(signed, call.sign_type, call.charset)
+    SubElement(root, "sign").text = signer.sign(signed, call.sign_type, call.charset)
     SubElement(root, "sign_type").text = call.sign_type
     return document(root, call.charset)
 
@@ -87,4 +89,4 @@ def _text(node: Element) -> str:
 
 
 def _clean(text: str, charset: str) -> str:
-    return writable(_UNWRITABLE.sub("?", text), charset)
+    return replace_unencodable(_UNWRITABLE.sub("?", text), charset)

@@ -18,4 +18,4 @@
 from __future__ import annotations
 
 from .gateway import OpenApi as OpenApi
-from .rest import RestRequest as RestRequest
+from .v3 import RestRequest as RestRequest

@@ -15,15 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from ...charsets import encode
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...limits import check_pattern
-from ...money import to_yuan
-from ..answers import Refusal
-from ..state import Kept
-from ..trades import Trade
-from .call import Call, Desk, Done, Run
+from ...protocol.charsets import encode
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_pattern
+from ...protocol.money import format_amount
+from ..replies import ApiError
+from ..storage.storage import PersistentDict
+from ..trades.trades import Trade
+from .call import ApiCall, Context, Handler, Success
 
 #: How long an address is good for.
 GOOD_FOR = timedelta(seconds=30)
@@ -61,14 +61,14 @@ class _Row:
     refund: str = ""
 
     def cells(self, account: str) -> list[str]:
-        order, amount = self.trade.order, to_yuan(self.fen)
+        order, amount = self.trade.order, format_amount(self.fen)
         return [
             self.trade.trade_no,
             order.out_trade_no,
             "退款" if self.refund else "交易",
             order.subject,
-            to_china(self.trade.created_at),
-            to_china(self.at),
+            format_china_time(self.trade.created_at),
+            format_china_time(self.at),
             *[""] * 4,
             account,
             *[amount] * 2,
@@ -88,17 +88,17 @@ class _GbkName(zipfile.ZipInfo):
         return encode(self.filename, "gbk"), self.flag_bits
 
 
-class Bills:
+class BillService:
     """``alipay.data.dataservice.bill.downloadurl.query``, and what is found there.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._lock = threading.Lock()
-        self._addresses = Kept(desk.state.shelf("bills", _Address))
-        self.methods: Mapping[str, Run] = {
+        self._addresses = PersistentDict(context.state.collection("bills", _Address))
+        self.methods: Mapping[str, Handler] = {
             "alipay.data.dataservice.bill.downloadurl.query": self._query
         }
 
@@ -108,7 +108,7 @@ class Bills:
             address = self._addresses.get(token)
         return None if address is None or now >= address.until else self._zipped(address)
 
-    def _query(self, call: Call) -> Done:
+    def _query(self, call: ApiCall) -> Success:
         period = call.required("bill_date")
         check_pattern("bill_date", period, r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", "a day or a month")
         try:
@@ -116,33 +116,33 @@ class Bills:
         except ValueError:
             raise InvalidParameter("bill_date", "must be a day that there is") from None
         if call.required("bill_type") != "trade":
-            raise Refusal("TYPE_NOT_SUPPORTED", "bill_type must be trade")
+            raise ApiError("TYPE_NOT_SUPPORTED", "bill_type must be trade")
         merchant = call.params.get("app_auth_token", "")
         address = _Address(period, call.now + GOOD_FOR, merchant)
-        if first.isoformat() > to_china(call.now)[:10] or not any(self._rows(address)):
-            raise Refusal("BILL_NOT_EXIST")
+        if first.isoformat() > format_china_time(call.now)[:10] or not any(self._rows(address)):
+            raise ApiError("BILL_NOT_EXIST")
         token = secrets.token_urlsafe(24)
         with self._lock:
             for gone in [t for t, one in self._addresses.items() if one.until <= call.now]:
                 del self._addresses[gone]
             self._addresses[token] = address
-            self._addresses.surplus()
-        return Done({"bill_download_url": f"{call.root}/bill/{token}"})
+            self._addresses.evict()
+        return Success({"bill_download_url": f"{call.root}/bill/{token}"})
 
     def _rows(self, address: _Address) -> Iterator[_Row]:
-        for trade in self._desk.trades.all():
+        for trade in self._context.trades.all():
             if trade.order.app_auth_token != address.app_auth_token:
                 continue
             if trade.order.currency != "CNY" or trade.paid_at is None or trade.in_escrow:
                 continue
             rows = [_Row(trade, trade.paid_at, trade.order.total_fen)]
             rows += [_Row(trade, one.at, -one.fen, one.number) for one in trade.refunds]
-            yield from (row for row in rows if to_china(row.at).startswith(address.period))
+            yield from (row for row in rows if format_china_time(row.at).startswith(address.period))
 
     def _zipped(self, address: _Address) -> bytes:
         period = address.period
         rows = sorted(self._rows(address), key=lambda row: row.at)
-        stem = f"{self._desk.merchant.partner}_{period.replace('-', '')}_业务明细"
+        stem = f"{self._context.merchant.partner}_{period.replace('-', '')}_业务明细"
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as bundle:
             for name, text in (
@@ -155,23 +155,23 @@ class Bills:
         return file.getvalue()
 
     def _detail(self, period: str, rows: list[_Row]) -> str:
-        account = self._desk.buyer()["buyer_logon_id"]
+        account = self._context.buyer()["buyer_logon_id"]
         table = _table(_HEADER, (row.cells(account) for row in rows))
         paid = [row.fen for row in rows if not row.refund]
         back = [-row.fen for row in rows if row.refund]
         return (
             self._head("业务明细查询", period)
             + f"#{_LINE}业务明细列表{_LINE}\r\n{table}#{_LINE}业务明细列表结束{_LINE}\r\n"
-            + f"#交易合计：{len(paid)}笔，商家实收共{to_yuan(sum(paid))}元\r\n"
-            + f"#退款合计：{len(back)}笔，商家实收退款共{to_yuan(sum(back))}元\r\n"
+            + f"#交易合计：{len(paid)}笔，商家实收共{format_amount(sum(paid))}元\r\n"
+            + f"#退款合计：{len(back)}笔，商家实收退款共{format_amount(sum(back))}元\r\n"
         )
 
     def _summary(self, period: str, rows: list[_Row]) -> str:
         paid = sum(row.fen for row in rows if not row.refund)
-        net = to_yuan(sum(row.fen for row in rows))
+        net = format_amount(sum(row.fen for row in rows))
         back = [row for row in rows if row.refund]
         counts = [str(len(rows) - len(back)), str(len(back))]
-        amounts = [to_yuan(paid), net, *["0.00"] * 5, net]
+        amounts = [format_amount(paid), net, *["0.00"] * 5, net]
         table = _table(_SUMMARY, [["合计", "", *counts, *amounts]])
         return (
             self._head("业务汇总查询", period)
@@ -181,7 +181,7 @@ class Bills:
     def _head(self, title: str, period: str) -> str:
         first, after = _bounds(period)
         return (
-            f"#支付宝{title}\r\n#账号：[{self._desk.merchant.partner}0156]\r\n"
+            f"#支付宝{title}\r\n#账号：[{self._context.merchant.partner}0156]\r\n"
             f"#起始日期：[{_day(first)} 00:00:00]   终止日期：[{_day(after)} 00:00:00]\r\n"
         )
 

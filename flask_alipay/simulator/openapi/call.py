@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from .. import codes
-from ..answers import Refusal, ToCashier
+from .. import error_codes
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
-from ..merchant import Merchant
-from ..notify_ids import NotifyIds
-from ..state import State
-from ..trades import Trade, TradeStore
+from ..merchant.merchant import SimulatedMerchant
+from ..notifications.notify_ids import NotifyIds
+from ..replies import ApiError, RedirectToCashier
+from ..storage.storage import Storage
+from ..trades.trades import Trade, TradeStore
 from .content import required, text
-from .seal import Seal
+from .signing import ServerSigner
 
 # Six digits of the month, BB, 32 characters: the form of the tokens in Alipay's documents.
 _APP_AUTH_TOKEN = re.compile(r"[0-9]{6}BB[0-9A-Za-z]{32}")
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A request that was read and is known to be the merchant's."""
 
     method: str
@@ -38,17 +38,17 @@ class Call:
     #: Where the simulator is, for addresses in answers; without a slash at the end.
     root: str = ""
     #: Trades to which something happened: to be told, whatever the answer is.
-    news: list[Trade] = field(default_factory=list, repr=False)
+    notifications: list[Trade] = field(default_factory=list, repr=False)
     #: Whether it came in certificate mode.
     certified: bool = False
 
-    def text(self, name: str, most: int = 64) -> str:
+    def text(self, name: str, max_length: int = 64) -> str:
         """Returns a text of ``biz_content``, nothing if it was not given."""
-        return text(self.content, name, most, self.charset)
+        return text(self.content, name, max_length, self.charset)
 
-    def required(self, name: str, most: int = 64) -> str:
+    def required(self, name: str, max_length: int = 64) -> str:
         """Returns a text of ``biz_content`` that has to be there."""
-        return required(self.content, name, most, self.charset)
+        return required(self.content, name, max_length, self.charset)
 
 
 def check_app_auth_token(token: str) -> None:
@@ -59,11 +59,11 @@ def check_app_auth_token(token: str) -> None:
     :raises Refusal: if it is in another form.
     """
     if token and not _APP_AUTH_TOKEN.fullmatch(token):
-        raise Refusal("aop.invalid-app-auth-token")
+        raise ApiError("aop.invalid-app-auth-token")
 
 
 @dataclass(frozen=True)
-class Done:
+class Success:
     """What a method answers."""
 
     fields: Mapping[str, object]
@@ -72,25 +72,25 @@ class Done:
 
 
 #: A method: answers a call, or refuses it by raising.
-Run: TypeAlias = Callable[[Call], Done | ToCashier]
+Handler: TypeAlias = Callable[[ApiCall], Success | RedirectToCashier]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Context:
     """What all methods work with."""
 
-    merchant: Merchant
+    merchant: SimulatedMerchant
     trades: TradeStore
     notify_ids: NotifyIds
-    seal: Seal
+    signer: ServerSigner
     #: What is to go wrong.
     faults: Faults
     #: Where what they know is kept.
-    state: State
+    state: Storage
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 
-    def run(self, call: Call, run: Run) -> Done | ToCashier:
+    def run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
         """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.
 
         :raises Refusal: as the method does, or with the code of a failure of Alipay's own.
@@ -99,13 +99,13 @@ class Desk:
             return run(call)
         about = self.trades.named_in(f"{call.method} {call.content}")
         if self.faults.take(SYSTEM_ERROR, about):
-            raise Refusal(codes.system_error(call.method))
+            raise ApiError(error_codes.system_error(call.method))
         done = run(call)
         if self.faults.take(SYSTEM_ERROR_DONE, about):
-            raise Refusal(codes.system_error(call.method))
+            raise ApiError(error_codes.system_error(call.method))
         return done
 
-    def find(self, call: Call) -> Trade:
+    def find(self, call: ApiCall) -> Trade:
         """Returns the trade that a call names, expired now if its time is over.
 
         ``trade_no`` wins. An order whose page or code nobody has opened is no trade yet.
@@ -115,10 +115,10 @@ class Desk:
         """
         trade = self.placed(call)
         if trade is None or trade.opened_at is None:
-            raise Refusal("ACQ.TRADE_NOT_EXIST")
+            raise ApiError("ACQ.TRADE_NOT_EXIST")
         return trade
 
-    def placed(self, call: Call) -> Trade | None:
+    def placed(self, call: ApiCall) -> Trade | None:
         """Returns the trade likewise, also one that nobody has opened; ``None`` if there is none.
         A trade of another merchant does not exist for this one.
 
@@ -136,16 +136,16 @@ class Desk:
         if step is None:
             return None
         if step.event is not None:
-            call.news.append(step.trade)
+            call.notifications.append(step.trade)
         return step.trade
 
-    def happen(self, call: Call, trade: Trade, event: str) -> Trade | None:
+    def happen(self, call: ApiCall, trade: Trade, event: str) -> Trade | None:
         """Lets something happen to a trade; ``None`` if it did not."""
         step = self.trades.apply(trade.order.out_trade_no, event, call.now)
         if step is None or step.event is None:
             return None
-        call.news.append(step.trade)
-        return step.trade if step.event == trade.meant(event) else None
+        call.notifications.append(step.trade)
+        return step.trade if step.event == trade.resolve_event(event) else None
 
     def buyer(self) -> dict[str, str]:
         """Returns who the buyer is; the account's name is masked."""

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Final
 
-from ..answers import Refusal
-from .call import Call, Desk, Done, Run
+from ..replies import ApiError
+from .call import ApiCall, Context, Handler, Success
 
 #: The method, whose only field is a common parameter to some SDKs.
 DOWNLOAD: Final = "alipay.open.app.alipaycert.download"
@@ -19,14 +19,14 @@ class CertificateDownload:
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.methods: Mapping[str, Run] = {DOWNLOAD: self._download}
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.methods: Mapping[str, Handler] = {DOWNLOAD: self._download}
 
-    def _download(self, call: Call) -> Done:
+    def _download(self, call: ApiCall) -> Success:
         number = call.text("alipay_cert_sn") or call.params.get("alipay_cert_sn", "")
-        certificates = self._desk.merchant.certificates
+        certificates = self._context.merchant.certificates
         if number != certificates.alipay_cert_sn:
-            raise Refusal("isv.alipay-cert-not-exist")
+            raise ApiError("isv.alipay-cert-not-exist")
         content = base64.b64encode(certificates.alipay.encode("ascii")).decode("ascii")
-        return Done({"alipay_cert_content": content})
+        return Success({"alipay_cert_content": content})

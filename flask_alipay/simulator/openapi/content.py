@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...exceptions import InvalidParameter
-from ...limits import check_text
-from ..answers import Refusal
+from ...protocol.limits import check_text
+from ..replies import ApiError
 
 
 def read_content(text: str) -> dict[str, Any]:
@@ -22,9 +22,9 @@ def read_content(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Refusal("isv.illegal-json") from None
+        raise ApiError("isv.illegal-json") from None
     if not isinstance(content, dict):
-        raise Refusal("isv.illegal-json")
+        raise ApiError("isv.illegal-json")
     return content
 
 
@@ -33,7 +33,7 @@ def texts(content: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in content.items() if isinstance(value, str) and value}
 
 
-def text(content: Mapping[str, Any], name: str, most: int, charset: str) -> str:
+def text(content: Mapping[str, Any], name: str, max_length: int, charset: str) -> str:
     """Returns a text, nothing if it was not given.
 
     :param most: the most characters.
@@ -42,18 +42,18 @@ def text(content: Mapping[str, Any], name: str, most: int, charset: str) -> str:
     value = content.get(name)
     if value is None or value == "":
         return ""
-    check_text(name, value, most=most)
+    check_text(name, value, max_length=max_length)
     # JSON can spell characters that the charset does not have; they could not be told back.
-    check_text(name, value, most=4 * most, charset=charset)
+    check_text(name, value, max_length=4 * max_length, charset=charset)
     return str(value)
 
 
-def required(content: Mapping[str, Any], name: str, most: int, charset: str) -> str:
+def required(content: Mapping[str, Any], name: str, max_length: int, charset: str) -> str:
     """Returns a text that has to be there, likewise.
 
     :raises InvalidParameter: also if it was not given.
     """
-    value = text(content, name, most, charset)
+    value = text(content, name, max_length, charset)
     if not value:
         raise InvalidParameter(name, "is required, as a text")
     return value

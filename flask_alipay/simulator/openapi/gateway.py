@@ -11,33 +11,41 @@ from datetime import datetime, timedelta
 from html import escape
 from typing import Final
 
-from ...charsets import decode
 from ...exceptions import InvalidParameter
+from ...protocol.charsets import decode
 from ...signer import sign_content
-from .. import codes
-from ..answers import Answer, ErrorPage, Notice, PlainText, Refusal, Reply, ToCashier
+from .. import error_codes
 from ..clock import OffsetFn, read_china_text, zero_offset
 from ..faults import Faults
-from ..merchant import Merchant
-from ..notify_ids import NotifyIds
-from ..state import Nowhere, State
-from ..trades import Trade, TradeStore
-from ..urls import usable_url
-from ..wire import RawForm, Unreadable
-from .app import CANCELLED, FAILED, PAID, UNSURE, App, result
-from .bills import Bills
-from .call import Call, Desk, Done, Run, check_app_auth_token
+from ..merchant.merchant import SimulatedMerchant
+from ..notifications.notify_ids import NotifyIds
+from ..replies import (
+    ApiError,
+    CallResult,
+    ErrorPage,
+    PendingNotification,
+    PlainText,
+    RedirectToCashier,
+    Reply,
+)
+from ..storage.storage import NullStorage, Storage
+from ..trades.trades import Trade, TradeStore
+from ..web.forms import InvalidForm, RawForm
+from ..web.urls import valid_url_or_empty
+from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
+from .bills import BillService
+from .call import ApiCall, Context, Handler, Success, check_app_auth_token
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
-from .news import News
+from .notifications import NotificationBuilder
 from .orders import APP, PAGES
-from .payments import Payments
-from .refunds import Refunds
-from .rest import Rest, RestRequest
-from .seal import Seal, answered, written
-from .settlements import Settlements
-from .trades import Trades
-from .transfers import Transfers
+from .payments import PaymentService
+from .refunds import RefundService
+from .settlements import SettlementService
+from .signing import ServerSigner, dump_json, json_response
+from .trades import TradeService
+from .transfers import TransferService
+from .v3 import V3, RestRequest
 
 # How far a timestamp may be off. Alipay means China time; but some of its SDKs send the time of
 # their host, wherever that is, and are served, so a day either way must do.
@@ -62,182 +70,184 @@ class OpenApi:
 
     def __init__(
         self,
-        merchant: Merchant,
+        merchant: SimulatedMerchant,
         trades: TradeStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
-        state: State | None = None,
+        state: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
-        seal = Seal(merchant)
-        self._desk = desk = Desk(
-            merchant, trades, notify_ids, seal, faults or Faults(), state or Nowhere(), ahead
+        seal = ServerSigner(merchant)
+        self._context = desk = Context(
+            merchant, trades, notify_ids, seal, faults or Faults(), state or NullStorage(), ahead
         )
-        self._news = News(desk)
-        self._bills = Bills(desk)
+        self._notifications = NotificationBuilder(desk)
+        self._bills = BillService(desk)
         rooms = (
-            Payments(desk),
-            Trades(desk),
-            Refunds(desk),
-            Settlements(desk),
-            Transfers(desk),
+            PaymentService(desk),
+            TradeService(desk),
+            RefundService(desk),
+            SettlementService(desk),
+            TransferService(desk),
             self._bills,
             CertificateDownload(desk),
         )
-        self.methods: Mapping[str, Run] = {
+        self.methods: Mapping[str, Handler] = {
             name: run for room in rooms for name, run in room.methods.items()
         }
         self._app = App(desk)
-        self._rest = Rest(desk, self.methods)
+        self._rest = V3(desk, self.methods)
 
-    def answer(self, form: RawForm, now: datetime, root: str = "") -> Reply:
+    def reply(self, form: RawForm, now: datetime, root: str = "") -> CallResult:
         """Answers a request to the gateway; never raises for what is in it.
 
         :param root: where the simulator is, without a slash at the end.
         """
-        method = form.word("method") or ""
+        method = form.ascii_value("method") or ""
         call, known = None, False
         try:
             call = self._received(method, form, now, root, self.methods)
             self._authenticate(call)
             known = True
             done = self._run(call, self.methods[method])
-            answer: Answer = done if isinstance(done, ToCashier) else self._done(call, done)
-        except Refusal as refusal:
+            answer: Reply = done if isinstance(done, RedirectToCashier) else self._done(call, done)
+        except ApiError as refusal:
             answer = self._refused(method, refusal, call, known)
-        return Reply(answer, trades=_told(call))
+        return CallResult(answer, trades=_detail(call))
 
-    def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> Reply:
+    def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> CallResult:
         """Answers an app's order string as Alipay's library does, the payment made or cancelled.
 
         :returns: ``resultStatus={9000};memo={};result={…}``, a signed answer in the result.
         """
         call = None
         try:
-            call = self._received(form.word("method") or "", form, now, "", (APP,))
+            call = self._received(form.ascii_value("method") or "", form, now, "", (APP,))
             self._authenticate(call)
             done = self._run(call, self._checked if cancel else self._app.pay)
-        except Refusal as refusal:
-            status = UNSURE if codes.unsure(refusal.code) else FAILED
-            return Reply(PlainText(result(status, str(refusal))), trades=_told(call))
-        if cancel or isinstance(done, ToCashier):
-            return Reply(PlainText(result(CANCELLED, "cancelled by the buyer")))
+        except ApiError as refusal:
+            status = UNSURE if error_codes.is_unknown_outcome(refusal.code) else FAILED
+            return CallResult(PlainText(result(status, str(refusal))), trades=_detail(call))
+        if cancel or isinstance(done, RedirectToCashier):
+            return CallResult(PlainText(result(CANCELLED, "cancelled by the buyer")))
         signed = self._signed(call, done)
         text = f'{signed[:-1]},"sign_type":"{call.sign_type}"}}'
-        return Reply(PlainText(result(PAID, "", text)), trades=_told(call))
+        return CallResult(PlainText(result(PAID, "", text)), trades=_detail(call))
 
-    def _checked(self, call: Call) -> Done:
+    def _checked(self, call: ApiCall) -> Success:
         self._app.check(call)
-        return Done({})
+        return Success({})
 
-    def answer_rest(self, request: RestRequest, now: datetime, root: str) -> Reply:
+    def reply_v3(self, request: RestRequest, now: datetime, root: str) -> CallResult:
         """Answers a request in the newer dress; never raises for what is in it.
 
         :param root: where the simulator is, without a slash at the end.
         """
-        return self._rest.answer(request, now, root)
+        return self._rest.reply(request, now, root)
 
     def bill(self, token: str, now: datetime) -> bytes | None:
         """Returns the bill of an address that was given out, ``None`` if there is none any more."""
         return self._bills.download(token, now)
 
-    def notice(self, trade: Trade) -> Notice | None:
+    def notice(self, trade: Trade) -> PendingNotification | None:
         """Returns what the merchant is to be told of the trade, ``None`` if nothing is."""
-        return self._news.notice(trade)
+        return self._notifications.notice(trade)
 
-    def compose(self, notice: Notice, now: datetime) -> bytes:
+    def compose(self, notice: PendingNotification, now: datetime) -> bytes:
         """Returns the signed body of a notification for the time of a sending."""
-        return self._news.compose(notice, now)
+        return self._notifications.compose(notice, now)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Returns the signed query with which the buyer of a paid trade returns to the shop."""
-        return self._news.return_query(trade, now)
+        return self._notifications.return_query(trade, now)
 
     # From the wire to a call that is known to be the merchant's.
 
     def _received(
         self, method: str, form: RawForm, now: datetime, root: str, known: Container[str]
-    ) -> Call:
+    ) -> ApiCall:
         if not method:
-            raise Refusal("isv.missing-method")
+            raise ApiError("isv.missing-method")
         if method not in known:
-            raise Refusal("isv.invalid-method")
-        charset = form.word("charset") or "utf-8"
+            raise ApiError("isv.invalid-method")
+        charset = form.ascii_value("charset") or "utf-8"
         params = _read(form, charset)
         sign_type, certified = params.get("sign_type", ""), bool(params.get("app_cert_sn"))
-        return Call(method, {}, params, charset, sign_type, now, root, certified=certified)
+        return ApiCall(method, {}, params, charset, sign_type, now, root, certified=certified)
 
-    def _authenticate(self, call: Call) -> None:
+    def _authenticate(self, call: ApiCall) -> None:
         params = call.params
         if not params.get("app_id"):
-            raise Refusal("isv.missing-app-id")
-        if params["app_id"] != self._desk.merchant.app_id:
-            raise Refusal("isv.invalid-app-id")
-        self._desk.seal.check_certificates(
+            raise ApiError("isv.missing-app-id")
+        if params["app_id"] != self._context.merchant.app_id:
+            raise ApiError("isv.invalid-app-id")
+        self._context.signer.check_certificates(
             params.get("app_cert_sn", ""), params.get("alipay_root_cert_sn", "")
         )
         if not call.sign_type:
-            raise Refusal("isv.missing-signature-type")
-        if not self._desk.seal.knows(call.sign_type):
-            raise Refusal("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
+            raise ApiError("isv.missing-signature-type")
+        if not self._context.signer.knows(call.sign_type):
+            raise ApiError("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
         if not params.get("sign"):
-            raise Refusal("isv.missing-signature")
+            raise ApiError("isv.missing-signature")
         if not params.get("charset"):  # which nothing is documented for but that it is required
-            raise Refusal("isv.invalid-charset", "charset is required")
-        if not self._desk.seal.verifies(params, call.charset):
-            raise Refusal(
+            raise ApiError("isv.invalid-charset", "charset is required")
+        if not self._context.signer.verifies(params, call.charset):
+            raise ApiError(
                 BAD_SIGN,
                 "Signed with another key, in another charset, with another sign_type, "
                 "or altered on the way.",
             )
 
-    def _run(self, call: Call, run: Run) -> Done | ToCashier:
+    def _run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
         check_app_auth_token(call.params.get("app_auth_token", ""))
-        _check_common(call.params, call.now, self._desk.ahead())
+        _check_common(call.params, call.now, self._context.ahead())
         try:
             content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
-            read = Call(**{**vars(call), "content": content})
-            return self._desk.run(read, run)
+            read = ApiCall(**{**vars(call), "content": content})
+            return self._context.run(read, run)
         except InvalidParameter as error:
-            raise Refusal(codes.invalid_parameter(call.method), str(error)) from None
+            raise ApiError(error_codes.invalid_parameter(call.method), str(error)) from None
 
-    def _content(self, call: Call) -> str:
+    def _content(self, call: ApiCall) -> str:
         text = call.params.get("biz_content", "{}" if call.method == DOWNLOAD else "")
         if not call.params.get("encrypt_type"):
             return text
-        content = self._desk.seal.cipher.decrypt(text)
+        content = self._context.signer.cipher.decrypt(text)
         if content is None:
-            raise Refusal("isv.decryption-error-unknown")
+            raise ApiError("isv.decryption-error-unknown")
         try:
             return decode(content, call.charset)
         except UnicodeDecodeError:
-            raise Refusal("isv.decryption-error-unknown") from None
+            raise ApiError("isv.decryption-error-unknown") from None
 
     # What Alipay says.
 
-    def _done(self, call: Call, done: Done) -> Answer:
-        return answered(self._signed(call, done), call.charset)
+    def _done(self, call: ApiCall, done: Success) -> Reply:
+        return json_response(self._signed(call, done), call.charset)
 
-    def _signed(self, call: Call, done: Done) -> str:
-        node = {"code": done.code, "msg": codes.CLASSES[done.code], **done.fields}
-        return self._desk.seal.signed(_node(call.method), node, call.params, call.charset)
+    def _signed(self, call: ApiCall, done: Success) -> str:
+        node = {"code": done.code, "msg": error_codes.CLASSES[done.code], **done.fields}
+        return self._context.signer.signed(_node(call.method), node, call.params, call.charset)
 
-    def _refused(self, method: str, refusal: Refusal, call: Call | None, known: bool) -> Answer:
+    def _refused(self, method: str, refusal: ApiError, call: ApiCall | None, known: bool) -> Reply:
         """Return a page if a browser brought the request, JSON otherwise.
 
         :param known: whether it is the merchant's request.
         """
-        meaning = codes.OPENAPI[refusal.code]
+        meaning = error_codes.OPENAPI[refusal.code]
         if method in PAGES:
-            shop_url = usable_url(call.params.get("return_url", "")) if call and known else ""
+            shop_url = (
+                valid_url_or_empty(call.params.get("return_url", "")) if call and known else ""
+            )
             string = _string_to_sign(refusal, call)
             # The status and the charset are those of the live gateway, probed in 2026.
             return ErrorPage(refusal.code, meaning, refusal.detail, shop_url, string, 200, "gbk")
-        code = codes.class_of(refusal.code)
+        code = error_codes.code_for(refusal.code)
         error = {
             "code": code,
-            "msg": codes.CLASSES[code],
+            "msg": error_codes.CLASSES[code],
             "sub_code": refusal.code,
             "sub_msg": self._sub_msg(refusal, meaning[1], call),
         }
@@ -245,27 +255,29 @@ class OpenApi:
         if refusal.code in _ERROR_RESPONSE:
             name = "error_response"
         if call is None or not self._signs(refusal.code, call, known):
-            return answered(f'{{"{name}":{written(error, "utf-8")}}}', "utf-8")
+            return json_response(f'{{"{name}":{dump_json(error, "utf-8")}}}', "utf-8")
         params = call.params
-        if refusal.code.startswith(codes.GATEWAY_PREFIXES):  # nothing to keep secret yet
+        if refusal.code.startswith(error_codes.GATEWAY_PREFIXES):  # nothing to keep secret yet
             params = {**params, "encrypt_type": ""}
-        return answered(self._desk.seal.signed(name, error, params, call.charset), call.charset)
+        return json_response(
+            self._context.signer.signed(name, error, params, call.charset), call.charset
+        )
 
-    def _signs(self, code: str, call: Call, known: bool) -> bool:
+    def _signs(self, code: str, call: ApiCall, known: bool) -> bool:
         """Tell whether an error is signed.
 
         In captured answers Alipay signs errors once the application is known, that it needs
         certificates among them, but not that another parameter is missing.
         """
         if code == BAD_SIGN or "-cert-" in code:
-            return self._desk.seal.knows(call.sign_type)
+            return self._context.signer.knows(call.sign_type)
         return known and not code.startswith("isv.missing-")
 
-    def _sub_msg(self, refusal: Refusal, meaning: str, call: Call | None) -> str:
+    def _sub_msg(self, refusal: ApiError, meaning: str, call: ApiCall | None) -> str:
         string = _string_to_sign(refusal, call)
         if call is None or not string:
             return f"{meaning}: {refusal.detail}" if refusal.detail else meaning
-        actual = self._desk.seal.other_sign_type(call.params, call.charset)
+        actual = self._context.signer.other_sign_type(call.params, call.charset)
         if actual:
             return (
                 "验签出错，sign值与sign_type参数指定的签名类型不一致："
@@ -274,7 +286,7 @@ class OpenApi:
         return f"{meaning}，网关生成的验签字符串为：{escape(string)}"
 
 
-def _string_to_sign(refusal: Refusal, call: Call | None) -> str:
+def _string_to_sign(refusal: ApiError, call: ApiCall | None) -> str:
     """Return what should have been signed, if a signature does not verify; otherwise nothing."""
     if call is None or refusal.code != BAD_SIGN:
         return ""
@@ -285,8 +297,8 @@ def _string_to_sign(refusal: Refusal, call: Call | None) -> str:
     return decode(content, call.charset)
 
 
-def _told(call: Call | None) -> tuple[Trade, ...]:
-    return () if call is None else tuple(call.news)
+def _detail(call: ApiCall | None) -> tuple[Trade, ...]:
+    return () if call is None else tuple(call.notifications)
 
 
 def _node(method: str) -> str:
@@ -297,25 +309,25 @@ def _read(form: RawForm, charset: str) -> dict[str, str]:
     try:
         return form.decode(charset)
     except InvalidParameter as error:
-        raise Refusal("isv.invalid-charset", str(error)) from None
-    except Unreadable as error:
-        raise Refusal("isv.invalid-charset", f"the request {error}") from None
+        raise ApiError("isv.invalid-charset", str(error)) from None
+    except InvalidForm as error:
+        raise ApiError("isv.invalid-charset", f"the request {error}") from None
 
 
 def _check_common(params: Mapping[str, str], now: datetime, ahead: timedelta) -> None:
     if not params.get("timestamp"):
-        raise Refusal("isv.missing-timestamp")
+        raise ApiError("isv.missing-timestamp")
     timestamp = read_china_text(params["timestamp"])
     if timestamp is None:
-        raise Refusal("isv.invalid-timestamp", "timestamp must be like 2026-01-31 08:00:00")
+        raise ApiError("isv.invalid-timestamp", "timestamp must be like 2026-01-31 08:00:00")
     # The merchant's clock was not put on with ours.
     if not now - ahead - _SKEW <= timestamp <= now + _SKEW:
-        raise Refusal("isv.invalid-timestamp", "timestamp is more than a day off; use China time")
+        raise ApiError("isv.invalid-timestamp", "timestamp is more than a day off; use China time")
     if not params.get("version"):
-        raise Refusal("isv.missing-version")
+        raise ApiError("isv.missing-version")
     if params["version"] != "1.0":
-        raise Refusal("isv.invalid-parameter", "version must be 1.0")
+        raise ApiError("isv.invalid-parameter", "version must be 1.0")
     if params.get("format", "JSON").upper() != "JSON":
-        raise Refusal("isv.invalid-format")
+        raise ApiError("isv.invalid-format")
     if params.get("encrypt_type", "AES") != "AES":
-        raise Refusal("isv.invalid-encrypt-type", "encrypt_type must be AES")
+        raise ApiError("isv.invalid-encrypt-type", "encrypt_type must be AES")

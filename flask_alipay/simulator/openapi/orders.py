@@ -8,14 +8,14 @@ from types import MappingProxyType
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...limits import check_out_trade_no, check_text, timeout_minutes
-from ...money import to_fen
-from ..answers import Refusal
+from ...protocol.limits import check_out_trade_no, check_text, timeout_minutes
+from ...protocol.money import to_minor_units
 from ..clock import end_of_china_day, read_china_text
-from ..funds import allowed
-from ..orders import Order
-from ..urls import checked_url
-from .call import Call
+from ..replies import ApiError
+from ..trades.funding import allowed_channels
+from ..trades.orders import Order
+from ..web.urls import checked_url
+from .call import ApiCall
 from .content import texts
 
 PAGE: Final = "alipay.trade.page.pay"
@@ -47,7 +47,7 @@ _WAITS: Final[Mapping[str, timedelta]] = MappingProxyType(
 )
 
 
-def read_order(call: Call) -> Order:
+def read_order(call: ApiCall) -> Order:
     """Returns the order of a call, every parameter checked.
 
     :raises InvalidParameter: names the parameter that Alipay would not take.
@@ -64,20 +64,20 @@ def read_order(call: Call) -> Order:
         raise InvalidParameter("product_code", f"must be {known[0]} for this method")
     for name, most in _TEXTS.items():
         if name in biz:
-            check_text(name, biz[name], most=most)
+            check_text(name, biz[name], max_length=most)
             # JSON can spell characters that the charset does not have; they could not be told back.
-            check_text(name, biz[name], most=4 * most, charset=call.charset)
+            check_text(name, biz[name], max_length=4 * most, charset=call.charset)
     return Order(
         protocol="openapi",
         method=call.method,
         out_trade_no=biz["out_trade_no"],
         subject=biz["subject"],
-        total_fen=to_fen(biz["total_amount"]),
+        total_fen=to_minor_units(biz["total_amount"]),
         charset=call.charset,
         sign_type=call.sign_type,
         body=biz.get("body", ""),
-        notify_url=checked_url("notify_url", call.params.get("notify_url", ""), most=256),
-        return_url=checked_url("return_url", call.params.get("return_url", ""), most=256),
+        notify_url=checked_url("notify_url", call.params.get("notify_url", ""), max_length=256),
+        return_url=checked_url("return_url", call.params.get("return_url", ""), max_length=256),
         expires_at=_expires_at(call.method, biz, call.now),
         funds=_funds(biz),
         app_auth_token=call.params.get("app_auth_token", ""),
@@ -89,26 +89,28 @@ def _funds(biz: Mapping[str, str]) -> tuple[str, ...]:
     enabled, disabled = (biz.get(f"{word}_pay_channels", "") for word in ("enable", "disable"))
     if enabled and disabled:
         raise InvalidParameter("disable_pay_channels", "excludes enable_pay_channels")
-    return allowed(*(list(filter(None, words.split(","))) for words in (enabled, disabled)))
+    return allowed_channels(
+        *(list(filter(None, words.split(","))) for words in (enabled, disabled))
+    )
 
 
 def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime | None:
     """A code that is to be scanned lives for two hours at most, whatever its trade may."""
-    asked = _asked_limit(biz, now)
+    asked = _requested_limit(biz, now)
     own = now + _WAITS[method] if method in _WAITS else None
     if asked is None:
         return own
     return min(asked, own) if own is not None and method == PRECREATE else asked
 
 
-def _asked_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
+def _requested_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
     """``time_expire`` wins over ``timeout_express``, and that over the code's own."""
     if "time_expire" in biz:
         moment = read_china_text(biz["time_expire"])
         if moment is None:
             raise InvalidParameter("time_expire", "must be like 2026-01-31 08:00:00")
         if moment <= now:
-            raise Refusal("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
+            raise ApiError("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
         return moment
     for name in ("timeout_express", "qr_code_timeout_express"):
         if name in biz:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...limits import check_choice, check_pattern
-from ..answers import Refusal, ToCashier
-from ..orders import Event
-from ..trades import Trade
-from .call import Call, Desk, Done, Run, numbers
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_choice, check_pattern
+from ..replies import ApiError, RedirectToCashier
+from ..trades.orders import Event
+from ..trades.trades import Trade
+from .call import ApiCall, Context, Handler, Success, numbers
 from .orders import CREATE, PAGE, PAY, PRECREATE, WAP, read_order
 from .trades import amounts, fund_bill
 
@@ -32,15 +32,15 @@ _AUTH_CODE = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}", re.ASCII)
 _SCENES = ("bar_code", "wave_code", "security_code")
 
 
-class Payments:
+class PaymentService:
     """``alipay.trade.page.pay``, ``.wap.pay``, ``.precreate``, ``.create`` and ``.pay``.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.methods: Mapping[str, Run] = {
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self.methods: Mapping[str, Handler] = {
             PAGE: self._page,
             WAP: self._page,
             PRECREATE: self._precreate,
@@ -48,23 +48,23 @@ class Payments:
             PAY: self._pay,
         }
 
-    def _page(self, call: Call) -> ToCashier:
-        return ToCashier(placed(self._desk, call, opened=False))
+    def _page(self, call: ApiCall) -> RedirectToCashier:
+        return RedirectToCashier(create_or_reject(self._context, call, opened=False))
 
-    def _precreate(self, call: Call) -> Done:
-        trade = placed(self._desk, call, opened=False)
+    def _precreate(self, call: ApiCall) -> Success:
+        trade = create_or_reject(self._context, call, opened=False)
         code = f"{call.root}/cashier/{trade.cashier_id}"
-        return Done({"out_trade_no": trade.order.out_trade_no, "qr_code": code})
+        return Success({"out_trade_no": trade.order.out_trade_no, "qr_code": code})
 
-    def _create(self, call: Call) -> Done:
+    def _create(self, call: ApiCall) -> Success:
         if not call.text("buyer_open_id", 128):
             buyer = call.text("buyer_id", 28)
             if not buyer:
                 raise InvalidParameter("buyer_id", "or buyer_open_id is required")
             check_pattern("buyer_id", buyer, "2088[0-9]{12}", "16 digits that begin with 2088")
-        return Done(numbers(placed(self._desk, call, opened=True)))
+        return Success(numbers(create_or_reject(self._context, call, opened=True)))
 
-    def _pay(self, call: Call) -> Done:
+    def _pay(self, call: ApiCall) -> Success:
         check_choice("scene", call.required("scene", 32), _SCENES)
         code = call.required("auth_code", 64)
         if call.content["scene"] != "security_code":
@@ -72,22 +72,25 @@ class Payments:
         ending = ENDINGS.get(code[-6:], "")
         if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
             read_order(call)
-            raise Refusal(ending)
-        trade = payable(placed(self._desk, call, opened=True))
+            raise ApiError(ending)
+        trade = payable(create_or_reject(self._context, call, opened=True))
         if ending == "10003":
-            return Done({**numbers(trade), **self._desk.buyer(), **amounts(trade)}, "10003")
+            return Success({**numbers(trade), **self._context.buyer(), **amounts(trade)}, "10003")
         if ending:  # a new try needs a new order
-            self._desk.happen(call, trade, Event.CLOSE)
-            raise Refusal(ending)
-        paid = self._desk.happen(call, trade, Event.PAY)
+            self._context.happen(call, trade, Event.CLOSE)
+            raise ApiError(ending)
+        paid = self._context.happen(call, trade, Event.PAY)
         if paid is None:
-            raise Refusal("ACQ.TRADE_HAS_CLOSE")
-        return Done(self._receipt(paid))
+            raise ApiError("ACQ.TRADE_HAS_CLOSE")
+        return Success(self._receipt(paid))
 
     def _receipt(self, trade: Trade) -> dict[str, object]:
-        fields: dict[str, object] = {**numbers(trade), **self._desk.buyer(), **amounts(trade)}
+        fields: dict[str, object] = {**numbers(trade), **self._context.buyer(), **amounts(trade)}
         if trade.paid_at is not None:
-            fields |= {"gmt_payment": to_china(trade.paid_at), "fund_bill_list": fund_bill(trade)}
+            fields |= {
+                "gmt_payment": format_china_time(trade.paid_at),
+                "fund_bill_list": fund_bill(trade),
+            }
         return fields
 
 
@@ -96,12 +99,12 @@ def payable(trade: Trade) -> Trade:
 
     :raises Refusal: if he does not.
     """
-    if not trade.order.fund():
-        raise Refusal("ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE")
+    if not trade.order.choose_fund():
+        raise ApiError("ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE")
     return trade
 
 
-def placed(desk: Desk, call: Call, *, opened: bool) -> Trade:
+def create_or_reject(context: Context, call: ApiCall, *, opened: bool) -> Trade:
     """Returns the trade of an order, a new one or the one that it is already.
 
     :param opened: whether it is a trade at once, or not before its buyer has opened it.
@@ -109,14 +112,14 @@ def placed(desk: Desk, call: Call, *, opened: bool) -> Trade:
     :raises Refusal: if the number was used for another order, or the trade has ended.
     """
     order = read_order(call)
-    seller = {"buyer_id": desk.merchant.partner, "buyer_logon_id": desk.merchant.seller_email}
+    seller = {"buyer_id": context.merchant.partner, "buyer_logon_id": context.merchant.seller_email}
     if any(call.content.get(name) == account for name, account in seller.items()):
-        raise Refusal("ACQ.BUYER_SELLER_EQUAL")
-    trade = desk.trades.place(order, call.now, opened=opened)
+        raise ApiError("ACQ.BUYER_SELLER_EQUAL")
+    trade = context.trades.create(order, call.now, opened=opened)
     if not trade.order.agrees_with(order):
-        raise Refusal("ACQ.CONTEXT_INCONSISTENT")
+        raise ApiError("ACQ.CONTEXT_INCONSISTENT")
     if trade.paid:
-        raise Refusal("ACQ.TRADE_HAS_SUCCESS")
+        raise ApiError("ACQ.TRADE_HAS_SUCCESS")
     if not trade.waiting:
-        raise Refusal("ACQ.TRADE_HAS_CLOSE")
+        raise ApiError("ACQ.TRADE_HAS_CLOSE")
     return trade

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from ...china_time import to_china
 from ...exceptions import InvalidParameter
-from ...limits import check_choice, check_out_trade_no
-from ...money import to_fen, to_yuan
-from ..answers import Refusal
-from ..state import Kept
-from .call import Call, Desk, Done, Run
+from ...protocol.china_time import format_china_time
+from ...protocol.limits import check_choice, check_out_trade_no
+from ...protocol.money import format_amount, to_minor_units
+from ..replies import ApiError
+from ..storage.storage import PersistentDict
+from .call import ApiCall, Context, Handler, Success
 from .content import required, text
 
 #: The account that there is not, and the most that the merchant can send at once: a million yuan.
@@ -38,29 +38,33 @@ class Transfer:
     pay_fund_order_id: str
 
 
-class Transfers:
+class TransferService:
     """``alipay.fund.trans.uni.transfer``, in certificate mode alone, and ``.common.query``.
 
     :param desk: what it works with.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._lock = threading.Lock()
-        self._made = Kept(desk.state.shelf("transfers", Transfer), _MOST_TRANSFERS)
-        self.methods: Mapping[str, Run] = {
+        self._made = PersistentDict(
+            context.state.collection("transfers", Transfer), _MOST_TRANSFERS
+        )
+        self.methods: Mapping[str, Handler] = {
             "alipay.fund.trans.uni.transfer": self._transfer,
             "alipay.fund.trans.common.query": self._query,
         }
 
-    def _transfer(self, call: Call) -> Done:
+    def _transfer(self, call: ApiCall) -> Success:
         if not call.certified:
-            raise Refusal("isv.missing-app-cert-sn", "money is sent in certificate mode alone")
+            raise ApiError("isv.missing-app-cert-sn", "money is sent in certificate mode alone")
         number = call.required("out_biz_no")
         check_out_trade_no(number, "out_biz_no")
-        fen = to_fen(call.required("trans_amount"), parameter="trans_amount")
+        fen = to_minor_units(call.required("trans_amount"), parameter="trans_amount")
         if fen < _LEAST_FEN:
-            raise InvalidParameter("trans_amount", f"must be at least {to_yuan(_LEAST_FEN)} CNY")
+            raise InvalidParameter(
+                "trans_amount", f"must be at least {format_amount(_LEAST_FEN)} CNY"
+            )
         check_choice("product_code", call.required("product_code"), ("TRANS_ACCOUNT_NO_PWD",))
         check_choice("biz_scene", call.required("biz_scene"), ("DIRECT_TRANSFER",))
         call.text("order_title", 128), call.text("remark", 200)
@@ -68,28 +72,28 @@ class Transfers:
         with self._lock:
             made = self._made.get(number) or self._new(call, number, fen, payee)
         if (made.fen, made.payee) != (fen, payee):
-            raise Refusal("PAYMENT_INFO_INCONSISTENCY")
-        return Done(
+            raise ApiError("PAYMENT_INFO_INCONSISTENCY")
+        return Success(
             {
                 "out_biz_no": made.out_biz_no,
                 "order_id": made.order_id,
                 "pay_fund_order_id": made.pay_fund_order_id,
                 "status": "SUCCESS",
-                "trans_date": to_china(made.at),
+                "trans_date": format_china_time(made.at),
             }
         )
 
-    def _new(self, call: Call, number: str, fen: int, payee: tuple[str, str]) -> Transfer:
+    def _new(self, call: ApiCall, number: str, fen: int, payee: tuple[str, str]) -> Transfer:
         if payee[1] == NOBODY:
-            raise Refusal("PAYEE_NOT_EXIST")
+            raise ApiError("PAYEE_NOT_EXIST")
         if fen > MOST_FEN:
-            raise Refusal("PAYER_BALANCE_NOT_ENOUGH")
+            raise ApiError("PAYER_BALANCE_NOT_ENOUGH")
         made = Transfer(number, fen, payee, call.now, _number(call.now), _number(call.now))
         self._made[number] = made
-        self._made.surplus()
+        self._made.evict()
         return made
 
-    def _query(self, call: Call) -> Done:
+    def _query(self, call: ApiCall) -> Success:
         asked = {name: call.text(name) for name in ("pay_fund_order_id", "order_id", "out_biz_no")}
         if not any(asked.values()):
             raise InvalidParameter("out_biz_no", "or order_id is required")
@@ -98,21 +102,21 @@ class Transfers:
             known = tuple(self._made.values())
         made = next((one for one in known if getattr(one, name) == asked[name]), None)
         if made is None:
-            raise Refusal("ORDER_NOT_EXIST")
-        return Done(
+            raise ApiError("ORDER_NOT_EXIST")
+        return Success(
             {
                 "out_biz_no": made.out_biz_no,
                 "order_id": made.order_id,
                 "pay_fund_order_id": made.pay_fund_order_id,
                 "status": "SUCCESS",
-                "pay_date": to_china(made.at),
+                "pay_date": format_china_time(made.at),
                 "order_fee": "0.00",
-                "trans_amount": to_yuan(made.fen),
+                "trans_amount": format_amount(made.fen),
             }
         )
 
 
-def _payee(call: Call) -> tuple[str, str]:
+def _payee(call: ApiCall) -> tuple[str, str]:
     payee = call.content.get("payee_info")
     if not isinstance(payee, dict):
         raise InvalidParameter("payee_info", "is required, as an object")
@@ -125,5 +129,5 @@ def _payee(call: Call) -> tuple[str, str]:
 
 
 def _number(now: datetime) -> str:
-    day = to_china(now)[:10].replace("-", "")
+    day = format_china_time(now)[:10].replace("-", "")
     return f"{day}110070001506{secrets.randbelow(10**12):012d}"

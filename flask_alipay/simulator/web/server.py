@@ -21,7 +21,7 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import BadRequest
 
 from ...exceptions import AlipayError
-from ..responses import plain
+from .responses import plain
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse

@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from flask_alipay.china_time import to_china
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
-from flask_alipay.simulator.merchant import Merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class Kind:
     #: The status of the answer to an order.
     answer: int
     #: Makes what signs a request for an out_trade_no.
-    requests: Callable[[Merchant, int], Callable[[str], bytes]]
+    requests: Callable[[SimulatedMerchant, int], Callable[[str], bytes]]
 
 
-def _direct_pay(merchant: Merchant, shop_port: int) -> Callable[[str], bytes]:
+def _direct_pay(merchant: SimulatedMerchant, shop_port: int) -> Callable[[str], bytes]:
     signer = Md5Signer(merchant.md5_key)
 
     def request(out_trade_no: str) -> bytes:
@@ -50,7 +50,7 @@ def _direct_pay(merchant: Merchant, shop_port: int) -> Callable[[str], bytes]:
 
 
 def _openapi(method: str, product_code: str, send: Callable[[Mapping[str, str]], bytes]) -> ...:
-    def requests(merchant: Merchant, shop_port: int) -> Callable[[str], bytes]:
+    def requests(merchant: SimulatedMerchant, shop_port: int) -> Callable[[str], bytes]:
         signer = Rsa2Signer(merchant.private_key)
 
         def request(out_trade_no: str) -> bytes:
@@ -65,7 +65,7 @@ def _openapi(method: str, product_code: str, send: Callable[[Mapping[str, str]],
                 "method": method,
                 "charset": "utf-8",
                 "sign_type": "RSA2",
-                "timestamp": to_china(datetime.now(timezone.utc)),
+                "timestamp": format_china_time(datetime.now(timezone.utc)),
                 "version": "1.0",
                 "notify_url": f"http://127.0.0.1:{shop_port}/notify",
                 "biz_content": json.dumps(content, ensure_ascii=False),

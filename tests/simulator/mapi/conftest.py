@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from flask_alipay.charsets import python_codec
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import sign_content
 
 

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from flask_alipay.simulator.rates import RATES
+from flask_alipay.simulator.trades.exchange_rates import RATES
 
 
 @pytest.fixture

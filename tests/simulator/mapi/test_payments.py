@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from flask_alipay.charsets import python_codec
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import sign_content
 
 PARCEL = {

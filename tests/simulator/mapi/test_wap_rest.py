@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from flask_alipay.charsets import python_codec
+from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import sign_content
 
 from ..conftest import NOTIFY_URL, RETURN_URL

@@ -6,8 +6,8 @@ import json
 import re
 from urllib.parse import urlencode
 
-from flask_alipay.charsets import python_codec
-from flask_alipay.china_time import to_china
+from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import sign_content
 
 from ..conftest import NOTIFY_URL
@@ -42,7 +42,7 @@ class Server:
             "method": method,
             "charset": charset,
             "sign_type": sign_type,
-            "timestamp": to_china(self.merchant.clock.now()),
+            "timestamp": format_china_time(self.merchant.clock.now()),
             "version": "1.0",
             "notify_url": NOTIFY_URL,
             "biz_content": json.dumps(biz, ensure_ascii=False),

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from flask_alipay.config import Config
 from flask_alipay.exceptions import GatewayError
+from flask_alipay.gateways.transport import FORM, encode_form
 from flask_alipay.keys import load_public_key, public_key_der
-from flask_alipay.simulator.certificates import issue
-from flask_alipay.simulator.openapi.cipher import ContentCipher
-from flask_alipay.transport import FORM, encoded
+from flask_alipay.simulator.merchant.certificates import issue
+from flask_alipay.simulator.openapi.encryption import ServerCipher
 
 from .server import ORDER
 
@@ -32,7 +32,7 @@ class Client:
         self.client = app.test_client()
 
     def post(self, url, params, charset="utf-8", *, repeatable=False):
-        body = encoded(params, charset)
+        body = encode_form(params, charset)
         return self.client.post("/alipay/gateway.do", data=body, content_type=FORM).data
 
 
@@ -89,7 +89,7 @@ def test_a_certificate_can_be_fetched_by_its_number(server, merchant):
 
 
 def test_encrypted_content_is_answered_encrypted(server, paid, merchant):
-    cipher = ContentCipher(merchant.account.aes_key)
+    cipher = ServerCipher(merchant.account.aes_key)
     content = cipher.encrypt(json.dumps(T1).encode("ascii"))
     text = server.post(server.params(QUERY, {}, encrypt_type="AES", biz_content=content)).text
     found = re.fullmatch(r'\{"alipay_trade_query_response":("([^"]+)"),"sign":"(.+)"\}', text)
@@ -105,7 +105,7 @@ def test_what_is_not_encrypted_with_the_key_is_refused(server, paid, merchant, c
 
 
 def test_the_known_answer_of_content_encryption():
-    cipher = ContentCipher("aa4BtZ4tspm2wnXLb1ThQA==")
+    cipher = ServerCipher("aa4BtZ4tspm2wnXLb1ThQA==")
     assert cipher.encrypt(b"test1234567") == "ILpoMowjIQjfYMR847rnFQ=="
     assert cipher.decrypt("ILpoMowjIQjfYMR847rnFQ==") == b"test1234567"
     assert cipher.decrypt("AAAA") is None

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from flask_alipay.simulator.openapi.cipher import ContentCipher
+from flask_alipay.simulator.openapi.encryption import ServerCipher
 
 from .server import ORDER
 
@@ -57,7 +57,7 @@ def test_content_that_is_no_json_object_is_rejected(server, content):
 
 
 def test_encrypted_content_that_is_no_json_object_is_rejected(server, merchant):
-    content = ContentCipher(merchant.account.aes_key).encrypt(b"no json")
+    content = ServerCipher(merchant.account.aes_key).encrypt(b"no json")
     node = server.call(QUERY, biz_content=content, encrypt_type="AES")
     assert node["sub_code"] == "isv.illegal-json"
 

@@ -8,7 +8,7 @@ import pytest
 
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer
-from flask_alipay.simulator.openapi.cipher import ContentCipher
+from flask_alipay.simulator.openapi.encryption import ServerCipher
 
 from .server import ORDER
 
@@ -196,7 +196,7 @@ def test_certificate_mode_names_the_certificate(rest, merchant):
 
 
 def test_an_encrypted_body_is_answered_encrypted(rest, paid, merchant):
-    cipher = ContentCipher(merchant.account.aes_key)
+    cipher = ServerCipher(merchant.account.aes_key)
     headers = {"alipay-encrypt-type": "AES"}
     body = cipher.encrypt(json.dumps(T1).encode("ascii"))
     text = rest.signed(rest.send("/v3/alipay/trade/query", body, headers=headers))
@@ -206,7 +206,7 @@ def test_an_encrypted_body_is_answered_encrypted(rest, paid, merchant):
 
 
 def test_an_error_to_an_encrypted_request_is_plain_signed_json(rest, merchant):
-    cipher = ContentCipher(merchant.account.aes_key)
+    cipher = ServerCipher(merchant.account.aes_key)
     body = cipher.encrypt(json.dumps(T1).encode("ascii"))
     headers = {"alipay-encrypt-type": "AES"}
     response = rest.send("/v3/alipay/trade/query", body, headers=headers)

@@ -1,0 +1,399 @@
+"""The one object that an app talks to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Blueprint, current_app, has_request_context, request, url_for
+
+from .. import signals
+from ..config import Config
+from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
+from ..ledger import Ledger, Models
+from ..merchant import Merchant, build_state, merchants
+from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..operations.order_number import generate_out_trade_no
+from ..operations.payments import build_payment, gateway_params
+from ..protocol.money import format_amount
+from .callback_registry import CallbackRegistry
+from .content_policy import allow_view_options
+from .lazy_command import ALIPAY_COMMANDS
+from .model_checks import log_bypassed, validate_models
+from .notify import NotifyView
+from .products import Products
+from .questions import Questions
+from .start_warnings import without_warnings_in_commands
+from .views import PAGES, PageViews, set_privacy_headers
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.blueprints import BlueprintSetupState
+
+    from ..config import Gateway
+    from ..operations.replay import ReplayResult
+    from ..protocol.signed_request import SignedRequest
+
+F = TypeVar("F", bound=Callable[[Any], object])
+
+
+class AlipayBlueprint(Products, Questions, Blueprint):
+    """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
+
+    Nothing of an app is kept here; one object may be registered in several apps, and several
+    objects, each with its ``name`` and ``config_prefix``, serve several merchants in one app. The
+    settings under ``config_prefix`` are read when it is registered (see
+    :meth:`Config.from_mapping <flask_alipay.config.Config.from_mapping>`); later changes are
+    ignored.
+
+    :param db: anything with a ``session``: the app's ``SQLAlchemy()``.
+    :param Payment: the app's class on :class:`~flask_alipay.PaymentMixin`.
+    :param Refund: the app's class on :class:`~flask_alipay.RefundMixin`; without it refunds are
+        only counted.
+    :param Notification: the app's class on :class:`~flask_alipay.NotificationMixin`; without it
+        there is no journal.
+    :param name: the blueprint's name; selects the merchant in ``flask alipay --merchant NAME``.
+    :param config_prefix: of the settings in ``app.config``.
+    :param on_paid: a callback, see :meth:`on_paid`.
+    :param on_failed: a callback, see :meth:`on_failed`.
+    :param result_endpoint: an endpoint of the app's own that shows a payment's result; it gets
+        ``out_trade_no``, and buyers come back there instead of to our page.
+    :param csp_nonce_generator: returns the nonce of the app's own Content-Security-Policy for the
+        current request; the pages use it, and the app's policy applies to them. Without it each
+        page has a nonce and a policy of its own. The same function as Flask-Admin's.
+    :param blueprint_options: what :class:`flask.Blueprint` takes.
+    :raises ConfigurationError: when it is registered, if the configuration is not good.
+    """
+
+    payment_paid = signals.payment_paid
+    payment_failed = signals.payment_failed
+    payment_refunded = signals.payment_refunded
+    notification_refused = signals.notification_refused
+
+    def __init__(
+        self,
+        db: Any,
+        Payment: type[PaymentMixin],  # noqa: N803 - they are classes
+        Refund: type[RefundMixin] | None = None,  # noqa: N803
+        Notification: type[NotificationMixin] | None = None,  # noqa: N803
+        *,
+        name: str = "alipay",
+        config_prefix: str = "ALIPAY",
+        on_paid: Callable[[Any], object] | None = None,
+        on_failed: Callable[[Any], object] | None = None,
+        result_endpoint: str | None = None,
+        csp_nonce_generator: Callable[[], str] | None = None,
+        **blueprint_options: Any,
+    ) -> None:
+        blueprint_options.setdefault("template_folder", "templates")
+        super().__init__(name, "flask_alipay", **blueprint_options)
+        self.result_endpoint = result_endpoint
+        self.csp_nonce_generator = csp_nonce_generator
+        self._notify = NotifyView(self)
+        self._db = db
+        self._models = Models(Payment, Refund, Notification)
+        self._config_prefix = config_prefix
+        self._callbacks = CallbackRegistry()
+        for event, callback in (("paid", on_paid), ("failed", on_failed)):
+            if callback is not None:
+                self._add_callback(event, callback)
+        self._add_routes()
+        self.record(self._register_in)
+
+    def on_paid(self, callback: F) -> F:
+        """Registers a callback for sales.
+
+        It is called with the payment, an object of the app's own class, at most once for each
+        payment that commits: inside the transaction that records the sale and before Alipay is
+        answered. What it adds to the session is committed together with the payment. It must not
+        commit; if it raises, all of it is rolled back, Alipay hears ``fail`` and comes again. What
+        cannot be rolled back (mail) belongs into a receiver of :data:`payment_paid` or a queue.
+
+        :param callback: takes the payment; its result is ignored. An ``async def`` function runs to
+            completion and needs the extra ``async``.
+        :returns: the callback, unchanged: use it as a decorator, before or after registration.
+        :raises TypeError: if it is a generator function.
+        :raises ConfigurationError: if it is async, an app has registered the blueprint, and the
+            extra is not installed; before registration, the registration raises it.
+        """
+        return self._add_callback("paid", callback)
+
+    def on_failed(self, callback: F) -> F:
+        """Registers a callback for trades that were closed without being paid.
+
+        Called and to be written like :meth:`on_paid`. Money that comes after a close is still a
+        sale: :meth:`on_paid` is called then, after this.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("failed", callback)
+
+    def on_refunded(self, callback: F) -> F:
+        """Registers a callback for money of a sale that went back to the buyer, all or part of it.
+
+        Called once for each refund, and to be written like :meth:`on_paid`; the payment's
+        ``refunded_fen`` is the sum of all refunds by then.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("refunded", callback)
+
+    def on_finished(self, callback: F) -> F:
+        """Registers a callback for sales that are closed to refunds.
+
+        Called at most once for each payment, after :meth:`on_paid`'s, and to be written like it.
+
+        :param callback: takes the payment; its result is ignored.
+        :returns: the callback, unchanged.
+        """
+        return self._add_callback("finished", callback)
+
+    def create_payment(
+        self,
+        *,
+        subject: str,
+        total_amount: str | int | Decimal,
+        out_trade_no: str | None = None,
+        product: str | None = None,
+        currency: str = "CNY",
+        **details: Any,
+    ) -> Any:
+        """Adds a payment to the session; the caller commits.
+
+        :param subject: what is sold, one line.
+        :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param out_trade_no: the shop's number, 1 to 64 letters, digits, underscores or hyphens;
+            without it one of 26 digits is made that cannot be guessed.
+        :param product: how it is paid: ``page``, or on the open platform ``wap``; without it chosen
+            when the buyer sets out, by the buyer's browser.
+        :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,
+            and ``total_amount`` is then in it.
+        :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
+            app's own class, and further parameters for the gateway, for example ``body`` or
+            ``timeout_express``. ``app_auth_token`` is the token of the merchant for whom a
+            third-party application sells: every call about the payment sends it.
+        :returns: an object of the app's class, pending in ``db.session``.
+        :raises InvalidParameter: names the parameter at fault; nothing is added.
+        :raises TypeError: for a ``float`` amount.
+        """
+        payment = build_payment(
+            self._models.Payment,
+            self.config,
+            subject=subject,
+            total_amount=total_amount,
+            out_trade_no=generate_out_trade_no() if out_trade_no is None else out_trade_no,
+            product=product,
+            currency=currency,
+            details=details,
+        )
+        self._db.session.add(payment)
+        return payment
+
+    def checkout_url(self, payment: Any) -> str:
+        """Returns the URL of the page that shows the order and the ways to pay it."""
+        return self.link("checkout", payment)
+
+    def pay_url(self, payment: Any, *, bank: str | None = None) -> str:
+        """Returns the URL that sends the buyer on to Alipay.
+
+        :param bank: on the legacy gateway, the code of the bank that the buyer chose.
+        """
+        return self.link("pay", payment, bank=bank)
+
+    def result_url(self, payment: Any) -> str:
+        """Returns the URL of the page that says what became of the payment."""
+        return self.link("result", payment)
+
+    def status_url(self, payment: Any) -> str:
+        """Returns the URL of the payment's status as JSON, for pages that wait for it."""
+        return self.link("status", payment)
+
+    def gateway_url(self, payment: Any, *, bank: str | None = None) -> str:
+        """Returns the signed URL at Alipay.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        return self.gateway_request(payment, bank=bank).url
+
+    def gateway_request(
+        self, payment: Any, *, bank: str | None = None, charset: str | None = None
+    ) -> SignedRequest:
+        """Returns the signed request, which can be a form as well as a URL.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :param charset: another charset than the configured one.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        config = self.config
+        gateway = config.gateway if charset is None else config.gateway.in_charset(charset)
+        user_agent = request.user_agent.string if has_request_context() else ""
+        signed = gateway.pay(
+            payment.product or gateway.product_for(user_agent),
+            out_trade_no=payment.out_trade_no,
+            subject=payment.subject,
+            total_amount=format_amount(payment.total_fen, payment.currency or "CNY"),
+            currency=payment.currency or "CNY",
+            expires_at=payment.expires_at,
+            bank=bank,
+            notify_url=self.notify_url,
+            return_url=self.return_url,
+            **gateway_params(payment),
+        )
+        return self.state.at_simulator(signed)
+
+    @property
+    def notify_url(self) -> str:
+        """Where Alipay sends notifications: ``NOTIFY_URL``, or the route ``notify`` on the host
+        that the app's configuration names.
+
+        Pass it to each method of :attr:`gateway` that takes a ``notify_url``; what ``url_for``
+        makes may follow the ``Host`` header of a buyer's request.
+
+        :raises InvalidParameter: if no host is configured and the request's is invalid.
+        """
+        return self.state.urls.notify_url
+
+    @property
+    def return_url(self) -> str:
+        """Where Alipay sends the buyer back to: ``RETURN_URL``, or the route ``return``, likewise.
+
+        :raises InvalidParameter: if no host is configured and the request's is invalid.
+        """
+        return self.state.urls.return_url
+
+    @property
+    def gateway(self) -> Gateway:
+        """The client of the current app's gateway, for everything else."""
+        return self.config.gateway
+
+    @property
+    def config(self) -> Config:
+        """The current app's configuration of this merchant."""
+        return self.state.config
+
+    @property
+    def state(self) -> Merchant:
+        """All that belongs to the current app.
+
+        :raises RuntimeError: outside an app, or in one that did not register the blueprint.
+        """
+        try:
+            found: Merchant = current_app.extensions["alipay"][self]
+        except KeyError:
+            raise RuntimeError(
+                f"the blueprint '{self.name}' is not registered in this app: "
+                "did you forget app.register_blueprint(…)?"
+            ) from None
+        return found
+
+    @property
+    def models(self) -> Models:
+        """The app's classes."""
+        return self._models
+
+    @property
+    def session(self) -> Any:
+        """The app's session."""
+        return self._db.session
+
+    def ledger(self) -> Ledger:
+        """Returns the ledger of this merchant in the app's session."""
+        state = self.state
+        return Ledger(
+            self._db.session,
+            self._models,
+            merchant=state.config.merchant,
+            callbacks=state.callbacks.by_event,
+            registry=lambda: self._db.session,
+        )
+
+    def replay(
+        self,
+        payload: bytes | Mapping[str, str],
+        *,
+        journalled: bool = False,
+        dry_run: bool = False,
+    ) -> ReplayResult:
+        """Hears a notification again, as if Alipay had brought it: verified and settled, once.
+
+        :param payload: a form body as it was captured, or the parameters that the journal holds.
+        :param journalled: whether it is a row of the journal, which holds only what was confirmed.
+        :param dry_run: only says what would happen; nothing is written and no callback called.
+        :returns: what came or would come of it.
+        :raises NotificationRefused: as ``notify`` refuses it.
+        """
+        from ..operations.replay import replay  # an operator's, not a server's
+
+        return replay(self, payload, journalled=journalled, dry_run=dry_run)
+
+    def _add_callback(self, event: str, callback: F) -> F:
+        self._callbacks.add(event, callback)
+        return callback
+
+    def _add_routes(self) -> None:
+        pages = PageViews(self)
+        self.add_url_rule("/checkout/<token>", "checkout", pages.checkout)
+        self.add_url_rule("/pay/<token>", "pay", pages.pay)
+        self.add_url_rule("/notify", "notify", self._notify.notify, methods=["POST"])
+        self.add_url_rule("/return", "return", pages.return_from_alipay)
+        self.add_url_rule("/result/<token>", "result", pages.result)
+        self.add_url_rule("/status/<token>", "status", pages.status)
+        self.register_error_handler(BadToken, pages.handle_bad_token)
+        self.register_error_handler(NotificationRefused, pages.handle_bad_return)
+        self.after_request(set_privacy_headers)
+        self.before_app_request(lambda: self._exempt_from_csrf(current_app))
+
+    def register(self, app: Any, options: dict[str, Any]) -> None:
+        """Register the blueprint, and ``flask alipay`` for ``app.test_cli_runner()``."""
+        super().register(app, options)
+        app.cli.add_command(ALIPAY_COMMANDS)
+
+    @without_secrets
+    @without_warnings_in_commands()
+    def _register_in(self, setup: BlueprintSetupState) -> None:
+        app = cast("Flask", setup.app)
+        # First of all: what a factory defines after an error belongs to another registration.
+        callbacks = self._callbacks.register()
+        callbacks.check()
+        validate_models(self._models, self._db)
+        log_bypassed(self._models)
+        try:
+            merchants(app)[self] = build_state(setup, self._config_prefix, callbacks)
+        except ConfigurationError as error:
+            if sys.version_info >= (3, 11):
+                error.add_note("'flask alipay doctor' checks keys and settings.")
+            raise
+        self._exempt_from_csrf(app)
+        endpoints = map(merchants(app)[self].endpoint_of, PAGES)
+        allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)
+
+    def _exempt_from_csrf(self, app: Flask) -> None:
+        """Exempt the notification route and the simulator from Flask-WTF's CSRFProtect."""
+        csrf = app.extensions.get("csrf")
+        if csrf is None:
+            return
+        csrf.exempt(self._notify.notify)
+        gateway = merchants(app)[self].simulator_gateway
+        if gateway is not None:
+            csrf.exempt(app.blueprints[gateway.rpartition(".")[0]])
+
+    def link(
+        self, route: str, payment: Any, issued_at: datetime | None = None, bank: str | None = None
+    ) -> str:
+        """Returns the URL of a page about a payment: ours, or the app's own result page.
+
+        :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
+        """
+        if route == "result" and self.result_endpoint is not None:
+            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
+        state = self.state
+        token = state.tokens.make(route, payment.out_trade_no, issued_at)
+        return url_for(state.endpoint_of(route), token=token, bank=bank)

@@ -1,0 +1,213 @@
+"""The simulator inside the app: mounted below the blueprint, and asked without leaving the process.
+
+A development server with one thread would wait for itself for ever if it asked itself over HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import current_app, has_request_context, url_for
+from werkzeug.test import Client, TestResponse
+from werkzeug.wrappers import Response
+
+from ..config import Config, simulator_options
+from ..exceptions import ConfigurationError, OutcomeUnknown
+from ..gateways.mapi import MapiGateway
+from ..gateways.transport import (
+    FORM,
+    HttpResponse,
+    charset_params,
+    copy_limited,
+    encode_form,
+    is_html,
+)
+from ..settings import ConfigReader
+from ..simulator import Simulator
+from ..simulator.merchant.merchant import get_merchant
+from ..simulator.simulator import SIMULATORS
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.blueprints import BlueprintSetupState
+
+
+def mount_simulator(
+    app: Flask, setup: BlueprintSetupState, settings: ConfigReader, endpoint: str
+) -> tuple[Config, str]:
+    """Makes a simulator for the app and mounts it at ``simulator`` below the blueprint.
+
+    :param app: the app.
+    :param setup: Flask's word about where the blueprint is being registered.
+    :param settings: the merchant's, without credentials.
+    :param endpoint: the name that the blueprint is registered under.
+    :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
+    """
+    mount = (setup.url_prefix or "").rstrip("/")
+    if "<" in f"{mount}{setup.subdomain or ''}":
+        raise settings.error(
+            "SIMULATOR",
+            f"cannot be mounted below '{setup.subdomain or ''}{mount}': the simulator knows no "
+            "value for the variable; register the blueprint below a prefix without variables",
+        )
+    name = f"{endpoint.replace('.', '_')}_simulator"
+    inside = InProcessTransport(app, f"{mount}/notify", f"{name}.gateway")
+    protocol, charset = settings.protocol() or "openapi", settings.charset()
+    sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
+    # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
+    post = None if settings.is_set("NOTIFY_URL") else inside.deliver
+    # Other processes of the app, a command or a worker, are to be the same merchant.
+    folder = Path(app.instance_path)
+    keys = folder if folder.is_dir() else None
+    # Several merchants of an app are told apart by their numbers.
+    simulators = app.extensions.setdefault(SIMULATORS, {})
+    try:
+        simulator = Simulator(
+            protocol=protocol,
+            charset=charset,
+            sign_type=sign_type,
+            post=post,
+            merchant=get_merchant(keys).numbered(len(simulators)),
+        )
+    except ConfigurationError as error:
+        raise settings.error(error.key, f"cannot be simulated: {error}") from None
+    simulators[endpoint] = simulator
+    blueprint = simulator.blueprint(name)
+    app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
+    dress = simulator_options(settings, protocol, sign_type or "RSA2")
+    merchant = {"GATEWAY_URL": inside.gateway_path, **simulator.merchant_settings(**dress)}
+    config = Config.from_mapping(
+        settings.with_overrides(merchant), settings.prefix, transport=inside, simulator=True
+    )
+    if isinstance(config.gateway, MapiGateway):
+        config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"
+    return config, f"{name}.gateway"
+
+
+class InProcessTransport:
+    """Sends requests to the app itself, through its WSGI door.
+
+    :param app: the app.
+    :param notify_path: the path of its ``notify`` route.
+    :param gateway: the endpoint of the simulator's gateway, by which its address is found.
+    """
+
+    def __init__(self, app: Flask, notify_path: str, gateway: str | None = None) -> None:
+        self._app = app
+        self._notify_path = notify_path
+        self._gateway = gateway
+        self._simulator_path = f"{notify_path.removesuffix('notify')}simulator/"
+        #: The path of the simulator's gateway.
+        self.gateway_path = f"{self._simulator_path}gateway.do"
+
+    def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        """Asks the simulator's gateway: a :class:`~flask_alipay.gateways.transport.Transport`."""
+        query = encode_form(params, charset).decode("ascii")
+        return _body(self._request("GET", urlsplit(url).path, query_string=query))
+
+    def post(
+        self,
+        url: str,
+        params: Mapping[str, str],
+        charset: str = "utf-8",
+        *,
+        repeatable: bool = False,
+    ) -> bytes:
+        """Sends the simulator's gateway a form, likewise."""
+        response = self._request(
+            "POST",
+            urlsplit(url).path,
+            query_string=encode_form(charset_params(params), charset).decode("ascii"),
+            data=encode_form(params, charset),
+            content_type=FORM,
+        )
+        return _body(response)
+
+    def request(
+        self,
+        http_method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        repeatable: bool = False,
+    ) -> HttpResponse:
+        """Sends the simulator a request as it is, likewise."""
+        parts = urlsplit(url)
+        # In one piece, as it is signed: given by itself, the query is no part of the RAW_URI.
+        target = parts._replace(scheme="", netloc="").geturl()
+        response = self._request(http_method, target, data=body, headers=dict(headers))
+        named = {name.lower(): value for name, value in response.headers.items()}
+        return HttpResponse(response.status_code, named, response.get_data())
+
+    def download(self, url: str, into: IO[bytes], limit: int) -> int:
+        """Fetches a file of the simulator's, likewise."""
+        parts = urlsplit(url)
+        # Here too: what stands before it is where a server has mounted the app.
+        path = parts.path[max(0, parts.path.rfind(self._simulator_path)) :]
+        with self._request("GET", path, query_string=parts.query) as response:
+            if response.status_code != 200 or is_html(response.content_type):
+                raise OutcomeUnknown(f"there is no such file (status {response.status_code})")
+            return copy_limited(response.iter_encoded(), into, limit)
+
+    def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Delivers one of the simulator's notifications."""
+        parts = urlsplit(url)
+        # What stands before the route is where a server has mounted the app; the app knows nothing
+        # of it.
+        base_url = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix(self._notify_path)}"
+        response = self._client().post(
+            self._notify_path, base_url=base_url, data=body, headers=dict(headers)
+        )
+        return response.status_code, response.get_data(as_text=True)
+
+    def _request(self, http_method: str, path: str, **request: Any) -> TestResponse:
+        """Asks the simulator at the address where the site is found, which its answers name."""
+        site = self._site()
+        response = self._client().open(path, method=http_method, base_url=site, **request)
+        secure = f"https{site.removeprefix('http')}"
+        if site.startswith("http:") and response.headers.get("Location", "").startswith(secure):
+            # An app that is served over https alone, and not configured so.
+            return self._client().open(path, method=http_method, base_url=secure, **request)
+        return response
+
+    def _site(self) -> str:
+        """The address by which this request came, or the configured one in a command or worker."""
+        app = current_app._get_current_object() if current_app else None  # type: ignore[attr-defined]
+        if self._gateway is None or app is not self._app:
+            return site_of(self._app)
+        if not (has_request_context() or app.config["SERVER_NAME"]):
+            return site_of(self._app)
+        try:
+            # The app's URL processors may add arguments.
+            url = url_for(self._gateway, _external=True).partition("?")[0]
+        except ValueError:  # some releases of Werkzeug take any text for a host
+            return site_of(self._app)
+        return url.removesuffix(self.gateway_path)
+
+    def _client(self) -> Client:
+        return Client(self._app, Response, use_cookies=False)
+
+
+def site_of(app: Flask, scheme: str | None = None) -> str:
+    """Return an address at which an app answers, without a slash at the end.
+
+    :param app: the app.
+    :param scheme: instead of ``PREFERRED_URL_SCHEME``.
+    """
+    trusted = app.config.get("TRUSTED_HOSTS") or ("localhost",)
+    first = trusted if isinstance(trusted, str) else next(iter(trusted))
+    host = app.config["SERVER_NAME"] or first.lstrip(".")
+    root = app.config["APPLICATION_ROOT"].rstrip("/")
+    return f"{scheme or app.config['PREFERRED_URL_SCHEME']}://{host}{root}"
+
+
+def _body(response: TestResponse) -> bytes:
+    if response.status_code != 200:
+        location = response.headers.get("Location")
+        place = f" and Location {location}" if location else ""
+        raise OutcomeUnknown(f"the simulator answered with status {response.status_code}{place}")
+    return response.get_data()

@@ -1,0 +1,130 @@
+"""Whether the ledger can write to the app's classes."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+
+from ..exceptions import ConfigurationError
+from ..ledger.bypassed_listeners import bypassed
+from ..ledger.constraints import lacking_in_class
+from ..ledger.tables import entity_of
+from ..models import NotificationMixin, PaymentMixin, RefundMixin
+
+if TYPE_CHECKING:
+    from ..ledger import Models
+
+
+logger = logging.getLogger("flask_alipay")
+
+
+def validate_models(models: Models, db: Any) -> None:
+    """Checks that each class has the ledger's columns in a table of its own, and its constraints.
+
+    One that inherits them from a class with another table has none of them there for an ``UPDATE``.
+
+    :param db: must have a session.
+    :raises ConfigurationError: names the class that has them.
+    """
+    _check_session(db)
+    mixins = (PaymentMixin, RefundMixin, NotificationMixin)
+    _check_kinds(models, mixins)
+    for name, mixin in zip(models._fields, mixins, strict=True):
+        if getattr(models, name) is None:
+            continue
+        mapper: Any = inspect(getattr(models, name))
+        owner = _owner(mapper, mixin)
+        if owner is not mapper:
+            asked, better = mapper.class_.__name__, owner.class_.__name__
+            raise ConfigurationError(
+                f"{asked} has the ledger's columns in the table of {better} and not in its own: "
+                f"give the blueprint {better}",
+                name,
+            )
+        lacking = lacking_in_class(entity_of(mapper.class_))
+        if lacking:
+            raise ConfigurationError(
+                f"{mapper.class_.__name__} lacks the constraints {', '.join(lacking)}: its own "
+                f"__table_args__, or a base listed before {mixin.__name__}, replaces the mixin's. "
+                f"List {mixin.__name__} first, and return (*super().__table_args__, …) from a "
+                "__table_args__ that is a declared_attr.directive",
+                name,
+            )
+
+
+def log_bypassed(models: Models) -> None:
+    """Log which listeners of the classes the ledger's guarded ``UPDATE`` does not call."""
+    for model in (models.Payment, models.Refund):
+        if model is None:
+            continue
+        listeners = bypassed(model)
+        if listeners:
+            logger.warning(
+                "%s has listeners that the ledger's guarded UPDATE does not call: %s. See 'Events "
+                "of your classes' in the documentation of the ledger.",
+                getattr(model, "__name__", model),
+                ", ".join(listeners),
+            )
+
+
+def _check_session(db: Any) -> None:
+    """Check that the first argument of the blueprint is what has the session.
+
+    :raises ConfigurationError: if it has none.
+    """
+    if isinstance(db, type) or not hasattr(db, "session"):
+        raise ConfigurationError(
+            f"{_name(db)} has no session: give AlipayBlueprint the SQLAlchemy object of the app "
+            "first, then the class of payments: AlipayBlueprint(db, Payment)",
+            "db",
+        )
+
+
+def _check_kinds(models: Models, mixins: tuple[type[Any], ...]) -> None:
+    """Check that each class is a mapped one on its mixin, and none in the place of another.
+
+    :raises ConfigurationError: names the class and its place.
+    """
+    for name, model, mixin in zip(models._fields, models, mixins, strict=True):
+        if model is None and name != "Payment":
+            continue
+        if not isinstance(model, type):
+            raise ConfigurationError(
+                f"{name} must be a class on {mixin.__name__}, not {_name(model)}", name
+            )
+        for place, other in zip(models._fields, mixins, strict=True):
+            if issubclass(model, other) and other is not mixin:
+                raise ConfigurationError(
+                    f"{model.__name__} is a {other.__name__} in the place of {name}: give it as "
+                    f"{place}=",
+                    name,
+                )
+        if not issubclass(model, mixin):
+            raise ConfigurationError(
+                f"{model.__name__} is given as {name} and has not the columns of "
+                f"{mixin.__name__}: class {model.__name__}({mixin.__name__}, db.Model)",
+                name,
+            )
+        if inspect(model, raiseerr=False) is None:
+            raise ConfigurationError(
+                f"{model.__name__} is given as {name} and has no table: derive it from db.Model, "
+                "too",
+                name,
+            )
+
+
+def _name(given: object) -> str:
+    """What to call an argument: a class by its name, anything else by its type, never its value."""
+    return given.__name__ if isinstance(given, type) else f"a {type(given).__name__}"
+
+
+def _owner(mapper: Any, mixin: type[Any]) -> Any:
+    """The mapper, of it and those that it inherits from, in whose table the mixin's columns are."""
+    ours = mixin.__annotations__.keys() - {"id"}
+    tables = {mapper.columns[name].table for name in ours if name in mapper.columns}
+    if tables <= {mapper.local_table}:
+        return mapper
+    others = mapper.iterate_to_root()
+    return next((each for each in others if each.local_table in tables), mapper)

@@ -1,0 +1,68 @@
+"""The signed query with which a buyer returns from Alipay, and what is added to it on the way.
+
+Routers, mail services and statistics add parameters of their own, and a stray byte may end up
+behind the last value. None of it may keep a buyer from the result page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from ..exceptions import BadNotification, BadSignature
+from ..protocol.charsets import form_decode
+from ..protocol.notification import verify_form
+from ..signer import Signer
+
+# Base64, complete with its padding, then nothing or a byte that base64 does not have and the rest.
+_SIGN = re.compile(
+    rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)(?:[^\w+/=].*)?", re.DOTALL
+)
+
+
+def verify_return(
+    query: bytes, signer: Signer, charset: str, names: Collection[str]
+) -> dict[str, str]:
+    """Verify the query of a return: with all its parameters, and only if that fails without those
+    that Alipay's returns do not have.
+
+    :param query: the raw query string.
+    :param signer: the configured signer.
+    :param charset: the configured charset.
+    :param names: the parameters of Alipay's returns.
+    :returns: the parameters that the signature covers.
+    :raises BadNotification: if it is no form.
+    :raises BadSignature: if what remains is not signed with the configured key.
+    """
+    try:
+        return verify_form(query, signer, charset).signed
+    except (BadNotification, BadSignature) as error:
+        own = without_foreign(query, names)
+        if own == query:
+            raise
+        try:
+            return verify_form(own, signer, charset).signed
+        except (BadNotification, BadSignature):
+            raise error from None
+
+
+def without_foreign(query: bytes, names: Collection[str]) -> bytes:
+    """Remove what Alipay's returns do not have: other names, empty fields, and bytes after a
+    complete signature that are not base64. ``sign_type`` goes as well: it is never signed.
+
+    :param query: the raw query string.
+    :param names: the parameters of Alipay's returns.
+    """
+    kept = []
+    for field in query.split(b"&"):
+        name, equals, value = field.partition(b"=")
+        known = form_decode(name).decode("latin-1")
+        if not equals or known not in names or known == "sign_type":
+            continue
+        kept.append(b"sign=" + _without_stray_bytes(value) if known == "sign" else field)
+    return b"&".join(kept)
+
+
+def _without_stray_bytes(sign: bytes) -> bytes:
+    found = _SIGN.fullmatch(form_decode(sign))
+    return sign if found is None else found[1].replace(b"+", b"%2B")

@@ -1,0 +1,367 @@
+"""What the buyer sees. Each page is found by its token alone: no session, no cookie."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Response, jsonify, make_response, redirect, render_template, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..exceptions import (
+    BadToken,
+    BodyTooLarge,
+    ExpiredToken,
+    GatewayError,
+    InvalidParameter,
+    NotificationRefused,
+    OutcomeUnknown,
+)
+from ..models import utc_now
+from ..operations.payment_state import payment_state
+from ..protocol.banks import CHECKOUT_BANKS, bank_name
+from ..protocol.china_time import parse_china_time
+from ..protocol.i18n import DEFAULT, N_, languages, translator
+from ..protocol.money import format_amount
+from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
+from .notify import is_for_merchant
+from .return_url import verify_return, without_foreign
+
+if TYPE_CHECKING:
+    from ..config import Config
+    from ..signer import Signer
+    from .blueprint import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+#: The routes that answer with pages, if only to say that a link is invalid.
+PAGES = ("checkout", "pay", "return", "result", "status")
+
+# Only the page that posts a request to Alipay has a form. A template that overrides ours may link
+# to the shop's own pictures.
+_POLICY = (
+    "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action {form_action}; "
+    "frame-ancestors 'none'"
+)
+# The gateways redirect the form to cashiers on other hosts of Alipay's (excashier.alipay.com for
+# example), and browsers apply the policy to these redirects as well.
+_CASHIERS = "https://*.alipay.com https://*.alipaydev.com"
+
+_ERRORS = {
+    400: (
+        N_("This link does not say enough"),
+        N_(
+            "It may have been cut short, or you came back from Alipay without paying. The page "
+            "that you left open knows how your payment stands, and so does the shop."
+        ),
+    ),
+    404: (
+        N_("There is no payment here"),
+        N_("The link may be incomplete. Please go back to the shop and open it from there."),
+    ),
+    409: (
+        N_("This payment is closed"),
+        N_("It can no longer be paid. Please go back to the shop and order again."),
+    ),
+    410: (
+        N_("This page has had its day"),
+        N_(
+            "Payment pages can be opened for a limited time only. What you paid for is safe: the "
+            "shop has its record of it."
+        ),
+    ),
+    502: (
+        N_("Alipay does not accept this payment"),
+        N_("You have not been charged. Trying again will not help: please go back to the shop."),
+    ),
+    503: (
+        N_("Alipay cannot be reached"),
+        N_("You have not been charged. Please try again in a few minutes."),
+    ),
+}
+
+# Far more than any return of Alipay's has.
+_MAX_QUERY = 16 * 1024
+
+# Paid in the shop's app or at its till: no browser can be sent to pay them.
+_ELSEWHERE = ("app", "barcode")
+_HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
+# Alipay's word that an order can no longer be paid.
+_OVER = ("ACQ.TRADE_HAS_CLOSE", "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
+
+
+class PageViews:
+    """The routes for buyers.
+
+    :param alipay: the blueprint.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint) -> None:
+        self._alipay = alipay
+
+    def checkout(self, token: str) -> BaseResponse:
+        """Shows the order and the ways to pay it."""
+        payment, issued_at = self._find("checkout", token)
+        result_url = self._alipay.link("result", payment, issued_at)
+        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
+            return redirect(result_url, 303)
+        if payment.product == "qr":
+            return self._qr_page(payment, issued_at)
+        if _blocks_alipay():
+            return self._open_in_browser(payment, issued_at)
+        return self._page(
+            "checkout.html",
+            **self._about(payment, issued_at),
+            pay_url=self._alipay.link("pay", payment, issued_at),
+            banks=self._banks(payment, issued_at),
+            result_url=result_url,
+            problem_url=None,
+        )
+
+    def pay(self, token: str) -> BaseResponse:
+        """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
+        payment, issued_at = self._find("pay", token)
+        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
+            return redirect(self._alipay.link("result", payment, issued_at), 303)
+        if payment.product == "qr":
+            return redirect(self._alipay.link("checkout", payment, issued_at), 303)
+        if _blocks_alipay():
+            return self._open_in_browser(payment, issued_at)
+        bank = request.args.get("bank")
+        try:
+            signed = self._alipay.gateway_request(payment, bank=bank)
+        except InvalidParameter as error:
+            # The payment was checked when it was made. The bank and the host that our addresses are
+            # on come from the browser.
+            logger.warning("pay refused: %s", error)
+            return self._error(400)
+        if len(signed.url) <= self._alipay.config.max_url_length:
+            return redirect(signed.url, 303)
+        return self._page(
+            "pay.html",
+            **self._about(payment, issued_at),
+            form_action=signed.form_action,
+            form_charset=signed.form_charset,
+            form_fields=signed.form_fields,
+            policy_form_action=_form_action(signed.gateway_url),
+        )
+
+    def _open_in_browser(self, payment: Any, issued_at: datetime) -> BaseResponse:
+        """Explain how to open this page in a browser that opens Alipay."""
+        return self._page(
+            "open_in_browser.html",
+            **self._about(payment, issued_at),
+            link=request.url,
+            result_url=self._alipay.link("result", payment, issued_at),
+        )
+
+    def return_from_alipay(self) -> BaseResponse:
+        """Sends a buyer who comes back from Alipay on to the result, without a word of what the
+        URL says: it carries buyer data, and proves nothing that the ledger does not know.
+        """
+        config, query = self._alipay.config, self._signed_query()
+        names = OPENAPI_RETURN_NAMES if config.protocol == "openapi" else MAPI_RETURN_NAMES
+        if config.show_url and not without_foreign(query, names):
+            return redirect(config.show_url, 303)  # gave up at Alipay: there is nothing to say
+        params = verify_return(query, _return_signer(config, query), config.charset, names)
+        payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
+        if payment is None or not is_for_merchant(
+            config, params, confirmed=_same_trade(payment, params)
+        ):
+            raise BadToken("the return is about no payment of ours")
+        told = parse_china_time(params.get("timestamp") or params.get("notify_time"))
+        issued_at = min(told or payment.created_at, utc_now())
+        # Kept and opened again, the return must not outlive the result page.
+        if utc_now() - issued_at > timedelta(seconds=config.result_max_age):
+            raise ExpiredToken("the return is too old")
+        return redirect(self._alipay.link("result", payment, issued_at), 303)
+
+    def result(self, token: str) -> BaseResponse:
+        """Shows how the payment stands, in the ledger's word and nobody else's."""
+        payment, issued_at = self._find("result", token)
+        state = payment_state(payment)
+        payable = state == "waiting" and payment.product not in _ELSEWHERE
+        again = self._alipay.link("checkout", payment, issued_at) if payable else None
+        about = self._about(payment, issued_at)
+        return self._page("result.html", **about, state=state, pay_url=again)
+
+    def status(self, token: str) -> BaseResponse:
+        """Tells a waiting page how the payment stands."""
+        payment, _ = self._find("status", token)
+        return jsonify(
+            out_trade_no=payment.out_trade_no,
+            trade_status=payment.trade_status,
+            paid=payment.paid,
+        )
+
+    def handle_bad_token(self, error: BadToken) -> BaseResponse:
+        """Answers a link that is no good, or no longer."""
+        return self._error(410 if isinstance(error, ExpiredToken) else 404)
+
+    def handle_bad_return(self, error: NotificationRefused) -> BaseResponse:
+        """Answers a return that Alipay did not sign."""
+        logger.warning("return refused (%s): %s", error.reason, error)
+        return self._error(400)
+
+    def _qr_page(self, payment: Any, issued_at: datetime) -> BaseResponse:
+        """Shows the code to scan, or says why there is none."""
+        from ..operations.qr_codes import qr_code
+
+        number = payment.out_trade_no
+        try:
+            code = qr_code(self._alipay, payment)
+        except GatewayError as error:
+            if error.sub_code == _HAS_SUCCESS:
+                return self._paid_before(number, issued_at)
+            logger.warning("no QR code for %s: %s", number, error)
+            if error.sub_code in _OVER:
+                return self._error(409)
+            return self._error(503 if isinstance(error, OutcomeUnknown) else 502)
+        except InvalidParameter as error:
+            logger.warning("no QR code for %s: %s", number, error)
+            return self._error(400)
+        return self._page(
+            "qr.html",
+            **self._about(payment, issued_at),
+            qr_svg=code.svg,
+            qr_link=code.link,
+            link=request.url if _blocks_alipay() else None,
+            qr_left=code.seconds_left,
+            result_url=self._alipay.link("result", payment, issued_at),
+        )
+
+    def _paid_before(self, number: str, issued_at: datetime) -> BaseResponse:
+        """Alipay has the money already: hears it, if the notification has not come yet."""
+        payment = self._alipay.ledger().find(number)
+        try:
+            payment = self._alipay.query(payment)
+        except (GatewayError, NotificationRefused) as error:
+            logger.warning("%s is paid at Alipay, and not in the ledger: %s", number, error)
+            payment = self._alipay.ledger().find(number)
+        return redirect(self._alipay.link("result", payment, issued_at), 303)
+
+    def _find(self, purpose: str, token: str) -> tuple[Any, datetime]:
+        """The payment of a token, and the time from which the links of its page age."""
+        claim = self._alipay.state.tokens.read(purpose, token)
+        payment = self._alipay.ledger().find(claim.out_trade_no)
+        if payment is None:
+            raise BadToken("the token is for a payment that is not in the ledger")
+        return payment, claim.issued_at
+
+    def _signed_query(self) -> bytes:
+        """The query as it came, without what the shop put into ``RETURN_URL`` itself.
+
+        :raises BodyTooLarge: if it is longer than any return.
+        """
+        if len(request.query_string) > _MAX_QUERY:
+            raise BodyTooLarge("it is larger than any return")
+        own = self._alipay.config.return_query
+        fields = request.query_string.split(b"&")
+        return b"&".join(
+            field for field in fields if field.partition(b"=")[0].decode("latin-1") not in own
+        )
+
+    def _about(self, payment: Any, issued_at: datetime) -> dict[str, Any]:
+        return {
+            "payment": payment,
+            "total": format_amount(payment.total_fen, payment.currency),
+            "refunded": format_amount(payment.refunded_fen, payment.currency),
+            "status_url": self._alipay.link("status", payment, issued_at),
+        }
+
+    def _banks(self, payment: Any, issued_at: datetime) -> list[dict[str, str]]:
+        # Only instant payment can begin at a bank.
+        if self._alipay.config.protocol != "mapi" or payment.product not in (None, "page"):
+            return []
+        translated = self._translator()
+        return [
+            {
+                "code": code,
+                "name": translated(bank_name(code)),
+                "url": self._alipay.link("pay", payment, issued_at, bank=code),
+            }
+            for code in CHECKOUT_BANKS
+        ]
+
+    def _page(
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        policy_form_action: str = "'none'",
+        **context: Any,
+    ) -> Response:
+        config, nonce = self._alipay.config, self._nonce()
+        text = render_template(
+            f"alipay/{template}",
+            nonce=nonce,
+            lang=self._language(),
+            _t=self._translator(),
+            shop_url=config.show_url,
+            simulator=config.simulator,
+            status=status,
+            **context,
+        )
+        response = make_response(text, status)
+        response.headers["Content-Security-Policy"] = _POLICY.format(
+            nonce=nonce, form_action=policy_form_action
+        )
+        return response
+
+    def _nonce(self) -> str:
+        """Return the nonce of the app's own policy, or a new one if it has none."""
+        generator = self._alipay.csp_nonce_generator
+        return (generator() if generator else "") or secrets.token_urlsafe(16)
+
+    def _language(self) -> str:
+        """Return the language that the browser prefers among those that have texts."""
+        available = languages(self._alipay.config.translations_path)
+        return request.accept_languages.best_match(available, DEFAULT)
+
+    def _translator(self) -> Callable[[str], str]:
+        return translator(self._language(), self._alipay.config.translations_path)
+
+    def _error(self, status: int) -> Response:
+        title, message = map(self._translator(), _ERRORS[status])
+        return self._page("error.html", status, title=title, message=message)
+
+
+def _return_signer(config: Config, query: bytes) -> Signer:
+    """Returns the signer of a return: the older WAP gateway has a key of its own."""
+    if config.protocol == "mapi" and b"request_token=" in query:
+        from ..protocol.wap_notification import wap_signer
+
+        return wap_signer(config.signer)
+    return config.signer
+
+
+def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
+    """Tells whether a return is about the very trade that the ledger knows the payment by: that of
+    a cross-border payment and that of the WAP gateway name no seller.
+    """
+    return payment.trade_no is not None and payment.trade_no == params.get("trade_no")
+
+
+def _form_action(gateway_url: str) -> str:
+    """Return where a form may be posted to: the gateway, and the cashiers that it redirects to."""
+    parts = urlsplit(gateway_url)
+    gateway = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
+    return f"{gateway} {_CASHIERS}"
+
+
+def _blocks_alipay() -> bool:
+    """Tell whether this is WeChat's browser, which does not open Alipay's pages."""
+    return "micromessenger" in request.user_agent.string.lower()
+
+
+def set_privacy_headers(response: BaseResponse) -> BaseResponse:
+    """Keeps what our routes answer out of caches, frames and other sites' logs."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

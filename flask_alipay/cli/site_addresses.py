@@ -1,0 +1,53 @@
+"""Addresses: whether one is on the internet, and what the app's own are outside of a request."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_PRIVATE = (".localhost", ".local", ".internal", ".invalid", ".test", ".example")
+
+
+def is_public(url: str) -> bool:
+    """Tells whether a URL could be reached from anywhere, as far as its host says."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_PRIVATE)
+
+
+@contextmanager
+def site_url_context(alipay: AlipayBlueprint) -> Iterator[None]:
+    """Give the app's routes external URLs: on the configured host, else on the first that the app
+    trusts, else where ``flask run`` is.
+    """
+    from flask import current_app
+
+    if current_app.config.get("SERVER_NAME"):
+        yield
+        return
+    scheme = current_app.config["PREFERRED_URL_SCHEME"]
+    host = alipay.state.urls.host or _trusted_host() or _development_server()
+    with current_app.test_request_context(base_url=f"{scheme}://{host}"):
+        yield
+
+
+def _trusted_host() -> str:
+    from flask import current_app
+
+    trusted = current_app.config.get("TRUSTED_HOSTS") or ("",)
+    first = trusted if isinstance(trusted, str) else next(iter(trusted))
+    return str(first).lstrip(".")
+
+
+def _development_server() -> str:
+    host = os.environ.get("FLASK_RUN_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+    return f"{host}:{os.environ.get('FLASK_RUN_PORT', '5000')}"

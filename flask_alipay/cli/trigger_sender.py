@@ -1,0 +1,147 @@
+"""Who signs a notification of ``trigger``, and how it goes to the app.
+
+The simulator inside the app does, through its notify route; or, with the keys that ``simulate``
+wrote, this process does as that simulator would, over HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import current_app
+
+from ..exceptions import InvalidParameter
+from ..simulator.clock import SystemClock
+from ..simulator.merchant.files import read_merchant
+from ..simulator.merchant.settings import SIGN_TYPES
+from ..simulator.notifications.notify_ids import NotifyIds
+from ..simulator.notifications.sender import Delivery, NotificationSender
+from ..simulator.notifications.triggers import build_notifications
+from ..simulator.protocols import Protocols
+from ..simulator.replies import PendingNotification
+from ..simulator.simulator import SIMULATORS
+from ..simulator.trades.batches import BatchStore
+from ..simulator.trades.orders import Order
+from ..simulator.trades.trades import Trade, TradeStore
+from ..simulator.web.urls import checked_url
+from .errors import CommandFailed
+from .i18n import _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+_METHODS = {"mapi": "create_direct_pay_by_user", "openapi": "alipay.trade.page.pay"}
+
+
+@dataclass(frozen=True)
+class TriggerSender:
+    """Signs notifications and delivers them."""
+
+    dialects: Protocols
+    deliverer: NotificationSender
+    protocol: str
+    charset: str
+    sign_type: str
+    #: What the simulator's response to a query is while a notification is delivered: the app may
+    #: query before it settles a sale.
+    stated: dict[str, Trade] = field(default_factory=dict)
+
+    def send(
+        self,
+        event: str,
+        *,
+        url: str,
+        out_trade_no: str,
+        total_fen: int,
+        subject: str,
+        currency: str = "CNY",
+        trade_no: str = "",
+    ) -> list[Delivery]:
+        """Delivers what is told of an event, and returns it with what was answered.
+
+        :param event: one of :data:`~flask_alipay.simulator.notifications.triggers.EVENTS`.
+        :param url: the app's notify_url.
+        :raises Refused: if Alipay tells nothing of the kind.
+        """
+        order = Order(
+            protocol=self.protocol,
+            method=_METHODS[self.protocol],
+            out_trade_no=out_trade_no,
+            subject=subject,
+            total_fen=total_fen,
+            charset=self.charset,
+            sign_type=self.sign_type,
+            notify_url=checked_url("url", url, max_length=256),
+            currency=currency,
+        )
+        notices = build_notifications(event, order, self.dialects, SystemClock().now(), trade_no)
+        if not notices or (event == "escrow-paid" and self.protocol != "mapi"):
+            raise CommandFailed(_("Alipay tells nothing of this kind about such a payment."))
+        return [self._deliver(notice) for notice in notices]
+
+    def _deliver(self, notice: PendingNotification) -> Delivery:
+        if isinstance(notice.about, Trade):
+            self.stated[notice.about.order.out_trade_no] = notice.about
+        try:
+            return self.deliverer.deliver(notice)
+        finally:
+            self.stated.clear()
+
+    def over_http(self) -> TriggerSender:
+        """Returns who signs the same and delivers over HTTP, each thing once."""
+        return replace(self, deliverer=_once_over_http(self.dialects))
+
+
+def from_embedded_simulator(alipay: AlipayBlueprint) -> TriggerSender:
+    """Returns the simulator inside the app.
+
+    :raises Refused: if there is none.
+    """
+    if not alipay.config.simulator:
+        raise CommandFailed(
+            _(
+                "Only Alipay signs what this app believes: set {key}, without real credentials, "
+                "and the simulator can; or give --keys, if it is a simulator's merchant."
+            ).format(key=f"{alipay.config.prefix}_SIMULATOR")
+        )
+    simulator: Any = current_app.extensions[SIMULATORS][alipay.state.endpoint]
+    return TriggerSender(
+        simulator.dialects,
+        simulator.deliverer,
+        simulator.protocol,
+        simulator.charset,
+        simulator.sign_type,
+        simulator.trades.stated,
+    )
+
+
+def from_key_folder(
+    folder: Path, protocol: str, charset: str, sign_type: str | None
+) -> TriggerSender:
+    """Returns who signs with the keys of a folder, and delivers over HTTP, each thing once.
+
+    :param folder: as ``simulate --keys`` writes it.
+    :param sign_type: by default what the protocol's merchants mostly have.
+    :raises Refused: if there are no keys in it.
+    :raises InvalidParameter: if the protocol has no such sign type.
+    """
+    merchant = read_merchant(folder)
+    if merchant is None:
+        raise CommandFailed(
+            _(
+                "There are no keys of a simulator in {folder}: 'python -m flask_alipay simulate "
+                "--keys {folder}' writes them."
+            ).format(folder=folder)
+        )
+    known = SIGN_TYPES[protocol]
+    if sign_type is not None and sign_type not in known:
+        raise InvalidParameter("sign_type", f"must be one of {', '.join(known)}")
+    dialects = Protocols(merchant, TradeStore(), BatchStore(), NotifyIds())
+    deliverer = _once_over_http(dialects)
+    return TriggerSender(dialects, deliverer, protocol, charset, sign_type or known[0])
+
+
+def _once_over_http(dialects: Protocols) -> NotificationSender:
+    return NotificationSender(SystemClock(), NotifyIds(), dialects.compose, schedule=())

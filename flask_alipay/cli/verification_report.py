@@ -1,0 +1,190 @@
+"""What is said about one payload: to people in words, to programs in JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import click
+
+from ..diagnosis import Diagnosis, Hint
+from ..diagnosis.messages import message
+from ..protocol.notification import mask_params
+from .i18n import _, language
+from .ledger_checks import describe_checks
+from .table import strip_control_chars as strip_control_chars
+from .table import width
+
+# The trade in a few lines: the label, and the parameters that may say it, the first there counts.
+_ESSENTIALS = (
+    ("out_trade_no", ("out_trade_no",)),
+    ("trade_no", ("trade_no",)),
+    ("trade_status", ("trade_status",)),
+    ("amount", ("total_amount", "total_fee", "price")),
+    ("refunded", ("refund_fee",)),
+    ("app_id", ("app_id",)),
+    ("seller_id", ("seller_id",)),
+    ("time", ("notify_time", "timestamp")),
+)
+_PERSONAL_PARAMS = re.compile("pay_user_.*|pay_account_no|.*_details|notify_data|biz_content")
+_CURRENCY = ("amount", "refunded")
+_VERIFIED = message(
+    "The signature is good: whoever holds the key signed just this, and nothing changed since."
+)
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """The outcome for one payload of one file."""
+
+    #: As it was given on the command line; ``-`` is standard input.
+    file: str
+    #: Where in the file.
+    place: str
+    diagnosis: Diagnosis
+    #: What it was checked with, for people.
+    key: str
+    #: Anything else that people should know.
+    notes: tuple[Hint, ...] = ()
+    #: What the app's ledger says of it, see
+    #: :func:`~flask_alipay.cli.ledger_checks.check_against_ledger`.
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+
+def verdict_as_json(verdict: VerificationReport, show_params: bool) -> str:
+    """Returns one JSON object on one line.
+
+    :param show_params: whether buyer data and the signature are left readable.
+    """
+    diagnosis = verdict.diagnosis
+    params = diagnosis.params if show_params else _masked(diagnosis.params)
+    return report_json(
+        verdict.file,
+        diagnosis.valid,
+        diagnosis.sign_type,
+        diagnosis.reason,
+        " ".join(filter(None, (diagnosis.hint, *verdict.notes))),
+        params,
+        also=list(diagnosis.also),
+        checks=dict(verdict.checks),
+    )
+
+
+def report_json(
+    file: str,
+    valid: bool,
+    sign_type: str | None,
+    reason: str,
+    hint: str,
+    params: Mapping[str, str],
+    **more: list[str] | dict[str, str],
+) -> str:
+    """Returns the object of the command's contract, in ASCII: any pipe and terminal takes it.
+
+    :param more: ``also`` and ``checks``, which are left out where they are empty.
+    """
+    found = {
+        "file": file,
+        "valid": valid,
+        "sign_type": sign_type,
+        "reason": reason,
+        "hint": hint,
+        "params": dict(params),
+        **{name: value for name, value in more.items() if value},
+    }
+    return json.dumps(found)
+
+
+def verdict_as_text(verdict: VerificationReport, show_params: bool) -> str:
+    """Returns a few lines for people.
+
+    :param show_params: whether all parameters are listed, buyer data readable.
+    """
+    return "\n".join(_lines(verdict, show_params))
+
+
+def title(file: str, place: str = "") -> str:
+    """Says which payload it is."""
+    name = _("standard input") if file == "-" else file
+    return f"{name}, {place}" if place else name
+
+
+def _lines(verdict: VerificationReport, show_params: bool) -> Iterator[str]:
+    diagnosis = verdict.diagnosis
+    yield f"{strip_control_chars(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
+    hints = (diagnosis.hint or _VERIFIED, *verdict.notes)
+    for paragraph in (paragraph for hint in hints for paragraph in _paragraphs(hint)):
+        yield _wrapped(paragraph)
+    yield from _table(dict(_checked(verdict)))
+    if verdict.checks:
+        yield "  " + _("In this app:")
+        yield from _table(describe_checks(verdict.checks))
+    params = diagnosis.params if show_params else dict(_facts(diagnosis.params))
+    if params:
+        yield "  " + (_("It says:") if diagnosis.valid else _("It claims:"))
+        yield from _table(params)
+
+
+def _paragraphs(hint: Hint) -> list[str]:
+    """What a diagnosis says, in the reader's language; what is there besides begins anew."""
+    paragraphs = [""]
+    for template, names in hint.parts:
+        if template.startswith("Besides"):
+            paragraphs.append("")
+        said = _(template).format(**{name: _(value) for name, value in names.items()})
+        paragraphs[-1] = f"{paragraphs[-1]} {said}".strip()
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _masked(params: Mapping[str, str]) -> dict[str, str]:
+    """Masks what the journal's names do not cover: names as a page spells them, and whole texts."""
+    return {name: _masked_value(name.removeprefix("amp;"), text) for name, text in params.items()}
+
+
+def _masked_value(name: str, value: str) -> str:
+    if value and _PERSONAL_PARAMS.fullmatch(name):
+        return f"{value[:2]}***"
+    return mask_params({name: value})[name]
+
+
+def _word(diagnosis: Diagnosis) -> str:
+    if diagnosis.valid:
+        return click.style(_("VERIFIED"), fg="green", bold=True)
+    reasons = ", ".join((diagnosis.reason, *diagnosis.also))
+    return click.style(_("NOT VERIFIED"), fg="red", bold=True) + f" ({reasons})"
+
+
+def _checked(verdict: VerificationReport) -> Iterator[tuple[str, str]]:
+    yield _("checked with"), f"{verdict.diagnosis.sign_type}, {verdict.key}"
+    if verdict.diagnosis.charset is not None:
+        yield _("charset"), verdict.diagnosis.charset
+
+
+def _table(rows: Mapping[str, str]) -> Iterator[str]:
+    wide = max(12, *map(width, rows))
+    for name, value in rows.items():
+        label = f"{strip_control_chars(name)}{' ' * (wide - width(name))}"
+        yield f"    {label}  {strip_control_chars(value)}"
+
+
+def _wrapped(paragraph: str) -> str:
+    # Wrapping counts characters, and a Chinese one takes two columns.
+    room = _width() // 2 if language() == "zh" and not paragraph.isascii() else _width()
+    return click.wrap_text(
+        strip_control_chars(paragraph), width=room, initial_indent="  ", subsequent_indent="  "
+    )
+
+
+def _width() -> int:
+    return max(40, min(100, shutil.get_terminal_size().columns))
+
+
+def _facts(params: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for label, names in _ESSENTIALS:
+        value = next((params[name] for name in names if params.get(name)), None)
+        if value is not None:
+            currency = f" {params.get('currency') or 'CNY'}" if label in _CURRENCY else ""
+            yield label, f"{value}{currency}"

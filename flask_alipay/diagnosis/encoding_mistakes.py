@@ -1,0 +1,284 @@
+"""Mistakes in how values are written: what was done to them on the way, and how to undo it.
+
+Each function yields the payload as it may have been before; only the signature tells whether it
+was, so none of them can give a false hint.
+"""
+
+from __future__ import annotations
+
+import ast
+import html
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from urllib.parse import quote_plus, unquote, unquote_plus
+
+from ..protocol import charsets
+from . import hints
+from .hypotheses import UNSIGNED, Hypothesis
+from .messages import Hint, message
+from .payload import ParsedPayload, printable
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[ +]\d\d:\d\d:\d\d(\.\d+)?", re.ASCII)
+
+# Up to so many + or spaces, every combination is tried: 2 ** 10 hashes.
+_MAX_SWAPS = 10
+
+# What percent-encoders leave as it is: Java's, Python's, JavaScript's.
+_SAFE = ("", "*-._", "/", ":/", "!*'()~")
+
+# Where text was decoded with the first though it was written in the second.
+_MISREAD = (
+    ("latin-1", "utf-8"),
+    ("cp1252", "utf-8"),
+    ("latin-1", "gbk"),
+    ("gbk", "utf-8"),
+    ("utf-8", "gbk"),
+)
+
+# Nothing in it was ever percent-encoded, or it is a time, which Alipay sends once encoded.
+_PLAIN = re.compile(r"[\w.\-]*|" + _TIME.pattern, re.ASCII)
+
+# What a browser makes of "&not", "&times" and "&curren" without a semicolon.
+_ENTITIES = (("\u00acify", "\0notify"), ("\u00d7tamp", "\0timestamp"), ("\u00a4cy", "\0currency"))
+
+# How JSON begins and ends.
+_CLOSING = {"[": "]", "{": "}"}
+
+# Where money stands, and free text.
+_AMOUNT = re.compile(r"(.*_(amount|fee)|price|discount)")
+_DECIMAL = re.compile(r"\d+(\.\d)?", re.ASCII)
+_FREE_TEXT = ("subject", "body", "passback_params", "extra_common_param", "refund_reason")
+
+
+def charset(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Written, read or signed in another charset than it says."""
+    for written, params in evidence.readings.items():
+        for signed in evidence.charsets:
+            said = printable(evidence.declared)
+            hint = (
+                message(hints.WRITTEN_ANEW, written=written, signed=signed, said=said)
+                if written
+                else message(hints.SIGNED_IN_ANOTHER, signed=signed, said=said)
+            )
+            yield Hypothesis(params, hint, charset=signed)
+    for wrong, right in _MISREAD:
+        hint = message(hints.GARBLED, right=right, wrong=wrong)
+        try:
+            params = {
+                name: charsets.decode(_encoded(value, wrong), right)
+                for name, value in evidence.params.items()
+            }
+        except UnicodeError:
+            continue
+        if params != evidence.params:
+            yield Hypothesis(params, hint)
+
+
+def _encoded(text: str, charset: str) -> bytes:
+    """Text in a charset of Alipay's, or in one of those that it is mistaken for."""
+    known = charset in ("utf-8", "gbk")
+    return charsets.encode(text, charset) if known else text.encode(charset)
+
+
+def plus_space(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """``+`` was not turned into a space."""
+    hint = message(
+        "Spaces have become '+': the values were percent-decoded without turning '+' into a space "
+        "(unquote where unquote_plus is needed)."
+    )
+    for params in _swapped(evidence.params, "+", " "):
+        yield Hypothesis(params, hint)
+
+
+def double_decoded(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """A value was percent-decoded once too often."""
+    for params in _swapped(evidence.params, " ", "+"):
+        hint = message(
+            "A '+' has become a space: a value was percent-decoded twice. Decode the body once "
+            "only, or leave it to this package: it takes the raw body."
+        )
+        yield Hypothesis(params, hint)
+    for name, value in evidence.params.items():
+        if name in UNSIGNED or _PLAIN.fullmatch(value):
+            continue
+        encoded = {quote_plus(value, safe, errors="replace") for safe in _SAFE} - {value}
+        for text in sorted(encoded):
+            hint = message(hints.DECODED_TWICE, name=printable(name))
+            yield Hypothesis({**evidence.params, name: text}, hint)
+
+
+def decoded_before(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """The form as a whole was decoded before it was read."""
+    if evidence.verbatim:
+        yield Hypothesis(evidence.verbatim, hints.DECODED_BEFORE)
+
+
+def not_decoded(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Values are still percent-encoded."""
+    hint = message(
+        "Values are still percent-encoded: decode the form once before verifying (parse_qsl, or "
+        "leave it to this package, which takes the raw body)."
+    )
+    for decode in (unquote_plus, unquote):
+        for name in evidence.charsets:
+            yield from _each(evidence, _decoder(decode, name), hint)
+
+
+def _decoder(decode: Callable[..., str], charset: str) -> Callable[[str], str]:
+    # latin-1 holds each byte as one character.
+    return lambda value: (
+        charsets.decode(decode(value, "latin-1").encode("latin-1", "replace"), charset, "replace")
+        if "%" in value
+        else value
+    )
+
+
+def _each(evidence: ParsedPayload, undo: Callable[[str], str], hint: Hint) -> Iterator[Hypothesis]:
+    """With all values undone and then, where several change, each alone."""
+    changed = {
+        name: undone
+        for name, value in evidence.params.items()
+        if name not in UNSIGNED and (undone := undo(value)) != value
+    }
+    if changed:
+        yield Hypothesis({**evidence.params, **changed}, hint)
+    if 1 < len(changed) <= 20:
+        for name, undone in changed.items():
+            yield Hypothesis({**evidence.params, name: undone}, hint)
+
+
+def html_escaped(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Made fit for a page, or copied from one."""
+    hint = message(
+        "The values were escaped for HTML (&quot;, &amp;, &notify shown as \u00acify): something "
+        "made them fit for a page before they were verified, or they were copied from one. Verify "
+        "the raw body, escape afterwards."
+    )
+    found = evidence.params
+    params = {name.removeprefix("amp;"): text for name, text in found.items()}
+    split: dict[str, str] = {}
+    for name, value in params.items():
+        for shown, meant in _ENTITIES:
+            value = value.replace(shown, meant)
+        first, *others = value.split("\0")
+        split[name] = first
+        split.update((part.partition("=")[0], part.partition("=")[2]) for part in others)
+    for params in (split, {name: html.unescape(text) for name, text in split.items()}):
+        if params != found:
+            yield Hypothesis(params, hint)
+
+
+def backslashes(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Quotes within values were escaped."""
+    hint = message(
+        "Quotes in the values carry backslashes: something escaped them (PHP's addslashes, JSON "
+        "within JSON) before they were verified. Verify the raw body, escape afterwards."
+    )
+    yield from _each(evidence, lambda value: re.sub(r"\\(.)", r"\1", value), hint)
+
+
+def list_values(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Each name has a list of values."""
+    hint = message(
+        "The values are lists, as in ['88.88']: the form was read so that each name has several "
+        "values (parse_qs, dict(request.form.lists())). Take the one value of each, as "
+        "request.form.to_dict() does, or hand over the raw body."
+    )
+    yield from _each(evidence, unwrap_list, hint)
+
+
+def unwrap_list(value: str) -> str:
+    """Returns the one item of a printed list of texts; anything else as it is."""
+    if value[:1] != "[" or len(value) > 65536:
+        return value
+    try:
+        with warnings.catch_warnings():  # of an escape that is none, and stays as it is
+            warnings.simplefilter("ignore")
+            items = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    one = isinstance(items, list) and len(items) == 1 and isinstance(items[0], str)
+    return items[0] if one else value
+
+
+def reformatted(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """Read into types and written anew, or trimmed."""
+    hint = message(
+        "Values were read and written anew: 88.90 became 88.9, or JSON got spaces. Verify text as "
+        "it came; read it into types afterwards."
+    )
+    params = {name: _as_written(name, value) for name, value in evidence.params.items()}
+    if params != evidence.params:
+        yield Hypothesis(params, hint)
+        for name, value in params.items():
+            if value != evidence.params[name]:
+                yield Hypothesis({**evidence.params, name: value}, hint)
+    for name in _FREE_TEXT:
+        if value := evidence.params.get(name, ""):
+            for text in (f"{value} ", f" {value}"):
+                trimmed = message(
+                    "{name} lost a space at its end or beginning: something trims what comes in "
+                    "(Laravel's TrimStrings does). Verify text as it came.",
+                    name=name,
+                )
+                yield Hypothesis({**evidence.params, name: text}, trimmed)
+
+
+def _as_written(name: str, value: str) -> str:
+    if _AMOUNT.fullmatch(name) and _DECIMAL.fullmatch(value):
+        return f"{value}0" if "." in value else f"{value}.00"
+    if value[:1] in ("[", "{"):
+        try:
+            return json.dumps(json.loads(value), ensure_ascii=False, separators=(",", ":"))
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def truncated(evidence: ParsedPayload) -> Iterator[Hypothesis]:
+    """A JSON value lost its end: the one kind of cut that can be mended."""
+    for name, value in evidence.params.items():
+        if value[:1] not in _CLOSING or value.endswith(_CLOSING[value[:1]]):
+            continue
+        hint = message(
+            "{name} was cut off at its end: something keeps only so many characters of a value. "
+            "Make that column or field longer, and verify the raw body.",
+            name=printable(name),
+        )
+        for rest in ("]", "}", "}]", '"}]', '"}'):
+            yield Hypothesis({**evidence.params, name: value + rest}, hint)
+
+
+def _swapped(params: Mapping[str, str], old: str, new: str) -> Iterator[dict[str, str]]:
+    """The parameters with some ``old`` characters made ``new``: in all values at once, then in
+    every combination while they are few, else value by value. A time has its space for certain.
+    """
+    base = {
+        name: value.replace("+", " ") if _TIME.fullmatch(value) else value
+        for name, value in params.items()
+    }
+    names = [name for name in base if old in base[name] and name not in UNSIGNED]
+    names = [name for name in names if not _TIME.fullmatch(base[name])]
+    yield base
+    yield {**base, **{name: base[name].replace(old, new) for name in names}}
+    together = "\0".join(base[name] for name in names)
+    if together.count(old) <= _MAX_SWAPS:
+        for text in _variants(together, old, new):
+            yield {**base, **dict(zip(names, text.split("\0"), strict=False))}
+    else:
+        for name in names:
+            if base[name].count(old) <= _MAX_SWAPS:
+                for text in _variants(base[name], old, new):
+                    yield {**base, name: text}
+
+
+def _variants(text: str, old: str, new: str) -> Iterator[str]:
+    """With each one exchanged, then in every combination."""
+    first, *pieces = text.split(old)
+    for place in range(1, len(pieces) + 1):
+        yield new.join((old.join((first, *pieces[: place - 1])), old.join(pieces[place - 1 :])))
+    for joints in product((old, new), repeat=len(pieces)):
+        yield first + "".join(map("".join, zip(joints, pieces, strict=True)))

@@ -1,0 +1,168 @@
+"""Money that goes back: refunds, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from ...protocol.china_time import parse_china_time
+from ...protocol.validation import amount, text
+from . import biz_content, responses
+from .client import MethodSpec
+from .responses import check_echo, missing, text_field
+from .trades import EITHER, NUMBERS, Trades
+
+REFUND = MethodSpec(
+    "alipay.trade.refund",
+    {
+        **NUMBERS,
+        "refund_amount": amount,
+        "out_request_no": biz_content.number,
+        "refund_reason": text(256),
+        "operator_id": text(30),
+        "store_id": text(32),
+        "terminal_id": text(32),
+    },
+    required=("refund_amount", "out_request_no"),
+    one_of=EITHER,
+)
+REFUND_QUERY = MethodSpec(
+    "alipay.trade.fastpay.refund.query",
+    {**NUMBERS, "out_request_no": biz_content.number},
+    required=("out_request_no",),
+    one_of=EITHER,
+    read_only=True,
+)
+
+
+@dataclass(frozen=True)
+class TradeRefundResponse:
+    """A refund that Alipay took. Amounts are in fen, times are aware UTC."""
+
+    #: The shop's number of the order, as far as Alipay repeats it.
+    out_trade_no: str | None
+    #: Alipay's number of the trade, likewise.
+    trade_no: str | None
+    #: Whether this call moved money. ``False`` is no failure: the same ``out_request_no`` was
+    #: refunded before, or is still under way; :meth:`Refunds.trade_fastpay_refund_query` tells.
+    fund_change: bool
+    #: All that was refunded of the trade until now, this refund included.
+    refunded_fen: int
+    #: When.
+    refunded_at: datetime | None
+    #: Who got it: ``buyer_user_id`` or ``buyer_open_id``.
+    buyer_id: str | None = field(repr=False)
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class RefundQueryResponse:
+    """What became of one refund. Amounts are in fen, times are aware UTC.
+
+    A refund that never was is answered as well, with nothing in it: ``refunded`` is what counts.
+    """
+
+    #: Whether the money went back.
+    refunded: bool
+    #: In Alipay's words; older answers have none.
+    refund_status: str | None
+    #: The numbers of order, trade and refund, as far as Alipay repeats them.
+    out_trade_no: str | None
+    trade_no: str | None
+    out_request_no: str | None
+    #: The amount of this refund.
+    refund_fen: int | None
+    #: The amount of the order.
+    total_fen: int | None
+    #: When, if ``query_options`` asked for ``gmt_refund_pay``.
+    refunded_at: datetime | None
+    #: The whole node, as it came.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+class Refunds(Trades):
+    """Refunds of paid trades; further ``fields`` are those of :class:`Trades`."""
+
+    def trade_refund(
+        self,
+        *,
+        refund_amount: str | int | Decimal,
+        out_request_no: str,
+        out_trade_no: str | None = None,
+        trade_no: str | None = None,
+        **fields: Any,
+    ) -> TradeRefundResponse:
+        """Refunds a trade or a part of it (``alipay.trade.refund``).
+
+        :param refund_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param out_request_no: the shop's number of this refund. Repeated, it refunds once; after
+            an unknown outcome ask again with the **same** number.
+        :param out_trade_no: the shop's number of the order, or
+        :param trade_no: Alipay's number of the trade, which wins.
+        :param fields: see :ref:`trade_refund <parameters-trade_refund>`; for example also
+            ``query_options``.
+        :raises InvalidParameter: names the field at fault.
+        :raises TypeError: for a ``float`` amount.
+        :raises GatewayError: with Alipay's ``sub_code``: nothing was refunded by this call.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be
+            refunded.
+        """
+        own = {"refund_amount": refund_amount, "out_request_no": out_request_no}
+        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(REFUND, asked, {**fields, **own})
+        refunded = responses.amount(node, "refund_fee")
+        if refunded is None:
+            raise missing("refund_fee")
+        return TradeRefundResponse(
+            out_trade_no=text_field(node, "out_trade_no") or None,
+            trade_no=text_field(node, "trade_no") or None,
+            fund_change=text_field(node, "fund_change") == "Y",
+            refunded_fen=refunded,
+            refunded_at=parse_china_time(text_field(node, "gmt_refund_pay")),
+            buyer_id=text_field(node, "buyer_user_id") or text_field(node, "buyer_open_id") or None,
+            params=node,
+        )
+
+    def trade_fastpay_refund_query(
+        self,
+        *,
+        out_request_no: str,
+        out_trade_no: str | None = None,
+        trade_no: str | None = None,
+        **fields: Any,
+    ) -> RefundQueryResponse:
+        """Asks what became of a refund (``alipay.trade.fastpay.refund.query``); again if no answer
+        comes. Alipay wants ten seconds after the refund.
+
+        :param out_request_no: the shop's number of the refund; the ``out_trade_no`` if it had none.
+        :param out_trade_no: the shop's number of the order, or
+        :param trade_no: Alipay's number of the trade, which wins.
+        :param fields: for example ``query_options=["gmt_refund_pay"]``.
+        :raises InvalidParameter: names the field at fault.
+        :raises GatewayError: with Alipay's ``sub_code``.
+        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        """
+        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._do(REFUND_QUERY, {**fields, **asked, "out_request_no": out_request_no})
+        fen = responses.amount(node, "refund_amount")
+        status = text_field(node, "refund_status")
+        refunded = status == "REFUND_SUCCESS" or (not status and bool(fen))
+        if refunded:
+            name = "trade_no" if trade_no is not None else "out_trade_no"
+            check_echo(node, name, asked[name])
+            check_echo(node, "out_request_no", out_request_no)
+        return RefundQueryResponse(
+            refunded=refunded,
+            refund_status=status or None,
+            out_trade_no=text_field(node, "out_trade_no") or None,
+            trade_no=text_field(node, "trade_no") or None,
+            out_request_no=text_field(node, "out_request_no") or None,
+            refund_fen=fen,
+            total_fen=responses.amount(node, "total_amount"),
+            refunded_at=parse_china_time(text_field(node, "gmt_refund_pay")),
+            params=node,
+        )

@@ -1,0 +1,105 @@
+"""What the ledger says where the database is in trouble, and what of the database's own words.
+
+An operator finds a forgotten migration by them. But many hold what a row or a parameter said, the
+buyer's data among it: only those are repeated that speak of tables, columns and connections.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InvalidRequestError,
+    OperationalError,
+    PendingRollbackError,
+    SQLAlchemyError,
+    TimeoutError,
+)
+
+from ..exceptions import LedgerUnavailable
+from .drivers import mysql_errno, sqlstate
+
+# Their messages are about values. Drivers do not agree on the class of all others.
+_ABOUT_VALUES = (IntegrityError, DataError)
+# PostgreSQL's classes: connection, feature, state of the transaction, authorization, names,
+# rollback, syntax and access, resources, limits, state of an object, operator, system.
+_SQLSTATES = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
+# MariaDB and MySQL have errors about values among all others: tables and columns, rights, locks and
+# the server's state. From 2000 on they are the client's.
+_MARIADB = frozenset(
+    (
+        *(1020, 1021, 1030, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045, 1046, 1047),
+        *(1049, 1053, 1054, 1114, 1129, 1130, 1142, 1143, 1146, 1203, 1205, 1206, 1213, 1226),
+        *(1227, 1267, 1290, 1305, 1317, 1356, 1364, 1370, 1412, 1615, 1698, 1792, 1836, 1927),
+        *(1969, 3024, 3159, *range(2000, 3000)),
+    )
+)
+# Trouble that the next transaction would meet as well. PostgreSQL: connection, resources, locks,
+# operator, system; MariaDB: too many connections, shutdown, a full lock table or wait, read-only,
+# a killed connection, the client's.
+_OUTAGE_SQLSTATES = ("08", "53", "55", "57", "58")
+_OUTAGE_ERRORS = frozenset((1040, 1053, 1205, 1206, 1290, 1927, *range(2000, 3000)))
+_MAX_LENGTH = 300
+
+
+def ledger_unavailable(
+    error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
+) -> LedgerUnavailable:
+    """Returns the refusal of news that the database could not take; it says why."""
+    return LedgerUnavailable(
+        f"the database could not take it ({describe_error(error)})",
+        out_trade_no=out_trade_no,
+        notify_id=notify_id,
+    )
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Tell whether the next transaction would meet the same trouble with the database."""
+    if isinstance(error, (InterfaceError, TimeoutError)):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state, number = sqlstate(error.orig), mysql_errno(error.orig)
+    if number is not None:  # PyMySQL has both, and a SQLSTATE that says little
+        return number in _OUTAGE_ERRORS
+    if state is not None:
+        return state[:2] in _OUTAGE_SQLSTATES
+    return isinstance(error, OperationalError)
+
+
+def describe_error(error: Exception) -> str:
+    """Returns the name of an error, and the first line of what was said where it is nobody's data:
+    no value of a row or of a parameter.
+    """
+    line = next(iter(_harmless(error).splitlines()), "")[:_MAX_LENGTH]
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _harmless(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        return "" if isinstance(error, _ABOUT_VALUES) else _of_driver(error.orig)
+    # SQLAlchemy's own; what is pending repeats the error that went before.
+    own = isinstance(error, (InvalidRequestError, TimeoutError))
+    return str(error) if own and not isinstance(error, PendingRollbackError) else ""
+
+
+def _of_driver(cause: Any) -> str:
+    driver = type(cause).__module__.partition(".")[0]
+    if driver == "sqlite3":
+        return str(cause)
+    if driver in ("psycopg", "psycopg2", "pg8000"):
+        state = sqlstate(cause)
+        return _message(cause) if state is None or state[:2] in _SQLSTATES else ""
+    number = mysql_errno(cause)
+    if number in _MARIADB and cause.args[1:]:
+        return f"{number}, {cause.args[1]}"
+    return ""
+
+
+def _message(cause: Any) -> str:
+    fields = cause.args[0] if cause.args else None  # pg8000 has the server's message in parts
+    return str(fields.get("M", "")) if isinstance(fields, dict) else str(cause)

@@ -1,0 +1,1 @@
+"""Use cases for one merchant, shared by views, commands and applications."""

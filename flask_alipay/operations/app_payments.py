@@ -1,0 +1,46 @@
+"""Payments in the shop's own app: what it takes to Alipay's, and what it brings back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..blueprint.notify import is_for_merchant
+from ..exceptions import BadNotification, BadSignature, OutcomeUnknown, UnknownPayment, WrongAccount
+from ..protocol.charsets import encode
+from .trade_params import require_openapi, trade_params
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+
+_METHOD = "alipay.trade.app.pay"
+
+
+def order_string(alipay: AlipayBlueprint, payment: Any) -> str:
+    """See :meth:`AlipayBlueprint.order_string`."""
+    gateway = require_openapi(alipay, payment, "app")
+    return gateway.trade_app_pay(**trade_params(alipay, payment))
+
+
+def payment_from_app_result(alipay: AlipayBlueprint, result: str) -> Any:
+    """See :meth:`AlipayBlueprint.app_result`."""
+    from ..gateways.openapi.responses import (  # the open platform's alone
+        as_object,
+        open_envelope,
+        text_field,
+    )
+
+    config = alipay.config
+    try:
+        envelope = open_envelope(encode(result, config.charset), _METHOD, config.charset)
+        node = as_object(envelope.node)
+    except (OutcomeUnknown, ValueError, AttributeError, RecursionError):
+        raise BadNotification("it is not what Alipay's SDK tells an app") from None
+    if not envelope.signed_by(config.signer):
+        raise BadSignature("its signature does not verify")
+    params = {name: text_field(node, name) for name in ("app_id", "seller_id", "out_trade_no")}
+    if not is_for_merchant(config, params, confirmed=False):
+        raise WrongAccount("it is about somebody else's account")
+    payment = alipay.ledger().find(params["out_trade_no"])
+    if payment is None:
+        raise UnknownPayment("no such payment in the ledger")
+    return payment

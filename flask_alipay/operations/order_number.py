@@ -1,0 +1,18 @@
+"""Order numbers that sort by day and cannot be guessed."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timezone
+
+from ..protocol.china_time import CHINA_TIME
+
+_RANDOM_DIGITS = 18
+
+
+def generate_out_trade_no() -> str:
+    """Makes an order number of 26 digits: the day in China, then 18 digits from the system's
+    source of randomness.
+    """
+    day = datetime.now(timezone.utc).astimezone(CHINA_TIME).strftime("%Y%m%d")
+    return f"{day}{secrets.randbelow(10**_RANDOM_DIGITS):0{_RANDOM_DIGITS}d}"

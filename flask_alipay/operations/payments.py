@@ -1,0 +1,131 @@
+"""A new payment: checked as its gateway will check it, before anything is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import inspect
+
+from ..config import Config
+from ..exceptions import InvalidParameter
+from ..models import PaymentMixin, utc_now
+from ..protocol.limits import check_out_trade_no, timeout_minutes
+from ..protocol.money import format_amount, to_minor_units
+
+# Columns of the mixin that are the ledger's, not the caller's; the others are free.
+_LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
+# Parameters of the gateway that the blueprint itself provides. No payment names a seller: news of
+# money for another than the configured one is refused.
+_MERCHANT_PARAMS = frozenset(
+    {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
+)
+# What is kept with a payment beside its parameters: see ``qr_code``.
+_KEPT = frozenset({"qr_code", "qr_code_until", "qr_code_fen"})
+_TIMEOUTS = ("timeout_express", "it_b_pay")
+
+
+def build_payment(
+    model: Any,
+    config: Config,
+    *,
+    subject: str,
+    total_amount: str | int | Decimal,
+    out_trade_no: str,
+    product: str | None,
+    currency: str,
+    details: Mapping[str, Any],
+) -> Any:
+    """Returns a new payment; see :meth:`AlipayBlueprint.create_payment` for what it takes.
+
+    :param model: the app's class.
+    :param config: the merchant's.
+    :raises InvalidParameter: names the parameter at fault.
+    :raises TypeError: for a ``float`` amount.
+    """
+    total_fen = to_minor_units(total_amount, currency)
+    check_out_trade_no(out_trade_no)
+    columns, parameters = _split(model, details)
+    _check_token(config, parameters)
+    config.gateway.check_payment(
+        product,
+        out_trade_no=out_trade_no,
+        subject=subject,
+        total_amount=format_amount(total_fen, currency),
+        currency=currency,
+        **parameters,
+    )
+    _check_json(parameters)
+    columns.setdefault("expires_at", _expiry(parameters))
+    return model(
+        merchant=config.merchant,
+        out_trade_no=out_trade_no,
+        product=product,
+        subject=subject,
+        currency=currency,
+        total_fen=total_fen,
+        details=parameters,
+        **columns,
+    )
+
+
+def gateway_params(payment: Any) -> dict[str, Any]:
+    """Returns the further parameters for the gateway that a payment was made with."""
+    details: Mapping[str, Any] = payment.details or {}
+    return {name: value for name, value in details.items() if name not in _KEPT}
+
+
+def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parts what is for the app's class from what is for the gateway."""
+    columns: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    mapped = inspect(model).attrs
+    for name, value in details.items():
+        if name in _LEDGERS or name in _MERCHANT_PARAMS or name in _KEPT:
+            raise InvalidParameter(name, "is not the caller's to set")
+        if name in mapped:
+            columns[name] = value
+        elif value is not None:
+            parameters[name] = value
+    expires_at = columns.get("expires_at")
+    if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
+        raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
+    return columns, parameters
+
+
+def _check_token(config: Config, parameters: Mapping[str, Any]) -> None:
+    """Check that a payment for another merchant can be settled and managed.
+
+    :raises InvalidParameter: if the gateway or the configured seller excludes it.
+    """
+    token = parameters.get("app_auth_token")
+    if token is None:
+        return
+    other = config.gateway.acting_for(token) is not config.gateway
+    if other and config.seller_id and not config.simulator:
+        raise InvalidParameter(
+            "app_auth_token",
+            f"of another merchant excludes {config.prefix}_SELLER_ID: notifications that name "
+            f"another seller are rejected. Unset it, or set {config.prefix}_APP_AUTH_TOKEN",
+        )
+
+
+def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
+    """When a payment with one of the gateways' own timeouts expires."""
+    for name in _TIMEOUTS:
+        minutes = timeout_minutes(name, parameters[name]) if name in parameters else None
+        if minutes is not None:
+            return utc_now() + timedelta(minutes=minutes)
+    return None
+
+
+def _check_json(parameters: Mapping[str, Any]) -> None:
+    """What waits for the buyer in the database has to survive as JSON."""
+    for name, value in parameters.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise InvalidParameter(name, "must be text or a whole number to be kept") from None

@@ -1,0 +1,194 @@
+"""Query, close or cancel a payment at Alipay, and update the ledger.
+
+Every response that proves something is a report for :meth:`Ledger.settle`, like a notification:
+whichever arrives first settles the payment, and callbacks run once. The session is committed before
+the call, so that no transaction waits for Alipay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..exceptions import (
+    ConfigurationError,
+    GatewayError,
+    OutcomeUnknown,
+    PaymentMismatch,
+    TradeNotFound,
+)
+from ..gateways.interface import ClosedTrade
+from ..ledger.updates import check_match, next_state
+from ..protocol.notification import Notification
+from ..protocol.trade_status import TradeStatus
+from .dispatch import send_settlement_signals
+from .trade_updates import PaymentSnapshot, closed_update
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+
+
+class QueryResult(NamedTuple):
+    """The result of a query or close: the payment, and the status that Alipay reported."""
+
+    #: The application's object, as the ledger has it now.
+    payment: Any
+    #: Alipay's status of the trade; ``None`` if Alipay has no such trade.
+    trade_status: str | None
+
+
+class TradeState(NamedTuple):
+    """The state of a trade at Alipay."""
+
+    #: The report for the ledger; ``None`` if there is nothing to settle.
+    report: Notification | None
+    #: Alipay's status of the trade; ``None`` if Alipay has no such trade.
+    trade_status: str | None
+
+    @classmethod
+    def of(cls, report: Notification) -> TradeState:
+        """Return the state of a trade that Alipay has."""
+        return cls(report, report.trade_status)
+
+
+def query(alipay: AlipayBlueprint, payment: Any) -> QueryResult:
+    """See :meth:`Questions.query_with_result`."""
+    snapshot = snapshot_and_commit(alipay, payment)
+    return _apply(alipay, snapshot, query_trade(snapshot))
+
+
+def close(alipay: AlipayBlueprint, payment: Any) -> QueryResult:
+    """See :meth:`Questions.close_with_result`."""
+    snapshot = snapshot_and_commit(alipay, payment)
+    return _apply(alipay, snapshot, _close_trade(snapshot))
+
+
+def cancel(alipay: AlipayBlueprint, payment: Any) -> Any:
+    """See :meth:`Questions.cancel`."""
+    require_support(alipay, "cancel_payment")
+    snapshot = snapshot_and_commit(alipay, payment)
+    return apply_update(alipay, snapshot, _cancel_trade(alipay, snapshot).report)
+
+
+def require_support(alipay: AlipayBlueprint, operation: str) -> None:
+    """Check that the protocol has an operation.
+
+    :param operation: the name of the gateway's method.
+    :raises ConfigurationError: otherwise; names the setting that selects the protocol.
+    """
+    reason = alipay.gateway.unsupported.get(operation)
+    if reason is not None:
+        raise ConfigurationError(reason, f"{alipay.config.prefix}_PROTOCOL")
+
+
+def snapshot_and_commit(alipay: AlipayBlueprint, payment: Any) -> PaymentSnapshot:
+    """Read the values of a payment that the call needs, and commit the session.
+
+    :raises InvalidParameter: if the payment belongs to another merchant.
+    """
+    alipay.session.flush()  # a new payment gets its times
+    snapshot = PaymentSnapshot.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
+    alipay.session.commit()
+    return snapshot
+
+
+def query_trade(snapshot: PaymentSnapshot) -> TradeState:
+    """Query the trade of a payment.
+
+    A trade that Alipay does not have may still begin, unless the payment has expired: then the
+    report is that it is closed.
+
+    :raises GatewayError: if Alipay rejects the query for another reason.
+    :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
+    """
+    try:
+        return TradeState.of(snapshot.gateway.query_payment(snapshot.out_trade_no))
+    except TradeNotFound as error:
+        return _no_trade(snapshot, error) if snapshot.expired else TradeState(None, None)
+
+
+def close_expired(snapshot: PaymentSnapshot, state: TradeState) -> TradeState:
+    """Close a trade that is not paid and whose payment has expired.
+
+    :param state: the result of the query.
+    :return: the state after the close; ``state`` if there was nothing to close.
+    """
+    waits = state.trade_status == TradeStatus.WAIT_BUYER_PAY
+    return _close_trade(snapshot) if waits and snapshot.expired else state
+
+
+def apply_update(
+    alipay: AlipayBlueprint, snapshot: PaymentSnapshot, report: Notification | None
+) -> Any:
+    """Settle a report unless the ledger has it already, and return the payment.
+
+    A report that changes nothing is not journalled.
+    """
+    ledger = alipay.ledger()
+    payment = ledger.find(snapshot.out_trade_no)
+    if report is None or (payment is not None and not _changes(payment, report)):
+        return payment
+    settlement = ledger.settle(report)
+    send_settlement_signals(alipay, settlement)
+    return settlement.payment
+
+
+def _apply(alipay: AlipayBlueprint, snapshot: PaymentSnapshot, state: TradeState) -> QueryResult:
+    return QueryResult(apply_update(alipay, snapshot, state.report), state.trade_status)
+
+
+def _no_trade(snapshot: PaymentSnapshot, error: TradeNotFound) -> TradeState:
+    """Return the state of a payment that ends without a trade."""
+    return TradeState(closed_update(snapshot, ClosedTrade(error.params)), None)
+
+
+def _close_trade(snapshot: PaymentSnapshot) -> TradeState:
+    try:
+        closed = snapshot.gateway.close_payment(snapshot.out_trade_no)
+    except OutcomeUnknown:
+        raise
+    except TradeNotFound as error:
+        return _no_trade(snapshot, error)
+    except GatewayError as error:
+        return _current_state(snapshot, error)
+    if closed is None:
+        return _current_state(snapshot, None)
+    return TradeState.of(closed_update(snapshot, closed))
+
+
+def _current_state(snapshot: PaymentSnapshot, rejection: GatewayError | None) -> TradeState:
+    """Query a trade that should be closed: it may be paid, or have been closed before.
+
+    :param rejection: Alipay's rejection of the close, to raise if the trade still waits.
+    """
+    try:
+        state = TradeState.of(snapshot.gateway.query_payment(snapshot.out_trade_no))
+    except TradeNotFound as error:
+        return _no_trade(snapshot, error)
+    if state.trade_status in (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING):
+        raise rejection or OutcomeUnknown("Alipay has not closed the trade yet", retryable=True)
+    return state
+
+
+def _cancel_trade(alipay: AlipayBlueprint, snapshot: PaymentSnapshot) -> TradeState:
+    try:
+        closed = snapshot.gateway.cancel_payment(snapshot.out_trade_no)
+    except OutcomeUnknown:
+        raise
+    except TradeNotFound as error:
+        return _no_trade(snapshot, error)
+    except GatewayError as error:
+        if error.signed:  # it may be paid: the ledger should have that
+            apply_update(alipay, snapshot, query_trade(snapshot).report)
+        raise
+    if closed is None:  # there was nothing to cancel
+        return _current_state(snapshot, None)
+    return TradeState.of(closed_update(snapshot, closed))
+
+
+def _changes(payment: Any, report: Notification) -> bool:
+    """Tell whether a report changes a payment, or contradicts it."""
+    try:
+        check_match(payment, report)
+        return bool(next_state(payment, report)[1])
+    except PaymentMismatch:
+        return True

@@ -1,0 +1,206 @@
+"""What was lost is found: asks Alipay about everything that still waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
+from ..gateways.interface import RefundRequest
+from ..ledger.leases import (
+    PendingRows,
+    count,
+    lease_rows,
+    oldest_pending,
+    waiting_payments,
+    waiting_refunds,
+)
+from ..ledger.refunds import SUCCESS
+from ..models import utc_now
+from ..protocol.trade_status import TradeStatus
+from .queries import apply_update, close_expired, query_trade, snapshot_and_commit
+from .refunds import query_refund, submit_refund
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+
+# After so many questions in a row without an answer, nobody is there to answer more of them.
+_PENDING_TTL: Final = 10
+
+
+@dataclass(frozen=True)
+class ReconcileItem:
+    """What was heard of one payment or refund."""
+
+    out_trade_no: str
+    #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused`` or
+    #: ``trouble``.
+    outcome: str
+    #: In trouble: what the matter is.
+    error: AlipayError | None = None
+
+
+@dataclass
+class ReconcileReport:
+    """What came of asking about everything that waits. Numbers of payments, but for refunds."""
+
+    #: Sales that are settled now.
+    paid: int = 0
+    #: Closed without being paid.
+    closed: int = 0
+    #: Neither yet.
+    waiting: int = 0
+    #: Refunds that are done now, not done yet, and refused by Alipay.
+    refunded: int = 0
+    refund_waiting: int = 0
+    refund_refused: int = 0
+    #: Those that could not be asked about, or whose answer could not be settled.
+    failures: list[ReconcileItem] = field(default_factory=list)
+    #: Whether it was given up, since no answer came any more.
+    aborted: bool = False
+
+    @property
+    def queried(self) -> int:
+        """How many were asked about."""
+        return sum((self.paid, self.closed, self.waiting, len(self.failures), self.refunds))
+
+    @property
+    def refunds(self) -> int:
+        """How many refunds were asked about and answered."""
+        return self.refunded + self.refund_waiting + self.refund_refused
+
+    def count(self, found: ReconcileItem) -> None:
+        """Adds one."""
+        if found.outcome == "trouble":
+            self.failures.append(found)
+        else:
+            setattr(self, found.outcome, getattr(self, found.outcome) + 1)
+        silent = isinstance(found.error, OutcomeUnknown)
+        self._silent = self._silent + 1 if silent else 0
+        self.aborted = self._silent >= _PENDING_TTL
+
+    _silent: int = field(default=0, repr=False)
+
+
+class ReconcileRun:
+    """One time through everything that waits: iterate over it, stop whenever you like.
+
+    :param alipay: the blueprint.
+    :param older_than: leaves out what is younger.
+    :param limit: the most to ask about.
+    :raises InvalidParameter: if one of them is negative.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> None:
+        if older_than < timedelta(0):
+            raise InvalidParameter("older_than", "must not be negative")
+        if limit is not None and limit < 0:
+            raise InvalidParameter("limit", "must not be negative")
+        self._alipay = alipay
+        self._older_than = older_than
+        self._limit = limit
+        #: What came of it so far.
+        self.summary = ReconcileReport()
+
+    def __iter__(self) -> Iterator[ReconcileItem]:
+        for found in islice(_all(self._alipay, self._older_than), self._limit):
+            self.summary.count(found)
+            yield found
+            if self.summary.aborted:
+                return
+
+    def count(self) -> int:
+        """Returns how many there are to ask about, for a progress bar."""
+        many = _count_waiting(self._alipay, self._older_than)
+        return many if self._limit is None else min(many, self._limit)
+
+
+def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> ReconcileReport:
+    """See :meth:`Questions.reconcile`."""
+    once = ReconcileRun(alipay, older_than, limit)
+    for _ in once:
+        pass
+    return once.summary
+
+
+def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
+    """Returns how many payments and refunds wait."""
+    number = sum(count(alipay.session, waiting) for waiting in _waiting(alipay, older_than))
+    alipay.session.rollback()
+    return number
+
+
+def _waiting(alipay: AlipayBlueprint, older_than: timedelta) -> tuple[PendingRows, ...]:
+    """Return what can be queried: refunds only if the gateway has such a query."""
+    before, merchant = utc_now() - older_than, alipay.config.merchant
+    models = alipay.models
+    payments = waiting_payments(models.Payment, merchant, before)
+    if models.Refund is None or "query_refund" in alipay.gateway.unsupported:
+        return (payments,)
+    return waiting_refunds(models.Refund, merchant, before), payments
+
+
+def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[ReconcileItem]:
+    """Asks about refunds and payments in turns, the longest wait first: a limit must not leave the
+    refunds to the day on which fewer payments wait than that.
+    """
+    since = [(oldest_pending(alipay.session, each), each) for each in _waiting(alipay, older_than)]
+    alipay.session.rollback()
+    waiting = [(moment, each) for moment, each in since if moment is not None]
+    left = [_each(alipay, each) for _, each in sorted(waiting, key=itemgetter(0))]
+    while left:
+        for kind in tuple(left):
+            found = next(kind, None)
+            if found is None:
+                left.remove(kind)
+            else:
+                yield found
+
+
+def _each(alipay: AlipayBlueprint, waiting: PendingRows) -> Iterator[ReconcileItem]:
+    about = _query if waiting.status == "trade_status" else _finish
+    return (about(alipay, row) for row in lease_rows(alipay.session, waiting))
+
+
+def _query(alipay: AlipayBlueprint, payment: Any) -> ReconcileItem:
+    number = payment.out_trade_no
+    try:
+        snapshot = snapshot_and_commit(alipay, payment)
+        state = close_expired(snapshot, query_trade(snapshot))
+        payment = apply_update(alipay, snapshot, state.report)
+        if payment is None:
+            return ReconcileItem(number, "waiting")  # it was deleted meanwhile
+        closed = payment.trade_status == TradeStatus.TRADE_CLOSED
+        return ReconcileItem(number, "paid" if payment.paid else "closed" if closed else "waiting")
+    except AlipayError as error:
+        alipay.session.rollback()
+        return ReconcileItem(number, "trouble", error)
+
+
+def _finish(alipay: AlipayBlueprint, row: Any) -> ReconcileItem:
+    """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
+    number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
+    refund_fen = row.refund_fen
+    try:
+        payment = alipay.ledger().find(number)
+        if payment is None:
+            return ReconcileItem(number, "refund_waiting")
+        trade_no, gateway = payment.trade_no, snapshot_and_commit(alipay, payment).gateway
+        request = RefundRequest(
+            number, trade_no, request_no, refund_fen, reason, repeated=True, undecided=True
+        )
+        if not query_refund(alipay, gateway, request):
+            submit_refund(alipay, gateway, request)
+        return ReconcileItem(number, "refunded")
+    except AlipayError as error:
+        alipay.session.rollback()
+        refunds = alipay.ledger().refunds
+        row = refunds.find(number, request_no) if refunds is not None else None
+        status = row.status if row is not None else SUCCESS
+        alipay.session.rollback()
+        refused = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
+        return ReconcileItem(number, "refund_refused" if refused else "trouble", error)

@@ -1,0 +1,100 @@
+"""A notification heard again: out of the journal, or as somebody captured it.
+
+It takes the way of one that Alipay brings (proven, ours, settled; an old report of a sale after a
+query), except that the legacy gateway can no longer confirm it: ``notify_verify`` knows a
+notification for a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..blueprint.notify import is_for_merchant, verify_notification
+from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPayment, WrongAccount
+from ..ledger.transitions import parse_events
+from ..ledger.updates import check_match, needs_query, next_state
+from ..protocol.notification import Notification, verify_params
+from .dispatch import send_settlement_signals
+from .verification import settle_report, with_query_rule
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+    from ..config import Config
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What comes of a notification that is heard again, or would come of it."""
+
+    #: The report that is settled: of an old sale Alipay's response to a query.
+    notification: Notification
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: What happens, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    events: tuple[str, ...]
+    #: The app's mapped object.
+    payment: Any
+    #: In a dry run: whether Alipay would be queried first, and its response settled.
+    queries: bool = False
+
+
+def replay(
+    alipay: AlipayBlueprint, payload: bytes | Mapping[str, str], *, journalled: bool, dry_run: bool
+) -> ReplayResult:
+    """See :meth:`AlipayBlueprint.replay`."""
+    config = alipay.config
+    params = (
+        verify_notification(config, payload)
+        if isinstance(payload, bytes)
+        else _verified(config, payload)
+    )
+    if params.get("notify_type", "").startswith("batch_"):
+        raise BadNotification("it is the result of a batch: those are not heard again")
+    _check_account(config, params, journalled)
+    notification = Notification.from_params(params, config.protocol)
+    if dry_run:
+        return _foreseen(alipay, notification)
+    replayed: list[ReplayResult] = []
+    for report, settlement in settle_report(alipay, notification):
+        send_settlement_signals(alipay, settlement)
+        replayed.append(
+            ReplayResult(report, settlement.outcome, settlement.events, settlement.payment)
+        )
+    return replayed[0]
+
+
+def _verified(config: Config, params: Mapping[str, str]) -> dict[str, str]:
+    if not params.get("sign"):
+        raise BadSignature("it holds no signature that could be verified once more")
+    if not verify_params(params, config.signer, config.charset):
+        raise BadSignature("its signature does not verify with the keys that are configured now")
+    return dict(params)
+
+
+def _check_account(config: Config, params: Mapping[str, str], journalled: bool) -> None:
+    """The journal holds nothing but what was confirmed to be ours."""
+    if config.notify_verify and config.signer.sign_type != "MD5" and not journalled:
+        raise NotConfirmed(
+            "Alipay confirms a notification for a minute only, and its key signs for every "
+            "merchant: ask about the payment instead"
+        )
+    if not is_for_merchant(config, params, confirmed=journalled):
+        raise WrongAccount("it is about somebody else's account")
+
+
+def _foreseen(alipay: AlipayBlueprint, notification: Notification) -> ReplayResult:
+    payment = alipay.ledger().find(notification.out_trade_no)
+    if payment is None:
+        raise UnknownPayment(
+            "no such payment in the ledger", out_trade_no=notification.out_trade_no
+        )
+    check_match(payment, notification)
+    cell, values = next_state(payment, notification)
+    queries = needs_query(payment, with_query_rule(alipay.config, notification), cell)
+    events = tuple(event for event in parse_events(cell) if event != "refunded")
+    if values.get("refunded_fen", payment.refunded_fen) > payment.refunded_fen:
+        events = (*events, "refunded")
+    outcome = cell if not values else "settled" if events else "recorded"
+    return ReplayResult(notification, outcome, events if values else (), payment, queries)

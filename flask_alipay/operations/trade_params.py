@@ -1,0 +1,52 @@
+"""A payment of the ledger's as the open platform's methods want it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import ConfigurationError, InvalidParameter
+from ..protocol.money import format_amount
+from .payments import gateway_params
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+    from ..gateways.openapi import OpenApiGateway
+
+
+def require_openapi(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenApiGateway:
+    """Returns the client of the open platform, for a payment of one of its products.
+
+    :raises ConfigurationError: on the legacy gateway.
+    :raises InvalidParameter: if the payment is of another product.
+    """
+    from ..gateways.openapi import OpenApiGateway  # not for those on the legacy gateway
+
+    gateway, prefix = alipay.gateway_for(payment), alipay.config.prefix
+    if not isinstance(gateway, OpenApiGateway):
+        raise ConfigurationError(
+            f"the product {product} is the open platform's", f"{prefix}_PROTOCOL"
+        )
+    if payment.product != product:
+        raise InvalidParameter("payment", f"is not one of the product {product}")
+    return gateway
+
+
+def trade_params(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
+    """Returns the fields that every method has which makes a payment.
+
+    :raises InvalidParameter: if the payment is not in yuan, or no host is configured and the
+        request's is invalid.
+    """
+    from ..gateways.openapi.payments import check_currency
+
+    parameters = gateway_params(payment)
+    check_currency(payment.currency, parameters.get("trans_currency"))
+    return {
+        **parameters,
+        "out_trade_no": payment.out_trade_no,
+        "subject": payment.subject,
+        "total_amount": format_amount(payment.total_fen),
+        "time_expire": payment.expires_at,
+        "notify_url": alipay.notify_url,
+    }

@@ -1,0 +1,78 @@
+"""Values of a payment for a call to the gateway, and reports for the ledger from its response.
+
+A signed response proves as much as a notification, so both go through
+:meth:`~flask_alipay.ledger.Ledger.settle`. A response has no ``notify_id``; its ``params`` name the
+``method`` or ``service`` that was called, which no notification has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exceptions import InvalidParameter
+from ..models import utc_now
+from ..protocol.notification import Notification
+from ..protocol.trade_status import TradeStatus
+
+if TYPE_CHECKING:
+    from ..gateways.interface import ClosedTrade, Gateway
+
+#: The longest time that Alipay gives an order that names none.
+MAX_TRADE_LIFETIME: Final = timedelta(days=15)
+# The clocks of two machines differ.
+_SKEW: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class PaymentSnapshot:
+    """The values of a payment that a call to the gateway needs: no row is read, or locked, during
+    the call.
+    """
+
+    out_trade_no: str
+    total_fen: int
+    currency: str
+    #: The time until which it can be paid.
+    ends_at: datetime
+    #: The client of the gateway, with the token of the payment's merchant.
+    gateway: Gateway = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, payment: Any, merchant: str, gateway: Gateway) -> PaymentSnapshot:
+        """Read a payment.
+
+        :param payment: the application's object.
+        :param merchant: the ``app_id`` or ``partner`` of this merchant.
+        :param gateway: the client for calls about the payment.
+        :raises InvalidParameter: if the payment belongs to another merchant.
+        """
+        if payment.merchant != merchant:
+            raise InvalidParameter("payment", "belongs to another merchant")
+        ends_at = payment.expires_at or payment.created_at + MAX_TRADE_LIFETIME
+        currency = payment.currency or "CNY"
+        return cls(payment.out_trade_no, payment.total_fen, currency, ends_at, gateway)
+
+    @property
+    def expired(self) -> bool:
+        """Whether it can no longer be paid, by any clock."""
+        return self.ends_at + _SKEW < utc_now()
+
+
+def closed_update(snapshot: PaymentSnapshot, closed: ClosedTrade) -> Notification:
+    """Return the report that a payment is closed: unpaid, or all of it refunded.
+
+    :param closed: the response that proves it.
+    """
+    return Notification(
+        out_trade_no=snapshot.out_trade_no,
+        trade_status=TradeStatus.TRADE_CLOSED,
+        total_fen=snapshot.total_fen,
+        currency=snapshot.currency,
+        trade_no=closed.trade_no,
+        refunded_fen=snapshot.total_fen if closed.refunded else None,
+        is_refund=closed.refunded,
+        unpaid=not closed.refunded,
+        params=closed.params,
+    )

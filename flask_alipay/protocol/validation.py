@@ -1,0 +1,155 @@
+"""The fields of a request as data: each checks a value and writes it as Alipay's text.
+
+A service's parameters are a table from name to field; :func:`convert` runs a call's values through
+it. One place for the checks, one line for each parameter. The first paragraph of a field's
+docstring states the valid values: the documentation's tables of parameters repeat it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from ..exceptions import InvalidParameter
+from .charsets import check_encodable
+from .limits import (
+    check_choice,
+    check_no_embedded_field,
+    check_out_trade_no,
+    check_pattern,
+    check_text,
+    check_url,
+)
+from .limits import timeout_minutes as _timeout_minutes
+from .money import format_amount, to_minor_units
+
+#: Takes the parameter's name, its value and the charset; returns the text to send or raises
+#: :class:`~flask_alipay.exceptions.InvalidParameter` (a ``float`` amount: ``TypeError``).
+Validator: TypeAlias = Callable[[str, Any, str], str]
+
+
+def validate_params(
+    table: Mapping[str, Validator], values: Mapping[str, Any], charset: str, service: str
+) -> dict[str, str]:
+    """Returns a call's values as Alipay's text. ``None`` is a value that was not given.
+
+    :param table: the service's parameters.
+    :param values: what the caller gave.
+    :param charset: the request's charset.
+    :param service: the service's name, for the message.
+    :raises InvalidParameter: for a value outside its limits, or a name that the service lacks.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in given:
+        if name not in table:
+            raise InvalidParameter(name, f"is not a parameter of {service}")
+    return {name: table[name](name, value, charset) for name, value in given.items()}
+
+
+def amount(name: str, value: Any, charset: str) -> str:
+    """Amount in yuan, at most two decimals."""
+    return format_amount(to_minor_units(value, parameter=name))
+
+
+def out_trade_no(name: str, value: Any, charset: str) -> str:
+    """1 to 64 letters, digits, underscores or hyphens."""
+    check_out_trade_no(value, name)
+    return str(value)
+
+
+def timeout(name: str, value: Any, charset: str) -> str:
+    """``1m`` to ``15d`` in minutes, hours or days, or ``1c`` for the end of the day."""
+    _timeout_minutes(name, value)
+    return str(value)
+
+
+def ip_address(name: str, value: Any, charset: str) -> str:
+    """IP address, version 4 or 6."""
+    try:
+        return str(ipaddress.ip_address(str(value)))  # as text: a number would do, too
+    except ValueError:
+        raise InvalidParameter(name, "must be an IP address") from None
+
+
+def text(max_length: int, *, in_bytes: bool = False, without: str = "") -> Validator:
+    """A text on one line.
+
+    :param most: the most characters, or bytes in the request's charset.
+    :param in_bytes: what ``most`` counts.
+    :param without: characters that it must not hold.
+    """
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_text(name, value, max_length=max_length, charset=charset if in_bytes else None)
+        check_encodable(name, value, charset)
+        check_no_embedded_field(name, value)
+        for character in without:
+            if character in value:
+                raise InvalidParameter(name, f"must not hold the character {character}")
+        return str(value)
+
+    unit = "bytes" if in_bytes else "characters"
+    excluded = f", without ``{without}``" if without else ""
+    field.__doc__ = f"Text of at most {max_length} {unit}{excluded}."
+    return field
+
+
+def choice(*choices: str) -> Validator:
+    """One of a few words; a whole number stands for its digits."""
+
+    def field(name: str, value: Any, charset: str) -> str:
+        word = str(value) if isinstance(value, int) else value
+        check_choice(name, word, choices)
+        return str(word)
+
+    field.__doc__ = f"{', '.join(f'``{word}``' for word in choices)}."
+    return field
+
+
+def pattern(shape: str | re.Pattern[str], wanted: str) -> Validator:
+    """A text of a fixed shape.
+
+    :param shape: a regular expression for the whole of it.
+    :param wanted: the shape in words.
+    """
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_pattern(name, value, shape, wanted)
+        return str(value)
+
+    field.__doc__ = f"{wanted[:1].upper()}{wanted[1:]}."
+    return field
+
+
+def integer(least: int, max_length: int) -> Validator:
+    """A whole number within limits, as an ``int`` or its digits."""
+
+    def field(name: str, value: Any, charset: str) -> str:
+        digits = str(value) if isinstance(value, (int, str)) else ""
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
+            raise InvalidParameter(name, "must be a whole number")
+        if not least <= int(digits) <= max_length:
+            raise InvalidParameter(name, f"must be between {least} and {max_length}")
+        return str(int(digits))
+
+    field.__doc__ = f"Integer from {least} to {max_length}."
+    return field
+
+
+def url(max_length: int, *, query: bool = True) -> Validator:
+    """An absolute URL, with at most one argument in its query: the signed string does not quote it.
+
+    :param most: the most characters.
+    :param query: whether it may have a query.
+    """
+
+    def field(name: str, value: Any, charset: str) -> str:
+        check_url(name, value, max_length=max_length, query=query)
+        check_no_embedded_field(name, value)
+        return str(value)
+
+    without = "" if query else ", without a query"
+    field.__doc__ = f"URL of at most {max_length} characters{without}."
+    return field

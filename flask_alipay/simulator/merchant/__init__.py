@@ -1,0 +1,1 @@
+"""Merchants of the simulator: keys, certificates and settings."""

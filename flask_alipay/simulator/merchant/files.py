@@ -1,0 +1,117 @@
+"""The merchant in a folder: its keys and certificates as files that an SDK in any language reads.
+
+Alipay's private key is kept beside them, so that the same folder is the same merchant again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ...exceptions import AlipayError, ConfigurationError
+from ...keys import load_private_key, private_pem, public_pem
+from .merchant import SimulatedMerchant
+
+APP_PRIVATE_KEY: Final = "app_private_key.pem"
+ALIPAY_PRIVATE_KEY: Final = "alipay_private_key.pem"
+MERCHANT: Final = "merchant.json"
+
+# Without these there is no merchant to go on with.
+_KEPT: Final = (APP_PRIVATE_KEY, ALIPAY_PRIVATE_KEY, MERCHANT)
+
+
+def read_merchant(folder: Path) -> SimulatedMerchant | None:
+    """Returns the merchant of a folder, ``None`` if there is none in it.
+
+    :raises ConfigurationError: names the file that is missing beside the others or is broken.
+    """
+    there = [name for name in _KEPT if (folder / name).exists()]
+    if not there:
+        return None
+    for name in _KEPT:
+        if name not in there:
+            raise ConfigurationError(
+                f"the file {name} is missing beside {there[0]}: delete both", "KEYS"
+            )
+    return SimulatedMerchant(
+        _private_key(folder / APP_PRIVATE_KEY),
+        _private_key(folder / ALIPAY_PRIVATE_KEY),
+        _md5_key(folder / MERCHANT),
+    )
+
+
+def write_merchant(
+    folder: Path, merchant: SimulatedMerchant, *, gateway_url: str, mapi_gateway_url: str
+) -> None:
+    """Writes all of a merchant's files, each whole or not at all, for this user alone.
+
+    :param folder: is made if it is not there.
+    :param gateway_url: the open platform's gateway, as the merchant reaches it.
+    :param mapi_gateway_url: the legacy gateway, likewise.
+    :raises OSError: if a file cannot be written.
+    """
+    certificates = merchant.certificates
+    about = {
+        "app_id": merchant.app_id,
+        "partner": merchant.partner,
+        "seller_id": merchant.partner,
+        "seller_email": merchant.seller_email,
+        "key": merchant.md5_key,
+        "aes_key": merchant.aes_key,
+        "gateway_url": gateway_url,
+        "mapi_gateway_url": mapi_gateway_url,
+    }
+    texts = {
+        "app_private_key_pkcs1.pem": private_pem(merchant.private_key, pkcs1=True),
+        "app_public_key.pem": public_pem(merchant.private_key.public_key()),
+        "alipay_public_key.pem": public_pem(merchant.alipay_private_key.public_key()),
+        "app_cert.crt": certificates.app,
+        "alipay_cert.crt": certificates.alipay,
+        "alipay_root_cert.crt": certificates.root,
+        APP_PRIVATE_KEY: private_pem(merchant.private_key),
+        ALIPAY_PRIVATE_KEY: private_pem(merchant.alipay_private_key),
+        MERCHANT: json.dumps(about, indent=2) + "\n",
+    }
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in texts.items():
+        _write(folder / name, text)
+
+
+def _private_key(file: Path) -> rsa.RSAPrivateKey:
+    try:
+        return load_private_key(file.read_bytes())
+    except (OSError, AlipayError) as error:
+        raise _broken(file, str(error) if isinstance(error, AlipayError) else "") from None
+
+
+def _md5_key(file: Path) -> str:
+    try:
+        key = json.loads(file.read_text("utf-8"))["key"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _broken(file) from None
+    if not isinstance(key, str) or not key:
+        raise _broken(file)
+    return key
+
+
+def _broken(file: Path, why: str = "") -> ConfigurationError:
+    told = f" ({why})" if why else ""
+    return ConfigurationError(
+        f"the file {file.name} cannot be read{told}: mend or delete it", "KEYS"
+    )
+
+
+def _write(file: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as new:
+            new.write(text)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,154 @@
+"""The one merchant whom the simulator knows: its numbers, its keys, and Alipay's key.
+
+The keys are made when the first simulator is: never at import, and never known to anybody else, so
+that nothing a simulator signs is worth anything elsewhere. They are kept in a file where there is a
+folder for it, so that an app's processes (a second worker, a command) are one merchant.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+import threading
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ...exceptions import AlipayError, ConfigurationError
+from ...keys import generate_private_key, load_private_key, private_pem
+from ...signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
+from .certificates import Certificates, issue
+
+
+@dataclass(frozen=True)
+class SimulatedMerchant:
+    """A merchant with an account on both gateways, its only buyer, and the keys of both sides.
+
+    The numbers have the shape of Alipay's own and belong to nobody.
+    """
+
+    #: The merchant's RSA key; Alipay was given its public half.
+    private_key: rsa.RSAPrivateKey = field(repr=False)
+    #: Alipay's RSA key; the merchant was given its public half.
+    alipay_private_key: rsa.RSAPrivateKey = field(repr=False)
+    #: The key of the legacy gateway's MD5, which both sides have.
+    md5_key: str = field(repr=False)
+    #: The merchant on the open platform.
+    app_id: str = "9021000000000001"
+    #: The merchant on the legacy gateway, and as a seller on both.
+    partner: str = "2088000000000001"
+    seller_email: str = "shop@simulator.invalid"
+    buyer_id: str = "2088000000000002"
+    buyer_email: str = "buyer@simulator.invalid"
+
+    @classmethod
+    def new(cls) -> SimulatedMerchant:
+        """Returns a merchant with new keys; takes a moment."""
+        return cls(generate_private_key(), generate_private_key(), secrets.token_hex(16))
+
+    def numbered(self, number: int) -> SimulatedMerchant:
+        """Return a merchant with numbers of its own, and the same keys.
+
+        :param number: zero for the first merchant of an app, which keeps its numbers.
+        """
+        if number == 0:
+            return self
+        return replace(
+            self,
+            app_id=str(int(self.app_id) + number),
+            partner=str(int(self.partner) + 100 * number),
+            seller_email=f"shop{number + 1}@simulator.invalid",
+        )
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """The certificates of certificate mode; the same keys have the same."""
+        return issue(self.private_key.public_key(), self.alipay_private_key)
+
+    @cached_property
+    def aes_key(self) -> str:
+        """The key of content encryption, which both sides have: 16 bytes in base64."""
+        secret = hashlib.sha256(f"aes {self.md5_key}".encode("ascii")).digest()[:16]
+        return base64.b64encode(secret).decode("ascii")
+
+    def alipay_signers(self) -> dict[str, Signer]:
+        """Returns the signers of Alipay's side by sign type.
+
+        Each signs what Alipay says, with Alipay's key, and verifies what the merchant said, with
+        the merchant's.
+        """
+        pair = (self.alipay_private_key, self.private_key.public_key())
+        signers: tuple[Signer, ...] = (
+            Md5Signer(self.md5_key),
+            RsaSigner(*pair),
+            Rsa2Signer(*pair),
+        )
+        return {signer.sign_type: signer for signer in signers}
+
+
+#: The file that keeps the keys. They open nothing but simulators.
+KEYS_FILE = "alipay_simulator_keys.json"
+
+_lock = threading.Lock()
+_merchants: dict[Path | None, SimulatedMerchant] = {}
+
+
+def get_merchant(folder: Path | None = None) -> SimulatedMerchant:
+    """Returns the merchant of a folder, or this process's; the first call makes its keys.
+
+    :param folder: where its keys are kept, readable by this user alone. Where nothing can be
+        written there, they are this process's.
+    :raises ConfigurationError: if the file in it is something else.
+    """
+    with _lock:
+        if folder not in _merchants:
+            _merchants[folder] = (
+                SimulatedMerchant.new() if folder is None else _kept(folder / KEYS_FILE)
+            )
+        return _merchants[folder]
+
+
+def _kept(file: Path) -> SimulatedMerchant:
+    if not file.exists():
+        new = SimulatedMerchant.new()
+        try:
+            _write(file, new)
+        except OSError:
+            return new
+    # Read in any case: another process may have been quicker.
+    try:
+        keys = json.loads(file.read_text("ascii"))
+        return SimulatedMerchant(
+            load_private_key(str(keys["private_key"])),
+            load_private_key(str(keys["alipay_private_key"])),
+            str(keys["md5_key"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AlipayError):
+        raise ConfigurationError(
+            f"the file {file.name} holds no keys of the simulator: delete it",
+            "SIMULATOR",
+        ) from None
+
+
+def _write(file: Path, merchant: SimulatedMerchant) -> None:
+    """Writes the file whole or not at all, unless it is there; only this user can read it."""
+    keys = {
+        "private_key": private_pem(merchant.private_key),
+        "alipay_private_key": private_pem(merchant.alipay_private_key),
+        "md5_key": merchant.md5_key,
+    }
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as new:
+            json.dump(keys, new)
+        with contextlib.suppress(FileExistsError):
+            os.link(name, file)
+    finally:
+        Path(name).unlink()

@@ -1,0 +1,137 @@
+"""A notification on its way, and the store of all that are or were."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from ..replies import PendingNotification
+from ..storage.storage import NullStorage, Storage
+
+#: How many deliveries are kept; the oldest make room.
+MAX_DELIVERIES: Final = 1_000
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One sending, and what came of it."""
+
+    sent_at: datetime
+    #: The signed form, as it went over the wire.
+    body: bytes = field(repr=False)
+    #: The HTTP status; ``None``: nobody answered.
+    status: int | None
+    #: The beginning of the answer; or, where nobody answered, the kind of trouble.
+    response: str
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the answer was exactly ``success``: nothing around it, and status 200."""
+        return self.status == 200 and self.response == "success"
+
+
+@dataclass(frozen=True)
+class DeliveryState:
+    """How far a delivery has come, as it is kept."""
+
+    attempts: tuple[Attempt, ...] = ()
+    next_at: datetime | None = None
+    scheduled: int = 0
+    delayed: bool = False
+
+
+class Delivery:
+    """A notification on its way: each sending so far, and when the next one is due.
+
+    :param number: its own, under which it is kept.
+    :param notice: what is to be told, and where.
+    :param course: how far it has come.
+    """
+
+    def __init__(self, number: str, notice: PendingNotification, course: DeliveryState) -> None:
+        #: Under which it is kept.
+        self.number = number
+        #: What is to be told, and where.
+        self.notice = notice
+        #: The sendings so far, in order.
+        self.attempts = course.attempts
+        #: When it is sent again, ``None``: never, or it is being sent.
+        self.next_at = course.next_at
+        #: How many of the sendings were on schedule.
+        self.scheduled = course.scheduled
+        #: Whether it waits to be overtaken.
+        self.delayed = course.delayed
+        #: Held while it is being sent: never twice at a time.
+        self.sending = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.notice.out_trade_no} {len(self.attempts)} sent>"
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the merchant answered ``success``."""
+        return any(attempt.acknowledged for attempt in self.attempts)
+
+    @property
+    def course(self) -> DeliveryState:
+        """How far it has come."""
+        return DeliveryState(self.attempts, self.next_at, self.scheduled, self.delayed)
+
+
+class DeliveryStore:
+    """The latest deliveries, safe for threads.
+
+    :param most: how many are kept; the oldest make room.
+    :param state: keeps them beyond the process.
+    """
+
+    def __init__(self, limit: int = MAX_DELIVERIES, state: Storage | None = None) -> None:
+        state = state or NullStorage()
+        self._lock = threading.Lock()
+        self._limit = limit
+        # A notice is long and stays as it is, so its course is kept beside it.
+        self._notices = state.collection("notices", PendingNotification)
+        self._courses = state.collection("deliveries", DeliveryState)
+        courses = dict(self._courses.all())
+        self._deliveries = OrderedDict(
+            (number, Delivery(number, notice, courses.get(number, DeliveryState())))
+            for number, notice in self._notices.all()
+        )
+        self._last = max(map(int, self._deliveries), default=0)
+
+    def all(self) -> tuple[Delivery, ...]:
+        """Returns the deliveries, the oldest first."""
+        with self._lock:
+            return tuple(self._deliveries.values())
+
+    def latest(self, out_trade_no: str) -> Delivery | None:
+        """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
+        about = (d for d in reversed(self.all()) if d.notice.out_trade_no == out_trade_no)
+        return next(about, None)
+
+    def add(self, notice: PendingNotification, due: datetime) -> Delivery:
+        """Begins a delivery.
+
+        :param due: when it is to be sent for the first time.
+        """
+        with self._lock:
+            self._last += 1
+            number = str(self._last)
+            delivery = Delivery(number, notice, DeliveryState(next_at=due))
+            self._deliveries[number] = delivery
+            self._notices.put(number, notice)
+            self._courses.put(number, delivery.course)
+            while len(self._deliveries) > self._limit:
+                oldest, _ = self._deliveries.popitem(last=False)
+                self._notices.delete(oldest)
+                self._courses.delete(oldest)
+        return delivery
+
+    def keep(self, delivery: Delivery) -> None:
+        """Keeps how far a delivery has come, unless it has made room for others."""
+        with self._lock:
+            if delivery.number in self._deliveries:
+                self._courses.put(delivery.number, delivery.course)

@@ -1,0 +1,244 @@
+"""Telling the merchant: the first time at once, then again until it answers ``success``.
+
+What was sent, and what was answered, is kept for the developer to look at.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, TypeAlias
+
+from ..clock import Clock
+from ..faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
+from ..protocols import with_charset
+from ..replies import PendingNotification
+from ..storage.storage import NullStorage, Storage
+from ..worker_pool import Task
+from .delivery import Attempt as Attempt
+from .delivery import Delivery as Delivery
+from .delivery import DeliveryStore
+from .http_client import MAX_RESPONSE_BYTES, HttpClient
+from .notify_ids import NotifyIds
+from .tampering import tamper_amount
+
+logger = logging.getLogger("flask_alipay.simulator")
+
+#: Sends a body to a URL: ``post(url, body, headers)`` returns the status and the answer's text.
+#: Whatever it raises counts as no answer.
+Post: TypeAlias = Callable[[str, bytes, Mapping[str, str]], tuple[int, str]]
+
+#: Writes and signs a notification for the time of a sending: ``compose(notice, now)``.
+Compose: TypeAlias = Callable[[PendingNotification, datetime], bytes]
+
+#: How long Alipay waits before each repetition: eight sendings in 24 hours and 24 minutes.
+RETRY_SCHEDULE: Final = (
+    timedelta(minutes=4),
+    timedelta(minutes=10),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=15),
+)
+#: How long one that is to come out of order waits for another that overtakes it.
+LONGEST_HELD: Final = timedelta(hours=1)
+# Alipay's servers call themselves so.
+_USER_AGENT: Final = "Mozilla/4.0"
+_FORM: Final = "application/x-www-form-urlencoded"
+_SERVER: Final = re.compile(r"[^/?#]*//[^/?#]*")
+
+
+class NotificationSender:
+    """Sends notifications and repeats them on schedule.
+
+    :param clock: tells the time and calls back for the repetitions.
+    :param notify_ids: is told of each sending, so that ``notify_verify`` knows it.
+    :param compose: writes what is sent.
+    :param post: how a notification is sent; by default over HTTP.
+    :param schedule: the waits between sendings.
+    :param faults: what is to go wrong on the way.
+    :param state: keeps the deliveries beyond the process.
+    :param note_time: keeps what time it is, together with whatever is kept.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        notify_ids: NotifyIds,
+        compose: Compose,
+        post: Post | None = None,
+        schedule: Sequence[timedelta] = RETRY_SCHEDULE,
+        faults: Faults | None = None,
+        state: Storage | None = None,
+        note_time: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._faults = faults or Faults()
+        self._clock = clock
+        self._notify_ids = notify_ids
+        self._compose = compose
+        self._post = post or HttpClient()
+        self._schedule = tuple(schedule)
+        self._state = state or NullStorage()
+        self._note_time = note_time
+        self._deliveries = DeliveryStore(state=self._state)
+        self._lock = threading.Lock()
+        self._held: list[Delivery] = []
+
+    @property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """The latest deliveries, the oldest first."""
+        return self._deliveries.all()
+
+    def latest(self, out_trade_no: str) -> Delivery | None:
+        """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
+        return self._deliveries.latest(out_trade_no)
+
+    def resume(self) -> None:
+        """Goes on where another process stopped: what was due meanwhile is sent at once."""
+        now = self._clock.now()
+        for delivery in self.deliveries:
+            if delivery.next_at is not None and not delivery.acknowledged:
+                wait = max(delivery.next_at - now, timedelta(0))
+                if delivery.delayed:
+                    self._held.append(delivery)
+                self._call_later(wait, delivery, partial(self._attempt, due=delivery.next_at))
+
+    def deliver(self, notice: PendingNotification) -> Delivery:
+        """Sends a notification now, waits for the answer, and sees to the repetitions.
+
+        Returns whatever comes of it; never raises for what the merchant does.
+        """
+        delivery = self.enqueue(notice)
+        self.send(delivery)
+        return delivery
+
+    def enqueue(self, notice: PendingNotification, wait: timedelta | None = None) -> Delivery:
+        """Keeps a notification that is to be told, which :meth:`send` does.
+
+        :param wait: after which the clock sends it without further ado, if there is one.
+        """
+        if self._faults.take(GBK, notice.out_trade_no):
+            notice = with_charset(notice, "GBK")
+        delivery = self._deliveries.add(notice, self._clock.now() + (wait or timedelta(0)))
+        if wait is not None:
+            self._call_later(wait, delivery, self.send)
+        return delivery
+
+    def send(self, delivery: Delivery) -> None:
+        """Sends a notification for the first time, and waits for the answer, as :meth:`deliver`."""
+        out_trade_no = delivery.notice.out_trade_no
+        late = self._faults.take(DELAY, out_trade_no)
+        if late is not None:
+            self._later(delivery, timedelta(seconds=late.seconds))
+        elif self._faults.take(OUT_OF_ORDER, out_trade_no):
+            self._hold(delivery)
+        else:
+            self._attempt(delivery, delivery.next_at)
+            self._release(out_trade_no)
+
+    def resend(self, delivery: Delivery) -> None:
+        """Sends it once more, on top of the schedule, and waits for the answer.
+
+        A merchant that was not heard yet and answers ``success`` now is not told any more.
+        """
+        with delivery.sending:
+            attempt = self._sent(delivery)
+            self._note(delivery, attempt)
+
+    def _hold(self, delivery: Delivery) -> None:
+        """Keeps it back until the next one about the same trade was sent, if that comes soon."""
+        delivery.delayed = True
+        with self._lock:
+            self._held.append(delivery)
+        self._later(delivery, LONGEST_HELD)
+
+    def _release(self, out_trade_no: str) -> None:
+        with self._lock:
+            held = [d for d in reversed(self._held) if d.notice.out_trade_no == out_trade_no]
+        for delivery in held:
+            self._attempt(delivery, delivery.next_at)
+
+    def _attempt(self, delivery: Delivery, due: datetime | None) -> None:
+        """Sends it, unless it is no longer due then: somebody may have sent it in between."""
+        with delivery.sending:
+            if delivery.acknowledged or delivery.next_at != due:
+                return
+            # In the file it stays due until the outcome is known: a sending may be cut short.
+            delivery.next_at = None
+            self._let_go(delivery)
+            attempt = self._sent(delivery)
+            with self._state.transaction():
+                self._note(delivery, attempt)
+                if not attempt.acknowledged:
+                    self._put_off(delivery)
+            if attempt.acknowledged and self._faults.take(REPEAT, delivery.notice.out_trade_no):
+                self._note(delivery, self._sent(delivery))
+
+    def _let_go(self, delivery: Delivery) -> None:
+        if delivery.delayed:
+            delivery.delayed = False
+            with self._lock:
+                self._held.remove(delivery)
+
+    def _sent(self, delivery: Delivery) -> Attempt:
+        now = self._clock.now()
+        self._notify_ids.record(delivery.notice.notify_id, now)
+        return self._send(delivery.notice, now)
+
+    def _note(self, delivery: Delivery, attempt: Attempt) -> None:
+        delivery.attempts = (*delivery.attempts, attempt)
+        if attempt.acknowledged:
+            delivery.next_at = None
+        self._keep(delivery)
+        logger.info(
+            "notification %s of %s, sending %d: %s",
+            delivery.notice.notify_id,
+            delivery.notice.out_trade_no,
+            len(delivery.attempts),
+            "success" if attempt.acknowledged else f"not heard (status {attempt.status})",
+        )
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Keeps how far it has come, and the time, lest that is earlier after a restart."""
+        with self._state.transaction():
+            self._deliveries.keep(delivery)
+            self._note_time()
+
+    def _put_off(self, delivery: Delivery) -> None:
+        delivery.scheduled = sent = delivery.scheduled + 1
+        if sent <= len(self._schedule):
+            self._later(delivery, self._schedule[sent - 1])
+        else:  # that was the last time
+            self._keep(delivery)
+
+    def _later(self, delivery: Delivery, wait: timedelta) -> None:
+        due = delivery.next_at = self._clock.now() + wait
+        self._keep(delivery)
+        self._call_later(wait, delivery, partial(self._attempt, due=due))
+
+    def _call_later(
+        self, wait: timedelta, delivery: Delivery, send: Callable[[Delivery], object]
+    ) -> None:
+        """Has the clock see to a sending; one to a slow server holds up none to another."""
+        found = _SERVER.match(delivery.notice.url)
+        place = found[0].lower() if found else ""
+        self._clock.call_later(wait, Task(place, partial(send, delivery)))
+
+    def _send(self, notice: PendingNotification, now: datetime) -> Attempt:
+        body = self._compose(notice, now)
+        if self._faults.take(DROP, notice.out_trade_no):
+            return Attempt(now, body, None, "dropped by a fault")
+        if self._faults.take(TAMPER, notice.out_trade_no):
+            body = tamper_amount(body)
+        headers = {"Content-Type": _FORM, "User-Agent": _USER_AGENT}
+        try:
+            status, answer = self._post(notice.url, body, headers)
+        except Exception as error:
+            # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
+            return Attempt(now, body, None, type(error).__name__)
+        return Attempt(now, body, status, answer[:MAX_RESPONSE_BYTES])

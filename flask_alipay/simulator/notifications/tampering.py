@@ -1,0 +1,28 @@
+"""What may become of a signed notification before it arrives."""
+
+from __future__ import annotations
+
+import re
+
+# The amount, in a form or in the document in it; of a batch, that of its first entry.
+_AMOUNT = re.compile(
+    rb"((?:^|&)(?:total_amount|total_fee)=|total_fee%3E"
+    rb"|(?:^|&)result_details=[^&]*?%5E"
+    rb"|(?:^|&)(?:success|fail)_details=(?:[^&]*?%5E){3})([^&%]+)"
+)
+# Where a text begins, likewise; news of foreign money have none but its name.
+_TEXT = re.compile(rb"(?:^|&)subject=|subject%3E|(?:^|&)(?:batch_no|currency)=")
+
+
+def tamper_amount(body: bytes) -> bytes:
+    """Returns a signed notification with another amount, as somebody on the way would like it."""
+    return _AMOUNT.sub(_other_amount, body, count=1)
+
+
+def corrupt_text(body: bytes) -> bytes:
+    """Returns a signed notification with a byte that is in no text of any of Alipay's charsets."""
+    return _TEXT.sub(rb"\g<0>%FF", body, count=1)
+
+
+def _other_amount(found: re.Match[bytes]) -> bytes:
+    return found[1] + (b"0.02" if found[2] == b"0.01" else b"0.01")

@@ -1,0 +1,56 @@
+"""The shop's own app: what an order string becomes in Alipay's library on a phone."""
+
+from __future__ import annotations
+
+from ...protocol.china_time import format_china_time
+from ...protocol.money import format_amount
+from ..replies import ApiError
+from ..trades.orders import Event
+from .call import ApiCall, Context, Success
+from .payments import create_or_reject, payable
+
+#: What the library says: paid, cannot be paid, cancelled by the buyer, nobody knows.
+PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
+
+
+class App:
+    """``alipay.trade.app.pay``, which is Alipay's library's to perform, and no server's.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def check(self, call: ApiCall) -> None:
+        """Takes the order; its trade begins when the buyer pays.
+
+        :raises InvalidParameter: names the parameter that Alipay would not take.
+        :raises Refusal: if it cannot be paid.
+        """
+        create_or_reject(self._context, call, opened=False)
+
+    def pay(self, call: ApiCall) -> Success:
+        """Pays what an order string asks for; raises likewise."""
+        order = payable(create_or_reject(self._context, call, opened=True))
+        trade = self._context.happen(call, order, Event.PAY)
+        if trade is None:
+            raise ApiError("ACQ.TRADE_HAS_CLOSE")
+        merchant = self._context.merchant
+        return Success(
+            {
+                "app_id": merchant.app_id,
+                "auth_app_id": merchant.app_id,
+                "charset": call.charset,
+                "timestamp": format_china_time(call.now),
+                "out_trade_no": trade.order.out_trade_no,
+                "total_amount": format_amount(trade.order.total_fen),
+                "trade_no": trade.trade_no,
+                "seller_id": merchant.partner,
+            }
+        )
+
+
+def result(status: str, memo: str = "", text: str = "") -> str:
+    """Returns what the library hands back to the shop's app."""
+    return f"resultStatus={{{status}}};memo={{{memo}}};result={{{text}}}"

@@ -1,0 +1,127 @@
+"""What the merchant is told: notifications of trades, and the buyer's return."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Final
+
+from ...protocol.china_time import CHINA_TIME, format_china_time
+from ...protocol.money import format_amount
+from ...protocol.trade_status import TradeStatus
+from ..replies import PendingNotification
+from ..trades import funding
+from ..trades.trades import Trade
+from .call import Context
+from .orders import CREATE, PAY, PRECREATE
+
+# Whose notifications name the accounts of both sides, too.
+_WITH_ACCOUNTS: Final = (PRECREATE, PAY, CREATE)
+
+
+class NotificationBuilder:
+    """Writes what the merchant is told, signed as its request was.
+
+    :param desk: what it works with.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def notice(self, trade: Trade) -> PendingNotification | None:
+        """Returns what the merchant is to be told of the trade.
+
+        ``None`` without a notify_url, and of an order that nobody has opened: it is no trade yet.
+        """
+        order = trade.order
+        if not order.notify_url or trade.opened_at is None:
+            return None
+        return PendingNotification(order.notify_url, self._context.notify_ids.new(), trade)
+
+    def compose(self, notice: PendingNotification, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending."""
+        trade = notice.about
+        if not isinstance(trade, Trade):
+            raise TypeError("the open platform tells of trades alone")
+        fields = self._notification(trade, notice.notify_id, now)
+        order = trade.order
+        return self._context.signer.form(fields, order.sign_type, order.charset).encode("ascii")
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        order = trade.order
+        fields = {
+            "charset": order.charset,
+            "out_trade_no": order.out_trade_no,
+            "method": f"{order.method}.return",
+            "total_amount": format_amount(order.total_fen),
+            "trade_no": trade.trade_no,
+            "auth_app_id": self._context.merchant.app_id,
+            "version": "1.0",
+            "app_id": self._context.merchant.app_id,
+            "seller_id": self._context.merchant.partner,
+            "timestamp": format_china_time(now),
+        }
+        return self._context.signer.form(fields, order.sign_type, order.charset)
+
+    def _notification(self, trade: Trade, notify_id: str, now: datetime) -> dict[str, str]:
+        order, merchant = trade.order, self._context.merchant
+        fields = {
+            "notify_time": format_china_time(now),
+            "notify_type": "trade_status_sync",
+            "notify_id": notify_id,
+            "charset": order.charset,
+            "version": "1.0",
+            "app_id": merchant.app_id,
+            "auth_app_id": merchant.app_id,
+            "trade_no": trade.trade_no,
+            "out_trade_no": order.out_trade_no,
+            "trade_status": trade.status,
+            "total_amount": format_amount(order.total_fen),
+            "subject": order.subject,
+            "body": order.body,
+            "buyer_id": merchant.buyer_id,
+            "seller_id": merchant.partner,
+            "gmt_create": format_china_time(trade.created_at),
+            **order.echo,
+        }
+        if order.method in _WITH_ACCOUNTS:
+            fields["buyer_logon_id"] = self._context.buyer()["buyer_logon_id"]
+            fields["seller_email"] = merchant.seller_email
+        if trade.paid_at is not None:
+            fields |= _paid(trade, trade.paid_at)
+        if trade.closed_at is not None:
+            fields["gmt_close"] = format_china_time(trade.closed_at)
+        return fields | _refunded(trade)
+
+
+def _paid(trade: Trade, paid_at: datetime) -> dict[str, str]:
+    """The fields that a notification has once the money came; the buyer paid all of it himself."""
+    fen = trade.order.total_fen
+    yuan, bill = format_amount(fen), funding.notification_fund_bill(trade.paid_with, fen)
+    return {
+        "gmt_payment": format_china_time(paid_at),
+        "receipt_amount": yuan,
+        "invoice_amount": yuan,
+        "buyer_pay_amount": yuan,
+        "point_amount": "0.00",
+        "fund_bill_list": json.dumps(bill, separators=(",", ":")),
+    }
+
+
+def _refunded(trade: Trade) -> dict[str, str]:
+    """The fields of refunds: all that went back so far, and which was the last.
+
+    The end of a trade that nothing was refunded of says so, in a ``refund_fee`` of nothing (seen
+    in a captured notification).
+    """
+    if not trade.refunds:
+        finished = trade.status == TradeStatus.TRADE_FINISHED
+        return {"refund_fee": "0.00"} if finished else {}
+    last = trade.refunds[-1]
+    moment = last.at.astimezone(CHINA_TIME)
+    return {
+        "refund_fee": format_amount(trade.refunded_fen),
+        "gmt_refund": f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}",
+        "out_biz_no": last.number,
+    }

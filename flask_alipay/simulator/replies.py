@@ -1,0 +1,171 @@
+"""What a gateway can answer, as data; ``pages`` makes responses of it.
+
+Both protocols speak in these, so that neither knows of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol, TypeAlias
+
+from ..exceptions import AlipayError
+from .trades.batches import Batch
+from .trades.trades import Trade
+from .web.forms import RawForm
+
+
+@dataclass(frozen=True)
+class RedirectToCashier:
+    """The order is good: on to the cashier page of its trade."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True)
+class RedirectToBatch:
+    """The batch is good: on to the page where the merchant confirms it."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class PlainText:
+    """A bare word, for the merchant's server."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """A JSON document, for the merchant's server."""
+
+    text: str
+    charset: str = "utf-8"
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class V3Response:
+    """A document of the open platform's newer dress, for the merchant's server."""
+
+    status: int
+    body: bytes = field(repr=False)
+    #: The signature and what belongs to it; nothing where nobody signed.
+    headers: Mapping[str, str]
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class XmlText:
+    """An XML document that declares its encoding, for the merchant's server."""
+
+    body: bytes = field(repr=False)
+    charset: str
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """The request was refused, and the buyer's browser brought it: a page that says why."""
+
+    #: Alipay's code; on the open platform the ``sub_code``.
+    code: str
+    #: What the code means, in English and in Chinese.
+    meaning: tuple[str, str]
+    #: What exactly was wrong, in English, for the developer; repeats no value of the request.
+    detail: str = ""
+    #: Where the buyer can go, if it is known to be the shop's: without a good signature it is not.
+    shop_url: str = ""
+    #: The string that the merchant should have signed, if the signature does not verify.
+    string_to_sign: str = ""
+    #: The HTTP status and the charset of the page.
+    status: int = 400
+    charset: str = "utf-8"
+
+
+Reply: TypeAlias = (
+    RedirectToCashier | RedirectToBatch | PlainText | JsonText | V3Response | XmlText | ErrorPage
+)
+
+
+class ApiError(AlipayError):
+    """A request is refused with one of Alipay's codes. Stays inside the simulator.
+
+    :param code: Alipay's code; on the open platform the ``sub_code``.
+    :param detail: what exactly was wrong, for the developer; repeats no value of the request.
+    """
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+#: Who a notification comes from: Alipay, somebody who has none of its keys, Alipay about somebody
+#: else's account; or it is Alipay's, and somebody on the way alters the amount or garbles a text.
+ALIPAY: Final = "alipay"
+FORGER: Final = "forger"
+OTHER_ACCOUNT: Final = "other-account"
+TAMPERER: Final = "tamperer"
+GARBLER: Final = "garbler"
+
+
+@dataclass(frozen=True)
+class PendingNotification:
+    """A notification to be told, and told again until it is heard.
+
+    It is what to say, and not yet the saying: that is written and signed anew for each sending.
+    """
+
+    url: str
+    #: Alipay's number of the notification, the same however often it is sent.
+    notify_id: str
+    #: What it is about, as it stood when it happened.
+    about: Trade | Batch = field(repr=False)
+    #: :data:`ALIPAY`, unless a developer wants to be told by others.
+    sender: str = ALIPAY
+
+    @property
+    def out_trade_no(self) -> str:
+        """The merchant's number of what it is about: an order or, for a batch, its batch_no."""
+        about = self.about
+        return about.batch_no if isinstance(about, Batch) else about.order.out_trade_no
+
+    @property
+    def protocol(self) -> str:
+        """In which protocol it is told."""
+        return "mapi" if isinstance(self.about, Batch) else self.about.order.protocol
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """An answer, and what the merchant is to be told besides."""
+
+    reply: Reply
+    #: Notifications that are written already.
+    notices: tuple[PendingNotification, ...] = ()
+    #: Trades to which something happened: each told in its own protocol.
+    trades: tuple[Trade, ...] = ()
+
+
+class GatewayProtocol(Protocol):
+    """One of Alipay's protocols: what the simulator needs of it."""
+
+    def reply(self, form: RawForm, now: datetime) -> CallResult:
+        """Answers a request to the gateway; never raises for what is in it."""
+
+    def notice(self, trade: Trade) -> PendingNotification | None:
+        """Returns what the merchant is to be told of the trade.
+
+        ``None`` without a notify_url, and for news that Alipay does not tell.
+        """
+
+    def compose(self, notice: PendingNotification, now: datetime) -> bytes:
+        """Returns the signed body of a notification for the time of a sending.
+
+        ``notify_time`` tells that time, and not that of the event (seen in captured repetitions).
+        """
+
+    def return_query(self, trade: Trade, now: datetime) -> str:
+        """Returns the signed query with which the buyer of a paid trade returns to the shop."""

@@ -1,0 +1,1 @@
+"""Orders, trades and batches of the simulator."""

@@ -1,0 +1,98 @@
+"""What a merchant asks the gateway for, and what can happen to it; the same for all protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from ...protocol.banks import CHECKOUT_BANKS
+from .funding import CREDIT_CARD, DEBIT_CARD, KINDS, credit_card, kind_of
+
+
+class Event:
+    """What can happen to a trade."""
+
+    #: The buyer pays; the money is the shop's.
+    PAY: Final = "pay"
+    #: The buyer pays into escrow; Alipay holds the money.
+    DEPOSIT: Final = "deposit"
+    #: The buyer pays for what is never refunded in the usual way: the trade is finished at once.
+    SETTLE: Final = "settle"
+    #: The shop has sent what was paid into escrow.
+    SEND: Final = "send"
+    #: The buyer has received it, and the shop gets the money.
+    CONFIRM: Final = "confirm"
+    #: The buyer refuses, or the shop takes it back.
+    CLOSE: Final = "close"
+    #: Its time runs out.
+    EXPIRE: Final = "expire"
+    #: The time for refunds is over.
+    FINISH: Final = "finish"
+
+
+#: The events with which the money comes.
+PAYING: Final = (Event.PAY, Event.DEPOSIT, Event.SETTLE)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a merchant asked a gateway for."""
+
+    #: ``"openapi"``, ``"mapi"`` or ``"wap"``: who is to tell of it.
+    protocol: str
+    #: The open platform's ``method`` or the legacy gateway's ``service``.
+    method: str
+    out_trade_no: str
+    subject: str
+    #: The amount in minor units of the currency.
+    total_fen: int
+    #: How the merchant writes and signs, and so how it is answered.
+    charset: str
+    sign_type: str
+    body: str = ""
+    notify_url: str = ""
+    return_url: str = ""
+    #: Until when it may be paid, aware UTC; ``None``: no limit was asked for.
+    expires_at: datetime | None = None
+    #: The code of the bank that the buyer chose in the shop, or nothing.
+    bank: str = ""
+    #: ISO 4217.
+    currency: str = "CNY"
+    #: The price in fen, where it was named in yuan and is settled in another currency.
+    rmb_fen: int | None = None
+    #: The events by which the buyer may pay, the one meant by a plain "pay" first.
+    payment_events: tuple[str, ...] = (Event.PAY,)
+    #: The kinds of funds that the merchant takes, of :data:`~.funds.KINDS`.
+    funds: tuple[str, ...] = KINDS
+    #: The token of the merchant for whom a third-party application sells, or nothing.
+    app_auth_token: str = field(default="", repr=False)
+    #: Parameters that a notification says back as they came.
+    echo: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def choose_fund(self, requested: str = "") -> str:
+        """Returns what the buyer pays with: what he wants, the bank that he chose in the shop, or
+        the first that the merchant takes; empty if the merchant does not take it.
+
+        :param asked: ``balance``, ``credit`` or the code of a bank; empty: he does not say.
+        """
+        if requested:
+            return requested if kind_of(requested) in self.funds else ""
+        if self.bank and kind_of(self.bank) in self.funds:
+            return self.bank
+        first = next(iter(self.funds), "")
+        bank = CHECKOUT_BANKS[0]
+        return {DEBIT_CARD: bank, CREDIT_CARD: credit_card(bank)}.get(first, first)
+
+    def agrees_with(self, other: Order) -> bool:
+        """Tells whether both are the same order, and not merely the same number."""
+        return (
+            self.out_trade_no == other.out_trade_no
+            and self.protocol == other.protocol
+            and self.total_fen == other.total_fen
+            and self.currency == other.currency
+            and self.payment_events == other.payment_events
+            and self.subject == other.subject
+            and self.app_auth_token == other.app_auth_token
+        )

@@ -1,0 +1,293 @@
+"""The simulator on the web: the buyer's pages, and the gateways, as a Flask blueprint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, jsonify, redirect, request, url_for
+from markupsafe import Markup
+from werkzeug.wrappers import Response as BaseResponse
+
+from ...blueprint.content_policy import allow_view_options
+from ...exceptions import InvalidParameter
+from ...protocol.banks import CHECKOUT_BANKS, bank_name
+from ...protocol.china_time import format_china_time
+from ...protocol.i18n import N_, translate
+from ...protocol.money import NO_MINOR_UNIT, format_amount
+from ..faults import RESPONSE_FAULTS, TIMED, TO_NOTIFICATIONS
+from ..trades.batches import TRANSFERS, WAITING, Batch
+from ..trades.exchange_rates import to_rmb
+from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
+from ..trades.trades import Event, Order, Trade
+from .control_api import ActionRejected, add_control, reject_strangers
+from .gateways import add_gateways
+from .network import is_loopback, lan_url
+from .responses import language, no_store, plain, render_page
+
+if TYPE_CHECKING:
+    from flask.blueprints import BlueprintSetupState
+
+    from ..simulator import Simulator
+
+_TEMPLATES = Path(__file__).parent.parent.parent / "templates"
+# The most entries of a batch that its page lists.
+_MAX_SHOWN = 50
+
+_FUND_NAMES = {BALANCE: N_("Test balance"), CREDIT: N_("Test credit (Huabei)")}
+
+# Which endings the shop is notified of.
+_NOTE = N_("Whichever you choose, the shop is sent a signed notification, as Alipay would.")
+_NOTE_FOREIGN = N_(
+    "If you pay, the shop is sent a signed notification. Of a trade in foreign money Alipay tells "
+    "nothing else."
+)
+_NOTE_DIRECT = N_(
+    "If you pay, the shop is sent a signed notification. The legacy gateway sends none of a direct "
+    "payment that was not made."
+)
+
+
+def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
+    """Returns a new blueprint of a simulator's gateway and cashier pages.
+
+    :param simulator: does the work; the blueprint only speaks HTTP.
+    :param name: the blueprint's name.
+    """
+    blueprint = Blueprint(name, __name__, template_folder=str(_TEMPLATES))
+    views = _Views(simulator)
+    add_gateways(blueprint, simulator)
+    add_control(blueprint, simulator)
+    blueprint.add_url_rule("/", "control", views.control)
+    blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
+    blueprint.add_url_rule("/cashier/<cashier_id>/follow", "follow", views.follow)
+    blueprint.add_url_rule(
+        "/cashier/<cashier_id>/<any(pay, deposit, confirm, close, expire):event>",
+        "act",
+        views.act,
+        methods=["POST"],
+    )
+    blueprint.add_url_rule("/batch/<batch_id>", "batch", views.batch)
+    blueprint.add_url_rule(
+        "/batch/<batch_id>/<any(confirm, refuse):action>",
+        "end_batch",
+        views.end_batch,
+        methods=["POST"],
+    )
+    blueprint.record(_set_content_policy)
+    return blueprint
+
+
+def _set_content_policy(setup: BlueprintSetupState) -> None:
+    """Keep the pages working in an app with Flask-Talisman."""
+    prefix = ".".join(filter(None, (setup.name_prefix, setup.name, "")))
+    views = setup.app.view_functions
+    endpoints = [endpoint for endpoint in views if endpoint.startswith(prefix)]
+    allow_view_options(views, endpoints, own_policy=True)
+
+
+class _Views:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def control(self) -> BaseResponse:
+        """Shows trades and notifications live, with buttons for what can happen to them."""
+        try:
+            reject_strangers()
+        except ActionRejected as error:
+            return plain(f"Not served: {error}.", error.status)
+        dialects = self._simulator.dialects
+        return render_page(
+            "control.html",
+            kinds={"to_notifications": TO_NOTIFICATIONS, "to_answers": RESPONSE_FAULTS},
+            timed=TIMED,
+            methods=[*dialects.openapi.methods, *dialects.mapi.services],
+        )
+
+    def cashier(self, cashier_id: str) -> BaseResponse:
+        """Shows the buyer the order, or how it ended."""
+        trade = self._simulator.find_by_cashier(cashier_id)
+        if trade is None:
+            return render_page("message.html", 404, topic="lost")
+        if trade.waiting:
+            return self._cashier_page(trade)
+        if trade.in_escrow:
+            return self._escrow_page(trade)
+        return self._outcome_page(trade)
+
+    def act(self, cashier_id: str, event: str) -> BaseResponse:
+        """Does what the buyer's button says; a paid buyer goes straight back to the shop."""
+        try:
+            paid_with = _chosen_fund()
+        except InvalidParameter as error:
+            return plain(f"{error}.", 400)
+        trade = self._simulator.cashier_event(cashier_id, event, paid_with)
+        if trade is None:
+            return render_page("message.html", 404, topic="lost")
+        if trade.waiting and paid_with and not trade.order.choose_fund(paid_with):
+            return plain("The shop does not take that for this order.", 400)
+        if event in (Event.PAY, Event.DEPOSIT) and trade.paid and trade.order.return_url:
+            return no_store(redirect(self._simulator.return_url(trade), 303))
+        return no_store(redirect(url_for(".cashier", cashier_id=cashier_id), 303))
+
+    def follow(self, cashier_id: str) -> BaseResponse:
+        """Tells a page how its trade stands, and where to go if that is another place."""
+        trade = self._simulator.find_by_cashier(cashier_id)
+        if trade is None:
+            return plain("There is no such payment here.", 404)
+        shop_url = self._simulator.return_url(trade) if _is_over(trade) and trade.paid else ""
+        go_to = shop_url or url_for(".cashier", cashier_id=cashier_id)
+        return no_store(jsonify({"trade_status": trade.status, "go_to": go_to}))
+
+    def batch(self, batch_id: str) -> BaseResponse:
+        """Shows the merchant a batch that waits for confirmation, or what became of it."""
+        batch = self._simulator.batches.by_id(batch_id)
+        if batch is None:
+            return render_page("message.html", 404, topic="lost")
+        return render_page(
+            "batch.html",
+            batch=batch,
+            entries=_entries(batch),
+            more=max(0, len(batch.entries) - _MAX_SHOWN),
+            total=format_amount(batch.total_fen),
+            waiting=batch.status == WAITING,
+            transfers=batch.kind == TRANSFERS,
+            unheard=batch.status != WAITING and self._simulator.unheard_batch(batch),
+        )
+
+    def end_batch(self, batch_id: str, action: str) -> BaseResponse:
+        """Does what the merchant's button says, and shows what became of it."""
+        batch = self._simulator.complete_batch(batch_id, confirm=action == "confirm")
+        if batch is None:
+            return render_page("message.html", 404, topic="lost")
+        return no_store(redirect(url_for(".batch", batch_id=batch_id), 303))
+
+    def _cashier_page(self, trade: Trade) -> BaseResponse:
+        order = trade.order
+        limit = order.expires_at
+        left = None if limit is None else limit - self._simulator.clock.now()
+        address = lan_url(request.base_url, str(request.environ.get("SERVER_NAME", "")))
+        return render_page(
+            "cashier.html",
+            **self._about(trade),
+            banks=_banks(order),
+            chosen=order.choose_fund(),
+            # Rounded up: when the page reaches zero, the trade is over here, too.
+            seconds_left=None if left is None else int(left.total_seconds()) + 1,
+            pay_before=None if limit is None else format_china_time(limit),
+            in_yuan=_in_yuan(order),
+            note=_note(order),
+            instant=Event.DEPOSIT not in order.payment_events or Event.PAY in order.payment_events,
+            escrow=Event.DEPOSIT in order.payment_events,
+            qr=_qr(address),
+            phone_cannot=is_loopback(urlsplit(address).hostname or ""),
+        )
+
+    def _escrow_page(self, trade: Trade) -> BaseResponse:
+        return render_page(
+            "escrow.html",
+            **self._about(trade),
+            sent=trade.sent_at is not None,
+            unheard=self._simulator.is_unacknowledged(trade),
+            shop_url=self._simulator.return_url(trade),
+        )
+
+    def _outcome_page(self, trade: Trade) -> BaseResponse:
+        ending = "paid" if trade.paid else "closed"
+        if trade.ended_by == Event.EXPIRE:
+            ending = "expired"
+        if trade.refunded_fen == trade.order.total_fen:
+            ending = "refunded"
+        return render_page(
+            "outcome.html",
+            **self._about(trade),
+            ending=ending,
+            paid_with=_fund_name(trade.paid_with),
+            unheard=self._simulator.is_unacknowledged(trade),
+            shop_url=self._simulator.return_url(trade),
+        )
+
+    def _about(self, trade: Trade) -> dict[str, Any]:
+        return {
+            "trade": trade,
+            "order": trade.order,
+            "total": _money(trade.order),
+            "seller": self._simulator.merchant.seller_email,
+        }
+
+
+def _chosen_fund() -> str:
+    """What the buyer chose on the page, nothing if it did not ask."""
+    chosen = request.form.get("with", "")
+    if chosen == "bank":
+        chosen = request.form.get("bank", "")
+        return check_fund(chosen)
+    return check_fund(chosen) if chosen else ""
+
+
+def _banks(order: Order) -> list[tuple[str, str]]:
+    """The codes and names of the banks that the merchant takes; the one that was chosen in the shop
+    is among them.
+    """
+    offered = CHECKOUT_BANKS if DEBIT_CARD in order.funds else map(credit_card, CHECKOUT_BANKS)
+    codes = dict.fromkeys(offered)
+    if order.bank and order.bank not in codes:
+        codes = {order.bank: None, **codes}
+    return [
+        (code, translate(bank_name(code), language())) for code in codes if order.choose_fund(code)
+    ]
+
+
+def _fund_name(paid_with: str) -> str:
+    """What the buyer paid with, for people."""
+    return translate(_FUND_NAMES.get(paid_with) or bank_name(paid_with), language())
+
+
+def _is_over(trade: Trade) -> bool:
+    return not trade.waiting and not trade.in_escrow
+
+
+def _qr(url: str) -> Markup:
+    """The page's address as a code: a phone on the same network can open it."""
+    import segno  # only where there is something to draw
+
+    return Markup(segno.make(url, micro=False).svg_inline(scale=4, border=2))  # noqa: S704 - no text
+
+
+def _money(order: Order) -> str:
+    """An amount for people: a currency without a minor unit has no decimals here."""
+    if order.currency == "CNY":
+        return f"¥{format_amount(order.total_fen)}"
+    whole = order.currency in NO_MINOR_UNIT
+    return f"{order.currency} {order.total_fen if whole else format_amount(order.total_fen)}"
+
+
+def _note(order: Order) -> str:
+    """Return the text that says which endings the shop is notified of."""
+    if order.currency != "CNY":
+        return _NOTE_FOREIGN
+    direct = order.protocol == "mapi" and Event.DEPOSIT not in order.payment_events
+    return _NOTE_DIRECT if direct else _NOTE
+
+
+def _in_yuan(order: Order) -> str:
+    """What the buyer pays for an order in foreign money, nothing for one in yuan."""
+    if order.currency == "CNY":
+        return ""
+    rmb_fen = to_rmb(order.total_fen, order.currency) if order.rmb_fen is None else order.rmb_fen
+    return f"¥{format_amount(rmb_fen)}"
+
+
+def _entries(batch: Batch) -> list[dict[str, str]]:
+    errors = {done.entry.number: done.error for done in batch.outcomes}
+    return [
+        {
+            "number": entry.number,
+            "amount": format_amount(entry.fen),
+            "note": entry.note,
+            "payee": " · ".join(filter(None, (entry.name, entry.account))),
+            "error": errors.get(entry.number, ""),
+        }
+        for entry in batch.entries[:_MAX_SHOWN]
+    ]

@@ -1,0 +1,295 @@
+"""The simulator's control in JSON: what a developer's script, or a test in any language, drives.
+
+No stranger, and no page of another site, may do the same behind the developer's back: see
+:func:`reject_strangers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Blueprint, jsonify, request
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as BaseResponse
+
+from ...exceptions import AlipayError
+from ...protocol.money import format_amount, to_minor_units
+from ..faults import read_fault
+from ..trades.batches import WAITING
+from ..trades.funding import check_fund
+from ..trades.orders import PAYING
+from ..trades.trades import TRANSITIONS, Trade
+from .network import is_from_nearby
+from .responses import no_store
+from .serializers import batch_to_dict, delivery_to_dict, trade_to_dict
+
+if TYPE_CHECKING:
+    from ..simulator import Simulator
+
+Shown = TypeVar("Shown")
+
+# What names of this machine and of its private networks end in, besides names without a dot.
+_NEAR: Final = (".localhost", ".local", ".internal", ".test")
+# What may be wished to happen to a trade: whatever can happen to one.
+_WISHES: Final = tuple(sorted({event for _, event in TRANSITIONS}))
+# Timetables go no further; datetime itself ends in the year 9999.
+_MAX_SECONDS: Final = 366 * 24 * 3600
+
+
+def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
+    """Adds the addresses that show trades and deliveries and make things happen to them.
+
+    :param blueprint: the simulator's.
+    :param simulator: does the work; the addresses only speak JSON.
+    """
+    views = _Control(simulator)
+    rules = (
+        ("/trades", "trades", views.trades, "GET"),
+        ("/trades/<out_trade_no>", "trade", views.trade, "GET"),
+        (
+            f"/trades/<out_trade_no>/<any({', '.join(_WISHES)}):action>",
+            "happen",
+            views.happen,
+            "POST",
+        ),
+        ("/trades/<out_trade_no>/refund", "refund", views.refund, "POST"),
+        ("/trades/<out_trade_no>/deliver", "deliver", views.deliver, "POST"),
+        ("/deliveries", "deliveries", views.deliveries, "GET"),
+        ("/deliveries/<notify_id>/deliver", "deliver_one", views.deliver_one, "POST"),
+        ("/batches", "batches", views.batches, "GET"),
+        ("/batches/<batch_id>/<any(confirm, refuse):action>", "decide", views.end_batch, "POST"),
+        ("/live", "live", views.live, "GET"),
+        ("/faults", "faults", views.faults, "GET"),
+        ("/faults", "add_fault", views.add_fault, "POST"),
+        ("/faults", "clear_faults", views.clear_faults, "DELETE"),
+        ("/clock", "clock", views.clock, "GET"),
+        ("/clock", "advance", views.advance, "POST"),
+    )
+    for rule, endpoint, view, method in rules:
+        blueprint.add_url_rule(rule, endpoint, _guarded(view), methods=[method])
+
+
+class _Control:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def trades(self) -> Any:
+        """Shows the trades, the oldest first; only the ``latest`` so many, if that is said."""
+        self._simulator.expire()
+        return [trade_to_dict(trade) for trade in _latest(self._simulator.trades.all())]
+
+    def trade(self, out_trade_no: str) -> Any:
+        """Shows one trade."""
+        self._simulator.apply_event(out_trade_no, None)
+        return trade_to_dict(self._known(out_trade_no))
+
+    def happen(self, out_trade_no: str, action: str) -> Any:
+        """Lets something happen to a trade: ``pay`` is to pay in the way that is meant."""
+        trade, paid_with = self._known(out_trade_no), _fund(_body())
+        step = self._simulator.apply_event(out_trade_no, action, paid_with)
+        if step is None or step.event is None or step.event != trade.resolve_event(action):
+            now = self._known(out_trade_no)
+            if (
+                trade.resolve_event(action) in PAYING
+                and now.waiting
+                and not trade.order.choose_fund(paid_with)
+            ):
+                takes = ", ".join(trade.order.funds) or "nothing"
+                raise ActionRejected(409, f"the order does not take it: it takes {takes}")
+            raise ActionRejected(409, f"cannot {action} a trade that is {now.status}")
+        return trade_to_dict(step.trade)
+
+    def refund(self, out_trade_no: str) -> Any:
+        """Gives a part of the money back or, without an amount, all that is left."""
+        trade = self._known(out_trade_no)
+        amount = _body().get("amount")
+        left = trade.order.total_fen - trade.refunded_fen
+        if amount is not None and not isinstance(amount, str):
+            raise ActionRejected(400, 'amount must be a text like "1.00"')
+        fen = (
+            left
+            if amount is None
+            else to_minor_units(amount, trade.order.currency, parameter="amount")
+        )
+        changed = self._simulator.refund(out_trade_no, fen)
+        if changed is None:
+            status = f"the trade is {trade.status}, {format_amount(left)} of it is left"
+            raise ActionRejected(409, f"cannot refund {format_amount(fen)}: {status}")
+        return trade_to_dict(changed)
+
+    def deliver(self, out_trade_no: str) -> Any:
+        """Sends the last notification of a trade again."""
+        self._known(out_trade_no)
+        delivery = self._simulator.deliver_again(out_trade_no)
+        if delivery is None:
+            raise ActionRejected(409, "nothing was told of this trade yet")
+        return delivery_to_dict(delivery)
+
+    def deliveries(self) -> Any:
+        """Shows the notifications, what was answered, and when they are sent again."""
+        return [delivery_to_dict(told) for told in _latest(self._simulator.deliverer.deliveries)]
+
+    def deliver_one(self, notify_id: str) -> Any:
+        """Sends a notification again, whatever it is about."""
+        told = self._simulator.deliverer.deliveries
+        delivery = next((one for one in told if one.notice.notify_id == notify_id), None)
+        if delivery is None:
+            raise ActionRejected(404, "there is no notification with this notify_id")
+        self._simulator.deliverer.resend(delivery)
+        return delivery_to_dict(delivery)
+
+    def batches(self) -> Any:
+        """Shows the batches of refunds and transfers, the oldest first."""
+        return [batch_to_dict(batch) for batch in _latest(self._simulator.batches.all())]
+
+    def end_batch(self, batch_id: str, action: str) -> Any:
+        """Has the merchant confirm a batch that waits on its page, or refuse it."""
+        batch = self._simulator.batches.by_id(batch_id)
+        if batch is None:
+            raise ActionRejected(404, "there is no batch with this batch_id")
+        if batch.status != WAITING:
+            raise ActionRejected(409, f"cannot {action} a batch that is {batch.status}")
+        ended = self._simulator.complete_batch(batch_id, confirm=action == "confirm")
+        return batch_to_dict(ended or batch)
+
+    def live(self) -> Any:
+        """Shows all of it at once, as the page of the control asks for it again and again."""
+        return {
+            **self.clock(),
+            "trades": self.trades(),
+            "batches": self.batches(),
+            "deliveries": self.deliveries(),
+            "faults": self.faults(),
+        }
+
+    def faults(self) -> Any:
+        """Shows what is still to go wrong."""
+        return [asdict(fault) for fault in self._simulator.faults.all()]
+
+    def add_fault(self) -> Any:
+        """Has something go wrong: a ``kind``, and what else a fault has."""
+        if not self._simulator.faults.add(read_fault(_body())):
+            raise ActionRejected(409, "too many faults wait already: clear them")
+        return self.faults()
+
+    def clear_faults(self) -> Any:
+        """Lets nothing go wrong any more."""
+        self._simulator.faults.clear()
+        return self.faults()
+
+    def clock(self) -> Any:
+        """Tells the time here."""
+        return {"now": self._simulator.clock.now().isoformat()}
+
+    def advance(self) -> Any:
+        """Moves the time on."""
+        seconds = _number("advance", _body().get("advance"), 0, _MAX_SECONDS)
+        self._simulator.advance(timedelta(seconds=seconds))
+        return self.clock()
+
+    def _known(self, out_trade_no: str) -> Trade:
+        trade = self._simulator.trades.by_out_trade_no(out_trade_no)
+        if trade is None:
+            raise ActionRejected(404, "there is no trade with this out_trade_no")
+        return trade
+
+
+class ActionRejected(Exception):
+    """A request that the control does not serve.
+
+    :param status: of the response.
+    :param error: the reason.
+    """
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+
+
+def _guarded(view: Any) -> Any:
+    """The view with its answer, or what it refuses, as JSON."""
+
+    def guarded(**arguments: str) -> BaseResponse:
+        try:
+            reject_strangers()
+            return no_store(jsonify(view(**arguments)))
+        except ActionRejected as error:
+            status, text = error.status, str(error)
+        except AlipayError as error:
+            status, text = 400, str(error)
+        response = jsonify({"error": text})
+        response.status_code = status
+        return no_store(response)
+
+    return guarded
+
+
+def reject_strangers() -> None:
+    """Reject a request from elsewhere, or one that a page of another site had the browser send.
+
+    Where a request comes from is what the connection says: its ``Host`` is the caller's choice. The
+    ``Host`` only tells pages apart: one that has had its name lead to this machine still calls it
+    by that name. A browser names the page's origin with every POST; a command line names none.
+
+    :raises Rejected: with a status of 403.
+    """
+    if not is_from_nearby(request.environ):
+        raise ActionRejected(
+            403, "the request came from outside this machine and its private network"
+        )
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if not _near(host):
+        raise ActionRejected(403, "the host is not a name or an address of a private network")
+    origin = request.headers.get("Origin")
+    foreign = origin is not None and origin != request.host_url.rstrip("/")
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method != "GET" and (foreign or site not in ("none", "same-origin")):
+        raise ActionRejected(403, "the request came from a page of another site")
+
+
+@lru_cache(maxsize=64)
+def _near(host: str) -> bool:
+    if "." not in host or host.endswith(_NEAR):
+        return True
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _body() -> dict[str, Any]:
+    """The JSON object of a request, whatever it calls itself: ``curl -d`` calls it a form."""
+    if not request.get_data():
+        return {}
+    try:
+        body = request.get_json(force=True)
+    except (BadRequest, RecursionError):  # which deeply nested JSON ends in
+        body = None
+    if not isinstance(body, dict):
+        raise ActionRejected(400, "the body must be a JSON object")
+    return body
+
+
+def _number(name: str, given: object, least: float, limit: float) -> float:
+    number = isinstance(given, (int, float)) and not isinstance(given, bool)
+    if not number or not least <= given <= limit:  # type: ignore[operator]  # NaN is neither
+        raise ActionRejected(400, f"{name} must be a number, from {least} to {limit}")
+    return given  # type: ignore[return-value]
+
+
+def _fund(body: dict[str, Any]) -> str:
+    paid_with = body.get("paid_with", "")
+    if not isinstance(paid_with, str):
+        raise ActionRejected(400, "paid_with must be a text")
+    return check_fund(paid_with) if paid_with else ""
+
+
+def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:
+    latest = request.args.get("latest", type=int)
+    return all_of_them if latest is None or latest < 1 else all_of_them[-latest:]

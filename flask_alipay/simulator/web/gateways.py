@@ -1,0 +1,136 @@
+"""The gateways on the web: their addresses, and a request's raw bytes from query and body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response as BaseResponse
+
+from ..openapi import RestRequest
+from ..replies import Reply
+from .forms import MAX_BYTES, InvalidForm, RawForm
+from .multipart import MULTIPART, parse_multipart
+from .response_faults import apply_faults
+from .responses import no_store, plain, render_page, respond
+from .visited import base_url
+
+if TYPE_CHECKING:
+    from ..simulator import Simulator
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
+    """Adds the addresses to which a merchant's server, its buyer's browser and its app turn.
+
+    :param blueprint: the simulator's.
+    :param simulator: does the work; the addresses only speak HTTP.
+    """
+    views = _Gateways(simulator)
+    blueprint.add_url_rule("/gateway.do", "gateway", views.gateway, methods=["GET", "POST"])
+    blueprint.add_url_rule(
+        "/service/rest.htm", "wap_gateway", views.wap_gateway, methods=["GET", "POST"]
+    )
+    blueprint.add_url_rule(
+        "/trade/notify_query.do", "notify_query", views.notify_query, methods=["GET", "POST"]
+    )
+    blueprint.add_url_rule(
+        "/mobile/<any(pay, cancel):action>", "mobile", views.mobile, methods=["POST"]
+    )
+    blueprint.add_url_rule("/v3/<path:path>", "rest", views.rest, methods=["GET", "POST"])
+    blueprint.add_url_rule("/bill/<token>", "bill", views.bill)
+
+
+class _Gateways:
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def gateway(self) -> BaseResponse:
+        """Takes a request of the merchant's, brought by its server or by a browser."""
+        root = self._simulator.base_url or base_url(request, "/gateway.do")
+        return self._respond(lambda form: self._simulator.reply(form, root))
+
+    def wap_gateway(self) -> BaseResponse:
+        """Takes a request to the older gateway for phones."""
+        return self._respond(self._simulator.reply_wap)
+
+    def notify_query(self) -> BaseResponse:
+        """Confirm a ``notify_id`` at the address that the oldest clients ask."""
+        return self._respond(self._simulator.reply_to_notify_query)
+
+    def rest(self, path: str) -> BaseResponse:
+        """Takes a request of the merchant's server to the open platform's newer dress."""
+        if request.method == "HEAD":
+            return _not_by_head()
+        body = request.stream.read(MAX_BYTES + 1)
+        if len(body) > MAX_BYTES or len(request.query_string) > MAX_BYTES:
+            return plain("The request is too large.", 413)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        query = request.query_string.decode("latin-1")
+        asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
+        root = self._simulator.base_url or base_url(request, f"/v3/{path}")
+        return apply_faults(self._simulator, body, respond(self._simulator.reply_v3(asked, root)))
+
+    def bill(self, token: str) -> BaseResponse:
+        """Hands out a bill, for half a minute."""
+        bill = self._simulator.bill(token)
+        if bill is None:
+            return plain("There is no bill here, or no longer.", 404)
+        response = no_store(Response(bill, content_type="application/zip"))
+        return apply_faults(self._simulator, b"", response)
+
+    def mobile(self, action: str) -> BaseResponse:
+        """Takes an app's order string, as it is, and does what its buyer wants."""
+        order_string = request.stream.read(MAX_BYTES)
+        response = respond(self._simulator.pay_in_app(order_string, cancel=action == "cancel"))
+        return apply_faults(self._simulator, order_string, response)
+
+    def _respond(self, response: Callable[[RawForm], Reply]) -> BaseResponse:
+        if request.method == "HEAD":  # asks without wanting an answer, and must not do anything
+            return _not_by_head()
+        sent = _form_body()
+        if sent is None or len(request.query_string) > MAX_BYTES:
+            return render_page("message.html", 413, topic="large")
+        try:
+            body = _as_form(sent)
+            form = RawForm(request.query_string, body)
+        except InvalidForm as error:
+            return plain(f"The request {error}.", 400)
+        return apply_faults(self._simulator, body, respond(response(form)))
+
+
+def _signed_uris() -> tuple[str, ...]:
+    """The request's path and query as they were sent, and without what leads to the simulator."""
+    environ = request.environ  # servers have no common name for it
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.full_path.rstrip("?")
+    sent = str(raw)
+    if "://" in sent.partition("?")[0]:  # a request may name its host there, too
+        sent = f"/{sent.partition('://')[2].partition('/')[2]}"
+    return sent, f"/v3/{sent.partition('/v3/')[2]}"
+
+
+def _not_by_head() -> BaseResponse:
+    response = plain("The gateway is asked by GET or POST.", 405)
+    response.headers["Allow"] = "GET, POST, OPTIONS"
+    return response
+
+
+def _form_body() -> bytes | None:
+    """The raw body of a form, nothing for anything else, ``None`` if it is too large.
+
+    Must come before anything that makes Flask parse the form, which would read it as UTF-8.
+    """
+    if request.method != "POST" or request.mimetype not in (_FORM, MULTIPART, ""):
+        return b""
+    if (request.content_length or 0) > MAX_BYTES:
+        return None
+    body = request.stream.read(MAX_BYTES + 1)
+    return None if len(body) > MAX_BYTES else body
+
+
+def _as_form(body: bytes) -> bytes:
+    if request.mimetype != MULTIPART:
+        return body
+    return parse_multipart(body, request.mimetype_params.get("boundary", ""))

@@ -1,0 +1,104 @@
+"""Addresses: where a phone finds this machine, and whether a request comes from nearby."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+# Of addresses that belong to nobody: to "connect" there sends nothing, and says by which address of
+# this machine it would be done.
+_ELSEWHERE: Final = ("192.0.2.1", 9)
+# This machine, and networks that are not on the internet.
+_NEARBY: Final = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "::1/128",
+            "fc00::/7",
+            "fe80::/10",
+        ),
+    )
+)
+# The client that a proxy names in the header Forwarded (RFC 7239).
+_FORWARDED: Final = re.compile(r'for="?\[?([^]";, ]*)', re.IGNORECASE)
+
+
+def is_loopback(listening: str) -> bool:
+    """Tells whether a server listens to this machine alone.
+
+    :param listening: the address that it listens on, or its name.
+    """
+    return listening == "localhost" or _is(listening, "is_loopback")
+
+
+def lan_url(url: str, listening: str) -> str:
+    """Returns an address of this machine's as a phone on the same network has to say it.
+
+    :param url: as the browser on this machine says it.
+    :param listening: what the server listens on; all addresses are ``0.0.0.0`` or ``::``.
+    """
+    parts = urlsplit(url)
+    if not is_loopback(parts.hostname or "") or not _is(listening, "is_unspecified"):
+        return url
+    address = lan_address()
+    if address is None:
+        return url
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit(parts._replace(netloc=f"{address}{port}"))
+
+
+def is_from_nearby(environ: Mapping[str, Any]) -> bool:
+    """Whether a request comes from this machine or its private network.
+
+    The peer of the connection counts, whatever ``ProxyFix`` put in its place, and so does each
+    client that a proxy names: a header can exclude a request, and admit none.
+
+    :param environ: the request's WSGI environment.
+    """
+    return all(map(_is_nearby, _clients(environ)))
+
+
+def _clients(environ: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every address that the request is said to come from, that of its peer first."""
+    before_proxy_fix = environ.get("werkzeug.proxy_fix.orig") or environ
+    yield str(before_proxy_fix.get("REMOTE_ADDR") or "")
+    yield str(environ.get("REMOTE_ADDR") or "")
+    for header in ("HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP"):
+        yield from filter(None, map(str.strip, str(environ.get(header, "")).split(",")))
+    yield from _FORWARDED.findall(str(environ.get("HTTP_FORWARDED", "")))
+
+
+def _is_nearby(address: str) -> bool:
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found.version == network.version and found in network for network in _NEARBY)
+
+
+def lan_address() -> str | None:
+    """Returns this machine's address in its network, ``None`` if it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(_ELSEWHERE)
+        except OSError:
+            return None
+        address = str(asking.getsockname()[0])
+    return None if is_loopback(address) or _is(address, "is_unspecified") else address
+
+
+def _is(text: str, what: str) -> bool:
+    try:
+        return bool(getattr(ip_address(text), what))
+    except ValueError:  # a name
+        return False

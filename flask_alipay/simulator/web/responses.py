@@ -1,0 +1,108 @@
+"""Answers and pages as HTTP responses: what the gateways' and the buyer's rooms have in common."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from flask import Response, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as BaseResponse
+
+from ...protocol.charsets import encode
+from ...protocol.i18n import DEFAULT, LANGUAGES, translator
+from ..error_codes import without_prefix
+from ..replies import (
+    ErrorPage,
+    JsonText,
+    PlainText,
+    RedirectToBatch,
+    RedirectToCashier,
+    Reply,
+    V3Response,
+    XmlText,
+)
+
+
+def respond(response: Reply) -> BaseResponse:
+    """Returns what a gateway answers, to a server or to a browser."""
+    if isinstance(response, RedirectToCashier):
+        cashier = url_for(".cashier", cashier_id=response.trade.cashier_id)
+        return no_store(redirect(cashier, 303))
+    if isinstance(response, RedirectToBatch):
+        return no_store(redirect(url_for(".batch", batch_id=response.batch.batch_id), 303))
+    if isinstance(response, XmlText):
+        content_type = f"text/xml;charset={response.charset}"
+        return no_store(Response(response.body, content_type=content_type))
+    if isinstance(response, PlainText):
+        return plain(response.text, 200)
+    if isinstance(response, JsonText):
+        body = encode(response.text, response.charset)
+        content_type = f"{response.media_type};charset={response.charset}"
+        return no_store(Response(body, content_type=content_type))
+    if isinstance(response, V3Response):
+        content_type = f"{response.media_type};charset=UTF-8"
+        return no_store(
+            Response(response.body, response.status, response.headers, content_type=content_type)
+        )
+    return _error_page(response)
+
+
+def _error_page(error: ErrorPage) -> BaseResponse:
+    english, chinese = error.meaning
+    response = render_page(
+        "error.html",
+        error.status,
+        code=without_prefix(error.code),
+        meaning=chinese if language() == "zh" else english,
+        detail=error.detail,
+        string_to_sign=error.string_to_sign,
+        shop_url=error.shop_url,
+    )
+    response.set_data(response.get_data(as_text=True).encode(error.charset, "xmlcharrefreplace"))
+    response.content_type = f"text/html;charset={error.charset.upper()}"
+    return response
+
+
+def render_page(template: str, status: int = 200, **context: Any) -> BaseResponse:
+    """Returns one of the simulator's pages, in the browser's language.
+
+    :param template: its name below ``alipay_simulator``.
+    :param context: what the template needs besides ``nonce``, ``lang`` and ``_t``.
+    """
+    nonce = secrets.token_urlsafe(16)
+    chosen = language()
+    html = render_template(
+        f"alipay_simulator/{template}",
+        nonce=nonce,
+        lang=chosen,
+        _t=translator(chosen),
+        **context,
+    )
+    response = make_response(html, status)
+    # No limit on form-action's host: browsers apply it to the redirect after the form as well, and
+    # that one leads to the shop, wherever it is.
+    response.headers["Content-Security-Policy"] = (
+        f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
+        "img-src data:; connect-src 'self'; form-action 'self' http: https:; "
+        "base-uri 'none'; frame-ancestors 'self'"
+    )
+    response.headers["Vary"] = "Accept-Language"
+    return no_store(response)
+
+
+def plain(text: str, status: int) -> BaseResponse:
+    """Returns a bare text."""
+    return no_store(Response(text, status, content_type="text/plain; charset=utf-8"))
+
+
+def no_store(response: BaseResponse) -> BaseResponse:
+    """Returns the response for nobody to keep: a page's address is for the buyer alone."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+    return response
+
+
+def language() -> str:
+    """Returns the language of the pages that the browser likes best."""
+    return request.accept_languages.best_match(LANGUAGES, DEFAULT)
