@@ -109,7 +109,7 @@ def test_a_translation_has_the_same_placeholders(path: Path) -> None:
 
 @each_catalogue
 def test_commands_options_and_settings_are_the_same_in_both_languages(path: Path) -> None:
-    literal = re.compile(r"--[a-z-]+[a-z]|\b[A-Z]+_[A-Z_]+\b|'[a-z-]+'")
+    literal = re.compile(r"--[a-z-]+[a-z]|\b[A-Z]+_[A-Z_]+\b|'[a-z][a-z-]*'")
     wrong = {
         english: difference
         for english, translated in pairs(path)

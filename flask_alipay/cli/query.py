@@ -84,7 +84,7 @@ def _message(payment: Any, report: str | None, moved: bool) -> str:
     if report is None and moved:
         return _("{number}: Alipay has no trade with this number; it was {before} and is {after}.")
     if moved:
-        return _("{number} was {before} here and is {after}: the ledger knows it now.")
+        return _("{number}: updated from {before} to {after}.")
     if report is None and payment.trade_status == TradeStatus.WAIT_BUYER_PAY:
         return _("{number}: Alipay knows no such trade yet; the ledger says {after}.")
     if report is None:

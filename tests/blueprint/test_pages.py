@@ -719,7 +719,7 @@ def test_pages_are_in_the_buyers_language(shop: Shop, accepted: str, shown: str 
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "There is no payment here"), ("zh", "没有找到这笔支付")]
+    ("language", "words"), [("en", "There is no payment here"), ("zh", "没有找到该订单")]
 )
 def test_errors_are_in_the_buyers_language(shop: Shop, language: str, words: str) -> None:
     page = shop.client.get("/alipay/result/bad", headers={"Accept-Language": language})

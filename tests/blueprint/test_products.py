@@ -235,7 +235,7 @@ def test_where_alipay_gives_no_code_the_buyer_is_told_and_nothing_changes(
     assert shop.called == []
 
 
-REJECTED = {"en": "Alipay does not accept this payment", "zh": "支付宝未受理这笔支付"}
+REJECTED = {"en": "Alipay does not accept this payment", "zh": "支付宝未受理该订单"}
 UNREACHABLE = {"en": "Alipay cannot be reached", "zh": "暂时无法连接支付宝"}
 
 
@@ -351,7 +351,7 @@ def test_the_page_of_a_code_speaks_the_buyers_language(
 ) -> None:
     number = shop.order(product="qr")
     page = shop.look("checkout", number, headers={"Accept-Language": language})
-    assert {"en": "Scan with Alipay", "zh": "支付宝扫码支付"}[language] in page.text
+    assert {"en": "Scan with Alipay", "zh": "请使用支付宝“扫一扫”付款"}[language] in page.text
 
 
 # In an app

@@ -63,7 +63,7 @@ def test_the_shops_text_comes_first(
 
 
 def test_a_text_that_the_shop_does_not_have_is_the_packages(translated: Shop) -> None:
-    assert "已经付款？" in checkout(translated, "zh-CN")
+    assert "已完成付款？" in checkout(translated, "zh-CN")
 
 
 def test_a_text_that_no_catalogue_has_is_english(translated: Shop) -> None:

@@ -545,8 +545,8 @@ def test_chinese_readers_are_told_in_chinese_and_programs_in_english(
     del params["version"]
     key = f"--public-key={files / 'alipay.pem'}"
     result = alone("verify-notify", key, stdin=body(params))
-    assert "标准输入: 验签未通过 (extra_parameter, missing_parameter)" in result.stdout
-    assert "去掉 _config 即可验签通过" in result.stdout
+    assert "标准输入: 验签失败 (extra_parameter, missing_parameter)" in result.stdout
+    assert "去掉 _config 后验签成功" in result.stdout
     assert "此外" in result.stdout
     assert "补回" in result.stdout
     assert "It verifies" not in result.stdout

@@ -88,8 +88,8 @@ def test_the_cashier_has_three_buttons_that_post(buyer, merchant):
     [
         ({}, "en", "This is not Alipay. No money moves."),
         ({"Accept-Language": "de"}, "en", "This is not Alipay. No money moves."),
-        (CHINESE, "zh-CN", "这不是支付宝，不会产生任何真实扣款。"),
-        ({"Accept-Language": "zh-TW"}, "zh-CN", "这不是支付宝，不会产生任何真实扣款。"),
+        (CHINESE, "zh-CN", "这不是支付宝，不会产生真实扣款。"),
+        ({"Accept-Language": "zh-TW"}, "zh-CN", "这不是支付宝，不会产生真实扣款。"),
     ],
 )
 def test_every_page_says_that_it_is_a_simulator(buyer, merchant, headers, language, words):
