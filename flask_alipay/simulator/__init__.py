@@ -2,8 +2,8 @@
 
 The rooms, in the order in which they build on each other:
 
-``documents``, ``state``, ``state_file``
-    what is kept beyond the process, if anything is
+``storage``
+    the data beyond the process, if it is stored
 ``worker_pool``, ``clock``
     threads for what takes long; the time, and callbacks that are due later
 ``wire``, ``urls``

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
 from ..protocol.china_time import CHINA_TIME
-from .storage.storage import Storage
+from .storage.storage import PersistentDict, Storage
 from .worker_pool import Callback, Task, WorkerPool, run_logged
 
 #: Returns the difference between the simulator's time and the merchants' time.
@@ -162,14 +162,14 @@ class PersistedOffset:
     While no simulator runs, time passes as the machine's does.
 
     :param clock: is moved forward now.
-    :param state: stores the offset.
+    :param storage: stores the offset.
     """
 
-    def __init__(self, clock: Clock, state: Storage) -> None:
+    def __init__(self, clock: Clock, storage: Storage) -> None:
         self._clock = clock
-        self._shelf = state.collection("clock", ClockOffset)
+        self._stored = PersistentDict(storage, "clock", ClockOffset)
         self._saved: float | None = None
-        for _, offset in self._shelf.all():
+        for offset in self._stored.values():
             self._saved = offset.seconds
             self.not_before([datetime.now(timezone.utc) + timedelta(seconds=offset.seconds)])
 
@@ -188,7 +188,7 @@ class PersistedOffset:
         seconds = _machine_offset(self._clock).total_seconds()
         if self._saved is None or abs(seconds - self._saved) >= 1:
             self._saved = seconds
-            self._shelf.put("now", ClockOffset(seconds))
+            self._stored["now"] = ClockOffset(seconds)
 
 
 def _machine_offset(clock: Clock) -> timedelta:

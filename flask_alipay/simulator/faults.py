@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ..exceptions import InvalidParameter
-from .storage.storage import NullStorage, Storage
+from .storage.storage import PersistentDict, Storage
 
 #: A notification is lost on its way; it is sent again on schedule.
 DROP: Final = "drop"
@@ -82,14 +82,14 @@ class _Waiting:
 class Faults:
     """The faults that are to happen, in the order of asking; safe for threads.
 
-    :param state: keeps them beyond the process.
+    :param storage: keeps them beyond the process.
     """
 
-    def __init__(self, state: Storage | None = None) -> None:
+    def __init__(self, storage: Storage | None = None) -> None:
         self._lock = threading.Lock()
-        self._collection = (state or NullStorage()).collection("faults", _Waiting)
+        self._stored = PersistentDict(storage, "faults", _Waiting)
         self._faults: tuple[Fault, ...] = ()
-        for _, waiting in self._collection.all():
+        for waiting in self._stored.values():
             self._faults = waiting.faults
 
     def all(self) -> tuple[Fault, ...]:
@@ -126,7 +126,7 @@ class Faults:
 
     def _wait(self, *faults: Fault) -> None:
         self._faults = faults
-        self._collection.put("waiting", _Waiting(faults))
+        self._stored["waiting"] = _Waiting(faults)
 
 
 def read_fault(said: Mapping[str, Any]) -> Fault:

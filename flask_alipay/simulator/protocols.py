@@ -36,7 +36,7 @@ class Protocols:
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
-    :param state: keeps what they know beyond the process.
+    :param storage: keeps what they know beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -47,15 +47,15 @@ class Protocols:
         batches: BatchStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
-        state: Storage | None = None,
+        storage: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
         faults = faults or Faults()
         self._merchant = merchant
         #: The open platform.
-        self.openapi = OpenApi(merchant, trades, notify_ids, faults, state, ahead)
+        self.openapi = OpenApi(merchant, trades, notify_ids, faults, storage, ahead)
         #: The legacy gateway.
-        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults, state, ahead)
+        self.mapi = Mapi(merchant, trades, batches, notify_ids, faults, storage, ahead)
         #: The older gateway for phones.
         self.wap = WapRestService(merchant, trades, notify_ids, faults)
         self._by_name: Mapping[str, GatewayProtocol] = {

@@ -21,8 +21,8 @@ from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, 
 from .openapi import RestRequest
 from .protocols import Protocols
 from .replies import CallResult, PendingNotification, RedirectToBatch, RedirectToCashier, Reply
-from .storage.sqlite import StateFile
-from .storage.storage import NullStorage, Storage
+from .storage.sqlite import SqliteStorage
+from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
 from .trades.expiry import Expiry
 from .trades.trades import Event, EventResult, Trade, TradeStore
@@ -95,21 +95,21 @@ class Simulator:
         self.clock: Clock = clock or SystemClock()
         #: The merchant, its keys and Alipay's.
         self.merchant = merchant or get_merchant(keys)
-        self._state: Storage = NullStorage() if state is None else StateFile(state)
-        self._offset = PersistedOffset(self.clock, self._state)
+        self._storage = Storage() if state is None else SqliteStorage(state)
+        self._offset = PersistedOffset(self.clock, self._storage)
         #: The trades, by the merchant's numbers.
-        self.trades = TradeStore(state=self._state)
+        self.trades = TradeStore(storage=self._storage)
         #: The batches of refunds and transfers.
-        self.batches = BatchStore(state=self._state)
+        self.batches = BatchStore(storage=self._storage)
         #: What is to go wrong.
-        self.faults = Faults(self._state)
-        notify_ids = NotifyIds(self._state)
+        self.faults = Faults(self._storage)
+        notify_ids = NotifyIds(self._storage)
         offset = partial(clock_offset, self.clock)
         #: The protocols that it speaks.
         self.dialects = Protocols(
-            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._state, offset
+            self.merchant, self.trades, self.batches, notify_ids, self.faults, self._storage, offset
         )
-        kept = (self._state, self._offset.save)
+        kept = (self._storage, self._offset.save)
         #: Sends the notifications and keeps what was answered.
         self.deliverer = NotificationSender(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
@@ -123,7 +123,7 @@ class Simulator:
     def close(self) -> None:
         """Gives the state file up; what happens from now on ends with the process."""
         self._offset.save()
-        self._state.close()
+        self._storage.close()
 
     def merchant_settings(
         self, *, certificates: bool = False, encrypted: bool = False
@@ -313,7 +313,7 @@ class Simulator:
         url = trade.order.return_url
         if not url or not trade.paid:
             return url
-        with self._state.transaction():  # its notify_id may be asked about
+        with self._storage.transaction():  # its notify_id may be asked about
             query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 
@@ -380,7 +380,7 @@ class Simulator:
     def _turn(self) -> Iterator[list[Delivery]]:
         """What happens in it, and that it is to be told, is kept together; after it, it is told."""
         news: list[Delivery] = []
-        with self._state.transaction():
+        with self._storage.transaction():
             yield news
             self._offset.save()
         for delivery in news:

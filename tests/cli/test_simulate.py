@@ -31,7 +31,7 @@ from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 from flask_alipay.simulator.merchant.files import MERCHANT, write_merchant
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
-from flask_alipay.simulator.storage.sqlite import StateFile
+from flask_alipay.simulator.storage.sqlite import SqliteStorage
 
 from ..conftest import Keys
 
@@ -271,7 +271,7 @@ def test_a_state_that_is_something_else_is_left_alone(folder: Path, silent: None
 
 
 def test_a_state_in_use_is_left_to_the_one_who_has_it(folder: Path, silent: None) -> None:
-    with contextlib.closing(StateFile(folder / "state.db")):
+    with contextlib.closing(SqliteStorage(folder / "state.db")):
         result = alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
     assert result.exit_code == 1
     assert "state.db is used by another simulator" in result.stderr
@@ -281,7 +281,7 @@ def test_a_start_that_is_refused_leaves_the_running_ones_keys_alone(
     folder: Path, silent: None
 ) -> None:
     before = (folder / MERCHANT).read_bytes()
-    with contextlib.closing(StateFile(folder / "state.db")):
+    with contextlib.closing(SqliteStorage(folder / "state.db")):
         alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
     assert (folder / MERCHANT).read_bytes() == before
 
@@ -292,4 +292,4 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, silent: None) 
     result = alone("--keys", str(folder), "--port", "0", "--state", str(state))
     assert result.exit_code == 1
     assert result.stderr == "Error: Cannot write the keys: Not a directory.\n"
-    StateFile(state).close()  # nobody has it
+    SqliteStorage(state).close()  # nobody has it

@@ -11,7 +11,7 @@ from flask_alipay.simulator.clock import (
     end_of_china_day,
     read_china_text,
 )
-from flask_alipay.simulator.storage.storage import NullStorage
+from flask_alipay.simulator.storage.storage import Storage
 from flask_alipay.simulator.worker_pool import Task
 
 
@@ -184,7 +184,7 @@ def test_while_the_time_is_moved_on_nobody_else_calls_what_is_due():
 
 @pytest.fixture
 def offset(clock):
-    return PersistedOffset(clock, NullStorage())
+    return PersistedOffset(clock, Storage())
 
 
 def test_the_clock_is_set_to_the_latest_moment_that_is_known(offset, clock):

@@ -13,12 +13,12 @@ from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import ClockOffset
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.notifications.delivery import DeliveryStore
-from flask_alipay.simulator.replies import FORGER
-from flask_alipay.simulator.storage.sqlite import StateFile
-from flask_alipay.simulator.storage.storage import NullStorage
+from flask_alipay.simulator.notifications.delivery import DeliveryState, DeliveryStore
+from flask_alipay.simulator.replies import FORGER, PendingNotification
+from flask_alipay.simulator.storage.sqlite import SqliteStorage
+from flask_alipay.simulator.storage.storage import PersistentDict
 from flask_alipay.simulator.trades.orders import Event
-from flask_alipay.simulator.trades.trades import TradeStore
+from flask_alipay.simulator.trades.trades import Trade, TradeStore
 
 from .conftest import Buyer, HandClock, Merchant
 from .openapi.server import ORDER, Server
@@ -60,7 +60,7 @@ class World:
 
     def forget_the_time(self):
         """Has the first one note no more what time it is."""
-        self.simulator._offset._shelf = NullStorage().collection("clock", ClockOffset)
+        self.simulator._offset._stored = PersistentDict(None, "clock", ClockOffset)
 
     def told(self, path):
         return self.client.get(f"/alipay{path}").json
@@ -363,7 +363,7 @@ def test_a_trade_whose_time_ran_out_meanwhile_is_told_at_the_start(world):
 
 @pytest.fixture
 def file(tmp_path):
-    file = StateFile(tmp_path / "small.db")
+    file = SqliteStorage(tmp_path / "small.db")
     yield file
     file.close()
 
@@ -372,15 +372,15 @@ def test_the_oldest_trades_leave_the_file_as_well(file, world):
     store = TradeStore(2, file)
     for number in ("T1", "T2", "T3"):
         store.create(a_notice(number).about.order, world.clock.now())
-    assert [key for key, _ in file.rows("trades")] == ["T2", "T3"]
+    assert [key for key, _ in file.read("trades", Trade)] == ["T2", "T3"]
 
 
 def test_the_oldest_deliveries_leave_the_file_as_well(file, world):
     deliveries = DeliveryStore(2, file)
     made = [deliveries.add(a_notice(number), world.clock.now()) for number in ("T1", "T2", "T3")]
     deliveries.keep(made[0])  # its repetitions go on, but it does not come back
-    assert [key for key, _ in file.rows("deliveries")] == ["2", "3"]
-    assert [key for key, _ in file.rows("notices")] == ["2", "3"]
+    assert [key for key, _ in file.read("deliveries", DeliveryState)] == ["2", "3"]
+    assert [key for key, _ in file.read("notices", PendingNotification)] == ["2", "3"]
     assert [d.notice.out_trade_no for d in DeliveryStore(2, file).all()] == ["T2", "T3"]
 
 

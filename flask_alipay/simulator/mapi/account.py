@@ -38,9 +38,7 @@ class Timestamps:
         self._context = context
         self._lock = threading.Lock()
         # With the time at which each was given out.
-        self._keys = PersistentDict(
-            context.state.collection("anti_phishing_keys", datetime), max_count
-        )
+        self._keys = PersistentDict(context.storage, "anti_phishing_keys", datetime, max_count)
         self.services = {"query_timestamp": Service(self._query, unsigned=True)}
 
     def check(self, call: ApiCall) -> None:

@@ -22,7 +22,7 @@ from ..replies import (
     RedirectToBatch,
     Reply,
 )
-from ..storage.storage import NullStorage, Storage
+from ..storage.storage import Storage
 from ..trades.batches import DONE, REFUNDS, REFUSED, BatchStore
 from ..trades.trades import Trade, TradeStore
 from ..web.forms import InvalidForm, RawForm
@@ -56,7 +56,7 @@ class Mapi:
     :param batches: where batches wait.
     :param notify_ids: gives notifications their numbers and knows them again.
     :param faults: what is to go wrong.
-    :param state: keeps what it knows beyond the process.
+    :param storage: keeps what it knows beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -67,7 +67,7 @@ class Mapi:
         batches: BatchStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
-        state: Storage | None = None,
+        storage: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
         seal = ServerSigner(merchant.alipay_signers())
@@ -78,7 +78,7 @@ class Mapi:
             notify_ids,
             seal,
             faults or Faults(),
-            state or NullStorage(),
+            storage or Storage(),
             ahead,
         )
         self._notifications = NotificationBuilder(desk)

@@ -38,7 +38,7 @@ class QrCodeService:
     def __init__(self, context: Context, limit: int = 1000) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._codes = PersistentDict(context.state.collection("qr_codes", _Code), limit)
+        self._codes = PersistentDict(context.storage, "qr_codes", _Code, limit)
         self.services = {
             "alipay.mobile.qrcode.manage": Service(self._manage),
             "alipay.commerce.qrcode.create": Service(self._create),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from ..replies import PendingNotification
-from ..storage.storage import NullStorage, Storage
+from ..storage.storage import PersistentDict, Storage
 
 #: How many deliveries are kept; the oldest make room.
 MAX_DELIVERIES: Final = 1_000
@@ -85,20 +85,18 @@ class DeliveryStore:
     """The latest deliveries, safe for threads.
 
     :param most: how many are kept; the oldest make room.
-    :param state: keeps them beyond the process.
+    :param storage: keeps them beyond the process.
     """
 
-    def __init__(self, limit: int = MAX_DELIVERIES, state: Storage | None = None) -> None:
-        state = state or NullStorage()
+    def __init__(self, limit: int = MAX_DELIVERIES, storage: Storage | None = None) -> None:
         self._lock = threading.Lock()
         self._limit = limit
         # A notice is long and stays as it is, so its course is kept beside it.
-        self._notices = state.collection("notices", PendingNotification)
-        self._courses = state.collection("deliveries", DeliveryState)
-        courses = dict(self._courses.all())
+        self._notices = PersistentDict(storage, "notices", PendingNotification)
+        self._courses = PersistentDict(storage, "deliveries", DeliveryState)
         self._deliveries = OrderedDict(
-            (number, Delivery(number, notice, courses.get(number, DeliveryState())))
-            for number, notice in self._notices.all()
+            (number, Delivery(number, notice, self._courses.get(number, DeliveryState())))
+            for number, notice in self._notices.items()
         )
         self._last = max(map(int, self._deliveries), default=0)
 
@@ -122,16 +120,15 @@ class DeliveryStore:
             number = str(self._last)
             delivery = Delivery(number, notice, DeliveryState(next_at=due))
             self._deliveries[number] = delivery
-            self._notices.put(number, notice)
-            self._courses.put(number, delivery.course)
+            self._courses[number] = delivery.course
+            self._notices[number] = notice  # the last, without which the course means nothing
             while len(self._deliveries) > self._limit:
                 oldest, _ = self._deliveries.popitem(last=False)
-                self._notices.delete(oldest)
-                self._courses.delete(oldest)
+                del self._notices[oldest], self._courses[oldest]
         return delivery
 
     def keep(self, delivery: Delivery) -> None:
         """Keeps how far a delivery has come, unless it has made room for others."""
         with self._lock:
             if delivery.number in self._deliveries:
-                self._courses.put(delivery.number, delivery.course)
+                self._courses[delivery.number] = delivery.course

@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..storage.storage import NullStorage, PersistentDict, Storage
+from ..storage.storage import PersistentDict, Storage
 
 #: How long after a sending Alipay owns up to a notification.
 FRESH_FOR: Final = timedelta(seconds=60)
@@ -18,14 +18,12 @@ class NotifyIds:
 
     Forgets what is no longer fresh, so it holds a minute's notifications and no more.
 
-    :param state: keeps them beyond the process.
+    :param storage: keeps them beyond the process.
     """
 
-    def __init__(self, state: Storage | None = None) -> None:
+    def __init__(self, storage: Storage | None = None) -> None:
         self._lock = threading.Lock()
-        # A sending is kept with its outcome; one whose outcome is not known is sent once more.
-        shelf = (state or NullStorage()).collection("notify_ids", datetime, deferred=True)
-        self._sent = PersistentDict(shelf)
+        self._sent = PersistentDict(storage, "notify_ids", datetime)
         for notify_id in sorted(self._sent, key=self._sent.__getitem__):
             self._sent.move_to_end(notify_id)
 

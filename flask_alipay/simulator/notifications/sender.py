@@ -17,7 +17,7 @@ from ..clock import Clock
 from ..faults import DELAY, DROP, GBK, OUT_OF_ORDER, REPEAT, TAMPER, Faults
 from ..protocols import with_charset
 from ..replies import PendingNotification
-from ..storage.storage import NullStorage, Storage
+from ..storage.storage import Storage
 from ..worker_pool import Task
 from .delivery import Attempt as Attempt
 from .delivery import Delivery as Delivery
@@ -62,7 +62,7 @@ class NotificationSender:
     :param post: how a notification is sent; by default over HTTP.
     :param schedule: the waits between sendings.
     :param faults: what is to go wrong on the way.
-    :param state: keeps the deliveries beyond the process.
+    :param storage: keeps the deliveries beyond the process.
     :param note_time: keeps what time it is, together with whatever is kept.
     """
 
@@ -74,7 +74,7 @@ class NotificationSender:
         post: Post | None = None,
         schedule: Sequence[timedelta] = RETRY_SCHEDULE,
         faults: Faults | None = None,
-        state: Storage | None = None,
+        storage: Storage | None = None,
         note_time: Callable[[], None] = lambda: None,
     ) -> None:
         self._faults = faults or Faults()
@@ -83,9 +83,9 @@ class NotificationSender:
         self._compose = compose
         self._post = post or HttpClient()
         self._schedule = tuple(schedule)
-        self._state = state or NullStorage()
+        self._storage = storage or Storage()
         self._note_time = note_time
-        self._deliveries = DeliveryStore(state=self._state)
+        self._deliveries = DeliveryStore(storage=self._storage)
         self._lock = threading.Lock()
         self._held: list[Delivery] = []
 
@@ -172,7 +172,7 @@ class NotificationSender:
             delivery.next_at = None
             self._let_go(delivery)
             attempt = self._sent(delivery)
-            with self._state.transaction():
+            with self._storage.transaction():
                 self._note(delivery, attempt)
                 if not attempt.acknowledged:
                     self._put_off(delivery)
@@ -205,7 +205,7 @@ class NotificationSender:
 
     def _keep(self, delivery: Delivery) -> None:
         """Keeps how far it has come, and the time, lest that is earlier after a restart."""
-        with self._state.transaction():
+        with self._storage.transaction():
             self._deliveries.keep(delivery)
             self._note_time()
 

@@ -97,7 +97,7 @@ class BillService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._addresses = PersistentDict(context.state.collection("bills", _Address))
+        self._addresses = PersistentDict(context.storage, "bills", _Address)
         self.methods: Mapping[str, Handler] = {
             "alipay.data.dataservice.bill.downloadurl.query": self._query
         }

@@ -86,7 +86,7 @@ class Context:
     #: What is to go wrong.
     faults: Faults
     #: Where what they know is kept.
-    state: Storage
+    storage: Storage
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 

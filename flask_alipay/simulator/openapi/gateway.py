@@ -28,7 +28,7 @@ from ..replies import (
     RedirectToCashier,
     Reply,
 )
-from ..storage.storage import NullStorage, Storage
+from ..storage.storage import Storage
 from ..trades.trades import Trade, TradeStore
 from ..web.forms import InvalidForm, RawForm
 from ..web.urls import valid_url_or_empty
@@ -64,7 +64,7 @@ class OpenApi:
     :param trades: where orders become trades.
     :param notify_ids: gives notifications their numbers.
     :param faults: what is to go wrong.
-    :param state: keeps what it knows beyond the process.
+    :param storage: keeps what it knows beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -74,12 +74,12 @@ class OpenApi:
         trades: TradeStore,
         notify_ids: NotifyIds,
         faults: Faults | None = None,
-        state: Storage | None = None,
+        storage: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
         seal = ServerSigner(merchant)
         self._context = desk = Context(
-            merchant, trades, notify_ids, seal, faults or Faults(), state or NullStorage(), ahead
+            merchant, trades, notify_ids, seal, faults or Faults(), storage or Storage(), ahead
         )
         self._notifications = NotificationBuilder(desk)
         self._bills = BillService(desk)

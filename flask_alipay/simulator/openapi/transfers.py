@@ -47,9 +47,7 @@ class TransferService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._made = PersistentDict(
-            context.state.collection("transfers", Transfer), _MOST_TRANSFERS
-        )
+        self._made = PersistentDict(context.storage, "transfers", Transfer, _MOST_TRANSFERS)
         self.methods: Mapping[str, Handler] = {
             "alipay.fund.trans.uni.transfer": self._transfer,
             "alipay.fund.trans.common.query": self._query,

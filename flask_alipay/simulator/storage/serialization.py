@@ -1,134 +1,98 @@
-"""The simulator's data as documents that a person can read, and back.
+"""Conversion of dataclasses to JSON and back, by their annotations.
 
-Pure. A document is what JSON has: a dataclass becomes an object of its fields, of which those that
-are as they always begin are left out; a time is a text, and bytes are the text that they encode.
+A dataclass becomes an object with its name as ``type`` and without the fields that have their
+default; a datetime becomes ISO text, and bytes become the text that they encode in Latin-1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
-from types import NoneType, UnionType
-from typing import Any, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-Thing = TypeVar("Thing")
+Value = TypeVar("Value")
 
-_Turn: TypeAlias = Callable[[Any], Any]
-
-_PLAIN = (str, int, bool, float)
+_INVALID: Final = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
+_hints = cache(get_type_hints)
 
 
 class InvalidDocument(ValueError):
-    """A document is not of the kind that it should be."""
+    """A document is not of the expected type."""
 
 
-def dump(thing: object, kind: Any) -> Any:
-    """Returns a thing as a document.
+def load(document: str, kind: type[Value]) -> Value:
+    """Convert JSON to a value of a type.
 
-    :param kind: its type, as an annotation says it.
-    """
-    return _ways(kind)[0](thing)
-
-
-def load(document: Any, kind: type[Thing]) -> Thing:
-    """Returns the thing of a document.
-
-    :raises Unreadable: if it is none of this kind.
+    :raises InvalidDocument: if it is not a value of this type.
     """
     try:
-        thing: Thing = _ways(cast(Hashable, kind))[1](document)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise InvalidDocument(f"no {getattr(kind, '__name__', kind)}: {error}") from None
-    return thing
+        return cast(Value, _load(json.loads(document), kind))
+    except _INVALID as error:
+        raise InvalidDocument(f"not a {kind.__name__}: {error}") from None
 
 
-@cache
-def _ways(kind: Any) -> tuple[_Turn, _Turn]:
-    """How a kind is written and read."""
-    if kind in _PLAIN:
-        return _same, lambda document: _of(document, kind)
-    if kind is datetime:
-        return datetime.isoformat, _parse_time
-    if kind is bytes:
-        return lambda thing: thing.decode("latin-1"), lambda text: text.encode("latin-1")
+def _load(document: Any, kind: Any) -> Any:
     if is_dataclass(kind):
-        return _object(kind)
-    origin, parts = get_origin(kind), get_args(kind)
+        return _load_dataclass(document, cast(type, kind))
+    if kind is datetime:
+        return _load_datetime(document)
+    if kind is bytes:
+        return document.encode("latin-1")
+    origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return _either(parts)
-    if origin is tuple:
-        return _row(parts)
-    if origin is not None and issubclass(origin, Mapping) and parts == (str, str):
-        return dict, lambda document: {_of(n, str): _of(t, str) for n, t in document.items()}
-    raise TypeError(f"there is no way to write {kind}")
-
-
-def _same(thing: Any) -> Any:
-    return thing
-
-
-def _of(document: Any, kind: type) -> Any:
+        return _load_first(document, arguments)
+    if origin is tuple and type(document) is list:
+        kinds = [arguments[0]] * len(document) if arguments[-1] is ... else arguments
+        return tuple(_load(part, kind) for part, kind in zip(document, kinds, strict=True))
+    if origin is not None and issubclass(origin, Mapping):
+        return {name: _load(part, arguments[1]) for name, part in document.items()}
     if type(document) is not kind and not (kind is float and type(document) is int):
-        raise TypeError(f"{kind.__name__} expected")
+        raise TypeError(f"{kind} expected")
     return document
 
 
-def _parse_time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def _load_dataclass(document: Any, kind: type) -> Any:
+    parts, hints = dict(document), _hints(kind)
+    if parts.pop("type") != kind.__name__:
+        raise TypeError(f"{kind.__name__} expected")
+    return kind(**{name: _load(part, hints[name]) for name, part in parts.items()})
+
+
+def _load_datetime(text: str) -> datetime:
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment
+    return when
 
 
-def _object(kind: Any) -> tuple[_Turn, _Turn]:
-    types = get_type_hints(kind)
-    parts = [(part.name, part.default, *_ways(types[part.name])) for part in fields(kind)]
-    readers = {name: read for name, _, _, read in parts}
-
-    def write(thing: Any) -> Any:
-        return {
-            name: write(value)
-            for name, default, write, _ in parts
-            if (value := getattr(thing, name)) != default
-        }
-
-    return write, lambda document: kind(
-        **{name: readers[name](value) for name, value in document.items()}
-    )
+def _load_first(document: Any, kinds: tuple[Any, ...]) -> Any:
+    """Return the value of the first type that fits."""
+    for kind in kinds:
+        try:
+            return _load(document, kind)
+        except _INVALID:
+            continue
+    raise TypeError(f"one of {kinds} expected")
 
 
-def _row(parts: tuple[Any, ...]) -> tuple[_Turn, _Turn]:
-    if len(parts) == 2 and parts[1] is ...:
-        write, read = _ways(parts[0])
-        return lambda things: [write(thing) for thing in things], lambda documents: tuple(
-            read(document) for document in _of(documents, list)
-        )
-    ways = [_ways(part) for part in parts]
-    return (
-        lambda things: [way[0](thing) for way, thing in zip(ways, things, strict=True)],
-        lambda documents: tuple(way[1](one) for way, one in zip(ways, documents, strict=True)),
-    )
+def _encode(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, Mapping):
+        return dict(value)
+    document = {"type": type(value).__name__}
+    for field in fields(value):
+        part = getattr(value, field.name)
+        if part != field.default:
+            document[field.name] = part
+    return document
 
 
-def _either(parts: tuple[Any, ...]) -> tuple[_Turn, _Turn]:
-    """One kind or nothing; or one of several dataclasses, each under its name."""
-    kinds = [part for part in parts if part is not NoneType]
-    if len(kinds) == 1:
-        write, read = _ways(kinds[0])
-        return (
-            lambda thing: None if thing is None else write(thing),
-            lambda document: None if document is None else read(document),
-        )
-    named = {kind.__name__.lower(): _ways(kind) for kind in kinds}
-
-    def written_by_name(thing: Any) -> Any:
-        name = type(thing).__name__.lower()
-        return {name: named[name][0](thing)}
-
-    def read_by_name(document: Any) -> Any:
-        ((name, inner),) = document.items()
-        return named[name][1](inner)
-
-    return written_by_name, read_by_name
+#: Converts a value to JSON; raises ``TypeError`` for an unsupported type.
+dump = json.JSONEncoder(default=_encode, separators=(",", ":")).encode

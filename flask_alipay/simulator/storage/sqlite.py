@@ -1,81 +1,104 @@
-"""The simulator's state in a file of SQLite: a table for each kind of things, a row for each thing.
+"""Storage in an SQLite file: one row for each value.
 
-What is answered is in the file before it is answered, so killing the process loses nothing; a power
-cut may lose the last moment, and damages nothing. One simulator has the file at a time.
+A response is sent after its changes are committed, so killing the process loses nothing; a power
+failure may lose the latest changes, and damages nothing. One simulator can use the file at a time.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
 from ...exceptions import AlipayError, ConfigurationError
 from .serialization import InvalidDocument, dump, load
-from .storage import Collection
+from .storage import Storage
 
-Thing = TypeVar("Thing")
+Value = TypeVar("Value")
 
-#: Marks our files among those of SQLite: "Alip".
+#: SQLite's ``application_id`` of these files: "Alip".
 APPLICATION: Final = 0x416C6970
-#: Of the documents' shape. A file of another version is left alone.
-VERSION: Final = 1
+#: SQLite's ``user_version`` of these files; a file of another version is left unchanged.
+VERSION: Final = 2
 
-# SQLite's own: how its files begin, how long their beginning is, and where ours is told in it.
-_MAGIC, _HEAD = b"SQLite format 3\0", 100
-_VERSION_AT, _APPLICATION_AT = slice(60, 64), slice(68, 72)
-
-_GONE: Final = object()
-_readable = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-_lock = threading.Lock()
-_open_here: set[Path] = set()
+_CREATE = """\
+CREATE TABLE documents (position INTEGER PRIMARY KEY, collection TEXT NOT NULL, key TEXT NOT NULL,
+document TEXT NOT NULL, UNIQUE (collection, key))"""
+_READ = "SELECT key, document FROM documents WHERE collection = ? ORDER BY position"
+_PUT = """\
+INSERT INTO documents (collection, key, document) VALUES (?, ?, ?)
+ON CONFLICT (collection, key) DO UPDATE SET document = excluded.document"""
+_DELETE = "DELETE FROM documents WHERE collection = ? AND key = ?"
 
 
 class StorageError(ConfigurationError):
-    """The state file cannot be used; it is left as it is."""
+    """The state file cannot be used; it is left unchanged."""
 
 
 class StorageLocked(AlipayError):
-    """The state file is another simulator's at the moment."""
+    """Another simulator uses the state file."""
 
 
-class StateFile:
-    """A state that survives the process; safe for threads.
+class SqliteStorage(Storage):
+    """A storage in a file; safe for threads.
 
-    :param path: the file; a new one is made where there is none, for this user alone.
-    :raises StorageError: if it is something else, damaged, or of another version.
-    :raises StorageLocked: if another simulator has it.
+    :param path: of the file; created if it does not exist, readable for this user only.
+    :raises StorageError: if it is another program's, damaged, or of another version.
+    :raises StorageLocked: if another simulator uses it.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.resolve()
-        self._turn = threading.RLock()  # held through a block of ``together``
-        self._owner = 0
-        self._depth = 0
-        self._writing = threading.Lock()  # held for a moment; nobody waits for a turn with it
-        self._pending: dict[tuple[str, str], tuple[Any, Any]] = {}
-        self._connection: sqlite3.Connection | None = self._opened()
-
-    def collection(
-        self, name: str, kind: type[Thing], *, deferred: bool = False
-    ) -> Collection[Thing]:
-        """Returns the table of a kind of things, a new one if there is none."""
-        with self._writing, self._explained():
-            self._open().execute(
-                f"CREATE TABLE IF NOT EXISTS {name}"
-                " (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, document TEXT NOT NULL)"
+        self._name = path.name
+        self._turn = threading.RLock()  # held throughout a transaction
+        self._owner, self._depth = 0, 0  # the transaction's thread, and its nested blocks
+        self._lock = threading.Lock()  # held briefly, also while another thread has its turn
+        self._pending: dict[tuple[str, str], Any] = {}
+        self._connection: sqlite3.Connection | None = None
+        with self._translated():
+            # The only open() of the file besides SQLite's: a close() releases SQLite's lock.
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            connection = sqlite3.connect(
+                path, timeout=0, isolation_level=None, check_same_thread=False
             )
-        return _Table(self, name, kind, deferred)
+            try:
+                self._prepare(connection)
+                path.chmod(0o600)
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    def read(self, collection: str, kind: type[Value]) -> Iterator[tuple[str, Value]]:
+        """Yield keys and values of a collection, in the order in which the keys were added.
+
+        :raises StorageError: if a value is not of the type.
+        """
+        with self._lock, self._translated():
+            if self._connection is None:
+                raise self._error("is closed")
+            rows = self._connection.execute(_READ, (collection,)).fetchall()
+        for key, document in rows:
+            try:
+                yield key, load(document, kind)
+            except InvalidDocument:
+                reason = f"is damaged, or of another release (in {collection}): choose another file"
+                raise self._error(reason) from None
+
+    def write(self, collection: str, key: str, value: Any) -> None:
+        """Store a value at the end of this thread's transaction, else at once; delete ``None``."""
+        with self._lock:
+            self._pending[collection, key] = value
+        if self._owner != threading.get_ident():
+            self._flush()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keeps what is put within the block at its end, all or nothing; one block at a time."""
+        """Store what is written within the block at its end, all or nothing."""
         with self._turn:
             self._owner, self._depth = threading.get_ident(), self._depth + 1
             try:
@@ -87,171 +110,65 @@ class StateFile:
                     self._flush()
 
     def close(self) -> None:
-        """Gives the file up; what is put from now on is not kept."""
+        """Store what is pending, close the file, and store nothing from now on."""
         try:
             self._flush()
         finally:
-            with self._writing:
+            with self._lock:
                 connection, self._connection = self._connection, None
                 if connection is not None:
                     connection.close()
-                    with _lock:
-                        _open_here.discard(self._path)
-
-    def rows(self, table: str) -> list[tuple[str, str]]:
-        """Returns keys and documents of a table, in the order in which they first came."""
-        with self._writing, self._explained():
-            query = f"SELECT key, document FROM {table} ORDER BY position"  # noqa: S608 - our name
-            return self._open().execute(query).fetchall()
-
-    def put(self, table: str, key: str, thing: Any, kind: Any, *, deferred: bool) -> None:
-        """Keeps a thing at the end of this thread's block, or at once if it is in none.
-
-        :param patient: whether it may wait for the next that cannot.
-        """
-        with self._writing:
-            self._pending[table, key] = (thing, kind)
-        if not deferred and self._owner != threading.get_ident():
-            self._flush()
-
-    def unreadable(self, table: str) -> StorageError:
-        """Returns what is raised for a document that cannot be read."""
-        why = f"is damaged, or of another release (in {table}): choose another file"
-        return self._unusable(why)
 
     def _flush(self) -> None:
-        with self._writing:
-            pending, connection = self._pending, self._connection
-            if not pending or connection is None:
+        with self._lock:
+            connection = self._connection
+            if connection is None or not self._pending:
                 return
-            with self._explained(), connection:  # commits, or rolls back
+            with self._translated(), connection:  # commits, or rolls back
                 connection.execute("BEGIN")
-                for (table, key), (thing, kind) in pending.items():
-                    if thing is _GONE:
-                        connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608
+                for (collection, key), value in self._pending.items():
+                    if value is None:
+                        connection.execute(_DELETE, (collection, key))
                     else:
-                        document = _text(dump(thing, kind))
-                        connection.execute(_KEEP.format(table=table), (key, document))
-            # What could not be kept is tried again with the next.
-            self._pending = {}
+                        connection.execute(_PUT, (collection, key, dump(value)))
+            self._pending = {}  # kept after an error, for the next change
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise self._unusable("is closed")
-        return self._connection
-
-    def _opened(self) -> sqlite3.Connection:
-        with _lock:
-            if self._path in _open_here:
-                raise self._in_use()
-            with self._explained():
-                new = self._is_new()
-                connection = sqlite3.connect(
-                    self._path, timeout=0, isolation_level=None, check_same_thread=False
-                )
-                try:
-                    self._prepare(connection, new)
-                except BaseException:
-                    connection.close()
-                    raise
-            _open_here.add(self._path)
-        return connection
-
-    def _is_new(self) -> bool:
-        """Makes the file if it is not there; looks at one that is without touching it."""
-        try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        except FileExistsError:
-            with self._path.open("rb") as file:
-                head = file.read(_HEAD)
-            if head:
-                self._check(head)
-            self._path.chmod(0o600)
-            return not head
-        return True
-
-    def _check(self, head: bytes) -> None:
-        ours = head.startswith(_MAGIC) and _number(head[_APPLICATION_AT]) == APPLICATION
-        if not ours or len(head) < _HEAD:
-            raise self._unusable("is no state of a simulator: choose another file")
-        version = _number(head[_VERSION_AT])
-        if version != VERSION:
-            raise self._unusable(
-                f"is a state of version {version}, and this simulator's is {VERSION}: "
-                "choose another file"
-            )
-
-    def _prepare(self, connection: sqlite3.Connection, new: bool) -> None:
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("BEGIN EXCLUSIVE")
-        if new:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if (tables, application) == (0, 0):
+            connection.execute(_CREATE)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
+        elif application != APPLICATION:
+            raise sqlite3.DatabaseError("file is not a database")
+        elif version != VERSION:
+            versions = f"version {version}, and this simulator's is {VERSION}"
+            raise self._error(f"is a state of {versions}: choose another file")
         connection.execute("COMMIT")
-        # Readable with the file alone, and as quick as it gets; see above for what it may lose.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-            raise self._unusable("is damaged: choose another file")
+            raise sqlite3.DatabaseError
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Has trouble with the file told in our words."""
+    def _translated(self) -> Iterator[None]:
+        """Raise errors of the file as :class:`StorageError` or :class:`StorageLocked`."""
         try:
             yield
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             if "locked" in str(error):
-                raise self._in_use() from None
-            raise self._unusable(f"cannot be used ({error})") from None
-        except sqlite3.DatabaseError:
-            raise self._unusable("is damaged: choose another file") from None
-        except OSError as error:
-            raise self._unusable(f"cannot be used ({error.strerror})") from None
+                reason = f"the state file {self._name} is used by another simulator"
+                raise StorageLocked(reason) from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise self._error(f"cannot be used ({reason})") from None
+        except sqlite3.DatabaseError as error:
+            foreign = "not a database" in str(error)
+            reason = "is no state of a simulator" if foreign else "is damaged"
+            raise self._error(f"{reason}: choose another file") from None
 
-    def _unusable(self, why: str) -> StorageError:
-        return StorageError(f"the state file {self._path.name} {why}", "STATE")
-
-    def _in_use(self) -> StorageLocked:
-        return StorageLocked(f"the state file {self._path.name} is used by another simulator")
-
-
-_KEEP = (
-    "INSERT INTO {table} (key, document) VALUES (?, ?)"
-    " ON CONFLICT (key) DO UPDATE SET document = excluded.document"
-)
-
-
-class _Table(Generic[Thing]):
-    def __init__(self, file: StateFile, name: str, kind: type[Thing], deferred: bool) -> None:
-        self._file, self._name, self._kind, self._patient = file, name, kind, deferred
-
-    def all(self) -> Iterable[tuple[str, Thing]]:
-        for key, document in self._file.rows(self._name):
-            try:
-                yield key, load(json.loads(document), self._kind)
-            except (InvalidDocument, ValueError, RecursionError):
-                raise self._file.unreadable(self._name) from None
-
-    def put(self, key: str, thing: Thing) -> None:
-        self._file.put(self._name, key, thing, self._kind, deferred=self._patient)
-
-    def delete(self, key: str) -> None:
-        self._file.put(self._name, key, _GONE, self._kind, deferred=self._patient)
-
-
-def _text(document: Any) -> str:
-    text = _readable(document)
-    # JSON may spell half a character, which is no text anywhere else.
-    return text if text.isascii() or _is_text(text) else json.dumps(document)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _number(four: bytes) -> int:
-    return int.from_bytes(four, "big")
+    def _error(self, reason: str) -> StorageError:
+        return StorageError(f"the state file {self._name} {reason}", "STATE")

@@ -1,7 +1,6 @@
-"""What the simulator keeps beyond its process, if it keeps anything: see :mod:`.state_file`.
+"""Collections of values that are held in memory, and in a storage beyond the process.
 
-Its stores work in memory, which is bounded. Whatever changes in them is put on a shelf as well, and
-taken from there when the simulator starts.
+Memory is bounded; each change is written to the storage as well, and read from it at the start.
 """
 
 from __future__ import annotations
@@ -9,108 +8,65 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeVar
+from typing import Any, TypeVar
 
-Thing = TypeVar("Thing")
-
-
-class Collection(Protocol[Thing]):
-    """Things of one kind, by key."""
-
-    def all(self) -> Iterable[tuple[str, Thing]]:
-        """Returns what was there at the start, in the order in which it first came."""
-
-    def put(self, key: str, thing: Thing) -> None:
-        """Keeps a thing, in the place of that which has its key."""
-
-    def delete(self, key: str) -> None:
-        """Forgets a thing."""
+Value = TypeVar("Value")
 
 
-class Storage(Protocol):
-    """Where things are kept."""
+class Storage:
+    """Storage that stores nothing; a subclass stores values by collection and key."""
 
-    def collection(
-        self, name: str, kind: type[Thing], *, deferred: bool = False
-    ) -> Collection[Thing]:
-        """Returns the shelf of a kind of things.
+    def read(self, collection: str, kind: type[Value]) -> Iterable[tuple[str, Value]]:
+        """Return keys and values of a collection, in the order in which the keys were added."""
+        return ()
 
-        :param kind: something that :mod:`.documents` can write.
-        :param patient: whether things may wait to be kept until others are.
-        """
+    def write(self, collection: str, key: str, value: Any) -> None:
+        """Store a value at the end of this thread's transaction, else at once; delete ``None``."""
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Keeps what is put within a block at its end, all or nothing.
+        """Store what is written within the block at its end, all or nothing.
 
-        One block at a time: what one thread does in it, no other sees half done.
+        Blocks of different threads run one after the other; blocks may be nested.
         """
-
-    def close(self) -> None:
-        """Keeps nothing from now on."""
-
-
-class NullStorage:
-    """Keeps nothing: what is in memory ends with the process."""
-
-    def collection(
-        self, name: str, kind: type[Thing], *, deferred: bool = False
-    ) -> Collection[Thing]:
-        """Returns a shelf on which nothing stays."""
-        return _Empty()
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Does nothing."""
         return nullcontext()
 
     def close(self) -> None:
-        """Does nothing."""
+        """Store nothing from now on."""
 
 
-class _Empty:
-    def all(self) -> Iterable[tuple[str, Thing]]:
-        return ()
+class PersistentDict(OrderedDict[str, Value]):
+    """Values in memory and in a storage, oldest first; not safe for threads.
 
-    def put(self, key: str, thing: object) -> None:
-        pass
-
-    def delete(self, key: str) -> None:
-        pass
-
-
-class PersistentDict(OrderedDict[str, Thing]):
-    """Things in memory, in the order in which they came, and on their shelf.
-
-    Its owner sees to threads.
-
-    :param shelf: where they are kept besides, and taken from now.
-    :param most: how many :meth:`surplus` leaves.
+    :param storage: is read now, and written with each change.
+    :param collection: name of the collection in the storage.
+    :param kind: type of the values, one that :mod:`.serialization` supports.
+    :param max_items: number of values that :meth:`evict` leaves.
     """
 
-    def __init__(self, collection: Collection[Thing], limit: int = 1_000) -> None:
+    def __init__(
+        self, storage: Storage | None, collection: str, kind: type[Value], max_items: int = 1_000
+    ) -> None:
         super().__init__()
-        self._collection = collection
-        self._limit = limit
-        for key, thing in collection.all():
-            super().__setitem__(key, thing)
+        self._storage, self._collection = storage or Storage(), collection
+        self._max_items = max_items
+        for key, value in self._storage.read(collection, kind):
+            super().__setitem__(key, value)
 
-    def __setitem__(self, key: str, thing: Thing) -> None:
-        super().__setitem__(key, thing)
-        self._collection.put(key, thing)
+    def __setitem__(self, key: str, value: Value) -> None:
+        super().__setitem__(key, value)
+        self._storage.write(self._collection, key, value)
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
-        self._collection.delete(key)
+        self._storage.write(self._collection, key, None)
 
-    def evict(self) -> list[Thing]:
-        """Lets the oldest go that are too many, and returns them."""
-        gone = []
-        while len(self) > self._limit:
-            gone.append(self.pop_oldest())
-        return gone
+    def evict(self) -> list[Value]:
+        """Remove the oldest values that exceed the limit, and return them."""
+        return [self.pop_oldest() for _ in range(len(self) - self._max_items)]
 
-    def pop_oldest(self) -> Thing:
-        """Lets the oldest go, and returns it."""
+    def pop_oldest(self) -> Value:
+        """Remove the oldest value, and return it."""
         key = next(iter(self))
-        thing = self[key]
+        value = self[key]
         del self[key]
-        return thing
+        return value

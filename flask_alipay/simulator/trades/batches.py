@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from ..storage.storage import NullStorage, PersistentDict, Storage
+from ..storage.storage import PersistentDict, Storage
 
 #: How many batches a store keeps; the oldest make room, and their numbers are forgotten.
 MAX_BATCHES = 1_000
@@ -82,15 +82,13 @@ class BatchStore:
     """The latest batches, safe for threads.
 
     :param most: how many are kept; the oldest make room.
-    :param state: keeps them beyond the process.
+    :param storage: keeps them beyond the process.
     """
 
-    def __init__(self, max_count: int = MAX_BATCHES, state: Storage | None = None) -> None:
+    def __init__(self, max_count: int = MAX_BATCHES, storage: Storage | None = None) -> None:
         self._lock = threading.Lock()
         # By batch_id.
-        self._batches = PersistentDict(
-            (state or NullStorage()).collection("batches", Batch), max_count
-        )
+        self._batches = PersistentDict(storage, "batches", Batch, max_count)
         # Kind and batch_no to batch_id.
         self._numbers = {(b.kind, b.batch_no): b.batch_id for b in self._batches.values()}
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from ...protocol.china_time import format_china_time
 from ...protocol.trade_status import TradeStatus
-from ..storage.storage import NullStorage, PersistentDict, Storage
+from ..storage.storage import PersistentDict, Storage
 from .funding import BALANCE
 from .orders import PAYING
 from .orders import Event as Event
@@ -224,13 +224,13 @@ class TradeStore:
     """The latest trades, safe for threads.
 
     :param most: how many are kept; the oldest make room.
-    :param state: keeps them beyond the process.
+    :param storage: keeps them beyond the process.
     """
 
-    def __init__(self, limit: int = MAX_TRADES, state: Storage | None = None) -> None:
+    def __init__(self, limit: int = MAX_TRADES, storage: Storage | None = None) -> None:
         self._lock = threading.Lock()
         # By out_trade_no.
-        self._trades = PersistentDict((state or NullStorage()).collection("trades", Trade), limit)
+        self._trades = PersistentDict(storage, "trades", Trade, limit)
         # To out_trade_no: cashier_id and trade_no.
         self._cashiers = {trade.cashier_id: number for number, trade in self._trades.items()}
         self._numbers = {trade.trade_no: number for number, trade in self._trades.items()}

@@ -14,10 +14,11 @@ from flask_alipay.simulator.faults import Fault
 from flask_alipay.simulator.storage.sqlite import (
     APPLICATION,
     VERSION,
-    StateFile,
+    SqliteStorage,
     StorageError,
     StorageLocked,
 )
+from flask_alipay.simulator.storage.storage import PersistentDict
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def opened(path):
     def opened(path=path):
         for file in files:
             file.close()
-        files.append(StateFile(path))
+        files.append(SqliteStorage(path))
         return files[-1]
 
     yield opened
@@ -41,31 +42,37 @@ def opened(path):
         file.close()
 
 
+def faults(file):
+    return PersistentDict(file, "faults", Fault)
+
+
 def kept(file):
-    return [(key, fault.kind) for key, fault in file.collection("faults", Fault).all()]
+    return [(key, fault.kind) for key, fault in faults(file).items()]
+
+
+def stored(file):
+    """What is in the file already."""
+    return [key for key, _ in file.read("faults", Fault)]
 
 
 def test_what_is_put_is_there_again_in_its_order(opened):
-    shelf = opened().collection("faults", Fault)
+    things = faults(opened())
     for number in ("2", "1", "3"):
-        shelf.put(number, Fault("drop"))
-    shelf.put("2", Fault("slow"))
+        things[number] = Fault("drop")
+    things["2"] = Fault("slow")
     assert kept(opened()) == [("2", "slow"), ("1", "drop"), ("3", "drop")]
 
 
 def test_half_a_character_is_kept_as_well(opened):
-    opened().collection("faults", Fault).put("1", Fault("drop", out_trade_no="茶\ud800"))
-    assert [fault.out_trade_no for _, fault in opened().collection("faults", Fault).all()] == [
-        "茶\ud800"
-    ]
+    faults(opened())["1"] = Fault("drop", out_trade_no="茶\ud800")
+    assert [fault.out_trade_no for fault in faults(opened()).values()] == ["茶\ud800"]
 
 
 def test_what_is_dropped_is_not(opened):
-    shelf = opened().collection("faults", Fault)
-    shelf.put("1", Fault("drop"))
-    shelf.put("2", Fault("drop"))
-    shelf.delete("1")
-    shelf.delete("never there")
+    things = faults(opened())
+    things["1"] = Fault("drop")
+    things["2"] = Fault("drop")
+    del things["1"]
     assert kept(opened()) == [("2", "drop")]
 
 
@@ -74,12 +81,13 @@ def test_a_file_that_is_killed_has_what_was_put(path, opened):
 import os, signal
 from pathlib import Path
 from flask_alipay.simulator.faults import Fault
-from flask_alipay.simulator.storage.sqlite import StateFile
-file = StateFile(Path({str(path)!r}))
-shelf = file.collection("faults", Fault)
-shelf.put("1", Fault("drop"))
+from flask_alipay.simulator.storage.sqlite import SqliteStorage
+from flask_alipay.simulator.storage.storage import PersistentDict
+file = SqliteStorage(Path({str(path)!r}))
+things = PersistentDict(file, "faults", Fault)
+things["1"] = Fault("drop")
 with file.transaction():
-    shelf.put("2", Fault("drop"))
+    things["2"] = Fault("drop")
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", program]).returncode == -9
@@ -88,22 +96,22 @@ with file.transaction():
 
 def test_what_is_put_together_is_kept_at_the_end(path, opened):
     file = opened()
-    shelf = file.collection("faults", Fault)
+    things = faults(file)
     with file.transaction():
-        shelf.put("1", Fault("drop"))
+        things["1"] = Fault("drop")
         with file.transaction():
-            shelf.put("2", Fault("drop"))
-        assert file.rows("faults") == []
-    assert len(file.rows("faults")) == 2
+            things["2"] = Fault("drop")
+        assert stored(file) == []
+    assert len(stored(file)) == 2
 
 
 def test_what_was_done_before_something_broke_is_kept(opened):
     file = opened()
-    shelf = file.collection("faults", Fault)
+    things = faults(file)
 
     def break_down():
         with file.transaction():
-            shelf.put("1", Fault("drop"))
+            things["1"] = Fault("drop")
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -128,22 +136,11 @@ def test_another_thread_waits_for_its_turn(opened):
     assert order == ["first", "other"]
 
 
-def test_what_is_patient_waits_for_something_else(opened):
-    file = opened()
-    patient = file.collection("patient", Fault, deferred=True)
-    patient.put("1", Fault("drop"))
-    assert file.rows("patient") == []
-    file.collection("faults", Fault).put("2", Fault("drop"))
-    assert len(file.rows("patient")) == 1
-    patient.put("2", Fault("drop"))
-    assert [key for key, _ in opened().collection("patient", Fault).all()] == ["1", "2"]
-
-
 def test_after_the_end_nothing_is_kept_and_nothing_breaks(opened):
     file = opened()
-    shelf = file.collection("faults", Fault)
+    things = faults(file)
     file.close()
-    shelf.put("1", Fault("drop"))
+    things["1"] = Fault("drop")
     file.close()
     assert kept(opened()) == []
 
@@ -151,7 +148,7 @@ def test_after_the_end_nothing_is_kept_and_nothing_breaks(opened):
 def test_the_file_is_for_this_user_alone(path, opened):
     before = os.umask(0)
     try:
-        opened().collection("faults", Fault).put("1", Fault("drop"))
+        faults(opened())["1"] = Fault("drop")
     finally:
         os.umask(before)
     assert {file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {0o600}
@@ -165,7 +162,7 @@ def test_a_file_that_others_may_read_is_closed_to_them(path, opened):
 
 def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeypatch):
     file = opened()
-    shelf = file.collection("faults", Fault)
+    things = faults(file)
 
     class Full:
         def __enter__(self):
@@ -177,8 +174,8 @@ def test_one_that_cannot_be_written_now_is_written_with_the_next(opened, monkeyp
     with monkeypatch.context() as full:
         full.setattr(file, "_connection", Full())
         with pytest.raises(StorageError, match=r"cannot be used \(database or disk is full\)"):
-            shelf.put("1", Fault("drop"))
-    shelf.put("2", Fault("drop"))
+            things["1"] = Fault("drop")
+    things["2"] = Fault("drop")
     assert kept(opened()) == [("1", "drop"), ("2", "drop")]
 
 
@@ -210,15 +207,15 @@ def test_another_version_is_left_alone(path, opened, version):
     with sqlite3.connect(path) as other:
         other.execute(f"PRAGMA application_id = {APPLICATION}")
         other.execute(f"PRAGMA user_version = {version}")
-        other.execute("CREATE TABLE trades (shape)")
+        other.execute("CREATE TABLE documents (shape)")
     other.close()
     assert f"a state of version {version}" in refused(path, opened)
 
 
 def test_a_damaged_file_is_left_alone(path, opened):
-    shelf = opened().collection("faults", Fault)
+    things = faults(opened())
     for number in range(200):
-        shelf.put(str(number), Fault("drop", out_trade_no="x" * 500))
+        things[str(number)] = Fault("drop", out_trade_no="x" * 500)
     opened().close()
     whole = path.read_bytes()
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
@@ -227,24 +224,24 @@ def test_a_damaged_file_is_left_alone(path, opened):
 
 @pytest.mark.parametrize("document", ["", "[]", '{"kind": 1}', "[" * 100_000])
 def test_a_document_that_is_something_else_is_named_by_its_table(path, opened, document):
-    opened().collection("faults", Fault).put("1", Fault("drop"))
+    faults(opened())["1"] = Fault("drop")
     file = opened()
-    file._connection.execute("UPDATE faults SET document = ?", (document,))
+    file._connection.execute("UPDATE documents SET document = ?", (document,))
     with pytest.raises(StorageError, match=r"another release \(in faults\)"):
         kept(opened())
 
 
 _OPEN = """
 import pathlib, sys
-from flask_alipay.simulator.storage.sqlite import StateFile
-StateFile(pathlib.Path(sys.argv[1]))
+from flask_alipay.simulator.storage.sqlite import SqliteStorage
+SqliteStorage(pathlib.Path(sys.argv[1]))
 """
 
 
 def test_a_file_in_use_is_left_alone(path, opened):
-    opened().collection("faults", Fault)
+    faults(opened())
     with pytest.raises(StorageLocked, match=r"state\.db is used by another simulator"):
-        StateFile(path)
+        SqliteStorage(path)
     other = subprocess.run(
         [
             *(sys.executable, "-c"),

@@ -20,6 +20,8 @@ MOMENT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
 ORDER = Order("openapi", "alipay.trade.page.pay", "T1", "Tea 茶", 8888, "utf-8", "RSA2")
 TRADE = Trade(ORDER, "2026013122001000000000000000", "secret", MOMENT)
 
+NOTICE = PendingNotification("https://shop.example", "n1", TRADE)
+
 moments = st.datetimes(timezones=st.just(timezone.utc))
 texts, numbers = st.text(max_size=10), st.integers(-(10**12), 10**12)
 perhaps_moments = st.none() | moments
@@ -71,13 +73,14 @@ things = st.one_of(
 @given(things)
 def test_what_is_written_is_read_again(pair):
     kind, thing = pair
-    text = json.dumps(dump(thing, kind), ensure_ascii=False)
-    assert load(json.loads(text), kind) == thing
+    assert load(dump(thing), kind) == thing
 
 
 def test_a_document_is_readable():
-    assert dump(TRADE, Trade) == {
+    assert json.loads(dump(TRADE)) == {
+        "type": "Trade",
         "order": {
+            "type": "Order",
             "protocol": "openapi",
             "method": "alipay.trade.page.pay",
             "out_trade_no": "T1",
@@ -94,14 +97,12 @@ def test_a_document_is_readable():
 
 
 def test_what_a_notice_is_about_is_named():
-    assert list(
-        dump(PendingNotification("https://shop.example", "n1", TRADE), PendingNotification)["about"]
-    ) == ["trade"]
+    assert json.loads(dump(NOTICE))["about"]["type"] == "Trade"
 
 
 def test_bytes_are_their_text():
     attempt = Attempt(MOMENT, b"a=%E8%8C%B6", 200, "success")
-    assert dump(attempt, Attempt)["body"] == "a=%E8%8C%B6"
+    assert json.loads(dump(attempt))["body"] == "a=%E8%8C%B6"
 
 
 @pytest.mark.parametrize(
@@ -115,28 +116,30 @@ def test_bytes_are_their_text():
         {"order": None},
         {"order": []},
         {"unheard_of": 1},
+        {"type": "Order"},
         {"trade_no": None},
     ],
     ids=str,
 )
 def test_what_is_something_else_is_unreadable(change):
+    document = {**json.loads(dump(TRADE)), **change}
     with pytest.raises(InvalidDocument):
-        load({**dump(TRADE, Trade), **change}, Trade)
+        load(json.dumps(document), Trade)
 
 
 @pytest.mark.parametrize("document", [None, [], "text", 5, {}, {"order": {}}], ids=str)
 def test_what_is_no_trade_at_all_is_unreadable(document):
     with pytest.raises(InvalidDocument):
-        load(document, Trade)
+        load(json.dumps(document), Trade)
 
 
-@pytest.mark.parametrize("about", [{}, {"boat": {}}, {"trade": {}, "batch": {}}, None], ids=str)
+@pytest.mark.parametrize("about", [{}, {"type": "Boat"}, {"type": "Trade"}, None], ids=str)
 def test_a_notice_about_something_else_is_unreadable(about):
-    document = dump(PendingNotification("https://shop.example", "n1", TRADE), PendingNotification)
+    document = {**json.loads(dump(NOTICE)), "about": about}
     with pytest.raises(InvalidDocument):
-        load({**document, "about": about}, PendingNotification)
+        load(json.dumps(document), PendingNotification)
 
 
 def test_there_is_no_way_to_write_what_nobody_foresaw():
     with pytest.raises(TypeError):
-        dump({1}, set)
+        dump({1})
