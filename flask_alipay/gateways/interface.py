@@ -153,7 +153,8 @@ class Gateway(Protocol):
         """
 
     def check_refund(self, refund: RefundRequest, *, resumed: bool = False) -> None:
-        """Check what :meth:`submit_refund` would be given, before anything is recorded.
+        """Check what the protocol demands of a refund, before anything is recorded: the caller has
+        checked the amount, and a number that is not the gateway's or generated.
 
         :param resumed: whether the number is that of a pending refund of the same amount and not
             the caller's.

@@ -68,11 +68,10 @@ class RefundResultWriter:
         self, refunds: RefundLedger, payment: Any, out_request_no: str, result: RefundResult
     ) -> LedgerUpdate:
         number, fen = payment.out_trade_no, result.refund_fen
+        rows = refunds.by_number(number)
+        known = rows.get(out_request_no)
         if not result.succeeded:
-            return LedgerUpdate(
-                "recorded" if refunds.fail(number, out_request_no, result.code) else "stale", ()
-            )
-        known = refunds.find(number, out_request_no)
+            return LedgerUpdate("recorded" if refunds.fail(known, result.code) else "stale", ())
         if known is not None and known.refund_fen != fen:
             raise PaymentMismatch(
                 "refund_amount", format_amount(known.refund_fen), format_amount(fen)
@@ -80,9 +79,9 @@ class RefundResultWriter:
         if known is not None and known.status == SUCCESS:
             return LedgerUpdate("duplicate", ())
         # Other news that came before may have told of it, as part of the sum of all.
-        covered = refunds.split_aggregate(number, out_request_no, fen)
+        covered = refunds.split_aggregate(rows, out_request_no, fen)
         counted = not covered and self._count_refund(payment, fen)
-        if not covered and not refunds.succeed(number, out_request_no) and counted:
+        if not covered and not refunds.succeed(known) and counted:
             refunds.add(number, out_request_no, fen)
         return make_update((), fen if counted else 0)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Select, select
@@ -12,9 +13,8 @@ from ..exceptions import InvalidAmount
 from ..models import PaymentMixin, RefundMixin, utc_now
 from ..protocol.batch_notification import PENDING_TTL
 from ..protocol.notification import Notification
-from .exact_text import exactly
 from .session import LedgerSession
-from .statements import payment_statements
+from .statements import given, payment_statements
 from .tables import columns_of, entity_of
 
 #: Asked for, and not heard of yet.
@@ -27,11 +27,13 @@ AGGREGATE_NO = "closed"
 
 
 class OpenedRefund(NamedTuple):
-    """A refund that is written down."""
+    """A recorded refund."""
 
     row: Any
-    #: Whether it was only now: then nobody has asked for it, or the last word was a no.
+    #: Whether it is to be submitted now: for the first time, or again after a rejection.
     new: bool
+    #: Whether it was recorded before.
+    known: bool
 
 
 class RefundLedger:
@@ -77,14 +79,14 @@ class RefundLedger:
         if known is not None and known.refund_fen != refund_fen:
             raise InvalidAmount("amount", "is another than before under the same number")
         if known is not None and known.status in (PROCESSING, SUCCESS):
-            return OpenedRefund(known, new=False)
+            return OpenedRefund(known, new=False, known=True)
         asked = sum(row.refund_fen for row in rows if _may_happen(row, pending_ttl))
         if payment is None or not payment.paid or asked + refund_fen > _left(payment):
             raise InvalidAmount("amount", "is more than is left of what was paid")
         if known is not None:
             known.status, known.created_at = PROCESSING, utc_now()  # it is asked for anew
             self._session.session.flush()
-            return OpenedRefund(known, new=True)
+            return OpenedRefund(known, new=True, known=True)
         row = self._model(
             merchant=self._merchant,
             out_trade_no=out_trade_no,
@@ -94,7 +96,7 @@ class RefundLedger:
             reason=reason,
         )
         self._session.add(row)
-        return OpenedRefund(row, new=True)
+        return OpenedRefund(row, new=True, known=False)
 
     def find_pending(
         self, out_trade_no: str, refund_fen: int, pending_ttl: timedelta | None = None
@@ -125,13 +127,16 @@ class RefundLedger:
         )
 
     def _first(self, out_trade_no: str, *conditions: Any) -> str | None:
-        found = self._rows(out_trade_no, *conditions).limit(1)
-        return next((row.out_request_no for row in self._load(found)), None)
+        return next((row.out_request_no for row in self._load(out_trade_no, *conditions)), None)
+
+    def by_number(self, out_trade_no: str) -> dict[str, Any]:
+        """Return the refunds of a payment by their numbers, as the database has them now."""
+        return {row.out_request_no: row for row in self._load(out_trade_no)}
 
     def find(self, out_trade_no: str, out_request_no: str) -> Any | None:
         """Return a refund by its number, as the database has it now."""
-        Refund = self._entity
-        found = self._load(self._rows(out_trade_no, exactly(Refund.out_request_no, out_request_no)))
+        named = self._named(out_trade_no, of_out_request_no=out_request_no)
+        found = self._session.load(_statements(self._entity).find, self._entity, named)
         return found[0] if found else None
 
     def record_notified(
@@ -149,15 +154,15 @@ class RefundLedger:
         out_trade_no = notification.out_trade_no
         if notification.out_request_no is None:
             waiting = self._waiting(out_trade_no, refund_fen)
-            for number in waiting:
-                self.succeed(out_trade_no, number, notification.refunded_at)
+            for row in waiting:
+                self.succeed(row, notification.refunded_at)
             if waiting:
                 return len(waiting)
         number, at = (
             notification.out_request_no or _number_of(notification),
             notification.refunded_at,
         )
-        if self.succeed(out_trade_no, number, at):
+        if self.succeed(self.find(out_trade_no, number), at):
             return 1
         if self._are_under_way(out_trade_no, refund_fen):
             # Perhaps they are in that sum: each is taken out of it when it is heard of.
@@ -170,23 +175,26 @@ class RefundLedger:
         self.add(out_trade_no, number, refund_fen, at)
         return 1
 
-    def split_aggregate(self, out_trade_no: str, out_request_no: str, refund_fen: int) -> bool:
-        """Takes a refund out of what a close told in one piece before, and marks it as done.
+    def split_aggregate(
+        self, rows: Mapping[str, Any], out_request_no: str, refund_fen: int
+    ) -> bool:
+        """Split a refund from the aggregate of an earlier close, and mark it as done.
 
-        :returns: whether it was in there.
+        :param rows: the refunds of the payment by their numbers.
+        :return: whether the aggregate contained it.
         """
-        closed = self.find(out_trade_no, AGGREGATE_NO)
+        closed, asked = rows.get(AGGREGATE_NO), rows.get(out_request_no)
         if closed is None or closed.refund_fen < refund_fen:
             return False
-        asked = self.find(out_trade_no, out_request_no)
         if asked is not None and asked.created_at > closed.created_at:
-            return False  # it was asked for later than that was told
+            return False  # it was requested after that report
+        out_trade_no = closed.out_trade_no
         if closed.refund_fen == refund_fen:
             self._session.session.delete(closed)
         else:
             closed.refund_fen -= refund_fen
         self._session.session.flush()
-        if not self.succeed(out_trade_no, out_request_no):
+        if not self.succeed(asked):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
 
@@ -205,9 +213,9 @@ class RefundLedger:
         :returns: how many refunds that was, and what is missing in the sum, or too much in it.
         """
         number, own = row.out_trade_no, 0
-        known = row.status == SUCCESS
-        if not (known or self.split_aggregate(number, row.out_request_no, row.refund_fen)):
-            self.succeed(number, row.out_request_no)
+        known, by_number = row.status == SUCCESS, {one.out_request_no: one for one in rows}
+        if not (known or self.split_aggregate(by_number, row.out_request_no, row.refund_fen)):
+            self.succeed(row)
             own = row.refund_fen
         others = refund_fen - own
         waiting = [one for one in rows if one is not row and one.status == PROCESSING]
@@ -223,7 +231,7 @@ class RefundLedger:
         """
         if sum(one.refund_fen for one in waiting) == refund_fen:
             for one in waiting:
-                self.succeed(number, one.out_request_no)
+                self.succeed(one)
             return len(waiting)
         self._apply_aggregate(number, refund_fen)
         return 1
@@ -237,16 +245,17 @@ class RefundLedger:
         closed.created_at = utc_now()
         self._session.session.flush()
 
-    def succeed(self, out_trade_no: str, out_request_no: str, at: datetime | None = None) -> bool:
-        """Marks a refund as done. ``False``: there is no such row, or it is marked already.
+    def succeed(self, row: Any | None, at: datetime | None = None) -> bool:
+        """Mark a refund as done.
 
-        :param at: when the money went back, by default now.
+        :param at: the time of the refund, by default now.
+        :return: ``False`` if there is no row, or it is done already.
         """
-        return self._mark(out_trade_no, out_request_no, SUCCESS, refunded_at=at or utc_now())
+        return self._mark(row, SUCCESS, refunded_at=at or utc_now())
 
-    def fail(self, out_trade_no: str, out_request_no: str, code: str) -> bool:
-        """Marks a refund as refused, with Alipay's word for why."""
-        return self._mark(out_trade_no, out_request_no, code[:32])
+    def fail(self, row: Any | None, code: str) -> bool:
+        """Mark a refund as rejected, with Alipay's code; returns what :meth:`succeed` does."""
+        return self._mark(row, code[:32])
 
     def add(
         self, out_trade_no: str, out_request_no: str, refund_fen: int, at: datetime | None = None
@@ -269,8 +278,7 @@ class RefundLedger:
             )
         )
 
-    def _mark(self, out_trade_no: str, out_request_no: str, status: str, **values: Any) -> bool:
-        row = self.find(out_trade_no, out_request_no)
+    def _mark(self, row: Any | None, status: str, **values: Any) -> bool:
         if row is None or row.status == SUCCESS:
             return False
         for name, value in {"status": status, **values}.items():
@@ -297,15 +305,13 @@ class RefundLedger:
             self._first(out_trade_no, Refund.status == PROCESSING, Refund.refund_fen < below_fen)
         )
 
-    def _waiting(self, out_trade_no: str, refund_fen: int) -> list[str]:
+    def _waiting(self, out_trade_no: str, refund_fen: int) -> list[Any]:
         """Return the refunds that were requested and come to that amount: a single one, or all."""
-        waiting = self._load(self._rows(out_trade_no, self._entity.status == PROCESSING))
+        waiting = self._load(out_trade_no, self._entity.status == PROCESSING)
         for row in waiting:
             if row.refund_fen == refund_fen:
-                return [row.out_request_no]
-        if sum(row.refund_fen for row in waiting) == refund_fen:
-            return [row.out_request_no for row in waiting]
-        return []
+                return [row]
+        return waiting if sum(row.refund_fen for row in waiting) == refund_fen else []
 
     def lock(self, out_trade_no: str) -> list[Any]:
         """Lock a payment until the commit, and return its refunds as they are then."""
@@ -316,19 +322,37 @@ class RefundLedger:
         # The transaction is the caller's and may have begun before others committed theirs: on
         # MariaDB only a SELECT that locks sees those. It locks these rows and not what their class
         # loads with them, which may not be there.
-        rows = self._rows(out_trade_no).with_for_update(of=self._entity)
-        return payment, self._load(rows)
+        rows = _statements(self._entity).lock
+        return payment, self._session.load(rows, self._entity, self._named(out_trade_no))
 
-    def _rows(self, out_trade_no: str, *conditions: Any) -> Select[Any]:
-        Refund = self._entity
-        named = (
-            exactly(Refund.merchant, self._merchant),
-            exactly(Refund.out_trade_no, out_trade_no),
-        )
-        return select(Refund).where(*named, *conditions).order_by(Refund.id)
+    def _load(self, out_trade_no: str, *conditions: Any) -> list[Any]:
+        rows = _statements(self._entity).rows.where(*conditions)
+        return self._session.load(rows, self._entity, self._named(out_trade_no))
 
-    def _load(self, statement: Select[Any]) -> list[Any]:
-        return self._session.load(statement, self._entity)
+    def _named(self, out_trade_no: str, **others: str) -> dict[str, str]:
+        """Return the parameters of the statements."""
+        return {"of_merchant": self._merchant, "of_out_trade_no": out_trade_no, **others}
+
+
+class _Statements(NamedTuple):
+    """The statements of a class of refunds; they load the refunds of one payment."""
+
+    rows: Select[Any]
+    #: One refund.
+    find: Select[Any]
+    #: The same as :attr:`rows`; locks them, too.
+    lock: Select[Any]
+
+
+@lru_cache(maxsize=64)
+def _statements(Refund: Any) -> _Statements:  # noqa: N803 - it is a class
+    named = (
+        given(Refund.merchant, "of_merchant"),
+        given(Refund.out_trade_no, "of_out_trade_no"),
+    )
+    rows = select(Refund).where(*named).order_by(Refund.id)
+    one = rows.where(given(Refund.out_request_no, "of_out_request_no"))
+    return _Statements(rows, one, rows.with_for_update(of=Refund))
 
 
 def _number_of(notification: Notification) -> str:

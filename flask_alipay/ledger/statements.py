@@ -45,8 +45,8 @@ class PaymentStatements:
         self._keys = {name: column[name].key for name in column}
         self._version = version_of(self.model)
         named = (
-            _given(column["out_trade_no"], "of_out_trade_no"),
-            _given(column["merchant"], "of_merchant"),
+            given(column["out_trade_no"], "of_out_trade_no"),
+            given(column["merchant"], "of_merchant"),
         )
         self._find = select(self.model).where(*named)
         # Of its own row alone: what a class loads with it may not be there to be locked.
@@ -56,10 +56,13 @@ class PaymentStatements:
         if self._version is not None:
             seen += self._version.columns
             source = mapper.persist_selectable if self._version.parent else source
+        # Changes nothing, but locks the row; on SQLite the file.
+        same = {column["refunded_fen"]: column["refunded_fen"]}
+        self._touch = update(self._table).where(*named).values(same)
         self._look = select(*seen).select_from(source).where(*named)
         self._number = select(column["out_trade_no"]).where(
-            _given(column["trade_no"], "of_trade_no"),
-            _given(column["merchant"], "of_merchant"),
+            given(column["trade_no"], "of_trade_no"),
+            given(column["merchant"], "of_merchant"),
         )
         # This one explains a violated constraint, which compares as the database does.
         self._another: Any = (
@@ -75,7 +78,7 @@ class PaymentStatements:
         )
         self._claim = update(self._table).where(
             *named,
-            _given(column["currency"], "of_currency"),
+            given(column["currency"], "of_currency"),
             column["total_fen"] == bindparam("of_total_fen"),
             column["trade_status"].in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
             column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
@@ -118,15 +121,11 @@ class PaymentStatements:
         :raises LedgerUnavailable: if the database would release the lock at once.
         """
         if session.connection(self.model).dialect.name not in ("mysql", "mariadb"):
-            # An UPDATE that changes nothing locks the row, and SQLite's file. On PostgreSQL it
-            # also fails if the transaction is too old to see the refunds that others committed.
-            columns = columns_of(self.model)
-            named = (
-                exactly(columns["merchant"], merchant),
-                exactly(columns["out_trade_no"], out_trade_no),
-            )
-            same = {columns["refunded_fen"]: columns["refunded_fen"]}
-            if not session.changed(update(self._table).where(*named).values(same), self.model):
+            # On PostgreSQL this UPDATE also fails if the transaction is too old to see the refunds
+            # that others committed.
+            named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
+            touched: Any = session.execute(self._touch, self.model, named)
+            if not touched.rowcount:
                 return None
         return self.find(session, merchant, out_trade_no, lock=True)
 
@@ -191,7 +190,7 @@ class PaymentStatements:
         return {self._keys[name]: value for name, value in values.items()}
 
 
-def _given(column: Any, parameter: str) -> exactly:
+def given(column: Any, parameter: str) -> exactly:
     """Return the condition that a column holds exactly the text of a parameter."""
     return exactly(column, bindparam(parameter, type_=column.type))
 

@@ -85,9 +85,10 @@ def snapshot_and_commit(alipay: AlipayBlueprint, payment: Any) -> PaymentSnapsho
 
     :raises InvalidParameter: if the payment belongs to another merchant.
     """
-    alipay.session.flush()  # a new payment gets its times
+    session = alipay.session
+    session.flush()  # a new payment gets its times
     snapshot = PaymentSnapshot.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
-    alipay.session.commit()
+    session.commit()
     return snapshot
 
 

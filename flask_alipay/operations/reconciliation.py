@@ -186,15 +186,16 @@ def _finish(alipay: AlipayBlueprint, row: Any) -> ReconcileItem:
     number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
     refund_fen = row.refund_fen
     try:
-        payment = alipay.ledger().find(number)
+        ledger = alipay.ledger()
+        payment = ledger.find(number)
         if payment is None:
             return ReconcileItem(number, "refund_waiting")
         trade_no, gateway = payment.trade_no, snapshot_and_commit(alipay, payment).gateway
         request = RefundRequest(
             number, trade_no, request_no, refund_fen, reason, repeated=True, undecided=True
         )
-        if not query_refund(alipay, gateway, request):
-            submit_refund(alipay, gateway, request)
+        if not query_refund(alipay, ledger, gateway, request):
+            submit_refund(alipay, ledger, gateway, request)
         return ReconcileItem(number, "refunded")
     except AlipayError as error:
         alipay.session.rollback()

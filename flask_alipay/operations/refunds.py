@@ -28,6 +28,7 @@ from .queries import require_support, snapshot_and_commit
 
 if TYPE_CHECKING:
     from ..blueprint.blueprint import AlipayBlueprint
+    from ..ledger import Ledger
 
 # As the ledger does when it settles.
 _ATTEMPTS = 3
@@ -46,7 +47,7 @@ def refund_request(
     """
     require_support(alipay, "confirm_refund")
     _check_domestic(payment)
-    gateway, refunds = alipay.gateway, require_refunds(alipay)
+    gateway, refunds = alipay.gateway, require_refunds(alipay.ledger())
     request = RefundRequest(
         payment.out_trade_no,
         payment.trade_no,
@@ -76,30 +77,33 @@ def refund(
     out_request_no: str | None,
 ) -> Any:
     """See :meth:`Questions.refund`."""
-    refunds = require_refunds(alipay)
+    ledger = alipay.ledger()
+    refunds = require_refunds(ledger)
     recorded = _record(alipay, refunds, payment, amount, reason, out_request_no)
     request = recorded.request
     if not recorded.done:
         try:
-            submit_refund(alipay, recorded.gateway, request)
+            submit_refund(alipay, ledger, recorded.gateway, request)
         except AlipayError as error:
             error.out_request_no = request.out_request_no  # the number for a retry
             raise
     return refunds.find(request.out_trade_no, request.out_request_no)
 
 
-def require_refunds(alipay: AlipayBlueprint) -> RefundLedger:
+def require_refunds(ledger: Ledger) -> RefundLedger:
     """Return the rows of refunds.
 
     :raises ConfigurationError: if the application has no class for them.
     """
-    refunds = alipay.ledger().refunds
+    refunds = ledger.refunds
     if refunds is None:
         raise ConfigurationError("the blueprint has no class for refunds", "Refund")
     return refunds
 
 
-def submit_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundRequest) -> None:
+def submit_refund(
+    alipay: AlipayBlueprint, ledger: Ledger, gateway: Gateway, request: RefundRequest
+) -> None:
     """Submit a recorded refund to Alipay, and record the outcome if the response states it.
 
     :raises OutcomeUnknown: if no response arrives: the row stays as it is.
@@ -108,12 +112,14 @@ def submit_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundRequ
     report = gateway.submit_refund(request)
     if report is None:
         return  # a notification states the outcome
-    _record_outcome(alipay, request, report)
+    _record_outcome(alipay, ledger, request, report)
     if report.rejection is not None:
         raise report.rejection from None
 
 
-def query_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundRequest) -> bool:
+def query_refund(
+    alipay: AlipayBlueprint, ledger: Ledger, gateway: Gateway, request: RefundRequest
+) -> bool:
     """Query a refund, and record it if it is done.
 
     :return: whether the money was refunded.
@@ -123,7 +129,7 @@ def query_refund(alipay: AlipayBlueprint, gateway: Gateway, request: RefundReque
     report = gateway.query_refund(request)
     if report is None:
         return False
-    _record_outcome(alipay, request, report)
+    _record_outcome(alipay, ledger, request, report)
     return True
 
 
@@ -164,14 +170,8 @@ def _record(
         alipay.notify_url if gateway.notifies_refunds else None,
     )
     gateway.check_refund(request, resumed=out_request_no is None and number is not None)
-    known = refunds.find(out_trade_no, request.out_request_no) is not None
     row = _open(alipay, refunds, request, ttl)
-    request = replace(
-        request,
-        reason=row.reason,
-        repeated=known or not row.new,
-        undecided=not row.new,
-    )
+    request = replace(request, reason=row.reason, repeated=row.known, undecided=not row.new)
     return _RecordedRefund(request, gateway, done=row.status == SUCCESS)
 
 
@@ -190,6 +190,7 @@ class _Row(NamedTuple):
     status: str
     reason: str | None
     new: bool
+    known: bool
 
 
 def _open(
@@ -198,15 +199,15 @@ def _open(
     """Commit the row of a refund, and return its state; again, in a new transaction, if another
     worker was faster.
     """
-    number, refund_no = request.out_trade_no, request.out_request_no
+    number, refund_no, session = request.out_trade_no, request.out_request_no, alipay.session
     for _ in range(_ATTEMPTS):
-        alipay.session.rollback()  # what was read is out of date once the payment is locked
+        session.rollback()  # what was read is out of date once the payment is locked
         try:
-            row, new = refunds.open(number, request.refund_fen, refund_no, request.reason, ttl)
-            opened = _Row(row.status, row.reason, new)
-            alipay.session.commit()
+            row, *state = refunds.open(number, request.refund_fen, refund_no, request.reason, ttl)
+            opened = _Row(row.status, row.reason, *state)
+            session.commit()
         except (InvalidParameter, DBAPIError) as error:
-            alipay.session.rollback()
+            session.rollback()
             if not is_serialization_failure(error):
                 raise
         else:
@@ -214,7 +215,9 @@ def _open(
     raise LedgerUnavailable("other workers keep changing the payment", out_trade_no=number)
 
 
-def _record_outcome(alipay: AlipayBlueprint, request: RefundRequest, report: RefundReport) -> None:
+def _record_outcome(
+    alipay: AlipayBlueprint, ledger: Ledger, request: RefundRequest, report: RefundReport
+) -> None:
     number, code = request.out_request_no, report.code
     amount = {"out_request_no": number, "refund_amount": format_amount(request.refund_fen)}
     entry = JournalEntry(
@@ -225,4 +228,4 @@ def _record_outcome(alipay: AlipayBlueprint, request: RefundRequest, report: Ref
         payload={**report.params, **amount},
     )
     result = RefundResult(request.trade_no or "", request.refund_fen, code)
-    send_settlement_signals(alipay, alipay.ledger().settle_refund(entry, number, result))
+    send_settlement_signals(alipay, ledger.settle_refund(entry, number, result))

@@ -17,7 +17,14 @@ from ...protocol.validation import Validator, pattern, text, url, validate_param
 from ...signer import Signer
 from ..transport import HttpTransport, OpenApiTransport
 from .biz_content import ContentField, biz_content, validate_fields
-from .responses import open_envelope, read_envelope, required_text, text_field, unverified_node
+from .responses import (
+    check_echo,
+    open_envelope,
+    read_envelope,
+    required_text,
+    text_field,
+    unverified_node,
+)
 
 if TYPE_CHECKING:
     from ...protocol.certificates import CertificateStore
@@ -186,6 +193,19 @@ class OpenApiClient:
         # A yes of the newer version has no code.
         if (text_field(node, "code") or (_DONE if self._v3 else "")) not in method.success_codes:
             raise OutcomeUnknown(f"Alipay does not say whether {method.name} is done")
+        return node
+
+    def _about(
+        self, method: MethodSpec, asked: Mapping[str, str | None], fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Perform a method on the requested trade, and on no other.
+
+        :param asked: ``out_trade_no`` and ``trade_no``, of which one may be ``None``.
+        :raises OutcomeUnknown: also if the response is about another trade.
+        """
+        node = self._do(method, {**fields, **asked})
+        name = "trade_no" if asked["trade_no"] is not None else "out_trade_no"
+        check_echo(node, name, asked[name])
         return node
 
     def _parted(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from ...exceptions import ConfigurationError, GatewayError, OutcomeUnknown, TradeNotFound
 from ...protocol.money import format_amount
@@ -22,7 +22,6 @@ from ..interface import (
     known_status,
     rejection_code,
 )
-from .biz_content import validate_fields
 from .refunds import REFUND, REFUND_QUERY, Refunds
 from .trades import CANCEL, CLOSE, QUERY
 
@@ -107,19 +106,14 @@ class PaymentOperations(Refunds):
         )
 
     def check_refund(self, refund: RefundRequest, *, resumed: bool = False) -> None:
-        """Check the parameters of :meth:`trade_refund`.
+        """Check the reason of a refund.
 
         :param refund: the refund.
         :param resumed: whether the number is that of a pending refund; makes no difference here.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names ``refund_reason``.
         """
-        validate_fields(
-            REFUND.fields,
-            _refund_params(refund),
-            self.charset,
-            required=REFUND.required,
-            one_of=REFUND.one_of,
-        )
+        if refund.reason is not None:
+            REFUND.fields["refund_reason"]("refund_reason", refund.reason, self.charset)
 
     def submit_refund(self, refund: RefundRequest) -> RefundReport | None:
         """Refund a trade or a part of it by :meth:`trade_refund`.
@@ -134,7 +128,12 @@ class PaymentOperations(Refunds):
             not refunded the money yet.
         """
         try:
-            response = self.trade_refund(**_refund_params(refund))
+            response = self.trade_refund(
+                out_trade_no=refund.out_trade_no,
+                refund_amount=format_amount(refund.refund_fen),
+                out_request_no=refund.out_request_no,
+                refund_reason=refund.reason,
+            )
         except OutcomeUnknown:
             raise
         except GatewayError as error:
@@ -175,15 +174,6 @@ class PaymentOperations(Refunds):
         :raises ConfigurationError: always.
         """
         raise ConfigurationError(self.unsupported["confirm_refund"], "PROTOCOL")
-
-
-def _refund_params(refund: RefundRequest) -> dict[str, Any]:
-    return {
-        "out_trade_no": refund.out_trade_no,
-        "refund_amount": format_amount(refund.refund_fen),
-        "out_request_no": refund.out_request_no,
-        "refund_reason": refund.reason,
-    }
 
 
 @contextmanager

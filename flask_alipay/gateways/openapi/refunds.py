@@ -12,7 +12,7 @@ from ...protocol.china_time import parse_china_time
 from ...protocol.validation import amount, text
 from . import biz_content, responses
 from .client import MethodSpec
-from .responses import check_echo, missing, text_field
+from .responses import check_echo, missing, text_field, text_fields
 from .trades import EITHER, NUMBERS, Trades
 
 REFUND = MethodSpec(
@@ -117,13 +117,16 @@ class Refunds(Trades):
         refunded = responses.amount(node, "refund_fee")
         if refunded is None:
             raise missing("refund_fee")
+        numbers = text_fields(node, "out_trade_no", "trade_no", "fund_change", "gmt_refund_pay")
+        own_no, own_trade_no, change, refunded_at = numbers
+        user_id, open_id = text_fields(node, "buyer_user_id", "buyer_open_id")
         return TradeRefundResponse(
-            out_trade_no=text_field(node, "out_trade_no") or None,
-            trade_no=text_field(node, "trade_no") or None,
-            fund_change=text_field(node, "fund_change") == "Y",
+            out_trade_no=own_no,
+            trade_no=own_trade_no,
+            fund_change=change == "Y",
             refunded_fen=refunded,
-            refunded_at=parse_china_time(text_field(node, "gmt_refund_pay")),
-            buyer_id=text_field(node, "buyer_user_id") or text_field(node, "buyer_open_id") or None,
+            refunded_at=parse_china_time(refunded_at),
+            buyer_id=user_id or open_id,
             params=node,
         )
 

@@ -191,6 +191,11 @@ def text_field(node: Mapping[str, Any], name: str) -> str:
     return str(value).strip()
 
 
+def text_fields(node: Mapping[str, Any], *names: str) -> list[str | None]:
+    """Read texts or numbers out of a node, ``None`` where there is neither."""
+    return [text_field(node, name) or None for name in names]
+
+
 def currency_of(node: Mapping[str, Any]) -> str:
     """Reads the currency of an order's amount; yuan where the node names none."""
     return text_field(node, "trans_currency") or "CNY"

@@ -252,15 +252,6 @@ class Trades(OpenApiClient):
         node = self._made(CREATE, {**fields, **own})
         return TradeCreateResponse(out_trade_no, required_text(node, "trade_no"), node)
 
-    def _about(
-        self, method: MethodSpec, request: Mapping[str, str | None], fields: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Performs a method on the trade that is asked for, and on no other."""
-        node = self._do(method, {**fields, **request})
-        name = "trade_no" if request["trade_no"] is not None else "out_trade_no"
-        check_echo(node, name, request[name])
-        return node
-
     def _made(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
         check_channels({name: value for name, value in values.items() if value is not None})
         node = self._do(method, values)
