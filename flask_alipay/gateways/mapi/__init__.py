@@ -1,13 +1,13 @@
-"""The legacy gateway, ``mapi.alipay.com/gateway.do``: one method for each service.
+"""Client of the legacy gateway, ``mapi.alipay.com/gateway.do``: one method for each service.
 
-:mod:`~flask_alipay.gateways.mapi.gateway` is the door. Behind it, a room for each purpose: what a
-browser
-brings (``payments``, with the parameters in ``direct_pay``, ``escrow``, ``wap_pay`` and
-``forex_pay``; ``products`` leads a shop's payment there), single trades (``trades``), batches
-(``refunds``, ``transfers``, ``batches``), cross-border trades (``forex``, ``overseas``), codes
-(``qrcodes``), the account (``accounts``), apps (``mobile``) and the older WAP gateway
-(``wap_rest``). ``caller`` signs and asks, ``answers`` reads, ``rules`` are what parameters demand
-of each other.
+:class:`~flask_alipay.gateways.mapi.gateway.MapiGateway` inherits the services from one class for
+each purpose: payments in a browser (``payments``, with the parameters in ``direct_pay``,
+``escrow``, ``wap_pay`` and ``forex_pay``; ``payment_products`` selects the service of a product),
+single trades (``trades``), batches (``refunds``, ``transfers``, with ``batch_numbers``),
+cross-border trades (``forex``, ``overseas``), codes (``qrcodes``), the account (``account``), apps
+(``mobile``) and the older WAP gateway (``wap_rest``). ``payment_operations`` implements the
+interface of both gateways. ``client`` signs and sends, ``responses`` reads, ``validators`` check
+parameters.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The open platform, ``openapi.alipay.com/gateway.do``: one method for each ``alipay.trade.*``.
+"""Client of the open platform, ``openapi.alipay.com/gateway.do``: one method for each of Alipay's.
 
-:mod:`~flask_alipay.gateways.openapi.gateway` is the door. Behind it: single trades (``trades``,
-``till``),
-what goes back (``refunds``) or on (``settlements``, ``transfers``), where the bill is
-(``bill_download``) and what stands in it (``bill``), and the payments that a buyer's browser or app
-brings to Alipay (``payments``).
-``caller`` signs and asks, ``content`` checks and writes ``biz_content``, ``answers`` verifies and
-reads, ``refusals`` are Alipay's no, ``aes`` encrypts, ``v3`` is another dress.
+:class:`~flask_alipay.gateways.openapi.gateway.OpenApiGateway` inherits the methods from one class
+for each purpose: payments in a browser or app (``payments``), single trades (``trades``), barcode
+payments (``barcode_payments``), ``refunds``, ``settlements``, ``transfers`` and the download of a
+bill (``bill_download``; ``bill`` reads it). ``payment_operations`` implements the interface of both
+gateways. ``client`` signs and sends, by ``v3`` in the newer version of the protocol;
+``biz_content`` validates and writes the fields, ``responses`` verifies and reads, ``errors``
+converts rejections to exceptions, ``encryption`` encrypts.
 """
 
 from __future__ import annotations
