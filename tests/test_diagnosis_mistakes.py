@@ -195,7 +195,7 @@ def test_md5_in_capitals_is_told() -> None:
     params = signed(news("utf-8"), _SIGNERS["MD5"], "utf-8")
     found = diagnose({**params, "sign": params["sign"].upper()}, _SIGNERS["MD5"])
     assert found.reason == Reason.SIGN_CHANGED
-    assert "capitals" in found.hint
+    assert "upper case" in found.hint
 
 
 @pytest.mark.parametrize("sign_type", ["RSA", "RSA2"])
@@ -218,7 +218,7 @@ def test_what_alipay_always_sends_and_is_missing_is_mentioned(name: str) -> None
     for signer in _SIGNERS.values():
         found = diagnose(without(name)(signed(news("utf-8"), signer, "utf-8")), signer)
         assert found.reason == Reason.ALTERED
-        assert f"lacks what Alipay always sends: {name}." in found.hint
+        assert f"lacks parameters that Alipay always sends: {name}." in found.hint
 
 
 def test_a_message_is_told_by_what_its_signature_covers() -> None:

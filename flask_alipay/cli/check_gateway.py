@@ -50,18 +50,20 @@ def _clock(url: str) -> Finding:
         return Finding(
             "clock",
             WARN,
-            _("The gateway did not tell its time ({kind}).").format(kind=type(error).__name__),
-            _("Without its time nobody knows whether this clock is right."),
-            _("Is the network there, and is the gateway's address right?"),
+            _("The gateway's response has no time ({kind}).").format(kind=type(error).__name__),
+            _("Without it this clock cannot be checked."),
+            _("Check the network and the gateway's address."),
         )
     if abs(away) <= _FEW_SECONDS:
-        return Finding("clock", OK, _("This clock and the gateway's agree."))
+        return Finding("clock", OK, _("This clock agrees with the gateway's."))
     return Finding(
         "clock",
         FAIL,
-        _("This clock is {seconds} seconds away from the gateway's.").format(seconds=round(away)),
-        _("Requests carry the time, and Alipay refuses those that are too old or too new."),
-        _("Let the machine's clock be set by NTP."),
+        _("This clock differs from the gateway's by {seconds} seconds.").format(
+            seconds=round(away)
+        ),
+        _("Requests contain the time, and Alipay rejects those that are too old or too new."),
+        _("Synchronize the machine's clock with NTP."),
     )
 
 
@@ -73,24 +75,24 @@ def _call(config: Config) -> Finding:
         return Finding(
             "signed_call",
             FAIL,
-            _("The gateway gave no answer that can be believed: {error}").format(
+            _("The gateway returned no trustworthy response: {error}").format(
                 error=sentence(error)
             ),
-            _("Without it nothing can be asked, and no payment begun."),
-            _("Is the network there, and is the gateway's address right?"),
+            _("No trade can be queried, and no payment started."),
+            _("Check the network and the gateway's address."),
         )
     except GatewayError as error:
         return _refusal(config, error)
-    return Finding("signed_call", OK, _("The gateway understands our signature, and we its."))
+    return Finding("signed_call", OK, _("The gateway verified our signature, and we verified its."))
 
 
 def _refusal(config: Config, error: GatewayError) -> Finding:
     codes = {str(error.sub_code or ""), str(error.code or "")}
     if codes & set(_NOT_THERE):
         if error.signed:
-            told = _("The gateway understands our signature, and we its.")
+            told = _("The gateway verified our signature, and we verified its.")
         else:
-            told = _("The gateway understands our signature; it did not sign this answer.")
+            told = _("The gateway verified our signature; it did not sign this response.")
         return Finding("signed_call", OK, told)
     advice = next((one for one in _ADVICE if one.codes.fullmatch(_package_code(error))), _OTHER)
     return Finding(
@@ -118,9 +120,12 @@ class _Advice(NamedTuple):
 
 _OTHER = _Advice(
     re.compile(""),
-    N_("The gateway refused a harmless question: {error}"),
-    N_("It may not be allowed to ask, or what came back cannot be believed."),
-    N_("Look the code up in Alipay's documentation; does the application have the product?"),
+    N_("The gateway rejected a read-only query: {error}"),
+    N_("The application may lack the permission to query, or the response is not trustworthy."),
+    N_(
+        "Look up the code in Alipay's documentation, and check that the application has the "
+        "product."
+    ),
 )
 
 #: The first whose codes match explains a rejection.
@@ -133,8 +138,8 @@ _ADVICE = (
     ),
     _Advice(
         re.compile(r"invalid-signature|ILLEGAL_SIGN"),
-        N_("The gateway does not take our signature: {error}"),
-        N_("It holds another public key of yours than the one of this private key."),
+        N_("The gateway rejects our signature: {error}"),
+        N_("The application's public key in the console does not match this private key."),
         N_("Paste the public half of the private key into Alipay's console (应用公钥)."),
     ),
     _Advice(
@@ -145,20 +150,20 @@ _ADVICE = (
     ),
     _Advice(
         re.compile(r"(?:invalid|illegal|missing)-timestamp"),
-        N_("The gateway does not take the time of our request: {error}"),
-        N_("Requests carry the time, and Alipay refuses those that are too old or too new."),
-        N_("Let the machine's clock be set by NTP."),
+        N_("The gateway rejects the time of our request: {error}"),
+        N_("Requests contain the time, and Alipay rejects those that are too old or too new."),
+        N_("Synchronize the machine's clock with NTP."),
     ),
     _Advice(
         re.compile(r"invalid-app-id|ILLEGAL_PARTNER"),
         N_("The gateway does not know {merchant}: {error}"),
-        N_("Sandbox and production know different applications."),
-        N_("Is it the right one, online, and SANDBOX set as it should be?"),
+        N_("Sandbox and production have different applications."),
+        N_("Check the APPID, that the application is online, and SANDBOX."),
     ),
     _Advice(
         re.compile(r"[a-z-]*decryption[a-z-]*|[a-z-]*encrypt[a-z-]*"),
         N_("The gateway cannot decrypt our request: {error}"),
-        N_("It holds another AES key, or the application has none."),
+        N_("The console has another AES key, or none."),
         N_("Copy the AES key from Alipay's console (接口内容加密方式), or unset it."),
     ),
     _Advice(

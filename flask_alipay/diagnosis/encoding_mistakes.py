@@ -97,8 +97,8 @@ def double_decoded(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """A value was percent-decoded once too often."""
     for params in _swapped(evidence.params, " ", "+"):
         hint = message(
-            "A '+' has become a space: a value was percent-decoded twice. Decode the body once "
-            "only, or leave it to this package: it takes the raw body."
+            "A '+' has become a space: a value was percent-decoded twice. Decode the body only "
+            "once, or pass the raw body to this package."
         )
         yield Hypothesis(params, hint)
     for name, value in evidence.params.items():
@@ -119,8 +119,8 @@ def decoded_before(evidence: ParsedPayload) -> Iterator[Hypothesis]:
 def not_decoded(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """Values are still percent-encoded."""
     hint = message(
-        "Values are still percent-encoded: decode the form once before verifying (parse_qsl, or "
-        "leave it to this package, which takes the raw body)."
+        "Values are still percent-encoded: decode the form once before verifying (parse_qsl), or "
+        "pass the raw body to this package."
     )
     for decode in (unquote_plus, unquote):
         for name in evidence.charsets:
@@ -153,9 +153,9 @@ def _each(evidence: ParsedPayload, undo: Callable[[str], str], hint: Hint) -> It
 def html_escaped(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """Made fit for a page, or copied from one."""
     hint = message(
-        "The values were escaped for HTML (&quot;, &amp;, &notify shown as \u00acify): something "
-        "made them fit for a page before they were verified, or they were copied from one. Verify "
-        "the raw body, escape afterwards."
+        "The values were escaped for HTML (&quot;, &amp;, &notify shown as ¬ify): something "
+        "escaped them before they were verified, or they were copied from a page. Verify the raw "
+        "body, escape afterwards."
     )
     found = evidence.params
     params = {name.removeprefix("amp;"): text for name, text in found.items()}
@@ -183,9 +183,9 @@ def backslashes(evidence: ParsedPayload) -> Iterator[Hypothesis]:
 def list_values(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """Each name has a list of values."""
     hint = message(
-        "The values are lists, as in ['88.88']: the form was read so that each name has several "
-        "values (parse_qs, dict(request.form.lists())). Take the one value of each, as "
-        "request.form.to_dict() does, or hand over the raw body."
+        "The values are lists, as in ['88.88']: the form was read with several values for each "
+        "name (parse_qs, dict(request.form.lists())). Use a single value, as "
+        "request.form.to_dict() does, or pass the raw body."
     )
     yield from _each(evidence, unwrap_list, hint)
 
@@ -207,8 +207,8 @@ def unwrap_list(value: str) -> str:
 def reformatted(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """Read into types and written anew, or trimmed."""
     hint = message(
-        "Values were read and written anew: 88.90 became 88.9, or JSON got spaces. Verify text as "
-        "it came; read it into types afterwards."
+        "Values were converted and formatted again: 88.90 became 88.9, or JSON got spaces. Verify "
+        "the text as received; convert it afterwards."
     )
     params = {name: _as_written(name, value) for name, value in evidence.params.items()}
     if params != evidence.params:
@@ -220,8 +220,8 @@ def reformatted(evidence: ParsedPayload) -> Iterator[Hypothesis]:
         if value := evidence.params.get(name, ""):
             for text in (f"{value} ", f" {value}"):
                 trimmed = message(
-                    "{name} lost a space at its end or beginning: something trims what comes in "
-                    "(Laravel's TrimStrings does). Verify text as it came.",
+                    "{name} lost a space at its end or beginning: something trims the input "
+                    "(Laravel's TrimStrings does). Verify the text as received.",
                     name=name,
                 )
                 yield Hypothesis({**evidence.params, name: text}, trimmed)
@@ -244,8 +244,8 @@ def truncated(evidence: ParsedPayload) -> Iterator[Hypothesis]:
         if value[:1] not in _CLOSING or value.endswith(_CLOSING[value[:1]]):
             continue
         hint = message(
-            "{name} was cut off at its end: something keeps only so many characters of a value. "
-            "Make that column or field longer, and verify the raw body.",
+            "{name} was truncated: something limits the length of a value. Make that column or "
+            "field longer, and verify the raw body.",
             name=printable(name),
         )
         for rest in ("]", "}", "}]", '"}]', '"}'):

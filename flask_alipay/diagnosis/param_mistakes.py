@@ -27,8 +27,8 @@ def sign_type_in_string(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """The signature covers ``sign_type``, or it was lost from such words."""
     hint = message(
         "The signature covers sign_type as well. Requests to the open platform and its messages "
-        "(msg_method) are signed like that, notifications and returns of payments are not: this is "
-        "no news of a payment, or whoever signed it kept sign_type by mistake."
+        "(msg_method) are signed like that, notifications and returns of payments are not: this "
+        "is not about a payment, or the signer kept sign_type by mistake."
     )
     said = evidence.params.get("sign_type")
     for sign_type in (said,) if said else ("RSA2", "RSA", "MD5"):
@@ -38,8 +38,8 @@ def sign_type_in_string(evidence: ParsedPayload) -> Iterator[Hypothesis]:
 def empty_kept(evidence: ParsedPayload) -> Iterator[Hypothesis]:
     """Values that are empty were signed."""
     hint = message(
-        "Whoever signed it kept parameters without a value among the words signed. Alipay leaves "
-        "them out, and so must every signer: drop empty values before signing."
+        "The signed string contained parameters without a value. Alipay leaves them out, and so "
+        "must every signer: remove empty values before signing."
     )
     if all(evidence.params.values()):
         return

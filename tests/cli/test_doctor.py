@@ -399,13 +399,13 @@ def test_the_clock_is_held_against_the_gateways(
 @pytest.mark.parametrize(
     ("refusal", "level", "word"),
     [
-        (None, "ok", "and we its"),
+        (None, "ok", "we verified its"),
         (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", signed=True), "ok", "its"),
         (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST"), "ok", "did not sign"),
         (GatewayError("x", code="40002", sub_code="isv.invalid-signature"), "fail", "signature"),
         (GatewayError("x", code="40002", sub_code="isv.invalid-app-id"), "fail", MERCHANT),
         (GatewayError("x", code="40002", sub_code="isv.invalid-timestamp"), "fail", "the time"),
-        (GatewayError("x", code="40006", sub_code="isv.insufficient"), "warn", "harmless"),
+        (GatewayError("x", code="40006", sub_code="isv.insufficient"), "warn", "read-only"),
         *(
             (GatewayError("x", code=code, sub_code=sub_code), "fail", word)
             for code, sub_code, word in (
@@ -416,18 +416,18 @@ def test_the_clock_is_held_against_the_gateways(
                 ("40003", "isv.app-cert-expired", "a certificate"),
                 ("40001", "isv.missing-app-cert-sn", "a certificate"),
                 ("40003", "isv.decryption-error-unknown", "decrypt"),
-                ("40001", "isv.missing-signature", "harmless"),
-                ("40002", "isv.invalid-signature-type", "harmless"),
-                ("40002", "isv.something-new", "harmless"),
+                ("40001", "isv.missing-signature", "read-only"),
+                ("40002", "isv.invalid-signature-type", "read-only"),
+                ("40002", "isv.something-new", "read-only"),
                 ("20001", "aop.invalid-app-auth-token", "token"),
             )
         ),
-        (GatewayError("x", code="ILLEGAL_SIGN_TYPE"), "fail", "harmless"),
-        (GatewayError("x", code="ILLEGAL_PARTNER_EXTERFACE"), "warn", "harmless"),
-        (GatewayError("x", code="40005", sub_code="isv.app-call-limited"), "warn", "harmless"),
+        (GatewayError("x", code="ILLEGAL_SIGN_TYPE"), "fail", "read-only"),
+        (GatewayError("x", code="ILLEGAL_PARTNER_EXTERFACE"), "warn", "read-only"),
+        (GatewayError("x", code="40005", sub_code="isv.app-call-limited"), "warn", "read-only"),
         (GatewayError("x", code="40006", sub_code="isv.self-invoke-forbidden"), "warn", "token"),
-        (GatewayError("the answer is not signed"), "fail", "harmless"),
-        (OutcomeUnknown("no answer"), "fail", "believed"),
+        (GatewayError("the answer is not signed"), "fail", "read-only"),
+        (OutcomeUnknown("no answer"), "fail", "trustworthy"),
     ],
 )
 def test_what_the_gateway_says_to_a_harmless_question_is_explained(

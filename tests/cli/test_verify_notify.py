@@ -114,7 +114,7 @@ def test_several_files_are_summed_up(alone: Run, files: Path, alipay: Rsa2Signer
         (b"", "it is empty"),
         (b"\x89PNG\0\0\0=\0", "it is binary"),
         (b"a" * 10_000_000, "neither a form body"),
-        (b"%FF%FF=%FF", "no parameters"),
+        (b"%FF%FF=%FF", "No parameters"),
     ],
     ids=["empty", "binary", "large", "undecodable"],
 )
@@ -435,7 +435,7 @@ def test_each_of_two_mistakes_has_a_paragraph(alone: Run, files: Path, alipay: R
     del params["version"]
     result = alone("verify-notify", f"--public-key={files / 'alipay.pem'}", stdin=body(params))
     assert "NOT VERIFIED (extra_parameter, missing_parameter)" in result.stdout
-    assert "\n  Besides: It verifies with version put back" in result.stdout
+    assert "\n  Besides: It verifies with version restored" in result.stdout
 
 
 def test_in_an_app_of_production_a_payload_of_the_sandbox_is_told(in_app: Run) -> None:
