@@ -7,15 +7,16 @@ wrong beyond repair; so the gateway is given the raw bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from ...protocol.charsets import canonical_charset, decode, form_decode, percent_encode
+from ...protocol.charsets import canonical_charset, decode, encode
 
 #: The most bytes of a request's body, and of its query, that are read: a batch has a thousand
 #: entries, each with a reason of 255 bytes that are sent as three.
 MAX_BYTES = 1024 * 1024
 # Far more than any method has.
 _MAX_FIELDS = 200
+_TOO_MANY = f"has more than {_MAX_FIELDS} parameters"
 
 
 class InvalidForm(ValueError):
@@ -30,16 +31,15 @@ class RawForm:
 
     :param query: the raw query string.
     :param body: the raw body of a form; empty for a GET.
-    :raises Unreadable: if there are too many fields, or one is given twice with two values.
+    :raises InvalidForm: if there are too many fields, or one is given twice with two values.
     """
 
     def __init__(self, query: bytes, body: bytes = b"") -> None:
-        self._fields: dict[bytes, bytes] = {}
-        pairs = [pair for part in (query, body) for pair in part.split(b"&") if pair]
+        pairs = [*_parse(query), *_parse(body)]
         if len(pairs) > _MAX_FIELDS:
-            raise InvalidForm(f"has more than {_MAX_FIELDS} parameters")
-        for pair in pairs:
-            name, _, value = map(form_decode, pair.partition(b"="))
+            raise InvalidForm(_TOO_MANY)
+        self._fields: dict[bytes, bytes] = {}
+        for name, value in pairs:
             # The charset is usually in both, query and body: the same value twice is no harm.
             if self._fields.setdefault(name, value) != value:
                 raise InvalidForm("has a parameter twice, with different values")
@@ -57,7 +57,7 @@ class RawForm:
 
         :param charset: one of Alipay's charsets.
         :raises InvalidParameter: if it is none of them.
-        :raises Unreadable: if the bytes are not text in it.
+        :raises InvalidForm: if the bytes are not text in it.
         """
         try:
             decoded = {
@@ -73,12 +73,27 @@ class RawForm:
         return decoded
 
 
+def _parse(form: bytes) -> list[tuple[bytes, bytes]]:
+    """Split and percent-decode a form; Latin-1 stands for its bytes.
+
+    :raises InvalidForm: if it has far too many fields, or ampersands.
+    """
+    try:
+        pairs = parse_qsl(
+            form.decode("latin-1"),
+            keep_blank_values=True,
+            encoding="latin-1",
+            max_num_fields=5 * _MAX_FIELDS,
+        )
+    except ValueError:
+        raise InvalidForm(_TOO_MANY) from None
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
 def encode_form(params: Mapping[str, str], charset: str) -> str:
     """Return parameters as a form body or a query, percent-encoded in the charset."""
-    return "&".join(
-        f"{percent_encode(name, charset)}={percent_encode(value, charset)}"
-        for name, value in params.items()
-    )
+    encoded = [(encode(name, charset), encode(value, charset)) for name, value in params.items()]
+    return urlencode(encoded, quote_via=quote, safe="")
 
 
 def with_query(url: str, query: str) -> str:

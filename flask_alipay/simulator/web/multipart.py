@@ -7,7 +7,7 @@ anywhere else; files are outside the signature, and no method here takes one.
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote_from_bytes
+from urllib.parse import urlencode
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, MultipartDecoder
@@ -24,7 +24,7 @@ def parse_multipart(body: bytes, boundary: str) -> bytes:
 
     :param body: whole.
     :param boundary: what stands between the parts, from the request's ``Content-Type``.
-    :raises Unreadable: if it has no boundary, does not end, or has parts that are none.
+    :raises InvalidForm: if it has no boundary, does not end, or has parts that are none.
     """
     if not boundary:
         raise InvalidForm("has no boundary between its parts")
@@ -32,8 +32,7 @@ def parse_multipart(body: bytes, boundary: str) -> bytes:
         fields = _fields(body, boundary.encode("latin-1"))
     except (ValueError, RequestEntityTooLarge):  # what the decoder raises
         raise InvalidForm("is no form in parts, or breaks off") from None
-    pairs = (f"{quote_from_bytes(name)}={quote_from_bytes(text)}" for name, text in fields)
-    return "&".join(pairs).encode("ascii")
+    return urlencode(fields).encode("ascii")
 
 
 def _fields(body: bytes, boundary: bytes) -> list[tuple[bytes, bytes]]:
