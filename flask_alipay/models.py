@@ -118,6 +118,8 @@ class PaymentMixin:
             Index(
                 conv(f"ix_{table}_trade_status_asked_at"), "trade_status", "asked_at", "created_at"
             ),
+            Index(conv(f"ix_{table}_buyer_id"), "buyer_id"),
+            Index(conv(f"ix_{table}_paid_at"), "paid_at"),
         )
 
     @property
@@ -174,6 +176,7 @@ class RefundMixin:
             ),
             CheckConstraint("refund_fen > 0", name=conv(f"ck_{table}_refund_fen")),
             Index(conv(f"ix_{table}_status_created_at"), "status", "created_at"),
+            Index(conv(f"ix_{table}_out_request_no"), "out_request_no"),
         )
 
     def __repr__(self) -> str:
@@ -219,6 +222,7 @@ class NotificationMixin:
         return (
             Index(conv(f"ix_{table}_out_trade_no"), "out_trade_no"),
             Index(conv(f"ix_{table}_notify_id"), "notify_id"),
+            Index(conv(f"ix_{table}_outcome_received_at"), "outcome", "received_at"),
         )
 
     def __repr__(self) -> str:

@@ -25,6 +25,9 @@ _RESPONDED = ("settled", "recorded", "duplicate", "stale")
 # The outcomes of what changed a payment: always recorded.
 _MOVED = ("settled", "recorded")
 
+#: All outcomes, see :class:`~flask_alipay.NotificationMixin`.
+OUTCOMES = (*_RESPONDED, "unknown", "mismatched", "callback_failed")
+
 #: The rows of one report with one outcome. Alipay delivers a notification at most eight times.
 MAX_ROWS = 20
 

@@ -113,9 +113,13 @@ def test_constraints_and_indexes_have_their_final_names(upgraded: str) -> None:
     assert indexes - unique == {
         "ix_alipay_payment_trade_status_created_at",
         "ix_alipay_payment_trade_status_asked_at",
+        "ix_alipay_payment_buyer_id",
+        "ix_alipay_payment_paid_at",
         "ix_alipay_refund_status_created_at",
+        "ix_alipay_refund_out_request_no",
         "ix_alipay_notification_notify_id",
         "ix_alipay_notification_out_trade_no",
+        "ix_alipay_notification_outcome_received_at",
     }
     assert checks >= {
         "ck_alipay_payment_total_fen",

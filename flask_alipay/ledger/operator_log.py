@@ -1,0 +1,55 @@
+"""The record of operators' actions: rows of the journal beside Alipay's notifications."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .history import OPERATOR
+from .journal import Journal, JournalEntry
+from .ledger import Models
+from .session import LedgerSession
+
+_MAX_NAME = 64
+
+
+def record_action(
+    session: Any,
+    models: Models,
+    merchant: str,
+    *,
+    operator: str,
+    action: str,
+    out_trade_no: str = "",
+    trade_status: str = "",
+    detail: str = "",
+    result: str = "",
+) -> None:
+    """Record in a transaction of its own what an operator does, or what came of it.
+
+    Without a journal nothing is recorded.
+
+    :param session: the application's; what it has pending is rolled back.
+    :param operator: who acts; cut to 64 characters.
+    :param action: what is done, for example ``refund``.
+    :param out_trade_no: the payment; empty for an action on many.
+    :param trade_status: the payment's status at that time.
+    :param detail: for example the amount; no buyer data.
+    :param result: ``done``, or the name of an exception; empty before the action.
+    """
+    own = LedgerSession(session)
+    journal = Journal(own, models.Payment, models.Notification, merchant)
+    if not journal.kept:
+        return
+    name = operator[:_MAX_NAME]
+    entry = JournalEntry(
+        out_trade_no=out_trade_no,
+        trade_no=None,
+        trade_status=trade_status,
+        notify_id=None,
+        payload={OPERATOR: name, "action": action, "detail": detail, "result": result},
+    )
+    own.roll_back()
+    more = " · ".join(filter(None, (detail, result)))
+    told = f"{action} by {name}"
+    journal.write(entry, "recorded", f"{told}: {more}" if more else told)
+    own.session.commit()

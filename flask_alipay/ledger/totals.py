@@ -1,0 +1,31 @@
+"""Sums of selected payments, by currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Select, case, func, select
+
+
+def totals(model: Any, conditions: Iterable[Any]) -> Select[Any]:
+    """Return the statement for the sums of each currency: its payments, and what was ordered, paid
+    and refunded, in minor units.
+
+    :param model: the application's class of payments.
+    :param conditions: those of the selection.
+    """
+    # MariaDB has no FILTER.
+    paid = func.sum(case((model.paid.is_(True), model.total_fen), else_=0))
+    return (
+        select(
+            model.currency,
+            func.count(model.id),
+            func.sum(model.total_fen),
+            paid,
+            func.sum(model.refunded_fen),
+        )
+        .where(*conditions)
+        .group_by(model.currency)
+        .order_by(model.currency)
+    )
