@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
@@ -74,7 +75,9 @@ def _check_session(db: Any) -> None:
 
     :raises ConfigurationError: if it has none.
     """
-    if isinstance(db, type) or not hasattr(db, "session"):
+    # Flask-SQLAlchemy-Lite's session needs an app context, and there is none yet.
+    missing = object()
+    if isinstance(db, type) or getattr_static(db, "session", missing) is missing:
         raise ConfigurationError(
             f"{_name(db)} has no session: give AlipayBlueprint the SQLAlchemy object of the app "
             "first, then the class of payments: AlipayBlueprint(db, Payment)",

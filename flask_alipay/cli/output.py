@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, or_, select
 
+from ..ledger.history import kind_of, method_of
 from ..ledger.session import unfiltered
 from ..models import utc_now
 from ..protocol.china_time import format_china_time
@@ -67,25 +68,6 @@ def newest_payments(alipay: AlipayBlueprint, conditions: list[Any], limit: int) 
     Payment = alipay.models.Payment
     order = (Payment.created_at.desc(), Payment.id.desc())
     return select(Payment).where(*conditions).order_by(*order).limit(limit)
-
-
-def totals(alipay: AlipayBlueprint, conditions: list[Any]) -> Any:
-    """Returns the statement for the sums of each currency: how many, ordered, paid, refunded."""
-    Payment = alipay.models.Payment
-    # MariaDB knows no FILTER.
-    paid = func.sum(case((Payment.paid.is_(True), Payment.total_fen), else_=0))
-    return (
-        select(
-            Payment.currency,
-            func.count(Payment.id),
-            func.sum(Payment.total_fen),
-            paid,
-            func.sum(Payment.refunded_fen),
-        )
-        .where(*conditions)
-        .group_by(Payment.currency)
-        .order_by(Payment.currency)
-    )
 
 
 def read(alipay: AlipayBlueprint, statement: Select[Any]) -> list[Any]:
@@ -164,7 +146,7 @@ def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:
     return {
         "id": row.id,
         "notify_id": row.notify_id,
-        "asked": response_method(row),
+        "asked": method_of(row),
         "trade_status": row.trade_status,
         "outcome": row.outcome,
         "detail": row.detail,
@@ -173,21 +155,13 @@ def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:
     }
 
 
-def response_method(row: Any) -> str | None:
-    """Returns which method or service of Alipay's a row of the journal holds the answer of;
-    ``None`` for a notification.
-    """
-    if row.notify_id is not None:
-        return None
-    asked: str | None = row.payload.get("method") or row.payload.get("service")
-    return asked
-
-
 def explain_response_row(row: Any) -> str | None:
     """Returns why a row of the journal is no notification, and what to do instead; ``None`` for one
     that is.
     """
-    asked, refund = response_method(row), row.payload.get("out_request_no")
+    if kind_of(row) == "operator":
+        return _("it records what an operator did.")
+    asked, refund = method_of(row), row.payload.get("out_request_no")
     if asked is None:
         return None
     names = {"asked": strip_control_chars(asked), "number": strip_control_chars(row.out_trade_no)}

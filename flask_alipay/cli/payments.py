@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..ledger.session import unfiltered
+from ..ledger.totals import totals
 from ..protocol.trade_status import TradeStatus
 from .errors import handle_errors
 from .i18n import N_, _, n_
@@ -20,7 +21,6 @@ from .output import (
     payment_as_json,
     payment_filters,
     read,
-    totals,
 )
 from .table import Column, echo_json, echo_table
 
@@ -71,7 +71,7 @@ def payments_command() -> click.Command:
         conditions = payment_filters(alipay, options)
         with handle_errors():
             found = read(alipay, newest_payments(alipay, conditions, limit))
-            sums = list(unfiltered(alipay.session, totals(alipay, conditions)))
+            sums = list(unfiltered(alipay.session, totals(alipay.models.Payment, conditions)))
         if machine:
             for payment in found:
                 echo_json(payment_as_json(payment))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ledger.history import OPERATOR, Event, History, history_of, kind_of
+from ..models import utc_now
 from .errors import handle_errors
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
@@ -20,8 +21,6 @@ from .output import (
     notification_as_json,
     payment_as_json,
     refund_as_json,
-    response_method,
-    rows_for_payment,
 )
 from .table import Column, echo_json, echo_table, strip_control_chars
 
@@ -40,22 +39,6 @@ Examples:
 """)
 
 
-class TimelineEntry(NamedTuple):
-    """One line of what happened."""
-
-    at: datetime
-    what: str
-    detail: str
-
-
-class PaymentHistory(NamedTuple):
-    """A payment and its rows."""
-
-    payment: Any
-    refunds: list[Any]
-    notifications: list[Any]
-
-
 def show_command() -> click.Command:
     """Return the command, in the current language."""
 
@@ -72,39 +55,31 @@ def show_command() -> click.Command:
     def show(number: str, show_params: bool, machine: bool) -> None:
         alipay = current_merchant()
         with handle_errors():
-            story = _read(alipay, number)
+            history = _read(alipay, number)
         if machine:
-            _as_json(story, show_params)
+            _as_json(history, show_params)
         else:
-            _print(alipay, story, show_params)
+            _print(alipay, history, show_params)
 
     return show
 
 
-def _read(alipay: AlipayBlueprint, number: str) -> PaymentHistory:
-    models = alipay.models
+def _read(alipay: AlipayBlueprint, number: str) -> History:
     payment = find_payment(alipay, number)
-    out_trade_no = payment.out_trade_no
-    return PaymentHistory(
-        payment,
-        rows_for_payment(alipay, models.Refund, out_trade_no),
-        rows_for_payment(alipay, models.Notification, out_trade_no),
-    )
+    return history_of(alipay.session, alipay.models, alipay.config.merchant, payment)
 
 
-def _as_json(history: PaymentHistory, show_params: bool) -> None:
+def _as_json(history: History, show_params: bool) -> None:
     echo_json(
         {
             **payment_as_json(history.payment),
             "refunds": [refund_as_json(refund) for refund in history.refunds],
-            "notifications": [
-                notification_as_json(row, show_params) for row in history.notifications
-            ],
+            "notifications": [notification_as_json(row, show_params) for row in history.journal],
         }
     )
 
 
-def _print(alipay: AlipayBlueprint, history: PaymentHistory, show_params: bool) -> None:
+def _print(alipay: AlipayBlueprint, history: History, show_params: bool) -> None:
     payment = history.payment
     facts = [(name, strip_control_chars(value)) for name, value in _facts(payment) if value]
     wide = max(len(name) for name, _value in facts)
@@ -112,17 +87,15 @@ def _print(alipay: AlipayBlueprint, history: PaymentHistory, show_params: bool) 
         click.echo(f"{name.ljust(wide)}  {value}")
     click.echo()
     columns = [Column(_("when"), min_width=10), Column(_("what")), Column(_("more"), min_width=12)]
-    # Alipay's times are whole seconds: within one, the order is that of a payment's life.
-    events = sorted(_events(history), key=lambda event: event.at.replace(microsecond=0))
-    echo_table(columns, [(display_time(at), what, detail) for at, what, detail in events])
+    echo_table(columns, [_line(event, payment.currency) for event in history.events(utc_now())])
     if show_params:
-        for row in history.notifications:
+        for row in history.journal:
             click.echo(f"\n#{row.id}")
             for name, value in sorted(row.payload.items()):
                 click.echo(f"  {strip_control_chars(name)}: {strip_control_chars(value)}")
     if alipay.models.Notification is None:
         click.echo("\n" + _("The app keeps no journal: what Alipay said is not known."))
-    elif not history.notifications and not payment.paid:
+    elif not history.journal and not payment.paid:
         click.echo("\n" + _("Nothing was heard of it from Alipay."))
 
 
@@ -140,23 +113,33 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     yield "merchant", payment.merchant
 
 
-def _events(history: PaymentHistory) -> Iterator[TimelineEntry]:
-    payment = history.payment
-    for at, what in (
-        (payment.created_at, _("made")),
-        (payment.expires_at, _("can no longer be paid")),
-        (payment.paid_at, _("paid")),
-        (payment.closed_at, _("closed")),
-        (payment.finished_at, _("finished")),
-    ):
-        if at is not None:
-            yield TimelineEntry(at, what, "")
-    for refund in history.refunds:
-        detail = f"{display_amount(refund.refund_fen, payment.currency)}, {refund.out_request_no}"
-        yield TimelineEntry(refund.created_at, _("refund asked for"), detail)
-        if refund.refunded_at is not None:
-            yield TimelineEntry(refund.refunded_at, _("refunded"), detail)
-    for row in history.notifications:
+def _line(event: Event, currency: str) -> tuple[str, str, str]:
+    """The cells of an event: when, what, and more."""
+    row, texts = event.row, _texts()
+    if event.kind in ("refund_requested", "refunded"):
+        detail = f"{display_amount(row.refund_fen, currency)}, {row.out_request_no}"
+    elif event.kind in texts:
+        detail = ""
+    else:
         detail = ", ".join(filter(None, (f"#{row.id} {row.outcome}", row.detail)))
-        told = _("asked: {status}") if response_method(row) else "Alipay: {status}"
-        yield TimelineEntry(row.received_at, told.format(status=row.trade_status), detail)
+    return display_time(event.at), texts.get(event.kind) or _source(row), detail
+
+
+def _texts() -> dict[str, str]:
+    return {
+        "created": _("made"),
+        "expired": _("can no longer be paid"),
+        "paid": _("paid"),
+        "closed": _("closed"),
+        "finished": _("finished"),
+        "refund_requested": _("refund asked for"),
+        "refunded": _("refunded"),
+    }
+
+
+def _source(row: Any) -> str:
+    kind = kind_of(row)
+    if kind == "operator":
+        return _("operator {name}").format(name=row.payload[OPERATOR])
+    told = _("asked: {status}") if kind == "response" else "Alipay: {status}"
+    return told.format(status=row.trade_status)

@@ -204,3 +204,22 @@ def test_listeners_that_the_guarded_update_bypasses_are_logged(
     caplog.clear()
     register(Payment, Refund)
     assert "guarded UPDATE" not in caplog.text
+
+
+def test_the_session_of_flask_sqlalchemy_lite_is_accepted_without_an_app_context() -> None:
+    from flask_sqlalchemy_lite import SQLAlchemy as Lite
+    from sqlalchemy.orm import DeclarativeBase
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Payment(PaymentMixin, Base):
+        pass
+
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="test", TESTING=True, ALIPAY_SIMULATOR=True)
+    app.config["SQLALCHEMY_ENGINES"] = {"default": "sqlite://"}
+    db = Lite(app)
+    app.register_blueprint(AlipayBlueprint(db, Payment), url_prefix="/alipay")
+    with app.app_context():
+        db.engine.dispose()
