@@ -1,0 +1,25 @@
+"""Operator pages for Flask-Admin 2 (extra ``admin``): payments, refunds, notifications, takings.
+
+::
+
+    from flask_alipay.admin import add_alipay_views
+
+    add_alipay_views(admin, alipay, is_accessible=lambda: current_user.is_staff)
+
+``views``
+    :func:`add_alipay_views`
+``access``, ``base``
+    who may see and do what; what all views have in common
+``filters``, ``rows``, ``export``
+    forms above a list; texts of rows; CSV
+``payments``, ``refunds``, ``notifications``, ``takings``, ``chart``
+    the pages
+``actions``, ``confirmations``, ``errors``
+    what operators do, the pages on which they confirm it, and what went wrong
+``texts``
+    messages in the operator's language
+"""
+
+from __future__ import annotations
+
+from .views import add_alipay_views as add_alipay_views

@@ -1,0 +1,255 @@
+"""Actions of operators on one payment: query, refund, close, replay.
+
+Each is an operation of the package, as on the command line. An action is confirmed on a page of its
+own, recorded before it begins and again with its result, and safe to submit twice: a refund is
+identified by its number, and the ledger settles everything else once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import abort, flash, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..exceptions import AlipayError
+from ..ledger.operator_log import record_action
+from ..ledger.session import LedgerSession
+from ..protocol.trade_status import TradeStatus
+from . import rows
+from .base import AlipayView
+from .confirmations import Confirmation, problem_of_form, token
+from .errors import explain
+from .refund_form import RefundForm
+from .texts import ACTIONS, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+logger = logging.getLogger("flask_alipay")
+
+_FOREX = ("forex", "forex_wap")
+_UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
+
+
+def offered(alipay: AlipayBlueprint, payment: Any) -> list[str]:
+    """Return the actions that a payment's status permits."""
+    found = ["query"]
+    if can_refund(alipay, payment):
+        found.append("refund")
+    if payment.trade_status in _UNPAID:
+        found.append("close")
+    return found
+
+
+def can_refund(alipay: AlipayBlueprint, payment: Any) -> bool:
+    """Tell whether anything of a payment can be refunded here."""
+    domestic = payment.currency == "CNY" and payment.product not in _FOREX
+    kept = alipay.models.Refund is not None
+    left = payment.total_fen > payment.refunded_fen
+    return bool(payment.paid and domestic and kept and left)
+
+
+class PaymentActions(AlipayView):
+    """The pages of actions below the page of a payment."""
+
+    @expose("/<out_trade_no>/query", methods=("GET", "POST"))
+    def query(self, out_trade_no: str) -> ResponseReturnValue:
+        """Query Alipay about a payment and update the ledger."""
+        payment = self._payment(out_trade_no)
+        text = _("Alipay is queried about this payment, and the ledger is updated.")
+        confirmation = Confirmation(_(ACTIONS["query"]), text)
+        return self._confirmed(payment, "query", confirmation, "", self._query)
+
+    @expose("/<out_trade_no>/close", methods=("GET", "POST"))
+    def close(self, out_trade_no: str) -> ResponseReturnValue:
+        """Close an unpaid payment at Alipay and in the ledger."""
+        payment = self._payment(out_trade_no)
+        if "close" not in offered(self.alipay, payment):
+            return self._impossible(payment, _("Only an unpaid payment can be closed."))
+        text = _("The payment is closed at Alipay and here: it can no longer be paid.")
+        confirmation = Confirmation(_(ACTIONS["close"]), text)
+        return self._confirmed(payment, "close", confirmation, "", self._close)
+
+    @expose("/<out_trade_no>/replay/<int:row_id>", methods=("GET", "POST"))
+    def replay(self, out_trade_no: str, row_id: int) -> ResponseReturnValue:
+        """Verify and settle a notification of the journal again."""
+        from .notifications import journal_row
+
+        payment = self._payment(out_trade_no)
+        row = journal_row(self, row_id)
+        if row is None or row.out_trade_no != out_trade_no or not rows.is_replayable(row):
+            abort(404)
+        payload = dict(row.payload)
+        detail = f"#{row_id}"
+        try:
+            foreseen = self.alipay.replay(payload, journalled=True, dry_run=True)
+        except (AlipayError, SQLAlchemyError) as error:
+            LedgerSession(self.alipay.session).roll_back()
+            return self._impossible(self._payment(out_trade_no), explain(error))
+        text = _("Notification {row} is verified and settled again. It would be: {outcome}.")
+        text = text.format(row=detail, outcome=_outcome(foreseen))
+        confirmation = Confirmation(_(ACTIONS["replay"]), text)
+
+        def work(payment: Any) -> tuple[str, str]:
+            replayed = self.alipay.replay(payload, journalled=True)
+            return "success", _("The notification is: {outcome}.").format(
+                outcome=_outcome(replayed)
+            )
+
+        return self._confirmed(payment, "replay", confirmation, detail, work)
+
+    @expose("/<out_trade_no>/refund", methods=("GET", "POST"))
+    def refund(self, out_trade_no: str) -> ResponseReturnValue:
+        """Refund all or a part of a payment."""
+        payment = self._payment(out_trade_no)
+        form = RefundForm(self.alipay, payment)
+        if form.is_done:
+            text = _("Refund {number} has succeeded already; nothing was refunded twice.")
+            return self._impossible(payment, text.format(number=form.number))
+        if form.row is None and not can_refund(self.alipay, payment):
+            text = _("Only a paid payment that is not refunded in full can be refunded.")
+            return self._impossible(payment, text)
+        if request.method == "GET":
+            return self.render("refund.html", payment=payment, form=form, token=token(), problem="")
+        problem = form.problem or problem_of_form()
+        if problem:
+            page = self.render(
+                "refund.html", payment=payment, form=form, token=token(), problem=problem
+            )
+            return page, 400
+        if not request.form.get("confirmed"):
+            return self._ask(payment, form.confirmation, "")
+        detail = " · ".join(filter(None, (form.text, form.number, form.reason)))
+        return self._confirmed(payment, "refund", form.confirmation, detail, form.submit)
+
+    def _payment(self, out_trade_no: str) -> Any:
+        if not self.access.may_act():
+            abort(403)
+        payment = self.alipay.ledger().find(out_trade_no)
+        if payment is None:
+            abort(404)
+        return payment
+
+    def _confirmed(
+        self,
+        payment: Any,
+        action: str,
+        confirmation: Confirmation,
+        detail: str,
+        work: Callable[[Any], tuple[str, str]],
+    ) -> ResponseReturnValue:
+        """Ask for a confirmation or, if it was given, act.
+
+        :param work: takes the payment; returns the category and the text of the result.
+        """
+        if request.method == "GET":
+            return self._ask(payment, confirmation, "")
+        problem = problem_of_form(confirmation)
+        if problem:
+            return self._ask(payment, confirmation, problem), 400
+        flash(*self._act(payment.out_trade_no, action, detail, work)[::-1])
+        return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
+
+    def _ask(self, payment: Any, confirmation: Confirmation, problem: str) -> str:
+        return self.render(
+            "confirm.html",
+            payment=payment,
+            confirmation=confirmation,
+            token=token(),
+            problem=problem,
+            back=self.get_url(".show", out_trade_no=payment.out_trade_no),
+        )
+
+    def _act(
+        self, out_trade_no: str, action: str, detail: str, work: Callable[[Any], tuple[str, str]]
+    ) -> tuple[str, str]:
+        """Act, with a record before and after; return the category and the text of the result."""
+        try:
+            self._record(out_trade_no, action, detail)
+            category, text = work(self._payment(out_trade_no))
+        except (AlipayError, SQLAlchemyError) as error:
+            LedgerSession(self.alipay.session).roll_back()
+            category, text = "error", explain(error)
+            result = type(error).__name__
+        else:
+            result = "done"
+        try:
+            self._record(out_trade_no, action, detail, result)
+        except SQLAlchemyError as error:
+            LedgerSession(self.alipay.session).roll_back()
+            logger.error("an action was not recorded (%s)", type(error).__name__)
+        return category, text
+
+    def _record(self, out_trade_no: str, action: str, detail: str, result: str = "") -> None:
+        operator = self.access.operator_name()
+        logger.info(
+            "operator %s: %s of %s %s", operator, action, out_trade_no, f"{detail} {result}".strip()
+        )
+        payment = self.alipay.ledger().find(out_trade_no)
+        record_action(
+            self.alipay.session,
+            self.alipay.models,
+            self.merchant_of(),
+            operator=operator,
+            action=action,
+            out_trade_no=out_trade_no,
+            trade_status=payment.trade_status if payment is not None else "",
+            detail=detail,
+            result=result,
+        )
+
+    def _impossible(self, payment: Any, text: str) -> ResponseReturnValue:
+        flash(text, "warning")
+        return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
+
+    def _query(self, payment: Any) -> tuple[str, str]:
+        before = payment.trade_status, payment.refunded_fen
+        return query_result(self.alipay.query_with_result(payment), before)
+
+    def _close(self, payment: Any) -> tuple[str, str]:
+        before = payment.trade_status, payment.refunded_fen
+        answer = self.alipay.close_with_result(payment)
+        if answer.payment.paid:
+            return "warning", _("The buyer has just paid: it is settled as a sale.")
+        return query_result(answer, before)
+
+
+def query_result(answer: Any, before: tuple[str, int]) -> tuple[str, str]:
+    """Return the category and the text for Alipay's response about a payment.
+
+    :param answer: the operation's result.
+    :param before: the payment's status and refunded amount before.
+    """
+    payment, reported = answer
+    status = rows.payment_status(payment)
+    if payment.paid and reported in (None, TradeStatus.WAIT_BUYER_PAY):
+        return "error", _(
+            "Alipay has no paid trade with this number, but the ledger has a sale. Was it paid at "
+            "another gateway or in the sandbox? Please check in Alipay's merchant portal."
+        )
+    if (payment.trade_status, payment.refunded_fen) != before:
+        return "success", _("The ledger is updated: {status}.").format(status=status)
+    if reported is None:
+        return "info", _(
+            "Alipay has no trade with this number: the buyer has not begun to pay. The ledger is "
+            "unchanged: {status}."
+        ).format(status=status)
+    return "info", _("Alipay reports {reported}. The ledger is unchanged: {status}.").format(
+        reported=reported, status=status
+    )
+
+
+def _outcome(replay: Any) -> str:
+    from .texts import OUTCOMES
+
+    text = _(OUTCOMES.get(replay.outcome, replay.outcome))
+    events = rows.events(replay.events)
+    text = f"{text} ({events})" if events else text
+    if replay.queries:
+        text = _("{outcome}, if Alipay's response to a query agrees").format(outcome=text)
+    return text

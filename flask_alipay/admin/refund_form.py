@@ -1,0 +1,139 @@
+"""The form for a refund, and the refund that it describes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import request
+
+from ..exceptions import InvalidParameter
+from ..ledger.refunds import SUCCESS
+from ..models import utc_now
+from ..operations.order_number import generate_out_trade_no
+from ..protocol.limits import check_out_trade_no, check_text
+from ..protocol.money import format_amount, to_minor_units
+from . import rows
+from .confirmations import Confirmation
+from .texts import ACTIONS, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+# A refund of the same amount within this time is probably the one that is meant.
+_RECENT: Final = timedelta(days=1)
+
+
+class RefundForm:
+    """A refund as an operator describes it.
+
+    The number is in the form from the beginning: however often the form is submitted, it is one
+    refund.
+
+    :param alipay: the merchant's blueprint.
+    :param payment: a payment of this merchant's.
+    """
+
+    def __init__(self, alipay: AlipayBlueprint, payment: Any) -> None:
+        self._alipay = alipay
+        self._payment = payment
+        sent = request.form if request.method == "POST" else request.args
+        #: The refund's number (``out_request_no``).
+        self.number = sent.get("number", "").strip() or generate_out_trade_no()
+        #: What can still be refunded, in fen.
+        self.left_fen = payment.total_fen - payment.refunded_fen
+        #: The refund's row, if it was requested before.
+        self.row = self._find()
+        default = format_amount(self.row.refund_fen if self.row is not None else self.left_fen)
+        #: The amount in yuan as it was written.
+        self.amount = sent.get("amount", default).strip()
+        if self.row is not None:
+            self.amount = default
+        #: The reason, for the buyer; empty: none.
+        self.reason = sent.get("reason", "").strip()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether Alipay has confirmed this refund."""
+        return self.row is not None and self.row.status == SUCCESS
+
+    @property
+    def left(self) -> str:
+        """What can still be refunded, in yuan."""
+        return format_amount(self.left_fen)
+
+    @property
+    def text(self) -> str:
+        """The amount for a sentence."""
+        return rows.money(to_minor_units(self.amount))
+
+    @cached_property
+    def problem(self) -> str:
+        """What is wrong with the description; empty if nothing is."""
+        try:
+            check_out_trade_no(self.number, "number")
+            fen = to_minor_units(self.amount, parameter="amount")
+            if self.reason:
+                charset = self._alipay.config.charset
+                check_text("reason", self.reason, max_length=256, charset=charset)
+        except InvalidParameter as error:
+            if error.parameter == "amount":
+                return _("Please write an amount like 88.88.")
+            if error.parameter == "reason":
+                return _("The reason is too long or has characters that Alipay does not accept.")
+            return _("The refund's number is damaged; please start again.")
+        if self.row is None and fen > self.left_fen:
+            text = _("At most {left} can be refunded.")
+            return text.format(left=rows.money(self.left_fen))
+        return ""
+
+    @property
+    def confirmation(self) -> Confirmation:
+        """What the operator is asked to confirm."""
+        warnings, tick = [], ""
+        same = self._recent()
+        if same is not None:
+            text = _("{amount} of this payment was refunded within the last day: refund {number}.")
+            warnings.append(text.format(amount=self.text, number=same))
+            tick = _("This is another refund of the same amount.")
+        text = _("Refund {amount} to the buyer? This cannot be undone.")
+        return Confirmation(
+            _(ACTIONS["refund"]),
+            text.format(amount=self.text),
+            tuple(warnings),
+            {
+                "number": self.number,
+                "amount": self.amount,
+                "reason": self.reason,
+                "confirmed": "yes",
+            },
+            tick,
+        )
+
+    def submit(self, payment: Any) -> tuple[str, str]:
+        """Refund, and return the category and the text of the result.
+
+        :param payment: as it is now.
+        :raises AlipayError: see :meth:`AlipayBlueprint.refund <flask_alipay.AlipayBlueprint>`.
+        """
+        row = self._alipay.refund(
+            payment, self.amount, reason=self.reason or None, out_request_no=self.number
+        )
+        text = _("Refund {number} of {amount}: {status}.")
+        category = "success" if row.status == SUCCESS else "info"
+        status = rows.refund_status(row)
+        return category, text.format(number=self.number, amount=self.text, status=status)
+
+    def _find(self) -> Any | None:
+        refunds = self._alipay.ledger().refunds
+        if refunds is None or not self.number.isprintable():
+            return None
+        return refunds.find(self._payment.out_trade_no, self.number[:64])
+
+    def _recent(self) -> str | None:
+        refunds = self._alipay.ledger().refunds
+        if refunds is None or self.row is not None:
+            return None
+        number = self._payment.out_trade_no
+        return refunds.find_recent(number, to_minor_units(self.amount), utc_now() - _RECENT)

@@ -1,0 +1,171 @@
+"""Rows of the ledger as texts: amounts, times in China, statuses, masked buyers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..ledger.history import Event, kind_of, method_of
+from ..ledger.refunds import AGGREGATE_NO, PROCESSING, SUCCESS
+from ..protocol.china_time import format_china_time
+from ..protocol.money import format_amount
+from ..protocol.notification import mask_params
+from ..protocol.trade_status import TradeStatus
+from .texts import ACTIONS, EVENTS, OUTCOMES, REFUNDS, STATUSES, _
+
+if TYPE_CHECKING:
+    from ..blueprint import AlipayBlueprint
+
+
+def amount(fen: int, currency: str = "CNY") -> str:
+    """Return minor units for a page: ``1,234.50``; with the currency unless it is CNY."""
+    text = format_amount(fen, currency)
+    whole, _point, cents = text.partition(".")
+    grouped = f"{int(whole):,}" if whole not in ("-0",) else whole
+    return f"{grouped}.{cents}" if currency == "CNY" else f"{grouped}.{cents} {currency}"
+
+
+def money(fen: int, currency: str = "CNY") -> str:
+    """Return minor units within a sentence: ``¥1,234.50`` or ``12.00 USD``."""
+    return f"¥{amount(fen)}" if currency == "CNY" else amount(fen, currency)
+
+
+def china(at: datetime | None) -> str:
+    """Return a time in China; empty if there is none."""
+    return format_china_time(at) if at else ""
+
+
+def payment_status(payment: Any) -> str:
+    """Return a payment's status in words: a refunded one is not merely closed."""
+    if payment.refunded_fen >= payment.total_fen:
+        return _("Refunded in full")
+    if payment.refunded_fen:
+        return _("Refunded in part")
+    if payment.trade_status == TradeStatus.TRADE_CLOSED and not payment.paid:
+        return _("Closed, not paid")
+    return _(STATUSES.get(payment.trade_status, payment.trade_status))
+
+
+def payment_mark(payment: Any) -> str:
+    """Return the class of a payment's mark: ``good``, ``back``, ``wait`` or ``ended``."""
+    if payment.refunded_fen:
+        return "back"
+    if payment.paid:
+        return "good"
+    return "ended" if payment.trade_status == TradeStatus.TRADE_CLOSED else "wait"
+
+
+def refund_kind(refund: Any) -> str:
+    """Return ``processing``, ``success`` or ``rejected``."""
+    return {PROCESSING: "processing", SUCCESS: "success"}.get(refund.status, "rejected")
+
+
+def refund_status(refund: Any) -> str:
+    """Return a refund's status in words; a rejected one with Alipay's code."""
+    kind = refund_kind(refund)
+    text = _(REFUNDS[kind])
+    return f"{text} ({refund.status})" if kind == "rejected" else text
+
+
+def can_be_retried(refund: Any) -> bool:
+    """Tell whether a refund can be requested again under its number."""
+    return bool(refund.status != SUCCESS and refund.out_request_no != AGGREGATE_NO)
+
+
+def outcome(row: Any) -> str:
+    """Return a journal row's outcome in words."""
+    return _(OUTCOMES.get(row.outcome, row.outcome))
+
+
+def is_problem(row: Any) -> bool:
+    """Tell whether a journal row needs an operator."""
+    return row.outcome in ("unknown", "mismatched", "callback_failed")
+
+
+def is_replayable(row: Any) -> bool:
+    """Tell whether a journal row can be replayed: a signed notification about one trade."""
+    batch = row.payload.get("notify_type", "").startswith("batch_")
+    return kind_of(row) == "notification" and bool(row.payload.get("sign")) and not batch
+
+
+def source(row: Any) -> str:
+    """Return in words where a journal row comes from."""
+    kind = kind_of(row)
+    if kind == "operator":
+        return _("Operator {name}").format(name=row.payload["operator"])
+    if kind == "response":
+        return _("Response to {method}").format(method=method_of(row) or "-")
+    return _("Notification")
+
+
+def buyer(payment: Any, reveal: bool) -> str:
+    """Return who paid, masked unless it is to be revealed."""
+    if not payment.buyer_id:
+        return ""
+    return str(
+        payment.buyer_id if reveal else mask_params({"buyer_id": payment.buyer_id})["buyer_id"]
+    )
+
+
+def parameters(row: Any, reveal: bool) -> list[tuple[str, str]]:
+    """Return a journal row's parameters by name; buyer data masked unless it is to be revealed.
+
+    The signature is masked in any case.
+    """
+    masked = mask_params(row.payload)
+    shown = {**row.payload, "sign": masked.get("sign", "")} if reveal else masked
+    return [(name, str(value)) for name, value in sorted(shown.items()) if value]
+
+
+def reference(alipay: AlipayBlueprint, payment: Any) -> str:
+    """Return the shop's own order number of a payment, empty if it has none."""
+    value = getattr(payment, "reference", None)
+    return "" if value is None else str(value)
+
+
+def event_text(event: Event, currency: str) -> tuple[str, str]:
+    """Return an event of a payment's history in words, and its details."""
+    row = event.row
+    plain = {
+        "created": _("Created"),
+        "expired": _("Time to pay ended"),
+        "paid": _("Payment received"),
+        "closed": _("Closed"),
+        "finished": _("Finished"),
+    }
+    if event.kind in plain:
+        return plain[event.kind], ""
+    if event.kind in ("refund_requested", "refunded"):
+        text = _("Refund requested") if event.kind == "refund_requested" else _("Refund succeeded")
+        parts: tuple[Any, ...] = (money(row.refund_fen, currency), row.out_request_no, row.reason)
+        if event.kind == "refund_requested":
+            parts = (*parts, refund_status(row))
+        return text, " · ".join(filter(None, parts))
+    parts = (row.trade_status, outcome(row), detail(row))
+    if event.kind == "operator":
+        parts = (detail(row),)
+    return source(row), " · ".join(filter(None, parts))
+
+
+def detail(row: Any) -> str:
+    """Return the details of a journal row; those of a rejected report are English."""
+    if kind_of(row) == "operator":
+        action, result = row.payload.get("action", ""), row.payload.get("result", "")
+        texts = (_(ACTIONS.get(action, action)), row.payload.get("detail"), _result(result))
+        return " · ".join(filter(None, texts))
+    found = row.detail or ""
+    if row.outcome == "settled":
+        return events(found.split(", "))
+    return str(found)
+
+
+def events(names: Sequence[str]) -> str:
+    """Return what was settled in words."""
+    return ", ".join(_(EVENTS[name]) if name in EVENTS else name for name in names)
+
+
+def _result(result: str) -> str:
+    if result == "done":
+        return _("completed")
+    return _("failed: {reason}").format(reason=result) if result else ""

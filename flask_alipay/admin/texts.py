@@ -1,0 +1,117 @@
+"""Messages of the operator pages in the operator's language.
+
+Flask-Babel decides about the language if the shop has it, otherwise the browser's
+``Accept-Language``. English is in the code, translations are in the package's catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from flask import current_app, has_request_context, request
+
+from ..protocol.i18n import DEFAULT, LANGUAGES, translate, translate_plural
+from ..protocol.i18n import N_ as N_
+from ..protocol.trade_status import TradeStatus
+
+
+def language() -> str:
+    """Return the operator's language: ``zh`` or ``en``."""
+    if "babel" in current_app.extensions:
+        from flask_babel import get_locale
+
+        locale = get_locale()
+        chosen = str(locale.language) if locale is not None else DEFAULT
+        return chosen if chosen in LANGUAGES else DEFAULT
+    if not has_request_context():
+        return DEFAULT
+    return request.accept_languages.best_match(LANGUAGES, DEFAULT)
+
+
+def html_language() -> str:
+    """Return the operator's language for ``lang`` in HTML."""
+    return "zh-CN" if language() == "zh" else language()
+
+
+def _(text: str) -> str:
+    """Return a text in the operator's language.
+
+    :param text: as it is in the code, in English.
+    """
+    return translate(text, language())
+
+
+def n_(one: str, several: str, count: int) -> str:
+    """Return a text about a number of things in the operator's language.
+
+    :param one: for one thing, in English.
+    :param several: for any other number of them.
+    :param count: how many.
+    """
+    return translate_plural(one, several, count, language())
+
+
+def choices(texts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the words of a choice, each with its text in the operator's language."""
+    return [(word, _(text)) for word, text in texts.items()]
+
+
+class LazyText:
+    """A text that is translated when it is shown: for the names in Flask-Admin's menu.
+
+    :param text: in English.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return _(self._text)
+
+
+#: Trade statuses in words.
+STATUSES: Final = {
+    TradeStatus.WAIT_BUYER_PAY: N_("Waiting for payment"),
+    TradeStatus.TRADE_PENDING: N_("Paid, waiting for the seller's account"),
+    TradeStatus.WAIT_SELLER_SEND_GOODS: N_("Paid in escrow, waiting for shipment"),
+    TradeStatus.WAIT_BUYER_CONFIRM_GOODS: N_("Shipped, waiting for the buyer's confirmation"),
+    TradeStatus.TRADE_SUCCESS: N_("Payment received"),
+    TradeStatus.TRADE_FINISHED: N_("Finished, not refundable"),
+    TradeStatus.TRADE_CLOSED: N_("Closed"),
+}
+
+#: Outcomes of the journal in words.
+OUTCOMES: Final = {
+    "settled": N_("settled"),
+    "recorded": N_("recorded"),
+    "duplicate": N_("duplicate"),
+    "stale": N_("outdated"),
+    "unknown": N_("no such payment"),
+    "mismatched": N_("mismatched"),
+    "callback_failed": N_("callback failed"),
+}
+
+#: What was settled, in words.
+EVENTS: Final = {
+    "paid": N_("paid"),
+    "failed": N_("closed without payment"),
+    "refunded": N_("refunded"),
+    "finished": N_("finished"),
+}
+
+#: Kinds of refunds in words.
+REFUNDS: Final = {
+    "processing": N_("Result unknown"),
+    "success": N_("Refund succeeded"),
+    "rejected": N_("Rejected by Alipay"),
+}
+
+#: Actions in words.
+ACTIONS: Final = {
+    "query": N_("Query Alipay"),
+    "refund": N_("Refund"),
+    "close": N_("Close"),
+    "replay": N_("Replay"),
+    "reconcile": N_("Reconcile"),
+}

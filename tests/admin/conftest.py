@@ -1,0 +1,38 @@
+"""Shops with operator pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .shop import LOST, Shop, close, make_shop
+
+OpenShop = Callable[..., Shop]
+
+
+@pytest.fixture
+def open_shop(tmp_path: Any) -> Iterator[OpenShop]:
+    """Opens shops, each with a database of its own, and closes them after the test."""
+    shops: list[Shop] = []
+
+    def make(url: str = "", **options: Any) -> Shop:
+        place = f"sqlite:///{tmp_path / f'shop{len(shops)}.sqlite'}"
+        shops.append(make_shop(url or place, **options))
+        return shops[-1]
+
+    yield make
+    for shop in shops:
+        close(shop)
+
+
+@pytest.fixture
+def shop(open_shop: OpenShop) -> Shop:
+    return open_shop()
+
+
+@pytest.fixture
+def deaf_shop(open_shop: OpenShop) -> Shop:
+    """Alipay's notifications do not reach it."""
+    return open_shop(config={"ALIPAY_NOTIFY_URL": LOST})
