@@ -5,7 +5,7 @@ simulator stands in for Alipay until real credentials are configured.
 
 Read it in this order: ``catalogue`` (what is sold), ``models`` (what is remembered), ``orders``
 (how an order is placed and how it ends), ``paying`` (where Alipay comes in), ``sending`` (the
-parcel), ``views`` and ``keeper`` (pages for buyers and for the shopkeeper).
+parcel), ``views`` (pages for buyers), ``admin`` and ``keeper`` (pages for operators).
 
 ``ALIPAY_PROTOCOL=mapi`` makes it a merchant on the legacy gateway, who also takes escrow;
 ``ALIPAY_INPUT_CHARSET=gbk`` beside it, one of the old days.
@@ -19,6 +19,7 @@ from typing import Any
 from flask import Flask
 
 from . import forms, keeper, views
+from .admin import add_admin
 from .models import db, prepare_tables
 from .paying import alipay
 from .settings import configure
@@ -44,7 +45,6 @@ def create_app(
     app.cli.add_command(keeper.ship_command)
     with app.app_context():
         app.jinja_env.globals["simulator"] = alipay.config.simulator
-        if alipay.config.simulator:
-            app.register_blueprint(keeper.keeper)
         prepare_tables()
+    add_admin(app)
     return app

@@ -152,6 +152,8 @@ class Payment(PaymentMixin, db.Model):
 
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), index=True)
     order: Mapped[Order] = relationship(back_populates="payments")
+    #: The number that buyers know; operators search for it.
+    reference: Mapped[str | None] = mapped_column(String(16), index=True)
 
 
 class Refund(RefundMixin, db.Model):

@@ -70,6 +70,7 @@ def _begin(order: Order, product: str | None = None) -> None:
         product=product,
         expires_at=order.expires_at,
         order=order,
+        reference=order.number,
     )
 
 

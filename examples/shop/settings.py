@@ -40,17 +40,24 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
     real = any(app.config.get(f"ALIPAY_{name}") for name in CREDENTIALS)
     app.config.setdefault("ALIPAY_SIMULATOR", not real)
     if not app.config["SECRET_KEY"]:
-        app.config["SECRET_KEY"] = _kept_secret(Path(app.instance_path))
+        app.config["SECRET_KEY"] = _kept_secret(Path(app.instance_path), "secret_key")
+    if not app.config.get("SHOP_ADMIN_PASSWORD"):
+        password = _kept_secret(Path(app.instance_path), "admin_password")
+        app.config["SHOP_ADMIN_PASSWORD"] = password
 
 
 def _is_ours(name: str) -> bool:
-    return name.startswith("ALIPAY_") or name in ("SQLALCHEMY_DATABASE_URI", "SECRET_KEY")
+    return name.startswith("ALIPAY_") or name in (
+        "SQLALCHEMY_DATABASE_URI",
+        "SECRET_KEY",
+        "SHOP_ADMIN_PASSWORD",
+    )
 
 
-def _kept_secret(folder: Path) -> str:
+def _kept_secret(folder: Path, name: str) -> str:
     """A secret made on the first start and kept, so that links and sessions outlive a restart."""
     folder.mkdir(parents=True, exist_ok=True)
-    place = folder / "secret_key"
+    place = folder / name
     if not place.exists():
         # Written aside, readable by us alone, and then linked into place in one step: of two
         # workers that start together, both end up with the key of the one that was first.

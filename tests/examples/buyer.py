@@ -17,6 +17,7 @@ class Buyer:
     """
 
     def __init__(self, app: Flask) -> None:
+        self._app = app
         self._client = app.test_client()
 
     def look(self, url: str) -> TestResponse:
@@ -75,9 +76,16 @@ class Buyer:
         assert answer.status_code < 400, answer.text
 
     def ship(self, order: str, carrier: str = "顺丰速运") -> TestResponse:
-        """Presses the shopkeeper's button."""
+        """Presses the operator's button, logged in."""
         form = {"token": self.token(), "carrier": carrier, "parcel": "SF1234567890"}
-        return self.send(f"/keeper/{order.rsplit('/', 1)[1]}/ship", form)
+        self.log_in()
+        return self.send(f"/admin/parcels/{order.rsplit('/', 1)[1]}/ship", form)
+
+    def log_in(self, password: str | None = None) -> TestResponse:
+        """Logs in as the operator."""
+        given = self._app.config["SHOP_ADMIN_PASSWORD"] if password is None else password
+        form = {"token": self.token(), "name": "keeper", "password": given}
+        return self.send("/login", form)
 
     def state(self, order: str) -> str:
         """How the order stands, as its page asks for it."""

@@ -204,7 +204,9 @@ def test_the_page_with_the_code_notices_that_a_phone_has_paid(open_tab: OpenTab,
     ids=["phone", "desktop in GBK"],
     indirect=["app"],
 )
-def test_tea_paid_into_escrow_is_sent_and_confirmed(open_tab: OpenTab, width: int) -> None:
+def test_tea_paid_into_escrow_is_sent_and_confirmed(
+    app: Flask, open_tab: OpenTab, width: int
+) -> None:
     tab, keeper = open_tab(viewport={"width": width, "height": 800}), open_tab()
     order = order_tea(tab, "Alipay, escrow (担保交易)")
     go_to_checkout(tab)
@@ -215,7 +217,10 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(open_tab: OpenTab, width: in
     tab.wait_for_url("**/result/*", timeout=SOON)  # which follows by itself
     tab.goto(order)
     assert heading(tab) == "Thank you, it is paid"
-    keeper.goto("/keeper")
+    keeper.goto("/admin/parcels/")
+    keeper.get_by_label("Name").fill("keeper")
+    keeper.get_by_label("Password").fill(app.config["SHOP_ADMIN_PASSWORD"])
+    keeper.get_by_role("button", name="Log in").click()
     keeper.get_by_label("Parcel number").fill("SF1234567890")
     keeper.get_by_role("button", name="Ship now").click()
     keeper.get_by_text("On its way").wait_for()

@@ -1,0 +1,154 @@
+"""The operator pages at ``/admin``: payments by Flask-Alipay, the parcels, and who may see them.
+
+There is one operator, ``keeper``. The password is ``SHOP_ADMIN_PASSWORD``, or one that is made on
+the first start and printed by ``flask --app examples/shop admin-password``.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from hmac import compare_digest
+
+import click
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.cli import with_appcontext
+from flask_admin import Admin, AdminIndexView, expose
+from werkzeug import Response as Redirect
+
+from flask_alipay.admin import add_alipay_views
+
+from .forms import check_token
+from .keeper import ParcelsView
+from .paying import alipay
+
+OPERATOR = "keeper"
+
+login = Blueprint("login", __name__)
+login.before_request(check_token)
+
+
+class HomeView(AdminIndexView):
+    """The first page, which leads whoever is not logged in to the login."""
+
+    @expose("/")
+    def index(self) -> str | Redirect:
+        return redirect(url_for("alipay_admin_takings.index"), code=303)
+
+    def is_accessible(self) -> bool:
+        return is_operator()
+
+    def is_visible(self) -> bool:
+        return False
+
+    def inaccessible_callback(self, name: str, **kwargs: object) -> Redirect:
+        return to_login()
+
+
+def is_operator() -> bool:
+    """Whether the operator is logged in, with the password as it is now."""
+    known = session.get("operator", "")
+    return bool(known) and compare_digest(known, _mark())
+
+
+def to_login() -> Redirect:
+    return redirect(url_for("login.form", next=request.path), code=303)
+
+
+def add_admin(app: Flask) -> None:
+    """Adds the pages and the login; the language is the browser's."""
+    _speak(app)
+    admin = Admin(app, name="Cloud & Leaf", index_view=HomeView(), csp_nonce_generator=_nonce)
+    admin.add_view(ParcelsView(is_operator, to_login))
+    add_alipay_views(
+        admin,
+        alipay,
+        is_accessible=is_operator,
+        inaccessible=to_login,
+        operator=lambda: OPERATOR,
+    )
+    app.register_blueprint(login)
+    app.after_request(_guard)
+    app.cli.add_command(password_command)
+
+
+@login.get("/login")
+def form() -> str:
+    return render_template("login.html", next=request.args.get("next", ""), wrong=False)
+
+
+@login.post("/login")
+def enter() -> Redirect | tuple[str, int]:
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    right = compare_digest(password.encode(), current_app.config["SHOP_ADMIN_PASSWORD"].encode())
+    if name != OPERATOR or not right:
+        return render_template("login.html", next=request.form.get("next", ""), wrong=True), 403
+    session["operator"] = _mark()
+    wanted = request.form.get("next", "")
+    # A path below /admin, never another site.
+    safe = wanted.startswith("/admin/") and "\\" not in wanted
+    return redirect(wanted if safe else url_for("admin.index"), code=303)
+
+
+@login.post("/logout")
+def leave() -> Redirect:
+    session.pop("operator", None)
+    return redirect(url_for("shop.home"), code=303)
+
+
+@click.command("admin-password")
+@with_appcontext
+def password_command() -> None:
+    """Print the operator's password for /admin."""
+    click.echo(f"{OPERATOR}: {current_app.config['SHOP_ADMIN_PASSWORD']}")
+
+
+def _mark() -> str:
+    """What a session holds of the password: another password ends all sessions."""
+    config = current_app.config
+    return hmac.digest(
+        config["SECRET_KEY"].encode(), config["SHOP_ADMIN_PASSWORD"].encode(), "sha256"
+    ).hex()
+
+
+def _nonce() -> str:
+    if "nonce" not in g:
+        g.nonce = secrets.token_urlsafe(16)
+    found: str = g.nonce
+    return found
+
+
+def _guard(response: Response) -> Response:
+    """Our own scripts and styles only, on the pages of operators."""
+    if request.path.startswith("/admin"):
+        own = f"'self' 'nonce-{_nonce()}'"
+        response.headers["Content-Security-Policy"] = (
+            f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; "
+            "base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
+        )
+    return response
+
+
+def _speak(app: Flask) -> None:
+    """Flask-Admin speaks the browser's language where Flask-Babel is installed."""
+    try:
+        from flask_babel import Babel
+    except ImportError:
+        return
+
+    def locale() -> str:
+        found = request.accept_languages.best_match(("zh", "en"), "en")
+        return {"zh": "zh_Hans_CN"}.get(found, found)
+
+    Babel(app, locale_selector=locale)
