@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -68,6 +68,10 @@ class PaymentMixin:
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
 
+    A class may have the shop's own order number in ``reference``: a column, or a ``synonym``, a
+    ``hybrid_property`` with an SQL expression or an ``association_proxy`` that names another one.
+    Commands and pages then show it and find payments by it.
+
     Once the row is in the database, ``merchant``, ``out_trade_no``, ``currency`` and ``total_fen``
     cannot be changed: setting another value raises
     :exc:`~flask_alipay.exceptions.InvalidParameter`.
@@ -92,6 +96,10 @@ class PaymentMixin:
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    if TYPE_CHECKING:
+        #: The shop's own order number, if the application's class has it; see above.
+        reference: Any
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:

@@ -8,7 +8,24 @@ Every signal's sender is the Flask app; ``alipay`` is the blueprint.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from blinker import Namespace
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that needs a person."""
+
+    #: ``mismatched``, ``callback_failed``, ``refund_unresolved`` or ``bill_differs``.
+    kind: str
+    #: One line for people, in English; no buyer data.
+    message: str
+    #: The payments that it is about, twenty at most.
+    numbers: tuple[str, ...]
+    #: How many payments, refunds or differences it is about; of one payment, how many reports.
+    count: int
+
 
 _signals = Namespace()
 
@@ -28,3 +45,10 @@ transfer_batch_notified = _signals.signal("transfers-told")
 #: A notification was not answered ``success``. Arguments: ``alipay``, ``error``: the
 #: :class:`~flask_alipay.exceptions.NotificationRefused` that says why.
 notification_refused = _signals.signal("notification-refused")
+
+#: Something needs a person: a report contradicts the ledger (``mismatched``), a payment's callback
+#: failed again (``callback_failed``), refunds have had no result for an hour
+#: (``refund_unresolved``, by ``reconcile``), a bill and the ledger differ (``bill_differs``, by
+#: ``flask alipay bill``). Arguments: ``alipay``, ``alert``: an :class:`Alert`. Each is also a line
+#: at ``ERROR`` of the logger ``flask_alipay.alerts``.
+attention_needed = _signals.signal("attention-needed")

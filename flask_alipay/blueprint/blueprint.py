@@ -72,6 +72,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
     payment_failed = signals.payment_failed
     payment_refunded = signals.payment_refunded
     notification_refused = signals.notification_refused
+    attention_needed = signals.attention_needed
 
     def __init__(
         self,

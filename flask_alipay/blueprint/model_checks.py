@@ -11,6 +11,7 @@ from sqlalchemy import inspect
 from ..exceptions import ConfigurationError
 from ..ledger.bypassed_listeners import bypassed
 from ..ledger.constraints import lacking_in_class
+from ..ledger.references import is_searchable
 from ..ledger.tables import entity_of
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 
@@ -42,6 +43,12 @@ def validate_models(models: Models, db: Any) -> None:
             raise ConfigurationError(
                 f"{asked} has the ledger's columns in the table of {better} and not in its own: "
                 f"give the blueprint {better}",
+                name,
+            )
+        if name == "Payment" and not is_searchable(mapper.class_):
+            raise ConfigurationError(
+                f"{mapper.class_.__name__}.reference cannot be searched for: make it a column, a "
+                "synonym, a hybrid_property with an expression, or an association_proxy",
                 name,
             )
         lacking = lacking_in_class(entity_of(mapper.class_))

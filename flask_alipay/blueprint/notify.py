@@ -24,6 +24,7 @@ from ..exceptions import (
     OutcomeUnknown,
     WrongAccount,
 )
+from ..operations.alerts import alert_about_rejection
 from ..operations.dispatch import send_settlement_signals, send_signal
 from ..operations.verification import settle_report
 from ..protocol.notification import Notification, check_no_embedded_fields, loggable, verify_form
@@ -70,6 +71,7 @@ class NotifyView:
             if config.rejected_path is not None:
                 keep(config.rejected_path, error, body)
             send_signal(self._alipay, notification_refused, error=error)
+            alert_about_rejection(self._alipay, error)
             return _respond("fail", error.status)
         return _respond("success", 200)
 

@@ -31,6 +31,7 @@ from ..ledger.bill_comparison import (
     merchants_of,
 )
 from ..models import utc_now
+from ..operations.alerts import alert_about_bill
 from ..protocol.money import format_amount
 from .database_errors import database_message
 from .errors import NOT_IN_ORDER, InputError, sentence, usage_error
@@ -104,6 +105,7 @@ def bill_command() -> click.Command:
             tell = _print_json if machine else _print_csv if as_csv else _print
             differs = tell(found)
         if differs:
+            alert_about_bill(alipay, period.bill_date, differs)
             raise click.exceptions.Exit(NOT_IN_ORDER)
 
     return bill

@@ -10,7 +10,7 @@ from .errors import CommandFailed, handle_errors, handle_ledger_errors
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import confirm, json_option, warn_if_simulator, yes_option
-from .output import display_amount, find_payment
+from .output import display_amount, find_payment, label
 from .query import print_result
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Close a payment that is not paid, at Alipay and here.
 
-NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). A trade that Alipay knows can no
-longer be paid then, and on_failed is called. If its buyer has just paid, it is settled as a sale
-instead, and the exit status is 1. If no answer comes it is 3.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. A trade that
+Alipay knows can no longer be paid then, and on_failed is called. If its buyer has just paid, it is
+settled as a sale instead, and the exit status is 1. If no answer comes it is 3.
 
 \b
 Examples:
@@ -48,10 +48,10 @@ def close_command() -> click.Command:
             warn_if_simulator(alipay.config.simulator)
             if payment.paid:
                 told = _("{number} is paid: it can be refunded, not closed.")
-                raise CommandFailed(told.format(number=payment.out_trade_no))
+                raise CommandFailed(told.format(number=label(payment)))
             told = _("{number}, {amount}, is going to be closed at Alipay and here.")
             total = display_amount(payment.total_fen, payment.currency)
-            confirm(told.format(number=payment.out_trade_no, amount=total), yes)
+            confirm(told.format(number=label(payment), amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
             with handle_ledger_errors(_done(), _remedy(payment), next_step):
                 answer = alipay.close_with_result(payment)

@@ -10,7 +10,7 @@ import click
 
 from ..config import Config
 from ..exceptions import ConfigurationError
-from ..settings import ConfigReader
+from ..settings import KNOWN, ConfigReader
 from .check_gateway import check_gateway
 from .check_keys import check_keys
 from .check_names import check_names
@@ -109,8 +109,8 @@ def _unloaded(error: BaseException, offline: bool) -> Iterator[Finding]:
     app = failed_app(error)
     mapping = given_settings({}) if app is None else app.config
     prefix = failed_prefix(error, mapping)
-    configured = any(name.startswith(f"{prefix}_") for name in mapping)
-    if configured and not ConfigReader(mapping, prefix).is_set("SIMULATOR"):
+    settings = ConfigReader(mapping, prefix)
+    if any(map(settings.is_set, KNOWN)) and not settings.is_set("SIMULATOR"):
         yield from _of_settings(mapping, prefix, offline)
 
 

@@ -44,15 +44,15 @@ def confirm(what: str, yes: bool) -> None:
 
 
 def warn_if_simulator(simulator: bool) -> None:
-    """Tells whoever asks the embedded simulator from a terminal that it knows of nothing here.
+    """Explain on standard error why a command finds no trade in the embedded simulator.
 
     :param simulator: whether it stands in for Alipay.
     """
-    if simulator and sys.stderr.isatty():
+    if simulator:
         told = _(
-            "The simulator inside an app keeps its trades in its process: this command's is empty, "
-            "and a running 'flask run' has trades of its own. To share one, use 'python -m "
-            "flask_alipay simulate'."
+            "The simulator is inside the app: its trades are in the server's process, and this "
+            "command has a simulator of its own, without trades. To share one, run 'flask-alipay "
+            "simulate' and give the app the settings that it prints."
         )
         click.echo(told, err=True)
 

@@ -6,7 +6,7 @@ People read China time, as Alipay's console shows it; programs read UTC.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +14,23 @@ import click
 from sqlalchemy import Select, or_, select
 
 from ..ledger.history import kind_of, method_of
+from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..models import utc_now
 from ..protocol.china_time import format_china_time
 from ..protocol.money import format_amount
 from ..protocol.notification import mask_params
 from .errors import CommandFailed
-from .i18n import _
+from .i18n import _, n_
+from .periods import days_of
 from .table import strip_control_chars
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
+# The payments of one order that are named.
+_MAX_NAMED = 10
+_PAGE = 500
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -45,6 +50,21 @@ class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+def age_text(age: timedelta) -> str:
+    """Return an age in words: ``10 minutes``."""
+    seconds = int(age.total_seconds())
+    if seconds and seconds % 86400 == 0:
+        days = seconds // 86400
+        return n_("{count} day", "{count} days", days).format(count=days)
+    if seconds and seconds % 3600 == 0:
+        hours = seconds // 3600
+        return n_("{count} hour", "{count} hours", hours).format(count=hours)
+    if seconds and seconds % 60 == 0:
+        minutes = seconds // 60
+        return n_("{count} minute", "{count} minutes", minutes).format(count=minutes)
+    return n_("{count} second", "{count} seconds", seconds).format(count=seconds)
+
+
 def payment_filters(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> list[Any]:
     """Returns what the options of ``payments`` ask for, as conditions."""
     Payment = alipay.models.Payment
@@ -57,14 +77,22 @@ def payment_filters(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> list
         found.append(Payment.created_at <= utc_now() - options["older_than"])
     if options["newer_than"] is not None:
         found.append(Payment.created_at >= utc_now() - options["newer_than"])
+    found += days_of(options).conditions(Payment.created_at)
     if options["text"]:
-        columns = (Payment.out_trade_no, Payment.trade_no, Payment.subject)
+        reference = reference_column(Payment)
+        named = (Payment.out_trade_no, Payment.trade_no, Payment.subject)
+        columns = named if reference is None else (*named, reference)
         found.append(or_(*(c.contains(options["text"], autoescape=True) for c in columns)))
     return found
 
 
-def newest_payments(alipay: AlipayBlueprint, conditions: list[Any], limit: int) -> Select[Any]:
-    """Returns the statement for the newest payments that fulfil conditions."""
+def newest_payments(
+    alipay: AlipayBlueprint, conditions: list[Any], limit: int | None
+) -> Select[Any]:
+    """Return the statement for the newest payments that meet conditions.
+
+    :param limit: the most; ``None``: all.
+    """
     Payment = alipay.models.Payment
     order = (Payment.created_at.desc(), Payment.id.desc())
     return select(Payment).where(*conditions).order_by(*order).limit(limit)
@@ -73,6 +101,20 @@ def newest_payments(alipay: AlipayBlueprint, conditions: list[Any], limit: int) 
 def read(alipay: AlipayBlueprint, statement: Select[Any]) -> list[Any]:
     """Return the objects that a statement selects, whatever the session's filters hide."""
     return list(unfiltered(alipay.session, statement).scalars().unique())
+
+
+def read_each(alipay: AlipayBlueprint, conditions: list[Any], limit: int | None) -> Iterator[Any]:
+    """Yield the payments that meet conditions, the newest first; some hundreds are in memory.
+
+    :param limit: the most; ``None``: all.
+    """
+    Payment: Any = alipay.models.Payment
+    numbers = newest_payments(alipay, conditions, limit).with_only_columns(Payment.id)
+    ids = list(unfiltered(alipay.session, numbers).scalars())
+    for start in range(0, len(ids), _PAGE):
+        page = ids[start : start + _PAGE]
+        found = {one.id: one for one in read(alipay, select(Payment).where(Payment.id.in_(page)))}
+        yield from (found[each] for each in page if each in found)
 
 
 def journal_row(alipay: AlipayBlueprint, row: int | None) -> Any | None:
@@ -92,23 +134,38 @@ def rows_for_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> 
 
 
 def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
-    """Returns a payment by the shop's number or by Alipay's.
+    """Return a payment by ``out_trade_no`` or ``trade_no``, or by the shop's own order number.
 
-    :raises Refused: if there is none.
+    :raises Refused: if there is none; or several that have the shop's number, which it names.
     """
     Payment = alipay.models.Payment
+    own = select(Payment).where(Payment.merchant == alipay.config.merchant).order_by(Payment.id)
     named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
-    found = select(Payment).where(Payment.merchant == alipay.config.merchant, named)
-    payment = next(iter(read(alipay, found.order_by(Payment.id))), None)
-    if payment is None:
+    found = read(alipay, own.where(named).limit(1))
+    reference = reference_column(Payment)
+    if not found and reference is not None:
+        found = read(alipay, own.where(reference == number).limit(_MAX_NAMED))
+    if not found:
         raise CommandFailed(_not_there(alipay, number))
-    return payment
+    if len(found) > 1:
+        told = _("{number} is the number of several payments. Name one of them: {payments}.")
+        names = ", ".join(f"{one.out_trade_no} ({one.trade_status})" for one in found)
+        raise CommandFailed(told.format(number=strip_control_chars(number), payments=names))
+    return found[0]
+
+
+def label(payment: Any) -> str:
+    """Return what to call a payment: its number, with the shop's own one before it if it has it."""
+    reference = reference_of(payment)
+    number: str = payment.out_trade_no
+    return f"{strip_control_chars(reference)} ({number})" if reference else number
 
 
 def payment_as_json(payment: Any) -> dict[str, Any]:
     """Returns a payment for programs; amounts in fen and as text, buyer data masked."""
     return {
         "out_trade_no": payment.out_trade_no,
+        "reference": reference_of(payment) or None,
         "trade_no": payment.trade_no,
         "trade_status": payment.trade_status,
         "paid": payment.paid,

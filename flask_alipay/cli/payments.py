@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
+from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..ledger.totals import totals
+from ..models import utc_now
+from ..protocol.money import format_amount
 from ..protocol.trade_status import TradeStatus
 from .errors import handle_errors
 from .i18n import N_, _, n_
@@ -21,22 +25,42 @@ from .output import (
     payment_as_json,
     payment_filters,
     read,
+    read_each,
 )
+from .periods import day_options, days_of
+from .spreadsheet import SpreadsheetOutput
 from .table import Column, echo_json, echo_table
-
-if TYPE_CHECKING:
-    pass
 
 _HELP = N_("""List payments, the newest first, and sum them up.
 
-Times are China time, as in Alipay's console. Ages are counted from when a payment was made, and
-written like 30m, 2h or 7d.
+Days and times are in China, as in Alipay's console, and those of a payment's creation. Ages are
+written like 30m, 2h or 7d. --csv and --json list all payments unless --limit is given.
 
 \b
 Examples:
+  {prefix} payments --today --paid
   {prefix} payments --unpaid --older-than 30m
+  {prefix} payments --from 2026-01-01 --to 2026-01-31 --csv > january.csv
   {prefix} payments --status TRADE_CLOSED --text tea --json
 """)
+_TIMES = ("created_at", "paid_at", "closed_at", "finished_at")
+#: The columns of ``--csv``.
+_CSV = (
+    "out_trade_no",
+    "reference",
+    "trade_no",
+    "trade_status",
+    "paid",
+    "subject",
+    "product",
+    "currency",
+    "total_amount",
+    "refunded_amount",
+    "buyer_id",
+    *_TIMES,
+)
+# Of the table.
+_DEFAULT_LIMIT = 50
 
 
 def payments_command() -> click.Command:
@@ -57,43 +81,69 @@ def payments_command() -> click.Command:
     @click.option("--paid/--unpaid", default=None, help=_("Only sales, or only what is none."))
     @click.option("--older-than", type=Age(), metavar="AGE", help=_("Made longer ago than this."))
     @click.option("--newer-than", type=Age(), metavar="AGE", help=_("Made within this time."))
-    @click.option("--text", help=_("A part of the subject or of either number."))
+    @day_options
+    @click.option("--text", help=_("A part of the subject or of a number."))
     @click.option(
         "--limit",
         type=click.IntRange(1),
-        default=50,
-        show_default=True,
-        help=_("At most so many; the sums are of all."),
+        help=_("The most to list, in the table {count} by default; the sums are of all.").format(
+            count=_DEFAULT_LIMIT
+        ),
     )
     @json_option
-    def payments(limit: int, machine: bool, **options: Any) -> None:
+    @click.option("--csv", "as_csv", is_flag=True, help=_("CSV, as spreadsheet programs open it."))
+    def payments(limit: int | None, machine: bool, as_csv: bool, **options: Any) -> None:
+        if machine and as_csv:
+            raise click.UsageError(_("Give --json or --csv, not both."))
         alipay = current_merchant()
         conditions = payment_filters(alipay, options)
         with handle_errors():
-            found = read(alipay, newest_payments(alipay, conditions, limit))
+            if machine or as_csv:
+                _echo_all(read_each(alipay, conditions, limit), as_csv)
+                return
+            shown = read(alipay, newest_payments(alipay, conditions, limit or _DEFAULT_LIMIT))
             sums = list(unfiltered(alipay.session, totals(alipay.models.Payment, conditions)))
-        if machine:
-            for payment in found:
-                echo_json(payment_as_json(payment))
-        else:
-            _list(found, sums)
+        one_day = days_of(options).is_one_day
+        has_reference = reference_column(alipay.models.Payment) is not None
+        _list(shown, sums, one_day=one_day, has_reference=has_reference)
 
     return payments
 
 
-def _list(found: list[Any], sums: list[Any]) -> None:
-    if not found:
+def _echo_all(payments: Iterator[Any], as_csv: bool) -> None:
+    if not as_csv:
+        for payment in payments:
+            echo_json(payment_as_json(payment))
+        return
+    output = SpreadsheetOutput(_CSV)
+    for payment in payments:
+        refunded = format_amount(payment.refunded_fen, payment.currency)
+        times = {name: getattr(payment, name) for name in _TIMES}
+        output.write({**payment_as_json(payment), **times, "refunded_amount": refunded})
+
+
+def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bool) -> None:
+    """Print the table and the sums.
+
+    :param one_day: whether all payments are of one day.
+    :param has_reference: whether the class has the shop's own order number.
+    """
+    if not shown:
         click.echo(_("No payment fits."))
         return
-    columns = [
-        Column("out_trade_no"),
-        Column("trade_status", min_width=14),
-        Column(_("amount"), right=True),
-        Column(_("refunded"), right=True, optional=True),
-        Column(_("made")),
-        Column(_("subject"), min_width=8, optional=True),
-    ]
-    echo_table(columns, map(_row, found))
+    refunded = any(payment.refunded_fen for payment in shown)
+    columns = {
+        "reference": has_reference and Column("reference"),
+        "number": Column("out_trade_no", optional=has_reference),
+        "status": Column("trade_status", min_width=14),
+        "amount": Column(_("amount"), right=True),
+        "refunded": refunded and Column(_("refund"), right=True, optional=True),
+        "created": Column(_("made"), optional=True),
+        "subject": Column(_("subject"), min_width=7),
+    }
+    shows = {name: column for name, column in columns.items() if column}
+    rows = (_cells(payment, one_day) for payment in shown)
+    echo_table(list(shows.values()), ([row[name] for name in shows] for row in rows))
     click.echo()
     for currency, count, total, paid, refunded in sums:
         told = n_(
@@ -104,22 +154,30 @@ def _list(found: list[Any], sums: list[Any]) -> None:
         names = {"total": total, "paid": paid, "refunded": refunded}
         amounts = {name: display_amount(int(fen), currency) for name, fen in names.items()}
         click.echo(told.format(count=count, **amounts))
-    left = sum(row[1] for row in sums) - len(found)
+    left = sum(row[1] for row in sums) - len(shown)
     if left > 0:
         told = _("{count} older ones are not shown: --limit shows more.")
         click.echo(told.format(count=left))
 
 
-def _row(payment: Any) -> tuple[Any, ...]:
+def _cells(payment: Any, one_day: bool) -> dict[str, Any]:
     currency = payment.currency
-    return (
-        payment.out_trade_no,
-        payment.trade_status,
-        _short(payment.total_fen, currency),
-        _short(payment.refunded_fen, currency) if payment.refunded_fen else "",
-        display_time(payment.created_at)[:16],
-        payment.subject,
-    )
+    return {
+        "reference": reference_of(payment),
+        "number": payment.out_trade_no,
+        "status": payment.trade_status,
+        "amount": _short(payment.total_fen, currency),
+        "refunded": _short(payment.refunded_fen, currency) if payment.refunded_fen else "",
+        "created": _created(display_time(payment.created_at), one_day),
+        "subject": payment.subject,
+    }
+
+
+def _created(at: str, one_day: bool) -> str:
+    """A time in China: without the day if it is the same everywhere, or the year if it is this."""
+    if one_day:
+        return at[11:16]
+    return at[5:16] if at[:4] == display_time(utc_now())[:4] else at[:10]
 
 
 def _short(fen: int, currency: str) -> str:

@@ -11,7 +11,7 @@ from .errors import CommandFailed, handle_errors
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import json_option, warn_if_simulator
-from .output import find_payment, payment_as_json
+from .output import find_payment, label, payment_as_json
 from .table import echo_json
 
 if TYPE_CHECKING:
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Ask Alipay what became of a payment, and bring the ledger in line.
 
-NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). What Alipay proves is settled as
-its notification would be: callbacks run, once. The exit status is 1 if the ledger has a sale of
-which Alipay knows nothing. If no answer comes it is 3 and nothing has changed.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. What
+Alipay proves is settled as its notification would be: callbacks run, once. The exit status is 1 if
+the ledger has a sale of which Alipay knows nothing. If no answer comes it is 3 and nothing has
+changed.
 
 \b
 Examples:
@@ -67,7 +68,7 @@ def print_result(response: QueryResult, before: tuple[str, int], as_json: bool) 
         return
     moved = (payment.trade_status, payment.refunded_fen) != before
     names = {
-        "number": payment.out_trade_no,
+        "number": label(payment),
         "before": before[0],
         "after": payment.trade_status,
         "heard": heard,

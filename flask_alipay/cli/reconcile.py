@@ -19,7 +19,8 @@ from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import warn_if_simulator
-from .output import Age
+from .output import Age, age_text
+from .table import strip_control_chars
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -70,7 +71,7 @@ def reconcile_command() -> click.Command:
         warn_if_simulator(alipay.config.simulator)
         with _until_printed() as stop, handle_errors():
             once = alipay.reconcile_round(older_than, limit)
-            summary = _first(once, stop)
+            summary = _first(once, stop, older_than, limit)
             if watch:
                 _go_on(alipay, older_than, limit, stop, silent=summary.aborted)
         if summary.failures and not watch:
@@ -79,10 +80,12 @@ def reconcile_command() -> click.Command:
     return reconcile
 
 
-def _first(once: ReconcileRun, stop: threading.Event) -> ReconcileReport:
+def _first(
+    once: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
+) -> ReconcileReport:
     """The first round; a database that goes away in its midst leaves a part that was not asked."""
     try:
-        return _round(once, stop)
+        return _round(once, stop, older_than, limit)
     except SQLAlchemyError as error:
         if not once.summary.queried:
             raise
@@ -107,36 +110,46 @@ def _go_on(
         if stop.wait(wait):
             return
         try:
-            silent = _round(alipay.reconcile_round(older_than, limit), stop).aborted
+            once = alipay.reconcile_round(older_than, limit)
+            silent = _round(once, stop, older_than, limit).aborted
         except SQLAlchemyError as error:
             LedgerSession(alipay.session).roll_back()
             click.echo(database_message(error), err=True)
             silent = True
 
 
-def _round(once: ReconcileRun, stop: threading.Event) -> ReconcileReport:
+def _round(
+    once: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
+) -> ReconcileReport:
     if sys.stderr.isatty():
         label = _("Asking Alipay")
         with click.progressbar(once, length=once.count(), label=label, file=sys.stderr) as bar:
-            _follow(bar, stop)
-        for one in once.summary.failures:
+            changes = list(_changes(bar, stop))
+        for one in changes:
             _print(one)
     else:
-        _follow(once, stop, tell=True)
+        for one in _changes(once, stop):
+            _print(one)
     _sum_up(once.summary)
+    _tell_skipped(once, older_than, limit)
     return once.summary
 
 
-def _follow(found: Any, stop: threading.Event, tell: bool = False) -> None:
+def _changes(found: Any, stop: threading.Event) -> Iterator[ReconcileItem]:
+    """Go through a round; yield what is not as it was."""
     for one in found:
-        if tell and one.outcome not in ("waiting", "refund_waiting"):
-            _print(one)
+        if one.outcome not in ("waiting", "refund_waiting"):
+            yield one
         if stop.is_set():
             return
 
 
 def _print(one: ReconcileItem) -> None:
-    number = one.out_trade_no
+    number = (
+        f"{strip_control_chars(one.reference)} ({one.out_trade_no})"
+        if one.reference
+        else one.out_trade_no
+    )
     if one.error is not None:
         told = _("{number}: {trouble}")
         click.echo(told.format(number=number, trouble=sentence(one.error)), err=True)
@@ -167,6 +180,21 @@ def _sum_up(summary: ReconcileReport) -> None:
     )
     if summary.aborted:
         click.echo(_("Alipay does not answer: given up for now, the rest waits."), err=True)
+
+
+def _tell_skipped(once: ReconcileRun, older_than: timedelta, limit: int | None) -> None:
+    skipped = once.skipped()
+    if skipped.younger:
+        told = _("Skipped {count} younger than {age}.")
+        click.echo(told.format(count=skipped.younger, age=age_text(older_than)))
+    if skipped.others and limit is not None:
+        click.echo(_("Skipped {count} beyond --limit.").format(count=skipped.others))
+    elif skipped.others:
+        told = _("Skipped {count} that were queried less than 2 minutes ago, or are being queried.")
+        click.echo(told.format(count=skipped.others))
+    if skipped.refunds:
+        told = _("Skipped {count} refunds: the legacy gateway has no query for them.")
+        click.echo(told.format(count=skipped.refunds))
 
 
 @contextmanager

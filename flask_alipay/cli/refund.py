@@ -16,7 +16,7 @@ from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, command_line, current_merchant
 from .options import confirm, json_option, warn_if_simulator, yes_option
-from .output import display_amount, find_payment, refund_as_json
+from .output import display_amount, find_payment, label, refund_as_json
 from .site_addresses import site_url_context
 from .table import echo_json, strip_control_chars
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Give money of a sale back to its buyer, all of it or a part.
 
-NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no), AMOUNT is in yuan, or 'all' for
-what is left. If no answer comes the exit status is 3, and the command to go on with is told: under
-the same --out-request-no it is the same refund and never a second one.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own, AMOUNT is in
+yuan, or 'all' for what is left. If no answer comes the exit status is 3, and the command to go on
+with is printed: under the same --out-request-no it is the same refund and never a second one.
 
 \b
 Examples:
@@ -70,7 +70,7 @@ def refund_command() -> click.Command:
             # Of all that is left a slip gives back nothing twice.
             if details["out_request_no"] is None and how_much != _ALL:
                 _check_recent(alipay, payment, fen, names)
-            told = _("{amount} of {number} ({subject}, {total}) are going back to the buyer.")
+            told = _("{amount} of {label} ({subject}, {total}) are going back to the buyer.")
             confirm(told.format(**names), yes)
             try:
                 with handle_ledger_errors(_done(), _remedy(payment), _see(payment)):
@@ -100,10 +100,10 @@ def _checked(payment: Any, how_much: str) -> int:
     """The amount in fen: of a sale, and no more than is left of it."""
     if not payment.paid:
         told = _("{number} is not paid: ask with 'query', or end it with 'close'.")
-        raise CommandFailed(told.format(number=payment.out_trade_no))
+        raise CommandFailed(told.format(number=label(payment)))
     left = payment.total_fen - payment.refunded_fen
     if left <= 0:
-        raise CommandFailed(_("{number} is refunded already.").format(number=payment.out_trade_no))
+        raise CommandFailed(_("{number} is refunded already.").format(number=label(payment)))
     if how_much == _ALL:
         return int(left)
     fen = to_minor_units(how_much, payment.currency, parameter="amount")
@@ -175,6 +175,7 @@ def _names(payment: Any, fen: int) -> dict[str, str]:
         "amount": display_amount(fen, payment.currency),
         "yuan": format_amount(fen, payment.currency),
         "number": payment.out_trade_no,
+        "label": label(payment),
         "subject": strip_control_chars(payment.subject),
         "total": display_amount(payment.total_fen, payment.currency),
     }
@@ -184,6 +185,6 @@ def _print(row: Any, names: dict[str, str], as_json: bool) -> None:
     if as_json:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
         return
-    told = _("{amount} of {number}: {status}, as refund {refund}.")
+    told = _("{amount} of {label}: {status}, as refund {refund}.")
     names = {**names, "status": row.status, "refund": row.out_request_no}
     click.echo(told.format(**names))

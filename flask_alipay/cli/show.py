@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..ledger.history import OPERATOR, Event, History, history_of, kind_of
+from ..ledger.references import reference_of
 from ..models import utc_now
 from .errors import handle_errors
 from .i18n import N_, _
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Show one payment: how it stands, its refunds, and what was heard about it.
 
-NUMBER is the shop's number (out_trade_no) or Alipay's (trade_no). Times are China time. Buyer data
-is masked.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. Times
+are China time. Buyer data is masked.
 
 \b
 Examples:
@@ -102,6 +103,7 @@ def _print(alipay: AlipayBlueprint, history: History, show_params: bool) -> None
 def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     currency = payment.currency
     yield "out_trade_no", payment.out_trade_no
+    yield "reference", reference_of(payment)
     yield "trade_no", payment.trade_no
     yield "trade_status", payment.trade_status
     yield "paid", "yes" if payment.paid else "no"

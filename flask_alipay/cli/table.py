@@ -1,13 +1,14 @@
 """Tables that fit the terminal, and one JSON object a line for programs.
 
 A Chinese character takes two columns and a combining mark none (Unicode's East Asian Width).
-In a terminal a row takes one line: the columns that may shrink do, then those that can be missed
-are left out. Where the output is no terminal nothing is cut, unless ``COLUMNS`` says how wide it
-is.
+In a terminal a row takes one line: the columns that may shrink do, then optional ones are left out
+and named below the table. Where the output is no terminal nothing is cut, unless ``COLUMNS`` says
+how wide it is.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import click
+
+from .i18n import _
 
 _GAP = "  "
 _CUT = "…"
@@ -44,13 +47,31 @@ def echo_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None
     :param rows: a value for each column; ``None`` is an empty cell. A stranger's text does
         nothing to the terminal.
     """
-    for number, line in enumerate(table(columns, rows, terminal_width())):
+    cells = _cells(rows)
+    fitting = _fit(columns, _widths(columns, cells), terminal_width())
+    for number, line in enumerate(_lines(columns, cells, fitting)):
         click.echo(click.style(line, bold=True) if number == 0 else line)
+    left_out = [column.title for number, column in enumerate(columns) if number not in fitting]
+    if left_out:
+        told = _("Not shown for lack of room: {columns}. A wider terminal shows all.")
+        click.echo(told.format(columns=", ".join(left_out)))
 
 
 def echo_json(found: Any) -> None:
-    """Prints an object for programs, on one line and in ASCII: any pipe and terminal takes it."""
-    click.echo(json.dumps(found, default=str))
+    """Print an object for programs, on one line; see :func:`json_line`."""
+    click.echo(json_line(found))
+
+
+def json_line(found: Any) -> str:
+    """Return an object as JSON on one line.
+
+    Chinese text is readable if the output is UTF-8; for any other encoding, which no program
+    expects of JSON, it is escaped to ASCII. Control and format characters are escaped in any case.
+    """
+    if codecs.lookup(sys.stdout.encoding or "ascii").name != "utf-8":
+        return json.dumps(found, default=str)
+    text = json.dumps(found, default=str, ensure_ascii=False)
+    return "".join(_escaped(c) if unicodedata.category(c)[0] in "CZ" else c for c in text)
 
 
 def table(
@@ -60,12 +81,24 @@ def table(
 
     :param room: how wide it may be; ``None``: as wide as it is.
     """
-    cells = [["" if value is None else strip_control_chars(value) for value in row] for row in rows]
-    widths = [
+    cells = _cells(rows)
+    return _lines(columns, cells, _fit(columns, _widths(columns, cells), room))
+
+
+def _cells(rows: Iterable[Sequence[Any]]) -> list[list[str]]:
+    return [["" if value is None else strip_control_chars(value) for value in row] for row in rows]
+
+
+def _widths(columns: Sequence[Column], cells: list[list[str]]) -> list[int]:
+    return [
         max([width(column.title), *(width(row[number]) for row in cells)])
         for number, column in enumerate(columns)
     ]
-    fitting = _fit(columns, widths, room)
+
+
+def _lines(
+    columns: Sequence[Column], cells: list[list[str]], fitting: dict[int, int]
+) -> Iterator[str]:
     for row in ([column.title for column in columns], *cells):
         yield _GAP.join(
             _padded(row[number], wide, columns[number].right) for number, wide in fitting.items()
@@ -147,6 +180,10 @@ def _columns_of(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _escaped(character: str) -> str:
+    return character if character == " " else json.dumps(character)[1:-1]
 
 
 def _writable(text: str) -> bool:

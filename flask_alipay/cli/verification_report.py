@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,8 +14,8 @@ from ..diagnosis.messages import message
 from ..protocol.notification import mask_params
 from .i18n import _, language
 from .ledger_checks import describe_checks
+from .table import json_line, width
 from .table import strip_control_chars as strip_control_chars
-from .table import width
 
 # The trade in a few lines: the label, and the parameters that may say it, the first there counts.
 _ESSENTIALS = (
@@ -82,7 +81,7 @@ def report_json(
     params: Mapping[str, str],
     **more: list[str] | dict[str, str],
 ) -> str:
-    """Returns the object of the command's contract, in ASCII: any pipe and terminal takes it.
+    """Returns the object of the command's contract, on one line.
 
     :param more: ``also`` and ``checks``, which are left out where they are empty.
     """
@@ -95,7 +94,7 @@ def report_json(
         "params": dict(params),
         **{name: value for name, value in more.items() if value},
     }
-    return json.dumps(found)
+    return json_line(found)
 
 
 def verdict_as_text(verdict: VerificationReport, show_params: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from sqlalchemy import literal, select
+from sqlalchemy import func, inspect, literal, select
 
 from ..exceptions import NotificationRefused
 from ..models import NotificationMixin, PaymentMixin, utc_now
@@ -125,6 +125,20 @@ class Journal:
             insert_row(self._session, self._model, row)
         else:
             self._session.add(self._model(**row))
+
+    def count(self, out_trade_no: str, outcome: str) -> int:
+        """Return how many rows of a payment have an outcome; the journal must be kept."""
+        column = columns_of(entity_of(self._model))
+        found = (
+            select(func.count())
+            .select_from(inspect(self._model).local_table)
+            .where(
+                exactly(column["merchant"], self._merchant),
+                exactly(column["out_trade_no"], out_trade_no),
+                column["outcome"] == outcome,
+            )
+        )
+        return int(self._session.execute(found, self._model).scalar_one())
 
     def _is_full(self, entry: JournalEntry, outcome: str) -> bool:
         """Tell whether the same report has been recorded often enough with this outcome."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
 from ..gateways.interface import RefundRequest
@@ -19,9 +19,11 @@ from ..ledger.leases import (
     waiting_payments,
     waiting_refunds,
 )
+from ..ledger.references import reference_of
 from ..ledger.refunds import SUCCESS
 from ..models import utc_now
 from ..protocol.trade_status import TradeStatus
+from .alerts import alert_about_refunds, alert_about_rejection
 from .queries import apply_update, close_expired, query_trade, snapshot_and_commit
 from .refunds import query_refund, submit_refund
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 # After so many questions in a row without an answer, nobody is there to answer more of them.
 _PENDING_TTL: Final = 10
+# An age that everything that waits has reached, whatever another machine's clock says.
+_NOT_YET: Final = timedelta(days=-1)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,19 @@ class ReconcileItem:
     outcome: str
     #: In trouble: what the matter is.
     error: AlipayError | None = None
+    #: The shop's own order number, empty if there is none.
+    reference: str = ""
+
+
+class Skipped(NamedTuple):
+    """What waits and was not queried."""
+
+    #: Payments and refunds that were created too recently.
+    younger: int
+    #: Those beyond the limit or, without one, those that another process has just queried.
+    others: int
+    #: Refunds at a gateway that has no query for them.
+    refunds: int
 
 
 @dataclass
@@ -103,6 +120,7 @@ class ReconcileRun:
         self._alipay = alipay
         self._older_than = older_than
         self._limit = limit
+        self._due = _count_waiting(alipay, older_than)
         #: What came of it so far.
         self.summary = ReconcileReport()
 
@@ -111,12 +129,19 @@ class ReconcileRun:
             self.summary.count(found)
             yield found
             if self.summary.aborted:
-                return
+                break
+        alert_about_refunds(self._alipay)
 
     def count(self) -> int:
         """Returns how many there are to ask about, for a progress bar."""
-        many = _count_waiting(self._alipay, self._older_than)
-        return many if self._limit is None else min(many, self._limit)
+        return self._due if self._limit is None else min(self._due, self._limit)
+
+    def skipped(self) -> Skipped:
+        """Return what was not queried; call it after the iteration."""
+        alipay = self._alipay
+        younger = _count_waiting(alipay, _NOT_YET) - _count_waiting(alipay, self._older_than)
+        others = 0 if self.summary.aborted else self._due - self.summary.queried
+        return Skipped(max(0, younger), max(0, others), _count_unqueried_refunds(alipay))
 
 
 def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> ReconcileReport:
@@ -130,6 +155,16 @@ def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None)
 def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
     """Returns how many payments and refunds wait."""
     number = sum(count(alipay.session, waiting) for waiting in _waiting(alipay, older_than))
+    alipay.session.rollback()
+    return number
+
+
+def _count_unqueried_refunds(alipay: AlipayBlueprint) -> int:
+    """Return how many refunds wait for a notification, since the gateway has no query for them."""
+    Refund = alipay.models.Refund
+    if Refund is None or "query_refund" not in alipay.gateway.unsupported:
+        return 0
+    number = count(alipay.session, waiting_refunds(Refund, alipay.config.merchant, utc_now()))
     alipay.session.rollback()
     return number
 
@@ -167,7 +202,7 @@ def _each(alipay: AlipayBlueprint, waiting: PendingRows) -> Iterator[ReconcileIt
 
 
 def _query(alipay: AlipayBlueprint, payment: Any) -> ReconcileItem:
-    number = payment.out_trade_no
+    number, reference = payment.out_trade_no, reference_of(payment)
     try:
         snapshot = snapshot_and_commit(alipay, payment)
         state = close_expired(snapshot, query_trade(snapshot))
@@ -175,33 +210,37 @@ def _query(alipay: AlipayBlueprint, payment: Any) -> ReconcileItem:
         if payment is None:
             return ReconcileItem(number, "waiting")  # it was deleted meanwhile
         closed = payment.trade_status == TradeStatus.TRADE_CLOSED
-        return ReconcileItem(number, "paid" if payment.paid else "closed" if closed else "waiting")
+        what = "paid" if payment.paid else "closed" if closed else "waiting"
+        return ReconcileItem(number, what, reference=reference)
     except AlipayError as error:
         alipay.session.rollback()
-        return ReconcileItem(number, "trouble", error)
+        alert_about_rejection(alipay, error)
+        return ReconcileItem(number, "trouble", error, reference)
 
 
 def _finish(alipay: AlipayBlueprint, row: Any) -> ReconcileItem:
     """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
     number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
-    refund_fen = row.refund_fen
+    refund_fen, reference = row.refund_fen, ""
     try:
         ledger = alipay.ledger()
         payment = ledger.find(number)
         if payment is None:
             return ReconcileItem(number, "refund_waiting")
+        reference = reference_of(payment)
         trade_no, gateway = payment.trade_no, snapshot_and_commit(alipay, payment).gateway
         request = RefundRequest(
             number, trade_no, request_no, refund_fen, reason, repeated=True, undecided=True
         )
         if not query_refund(alipay, ledger, gateway, request):
             submit_refund(alipay, ledger, gateway, request)
-        return ReconcileItem(number, "refunded")
+        return ReconcileItem(number, "refunded", reference=reference)
     except AlipayError as error:
         alipay.session.rollback()
         refunds = alipay.ledger().refunds
         row = refunds.find(number, request_no) if refunds is not None else None
         status = row.status if row is not None else SUCCESS
         alipay.session.rollback()
+        alert_about_rejection(alipay, error)
         refused = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
-        return ReconcileItem(number, "refund_refused" if refused else "trouble", error)
+        return ReconcileItem(number, "refund_refused" if refused else "trouble", error, reference)

@@ -428,4 +428,20 @@ def test_a_terminal_sees_how_far_it_is(
     assert process.returncode == 0
     assert "Asking Alipay" in seen
     assert "100%" in seen
-    assert said.startswith("Asked about 1: 1 paid")
+    changed, summary = said.splitlines()
+    assert changed.endswith(" is paid.")
+    assert summary.startswith("Asked about 1: 1 paid")
+
+
+def test_what_is_too_young_or_beyond_the_limit_is_counted(
+    open_shop: Any, merchant: Merchant, gateway: Gateway
+) -> None:
+    shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)
+    for _number in range(3):
+        shop.order()
+    runner = shop.app.test_cli_runner()
+    young = runner.invoke(args=["alipay", "reconcile"]).stdout
+    assert "Skipped 3 younger than 10 minutes." in young
+    limited = runner.invoke(args=["alipay", "reconcile", "--older-than", "0s", "--limit", "1"])
+    assert "Skipped 2 beyond --limit." in limited.stdout
+    assert "younger" not in limited.stdout

@@ -78,7 +78,7 @@ def test_a_payment_whose_notification_was_lost_is_found_by_asking(tea: Tea) -> N
     assert tea.stands() == ("WAIT_BUYER_PAY", False, 0)
     result = tea.run("query", NUMBER)
     assert result.exit_code == 0
-    assert "was WAIT_BUYER_PAY here and is TRADE_SUCCESS" in result.stdout
+    assert "updated from WAIT_BUYER_PAY to TRADE_SUCCESS" in result.stdout
     assert tea.done == ["ship"]
     assert tea.stands()[:2] == ("TRADE_SUCCESS", True)
 

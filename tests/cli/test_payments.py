@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import datetime, timedelta, timezone
 
@@ -111,6 +113,99 @@ def test_nothing_found_is_said(shop: Shop) -> None:
     assert (result.exit_code, result.stdout) == (0, "No payment fits.\n")
 
 
+@pytest.fixture
+def days() -> Shop:
+    """A shop with payments around midnight in China, and one of today."""
+    shop = make_shop(ALIPAY_SIMULATOR=True)
+    with shop.app.app_context():
+        merchant = shop.alipay.config.merchant
+    times = {
+        "JAN30": datetime(2026, 1, 30, 15, 59, 59, tzinfo=timezone.utc),
+        "JAN31A": datetime(2026, 1, 30, 16, 0, tzinfo=timezone.utc),
+        "JAN31B": datetime(2026, 1, 31, 15, 59, 59, tzinfo=timezone.utc),
+        "FEB1": datetime(2026, 1, 31, 16, 0, tzinfo=timezone.utc),
+        "TODAY": datetime.now(timezone.utc),
+    }
+    shop.add(*(shop.payment(n, merchant=merchant, created_at=at) for n, at in times.items()))
+    return shop
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--today"], ["TODAY"]),
+        (["--on", "2026-01-31"], ["JAN31B", "JAN31A"]),
+        (["--from", "2026-01-31", "--to", "2026-01-31"], ["JAN31B", "JAN31A"]),
+        (["--from", "2026-02-01"], ["TODAY", "FEB1"]),
+        (["--to", "2026-01-30"], ["JAN30"]),
+        (["--from", "2026-01-30", "--to", "2026-02-01", "--limit", "2"], ["FEB1", "JAN31B"]),
+    ],
+)
+def test_a_day_is_chinas(args: list[str], expected: list[str], days: Shop) -> None:
+    assert listed(days, *args) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (["--today", "--on", "2026-01-31"], "--today, --on, or --from and --to"),
+        (["--on", "2026-01-31", "--to", "2026-02-01"], "--today, --on, or --from and --to"),
+        (["--from", "2026-02-02", "--to", "2026-02-01"], "--from is later than --to"),
+        (["--on", "2026-02-30"], "write a day like 2026-01-31"),
+        (["--on", "31.1.2026"], "write a day like 2026-01-31"),
+        (["--json", "--csv"], "--json or --csv, not both"),
+    ],
+)
+def test_days_that_contradict_each_other_are_rejected(
+    args: list[str], why: str, days: Shop
+) -> None:
+    result = days.run("payments", *args)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert why in " ".join(result.stderr.split())
+
+
+def test_the_list_of_one_day_shows_times_without_the_day(days: Shop) -> None:
+    head, *rows = days.run("payments", "--on", "2026-01-31", COLUMNS="80").stdout.splitlines()
+    assert "made" in head
+    assert "  23:59  Tea" in rows[0]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_subject_is_shown_at_80_columns(language: str, shop: Shop) -> None:
+    lines = shop.run("payments", COLUMNS="80", LANGUAGE=language).stdout.splitlines()
+    assert lines[0].endswith("subject" if language == "en" else "标题")
+    assert any(line.endswith("Tea") for line in lines)
+    assert any("龙井" in line for line in lines)
+    assert any("10.00" in line for line in lines)
+
+
+def test_the_csv_has_all_payments_as_a_spreadsheet_program_opens_them(shop: Shop) -> None:
+    shop.add(*(shop.payment(f"N{number}", subject="=1+1") for number in range(60)))
+    printed = shop.run("payments", "--csv").stdout
+    assert printed.startswith("\ufeffout_trade_no,")
+    rows = list(csv.DictReader(io.StringIO(printed[1:])))
+    assert len(rows) == 63
+    paid = next(row for row in rows if row["out_trade_no"].startswith(PAID))
+    assert paid["out_trade_no"] == f"{PAID}\t"
+    assert paid["subject"] == "龙井茶 100% leaf"
+    assert (paid["total_amount"], paid["refunded_amount"]) == ("88.88", "10.00")
+    assert paid["created_at"] == "2026-01-31 20:00:00"
+    assert {row["subject"] for row in rows if row["out_trade_no"].startswith("N")} == {"'=1+1"}
+
+
+def test_the_csv_masks_the_buyer(shop: Shop) -> None:
+    assert "2088123456789012" not in shop.run("payments", "--csv").stdout
+
+
+def test_programs_get_all_payments(shop: Shop) -> None:
+    shop.add(*(shop.payment(f"N{number}") for number in range(1200)))
+    assert len(listed(shop)) == 1203
+
+
+def test_json_keeps_chinese_readable(shop: Shop) -> None:
+    assert '"subject": "龙井茶 100% leaf"' in shop.run("show", PAID, "--json").stdout
+
+
 @pytest.mark.parametrize("columns", ["80", "120"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_each_payment_takes_one_line_of_the_terminal(
@@ -133,7 +228,7 @@ def test_missing_tables_are_told_without_a_traceback(shop: Shop) -> None:
         shop.db.drop_all()
     result = shop.run("payments")
     assert result.exit_code == 2
-    assert "are the tables made?" in result.stderr
+    assert "no such table" in result.stderr
     assert "SELECT" not in result.output
 
 

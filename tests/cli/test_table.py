@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from flask_alipay.cli.table import (
     Column,
     echo_json,
+    echo_table,
+    json_line,
     strip_control_chars,
     table,
     terminal_width,
@@ -87,9 +91,33 @@ def test_columns_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal_width() == 100
 
 
-def test_programs_get_one_line_of_ascii(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_one_line_with_readable_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     echo_json({"subject": "茶\n"})
-    told = capsys.readouterr().out
-    assert told.isascii()
-    assert told.count("\n") == 1
-    assert json.loads(told) == {"subject": "茶\n"}
+    assert capsys.readouterr().out == '{"subject": "茶\\n"}\n'
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "ascii", "cp1252"])
+def test_an_output_that_is_not_utf_8_gets_ascii(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    assert json_line({"subject": "茶"}) == '{"subject": "\\u8336"}'
+
+
+@given(st.text())
+def test_no_character_of_json_does_anything_to_a_terminal(text: str) -> None:
+    line = json_line({"subject": text})
+    assert json.loads(line) == {"subject": text}
+    assert not any(unicodedata.category(c)[0] == "C" for c in line)
+    assert len(line.splitlines()) == 1
+
+
+def test_columns_without_room_are_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("LANGUAGE", "en")
+    echo_table([NUMBER, SUBJECT, NOTE], [["T1", "a" * 50, "b" * 20]])
+    lines = capsys.readouterr().out.splitlines()
+    assert "note" not in lines[0]
+    assert lines[-1] == "Not shown for lack of room: note. A wider terminal shows all."

@@ -126,7 +126,7 @@ def test_another_amount_than_the_ledgers_is_not_believed(shop: Shop) -> None:
 def test_an_amount_that_is_none_is_a_misuse(shop: Shop, amount: str) -> None:
     result = shop.run("trigger", "paid", f"--total-amount={amount}")
     assert result.exit_code == 2
-    assert "total_amount" in result.stderr
+    assert "--total-amount" in result.stderr
 
 
 def test_an_app_that_breaks_down_over_a_forgery_has_not_refused_it(shop: Shop) -> None:

@@ -161,8 +161,8 @@ def test_nobody_there_is_no_answer(keys: Path, event: str) -> None:
     [
         (("--url", "notify"), "url"),
         (("--url", "ftp://127.0.0.1/"), "url"),
-        (("--total-amount", "0"), "total_amount"),
-        (("--sign-type", "MD5"), "sign_type"),
+        (("--total-amount", "0"), "--total-amount"),
+        (("--sign-type", "MD5"), "--sign-type"),
         (("--protocol", "wap"), "--protocol"),
         (("--charset", "latin-1"), "--charset"),
     ],

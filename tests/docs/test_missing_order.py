@@ -27,7 +27,7 @@ def cases() -> dict[str, list[tuple[str, str]]]:
 
 def settled(text: str) -> str:
     """Without what differs from day to day."""
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", lambda found: "T" * len(found[0]), text)
+    text = re.sub(r"(\d{4}-)?\d\d-\d\d \d\d:\d\d(:\d\d)?", lambda found: "T" * len(found[0]), text)
     text = re.sub(r"\b\d{28}\b", "N" * 28, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
@@ -68,6 +68,10 @@ def test_the_case_goes_as_the_page_tells(number: str, config: dict[str, str]) ->
     assert len(commands) >= 3
     for command, printed in commands:
         result = shop.run(*command.split(), stdin="y\n", COLUMNS="90")
-        assert settled(result.output) == settled(printed), command
+        # The page's shop has no simulator.
+        output = "\n".join(
+            line for line in result.output.splitlines() if not line.startswith("The simulator is")
+        )
+        assert settled(output) == settled(printed), command
         assert result.exit_code == 0
     assert done == ["ship"]

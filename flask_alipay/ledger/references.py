@@ -1,0 +1,35 @@
+"""The shop's own order number: ``reference`` of the application's class of payments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import inspect
+
+#: The attribute's name.
+NAME = "reference"
+
+
+def reference_of(payment: Any) -> str:
+    """Return the shop's own number of a payment; empty if it has none."""
+    value = getattr(payment, NAME, None)
+    return "" if value is None else str(value)
+
+
+def reference_column(model: Any) -> Any | None:
+    """Return the SQL expression for the shop's own number; ``None`` if the class has none.
+
+    :param model: the application's class of payments.
+    """
+    return getattr(model, NAME, None)
+
+
+def is_searchable(model: Any) -> bool:
+    """Tell whether queries can look for the shop's own number, if the class has one.
+
+    A column, synonym, hybrid property or association proxy has an SQL expression on the class; a
+    plain property has none.
+
+    :param model: the application's class of payments.
+    """
+    return getattr(model, NAME, None) is None or NAME in inspect(model).all_orm_descriptors

@@ -1,0 +1,102 @@
+"""Alerts about what needs a person: one line in the log at ``ERROR``, and a signal."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..exceptions import CallbackFailed, NotificationRefused, PaymentMismatch
+from ..ledger.journal import Journal
+from ..ledger.leases import waiting_refunds
+from ..ledger.session import LedgerSession
+from ..models import utc_now
+from ..protocol.log_text import loggable
+from ..signals import Alert, attention_needed
+from .dispatch import send_signal
+
+if TYPE_CHECKING:
+    from ..blueprint.blueprint import AlipayBlueprint
+
+#: A handler of this logger receives alerts and nothing else.
+logger = logging.getLogger("flask_alipay.alerts")
+
+#: A refund whose result is unknown for longer needs a person.
+UNRESOLVED: Final = timedelta(hours=1)
+# The numbers that an alert names.
+_MAX_NUMBERS: Final = 20
+# Which report of a payment with an outcome sends the alert: Alipay retries, and a callback that
+# fails once may have met a restart.
+_AT: Final = {"mismatched": 1, "callback_failed": 2}
+
+
+def send_alert(alipay: AlipayBlueprint, alert: Alert) -> None:
+    """Log an alert and send the signal.
+
+    :param alipay: the merchant.
+    """
+    extra = {"alert": alert.kind, "out_trade_nos": alert.numbers}
+    logger.error("%s: %s", alert.kind, alert.message, extra=extra)
+    send_signal(alipay, attention_needed, alert=alert)
+
+
+def alert_about_rejection(alipay: AlipayBlueprint, error: Exception) -> None:
+    """Send the alert for a report that contradicts the ledger, or whose callback failed again.
+
+    Alipay retries a notification and reconciliation repeats its query: the alert is sent once for
+    each payment and kind, if there is a journal to count in.
+
+    :param error: of the report; others cause no alert.
+    """
+    if not isinstance(error, (PaymentMismatch, CallbackFailed)):
+        return
+    number = error.out_trade_no or ""
+    times = _count(alipay, number, error)
+    if times is None or times == _AT[error.reason]:
+        message = f"{loggable(number)}: {error}"
+        send_alert(alipay, Alert(error.reason, message, (number,), times or 1))
+
+
+def alert_about_refunds(alipay: AlipayBlueprint) -> None:
+    """Send one alert for all refunds whose result has been unknown for an hour."""
+    Refund: Any = alipay.models.Refund
+    if Refund is None:
+        return
+    waiting = waiting_refunds(Refund, alipay.config.merchant, utc_now() - UNRESOLVED)
+    number = waiting.column["out_trade_no"]
+    session = LedgerSession(alipay.session)
+    found = session.read(select(number).where(*waiting.condition).order_by(number), Refund)
+    numbers = tuple(found.scalars())
+    session.roll_back()
+    if numbers:
+        told = f"{len(numbers)} refunds have had no result for an hour"
+        named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
+        alert = Alert("refund_unresolved", f"{told}: {named}", numbers[:_MAX_NUMBERS], len(numbers))
+        send_alert(alipay, alert)
+
+
+def alert_about_bill(alipay: AlipayBlueprint, date: str, count: int) -> None:
+    """Send the alert for a bill that differs from the ledger.
+
+    :param date: of the bill, in China.
+    :param count: the number of differences, above zero.
+    """
+    message = f"the bill of {date} and the ledger have {count} differences"
+    send_alert(alipay, Alert("bill_differs", message, (), count))
+
+
+def _count(alipay: AlipayBlueprint, number: str, error: NotificationRefused) -> int | None:
+    """How many reports of a payment had the same outcome; ``None`` if nothing counts them."""
+    models, session = alipay.models, LedgerSession(alipay.session)
+    journal = Journal(session, models.Payment, models.Notification, alipay.config.merchant)
+    if not journal.kept:
+        return None
+    try:
+        return journal.count(number, error.reason)
+    except SQLAlchemyError:
+        return None
+    finally:
+        session.roll_back()

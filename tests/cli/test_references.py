@@ -1,0 +1,198 @@
+"""The shop's own order number, in commands, JSON, CSV and on the buyer's pages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import ForeignKey, String, select
+from sqlalchemy.ext.associationproxy import association_proxy
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import mapped_column, relationship, synonym
+
+from flask_alipay import AlipayBlueprint, ConfigurationError, PaymentMixin
+
+from .shop import Shop
+
+NUMBER = "20260131000000000000000001"
+OTHER = "20260131000000000000000002"
+
+
+def with_column(db: Any) -> Any:
+    class Payment(PaymentMixin, db.Model):
+        reference = mapped_column(String(32), index=True)
+
+    return Payment
+
+
+def with_synonym(db: Any) -> Any:
+    class Payment(PaymentMixin, db.Model):
+        order_no = mapped_column(String(32))
+        reference = synonym("order_no")
+
+    return Payment
+
+
+def _order_of(db: Any) -> Any:
+    class Order(db.Model):
+        id = mapped_column(db.Integer, primary_key=True)
+        number = mapped_column(String(32))
+
+    return Order
+
+
+def with_hybrid(db: Any) -> Any:
+    Order = _order_of(db)
+
+    class Payment(PaymentMixin, db.Model):
+        order_id = mapped_column(ForeignKey("order.id"))
+        order = relationship(Order)
+
+        @hybrid_property
+        def reference(self) -> str | None:
+            return self.order.number if self.order else None
+
+        @reference.inplace.expression
+        @classmethod
+        def _reference(cls) -> Any:
+            return select(Order.number).where(Order.id == cls.order_id).scalar_subquery()
+
+    return Payment
+
+
+def with_proxy(db: Any) -> Any:
+    Order = _order_of(db)
+
+    class Payment(PaymentMixin, db.Model):
+        order_id = mapped_column(ForeignKey("order.id"))
+        order = relationship(Order)
+        reference = association_proxy("order", "number")
+
+    return Payment
+
+
+def make(declare: Callable[[Any], Any]) -> Shop:
+    """A shop whose class of payments has the shop's own number in a way."""
+    db = SQLAlchemy()
+    Payment = declare(db)
+    app = Flask(__name__)
+    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", TESTING=True)
+    app.config.update(ALIPAY_SIMULATOR=True, TRUSTED_HOSTS=["localhost"])
+    db.init_app(app)
+    alipay = AlipayBlueprint(db, Payment)
+    app.register_blueprint(alipay, url_prefix="/alipay")
+    with app.app_context():
+        db.create_all()
+    return Shop(app, db, alipay, Payment, None, None)
+
+
+def sell(shop: Shop, out_trade_no: str, reference: str | None, **columns: Any) -> None:
+    """Add a payment with the shop's own number, wherever that is kept."""
+    with shop.app.app_context():
+        payment = shop.payment(out_trade_no, merchant=shop.alipay.config.merchant, **columns)
+        if hasattr(shop.Payment, "order") and reference is not None:
+            Order = shop.Payment.order.property.entity.class_
+            payment.order = Order(number=reference)
+        elif reference is not None:
+            payment.reference = reference
+        shop.db.session.add(payment)
+        shop.db.session.commit()
+
+
+KINDS = [with_column, with_synonym, with_hybrid, with_proxy]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """Two payments, one of which is about the shop's order T1221."""
+    found = make(request.param)
+    sell(found, NUMBER, "T1221", subject="Tea")
+    sell(found, OTHER, None, subject="Coffee")
+    return found
+
+
+def test_a_payment_is_shown_by_the_shops_number(shop: Shop) -> None:
+    printed = shop.run("show", "T1221").stdout
+    assert NUMBER in printed
+    assert "T1221" in printed
+
+
+def test_a_payment_is_queried_by_the_shops_number(shop: Shop) -> None:
+    assert f"T1221 ({NUMBER})" in shop.run("query", "T1221").stdout
+
+
+def test_programs_get_the_shops_number(shop: Shop) -> None:
+    found = map(json.loads, shop.run("payments", "--json").stdout.splitlines())
+    assert {one["out_trade_no"]: one["reference"] for one in found} == {
+        NUMBER: "T1221",
+        OTHER: None,
+    }
+    assert json.loads(shop.run("show", "T1221", "--json").stdout)["reference"] == "T1221"
+
+
+def test_the_list_is_searched_by_a_part_of_the_shops_number(shop: Shop) -> None:
+    printed = shop.run("payments", "--text", "122").stdout
+    assert NUMBER in printed
+    assert OTHER not in printed
+
+
+def test_the_list_has_the_shops_number_and_the_subject_at_80_columns(shop: Shop) -> None:
+    head, *rows = shop.run("payments", COLUMNS="80").stdout.splitlines()
+    assert head.startswith("reference")
+    assert head.endswith("subject")
+    assert any(row.startswith("T1221") and row.endswith("Tea") for row in rows)
+
+
+def test_the_csv_has_the_shops_number(shop: Shop) -> None:
+    printed = shop.run("payments", "--csv").stdout.lstrip("\ufeff")
+    assert {row["reference"] for row in csv.DictReader(io.StringIO(printed))} == {"T1221", ""}
+
+
+def test_the_buyer_sees_the_shops_number(shop: Shop) -> None:
+    with shop.app.test_request_context():
+        payment = shop.db.session.scalars(
+            select(shop.Payment).where(shop.Payment.out_trade_no == NUMBER)
+        ).one()
+        url = shop.alipay.checkout_url(payment)
+    page = shop.app.test_client().get(url).text
+    assert '<dd class="number">T1221</dd>' in page
+
+
+def test_a_number_of_several_payments_selects_none_of_them() -> None:
+    shop = make(with_column)
+    sell(shop, NUMBER, "T1221", trade_status="TRADE_CLOSED")
+    sell(shop, OTHER, "T1221", paid=True, trade_status="TRADE_SUCCESS")
+    for command in (["show", "T1221"], ["refund", "T1221", "all", "--yes"]):
+        result = shop.run(*command)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"{NUMBER} (TRADE_CLOSED), {OTHER} (TRADE_SUCCESS)" in " ".join(
+            result.stderr.split()
+        )
+    with shop.app.app_context():
+        assert [one.refunded_fen for one in shop.db.session.scalars(select(shop.Payment))] == [0, 0]
+
+
+def test_a_payments_own_number_comes_before_the_shops() -> None:
+    shop = make(with_column)
+    sell(shop, "T1", "T2")
+    sell(shop, "T2", "T1")
+    assert json.loads(shop.run("show", "T1", "--json").stdout)["out_trade_no"] == "T1"
+
+
+def test_a_reference_that_no_query_can_look_for_is_rejected() -> None:
+    def with_property(db: Any) -> Any:
+        class Payment(PaymentMixin, db.Model):
+            @property
+            def reference(self) -> str:
+                return "T1221"
+
+        return Payment
+
+    with pytest.raises(ConfigurationError, match=r"Payment\.reference cannot be searched for"):
+        make(with_property)
