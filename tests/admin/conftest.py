@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,8 +24,10 @@ def open_shop(tmp_path: Any) -> Iterator[OpenShop]:
         return shops[-1]
 
     yield make
-    for shop in shops:
-        close(shop)
+    # In a thread of its own: Flask-SQLAlchemy-Lite closes sessions by an event loop, and a browser
+    # that another test has opened runs one in this thread.
+    with ThreadPoolExecutor(1) as pool:
+        list(pool.map(close, shops))
 
 
 @pytest.fixture
