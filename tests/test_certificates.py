@@ -161,7 +161,7 @@ def test_another_kind_of_key_is_not_believed(authority: Authority) -> None:
 
 def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
     certificates, _ = configured(authority)
-    with pytest.raises(KeyFormatError, match="of that number"):
+    with pytest.raises(KeyFormatError, match="that serial number"):
         certificates.add_verified(content(authority.tomorrow), "0" * 32)
 
 

@@ -172,7 +172,7 @@ def test_an_amount_is_counted_in_its_own_currency(text: str, currency: str, unit
 
 
 def test_there_is_no_hundredth_of_a_yen() -> None:
-    with pytest.raises(InvalidAmount, match="whole number"):
+    with pytest.raises(InvalidAmount, match="integer"):
         parse_minor_units("500.50", "JPY")
 
 

@@ -1,5 +1,25 @@
-"""Pure functions and values: no Flask, database or network.
+"""Protocol rules shared by both gateways, as pure functions and values: no Flask, no database.
 
+``notification``
+    verification of notifications, and the frozen :class:`~.notification.Notification`
+``batch_notification``
+    results of the legacy gateway's refund and transfer batches
+``wap_notification``
+    notifications of the legacy WAP gateway
+``forms``, ``xml``
+    strict parsers of received form bodies and XML documents
+``signed_request``
+    signed requests that a browser sends
+``validation``, ``limits``
+    validators of request parameters
+``money``, ``china_time``, ``charsets``
+    conversion of amounts, times and text
+``trade_status``, ``parameter_names``, ``banks``
+    Alipay's statuses, parameter names and bank codes
+``certificates``
+    Alipay's certificates and their chains
+``log_text``
+    received text made safe for log lines
 ``i18n``
-    translations, from the catalogue of each language
+    translations from the gettext catalogues
 """

@@ -1,7 +1,7 @@
-"""The banks that a buyer may choose in the shop (``paymethod=bankPay`` with ``defaultbank``).
+"""Banks that a buyer may choose in the shop (``paymethod=bankPay`` with ``defaultbank``).
 
-The codes are those met in public code; Alipay knows more of them, so an unknown one is shown as it
-came and never refused.
+The codes come from published code. Alipay supports more banks, so an unknown code is shown
+unchanged and never rejected.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 
 from .i18n import N_
 
-#: What every code of a bank looks like.
+#: The format of every bank code.
 BANK_CODE: Final = re.compile(r"[A-Z0-9]{1,32}(?:-[A-Z]{1,16})?")
 
-#: What our checkout offers: personal banking, the large banks first.
+#: Banks on the checkout page: personal banking, the large banks first.
 CHECKOUT_BANKS: Final = (
     "ICBCB2C",
     "CCB",
@@ -36,7 +36,7 @@ CHECKOUT_BANKS: Final = (
     "SHBANK",
 )
 
-# By code without its ending.
+# By code without the account suffix.
 _NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ICBC": N_("Industrial and Commercial Bank of China"),
@@ -68,20 +68,20 @@ _NAMES: Final[Mapping[str, str]] = MappingProxyType(
         "NJCB": N_("Bank of Nanjing"),
     }
 )
-# Private and enterprise accounts, debit and credit cards.
-_ENDING: Final = re.compile(r"(?:B2C|B2B|BTB)?(?:-[A-Z]+)?$")
+# Suffixes of personal and corporate accounts, debit and credit cards.
+_ACCOUNT_SUFFIX: Final = re.compile(r"(?:B2C|B2B|BTB)?(?:-[A-Z]+)?$")
 
 
 def strip_account_suffix(code: str) -> str:
-    """Returns the code without its ending: the bank alone, whatever kind of account it is.
+    """Return a bank code without its account suffix (``B2C``, ``B2B``, ``-DEBIT`` …).
 
     :param code: ``defaultbank``, for example ``ICBCB2C``.
     """
-    return _ENDING.sub("", code)
+    return _ACCOUNT_SUFFIX.sub("", code)
 
 
 def bank_name(code: str) -> str:
-    """Return the name of a bank in English, to be translated; its code if the name is unknown.
+    """Return the untranslated English name of a bank, or its code if the name is unknown.
 
     :param code: ``defaultbank``, for example ``ICBCB2C``.
     """

@@ -1,7 +1,7 @@
-"""What Alipay says about a batch of refunds or transfers of the legacy gateway.
+"""Results of refund and transfer batches of the legacy gateway.
 
-These notifications name no order: a refund is found by the number of its batch and Alipay's number
-of the trade, a transfer by the number of its batch and its serial.
+These notifications have no ``out_trade_no``: a refund is identified by its batch number and
+Alipay's trade number, a transfer by its batch number and its serial number.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ REFUNDS = "batch_refund_notify"
 #: The ``notify_type`` of a batch of transfers.
 TRANSFERS = "batch_trans_notify"
 
-#: A batch can be submitted on the day of its number, and Alipay notifies its result for a day. A
-#: refund that nobody has confirmed until then no longer reserves its amount.
+#: A batch can be submitted on the day of its number, and Alipay retries the notification of its
+#: result for one day. An unconfirmed refund reserves its amount no longer than this.
 PENDING_TTL = timedelta(days=2)
 
 _SUCCESS = "SUCCESS"
@@ -28,39 +28,39 @@ _TRANSFER_FIELDS = 8
 
 @dataclass(frozen=True)
 class RefundResult:
-    """What became of one refund of a batch."""
+    """Result of one refund of a batch."""
 
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str
-    #: How much, in fen.
+    #: Amount in fen.
     refund_fen: int
-    #: ``SUCCESS``, or why not, in Alipay's word: ``TRADE_HAS_CLOSED`` …
+    #: ``SUCCESS``, or Alipay's error code: ``TRADE_HAS_CLOSED`` …
     code: str
 
     @property
     def succeeded(self) -> bool:
-        """Whether the money went back."""
+        """True if the amount was refunded."""
         return self.code == _SUCCESS
 
 
 @dataclass(frozen=True)
 class RefundBatchNotification:
-    """The result of ``refund_fastpay_by_platform_pwd`` or ``…_nopwd``."""
+    """Result of ``refund_fastpay_by_platform_pwd`` or ``…_nopwd``."""
 
-    #: The number of the batch, as the shop gave it.
+    #: The merchant's batch number.
     batch_no: str
-    #: Alipay's number of this news.
+    #: Alipay's notification ID.
     notify_id: str | None
-    #: Each refund of the batch.
+    #: Results of the batch's refunds.
     results: tuple[RefundResult, ...]
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> RefundBatchNotification:
-        """Reads verified parameters.
+        """Convert verified parameters.
 
-        :raises BadNotification: if they are no result of a batch of refunds.
+        :raises BadNotification: if they are not the result of a refund batch.
         """
         details = _required(params, "result_details")
         return cls(
@@ -73,46 +73,46 @@ class RefundBatchNotification:
 
 @dataclass(frozen=True)
 class TransferResult:
-    """What became of one transfer of a batch."""
+    """Result of one transfer of a batch."""
 
-    #: The shop's number of the transfer within its batch.
+    #: The merchant's serial number of the transfer within its batch.
     serial: str
     #: The payee's account and name.
     account: str = field(repr=False)
     name: str = field(repr=False)
-    #: How much, in fen.
+    #: Amount in fen.
     amount_fen: int
-    #: Whether the payee has it.
+    #: True if the payee received the amount.
     succeeded: bool
-    #: Why not, in Alipay's words; empty if it succeeded.
+    #: Alipay's failure reason; empty on success.
     reason: str
-    #: Alipay's number of the transfer.
+    #: Alipay's transfer number.
     alipay_no: str
 
 
 @dataclass(frozen=True)
 class TransferBatchNotification:
-    """The result of ``batch_trans_notify``."""
+    """Result of ``batch_trans_notify``."""
 
-    #: The number of the batch, as the shop gave it.
+    #: The merchant's batch number.
     batch_no: str
-    #: Alipay's number of this news.
+    #: Alipay's notification ID.
     notify_id: str | None
-    #: Each transfer that Alipay speaks of.
+    #: Results of the transfers in this notification.
     results: tuple[TransferResult, ...]
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> TransferBatchNotification:
-        """Reads verified parameters.
+        """Convert verified parameters.
 
-        :raises BadNotification: if they are no result of a batch of transfers.
+        :raises BadNotification: if they are not the result of a transfer batch.
         """
-        told = (params.get("success_details", ""), params.get("fail_details", ""))
-        entries = [entry for text in told for entry in text.split("|") if entry]
+        details = (params.get("success_details", ""), params.get("fail_details", ""))
+        entries = [entry for text in details for entry in text.split("|") if entry]
         if not entries:
-            raise BadNotification("it names no transfer")
+            raise BadNotification("it lists no transfer")
         return cls(
             batch_no=_required(params, "batch_no"),
             notify_id=params.get("notify_id") or None,
@@ -129,22 +129,24 @@ def _required(params: Mapping[str, str], name: str) -> str:
 
 
 def _refund(entry: str) -> RefundResult:
-    """``trade_no^amount^SUCCESS``; what follows a ``$`` or ``|`` is about the fee or a royalty."""
+    """Parse ``trade_no^amount^SUCCESS``; a fee or royalty after ``$`` or ``|`` is ignored."""
     parts = entry.partition("$")[0].partition("|")[0].split("^")
     if len(parts) != 3 or not all(parts):
-        raise BadNotification("a refund in it cannot be read")
+        raise BadNotification("one of its refunds cannot be parsed")
     return RefundResult(parts[0], _fen(parts[1]), parts[2])
 
 
 def _transfer(entry: str) -> TransferResult:
-    """``serial^account^name^amount^S|F^reason^alipay_no^time``, the last ones left out at times."""
+    """Parse ``serial^account^name^amount^S|F^reason^alipay_no^time``; trailing fields may be
+    missing.
+    """
     parts = entry.split("^")
     if not 5 <= len(parts) <= _TRANSFER_FIELDS or parts[4] not in ("S", "F") or not parts[0]:
-        raise BadNotification("a transfer in it cannot be read")
+        raise BadNotification("one of its transfers cannot be parsed")
     parts += [""] * (_TRANSFER_FIELDS - len(parts))
-    serial, account, name, amount, letter, reason, alipay_no = parts[:7]
-    succeeded = letter == "S"
-    # Where there is nothing to say, some write "null".
+    serial, account, name, amount, flag, reason, alipay_no = parts[:7]
+    succeeded = flag == "S"
+    # Successful transfers may carry the reason "null".
     reason = "" if succeeded else reason
     return TransferResult(serial, account, name, _fen(amount), succeeded, reason, alipay_no)
 

@@ -1,10 +1,9 @@
-"""Alipay's certificates: which of its keys are believed, and how a new one comes to be.
+"""Alipay's certificates: trusted keys, and the verification of a renewed certificate.
 
-Alipay exchanges its certificate now and then. The new one is fetched from Alipay itself, so it has
-to prove by itself what it is: it leads to a root certificate that is configured, through
-certificates that may issue others, each of them valid today; and it names the same subject as the
-one before. Others get certificates from the same authority: a merchant's own leads to that root, as
-well.
+Alipay renews its certificate from time to time. The new one is downloaded from Alipay itself, so
+it is accepted only if its chain leads through currently valid CA certificates to a configured root,
+and if it has the same subject as a configured certificate. The subject matters because merchants'
+certificates are issued by the same authority.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ from ..keys import alipay_cert_sn, load_certificates
 if TYPE_CHECKING:
     from ..signer import RsaSigner
 
-# What cryptography raises for a certificate that is not what it says.
-_ODD = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
+# Raised by cryptography for malformed certificates.
+_MALFORMED = (ValueError, TypeError, KeyError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 _DIGESTS = ("sha256", "sha384", "sha512")
-_LEAST_BITS = 2048
-#: The most certificates between one and its root, and the most bytes of what is fetched.
+_MIN_BITS = 2048
+#: Maximum number of intermediate certificates, and maximum size of a downloaded bundle in bytes.
 _MAX_CHAIN = 4
 _MAX_BYTES = 64 * 1024
 
@@ -42,11 +41,11 @@ def _now() -> datetime:
 
 
 class CertificateStore:
-    """The certificates of Alipay's that a signer has the keys of; safe to share between threads.
+    """Alipay's certificates whose keys a signer trusts; safe to share intermediates threads.
 
-    :param signer: verifies; is given the key of each certificate that is accepted.
-    :param alipay: the configured certificates, as PEM; each may have others behind it.
-    :param roots: the configured root certificates, as PEM.
+    :param signer: receives the key of each accepted certificate.
+    :param alipay: the configured certificates as PEM; each may be followed by intermediates.
+    :param roots: the configured root certificates as PEM.
     :param now: the clock, aware UTC.
     """
 
@@ -59,34 +58,34 @@ class CertificateStore:
         now: Callable[[], datetime] = _now,
     ) -> None:
         bundles = [load_certificates(bundle) for bundle in alipay]
-        own = [bundle[0] for bundle in bundles if bundle]
+        leaves = [bundle[0] for bundle in bundles if bundle]
         self._signer = signer
         self._roots = load_certificates(roots)
-        self._between = [certificate for bundle in bundles for certificate in bundle[1:]]
-        self._names = {_name(certificate) for certificate in own} - {None}
+        self._intermediates = [certificate for bundle in bundles for certificate in bundle[1:]]
+        self._names = {_name(certificate) for certificate in leaves} - {None}
         self._now = now
         self._lock = threading.Lock()
-        #: Their numbers.
-        self.sns: Collection[str] = frozenset(alipay_cert_sn(certificate) for certificate in own)
+        #: Serial numbers (``alipay_cert_sn``) of the trusted certificates.
+        self.sns: Collection[str] = frozenset(alipay_cert_sn(certificate) for certificate in leaves)
 
     def add_verified(self, content: str, sn: str) -> None:
-        """Accepts a certificate that proves itself; from then on its key verifies.
+        """Verify a certificate's subject and chain, then trust its key.
 
-        :param content: base64 of PEM: the certificate, and those between it and its root.
-        :param sn: the number that it has to have.
-        :raises KeyFormatError: if it is not that certificate, or does not prove itself.
+        :param content: base64 of PEM: the certificate and its intermediates.
+        :param sn: the expected serial number.
+        :raises KeyFormatError: if the certificate is another one or cannot be verified.
         """
         certificates = _decoded(content)
         found = next((one for one in certificates if alipay_cert_sn(one) == sn), None)
         if found is None:
-            raise KeyFormatError("expected the certificate of that number, got others")
+            raise KeyFormatError("expected the certificate with that serial number, got others")
         if _name(found) not in self._names:
-            raise KeyFormatError("expected a certificate of Alipay's, got one of somebody else")
+            raise KeyFormatError("expected a certificate issued to Alipay, got another subject's")
         key = found.public_key()
-        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _LEAST_BITS:
-            raise KeyFormatError("expected a certificate of an RSA key of at least 2048 bits")
-        if not verify_chain(found, self._roots, [*certificates, *self._between], self._now()):
-            raise KeyFormatError("expected a certificate that leads to the configured root")
+        if not isinstance(key, rsa.RSAPublicKey) or key.key_size < _MIN_BITS:
+            raise KeyFormatError("expected a certificate with an RSA key of at least 2048 bits")
+        if not verify_chain(found, self._roots, [*certificates, *self._intermediates], self._now()):
+            raise KeyFormatError("expected a certificate whose chain leads to a configured root")
         with self._lock:
             if sn not in self.sns:
                 self._signer.public_keys = (*self._signer.public_keys, key)
@@ -96,29 +95,30 @@ class CertificateStore:
 def verify_chain(
     certificate: x509.Certificate,
     roots: Sequence[x509.Certificate],
-    between: Iterable[x509.Certificate],
+    intermediates: Iterable[x509.Certificate],
     when: datetime,
 ) -> bool:
-    """Tells whether a certificate leads to one of the roots.
+    """Return True if a certificate's chain leads to one of the roots.
 
-    :param roots: those that are believed.
-    :param between: those that may stand between; they need not be true.
-    :param moment: when all of them have to be valid.
+    :param certificate: the certificate to verify.
+    :param roots: trusted root certificates.
+    :param intermediates: untrusted candidates for the certificates of the chain.
+    :param when: the time at which every certificate of the chain must be valid.
     """
-    between = list(between)
+    intermediates = list(intermediates)
 
-    def led(one: x509.Certificate, passed: int) -> bool:
+    def leads_to_root(one: x509.Certificate, depth: int) -> bool:
         if not _valid(one, when):
             return False
-        if any(_valid(root, when) and _issued(one, root, passed) for root in roots):
+        if any(_valid(root, when) and _issued(one, root, depth) for root in roots):
             return True
-        return passed < _MAX_CHAIN and any(
-            _issued(one, issuer, passed) and led(issuer, passed + 1)
-            for issuer in between
+        return depth < _MAX_CHAIN and any(
+            _issued(one, issuer, depth) and leads_to_root(issuer, depth + 1)
+            for issuer in intermediates
             if issuer != one
         )
 
-    return led(certificate, 0)
+    return leads_to_root(certificate, 0)
 
 
 def _decoded(content: str) -> list[x509.Certificate]:
@@ -132,10 +132,10 @@ def _decoded(content: str) -> list[x509.Certificate]:
 
 
 def _name(certificate: x509.Certificate) -> str | None:
-    """Whose certificate it is; for Alipay's it says so, and for which merchant."""
+    """Return the subject's common name; Alipay's certificates name Alipay and the merchant."""
     try:
         [name] = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except _ODD:
+    except _MALFORMED:
         return None
     return str(name.value)
 
@@ -144,27 +144,27 @@ def _valid(certificate: x509.Certificate, when: datetime) -> bool:
     return certificate.not_valid_before_utc <= when <= certificate.not_valid_after_utc
 
 
-def _issued(one: x509.Certificate, issuer: x509.Certificate, passed: int) -> bool:
-    """Whether the issuer made the certificate, and was allowed to.
+def _issued(one: x509.Certificate, issuer: x509.Certificate, depth: int) -> bool:
+    """Return True if the issuer signed the certificate and is a CA that may do so.
 
-    :param passed: how many certificates that issue others stand before it.
+    :param depth: number of CA certificates below the issuer.
     """
     try:
         digest = one.signature_hash_algorithm
-        if digest is None or digest.name not in _DIGESTS or not _may_issue(issuer, passed):
+        if digest is None or digest.name not in _DIGESTS or not _may_issue(issuer, depth):
             return False
         one.verify_directly_issued_by(issuer)
-    except (*_ODD, InvalidSignature):
+    except (*_MALFORMED, InvalidSignature):
         return False
     return True
 
 
-def _may_issue(issuer: x509.Certificate, passed: int) -> bool:
+def _may_issue(issuer: x509.Certificate, depth: int) -> bool:
     try:
         basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
         return False
-    if not basic.ca or (basic.path_length is not None and passed > basic.path_length):
+    if not basic.ca or (basic.path_length is not None and depth > basic.path_length):
         return False
     try:
         return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign

@@ -1,8 +1,9 @@
 """The charsets in which Alipay signs, sends and receives: UTF-8, GBK and GB18030.
 
 Alipay's GBK is the two-byte range of GB18030: 23,940 characters. Python's codec ``gbk`` lacks 2,149
-of them, among them the euro sign (``A2 E3``), and browsers send the euro sign as ``80`` in a form
-in GBK. So GBK is read and written with the codec ``gb18030``, without its four-byte characters.
+of them, among them the euro sign (``A2 E3``), and browsers encode the euro sign as ``80`` in a GBK
+form. GBK is therefore encoded and decoded with the codec ``gb18030``, without its four-byte
+characters.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _NAMES = {
 }
 _PYTHON_CODECS = {"utf-8": "utf-8", "gbk": "gb18030", "gb18030": "gb18030"}
 
-# urllib's unquote_to_bytes cuts a field at each "%", also at those that begin no escape: half a
-# million of them cost it half a second. A regular expression passes over them.
+# urllib's unquote_to_bytes splits a field at each "%", even where no escape begins: half a million
+# of them take half a second. A regular expression skips them.
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _DIGITS = "0123456789abcdefABCDEF"
 _BYTES = {f"%{a}{b}".encode("ascii"): bytes([int(a + b, 16)]) for a, b in product(_DIGITS, _DIGITS)}
@@ -45,7 +46,7 @@ def canonical_charset(charset: str) -> str:
 
 
 def request_charset(charset: str) -> str:
-    """Return the name of a charset as a request declares it: as it is configured, in lower case.
+    """Return the charset name that a request declares: the configured one in lower case.
 
     :raises InvalidParameter: for an unknown charset.
     """
@@ -98,7 +99,7 @@ def decode(data: bytes, charset: str, errors: str = "strict") -> str:
 
 
 def check_encodable(parameter: str, text: str, charset: str) -> bytes:
-    """Encode the text of a parameter, or say which character the charset does not have.
+    """Encode a parameter's text; reject characters that the charset lacks.
 
     :returns: the encoded text.
     :raises InvalidParameter: names the parameter, the charset and the first such character.
@@ -107,8 +108,8 @@ def check_encodable(parameter: str, text: str, charset: str) -> bytes:
         return encode(text, charset)
     except UnicodeEncodeError as error:
         character = text[error.start]
-        told = f"has a character that {charset} does not have: {describe_character(character)}"
-        raise InvalidParameter(parameter, told) from None
+        reason = f"has a character that {charset} does not have: {describe_character(character)}"
+        raise InvalidParameter(parameter, reason) from None
 
 
 def describe_character(character: str) -> str:
@@ -136,12 +137,12 @@ def _escaped(escape: re.Match[bytes]) -> bytes:
 
 
 def _gbk_length(text: str) -> int:
-    """The number of bytes of text in GBK: one for an ASCII character, two for any other."""
+    """Return the number of bytes of text in GBK: one per ASCII character, two per other one."""
     return 2 * len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _missing_in_gbk(text: str, encoded: bytes) -> dict[int, int]:
-    """Return the places and code points of the characters that GB18030 writes in four bytes."""
+    """Return the positions and code points of characters that take four bytes in GB18030."""
     if len(encoded) <= _gbk_length(text):
         return {}
     return {

@@ -1,33 +1,33 @@
-"""Alipay's times: China time without an offset, whatever a field's name (``gmt_…``) says."""
+"""Conversion of Alipay's times: China time without an offset, despite names such as ``gmt_…``."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-#: China has had one zone and no summer time since 1991; no time zone database is needed.
+#: China has used one zone without daylight saving time since 1991: no zone database is needed.
 CHINA_TIME = timezone(timedelta(hours=8), "UTC+8")
-_AHEAD = timedelta(hours=8)
+_UTC_OFFSET = timedelta(hours=8)
 
 
 def parse_china_time(text: str | None) -> datetime | None:
-    """Reads one of Alipay's times as aware UTC.
+    """Parse one of Alipay's times to aware UTC.
 
-    :param text: ``yyyy-MM-dd HH:mm:ss``, in refunds with milliseconds.
-    :returns: ``None`` where there is none, or none that can be read: no payment is lost over a
-        time that is written oddly.
+    :param text: ``yyyy-MM-dd HH:mm:ss``, for refunds with milliseconds.
+    :returns: ``None`` if the time is missing or malformed: a malformed time must not lose a
+        payment.
     """
     if not text:
         return None
     try:
-        # Reckoned by hand: astimezone takes several times as long.
-        return (datetime.fromisoformat(text) - _AHEAD).replace(tzinfo=timezone.utc)
+        # Subtracting the offset is several times faster than astimezone.
+        return (datetime.fromisoformat(text) - _UTC_OFFSET).replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None
 
 
 def format_china_time(when: datetime) -> str:
-    """Writes an aware time as Alipay does, to the second.
+    """Format an aware time as Alipay does, to the second.
 
-    :param moment: in any zone; a naive one would be taken for the host's.
+    :param when: in any zone; a naive time would be taken for the host's local time.
     """
     return when.astimezone(CHINA_TIME).replace(tzinfo=None).isoformat(" ", "seconds")

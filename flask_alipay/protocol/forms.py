@@ -1,4 +1,4 @@
-"""Form bodies and query strings from outside: raw bytes to parameters."""
+"""Strict parsing of received form bodies and query strings: raw bytes to parameters."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from ..exceptions import BadNotification, InvalidParameter
 from .charsets import canonical_charset, decode, form_decode
 from .log_text import loggable_names
 
-# Far more fields than any notification has.
+# Several times the number of fields in any notification.
 _MAX_FIELDS = 200
 
 _CHARSET_FIELDS = (b"charset=", b"_input_charset=")
 
 
 def parse(body: bytes, charset: str | None = None) -> dict[str, str]:
-    """Turns a form body (or a query string) into parameters, decoding exactly once.
+    """Parse a form body or query string to parameters, decoding exactly once.
 
-    :param body: the bytes as they came over the wire.
-    :param charset: the charset to read in where the payload does not name one itself in
-        ``charset`` or ``_input_charset``; ``utf-8`` without.
-    :raises BadNotification: if it is no form, repeats a key, names a charset that does not exist,
-        is not written in its charset, or holds NUL.
+    :param body: the received bytes.
+    :param charset: the charset if the payload does not declare one in ``charset`` or
+        ``_input_charset``; ``utf-8`` by default.
+    :raises BadNotification: if the body is not a form, repeats a key, declares an unknown charset,
+        is
+        not encoded in its charset, or contains NUL.
     """
     return parse_as(body, declared_charset(body) or charset or "utf-8")
 
 
 def parse_as(body: bytes, name: str) -> dict[str, str]:
     """Parse a form body in a given charset: see :func:`parse`."""
-    if not body:  # which Python 3.10 would refuse, and later ones take for no fields
+    if not body:
         raise BadNotification("it is empty")
     try:
         charset = canonical_charset(name)
         pairs = _pairs(body, charset)
     except InvalidParameter:
-        raise BadNotification("it names a charset that does not exist") from None
+        raise BadNotification("it declares an unknown charset") from None
     except UnicodeDecodeError:
-        raise BadNotification(f"it is not written in {charset}") from None
+        raise BadNotification(f"it is not encoded in {charset}") from None
     except ValueError:
         raise BadNotification("it is not a form") from None
     params = dict(pairs)
@@ -45,21 +46,24 @@ def parse_as(body: bytes, name: str) -> dict[str, str]:
         repeated = (key for key, count in counts.items() if count > 1)
         raise BadNotification(f"it repeats a key: {loggable_names(repeated)}")
     if b"%00" in body or b"\0" in body:
-        raise BadNotification("it holds a NUL character")
+        raise BadNotification("it contains a NUL character")
     return params
 
 
 def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
-    """Return the decoded names and values of a form. Fields are separated before they are decoded:
-    no charset of Alipay's has ``&``, ``=``, ``+`` or ``%`` within a character.
+    """Return the decoded names and values of a form.
 
-    :raises ValueError: if it is no form, or not written in the charset.
+    Fields are split before they are decoded: none of Alipay's charsets uses the bytes of ``&``,
+    ``=``,
+    ``+`` or ``%`` within a character.
+
+    :raises ValueError: if the body is not a form, or not encoded in the charset.
     """
     if body.count(b"&") >= _MAX_FIELDS:
         raise ValueError
     pairs = []
-    for piece in body.split(b"&"):
-        name, equals, value = piece.partition(b"=")
+    for part in body.split(b"&"):
+        name, equals, value = part.partition(b"=")
         if not equals:
             raise ValueError
         pairs.append((_text(name, charset), _text(value, charset)))

@@ -2,8 +2,8 @@
 
 The texts in the code are English and need no catalogue. The catalogues are below ``locale``, as
 ``<language>/LC_MESSAGES/flask_alipay.po`` and compiled as ``.mo``; ``python -m tests.translations``
-collects the texts and compiles the catalogues. A shop may have catalogues of its own for the
-buyers' pages, in other languages or with other texts: they come first.
+collects the texts and compiles the catalogues. A shop may supply catalogues for the buyers' pages,
+with other languages or other texts: they take precedence.
 
 A text is looked up before values are inserted: ``_("Set {key}.").format(key=key)``. A text outside
 a function is marked with :func:`N_` and looked up where it is shown, in the reader's language.
@@ -22,13 +22,13 @@ from typing import Final
 _DOMAIN: Final = "flask_alipay"
 _LOCALE: Final = Path(__file__).parent.parent / "locale"
 
-#: The languages of the package, as ``Accept-Language`` names them. A browser that accepts both
-#: alike gets the first.
+#: The package's languages, as in ``Accept-Language``. A browser that accepts both equally gets
+#: the first.
 LANGUAGES: Final = ("zh", "en")
-#: For everybody who asks for none of them.
+#: The language of readers who request none of these.
 DEFAULT: Final = "en"
 
-# Folders of the package's catalogues.
+# Catalogue directories by language.
 _FOLDERS: Final = {"zh": "zh_CN"}
 
 # The environment variables that choose the language, in gettext's order: the first that is set.
@@ -52,7 +52,7 @@ def translate(text: str, language: str, folder: Path | None = None) -> str:
 
 
 def translate_plural(one: str, several: str, count: int, language: str) -> str:
-    """Return the text for a number of things in a language.
+    """Return the singular or plural text for a number of things in a language.
 
     :param one: for one thing, in English.
     :param several: for any other number.
@@ -89,12 +89,12 @@ def catalogues_in(folder: Path) -> tuple[str, ...]:
 
 
 def environment_language() -> str:
-    """Return the one of :data:`LANGUAGES` that the environment asks for.
+    """Return the language, one of :data:`LANGUAGES`, that the environment selects.
 
     ``LANGUAGE``, ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` choose it, in this order.
     """
-    chosen = next(filter(None, map(os.environ.get, _VARIABLES)), "")
-    name = next(filter(None, chosen.split(":")), "")
+    setting = next(filter(None, map(os.environ.get, _VARIABLES)), "")
+    name = next(filter(None, setting.split(":")), "")
     base = re.split(r"[_.@-]", name.lower(), maxsplit=1)[0]
     return base if base in LANGUAGES else DEFAULT
 

@@ -1,4 +1,4 @@
-"""The limits of Alipay's parameters. A check returns nothing or blames the parameter by name.
+"""Limits of Alipay's parameters. A check returns nothing, or names the invalid parameter.
 
 Sources: the parameter tables of both gateways' documentation.
 """
@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from ..exceptions import InvalidParameter
 from .charsets import check_encodable
 
-#: What begins another field. The signed string joins the fields without quoting them: whoever may
-#: choose one value (a remark that becomes the body) could hide fields in it, and later cut the
-#: string there under the same signature. No cut is possible where no value holds this.
+#: The start of another field within a value. The signed string joins fields without quoting: a
+#: client that controls one value (such as a remark used as the body) could embed fields in it and
+#: later split the string there under the same signature. Rejecting this pattern prevents that.
 EMBEDDED_FIELD = re.compile(r"&\w+=")
 
 _OUT_TRADE_NO = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -36,16 +36,16 @@ def check_out_trade_no(value: str, parameter: str = "out_trade_no") -> None:
 
 
 def check_text(parameter: str, value: str, *, max_length: int, charset: str | None = None) -> None:
-    """Checks a text on one line that must not be empty.
+    """Check a non-empty, single-line text.
 
-    :param most: the most characters or, with a charset, the most bytes in that charset.
-    :param charset: counts bytes in this charset, and refuses characters that it does not have.
+    :param max_length: maximum number of characters or, with a charset, of bytes in that charset.
+    :param charset: count bytes in this charset, and reject characters that it lacks.
     :raises InvalidParameter: otherwise.
     """
     if not isinstance(value, str) or not value:
-        raise InvalidParameter(parameter, "must be a text and not empty")
+        raise InvalidParameter(parameter, "must be a text that is not empty")
     if _CONTROL.search(value):
-        raise InvalidParameter(parameter, "must not hold line breaks or control characters")
+        raise InvalidParameter(parameter, "must not contain line breaks or control characters")
     size = len(value) if charset is None else len(check_encodable(parameter, value, charset))
     if size > max_length:
         unit = "characters" if charset is None else f"bytes in {charset}"
@@ -53,20 +53,20 @@ def check_text(parameter: str, value: str, *, max_length: int, charset: str | No
 
 
 def check_no_embedded_field(parameter: str, value: str) -> None:
-    """Check that a value holds nothing that reads as another field of the signed string.
+    """Check that a value contains nothing that reads as another field of the signed string.
 
     :raises InvalidParameter: otherwise.
     """
     if EMBEDDED_FIELD.search(value):
         raise InvalidParameter(
             parameter,
-            "must not hold what reads as another field (&name=), such as a second argument in the "
-            "query of a URL: under the same signature it could be sent as a field",
+            "must not contain another field (&name=), such as a second argument in the query of a "
+            "URL: under the same signature it could be sent as a field",
         )
 
 
 def check_choice(parameter: str, value: str, choices: Collection[str]) -> None:
-    """Checks that the value is one of a few.
+    """Check that the value is one of the choices.
 
     :raises InvalidParameter: otherwise, listing them.
     """
@@ -74,23 +74,27 @@ def check_choice(parameter: str, value: str, choices: Collection[str]) -> None:
         raise InvalidParameter(parameter, f"must be one of {', '.join(choices)}")
 
 
-def check_pattern(parameter: str, value: str, shape: str | re.Pattern[str], wanted: str) -> None:
-    """Checks that the whole value has a shape.
+def check_pattern(
+    parameter: str, value: str, regex: str | re.Pattern[str], description: str
+) -> None:
+    """Check that the whole value matches a pattern.
 
-    :param shape: a regular expression; compiled when it is first needed, not at import.
-    :param wanted: the shape in words, for the message: ``"must be …"``.
+    :param regex: a regular expression; compiled on first use, not at import.
+    :param description: description of the pattern, for the message ``"must be …"``.
     :raises InvalidParameter: otherwise.
     """
-    if not isinstance(value, str) or re.fullmatch(shape, value) is None:
-        raise InvalidParameter(parameter, f"must be {wanted}")
+    if not isinstance(value, str) or re.fullmatch(regex, value) is None:
+        raise InvalidParameter(parameter, f"must be {description}")
 
 
 def check_url(parameter: str, value: str, *, max_length: int, query: bool = True) -> None:
-    """Checks a URL that Alipay is to call or to send the buyer to.
+    """Check a URL that Alipay calls or redirects the buyer to.
 
-    :param most: the most characters.
-    :param query: whether it may have a query; the legacy gateway loses it.
-    :raises InvalidParameter: if it is not absolute, not http(s), too long or has what it may not.
+    :param max_length: maximum number of characters.
+    :param query: True if a query is allowed; the legacy gateway drops it.
+    :raises InvalidParameter: if the URL is not absolute, not http(s), too long, or has a query that
+        is
+        not allowed.
     """
     check_text(parameter, value, max_length=max_length)
     try:
@@ -110,9 +114,9 @@ def check_url(parameter: str, value: str, *, max_length: int, query: bool = True
 
 
 def timeout_minutes(parameter: str, value: str) -> int | None:
-    """Reads a trade's timeout (``timeout_express``, ``it_b_pay``).
+    """Parse a trade's timeout (``timeout_express``, ``it_b_pay``).
 
-    :param value: ``1m`` to ``15d`` in minutes, hours or days, whole numbers only; or ``1c``.
+    :param value: ``1m`` to ``15d`` in minutes, hours or days, integers only; or ``1c``.
     :returns: minutes; ``None`` for ``1c``, the end of the day.
     :raises InvalidParameter: for anything else.
     """

@@ -1,4 +1,4 @@
-"""Text from outside, made safe for a log line: short, and without control characters."""
+"""Received text made safe for log lines: short, without control characters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MAX_NAME = 40
 
 
 def loggable(value: str | None) -> str | None:
-    """Returns a number that came from outside, made safe for a log line.
+    """Return a received identifier made safe for a log line.
 
     :param value: of any length and with any characters.
     """
@@ -19,7 +19,7 @@ def loggable(value: str | None) -> str | None:
 
 
 def loggable_names(names: Iterable[str]) -> str:
-    """Return a few names from outside, made safe for a log line."""
+    """Return a few received parameter names made safe for a log line."""
     few = list(islice(names, _MAX_NAMES + 1))
-    told = ", ".join((loggable(name) or "(empty)")[:_MAX_NAME] for name in few[:_MAX_NAMES])
-    return f"{told} and more" if few[_MAX_NAMES:] else told
+    listed = ", ".join((loggable(name) or "(empty)")[:_MAX_NAME] for name in few[:_MAX_NAMES])
+    return f"{listed} and more" if few[_MAX_NAMES:] else listed

@@ -1,8 +1,9 @@
-"""Yuan as text outside, fen as integers inside; strictly, and never through a float.
+"""Strict conversion of amounts: decimal text at the edges, integer minor units inside, never a
+float.
 
-One yuan is one hundred fen. Alipay takes and gives amounts as decimal text with at most two
-decimals between 0.01 and 100000000.00 yuan (limits: the open platform's documentation of
-``total_amount``, the legacy guide's of ``total_fee``).
+One yuan is one hundred fen. Alipay sends and accepts amounts as text with at most two decimals
+between 0.01 and 100000000.00 yuan (limits: the open platform's documentation of ``total_amount``,
+the legacy guide's of ``total_fee``).
 """
 
 from __future__ import annotations
@@ -12,33 +13,33 @@ from decimal import Decimal
 
 from ..exceptions import InvalidAmount
 
-#: The smallest amount that Alipay takes, in fen.
+#: The smallest amount that Alipay accepts, in fen.
 MIN_FEN = 1
-#: The largest amount that Alipay takes, in fen: 100,000,000.00 yuan.
+#: The largest amount that Alipay accepts, in fen: 100,000,000.00 yuan.
 MAX_FEN = 10_000_000_000
 
-#: Currencies of Alipay's cross-border products that have no smaller unit (ISO 4217). Alipay
-#: writes their amounts with two decimals all the same, both of them zero.
+#: Currencies of Alipay's cross-border products without a minor unit (ISO 4217). Alipay still
+#: formats their amounts with two decimals, both zero.
 NO_MINOR_UNIT = frozenset({"JPY", "KRW", "VND", "CLP"})
 
-# ASCII digits only: ``str.isdigit`` and ``\d`` would take Arabic-Indic ones too.
+# ASCII digits only: ``str.isdigit`` and ``\d`` would accept Arabic-Indic ones too.
 _AMOUNT = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,2}))?", re.ASCII)
 _QUANTITY = re.compile(r"[1-9][0-9]{0,6}", re.ASCII)
-# The largest amount of the shape above, in hundredths; a BigInteger holds it.
+# The largest amount that _AMOUNT matches, in hundredths; it fits into a BigInteger.
 _MAX_PARSED = 10**14 - 1
 
 
 def to_minor_units(
     amount: str | int | Decimal, currency: str = "CNY", *, parameter: str = "total_amount"
 ) -> int:
-    """Returns an amount of the shop's as whole minor units: yuan as fen.
+    """Convert the merchant's amount to minor units: yuan to fen.
 
-    :param amount: yuan, or units of another currency: text (``"88.88"``), a whole number (``88`` is
-        88 yuan) or a :class:`~decimal.Decimal`.
+    :param amount: yuan, or units of another currency: text (``"88.88"``), an integer (``88`` is 88
+        yuan) or a :class:`~decimal.Decimal`.
     :param currency: its ISO 4217 code.
-    :param parameter: the name to blame.
-    :raises TypeError: for a ``float`` or anything else that is not one of the three.
-    :raises InvalidAmount: for an amount outside Alipay's limits or finer than a fen.
+    :param parameter: the parameter name in error messages.
+    :raises TypeError: for a ``float`` or any other type.
+    :raises InvalidAmount: for an amount outside Alipay's limits or with fractions of a fen.
     """
     if isinstance(amount, float):
         raise TypeError(
@@ -49,47 +50,47 @@ def to_minor_units(
         raise TypeError(
             f"{parameter} must be a str, an int or a Decimal, not {type(amount).__name__}"
         )
-    text = amount if isinstance(amount, str) else _plain(Decimal(amount))
+    text = amount if isinstance(amount, str) else _fixed_point(Decimal(amount))
     fen = parse_minor_units(text, currency, parameter=parameter)
     if not MIN_FEN <= fen <= MAX_FEN:
-        least, most = format_amount(MIN_FEN, currency), format_amount(MAX_FEN, currency)
-        raise InvalidAmount(parameter, f"must be between {least} and {most} {currency}")
+        minimum, maximum = format_amount(MIN_FEN, currency), format_amount(MAX_FEN, currency)
+        raise InvalidAmount(parameter, f"must be between {minimum} and {maximum} {currency}")
     return fen
 
 
 def parse_minor_units(text: str, currency: str = "CNY", *, parameter: str = "total_amount") -> int:
-    """Returns an amount of Alipay's as whole minor units: fen for CNY, cents for USD, yen for JPY.
+    """Convert Alipay's amount to minor units: fen for CNY, cents for USD, yen for JPY.
 
-    :param text: what Alipay sent: digits, and at most two decimals. Zero is an amount here.
-    :param currency: the ISO 4217 code that goes with it.
-    :param parameter: the name to blame.
-    :raises InvalidAmount: for anything else: a sign, an exponent, spaces, foreign digits.
+    :param text: the received text: digits, at most two decimals. Zero is a valid amount here.
+    :param currency: its ISO 4217 code.
+    :param parameter: the parameter name in error messages.
+    :raises InvalidAmount: for anything else: a sign, an exponent, spaces, other scripts' digits.
     """
     decimals = 0 if currency in NO_MINOR_UNIT else 2
-    return _read(text, decimals, parameter)
+    return _parse(text, decimals, parameter)
 
 
 def parse_price(price: str, quantity: str, currency: str = "CNY") -> int:
-    """Returns a unit price of Alipay's times a quantity, as whole minor units.
+    """Multiply Alipay's unit price by a quantity; return minor units.
 
-    :param price: as :func:`parse_minor_units` takes it.
-    :param quantity: a whole number above zero.
-    :raises InvalidAmount: for anything else, or if the product is more than
-    :func:`parse_minor_units` would
-        read: no database column has to hold it.
+    :param price: see :func:`parse_minor_units`.
+    :param quantity: a positive integer.
+    :param currency: the price's ISO 4217 code.
+    :raises InvalidAmount: for anything else, or if the product exceeds the largest amount that
+        :func:`parse_minor_units` accepts, which every database column can hold.
     """
     if _QUANTITY.fullmatch(quantity) is None:
-        raise InvalidAmount("quantity", "must be a whole number above zero")
+        raise InvalidAmount("quantity", "must be a positive integer")
     fen = parse_minor_units(price, currency, parameter="price") * int(quantity)
     if fen > _MAX_PARSED:
-        raise InvalidAmount("price", "times quantity is more than any amount")
+        raise InvalidAmount("price", "times quantity exceeds the largest amount")
     return fen
 
 
 def format_amount(fen: int, currency: str = "CNY") -> str:
-    """Returns minor units as Alipay's text, two decimals: ``8888`` fen is ``"88.88"``.
+    """Format minor units as Alipay's text with two decimals: ``8888`` fen is ``"88.88"``.
 
-    :param currency: one without a minor unit is written with ``.00``, as Alipay does.
+    :param currency: amounts without a minor unit end in ``.00``, as at Alipay.
     """
     hundredths = fen * 100 if currency in NO_MINOR_UNIT else fen
     sign = "-" if fen < 0 else ""
@@ -97,25 +98,27 @@ def format_amount(fen: int, currency: str = "CNY") -> str:
 
 
 def to_decimal(fen: int, currency: str = "CNY") -> Decimal:
-    """Returns minor units as an amount: ``8888`` fen is ``Decimal("88.88")``, 17 yen ``17``."""
+    """Convert minor units to an amount: ``8888`` fen is ``Decimal("88.88")``, 17 yen ``17``."""
     return Decimal(fen) if currency in NO_MINOR_UNIT else Decimal(fen).scaleb(-2)
 
 
-def _read(text: str, decimals: int, parameter: str) -> int:
-    found = _AMOUNT.fullmatch(text)
-    if found is None:
+def _parse(text: str, decimals: int, parameter: str) -> int:
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
         raise InvalidAmount(parameter, "must be digits with at most two decimals, like 88.88")
-    hundredths = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+    hundredths = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
     if decimals == 2:
         return hundredths
     if hundredths % 100:
-        raise InvalidAmount(parameter, "must be a whole number in a currency without a minor unit")
+        raise InvalidAmount(parameter, "must be an integer in a currency without a minor unit")
     return hundredths // 100
 
 
-def _plain(amount: Decimal) -> str:
-    """``Decimal("1E+2")`` and ``Decimal("1.500")`` are good amounts, written oddly."""
-    # The exponent first: to reckon with a huge one overflows, to spell it out fills the memory.
+def _fixed_point(amount: Decimal) -> str:
+    """Format a decimal without exponent or trailing zeros: ``1E+2`` and ``1.500`` are valid
+    amounts.
+    """
+    # Check the exponent first: calculating with a huge one overflows, formatting it fills memory.
     if not amount.is_finite() or not -2 <= amount.adjusted() < 12:
         return ""
     text = format(amount, "f")

@@ -1,8 +1,7 @@
-"""Notifications, from captured bytes to a frozen record: parse, verify, and only then read.
+"""Verification of notifications, and their conversion to a frozen record.
 
-:func:`~flask_alipay.protocol.forms.parse` turns the body into parameters, :func:`verify` proves
-that Alipay
-signed them, and :class:`Notification` gives them types, the same for both gateways.
+:func:`~flask_alipay.protocol.forms.parse` parses the body, :func:`verify_form` verifies Alipay's
+signature, and :class:`Notification` converts the parameters to types, the same for both gateways.
 """
 
 from __future__ import annotations
@@ -28,32 +27,33 @@ from .trade_status import TradeStatus
 
 _AMOUNT_FIELDS = ("total_amount", "total_fee")
 
-# The first repetition comes after four minutes; clocks and queues take their time, too.
-_AT_ONCE = timedelta(minutes=3)
+# Alipay's first retry follows after four minutes; this allows for clock skew and queues.
+_FIRST_ATTEMPT = timedelta(minutes=3)
 
-# A request to the legacy gateway is signed with the same MD5 key, and a return with the same key on
-# both: the buyer sees both. Each has a field here that no notification has.
-_OF_OTHERS = frozenset(
+# Requests to the legacy gateway are signed with the same MD5 key as notifications, returns with the
+# same key on both gateways, and the buyer sees both. Each has one of these fields, which no
+# notification has.
+_NOT_IN_NOTIFICATIONS = frozenset(
     {"_input_charset", "service", "partner", "method", "biz_content", "exterface", "is_success"}
 )
 
-# Buyer data and signatures: never shown whole.
+# Buyer data and signatures: always masked.
 _PRIVATE = re.compile(r"^(buyer_(?!pay_amount).*|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$")
 
 
 class VerifiedForm(NamedTuple):
     """A form body with a valid signature."""
 
-    #: All its parameters.
+    #: All parameters.
     params: dict[str, str]
-    #: Those that the signature covers, and the signature: see :func:`signed_params`.
+    #: The parameters that the signature covers, and the signature: see :func:`signed_params`.
     signed: dict[str, str]
 
 
 def verified_params(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str]:
     """Verify a form body with the configured key, and return all its parameters.
 
-    Takes and raises what :func:`verify_form` does.
+    Parameters and exceptions are those of :func:`verify_form`.
     """
     return verify_form(body, signer, charset).params
 
@@ -61,37 +61,39 @@ def verified_params(body: bytes, signer: Signer, charset: str = "utf-8") -> dict
 def verify_form(body: bytes, signer: Signer, charset: str = "utf-8") -> VerifiedForm:
     """Verify a form body with the configured key.
 
-    A payload of the open platform names its charset. One of the legacy gateway does not: it is in
-    the charset of the request, and real ones were signed in GBK, so without a name the configured
-    charset, UTF-8 and GBK are tried in turn.
+    A payload of the open platform declares its charset. A legacy payload does not: it uses the
+    charset
+    of the request, and captured ones were signed in GBK. Without a declared charset, the configured
+    charset, UTF-8 and GBK are tried in this order.
 
-    :param body: the bytes as they came over the wire.
-    :param signer: the configured signer; what the payload says in ``sign_type`` decides nothing.
+    :param body: the received bytes.
+    :param signer: the configured signer; the payload's ``sign_type`` is never used to choose one.
     :param charset: the configured charset.
     :raises BadNotification: see :func:`parse`.
-    :raises BadSignature: if it is not signed, or not by that key over these words.
+    :raises BadSignature: if the signature is missing or does not match the parameters.
     """
-    refused: BadNotification | None = None
+    rejection: BadNotification | None = None
     params: dict[str, str] = {}
     for name in _charsets(declared_charset(body), charset):
         try:
             params = parse_as(body, name)
         except BadNotification as error:
-            refused = refused or error
+            rejection = rejection or error
         else:
             signed = signed_params(params, signer, charset)
             if signed is not None:
                 return VerifiedForm(params, signed)
-    if not params and refused is not None:
-        raise refused
+    if not params and rejection is not None:
+        raise rejection
     raise _bad_signature(params, signer)
 
 
 def verify_params(params: Mapping[str, str], signer: Signer, charset: str = "utf-8") -> bool:
-    """Tells whether decoded parameters were signed with the configured key.
+    """Return True if decoded parameters were signed with the configured key.
 
-    :param params: decoded text by name, with ``sign`` among them.
-    :param charset: the configured charset, see :func:`verify`.
+    :param params: decoded text by name, including ``sign``.
+    :param signer: the configured signer.
+    :param charset: the configured charset, see :func:`verify_form`.
     """
     return signed_params(params, signer, charset) is not None
 
@@ -99,10 +101,11 @@ def verify_params(params: Mapping[str, str], signer: Signer, charset: str = "utf
 def signed_params(
     params: Mapping[str, str], signer: Signer, charset: str = "utf-8"
 ) -> dict[str, str] | None:
-    """Return the parameters that the signature covers, and the signature itself; ``None`` if it is
-    not valid. ``sign_type`` and empty values are never covered.
+    """Return the parameters that the signature covers and the signature, or ``None`` if it is
+    invalid.
 
-    Takes what :func:`verify_params` does. The result verifies again.
+    ``sign_type`` and empty values are never covered. The parameters are those of
+    :func:`verify_params`; the result verifies again.
     """
     sign = params.get("sign")
     if not sign:
@@ -115,8 +118,8 @@ def signed_params(
 
 
 def _canonical_base64(sign: str) -> str:
-    """The one spelling of a signature: base64 ignores the last bits. The hexadecimal digits of MD5
-    stay as they are.
+    """Return the canonical encoding of a signature: base64 ignores the last bits. An MD5 digest in
+    hexadecimal is returned unchanged.
     """
     try:
         return base64.b64encode(base64.b64decode(sign, validate=True)).decode("ascii")
@@ -125,14 +128,14 @@ def _canonical_base64(sign: str) -> str:
 
 
 def _contents(params: Mapping[str, str], charset: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yield each string that the signature may cover, the most likely first, with the names that
-    it leaves out.
+    """Yield each string that the signature may cover, the most likely first, with the excluded
+    names.
     """
     tried: list[bytes] = []
     declared = params.get("charset") or params.get("_input_charset")
     excludes: list[tuple[str, ...]] = [("sign", "sign_type")]
     if "alipay_cert_sn" in params:
-        # No captured sample tells whether it is signed, and Alipay's SDKs disagree: both are tried.
+        # No captured sample shows whether it is signed, and Alipay's SDKs disagree: try both.
         excludes.append(("sign", "sign_type", "alipay_cert_sn"))
     for name in _charsets(declared, charset):
         for exclude in excludes:
@@ -150,11 +153,11 @@ def _charsets(declared: str | None, configured: str) -> tuple[str, ...]:
 
 
 def _bad_signature(params: Mapping[str, str], signer: Signer) -> BadSignature:
-    said = params.get("sign_type", "")
+    declared = params.get("sign_type", "")
     if not params.get("sign"):
         message = "it is not signed"
-    elif said != signer.sign_type and said in ("MD5", "RSA", "RSA2", "DSA"):
-        message = f"it is signed with {said}, {signer.sign_type} is configured"
+    elif declared != signer.sign_type and declared in ("MD5", "RSA", "RSA2", "DSA"):
+        message = f"it is signed with {declared}, {signer.sign_type} is configured"
     else:
         message = "its signature does not verify"
         if extra := [name for name in params if name not in ALL_NOTIFICATION_NAMES]:
@@ -166,81 +169,84 @@ def _bad_signature(params: Mapping[str, str], signer: Signer) -> BadSignature:
 
 @dataclass(frozen=True)
 class Notification:
-    """One piece of news about a trade, proven to be Alipay's and read into types.
+    """A verified notification or response about one trade, converted to types.
 
     Amounts are in minor units of ``currency`` (fen for CNY), times are aware UTC.
     """
 
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Where the trade stands now, one of :attr:`~flask_alipay.TradeStatus.ALL`.
+    #: The trade's status, one of :attr:`~flask_alipay.TradeStatus.ALL`.
     trade_status: str
     #: The amount of the order.
     total_fen: int
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str = "CNY"
-    #: The same in fen, where the order was priced in yuan and is paid out in another currency.
+    #: The order's amount in fen, if it was priced in yuan and is settled in another currency.
     rmb_fen: int | None = None
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str | None = None
-    #: Alipay's number of this news; the same when it is sent again.
+    #: Alipay's notification ID; retries have the same one.
     notify_id: str | None = None
-    #: All that was ever refunded of the trade, if the news says so.
+    #: The trade's total refunded amount, if the notification reports it.
     refunded_fen: int | None = None
-    #: Whether the news speaks of money that went back.
+    #: True if the notification reports a refund.
     is_refund: bool = False
-    #: The number of the refund that the news is about.
+    #: The number of the reported refund.
     out_request_no: str | None = None
-    #: Whether it is certain that nothing was paid: a close that says so is never a refund.
+    #: True if certainly nothing was paid: such a closed trade is never a refund.
     unpaid: bool = False
-    #: The open platform's application; ``None`` on the legacy gateway.
+    #: The open platform's application ID; ``None`` on the legacy gateway.
     app_id: str | None = None
-    #: Who gets the money.
+    #: The account that receives the payment.
     seller_id: str | None = None
     seller_email: str | None = field(default=None, repr=False)
-    #: Who paid: ``buyer_id`` or, in newer applications, ``buyer_open_id``.
+    #: The buyer: ``buyer_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(default=None, repr=False)
-    #: When it was paid.
+    #: Time of the payment.
     paid_at: datetime | None = None
-    #: When it was closed.
+    #: Time of the close.
     closed_at: datetime | None = None
-    #: When money went back for the last time.
+    #: Time of the latest refund.
     refunded_at: datetime | None = None
-    #: When Alipay sent this.
+    #: Time at which Alipay sent the notification.
     notify_time: datetime | None = None
-    #: Which payments a report of a sale may only move after Alipay was queried: those that are
-    #: ``closed`` or partly refunded, or ``always``. ``never``: it is Alipay's current response.
+    #: Payments that a report of a sale may change only after a query to Alipay: ``closed`` or
+    #: partly refunded ones, or ``always``. ``never`` marks Alipay's current response.
     query_first: Literal["never", "closed", "always"] = "never"
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
     @property
     def amounts(self) -> tuple[tuple[str, int], ...]:
-        """The amount of the order in each currency that the news names it in."""
-        own = (self.currency, self.total_fen)
-        return (own,) if self.rmb_fen is None else (own, ("CNY", self.rmb_fen))
+        """The order's amount in each currency that the notification reports."""
+        amount = (self.currency, self.total_fen)
+        return (amount,) if self.rmb_fen is None else (amount, ("CNY", self.rmb_fen))
 
     @property
     def is_retry(self) -> bool:
-        """Whether Alipay has most likely sent this before: it tells a payment at once, and again
-        after four minutes at the earliest.
+        """True if this is most likely a retry: Alipay sends the first attempt at once, and retries
+        after four
+        minutes at the earliest.
         """
         sent, paid = self.notify_time, self.paid_at
-        return sent is not None and paid is not None and sent - paid > _AT_ONCE
+        return sent is not None and paid is not None and sent - paid > _FIRST_ATTEMPT
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], protocol: str | None = None) -> Notification:
-        """Reads verified parameters of either gateway.
+        """Convert verified parameters of either gateway.
 
-        Amounts, currencies and statuses are read by the rules of one gateway: the open platform's
-        notifications have neither the legacy ``price``, ``quantity`` and ``rmb_fee`` nor the
-        statuses of escrow.
+        Amounts, currencies and statuses follow the rules of one gateway: the open platform's
+        notifications
+        have neither the legacy ``price``, ``quantity`` and ``rmb_fee`` nor the statuses of escrow.
 
-        :param params: what :func:`verify` returned.
+        :param params: the result of :func:`verify_form`.
         :param protocol: the configured gateway, ``"mapi"`` or ``"openapi"``; by default parameters
-            with an ``app_id`` are the open platform's.
-        :raises BadNotification: if it is no news of a trade, its status or an amount is none, or
-            its fields could be cut in another way under the same signature.
+            with an
+            ``app_id`` belong to the open platform.
+        :raises BadNotification: if the parameters do not describe a trade, the status or an amount
+            is
+            invalid, or the fields could be split differently under the same signature.
         """
         out_trade_no = params.get("out_trade_no", "")
         notify_id = params.get("notify_id") or None
@@ -263,7 +269,7 @@ class Notification:
         if not out_trade_no or not trade_status:
             raise BadNotification("it is not about a trade")
         if trade_status not in TradeStatus.ALL:
-            raise BadNotification("its trade_status does not exist")
+            raise BadNotification("its trade_status is unknown")
         legacy = protocol == "mapi"
         if not legacy and trade_status in TradeStatus.ESCROW:
             raise BadNotification("its trade_status is the legacy gateway's")
@@ -281,7 +287,7 @@ class Notification:
             trade_no=params.get("trade_no") or None,
             notify_id=notify_id,
             refunded_fen=refunded_fen,
-            is_refund=_speaks_of_refund(params, refunded_fen),
+            is_refund=_reports_refund(params, refunded_fen),
             out_request_no=params.get("out_request_no") or params.get("out_biz_no") or None,
             app_id=params.get("app_id") or None,
             seller_id=params.get("seller_id") or None,
@@ -296,7 +302,7 @@ class Notification:
 
 
 def mask_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Returns the parameters with buyer data and the signature made unreadable.
+    """Mask buyer data and the signature.
 
     :param params: verified or not.
     """
@@ -307,16 +313,17 @@ def mask_params(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_no_embedded_fields(params: Mapping[str, str]) -> None:
-    """Checks that verified fields could not be others under the same signature.
+    """Check that verified fields cannot be split differently under the same signature.
 
-    :raises BadNotification: if one could be read as several, or if it is a request or a return,
-        which the same key signs.
+    :raises BadNotification: if a field could be read as several, or if the parameters are a request
+        or
+        a return, which are signed with the same key.
     """
-    # Joined by what neither a name nor a value holds, all of them are looked through at once.
+    # NUL occurs in no value, so that one search covers all values.
     names, values = "".join(params), "\0".join(params.values())
     if "&" in names or "=" in names or EMBEDDED_FIELD.search(values):
-        raise BadNotification("a field of it could be read as several")
-    if not _OF_OTHERS.isdisjoint(params):
+        raise BadNotification("one of its fields could be read as several")
+    if not _NOT_IN_NOTIFICATIONS.isdisjoint(params):
         raise BadNotification("it is a request or a return, not a notification")
 
 
@@ -325,24 +332,27 @@ def _protocol(params: Mapping[str, str]) -> str:
 
 
 def _currency(params: Mapping[str, str], legacy: bool) -> str:
-    """The currency of the order's amount. ``settle_currency`` and ``pay_currency`` of the open
-    platform, in which the merchant is paid and the buyer pays, may differ from it.
+    """Return the currency of the order's amount.
+
+    The open platform's ``settle_currency`` and ``pay_currency``, in which the merchant is paid and
+    the
+    buyer pays, may differ from it.
     """
     names = ("currency",) if legacy else ("trans_currency", "currency")
-    given = {params[name] for name in names if params.get(name)}
-    if len(given) > 1:
-        raise BadNotification("it names two currencies")
-    return given.pop() if given else "CNY"
+    declared = {params[name] for name in names if params.get(name)}
+    if len(declared) > 1:
+        raise BadNotification("it has two currencies")
+    return declared.pop() if declared else "CNY"
 
 
 def _total(params: Mapping[str, str], currency: str, legacy: bool) -> int:
     given = [name for name in _AMOUNT_FIELDS if params.get(name)]
     if len(given) > 1:
-        raise BadNotification("it names two amounts")
+        raise BadNotification("it has two amounts")
     if given and (legacy or given == ["total_amount"]):
         return parse_minor_units(params[given[0]], currency, parameter=given[0])
     if not legacy or not (params.get("price") and params.get("quantity")):
-        raise BadNotification("it names no amount")
+        raise BadNotification("it has no amount")
     return parse_price(params["price"], params["quantity"], currency)
 
 
@@ -351,7 +361,10 @@ def _rmb(params: Mapping[str, str], currency: str) -> int | None:
     return parse_minor_units(text, parameter="rmb_fee") if text and currency != "CNY" else None
 
 
-def _speaks_of_refund(params: Mapping[str, str], refunded_fen: int | None) -> bool:
-    """A ``refund_fee`` of 0.00 is no refund: one came with TRADE_FINISHED a year after payment."""
+def _reports_refund(params: Mapping[str, str], refunded_fen: int | None) -> bool:
+    """Return True for a reported refund. A ``refund_fee`` of 0.00 is none: a captured
+    TRADE_FINISHED
+    notification carries it a year after the payment.
+    """
     status = params.get("refund_status", "")
     return bool(refunded_fen or params.get("gmt_refund") or status == "REFUND_SUCCESS")

@@ -1,7 +1,7 @@
-"""The parameters that Alipay itself sends in notifications and returns.
+"""Names of the parameters that Alipay sends in notifications and returns.
 
-Source: the parameter tables of both gateways, and captured payloads. A name that is not here is
-most likely the merchant's own; nothing is rejected for its name alone.
+Source: the parameter tables of both gateways, and captured payloads. Any other name is most likely
+the merchant's; no message is rejected for a name alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _AUTHORISATIONS = """
     valid_time invalid_time login_token zm_open_id device_id credit_auth_mode forex_eligible
 """
 
-# Words that other programs' texts have as well.
+# Names that other programs' output uses as well.
 _COMMON = "amount status action"
 
 _LEGACY = """
@@ -51,12 +51,12 @@ _OPENAPI_RETURN = """
 
 _WAP_RETURN = "result request_token"
 
-#: In notifications and returns, by which a print is found.
+#: Names in notifications and returns, used to detect a payload in log output.
 NOTIFICATION_NAMES = frozenset((_BOTH + _OPEN_PLATFORM + _AUTHORISATIONS + _LEGACY).split())
-#: In notifications, words that other texts have as well included.
+#: All names in notifications, including the common ones.
 ALL_NOTIFICATION_NAMES = NOTIFICATION_NAMES.union(_COMMON.split())
 
-#: In returns of the open platform.
+#: Names in the open platform's returns.
 OPENAPI_RETURN_NAMES = frozenset(_OPENAPI_RETURN.split())
-#: In returns of the legacy gateways.
+#: Names in the legacy gateways' returns.
 MAPI_RETURN_NAMES = frozenset((_BOTH + _LEGACY + _WAP_RETURN).split())

@@ -1,4 +1,4 @@
-"""A signed request, ready to be sent by a browser: as a URL or as a form that submits itself."""
+"""Signed requests that a browser sends: as a URL, or as a form that submits itself."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from ..signer import Signer, sign_content
 from .charsets import canonical_charset, encode, percent_encode
 
-# The parameter that names the charset has to be readable before the body is: it goes into the URL.
+# The charset parameter must be known before the body is decoded: it goes into the URL.
 _CHARSET_NAMES = ("_input_charset", "charset")
 
-# The characters with which browsers write 80 to 9F in windows-1252; five bytes have none of their
-# own and are written for the control character of the same number.
+# The characters that browsers encode as 80 to 9F in windows-1252; five of these bytes are
+# unassigned and encode the control character of the same number.
 _WINDOWS_1252 = {
     byte: bytes([byte]).decode("cp1252")
     for byte in range(0x80, 0xA0)
@@ -24,20 +24,20 @@ _WINDOWS_1252 = {
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What the buyer's browser is to bring to the gateway."""
+    """A signed request that the buyer's browser sends to the gateway."""
 
-    #: The gateway's address.
+    #: The gateway's URL.
     gateway_url: str
-    #: All parameters, ``sign`` among them, as text that is not encoded yet.
+    #: All parameters including ``sign``, as text that is not encoded yet.
     params: Mapping[str, str] = field(repr=False)
-    #: The charset in which it is signed and has to be sent.
+    #: The charset in which the request is signed and must be sent.
     charset: str
     #: The bytes that were signed.
     content: bytes = field(repr=False)
 
     @property
     def query(self) -> str:
-        """The parameters alone, encoded: what an app hands to Alipay's own."""
+        """The encoded parameters alone: the order string for Alipay's mobile SDK."""
         return "&".join(
             [
                 f"{percent_encode(name, self.charset)}={percent_encode(value, self.charset)}"
@@ -52,7 +52,7 @@ class SignedRequest:
 
     @property
     def form_action(self) -> str:
-        """The address that a form is posted to. It names the charset of the body."""
+        """The URL to which a form is posted. Its query declares the charset of the body."""
         charset = {name: self.params[name] for name in _CHARSET_NAMES if name in self.params}
         return f"{self.gateway_url}?{urlencode(charset)}" if charset else self.gateway_url
 
@@ -65,10 +65,11 @@ class SignedRequest:
     def form_fields(self) -> Mapping[str, str]:
         """The values of a form's fields by name.
 
-        Browsers do not write all of Alipay's GBK as Alipay reads it: of ``gbk`` the euro sign is
-        another byte, of ``gb18030`` two characters are others. So each value of such a request
-        holds the signed bytes, one character of windows-1252 for each, which browsers write as
-        they are.
+        Browsers encode some characters differently from Alipay: in ``gbk`` the euro sign, in
+        ``gb18030``
+        two characters. Each value of such a request therefore holds the signed bytes as
+        windows-1252
+        characters, which browsers encode to the same bytes.
         """
         if self.form_charset == "utf-8":
             return self.params
@@ -78,19 +79,21 @@ class SignedRequest:
         }
 
     def form(self, *, nonce: str | None = None, target: str | None = None) -> str:
-        """Return the request as an HTML form that submits itself, with a button without script.
+        """Return the request as an HTML form that submits itself, with a button for browsers
+        without script.
 
-        Good for requests that are longer than a URL may be. The browser sends exactly the signed
-        bytes, whatever the charset of the page that the form is in.
+        A form may be longer than a URL. The browser sends exactly the signed bytes, whatever the
+        charset of
+        the surrounding page.
 
-        :param nonce: for the script, where the page has a Content-Security-Policy.
-        :param target: the browser tab to open it in, for example ``_blank``.
+        :param nonce: for the script, if the page has a Content-Security-Policy.
+        :param target: the browser tab to open the form in, for example ``_blank``.
         """
         hidden = "".join(
             f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
             for name, value in self.form_fields.items()
         )
-        # The button has no name: a named one would be sent along and break the signature.
+        # The button has no name: browsers would send it, and the signature would not match.
         return (
             f'<form id="alipay-request" method="post" action="{escape(self.form_action)}"'
             f' accept-charset="{self.form_charset}"{_attribute("target", target)}>'
@@ -108,12 +111,14 @@ def sign_request(
     charset: str,
     exclude: Collection[str],
 ) -> SignedRequest:
-    """Signs a request.
+    """Sign a request.
 
+    :param gateway_url: the gateway's URL.
     :param params: decoded text by name, without ``sign``. Empty values are not sent.
-    :param charset: the charset to sign and to send it in.
+    :param signer: the merchant's signer.
+    :param charset: the charset in which the request is signed and sent.
     :param exclude: names that are sent but not signed.
-    :raises InvalidParameter: names the parameter with a character that the charset does not have.
+    :raises InvalidParameter: if a parameter has a character that the charset lacks.
     """
     sent = {name: value for name, value in params.items() if value}
     content = sign_content(sent, exclude=exclude, charset=charset)

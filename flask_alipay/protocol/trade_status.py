@@ -1,4 +1,4 @@
-"""Alipay's own words for where a trade stands."""
+"""Alipay's trade statuses."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Final
 
 
 class TradeStatus:
-    """The statuses that a payment goes through; plain text, as Alipay writes them."""
+    """Statuses of a trade; plain text, as Alipay sends them."""
 
     #: Created, nothing paid yet.
     WAIT_BUYER_PAY: Final = "WAIT_BUYER_PAY"
-    #: Paid, but the seller's account is frozen: not money yet.
+    #: Paid, but the seller's account is frozen: the amount is not credited yet.
     TRADE_PENDING: Final = "TRADE_PENDING"
     #: Escrow: the buyer has paid Alipay, the shop may ship.
     WAIT_SELLER_SEND_GOODS: Final = "WAIT_SELLER_SEND_GOODS"
@@ -20,7 +20,7 @@ class TradeStatus:
     TRADE_SUCCESS: Final = "TRADE_SUCCESS"
     #: Paid, and closed to refunds.
     TRADE_FINISHED: Final = "TRADE_FINISHED"
-    #: Closed without payment, or wholly refunded.
+    #: Closed without payment, or fully refunded.
     TRADE_CLOSED: Final = "TRADE_CLOSED"
 
     #: All of them, in the order of a trade's life.
@@ -34,5 +34,5 @@ class TradeStatus:
         TRADE_CLOSED,
     )
 
-    #: Those of escrow, which the legacy gateway alone has.
+    #: Statuses of escrow trades, which only the legacy gateway has.
     ESCROW: Final = (WAIT_SELLER_SEND_GOODS, WAIT_BUYER_CONFIRM_GOODS)

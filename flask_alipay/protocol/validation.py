@@ -1,8 +1,8 @@
-"""The fields of a request as data: each checks a value and writes it as Alipay's text.
+"""Validators of request parameters: each checks a value and converts it to Alipay's text.
 
-A service's parameters are a table from name to field; :func:`convert` runs a call's values through
-it. One place for the checks, one line for each parameter. The first paragraph of a field's
-docstring states the valid values: the documentation's tables of parameters repeat it.
+A service declares its parameters as a table from name to validator; :func:`validate_params` applies
+it to a call's values. The first paragraph of a validator's docstring states the valid values: the
+documentation's parameter tables repeat it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from .limits import (
 from .limits import timeout_minutes as _timeout_minutes
 from .money import format_amount, to_minor_units
 
-#: Takes the parameter's name, its value and the charset; returns the text to send or raises
-#: :class:`~flask_alipay.exceptions.InvalidParameter` (a ``float`` amount: ``TypeError``).
+#: Function of the parameter's name, its value and the charset. It returns the text to send, or
+#: raises :class:`~flask_alipay.exceptions.InvalidParameter` (``TypeError`` for a ``float`` amount).
 Validator: TypeAlias = Callable[[str, Any, str], str]
 
 
 def validate_params(
     table: Mapping[str, Validator], values: Mapping[str, Any], charset: str, service: str
 ) -> dict[str, str]:
-    """Returns a call's values as Alipay's text. ``None`` is a value that was not given.
+    """Convert a call's values to Alipay's text. ``None`` means that a value was not given.
 
     :param table: the service's parameters.
-    :param values: what the caller gave.
+    :param values: the caller's values.
     :param charset: the request's charset.
     :param service: the service's name, for the message.
-    :raises InvalidParameter: for a value outside its limits, or a name that the service lacks.
+    :raises InvalidParameter: for an invalid value, or a parameter that the service does not have.
     """
     given = {name: value for name, value in values.items() if value is not None}
     for name in given:
@@ -68,17 +68,17 @@ def timeout(name: str, value: Any, charset: str) -> str:
 def ip_address(name: str, value: Any, charset: str) -> str:
     """IP address, version 4 or 6."""
     try:
-        return str(ipaddress.ip_address(str(value)))  # as text: a number would do, too
+        return str(ipaddress.ip_address(str(value)))  # as text: integers would be accepted, too
     except ValueError:
         raise InvalidParameter(name, "must be an IP address") from None
 
 
 def text(max_length: int, *, in_bytes: bool = False, without: str = "") -> Validator:
-    """A text on one line.
+    """Return a validator of single-line text.
 
-    :param most: the most characters, or bytes in the request's charset.
-    :param in_bytes: what ``most`` counts.
-    :param without: characters that it must not hold.
+    :param max_length: maximum number of characters, or of bytes in the request's charset.
+    :param in_bytes: True if ``max_length`` counts bytes.
+    :param without: forbidden characters.
     """
 
     def field(name: str, value: Any, charset: str) -> str:
@@ -87,7 +87,7 @@ def text(max_length: int, *, in_bytes: bool = False, without: str = "") -> Valid
         check_no_embedded_field(name, value)
         for character in without:
             if character in value:
-                raise InvalidParameter(name, f"must not hold the character {character}")
+                raise InvalidParameter(name, f"must not contain the character {character}")
         return str(value)
 
     unit = "bytes" if in_bytes else "characters"
@@ -97,7 +97,7 @@ def text(max_length: int, *, in_bytes: bool = False, without: str = "") -> Valid
 
 
 def choice(*choices: str) -> Validator:
-    """One of a few words; a whole number stands for its digits."""
+    """Return a validator of a fixed set of words; an integer stands for its digits."""
 
     def field(name: str, value: Any, charset: str) -> str:
         word = str(value) if isinstance(value, int) else value
@@ -108,28 +108,28 @@ def choice(*choices: str) -> Validator:
     return field
 
 
-def pattern(shape: str | re.Pattern[str], wanted: str) -> Validator:
-    """A text of a fixed shape.
+def pattern(regex: str | re.Pattern[str], description: str) -> Validator:
+    """Return a validator of text that matches a pattern.
 
-    :param shape: a regular expression for the whole of it.
-    :param wanted: the shape in words.
+    :param regex: a regular expression for the whole value.
+    :param description: the pattern in words.
     """
 
     def field(name: str, value: Any, charset: str) -> str:
-        check_pattern(name, value, shape, wanted)
+        check_pattern(name, value, regex, description)
         return str(value)
 
-    field.__doc__ = f"{wanted[:1].upper()}{wanted[1:]}."
+    field.__doc__ = f"{description[:1].upper()}{description[1:]}."
     return field
 
 
 def integer(least: int, max_length: int) -> Validator:
-    """A whole number within limits, as an ``int`` or its digits."""
+    """Return a validator of an integer within limits, given as an ``int`` or as digits."""
 
     def field(name: str, value: Any, charset: str) -> str:
         digits = str(value) if isinstance(value, (int, str)) else ""
         if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
-            raise InvalidParameter(name, "must be a whole number")
+            raise InvalidParameter(name, "must be an integer")
         if not least <= int(digits) <= max_length:
             raise InvalidParameter(name, f"must be between {least} and {max_length}")
         return str(int(digits))
@@ -139,10 +139,12 @@ def integer(least: int, max_length: int) -> Validator:
 
 
 def url(max_length: int, *, query: bool = True) -> Validator:
-    """An absolute URL, with at most one argument in its query: the signed string does not quote it.
+    """Return a validator of an absolute URL with at most one query argument.
 
-    :param most: the most characters.
-    :param query: whether it may have a query.
+    The signed string does not quote the ``&`` between arguments.
+
+    :param max_length: maximum number of characters.
+    :param query: True if a query is allowed.
     """
 
     def field(name: str, value: Any, charset: str) -> str:

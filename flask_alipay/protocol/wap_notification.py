@@ -1,9 +1,11 @@
-"""What the older WAP gateway says: XML in a form, signed in a fixed order and with its own key.
+"""Verification of the legacy WAP gateway's notifications: XML in a form, signed in a fixed order
+with
+a separate key.
 
-:func:`verify_wap` proves a notification and returns the fields of the XML inside, which
-:class:`~flask_alipay.protocol.notification.Notification` reads like those of the other gateways.
-The buyer's
-return is signed by the common rule: :func:`~flask_alipay.protocol.notification.verify`.
+:func:`verify_wap` verifies a notification and returns the fields of its XML document, which
+:class:`~flask_alipay.protocol.notification.Notification` converts like those of the other gateways.
+The buyer's return is signed by the common rule, see
+:func:`~flask_alipay.protocol.notification.verify_form`.
 """
 
 from __future__ import annotations
@@ -18,48 +20,50 @@ from .xml import InvalidXml
 from .xml import child_values as xml_fields
 from .xml import parse as parse_xml
 
-#: The public key of the WAP gateway, which is another than that of ``gateway.do``. Source: the
-#: constant that the Ruby gem ``alipay`` (chloerei) verifies this gateway's notifications with.
+#: The public key of the WAP gateway, which differs from that of ``gateway.do``. Source: the
+#: constant with which the Ruby gem ``alipay`` (chloerei) verifies this gateway's notifications.
 WAP_PUBLIC_KEY = (
     "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCQwpCPC4oB+clYNBkKQx3gfyFlUt3cpRr5oErtOypLKh6j1UmTDSpf"
     "sac29h1kC0HIvLmxWbPuoxcsKDlclgRPeWnIxrpSF9k5Fu6SRy3+AOdIKrDOSHQ7VwUsNih2OnPbztMSMplGnQCBa1ie"
     "c2r+38Udmh5Ua2xg6IEfk493VQIDAQAB"
 )
 
-# In this order, however they come. What else is in the form is not signed, and not read.
+# The signed fields, in signing order. Other fields are not signed and are ignored.
 _SIGNED = ("service", "v", "sec_id", "notify_data")
 _WORD = re.compile(r"[A-Za-z0-9._]{1,64}")
 
 
 def is_wap_notification(body: bytes) -> bool:
-    """Tells whether a body is a notification of the WAP gateway, by the field that none other has.
+    """Return True for a WAP gateway notification, recognized by its field ``notify_data``.
 
-    :param body: the bytes as they came over the wire.
+    :param body: the received bytes.
     """
     return re.search(rb"(?:^|&)notify_data=", body) is not None
 
 
 def wap_signer(signer: Signer) -> Signer:
-    """Returns the signer that verifies what the WAP gateway says.
+    """Return the signer that verifies the WAP gateway's messages.
 
-    :param signer: the configured one. MD5 is the same on both; with RSA the WAP gateway's own
-        published key verifies as well.
+    :param signer: the configured signer. MD5 is the same on both gateways; with RSA, the WAP
+        gateway's
+        published key is trusted as well.
     """
     if not isinstance(signer, RsaSigner):
         return signer
-    # Of the configured kind, and no other: who is set up for RSA2 takes no SHA-1.
+    # Keep the configured type: a merchant with RSA2 must not accept SHA-1.
     return type(signer)(public_key=(*signer.public_keys, WAP_PUBLIC_KEY))
 
 
 def verify_wap(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str, str]:
-    """Proves that the WAP gateway signed a notification, and returns the fields inside.
+    """Verify a WAP gateway notification and return the fields of its XML document.
 
-    :param body: the bytes as they came over the wire.
+    :param body: the received bytes.
     :param signer: see :func:`wap_signer`.
-    :param charset: the configured charset; UTF-8, the gateway's own, and GBK are tried as well.
+    :param charset: the configured charset; UTF-8, the gateway's charset, and GBK are tried as well.
     :returns: the fields of ``notify_data`` as parameters.
-    :raises BadNotification: if it is no form, or no XML in it, or one that could be read otherwise.
-    :raises BadSignature: if it is not signed, or not by that key over these words.
+    :raises BadNotification: if the body is not a form, its XML is invalid, or the signed string is
+        ambiguous.
+    :raises BadSignature: if the signature is missing or does not match.
     """
     unreadable: BadNotification | None = None
     params: dict[str, str] = {}
@@ -70,7 +74,7 @@ def verify_wap(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str,
             unreadable = unreadable or error
         else:
             if signer.verify(_content(params, name), params["sign"]):
-                return _inside(params["notify_data"])
+                return _notify_data(params["notify_data"])
     if not params and unreadable is not None:
         raise unreadable
     raise BadSignature("its signature does not verify")
@@ -78,21 +82,23 @@ def verify_wap(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str,
 
 def _content(params: dict[str, str], charset: str) -> bytes:
     if not all(params.get(field) for field in (*_SIGNED, "sign")):
-        raise BadSignature("it is not signed as the WAP gateway does")
-    # What stands before the XML must be words: the same signed string, cut in another place,
-    # would have something else in them.
+        raise BadSignature("it is not signed by the WAP gateway's rule")
+    # The fields before the XML must be plain words: the same signed string, split elsewhere, would
+    # put other characters into them.
     if not all(_WORD.fullmatch(params[field]) for field in _SIGNED[:3]):
-        raise BadNotification("a field of it could be read as several")
+        raise BadNotification("one of its fields could be read as several")
     text = "&".join(f"{field}={params[field]}" for field in _SIGNED)
-    return encode(text, charset, "replace")  # a declared charset may have characters this lacks
+    return encode(
+        text, charset, "replace"
+    )  # the declared charset may have characters that this one lacks
 
 
-def _inside(text: str) -> dict[str, str]:
+def _notify_data(text: str) -> dict[str, str]:
     try:
         root = parse_xml(text)
         params = xml_fields(root, text)
     except InvalidXml as error:
         raise BadNotification(f"its notify_data: {error}") from None
     if root.tag != "notify" or any(len(child) for child in root):
-        raise BadNotification("its notify_data is no list of fields")
+        raise BadNotification("its notify_data is not a flat list of fields")
     return params

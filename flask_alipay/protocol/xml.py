@@ -1,7 +1,7 @@
-"""XML from outside, read without believing it: bytes in, an element tree out.
+"""Parsing of untrusted XML: bytes to an element tree.
 
-The legacy gateway answers in XML whose declaration names its encoding, which is GBK as often as
-not; Python's parser knows no GBK, so it gets text. DTDs and entities are refused unread.
+The legacy gateway's XML declares its encoding, often GBK, which Python's parser does not support:
+the parser gets decoded text. Documents with DTDs or entities are rejected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _DECLARATION = re.compile(r"\s*<\?xml\b[^>]*\?>")
 _ENCODING = re.compile(rb"""\s*<\?xml\b[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _EMPTY = re.compile(r"<([\w:.-]+)\s*/>")
-# Comments, character data and instructions are passed over: they may hold what looks like a tag.
+# Comments, character data and instructions are skipped: they may contain something like a tag.
 _MARKUP = re.compile(
     r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"""
     r"""|(?P<tag><[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>)""",
@@ -29,17 +29,17 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class InvalidXml(ValueError):
-    """What came is no XML document, or one that is not read: the message says which."""
+    """The document is not XML, or not supported; the message gives the reason."""
 
 
 def decode(body: bytes, charset: str = "utf-8") -> tuple[str, str]:
-    """Decodes a document as its declaration says.
+    """Decode a document by its declared encoding.
 
-    :param body: the bytes as they came.
-    :param charset: the charset to try first where the declaration names none; then UTF-8 and GBK,
-        which Alipay writes by default, are tried.
-    :returns: the text, and the charset that it was written in.
-    :raises InvalidXml: if it is written in something else.
+    :param body: the received bytes.
+    :param charset: the charset to try first if the document declares none; then UTF-8 and GBK,
+        Alipay's default, are tried.
+    :returns: the text and its charset.
+    :raises InvalidXml: if the document is not encoded in one of these.
     """
     declared = _ENCODING.match(body.removeprefix(_BOM))
     candidates = (declared[1].decode("ascii"),) if declared else (charset, "utf-8", "gbk")
@@ -48,16 +48,16 @@ def decode(body: bytes, charset: str = "utf-8") -> tuple[str, str]:
             return decode_text(body.removeprefix(_BOM), name), name
         except (UnicodeDecodeError, InvalidParameter):
             continue
-    raise InvalidXml("it is not written in the charset that it declares")
+    raise InvalidXml("it is not encoded in the charset that it declares")
 
 
 def parse(text: str) -> Element:
-    """Returns the root of a document.
+    """Return the root of a document.
 
-    :param text: decoded; what its declaration says of an encoding is over.
-    :raises InvalidXml: if it is not well-formed, or has a DTD or an entity of its own.
+    :param text: decoded text; a declared encoding is ignored.
+    :raises InvalidXml: if the document is not well-formed, or has a DTD or entities.
     """
-    # Slow to import, and needed for the legacy gateway's answers alone.
+    # Slow to import, and used only for the legacy gateway's responses.
     from xml.etree.ElementTree import ParseError
 
     from defusedxml import DefusedXmlException
@@ -67,52 +67,51 @@ def parse(text: str) -> Element:
     try:
         root: Element = fromstring(text[declaration.end() if declaration else 0 :], forbid_dtd=True)
     except DefusedXmlException:
-        raise InvalidXml("it has a DTD or entities, which are not read") from None
+        raise InvalidXml("it has a DTD or entities, which are not supported") from None
     except (ParseError, ValueError):
         raise InvalidXml("it is not well-formed") from None
     return root
 
 
 def child_values(
-    element: Element, text: str, pieces: Collection[str] = (), root: Element | None = None
+    element: Element, text: str, raw: Collection[str] = (), root: Element | None = None
 ) -> dict[str, str]:
-    """Return the children of an element as parameters, by the rule that they are signed by.
+    """Return an element's children as parameters, as Alipay signs them.
 
-    A child's value is its text; that of a child with children is its own piece of the document
-    from tag to tag, empty elements written out (Alipay's documentation of ``account.page.query``).
+    A child's value is its text; that of a child with children is its raw XML including its tags,
+    with
+    empty elements expanded (Alipay's documentation of ``account.page.query``).
 
-    :param element: of the document that ``text`` is.
+    :param element: an element of the document ``text``.
     :param text: the decoded document.
-    :param pieces: children whose value is their piece even when they have no children.
-    :param root: of the document, if ``element`` is another.
+    :param raw: children whose value is always their raw XML.
+    :param root: the document's root, if ``element`` is not the root.
     :raises InvalidXml: if a child occurs twice.
     """
     children: dict[str, str] = {}
-    whole: list[Element] = []
+    nested: list[Element] = []
     for child in element:
         if child.tag in children:
-            raise InvalidXml("an element is there twice")
+            raise InvalidXml("an element occurs twice")
         children[child.tag] = child.text or ""
-        if len(child) or child.tag in pieces:
-            whole.append(child)
-    if whole:
+        if len(child) or child.tag in raw:
+            nested.append(child)
+    if nested:
         spans = dict(zip((element if root is None else root).iter(), _spans(text), strict=True))
-        for child in whole:
+        for child in nested:
             start, end = spans[child]
             children[child.tag] = _EMPTY.sub(r"<\1></\1>", text[start:end])
     return children
 
 
 def iter_rows(element: Element, path: str) -> Iterator[dict[str, str]]:
-    """Yields the children's texts of each element that a path leads to, without space around."""
+    """Yield the stripped texts of the children of each element that matches a path."""
     for row in element.iterfind(path):
         yield {child.tag: (child.text or "").strip() for child in row}
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Return where the elements of a well-formed document begin and end, in the order of their
-    opening tags, in one pass.
-    """
+    """Return the start and end offsets of a well-formed document's elements, in document order."""
     spans: list[tuple[int, int]] = []
     opened: list[int] = []
     for found in _MARKUP.finditer(text):
