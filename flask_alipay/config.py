@@ -392,9 +392,7 @@ def _rsa_signer(
     return signer(private_key, public_keys)
 
 
-def _read(
-    settings: ConfigReader, material: tuple[str, str | bytes], read: Callable[[str | bytes], Any]
-) -> Any:
+def _read(settings: ConfigReader, material: tuple[str, Any], read: Callable[[Any], Any]) -> Any:
     name, text = material
     try:
         return read(text)

@@ -17,7 +17,8 @@ from werkzeug.wrappers import Response
 
 from .blueprint.embedded_simulator import site_of
 from .exceptions import InvalidParameter
-from .merchant import Merchant, merchants
+from .merchant import Merchant
+from .operations.payments import gateway_request
 from .protocol.money import format_amount, to_minor_units
 from .simulator import Simulator
 from .simulator.faults import read_fault
@@ -192,9 +193,9 @@ class AlipaySimulator:
             return None
         with self._app.app_context():
             owners = [
-                state.endpoint
-                for alipay, state in merchants(self._app).items()
-                if _payment(alipay, state, out_trade_no) is not None
+                merchant.name
+                for merchant in _merchants(self._app)
+                if _payment(merchant, out_trade_no) is not None
             ]
         return next((owner for owner in owners if owner in self._simulators), None)
 
@@ -267,20 +268,24 @@ def _set_out(app: Flask, out_trade_no: str) -> str:
 
 def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
     """Where the payment's merchant sends the buyer."""
-    for alipay, state in list(merchants(app).items()):
+    for merchant in _merchants(app):
         with app.test_request_context(base_url=site_of(app, scheme)):
-            payment = _payment(alipay, state, out_trade_no)
+            payment = _payment(merchant, out_trade_no)
             if payment is not None:
-                return str(alipay.gateway_url(payment))
+                return gateway_request(merchant, payment).url
     return None
 
 
-def _payment(alipay: Any, state: Merchant, out_trade_no: str) -> Any:
-    """The merchant's own payment; another merchant's may be in the same table."""
-    found = select(alipay.models.Payment).filter_by(
-        out_trade_no=out_trade_no, merchant=state.config.merchant
+def _merchants(app: Flask) -> list[Merchant]:
+    return list(app.extensions.get("alipay", {}).values())
+
+
+def _payment(merchant: Merchant, out_trade_no: str) -> Any:
+    """Return a payment of a merchant; another merchant's may be in the same table."""
+    found = select(merchant.models.Payment).filter_by(
+        out_trade_no=out_trade_no, merchant=merchant.config.merchant
     )
-    return alipay.session.scalars(found).unique().one_or_none()
+    return merchant.session.scalars(found).unique().one_or_none()
 
 
 def _visited(app: Flask, url: str) -> TestResponse:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..exceptions import AlipayError
 from ..ledger.operator_log import record_action
 from ..ledger.session import LedgerSession
+from ..operations.queries import close, query
 from ..protocol.trade_status import TradeStatus
 from . import rows
 from .base import AlipayView
@@ -36,7 +37,7 @@ _FOREX = ("forex", "forex_wap")
 _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
 
 
-def offered(alipay: AlipayBlueprint, payment: Any) -> list[str]:
+def offered(alipay: AlipayBlueprint[Any, Any], payment: Any) -> list[str]:
     """Return the actions that a payment's status permits."""
     found = ["query"]
     if can_refund(alipay, payment):
@@ -46,7 +47,7 @@ def offered(alipay: AlipayBlueprint, payment: Any) -> list[str]:
     return found
 
 
-def can_refund(alipay: AlipayBlueprint, payment: Any) -> bool:
+def can_refund(alipay: AlipayBlueprint[Any, Any], payment: Any) -> bool:
     """Tell whether anything of a payment can be refunded here."""
     domestic = payment.currency == "CNY" and payment.product not in _FOREX
     kept = alipay.models.Refund is not None
@@ -209,11 +210,11 @@ class PaymentActions(AlipayView):
 
     def _query(self, payment: Any) -> tuple[str, str]:
         before = payment.trade_status, payment.refunded_fen
-        return query_result(self.alipay.query_with_result(payment), before)
+        return query_result(query(self.alipay.merchant, payment), before)
 
     def _close(self, payment: Any) -> tuple[str, str]:
         before = payment.trade_status, payment.refunded_fen
-        answer = self.alipay.close_with_result(payment)
+        answer = close(self.alipay.merchant, payment)
         if answer.payment.paid:
             return "warning", _("The buyer has just paid: it is settled as a sale.")
         return query_result(answer, before)

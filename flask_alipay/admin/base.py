@@ -53,7 +53,7 @@ class AlipayView(BaseView):
 
     def __init__(
         self,
-        alipay: AlipayBlueprint,
+        alipay: AlipayBlueprint[Any, Any],
         access: Access,
         name: str,
         path: str,
@@ -164,6 +164,6 @@ def no_page(error: InvalidFilter) -> Page:
     return Page([], "", "", str(error))
 
 
-def endpoint_of(alipay: AlipayBlueprint, path: str) -> str:
+def endpoint_of(alipay: AlipayBlueprint[Any, Any], path: str) -> str:
     """Return the endpoint of a view, without its route."""
     return f"{alipay.name}_admin_{path}"

@@ -35,7 +35,7 @@ class RefundForm:
     :param payment: a payment of this merchant's.
     """
 
-    def __init__(self, alipay: AlipayBlueprint, payment: Any) -> None:
+    def __init__(self, alipay: AlipayBlueprint[Any, Any], payment: Any) -> None:
         self._alipay = alipay
         self._payment = payment
         sent = request.form if request.method == "POST" else request.args

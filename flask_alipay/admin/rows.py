@@ -118,7 +118,7 @@ def parameters(row: Any, reveal: bool) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in sorted(shown.items()) if value]
 
 
-def reference(alipay: AlipayBlueprint, payment: Any) -> str:
+def reference(alipay: AlipayBlueprint[Any, Any], payment: Any) -> str:
     """Return the shop's own order number of a payment, empty if it has none."""
     value = getattr(payment, "reference", None)
     return "" if value is None else str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .access import Access, Condition
 from .notifications import NotificationsView
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_alipay_views(
     admin: Admin,
-    alipay: AlipayBlueprint,
+    alipay: AlipayBlueprint[Any, Any],
     *,
     is_accessible: Condition | None = None,
     can_edit: bool | Condition = True,

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from flask import Blueprint, current_app, has_request_context, request, url_for
+from flask import Blueprint, current_app
 
 from .. import signals
-from ..config import Config
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
-from ..ledger import Ledger, Models
-from ..merchant import Merchant, build_state, merchants
-from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..ledger import Models
+from ..models import NotificationMixin
 from ..operations.order_number import generate_out_trade_no
-from ..operations.payments import build_payment, gateway_params
-from ..protocol.money import format_amount
+from ..operations.payments import build_payment
+from ..protocol.content_policy import allow_view_options
 from .callback_registry import CallbackRegistry
-from .content_policy import allow_view_options
 from .lazy_command import ALIPAY_COMMANDS
 from .model_checks import log_bypassed, validate_models
 from .notify import NotifyView
-from .products import Products
-from .questions import Questions
+from .page_urls import PageUrls
+from .payment_methods import P, R
+from .registration import build_registration, registrations
 from .start_warnings import without_warnings_in_commands
 from .views import PAGES, PageViews, set_privacy_headers
 
@@ -33,14 +30,11 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
-    from ..config import Gateway
-    from ..operations.replay import ReplayResult
-    from ..protocol.signed_request import SignedRequest
 
 F = TypeVar("F", bound=Callable[[Any], object])
 
 
-class AlipayBlueprint(Products, Questions, Blueprint):
+class AlipayBlueprint(PageUrls[P, R], Blueprint):
     """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
 
     Nothing of an app is kept here; one object may be registered in several apps, and several
@@ -74,11 +68,45 @@ class AlipayBlueprint(Products, Questions, Blueprint):
     notification_refused = signals.notification_refused
     attention_needed = signals.attention_needed
 
+    @overload
+    def __init__(
+        self: AlipayBlueprint[P, Any],
+        db: Any,
+        Payment: type[P],  # noqa: N803 - they are classes
+        Refund: None = None,  # noqa: N803
+        Notification: type[NotificationMixin] | None = None,  # noqa: N803
+        *,
+        name: str = ...,
+        config_prefix: str = ...,
+        on_paid: Callable[[Any], object] | None = ...,
+        on_failed: Callable[[Any], object] | None = ...,
+        result_endpoint: str | None = ...,
+        csp_nonce_generator: Callable[[], str] | None = ...,
+        **blueprint_options: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: AlipayBlueprint[P, R],
+        db: Any,
+        Payment: type[P],  # noqa: N803 - they are classes
+        Refund: type[R],  # noqa: N803
+        Notification: type[NotificationMixin] | None = None,  # noqa: N803
+        *,
+        name: str = ...,
+        config_prefix: str = ...,
+        on_paid: Callable[[Any], object] | None = ...,
+        on_failed: Callable[[Any], object] | None = ...,
+        result_endpoint: str | None = ...,
+        csp_nonce_generator: Callable[[], str] | None = ...,
+        **blueprint_options: Any,
+    ) -> None: ...
+
     def __init__(
         self,
         db: Any,
-        Payment: type[PaymentMixin],  # noqa: N803 - they are classes
-        Refund: type[RefundMixin] | None = None,  # noqa: N803
+        Payment: type[P],  # noqa: N803
+        Refund: type[R] | None = None,  # noqa: N803
         Notification: type[NotificationMixin] | None = None,  # noqa: N803
         *,
         name: str = "alipay",
@@ -163,7 +191,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         product: str | None = None,
         currency: str = "CNY",
         **details: Any,
-    ) -> Any:
+    ) -> P:
         """Adds a payment to the session; the caller commits.
 
         :param subject: what is sold, one line.
@@ -182,7 +210,7 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         :raises InvalidParameter: names the parameter at fault; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
-        payment = build_payment(
+        payment: P = build_payment(
             self._models.Payment,
             self.config,
             subject=subject,
@@ -195,145 +223,15 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         self._db.session.add(payment)
         return payment
 
-    def checkout_url(self, payment: Any) -> str:
-        """Returns the URL of the page that shows the order and the ways to pay it."""
-        return self.link("checkout", payment)
-
-    def pay_url(self, payment: Any, *, bank: str | None = None) -> str:
-        """Returns the URL that sends the buyer on to Alipay.
-
-        :param bank: on the legacy gateway, the code of the bank that the buyer chose.
-        """
-        return self.link("pay", payment, bank=bank)
-
-    def result_url(self, payment: Any) -> str:
-        """Returns the URL of the page that says what became of the payment."""
-        return self.link("result", payment)
-
-    def status_url(self, payment: Any) -> str:
-        """Returns the URL of the payment's status as JSON, for pages that wait for it."""
-        return self.link("status", payment)
-
-    def gateway_url(self, payment: Any, *, bank: str | None = None) -> str:
-        """Returns the signed URL at Alipay.
-
-        :param payment: as :meth:`create_payment` made it.
-        :param bank: on the legacy gateway, the code of a bank.
-        :raises InvalidParameter: names the parameter at fault.
-        """
-        return self.gateway_request(payment, bank=bank).url
-
-    def gateway_request(
-        self, payment: Any, *, bank: str | None = None, charset: str | None = None
-    ) -> SignedRequest:
-        """Returns the signed request, which can be a form as well as a URL.
-
-        :param payment: as :meth:`create_payment` made it.
-        :param bank: on the legacy gateway, the code of a bank.
-        :param charset: another charset than the configured one.
-        :raises InvalidParameter: names the parameter at fault.
-        """
-        config = self.config
-        gateway = config.gateway if charset is None else config.gateway.in_charset(charset)
-        user_agent = request.user_agent.string if has_request_context() else ""
-        signed = gateway.pay(
-            payment.product or gateway.product_for(user_agent),
-            out_trade_no=payment.out_trade_no,
-            subject=payment.subject,
-            total_amount=format_amount(payment.total_fen, payment.currency or "CNY"),
-            currency=payment.currency or "CNY",
-            expires_at=payment.expires_at,
-            bank=bank,
-            notify_url=self.notify_url,
-            return_url=self.return_url,
-            **gateway_params(payment),
-        )
-        return self.state.at_simulator(signed)
-
-    @property
-    def notify_url(self) -> str:
-        """Where Alipay sends notifications: ``NOTIFY_URL``, or the route ``notify`` on the host
-        that the app's configuration names.
-
-        Pass it to each method of :attr:`gateway` that takes a ``notify_url``; what ``url_for``
-        makes may follow the ``Host`` header of a buyer's request.
-
-        :raises InvalidParameter: if no host is configured and the request's is invalid.
-        """
-        return self.state.urls.notify_url
-
-    @property
-    def return_url(self) -> str:
-        """Where Alipay sends the buyer back to: ``RETURN_URL``, or the route ``return``, likewise.
-
-        :raises InvalidParameter: if no host is configured and the request's is invalid.
-        """
-        return self.state.urls.return_url
-
-    @property
-    def gateway(self) -> Gateway:
-        """The client of the current app's gateway, for everything else."""
-        return self.config.gateway
-
-    @property
-    def config(self) -> Config:
-        """The current app's configuration of this merchant."""
-        return self.state.config
-
-    @property
-    def state(self) -> Merchant:
-        """All that belongs to the current app.
-
-        :raises RuntimeError: outside an app, or in one that did not register the blueprint.
-        """
-        try:
-            found: Merchant = current_app.extensions["alipay"][self]
-        except KeyError:
-            raise RuntimeError(
-                f"the blueprint '{self.name}' is not registered in this app: "
-                "did you forget app.register_blueprint(…)?"
-            ) from None
-        return found
-
     @property
     def models(self) -> Models:
-        """The app's classes."""
+        """The application's classes."""
         return self._models
 
     @property
     def session(self) -> Any:
-        """The app's session."""
+        """The application's session."""
         return self._db.session
-
-    def ledger(self) -> Ledger:
-        """Returns the ledger of this merchant in the app's session."""
-        state = self.state
-        return Ledger(
-            self._db.session,
-            self._models,
-            merchant=state.config.merchant,
-            callbacks=state.callbacks.by_event,
-            registry=lambda: self._db.session,
-        )
-
-    def replay(
-        self,
-        payload: bytes | Mapping[str, str],
-        *,
-        journalled: bool = False,
-        dry_run: bool = False,
-    ) -> ReplayResult:
-        """Hears a notification again, as if Alipay had brought it: verified and settled, once.
-
-        :param payload: a form body as it was captured, or the parameters that the journal holds.
-        :param journalled: whether it is a row of the journal, which holds only what was confirmed.
-        :param dry_run: only says what would happen; nothing is written and no callback called.
-        :returns: what came or would come of it.
-        :raises NotificationRefused: as ``notify`` refuses it.
-        """
-        from ..operations.replay import replay  # an operator's, not a server's
-
-        return replay(self, payload, journalled=journalled, dry_run=dry_run)
 
     def _add_callback(self, event: str, callback: F) -> F:
         self._callbacks.add(event, callback)
@@ -367,13 +265,20 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         validate_models(self._models, self._db)
         log_bypassed(self._models)
         try:
-            merchants(app)[self] = build_state(setup, self._config_prefix, callbacks)
+            registrations(app)[self] = build_registration(
+                setup,
+                self._config_prefix,
+                callbacks,
+                blueprint=self,
+                db=self._db,
+                models=self._models,
+            )
         except ConfigurationError as error:
             if sys.version_info >= (3, 11):
                 error.add_note("'flask alipay doctor' checks keys and settings.")
             raise
         self._exempt_from_csrf(app)
-        endpoints = map(merchants(app)[self].endpoint_of, PAGES)
+        endpoints = map(registrations(app)[self].endpoint_of, PAGES)
         allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)
 
     def _exempt_from_csrf(self, app: Flask) -> None:
@@ -382,19 +287,6 @@ class AlipayBlueprint(Products, Questions, Blueprint):
         if csrf is None:
             return
         csrf.exempt(self._notify.notify)
-        gateway = merchants(app)[self].simulator_gateway
+        gateway = registrations(app)[self].simulator_gateway
         if gateway is not None:
             csrf.exempt(app.blueprints[gateway.rpartition(".")[0]])
-
-    def link(
-        self, route: str, payment: Any, issued_at: datetime | None = None, bank: str | None = None
-    ) -> str:
-        """Returns the URL of a page about a payment: ours, or the app's own result page.
-
-        :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
-        """
-        if route == "result" and self.result_endpoint is not None:
-            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
-        state = self.state
-        token = state.tokens.make(route, payment.out_trade_no, issued_at)
-        return url_for(state.endpoint_of(route), token=token, bank=bank)

@@ -29,6 +29,7 @@ from ..settings import ConfigReader
 from ..simulator import Simulator
 from ..simulator.merchant.merchant import get_merchant
 from ..simulator.simulator import SIMULATORS
+from ..simulator.web.cashier import simulator_blueprint
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -75,7 +76,7 @@ def mount_simulator(
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     simulators[endpoint] = simulator
-    blueprint = simulator.blueprint(name)
+    blueprint = simulator_blueprint(simulator, name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
     dress = simulator_options(settings, protocol, sign_type or "RSA2")
     merchant = {"GATEWAY_URL": inside.gateway_path, **simulator.merchant_settings(**dress)}

@@ -23,18 +23,18 @@ from ..exceptions import (
 )
 from ..models import utc_now
 from ..operations.payment_state import payment_state
+from ..operations.verification import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
 from ..protocol.i18n import DEFAULT, N_, languages, translator
 from ..protocol.money import format_amount
 from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
-from .notify import is_for_merchant
 from .return_url import verify_return, without_foreign
 
 if TYPE_CHECKING:
     from ..config import Config
     from ..signer import Signer
-    from .blueprint import AlipayBlueprint
+    from .page_urls import PageUrls
 
 logger = logging.getLogger("flask_alipay")
 
@@ -101,7 +101,7 @@ class PageViews:
     :param alipay: the blueprint.
     """
 
-    def __init__(self, alipay: AlipayBlueprint) -> None:
+    def __init__(self, alipay: PageUrls[Any, Any]) -> None:
         self._alipay = alipay
 
     def checkout(self, token: str) -> BaseResponse:
@@ -214,7 +214,7 @@ class PageViews:
 
         number = payment.out_trade_no
         try:
-            code = qr_code(self._alipay, payment)
+            code = qr_code(self._alipay.merchant, payment)
         except GatewayError as error:
             if error.sub_code == _HAS_SUCCESS:
                 return self._paid_before(number, issued_at)
@@ -247,7 +247,7 @@ class PageViews:
 
     def _find(self, purpose: str, token: str) -> tuple[Any, datetime]:
         """The payment of a token, and the time from which the links of its page age."""
-        claim = self._alipay.state.tokens.read(purpose, token)
+        claim = self._alipay.merchant.tokens.read(purpose, token)
         payment = self._alipay.ledger().find(claim.out_trade_no)
         if payment is None:
             raise BadToken("the token is for a payment that is not in the ledger")

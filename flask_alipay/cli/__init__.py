@@ -120,8 +120,8 @@ def _own_commands(context: click.Context) -> dict[str, click.Command]:
     enter_app(context)
     return {
         name: command
-        for blueprint in registrations().values()
-        for name, command in blueprint.cli.commands.items()
+        for merchant in registrations().values()
+        for name, command in merchant.blueprint.cli.commands.items()
     }
 
 

@@ -42,8 +42,8 @@ from .output import display_time, iso
 from .table import Column, echo_json, echo_table
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
     from ..gateways.openapi import OpenApiGateway
+    from ..merchant import Merchant
 
 _HELP = N_("""Hold Alipay's bill of a day or a month against the ledger.
 
@@ -111,7 +111,7 @@ def bill_command() -> click.Command:
     return bill
 
 
-def _fetch_all(alipay: AlipayBlueprint, period: Period) -> Iterator[BillRow]:
+def _fetch_all(alipay: Merchant, period: Period) -> Iterator[BillRow]:
     """Fetch the bill of each merchant for whom the ledger has payments."""
     own = alipay.gateway
     if isinstance(own, MapiGateway):

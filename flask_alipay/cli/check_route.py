@@ -26,7 +26,7 @@ from .site_addresses import site_url_context
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _CHECK = "route"
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -51,7 +51,7 @@ class _Response:
         return self.probe.received == self.probe.body and self.body == b"fail"
 
 
-def check_route(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
+def check_route(app: Flask, alipay: Merchant) -> Iterator[Finding]:
     """Post a probe to the notification route.
 
     :param app: the app, with its middleware.
@@ -68,7 +68,7 @@ def check_route(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
         )
         return
     answer = _request(app, url)
-    if answer.good and answer.probe.endpoint == alipay.state.endpoint_of("notify"):
+    if answer.good and answer.probe.endpoint == f"{alipay.name}.notify":
         told = _("A form posted to {path} reaches the notification route.")
         yield Finding(_CHECK, OK, told.format(path=url.path))
         yield from _behind_a_proxy(app, url)
@@ -115,7 +115,7 @@ def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Respon
     return _Response(url, probe, response.status_code, location, response.get_data(), kind)
 
 
-def _fault(response: _Response, alipay: AlipayBlueprint) -> Finding:
+def _fault(response: _Response, alipay: Merchant) -> Finding:
     why = _("Alipay would get this response instead of 'success', and no payment would be settled.")
     what, mend = _reached(response, alipay) if response.probe.reached else _missed(response)
     names = {
@@ -123,14 +123,14 @@ def _fault(response: _Response, alipay: AlipayBlueprint) -> Finding:
         "status": str(response.status),
         "location": _place(response.location),
         "raised": response.raised,
-        "endpoint": alipay.state.endpoint_of("notify"),
+        "endpoint": f"{alipay.name}.notify",
         "key": f"{alipay.config.prefix}_NOTIFY_URL",
     }
     return Finding(_CHECK, FAIL, what.format(**names), why, mend.format(**names))
 
 
-def _reached(response: _Response, alipay: AlipayBlueprint) -> tuple[str, str]:
-    if response.probe.endpoint != alipay.state.endpoint_of("notify"):
+def _reached(response: _Response, alipay: Merchant) -> tuple[str, str]:
+    if response.probe.endpoint != f"{alipay.name}.notify":
         what = _("{key} leads to the notification route of another merchant.")
         return what, _("Set {key} to this merchant's own route.")
     if response.probe.received != response.probe.body:

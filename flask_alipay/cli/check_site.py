@@ -19,8 +19,8 @@ from .site_addresses import is_public
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ..blueprint import AlipayBlueprint
     from ..config import Config
+    from ..merchant import Merchant
 
 _SHORT = 16
 
@@ -95,7 +95,7 @@ def _address(
         yield Finding(name, OK, _("{key} is at {host}.").format(**names))
 
 
-def check_app(app: Flask, alipay: AlipayBlueprint) -> Iterator[Finding]:
+def check_app(app: Flask, alipay: Merchant) -> Iterator[Finding]:
     """Looks at the app that the blueprint is registered in."""
     yield _secret(app)
     yield _csrf(app)
@@ -132,7 +132,7 @@ def _csrf(app: Flask) -> Finding:
     return Finding("csrf", OK, _("The app has no CSRFProtect that could stop notify."))
 
 
-def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:
+def _tables(alipay: Merchant) -> Iterator[Finding]:
     """Looks at the tables; a database that does not answer is one fault, however many it has."""
     for model in alipay.models:
         if model is None:
@@ -150,7 +150,7 @@ def _tables(alipay: AlipayBlueprint) -> Iterator[Finding]:
             return
 
 
-def _table(alipay: AlipayBlueprint, model: Any) -> Finding:
+def _table(alipay: Merchant, model: Any) -> Finding:
     entity, check = entity_of(model), "table"
     table: Any = inspect(entity).local_table
     mend = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..operations.queries import close as close_trade
 from .errors import CommandFailed, handle_errors, handle_ledger_errors
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
@@ -54,7 +55,7 @@ def close_command() -> click.Command:
             confirm(told.format(number=label(payment), amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
             with handle_ledger_errors(_done(), _remedy(payment), next_step):
-                answer = alipay.close_with_result(payment)
+                answer = close_trade(alipay, payment)
         print_result(answer, before, machine)
         if answer.payment.paid:
             raise CommandFailed(_("Its buyer has paid meanwhile: it is settled as a sale."))

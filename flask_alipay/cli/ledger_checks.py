@@ -16,10 +16,11 @@ from ..exceptions import (
     UnknownPayment,
     WrongAccount,
 )
+from ..operations.replay import replay
 from .i18n import _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 #: What is looked at, in this order; the first that is not ``ok`` ends it.
 CHECKS = ("account", "order", "amount", "outcome")
@@ -27,7 +28,7 @@ CHECKS = ("account", "order", "amount", "outcome")
 _OK = "ok"
 
 
-def check_against_ledger(alipay: AlipayBlueprint, params: Mapping[str, str]) -> dict[str, str]:
+def check_against_ledger(alipay: Merchant, params: Mapping[str, str]) -> dict[str, str]:
     """Looks a verified notification up in the app.
 
     :param alipay: the merchant.
@@ -37,7 +38,7 @@ def check_against_ledger(alipay: AlipayBlueprint, params: Mapping[str, str]) -> 
         what is no notification of a trade.
     """
     try:
-        foreseen = alipay.replay(params, journalled=True, dry_run=True)
+        foreseen = replay(alipay, params, journalled=True, dry_run=True)
     except WrongAccount:
         return {"account": "wrong_account"}
     except UnknownPayment:

@@ -15,7 +15,7 @@ from .sentences import sentence
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
@@ -92,15 +92,15 @@ def enter_app(context: click.Context) -> Flask:
         raise click.UsageError(f"{sentence(error)} {next_step}") from None
 
 
-def registrations() -> dict[str, AlipayBlueprint]:
-    """Return the blueprints that the current app registers, by the name of the registration."""
+def registrations() -> dict[str, Merchant]:
+    """Return the merchants that the current app registers, by name."""
     from flask import current_app
 
-    merchants = current_app.extensions.get("alipay", {})
-    return {state.endpoint: blueprint for blueprint, state in merchants.items()}
+    found = current_app.extensions.get("alipay", {}).values()
+    return {merchant.name: merchant for merchant in found}
 
 
-def current_merchant() -> AlipayBlueprint:
+def current_merchant() -> Merchant:
     """Return the merchant that the command works for.
 
     :raises click.UsageError: if the app registers no blueprint, or several and ``--merchant`` does
@@ -121,14 +121,14 @@ def current_merchant() -> AlipayBlueprint:
             raise click.UsageError(told.format(names=names))
         return next(iter(found.values()))
     # A nested blueprint's name has its parent's before it.
-    matching = [one for name, one in found.items() if selected in (name, one.name)]
+    matching = [one for name, one in found.items() if selected in (name, one.blueprint.name)]
     if len(matching) != 1:
         told = _("There is no merchant {name!r} in this app. It has: {names}.")
         raise click.BadParameter(told.format(name=selected, names=names), param_hint="--merchant")
     return matching[0]
 
 
-def command_line(alipay: AlipayBlueprint, command: str) -> str:
+def command_line(alipay: Merchant, command: str) -> str:
     """Return a command line for the shell.
 
     :param alipay: the merchant.
@@ -136,7 +136,7 @@ def command_line(alipay: AlipayBlueprint, command: str) -> str:
     """
     if len(registrations()) == 1:
         return f"{PROGRAM_IN_APP} {command}"
-    return f"{PROGRAM_IN_APP} --merchant {alipay.state.endpoint} {command}"
+    return f"{PROGRAM_IN_APP} --merchant {alipay.name} {command}"
 
 
 def _select(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -26,7 +26,7 @@ from .periods import days_of
 from .table import strip_control_chars
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 # The payments of one order that are named.
 _MAX_NAMED = 10
@@ -65,7 +65,7 @@ def age_text(age: timedelta) -> str:
     return n_("{count} second", "{count} seconds", seconds).format(count=seconds)
 
 
-def payment_filters(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> list[Any]:
+def payment_filters(alipay: Merchant, options: Mapping[str, Any]) -> list[Any]:
     """Returns what the options of ``payments`` ask for, as conditions."""
     Payment = alipay.models.Payment
     found: list[Any] = [Payment.merchant == alipay.config.merchant]
@@ -86,9 +86,7 @@ def payment_filters(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> list
     return found
 
 
-def newest_payments(
-    alipay: AlipayBlueprint, conditions: list[Any], limit: int | None
-) -> Select[Any]:
+def newest_payments(alipay: Merchant, conditions: list[Any], limit: int | None) -> Select[Any]:
     """Return the statement for the newest payments that meet conditions.
 
     :param limit: the most; ``None``: all.
@@ -98,12 +96,12 @@ def newest_payments(
     return select(Payment).where(*conditions).order_by(*order).limit(limit)
 
 
-def read(alipay: AlipayBlueprint, statement: Select[Any]) -> list[Any]:
+def read(alipay: Merchant, statement: Select[Any]) -> list[Any]:
     """Return the objects that a statement selects, whatever the session's filters hide."""
     return list(unfiltered(alipay.session, statement).scalars().unique())
 
 
-def read_each(alipay: AlipayBlueprint, conditions: list[Any], limit: int | None) -> Iterator[Any]:
+def read_each(alipay: Merchant, conditions: list[Any], limit: int | None) -> Iterator[Any]:
     """Yield the payments that meet conditions, the newest first; some hundreds are in memory.
 
     :param limit: the most; ``None``: all.
@@ -117,14 +115,14 @@ def read_each(alipay: AlipayBlueprint, conditions: list[Any], limit: int | None)
         yield from (found[each] for each in page if each in found)
 
 
-def journal_row(alipay: AlipayBlueprint, row: int | None) -> Any | None:
+def journal_row(alipay: Merchant, row: int | None) -> Any | None:
     """Return a row of this merchant's journal by its ``id``, or ``None``."""
     model: Any = alipay.models.Notification
     found = select(model).where(model.id == row, model.merchant == alipay.config.merchant)
     return next(iter(read(alipay, found)), None)
 
 
-def rows_for_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> list[Any]:
+def rows_for_payment(alipay: Merchant, model: Any, out_trade_no: str) -> list[Any]:
     """Returns the rows of a class that belong to one payment, the oldest first; none without it."""
     if model is None:
         return []
@@ -133,7 +131,7 @@ def rows_for_payment(alipay: AlipayBlueprint, model: Any, out_trade_no: str) -> 
     return read(alipay, found.order_by(model.id))
 
 
-def find_payment(alipay: AlipayBlueprint, number: str) -> Any:
+def find_payment(alipay: Merchant, number: str) -> Any:
     """Return a payment by ``out_trade_no`` or ``trade_no``, or by the shop's own order number.
 
     :raises Refused: if there is none; or several that have the shop's number, which it names.
@@ -255,7 +253,7 @@ def iso(when: datetime | None) -> str | None:
     return when.isoformat(timespec="seconds") if when else None
 
 
-def _not_there(alipay: AlipayBlueprint, number: str) -> str:
+def _not_there(alipay: Merchant, number: str) -> str:
     news = rows_for_payment(alipay, alipay.models.Notification, number)
     if news:
         told = _(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..operations.queries import query as query_payment
 from ..protocol.trade_status import TradeStatus
 from .errors import CommandFailed, handle_errors
 from .i18n import N_, _
@@ -48,7 +49,7 @@ def query_command() -> click.Command:
             payment = find_payment(alipay, number)
             warn_if_simulator(alipay.config.simulator)
             before = payment.trade_status, payment.refunded_fen
-            answer = alipay.query_with_result(payment)
+            answer = query_payment(alipay, payment)
         print_result(answer, before, machine)
 
     return query

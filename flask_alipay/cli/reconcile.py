@@ -14,6 +14,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..ledger.session import LedgerSession
+from ..operations.reconciliation import ReconcileRun
 from .database_errors import database_message
 from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
 from .i18n import N_, _
@@ -23,8 +24,8 @@ from .output import Age, age_text
 from .table import strip_control_chars
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
-    from ..operations.reconciliation import ReconcileItem, ReconcileReport, ReconcileRun
+    from ..merchant import Merchant
+    from ..operations.reconciliation import ReconcileItem, ReconcileReport
 
 _HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
 
@@ -70,7 +71,7 @@ def reconcile_command() -> click.Command:
         alipay = current_merchant()
         warn_if_simulator(alipay.config.simulator)
         with _until_printed() as stop, handle_errors():
-            once = alipay.reconcile_round(older_than, limit)
+            once = ReconcileRun(alipay, older_than, limit)
             summary = _first(once, stop, older_than, limit)
             if watch:
                 _go_on(alipay, older_than, limit, stop, silent=summary.aborted)
@@ -93,7 +94,7 @@ def _first(
 
 
 def _go_on(
-    alipay: AlipayBlueprint,
+    alipay: Merchant,
     older_than: timedelta,
     limit: int | None,
     stop: threading.Event,
@@ -110,7 +111,7 @@ def _go_on(
         if stop.wait(wait):
             return
         try:
-            once = alipay.reconcile_round(older_than, limit)
+            once = ReconcileRun(alipay, older_than, limit)
             silent = _round(once, stop, older_than, limit).aborted
         except SQLAlchemyError as error:
             LedgerSession(alipay.session).roll_back()

@@ -11,6 +11,7 @@ import click
 from ..exceptions import OutcomeUnknown
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
+from ..operations.refunds import refund as refund_payment
 from ..protocol.money import format_amount, to_minor_units
 from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .i18n import N_, _
@@ -21,7 +22,7 @@ from .site_addresses import site_url_context
 from .table import echo_json, strip_control_chars
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _HELP = N_("""Give money of a sale back to its buyer, all of it or a part.
 
@@ -74,7 +75,8 @@ def refund_command() -> click.Command:
             confirm(told.format(**names), yes)
             try:
                 with handle_ledger_errors(_done(), _remedy(payment), _see(payment)):
-                    row = alipay.refund(payment, format_amount(fen, payment.currency), **details)
+                    yuan = format_amount(fen, payment.currency)
+                    row = refund_payment(alipay, payment, yuan, **details)
             except OutcomeUnknown as error:
                 raise _unknown(alipay, error, names, machine) from None
             _print(row, names, machine)
@@ -114,16 +116,16 @@ def _checked(payment: Any, how_much: str) -> int:
     return fen
 
 
-def _check_address(alipay: AlipayBlueprint) -> None:
+def _check_address(alipay: Merchant) -> None:
     """The legacy gateway tells later what became of a refund, and has to be told where."""
-    config, urls = alipay.config, alipay.state.urls
+    config, urls = alipay.config, alipay.urls
     known = urls.fixed_notify_url or urls.host or config.simulator
     if config.gateway.notifies_refunds and not known:
         told = _("Set {key}: Alipay tells there what became of the refund.")
         raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
 
 
-def _check_recent(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[str, str]) -> None:
+def _check_recent(alipay: Merchant, payment: Any, fen: int, names: dict[str, str]) -> None:
     """Who repeats a command whose end he did not see does not mean a second refund."""
     refunds = alipay.ledger().refunds
     if refunds is None:
@@ -139,7 +141,7 @@ def _check_recent(alipay: AlipayBlueprint, payment: Any, fen: int, names: dict[s
 
 
 def _unknown(
-    alipay: AlipayBlueprint, error: OutcomeUnknown, names: dict[str, str], as_json: bool
+    alipay: Merchant, error: OutcomeUnknown, names: dict[str, str], as_json: bool
 ) -> UnknownOutcome:
     """The end of a refund of which nobody knows what became of it, and how to go on."""
     alipay.session.rollback()

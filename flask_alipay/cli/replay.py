@@ -12,6 +12,7 @@ import click
 
 from ..diagnosis.diagnose import verifies
 from ..exceptions import AlipayError
+from ..operations.replay import replay as replay_notification
 from .captures import MAX_BYTES, read_captures
 from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
 from .i18n import N_, _
@@ -22,7 +23,7 @@ from .payloads import Payload, UnreadablePayload
 from .table import echo_json, strip_control_chars
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _HELP = N_("""Hear a notification again, as if Alipay had brought it.
 
@@ -72,7 +73,7 @@ def replay_command() -> click.Command:
     return replay
 
 
-def _payloads(alipay: AlipayBlueprint, file: str | None, row: int | None) -> Iterator[Payload]:
+def _payloads(alipay: Merchant, file: str | None, row: int | None) -> Iterator[Payload]:
     if file is not None:
         try:
             for capture in read_captures(_content(file)):
@@ -112,12 +113,10 @@ def _content(file: str) -> bytes:
         return opened.read(MAX_BYTES + 1)
 
 
-def _replay(
-    alipay: AlipayBlueprint, payload: Payload, journalled: bool, options: dict[str, bool]
-) -> None:
+def _replay(alipay: Merchant, payload: Payload, journalled: bool, options: dict[str, bool]) -> None:
     machine = options["machine"]
     try:
-        foreseen = alipay.replay(payload, journalled=journalled, dry_run=True)
+        foreseen = replay_notification(alipay, payload, journalled=journalled, dry_run=True)
         if not machine:
             told = _("It would be {outcome}.")
             if foreseen.queries:
@@ -125,7 +124,7 @@ def _replay(
             _print(foreseen, told)
         if not options["dry_run"]:
             confirm(_("The notification is going to be heard again."), options["yes"])
-            foreseen = alipay.replay(payload, journalled=journalled)
+            foreseen = replay_notification(alipay, payload, journalled=journalled, dry_run=False)
             if not machine:
                 _print(foreseen, _("It is {outcome}."))
     except AlipayError as error:

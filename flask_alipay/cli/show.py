@@ -26,7 +26,7 @@ from .output import (
 from .table import Column, echo_json, echo_table, strip_control_chars
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _HELP = N_("""Show one payment: how it stands, its refunds, and what was heard about it.
 
@@ -65,7 +65,7 @@ def show_command() -> click.Command:
     return show
 
 
-def _read(alipay: AlipayBlueprint, number: str) -> History:
+def _read(alipay: Merchant, number: str) -> History:
     payment = find_payment(alipay, number)
     return history_of(alipay.session, alipay.models, alipay.config.merchant, payment)
 
@@ -80,7 +80,7 @@ def _as_json(history: History, show_params: bool) -> None:
     )
 
 
-def _print(alipay: AlipayBlueprint, history: History, show_params: bool) -> None:
+def _print(alipay: Merchant, history: History, show_params: bool) -> None:
     payment = history.payment
     facts = [(name, strip_control_chars(value)) for name, value in _facts(payment) if value]
     wide = max(len(name) for name, _value in facts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..operations.order_number import generate_out_trade_no
+from ..operations.payments import gateway_request
 from ..protocol.charsets import decode
 from ..protocol.money import format_amount, to_minor_units
 from .credentials import credential_options, merchant_config
@@ -20,7 +21,7 @@ from .merchants import current_merchant, program
 from .site_addresses import is_public, site_url_context
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
     from ..protocol.signed_request import SignedRequest
 
 _HELP = N_("""Print one signed URL that sends a buyer to pay, and nothing else.
@@ -111,9 +112,7 @@ def _sign(order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
     )
 
 
-def _sign_in_app(
-    alipay: AlipayBlueprint, order: TestOrder, options: Mapping[str, Any]
-) -> SignedRequest:
+def _sign_in_app(alipay: Merchant, order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
     if alipay.config.simulator and sys.stderr.isatty():
         click.echo(
             _(
@@ -123,7 +122,7 @@ def _sign_in_app(
             err=True,
         )
     with site_url_context(alipay):
-        return alipay.gateway_request(order, bank=options["bank"], charset=options["charset"])
+        return gateway_request(alipay, order, bank=options["bank"], charset=options["charset"])
 
 
 def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _PRIVATE = (".localhost", ".local", ".internal", ".invalid", ".test", ".example")
 
@@ -25,7 +25,7 @@ def is_public(url: str) -> bool:
 
 
 @contextmanager
-def site_url_context(alipay: AlipayBlueprint) -> Iterator[None]:
+def site_url_context(alipay: Merchant) -> Iterator[None]:
     """Give the app's routes external URLs: on the configured host, else on the first that the app
     trusts, else where ``flask run`` is.
     """
@@ -35,7 +35,7 @@ def site_url_context(alipay: AlipayBlueprint) -> Iterator[None]:
         yield
         return
     scheme = current_app.config["PREFERRED_URL_SCHEME"]
-    host = alipay.state.urls.host or _trusted_host() or _development_server()
+    host = alipay.urls.host or _trusted_host() or _development_server()
     with current_app.test_request_context(base_url=f"{scheme}://{host}"):
         yield
 

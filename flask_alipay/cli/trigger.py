@@ -16,7 +16,7 @@ from .merchants import current_merchant, program
 from .output import read
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
     from ..simulator.notifications.sender import Attempt, Delivery
     from .trigger_sender import TriggerSender
 
@@ -177,7 +177,7 @@ def _about_the_merchant() -> list[click.Parameter]:
     ]
 
 
-def _teller(alipay: AlipayBlueprint | None, options: dict[str, Any]) -> TriggerSender:
+def _teller(alipay: Merchant | None, options: dict[str, Any]) -> TriggerSender:
     from .trigger_sender import from_embedded_simulator, from_key_folder
 
     if alipay is None:
@@ -205,7 +205,7 @@ def _send_by_keys(teller: TriggerSender, options: dict[str, Any]) -> list[Delive
 
 
 def _send_to_app(
-    teller: TriggerSender, alipay: AlipayBlueprint, options: dict[str, Any]
+    teller: TriggerSender, alipay: Merchant, options: dict[str, Any]
 ) -> list[Delivery]:
     payment = _payment(alipay, options["out_trade_no"])
     if payment is None and options["total_amount"] is None:
@@ -235,7 +235,7 @@ def _send_to_app(
 
 
 def _over_there(
-    teller: TriggerSender, alipay: AlipayBlueprint, options: dict[str, Any], message: dict[str, Any]
+    teller: TriggerSender, alipay: Merchant, options: dict[str, Any], message: dict[str, Any]
 ) -> list[Delivery]:
     from flask import current_app
 
@@ -246,7 +246,7 @@ def _over_there(
     return teller.send(options["event"], url=url, **message)
 
 
-def _payment(alipay: AlipayBlueprint, number: str | None) -> Any:
+def _payment(alipay: Merchant, number: str | None) -> Any:
     """The payment of a number, ``None`` if there is none; without a number the newest.
 
     :raises Refused: if there is no payment at all.

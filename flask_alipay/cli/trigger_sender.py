@@ -30,7 +30,7 @@ from .errors import CommandFailed
 from .i18n import _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _METHODS = {"mapi": "create_direct_pay_by_user", "openapi": "alipay.trade.page.pay"}
 
@@ -94,7 +94,7 @@ class TriggerSender:
         return replace(self, deliverer=_once_over_http(self.dialects))
 
 
-def from_embedded_simulator(alipay: AlipayBlueprint) -> TriggerSender:
+def from_embedded_simulator(alipay: Merchant) -> TriggerSender:
     """Returns the simulator inside the app.
 
     :raises Refused: if there is none.
@@ -106,7 +106,7 @@ def from_embedded_simulator(alipay: AlipayBlueprint) -> TriggerSender:
                 "and the simulator can; or give --keys, if it is a simulator's merchant."
             ).format(key=f"{alipay.config.prefix}_SIMULATOR")
         )
-    simulator: Any = current_app.extensions[SIMULATORS][alipay.state.endpoint]
+    simulator: Any = current_app.extensions[SIMULATORS][alipay.name]
     return TriggerSender(
         simulator.dialects,
         simulator.deliverer,

@@ -24,7 +24,7 @@ from .credentials import environment
 from .i18n import N_, _
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _SIGN_TYPES = ("MD5", "RSA", "RSA2")
 _USUAL = "RSA2"
@@ -123,7 +123,7 @@ def _missing(sign_type: str) -> click.UsageError:
     return click.UsageError(told.format(sign_type=sign_type))
 
 
-def app_keyring(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> Keyring:
+def app_keyring(alipay: Merchant, options: Mapping[str, Any]) -> Keyring:
     """Return the keys of an app's merchant; options replace those of their kind.
 
     :param alipay: the merchant.
@@ -150,8 +150,8 @@ def app_keyring(alipay: AlipayBlueprint, options: Mapping[str, Any]) -> Keyring:
         unsigned=config.return_query,
         explicit=bool(given.public_keys),
         merchants={
-            _("the key of merchant {name}").format(name=other.name): state.config.signer
-            for other, state in current_app.extensions["alipay"].items()
+            _("the key of merchant {name}").format(name=other.name): other.config.signer
+            for other in current_app.extensions["alipay"].values()
             if other is not alipay
         },
         production=None if replaced else _of_production(config),

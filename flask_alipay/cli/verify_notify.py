@@ -38,7 +38,7 @@ from .verification_report import (
 )
 
 if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _HELP = N_("""Tell whether a captured notification or return verifies and, if not, why.
 
@@ -166,7 +166,7 @@ def _id_option(in_app: bool) -> Callable[[Any], Any]:
     return lambda command: rejected_option(id_option(command))
 
 
-def _add_rejected(report: _Report, keyring: Keyring, alipay: AlipayBlueprint) -> None:
+def _add_rejected(report: _Report, keyring: Keyring, alipay: Merchant) -> None:
     """Diagnose what the notification route has kept."""
     path = alipay.config.rejected_path
     if path is None:
@@ -185,7 +185,7 @@ def _add_rejected(report: _Report, keyring: Keyring, alipay: AlipayBlueprint) ->
         report.add(_verdict(str(path), Capture(entry.body, place), keyring, alipay))
 
 
-def _journalled(alipay: AlipayBlueprint, row: int) -> Capture:
+def _journalled(alipay: Merchant, row: int) -> Capture:
     model = alipay.models.Notification
     if model is None:
         raise UnreadablePayload("the app keeps no journal")
@@ -268,7 +268,7 @@ class _Report:
 
 
 def _verdict(
-    file: str, capture: Capture, keyring: Keyring, alipay: AlipayBlueprint | None
+    file: str, capture: Capture, keyring: Keyring, alipay: Merchant | None
 ) -> VerificationReport:
     diagnosis, signer, note = _diagnosed(capture, keyring)
     if diagnosis.key is not None and diagnosis.valid:

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from .ledger import Callback as Callback
 from .ledger import Ledger as Ledger
-from .ledger import Models as Models
-from .ledger import Settlement as Settlement
+from .settlement import Callback as Callback
+from .settlement import Models as Models
+from .settlement import Settlement as Settlement

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..protocol.trade_status import TradeStatus
 from .exact_text import exactly
-from .ledger import Models
 from .listing import Listing, journal_listing, read_rows, refund_listing
+from .settlement import Models
 
 #: Problems older than this are history.
 RECENT: Final = timedelta(days=30)

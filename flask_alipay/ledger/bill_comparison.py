@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from ..gateways.openapi.bill import BillRow, Period
 from .bill_table import BATCH, BillEntry, BillTable
 from .exact_text import exactly
-from .ledger import Models
 from .refunds import SUCCESS
 from .session import unfiltered
+from .settlement import Models
 from .tables import entity_of
 
 #: Paid at Alipay, and no such payment here: another shop of the same account, or a lost row.

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
 
 from .exact_text import exactly
-from .ledger import Models
 from .listing import read_rows
+from .settlement import Models
 
 #: The parameter in the payload of a journal row that records an operator's action.
 OPERATOR = "operator"

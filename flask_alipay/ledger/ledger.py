@@ -11,9 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from sqlalchemy.exc import (
     DBAPIError,
@@ -32,7 +31,6 @@ from ..exceptions import (
     QueryRequired,
     UnknownPayment,
 )
-from ..models import NotificationMixin, PaymentMixin, RefundMixin
 from ..protocol.money import format_amount
 from ..protocol.notification import Notification
 from .callbacks import run_callbacks
@@ -41,6 +39,7 @@ from .journal import Journal, JournalEntry
 from .refund_results import RefundResultWriter
 from .refunds import SUCCESS, RefundLedger
 from .session import LedgerSession
+from .settlement import Callback, Models, Settlement
 from .statements import is_serialization_failure, payment_statements
 from .transitions import parse_events
 from .updates import (
@@ -62,34 +61,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-Callback: TypeAlias = Callable[[Any], object]
-
 # Another worker may win between our look and our UPDATE.
 _ATTEMPTS = 3
-
-
-class Models(NamedTuple):
-    """The app's classes. Without a journal the ledger keeps payments only."""
-
-    Payment: type[PaymentMixin]
-    Refund: type[RefundMixin] | None = None
-    Notification: type[NotificationMixin] | None = None
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """What came of a piece of news that is answered ``success``."""
-
-    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
-    outcome: str
-    #: What happened, of ``paid``, ``finished``, ``failed``, ``refunded``.
-    events: tuple[str, ...]
-    _read: Callable[[], Any] = field(repr=False)
-
-    @cached_property
-    def payment(self) -> Any:
-        """The app's mapped object; read when it is asked for where nothing happened to it."""
-        return self._read()
 
 
 class Ledger:

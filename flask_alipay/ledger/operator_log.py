@@ -6,8 +6,8 @@ from typing import Any
 
 from .history import OPERATOR
 from .journal import Journal, JournalEntry
-from .ledger import Models
 from .session import LedgerSession
+from .settlement import Models
 
 _MAX_NAME = 64
 

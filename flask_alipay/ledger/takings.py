@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..protocol.china_time import CHINA_TIME
 from .exact_text import exactly
-from .ledger import Models
 from .refunds import SUCCESS
 from .session import unfiltered
+from .settlement import Models
 
 #: The number of periods that a page shows, by their kind.
 PERIODS: Final[Mapping[str, int]] = {"day": 31, "week": 13, "month": 12}

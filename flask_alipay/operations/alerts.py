@@ -19,7 +19,7 @@ from ..signals import Alert, attention_needed
 from .dispatch import send_signal
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 #: A handler of this logger receives alerts and nothing else.
 logger = logging.getLogger("flask_alipay.alerts")
@@ -33,17 +33,17 @@ _MAX_NUMBERS: Final = 20
 _AT: Final = {"mismatched": 1, "callback_failed": 2}
 
 
-def send_alert(alipay: AlipayBlueprint, alert: Alert) -> None:
+def send_alert(merchant: Merchant, alert: Alert) -> None:
     """Log an alert and send the signal.
 
-    :param alipay: the merchant.
+    :param merchant: the merchant of the current app.
     """
     extra = {"alert": alert.kind, "out_trade_nos": alert.numbers}
     logger.error("%s: %s", alert.kind, alert.message, extra=extra)
-    send_signal(alipay, attention_needed, alert=alert)
+    send_signal(merchant, attention_needed, alert=alert)
 
 
-def alert_about_rejection(alipay: AlipayBlueprint, error: Exception) -> None:
+def alert_about_rejection(merchant: Merchant, error: Exception) -> None:
     """Send the alert for a report that contradicts the ledger, or whose callback failed again.
 
     Alipay retries a notification and reconciliation repeats its query: the alert is sent once for
@@ -54,20 +54,20 @@ def alert_about_rejection(alipay: AlipayBlueprint, error: Exception) -> None:
     if not isinstance(error, (PaymentMismatch, CallbackFailed)):
         return
     number = error.out_trade_no or ""
-    times = _count(alipay, number, error)
+    times = _count(merchant, number, error)
     if times is None or times == _AT[error.reason]:
         message = f"{loggable(number)}: {error}"
-        send_alert(alipay, Alert(error.reason, message, (number,), times or 1))
+        send_alert(merchant, Alert(error.reason, message, (number,), times or 1))
 
 
-def alert_about_refunds(alipay: AlipayBlueprint) -> None:
+def alert_about_refunds(merchant: Merchant) -> None:
     """Send one alert for all refunds whose result has been unknown for an hour."""
-    Refund: Any = alipay.models.Refund
+    Refund: Any = merchant.models.Refund
     if Refund is None:
         return
-    waiting = waiting_refunds(Refund, alipay.config.merchant, utc_now() - UNRESOLVED)
+    waiting = waiting_refunds(Refund, merchant.config.merchant, utc_now() - UNRESOLVED)
     number = waiting.column["out_trade_no"]
-    session = LedgerSession(alipay.session)
+    session = LedgerSession(merchant.session)
     found = session.read(select(number).where(*waiting.condition).order_by(number), Refund)
     numbers = tuple(found.scalars())
     session.roll_back()
@@ -75,23 +75,23 @@ def alert_about_refunds(alipay: AlipayBlueprint) -> None:
         told = f"{len(numbers)} refunds have had no result for an hour"
         named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
         alert = Alert("refund_unresolved", f"{told}: {named}", numbers[:_MAX_NUMBERS], len(numbers))
-        send_alert(alipay, alert)
+        send_alert(merchant, alert)
 
 
-def alert_about_bill(alipay: AlipayBlueprint, date: str, count: int) -> None:
+def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
     """Send the alert for a bill that differs from the ledger.
 
     :param date: of the bill, in China.
     :param count: the number of differences, above zero.
     """
     message = f"the bill of {date} and the ledger have {count} differences"
-    send_alert(alipay, Alert("bill_differs", message, (), count))
+    send_alert(merchant, Alert("bill_differs", message, (), count))
 
 
-def _count(alipay: AlipayBlueprint, number: str, error: NotificationRefused) -> int | None:
+def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int | None:
     """How many reports of a payment had the same outcome; ``None`` if nothing counts them."""
-    models, session = alipay.models, LedgerSession(alipay.session)
-    journal = Journal(session, models.Payment, models.Notification, alipay.config.merchant)
+    models, session = merchant.models, LedgerSession(merchant.session)
+    journal = Journal(session, models.Payment, models.Notification, merchant.config.merchant)
     if not journal.kept:
         return None
     try:

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..blueprint.notify import is_for_merchant
 from ..exceptions import BadNotification, BadSignature, OutcomeUnknown, UnknownPayment, WrongAccount
 from ..protocol.charsets import encode
 from .trade_params import require_openapi, trade_params
+from .verification import is_for_merchant
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 _METHOD = "alipay.trade.app.pay"
 
 
-def order_string(alipay: AlipayBlueprint, payment: Any) -> str:
-    """See :meth:`AlipayBlueprint.order_string`."""
-    gateway = require_openapi(alipay, payment, "app")
-    return gateway.trade_app_pay(**trade_params(alipay, payment))
+def order_string(merchant: Merchant, payment: Any) -> str:
+    """See :meth:`~flask_alipay.AlipayBlueprint.order_string`."""
+    gateway = require_openapi(merchant, payment, "app")
+    return gateway.trade_app_pay(**trade_params(merchant, payment))
 
 
-def payment_from_app_result(alipay: AlipayBlueprint, result: str) -> Any:
-    """See :meth:`AlipayBlueprint.app_result`."""
+def payment_from_app_result(merchant: Merchant, result: str) -> Any:
+    """See :meth:`~flask_alipay.AlipayBlueprint.app_result`."""
     from ..gateways.openapi.responses import (  # the open platform's alone
         as_object,
         open_envelope,
         text_field,
     )
 
-    config = alipay.config
+    config = merchant.config
     try:
         envelope = open_envelope(encode(result, config.charset), _METHOD, config.charset)
         node = as_object(envelope.node)
@@ -40,7 +40,7 @@ def payment_from_app_result(alipay: AlipayBlueprint, result: str) -> Any:
     params = {name: text_field(node, name) for name in ("app_id", "seller_id", "out_trade_no")}
     if not is_for_merchant(config, params, confirmed=False):
         raise WrongAccount("it is about somebody else's account")
-    payment = alipay.ledger().find(params["out_trade_no"])
+    payment = merchant.ledger().find(params["out_trade_no"])
     if payment is None:
         raise UnknownPayment("no such payment in the ledger")
     return payment

@@ -14,23 +14,23 @@ from .trade_params import require_openapi, trade_params
 from .trade_updates import PaymentSnapshot, closed_update
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..gateways.openapi import BarcodePaymentResult, PollingPolicy
+    from ..merchant import Merchant
 
 
 def pay_barcode(
-    alipay: AlipayBlueprint, payment: Any, auth_code: str, polling: PollingPolicy | None
+    merchant: Merchant, payment: Any, auth_code: str, polling: PollingPolicy | None
 ) -> Any:
-    """See :meth:`AlipayBlueprint.pay_barcode`."""
-    gateway = require_openapi(alipay, payment, "barcode")
+    """See :meth:`~flask_alipay.AlipayBlueprint.pay_barcode`."""
+    gateway = require_openapi(merchant, payment, "barcode")
     state = payment_state(payment)
     if state != "waiting":
         raise InvalidParameter("payment", f"can no longer be paid, it is {state}")
-    order = trade_params(alipay, payment)
+    order = trade_params(merchant, payment)
     # The buyer may need a minute: no transaction stays open.
-    snapshot = snapshot_and_commit(alipay, payment)
+    snapshot = snapshot_and_commit(merchant, payment)
     ended = gateway.pay_barcode_and_wait(**order, auth_code=auth_code, polling=polling)
-    return apply_update(alipay, snapshot, _report(snapshot, ended))
+    return apply_update(merchant, snapshot, _report(snapshot, ended))
 
 
 def _report(snapshot: PaymentSnapshot, ended: BarcodePaymentResult) -> Notification:

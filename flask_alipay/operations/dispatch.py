@@ -1,4 +1,4 @@
-"""What observers hear: signals, sent after the commit, whoever brought the news."""
+"""Signals for observers, sent after the commit of a settlement."""
 
 from __future__ import annotations
 
@@ -6,42 +6,40 @@ import inspect
 import logging
 from typing import TYPE_CHECKING
 
-from flask import current_app
-
 from ..ledger.callbacks import refuse_unfinished, run_coroutine
 from ..signals import payment_failed, payment_paid, payment_refunded
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
 
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..ledger import Settlement
+    from ..merchant import Merchant
 
 logger = logging.getLogger("flask_alipay")
 
 _SIGNALS = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
 
 
-def send_settlement_signals(alipay: AlipayBlueprint, settlement: Settlement) -> None:
-    """Tells observers what came of a piece of news.
+def send_settlement_signals(merchant: Merchant, settlement: Settlement) -> None:
+    """Send the signals of a settlement.
 
-    :param alipay: the blueprint.
-    :param settlement: committed.
+    :param merchant: the merchant of the current app.
+    :param settlement: of a committed transaction.
     """
     for event in settlement.events:
         signal = _SIGNALS.get(event)
         if signal is not None and signal.receivers:
-            send_signal(alipay, signal, payment=settlement.payment)
+            send_signal(merchant, signal, payment=settlement.payment)
 
 
-def send_signal(alipay: AlipayBlueprint, signal: NamedSignal, **what: object) -> None:
-    """Tells observers. It is committed: whatever they raise changes nothing."""
+def send_signal(merchant: Merchant, signal: NamedSignal, **values: object) -> None:
+    """Send a signal to its receivers; log what they raise, since the transaction is committed."""
     if not signal.receivers:
         return
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = merchant.app
     for receiver in signal.receivers_for(app):
         try:
-            result = receiver(app, alipay=alipay, **what)
+            result = receiver(app, alipay=merchant.blueprint, **values)
             if inspect.iscoroutine(result):
                 run_coroutine(result)
             else:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 
@@ -15,6 +15,10 @@ from ..exceptions import InvalidParameter
 from ..models import PaymentMixin, utc_now
 from ..protocol.limits import check_out_trade_no, timeout_minutes
 from ..protocol.money import format_amount, to_minor_units
+
+if TYPE_CHECKING:
+    from ..merchant import Merchant
+    from ..protocol.signed_request import SignedRequest
 
 # Columns of the mixin that are the ledger's, not the caller's; the others are free.
 _LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
@@ -39,7 +43,7 @@ def build_payment(
     currency: str,
     details: Mapping[str, Any],
 ) -> Any:
-    """Returns a new payment; see :meth:`AlipayBlueprint.create_payment` for what it takes.
+    """Build a payment from the arguments of :meth:`~flask_alipay.AlipayBlueprint.create_payment`.
 
     :param model: the app's class.
     :param config: the merchant's.
@@ -70,6 +74,40 @@ def build_payment(
         details=parameters,
         **columns,
     )
+
+
+def gateway_request(
+    merchant: Merchant,
+    payment: Any,
+    *,
+    bank: str | None = None,
+    charset: str | None = None,
+    user_agent: str = "",
+) -> SignedRequest:
+    """Return the signed request that sends the buyer to Alipay.
+
+    :param merchant: the merchant of the current app.
+    :param payment: the application's object.
+    :param bank: on the legacy gateway, the code of the bank that the buyer chose.
+    :param charset: another charset than the configured one.
+    :param user_agent: the buyer's browser, which chooses the product if the payment names none.
+    :raises InvalidParameter: names the parameter at fault.
+    """
+    gateway = merchant.gateway if charset is None else merchant.gateway.in_charset(charset)
+    currency = payment.currency or "CNY"
+    signed = gateway.pay(
+        payment.product or gateway.product_for(user_agent),
+        out_trade_no=payment.out_trade_no,
+        subject=payment.subject,
+        total_amount=format_amount(payment.total_fen, currency),
+        currency=currency,
+        expires_at=payment.expires_at,
+        bank=bank,
+        notify_url=merchant.notify_url,
+        return_url=merchant.return_url,
+        **gateway_params(payment),
+    )
+    return merchant.route_to_simulator(signed)
 
 
 def gateway_params(payment: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..protocol.limits import timeout_minutes
 from .trade_params import require_openapi, trade_params
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 logger = logging.getLogger("flask_alipay")
 
@@ -55,27 +55,27 @@ class PaymentQrCode:
         return picture.svg_inline(border=2, omitsize=True, dark="#000", light="#fff")
 
 
-def qr_code(alipay: AlipayBlueprint, payment: Any) -> PaymentQrCode:
-    """Returns the code of a payment; see :meth:`AlipayBlueprint.qr_code` for what it raises."""
-    gateway = require_openapi(alipay, payment, "qr")
+def qr_code(merchant: Merchant, payment: Any) -> PaymentQrCode:
+    """Return the code of a payment; raises as :meth:`~flask_alipay.AlipayBlueprint.qr_code`."""
+    gateway = require_openapi(merchant, payment, "qr")
     kept = _kept(payment)
     if kept is not None:
         return kept
-    order, life, total_fen = trade_params(alipay, payment), _life(payment), payment.total_fen
+    order, life, total_fen = trade_params(merchant, payment), _life(payment), payment.total_fen
     # No transaction is kept open, and no connection held, while Alipay is asked.
-    alipay.session.commit()
+    merchant.session.commit()
     until = utc_now() + life
     answer = gateway.trade_precreate(**order)
-    code = _keep(alipay, answer.out_trade_no, PaymentQrCode(answer.qr_code, until, total_fen))
+    code = _keep(merchant, answer.out_trade_no, PaymentQrCode(answer.qr_code, until, total_fen))
     # If the amount was changed meanwhile, a buyer would pay another one than the ledger expects.
-    return code if code.total_fen == payment.total_fen else qr_code(alipay, payment)
+    return code if code.total_fen == payment.total_fen else qr_code(merchant, payment)
 
 
-def _keep(alipay: AlipayBlueprint, out_trade_no: str, code: PaymentQrCode) -> PaymentQrCode:
+def _keep(merchant: Merchant, out_trade_no: str, code: PaymentQrCode) -> PaymentQrCode:
     """Writes the code down; another worker's that came first is as good."""
-    session = alipay.session
+    session = merchant.session
     try:
-        payment: Any = alipay.ledger().find(out_trade_no)
+        payment: Any = merchant.ledger().find(out_trade_no)
         first = _kept(payment)
         if first is None:
             kept = {

@@ -24,7 +24,7 @@ from .dispatch import send_settlement_signals
 from .trade_updates import PaymentSnapshot, closed_update
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 
 class QueryResult(NamedTuple):
@@ -50,44 +50,44 @@ class TradeState(NamedTuple):
         return cls(report, report.trade_status)
 
 
-def query(alipay: AlipayBlueprint, payment: Any) -> QueryResult:
-    """See :meth:`Questions.query_with_result`."""
-    snapshot = snapshot_and_commit(alipay, payment)
-    return _apply(alipay, snapshot, query_trade(snapshot))
+def query(merchant: Merchant, payment: Any) -> QueryResult:
+    """See :meth:`~flask_alipay.AlipayBlueprint.query`."""
+    snapshot = snapshot_and_commit(merchant, payment)
+    return _apply(merchant, snapshot, query_trade(snapshot))
 
 
-def close(alipay: AlipayBlueprint, payment: Any) -> QueryResult:
-    """See :meth:`Questions.close_with_result`."""
-    snapshot = snapshot_and_commit(alipay, payment)
-    return _apply(alipay, snapshot, _close_trade(snapshot))
+def close(merchant: Merchant, payment: Any) -> QueryResult:
+    """See :meth:`~flask_alipay.AlipayBlueprint.close`."""
+    snapshot = snapshot_and_commit(merchant, payment)
+    return _apply(merchant, snapshot, _close_trade(snapshot))
 
 
-def cancel(alipay: AlipayBlueprint, payment: Any) -> Any:
-    """See :meth:`Questions.cancel`."""
-    require_support(alipay, "cancel_payment")
-    snapshot = snapshot_and_commit(alipay, payment)
-    return apply_update(alipay, snapshot, _cancel_trade(alipay, snapshot).report)
+def cancel(merchant: Merchant, payment: Any) -> Any:
+    """See :meth:`~flask_alipay.AlipayBlueprint.cancel`."""
+    require_support(merchant, "cancel_payment")
+    snapshot = snapshot_and_commit(merchant, payment)
+    return apply_update(merchant, snapshot, _cancel_trade(merchant, snapshot).report)
 
 
-def require_support(alipay: AlipayBlueprint, operation: str) -> None:
+def require_support(merchant: Merchant, operation: str) -> None:
     """Check that the protocol has an operation.
 
     :param operation: the name of the gateway's method.
     :raises ConfigurationError: otherwise; names the setting that selects the protocol.
     """
-    reason = alipay.gateway.unsupported.get(operation)
+    reason = merchant.gateway.unsupported.get(operation)
     if reason is not None:
-        raise ConfigurationError(reason, f"{alipay.config.prefix}_PROTOCOL")
+        raise ConfigurationError(reason, f"{merchant.config.prefix}_PROTOCOL")
 
 
-def snapshot_and_commit(alipay: AlipayBlueprint, payment: Any) -> PaymentSnapshot:
+def snapshot_and_commit(merchant: Merchant, payment: Any) -> PaymentSnapshot:
     """Read the values of a payment that the call needs, and commit the session.
 
     :raises InvalidParameter: if the payment belongs to another merchant.
     """
-    session = alipay.session
+    session = merchant.session
     session.flush()  # a new payment gets its times
-    snapshot = PaymentSnapshot.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
+    snapshot = PaymentSnapshot.of(payment, merchant.config.merchant, merchant.gateway_for(payment))
     session.commit()
     return snapshot
 
@@ -117,24 +117,22 @@ def close_expired(snapshot: PaymentSnapshot, state: TradeState) -> TradeState:
     return _close_trade(snapshot) if waits and snapshot.expired else state
 
 
-def apply_update(
-    alipay: AlipayBlueprint, snapshot: PaymentSnapshot, report: Notification | None
-) -> Any:
+def apply_update(merchant: Merchant, snapshot: PaymentSnapshot, report: Notification | None) -> Any:
     """Settle a report unless the ledger has it already, and return the payment.
 
     A report that changes nothing is not journalled.
     """
-    ledger = alipay.ledger()
+    ledger = merchant.ledger()
     payment = ledger.find(snapshot.out_trade_no)
     if report is None or (payment is not None and not _changes(payment, report)):
         return payment
     settlement = ledger.settle(report)
-    send_settlement_signals(alipay, settlement)
+    send_settlement_signals(merchant, settlement)
     return settlement.payment
 
 
-def _apply(alipay: AlipayBlueprint, snapshot: PaymentSnapshot, state: TradeState) -> QueryResult:
-    return QueryResult(apply_update(alipay, snapshot, state.report), state.trade_status)
+def _apply(merchant: Merchant, snapshot: PaymentSnapshot, state: TradeState) -> QueryResult:
+    return QueryResult(apply_update(merchant, snapshot, state.report), state.trade_status)
 
 
 def _no_trade(snapshot: PaymentSnapshot, error: TradeNotFound) -> TradeState:
@@ -170,7 +168,7 @@ def _current_state(snapshot: PaymentSnapshot, rejection: GatewayError | None) ->
     return state
 
 
-def _cancel_trade(alipay: AlipayBlueprint, snapshot: PaymentSnapshot) -> TradeState:
+def _cancel_trade(merchant: Merchant, snapshot: PaymentSnapshot) -> TradeState:
     try:
         closed = snapshot.gateway.cancel_payment(snapshot.out_trade_no)
     except OutcomeUnknown:
@@ -179,7 +177,7 @@ def _cancel_trade(alipay: AlipayBlueprint, snapshot: PaymentSnapshot) -> TradeSt
         return _no_trade(snapshot, error)
     except GatewayError as error:
         if error.signed:  # it may be paid: the ledger should have that
-            apply_update(alipay, snapshot, query_trade(snapshot).report)
+            apply_update(merchant, snapshot, query_trade(snapshot).report)
         raise
     if closed is None:  # there was nothing to cancel
         return _current_state(snapshot, None)

@@ -28,7 +28,7 @@ from .queries import apply_update, close_expired, query_trade, snapshot_and_comm
 from .refunds import query_refund, submit_refund
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
+    from ..merchant import Merchant
 
 # After so many questions in a row without an answer, nobody is there to answer more of them.
 _PENDING_TTL: Final = 10
@@ -106,31 +106,31 @@ class ReconcileReport:
 class ReconcileRun:
     """One time through everything that waits: iterate over it, stop whenever you like.
 
-    :param alipay: the blueprint.
+    :param merchant: the merchant of the current app.
     :param older_than: leaves out what is younger.
     :param limit: the most to ask about.
     :raises InvalidParameter: if one of them is negative.
     """
 
-    def __init__(self, alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> None:
+    def __init__(self, merchant: Merchant, older_than: timedelta, limit: int | None) -> None:
         if older_than < timedelta(0):
             raise InvalidParameter("older_than", "must not be negative")
         if limit is not None and limit < 0:
             raise InvalidParameter("limit", "must not be negative")
-        self._alipay = alipay
+        self._merchant = merchant
         self._older_than = older_than
         self._limit = limit
-        self._due = _count_waiting(alipay, older_than)
+        self._due = _count_waiting(merchant, older_than)
         #: What came of it so far.
         self.summary = ReconcileReport()
 
     def __iter__(self) -> Iterator[ReconcileItem]:
-        for found in islice(_all(self._alipay, self._older_than), self._limit):
+        for found in islice(_all(self._merchant, self._older_than), self._limit):
             self.summary.count(found)
             yield found
             if self.summary.aborted:
                 break
-        alert_about_refunds(self._alipay)
+        alert_about_refunds(self._merchant)
 
     def count(self) -> int:
         """Returns how many there are to ask about, for a progress bar."""
@@ -138,55 +138,57 @@ class ReconcileRun:
 
     def skipped(self) -> Skipped:
         """Return what was not queried; call it after the iteration."""
-        alipay = self._alipay
-        younger = _count_waiting(alipay, _NOT_YET) - _count_waiting(alipay, self._older_than)
+        merchant = self._merchant
+        younger = _count_waiting(merchant, _NOT_YET) - _count_waiting(merchant, self._older_than)
         others = 0 if self.summary.aborted else self._due - self.summary.queried
-        return Skipped(max(0, younger), max(0, others), _count_unqueried_refunds(alipay))
+        return Skipped(max(0, younger), max(0, others), _count_unqueried_refunds(merchant))
 
 
-def reconcile(alipay: AlipayBlueprint, older_than: timedelta, limit: int | None) -> ReconcileReport:
-    """See :meth:`Questions.reconcile`."""
-    once = ReconcileRun(alipay, older_than, limit)
+def reconcile(merchant: Merchant, older_than: timedelta, limit: int | None) -> ReconcileReport:
+    """See :meth:`~flask_alipay.AlipayBlueprint.reconcile`."""
+    once = ReconcileRun(merchant, older_than, limit)
     for _ in once:
         pass
     return once.summary
 
 
-def _count_waiting(alipay: AlipayBlueprint, older_than: timedelta) -> int:
+def _count_waiting(merchant: Merchant, older_than: timedelta) -> int:
     """Returns how many payments and refunds wait."""
-    number = sum(count(alipay.session, waiting) for waiting in _waiting(alipay, older_than))
-    alipay.session.rollback()
+    number = sum(count(merchant.session, waiting) for waiting in _waiting(merchant, older_than))
+    merchant.session.rollback()
     return number
 
 
-def _count_unqueried_refunds(alipay: AlipayBlueprint) -> int:
+def _count_unqueried_refunds(merchant: Merchant) -> int:
     """Return how many refunds wait for a notification, since the gateway has no query for them."""
-    Refund = alipay.models.Refund
-    if Refund is None or "query_refund" not in alipay.gateway.unsupported:
+    Refund = merchant.models.Refund
+    if Refund is None or "query_refund" not in merchant.gateway.unsupported:
         return 0
-    number = count(alipay.session, waiting_refunds(Refund, alipay.config.merchant, utc_now()))
-    alipay.session.rollback()
+    number = count(merchant.session, waiting_refunds(Refund, merchant.config.merchant, utc_now()))
+    merchant.session.rollback()
     return number
 
 
-def _waiting(alipay: AlipayBlueprint, older_than: timedelta) -> tuple[PendingRows, ...]:
+def _waiting(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ...]:
     """Return what can be queried: refunds only if the gateway has such a query."""
-    before, merchant = utc_now() - older_than, alipay.config.merchant
-    models = alipay.models
-    payments = waiting_payments(models.Payment, merchant, before)
-    if models.Refund is None or "query_refund" in alipay.gateway.unsupported:
+    before, number = utc_now() - older_than, merchant.config.merchant
+    models = merchant.models
+    payments = waiting_payments(models.Payment, number, before)
+    if models.Refund is None or "query_refund" in merchant.gateway.unsupported:
         return (payments,)
-    return waiting_refunds(models.Refund, merchant, before), payments
+    return waiting_refunds(models.Refund, number, before), payments
 
 
-def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[ReconcileItem]:
+def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:
     """Asks about refunds and payments in turns, the longest wait first: a limit must not leave the
     refunds to the day on which fewer payments wait than that.
     """
-    since = [(oldest_pending(alipay.session, each), each) for each in _waiting(alipay, older_than)]
-    alipay.session.rollback()
+    since = [
+        (oldest_pending(merchant.session, each), each) for each in _waiting(merchant, older_than)
+    ]
+    merchant.session.rollback()
     waiting = [(moment, each) for moment, each in since if moment is not None]
-    left = [_each(alipay, each) for _, each in sorted(waiting, key=itemgetter(0))]
+    left = [_each(merchant, each) for _, each in sorted(waiting, key=itemgetter(0))]
     while left:
         for kind in tuple(left):
             found = next(kind, None)
@@ -196,51 +198,51 @@ def _all(alipay: AlipayBlueprint, older_than: timedelta) -> Iterator[ReconcileIt
                 yield found
 
 
-def _each(alipay: AlipayBlueprint, waiting: PendingRows) -> Iterator[ReconcileItem]:
+def _each(merchant: Merchant, waiting: PendingRows) -> Iterator[ReconcileItem]:
     about = _query if waiting.status == "trade_status" else _finish
-    return (about(alipay, row) for row in lease_rows(alipay.session, waiting))
+    return (about(merchant, row) for row in lease_rows(merchant.session, waiting))
 
 
-def _query(alipay: AlipayBlueprint, payment: Any) -> ReconcileItem:
+def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
     number, reference = payment.out_trade_no, reference_of(payment)
     try:
-        snapshot = snapshot_and_commit(alipay, payment)
+        snapshot = snapshot_and_commit(merchant, payment)
         state = close_expired(snapshot, query_trade(snapshot))
-        payment = apply_update(alipay, snapshot, state.report)
+        payment = apply_update(merchant, snapshot, state.report)
         if payment is None:
             return ReconcileItem(number, "waiting")  # it was deleted meanwhile
         closed = payment.trade_status == TradeStatus.TRADE_CLOSED
         what = "paid" if payment.paid else "closed" if closed else "waiting"
         return ReconcileItem(number, what, reference=reference)
     except AlipayError as error:
-        alipay.session.rollback()
-        alert_about_rejection(alipay, error)
+        merchant.session.rollback()
+        alert_about_rejection(merchant, error)
         return ReconcileItem(number, "trouble", error, reference)
 
 
-def _finish(alipay: AlipayBlueprint, row: Any) -> ReconcileItem:
+def _finish(merchant: Merchant, row: Any) -> ReconcileItem:
     """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
     number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
     refund_fen, reference = row.refund_fen, ""
     try:
-        ledger = alipay.ledger()
+        ledger = merchant.ledger()
         payment = ledger.find(number)
         if payment is None:
             return ReconcileItem(number, "refund_waiting")
         reference = reference_of(payment)
-        trade_no, gateway = payment.trade_no, snapshot_and_commit(alipay, payment).gateway
+        trade_no, gateway = payment.trade_no, snapshot_and_commit(merchant, payment).gateway
         request = RefundRequest(
             number, trade_no, request_no, refund_fen, reason, repeated=True, undecided=True
         )
-        if not query_refund(alipay, ledger, gateway, request):
-            submit_refund(alipay, ledger, gateway, request)
+        if not query_refund(merchant, ledger, gateway, request):
+            submit_refund(merchant, ledger, gateway, request)
         return ReconcileItem(number, "refunded", reference=reference)
     except AlipayError as error:
-        alipay.session.rollback()
-        refunds = alipay.ledger().refunds
+        merchant.session.rollback()
+        refunds = merchant.ledger().refunds
         row = refunds.find(number, request_no) if refunds is not None else None
         status = row.status if row is not None else SUCCESS
-        alipay.session.rollback()
-        alert_about_rejection(alipay, error)
+        merchant.session.rollback()
+        alert_about_rejection(merchant, error)
         refused = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
         return ReconcileItem(number, "refund_refused" if refused else "trouble", error, reference)

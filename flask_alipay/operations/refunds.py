@@ -27,15 +27,15 @@ from .order_number import generate_out_trade_no
 from .queries import require_support, snapshot_and_commit
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..ledger import Ledger
+    from ..merchant import Merchant
 
 # As the ledger does when it settles.
 _ATTEMPTS = 3
 
 
 def refund_request(
-    alipay: AlipayBlueprint,
+    merchant: Merchant,
     payment: Any,
     amount: str | int | Decimal,
     reason: str,
@@ -43,18 +43,18 @@ def refund_request(
 ) -> SignedRequest:
     """Record a refund, commit it, and return the request that the merchant confirms in a browser.
 
-    Takes and raises what :meth:`AlipayBlueprint.refund_url` does.
+    Takes and raises what :meth:`~flask_alipay.AlipayBlueprint.refund_url` does.
     """
-    require_support(alipay, "confirm_refund")
+    require_support(merchant, "confirm_refund")
     _check_domestic(payment)
-    gateway, refunds = alipay.gateway, require_refunds(alipay.ledger())
+    gateway, refunds = merchant.gateway, require_refunds(merchant.ledger())
     request = RefundRequest(
         payment.out_trade_no,
         payment.trade_no,
         out_request_no or generate_out_trade_no(),
         to_minor_units(amount, parameter="amount"),
         reason,
-        alipay.notify_url,
+        merchant.notify_url,
     )
     # Signed before anything is recorded: an invalid parameter is rejected here.
     signed = gateway.confirm_refund(request)
@@ -65,25 +65,25 @@ def refund_request(
         reason,
         gateway.pending_refund_ttl,
     )
-    alipay.session.commit()
-    return alipay.state.at_simulator(signed)
+    merchant.session.commit()
+    return merchant.route_to_simulator(signed)
 
 
 def refund(
-    alipay: AlipayBlueprint,
+    merchant: Merchant,
     payment: Any,
     amount: str | int | Decimal,
     reason: str | None,
     out_request_no: str | None,
 ) -> Any:
-    """See :meth:`Questions.refund`."""
-    ledger = alipay.ledger()
+    """See :meth:`~flask_alipay.AlipayBlueprint.refund`."""
+    ledger = merchant.ledger()
     refunds = require_refunds(ledger)
-    recorded = _record(alipay, refunds, payment, amount, reason, out_request_no)
+    recorded = _record(merchant, refunds, payment, amount, reason, out_request_no)
     request = recorded.request
     if not recorded.done:
         try:
-            submit_refund(alipay, ledger, recorded.gateway, request)
+            submit_refund(merchant, ledger, recorded.gateway, request)
         except AlipayError as error:
             error.out_request_no = request.out_request_no  # the number for a retry
             raise
@@ -102,7 +102,7 @@ def require_refunds(ledger: Ledger) -> RefundLedger:
 
 
 def submit_refund(
-    alipay: AlipayBlueprint, ledger: Ledger, gateway: Gateway, request: RefundRequest
+    merchant: Merchant, ledger: Ledger, gateway: Gateway, request: RefundRequest
 ) -> None:
     """Submit a recorded refund to Alipay, and record the outcome if the response states it.
 
@@ -112,13 +112,13 @@ def submit_refund(
     report = gateway.submit_refund(request)
     if report is None:
         return  # a notification states the outcome
-    _record_outcome(alipay, ledger, request, report)
+    _record_outcome(merchant, ledger, request, report)
     if report.rejection is not None:
         raise report.rejection from None
 
 
 def query_refund(
-    alipay: AlipayBlueprint, ledger: Ledger, gateway: Gateway, request: RefundRequest
+    merchant: Merchant, ledger: Ledger, gateway: Gateway, request: RefundRequest
 ) -> bool:
     """Query a refund, and record it if it is done.
 
@@ -129,7 +129,7 @@ def query_refund(
     report = gateway.query_refund(request)
     if report is None:
         return False
-    _record_outcome(alipay, ledger, request, report)
+    _record_outcome(merchant, ledger, request, report)
     return True
 
 
@@ -144,7 +144,7 @@ class _RecordedRefund(NamedTuple):
 
 
 def _record(
-    alipay: AlipayBlueprint,
+    merchant: Merchant,
     refunds: RefundLedger,
     payment: Any,
     amount: str | int | Decimal,
@@ -156,8 +156,8 @@ def _record(
     if out_request_no is not None:
         check_out_trade_no(out_request_no, "out_request_no")
     if reason is not None:
-        check_text("reason", reason, max_length=256, charset=alipay.config.charset)
-    trade_no, snapshot = payment.trade_no, snapshot_and_commit(alipay, payment)
+        check_text("reason", reason, max_length=256, charset=merchant.config.charset)
+    trade_no, snapshot = payment.trade_no, snapshot_and_commit(merchant, payment)
     out_trade_no, gateway = snapshot.out_trade_no, snapshot.gateway
     ttl = gateway.pending_refund_ttl
     number = out_request_no or refunds.find_pending(out_trade_no, refund_fen, ttl)
@@ -167,10 +167,10 @@ def _record(
         number or generate_out_trade_no(),
         refund_fen,
         reason,
-        alipay.notify_url if gateway.notifies_refunds else None,
+        merchant.notify_url if gateway.notifies_refunds else None,
     )
     gateway.check_refund(request, resumed=out_request_no is None and number is not None)
-    row = _open(alipay, refunds, request, ttl)
+    row = _open(merchant, refunds, request, ttl)
     request = replace(request, reason=row.reason, repeated=row.known, undecided=not row.new)
     return _RecordedRefund(request, gateway, done=row.status == SUCCESS)
 
@@ -194,12 +194,12 @@ class _Row(NamedTuple):
 
 
 def _open(
-    alipay: AlipayBlueprint, refunds: RefundLedger, request: RefundRequest, ttl: timedelta | None
+    merchant: Merchant, refunds: RefundLedger, request: RefundRequest, ttl: timedelta | None
 ) -> _Row:
     """Commit the row of a refund, and return its state; again, in a new transaction, if another
     worker was faster.
     """
-    number, refund_no, session = request.out_trade_no, request.out_request_no, alipay.session
+    number, refund_no, session = request.out_trade_no, request.out_request_no, merchant.session
     for _ in range(_ATTEMPTS):
         session.rollback()  # what was read is out of date once the payment is locked
         try:
@@ -216,7 +216,7 @@ def _open(
 
 
 def _record_outcome(
-    alipay: AlipayBlueprint, ledger: Ledger, request: RefundRequest, report: RefundReport
+    merchant: Merchant, ledger: Ledger, request: RefundRequest, report: RefundReport
 ) -> None:
     number, code = request.out_request_no, report.code
     amount = {"out_request_no": number, "refund_amount": format_amount(request.refund_fen)}
@@ -228,4 +228,4 @@ def _record_outcome(
         payload={**report.params, **amount},
     )
     result = RefundResult(request.trade_no or "", request.refund_fen, code)
-    send_settlement_signals(alipay, ledger.settle_refund(entry, number, result))
+    send_settlement_signals(merchant, ledger.settle_refund(entry, number, result))

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..blueprint.notify import is_for_merchant, verify_notification
 from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPayment, WrongAccount
 from ..ledger.transitions import parse_events
 from ..ledger.updates import check_match, needs_query, next_state
 from ..protocol.notification import Notification, verify_params
 from .dispatch import send_settlement_signals
-from .verification import settle_report, with_query_rule
+from .settlement import settle_report, with_query_rule
+from .verification import is_for_merchant, verify_notification
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..config import Config
+    from ..merchant import Merchant
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class ReplayResult:
 
 
 def replay(
-    alipay: AlipayBlueprint, payload: bytes | Mapping[str, str], *, journalled: bool, dry_run: bool
+    merchant: Merchant, payload: bytes | Mapping[str, str], *, journalled: bool, dry_run: bool
 ) -> ReplayResult:
-    """See :meth:`AlipayBlueprint.replay`."""
-    config = alipay.config
+    """See :meth:`~flask_alipay.AlipayBlueprint.replay`."""
+    config = merchant.config
     params = (
         verify_notification(config, payload)
         if isinstance(payload, bytes)
@@ -55,10 +55,10 @@ def replay(
     _check_account(config, params, journalled)
     notification = Notification.from_params(params, config.protocol)
     if dry_run:
-        return _foreseen(alipay, notification)
+        return _foreseen(merchant, notification)
     replayed: list[ReplayResult] = []
-    for report, settlement in settle_report(alipay, notification):
-        send_settlement_signals(alipay, settlement)
+    for report, settlement in settle_report(merchant, notification):
+        send_settlement_signals(merchant, settlement)
         replayed.append(
             ReplayResult(report, settlement.outcome, settlement.events, settlement.payment)
         )
@@ -84,15 +84,15 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
         raise WrongAccount("it is about somebody else's account")
 
 
-def _foreseen(alipay: AlipayBlueprint, notification: Notification) -> ReplayResult:
-    payment = alipay.ledger().find(notification.out_trade_no)
+def _foreseen(merchant: Merchant, notification: Notification) -> ReplayResult:
+    payment = merchant.ledger().find(notification.out_trade_no)
     if payment is None:
         raise UnknownPayment(
             "no such payment in the ledger", out_trade_no=notification.out_trade_no
         )
     check_match(payment, notification)
     cell, values = next_state(payment, notification)
-    queries = needs_query(payment, with_query_rule(alipay.config, notification), cell)
+    queries = needs_query(payment, with_query_rule(merchant.config, notification), cell)
     events = tuple(event for event in parse_events(cell) if event != "refunded")
     if values.get("refunded_fen", payment.refunded_fen) > payment.refunded_fen:
         events = (*events, "refunded")

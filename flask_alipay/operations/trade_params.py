@@ -10,11 +10,11 @@ from ..protocol.money import format_amount
 from .payments import gateway_params
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..gateways.openapi import OpenApiGateway
+    from ..merchant import Merchant
 
 
-def require_openapi(alipay: AlipayBlueprint, payment: Any, product: str) -> OpenApiGateway:
+def require_openapi(merchant: Merchant, payment: Any, product: str) -> OpenApiGateway:
     """Returns the client of the open platform, for a payment of one of its products.
 
     :raises ConfigurationError: on the legacy gateway.
@@ -22,7 +22,7 @@ def require_openapi(alipay: AlipayBlueprint, payment: Any, product: str) -> Open
     """
     from ..gateways.openapi import OpenApiGateway  # not for those on the legacy gateway
 
-    gateway, prefix = alipay.gateway_for(payment), alipay.config.prefix
+    gateway, prefix = merchant.gateway_for(payment), merchant.config.prefix
     if not isinstance(gateway, OpenApiGateway):
         raise ConfigurationError(
             f"the product {product} is the open platform's", f"{prefix}_PROTOCOL"
@@ -32,7 +32,7 @@ def require_openapi(alipay: AlipayBlueprint, payment: Any, product: str) -> Open
     return gateway
 
 
-def trade_params(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
+def trade_params(merchant: Merchant, payment: Any) -> Mapping[str, Any]:
     """Returns the fields that every method has which makes a payment.
 
     :raises InvalidParameter: if the payment is not in yuan, or no host is configured and the
@@ -48,5 +48,5 @@ def trade_params(alipay: AlipayBlueprint, payment: Any) -> Mapping[str, Any]:
         "subject": payment.subject,
         "total_amount": format_amount(payment.total_fen),
         "time_expire": payment.expires_at,
-        "notify_url": alipay.notify_url,
+        "notify_url": merchant.notify_url,
     }

@@ -1,149 +1,80 @@
-"""Settle verified reports about a trade; query Alipay first where a report alone is not enough.
-
-A notification never expires: a buyer who got hold of one could keep it, have the money refunded,
-and deliver it afterwards. So an old report of a sale, or one for a payment that is closed or partly
-refunded, only starts a query, and the response to the query is settled.
-"""
+"""Verification of a notification: signature, ``notify_verify`` and account."""
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import timedelta
-from threading import Lock
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ..exceptions import (
-    ConfirmationUnknown,
-    GatewayError,
-    NotConfirmed,
-    QueryRequired,
-    TradeNotFound,
-)
-from ..ledger.updates import is_sale
-from ..models import utc_now
-from ..protocol.notification import Notification
-from ..protocol.trade_status import TradeStatus
-from .trade_updates import PaymentSnapshot
+from ..exceptions import ConfirmationUnknown, NotConfirmed, OutcomeUnknown, WrongAccount
+from ..protocol.notification import verify_form
 
 if TYPE_CHECKING:
-    from ..blueprint.blueprint import AlipayBlueprint
     from ..config import Config
-    from ..ledger import Settlement
-
-#: Alipay delivers a notification for no longer than this: eight times within 24 h 24 min.
-LAST_RETRY: Final = timedelta(hours=25)
-
-#: So many queries for one payment within :data:`PERIOD`: as often as Alipay delivers a notification
-#: within a day.
-MAX_QUERIES: Final = 8
-#: In seconds.
-PERIOD: Final = 600.0
-# The payments that are remembered, the latest.
-_PAYMENTS: Final = 1024
+    from ..protocol.notification import Notification
 
 
-class QueryLimit:
-    """Limit the queries that reports cause in one process.
+def verify_notification(config: Config, body: bytes) -> dict[str, str]:
+    """Return the parameters that Alipay's signature covers, and the signature.
 
-    A client may deliver a genuine report that gets no conclusive response any number of times.
-
-    :param now: a clock that only runs forward, in seconds.
+    :raises BadNotification: if it cannot be read.
+    :raises BadSignature: if it is not signed, or not by the configured key.
     """
+    if config.protocol == "mapi":
+        from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._lock = Lock()
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+        if is_wap_notification(body):
+            return verify_wap(body, wap_signer(config.signer), config.charset)
+    return verify_form(body, config.signer, config.charset).signed
 
-    def admits(self, out_trade_no: str) -> bool:
-        """Tell whether a payment may be queried, and count that query."""
-        now = self._now()
-        with self._lock:
-            times = self._times.setdefault(out_trade_no, deque(maxlen=MAX_QUERIES))
-            self._times.move_to_end(out_trade_no)
-            if len(times) == MAX_QUERIES and now - times[0] < PERIOD:
-                return False
-            times.append(now)
-            if len(self._times) > _PAYMENTS:
-                self._times.popitem(last=False)
+
+def confirm_notify_id(config: Config, notify_id: str | None) -> None:
+    """Asks Alipay whether it sent this: the second check, after the signature.
+
+    :raises NotConfirmed: if it did not, or does not answer in time.
+    """
+    from ..gateways.mapi import MapiGateway  # here already, wherever there is anything to confirm
+
+    if not notify_id:
+        raise NotConfirmed("it has no notify_id to ask Alipay about")
+    assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
+    try:
+        confirmed = config.gateway.notify_verify(notify_id)
+    except OutcomeUnknown as error:
+        raise ConfirmationUnknown(f"notify_verify: {error}", notify_id=notify_id) from None
+    if not confirmed:
+        raise NotConfirmed("notify_verify: Alipay does not own up to it", notify_id=notify_id)
+
+
+def check_account(config: Config, notification: Notification) -> None:
+    """Checks that a well-signed notification is about this merchant's money.
+
+    On the open platform the application must be ours. The legacy gateway's RSA key signs for all
+    merchants: the seller must be ours, and where the payload names none (cross-border ones do not),
+    the MD5 key or ``notify_verify`` must have shown that it is.
+
+    :raises WrongAccount: otherwise.
+    """
+    if not is_for_merchant(config, notification.params, confirmed=config.notify_verify):
+        raise WrongAccount(
+            "it is about somebody else's account",
+            out_trade_no=notification.out_trade_no,
+            notify_id=notification.notify_id,
+        )
+
+
+def is_for_merchant(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
+    """Tells whether well-signed parameters, of a notification or a return, are about this merchant.
+
+    :param confirmed: whether ``notify_verify`` has shown that they are.
+    """
+    seller_id, seller_email = params.get("seller_id"), params.get("seller_email")
+    if config.protocol == "openapi":
+        of_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
+        return params.get("app_id") == config.merchant and of_seller
+    if not seller_id and not seller_email:
+        return confirmed or config.signer.sign_type == "MD5"
+    if seller_id in (config.merchant, config.seller_id) and seller_id:
         return True
-
-
-def settle_report(
-    alipay: AlipayBlueprint, report: Notification
-) -> Iterator[tuple[Notification, Settlement]]:
-    """Settle a verified report about this merchant's payment.
-
-    No transaction is open, and no row locked, while Alipay is queried.
-
-    :returns: what was settled, each after its commit: the report or, where Alipay had to be queried
-        first, its response, and then the report for the journal and for refunds that it states.
-    :raises NotConfirmed: if Alipay has no trade for a report that needs a query.
-    :raises ConfirmationUnknown: if Alipay does not respond to that query, or does not state yet
-        whether the buyer has paid.
-    :raises NotificationRefused: as :meth:`~flask_alipay.ledger.Ledger.settle` does.
-    """
-    report = with_query_rule(alipay.config, report)
-    try:
-        settlement = alipay.ledger().settle(report)
-    except QueryRequired:
-        pass
-    else:
-        yield report, settlement
-        return
-    response = current_report(alipay, report)
-    yield response, alipay.ledger().settle(response)
-    try:
-        settlement = alipay.ledger().settle(replace(report, query_first="always"))
-    except QueryRequired:
-        return  # Alipay's response contradicts it: there was no sale, or there is none any more
-    yield report, settlement
-
-
-def with_query_rule(config: Config, report: Notification) -> Notification:
-    """Return a report that states which payments it may only move after a query."""
-    if config.sale_queries == "never":
-        return report
-    always = config.sale_queries == "always" or is_old(report)
-    return replace(report, query_first="always" if always else "closed")
-
-
-def is_old(report: Notification) -> bool:
-    """Tell whether Alipay would no longer deliver a report; one without a time counts as old."""
-    return report.notify_time is None or utc_now() - report.notify_time > LAST_RETRY
-
-
-def current_report(alipay: AlipayBlueprint, report: Notification) -> Notification:
-    """Query what Alipay has now of the trade of a report.
-
-    :raises NotConfirmed: if Alipay has no such trade.
-    :raises ConfirmationUnknown: if it does not respond, or the trade is neither paid nor closed:
-        then the report is newer than the response, and comes again. Likewise without a query, if
-        the payment was queried too often just now.
-    """
-    payment = alipay.ledger().find(report.out_trade_no)
-    if payment is None:  # deleted since the ledger saw it
-        raise ConfirmationUnknown("the payment was deleted meanwhile", **_numbers(report))
-    snapshot = PaymentSnapshot.of(payment, alipay.config.merchant, alipay.gateway_for(payment))
-    alipay.session.rollback()
-    if not alipay.state.query_limit.admits(report.out_trade_no):
-        raise ConfirmationUnknown("the payment was queried too often", **_numbers(report))
-    try:
-        response = snapshot.gateway.query_payment(snapshot.out_trade_no)
-    except TradeNotFound:
-        raise NotConfirmed("trade.query: Alipay has no such trade", **_numbers(report)) from None
-    except GatewayError as error:
-        raise ConfirmationUnknown(f"trade.query: {error}", **_numbers(report)) from None
-    if not is_sale(response) and response.trade_status != TradeStatus.TRADE_CLOSED:
-        message = f"trade.query: the trade is {response.trade_status}"
-        raise ConfirmationUnknown(message, **_numbers(report))
-    # The report proves that a trade was paid: if it is closed now, the money has gone back.
-    refunded = not is_sale(response) and report.trade_no == response.trade_no
-    return replace(response, is_refund=True) if refunded else response
-
-
-def _numbers(report: Notification) -> dict[str, str | None]:
-    return {"out_trade_no": report.out_trade_no, "notify_id": report.notify_id}
+    # The e-mail tells whose money it is only where no account number is configured.
+    ours = config.seller_email if config.seller_id is None else None
+    return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()

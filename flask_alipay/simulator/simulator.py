@@ -29,7 +29,7 @@ from .trades.trades import Event, EventResult, Trade, TradeStore
 from .web.forms import InvalidForm, RawForm, with_query
 
 if TYPE_CHECKING:
-    from flask import Blueprint
+    pass
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -149,23 +149,12 @@ class Simulator:
             settings["GATEWAY_URL"] = f"{self.base_url.rstrip('/')}/gateway.do"
         return settings
 
-    def blueprint(self, name: str = "simulator") -> Blueprint:
-        """Returns a new blueprint with the gateway and the cashier pages of this simulator.
-
-        Its forms need no CSRF token: an app with Flask-WTF's ``CSRFProtect`` exempts it.
-
-        :param name: the blueprint's name.
-        """
-        from .web.cashier import cashier_blueprint  # the only room that needs Flask
-
-        return cashier_blueprint(self, name)
-
     def reply(self, form: RawForm, root: str = "") -> Reply:
         """Answers a request to the gateway, whichever protocol it speaks.
 
         :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
             platform's.
-        :param root: where :meth:`blueprint` was found by the request, as an absolute URL without
+        :param root: the absolute URL of the simulator in this request, without
             a slash at the end; a ``base_url`` wins.
         """
         now = self.clock.now()

@@ -157,7 +157,7 @@ class Shop:
         with self.app.test_request_context():
             from flask import url_for
 
-            endpoint = self.alipay.state.endpoint_of("notify")
+            endpoint = self.alipay.merchant.endpoint_of("notify")
             return url_for(endpoint).removesuffix("/notify")
 
     def _query(self, out_trade_no: str) -> Any:

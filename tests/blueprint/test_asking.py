@@ -17,6 +17,7 @@ from flask_alipay.exceptions import (
     PaymentMismatch,
 )
 from flask_alipay.models import utc_now
+from flask_alipay.operations import queries
 
 from .answering import (
     LOST,
@@ -87,7 +88,7 @@ def test_what_alipay_said_is_told_beside_the_payment(
     alipay.will_say(query=said)
     with shop.app.app_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
-        answer = shop.alipay.query_with_result(payment)
+        answer = queries.query(shop.alipay.merchant, payment)
         assert (answer.payment, answer.trade_status) == (payment, heard)
 
 

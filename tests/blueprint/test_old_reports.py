@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from flask_alipay.exceptions import ConfirmationUnknown, NotConfirmed
+from flask_alipay.gateways.query_limit import MAX_QUERIES, PERIOD, QueryLimit
 from flask_alipay.models import utc_now
-from flask_alipay.operations.verification import LAST_RETRY, MAX_QUERIES, PERIOD, QueryLimit
+from flask_alipay.operations.settlement import LAST_RETRY
 from flask_alipay.protocol.china_time import format_china_time
 
 from ..services import database_url as database_url

@@ -377,7 +377,7 @@ def test_there_a_refund_without_a_notification_url_is_not_recorded(
     def undecided(blueprint: object) -> str:
         raise InvalidParameter("notify_url", "is undecided")
 
-    monkeypatch.setattr(type(shop.alipay), "notify_url", property(undecided))
+    monkeypatch.setattr("flask_alipay.merchant.Merchant.notify_url", property(undecided))
     assert refused(shop, number, InvalidParameter).parameter == "notify_url"
     assert rows(shop) == []
     assert alipay.asked == []

@@ -12,6 +12,7 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from flask_alipay.exceptions import GatewayError
 from flask_alipay.models import utc_now
+from flask_alipay.operations.reconciliation import ReconcileRun
 from flask_alipay.signals import payment_paid
 
 from .answering import TRADE_NO, Alipay, done, refusal, trade
@@ -132,7 +133,7 @@ def test_reconcile_asks_about_what_waits(
     )
     hide()
     with shop.app.app_context():
-        round_ = shop.alipay.reconcile_round(timedelta(0), None)
+        round_ = ReconcileRun(shop.alipay.merchant, timedelta(0), None)
         assert round_.count() == 2
         list(round_)
     assert (round_.summary.paid, round_.summary.closed, round_.summary.failures) == (1, 1, [])

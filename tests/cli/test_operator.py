@@ -136,10 +136,10 @@ def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) ->
     tea.buy()
     before = tea.stands()
 
-    def silent(payment: object) -> None:
+    def silent(merchant: object, payment: object) -> None:
         raise OutcomeUnknown("no answer came")
 
-    monkeypatch.setattr(tea.alipay, "query_with_result", silent)
+    monkeypatch.setattr("flask_alipay.cli.query.query_payment", silent)
     result = tea.run("query", NUMBER)
     assert result.exit_code == 3
     assert "ask again later" in result.stderr

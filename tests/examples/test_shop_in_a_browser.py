@@ -17,6 +17,7 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..services import hurry
 
@@ -76,7 +77,7 @@ def far_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
     app = Flask(__name__)
     with served(app) as address:
         simulator = Simulator(protocol="mapi", charset=request.param, base_url=f"{address}/alipay")
-        app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+        app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
         yield simulator
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from flask_alipay.blueprint import questions
 from flask_alipay.exceptions import (
     ConfigurationError,
     GatewayError,
@@ -21,7 +20,7 @@ from flask_alipay.exceptions import (
 from flask_alipay.gateways.interface import ClosedTrade, Gateway, RefundRequest
 from flask_alipay.gateways.mapi import MapiGateway, new_batch_no
 from flask_alipay.gateways.openapi import OpenApiGateway
-from flask_alipay.operations import queries, reconciliation, refunds, trade_updates, verification
+from flask_alipay.operations import queries, reconciliation, refunds, settlement, trade_updates
 
 from ..conftest import Keys
 from ..mapi import alipay as mapi
@@ -227,7 +226,7 @@ def test_a_gateway_raises_for_each_operation_that_it_declares_unsupported(
 
 
 #: The operations on a payment. Each works on either gateway through its interface.
-OPERATIONS = (queries, trade_updates, questions, reconciliation, refunds, verification)
+OPERATIONS = (queries, trade_updates, reconciliation, refunds, settlement)
 
 
 @pytest.mark.parametrize("module", OPERATIONS, ids=lambda module: module.__name__)

@@ -225,7 +225,8 @@ def test_a_buyer_pays_by_the_older_wap_gateway(shop: LegacyShop) -> None:
             call_back_url=shop.alipay.return_url,
             notify_url=shop.alipay.notify_url,
         )
-        return shop.alipay.state.at_simulator(gateway.alipay_wap_auth_authAndExecute(token)).url
+        signed = gateway.alipay_wap_auth_authAndExecute(token)
+        return shop.alipay.merchant.route_to_simulator(signed).url
 
     url = ask(shop, request)
     assert url.startswith("http://localhost/alipay/simulator/service/rest.htm?")
@@ -427,7 +428,7 @@ def test_transfers_are_told_when_the_merchant_confirms_them(shop: LegacyShop) ->
             notify_url=shop.alipay.notify_url,
         )
         assert signed.params["batch_fee"] == "0.30"
-        return shop.alipay.state.at_simulator(signed).url
+        return shop.alipay.merchant.route_to_simulator(signed).url
 
     page = goes_to(shop, ask(shop, request))
     with transfer_batch_notified.connected_to(listen, shop.app):

@@ -27,6 +27,7 @@ from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 NOTIFY_URL = "https://shop.example/notify"
 RETURN_URL = "https://shop.example/return"
@@ -64,7 +65,7 @@ class Shop:
         self.clock = Clock()
         self.simulator = Simulator(protocol="mapi", post=self._post, clock=self.clock)
         app = Flask(__name__)
-        app.register_blueprint(self.simulator.blueprint(), url_prefix="/alipay")
+        app.register_blueprint(simulator_blueprint(self.simulator), url_prefix="/alipay")
         self.browser = app.test_client()
         self.gateway = MapiGateway(
             self.simulator.merchant.partner,

@@ -22,6 +22,7 @@ from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.signer import Rsa2Signer
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..chains import Issued, issue, spare_key
 
@@ -86,7 +87,7 @@ def payer(request: pytest.FixtureRequest) -> OpenApiGateway:
 def gateway_in(mode: str) -> OpenApiGateway:
     simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     merchant = simulator.merchant
     exchanged = mode.startswith("exchanged")
     known = spare_key(0) if exchanged else merchant.alipay_private_key

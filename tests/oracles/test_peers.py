@@ -20,6 +20,7 @@ from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..peers import ask, node_peer, python_peer
 from .journey import BESIDES, UNSEEN, check
@@ -38,7 +39,7 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.root = f"{self.url}/alipay"
         self.simulator = Simulator(base_url=self.root)
-        self._app.register_blueprint(self.simulator.blueprint(), url_prefix="/alipay")
+        self._app.register_blueprint(simulator_blueprint(self.simulator), url_prefix="/alipay")
         self.heard: list[dict[str, str]] = []
         self._app.add_url_rule("/notify", "notify", self._notify, methods=["POST"])
         self._thread = threading.Thread(

@@ -12,6 +12,7 @@ from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.protocol.signed_request import SignedRequest, sign_request
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 NOTIFY_URL = "https://shop.example/notify"
 RETURN_URL = "https://shop.example/return"
@@ -208,7 +209,7 @@ def merchant(simulator, clock):
 @pytest.fixture
 def app(simulator):
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     return app
 
 

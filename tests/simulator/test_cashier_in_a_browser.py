@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..services import hurry
 from .conftest import Merchant
@@ -31,7 +32,7 @@ def clock():
 def site(simulator):
     """The simulator and a shop's return page, on two hosts of one machine."""
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     app.add_url_rule("/return", "return", lambda: f"back with {len(request.args)} fields")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -10,6 +10,7 @@ from werkzeug.serving import make_server
 
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator.clock import SystemClock
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import DESKTOP, PHONE
@@ -25,7 +26,7 @@ def clock():
 @pytest.fixture
 def site(simulator):
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     app.add_url_rule("/return", "return", _back)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import sign_content
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 from flask_alipay.simulator.web.forms import MAX_BYTES
 
 from .conftest import NOTIFY_URL, RETURN_URL, Buyer
@@ -307,7 +308,7 @@ def test_a_parameter_given_twice_is_refused(buyer, merchant):
 
 def test_one_simulator_can_be_mounted_under_any_name(simulator, merchant):
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint("offline"), url_prefix="/deep/down")
+    app.register_blueprint(simulator_blueprint(simulator, "offline"), url_prefix="/deep/down")
     buyer = Buyer(app)
     query = urlsplit(merchant.page_pay().url).query
     response = buyer.see(f"/deep/down/gateway.do?{query}")
@@ -317,7 +318,7 @@ def test_one_simulator_can_be_mounted_under_any_name(simulator, merchant):
 
 def test_the_simulator_can_be_mounted_inside_another_blueprint(simulator, merchant):
     shop = Blueprint("shop", __name__)
-    shop.register_blueprint(simulator.blueprint(), url_prefix="/simulator")
+    shop.register_blueprint(simulator_blueprint(simulator), url_prefix="/simulator")
     app = Flask(__name__)
     app.register_blueprint(shop, url_prefix="/alipay")
     buyer = Buyer(app)

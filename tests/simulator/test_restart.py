@@ -19,6 +19,7 @@ from flask_alipay.simulator.storage.sqlite import SqliteStorage
 from flask_alipay.simulator.storage.storage import PersistentDict
 from flask_alipay.simulator.trades.orders import Event
 from flask_alipay.simulator.trades.trades import Trade, TradeStore
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from .conftest import Buyer, HandClock, Merchant
 from .openapi.server import ORDER, Server
@@ -38,7 +39,7 @@ class World:
     def start(self):
         self.simulator = Simulator(post=self.shop.post, clock=self.clock, state=self.path)
         app = Flask(__name__)
-        app.register_blueprint(self.simulator.blueprint(), url_prefix="/alipay")
+        app.register_blueprint(simulator_blueprint(self.simulator), url_prefix="/alipay")
         self.merchant = Merchant(self.simulator, self.clock)
         self.server = Server(app, self.merchant)
         self.buyer = Buyer(app)

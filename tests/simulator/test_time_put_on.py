@@ -13,6 +13,7 @@ from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock, clock_offset, zero_offset
 from flask_alipay.simulator.openapi import RestRequest
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 from flask_alipay.simulator.web.forms import RawForm
 
 from .conftest import HandClock, Merchant
@@ -38,7 +39,7 @@ def queried(simulator, moment):
     clock = HandClock()
     clock.time = moment
     app = Flask(__name__)
-    app.register_blueprint(simulator.blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     server = Server(app, Merchant(simulator, clock))
     return server.call("query", {"out_trade_no": "nobody"})["sub_code"]
 

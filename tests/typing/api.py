@@ -66,6 +66,7 @@ from flask_alipay.protocol.notification import (
 from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 from flask_alipay.simulator import Simulator
+from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 
 class Base(DeclarativeBase):
@@ -188,7 +189,9 @@ def refusals(error: AlipayError) -> str | None:
 
 
 @payment_paid.connect
-def thank(app: Flask, *, alipay: AlipayBlueprint, payment: Payment, **rest: object) -> None: ...
+def thank(
+    app: Flask, *, alipay: AlipayBlueprint[Payment, Refund], payment: Payment, **rest: object
+) -> None: ...
 
 
 @notification_refused.connect_via(flask_alipay)
@@ -283,7 +286,7 @@ def look_into(body: bytes, signer: Signer) -> str:
 def simulate(app: Flask) -> None:
     simulator = Simulator(protocol="mapi", charset="gbk")
     assert_type(simulator.merchant_settings(), dict[str, Any])
-    app.register_blueprint(simulator.blueprint(), url_prefix="/simulator")
+    app.register_blueprint(simulator_blueprint(simulator), url_prefix="/simulator")
 
 
 def open_platform(gateway: OpenApiGateway, file: IO[bytes]) -> None:

@@ -10,10 +10,10 @@ from flask import Blueprint, jsonify, redirect, request, url_for
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from ...blueprint.content_policy import allow_view_options
 from ...exceptions import InvalidParameter
 from ...protocol.banks import CHECKOUT_BANKS, bank_name
 from ...protocol.china_time import format_china_time
+from ...protocol.content_policy import allow_view_options
 from ...protocol.i18n import N_, translate
 from ...protocol.money import NO_MINOR_UNIT, format_amount
 from ..faults import RESPONSE_FAULTS, TIMED, TO_NOTIFICATIONS
@@ -49,8 +49,10 @@ _NOTE_DIRECT = N_(
 )
 
 
-def cashier_blueprint(simulator: Simulator, name: str) -> Blueprint:
-    """Returns a new blueprint of a simulator's gateway and cashier pages.
+def simulator_blueprint(simulator: Simulator, name: str = "simulator") -> Blueprint:
+    """Build a blueprint of a simulator's gateway, cashier and control pages.
+
+    Its forms need no CSRF token: exempt it in an app with Flask-WTF's ``CSRFProtect``.
 
     :param simulator: does the work; the blueprint only speaks HTTP.
     :param name: the blueprint's name.

@@ -21,6 +21,7 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import BadRequest
 
 from ...exceptions import AlipayError
+from .cashier import simulator_blueprint
 from .responses import plain
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class BoundSocket:
         :return: a server with a listening socket of its own.
         """
         app = Flask("flask_alipay.simulator", static_folder=None, template_folder=None)
-        app.register_blueprint(simulator.blueprint())
+        app.register_blueprint(simulator_blueprint(simulator))
         app.register_error_handler(404, _not_found)
         app.after_request(_log_response)
         return SimulatorServer(self._socket.dup(), self._host, app)

@@ -1,0 +1,81 @@
+"""URLs of the buyer's pages and of Alipay's, for one payment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import has_request_context, request, url_for
+
+from ..operations.payments import gateway_request
+from .payment_methods import P, PaymentMethods, R
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ..protocol.signed_request import SignedRequest
+
+
+class PageUrls(PaymentMethods[P, R]):
+    """Adds the URLs that the buyer follows."""
+
+    #: The endpoint of the application's own result page, if it has one.
+    result_endpoint: str | None
+    #: Returns the nonce of the application's Content-Security-Policy, if it has one.
+    csp_nonce_generator: Callable[[], str] | None
+
+    def checkout_url(self, payment: P) -> str:
+        """Return the URL of the page that shows the order and the payment methods."""
+        return self.link("checkout", payment)
+
+    def pay_url(self, payment: P, *, bank: str | None = None) -> str:
+        """Return the URL that redirects the buyer to Alipay.
+
+        :param bank: on the legacy gateway, the code of the bank that the buyer chose.
+        """
+        return self.link("pay", payment, bank=bank)
+
+    def result_url(self, payment: P) -> str:
+        """Return the URL of the page that shows the payment's status."""
+        return self.link("result", payment)
+
+    def status_url(self, payment: P) -> str:
+        """Return the URL of the payment's status as JSON, for pages that poll it."""
+        return self.link("status", payment)
+
+    def gateway_url(self, payment: P, *, bank: str | None = None) -> str:
+        """Return the signed URL at Alipay.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        return self.gateway_request(payment, bank=bank).url
+
+    def gateway_request(
+        self, payment: P, *, bank: str | None = None, charset: str | None = None
+    ) -> SignedRequest:
+        """Return the signed request for Alipay, which can be a form as well as a URL.
+
+        :param payment: as :meth:`create_payment` made it.
+        :param bank: on the legacy gateway, the code of a bank.
+        :param charset: another charset than the configured one.
+        :raises InvalidParameter: names the parameter at fault.
+        """
+        user_agent = request.user_agent.string if has_request_context() else ""
+        return gateway_request(
+            self.merchant, payment, bank=bank, charset=charset, user_agent=user_agent
+        )
+
+    def link(
+        self, route: str, payment: P, issued_at: datetime | None = None, bank: str | None = None
+    ) -> str:
+        """Return the URL of a page about a payment: ours, or the application's result page.
+
+        :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
+        """
+        if route == "result" and self.result_endpoint is not None:
+            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
+        merchant = self.merchant
+        token = merchant.tokens.make(route, payment.out_trade_no, issued_at)
+        return url_for(merchant.endpoint_of(route), token=token, bank=bank)

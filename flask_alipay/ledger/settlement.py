@@ -1,0 +1,37 @@
+"""The result of a settled report, and the classes of the application that a ledger works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from ..models import NotificationMixin, PaymentMixin, RefundMixin
+
+Callback: TypeAlias = Callable[[Any], object]
+
+
+class Models(NamedTuple):
+    """The application's classes. Without ``Notification`` there is no journal."""
+
+    Payment: type[PaymentMixin]
+    Refund: type[RefundMixin] | None = None
+    Notification: type[NotificationMixin] | None = None
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The result of a report that is answered with ``success``."""
+
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    events: tuple[str, ...]
+    _read: Callable[[], Any] = field(repr=False)
+
+    @cached_property
+    def payment(self) -> Any:
+        """The application's object; read on access if the report changed nothing."""
+        return self._read()

@@ -1,0 +1,204 @@
+"""The layout: packages, imports between them, sizes and names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import flask_alipay
+
+PACKAGE = Path(flask_alipay.__file__).parent
+
+#: Layers from the bottom up; a file imports only from its own layer and from those below it.
+LAYERS = [
+    {"exceptions"},
+    {"keys", "signer", "protocol"},
+    {"gateways", "simulator"},
+    {"models", "signals"},
+    {"settings", "config"},
+    {"diagnosis"},
+    {"ledger"},
+    {"merchant"},
+    {"operations"},
+    {"blueprint"},
+    {"admin"},
+    {"testing"},
+    {"cli", "__main__"},
+]
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
+ENTRY_POINTS = {"__init__", "_version"}
+
+#: Layers that may import Flask; the others import it for types alone.
+MAY_IMPORT_FLASK = {"cli", "__main__", "testing", "admin", "blueprint", "merchant"}
+
+#: What the simulator shares: code shared with the gateways would hide the same mistake on both
+#: sides.
+SHARED_WITH_SIMULATOR = {"protocol", "signer", "keys", "exceptions", "_version"}
+
+#: Files that may import the simulator.
+IMPORT_SIMULATOR = {
+    "cli.simulate",
+    "cli.trigger",
+    "cli.trigger_sender",
+    "blueprint.embedded_simulator",
+    "testing",
+}
+
+#: Slow to import, and not needed before there is something to send, to draw or to read.
+NOT_AT_IMPORT = ["requests", "waitress", "segno", "defusedxml", "cryptography.x509", "flask_admin"]
+
+FORBIDDEN_WORDS = {"util", "utils", "misc", "common", "stuff"}
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    """Return a file's dotted name below the package."""
+    return ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def layer_name(file: Path) -> str:
+    """Return the module or package directly below the root that a file belongs to."""
+    return file.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node below, except what only a type checker reads."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            for other in child.orelse:
+                yield other
+                yield from at_run_time(other)
+        else:
+            yield child
+            yield from at_run_time(child)
+
+
+def imports_of(file: Path, *, types: bool = False) -> Iterator[str]:
+    """Yield the absolute names that a file imports.
+
+    :param types: also what is imported for the type checker alone.
+    """
+    within = ["flask_alipay", *file.relative_to(PACKAGE).parts[:-1]]
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if types else at_run_time(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = within[: len(within) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            # ``from . import name`` imports a module, ``from .module import name`` a name of it.
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def layers_imported_by(file: Path) -> set[str]:
+    """Return the layers of the package that a file imports from, except its own."""
+    ours = (name.split(".") for name in imports_of(file, types=True))
+    found = {parts[1] for parts in ours if parts[0] == "flask_alipay" and len(parts) > 1}
+    return found - {layer_name(file)}
+
+
+def imported_files(file: Path, files: dict[str, Path]) -> set[Path]:
+    """Return the files of the package that a file imports."""
+    found = set()
+    for name in imports_of(file, types=True):
+        parts = name.split(".")
+        for length in (len(parts), len(parts) - 1):
+            if length and (target := files.get(".".join(parts[:length]))) is not None:
+                found.add(target)
+                break
+    return found - {file}
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_file_belongs_to_a_layer(file: Path) -> None:
+    assert layer_name(file) in LAYER_OF.keys() | ENTRY_POINTS
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) in LAYER_OF], ids=name_of)
+def test_a_file_imports_only_from_lower_layers(file: Path) -> None:
+    own = LAYER_OF[layer_name(file)]
+    upward = {
+        name
+        for name in layers_imported_by(file) - {"_version"}
+        if LAYER_OF.get(name, len(LAYERS)) > own
+    }
+    assert upward == set()
+
+
+def test_no_files_import_each_other_in_a_cycle() -> None:
+    files = {
+        f"flask_alipay.{name_of(file)}".removesuffix(".__init__"): file
+        for file in FILES
+        if file.name != "__init__.py"
+    }
+    graph = {file: imported_files(file, files) for file in files.values()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(name_of(file) for file in error.args[1]))
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_flask_is_imported_in_few_layers(file: Path) -> None:
+    imported = {name.split(".")[0] for name in imports_of(file)}
+    allowed = layer_name(file) in MAY_IMPORT_FLASK or name_of(file).startswith("simulator.web")
+    assert allowed or "flask" not in imported
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) == "simulator"], ids=name_of)
+def test_the_simulator_shares_only_the_pure_packages(file: Path) -> None:
+    assert layers_imported_by(file) <= SHARED_WITH_SIMULATOR
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) != "simulator"], ids=name_of)
+def test_the_simulator_is_imported_by_few_files(file: Path) -> None:
+    assert "simulator" not in layers_imported_by(file) or name_of(file) in IMPORT_SIMULATOR
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_file_has_at_most_400_lines(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_function_has_at_most_50_lines(file: Path) -> None:
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and lines_of_code(node) > 50
+    ]
+    assert long == []
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return a function's number of lines without its docstring."""
+    last = function.end_lineno or function.lineno
+    docstring = function.body[0] if ast.get_docstring(function) else None
+    documented = 0 if docstring is None else (docstring.end_lineno or 0) - docstring.lineno + 1
+    return last - function.lineno + 1 - documented
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_a_file_name_has_no_empty_word(file: Path) -> None:
+    words = name_of(file).replace(".", "_").split("_")
+    assert not FORBIDDEN_WORDS.intersection(words)
+
+
+def test_importing_the_package_is_fast() -> None:
+    slow = ", ".join(repr(name) for name in NOT_AT_IMPORT)
+    program = f"import sys, flask_alipay; print([n for n in ({slow}) if n in sys.modules])"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "[]"
