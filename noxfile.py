@@ -66,6 +66,7 @@ def checks(session: nox.Session) -> None:
 def translations(session: nox.Session) -> None:
     """Collect the texts for translation, compile the catalogues and list what is missing."""
     session.install("-e", ".[tests]")
+    session.run("python", "-m", "tests.error_texts")
     session.run("python", "-m", "tests.translations")
 
 

@@ -60,6 +60,7 @@ import click
 
 from .._version import __version__
 from ..blueprint.lazy_command import LazyCommand
+from .click_texts import translate_click
 from .i18n import N_, _
 from .merchants import enter_app, merchant_option, program, registrations
 from .merchants import in_app as run_in_app
@@ -127,6 +128,7 @@ def _own_commands(context: click.Context) -> dict[str, click.Command]:
 
 def _app_group() -> click.Group:
     """Build ``flask alipay``, in the current language."""
+    translate_click()
     group = AppGroup("alipay", help=_("Take Alipay payments: sign, verify, look into."))
     _add_commands(group, STANDALONE + APP_COMMANDS, in_app=True)
     return merchant_option(group)
@@ -134,6 +136,7 @@ def _app_group() -> click.Group:
 
 def _standalone_group() -> click.Group:
     """Build the group of commands that need no app, in the current language."""
+    translate_click()
     group = click.Group(
         "flask-alipay",
         context_settings={"help_option_names": ["-h", "--help"]},

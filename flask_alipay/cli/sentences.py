@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import re
 
+from .error_translation import translate_error
+
 # A dot or an underscore inside a word: it is a name in somebody's code.
 _NAME = re.compile(r"\w[._]\w")
 
 
 def sentence(error: BaseException, *, without_parameter: bool = False) -> str:
-    """Return the message of an exception as a sentence, with a capital letter and a full stop.
+    """Return the message of an exception in the reader's language, as a sentence.
 
     :param without_parameter: leave out the name that an ``InvalidParameter`` begins with.
     """
     text = str(error).strip() or type(error).__name__
-    parameter = getattr(error, "parameter", None)
-    if without_parameter and parameter:
-        text = text.removeprefix(parameter).strip()
-    first = text.split(maxsplit=1)[0].rstrip(".,:;")
-    if first != parameter and not without_parameter and not _NAME.search(first):
+    name, message = _split(error, text)
+    translated = translate_error(message)
+    if translated != message:
+        head = "" if without_parameter and hasattr(error, "parameter") else f"{name} "
+        return f"{head}{translated}。".lstrip() if name else f"{translated}。"
+    if without_parameter and hasattr(error, "parameter"):
+        text = message
+    elif not name and not _NAME.search(text.split(maxsplit=1)[0].rstrip(".,:;")):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!", "。")) else f"{text}."
+
+
+def _split(error: BaseException, text: str) -> tuple[str, str]:
+    """The parameter or setting that a message begins with, empty if with neither, and the rest."""
+    key = getattr(error, "key", None)
+    for name in (getattr(error, "parameter", None), key and f"'{key}'"):
+        if name and text.startswith(f"{name} "):
+            return name, text.removeprefix(name).strip()
+    return "", text

@@ -1,0 +1,46 @@
+"""Messages of exceptions in the reader's language.
+
+``str()`` of an exception is English, as logs need it. A message is recognised by the text that the
+code raises it with, and its values are inserted into that text's translation.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from string import Formatter
+
+from .error_texts import TEMPLATES
+from .i18n import _, language
+
+
+def translate_error(message: str) -> str:
+    """Return a message of an exception in the reader's language; unchanged if it is unknown.
+
+    :param message: in English, without the name that it begins with.
+    """
+    if language() == "en":
+        return message
+    for template, pattern in _patterns():
+        found = pattern.fullmatch(message)
+        translated = _(template)
+        if found is not None and translated != template:
+            values = {name: translate_error(value) for name, value in found.groupdict().items()}
+            return translated.format(**values)
+    return message
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """Each text with the pattern of its messages, those with the most words first."""
+    ordered = sorted(TEMPLATES, key=lambda text: len(re.sub(r"\{\w\}", "", text)), reverse=True)
+    return [(template, _pattern(template)) for template in ordered]
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    parts = []
+    for literal, name, _spec, _conversion in Formatter().parse(template):
+        parts.append(re.escape(literal))
+        if name is not None:
+            parts.append(f"(?P<{name}>.+?)")
+    return re.compile("".join(parts), re.DOTALL)
