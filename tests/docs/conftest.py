@@ -1,4 +1,4 @@
-"""The README's shop, run as a reader would run it."""
+"""Fixtures: the shop of the README."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .reading import README, code_blocks
 
 @pytest.fixture
 def tea(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The README's shop and its test in one module; its database is the test's own."""
+    """The README's shop and its test in one module, with a database for one test."""
     monkeypatch.syspath_prepend(tmp_path)
     name = f"tea_{tmp_path.name}"
-    place = tmp_path / f"{name}.py"
-    place.write_text("\n\n".join(code_blocks(README)), encoding="utf-8")
-    app = ScriptInfo(app_import_path=str(place)).load_app()
+    path = tmp_path / f"{name}.py"
+    path.write_text("\n\n".join(code_blocks(README)), encoding="utf-8")
+    app = ScriptInfo(app_import_path=str(path)).load_app()
     module = __import__(name)
     assert module.app is app
     yield module

@@ -1,4 +1,4 @@
-"""The documentation as text: its code blocks, its tables, its sections."""
+"""Read the documentation's sources: code blocks, tables, sections."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ README = (ROOT / "README.rst").read_text(encoding="utf-8")
 
 
 def page(name: str) -> str:
-    """The source of one page of the documentation."""
+    """Return the source of one page of the documentation."""
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
 def code_blocks(text: str, language: str = "python") -> list[str]:
-    """The code blocks of a language, in order."""
+    """Return the code blocks of a language, in order."""
     found = re.findall(
         rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", text, flags=re.MULTILINE
     )
@@ -25,7 +25,7 @@ def code_blocks(text: str, language: str = "python") -> list[str]:
 
 
 def section(text: str, title: str) -> str:
-    """What stands below a title, up to the next one of whatever rank."""
+    """Return the text below a title, up to the next title of any level."""
     found = re.search(
         rf"^{re.escape(title)}\n[=-]+\n(.*?)(?=^[^\n]+\n[=-]{{4,}}\n|\Z)",
         text,
@@ -36,11 +36,11 @@ def section(text: str, title: str) -> str:
 
 
 def words(text: str) -> set[str]:
-    """All that is set as code: ``like this``."""
+    """Return all inline literals: ``like this``."""
     return set(re.findall(r"``([^`]+)``", text))
 
 
 def rows(text: str) -> list[list[str]]:
-    """The rows of the CSV tables in a text, as far as their columns are of one word."""
+    """Return the leading cells of one word of each row of the CSV tables in a text."""
     table = re.findall(r"^    ((?!:header:)(?:[:`\w][^,\n]*, )+)\".*\"$", text, flags=re.MULTILINE)
     return [[cell.strip() for cell in row.rstrip(", ").split(",")] for row in table]

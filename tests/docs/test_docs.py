@@ -1,4 +1,4 @@
-"""What the documentation says of the code is so."""
+"""The documentation's statements about the code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .settings_read import settings_read
 PACKAGE = Path(flask_alipay.__file__).parent
 PAGES = sorted(path.name for path in (ROOT / "docs").glob("*.rst"))
 
-# A shop that the test in the documentation is about.
+# The shop of the test in the documentation.
 SHOP = """
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -54,13 +54,13 @@ def create_app(config):
 """
 
 
-def kinds_of(error: type[NotificationRefused]) -> set[type[NotificationRefused]]:
-    below = {kind for child in error.__subclasses__() for kind in kinds_of(child)}
+def subclasses_of(error: type[NotificationRefused]) -> set[type[NotificationRefused]]:
+    below = {kind for child in error.__subclasses__() for kind in subclasses_of(child)}
     return {error, *below}
 
 
-def test_every_refusal_is_told_with_its_answer() -> None:
-    told = {
+def test_every_rejection_is_documented_with_its_status() -> None:
+    documented = {
         (name, reason, int(status))
         for name, reason, status in re.findall(
             r"^    :exc:`~flask_alipay\.exceptions\.(\w+)`, ``(\w+)``, (\d+), ",
@@ -68,18 +68,18 @@ def test_every_refusal_is_told_with_its_answer() -> None:
             flags=re.MULTILINE,
         )
     }
-    kinds = kinds_of(NotificationRefused) - {NotificationRefused}
-    ours = {kind for kind in kinds if kind.__module__ == exceptions.__name__}
-    assert told == {(kind.__name__, kind.reason, kind.status) for kind in ours}
+    kinds = subclasses_of(NotificationRefused) - {NotificationRefused}
+    defined = {kind for kind in kinds if kind.__module__ == exceptions.__name__}
+    assert documented == {(kind.__name__, kind.reason, kind.status) for kind in defined}
 
 
 def outcomes() -> set[str]:
-    """Those that the ledger writes: from its table, and from its refusals."""
-    quiet = {
+    """Return the outcomes that the ledger writes: of its table, and of its rejections."""
+    without_event = {
         cell for cell in transitions.TRANSITIONS.values() if not transitions.parse_events(cell)
     }
     tree = ast.parse((PACKAGE / "ledger" / "ledger.py").read_text(encoding="utf-8"))
-    refused = {
+    rejected = {
         node.args[1].value
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
@@ -87,14 +87,15 @@ def outcomes() -> set[str]:
         and node.func.attr == "record_refusal"
         and isinstance(node.args[1], ast.Constant)
     }
-    return {"settled", *quiet, *map(str, refused)}
+    return {"settled", *without_event, *map(str, rejected)}
 
 
-def test_every_outcome_is_told_with_its_answer() -> None:
-    told = {row[0].strip("`"): row[1].strip("`") for row in rows(section_of_the_journal())}
-    quiet = {"settled", *transitions.TRANSITIONS.values()}
-    assert set(told) == outcomes()
-    assert {name for name, answer in told.items() if answer == "success"} == outcomes() & quiet
+def test_every_outcome_is_documented_with_its_response() -> None:
+    documented = {row[0].strip("`"): row[1].strip("`") for row in rows(section_of_the_journal())}
+    accepted = {"settled", *transitions.TRANSITIONS.values()}
+    assert set(documented) == outcomes()
+    successes = {name for name, response in documented.items() if response == "success"}
+    assert successes == outcomes() & accepted
 
 
 def section_of_the_journal() -> str:
@@ -106,50 +107,48 @@ def test_the_docstring_of_the_journal_names_every_outcome() -> None:
 
 
 def test_the_table_of_transitions_is_taken_from_the_source() -> None:
-    options = section(page("notify.rst"), "What each piece of news means")
+    options = section(page("notify.rst"), "State transitions")
     start, end = re.findall(r":(?:start-after|end-before): (.+)", options)
     source = (PACKAGE / "ledger" / "transitions.py").read_text(encoding="utf-8")
     shown = source.partition(start)[2].partition("\n")[2].partition(end)[0].rpartition("\n")[0]
     header, *lines = shown.strip().splitlines()
-    told = {
-        (line.split()[0], news): cell
+    documented = {
+        (line.split()[0], reported): cell
         for line in lines
-        for news, cell in zip(header.split(), line.split()[1:], strict=True)
+        for reported, cell in zip(header.split(), line.split()[1:], strict=True)
     }
-    assert told == transitions.TRANSITIONS
+    assert documented == transitions.TRANSITIONS
 
 
 def test_every_event_is_explained() -> None:
-    assert set(transitions.EVENTS) <= words(
-        section(page("notify.rst"), "What each piece of news means")
-    )
+    assert set(transitions.EVENTS) <= words(section(page("notify.rst"), "State transitions"))
 
 
-def test_the_retries_are_the_simulators() -> None:
-    told = "4, 10 and 10 minutes, 1, 2, 6 and 15 hours"
-    assert told in " ".join(page("notify.rst").split())
+def test_the_documented_retries_are_those_of_the_simulator() -> None:
+    documented = "4, 10 and 10 minutes, 1, 2, 6 and 15 hours"
+    assert documented in " ".join(page("notify.rst").split())
     minutes = [int(wait.total_seconds()) // 60 for wait in RETRY_SCHEDULE]
     assert minutes == [4, 10, 10, 60, 120, 360, 900]
 
 
 def test_every_setting_is_explained(keys: Keys) -> None:
-    told = words(page("configuration.rst"))
-    assert {f"ALIPAY_{name}" for name in settings_read(keys)} - told <= {
-        # "Without _PATH each is the text itself."
+    documented = words(page("configuration.rst"))
+    assert {f"ALIPAY_{name}" for name in settings_read(keys)} - documented <= {
+        # Documented as ``ALIPAY_APP_CERT`` …
         "ALIPAY_PUBLIC_CERT",
         "ALIPAY_ROOT_CERT",
     }
 
 
 def test_no_setting_is_explained_that_is_not_read(keys: Keys) -> None:
-    told = {word for word in words(page("configuration.rst")) if word.startswith("ALIPAY_")}
-    assert told - {"ALIPAY_"} <= {f"ALIPAY_{name}" for name in settings_read(keys)}
+    documented = {word for word in words(page("configuration.rst")) if word.startswith("ALIPAY_")}
+    assert documented - {"ALIPAY_"} <= {f"ALIPAY_{name}" for name in settings_read(keys)}
 
 
 def test_every_column_is_explained() -> None:
     columns = section(page("ledger.rst"), "Columns")
-    told = [row[0].strip("`") for row in rows(columns)]
-    assert told == [name for name in PaymentMixin.__annotations__ if name != "id"]
+    documented = [row[0].strip("`") for row in rows(columns)]
+    assert documented == [name for name in PaymentMixin.__annotations__ if name != "id"]
     for mixin in (RefundMixin, NotificationMixin):
         assert set(mixin.__annotations__) - {"id"} <= words(columns)
 
@@ -162,27 +161,28 @@ def test_every_constraint_is_named(tea: ModuleType) -> None:
         for part in (*table.constraints, *table.indexes)
         if part.name is not None
     }
-    told = {row[0].strip("`") for row in rows(section(page("ledger.rst"), "Migrations"))}
-    assert told == named
+    documented = {row[0].strip("`") for row in rows(section(page("ledger.rst"), "Migrations"))}
+    assert documented == named
 
 
-def test_every_route_is_told(tea: ModuleType) -> None:
-    ours = {
+def test_every_route_is_documented(tea: ModuleType) -> None:
+    routes = {
         (f"{method} {rule.rule.removeprefix('/alipay')}", rule.endpoint.removeprefix("alipay."))
         for rule in tea.app.url_map.iter_rules()
         if rule.endpoint.startswith("alipay.")
         for method in (rule.methods or set()) & {"GET", "POST"}
     }
-    told = [tuple(cell.strip("`") for cell in row) for row in rows(page("pages.rst"))]
-    assert set(told) == ours
+    documented = [tuple(cell.strip("`") for cell in row) for row in rows(page("pages.rst"))]
+    assert set(documented) == routes
 
 
-def test_every_template_is_told() -> None:
-    ours = {f"alipay/{path.name}" for path in (PACKAGE / "templates" / "alipay").glob("*.html")}
-    assert {word for word in words(page("pages.rst")) if word.endswith(".html")} == ours
+def test_every_template_is_documented() -> None:
+    templates = (PACKAGE / "templates" / "alipay").glob("*.html")
+    documented = {word for word in words(page("pages.rst")) if word.endswith(".html")}
+    assert documented == {f"alipay/{path.name}" for path in templates}
 
 
-def test_every_option_of_the_commands_is_told() -> None:
+def test_every_option_of_the_commands_is_documented() -> None:
     commands = map(_load, STANDALONE + APP_COMMANDS, repeat(True))
     options = {
         option
@@ -194,7 +194,7 @@ def test_every_option_of_the_commands_is_told() -> None:
     assert options <= words(page("command-line.rst"))
 
 
-def test_every_command_is_told() -> None:
+def test_every_command_is_documented() -> None:
     text = page("command-line.rst")
     assert [name for name in STANDALONE + APP_COMMANDS if f"flask alipay {name}" not in text] == []
 
@@ -205,16 +205,16 @@ def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
     assert code_blocks(page("command-line.rst"), "text") == [printed.rstrip() + "\n"]
 
 
-def test_everything_at_the_front_door_is_in_the_reference() -> None:
+def test_the_reference_contains_every_public_name_of_the_package() -> None:
     text = page("api.rst")
-    rooms = {"annotations", *(path.stem for path in PACKAGE.iterdir())}
-    # pytest leaves names of its own in what it rewrites.
-    front = {name for name in vars(flask_alipay) if name[0] not in "_@"} - rooms
-    assert [name for name in sorted(front) if not re.search(rf"\b{name}\b", text)] == []
+    modules = {"annotations", *(path.stem for path in PACKAGE.iterdir())}
+    # pytest adds names that start with "@" to the modules that it rewrites.
+    public = {name for name in vars(flask_alipay) if name[0] not in "_@"} - modules
+    assert [name for name in sorted(public) if not re.search(rf"\b{name}\b", text)] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_page_names_a_place_on_somebodys_machine(name: str) -> None:
+def test_no_page_contains_a_path_of_a_developers_machine(name: str) -> None:
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|Users)/", page(name))
 
 
@@ -222,7 +222,7 @@ def test_the_test_in_the_documentation_passes(tmp_path: Path) -> None:
     (tmp_path / "tea.py").write_text(SHOP, encoding="utf-8")
     blocks = [block for block in code_blocks(page("simulator.rst")) if "def test_" in block]
     (tmp_path / "test_tea.py").write_text("\n\n".join(blocks), encoding="utf-8")
-    ran = subprocess.run(
+    result = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -240,7 +240,7 @@ def test_the_test_in_the_documentation_passes(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert "2 passed" in ran.stdout, ran.stdout
+    assert "2 passed" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if code_blocks(page(name))])

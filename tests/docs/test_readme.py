@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""The README's statements, examples and commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEST = "python -m pip install -e '.[tests]' && python -m pytest"
 
 
 def buy(buyer: Buyer) -> str:
-    """Presses the button and goes as far as the cashier's page."""
+    """Order, and return the URL of the cashier page."""
     checkout = buyer.send("/", {}).location
     (pay,) = buyer.ways_to_pay(checkout).values()
     cashier: str = buyer.look(buyer.look(pay).location).location
@@ -48,7 +48,7 @@ def test_the_example_takes_a_payment(tea: ModuleType) -> None:
     assert payment.total_fen == 8888
 
 
-def test_the_example_ships_what_is_paid(
+def test_the_example_ships_after_the_payment(
     tea: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buyer = Buyer(tea.app)
@@ -56,7 +56,7 @@ def test_the_example_ships_what_is_paid(
     assert capsys.readouterr().out.splitlines() == ["Ship Tea"]
 
 
-def test_the_example_ships_nothing_that_is_closed(
+def test_the_example_does_not_ship_after_a_close(
     tea: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     buyer = Buyer(tea.app)
@@ -64,7 +64,7 @@ def test_the_example_ships_nothing_that_is_closed(
     assert capsys.readouterr().out == ""
 
 
-def test_the_example_keeps_a_journal(tea: ModuleType) -> None:
+def test_the_example_writes_the_journal(tea: ModuleType) -> None:
     buyer = Buyer(tea.app)
     buyer.send(f"{buy(buyer)}/pay", {})
     (notification,) = rows_of(tea, tea.Notification)
@@ -77,30 +77,30 @@ def test_the_test_of_the_example_passes(tea: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("command", [RUN, TEST])
-def test_each_command_stands_on_one_line(command: str) -> None:
+def test_each_command_is_on_one_line(command: str) -> None:
     assert f"\n\n    {command}\n\n" in README
 
 
 def test_the_configuration_names_every_setting(keys: Keys) -> None:
-    told = words(section(README, "Configuration"))
-    read = {name for name in settings_read(keys) if f"{name}_PATH" not in told}
-    assert read - told == set()
+    documented = words(section(README, "Configuration"))
+    read = {name for name in settings_read(keys) if f"{name}_PATH" not in documented}
+    assert read - documented == set()
 
 
 def test_the_configuration_names_all_known_settings() -> None:
     assert KNOWN - words(section(README, "Configuration")) == set()
 
 
-def test_the_configuration_names_no_setting_that_is_not_read(keys: Keys) -> None:
+def test_the_configuration_names_only_settings_that_are_read(keys: Keys) -> None:
     table = section(README, "Configuration").split("===\n", 3)[2]
-    keys_told = {word for line in table.splitlines() for word in words(line[:31])}
-    assert keys_told - settings_read(keys) == set()
+    documented = {word for line in table.splitlines() for word in words(line[:31])}
+    assert documented - settings_read(keys) == set()
 
 
 @pytest.mark.parametrize(
     ("name", "field"), [("RESULT_MAX_AGE", "result_max_age"), ("INPUT_CHARSET", "charset")]
 )
-def test_a_default_in_the_configuration_is_the_default(name: str, field: str, keys: Keys) -> None:
+def test_the_documented_defaults_are_the_defaults(name: str, field: str, keys: Keys) -> None:
     (row,) = re.findall(rf"^``{name}``.*", README, flags=re.MULTILINE)
     _, _, default = re.split(r" {2,}", row)
     merchant = next(merchants(keys))
@@ -111,8 +111,8 @@ def test_a_default_in_the_configuration_is_the_default(name: str, field: str, ke
 def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
     runner = tea.app.test_cli_runner()
     printed = runner.invoke(args=["alipay", "--help"], prog_name="flask", terminal_width=78).output
-    told = section(README, "Command line").partition("::\n\n")[2]
-    assert "\n".join(line.removeprefix("    ") for line in told.rstrip().splitlines()) == (
+    documented = section(README, "Command line").partition("::\n\n")[2]
+    assert "\n".join(line.removeprefix("    ") for line in documented.rstrip().splitlines()) == (
         printed.rstrip()
     )
 
@@ -122,8 +122,6 @@ def test_it_renders_without_sphinx() -> None:
         from docutils.core import publish_doctree
     except ImportError:
         missing("docutils is not installed")
-    complaints: list[str] = []
     settings = {"report_level": 1, "halt_level": 5, "warning_stream": False}
     document = publish_doctree(README, settings_overrides=settings)
-    complaints = [message.astext() for message in document.parse_messages]
-    assert complaints == []
+    assert [message.astext() for message in document.parse_messages] == []

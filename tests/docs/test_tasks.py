@@ -1,4 +1,4 @@
-"""A page for each task: its code, pasted into an app with the simulator, does what it says."""
+"""The how-to pages: their code works in an app with the simulator."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Task = Callable[..., tuple[Shop, dict[str, Any]]]
 
 @pytest.fixture
 def task(tmp_path: Path) -> Iterator[Task]:
-    """Pastes the code of a page into an app."""
+    """Execute the code of a page in a new app with the simulator."""
     shops: list[Shop] = []
 
-    def paste(name: str, **settings: Any) -> tuple[Shop, dict[str, Any]]:
+    def execute(name: str, **settings: Any) -> tuple[Shop, dict[str, Any]]:
         app, alipay = new_app(tmp_path, {"SIMULATOR": True, **settings}), new_blueprint()
         app.register_blueprint(alipay, url_prefix="/alipay")
         names = {"app": app, "alipay": alipay, "db": db, "Payment": Payment}
@@ -34,7 +34,7 @@ def task(tmp_path: Path) -> Iterator[Task]:
         shops.append(Shop(app, alipay))
         return shops[-1], names
 
-    yield paste
+    yield execute
     for shop in shops:
         shop.close()
 
@@ -44,14 +44,14 @@ def numbers(shop: Shop) -> list[str]:
         return list(db.session.scalars(db.select(Payment.out_trade_no).order_by(Payment.id)))
 
 
-def happen(shop: Shop, number: str, what: str) -> None:
-    """Lets something happen at the simulated Alipay."""
-    done = shop.client.post(f"/alipay/simulator/trades/{number}/{what}", json={})
+def act(shop: Shop, number: str, action: str) -> None:
+    """Perform an action of the simulator's control API on a trade."""
+    done = shop.client.post(f"/alipay/simulator/trades/{number}/{action}", json={})
     assert done.status_code == 200, done.text
 
 
-def brought(shop: Shop, url: str, **options: Any) -> str:
-    """Follows a link to the gateway and on to the cashier; returns the page's address."""
+def open_cashier(shop: Shop, url: str, **options: Any) -> str:
+    """Follow a link through the gateway to the cashier page, and return its path."""
     answer = shop.client.get(url, **options)
     while answer.status_code in (302, 303):
         url = answer.location
@@ -67,7 +67,7 @@ def test_a_payment_in_a_browser(task: Task, name: str, route: str) -> None:
     shop, _ = task(name)
     assert shop.client.post(route).status_code == 303
     (number,) = numbers(shop)
-    cashier = brought(shop, shop.url("pay", number))
+    cashier = open_cashier(shop, shop.url("pay", number))
     assert "/cashier/" in cashier
     assert shop.client.post(f"{cashier}/pay").status_code == 303
     assert shop.called == [("paid", number)]
@@ -75,15 +75,15 @@ def test_a_payment_in_a_browser(task: Task, name: str, route: str) -> None:
 
 def test_a_payment_in_an_app(task: Task) -> None:
     shop, _ = task("take-app")
-    told = shop.client.post("/app/orders").get_json()
+    order = shop.client.post("/app/orders").get_json()
     (number,) = numbers(shop)
-    result = shop.client.post("/alipay/simulator/mobile/pay", data=told["order_string"])
+    result = shop.client.post("/alipay/simulator/mobile/pay", data=order["order_string"])
     assert result.status_code == 200, result.text
     assert shop.client.post("/app/result", data="anything").status_code == 400
-    # As the SDK tells it: resultStatus={9000};memo={};result={…}
-    heard = shop.client.post("/app/result", data=result.text.partition("result={")[2][:-1])
-    assert heard.get_json() == {"paid": True}
-    assert shop.client.get(told["status_url"]).get_json()["paid"] is True
+    # The SDK returns resultStatus={9000};memo={};result={…}
+    response = shop.client.post("/app/result", data=result.text.partition("result={")[2][:-1])
+    assert response.get_json() == {"paid": True}
+    assert shop.client.get(order["status_url"]).get_json()["paid"] is True
     assert shop.called == [("paid", number)]
 
 
@@ -93,14 +93,14 @@ def test_a_payment_by_qr_code(task: Task) -> None:
     assert "<svg" in shown.text
     (number,) = numbers(shop)
     assert "<svg" in shop.client.get(f"/display/{number}").text
-    happen(shop, number, "pay")
+    act(shop, number, "pay")
     assert shop.called == [("paid", number)]
 
 
-def test_a_payment_at_a_till(task: Task) -> None:
+def test_a_barcode_payment(task: Task) -> None:
     shop, _ = task("take-till")
-    said = shop.client.post("/till", data={"auth_code": "281234567890123456"})
-    assert said.get_json() == {"state": "paid"}
+    response = shop.client.post("/barcode", data={"auth_code": "281234567890123456"})
+    assert response.get_json() == {"state": "paid"}
     (number,) = numbers(shop)
     assert shop.called == [("paid", number)]
 
@@ -109,10 +109,10 @@ def test_a_refund(task: Task) -> None:
     shop, _ = task("refund")
     number = shop.order(product="qr")
     shop.look("checkout", number)
-    happen(shop, number, "pay")
+    act(shop, number, "pay")
     for _ in range(2):
-        said = shop.client.post(f"/orders/{number}/refund")
-        assert said.get_json() == {"status": "REFUND_SUCCESS"}
+        response = shop.client.post(f"/orders/{number}/refund")
+        assert response.get_json() == {"status": "REFUND_SUCCESS"}
     assert shop.payment(number).refunded_fen == 888
     assert shop.called == [("paid", number), ("refunded", number)]
 
@@ -127,7 +127,7 @@ def test_the_bill(task: Task) -> None:
     shop, names = task("bill")
     number = shop.order(product="qr")
     shop.look("checkout", number)
-    happen(shop, number, "pay")
+    act(shop, number, "pay")
     day = format_china_time(datetime.now(timezone.utc))[:10]
     now = datetime.now(CHINA)
     # A second past midnight in China, and no further from now than a request's timestamp may be.
