@@ -14,11 +14,11 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 #: The supported Pythons, from the classifiers, oldest first.
 PYTHONS = nox.project.python_versions(PYPROJECT)
 
-PYTEST = ("python", "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal")
-#: Everything except browsers, database servers, other SDKs, load and failure injection.
+PYTEST = ("python", "-m", "pytest", "-q")
+#: Everything except browsers, database servers and other SDKs.
 FAST = (
     *("-m", "not browser and not service"),
-    *("--ignore", "tests/oracles", "--ignore", "tests/benchmarks", "--ignore", "tests/rig"),
+    *("--ignore", "tests/oracles"),
 )
 
 

@@ -32,6 +32,11 @@ settings.load_profile("integration" if os.environ.get("CI") else "development")
 compile_once()
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return the number of workers: three for two cores, since many tests wait for a page."""
+    return max(1, (os.cpu_count() or 1) * 3 // 2)
+
+
 @dataclass(frozen=True)
 class Keys:
     """The merchant's key pair and Alipay's, 2048 bits each."""
