@@ -1,4 +1,4 @@
-"""Which settings the package looks at, found out by watching it."""
+"""Record the settings that the package reads."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ..conftest import Keys
 
 
 class Watched(Mapping[str, Any]):
-    """A mapping that remembers what it was asked for."""
+    """A mapping that records the requested keys."""
 
-    def __init__(self, values: Mapping[str, Any], asked: set[str]) -> None:
+    def __init__(self, values: Mapping[str, Any], requested: set[str]) -> None:
         self._values = values
-        self._asked = asked
+        self._requested = requested
 
     def __getitem__(self, key: str) -> Any:
-        self._asked.add(key.removeprefix("ALIPAY_"))
+        self._requested.add(key.removeprefix("ALIPAY_"))
         return self._values[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -38,17 +38,17 @@ class Watched(Mapping[str, Any]):
 
 
 def settings_read(keys: Keys) -> set[str]:
-    """The names, without prefix, of all that is read for the merchants below."""
-    asked: set[str] = set()
+    """Return the names, without prefix, of the settings that are read for :func:`merchants`."""
+    requested: set[str] = set()
     for merchant in merchants(keys):
         values = {f"ALIPAY_{name}": value for name, value in merchant.items()}
-        Config.from_mapping(Watched(values, asked))
-    simulator_enabled(ConfigReader(Watched({"ALIPAY_SIMULATOR": True}, asked), "ALIPAY"))
-    return asked
+        Config.from_mapping(Watched(values, requested))
+    simulator_enabled(ConfigReader(Watched({"ALIPAY_SIMULATOR": True}, requested), "ALIPAY"))
+    return requested
 
 
 def merchants(keys: Keys) -> Iterator[dict[str, Any]]:
-    """One of each kind."""
+    """Yield the settings of one merchant of each kind."""
     private, public = private_pem(keys.merchant), public_pem(keys.alipay.public_key())
     rsa = {"PRIVATE_KEY": private, "PUBLIC_KEY": public}
     yield {"PARTNER": "2088000000000001", "KEY": "Change this!"}
@@ -63,10 +63,10 @@ def merchants(keys: Keys) -> Iterator[dict[str, Any]]:
 
 
 def certificate(key: RSAPrivateKey) -> str:
-    """A certificate that the key issues to itself."""
+    """Return a self-signed certificate of a key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tea.invalid")])
     now = datetime.now(timezone.utc)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -76,4 +76,4 @@ def certificate(key: RSAPrivateKey) -> str:
         .not_valid_after(now + timedelta(days=1))
         .sign(key, SHA256())
     )
-    return made.public_bytes(Encoding.PEM).decode("ascii")
+    return signed.public_bytes(Encoding.PEM).decode("ascii")

@@ -1,4 +1,4 @@
-"""The page on asking the open platform: its code runs, in order."""
+"""The page about the open platform's API: its code runs, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = page("asking.rst")
 
 
 class Platform(Alipay):
-    """Answers each method with its yes."""
+    """Respond to each method with a success."""
 
     def post(self, url: str, params: Any, charset: str = "utf-8", **options: Any) -> bytes:
         method = params["method"]
@@ -28,12 +28,12 @@ class Platform(Alipay):
             if "create" in method or method == "alipay.trade.pay"
             else NUMBERS["out_trade_no"]
         )
-        said = {**node, "out_trade_no": order}
+        response = {**node, "out_trade_no": order}
         if "transfer" in method:
-            said["out_biz_no"] = "T2001"
+            response["out_biz_no"] = "T2001"
         if "refund.query" in method:
-            said["out_request_no"] = "R1001"
-        return answer(method, said, signer=self.signer, charset=charset)
+            response["out_request_no"] = "R1001"
+        return answer(method, response, signer=self.signer, charset=charset)
 
 
 def test_the_code_on_the_page_runs(
@@ -55,10 +55,10 @@ def test_the_code_on_the_page_runs(
 
 def test_every_method_is_in_the_reference() -> None:
     reference = page("api.rst")
-    ours = {
+    methods = {
         name
         for name in dir(OpenApiGateway)
         if name.startswith(("trade_", "fund_", "data_", "download_", "pay"))
         or name in ("call", "in_charset")
     }
-    assert [name for name in sorted(ours) if name not in reference] == []
+    assert [name for name in sorted(methods) if name not in reference] == []

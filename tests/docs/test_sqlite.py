@@ -1,4 +1,4 @@
-"""The recipe for SQLite on the page about reliability, executed."""
+"""The configuration for SQLite on the page about reliability."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def worker(file: Path) -> Iterator[Callable[[], tuple[Flask, SQLAlchemy]]]:
-    """Creates an app on the file, configured by the recipe, as each worker does."""
+    """Create an app with the file, configured as the page says, as each worker does."""
     started: list[tuple[Flask, SQLAlchemy]] = []
 
     def start() -> tuple[Flask, SQLAlchemy]:

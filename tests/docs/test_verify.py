@@ -1,4 +1,4 @@
-"""The case in the documentation comes out as it is printed there."""
+"""The page about signatures: its commands print what it shows."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_the_output_is_what_the_command_prints(name: str, monkeypatch: pytest.Mo
         monkeypatch.delenv(variable, raising=False)
     arguments = ["verify-notify", f"{name}.txt", "--public-key", "alipay_public_key.pem"]
     printed = CliRunner().invoke(main, arguments).stdout
-    told = (CASE / f"{name}.output").read_text(encoding="utf-8")
-    assert printed.rstrip() == told.rstrip()
+    documented = (CASE / f"{name}.output").read_text(encoding="utf-8")
+    assert printed.rstrip() == documented.rstrip()
 
 
 def test_every_file_of_the_case_is_shown() -> None:
@@ -33,11 +33,11 @@ def test_every_file_of_the_case_is_shown() -> None:
     assert [file.name for file in CASE.iterdir() if f"captured/{file.name}" not in text] == []
 
 
-def test_every_reason_is_told() -> None:
-    told = re.findall(r"^    ``(\w+)``, ", section(page("verify.rst"), "What it looks for"), re.M)
-    assert sorted(told) == sorted(Reason.ALL)
+def test_every_reason_is_documented() -> None:
+    documented = re.findall(r"^    ``(\w+)``, ", section(page("verify.rst"), "Reasons"), re.M)
+    assert sorted(documented) == sorted(Reason.ALL)
 
 
-def test_the_log_line_is_the_routes() -> None:
+def test_the_log_line_is_that_of_the_notification_route() -> None:
     source = Path(ROOT / "flask_alipay" / "blueprint" / "log_lines.py").read_text(encoding="utf-8")
     assert "notification refused (%s): %s; out_trade_no=%s trade_no=%s" in source
