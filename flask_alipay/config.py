@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .exceptions import InvalidParameter, KeyFormatError, without_secrets
 from .gateways.transport import HttpTransport, OpenApiTransport, Transport
+from .page_settings import PageSettings, read_page_settings
 from .settings import ConfigReader
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
@@ -91,6 +92,8 @@ class Config:
     rejected_path: Path | None = None
     #: The shop's catalogues for the pages; ``None``: the package's alone.
     translations_path: Path | None = None
+    #: The appearance of the pages, and what the checkout offers.
+    pages: PageSettings = field(default_factory=PageSettings)
     #: Whether the gateway is the simulator.
     simulator: bool = False
 
@@ -115,10 +118,9 @@ class Config:
         ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (of the merchant for whom
         a third-party application acts).
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
-        ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds),
-        ``CONNECT_TIMEOUT`` (likewise),
-        ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-        ``TRANSLATIONS_PATH``, ``PROTOCOL`` where both a partner and an application are there.
+        ``GATEWAY_URL``, ``TIMEOUT`` and ``CONNECT_TIMEOUT`` (10 seconds), ``RESULT_MAX_AGE`` (86400
+        seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``, ``TRANSLATIONS_PATH``, those of
+        :mod:`~flask_alipay.page_settings`, ``PROTOCOL`` for both a partner and an application.
 
         :param mapping: ``app.config`` or anything like it.
         :param prefix: of the settings, without the underscore.
@@ -156,6 +158,7 @@ class Config:
             sale_queries="never" if legacy else verification,
             rejected_path=settings.file("REJECTED_PATH"),
             translations_path=settings.translations("TRANSLATIONS_PATH"),
+            pages=read_page_settings(settings),
             simulator=simulator,
         )
 

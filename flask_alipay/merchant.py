@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import current_app
 
+from .gateways.background import BackgroundTasks
 from .gateways.query_limit import QueryLimit
 from .ledger import Ledger, Models
 
@@ -67,6 +68,8 @@ class Merchant:
     route_to_simulator: Callable[[SignedRequest], SignedRequest] = field(repr=False)
     #: Limits the queries that reports cause.
     query_limit: QueryLimit = field(default_factory=QueryLimit, repr=False, compare=False)
+    #: Queries Alipay while buyers wait.
+    background: BackgroundTasks = field(default_factory=BackgroundTasks, repr=False, compare=False)
 
     @property
     def session(self) -> Any:

@@ -66,7 +66,13 @@ class PaymentMixin:
     -   ``buyer_id``: who paid, in Alipay's numbering.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
-    -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
+    -   ``asked_at``: when Alipay was last queried about it, by ``reconcile`` or for a waiting
+        buyer; aware UTC.
+    -   ``returned_at``: when the buyer first came back from Alipay, by a verified return; aware
+        UTC.
+    -   ``query_count``: how many queries waiting buyers have caused, since the return if there was
+        one.
+    -   ``query_leased_until``: until when one process alone queries Alipay; aware UTC.
 
     A class may have the shop's own order number in ``reference``: a column, or a ``synonym``, a
     ``hybrid_property`` with an SQL expression or an ``association_proxy`` that names another one.
@@ -96,6 +102,9 @@ class PaymentMixin:
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    returned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    query_count: Mapped[int | None] = mapped_column(Integer)
+    query_leased_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     if TYPE_CHECKING:
         #: The shop's own order number, if the application's class has it; see above.
@@ -263,7 +272,9 @@ def _keep_utc(mixin: type, *names: str) -> None:
 
 
 _keep_utc(
-    PaymentMixin, "created_at", "expires_at", "paid_at", "closed_at", "finished_at", "asked_at"
+    PaymentMixin,
+    *("created_at", "expires_at", "paid_at", "closed_at", "finished_at", "asked_at"),
+    *("returned_at", "query_leased_until"),
 )
 _keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")

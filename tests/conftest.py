@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hypothesis import settings
 
+from flask_alipay.gateways.background import BackgroundTasks
 from flask_alipay.keys import generate_private_key
 
 from .compiled import compile_once
@@ -58,3 +60,29 @@ def vector(request: pytest.FixtureRequest) -> Vector:
         missing(f"{VARIABLE} does not name a folder with vectors of this kind")
     found: Vector = request.param
     return found
+
+
+Background = list[Callable[[], object]]
+
+_SUBMIT = BackgroundTasks.submit
+
+
+@pytest.fixture(autouse=True)
+def background(monkeypatch: pytest.MonkeyPatch) -> Background:
+    """The queries that requests in this process have submitted to the background: a test runs them
+    itself, or leaves them.
+    """
+    tasks: Background = []
+
+    def submit(_: BackgroundTasks, key: object, task: Callable[[], object]) -> bool:
+        tasks.append(task)
+        return True
+
+    monkeypatch.setattr(BackgroundTasks, "submit", submit)
+    return tasks
+
+
+@pytest.fixture
+def in_threads(monkeypatch: pytest.MonkeyPatch, background: Background) -> None:
+    """The queries are sent by threads, as they are outside of tests."""
+    monkeypatch.setattr(BackgroundTasks, "submit", _SUBMIT)

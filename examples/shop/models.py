@@ -24,6 +24,8 @@ db = SQLAlchemy(model_class=Base)
 
 OPEN, PAID, SENT, COMPLETED = "open", "paid", "sent", "completed"
 FAILED, EXPIRED = "failed", "expired"
+#: Shown and not stored: the payment tells.
+CONFIRMING, REFUNDED, PARTLY_REFUNDED = "confirming", "refunded", "partly_refunded"
 
 #: Numbers begin here: nobody likes to be the first customer.
 FIRST_NUMBER = 1000
@@ -96,9 +98,26 @@ class Order(db.Model):
         return self.pay_by.replace(tzinfo=timezone.utc) if not self.pay_by.tzinfo else self.pay_by
 
     @property
+    def refunded_fen(self) -> int:
+        """The amount that was refunded, in fen."""
+        return self.sale.refunded_fen if self.sale is not None else 0
+
+    @property
     def shown_state(self) -> str:
-        """What the buyer is told. The record may lag behind the clock, see ``close_overdue``."""
+        """The state for the buyer: the record may lag behind the clock, see ``close_overdue``, and
+        knows nothing of refunds.
+        """
+        if self.refunded_fen:
+            return REFUNDED if self.refunded_fen >= self.sale.total_fen else PARTLY_REFUNDED
+        if self.state in (OPEN, FAILED, EXPIRED) and self._being_confirmed:
+            return CONFIRMING
         return EXPIRED if self.state == OPEN and self.expires_at <= now() else self.state
+
+    @property
+    def _being_confirmed(self) -> bool:
+        from .paying import alipay
+
+        return self.payment is not None and alipay.payment_state(self.payment) == CONFIRMING
 
     def move(self, *states: str, to: str, **values: Any) -> bool:
         """Moves the order from one of ``states`` on, unless somebody else was faster.

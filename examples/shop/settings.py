@@ -22,6 +22,10 @@ DEFAULTS = {
     "ALIPAY_SIMULATOR_WITHOUT_DEBUG": True,
     # Where Flask-Alipay's pages lead back to.
     "ALIPAY_SHOW_URL": "/orders",
+    # How they look.
+    "ALIPAY_SHOP_NAME": "Cloud & Leaf 云叶茶舍",
+    "ALIPAY_SHOP_LOGO": "/static/leaf.svg",
+    "ALIPAY_SHOP_COLOR": "#2f5440",
     "SHOP_PAYMENT_MINUTES": 30,
 }
 

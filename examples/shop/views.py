@@ -101,6 +101,7 @@ def order(token: str) -> str:
         method_label=method_label(found.method),
         seconds_left=int((found.expires_at - now()).total_seconds()),
         confirm_url=_confirm_url(found),
+        result_url=_result_url(found),
     )
 
 
@@ -158,6 +159,13 @@ def _confirm_url(order: Order) -> str | None:
     if order.state == SENT and order.escrow and alipay.config.simulator:
         return alipay.gateway_url(order.sale)
     return None
+
+
+def _result_url(order: Order) -> str | None:
+    """The URL that a waiting page polls, so that Alipay is queried about the payment."""
+    if order.payment is None or order.payment.paid:
+        return None
+    return alipay.status_url(order.payment)
 
 
 def _order(token: str) -> Order:

@@ -55,6 +55,8 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
     :param on_failed: a callback, see :meth:`on_failed`.
     :param result_endpoint: an endpoint of the app's own that shows a payment's result; it gets
         ``out_trade_no``, and buyers come back there instead of to our page.
+    :param problem_endpoint: an endpoint of the app's own for buyers who had a problem; it gets
+        ``out_trade_no``, and the checkout leads there instead of to our help page.
     :param csp_nonce_generator: returns the nonce of the app's own Content-Security-Policy for the
         current request; the pages use it, and the app's policy applies to them. Without it each
         page has a nonce and a policy of its own. The same function as Flask-Admin's.
@@ -81,6 +83,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
+        problem_endpoint: str | None = ...,
         csp_nonce_generator: Callable[[], str] | None = ...,
         **blueprint_options: Any,
     ) -> None: ...
@@ -98,6 +101,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
+        problem_endpoint: str | None = ...,
         csp_nonce_generator: Callable[[], str] | None = ...,
         **blueprint_options: Any,
     ) -> None: ...
@@ -114,12 +118,14 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         on_paid: Callable[[Any], object] | None = None,
         on_failed: Callable[[Any], object] | None = None,
         result_endpoint: str | None = None,
+        problem_endpoint: str | None = None,
         csp_nonce_generator: Callable[[], str] | None = None,
         **blueprint_options: Any,
     ) -> None:
         blueprint_options.setdefault("template_folder", "templates")
         super().__init__(name, "flask_alipay", **blueprint_options)
         self.result_endpoint = result_endpoint
+        self.problem_endpoint = problem_endpoint
         self.csp_nonce_generator = csp_nonce_generator
         self._notify = NotifyView(self)
         self._db = db

@@ -21,6 +21,8 @@ class PageUrls(PaymentMethods[P, R]):
 
     #: The endpoint of the application's own result page, if it has one.
     result_endpoint: str | None
+    #: The endpoint of the application's own page for buyers with a problem, if it has one.
+    problem_endpoint: str | None
     #: Returns the nonce of the application's Content-Security-Policy, if it has one.
     csp_nonce_generator: Callable[[], str] | None
 
@@ -74,8 +76,11 @@ class PageUrls(PaymentMethods[P, R]):
 
         :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
         """
-        if route == "result" and self.result_endpoint is not None:
-            return url_for(self.result_endpoint, out_trade_no=payment.out_trade_no)
+        own = {"result": self.result_endpoint, "help": self.problem_endpoint}.get(route)
+        if own is not None:
+            return url_for(own, out_trade_no=payment.out_trade_no)
+        problem = 1 if route == "help" else None  # a page of the checkout's
+        route = "checkout" if problem else route
         merchant = self.merchant
         token = merchant.tokens.make(route, payment.out_trade_no, issued_at)
-        return url_for(merchant.endpoint_of(route), token=token, bank=bank)
+        return url_for(merchant.endpoint_of(route), token=token, bank=bank, problem=problem)

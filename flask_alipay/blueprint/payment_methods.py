@@ -95,6 +95,19 @@ class PaymentMethods(Generic[P, R]):
         """Return the ledger of this merchant in the application's session."""
         return self.merchant.ledger()
 
+    def payment_state(self, payment: P) -> str:
+        """Return a payment's state for its buyer, as the result page shows it.
+
+        :param payment: one of this merchant's.
+        :return: ``paid``, ``partly_refunded``, ``refunded`` (all of it), ``confirming`` (the buyer
+            has returned from Alipay, which is queried), ``failed`` (closed unpaid), ``expired``
+            (its time is over, and no payment is known), ``unconfirmed`` (the buyer has returned,
+            and the queries found no payment) or ``waiting``.
+        """
+        from ..operations.payment_state import payment_state
+
+        return payment_state(payment)
+
     def query(self, payment: P) -> P:
         """Query a payment at Alipay and update the ledger.
 

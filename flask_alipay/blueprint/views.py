@@ -7,9 +7,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from flask import Response, jsonify, make_response, redirect, render_template, request
+from flask import Response, current_app, jsonify, make_response, redirect, render_template, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..exceptions import (
@@ -22,13 +21,17 @@ from ..exceptions import (
     OutcomeUnknown,
 )
 from ..models import utc_now
-from ..operations.payment_state import payment_state
+from ..operations.payment_state import confirming_for, is_payable, payment_state
 from ..operations.verification import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
 from ..protocol.i18n import DEFAULT, N_, languages, translator
 from ..protocol.money import format_amount
 from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
+from .confirming import confirmed_soon, returned
+from .gateway_requests import QR_WIDTH, in_frame, offers_qr, payment_request, wants_frame
+from .order_items import order_items
+from .page_policy import content_security_policy, gateway_forms, gateway_frames
 from .return_url import verify_return, without_foreign
 
 if TYPE_CHECKING:
@@ -40,17 +43,6 @@ logger = logging.getLogger("flask_alipay")
 
 #: The routes that answer with pages, if only to say that a link is invalid.
 PAGES = ("checkout", "pay", "return", "result", "status")
-
-# Only the page that posts a request to Alipay has a form. A template that overrides ours may link
-# to the shop's own pictures.
-_POLICY = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
-    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action {form_action}; "
-    "frame-ancestors 'none'"
-)
-# The gateways redirect the form to cashiers on other hosts of Alipay's (excashier.alipay.com for
-# example), and browsers apply the policy to these redirects as well.
-_CASHIERS = "https://*.alipay.com https://*.alipaydev.com"
 
 _ERRORS = {
     400: (
@@ -108,33 +100,55 @@ class PageViews:
         """Shows the order and the ways to pay it."""
         payment, issued_at = self._find("checkout", token)
         result_url = self._alipay.link("result", payment, issued_at)
-        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
+        if not is_payable(payment) or payment.product in _ELSEWHERE:
             return redirect(result_url, 303)
+        if "problem" in request.args:
+            return self._help_page(payment, issued_at, result_url)
         if payment.product == "qr":
             return self._qr_page(payment, issued_at)
         if _blocks_alipay():
             return self._open_in_browser(payment, issued_at)
+        pay_url = self._alipay.link("pay", payment, issued_at)
+        banks = self._banks(payment, issued_at)
+        with_qr = offers_qr(self._alipay.merchant, payment)
+        if self._alipay.config.pages.skip_checkout and not banks and not with_qr:
+            return redirect(pay_url, 303)
         return self._page(
             "checkout.html",
             **self._about(payment, issued_at),
-            pay_url=self._alipay.link("pay", payment, issued_at),
-            banks=self._banks(payment, issued_at),
+            pay_url=pay_url,
+            qr_url=in_frame(pay_url) if with_qr else None,
+            qr_width=QR_WIDTH,
+            banks=banks,
             result_url=result_url,
-            problem_url=None,
+            problem_url=self._alipay.link("help", payment, issued_at),
+            policy_frames=gateway_frames(self._alipay.config.gateway.gateway_url)
+            if with_qr
+            else "'none'",
+        )
+
+    def _help_page(self, payment: Any, issued_at: datetime, result_url: str) -> BaseResponse:
+        """Show what a buyer with a problem can do."""
+        return self._page(
+            "help.html",
+            **self._about(payment, issued_at),
+            pay_url=self._alipay.link("checkout", payment, issued_at),
+            result_url=result_url,
         )
 
     def pay(self, token: str) -> BaseResponse:
         """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
         payment, issued_at = self._find("pay", token)
-        if payment_state(payment) != "waiting" or payment.product in _ELSEWHERE:
+        if not is_payable(payment) or payment.product in _ELSEWHERE:
             return redirect(self._alipay.link("result", payment, issued_at), 303)
         if payment.product == "qr":
             return redirect(self._alipay.link("checkout", payment, issued_at), 303)
         if _blocks_alipay():
             return self._open_in_browser(payment, issued_at)
         bank = request.args.get("bank")
+        framed = wants_frame() and offers_qr(self._alipay.merchant, payment)
         try:
-            signed = self._alipay.gateway_request(payment, bank=bank)
+            signed = payment_request(self._alipay.merchant, payment, bank=bank, in_frame=framed)
         except InvalidParameter as error:
             # The payment was checked when it was made. The bank and the host that our addresses are
             # on come from the browser.
@@ -148,7 +162,7 @@ class PageViews:
             form_action=signed.form_action,
             form_charset=signed.form_charset,
             form_fields=signed.form_fields,
-            policy_form_action=_form_action(signed.gateway_url),
+            policy_form_action=gateway_forms(signed.gateway_url),
         )
 
     def _open_in_browser(self, payment: Any, issued_at: datetime) -> BaseResponse:
@@ -179,20 +193,24 @@ class PageViews:
         # Kept and opened again, the return must not outlive the result page.
         if utc_now() - issued_at > timedelta(seconds=config.result_max_age):
             raise ExpiredToken("the return is too old")
+        payment = returned(self._alipay.merchant, payment)
         return redirect(self._alipay.link("result", payment, issued_at), 303)
 
     def result(self, token: str) -> BaseResponse:
         """Shows how the payment stands, in the ledger's word and nobody else's."""
         payment, issued_at = self._find("result", token)
+        payment = confirmed_soon(self._alipay.merchant, payment)
         state = payment_state(payment)
-        payable = state == "waiting" and payment.product not in _ELSEWHERE
+        payable = is_payable(payment) and payment.product not in _ELSEWHERE
         again = self._alipay.link("checkout", payment, issued_at) if payable else None
         about = self._about(payment, issued_at)
-        return self._page("result.html", **about, state=state, pay_url=again)
+        left = confirming_for(payment) if state == "confirming" else 0
+        return self._page("result.html", **about, state=state, pay_url=again, confirming_for=left)
 
     def status(self, token: str) -> BaseResponse:
         """Tells a waiting page how the payment stands."""
         payment, _ = self._find("status", token)
+        payment = confirmed_soon(self._alipay.merchant, payment)
         return jsonify(
             out_trade_no=payment.out_trade_no,
             trade_status=payment.trade_status,
@@ -271,6 +289,7 @@ class PageViews:
             "payment": payment,
             "total": format_amount(payment.total_fen, payment.currency),
             "refunded": format_amount(payment.refunded_fen, payment.currency),
+            "items": order_items(payment),
             "status_url": self._alipay.link("status", payment, issued_at),
         }
 
@@ -294,22 +313,24 @@ class PageViews:
         status: int = 200,
         *,
         policy_form_action: str = "'none'",
+        policy_frames: str = "'none'",
         **context: Any,
     ) -> Response:
-        config, nonce = self._alipay.config, self._nonce()
+        config, nonce, shop = self._alipay.config, self._nonce(), self._alipay.config.pages
         text = render_template(
             f"alipay/{template}",
             nonce=nonce,
             lang=self._language(),
             _t=self._translator(),
-            shop_url=config.show_url,
+            shop=shop,
+            shop_url=config.show_url or _home_url(),
             simulator=config.simulator,
             status=status,
             **context,
         )
         response = make_response(text, status)
-        response.headers["Content-Security-Policy"] = _POLICY.format(
-            nonce=nonce, form_action=policy_form_action
+        response.headers["Content-Security-Policy"] = content_security_policy(
+            nonce, forms=policy_form_action, frames=policy_frames, pictures=shop.logo_source
         )
         return response
 
@@ -347,11 +368,11 @@ def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
     return payment.trade_no is not None and payment.trade_no == params.get("trade_no")
 
 
-def _form_action(gateway_url: str) -> str:
-    """Return where a form may be posted to: the gateway, and the cashiers that it redirects to."""
-    parts = urlsplit(gateway_url)
-    gateway = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
-    return f"{gateway} {_CASHIERS}"
+def _home_url() -> str | None:
+    """Return the URL of the site's home page, ``None`` if the app has none."""
+    adapter = current_app.create_url_adapter(request)
+    known = adapter is not None and adapter.test("/", "GET")
+    return f"{request.script_root}/" if known else None
 
 
 def _blocks_alipay() -> bool:

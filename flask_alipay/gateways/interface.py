@@ -106,6 +106,13 @@ class Gateway(Protocol):
         :raises InvalidParameter: if the token is malformed, or the protocol has none.
         """
 
+    def within(self, seconds: float) -> Self:
+        """Return the gateway with which an HTTP request and its response take no longer.
+
+        :param seconds: the time; see :meth:`HttpTransport.within
+            <flask_alipay.gateways.transport.HttpTransport.within>`.
+        """
+
     def pay(
         self,
         product: str,

@@ -115,6 +115,24 @@ class HttpTransport:
     def __init__(self, timeout: float = 10.0, connect_timeout: float | None = None) -> None:
         self._timeout = (timeout if connect_timeout is None else connect_timeout, timeout)
         self._local = threading.local()
+        self._retries = True
+        self._bounded: dict[float, HttpTransport] = {}
+
+    def within(self, seconds: float) -> HttpTransport:
+        """Return a transport that gives up early, and sends nothing twice after a timeout.
+
+        It waits for a connection for two fifths of the time, and for each piece of the response
+        for three fifths, unless the configured timeouts are shorter.
+
+        :param seconds: the time for a request and its response.
+        """
+        bounded = self._bounded.get(seconds)
+        if bounded is None:
+            connect, read = self._timeout
+            bounded = HttpTransport(min(read, seconds * 0.6), min(connect, seconds * 0.4))
+            bounded._retries = False
+            self._bounded[seconds] = bounded
+        return bounded
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
         """Asks something that changes nothing, again if no answer comes: see :class:`Transport`.
@@ -189,7 +207,7 @@ class HttpTransport:
         return answer.body
 
     def _sent(self, method: str, url: str, repeat: bool, **request: Any) -> HttpResponse:
-        session = self._session(repeat=repeat)
+        session = self._session(repeat=repeat and self._retries)
         try:
             with (
                 _queries_hidden(),

@@ -11,6 +11,8 @@ from sqlalchemy.orm import configure_mappers
 _WRITTEN: Final = {
     **dict.fromkeys(("trade_status", "trade_no", "buyer_id", "paid", "refunded_fen"), 0),
     **dict.fromkeys(("paid_at", "closed_at", "finished_at", "asked_at"), 1),
+    **dict.fromkeys(("returned_at", "query_leased_until"), 1),
+    "query_count": 0,
 }
 
 

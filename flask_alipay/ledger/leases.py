@@ -25,6 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ..models import utc_now
 from ..protocol.trade_status import TradeStatus
+from .query_schedule import RECONCILE_LEASE
 from .refunds import PROCESSING
 from .session import LedgerSession
 from .statements import is_serialization_failure
@@ -210,7 +211,11 @@ def _taken(
         source = inspect(model).persist_selectable
     read = [column["id"], *(version.columns if version is not None else ())]
     found = select(*read).select_from(source).where(*guard)
-    taking = update(waiting.table).where(*guard).values({column["asked_at"]: utc_now()})
+    now = utc_now()
+    values = {column["asked_at"]: now}
+    if "query_leased_until" in column:  # of payments: no buyer's page causes a query meanwhile
+        values[column["query_leased_until"]] = (now + RECONCILE_LEASE).replace(microsecond=0)
+    taking = update(waiting.table).where(*guard).values(values)
     session.roll_back()
     try:
         seen = session.execute(found.with_for_update(skip_locked=True), model).first()

@@ -83,6 +83,7 @@ def gateway_request(
     bank: str | None = None,
     charset: str | None = None,
     user_agent: str = "",
+    extra: Mapping[str, Any] | None = None,
 ) -> SignedRequest:
     """Return the signed request that sends the buyer to Alipay.
 
@@ -91,6 +92,7 @@ def gateway_request(
     :param bank: on the legacy gateway, the code of the bank that the buyer chose.
     :param charset: another charset than the configured one.
     :param user_agent: the buyer's browser, which chooses the product if the payment names none.
+    :param extra: parameters for the gateway beside the payment's own.
     :raises InvalidParameter: names the parameter at fault.
     """
     gateway = merchant.gateway if charset is None else merchant.gateway.in_charset(charset)
@@ -105,7 +107,7 @@ def gateway_request(
         bank=bank,
         notify_url=merchant.notify_url,
         return_url=merchant.return_url,
-        **gateway_params(payment),
+        **{**gateway_params(payment), **(extra or {})},
     )
     return merchant.route_to_simulator(signed)
 

@@ -7,6 +7,7 @@ the call, so that no transaction waits for Alipay.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..exceptions import (
@@ -50,9 +51,15 @@ class TradeState(NamedTuple):
         return cls(report, report.trade_status)
 
 
-def query(merchant: Merchant, payment: Any) -> QueryResult:
-    """See :meth:`~flask_alipay.AlipayBlueprint.query`."""
+def query(merchant: Merchant, payment: Any, *, within: float | None = None) -> QueryResult:
+    """See :meth:`~flask_alipay.AlipayBlueprint.query`.
+
+    :param within: the time for the request and its response, in seconds, instead of the configured
+        timeouts.
+    """
     snapshot = snapshot_and_commit(merchant, payment)
+    if within is not None:
+        snapshot = replace(snapshot, gateway=snapshot.gateway.within(within))
     return _apply(merchant, snapshot, query_trade(snapshot))
 
 

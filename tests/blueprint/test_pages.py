@@ -451,7 +451,7 @@ def test_a_payment_that_nothing_was_heard_of_waits(shop: Shop) -> None:
         ({"trade_status": "TRADE_PENDING"}, "waiting"),
         ({"trade_status": "TRADE_SUCCESS"}, "paid"),
         ({"trade_status": "TRADE_FINISHED"}, "paid"),
-        ({"trade_status": "TRADE_SUCCESS", "refund_fee": "88.00"}, "paid"),
+        ({"trade_status": "TRADE_SUCCESS", "refund_fee": "88.00"}, "partly_refunded"),
         ({"trade_status": "TRADE_SUCCESS", "refund_fee": "88.88"}, "refunded"),
         ({"trade_status": "TRADE_CLOSED"}, "failed"),
     ],
@@ -493,7 +493,7 @@ def test_nothing_but_proof_makes_a_result_say_paid(shop: Shop, merchant: Merchan
     shop.notify(merchant.notification(number, **{merchant.amount: "0.01"}))
     shop.come_back(merchant.come_back(number))
     shop.client.get(f"{shop.url('result', number)}?trade_status=TRADE_SUCCESS&paid=true")
-    assert state(shop.look("result", number)) == "waiting"
+    assert state(shop.look("result", number)) == "confirming"
 
 
 def test_the_result_links_back_to_the_shop(open_shop: OpenShop, merchant: Merchant) -> None:
@@ -531,7 +531,7 @@ def test_who_comes_back_is_sent_on_to_the_result(shop: Shop, merchant: Merchant)
     answer = shop.come_back(merchant.come_back(number))
     assert answer.status_code == 303
     assert re.fullmatch(r"/alipay/result/[\w.-]+", answer.location)
-    assert state(shop.client.get(answer.location)) == "waiting"
+    assert state(shop.client.get(answer.location)) == "confirming"
 
 
 @on_each_gateway
@@ -548,9 +548,10 @@ def test_not_a_word_of_what_alipay_sent_is_repeated(shop: Shop, merchant: Mercha
 @on_each_gateway
 def test_coming_back_settles_nothing(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
-    before = shop.ledger()
     assert shop.come_back(merchant.come_back(number)).status_code == 303
-    assert (shop.ledger(), shop.called, shop.journal()) == (before, [], [])
+    payment = shop.payment(number)
+    assert (payment.trade_status, payment.paid, payment.trade_no) == ("WAIT_BUYER_PAY", False, None)
+    assert (shop.called, shop.journal()) == ([], [])
 
 
 @on_each_gateway
@@ -616,7 +617,7 @@ def test_what_others_add_to_a_return_keeps_no_buyer_from_the_result(
     number = shop.order()
     answer = shop.come_back(add(merchant.come_back(number)))
     assert answer.status_code == 303
-    assert state(shop.client.get(answer.location)) == "waiting"
+    assert state(shop.client.get(answer.location)) == "confirming"
 
 
 def test_a_buyer_who_gave_up_is_sent_to_the_shop_whatever_was_added(

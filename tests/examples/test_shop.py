@@ -99,10 +99,11 @@ class Books:
         with self._app.app_context():
             return str(self._order(order).number)
 
-    def refund(self, order: str) -> None:
-        """As if it had been refunded in Alipay's console."""
+    def refund(self, order: str, fen: int | None = None) -> None:
+        """As if it had been refunded in Alipay's console, all of it unless an amount is given."""
         with self._app.app_context():
-            self._order(order).sale.refunded_fen = 1
+            sale = self._order(order).sale
+            sale.refunded_fen = sale.total_fen if fen is None else fen
             self._models.db.session.commit()
 
     def wait_for(self, trade_status: str) -> None:
@@ -559,10 +560,30 @@ def test_what_alipay_does_not_take_is_not_shipped(legacy_app: Flask) -> None:
 def test_what_was_refunded_is_not_shipped(buyer: Buyer, books: Books) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
-    books.refund(order)
+    books.refund(order, 1)
     answer = buyer.ship(order)
     assert "was refunded" in buyer.look(answer.location).text
-    assert buyer.state(order) == "paid"
+    assert buyer.state(order) == "partly_refunded"
+
+
+@pytest.mark.parametrize(
+    ("fen", "state", "words"),
+    [
+        (None, "refunded", "Your money goes back to you"),
+        (1, "partly_refunded", "A part of your money goes back to you"),
+    ],
+)
+def test_a_refunded_order_is_neither_packed_nor_offered_for_shipping(
+    buyer: Buyer, books: Books, fen: int | None, state: str, words: str
+) -> None:
+    order = buyer.order(keemun=1)
+    buyer.end(order, "pay")
+    books.refund(order, fen)
+    page = buyer.look(order).text
+    assert words in page
+    assert "is being packed" not in page
+    assert buyer.state(order) == state
+    assert "Refunded" in buyer.look("/orders").text
 
 
 def test_an_order_without_escrow_is_shipped_without_alipay(buyer: Buyer) -> None:

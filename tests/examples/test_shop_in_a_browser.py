@@ -282,11 +282,14 @@ def test_who_comes_back_too_early_hears_that_it_is_not_paid_yet(tab: Page) -> No
     tab.get_by_role("heading", name="Payment received").wait_for(timeout=SOON)
 
 
-def test_who_has_a_problem_is_back_at_the_ways_to_pay(tab: Page) -> None:
+def test_who_has_a_problem_gets_help_and_the_ways_to_pay(tab: Page) -> None:
     order_tea(tab)
     go_to_checkout(tab)
     open_cashier(tab)
-    tab.get_by_role("button", name="I had a problem").click()
+    tab.get_by_role("link", name="I had a problem").click()
+    tab.wait_for_url("**/checkout/*problem=1")
+    tab.get_by_role("link", name="Back to the ways to pay").click()
+    tab.wait_for_url("**/checkout/*")
     assert tab.get_by_role("dialog").count() == 0
     assert tab.locator("[data-pay]").first.is_visible()
 

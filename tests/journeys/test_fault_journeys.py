@@ -82,7 +82,7 @@ def test_a_notification_that_was_altered_is_refused_and_the_next_one_settles(
     shop: Shop, buyer: Buyer
 ) -> None:
     wrong(shop, "tamper")
-    assert "Not paid yet" in buyer.press("pay").text
+    assert "Your payment is being confirmed" in buyer.press("pay").text
     assert shop.called == []
     happen(shop, buyer.number, "deliver")
     assert shop.called == [("paid", buyer.number)]

@@ -210,7 +210,7 @@ def test_a_shop_that_fails_tells_the_buyer_that_it_is_not_paid_yet(
     endings: list[Callable[[], object]] = [shop.called.clear, lambda: 1 / 0]
     shop.alipay.on_paid(lambda payment: endings.pop()())
     page = buyer.press("pay")
-    assert "Not paid yet" in page.text
+    assert "Your payment is being confirmed" in page.text
     assert not shop.payment(buyer.number).paid
     # Alipay comes again.
     answer = shop.client.post("/alipay/notify", data=line.sent[0], content_type=FORM)
@@ -224,7 +224,7 @@ def test_the_return_alone_proves_nothing(shop: Shop, buyer: Buyer, line: Line) -
     line.down = True
     page = buyer.press("pay")
     assert page.request.path.startswith("/alipay/result/")
-    assert "Not paid yet" in page.text
+    assert "Your payment is being confirmed" in page.text
     assert not shop.payment(buyer.number).paid
 
 

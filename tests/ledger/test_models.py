@@ -37,7 +37,10 @@ from .shop import BUYER, MERCHANT, MODELS, TOTAL, Base, Notification, Payment, R
 BROKEN = (IntegrityError, OperationalError)
 
 MOMENT = datetime(2026, 7, 1, 23, 30, tzinfo=timezone.utc)
-TIMES = ("created_at", "expires_at", "paid_at", "closed_at", "finished_at")
+TIMES = (
+    *("created_at", "expires_at", "paid_at", "closed_at", "finished_at"),
+    *("asked_at", "returned_at", "query_leased_until"),
+)
 
 
 def refund(**columns: Any) -> Refund:

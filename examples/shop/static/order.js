@@ -6,6 +6,8 @@ let timer;
 
 async function look() {
   try {
+    // Has the shop ask Alipay, should the notification be lost.
+    if (order.dataset.result) await fetch(order.dataset.result, { cache: "no-store" });
     const answer = await fetch(order.dataset.status, { cache: "no-store" });
     if (answer.ok && (await answer.json()).state !== order.dataset.state) return location.reload();
   } catch (error) {

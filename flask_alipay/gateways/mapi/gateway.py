@@ -11,6 +11,7 @@ from ...exceptions import InvalidParameter
 from ...protocol.charsets import request_charset
 from ...protocol.signed_request import SignedRequest
 from ...signer import sign_content
+from ..transport import HttpTransport
 from .account import Accounts
 from .forex import Forex
 from .mobile import Mobile
@@ -85,6 +86,17 @@ class MapiGateway(
                 "is for the open platform: the legacy gateway has no third-party applications",
             )
         return self
+
+    def within(self, seconds: float) -> MapiGateway:
+        """Return the gateway with which an HTTP request and its response take no longer.
+
+        :param seconds: the time; see :meth:`HttpTransport.within
+            <flask_alipay.gateways.transport.HttpTransport.within>`.
+        """
+        gateway = copy(self)
+        if isinstance(self._transport, HttpTransport):
+            gateway._transport = self._transport.within(seconds)
+        return gateway
 
     def notify_verify(self, notify_id: str) -> bool:
         """Asks Alipay whether it sent a notification to this merchant within the last minute.

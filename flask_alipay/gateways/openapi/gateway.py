@@ -14,6 +14,7 @@ from ...protocol.charsets import request_charset
 from ...protocol.limits import check_choice
 from ...protocol.signed_request import SignedRequest
 from ...signer import sign_content
+from ..transport import HttpTransport
 from .barcode_payments import PAY, BarcodePayments
 from .bill_download import BILL, BillDownload
 from .biz_content import biz_content
@@ -167,6 +168,17 @@ class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers,
         token = COMMON["app_auth_token"]("app_auth_token", app_auth_token, self.charset)
         gateway = copy(self)
         gateway._app_auth_token = token
+        return gateway
+
+    def within(self, seconds: float) -> OpenApiGateway:
+        """Return the gateway with which an HTTP request and its response take no longer.
+
+        :param seconds: the time; see :meth:`HttpTransport.within
+            <flask_alipay.gateways.transport.HttpTransport.within>`.
+        """
+        gateway = copy(self)
+        if isinstance(self._transport, HttpTransport):
+            gateway._transport = self._transport.within(seconds)
         return gateway
 
     def pay(

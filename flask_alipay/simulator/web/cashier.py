@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..simulator import Simulator
 
 _TEMPLATES = Path(__file__).parent.parent.parent / "templates"
+_PHONE = re.compile(r"Mobi|Android|iPhone|iPod", re.IGNORECASE)
 # The most entries of a batch that its page lists.
 _MAX_SHOWN = 50
 
@@ -169,9 +171,12 @@ class _Views:
         order = trade.order
         limit = order.expires_at
         left = None if limit is None else limit - self._simulator.clock.now()
+        on_phone = _PHONE.search(request.user_agent.string) is not None
+        in_frame = request.headers.get("Sec-Fetch-Dest") == "iframe"
         address = lan_url(request.base_url, str(request.environ.get("SERVER_NAME", "")))
         return render_page(
-            "cashier.html",
+            "framed_code.html" if in_frame else "cashier.html",
+            frame_ancestors="'self' http: https:" if in_frame else "'self'",
             **self._about(trade),
             banks=_banks(order),
             chosen=order.choose_fund(),
@@ -182,7 +187,9 @@ class _Views:
             note=_note(order),
             instant=Event.DEPOSIT not in order.payment_events or Event.PAY in order.payment_events,
             escrow=Event.DEPOSIT in order.payment_events,
-            qr=_qr(address),
+            # A phone that shows the page need not scan it.
+            qr=_framed_qr(address) if in_frame else None if on_phone else _qr(address),
+            address=address,
             phone_cannot=is_loopback(urlsplit(address).hostname or ""),
         )
 
@@ -248,6 +255,14 @@ def _fund_name(paid_with: str) -> str:
 
 def _is_over(trade: Trade) -> bool:
     return not trade.waiting and not trade.in_escrow
+
+
+def _framed_qr(url: str) -> Markup:
+    """Return the same code, as wide as its frame."""
+    import segno
+
+    picture = segno.make(url, micro=False).svg_inline(border=2, omitsize=True)
+    return Markup(picture)  # noqa: S704 - no text
 
 
 def _qr(url: str) -> Markup:

@@ -63,10 +63,13 @@ def _error_page(error: ErrorPage) -> BaseResponse:
     return response
 
 
-def render_page(template: str, status: int = 200, **context: Any) -> BaseResponse:
+def render_page(
+    template: str, status: int = 200, *, frame_ancestors: str = "'self'", **context: Any
+) -> BaseResponse:
     """Returns one of the simulator's pages, in the browser's language.
 
     :param template: its name below ``alipay_simulator``.
+    :param frame_ancestors: the sites that may show the page in a frame.
     :param context: what the template needs besides ``nonce``, ``lang`` and ``_t``.
     """
     nonce = secrets.token_urlsafe(16)
@@ -84,7 +87,7 @@ def render_page(template: str, status: int = 200, **context: Any) -> BaseRespons
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
         "img-src data:; connect-src 'self'; form-action 'self' http: https:; "
-        "base-uri 'none'; frame-ancestors 'self'"
+        f"base-uri 'none'; frame-ancestors {frame_ancestors}"
     )
     response.headers["Vary"] = "Accept-Language"
     return no_store(response)
