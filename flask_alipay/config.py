@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .exceptions import InvalidParameter, KeyFormatError, without_secrets
 from .gateways.transport import HttpTransport, OpenApiTransport, Transport
-from .page_settings import PageSettings, read_page_settings
+from .protocol.page_settings import PageSettings, read_page_settings
 from .settings import ConfigReader
 from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
@@ -119,8 +119,8 @@ class Config:
         a third-party application acts).
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
         ``GATEWAY_URL``, ``TIMEOUT`` and ``CONNECT_TIMEOUT`` (10 seconds), ``RESULT_MAX_AGE`` (86400
-        seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``, ``TRANSLATIONS_PATH``, those of
-        :mod:`~flask_alipay.page_settings`, ``PROTOCOL`` for both a partner and an application.
+        seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``, ``TRANSLATIONS_PATH``, the
+        ``SHOP_…`` settings, ``PROTOCOL`` where both a partner and an application are there.
 
         :param mapping: ``app.config`` or anything like it.
         :param prefix: of the settings, without the underscore.
@@ -135,6 +135,7 @@ class Config:
         transport = transport or HttpTransport(timeout, connect_timeout)
         signer, gateway, merchant = build(settings, transport)
         legacy = gateway.protocol == "mapi"
+        modern = not legacy
         verification = settings.verification(signer.sign_type, legacy=legacy)
         return cls(
             prefix=prefix,
@@ -145,12 +146,8 @@ class Config:
             charset=gateway.charset,
             seller_id=settings.account("SELLER_ID"),
             seller_email=settings.text("SELLER_EMAIL"),
-            notify_url=settings.url(
-                "NOTIFY_URL", max_length=190 if legacy else 256, query=not legacy
-            ),
-            return_url=settings.url(
-                "RETURN_URL", max_length=200 if legacy else 256, query=not legacy
-            ),
+            notify_url=settings.url("NOTIFY_URL", max_length=256 if modern else 190, query=modern),
+            return_url=settings.url("RETURN_URL", max_length=256 if modern else 200, query=modern),
             show_url=settings.address("SHOW_URL"),
             result_max_age=max(1, int(settings.number("RESULT_MAX_AGE", 86400))),
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),

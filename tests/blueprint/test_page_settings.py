@@ -13,7 +13,7 @@ import pytest
 
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.models import utc_now
-from flask_alipay.page_settings import PageSettings
+from flask_alipay.protocol.page_settings import PageSettings
 
 from .conftest import OpenShop
 from .merchants import Merchant, on_each_gateway, on_the_legacy_gateway
@@ -91,7 +91,7 @@ def test_a_setting_that_cannot_be_shown_is_rejected(
 )
 def test_the_text_on_every_colour_can_be_read(color: str) -> None:
     def luminance(value: str) -> float:
-        from flask_alipay.page_settings import _luminance
+        from flask_alipay.protocol.page_settings import _luminance
 
         return _luminance(value if len(value) == 7 else f"#{value[1:] * 2}")
 

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from .settings import ConfigReader
 
 _COLOR: Final = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
 _MAX_NAME: Final = 40
 _MAX_CONTACT: Final = 200
 _MAX_LOGO: Final = 2048
+
+
+class SettingsReader(Protocol):
+    """The methods of :class:`~flask_alipay.settings.ConfigReader` that read these settings."""
+
+    def text(self, name: str) -> str | None:
+        """Return a text."""
+
+    def address(self, name: str) -> str | None:
+        """Return a URL or path."""
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return a switch."""
+
+    def error(self, name: str, message: str) -> Exception:
+        """Return an error that names the setting."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ class PageSettings:
         return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
-def read_page_settings(settings: ConfigReader) -> PageSettings:
+def read_page_settings(settings: SettingsReader) -> PageSettings:
     """Read the settings of the pages.
 
     :param settings: the merchant's.
@@ -67,21 +80,21 @@ def read_page_settings(settings: ConfigReader) -> PageSettings:
     )
 
 
-def _line(settings: ConfigReader, name: str, max_length: int) -> str | None:
+def _line(settings: SettingsReader, name: str, max_length: int) -> str | None:
     value = settings.text(name)
     if value is not None and (len(value) > max_length or not value.isprintable()):
         raise settings.error(name, f"must be one line of at most {max_length} characters")
     return value
 
 
-def _color(settings: ConfigReader) -> str | None:
+def _color(settings: SettingsReader) -> str | None:
     value = settings.text("SHOP_COLOR")
     if value is not None and not _COLOR.fullmatch(value):
         raise settings.error("SHOP_COLOR", "must be a colour like #0d62d4")
     return value
 
 
-def _logo(settings: ConfigReader) -> str | None:
+def _logo(settings: SettingsReader) -> str | None:
     value = settings.address("SHOP_LOGO")
     if value is None:
         return None
