@@ -1,4 +1,4 @@
-"""A merchant on the legacy gateway, in whose app the documentation runs. Alipay is played."""
+"""An app of a merchant on the legacy gateway, with a fake Alipay, for the documentation's code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.signer import sign_content
 
 from ..mapi.alipay import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes
@@ -33,34 +33,34 @@ class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,mi
 RATES = b"20260131|120000|USD|7.1000|\n20260131|120000|JPY|0.0470|\n"
 
 
-class Played:
-    """Alipay: says yes to every service, and remembers which it was asked for."""
+class FakeAlipay:
+    """Accept requests for every service, and record the services."""
 
     def __init__(self) -> None:
         self.services: list[str] = []
 
     def answer(self, params: Mapping[str, str]) -> bytes:
-        """Answers a request that was made over HTTP."""
+        """Return the response to a request."""
         service = params["service"]
         self.services.append(service)
-        return SPECIAL.get(service, _yes)(params)
+        return SPECIAL.get(service, _success)(params)
 
 
-def _yes(params: Mapping[str, str]) -> bytes:
+def _success(params: Mapping[str, str]) -> bytes:
     _, name, values = {**QUESTIONS, **ACTS}[params["service"]]
-    asked = {key: value for key, value in params.items() if key in values}
-    return yes(name, {**values, **asked})
+    requested = {key: value for key, value in params.items() if key in values}
+    return yes(name, {**values, **requested})
 
 
 def _token(params: Mapping[str, str]) -> bytes:
-    told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
+    response = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
     token = "<request_token>20260131abc</request_token>"
-    told["res_data"] = f"<direct_trade_create_res>{token}</direct_trade_create_res>"
-    sign = SIGNER.sign(sign_content(told, exclude=("sign",)))
-    return urlencode({**told, "sign": sign}).encode()
+    response["res_data"] = f"<direct_trade_create_res>{token}</direct_trade_create_res>"
+    sign = SIGNER.sign(sign_content(response, exclude=("sign",)))
+    return urlencode({**response, "sign": sign}).encode()
 
 
-#: What is not answered in XML like the others.
+#: Services whose response differs from the usual XML.
 SPECIAL: Mapping[str, Callable[[Mapping[str, str]], bytes]] = {
     "notify_verify": lambda params: b"true",
     "forex_rate_file": lambda params: RATES,
@@ -72,11 +72,11 @@ SPECIAL: Mapping[str, Callable[[Mapping[str, str]], bytes]] = {
 class LegacyMerchant:
     """An app with the blueprint, and a namespace in which blocks run one after the other.
 
-    :param played: Alipay, to be put where the gateway asks over HTTP.
+    :param alipay: receives the gateway's HTTP requests.
     """
 
-    def __init__(self, played: Played, **settings: Any) -> None:
-        self._played = played
+    def __init__(self, alipay: FakeAlipay, **settings: Any) -> None:
+        self._fake = alipay
         self.app = Flask("tea")
         self.app.config.update(
             SECRET_KEY="not a secret",
@@ -95,30 +95,30 @@ class LegacyMerchant:
         self._trades = 0
 
     def run(self, block: str) -> set[str]:
-        """Runs a block as the page would, and returns the services that it brought about."""
-        self._played.services.clear()
+        """Execute a block, and return the services that it requested."""
+        self._fake.services.clear()
         self.names.pop("url", None)
         exec(compile(block, "a page of the documentation", "exec"), self.names)
         self._pay()
-        return {*self._played.services, *self._services_of(self.names.get("url"))}
+        return {*self._fake.services, *self._services_of(self.names.get("url"))}
 
     def close(self) -> None:
         with self.app.app_context():
             db.engine.dispose()
 
     def notification(self) -> bytes:
-        """A form such as Alipay sends."""
-        news = {"notify_id": "n1", "out_trade_no": "T1", "seller_id": PARTNER}
-        return urlencode({**news, "sign": SIGNER.sign(sign_content(news))}).encode()
+        """Return a signed form, as Alipay sends it."""
+        params = {"notify_id": "n1", "out_trade_no": "T1", "seller_id": PARTNER}
+        return urlencode({**params, "sign": SIGNER.sign(sign_content(params))}).encode()
 
     def _pay(self) -> None:
-        """The payment of the block before is paid, so that the next one can go on with it."""
+        """Settle the payment of the previous block, so that the next block can use it."""
         payment = self.names.get("payment")
         if payment is None or payment.paid or payment not in db.session or db.session.new:
             return
         self._trades += 1
         self.alipay.ledger().settle(
-            News(
+            Report(
                 out_trade_no=payment.out_trade_no,
                 trade_status="TRADE_SUCCESS",
                 total_fen=payment.total_fen,

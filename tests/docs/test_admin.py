@@ -1,4 +1,4 @@
-"""The page about the operator pages: its code runs, and its claims hold."""
+"""The page about the operator pages: its code runs, and its statements are true."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .reading import ROOT, code_blocks, page, rows, section
 
 
 class User(UserMixin):
-    """Somebody with or without a role."""
+    """A user with or without a role."""
 
     def __init__(self, name: str) -> None:
         self.id = name
@@ -62,7 +62,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 @pytest.mark.parametrize(
     ("name", "admin", "support"), [("", 403, 403), ("buyer", 403, 200), ("staff", 200, 200)]
 )
-def test_the_pages_are_for_those_whom_the_code_names(
+def test_the_pages_are_accessible_to_the_users_whom_the_code_admits(
     app: Flask, name: str, admin: int, support: int
 ) -> None:
     client = app.test_client()
@@ -75,17 +75,17 @@ def test_the_pages_are_for_those_whom_the_code_names(
         assert client.get("/support/second/takings/reconcile").status_code == 200
 
 
-def test_the_class_with_a_reference_is_one_of_payments() -> None:
+def test_the_class_with_a_reference_is_a_class_of_payments() -> None:
     block = code_blocks(page("admin.rst"))[2]
     assert "reference = db.Column" in block
     assert issubclass(Payment, PaymentMixin)
 
 
 def test_every_option_is_explained() -> None:
-    told = {row[0].strip("`") for row in rows(section(page("admin.rst"), "Adding the pages"))}
-    assert told == set(signature(add_alipay_views).parameters) - {"admin", "alipay"}
+    documented = {row[0].strip("`") for row in rows(section(page("admin.rst"), "Adding the pages"))}
+    assert documented == set(signature(add_alipay_views).parameters) - {"admin", "alipay"}
 
 
-def test_every_picture_is_there() -> None:
+def test_every_image_exists() -> None:
     for name in re.findall(r"image:: (\S+)", page("admin.rst")):
         assert (ROOT / "docs" / name).is_file(), name

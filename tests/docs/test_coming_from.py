@@ -1,4 +1,4 @@
-"""The page for those who come from the two older packages: complete, and its code runs."""
+"""The migration page: it is complete, and its code runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from flask_alipay.gateways.transport import HttpTransport
 
 from ..mapi.alipay import KEY
-from .legacy_merchant import LegacyMerchant, Played
+from .legacy_merchant import LegacyMerchant, FakeAlipay
 from .reading import page
 
 PAGE = page("coming-from.rst")
 NEW = "Flask-Alipay"
 
-#: What ``alipay`` 0.7.4 exports: a module's names, and what its two classes can be asked for.
+#: What ``alipay`` 0.7.4 exports: a module's names, and the methods of its two classes.
 ALIPAY = (
     "Alipay",
     "WapAlipay",
@@ -87,7 +87,7 @@ SERVICES = {
 
 
 def sections() -> list[tuple[list[str], str]]:
-    """The code of the page in its order: the old blocks, and the new one beside them."""
+    """Return the code of the page in order: the old blocks, and the new one beside them."""
     found: list[tuple[list[str], str]] = []
     old: list[str] = []
     blocks = re.finditer(
@@ -105,7 +105,7 @@ def sections() -> list[tuple[list[str], str]]:
 
 
 def calls(code: str) -> set[str]:
-    """What a block calls: by name, and for the phones' gateway by its object as well."""
+    """Return the names of the functions that a block calls, with the object for WapAlipay."""
     nodes = ast.walk(ast.parse(code))
     called = (ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call))
     return {name if name.startswith("wap.") else name.rpartition(".")[2] for name in called}
@@ -113,24 +113,24 @@ def calls(code: str) -> set[str]:
 
 @pytest.fixture
 def merchant(monkeypatch: pytest.MonkeyPatch) -> Iterator[LegacyMerchant]:
-    played = Played()
+    alipay = FakeAlipay()
 
-    def ask(self: object, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        return played.answer(params)
+    def respond(self: object, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        return alipay.answer(params)
 
-    monkeypatch.setattr(HttpTransport, "get", ask)
-    monkeypatch.setattr(HttpTransport, "post", ask)
+    monkeypatch.setattr(HttpTransport, "get", respond)
+    monkeypatch.setattr(HttpTransport, "post", respond)
     monkeypatch.setenv("ALIPAY_KEY", KEY)
-    merchant = LegacyMerchant(played)
+    merchant = LegacyMerchant(alipay)
     yield merchant
     merchant.close()
 
 
-def test_every_new_call_does_what_the_old_ones_beside_it_were_for(
+def test_every_new_call_uses_the_service_of_the_old_ones_beside_it(
     merchant: LegacyMerchant,
 ) -> None:
     body, form = merchant.notification(), "application/x-www-form-urlencoded"
-    told: set[str] = set()
+    covered: set[str] = set()
     context = merchant.app.test_request_context("/", method="POST", data=body, content_type=form)
     with context:
         merchant.names["db"].create_all()
@@ -138,8 +138,8 @@ def test_every_new_call_does_what_the_old_ones_beside_it_were_for(
             services = merchant.run(new)
             for name in set().union(*map(calls, old)) & set(SERVICES):
                 assert SERVICES[name] in services, (name, new)
-                told.add(name)
-    assert told == set(SERVICES)
+                covered.add(name)
+    assert covered == set(SERVICES)
 
 
 @pytest.mark.parametrize("name", [*ALIPAY, *ALIPAY_PYTHON])

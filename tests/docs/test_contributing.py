@@ -31,7 +31,7 @@ def sessions() -> dict[str, ast.FunctionDef]:
 
 
 def constants(name: str) -> list[str]:
-    """The texts in the value of a constant of noxfile.py, in order."""
+    """Return the texts in the value of a constant of noxfile.py, in order."""
     (value,) = (
         node.value
         for node in NOXFILE.body
@@ -47,7 +47,7 @@ def leaves(node: ast.AST) -> list[ast.Constant]:
 
 
 def commands(session: str) -> list[str]:
-    """What a session runs."""
+    """Return the commands of a session."""
     return [
         " ".join(ast.literal_eval(argument) for argument in node.args)
         for node in ast.walk(sessions()[session])
@@ -91,7 +91,7 @@ def test_the_fast_test_command_is_that_of_the_nox_session() -> None:
     assert f"\n\n    {command}\n\n" in CONTRIBUTING
 
 
-def test_the_fast_tests_leave_out_what_ci_leaves_out_on_other_pythons() -> None:
+def test_the_fast_tests_exclude_the_same_as_ci_on_other_pythons() -> None:
     again = source(".ci/run").partition("again() {")[2].partition("}\n")[0]
     assert [word for word in constants("FAST") if word not in again] == []
 

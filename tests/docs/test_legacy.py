@@ -1,4 +1,4 @@
-"""The page on the legacy gateway: its code runs, and it forgets no service."""
+"""The page about the legacy gateway: its code runs, and it names every service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import private_pem
 
 from ..conftest import Keys
-from .legacy_merchant import LegacyMerchant, Played
+from .legacy_merchant import LegacyMerchant, FakeAlipay
 from .reading import page
 
 PAGE = page("legacy.rst")
@@ -25,25 +25,25 @@ Open = Callable[..., LegacyMerchant]
 
 @pytest.fixture
 def open_merchant(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
-    played = Played()
+    alipay = FakeAlipay()
     merchants: list[LegacyMerchant] = []
 
-    def ask(self: object, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        return played.answer(params)
+    def respond(self: object, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
+        return alipay.answer(params)
 
     def make(**settings: Any) -> LegacyMerchant:
-        merchants.append(LegacyMerchant(played, **settings))
+        merchants.append(LegacyMerchant(alipay, **settings))
         return merchants[-1]
 
-    monkeypatch.setattr(HttpTransport, "get", ask)
-    monkeypatch.setattr(HttpTransport, "post", ask)
+    monkeypatch.setattr(HttpTransport, "get", respond)
+    monkeypatch.setattr(HttpTransport, "post", respond)
     yield make
     for merchant in merchants:
         merchant.close()
 
 
 def blocks() -> list[str]:
-    """The page's code in its order, wherever it is indented."""
+    """Return the page's code in order, at any indentation."""
     found = re.finditer(r"^( *)\.\. code-block:: python\n\n((?:\1    .*\n|\n)+)", PAGE, re.M)
     return [dedent(block[2]).strip() + "\n" for block in found]
 
@@ -83,14 +83,14 @@ def test_its_code_for_apps_runs_for_a_merchant_with_rsa(open_merchant: Open, key
     assert 'service="mobile.securitypay.pay"' in merchant.names["order"]
 
 
-def test_it_forgets_no_service() -> None:
-    # The service notify_verify belongs to the route; the others are no services.
-    ours = {"in_charset", "acting_for", "pay", "check_payment", "product_for", "notify_verify"}
+def test_it_names_every_service() -> None:
+    # The notification route calls notify_verify; the others are not services.
+    omitted = {"in_charset", "acting_for", "pay", "check_payment", "product_for", "notify_verify"}
     methods = {name for name, _ in inspect.getmembers(MapiGateway, inspect.isfunction)}
-    services = {name for name in methods - ours if not name.startswith("_")}
+    services = {name for name in methods - omitted if not name.startswith("_")}
     products = set(MapiGateway.products.values())
-    told = {name for name in services if name in PAGE or name in products}
-    assert services - told - {name.replace(".", "_") for name in products} == set()
+    named = {name for name in services if name in PAGE or name in products}
+    assert services - named - {name.replace(".", "_") for name in products} == set()
 
 
 def test_it_names_every_product_with_its_service() -> None:

@@ -1,4 +1,4 @@
-"""The page "Develop without Alipay", its commands run as they stand there."""
+"""The page "Develop without Alipay": its commands run as they are shown."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ import pytest
 from ..requirements import missing
 from .reading import README, ROOT, code_blocks, page
 
-PATIENCE = 120
+TIMEOUT = 120
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the README's shop, which reads its configuration from the environment."""
+    """Return a folder with the README's shop, configured from the environment."""
     (block,) = (b for b in code_blocks(README) if "SQLAlchemy(app)" in b)
     shop = re.sub(r'app\.config\["ALIPAY_SIMULATOR"\].*', "app.config.from_prefixed_env()", block)
     (tmp_path / "tea.py").write_text(shop, encoding="utf-8")
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Shell:
-    """Runs the page's blocks in a folder, with ports of our own."""
+    """Run the page's blocks in a folder, with free ports."""
 
     def __init__(self, folder: Path, ports: dict[str, int]) -> None:
         self.folder, self.ports = folder, ports
@@ -68,40 +68,40 @@ class Shell:
     def serving(self, block: str, words: str) -> Iterator[None]:
         server = self.start(block)
         assert server.stdout is not None
-        said, reader = "", threading.Thread()
-        later: list[str] = []
+        output, reader = "", threading.Thread()
+        rest: list[str] = []
         try:
-            while words not in said:
+            while words not in output:
                 line = server.stdout.readline()
-                assert line, said
-                said += line
-            # What it says later must not fill the pipe.
-            reader = threading.Thread(target=later.extend, args=(server.stdout,))
+                assert line, output
+                output += line
+            # Later output must not fill the pipe.
+            reader = threading.Thread(target=rest.extend, args=(server.stdout,))
             reader.start()
             yield
         finally:
             os.killpg(server.pid, signal.SIGTERM)
-            server.wait(PATIENCE)
+            server.wait(TIMEOUT)
             if reader.ident is not None:
-                reader.join(PATIENCE)
+                reader.join(TIMEOUT)
             server.stdout.close()
-            print(said, *later, sep="")  # is shown if the test fails
+            print(output, *rest, sep="")  # pytest shows it if the test fails
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
         return port
 
 
 def open_(url: str, data: bytes | None = None) -> tuple[str, str]:
-    with urllib.request.urlopen(url, data, timeout=PATIENCE) as answer:
-        return answer.url, answer.read().decode()
+    with urllib.request.urlopen(url, data, timeout=TIMEOUT) as response:
+        return response.url, response.read().decode()
 
 
 def documents(text: str) -> list[Any]:
-    """The JSON documents in an output, one after the other."""
+    """Return the JSON documents of an output, in order."""
     decoder, found = json.JSONDecoder(), []
     while text.strip():
         document, end = decoder.raw_decode(text.strip())
@@ -110,31 +110,31 @@ def documents(text: str) -> list[Any]:
     return found
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     with contextlib.suppress(OSError):
         open_(url)
         return True
     return False
 
 
-def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
+def test_the_commands_of_the_page_have_the_effect_that_it_states(folder: Path) -> None:
     if shutil.which("curl") is None:
         missing("there is no curl")
     simulate, run, drive, fail, trigger, keep = code_blocks(page("offline.rst"), "bash")
-    assert keep.strip().startswith(simulate.strip())  # and so does what the first does, and more
+    assert keep.strip().startswith(simulate.strip())  # the same server, with a file
     shell = Shell(folder, {"8090": free_port(), "5000": free_port()})
     shop = f"http://127.0.0.1:{shell.ports['5000']}/"
     with shell.serving(keep, "Control"), shell.serving(run, "Running on"):
-        until = time.monotonic() + PATIENCE
-        while not answers(shop) and time.monotonic() < until:
+        until = time.monotonic() + TIMEOUT
+        while not responds(shop) and time.monotonic() < until:
             time.sleep(0.1)
         url, checkout = open_(shop, b"")
         (pay,) = set(re.findall(r'href="([^"]*/pay/[^"]*)"', checkout))
         open_(urllib.parse.urljoin(url, pay.replace("&amp;", "&")))
-        printed, _ = shell.start(drive).communicate(timeout=PATIENCE)
-        failing, _ = shell.start(fail).communicate(timeout=PATIENCE)
+        printed, _ = shell.start(drive).communicate(timeout=TIMEOUT)
+        failing, _ = shell.start(fail).communicate(timeout=TIMEOUT)
         triggering = shell.start(trigger)
-        answered, _ = triggering.communicate(timeout=PATIENCE)
+        response, _ = triggering.communicate(timeout=TIMEOUT)
     with shell.serving(keep, "Control"):
         (kept,) = json.loads(open_(f"http://127.0.0.1:{shell.ports['8090']}/trades")[1])
     paid, refunded, delivered, clock, deliveries = documents(printed)
@@ -146,6 +146,6 @@ def test_the_commands_of_the_page_do_what_it_says(folder: Path) -> None:
     assert [delivery["heard"] for delivery in deliveries] == [True, True]
     kinds = [[fault["kind"] for fault in faults] for faults in documents(failing)]
     assert kinds == [["system-error-done"], ["system-error-done", "out-of-order"], []]
-    assert (triggering.returncode, answered.split()[-1]) == (0, "fail")
-    told = set(re.findall(r"``(\w+\.(?:pem|crt|json))``", page("offline.rst")))
-    assert told == {file.name for file in (folder / "alipay-simulator").iterdir()}
+    assert (triggering.returncode, response.split()[-1]) == (0, "fail")
+    documented = set(re.findall(r"``(\w+\.(?:pem|crt|json))``", page("offline.rst")))
+    assert documented == {file.name for file in (folder / "alipay-simulator").iterdir()}

@@ -1,5 +1,7 @@
-"""The settings for SDKs on the page "Develop without Alipay": run by the SDK where there is one,
-and by something that takes what the SDK takes where there is none.
+"""The settings for SDKs on the page "Develop without Alipay".
+
+They run with the SDK itself or, for languages whose SDK is not installed, with a stub that has the
+same interface.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from ..peers import node_peer, python_peer
 from ..requirements import missing
 from .reading import code_blocks, page
 
-PATIENCE = 120
+TIMEOUT = 120
 
 
 def block(language: str, server: AlipayServer) -> str:
-    """What the page says for a language, of the test's own simulator."""
+    """Return the page's code for a language, with the URL and folder of the test's simulator."""
     (found,) = [
         text for text in code_blocks(page("offline.rst"), language) if "alipay-simulator" in text
     ]
@@ -29,9 +31,9 @@ def block(language: str, server: AlipayServer) -> str:
 
 
 def run(command: list[str | Path], folder: Path) -> list[str]:
-    """What a program says, line by line."""
+    """Run a program and return its output, line by line."""
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, encoding="utf-8"
+        command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout.splitlines()
@@ -47,7 +49,7 @@ def bare(text: str) -> str:
 
 
 def settings(server: AlipayServer, private: str, *, whole: bool = False) -> list[str]:
-    """The gateway, the app's number, its key and Alipay's, bare or as their files have them."""
+    """Return the gateway's URL, the APPID, the app's key and Alipay's; bare unless ``whole``."""
     merchant = json.loads((server.folder / "merchant.json").read_text("utf-8"))
     names = (private, "alipay_public_key.pem")
     keys = [(server.folder / name).read_text("utf-8") for name in names]
@@ -58,27 +60,31 @@ def settings(server: AlipayServer, private: str, *, whole: bool = False) -> list
     ]
 
 
-def test_the_sdk_for_nodejs_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+def test_the_sdk_for_nodejs_accepts_the_settings(
+    alipay_server: AlipayServer, tmp_path: Path
+) -> None:
     (tmp_path / "node_modules").symlink_to(node_peer("alipay-sdk@4") / "node_modules")
-    asked = """
+    call = """
 const bizContent = { out_trade_no: "x" };
 console.log((await sdk.exec("alipay.trade.query", { bizContent }, { validateSign: true })).subCode);
 await sdk.curl("POST", "/v3/alipay/trade/query", { body: bizContent })
   .catch((error) => console.log(error.code));
 """
-    text = block("javascript", alipay_server) + asked
+    text = block("javascript", alipay_server) + call
     (tmp_path / "shop.mjs").write_text(text, encoding="utf-8")
     assert run(["node", "shop.mjs"], tmp_path) == ["ACQ.TRADE_NOT_EXIST"] * 2
 
 
-def test_python_alipay_sdk_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
-    asked = 'print(alipay.api_alipay_trade_query(out_trade_no="x")["sub_code"])\n'
-    (tmp_path / "shop.py").write_text(block("python", alipay_server) + asked, encoding="utf-8")
-    said = run([python_peer("python-alipay-sdk"), "shop.py"], tmp_path)
-    assert said == ["ACQ.TRADE_NOT_EXIST"]
+def test_python_alipay_sdk_accepts_the_settings(
+    alipay_server: AlipayServer, tmp_path: Path
+) -> None:
+    call = 'print(alipay.api_alipay_trade_query(out_trade_no="x")["sub_code"])\n'
+    (tmp_path / "shop.py").write_text(block("python", alipay_server) + call, encoding="utf-8")
+    printed = run([python_peer("python-alipay-sdk"), "shop.py"], tmp_path)
+    assert printed == ["ACQ.TRADE_NOT_EXIST"]
 
 
-def test_the_sdk_for_java_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+def test_the_sdk_for_java_accepts_the_settings(alipay_server: AlipayServer, tmp_path: Path) -> None:
     text = """
 import java.io.IOException;
 import java.nio.file.Files;
@@ -106,30 +112,30 @@ class DefaultAlipayClient implements AlipayClient {
 """
     text += block("java", alipay_server) + library
     (tmp_path / "Shop.java").write_text(text, encoding="utf-8")
-    said = run([program("java"), "-XX:TieredStopAtLevel=1", "Shop.java"], tmp_path)
-    expected = settings(alipay_server, "app_private_key.pem")  # which Java wants as PKCS#8
-    assert said == [*expected, "json", "UTF-8", "RSA2"]
+    printed = run([program("java"), "-XX:TieredStopAtLevel=1", "Shop.java"], tmp_path)
+    expected = settings(alipay_server, "app_private_key.pem")  # PKCS#8
+    assert printed == [*expected, "json", "UTF-8", "RSA2"]
 
 
-def test_the_sdk_for_php_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+def test_the_sdk_for_php_accepts_the_settings(alipay_server: AlipayServer, tmp_path: Path) -> None:
     library = """<?php
 class AopClient {
     public $gatewayUrl, $appId, $rsaPrivateKey, $alipayrsaPublicKey, $signType;
 }
 """
-    said = """
+    output = """
 foreach ($aop as $value) {
     echo $value, "\\n";
 }
 """
-    text = library + block("php", alipay_server) + said
+    text = library + block("php", alipay_server) + output
     (tmp_path / "shop.php").write_text(text, encoding="utf-8")
-    # It puts "RSA PRIVATE KEY" around the key: that is PKCS#1.
+    # The SDK adds the header "RSA PRIVATE KEY": PKCS#1.
     expected = settings(alipay_server, "app_private_key_pkcs1.pem")
     assert run([program("php"), "shop.php"], tmp_path) == [*expected, "RSA2"]
 
 
-def test_the_gem_for_ruby_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+def test_the_gem_for_ruby_accepts_the_settings(alipay_server: AlipayServer, tmp_path: Path) -> None:
     library = """
 module Alipay
   class Client
@@ -141,12 +147,14 @@ end
 """
     (tmp_path / "alipay.rb").write_text(library, encoding="utf-8")
     (tmp_path / "shop.rb").write_text(block("ruby", alipay_server), encoding="utf-8")
-    said = run([program("ruby"), "-I.", "shop.rb"], tmp_path)
+    printed = run([program("ruby"), "-I.", "shop.rb"], tmp_path)
     expected = settings(alipay_server, "app_private_key.pem", whole=True)
-    assert said == "\n".join(text.rstrip("\n") for text in expected).splitlines()
+    assert printed == "\n".join(text.rstrip("\n") for text in expected).splitlines()
 
 
-def test_the_library_for_go_is_pointed_to_it(alipay_server: AlipayServer, tmp_path: Path) -> None:
+def test_the_library_for_go_accepts_the_settings(
+    alipay_server: AlipayServer, tmp_path: Path
+) -> None:
     name = "github.com/smartwalle/alipay/v3"
     library = """package alipay
 
@@ -172,20 +180,20 @@ func (client *Client) LoadAliPayPublicKey(key string) error {
     (tmp_path / "alipay").mkdir()
     (tmp_path / "alipay" / "alipay.go").write_text(library, encoding="utf-8")
     (tmp_path / "alipay" / "go.mod").write_text(f"module {name}\n", encoding="utf-8")
-    needs = f"module shop\nrequire {name} v3.0.0\nreplace {name} => ./alipay\n"
-    (tmp_path / "go.mod").write_text(needs, encoding="utf-8")
+    module = f"module shop\nrequire {name} v3.0.0\nreplace {name} => ./alipay\n"
+    (tmp_path / "go.mod").write_text(module, encoding="utf-8")
     head = f'package main\n\nimport (\n\t"os"\n\n\t"{name}"\n)\n\n'
     text = head + block("go", alipay_server) + "\nfunc main() { newClient() }\n"
     (tmp_path / "main.go").write_text(text, encoding="utf-8")
     done = subprocess.run(
-        [program("go"), "run", "."], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
+        [program("go"), "run", "."], cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT
     )
     assert done.returncode == 0, done.stderr
     expected = settings(alipay_server, "app_private_key_pkcs1.pem", whole=True)
-    said = "".join(done.stderr.split())
-    assert said == "".join("".join(expected).split())
+    printed = "".join(done.stderr.split())
+    assert printed == "".join("".join(expected).split())
 
 
-def test_the_page_names_files_that_are_there(alipay_server: AlipayServer) -> None:
+def test_the_page_names_only_files_that_exist(alipay_server: AlipayServer) -> None:
     named = set(re.findall(r"\w+\.(?:pem|crt)", page("offline.rst")))
     assert named <= {file.name for file in alipay_server.folder.iterdir()}
