@@ -12,7 +12,7 @@ import pytest
 from flask_alipay.gateways.transport import HttpTransport
 
 from ..mapi.alipay import KEY
-from .legacy_merchant import LegacyMerchant, FakeAlipay
+from .legacy_merchant import FakeAlipay, LegacyMerchant
 from .reading import page
 
 PAGE = page("coming-from.rst")

@@ -15,7 +15,7 @@ from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import private_pem
 
 from ..conftest import Keys
-from .legacy_merchant import LegacyMerchant, FakeAlipay
+from .legacy_merchant import FakeAlipay, LegacyMerchant
 from .reading import page
 
 PAGE = page("legacy.rst")
