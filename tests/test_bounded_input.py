@@ -135,7 +135,7 @@ def test_a_small_bill_is_not_read_for_long() -> None:
     file = zipped({"a.csv": head + line * 1_000_000})
     assert len(file.getvalue()) < 16 << 10
     rows: list[object] = []
-    with pytest.raises(InvalidBill, match="larger than any bill"):
+    with pytest.raises(InvalidBill, match="it is too large"):
         rows.extend(row.fen for row in read_bill(file))
     assert len(rows) < 350_000
 

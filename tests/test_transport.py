@@ -128,7 +128,7 @@ def test_no_whole_answer_is_an_unknown_outcome(
 ) -> None:
     gateway.answer = getattr(gateway, trouble)
     began = time.monotonic()
-    with pytest.raises(OutcomeUnknown, match="did not answer") as caught:
+    with pytest.raises(OutcomeUnknown, match="did not respond") as caught:
         transport.get(gateway.url, {"notify_id": "s3cr3t"})
     assert time.monotonic() - began < PATIENCE / 2
     assert "s3cr3t" not in str(caught.value)

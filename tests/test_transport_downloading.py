@@ -91,5 +91,5 @@ def test_no_more_is_taken_than_was_allowed(
 
 
 def test_a_place_that_does_not_answer_has_no_file(transport: HttpTransport) -> None:
-    with pytest.raises(OutcomeUnknown, match="did not come"):
+    with pytest.raises(OutcomeUnknown, match="did not arrive"):
         transport.download("http://127.0.0.1:9/s3cr3t", io.BytesIO(), 10)

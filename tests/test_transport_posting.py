@@ -111,7 +111,7 @@ def test_a_question_that_gets_lost_is_asked_again(
 
 def test_a_question_is_not_asked_for_ever(gateway: Gateway, transport: HttpTransport) -> None:
     gateway.troubles = ["cut"] * 20
-    with pytest.raises(OutcomeUnknown, match="did not answer"):
+    with pytest.raises(OutcomeUnknown, match="did not respond"):
         transport.get(gateway.url, {"a": "1"})
     assert len(gateway.requests) <= 3
     gateway.troubles = ["503"] * 20

@@ -1,8 +1,8 @@
 """Interface of both gateways for the operations on a payment: pay, query, close, cancel, refund.
 
-Operations call nothing else, so they do not branch on the protocol. What differs is in the values
-that a gateway returns, in :class:`~flask_alipay.exceptions.TradeNotFound` and in the attributes
-below: a response that proves nothing is ``None``, an operation that the protocol lacks is named in
+Operations call nothing else and therefore do not branch on the protocol. The protocols differ in
+the returned values, in :class:`~flask_alipay.exceptions.TradeNotFound` and in the attributes below:
+a response that proves nothing is ``None``; an operation that the protocol lacks is listed in
 :attr:`Gateway.unsupported`.
 """
 
@@ -29,13 +29,13 @@ TRADE_NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
 
 @dataclass(frozen=True)
 class ClosedTrade:
-    """A trade that is closed, proven by the signature of Alipay's response."""
+    """A closed trade, verified by the signature of Alipay's response."""
 
     #: The response as the journal records it, see :func:`journal_params`.
     params: Mapping[str, str] = field(repr=False, hash=False)
-    #: Alipay's number of the trade, if the response states it.
+    #: Alipay's trade number, if the response states it.
     trade_no: str | None = None
-    #: Whether the trade was paid and all of it has been refunded.
+    #: True if the trade was paid and has been fully refunded.
     refunded: bool = False
 
 
@@ -43,30 +43,30 @@ class ClosedTrade:
 class RefundRequest:
     """A refund to submit, or to query."""
 
-    #: The merchant's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str | None
-    #: The number of the refund; on the legacy gateway that of a batch with one entry.
+    #: The refund number; on the legacy gateway the number of a batch with one entry.
     out_request_no: str
-    #: Fen.
+    #: Amount in fen.
     refund_fen: int
     reason: str | None = None
-    #: The URL for the result, where :attr:`Gateway.notifies_refunds`.
+    #: The URL that receives the result if :attr:`Gateway.notifies_refunds`.
     notify_url: str | None = None
-    #: Whether the same number may have been submitted before.
+    #: True if the same number may have been submitted before.
     repeated: bool = False
-    #: Whether the outcome of an earlier submission is unknown; implies :attr:`repeated`.
+    #: True if the outcome of an earlier submission is unknown; implies :attr:`repeated`.
     undecided: bool = False
 
 
 @dataclass(frozen=True)
 class RefundReport:
-    """The outcome of a refund: done, or rejected."""
+    """The outcome of a refund: success or rejection."""
 
     #: The response as the journal records it.
     params: Mapping[str, str] = field(repr=False, hash=False)
-    #: ``None`` if the money was refunded; else the rejection, to record and to raise.
+    #: ``None`` on success; otherwise the rejection, to record and to raise.
     rejection: GatewayError | None = None
 
     @property
@@ -89,10 +89,10 @@ class Gateway(Protocol):
     products: ClassVar[Mapping[str, str]]
     #: The operations that the protocol lacks, by the name of the method, with the reason.
     unsupported: ClassVar[Mapping[str, str]]
-    #: Whether Alipay notifies the outcome of a refund; otherwise the response states it.
+    #: True if Alipay notifies the outcome of a refund; otherwise the response states it.
     notifies_refunds: ClassVar[bool]
     #: The time after which a refund of unknown outcome no longer reserves its amount; ``None`` if
-    #: it does until the outcome is known.
+    #: the amount is reserved until the outcome is known.
     pending_refund_ttl: ClassVar[timedelta | None]
     charset: str
     gateway_url: str
@@ -124,48 +124,49 @@ class Gateway(Protocol):
     ) -> SignedRequest:
         """Return the signed request with which a buyer's browser starts a payment.
 
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
 
     def check_payment(self, product: str | None, **params: Any) -> None:
-        """Check what :meth:`pay` would be given, before anything is stored.
+        """Check the parameters of :meth:`pay` before anything is stored.
 
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
 
     def product_for(self, user_agent: str) -> str:
-        """Return the product for a buyer whose payment names none."""
+        """Return the default product for a buyer's browser."""
 
     def query_payment(self, out_trade_no: str) -> Notification:
         """Query a trade and return its state as a report for the ledger.
 
-        :raises TradeNotFound: if Alipay has no such trade; believed unsigned on the legacy gateway
-            alone, which signs no rejection.
+        :raises TradeNotFound: if Alipay has no such trade. Only the legacy gateway's rejection is
+            trusted without a signature: it signs no rejections.
         """
 
     def close_payment(self, out_trade_no: str) -> ClosedTrade | None:
         """Close an unpaid trade.
 
-        :return: ``None`` if Alipay accepted the request in a response that it did not sign: only
-            a query proves that the trade is closed.
-        :raises TradeNotFound: as :meth:`query_payment` does.
+        :return: ``None`` if Alipay accepted the request without signing the response: only a query
+            proves that the trade is closed.
+        :raises TradeNotFound: see :meth:`query_payment`.
         """
 
     def cancel_payment(self, out_trade_no: str) -> ClosedTrade | None:
-        """Close a trade, or refund all of it if it was paid.
+        """Close an unpaid trade, or fully refund a paid one.
 
-        :return: ``None`` if Alipay had nothing to do: a query tells the state of the trade.
-        :raises TradeNotFound: as :meth:`query_payment` does.
+        :return: ``None`` if Alipay had nothing to do: query the trade for its state.
+        :raises TradeNotFound: see :meth:`query_payment`.
         :raises ConfigurationError: if ``cancel_payment`` is in :attr:`unsupported`.
         """
 
     def check_refund(self, refund: RefundRequest, *, resumed: bool = False) -> None:
-        """Check what the protocol demands of a refund, before anything is recorded: the caller has
-        checked the amount, and a number that is not the gateway's or generated.
+        """Check the protocol's rules for a refund before anything is recorded.
 
-        :param resumed: whether the number is that of a pending refund of the same amount and not
-            the caller's.
-        :raises InvalidParameter: names the parameter at fault.
+        The caller has checked the amount, and any refund number that it was given.
+
+        :param resumed: True if the number belongs to a pending refund of the same amount and was
+            not given by the caller.
+        :raises InvalidParameter: names the invalid parameter.
         """
 
     def submit_refund(self, refund: RefundRequest) -> RefundReport | None:
@@ -179,14 +180,14 @@ class Gateway(Protocol):
     def query_refund(self, refund: RefundRequest) -> RefundReport | None:
         """Query the outcome of a refund.
 
-        :return: ``None`` if the money has not been refunded, or not yet.
+        :return: ``None`` if the amount has not been refunded, or not yet.
         :raises ConfigurationError: if ``query_refund`` is in :attr:`unsupported`.
         """
 
     def confirm_refund(self, refund: RefundRequest) -> SignedRequest:
         """Return the request with which the merchant confirms a refund in a browser.
 
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises ConfigurationError: if ``confirm_refund`` is in :attr:`unsupported`.
         """
 
@@ -200,7 +201,7 @@ def journal_params(kind: str, name: str, response: Mapping[str, Any]) -> dict[st
     """Return a response as the journal records it: text by name, like a notification's parameters.
 
     :param kind: ``method`` or, on the legacy gateway, ``service``.
-    :param name: the method or service that was called, which no notification names.
+    :param name: the called method or service, which notifications do not contain.
     """
     texts = {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -216,5 +217,5 @@ def known_status(trade_status: str) -> str:
     :raises OutcomeUnknown: if there is no such status.
     """
     if trade_status not in TradeStatus.ALL:
-        raise OutcomeUnknown("the gateway responded with a trade_status that does not exist")
+        raise OutcomeUnknown("the gateway responded with an unknown trade_status")
     return trade_status

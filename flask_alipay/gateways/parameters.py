@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, get_args, get_type_hints
 from ..exceptions import InvalidParameter
 from ..protocol.validation import Validator, validate_params
 
-#: Annotation of a parameter that each call must have, from the caller or by default.
+#: Annotation of a parameter that each call must have, from the caller or as a default.
 REQUIRED: Final = object()
 
 
@@ -27,17 +27,17 @@ class Parameter(NamedTuple):
     """One parameter of a service."""
 
     name: str
-    #: The types that a caller may give; ``None`` is a parameter that is not given.
+    #: The accepted types; ``None`` means that the parameter is not given.
     types: tuple[Any, ...]
-    #: Checks a value and returns it as Alipay's text.
+    #: Validator that converts a value to Alipay's text.
     validator: Validator
     required: bool
-    #: Its purpose, if the name does not tell.
+    #: The purpose, if the name is not enough.
     note: str
 
     @property
     def values(self) -> str:
-        """The valid values, in words."""
+        """Description of the valid values."""
         return describe(self.validator)
 
 
@@ -54,7 +54,7 @@ def declared_parameters(declaration: type) -> Mapping[str, Parameter]:
 def validate_declared(
     declaration: type, values: Mapping[str, Any], charset: str, service: str
 ) -> dict[str, str]:
-    """Return the values of a call as Alipay's text. ``None`` is a value that is not given.
+    """Convert the values of a call to Alipay's text. ``None`` means that a value is not given.
 
     :param declaration: the declaration of the service.
     :param values: the caller's values and the defaults.
@@ -72,7 +72,7 @@ def validate_declared(
 
 
 def describe(validator: Callable[..., Any]) -> str:
-    """Return the values that a validator accepts, in words: its docstring's first paragraph."""
+    """Return the description of a validator's values: the first paragraph of its docstring."""
     return " ".join((validator.__doc__ or "").split("\n\n")[0].split()).removesuffix(".")
 
 

@@ -1,7 +1,7 @@
-"""How a gateway is asked over HTTP. Timeouts are not failures: the outcome is unknown.
+"""HTTP requests to a gateway. A timeout is not a failure: the outcome is unknown.
 
-``get`` is for questions that change nothing: one that gets lost is asked again. ``post`` is for
-what does something: it is sent once, whatever happens, unless it is said to be ``repeatable``.
+``get`` sends queries, which change nothing and are retried if no response arrives. ``post`` sends
+requests that have an effect: exactly once, unless the caller declares them ``repeatable``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from ..protocol.charsets import canonical_charset, check_encodable
 if TYPE_CHECKING:
     import requests
 
-_PIECE = 64 * 1024
-#: The most bytes of an answer: 16 MiB.
+_CHUNK_SIZE = 64 * 1024
+#: Maximum size of a response in bytes: 16 MiB.
 _MAX_BYTES = 1 << 24
 
 # zlib's window for gzip, with its header.
@@ -30,31 +30,31 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 FORM = "application/x-www-form-urlencoded"
 
-# The parameter that names the charset has to be readable before the body is: it goes into the URL.
+# The charset parameter must be known before the body is decoded: it goes into the URL.
 _CHARSET_NAMES = ("_input_charset", "charset")
 
 
 class HttpResponse(NamedTuple):
-    """What came back, whatever its status."""
+    """An HTTP response of any status."""
 
     status: int
-    #: By their names in lower case.
+    #: Values by lower-case name.
     headers: Mapping[str, str]
     body: bytes
 
 
 class Transport(Protocol):
-    """What a gateway needs in order to ask: implemented over HTTP, and by the simulator's host."""
+    """Interface through which a gateway sends requests: over HTTP, or to the embedded simulator."""
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        """Asks something that changes nothing, and may therefore be asked twice.
+        """Send a query, which changes nothing and may therefore be retried.
 
-        :param url: the gateway's address.
-        :param params: the query, decoded.
-        :param charset: the charset to encode it in.
-        :returns: the body of the answer.
-        :raises InvalidParameter: names the parameter with a character that the charset lacks.
-        :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
+        :param url: the gateway's URL.
+        :param params: the query parameters, decoded.
+        :param charset: the charset of the encoded query.
+        :returns: the body of the response.
+        :raises InvalidParameter: if a parameter has a character that the charset lacks.
+        :raises OutcomeUnknown: if no complete response with status 200 arrives.
         """
 
     def post(
@@ -65,17 +65,17 @@ class Transport(Protocol):
         *,
         repeatable: bool = False,
     ) -> bytes:
-        """Sends a form, once.
+        """Send a form once.
 
-        Takes, returns and raises the same as :meth:`get`; the parameter that names the charset goes
-        into the URL as well.
+        Parameters, result and exceptions are those of :meth:`get`; the charset parameter is also
+        part of the URL.
 
-        :param repeatable: the form is a question after all, and may be sent again.
+        :param repeatable: True if the form is a query and may be retried.
         """
 
 
 class OpenApiTransport(Transport, Protocol):
-    """What the open platform's client needs beyond a :class:`Transport`."""
+    """A :class:`Transport` with the requests that only the open platform's client sends."""
 
     def request(
         self,
@@ -86,30 +86,31 @@ class OpenApiTransport(Transport, Protocol):
         *,
         repeatable: bool = False,
     ) -> HttpResponse:
-        """Sends a request as it is, once, and returns the answer of any status.
+        """Send a request unchanged, once, and return the response of any status.
 
         :param http_method: ``GET`` or ``POST``.
-        :param repeatable: it is a question, and may be sent again.
-        :raises OutcomeUnknown: if no answer comes, or not all of it.
+        :param repeatable: True if the request is a query and may be retried.
+        :raises OutcomeUnknown: if no complete response arrives.
         """
 
     def download(self, url: str, into: IO[bytes], limit: int) -> int:
-        """Fetches a file, piece by piece, and writes it.
+        """Download a file in chunks.
 
-        :param url: its address, with all that it takes.
-        :param into: where it is written to; after an error it holds a part of it.
-        :param most: the most bytes to take.
-        :returns: how many it has.
-        :raises GatewayError: if it has more.
-        :raises OutcomeUnknown: if it does not come, or not whole, or a page comes in its place.
+        :param url: the file's URL, which needs no further parameters.
+        :param into: the file to write to; after an error it is incomplete.
+        :param limit: maximum number of bytes.
+        :returns: the number of bytes.
+        :raises GatewayError: if the file is larger.
+        :raises OutcomeUnknown: if the file does not arrive completely, or an HTML page arrives
+            instead.
         """
 
 
 class HttpTransport:
-    """Asks with ``requests``: connections are kept alive, proxies come from its environment.
+    """Transport with ``requests``: connections are kept alive, proxies come from the environment.
 
-    :param timeout: seconds to wait for each piece of the answer.
-    :param connect_timeout: seconds to wait for a connection; as many unless given.
+    :param timeout: seconds to wait for each part of the response.
+    :param connect_timeout: seconds to wait for a connection; ``timeout`` by default.
     """
 
     def __init__(self, timeout: float = 10.0, connect_timeout: float | None = None) -> None:
@@ -135,11 +136,11 @@ class HttpTransport:
         return bounded
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        """Asks something that changes nothing, again if no answer comes: see :class:`Transport`.
+        """Send a query; retry if no response arrives: see :class:`Transport`.
 
-        :raises OutcomeUnknown: if there is none, or not all of it, or not with status 200.
+        :raises OutcomeUnknown: if no complete response with status 200 arrives.
         """
-        # As bytes: requests is to encode the URL, and knows no charset but UTF-8.
+        # Encoded to bytes here: requests would encode the URL in UTF-8.
         return self._response("GET", url, repeat=True, params=encode_form(params, charset))
 
     def post(
@@ -150,9 +151,9 @@ class HttpTransport:
         *,
         repeatable: bool = False,
     ) -> bytes:
-        """Sends a form, once or until an answer comes: see :class:`Transport`.
+        """Send a form, once or with retries: see :class:`Transport`.
 
-        :raises OutcomeUnknown: if no answer comes, or not all of it, or not with status 200.
+        :raises OutcomeUnknown: if no complete response with status 200 arrives.
         """
         return self._response(
             "POST",
@@ -164,10 +165,11 @@ class HttpTransport:
         )
 
     def download(self, url: str, into: IO[bytes], limit: int) -> int:
-        """Fetches a file, once: see :class:`OpenApiTransport`.
+        """Download a file once: see :class:`OpenApiTransport`.
 
-        :raises GatewayError: if it has more than ``most`` bytes.
-        :raises OutcomeUnknown: if it does not come, or not whole, or a page comes in its place.
+        :raises GatewayError: if the file has more than ``limit`` bytes.
+        :raises OutcomeUnknown: if the file does not arrive completely, or an HTML page arrives
+            instead.
         """
         session = self._session(repeat=False)
         try:
@@ -183,7 +185,7 @@ class HttpTransport:
                     )
                 return copy_limited(decompressed(response, limit), into, limit)
         except _errors() as error:
-            raise OutcomeUnknown(f"the file did not come ({type(error).__name__})") from None
+            raise OutcomeUnknown(f"the file did not arrive ({type(error).__name__})") from None
 
     def request(
         self,
@@ -194,17 +196,17 @@ class HttpTransport:
         *,
         repeatable: bool = False,
     ) -> HttpResponse:
-        """Sends a request as it is: see :class:`OpenApiTransport`.
+        """Send a request unchanged: see :class:`OpenApiTransport`.
 
-        :raises OutcomeUnknown: if no answer comes, or not all of it.
+        :raises OutcomeUnknown: if no complete response arrives.
         """
         return self._sent(http_method, url, repeatable, data=body or None, headers=headers)
 
     def _response(self, method: str, url: str, repeat: bool, **request: Any) -> bytes:
-        answer = self._sent(method, url, repeat, **request)
-        if answer.status != 200:
-            raise OutcomeUnknown(f"the gateway answered with HTTP status {answer.status}")
-        return answer.body
+        response = self._sent(method, url, repeat, **request)
+        if response.status != 200:
+            raise OutcomeUnknown(f"the gateway responded with HTTP status {response.status}")
+        return response.body
 
     def _sent(self, method: str, url: str, repeat: bool, **request: Any) -> HttpResponse:
         session = self._session(repeat=repeat and self._retries)
@@ -223,15 +225,15 @@ class HttpTransport:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return HttpResponse(response.status_code, headers, _read_all(response))
         except _errors() as error:
-            # The exception's text holds the URL and with it parameters: its name says enough.
-            raise OutcomeUnknown(f"the gateway did not answer ({type(error).__name__})") from None
+            # The exception's text contains the URL with parameters: report its name only.
+            raise OutcomeUnknown(f"the gateway did not respond ({type(error).__name__})") from None
 
     def _session(self, *, repeat: bool = True) -> requests.Session:
-        """One session a thread: requests does not promise that sessions can be shared.
+        """Return the thread's session: requests does not guarantee that sessions can be shared.
 
-        And one for questions, another for acts: how often a session tries is a property of it.
+        Queries have a separate session, since the number of retries is a property of the session.
         """
-        name = "asking" if repeat else "telling"
+        name = "queries" if repeat else "operations"
         session: requests.Session | None = getattr(self._local, name, None)
         if session is None:
             session = _new_session(repeat)
@@ -240,10 +242,10 @@ class HttpTransport:
 
 
 class _QueryFilter(logging.Filter):
-    """Removes queries from the log lines of a library while it sends one of our requests.
+    """Logging filter that removes queries from a library's log lines while it sends our requests.
 
-    urllib3 logs whole URLs: those of the legacy gateway hold a signed request, that of a bill is
-    all that its download takes.
+    urllib3 logs complete URLs: those of the legacy gateway contain a signed request, and a bill's
+    URL alone is enough to download it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -258,7 +260,7 @@ _query_filter = _QueryFilter()
 
 @contextmanager
 def _queries_hidden() -> Iterator[None]:
-    """Keep queries out of urllib3's log lines within the block."""
+    """Hide URL queries in urllib3's log lines within the block."""
     token = _sending.set(True)
     try:
         yield
@@ -273,11 +275,11 @@ def _without_query(value: object) -> object:
 
 
 def encode_form(params: Mapping[str, str], charset: str) -> bytes:
-    """Returns parameters as a query or a form body.
+    """Encode parameters as a query or form body.
 
     :param params: decoded text by name.
-    :param charset: the charset to encode them in.
-    :raises InvalidParameter: names the parameter with a character that the charset lacks.
+    :param charset: the charset of the encoded text.
+    :raises InvalidParameter: if a parameter has a character that the charset lacks.
     """
     pairs = {
         check_encodable(name, name, charset): check_encodable(name, value, charset)
@@ -287,56 +289,55 @@ def encode_form(params: Mapping[str, str], charset: str) -> bytes:
 
 
 def charset_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Returns the parameters of a form that the URL has to name as well: those of its charset."""
+    """Return the charset parameters of a form, which the URL must repeat."""
     return {name: params[name] for name in _CHARSET_NAMES if name in params}
 
 
 def _read_all(response: requests.Response) -> bytes:
-    """The body, which is short: whoever sends without end does not fill the memory.
+    """Return the body of a response; its size is limited to protect the memory.
 
-    :raises OutcomeUnknown: if it is not.
+    :raises OutcomeUnknown: if the body is larger than the limit.
     """
-    pieces, size = [], 0
-    for piece in decompressed(response, _MAX_BYTES):
-        pieces.append(piece)
-        size += len(piece)
+    chunks, size = [], 0
+    for chunk in decompressed(response, _MAX_BYTES):
+        chunks.append(chunk)
+        size += len(chunk)
         if size > _MAX_BYTES:
-            raise OutcomeUnknown(f"the gateway answered with more than {_MAX_BYTES} bytes")
-    return b"".join(pieces)
+            raise OutcomeUnknown(f"the gateway responded with more than {_MAX_BYTES} bytes")
+    return b"".join(chunks)
 
 
 def decompressed(response: requests.Response, limit: int) -> Iterator[bytes]:
-    """Yield the body of a response in pieces of limited size, before and after decompression.
+    """Yield a response's body in chunks of limited size, before and after decompression.
 
-    Not left to urllib3: before its version 2.6 it decompresses a piece as a whole, and 64 KiB may
-    become 64 MiB.
+    urllib3 before version 2.6 decompresses a chunk as a whole, and 64 KiB may become 64 MiB.
 
-    :param most: the most compressed bytes to take.
-    :raises OutcomeUnknown: if it is compressed in a way that was not asked for, damaged or cut off.
+    :param limit: maximum number of compressed bytes.
+    :raises OutcomeUnknown: if the body is damaged, cut off, or compressed in an unrequested way.
     """
     coding = response.headers.get("Content-Encoding", "").strip().lower()
-    pieces: Iterator[bytes] = response.raw.stream(_PIECE, decode_content=False)
+    chunks: Iterator[bytes] = response.raw.stream(_CHUNK_SIZE, decode_content=False)
     if coding in ("", "identity"):
-        yield from pieces
+        yield from chunks
         return
     if coding not in ("gzip", "x-gzip"):
-        raise OutcomeUnknown("the answer is compressed in an unknown way")
+        raise OutcomeUnknown("the response is compressed in an unknown way")
     decompressor, left = zlib.decompressobj(_GZIP), limit
     try:
-        for piece in pieces:
-            left -= len(piece)
-            while piece and left >= 0:
-                yield decompressor.decompress(piece, _PIECE)
-                piece = decompressor.unconsumed_tail
+        for chunk in chunks:
+            left -= len(chunk)
+            while chunk and left >= 0:
+                yield decompressor.decompress(chunk, _CHUNK_SIZE)
+                chunk = decompressor.unconsumed_tail
             if decompressor.eof:
                 return
     except zlib.error:
-        raise OutcomeUnknown("the answer is damaged: it cannot be decompressed") from None
-    raise OutcomeUnknown("the answer is cut off, or longer than any")
+        raise OutcomeUnknown("the response is damaged: it cannot be decompressed") from None
+    raise OutcomeUnknown("the response is cut off or too large")
 
 
 def _errors() -> tuple[type[Exception], ...]:
-    """What requests and urllib3 raise for a connection that fails."""
+    """Return the exceptions that requests and urllib3 raise for failed connections."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -344,21 +345,21 @@ def _errors() -> tuple[type[Exception], ...]:
 
 
 def is_html(content_type: str | None) -> bool:
-    """Tells whether what comes is a page for people, as errors are, and no file."""
+    """Return True if a content type is an HTML page, such as an error page, instead of a file."""
     return (content_type or "").partition(";")[0].strip().lower() == "text/html"
 
 
-def copy_limited(pieces: Iterable[bytes], into: IO[bytes], limit: int) -> int:
-    """Writes a file's pieces as they come, and returns how many bytes they had.
+def copy_limited(chunks: Iterable[bytes], into: IO[bytes], limit: int) -> int:
+    """Write a file in chunks and return its number of bytes.
 
-    :raises GatewayError: if they have more than ``most``.
+    :raises GatewayError: if the file has more than ``limit`` bytes.
     """
     size = 0
-    for piece in pieces:
-        size += len(piece)
+    for chunk in chunks:
+        size += len(chunk)
         if size > limit:
             raise GatewayError(f"the file has more than {limit} bytes")
-        into.write(piece)
+        into.write(chunk)
     return size
 
 
@@ -371,15 +372,15 @@ def _new_session(repeat: bool) -> requests.Session:
         logging.getLogger(f"urllib3.{name}").addFilter(_query_filter)
 
     class Session(requests.Session):
-        """Follows no redirect. Looking at where one leads, requests would read its body whole."""
+        """Session that follows no redirect: requests would read the whole body of one."""
 
         def get_redirect_target(self, resp: requests.Response) -> str | None:
             return None
 
     session = Session()
-    session.headers["Accept-Encoding"] = "gzip"  # the only one that is decompressed here
-    # What was never sent may be sent again; what may be asked again, also where no answer came.
-    # Each may take the whole timeout.
+    session.headers["Accept-Encoding"] = "gzip"  # the only encoding that decompressed() supports
+    # Retry requests that were never sent, and queries without a response as well. Each attempt may
+    # take the full timeout.
     retry = Retry(
         total=2,
         connect=1,
@@ -390,7 +391,7 @@ def _new_session(repeat: bool) -> requests.Session:
         status_forcelist=(502, 503, 504) if repeat else (),
         allowed_methods=frozenset({"GET", "POST"}),
         raise_on_status=False,
-        respect_retry_after_header=False,  # whoever waits for us waits not so long
+        respect_retry_after_header=False,  # our caller would not wait so long
     )
     session.mount("https://", HTTPAdapter(max_retries=retry))
     session.mount("http://", HTTPAdapter(max_retries=retry))

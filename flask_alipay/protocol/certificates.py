@@ -1,7 +1,7 @@
 """Alipay's certificates: trusted keys, and the verification of a renewed certificate.
 
-Alipay renews its certificate from time to time. The new one is downloaded from Alipay itself, so
-it is accepted only if its chain leads through currently valid CA certificates to a configured root,
+Alipay renews its certificate from time to time. The new one is downloaded from Alipay itself, so it
+is accepted only if its chain leads through currently valid CA certificates to a configured root,
 and if it has the same subject as a configured certificate. The subject matters because merchants'
 certificates are issued by the same authority.
 """

@@ -21,8 +21,7 @@ def parse(body: bytes, charset: str | None = None) -> dict[str, str]:
     :param charset: the charset if the payload does not declare one in ``charset`` or
         ``_input_charset``; ``utf-8`` by default.
     :raises BadNotification: if the body is not a form, repeats a key, declares an unknown charset,
-        is
-        not encoded in its charset, or contains NUL.
+        is not encoded in its charset, or contains NUL.
     """
     return parse_as(body, declared_charset(body) or charset or "utf-8")
 
@@ -54,8 +53,7 @@ def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
     """Return the decoded names and values of a form.
 
     Fields are split before they are decoded: none of Alipay's charsets uses the bytes of ``&``,
-    ``=``,
-    ``+`` or ``%`` within a character.
+    ``=``, ``+`` or ``%`` within a character.
 
     :raises ValueError: if the body is not a form, or not encoded in the charset.
     """

@@ -93,8 +93,7 @@ def check_url(parameter: str, value: str, *, max_length: int, query: bool = True
     :param max_length: maximum number of characters.
     :param query: True if a query is allowed; the legacy gateway drops it.
     :raises InvalidParameter: if the URL is not absolute, not http(s), too long, or has a query that
-        is
-        not allowed.
+        is not allowed.
     """
     check_text(parameter, value, max_length=max_length)
     try:

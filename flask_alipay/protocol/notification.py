@@ -62,9 +62,8 @@ def verify_form(body: bytes, signer: Signer, charset: str = "utf-8") -> Verified
     """Verify a form body with the configured key.
 
     A payload of the open platform declares its charset. A legacy payload does not: it uses the
-    charset
-    of the request, and captured ones were signed in GBK. Without a declared charset, the configured
-    charset, UTF-8 and GBK are tried in this order.
+    charset of the request, and captured ones were signed in GBK. Without a declared charset, the
+    configured charset, UTF-8 and GBK are tried in this order.
 
     :param body: the received bytes.
     :param signer: the configured signer; the payload's ``sign_type`` is never used to choose one.
@@ -226,8 +225,7 @@ class Notification:
     @property
     def is_retry(self) -> bool:
         """True if this is most likely a retry: Alipay sends the first attempt at once, and retries
-        after four
-        minutes at the earliest.
+        after four minutes at the earliest.
         """
         sent, paid = self.notify_time, self.paid_at
         return sent is not None and paid is not None and sent - paid > _FIRST_ATTEMPT
@@ -237,16 +235,14 @@ class Notification:
         """Convert verified parameters of either gateway.
 
         Amounts, currencies and statuses follow the rules of one gateway: the open platform's
-        notifications
-        have neither the legacy ``price``, ``quantity`` and ``rmb_fee`` nor the statuses of escrow.
+        notifications have neither the legacy ``price``, ``quantity`` and ``rmb_fee`` nor the
+        statuses of escrow.
 
         :param params: the result of :func:`verify_form`.
         :param protocol: the configured gateway, ``"mapi"`` or ``"openapi"``; by default parameters
-            with an
-            ``app_id`` belong to the open platform.
+            with an ``app_id`` belong to the open platform.
         :raises BadNotification: if the parameters do not describe a trade, the status or an amount
-            is
-            invalid, or the fields could be split differently under the same signature.
+            is invalid, or the fields could be split differently under the same signature.
         """
         out_trade_no = params.get("out_trade_no", "")
         notify_id = params.get("notify_id") or None
@@ -316,8 +312,7 @@ def check_no_embedded_fields(params: Mapping[str, str]) -> None:
     """Check that verified fields cannot be split differently under the same signature.
 
     :raises BadNotification: if a field could be read as several, or if the parameters are a request
-        or
-        a return, which are signed with the same key.
+        or a return, which are signed with the same key.
     """
     # NUL occurs in no value, so that one search covers all values.
     names, values = "".join(params), "\0".join(params.values())
@@ -335,8 +330,7 @@ def _currency(params: Mapping[str, str], legacy: bool) -> str:
     """Return the currency of the order's amount.
 
     The open platform's ``settle_currency`` and ``pay_currency``, in which the merchant is paid and
-    the
-    buyer pays, may differ from it.
+    the buyer pays, may differ from it.
     """
     names = ("currency",) if legacy else ("trans_currency", "currency")
     declared = {params[name] for name in names if params.get(name)}
@@ -363,8 +357,7 @@ def _rmb(params: Mapping[str, str], currency: str) -> int | None:
 
 def _reports_refund(params: Mapping[str, str], refunded_fen: int | None) -> bool:
     """Return True for a reported refund. A ``refund_fee`` of 0.00 is none: a captured
-    TRADE_FINISHED
-    notification carries it a year after the payment.
+    TRADE_FINISHED notification carries it a year after the payment.
     """
     status = params.get("refund_status", "")
     return bool(refunded_fen or params.get("gmt_refund") or status == "REFUND_SUCCESS")

@@ -66,10 +66,8 @@ class SignedRequest:
         """The values of a form's fields by name.
 
         Browsers encode some characters differently from Alipay: in ``gbk`` the euro sign, in
-        ``gb18030``
-        two characters. Each value of such a request therefore holds the signed bytes as
-        windows-1252
-        characters, which browsers encode to the same bytes.
+        ``gb18030`` two characters. Each value of such a request therefore holds the signed bytes as
+        windows-1252 characters, which browsers encode to the same bytes.
         """
         if self.form_charset == "utf-8":
             return self.params
@@ -83,8 +81,7 @@ class SignedRequest:
         without script.
 
         A form may be longer than a URL. The browser sends exactly the signed bytes, whatever the
-        charset of
-        the surrounding page.
+        charset of the surrounding page.
 
         :param nonce: for the script, if the page has a Content-Security-Policy.
         :param target: the browser tab to open the form in, for example ``_blank``.

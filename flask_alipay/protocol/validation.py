@@ -123,18 +123,18 @@ def pattern(regex: str | re.Pattern[str], description: str) -> Validator:
     return field
 
 
-def integer(least: int, max_length: int) -> Validator:
+def integer(minimum: int, maximum: int) -> Validator:
     """Return a validator of an integer within limits, given as an ``int`` or as digits."""
 
     def field(name: str, value: Any, charset: str) -> str:
         digits = str(value) if isinstance(value, (int, str)) else ""
         if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
             raise InvalidParameter(name, "must be an integer")
-        if not least <= int(digits) <= max_length:
-            raise InvalidParameter(name, f"must be between {least} and {max_length}")
+        if not minimum <= int(digits) <= maximum:
+            raise InvalidParameter(name, f"must be between {minimum} and {maximum}")
         return str(int(digits))
 
-    field.__doc__ = f"Integer from {least} to {max_length}."
+    field.__doc__ = f"Integer from {minimum} to {maximum}."
     return field
 
 

@@ -1,6 +1,5 @@
 """Verification of the legacy WAP gateway's notifications: XML in a form, signed in a fixed order
-with
-a separate key.
+with a separate key.
 
 :func:`verify_wap` verifies a notification and returns the fields of its XML document, which
 :class:`~flask_alipay.protocol.notification.Notification` converts like those of the other gateways.
@@ -45,8 +44,7 @@ def wap_signer(signer: Signer) -> Signer:
     """Return the signer that verifies the WAP gateway's messages.
 
     :param signer: the configured signer. MD5 is the same on both gateways; with RSA, the WAP
-        gateway's
-        published key is trusted as well.
+        gateway's published key is trusted as well.
     """
     if not isinstance(signer, RsaSigner):
         return signer

@@ -79,8 +79,7 @@ def child_values(
     """Return an element's children as parameters, as Alipay signs them.
 
     A child's value is its text; that of a child with children is its raw XML including its tags,
-    with
-    empty elements expanded (Alipay's documentation of ``account.page.query``).
+    with empty elements expanded (Alipay's documentation of ``account.page.query``).
 
     :param element: an element of the document ``text``.
     :param text: the decoded document.

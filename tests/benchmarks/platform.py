@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from flask_alipay.gateways.openapi import OpenApiGateway
-from flask_alipay.gateways.openapi.responses import read_answer
+from flask_alipay.gateways.openapi.responses import read_response
 from flask_alipay.keys import generate_private_key, private_pem, public_pem
 from flask_alipay.signer import Rsa2Signer
 
@@ -104,7 +104,7 @@ def answering(key: rsa.RSAPrivateKey) -> None:
         return node
 
     def ours() -> object:
-        return read_answer(body, METHOD, charset="utf-8", signer=signer)
+        return read_response(body, METHOD, charset="utf-8", signer=signer)
 
     report("cut, verify and parse an answer (RSA2)", ratio(ours, floor), 0.80)
 

@@ -14,7 +14,7 @@ from ..openapi.alipay import DONE, answer
 from .merchants import BUYER_ID, PARTNER, Merchant
 
 TRADE_NO = "2026013122001400001234567890"
-LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")
 NOT_THERE = {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"}
 
 Node = Mapping[str, Any]

@@ -457,7 +457,7 @@ def test_what_alipay_does_not_own_up_to_is_refused(
 def test_a_confirmation_that_does_not_come_is_no_success(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
-    confirmations.answer = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+    confirmations.answer = OutcomeUnknown("the gateway did not respond (ReadTimeout)")
     body = merchant.notification(shop.order())
     assert refusals.of(body).status_code == 503
     confirmations.answer = b"true"

@@ -208,4 +208,4 @@ ACTS: dict[str, tuple[Callable[[MapiGateway], Any], str, dict[str, str]]] = {
     "alipay.acquire.overseas.spot.refund": (spot_refund, "alipay", REFUND),
 }
 
-LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")

@@ -64,7 +64,7 @@ def test_an_amount_that_is_none_is_no_answer(amount: str) -> None:
     old = PAGE_XML["account_log_list"]
     new = old.replace("<income>88.88", f"<income>{amount}")
     values = {**PAGE_XML, "account_log_list": new}
-    with pytest.raises(GatewayError, match=r"^the gateway's answer cannot be read"):
+    with pytest.raises(GatewayError, match=r"^the gateway's response cannot be parsed"):
         page(gateway(Alipay(yes(NAME, values, inner=PAGE_INNER.replace(old, new)))))
 
 
@@ -72,7 +72,7 @@ def test_an_amount_that_is_none_is_no_answer(amount: str) -> None:
 def test_a_page_without_its_number_is_no_answer(change: dict[str, str]) -> None:
     values = {"has_next_page": "F", "page_no": "1", "page_size": "1", **change}
     inner = "".join(f"<{name}>{text}</{name}>" for name, text in values.items())
-    with pytest.raises(GatewayError, match="cannot be read"):
+    with pytest.raises(GatewayError, match="cannot be parsed"):
         page(gateway(Alipay(yes(NAME, values, inner=inner))))
 
 

@@ -80,7 +80,7 @@ def test_a_trade_without_its_numbers_is_no_answer(name: str) -> None:
     ],
 )
 def test_an_amount_that_is_none_is_no_answer(change: dict[str, str]) -> None:
-    with pytest.raises(GatewayError, match="cannot be read"):
+    with pytest.raises(GatewayError, match="cannot be parsed"):
         query({**TRADE, **change})
 
 

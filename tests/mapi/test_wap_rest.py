@@ -181,7 +181,7 @@ def test_an_answer_that_alipay_did_not_sign_is_not_believed() -> None:
     ],
 )
 def test_an_answer_to_somebody_else_is_none(changes: dict[str, str]) -> None:
-    with pytest.raises(OutcomeUnknown, match="something else"):
+    with pytest.raises(OutcomeUnknown, match="another request"):
         create(answering(**changes))
 
 

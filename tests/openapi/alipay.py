@@ -241,4 +241,4 @@ QUESTIONS = {
     "alipay.data.dataservice.bill.downloadurl.query",
 }
 
-LOST = OutcomeUnknown("the gateway did not answer (ReadTimeout)")
+LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")

@@ -43,8 +43,8 @@ def test_what_was_not_encrypted_with_the_key_is_a_value_error(text: str) -> None
 @pytest.mark.parametrize(
     ("key", "what"),
     [
-        ("s3cr3t!", "no base64"),
-        ("茶", "no base64"),
+        ("s3cr3t!", "not base64"),
+        ("茶", "not base64"),
         ("", "0 bytes"),
         (base64.b64encode(b"s3cr3t").decode(), "6 bytes"),
         (base64.b64encode(bytes(32)).decode(), "32 bytes"),

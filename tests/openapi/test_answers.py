@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import AlipayError, OutcomeUnknown
-from flask_alipay.gateways.openapi.responses import amount, open_envelope, read_answer, text_field
+from flask_alipay.gateways.openapi.responses import amount, open_envelope, read_response, text_field
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
@@ -56,7 +56,7 @@ def test_the_node_is_cut_as_it_stands(vector: Vector) -> None:
 @with_vectors("captured-response")
 def test_a_captured_answer_is_judged_right(vector: Vector) -> None:
     def read() -> dict[str, Any]:
-        return read_answer(
+        return read_response(
             body_of(vector),
             method_of(vector),
             charset=vector["charset"],
@@ -98,7 +98,7 @@ def test_an_answer_is_signed_in_the_requests_charset(keys: Keys, charset: str) -
     signer = Rsa2Signer(keys.alipay, keys.alipay.public_key())
     sign = signer.sign(node.encode(codepage))
     body = f'{{"{NAME}":{node},"sign":"{sign}"}}'.encode(codepage)
-    read = read_answer(body, METHOD, charset=charset, signer=signer)
+    read = read_response(body, METHOD, charset=charset, signer=signer)
     assert read == {"code": "10000", "a": "誠瓄茶\\", "b": "{"}
 
 
@@ -132,7 +132,7 @@ def test_an_amount_with_a_point_never_is_a_float(keys: Keys) -> None:
     signer = Rsa2Signer(keys.alipay, keys.alipay.public_key())
     node = '{"code":10000,"total_amount":88.80}'
     body = f'{{"{NAME}":{node},"sign":"{signer.sign(node.encode())}"}}'.encode()
-    read = read_answer(body, METHOD, charset="utf-8", signer=signer)
+    read = read_response(body, METHOD, charset="utf-8", signer=signer)
     assert read["total_amount"] == Decimal("88.80")
     assert amount(read, "total_amount") == 8880
 

@@ -226,7 +226,7 @@ def test_the_gateway_refuses_it(ask: Callable[..., Any], method: str, mode: str)
 def test_no_whole_answer_comes(
     running: Platform, ask: Callable[..., Any], method: str, mode: str, trouble: str
 ) -> None:
-    with pytest.raises(OutcomeUnknown, match="did not answer") as caught:
+    with pytest.raises(OutcomeUnknown, match="did not respond") as caught:
         ask(method, mode, trouble)
     assert caught.value.retryable
     twice = method in QUESTIONS and trouble == "silence"

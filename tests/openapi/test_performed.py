@@ -165,7 +165,7 @@ def test_an_answer_that_breaks_off_is_no_answer(keys: Keys, method: str) -> None
     whole = answer(method, node, signer=alipay.signer)
     for length in range(0, len(whole), 5):
         alipay.node = whole[:length]
-        with pytest.raises(OutcomeUnknown, match="cannot be read"):
+        with pytest.raises(OutcomeUnknown, match="cannot be parsed"):
             perform(alipay.gateway())
 
 
@@ -221,7 +221,7 @@ def test_what_is_neither_done_nor_refused_is_unknown(keys: Keys, method: str) ->
         said = perform(gateway)
         assert (said if isinstance(said, dict) else said.params)["code"] == "10003"
     else:
-        with pytest.raises(OutcomeUnknown, match="does not say whether"):
+        with pytest.raises(OutcomeUnknown, match="does not state whether"):
             perform(gateway)
 
 
@@ -252,7 +252,7 @@ def test_an_encrypted_answer_wants_a_key(keys: Keys) -> None:
     alipay = Alipay(keys, node, cipher=ContentCipher(AES_KEY))
     with pytest.raises(OutcomeUnknown, match="no AES key is configured"):
         perform(alipay.gateway())
-    with pytest.raises(OutcomeUnknown, match="cannot be read"):
+    with pytest.raises(OutcomeUnknown, match="cannot be parsed"):
         perform(alipay.gateway(aes_key="vEARwBsVE8dBrk0tiaNQtQ=="))
 
 

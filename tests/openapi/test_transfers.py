@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from flask_alipay.gateways.openapi.responses import read_answer
+from flask_alipay.gateways.openapi.responses import read_response
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
@@ -189,8 +189,8 @@ def test_captured_answers_are_judged_right(vector: Vector) -> None:
     method = name.removesuffix("_response").replace("_", ".")
     signer = Rsa2Signer(public_key=vector["public_key"])
     if vector["expected"] == "valid":
-        said = read_answer(body.encode(), method, charset="utf-8", signer=signer)
+        said = read_response(body.encode(), method, charset="utf-8", signer=signer)
         assert said["status"] == "SUCCESS"
     else:
         with pytest.raises(OutcomeUnknown, match="not signed by Alipay"):
-            read_answer(body.encode(), method, charset="utf-8", signer=signer)
+            read_response(body.encode(), method, charset="utf-8", signer=signer)

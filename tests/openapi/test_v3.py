@@ -125,7 +125,7 @@ def test_who_has_to_confirm_has_not_paid(keys: Keys, status: int, node: dict[str
 def test_what_alipay_is_still_about_may_be_repeated(keys: Keys, method: str) -> None:
     if method != "alipay.trade.pay":
         perform, node = METHODS[method]
-        with pytest.raises(OutcomeUnknown, match="still about") as caught:
+        with pytest.raises(OutcomeUnknown, match="still processing") as caught:
             perform(Alipay3(keys, flat(node), status=202).gateway())
         assert caught.value.retryable
 

@@ -1,12 +1,25 @@
 """Client of the legacy gateway, ``mapi.alipay.com/gateway.do``: one method for each service.
 
 :class:`~flask_alipay.gateways.mapi.gateway.MapiGateway` inherits the services from one class for
-each purpose: payments in a browser (``payments``, with the parameters in ``direct_pay``,
-``escrow``, ``wap_pay`` and ``forex_pay``; ``payment_products`` selects the service of a product),
-single trades (``trades``), batches (``refunds``, ``transfers``, with ``batch_numbers``),
-cross-border trades (``forex``, ``overseas``), codes (``qrcodes``), the account (``account``), apps
-(``mobile``) and the older WAP gateway (``wap_rest``). ``payment_operations`` implements the
-interface of both gateways. ``client`` signs and sends, ``responses`` reads, ``validators`` check
+each purpose:
+
+``payments``
+    payments in a browser, with the parameters in ``direct_pay``, ``escrow``, ``wap_pay`` and
+    ``forex_pay``; ``payment_products`` selects the service of a product
+``trades``
+    query, close and shipment of single trades
+``refunds``, ``transfers``
+    batches, numbered by ``batch_numbers``
+``forex``, ``overseas``
+    cross-border trades
+``qrcodes``, ``account``, ``mobile``
+    QR codes, account statements, payments in apps
+``wap_rest``
+    the legacy WAP gateway
+``payment_operations``
+    the interface of both gateways
+
+``client`` signs and sends requests, ``responses`` parses responses, ``validators`` checks
 parameters.
 """
 

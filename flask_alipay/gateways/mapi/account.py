@@ -1,4 +1,4 @@
-"""What is not about one trade: the account's movements, and the key against phishing."""
+"""Services of the merchant's account: statement pages and the anti-phishing key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .responses import MapiResponse, amount, currency_of
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-# Any of them says which movements are meant; without one a time has to.
+# One of these selects the statement rows; otherwise a time range is required.
 _NUMBERS = ("trade_no", "merchant_out_order_no", "iw_account_log_id", "deposit_bank_no")
 
 _ROWS = "account_log_list"
@@ -50,29 +50,29 @@ class AccountPageQuery(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class AccountLog:
-    """One movement of the account. Amounts are in fen."""
+    """One row of the account statement. Amounts are in fen."""
 
-    #: Alipay's number of the trade, and the shop's number of the order.
+    #: Alipay's trade number and the merchant's order number.
     trade_no: str | None
     merchant_out_order_no: str | None
-    #: What came in and what went out.
+    #: Amounts credited and debited.
     income_fen: int
     outcome_fen: int
-    #: What was in the account afterwards.
+    #: Balance after the row.
     balance_fen: int | None
-    #: What kind of movement it is, in Chinese.
+    #: Kind of transaction, in Chinese.
     trans_code_msg: str
-    #: When, in aware UTC.
+    #: Time of the transaction, aware UTC.
     trans_date: datetime | None
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class AccountPage:
-    """One page of the account's movements."""
+    """One page of the account statement."""
 
     rows: tuple[AccountLog, ...]
     page_no: int
@@ -87,25 +87,26 @@ class AccountPage:
 
 @dataclass(frozen=True)
 class Timestamp:
-    """Alipay's word that a payment comes from the shop's own pages; good once."""
+    """Alipay's one-time key that proves that a payment starts on the merchant's pages."""
 
     #: The ``anti_phishing_key`` of the payment.
     encrypt_key: str = field(repr=False)
 
 
 class Accounts(MapiClient):
-    """Questions about the merchant's account."""
+    """Queries about the merchant's account."""
 
     def account_page_query(self, **params: Unpack[AccountPageQuery]) -> AccountPage:
-        """Asks for the account's movements, a page at a time (账务明细分页查询).
+        """Query a page of the account statement (账务明细分页查询).
 
         :param params: see :ref:`account_page_query <parameters-account_page_query>`;
             ``gmt_start_time`` and ``gmt_end_time``, at most a day apart, are required unless
-            ``trade_no``, ``merchant_out_order_no``, ``iw_account_log_id`` or ``deposit_bank_no``
-            is given.
-        :raises InvalidParameter: names the parameter at fault.
-        :raises GatewayError: with Alipay's code; without, if the answer cannot be read or believed.
-        :raises OutcomeUnknown: if no answer comes.
+            ``trade_no``, ``merchant_out_order_no``, ``iw_account_log_id`` or ``deposit_bank_no`` is
+            given.
+        :raises InvalidParameter: names the invalid parameter.
+        :raises GatewayError: with Alipay's code; without a code, if the response cannot be parsed
+            or trusted.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "account.page.query"
         given = {name: value for name, value in params.items() if value is not None}
@@ -115,17 +116,18 @@ class Accounts(MapiClient):
         if not any(name in checked for name in _NUMBERS):
             validators.require(checked, "gmt_start_time", "gmt_end_time")
         _check_day(checked)
-        return _read_page(self._query(service, checked, pieces=(_ROWS,)), checked)
+        return _read_page(self._query(service, checked, raw=(_ROWS,)), checked)
 
     def query_timestamp(self) -> Timestamp:
-        """Asks for the key that guards one payment against phishing (防钓鱼时间戳).
+        """Query the anti-phishing key of one payment (防钓鱼时间戳).
 
-        :raises GatewayError: with Alipay's code; without, if the answer cannot be read or believed.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises GatewayError: with Alipay's code; without a code, if the response cannot be parsed
+            or trusted.
+        :raises OutcomeUnknown: if no response arrives.
         """
         key = self._query("query_timestamp", {}).params.get("encrypt_key", "").strip()
         if not key:
-            raise GatewayError("the gateway's answer cannot be read: it has no encrypt_key")
+            raise GatewayError("the gateway's response cannot be parsed: it has no encrypt_key")
         return Timestamp(key)
 
 
@@ -142,15 +144,15 @@ def _check_day(params: Mapping[str, str]) -> None:
 
 
 def _read_page(response: MapiResponse, requested: Mapping[str, str]) -> AccountPage:
-    said = response.params
-    if response.values is None or said.get("has_next_page", "").strip() not in ("T", "F"):
-        raise GatewayError("the gateway's answer cannot be read: it is no page of movements")
+    params = response.params
+    if response.values is None or params.get("has_next_page", "").strip() not in ("T", "F"):
+        raise GatewayError("the gateway's response cannot be parsed: it is not a statement page")
     found = iter_rows(response.values, f"{_ROWS}/AccountQueryAccountLogVO")
     return AccountPage(
         rows=tuple(_row(row) for row in found),
-        page_no=_number(said, "page_no", requested["page_no"]),
-        page_size=_number(said, "page_size", requested.get("page_size", "0")),
-        has_next_page=said["has_next_page"].strip() == "T",
+        page_no=_number(params, "page_no", requested["page_no"]),
+        page_size=_number(params, "page_size", requested.get("page_size", "0")),
+        has_next_page=params["has_next_page"].strip() == "T",
     )
 
 
@@ -158,7 +160,7 @@ def _number(params: Mapping[str, str], name: str, requested: str) -> int:
     try:
         return int(integer(0, 999_999)(name, params.get(name, "").strip() or requested, "utf-8"))
     except InvalidParameter as error:
-        raise GatewayError(f"the gateway's answer cannot be read: {error}") from None
+        raise GatewayError(f"the gateway's response cannot be parsed: {error}") from None
 
 
 def _row(params: Mapping[str, str]) -> AccountLog:
@@ -176,8 +178,8 @@ def _row(params: Mapping[str, str]) -> AccountLog:
 
 
 def _balance(params: Mapping[str, str]) -> int | None:
-    """The only amount that may be below zero."""
+    """Return the balance in fen: the only amount that may be negative."""
     text = params.get("balance", "")
-    below = text.startswith("-")
+    negative = text.startswith("-")
     fen = amount({"balance": text.removeprefix("-")}, "balance")
-    return -fen if below and fen is not None else fen
+    return -fen if negative and fen is not None else fen

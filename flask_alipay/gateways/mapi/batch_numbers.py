@@ -1,4 +1,4 @@
-"""Batches of refunds and of transfers: their numbers, and texts that hold many entries."""
+"""Numbers and entries of refund and transfer batches."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...exceptions import InvalidParameter
 from ...protocol.validation import Validator, pattern, text
 from . import validators
 
-#: The most entries of one batch.
+#: Maximum number of entries of a batch.
 MAX_ENTRIES = 1000
 
-#: What separates entries, and the parts of one: no part may hold any of it.
+#: Separators of entries and their parts: no part may contain one.
 SEPARATORS = "^|$#"
 
-_shape = pattern(
+_batch_number = pattern(
     r"[0-9]{8}(?!000$)[A-Za-z0-9]{3,24}",
     "today's date and 3 to 24 letters or digits that are not 000, like 20260131001",
 )
@@ -30,13 +30,13 @@ def batch_day() -> str:
 
 
 def new_batch_no() -> str:
-    """Returns a number for a batch of today's: the date in China and 18 digits."""
+    """Generate a number for a batch of today: the date in China and 18 digits."""
     return f"{batch_day()}{secrets.randbelow(10**18):018d}"
 
 
 def batch_no(name: str, value: Any, charset: str) -> str:
     """Today's date in China and 3 to 24 letters or digits, like ``20260131001``."""
-    number = _shape(name, value, charset)
+    number = _batch_number(name, value, charset)
     if not number.startswith(batch_day()):
         raise InvalidParameter(name, "must begin with today's date in China, like 20260131")
     return number
@@ -55,17 +55,17 @@ def statement_day(name: str, value: Any, charset: str) -> str:
     raise InvalidParameter(name, "must be an aware datetime, or yyyyMMdd")
 
 
-def entry_text(max_count: int, *, in_bytes: bool = False) -> Validator:
-    """A text as part of an entry."""
-    return text(max_count, in_bytes=in_bytes, without=SEPARATORS)
+def entry_text(max_length: int, *, in_bytes: bool = False) -> Validator:
+    """Return a validator of text within an entry."""
+    return text(max_length, in_bytes=in_bytes, without=SEPARATORS)
 
 
 def check_entries(entries: Sequence[Any], kind: type, numbers: Collection[str]) -> None:
-    """Checks that there are entries, not too many, and that none is there twice.
+    """Check that a batch has entries, not too many, and no duplicates.
 
-    :param entries: of the batch.
-    :param kind: what each has to be.
-    :param numbers: the numbers by which they are told apart.
+    :param entries: the batch's entries.
+    :param kind: the type of each entry.
+    :param numbers: the numbers that identify the entries.
     :raises InvalidParameter: names ``detail_data``.
     """
     if not 1 <= len(entries) <= MAX_ENTRIES:
@@ -73,4 +73,4 @@ def check_entries(entries: Sequence[Any], kind: type, numbers: Collection[str]) 
     if not all(isinstance(entry, kind) for entry in entries):
         raise InvalidParameter("detail_data", f"must be made of {kind.__name__}")
     if len(set(numbers)) != len(entries):
-        raise InvalidParameter("detail_data", "must not have the same number twice")
+        raise InvalidParameter("detail_data", "must not contain the same number twice")

@@ -1,4 +1,4 @@
-"""What all services share: the merchant, the signature, and the asking."""
+"""Base of the legacy gateway's client: signs requests, sends them, verifies responses."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ...protocol.charsets import request_charset
 from ...protocol.signed_request import SignedRequest, sign_request
 from ...signer import Signer
 from ..transport import HttpTransport, Transport
-from .responses import MapiResponse, read_answer
+from .responses import MapiResponse, read_response
 
-#: Where the legacy gateway lives.
+#: URL of the legacy gateway.
 PRODUCTION = "https://mapi.alipay.com/gateway.do"
-#: Where the older WAP gateway lives.
+#: URL of the legacy WAP gateway.
 WAP_PRODUCTION = "https://wappaygw.alipay.com/service/rest.htm"
 
 _NOT_SIGNED = ("sign", "sign_type")
-# A no that is no no: something went wrong at Alipay, before or after what was asked for was done.
-_UNSURE = frozenset({"SYSTEM_ERROR", "SYSTEM_EXCEPTION"})
+# Not a rejection: a failure at Alipay, before or after the request took effect.
+_OUTCOME_UNKNOWN = frozenset({"SYSTEM_ERROR", "SYSTEM_EXCEPTION"})
 
 
 class MapiClient:
-    """One merchant at the legacy gateway; the services are in the classes that build on it.
+    """One merchant at the legacy gateway; subclasses add the services.
 
-    Takes what :class:`~flask_alipay.gateways.mapi.MapiGateway` takes.
+    The parameters are those of :class:`~flask_alipay.gateways.mapi.MapiGateway`.
     """
 
     def __init__(
@@ -72,51 +72,52 @@ class MapiClient:
         params: Mapping[str, str],
         *,
         require_signature: bool = False,
-        pieces: Collection[str] = (),
+        raw: Collection[str] = (),
     ) -> MapiResponse:
-        """Asks something that changes nothing. A signature is checked where there is one.
+        """Send a query. A signature in the response is verified.
 
-        :param proven: whether a yes without a signature is refused as well.
-        :param pieces: the values of the answer that are XML themselves.
-        :raises GatewayError: for a no, or an answer that cannot be read or believed.
-        :raises OutcomeUnknown: without an answer.
+        :param require_signature: True if an unsigned response is rejected as well.
+        :param raw: the values of the response that are XML themselves.
+        :raises GatewayError: if Alipay rejects the request, or the response cannot be parsed or
+            trusted.
+        :raises OutcomeUnknown: if no response arrives.
         """
-        answer = read_answer(self._query_text(service, params), self.charset, pieces)
-        if (answer.sign or require_signature) and not self._is_verified(answer):
-            raise GatewayError(f"the answer to {service} is not signed by Alipay")
-        return answer
+        response = read_response(self._query_text(service, params), self.charset, raw)
+        if (response.sign or require_signature) and not self._is_verified(response):
+            raise GatewayError(f"the response to {service} is not signed by Alipay")
+        return response
 
     def _query_text(self, service: str, params: Mapping[str, str]) -> bytes:
         request = self._sign(service, params)
         return self._transport.get(request.gateway_url, request.params, request.charset)
 
     def _execute(self, service: str, params: Mapping[str, str]) -> MapiResponse:
-        """Has something done, once. A signature is checked where there is one.
+        """Send a request that has an effect, once. A signature in the response is verified.
 
-        :raises GatewayError: for a no: it is not done.
-        :raises OutcomeUnknown: without an answer, or with one that cannot be read or believed.
+        :raises GatewayError: if Alipay rejects the request: it had no effect.
+        :raises OutcomeUnknown: if no response arrives, or it cannot be parsed or trusted.
         """
         request = self._sign(service, params)
         body = self._transport.post(request.gateway_url, request.params, request.charset)
         try:
-            answer = read_answer(body, self.charset)
+            response = read_response(body, self.charset)
         except GatewayError as error:
-            if error.code is None or error.code in _UNSURE:
+            if error.code is None or error.code in _OUTCOME_UNKNOWN:
                 raise OutcomeUnknown(str(error), code=error.code) from None
             raise
-        if answer.sign and not self._is_verified(answer):
-            raise OutcomeUnknown(f"the answer to {service} is not signed by Alipay")
-        return answer
+        if response.sign and not self._is_verified(response):
+            raise OutcomeUnknown(f"the response to {service} is not signed by Alipay")
+        return response
 
     def _is_verified(self, response: MapiResponse) -> bool:
         return response.signed_by(self._signer, self.charset)
 
     def _seller(self, params: Mapping[str, Any], *names: str) -> dict[str, str]:
-        """Returns the merchant's own account, unless the caller names one.
+        """Return the merchant's account, unless the caller names one.
 
-        :param params: what the caller gave.
-        :param names: what the service calls an account by its number, by its login name, and
-            otherwise, in the order in which Alipay heeds them.
+        :param params: the caller's parameters.
+        :param names: the service's parameter names for an account number, a login name, and others,
+            in Alipay's order of precedence.
         """
         if any(params.get(name) is not None for name in names):
             return {}

@@ -1,4 +1,4 @@
-"""The parameters of instant payment (即时到账, ``create_direct_pay_by_user``) and their rules."""
+"""Parameters of instant payments (即时到账, ``create_direct_pay_by_user``) and their rules."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ..parameters import REQUIRED, validate_declared
 
 SERVICE = "create_direct_pay_by_user"
 
-# A part of a list that ^ and | divide, without line breaks and the like.
+# A part of a list that is separated by ^ and |, without control characters.
 _PART = r"[^^|\x00-\x1f\x7f]"
 _EXTENSION = rf"{_PART}+\^{_PART}+"
 _ROYALTY = rf"{_PART}+\^[0-9]+(?:\.[0-9]{{1,2}})?\^{_PART}*"
-_WAYS = r"[A-Za-z_]+(?:\^[A-Za-z_]+)*"
+_CHANNEL_LIST = r"[A-Za-z_]+(?:\^[A-Za-z_]+)*"
 _ACCOUNT = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
-_WORDS = pattern(_WAYS, "names of ways to pay, joined by ^")
+_CHANNELS = pattern(_CHANNEL_LIST, "names of payment channels, joined by ^")
 
 
 class DirectPay(TypedDict, total=False):
@@ -60,8 +60,8 @@ class DirectPay(TypedDict, total=False):
         pattern(BANK_CODE, "a bank's code, like ICBCB2C or CCB-DEBIT"),
         "a bank that the buyer chose on the merchant's page",
     ]
-    enable_paymethod: Annotated[str | None, _WORDS]
-    disable_paymethod: Annotated[str | None, _WORDS, "not with ``enable_paymethod``"]
+    enable_paymethod: Annotated[str | None, _CHANNELS]
+    disable_paymethod: Annotated[str | None, _CHANNELS, "not with ``enable_paymethod``"]
     anti_phishing_key: Annotated[str | None, text(100), "from ``query_timestamp``"]
     exter_invoke_ip: Annotated[str | None, ip_address, "the buyer's address"]
     extra_common_param: Annotated[
@@ -94,21 +94,21 @@ class DirectPay(TypedDict, total=False):
     ]
 
 
-#: Who gets the money; of several, Alipay heeds the first in this order.
+#: Parameters that name the seller, in Alipay's order of precedence.
 SELLERS = ("seller_id", "seller_email", "seller_account_name")
 
 
 def direct_pay_params(values: Mapping[str, Any], charset: str) -> dict[str, str]:
-    """Checks the parameters of one instant payment and writes them as Alipay's text.
+    """Validate the parameters of an instant payment and convert them to Alipay's text.
 
-    :param values: the parameters by name; ``None`` is one that was not given.
+    :param values: the parameters by name; ``None`` means not given.
     :param charset: the merchant's charset; a limit in bytes counts in it.
-    :raises InvalidParameter: names the parameter at fault.
+    :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     params = validate_declared(DirectPay, values, charset, SERVICE)
     _check_amount(params)
-    _check_way_to_pay(params)
+    _check_payment_method(params)
     _check_pairs(params)
     if not any(name in params for name in SELLERS):
         raise InvalidParameter("seller_id", "or seller_email or seller_account_name is required")
@@ -118,23 +118,31 @@ def direct_pay_params(values: Mapping[str, Any], charset: str) -> dict[str, str]
 def _check_amount(params: Mapping[str, str]) -> None:
     if ("price" in params) != ("quantity" in params):
         missing = "quantity" if "price" in params else "price"
-        raise InvalidParameter(missing, "is required where the other of price and quantity is")
+        raise InvalidParameter(missing, "is required if the other of price and quantity is given")
     if ("total_fee" in params) == ("price" in params):
         raise InvalidParameter("total_fee", "or else price and quantity are required, never both")
 
 
-def _check_way_to_pay(params: dict[str, str]) -> None:
-    """A bank alone is enough said: ``paymethod`` follows from it."""
+def _check_payment_method(params: dict[str, str]) -> None:
+    """Check the payment method; ``defaultbank`` alone implies ``paymethod`` ``bankPay``."""
     if "defaultbank" in params:
         params.setdefault("paymethod", "bankPay")
     if (params.get("paymethod") == "bankPay") != ("defaultbank" in params):
-        raise InvalidParameter("defaultbank", "goes with paymethod bankPay, and is required there")
+        raise InvalidParameter(
+            "defaultbank", "is allowed only with paymethod bankPay, which requires it"
+        )
     if "enable_paymethod" in params and "disable_paymethod" in params:
-        raise InvalidParameter("disable_paymethod", "must not be there beside enable_paymethod")
+        raise InvalidParameter(
+            "disable_paymethod", "must not be given together with enable_paymethod"
+        )
 
 
 def _check_pairs(params: Mapping[str, str]) -> None:
     if ("royalty_type" in params) != ("royalty_parameters" in params):
-        raise InvalidParameter("royalty_parameters", "goes with royalty_type 10, and requires it")
+        raise InvalidParameter(
+            "royalty_parameters", "is allowed only with royalty_type 10, and requires it"
+        )
     if ("qrcode_width" in params) != (params.get("qr_pay_mode") == "4"):
-        raise InvalidParameter("qrcode_width", "goes with qr_pay_mode 4, and is required there")
+        raise InvalidParameter(
+            "qrcode_width", "is allowed only with qr_pay_mode 4, which requires it"
+        )

@@ -1,5 +1,6 @@
-"""The parameters of escrow (担保交易, ``create_partner_trade_by_buyer``) and of the dual interface
-(标准双接口, ``trade_create_by_buyer``), where the buyer chooses between escrow and instant payment.
+"""Parameters of escrow trades (担保交易, ``create_partner_trade_by_buyer``) and of the dual
+interface (标准双接口, ``trade_create_by_buyer``), where the buyer chooses between escrow and
+instant payment.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from . import validators
 ESCROW = "create_partner_trade_by_buyer"
 DUAL = "trade_create_by_buyer"
 
-#: The ways goods travel.
+#: Shipping methods.
 TRANSPORT = choice("POST", "EXPRESS", "EMS", "DIRECT")
 
 
-#: How a payment's goods travel where it says nothing of it: the seller sends and pays.
+#: Default logistics of a payment: express delivery at the seller's cost.
 LOGISTICS = {
     "logistics_type": "EXPRESS",
     "logistics_fee": "0.00",
@@ -70,12 +71,12 @@ class EscrowTrade(TypedDict, total=False):
 
 
 def escrow_params(values: Mapping[str, Any], charset: str, service: str) -> dict[str, str]:
-    """Checks the parameters of one trade and writes them as Alipay's text.
+    """Validate the parameters of a trade and convert them to Alipay's text.
 
-    :param values: the parameters by name; ``None`` is one that was not given.
+    :param values: the parameters by name; ``None`` means not given.
     :param charset: the merchant's charset.
     :param service: :data:`ESCROW` or :data:`DUAL`.
-    :raises InvalidParameter: names the parameter at fault.
+    :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     params = validate_declared(EscrowTrade, values, charset, service)
@@ -84,23 +85,23 @@ def escrow_params(values: Mapping[str, Any], charset: str, service: str) -> dict
 
 
 def with_price(details: Mapping[str, Any], total_amount: Any) -> dict[str, Any]:
-    """Returns the details of a payment with a price and logistics that come to its total.
+    """Complete a payment with price and logistics that add up to its total.
 
-    :param details: ``price``, ``quantity`` and logistics as far as the shop named them.
-    :param total_amount: what the buyer is to pay, in yuan.
-    :raises InvalidParameter: if they come to something else.
+    :param details: ``price``, ``quantity`` and logistics, if the merchant gave them.
+    :param total_amount: the amount that the buyer pays, in yuan.
+    :raises InvalidParameter: if they do not add up to the total.
     """
     given = {**LOGISTICS, "quantity": 1, **details}
     if "discount" in given:
-        raise InvalidParameter("discount", "cannot be given beside a fixed total")
-    many = int(validators.quantity("quantity", given["quantity"], "utf-8"))
+        raise InvalidParameter("discount", "cannot be given together with a fixed total")
+    quantity = int(validators.quantity("quantity", given["quantity"], "utf-8"))
     fen = to_minor_units(total_amount)
     if given["logistics_payment"] == "BUYER_PAY":
-        written = validators.non_negative_amount("logistics_fee", given["logistics_fee"], "utf-8")
-        fen -= parse_minor_units(written)
-    if "price" not in given and fen > 0 and fen % many == 0:
-        given["price"] = format_amount(fen // many)
-    if "price" not in given or to_minor_units(given["price"], parameter="price") * many != fen:
+        fee = validators.non_negative_amount("logistics_fee", given["logistics_fee"], "utf-8")
+        fen -= parse_minor_units(fee)
+    if "price" not in given and fen > 0 and fen % quantity == 0:
+        given["price"] = format_amount(fen // quantity)
+    if "price" not in given or to_minor_units(given["price"], parameter="price") * quantity != fen:
         raise InvalidParameter(
             "price", "times quantity, and a logistics_fee that the buyer pays, must be the total"
         )

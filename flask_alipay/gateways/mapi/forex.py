@@ -1,4 +1,4 @@
-"""Cross-border trades after the payment: refunds, and the rates of the day."""
+"""Cross-border refunds, and the exchange rates of the day."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ...protocol.validation import amount, choice, text, url
 from ..parameters import REQUIRED, validate_declared
 from . import validators
 from .client import MapiClient
-from .responses import AcceptedResponse, read_answer
+from .responses import AcceptedResponse, read_response
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 _RATE = re.compile(r"([0-9]{8})\|([0-9]{6})\|([A-Z]{3})\|([0-9]{1,12}(?:\.[0-9]{1,12})?)\|?")
-_SECOND = re.compile(r"[0-9]{14}", re.ASCII)
+_COMPACT_TIME = re.compile(r"[0-9]{14}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class ForexRate:
-    """What a currency is worth in yuan."""
+    """Exchange rate of a currency in yuan."""
 
-    #: When the rate was set, in China: day and time.
+    #: Day and time of the rate, in China.
     date: date
     time: time
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str
-    #: As Alipay writes it.
+    #: Yuan for one unit of the currency, as published by Alipay.
     rate: Decimal
 
     @property
     def set_at(self) -> datetime:
-        """When the rate was set, in aware UTC."""
+        """Time of the rate, aware UTC."""
         return datetime.combine(self.date, self.time, CHINA_TIME).astimezone(timezone.utc)
 
 
@@ -58,19 +58,19 @@ class ForexRefund(TypedDict, total=False):
         str | int | Decimal | None, amount, "in yuan, or ``return_amount``"
     ]
     reason: Annotated[str, text(100), REQUIRED]
-    gmt_return: Annotated[str | datetime | None, _second, "now by default"]
+    gmt_return: Annotated[str | datetime | None, compact_time, "now by default"]
     product_code: Annotated[str | None, choice("NEW_OVERSEAS_SELLER", "NEW_WAP_OVERSEAS_SELLER")]
     notify_url: Annotated[str | None, url(190, query=False)]
     is_sync: Annotated[str | None, choice("Y", "N")]
 
 
-def _second(name: str, value: Any, charset: str) -> str:
+def compact_time(name: str, value: Any, charset: str) -> str:
     """Aware ``datetime``, or China time like ``20260131235959``."""
-    if isinstance(value, str) and _SECOND.fullmatch(value):
+    if isinstance(value, str) and _COMPACT_TIME.fullmatch(value):
         try:
-            datetime.strptime(value, "%Y%m%d%H%M%S")  # noqa: DTZ007 - China's, as it is written
+            datetime.strptime(value, "%Y%m%d%H%M%S")  # noqa: DTZ007 - China time, sent unchanged
         except ValueError:
-            raise InvalidParameter(name, "must be a time that exists") from None
+            raise InvalidParameter(name, "must be a valid time") from None
         return value
     if isinstance(value, datetime):
         return re.sub("[^0-9]", "", validators.china_datetime(name, value, charset))
@@ -78,16 +78,16 @@ def _second(name: str, value: Any, charset: str) -> str:
 
 
 class Forex(MapiClient):
-    """What follows a cross-border payment."""
+    """Services that follow a cross-border payment."""
 
     def forex_refund(self, **params: Unpack[ForexRefund]) -> AcceptedResponse:
-        """Refunds a cross-border payment, in whole or in part.
+        """Refund a cross-border payment, fully or partially.
 
         :param params: see :ref:`forex_refund <parameters-forex_refund>`; either ``return_amount``
             or ``return_rmb_amount`` is required.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes: ask again with the **same** ``out_return_no``.
+        :raises OutcomeUnknown: if no response arrives: retry with the **same** ``out_return_no``.
         """
         service = "forex_refund"
         given = {name: value for name, value in params.items() if value is not None}
@@ -100,27 +100,27 @@ class Forex(MapiClient):
         return AcceptedResponse(self._execute(service, checked).params)
 
     def forex_rate_file(self) -> tuple[ForexRate, ...]:
-        """Asks for the rates of the day. They are text without a signature: for display.
+        """Query the exchange rates of the day. They are unsigned text, for display only.
 
-        :raises GatewayError: with Alipay's code; without, if they cannot be read.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises GatewayError: with Alipay's code; without a code, if they cannot be parsed.
+        :raises OutcomeUnknown: if no response arrives.
         """
         body = self._query_text("forex_rate_file", {})
         if body.lstrip().startswith(b"<"):
-            read_answer(body, self.charset)  # errors come in XML
+            read_response(body, self.charset)  # errors are XML
         lines = body.decode("ascii", "replace").split("\n")
         rates = tuple(_rate(line.strip()) for line in lines if line.strip())
         if not rates:
-            raise GatewayError("the gateway's rates cannot be read: there are none")
+            raise GatewayError("the gateway's rates cannot be parsed: there are none")
         return rates
 
 
 def _rate(line: str) -> ForexRate:
-    found = _RATE.fullmatch(line)
+    match = _RATE.fullmatch(line)
     try:
-        if found is None:
+        if match is None:
             raise ValueError
-        moment = datetime.strptime(found[1] + found[2], "%Y%m%d%H%M%S")  # noqa: DTZ007 - China's
+        set_at = datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S")  # noqa: DTZ007 - China time
     except ValueError:
-        raise GatewayError("the gateway's rates cannot be read") from None
-    return ForexRate(moment.date(), moment.time(), found[3], Decimal(found[4]))
+        raise GatewayError("the gateway's rates cannot be parsed") from None
+    return ForexRate(set_at.date(), set_at.time(), match[3], Decimal(match[4]))

@@ -1,5 +1,5 @@
-"""The parameters of cross-border payments (``create_forex_trade``, ``create_forex_trade_wap``):
-priced in the currency that the shop is paid in, or in yuan.
+"""Parameters of cross-border payments (``create_forex_trade``, ``create_forex_trade_wap``), priced
+in the settlement currency or in yuan.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from . import validators
 SERVICE = "create_forex_trade"
 WAP_SERVICE = "create_forex_trade_wap"
 
-#: How long a buyer may take, in minutes, by the name that the service has for it.
+#: Timeouts in minutes by the service's name for them.
 TIMEOUTS: Mapping[str, int] = {
     **{f"{minutes}m": minutes for minutes in (5, 10, 15, 30)},
     **{f"{hours}h": hours * 60 for hours in (1, 2, 3, 5, 10, 12)},
@@ -60,17 +60,17 @@ class ForexTrade(TypedDict, total=False):
 class ForexTradeWap(ForexTrade, total=False):
     """Parameters of ``create_forex_trade_wap``."""
 
-    merchant_url: Annotated[str | None, url(200), "page for a buyer who gives up"]
+    merchant_url: Annotated[str | None, url(200), "page for a buyer who cancels"]
     app_pay: Annotated[str | None, choice("Y")]
 
 
 def forex_params(values: Mapping[str, Any], charset: str, service: str = SERVICE) -> dict[str, str]:
-    """Checks the parameters of one payment and writes them as Alipay's text.
+    """Validate the parameters of a payment and convert them to Alipay's text.
 
-    :param values: the parameters by name; ``None`` is one that was not given.
+    :param values: the parameters by name; ``None`` means not given.
     :param charset: the merchant's charset.
     :param service: :data:`SERVICE` or :data:`WAP_SERVICE`.
-    :raises InvalidParameter: names the parameter at fault.
+    :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     declaration = ForexTradeWap if service == WAP_SERVICE else ForexTrade
@@ -81,8 +81,8 @@ def forex_params(values: Mapping[str, Any], charset: str, service: str = SERVICE
 
 
 def timeout_rule(minutes: int) -> str:
-    """Returns the service's word for a time: the shortest that is not shorter.
+    """Return the service's shortest timeout that is not shorter than the given one.
 
-    :param minutes: that the buyer has.
+    :param minutes: the buyer's time to pay.
     """
-    return next((name for name, most in TIMEOUTS.items() if minutes <= most), "12h")
+    return next((name for name, limit in TIMEOUTS.items() if minutes <= limit), "12h")

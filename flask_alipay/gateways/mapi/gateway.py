@@ -1,4 +1,4 @@
-"""The client of the legacy gateway: the door to its services."""
+"""The legacy gateway's client with all its services."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .qrcodes import QrCodes
 from .transfers import Transfers
 from .wap_rest import WapRest
 
-#: Alipay's published public key of the legacy gateway: it verifies the RSA notifications of all
-#: merchants, so it never says by itself whose payment one speaks of.
+#: Alipay's published public key of the legacy gateway. It verifies the RSA notifications of all
+#: merchants: a valid signature does not prove which merchant a notification is for.
 MAPI_PUBLIC_KEY = (
     "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQCnxj/9qwVfgoUh/y2W89L6BkRAFljhNhgPdyPuBV64bfQNN1PjbCzk"
     "IM6qRdKBoLPXmKKMiFYnkd6rAoprih3/PrQEB/VsW8OoM8fxn67UDYuyBTqA23MML9q1+ilIZwBC2AQ2UBVOrFXfFl75"
@@ -43,33 +43,32 @@ class MapiGateway(
     Overseas,
     Accounts,
 ):
-    """The legacy gateway of one merchant: one method for each service, named as the service.
+    """The legacy gateway of one merchant: one method for each service, named after the service.
 
-    What a browser brings is returned as a
-    :class:`~flask_alipay.protocol.signed_request.SignedRequest`; what
-    is performed here returns what Alipay answered. A no of Alipay's is a
-    :class:`~flask_alipay.exceptions.GatewayError` with its ``code``; where no answer came, or none
-    that can be believed, :class:`~flask_alipay.exceptions.OutcomeUnknown` says that what was asked
-    for may have happened.
+    Requests that a browser sends are returned as a
+    :class:`~flask_alipay.protocol.signed_request.SignedRequest`; requests that are sent here return
+    Alipay's response. If Alipay rejects a request, :class:`~flask_alipay.exceptions.GatewayError`
+    has its ``code``; if no response arrives, or none that can be trusted,
+    :class:`~flask_alipay.exceptions.OutcomeUnknown` is raised: the request may have taken effect.
 
     :param partner: the merchant's account, 16 digits that begin with 2088.
-    :param signer: signs the requests and verifies the answers.
-    :param seller_id: the account that gets the money; ``partner`` unless it or ``seller_email`` is
-        given.
-    :param seller_email: the same by its login name.
-    :param charset: the charset of requests and of the notifications that follow from them.
-    :param gateway_url: the gateway's address.
-    :param wap_gateway_url: the address of the older WAP gateway.
-    :param show_url: a page about what is sold, where a payment names none.
-    :param transport: how the gateway is asked.
+    :param signer: signs the requests and verifies the responses.
+    :param seller_id: the account that receives the money; ``partner`` unless it or ``seller_email``
+        is given.
+    :param seller_email: the login name of that account.
+    :param charset: the charset of requests and of the resulting notifications.
+    :param gateway_url: the gateway's URL.
+    :param wap_gateway_url: the URL of the legacy WAP gateway.
+    :param show_url: the default page of the sold goods.
+    :param transport: sends the requests; over HTTP by default.
     """
 
     protocol: ClassVar[str] = "mapi"
-    #: What :meth:`pay` can make, and the service behind it.
+    #: The products of :meth:`pay`, and the service behind each.
     products: ClassVar[Mapping[str, str]] = PRODUCTS
 
     def in_charset(self, charset: str) -> MapiGateway:
-        """Returns the same gateway with another charset."""
+        """Return the same gateway with another charset."""
         gateway = copy(self)
         gateway.charset = request_charset(charset)
         return gateway
@@ -83,7 +82,7 @@ class MapiGateway(
         if app_auth_token is not None:
             raise InvalidParameter(
                 "app_auth_token",
-                "is for the open platform: the legacy gateway has no third-party applications",
+                "must not be given: the legacy gateway has no third-party applications",
             )
         return self
 
@@ -99,13 +98,13 @@ class MapiGateway(
         return gateway
 
     def notify_verify(self, notify_id: str) -> bool:
-        """Asks Alipay whether it sent a notification to this merchant within the last minute.
+        """Query whether Alipay sent a notification to this merchant within the last minute.
 
         A second check after the signature, never the only one.
 
-        :param notify_id: as it stood in the notification, decoded once.
-        :raises OutcomeUnknown: if Alipay does not answer in time; the notification must then not be
-            answered ``success``.
+        :param notify_id: the notification's ID, decoded once.
+        :raises OutcomeUnknown: if Alipay does not respond in time; do not acknowledge the
+            notification with ``success`` then.
         """
         params = {"service": "notify_verify", "partner": self.partner, "notify_id": notify_id}
         return self._transport.get(self.gateway_url, params).strip() == b"true"
@@ -119,20 +118,20 @@ class MapiGateway(
         currency: str = "CNY",
         **params: Any,
     ) -> SignedRequest:
-        """Makes the request that sends a buyer to pay; both gateways have it.
+        """Return the signed request with which a buyer's browser starts a payment.
 
         :param product: ``page`` is :meth:`create_direct_pay_by_user`, ``escrow``
             :meth:`create_partner_trade_by_buyer`, ``dual`` :meth:`trade_create_by_buyer`, ``wap``
             :meth:`alipay_wap_create_direct_pay_by_user`, ``forex`` :meth:`create_forex_trade` and
             ``forex_wap`` :meth:`create_forex_trade_wap`.
-        :param expires_at: when the payment may no longer be made, to the minute.
+        :param expires_at: the end of the time to pay, to the minute.
         :param bank: the code of the bank that the buyer chose.
-        :param currency: of ``total_amount``; a foreign one for ``forex`` and ``forex_wap``.
+        :param currency: of ``total_amount``; a foreign currency for ``forex`` and ``forex_wap``.
         :param params: ``out_trade_no``, ``subject``, ``total_amount``, ``notify_url``,
-            ``return_url`` and anything else that the service takes. In escrow the price is the
-            total, the quantity 1 and the goods are sent by express at the seller's cost, unless
-            ``price``, ``quantity`` and logistics are given, which then must come to the total.
-        :raises InvalidParameter: names the parameter at fault.
+            ``return_url`` and other parameters of the service. In escrow the price is the total,
+            the quantity 1 and the goods are sent by express at the seller's cost, unless ``price``,
+            ``quantity`` and logistics are given, which then must add up to the total.
+        :raises InvalidParameter: names the invalid parameter.
         """
         values = service_params(
             product, expires_at=expires_at, bank=bank, currency=currency, **params
@@ -140,17 +139,17 @@ class MapiGateway(
         return self._payment(PRODUCTS[product], values)
 
     def check_payment(self, product: str | None, **params: Any) -> None:
-        """Checks, before anything is stored, what :meth:`pay` would be given.
+        """Check the parameters of :meth:`pay` before anything is stored.
 
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
         product = "page" if product is None else product
         checked = self._payment_params(PRODUCTS.get(product, ""), service_params(product, **params))
-        sign_content(checked, charset=self.charset)  # every character is one of the charset
+        sign_content(checked, charset=self.charset)  # rejects characters that the charset lacks
 
     def product_for(self, user_agent: str) -> str:
-        """Returns the product for a buyer whose payment names none.
+        """Return the default product for a buyer's browser.
 
-        :param user_agent: what the buyer's browser calls itself.
+        :param user_agent: the browser's ``User-Agent``.
         """
         return "page"

@@ -1,7 +1,7 @@
-"""Payments in apps (``mobile.securitypay.pay``): an order as quoted text, which the app hands on.
+"""Payments in apps (``mobile.securitypay.pay``): a signed order string for Alipay's mobile SDK.
 
-Signed with RSA alone, in the order in which it is written, quotes and all; in UTF-8, which apps
-speak, whatever the merchant's charset.
+The quoted string is signed with RSA in the order of its parameters, quotes included, and in UTF-8
+whatever the merchant's charset.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ class AppPay(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class MobileResult:
-    """What the app was told at once; a hint, the notification decides."""
+    """The SDK's result in the app; a hint only, the notification decides."""
 
-    #: ``9000`` paid, ``8000`` in process, ``4000`` failed, ``6001`` given up, ``6002`` no network.
+    #: ``9000`` paid, ``8000`` processing, ``4000`` failed, ``6001`` cancelled, ``6002`` no network.
     status: str
-    #: Alipay's explanation, for people.
+    #: Alipay's explanation for people.
     memo: str
-    #: Whether Alipay signed that it was paid.
+    #: True if Alipay signed the success.
     success: bool
-    #: The order as Alipay repeats it; empty unless it was signed.
+    #: The order as repeated by Alipay; empty unless signed.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
@@ -81,12 +81,12 @@ class Mobile(MapiClient):
     """Payments in apps."""
 
     def mobile_securitypay_pay(self, **params: Unpack[AppPay]) -> str:
-        """Returns the order for the app to hand to Alipay's SDK (移动支付).
+        """Return the signed order string that the app passes to Alipay's SDK (移动支付).
 
-        The parameters stand in it in the order in which they are given.
+        The parameters keep the caller's order.
 
         :param params: see :ref:`mobile_securitypay_pay <parameters-mobile_securitypay_pay>`.
-        :raises InvalidParameter: names the parameter at fault, also one with a quotation mark.
+        :raises InvalidParameter: names the invalid parameter, also one with a quotation mark.
         :raises ConfigurationError: if the merchant does not sign with RSA.
         """
         checked = validate_declared(AppPay, params, "utf-8", SERVICE)
@@ -101,73 +101,73 @@ class Mobile(MapiClient):
         return order_string({**common, **checked}, self._signer)
 
     def check_mobile_result(self, result: str | Mapping[str, str]) -> MobileResult:
-        """Reads what the SDK told the app, and proves that Alipay signed it.
+        """Parse the SDK's result and verify Alipay's signature.
 
-        :param result: ``resultStatus={…};memo={…};result={…}`` as text, or these three as a
+        :param result: ``resultStatus={…};memo={…};result={…}`` as text, or these parts as a
             mapping; verbatim, not decoded.
-        :returns: a hint: ship upon the notification, not upon this.
-        :raises BadNotification: if it cannot be read.
-        :raises BadSignature: if it says 9000 and Alipay did not sign it.
+        :returns: a hint: ship after the notification, not after this result.
+        :raises BadNotification: if the result cannot be parsed.
+        :raises BadSignature: if the status is 9000 and Alipay did not sign it.
         :raises WrongAccount: if Alipay signed it for another merchant.
         """
-        status, memo, order = _three(result)
+        status, memo, order = _result_parts(result)
         if status != "9000":
             return MobileResult(status, memo, success=False, params={})
-        params = _verified(order, self._signer)
+        params = _verified_params(order, self._signer)
         if params.get("partner") != self.partner:
-            raise WrongAccount("it is about somebody else's account")
+            raise WrongAccount("it is about another merchant's account")
         return MobileResult(status, memo, params.get("success") == "true", params)
 
 
 def order_string(params: Mapping[str, str], signer: Signer, charset: str = "utf-8") -> str:
-    """Writes and signs an order as quoted text.
+    """Format and sign an order as quoted text.
 
-    :param params: in the order in which they are to stand there.
-    :param signer: the merchant's, RSA.
-    :param charset: the charset of the bytes that are signed.
-    :raises InvalidParameter: names a parameter with a quotation mark, or with a character that the
-        charset does not have.
-    :raises ConfigurationError: for another signer.
+    :param params: in the order in which they are signed.
+    :param signer: the merchant's RSA signer.
+    :param charset: the charset of the signed bytes.
+    :raises InvalidParameter: if a parameter has a quotation mark, or a character that the charset
+        lacks.
+    :raises ConfigurationError: for a signer of another type.
     """
     if signer.sign_type != "RSA":
         raise ConfigurationError(f"must be RSA for {SERVICE}", "SIGN_TYPE")
     for name, value in params.items():
         if '"' in value:
-            raise InvalidParameter(name, 'must not hold the character "')
+            raise InvalidParameter(name, 'must not contain the character "')
         check_encodable(name, value, charset)
     order = "&".join(f'{name}="{value}"' for name, value in params.items())
     sign = signer.sign(encode(order, charset))
     return f'{order}&sign="{quote(sign, safe="")}"&sign_type="RSA"'
 
 
-def _three(result: str | Mapping[str, str]) -> tuple[str, str, str]:
+def _result_parts(result: str | Mapping[str, str]) -> tuple[str, str, str]:
     if isinstance(result, str):
-        found = _RESULT.fullmatch(result.strip().rstrip(";"))
-        if found is None:
-            raise BadNotification("it is not what the SDK tells an app")
-        return found[1], found[2], found[3]
-    three = [result.get(name, "") for name in ("resultStatus", "memo", "result")]
-    if not all(isinstance(text, str) for text in three):
-        raise BadNotification("it is not what the SDK tells an app")
-    return three[0], three[1], three[2]
+        match = _RESULT.fullmatch(result.strip().rstrip(";"))
+        if match is None:
+            raise BadNotification("it is not a result of Alipay's SDK")
+        return match[1], match[2], match[3]
+    parts = [result.get(name, "") for name in ("resultStatus", "memo", "result")]
+    if not all(isinstance(text, str) for text in parts):
+        raise BadNotification("it is not a result of Alipay's SDK")
+    return parts[0], parts[1], parts[2]
 
 
-def _verified(order: str, signer: Signer) -> dict[str, str]:
+def _verified_params(order: str, signer: Signer) -> dict[str, str]:
     if signer.sign_type != "RSA":
         raise BadSignature(f"it is signed with RSA, {signer.sign_type} is configured")
-    found = _SIGNED.fullmatch(order)
-    if found is None:
+    match = _SIGNED.fullmatch(order)
+    if match is None:
         raise BadSignature("it is not signed")
-    if not _PAIRS.fullmatch(found[1]):
-        raise BadNotification("a field of it could be read as several")
-    pairs = _PAIR.findall(found[1])
+    if not _PAIRS.fullmatch(match[1]):
+        raise BadNotification("one of its fields could be read as several")
+    pairs = _PAIR.findall(match[1])
     if len(dict(pairs)) != len(pairs):
-        raise BadNotification("it repeats a key")
+        raise BadNotification("it repeats a parameter")
     for name in ("utf-8", "gbk"):
         try:
-            content = encode(found[1], name)
+            content = encode(match[1], name)
         except UnicodeEncodeError:
             continue
-        if signer.verify(content, found[2]):
+        if signer.verify(content, match[2]):
             return dict(pairs)
     raise BadSignature("its signature does not verify")

@@ -1,4 +1,4 @@
-"""Trades made in shops abroad: what has become of one, and its refund."""
+"""Trades in shops abroad: query and refund."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ class OverseasQuery(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class OverseasTrade:
-    """A trade abroad as Alipay has it."""
+    """A trade abroad in Alipay's current state."""
 
-    #: The shop's number of it, and Alipay's.
+    #: The merchant's and Alipay's trade numbers.
     partner_trans_id: str | None
     alipay_trans_id: str | None
-    #: Where it stands, in Alipay's words.
+    #: Alipay's status of the trade.
     trade_status: str | None
-    #: What it costs, in minor units of the currency, where Alipay says it.
+    #: The trade's amount in minor units of the currency, if Alipay reports it.
     total_fen: int | None
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str
-    #: Aware UTC.
+    #: Time of the payment, aware UTC.
     paid_at: datetime | None
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class OverseasRefundResponse:
-    """A refund abroad that Alipay has made or taken on."""
+    """A refund abroad that Alipay has performed or accepted."""
 
     partner_trans_id: str
-    #: The shop's number of the refund.
+    #: The merchant's refund number.
     partner_refund_id: str
-    #: In minor units of the currency, where Alipay repeats it.
+    #: Amount in minor units of the currency, if Alipay repeats it.
     refund_fen: int | None
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
@@ -77,75 +77,80 @@ class OverseasRefund(TypedDict, total=False):
 
 
 class Overseas(MapiClient):
-    """Trades made in shops abroad."""
+    """Services for trades in shops abroad."""
 
     def alipay_acquire_overseas_query(self, **params: Unpack[OverseasQuery]) -> OverseasTrade:
-        """Asks what has become of a trade abroad.
+        """Query a trade abroad.
 
         :param params: see :ref:`alipay_acquire_overseas_query
             <parameters-alipay_acquire_overseas_query>`.
-        :raises InvalidParameter: names the parameter at fault.
-        :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the
-            answer cannot be read or believed.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises InvalidParameter: names the invalid parameter.
+        :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for a missing trade; without a
+            code, if the response cannot be parsed or trusted.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "alipay.acquire.overseas.query"
         checked = validate_declared(OverseasQuery, params, self.charset, service)
         validators.require_one(checked, "partner_trans_id", "alipay_trans_id")
-        said = _successful(self._query(service, checked))
+        values = _successful(self._query(service, checked))
         name = "alipay_trans_id" if "alipay_trans_id" in checked else "partner_trans_id"
-        if said.get(name) != checked[name]:
-            raise GatewayError("the gateway answered about another trade")
-        currency = currency_of(said)
+        if values.get(name) != checked[name]:
+            raise GatewayError("the gateway responded about another trade")
+        currency = currency_of(values)
         return OverseasTrade(
-            partner_trans_id=said.get("partner_trans_id") or checked.get("partner_trans_id"),
-            alipay_trans_id=said.get("alipay_trans_id") or checked.get("alipay_trans_id"),
-            trade_status=said.get("alipay_trans_status") or None,
-            total_fen=amount(said, "trans_amount", currency),
+            partner_trans_id=values.get("partner_trans_id") or checked.get("partner_trans_id"),
+            alipay_trans_id=values.get("alipay_trans_id") or checked.get("alipay_trans_id"),
+            trade_status=values.get("alipay_trans_status") or None,
+            total_fen=amount(values, "trans_amount", currency),
             currency=currency,
-            paid_at=_paid_at(said.get("alipay_pay_time", "")),
-            params=said,
+            paid_at=_paid_at(values.get("alipay_pay_time", "")),
+            params=values,
         )
 
     def alipay_acquire_overseas_spot_refund(
         self, **params: Unpack[OverseasRefund]
     ) -> OverseasRefundResponse:
-        """Refunds a trade abroad, in whole or in part.
+        """Refund a trade abroad, fully or partially.
 
         :param params: see :ref:`alipay_acquire_overseas_spot_refund
             <parameters-alipay_acquire_overseas_spot_refund>`.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes, or Alipay does not know yet: ask again with the
-            **same** ``partner_refund_id``.
+        :raises OutcomeUnknown: if no response arrives, or Alipay does not know the outcome yet:
+            retry with the **same** ``partner_refund_id``.
         """
         service = "alipay.acquire.overseas.spot.refund"
-        values = validators.in_currency(params, "refund_amount")
-        checked = validate_declared(OverseasRefund, values, self.charset, service)
-        said = _successful(self._execute(service, checked))
+        amounts = validators.in_currency(params, "refund_amount")
+        checked = validate_declared(OverseasRefund, amounts, self.charset, service)
+        values = _successful(self._execute(service, checked))
         return OverseasRefundResponse(
             partner_trans_id=checked["partner_trans_id"],
             partner_refund_id=checked["partner_refund_id"],
-            refund_fen=amount(said, "refund_amount", checked["currency"]),
+            refund_fen=amount(values, "refund_amount", checked["currency"]),
             currency=checked["currency"],
-            params=said,
+            params=values,
         )
 
 
 def _successful(response: MapiResponse) -> Mapping[str, str]:
-    """A yes of the gateway's is that it was heard; what came of it is another word inside."""
-    word = response.params.get("result_code", "SUCCESS").strip()
-    if word == "UNKNOWN":
-        raise OutcomeUnknown("Alipay does not know yet")
-    if word != "SUCCESS":
+    """Return the response's values; the gateway's success means "received", ``result_code``
+    decides.
+
+    :raises OutcomeUnknown: for ``UNKNOWN``.
+    :raises GatewayError: for any other code than ``SUCCESS``.
+    """
+    result_code = response.params.get("result_code", "SUCCESS").strip()
+    if result_code == "UNKNOWN":
+        raise OutcomeUnknown("Alipay does not know the outcome yet")
+    if result_code != "SUCCESS":
         raise error_from_code(
-            response.params.get("error") or response.params.get("detail_error_code") or word
+            response.params.get("error") or response.params.get("detail_error_code") or result_code
         )
     return response.params
 
 
 def _paid_at(text: str) -> datetime | None:
-    """Written ``yyyyMMddHHmmss`` here, unlike elsewhere."""
+    """Parse the time of payment, here in the format ``yyyyMMddHHmmss``."""
     text = text.strip()
     if len(text) == 14 and text.isascii() and text.isdigit():
         text = f"{text[:4]}-{text[4:6]}-{text[6:8]} {text[8:10]}:{text[10:12]}:{text[12:]}"

@@ -47,9 +47,9 @@ class PaymentOperations(Trades, Refunds):
 
     unsupported: ClassVar[Mapping[str, str]] = {
         "cancel_payment": (
-            "the legacy gateway cannot cancel: close() what is not paid, refund_url() what is"
+            "the legacy gateway cannot cancel: use close() if unpaid, refund_url() if paid"
         ),
-        "query_refund": "the legacy gateway has no query of a refund: it notifies the result",
+        "query_refund": "the legacy gateway cannot query refunds: it notifies the result",
     }
     notifies_refunds: ClassVar[bool] = True
     pending_refund_ttl: ClassVar[timedelta | None] = PENDING_TTL
@@ -57,7 +57,7 @@ class PaymentOperations(Trades, Refunds):
     def query_payment(self, out_trade_no: str) -> Notification:
         """Query a trade by ``single_trade_query`` and return its state as a report.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :raises TradeNotFound: if Alipay has no such trade; Alipay signs no rejection.
         :raises GatewayError: for any other rejection.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
@@ -73,7 +73,7 @@ class PaymentOperations(Trades, Refunds):
             total_fen=response.total_fen,
             currency=response.currency,
             trade_no=response.trade_no,
-            # The amounts are in the notifications of batches, each with its number.
+            # Batch notifications report the amounts, each with its refund number.
             is_refund=refunded or response.refund_status == "REFUND_SUCCESS",
             seller_id=response.seller_id,
             buyer_id=response.buyer_id,
@@ -85,7 +85,7 @@ class PaymentOperations(Trades, Refunds):
     def close_payment(self, out_trade_no: str) -> ClosedTrade | None:
         """Close an unpaid trade by ``close_trade``.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :return: ``None``: Alipay does not sign the response, query the trade.
         :raises TradeNotFound: if Alipay has no such trade.
         :raises GatewayError: for any other rejection.
@@ -98,7 +98,7 @@ class PaymentOperations(Trades, Refunds):
     def cancel_payment(self, out_trade_no: str) -> ClosedTrade | None:
         """Raise: the legacy gateway has no such service.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :raises ConfigurationError: always.
         """
         raise ConfigurationError(self.unsupported["cancel_payment"], "PROTOCOL")
@@ -107,8 +107,8 @@ class PaymentOperations(Trades, Refunds):
         """Check a batch with one refund as :meth:`submit_refund` would send it.
 
         :param refund: the refund.
-        :param resumed: whether the number is that of a pending refund and not the caller's.
-        :raises InvalidParameter: names the parameter at fault.
+        :param resumed: True if the number belongs to a pending refund and was not given.
+        :raises InvalidParameter: names the invalid parameter.
         """
         if resumed:
             _check_day(refund.out_request_no)
@@ -154,7 +154,7 @@ class PaymentOperations(Trades, Refunds):
         account (``refund_fastpay_by_platform_pwd``).
 
         :param refund: the refund.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
         return self.refund_fastpay_by_platform_pwd(
             [_entry(refund)], batch_no=refund.out_request_no, notify_url=refund.notify_url
@@ -174,21 +174,21 @@ def _check_day(batch_no: str) -> None:
     if not batch_no.startswith(batch_day()):
         raise InvalidParameter(
             "out_request_no",
-            f"is required: {batch_no} of the same amount is pending, and its day is over; "
-            "wait for Alipay's notification, or give another refund a number of its own",
+            f"is required: refund {batch_no} of the same amount is pending and its day is over; "
+            "wait for Alipay's notification, or give a new number for another refund",
         )
 
 
 def _with_next_step(error: GatewayError) -> GatewayError:
     if error.code not in _NOT_IN_CONTRACT:
         return error
-    message = f"{error}; refund_url() has the merchant confirm a refund with the password"
+    message = f"{error}; let the merchant confirm refunds with a password: see refund_url()"
     return GatewayError(message, code=error.code)
 
 
 @contextmanager
 def _trade_not_found(service: str) -> Iterator[None]:
-    """Raise :class:`TradeNotFound` for a rejection since there is no such trade."""
+    """Convert a rejection because of a missing trade to :class:`TradeNotFound`."""
     try:
         yield
     except OutcomeUnknown:

@@ -1,4 +1,4 @@
-"""What a payment of the shop's becomes: by product, a service of the legacy gateway."""
+"""Products of the legacy gateway, and the service and parameters of each."""
 
 from __future__ import annotations
 
@@ -31,23 +31,24 @@ def service_params(
     settlement_currency: str | None = None,
     **details: Any,
 ) -> dict[str, Any]:
-    """Returns what a payment is for the service behind its product, unchecked as yet.
+    """Convert a payment to the parameters of its product's service, not validated yet.
 
-    :param product: of :data:`PRODUCTS`.
-    :param total_amount: what the buyer is to pay.
-    :param currency: what that is in.
-    :param expires_at: when the payment may no longer be made, to the minute.
+    :param product: one of :data:`PRODUCTS`.
+    :param total_amount: the amount that the buyer pays.
+    :param currency: the currency of ``total_amount``.
+    :param expires_at: the end of the time to pay, to the minute.
     :param bank: the code of the bank that the buyer chose.
-    :param settlement_currency: what a cross-border payment that is priced in yuan is paid out in.
-    :param details: whatever else the service takes; ``None`` is what is not given.
-    :raises InvalidParameter: names what the product cannot have.
+    :param settlement_currency: the currency in which a cross-border payment priced in yuan is
+        settled.
+    :param details: other parameters of the service; ``None`` means not given.
+    :raises InvalidParameter: names a parameter that the product does not support.
     """
     check_choice("product", product, PRODUCTS)
     given = {name: value for name, value in details.items() if value is not None}
     minutes = None if expires_at is None else _minutes_until(expires_at)
     if bank is not None:
         if product != "page":
-            raise InvalidParameter("bank", "can only be chosen for the product page")
+            raise InvalidParameter("bank", "is supported only by the product page")
         given.update(paymethod="bankPay", defaultbank=bank)
     if product in ("forex", "forex_wap"):
         if minutes is not None:
@@ -56,7 +57,9 @@ def service_params(
     if currency != "CNY":
         raise InvalidParameter("currency", f"must be CNY for the product {product}")
     if settlement_currency is not None:
-        raise InvalidParameter("settlement_currency", "goes with the products forex and forex_wap")
+        raise InvalidParameter(
+            "settlement_currency", "is supported only by the products forex and forex_wap"
+        )
     if minutes is not None:
         given["it_b_pay"] = f"{minutes}m"
     if product in ("escrow", "dual"):
@@ -79,12 +82,14 @@ def _foreign(
         return {**values, "total_fee": total_amount, "currency": currency}
     if settlement_currency is None:
         raise InvalidParameter(
-            "currency", "must be a foreign one, or there must be a settlement_currency"
+            "currency", "must be a foreign currency, or settlement_currency must be given"
         )
     return {**values, "rmb_fee": total_amount, "currency": settlement_currency}
 
 
 def _minutes_until(when: datetime) -> int:
-    """Alipay counts whole minutes from when the buyer arrives: rounded up, within 1m and 15d."""
+    """Return full minutes until a time, rounded up, within 1m and 15d: Alipay counts them from the
+    buyer's arrival.
+    """
     seconds = (when - datetime.now(timezone.utc)).total_seconds()
     return min(max(1, -int(-seconds // 60)), 15 * 24 * 60)

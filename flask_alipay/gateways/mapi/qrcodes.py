@@ -1,4 +1,4 @@
-"""Codes on paper that buyers scan: of goods, and of shops abroad."""
+"""Printed QR codes that buyers scan: of goods, and of shops abroad."""
 
 from __future__ import annotations
 
@@ -57,30 +57,32 @@ class ShopCodeChange(ShopCode, total=False):
 
 @dataclass(frozen=True)
 class QrCode:
-    """A code that Alipay made or changed."""
+    """A QR code that Alipay created or changed."""
 
-    #: What the picture says.
+    #: Content of the QR code.
     qrcode: str | None
-    #: Where Alipay keeps the picture.
+    #: URL of Alipay's image of the QR code.
     image_url: str | None
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 class QrCodes(MapiClient):
-    """Codes that buyers scan."""
+    """Services for printed QR codes."""
 
     def alipay_mobile_qrcode_manage(self, **params: Unpack[QrCodeManagement]) -> QrCode:
         """Create or change the code of goods (二维码管理).
 
         :param params: see :ref:`alipay_mobile_qrcode_manage
             <parameters-alipay_mobile_qrcode_manage>`.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "alipay.mobile.qrcode.manage"
-        checked = validate_declared(QrCodeManagement, _dated(params), self.charset, service)
+        checked = validate_declared(
+            QrCodeManagement, _with_timestamp(params), self.charset, service
+        )
         if checked["method"] in ("add", "modify"):
             validators.require(checked, "biz_data")
         if checked["method"] != "add":
@@ -92,12 +94,12 @@ class QrCodes(MapiClient):
 
         :param params: see :ref:`alipay_commerce_qrcode_create
             <parameters-alipay_commerce_qrcode_create>`.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "alipay.commerce.qrcode.create"
-        checked = validate_declared(ShopCode, _dated(params), self.charset, service)
+        checked = validate_declared(ShopCode, _with_timestamp(params), self.charset, service)
         return _read(self._execute(service, checked))
 
     def alipay_commerce_qrcode_modify(self, **params: Unpack[ShopCodeChange]) -> QrCode:
@@ -105,26 +107,28 @@ class QrCodes(MapiClient):
 
         :param params: see :ref:`alipay_commerce_qrcode_modify
             <parameters-alipay_commerce_qrcode_modify>`.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "alipay.commerce.qrcode.modify"
-        checked = validate_declared(ShopCodeChange, _dated(params), self.charset, service)
+        checked = validate_declared(ShopCodeChange, _with_timestamp(params), self.charset, service)
         return _read(self._execute(service, checked))
 
 
-def _dated(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a call, with the current time by default."""
+def _with_timestamp(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a call, with the current time as the default timestamp."""
     return {**params, "timestamp": params.get("timestamp") or validators.china_now()}
 
 
 def _read(response: MapiResponse) -> QrCode:
-    said = response.params
-    if said.get("result_code", "SUCCESS").strip() != "SUCCESS":
-        raise error_from_code(said.get("error_message") or said.get("error") or said["result_code"])
+    values = response.params
+    if values.get("result_code", "SUCCESS").strip() != "SUCCESS":
+        raise error_from_code(
+            values.get("error_message") or values.get("error") or values["result_code"]
+        )
     return QrCode(
-        said.get("qrcode") or said.get("qr_code") or None,
-        said.get("qrcode_img_url") or None,
-        said,
+        values.get("qrcode") or values.get("qr_code") or None,
+        values.get("qrcode_img_url") or None,
+        values,
     )

@@ -1,7 +1,7 @@
-"""Refunds in batches: confirmed by the merchant in a browser, or performed without a password.
+"""Batch refunds: confirmed by the merchant in a browser, or performed without a password.
 
-Either way Alipay tells the result in a notification with the batch's number and no order's:
-:class:`~flask_alipay.protocol.batch_notification.RefundBatch` reads it.
+In both cases Alipay notifies the result with the batch number and without ``out_trade_no``: see
+:class:`~flask_alipay.protocol.batch_notification.RefundBatchNotification`.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ _ACCOUNT = entry_text(100)
 
 @dataclass(frozen=True)
 class RoyaltyRefund:
-    """A share that is taken back from one who had got it."""
+    """A royalty that is reclaimed from its receiver."""
 
-    #: Whose account it leaves: login name and number.
+    #: The debited account: login name and account number.
     out_account: str = field(repr=False)
     out_id: str
-    #: Whose account it enters.
+    #: The credited account.
     in_account: str = field(repr=False)
     in_id: str
-    #: Yuan.
+    #: Amount in yuan.
     amount: str | int | Decimal
     reason: str
 
 
 @dataclass(frozen=True)
 class SubTradeRefund:
-    """The part of a refund that belongs to a trade within the trade."""
+    """The part of a refund that belongs to a sub-trade."""
 
-    #: Yuan.
+    #: Amount in yuan.
     amount: str | int | Decimal
     reason: str
 
@@ -59,11 +59,11 @@ class SubTradeRefund:
 class RefundEntry:
     """One refund of a batch."""
 
-    #: Alipay's number of the trade; once in a batch.
+    #: Alipay's trade number; unique within a batch.
     trade_no: str
-    #: Yuan.
+    #: Amount in yuan.
     amount: str | int | Decimal
-    #: Why; fewer than 256 bytes.
+    #: Reason; fewer than 256 bytes.
     reason: str
     royalties: Sequence[RoyaltyRefund] = ()
     sub_trade: SubTradeRefund | None = None
@@ -95,13 +95,13 @@ class Refunds(MapiClient):
     def refund_fastpay_by_platform_pwd(
         self, entries: Sequence[RefundEntry], **params: Unpack[RefundBatch]
     ) -> SignedRequest:
-        """Makes a batch of refunds that the merchant confirms in a browser with the password
+        """Create a batch refund that the merchant confirms in a browser with the password
         (即时到账批量退款有密).
 
         :param entries: at most 1000 :class:`RefundEntry`, each trade once.
         :param params: see :ref:`refund_fastpay_by_platform_pwd
             <parameters-refund_fastpay_by_platform_pwd>`.
-        :raises InvalidParameter: names the parameter at fault, and in the entries the field.
+        :raises InvalidParameter: names the invalid parameter, and in the entries the field.
         :raises TypeError: for a ``float`` amount.
         """
         return self._sign(WITH_PASSWORD, self._batch(WITH_PASSWORD, RefundBatch, entries, params))
@@ -109,16 +109,16 @@ class Refunds(MapiClient):
     def refund_fastpay_by_platform_nopwd(
         self, entries: Sequence[RefundEntry], **params: Unpack[RefundBatchWithoutPassword]
     ) -> AcceptedResponse:
-        """Performs a batch of refunds (即时到账批量退款无密).
+        """Submit a batch refund (即时到账批量退款无密).
 
-        Alipay takes it on; the result is told in a notification.
+        Alipay accepts the batch, and notifies the result.
 
         :param entries: at most 1000 :class:`RefundEntry`, each trade once.
         :param params: see :ref:`refund_fastpay_by_platform_nopwd
             <parameters-refund_fastpay_by_platform_nopwd>`.
-        :raises InvalidParameter: names the parameter at fault, and in the entries the field.
-        :raises GatewayError: with Alipay's code: nothing was taken on.
-        :raises OutcomeUnknown: if no answer comes: ask again with the **same** ``batch_no``.
+        :raises InvalidParameter: names the invalid parameter, and in the entries the field.
+        :raises GatewayError: with Alipay's code: nothing was accepted.
+        :raises OutcomeUnknown: if no response arrives: retry with the **same** ``batch_no``.
         """
         service = WITHOUT_PASSWORD
         batch = self._batch(service, RefundBatchWithoutPassword, entries, params)
@@ -132,8 +132,8 @@ class Refunds(MapiClient):
         params: Mapping[str, Any],
     ) -> dict[str, str]:
         given = {name: value for name, value in params.items() if value is not None}
-        own = self._seller(given, "seller_user_id", "seller_email")
-        values = {"refund_date": validators.china_now(), **own, **given}
+        seller = self._seller(given, "seller_user_id", "seller_email")
+        values = {"refund_date": validators.china_now(), **seller, **given}
         checked = validate_declared(declaration, values, self.charset, service)
         return {
             **checked,
@@ -143,7 +143,7 @@ class Refunds(MapiClient):
 
 
 def detail_data(entries: Sequence[RefundEntry], charset: str) -> str:
-    """Returns the refunds of a batch as Alipay's text.
+    """Format the refunds of a batch as Alipay's text.
 
     :param entries: the refunds.
     :param charset: the merchant's charset.
@@ -155,7 +155,7 @@ def detail_data(entries: Sequence[RefundEntry], charset: str) -> str:
 
 def _entry(entry: RefundEntry, charset: str) -> str:
     number = validators.trade_no("trade_no", entry.trade_no, charset)
-    pieces = ["^".join((number, *_refund(entry, charset)))]
+    parts = ["^".join((number, *_refund(entry, charset)))]
     for share in entry.royalties:
         parties = (
             _ACCOUNT("out_account", share.out_account, charset),
@@ -163,11 +163,11 @@ def _entry(entry: RefundEntry, charset: str) -> str:
             _ACCOUNT("in_account", share.in_account, charset),
             validators.account("in_id", share.in_id, charset),
         )
-        pieces.append("^".join((*parties, *_refund(share, charset))))
-    written = "|".join(pieces)
+        parts.append("^".join((*parties, *_refund(share, charset))))
+    refund = "|".join(parts)
     if entry.sub_trade is None:
-        return written
-    return f"{written}$${'^'.join(_refund(entry.sub_trade, charset))}"
+        return refund
+    return f"{refund}$${'^'.join(_refund(entry.sub_trade, charset))}"
 
 
 def _refund(entry: RefundEntry | RoyaltyRefund | SubTradeRefund, charset: str) -> tuple[str, str]:

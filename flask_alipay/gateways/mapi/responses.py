@@ -1,4 +1,6 @@
-"""What the legacy gateway answers: an XML document with a yes or a no, and a signature."""
+"""Responses of the legacy gateway: an XML document that accepts or rejects the request, with a
+signature.
+"""
 
 from __future__ import annotations
 
@@ -15,37 +17,37 @@ from ...signer import Signer, sign_content
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-#: The only currency that answers name by its number: ISO 4217.
-_NUMBERED = {"156": "CNY"}
+#: The only currency that responses identify by its ISO 4217 number.
+_NUMERIC_CODES = {"156": "CNY"}
 
 
 @dataclass(frozen=True)
 class AcceptedResponse:
-    """Alipay has done, or taken on, what it was asked for."""
+    """A response with which Alipay performed or accepted a request."""
 
-    #: What it said besides, as it came; often nothing.
+    #: The response's values; often empty.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class MapiResponse:
-    """A yes of the gateway's, read."""
+    """A successful response of the gateway, parsed."""
 
     #: The element with the values: the only child of ``response``.
     values: Element | None = field(repr=False)
-    #: Its children as parameters.
+    #: The children of that element as parameters.
     params: Mapping[str, str] = field(repr=False)
-    #: The signature over them, or ``""``.
+    #: The signature of the parameters, or ``""``.
     sign: str = field(repr=False)
-    #: The charset it was written in.
+    #: The charset of the document.
     charset: str
 
     def signed_by(self, signer: Signer, charset: str) -> bool:
-        """Tells whether the signature is good.
+        """Return True if the signature matches.
 
-        :param signer: the configured one.
-        :param charset: the charset of the request, in which Alipay signs; it is the answer's own
-            unless the two differ.
+        :param signer: the configured signer.
+        :param charset: the charset of the request, in which Alipay signs; it may differ from that
+            of the response, which is tried as well.
         """
         for name in dict.fromkeys((self.charset.lower(), charset.lower())):
             try:
@@ -57,63 +59,64 @@ class MapiResponse:
         return False
 
 
-def read_answer(body: bytes, charset: str, pieces: Collection[str] = ()) -> MapiResponse:
-    """Reads an answer.
+def read_response(body: bytes, charset: str, raw: Collection[str] = ()) -> MapiResponse:
+    """Parse a response.
 
-    :param body: the bytes as they came.
-    :param charset: the request's charset, where the answer declares none.
-    :param pieces: the values that are XML themselves, see
-        :func:`~flask_alipay.protocol.xml.fields`.
-    :raises GatewayError: with Alipay's ``code``, if it is a no; without, if it cannot be read.
+    :param body: the received bytes.
+    :param charset: the request's charset, used if the response declares none.
+    :param raw: the values that are XML themselves, see
+        :func:`~flask_alipay.protocol.xml.child_values`.
+    :raises GatewayError: with Alipay's ``code``, if Alipay rejects the request; without a code, if
+        the response cannot be parsed.
     """
     try:
-        text, written_in = decode(body, charset)
+        text, document_charset = decode(body, charset)
         root = parse(text)
-        answer = child_values(root, text)
+        document = child_values(root, text)
         values = _values(root)
-        params = {} if values is None else child_values(values, text, pieces, root)
+        params = {} if values is None else child_values(values, text, raw, root)
     except InvalidXml as error:
-        raise GatewayError(f"the gateway's answer cannot be read: {error}") from None
-    success = answer.get("is_success", "").strip()
+        raise GatewayError(f"the gateway's response cannot be parsed: {error}") from None
+    success = document.get("is_success", "").strip()
     if root.tag != "alipay" or success not in ("T", "F"):
-        raise GatewayError("the gateway's answer cannot be read: it says neither yes nor no")
+        raise GatewayError("the gateway's response cannot be parsed: is_success is neither T nor F")
     if success == "F":
-        raise error_from_code(answer.get("error", ""))
-    return MapiResponse(values, params, answer.get("sign", "").strip(), written_in)
+        raise error_from_code(document.get("error", ""))
+    return MapiResponse(values, params, document.get("sign", "").strip(), document_charset)
 
 
 def error_from_code(code: str) -> GatewayError:
-    """Returns Alipay's no as an exception.
+    """Return Alipay's rejection as an exception.
 
-    :param code: as it came; made safe for a log line.
+    :param code: the received code; made safe for log lines.
     """
-    word = re.sub(r"[^\w.\-]", "?", code.strip(), flags=re.ASCII)[:64] or "UNKNOWN"
-    return GatewayError(f"Alipay rejected the request: {word}", code=word)
+    safe_code = re.sub(r"[^\w.\-]", "?", code.strip(), flags=re.ASCII)[:64] or "UNKNOWN"
+    return GatewayError(f"Alipay rejected the request: {safe_code}", code=safe_code)
 
 
 def amount(params: Mapping[str, str], name: str, currency: str = "CNY") -> int | None:
-    """Reads an amount out of an answer, in minor units.
+    """Parse an amount of a response to minor units.
 
-    :param name: of the parameter.
-    :param currency: what it is in.
-    :returns: ``None`` where there is none.
-    :raises GatewayError: if it is none.
+    :param name: the parameter's name.
+    :param currency: the amount's currency.
+    :returns: ``None`` if the parameter is missing.
+    :raises GatewayError: if the amount is invalid.
     """
     text = params.get(name, "").strip()
     try:
         return parse_minor_units(text, currency, parameter=name) if text else None
     except InvalidAmount as error:
-        raise GatewayError(f"the gateway's answer cannot be read: {error}") from None
+        raise GatewayError(f"the gateway's response cannot be parsed: {error}") from None
 
 
 def currency_of(params: Mapping[str, str]) -> str:
-    """Reads the currency of an answer; yuan where it names none."""
+    """Return the currency of a response; yuan by default."""
     currency = params.get("currency", "").strip() or "CNY"
-    return _NUMBERED.get(currency, currency)
+    return _NUMERIC_CODES.get(currency, currency)
 
 
 def _values(root: Element) -> Element | None:
-    """``response`` holds one element, named for the service, and that one holds the values."""
+    """Return the element with the values: the only child of ``response``, named for the service."""
     response = root.find("response")
     if response is None:
         return None

@@ -1,4 +1,4 @@
-"""One trade at a time: what has become of it, close it, and say that the goods are on their way."""
+"""Single trades: query, close, and confirmation of shipment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CloseParams(TypedDict, total=False):
     """Parameters of ``close_trade``."""
 
     trade_no: Annotated[str | None, validators.trade_no, "or ``out_order_no``"]
-    out_order_no: Annotated[str | None, out_trade_no, "the merchant's number of the order"]
+    out_order_no: Annotated[str | None, out_trade_no, "the merchant's order number"]
     trade_role: Annotated[str | None, choice("B", "S"), "who closes: buyer or seller"]
     ip: Annotated[str | None, ip_address, "address of the client that requested it"]
 
@@ -50,77 +50,77 @@ class ShipmentParams(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class TradeQueryResponse:
-    """One trade as Alipay has it, proven by its signature. Times are aware UTC."""
+    """A trade in Alipay's current state, verified by its signature. Times are aware UTC."""
 
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str
-    #: Where it stands, in Alipay's words.
+    #: Alipay's status of the trade.
     trade_status: str
-    #: What it costs, in minor units of the currency.
+    #: The trade's amount in minor units of the currency.
     total_fen: int
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str
-    #: Whether money went back, in Alipay's words; ``None`` if there is nothing to say.
+    #: Alipay's refund status; ``None`` without one.
     refund_status: str | None
-    #: All that went back to the buyer (``to_buyer_fee``), where Alipay says it.
+    #: The total refunded amount (``to_buyer_fee``), if Alipay reports it.
     refunded_fen: int | None
-    #: Who gets the money.
+    #: The account that receives the money.
     seller_id: str | None
-    #: Who paid.
+    #: The buyer's account.
     buyer_id: str | None = field(repr=False)
     created_at: datetime | None
     paid_at: datetime | None
     closed_at: datetime | None
     refunded_at: datetime | None
-    #: Everything, as it came:
-    #: :meth:`~flask_alipay.protocol.notification.Notification.from_params` reads it as well.
+    #: All received parameters, which
+    #: :meth:`~flask_alipay.protocol.notification.Notification.from_params` accepts as well.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class ShipmentResponse:
-    """A trade whose goods are on their way, as far as Alipay repeats it."""
+    """A shipped trade, as repeated by Alipay."""
 
     trade_no: str
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str | None
     #: ``WAIT_BUYER_CONFIRM_GOODS``.
     trade_status: str | None
-    #: Everything, as it came.
+    #: All received parameters.
     params: Mapping[str, str] = field(repr=False, hash=False)
 
 
 class Trades(MapiClient):
-    """Questions and acts about one trade."""
+    """Queries and operations on one trade."""
 
     def single_trade_query(self, **params: Unpack[QueryParams]) -> TradeQueryResponse:
         """Query a trade (单笔交易查询). The signature of the response is verified.
 
         :param params: see :ref:`single_trade_query <parameters-single_trade_query>`.
-        :raises InvalidParameter: names the parameter at fault.
-        :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the
-            answer is not signed by Alipay, or is about another trade.
-        :raises OutcomeUnknown: if no answer comes.
+        :raises InvalidParameter: names the invalid parameter.
+        :raises GatewayError: with Alipay's code, ``TRADE_NOT_EXIST`` for one; without, if the trade
+            is not signed by Alipay, or is about another trade.
+        :raises OutcomeUnknown: if no response arrives.
         """
         service = "single_trade_query"
         checked = validate_declared(QueryParams, params, self.charset, service)
         validators.require_one(checked, "out_trade_no", "trade_no")
-        answer = _read_trade(self._query(service, checked, require_signature=True).params)
+        trade = _read_trade(self._query(service, checked, require_signature=True).params)
         name = "trade_no" if "trade_no" in checked else "out_trade_no"
-        if answer.params[name] != checked[name]:
-            raise GatewayError("the gateway answered about another trade")
-        return answer
+        if trade.params[name] != checked[name]:
+            raise GatewayError("the gateway responded about another trade")
+        return trade
 
     def close_trade(self, **params: Unpack[CloseParams]) -> AcceptedResponse:
         """Close an unpaid trade (关闭交易).
 
         :param params: see :ref:`close_trade <parameters-close_trade>`.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code: ``TRADE_STATUS_NOT_AVAILD`` if it was paid or
             closed.
-        :raises OutcomeUnknown: if no answer comes: it may be closed.
+        :raises OutcomeUnknown: if no response arrives: it may be closed.
         """
         service = "close_trade"
         checked = validate_declared(CloseParams, params, self.charset, service)
@@ -128,24 +128,24 @@ class Trades(MapiClient):
         return AcceptedResponse(self._execute(service, checked).params)
 
     def send_goods_confirm_by_platform(self, **params: Unpack[ShipmentParams]) -> ShipmentResponse:
-        """Tells Alipay that the goods of a trade in escrow are on their way (确认发货).
+        """Report to Alipay that the goods of an escrow trade were shipped (确认发货).
 
         :param params: see :ref:`send_goods_confirm_by_platform
             <parameters-send_goods_confirm_by_platform>`; ``transport_type`` or
             ``create_transport_type`` is required.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's code.
-        :raises OutcomeUnknown: if no answer comes: it may have been told.
+        :raises OutcomeUnknown: if no response arrives: Alipay may have recorded the shipment.
         """
         service = "send_goods_confirm_by_platform"
         checked = validate_declared(ShipmentParams, params, self.charset, service)
         validators.require_one(checked, "transport_type", "create_transport_type")
-        said = self._execute(service, checked).params
+        values = self._execute(service, checked).params
         return ShipmentResponse(
-            trade_no=said.get("trade_no") or checked["trade_no"],
-            out_trade_no=said.get("out_trade_no") or None,
-            trade_status=said.get("trade_status") or None,
-            params=said,
+            trade_no=values.get("trade_no") or checked["trade_no"],
+            out_trade_no=values.get("out_trade_no") or None,
+            trade_status=values.get("trade_status") or None,
+            params=values,
         )
 
 
@@ -153,7 +153,7 @@ def _read_trade(params: Mapping[str, str]) -> TradeQueryResponse:
     currency = currency_of(params)
     for name in ("out_trade_no", "trade_no", "trade_status"):
         if not params.get(name):
-            raise GatewayError(f"the gateway's answer cannot be read: it has no {name}")
+            raise GatewayError(f"the gateway's response cannot be parsed: it has no {name}")
     return TradeQueryResponse(
         out_trade_no=params["out_trade_no"],
         trade_no=params["trade_no"],
@@ -179,4 +179,4 @@ def _total(params: Mapping[str, str], currency: str) -> int:
     try:
         return parse_price(params.get("price", ""), params.get("quantity", ""), currency)
     except InvalidAmount:
-        raise GatewayError("the gateway's answer cannot be read: it names no amount") from None
+        raise GatewayError("the gateway's response cannot be parsed: it has no amount") from None

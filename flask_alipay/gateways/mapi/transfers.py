@@ -1,7 +1,7 @@
-"""Money from the merchant to many accounts at once, confirmed by the merchant in a browser.
+"""Batch transfers from the merchant to many accounts, confirmed by the merchant in a browser.
 
-Alipay tells the result in a notification:
-:class:`~flask_alipay.protocol.batch_notification.TransferBatch` reads it.
+Alipay notifies the result: see
+:class:`~flask_alipay.protocol.batch_notification.TransferBatchNotification`.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _NOTE = entry_text(200)
 class TransferEntry:
     """One transfer of a batch."""
 
-    #: The shop's number of it, once in a batch.
+    #: The merchant's serial number of the transfer; unique within a batch.
     serial: str
-    #: Who gets it: login name and real name.
+    #: The payee: login name and real name.
     account: str = field(repr=False)
     name: str = field(repr=False)
-    #: Yuan.
+    #: Amount in yuan.
     amount: str | int | Decimal
-    #: What for; may be empty.
+    #: Purpose; may be empty.
     note: str = ""
 
 
@@ -69,13 +69,13 @@ class Transfers(MapiClient):
     def batch_trans_notify(
         self, entries: Sequence[TransferEntry], **params: Unpack[TransferBatch]
     ) -> SignedRequest:
-        """Makes a batch of transfers (批量付款) that the merchant confirms in a browser.
+        """Create a batch transfer (批量付款) that the merchant confirms in a browser.
 
-        The number of the transfers and their sum are reckoned here.
+        The number of transfers and their sum are computed here.
 
         :param entries: at most 1000 :class:`TransferEntry`, each ``serial`` once.
         :param params: see :ref:`batch_trans_notify <parameters-batch_trans_notify>`.
-        :raises InvalidParameter: names the parameter at fault, and in the entries the field.
+        :raises InvalidParameter: names the invalid parameter, and in the entries the field.
         :raises TypeError: for a ``float`` amount.
         """
         given = {name: value for name, value in params.items() if value is not None}
@@ -88,7 +88,7 @@ class Transfers(MapiClient):
 
 
 def detail_data(entries: Sequence[TransferEntry], charset: str) -> str:
-    """Returns the transfers of a batch as Alipay's text.
+    """Format the transfers of a batch as Alipay's text.
 
     :param entries: the transfers.
     :param charset: the merchant's charset.

@@ -1,4 +1,4 @@
-"""What parameters demand of each other, and fields that several services share."""
+"""Rules between parameters, and validators that several services share."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ...protocol.validation import Validator, integer, pattern, text
 account = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 #: Alipay's number of a trade.
 trade_no = pattern(r"[0-9]{16,64}", "Alipay's number of a trade, 16 to 64 digits")
-#: A number of the shop's at the cross-border services, which take more than letters and digits.
+#: A merchant's number at the cross-border services, which accept more than letters and digits.
 foreign_number = pattern(r"[A-Za-z0-9_.\-]{1,64}", "1 to 64 letters, digits or one of _ - .")
-#: A currency that is not China's.
+#: A foreign currency.
 foreign_currency = pattern(r"(?!CNY|RMB)[A-Z]{3}", "the code of a foreign currency, like USD")
-#: An amount in such a currency, after :func:`in_currency`.
+#: An amount in a foreign currency, after :func:`in_currency`.
 foreign_amount = pattern(r"[0-9]+(?:\.[0-9]{2})?", "an amount")
-#: How many of something a trade is about.
+#: The quantity of a trade's goods.
 quantity = integer(1, 1_000_000)
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
 
 
 def require(params: Mapping[str, str], *names: str) -> None:
-    """Checks that all are there.
+    """Check that all parameters are given.
 
-    :raises InvalidParameter: names the first that is not.
+    :raises InvalidParameter: names the first missing one.
     """
     for name in names:
         if name not in params:
@@ -42,7 +42,7 @@ def require(params: Mapping[str, str], *names: str) -> None:
 
 
 def require_one(params: Mapping[str, str], *names: str) -> None:
-    """Checks that at least one is there.
+    """Check that at least one parameter is given.
 
     :raises InvalidParameter: names the first.
     """
@@ -51,7 +51,7 @@ def require_one(params: Mapping[str, str], *names: str) -> None:
 
 
 def require_exactly_one(params: Mapping[str, str], *names: str) -> None:
-    """Checks that one of them is there, and no other.
+    """Check that exactly one parameter is given.
 
     :raises InvalidParameter: names the first.
     """
@@ -63,7 +63,7 @@ def require_exactly_one(params: Mapping[str, str], *names: str) -> None:
 def non_negative_amount(name: str, value: Any, charset: str) -> str:
     """Amount in yuan, which may be 0.
 
-    A text is sent as it is written.
+    A text is sent unchanged.
     """
     if isinstance(value, str):
         parse_minor_units(value, parameter=name)
@@ -74,21 +74,20 @@ def non_negative_amount(name: str, value: Any, charset: str) -> str:
 
 
 def in_currency(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Returns a call's values with amounts written as their currency has them: ``100`` in yen,
-    ``100.00`` in dollars.
+    """Format amounts by the rules of their currency: ``100`` in yen, ``100.00`` in dollars.
 
-    :param values: with ``currency`` and some of the amounts.
-    :param names: of the amounts.
+    :param values: the call's values, with ``currency`` and some of the amounts.
+    :param names: the amounts' names.
     :raises TypeError: for a ``float``.
-    :raises InvalidAmount: names an amount that is none, or finer than its currency.
+    :raises InvalidAmount: if an amount is invalid, or has fractions of the currency's minor unit.
     """
     currency = str(values.get("currency"))
-    written = dict(values)
+    formatted = dict(values)
     for name in names:
         if values.get(name) is not None:
             minor = to_minor_units(values[name], currency, parameter=name)
-            written[name] = str(minor) if currency in NO_MINOR_UNIT else format_amount(minor)
-    return written
+            formatted[name] = str(minor) if currency in NO_MINOR_UNIT else format_amount(minor)
+    return formatted
 
 
 def china_datetime(name: str, value: Any, charset: str) -> str:
@@ -107,32 +106,32 @@ def china_datetime(name: str, value: Any, charset: str) -> str:
 def json_object(name: str, value: Any, charset: str) -> str:
     """JSON object, as a mapping or a text.
 
-    A text is sent as it is written.
+    A text is sent unchanged.
     """
-    written = value
+    document = value
     try:
         if isinstance(value, Mapping):
-            written = json.dumps(dict(value), ensure_ascii=False)
-            json.loads(written, parse_float=_refuse_float)
-        if not isinstance(json.loads(written), dict):
+            document = json.dumps(dict(value), ensure_ascii=False)
+            json.loads(document, parse_float=_reject_float)
+        if not isinstance(json.loads(document), dict):
             raise ValueError
     except (TypeError, ValueError, RecursionError):
         raise InvalidParameter(
-            name, "must be a JSON object, or a mapping that can be one and has no float"
+            name, "must be a JSON object, or a mapping that JSON can represent, without floats"
         ) from None
-    check_encodable(name, str(written), charset)
-    return str(written)
+    check_encodable(name, str(document), charset)
+    return str(document)
 
 
-def _refuse_float(digits: str) -> float:
+def _reject_float(digits: str) -> float:
     raise ValueError(digits)
 
 
 def text_bytes(max_length: int) -> Validator:
-    """A text whose length Alipay counts in bytes."""
+    """Return a validator of text whose length Alipay counts in bytes."""
     return text(max_length, in_bytes=True)
 
 
 def china_now() -> datetime:
-    """Returns what time it is in China."""
+    """Return the current time in China."""
     return datetime.now(timezone.utc).astimezone(CHINA_TIME)

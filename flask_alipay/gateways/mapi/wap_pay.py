@@ -1,5 +1,5 @@
-"""The parameters of a payment in a phone's browser (手机网站支付,
-``alipay.wap.create.direct.pay.by.user``), which is written in UTF-8 alone.
+"""Parameters of payments in a phone's browser (手机网站支付,
+``alipay.wap.create.direct.pay.by.user``), in UTF-8 only.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class WapPay(TypedDict, total=False):
 
 
 def wap_pay_params(values: Mapping[str, Any], charset: str) -> dict[str, str]:
-    """Checks the parameters of one payment and writes them as Alipay's text.
+    """Validate the parameters of a payment and convert them to Alipay's text.
 
-    :param values: the parameters by name; ``None`` is one that was not given.
+    :param values: the parameters by name; ``None`` means not given.
     :param charset: the merchant's charset.
-    :raises InvalidParameter: names the parameter at fault.
+    :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     if canonical_charset(charset) != "utf-8":

@@ -1,12 +1,24 @@
 """Client of the open platform, ``openapi.alipay.com/gateway.do``: one method for each of Alipay's.
 
 :class:`~flask_alipay.gateways.openapi.gateway.OpenApiGateway` inherits the methods from one class
-for each purpose: payments in a browser or app (``payments``), single trades (``trades``), barcode
-payments (``barcode_payments``), ``refunds``, ``settlements``, ``transfers`` and the download of a
-bill (``bill_download``; ``bill`` reads it). ``payment_operations`` implements the interface of both
-gateways. ``client`` signs and sends, by ``v3`` in the newer version of the protocol;
-``biz_content`` validates and writes the fields, ``responses`` verifies and reads, ``errors``
-converts rejections to exceptions, ``encryption`` encrypts.
+for each purpose:
+
+``payments``
+    payments in a browser or app
+``trades``, ``refunds``
+    single trades and their refunds
+``barcode_payments``
+    barcode payments (当面付) at a point of sale
+``settlements``, ``transfers``
+    royalties, and transfers to accounts
+``bill_download``, ``bill``
+    download and parsing of the trade bill
+``payment_operations``
+    the interface of both gateways
+
+``client`` signs and sends requests, through ``v3`` in version 3 of the protocol; ``biz_content``
+validates and encodes fields, ``responses`` verifies and parses responses, ``errors`` converts
+rejections to exceptions, ``encryption`` encrypts content.
 """
 
 from __future__ import annotations

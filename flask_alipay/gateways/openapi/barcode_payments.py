@@ -1,4 +1,4 @@
-"""At the till: the buyer shows a code, the shop reads it, and waits until the money is there."""
+"""Barcode payments (当面付): the merchant scans the buyer's code and polls for the outcome."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from . import biz_content, responses
 from .client import MethodSpec
 from .payments import REQUIRED, check_channels
 from .responses import check_echo, required_text, text_field
-from .trades import MADE, TradeCancelResponse, TradeQueryResponse, Trades
+from .trades import CREATION_FIELDS, TradeCancelResponse, TradeQueryResponse, Trades
 
-#: The buyer has to confirm on the phone first.
+#: Code of a payment that the buyer must confirm on the phone first.
 _CONFIRMING = "10003"
 _PAID = (TradeStatus.TRADE_SUCCESS, TradeStatus.TRADE_FINISHED)
 # Minor units and the currency.
 _Price: TypeAlias = tuple[int, str]
-_REFUSED = "40004"
+_BUSINESS_FAILED = "40004"
 _HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
 
 _BAR_CODE = pattern(
@@ -34,7 +34,7 @@ _BAR_CODE = pattern(
 
 PAY = MethodSpec(
     "alipay.trade.pay",
-    {**MADE, "scene": text(32), "auth_code": text(64), "buyer_id": biz_content.account},
+    {**CREATION_FIELDS, "scene": text(32), "auth_code": text(64), "buyer_id": biz_content.account},
     required=(*REQUIRED, "scene", "auth_code"),
     success_codes=("10000", _CONFIRMING),
 )
@@ -42,71 +42,71 @@ PAY = MethodSpec(
 
 @dataclass(frozen=True)
 class TradePayResponse:
-    """What Alipay says at once. Amounts are in fen, times are aware UTC."""
+    """Immediate response to a barcode payment. Amounts are in fen, times are aware UTC."""
 
-    #: Whether it is paid; if not, the buyer has to confirm first, and may or may not.
+    #: True if paid; otherwise the buyer must confirm first, and may not do so.
     paid: bool
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str | None
-    #: What it costs.
+    #: The order's amount.
     total_fen: int | None
-    #: What it is priced in (``trans_currency``), ISO 4217.
+    #: ISO 4217 code of the order's currency (``trans_currency``).
     currency: str
-    #: What the shop gets of it, and what the buyer pays.
+    #: The amount that the merchant receives, and the amount that the buyer pays.
     receipt_fen: int | None
     buyer_pay_fen: int | None
-    #: When it was paid.
+    #: Time of the payment.
     paid_at: datetime | None
-    #: Who pays: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
+    #: The buyer: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class BarcodePaymentResult:
-    """How a payment at the till ended. Amounts are in fen, times are aware UTC."""
+    """Final state of a barcode payment. Amounts are in fen, times are aware UTC."""
 
-    #: Whether the shop has the money. If not, it will not get it: the trade is closed.
+    #: True if the payment succeeded; otherwise the trade is closed and cannot be paid later.
     paid: bool
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade; ``None`` where none came of it.
+    #: Alipay's trade number; ``None`` if no trade was created.
     trade_no: str | None
-    #: What was paid.
+    #: The paid amount.
     total_fen: int | None
-    #: What it is priced in (``trans_currency``), ISO 4217.
+    #: ISO 4217 code of the order's currency (``trans_currency``).
     currency: str
-    #: When it was paid.
+    #: Time of the payment.
     paid_at: datetime | None
-    #: Who paid.
+    #: The buyer.
     buyer_id: str | None = field(repr=False)
-    #: How it was taken back at the end of our patience: ``close``, or ``refund`` if the buyer had
-    #: paid in between. ``None`` if it was not, or if there was nothing to take back.
+    #: The effect of the cancel after the polling time: ``close``, or ``refund`` if the buyer had
+    #: paid meanwhile. ``None`` if the trade was not cancelled or there was nothing to cancel.
     action: str | None
-    #: The whole last node, as it came.
+    #: The complete node of the last response.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class PollingPolicy:
-    """How long to wait at the till."""
+    """Intervals and limits of polling for a barcode payment."""
 
-    #: Seconds that the buyer has to confirm.
+    #: The buyer's time to confirm, in seconds.
     seconds: float = 30.0
-    #: Seconds between two questions.
+    #: Seconds between two queries.
     interval: float = 3.0
-    #: Seconds to try to take the trade back after that.
+    #: Time to retry the cancel after that, in seconds.
     cancel_seconds: float = 30.0
     #: The clock, in seconds.
     monotonic: Callable[[], float] = time.monotonic
-    #: Lets time pass.
+    #: Function that waits for a number of seconds.
     sleep: Callable[[float], object] = time.sleep
 
     def attempts(self, seconds: float) -> Iterator[None]:
-        """Takes turns, an interval apart, until the seconds are over; there is always one."""
+        """Yield once per interval until the seconds are over, and at least once."""
         deadline = self.monotonic() + seconds
         while True:
             yield
@@ -116,7 +116,7 @@ class PollingPolicy:
 
 
 class BarcodePayments(Trades):
-    """Payments by a code that the buyer shows; further ``fields`` are those of :class:`Trades`."""
+    """Barcode payments; further ``fields`` are those of :class:`Trades`."""
 
     def trade_pay(
         self,
@@ -128,32 +128,32 @@ class BarcodePayments(Trades):
         scene: str = "bar_code",
         **fields: Any,
     ) -> TradePayResponse:
-        """Takes a payment by the code on a buyer's phone (``alipay.trade.pay``), once: see
-        :meth:`pay_barcode_and_wait`, which waits for the buyer.
+        """Charge the buyer's code once (``alipay.trade.pay``); :meth:`pay_barcode_and_wait` waits
+        for the buyer's confirmation.
 
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
-        :param subject: what is sold, at most 256 characters.
+        :param subject: the goods, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param auth_code: the code, as it was read; good for one payment.
+        :param auth_code: the scanned code; valid for one payment.
         :param scene: ``bar_code``, or ``security_code`` for a face.
         :param fields: see :ref:`trade_pay <parameters-trade_pay>`.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
-        :raises GatewayError: with Alipay's ``sub_code``: it is not paid, and with this number it
-            should not be tried again. ``ACQ.TRADE_HAS_SUCCESS`` is the exception: it was already.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be paid.
+        :raises GatewayError: with Alipay's ``sub_code``: the payment failed, do not retry it with
+            this number. The exception is ``ACQ.TRADE_HAS_SUCCESS``: the order was paid before.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be paid.
         """
         if scene == "bar_code":
             _BAR_CODE("auth_code", auth_code, self.charset)
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
         code = {"auth_code": auth_code, "scene": scene}
-        values = {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **own, **code}
+        values = {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **order, **code}
         check_channels({name: value for name, value in values.items() if value is not None})
         node = self._do(PAY, values)
         check_echo(node, "out_trade_no", out_trade_no)
         paid = text_field(node, "code") != _CONFIRMING
         if paid and text_field(node, "trade_status") not in ("", *_PAID):
-            raise OutcomeUnknown("the gateway answered another question")  # a query, closed or not
+            raise OutcomeUnknown("the gateway responded to another request")  # a query's response
         currency = responses.currency_of(node)
         return TradePayResponse(
             paid=paid,
@@ -180,112 +180,114 @@ class BarcodePayments(Trades):
         polling: PollingPolicy | None = None,
         **fields: Any,
     ) -> BarcodePaymentResult:
-        """Takes a payment by the code on a buyer's phone, and waits for its end.
+        """Charge the buyer's code, and poll until the trade ends.
 
-        Where the buyer has to confirm, or no answer comes, Alipay is asked again and again what has
-        become of it. When our patience is over the trade is taken back, as often as it takes. So
-        it ends paid or closed, or nobody knows, and this says which. It may take a minute.
+        If the buyer must confirm, or no response arrives, the trade is queried repeatedly. After
+        the polling time it is cancelled, with retries. The trade ends paid or closed, or the
+        outcome is unknown. This may take a minute.
 
-        :param patience: how long to wait; half a minute for the buyer by default.
-        :param fields: takes otherwise what :meth:`trade_pay` takes.
-        :raises InvalidParameter: names the field at fault.
+        :param polling: limits of the polling; by default the buyer has half a minute.
+        :param fields: otherwise those of :meth:`trade_pay`.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
-        :raises GatewayError: with Alipay's ``sub_code``: it is not paid. Take another code, and a
-            **new** ``out_trade_no``.
-        :raises OutcomeUnknown: if nothing could be learned and the trade could not be taken back:
-            it may be paid. Ask :meth:`~Trades.trade_query` or :meth:`~Trades.trade_cancel` later,
-            and do not let the buyer pay again before.
+        :raises GatewayError: with Alipay's ``sub_code``: the payment failed. Scan another code, and
+            use a **new** ``out_trade_no``.
+        :raises OutcomeUnknown: if the outcome could not be queried and the trade could not be
+            cancelled: it may be paid. Call :meth:`~Trades.trade_query` or
+            :meth:`~Trades.trade_cancel` later, and do not let the buyer pay again before.
         """
         polling = PollingPolicy() if polling is None else polling
         currency = str(fields.get("trans_currency") or "CNY")
         price = (to_minor_units(total_amount, currency), currency)
-        own: dict[str, Any] = {"subject": subject, "total_amount": total_amount}
-        mine = True
+        order: dict[str, Any] = {"subject": subject, "total_amount": total_amount}
+        cancellable = True
         try:
-            said = self.trade_pay(out_trade_no=out_trade_no, auth_code=auth_code, **own, **fields)
-            if said.paid:
-                return _paid(said, price)
+            response = self.trade_pay(
+                out_trade_no=out_trade_no, auth_code=auth_code, **order, **fields
+            )
+            if response.paid:
+                return _paid(response, price)
         except OutcomeUnknown:
-            pass  # it may be paid all the same: asked below
+            pass  # it may be paid: queried below
         except GatewayError as error:
-            # It was paid before: to take that back would be a refund.
-            mine = error.sub_code != _HAS_SUCCESS
-            # Alipay signs what a method refuses, and seldom what the gateway does.
-            if mine and (error.signed or error.code != _REFUSED):
+            # The order was paid before: a cancel would refund that payment.
+            cancellable = error.sub_code != _HAS_SUCCESS
+            # Alipay signs a method's rejections, but rarely the gateway's own.
+            if cancellable and (error.signed or error.code != _BUSINESS_FAILED):
                 raise
-        about = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
-        ended = self._waited(about, price, polling)
-        if ended is None and mine:
-            ended = self._taken_back(about, price, polling)
+        identifiers = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
+        ended = self._poll(identifiers, price, polling)
+        if ended is None and cancellable:
+            ended = self._cancel(identifiers, price, polling)
         if ended is None:
-            raise OutcomeUnknown("nobody knows whether the buyer has paid", retryable=True)
+            raise OutcomeUnknown("it is unknown whether the buyer has paid", retryable=True)
         return ended
 
-    def _waited(
-        self, about: Mapping[str, Any], price: _Price, polling: PollingPolicy
+    def _poll(
+        self, identifiers: Mapping[str, Any], price: _Price, polling: PollingPolicy
     ) -> BarcodePaymentResult | None:
-        """Asks until the trade has ended; ``None`` if it does not, or nobody says so."""
+        """Query the trade until it has ended; ``None`` if the time is over first."""
         for _ in polling.attempts(polling.seconds):
-            ended = self._ended(about, price)
+            ended = self._ended(identifiers, price)
             if ended is not None:
                 return ended
         return None
 
-    def _ended(self, about: Mapping[str, Any], price: _Price) -> BarcodePaymentResult | None:
-        """Asks once. No trade is no end: it may be on its way. No answer is none either."""
+    def _ended(self, identifiers: Mapping[str, Any], price: _Price) -> BarcodePaymentResult | None:
+        """Query the trade once; ``None`` unless it has ended: a missing one may yet be created."""
         try:
-            trade = self.trade_query(**about)
+            trade = self.trade_query(**identifiers)
         except GatewayError:
             return None
         if trade.trade_status in _PAID:
             return _paid(trade, price)
         return _closed(trade) if trade.trade_status == TradeStatus.TRADE_CLOSED else None
 
-    def _taken_back(
-        self, about: Mapping[str, Any], price: _Price, polling: PollingPolicy
+    def _cancel(
+        self, identifiers: Mapping[str, Any], price: _Price, polling: PollingPolicy
     ) -> BarcodePaymentResult | None:
-        """Cancels the trade, as often as it takes; ``None`` if it cannot be done."""
+        """Cancel the trade, with retries; ``None`` if that fails."""
         for _ in polling.attempts(polling.cancel_seconds):
             try:
-                said = self.trade_cancel(**about)
+                response = self.trade_cancel(**identifiers)
             except OutcomeUnknown:
                 continue
             except GatewayError:
-                return self._ended(about, price)  # refused: because it has ended?
-            if not said.retry:
-                return _closed(said)
-        return self._ended(about, price)
+                return self._ended(identifiers, price)  # rejected: the trade may have ended
+            if not response.retry:
+                return _closed(response)
+        return self._ended(identifiers, price)
 
 
-def _paid(said: TradePayResponse | TradeQueryResponse, price: _Price) -> BarcodePaymentResult:
-    """A payment, of just the amount that was asked for.
+def _paid(response: TradePayResponse | TradeQueryResponse, price: _Price) -> BarcodePaymentResult:
+    """Return the result of a paid trade with exactly the charged amount.
 
-    :raises OutcomeUnknown: if it is one of another amount or in another currency.
+    :raises OutcomeUnknown: if the amount or the currency differs.
     """
-    if (said.total_fen, said.currency) != price:
-        raise OutcomeUnknown("the gateway answered about another total_amount")
+    if (response.total_fen, response.currency) != price:
+        raise OutcomeUnknown("the gateway responded identifiers another total_amount")
     return BarcodePaymentResult(
         paid=True,
-        out_trade_no=said.out_trade_no,
-        trade_no=said.trade_no,
-        total_fen=said.total_fen,
-        currency=said.currency,
-        paid_at=said.paid_at,
-        buyer_id=said.buyer_id,
+        out_trade_no=response.out_trade_no,
+        trade_no=response.trade_no,
+        total_fen=response.total_fen,
+        currency=response.currency,
+        paid_at=response.paid_at,
+        buyer_id=response.buyer_id,
         action=None,
-        params=said.params,
+        params=response.params,
     )
 
 
-def _closed(said: TradeCancelResponse | TradeQueryResponse) -> BarcodePaymentResult:
+def _closed(response: TradeCancelResponse | TradeQueryResponse) -> BarcodePaymentResult:
     return BarcodePaymentResult(
         paid=False,
-        out_trade_no=said.out_trade_no or "",
-        trade_no=said.trade_no,
+        out_trade_no=response.out_trade_no or "",
+        trade_no=response.trade_no,
         total_fen=None,
         currency="CNY",
         paid_at=None,
         buyer_id=None,
-        action=said.action if isinstance(said, TradeCancelResponse) else None,
-        params=said.params,
+        action=response.action if isinstance(response, TradeCancelResponse) else None,
+        params=response.params,
     )

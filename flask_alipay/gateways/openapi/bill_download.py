@@ -1,4 +1,4 @@
-"""The bill: where Alipay keeps it for half a minute, and its bytes."""
+"""Download of bills: a query of the URL, which is valid for half a minute, and the download."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...protocol.validation import pattern, text
 from .client import MethodSpec, OpenApiClient
 from .responses import required_text, text_field
 
-#: The most that a bill may have unless more is allowed: 1 GiB.
+#: Default maximum size of a bill in bytes: 1 GiB.
 MAX_BYTES = 1 << 30
 
 _DATE = pattern(r"[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?", "a day or a month, like 2026-01-31 or 2026-01")
@@ -28,14 +28,14 @@ def _bill_date(name: str, value: Any, charset: str) -> str:
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
+            raise InvalidParameter(name, "must be an aware datetime, with a time zone")
         value = value.astimezone(CHINA_TIME).date()
-    written = _DATE(name, value.isoformat() if isinstance(value, date) else value, charset)
+    bill_date = _DATE(name, value.isoformat() if isinstance(value, date) else value, charset)
     try:
-        date.fromisoformat(written if len(written) == 10 else f"{written}-01")
+        date.fromisoformat(bill_date if len(bill_date) == 10 else f"{bill_date}-01")
     except ValueError:
-        raise InvalidParameter(name, "must be a day that there is") from None
-    return written
+        raise InvalidParameter(name, "must be a valid date") from None
+    return bill_date
 
 
 BILL = MethodSpec(
@@ -52,35 +52,36 @@ BILL = MethodSpec(
 
 @dataclass(frozen=True)
 class BillDownloadResponse:
-    """Where a bill is, for about half a minute."""
+    """Download URL of a bill, valid for about half a minute."""
 
-    #: Whoever has it gets the bill: it belongs into no log.
+    #: The URL alone is enough to download the bill: never log it.
     bill_download_url: str = field(repr=False)
-    #: Alipay's word on the file, where it gives one: ``EMPTY_DATA_WITH_BILL_FILE``.
+    #: Alipay's code about the file, if any: ``EMPTY_DATA_WITH_BILL_FILE``.
     bill_file_code: str | None
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 class BillDownload(OpenApiClient):
-    """The bill of a day or a month; further ``fields`` are those of the other methods."""
+    """Bills of a day or a month; further ``fields`` are those of the other methods."""
 
     def data_dataservice_bill_downloadurl_query(
         self, *, bill_type: str, bill_date: str | date, **fields: Any
     ) -> BillDownloadResponse:
-        """Asks where the bill of a day or a month is
-        (``alipay.data.dataservice.bill.downloadurl.query``); again if no answer comes.
+        """Query the download URL of a bill (``alipay.data.dataservice.bill.downloadurl.query``);
+        retried if no response arrives.
 
-        :param bill_type: ``trade`` (what was sold), ``signcustomer`` (what moved on the account) or
-            another of Alipay's.
+        :param bill_type: ``trade`` (trades), ``signcustomer`` (account statement) or another of
+            Alipay's types.
         :param bill_date: a day as ``2026-01-31`` or a :class:`~datetime.date`, or a month as
-            ``2026-01``. A day's bill is there on the next morning, in China.
-        :raises InvalidParameter: names the field at fault.
-        :raises GatewayError: with Alipay's ``sub_code``: ``BILL_NOT_EXIST`` where nothing was sold.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+            ``2026-01``. A day's bill is available on the next morning, in China.
+        :raises InvalidParameter: names the invalid field.
+        :raises GatewayError: with Alipay's ``sub_code``: ``BILL_NOT_EXIST`` if there were no
+            trades.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        own = {"bill_type": bill_type, "bill_date": bill_date}
-        node = self._do(BILL, {**fields, **own})
+        required = {"bill_type": bill_type, "bill_date": bill_date}
+        node = self._do(BILL, {**fields, **required})
         return BillDownloadResponse(
             bill_download_url=required_text(node, "bill_download_url"),
             bill_file_code=text_field(node, "bill_file_code") or None,
@@ -90,23 +91,23 @@ class BillDownload(OpenApiClient):
     def download_bill(
         self, bill_download_url: str, into: IO[bytes], *, limit: int = MAX_BYTES
     ) -> int:
-        """Fetches a bill, piece by piece: mostly a ZIP of tables in GBK. Nothing is signed or sent
-        along: the URL is all that it takes.
+        """Download a bill in chunks: usually a ZIP of GBK tables. The request needs no signature or
+        parameters besides the URL.
 
-        :param bill_download_url: what :meth:`data_dataservice_bill_downloadurl_query` answered. An
-            ``http`` one is fetched by ``https``, unless the gateway itself is not.
-        :param into: a file to write to. After an error it holds a part, which is no bill.
-        :param most: the most bytes to take.
-        :returns: how many it has.
-        :raises InvalidParameter: if it is no such URL.
-        :raises GatewayError: if there is more of it.
-        :raises OutcomeUnknown: if it does not come, or not whole: ask for another URL.
+        :param bill_download_url: the URL from :meth:`data_dataservice_bill_downloadurl_query`.
+            ``http`` is replaced by ``https``, unless the gateway's URL is ``http`` as well.
+        :param into: the file to write to. After an error it is incomplete, and no bill.
+        :param limit: maximum number of bytes.
+        :returns: the number of bytes.
+        :raises InvalidParameter: if the URL is invalid.
+        :raises GatewayError: if the file is larger.
+        :raises OutcomeUnknown: if the file does not arrive completely: query another URL.
         """
         url = self._safe(bill_download_url)
         try:
             return self._transport.download(url, into, limit)
         except OutcomeUnknown as error:
-            error.retryable = True  # it is only read
+            error.retryable = True  # a download changes nothing
             raise
 
     def _safe(self, url: str) -> str:

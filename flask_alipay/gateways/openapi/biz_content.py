@@ -1,4 +1,4 @@
-"""``biz_content``: the fields of a method, checked, and written as the one text that is signed."""
+"""Validation of a method's fields, and their encoding as the signed text ``biz_content``."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from ...protocol.china_time import format_china_time
 from ...protocol.limits import check_no_embedded_field
 from ...protocol.validation import pattern
 
-#: As a :data:`~flask_alipay.protocol.validation.Field`, but what it returns may be more than a
-#: text.
+#: Like :data:`~flask_alipay.protocol.validation.Validator`, but the result may be any JSON value.
 ContentField: TypeAlias = Callable[[str, Any, str], Any]
 
-#: The shop's number of an order or a refund that exists: others' orders are numbered with hyphens.
+#: The merchant's number of an existing order or refund; other software numbers with hyphens.
 number = pattern(r"[A-Za-z0-9_\-]{1,64}", "1 to 64 letters, digits or one of _ -")
-#: Alipay's number of a trade.
+#: Alipay's trade number.
 trade_no = pattern(r"[0-9]{16,64}", "Alipay's number of a trade, 16 to 64 digits")
 #: An account's number.
 account = pattern(r"[0-9]{16}", "an account number of 16 digits, like 2088…")
 
 
-# Made once: json.dumps would make one for each request.
+# Shared: json.dumps would create an encoder for each request.
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -33,7 +32,7 @@ def china_datetime(name: str, value: Any, charset: str) -> str:
     """Aware ``datetime``, or China time like ``2026-01-31 23:59:59``."""
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
+            raise InvalidParameter(name, "must be an aware datetime, with a time zone")
         return format_china_time(value)
     return pattern(
         r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", "like 2026-01-31 23:59:59"
@@ -43,9 +42,9 @@ def china_datetime(name: str, value: Any, charset: str) -> str:
 def object_field(
     table: Mapping[str, ContentField], *, required: Sequence[str] = (), one_of: Sequence[str] = ()
 ) -> ContentField:
-    """A field that has fields of its own; they are blamed as ``payee_info.name``.
+    """Return a validator of an object with fields; messages name ``payee_info.name``.
 
-    Takes what :func:`checked` takes.
+    The parameters are those of :func:`validate_fields`.
     """
 
     def field(name: str, value: Any, charset: str) -> dict[str, Any]:
@@ -62,7 +61,10 @@ def object_field(
 def list_field(
     table: Mapping[str, ContentField], *, required: Sequence[str] = (), one_of: Sequence[str] = ()
 ) -> ContentField:
-    """A list of what :func:`single` is one of; blamed as ``royalty_parameters[0].amount``."""
+    """Return a validator of a list of objects; messages name ``royalty_parameters[0].amount``.
+
+    The parameters are those of :func:`validate_fields`.
+    """
     one = object_field(table, required=required, one_of=one_of)
 
     def field(name: str, value: Any, charset: str) -> list[Any]:
@@ -83,15 +85,15 @@ def validate_fields(
     one_of: Sequence[str] = (),
     within: str = "",
 ) -> dict[str, Any]:
-    """Checks the fields of a method. ``None`` is one that was not given.
+    """Validate the fields of a method. ``None`` means that a field is not given.
 
-    :param table: the fields that have a limit; others are passed through as they are.
-    :param values: what the caller gave.
+    :param table: the fields with validators; other fields are passed through unchanged.
+    :param values: the caller's values.
     :param charset: the request's charset.
-    :param required: the fields that have to be there.
-    :param one_of: those of which one has to be there.
-    :param within: what stands before their names in a message: ``payee_info.``.
-    :raises InvalidParameter: names the field at fault.
+    :param required: required fields.
+    :param one_of: fields of which at least one is required.
+    :param within: prefix of the names in messages: ``payee_info.``.
+    :raises InvalidParameter: names the invalid field.
     :raises TypeError: for a ``float`` amount.
     """
     given = {name: value for name, value in values.items() if value is not None}
@@ -112,19 +114,21 @@ def biz_content(content: Mapping[str, Any], charset: str) -> str:
     Characters are written as they are, never as ``\u…``: Alipay could read an escaped one that its
     GBK lacks, but its notification in GBK could not repeat it.
 
-    :raises InvalidParameter: if it holds something that JSON does not have, or names a field with a
-        character that the charset does not have.
+    :raises InvalidParameter: if JSON cannot represent a value, or if the named field has a
+        character that the charset lacks.
     """
     try:
-        written = _ENCODER.encode(content)
+        text = _ENCODER.encode(content)
     except (TypeError, ValueError, RecursionError):
-        raise InvalidParameter("biz_content", "holds something that JSON does not have") from None
+        raise InvalidParameter(
+            "biz_content", "contains a value that JSON cannot represent"
+        ) from None
     try:
-        check_encodable("biz_content", written, charset)
+        check_encodable("biz_content", text, charset)
     except InvalidParameter:
         _check_encodable("", content, charset)
         raise
-    return written
+    return text
 
 
 def _check_encodable(name: str, value: Any, charset: str) -> None:
@@ -140,7 +144,7 @@ def _check_encodable(name: str, value: Any, charset: str) -> None:
 
 
 def _unknown(name: str, value: Any, charset: str) -> Any:
-    """A field that is not in the table is passed on, but none may hide another."""
+    """Pass a field without a validator through, unless it embeds another field."""
     if isinstance(value, str):
         check_no_embedded_field(name, value)
     return value

@@ -1,4 +1,4 @@
-"""What all methods share: the application, the signature, and the asking."""
+"""Base of the open platform's client: signs requests, sends them, verifies responses."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-#: Where the open platform lives.
+#: URL of the open platform.
 PRODUCTION = "https://openapi.alipay.com/gateway.do"
-#: How such an address ends; the newer version's paths are beside it.
+#: End of such a URL; version 3 replaces it with a path for each method.
 PATH = "/gateway.do"
 
-#: The common parameters that belong to one request; all others are fields of ``biz_content``.
+#: The common parameters that a caller may give; all others are fields of ``biz_content``.
 COMMON: Mapping[str, Validator] = {
     "notify_url": url(256),
     "return_url": url(256),
@@ -45,7 +45,7 @@ COMMON: Mapping[str, Validator] = {
         r"[A-Za-z0-9._\-]{1,40}", "a token of Alipay's, at most 40 characters"
     ),
 }
-# What the gateway says of itself and of the request.
+# Parameters that the gateway sets.
 _RESERVED = frozenset(
     {
         "app_id",
@@ -61,34 +61,34 @@ _RESERVED = frozenset(
     }
 )
 _METHOD = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", "the name of a method, like alipay.x.y")
-_FURTHER = text(1024)
-_DONE = "10000"
-# Methods by which a third party gets its tokens: called in its own name.
+_OTHER_PARAMETER = text(1024)
+_SUCCESS = "10000"
+# Methods with which a third-party application gets its tokens: called without one.
 _WITHOUT_TOKEN = ("alipay.open.auth.token.app", "alipay.open.auth.token.app.query")
 _CERTIFICATE = "alipay.open.app.alipaycert.download"
 _CERT_SN = pattern(r"[0-9a-f]{32}", "the number of a certificate, 32 hexadecimal digits")
 
 
 class MethodSpec(NamedTuple):
-    """A method that is performed here."""
+    """Declaration of a method that is sent by this client."""
 
     name: str
-    #: The fields that have a limit.
+    #: The fields with validators.
     fields: Mapping[str, ContentField]
-    #: Those that have to be there.
+    #: The required fields.
     required: tuple[str, ...] = ()
-    #: Those of which one has to be there.
+    #: Fields of which at least one is required.
     one_of: tuple[str, ...] = ()
-    #: Whether it changes nothing, and may be asked again where no answer comes.
+    #: True if the method changes nothing and may be retried if no response arrives.
     read_only: bool = False
-    #: The codes that are a yes.
-    success_codes: tuple[str, ...] = (_DONE,)
+    #: The codes of a success.
+    success_codes: tuple[str, ...] = (_SUCCESS,)
 
 
 class OpenApiClient:
-    """One application at the open platform; the methods are in the classes that build on it.
+    """One application at the open platform; subclasses add the methods.
 
-    Takes what :class:`~flask_alipay.gateways.openapi.OpenApiGateway` takes.
+    The parameters are those of :class:`~flask_alipay.gateways.openapi.OpenApiGateway`.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class OpenApiClient:
         transport: OpenApiTransport | None = None,
     ) -> None:
         if api_version == "v3" and signer.sign_type != "RSA2":
-            raise ConfigurationError("v3 is signed with RSA2 alone", "SIGN_TYPE")
+            raise ConfigurationError("must be RSA2 for v3", "SIGN_TYPE")
         self.app_id = app_id
         self.charset = request_charset(charset)
         self.gateway_url = gateway_url
@@ -127,7 +127,7 @@ class OpenApiClient:
         self._certificates = certificates
         self._cipher = None
         if aes_key is not None:
-            from .encryption import ContentCipher  # few encrypt
+            from .encryption import ContentCipher  # rarely used
 
             self._cipher = ContentCipher(aes_key)
         self._v3 = None
@@ -148,27 +148,27 @@ class OpenApiClient:
         http_method: str | None = None,
         **common: str | None,
     ) -> dict[str, Any]:
-        """Performs any method of the open platform, once: signs, sends, verifies, reads.
+        """Call any method of the open platform once: sign, send, verify, parse.
 
         :param method: ``alipay.some.method``.
-        :param biz_content: its fields; those that are ``None`` are not sent.
-        :param notify_url: where Alipay tells what comes of it.
-        :param return_url: where the buyer comes back to.
-        :param app_auth_token: acts for the merchant who gave this token; the gateway's own by
+        :param biz_content: its fields; ``None`` values are not sent.
+        :param notify_url: the URL that receives the notification of the result.
+        :param return_url: the URL to which the buyer returns.
+        :param app_auth_token: acts for the merchant who granted this token; the gateway's token by
             default.
-        :param http_method: with ``v3``, ``GET`` for a method that is asked like that.
+        :param http_method: with ``v3``, ``GET`` for a method that uses it.
         :param common: further common parameters, for methods without ``biz_content``.
-        :returns: the node of the answer, as it came.
-        :raises InvalidParameter: names the parameter at fault.
+        :returns: the node of the response.
+        :raises InvalidParameter: names the invalid parameter.
         :raises GatewayError: with Alipay's ``code`` and ``sub_code``.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may have
-            happened. ``retryable`` says whether to ask the same again.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: the request may
+            have taken effect. ``retryable`` is True if the same request may be sent again.
         """
         _METHOD("method", method, self.charset)
         for name in common:
             if name in _RESERVED:
-                raise InvalidParameter(name, "is the gateway's own, it cannot be given")
-        table = {**dict.fromkeys(common, _FURTHER), **COMMON}
+                raise InvalidParameter(name, "is set by the gateway and cannot be given")
+        table = {**dict.fromkeys(common, _OTHER_PARAMETER), **COMMON}
         urls = {"notify_url": notify_url, "return_url": return_url}
         given = {**urls, "app_auth_token": app_auth_token, **common}
         params = validate_params(table, given, self.charset, method)
@@ -180,38 +180,40 @@ class OpenApiClient:
         return self._response(method, content, params, http_method=http_method)
 
     def _do(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Performs one of our own methods.
+        """Call one of the declared methods.
 
-        :param values: common parameters and fields of ``biz_content``, as the caller gave them.
-        :raises OutcomeUnknown: also if it is neither refused nor done.
+        :param values: common parameters and fields of ``biz_content``, as given by the caller.
+        :raises OutcomeUnknown: also if the response states neither success nor rejection.
         """
-        common, fields = self._parted(values, method.name)
+        common, fields = self._split(values, method.name)
         content = validate_fields(
             method.fields, fields, self.charset, required=method.required, one_of=method.one_of
         )
         node = self._response(method.name, content, common, repeatable=method.read_only)
-        # A yes of the newer version has no code.
-        if (text_field(node, "code") or (_DONE if self._v3 else "")) not in method.success_codes:
-            raise OutcomeUnknown(f"Alipay does not say whether {method.name} is done")
+        # A success in version 3 has no code.
+        if (text_field(node, "code") or (_SUCCESS if self._v3 else "")) not in method.success_codes:
+            raise OutcomeUnknown(
+                f"Alipay's response does not state whether {method.name} succeeded"
+            )
         return node
 
     def _about(
-        self, method: MethodSpec, asked: Mapping[str, str | None], fields: Mapping[str, Any]
+        self, method: MethodSpec, identifiers: Mapping[str, str | None], fields: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Perform a method on the requested trade, and on no other.
+        """Call a method on one trade, and check that the response is about it.
 
-        :param asked: ``out_trade_no`` and ``trade_no``, of which one may be ``None``.
+        :param identifiers: ``out_trade_no`` and ``trade_no``, one of which may be ``None``.
         :raises OutcomeUnknown: also if the response is about another trade.
         """
-        node = self._do(method, {**fields, **asked})
-        name = "trade_no" if asked["trade_no"] is not None else "out_trade_no"
-        check_echo(node, name, asked[name])
+        node = self._do(method, {**fields, **identifiers})
+        name = "trade_no" if identifiers["trade_no"] is not None else "out_trade_no"
+        check_echo(node, name, identifiers[name])
         return node
 
-    def _parted(
+    def _split(
         self, values: Mapping[str, Any], method: str
     ) -> tuple[dict[str, str], dict[str, Any]]:
-        """Returns what a caller gave as common parameters, checked, and as fields."""
+        """Split a caller's values into validated common parameters and fields."""
         common = {name: values[name] for name in COMMON if name in values}
         fields = {name: value for name, value in values.items() if name not in COMMON}
         return validate_params(COMMON, common, self.charset, method), fields
@@ -219,27 +221,27 @@ class OpenApiClient:
     def _request(
         self, method: str, content: Mapping[str, Any] | None, common: Mapping[str, str]
     ) -> SignedRequest:
-        written = {} if content is None else self._written(content)
-        return self._signed(method, {**self._authorized(method, common), **written})
+        encoded = {} if content is None else self._encoded(content)
+        return self._signed(method, {**self._authorized(method, common), **encoded})
 
     def _authorized(self, method: str, common: Mapping[str, str]) -> Mapping[str, str]:
-        """Add the token of the merchant whom all calls act for, unless the call names another."""
+        """Add the configured merchant's token, unless the call gives another one."""
         if self._app_auth_token is None or method in _WITHOUT_TOKEN:
             return common
         return {"app_auth_token": self._app_auth_token, **common}
 
     def _signed(self, method: str, params: Mapping[str, str]) -> SignedRequest:
-        own = {"method": method, "timestamp": format_china_time(datetime.now(timezone.utc))}
+        current = {"method": method, "timestamp": format_china_time(datetime.now(timezone.utc))}
         # A request signs its sign_type; a notification does not.
         return sign_request(
             self.gateway_url,
-            {**self._common, **own, **params},
+            {**self._common, **current, **params},
             self._signer,
             charset=self.charset,
             exclude=("sign",),
         )
 
-    def _written(self, content: Mapping[str, Any]) -> dict[str, str]:
+    def _encoded(self, content: Mapping[str, Any]) -> dict[str, str]:
         text = biz_content(content, self.charset)
         if self._cipher is None:
             return {"biz_content": text}
@@ -258,14 +260,14 @@ class OpenApiClient:
         http_method: str | None = None,
         repeatable: bool = False,
     ) -> dict[str, Any]:
-        """Signs, sends, verifies, reads."""
-        self._signer.verify(b"", "")  # without Alipay's key nothing is asked
-        ask = (
+        """Sign a request, send it, verify and parse the response."""
+        self._signer.verify(b"", "")  # fails without Alipay's key, before anything is sent
+        send = (
             self._request_v2
             if self._v3 is None
             else partial(self._request_v3, self._v3, http_method)
         )
-        return ask(method, content, common, repeatable)
+        return send(method, content, common, repeatable)
 
     def _request_v2(
         self,
@@ -275,55 +277,59 @@ class OpenApiClient:
         repeatable: bool,
     ) -> dict[str, Any]:
         request = self._request(method, content, common)
-        with _nothing_twice():
+        with _retryable():
             body = self._transport.post(
                 request.gateway_url, request.params, request.charset, repeatable=repeatable
             )
         envelope = open_envelope(body, method, request.charset)
-        cert_sns = self._known(envelope.cert_sn)
+        cert_sns = self._trusted_sns(envelope.cert_sn)
         return read_envelope(envelope, method, self._signer, self._cipher, cert_sns)
 
     def _request_v3(
         self,
-        caller: V3Client,
+        client: V3Client,
         http_method: str | None,
         method: str,
         content: Mapping[str, Any] | None,
         common: Mapping[str, str],
         repeatable: bool,
     ) -> dict[str, Any]:
-        # What was common to all methods is a field like others now, but for the token.
+        # In version 3 the common parameters are fields like others, except the token.
         common = self._authorized(method, common)
         fields = {name: value for name, value in common.items() if name != "app_auth_token"}
-        call = caller.call(
+        call = client.call(
             method,
             {**fields, **(content or {})},
             http_method=http_method,
             app_auth_token=common.get("app_auth_token"),
         )
         url = f"{self.gateway_url.removesuffix(PATH)}{call.uri}"
-        with _nothing_twice():
-            answer = self._transport.request(
+        with _retryable():
+            response = self._transport.request(
                 call.http_method, url, call.body, call.headers, repeatable=repeatable
             )
-        return caller.read(answer, method, self._known)
+        return client.read(response, method, self._trusted_sns)
 
-    def _known(self, cert_sn: str) -> Collection[str]:
-        """The numbers of Alipay's certificates that are believed, this one's if it proves to be."""
+    def _trusted_sns(self, cert_sn: str) -> Collection[str]:
+        """Return the serial numbers of Alipay's trusted certificates; download and verify an
+        unknown one.
+        """
         if self._certificates is None:
             return self._alipay_cert_sns
         if cert_sn and cert_sn not in self._certificates.sns:
             try:
                 _CERT_SN("alipay_cert_sn", cert_sn, self.charset)
                 self._certificates.add_verified(self._certificate(cert_sn), cert_sn)
-                logger.info("Alipay signs with another certificate: %s is accepted", cert_sn)
+                logger.info("Alipay signs with a new certificate: accepted %s", cert_sn)
             except AlipayError as error:
-                logger.warning("a certificate that Alipay signs with is not accepted: %s", error)
+                logger.warning("rejected the certificate of Alipay's signature: %s", error)
         return self._certificates.sns
 
     def _certificate(self, cert_sn: str) -> str:
-        """Fetches one of Alipay's certificates. Alipay does not sign this answer, and who could is
-        not known yet: what it holds has to prove itself. So it is not encrypted either.
+        """Download one of Alipay's certificates.
+
+        The response is neither signed nor encrypted, since the signing key is not known yet: the
+        certificate is verified by its chain.
         """
         text = biz_content({"alipay_cert_sn": cert_sn}, self.charset)
         request = self._signed(_CERTIFICATE, {"biz_content": text})
@@ -335,8 +341,8 @@ class OpenApiClient:
 
 
 @contextmanager
-def _nothing_twice() -> Iterator[None]:
-    """Where no answer came the same may be asked again: the same identifiers never do it twice."""
+def _retryable() -> Iterator[None]:
+    """Mark unknown outcomes as retryable: a request with the same identifiers takes effect once."""
     try:
         yield
     except OutcomeUnknown as error:

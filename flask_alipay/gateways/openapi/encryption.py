@@ -1,4 +1,4 @@
-"""Content encryption (接口内容加密方式): what is asked, and what is answered, by a shared key."""
+"""Content encryption (接口内容加密方式): requests and responses encrypted with a shared key."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from ...exceptions import KeyFormatError
 
-# The protocol's: the same content is the same cipher text every time.
+# Defined by the protocol: equal content has equal ciphertext.
 _NO_IV = bytes(16)
 _KEY_BYTES = 16
 
 
 class ContentCipher:
-    """Encrypts and decrypts with the key that the console shows (AES密钥).
+    """Encryption and decryption with the AES key of the console (AES密钥).
 
     :param key: base64 of 16 bytes.
     :raises KeyFormatError: if it is something else.
     """
 
-    #: What a request says of itself.
+    #: The ``encrypt_type`` of a request.
     encrypt_type = "AES"
 
     def __init__(self, key: str) -> None:
         try:
             secret = base64.b64decode(key.strip(), validate=True)
         except (binascii.Error, ValueError):
-            raise KeyFormatError("expected an AES key, got something that is no base64") from None
+            raise KeyFormatError("expected an AES key, got something that is not base64") from None
         if len(secret) != _KEY_BYTES:
             raise KeyFormatError(
                 f"expected an AES key of {_KEY_BYTES} bytes in base64, got {len(secret)} bytes"
@@ -42,23 +42,23 @@ class ContentCipher:
         return f"{type(self).__name__}()"
 
     def encrypt(self, content: bytes) -> str:
-        """Returns the content encrypted, in base64."""
+        """Return the encrypted content in base64."""
         padder, encryptor = PKCS7(AES.block_size).padder(), self._cipher.encryptor()
         padded = padder.update(content) + padder.finalize()
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode("ascii")
 
     def decrypt(self, text: str, encrypt_type: str = "AES") -> bytes:
-        """Returns what was encrypted.
+        """Return the decrypted content.
 
-        To be called after the signature is verified, never before: whoever could try texts on it
-        would learn from its refusals.
+        Verify the signature before, never afterwards: different errors for different texts would
+        reveal the content to an attacker.
 
         :param text: base64.
         :param encrypt_type: ``AES``, or ``AES_V2``, which begins with an initialization vector.
-        :raises ValueError: if it was not encrypted with this key.
+        :raises ValueError: if the text was not encrypted with this key.
         """
         unpadder, decryptor = PKCS7(AES.block_size).unpadder(), self._cipher.decryptor()
         padded = decryptor.update(base64.b64decode(text, validate=True)) + decryptor.finalize()
         content = unpadder.update(padded) + unpadder.finalize()
-        # Read without its vector, the second block comes out right and only the first does not.
+        # Decrypted without its vector, only the first block, the vector itself, is wrong.
         return content[_KEY_BYTES:] if encrypt_type == "AES_V2" else content

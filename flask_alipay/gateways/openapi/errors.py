@@ -1,4 +1,4 @@
-"""Convert rejections to exceptions."""
+"""Conversion of Alipay's rejections to exceptions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from ...exceptions import GatewayError, OutcomeUnknown
 
-# The service is out of order for a while; Alipay itself may not know how far it came.
-_OUT_OF_ORDER = "20000"
-# "unknow" and "AQC" are Alipay's spelling. Transfers know no prefix.
+# The service is temporarily unavailable; the request may have taken effect.
+_UNAVAILABLE = "20000"
+# "unknow" and "AQC" are Alipay's spelling. Codes of transfers have no prefix.
 _UNDECIDED = re.compile(
     r"(?:\w+\.)?SYSTEM_ERROR|(?:aop|isp)\..*unknow-error"
     r"|UNKNOWN_ERROR|REQUEST_PROCESSING|TRANS_ORDER_DEALING"
 )
-# The string to sign, which Alipay quotes at the end of a text. It holds the whole request: what is
-# sold, to whom, and the token of a merchant.
+# The string to sign, which Alipay quotes at the end of a text. It contains the whole request:
+# goods, buyer, and the token of a merchant.
 _QUOTED = re.compile(
     r"(?<![\w.])(?:app_id|app_auth_token|app_cert_sn|alipay_root_cert_sn|biz_content)=.*", re.DOTALL
 )
@@ -26,33 +26,33 @@ _MAX_EXPLANATION = 256
 
 
 def explanation(text: object) -> str:
-    """Return Alipay's explanation of a code for a log line: without the string to sign that it
-    quotes, on one line; ``""`` if there is none.
+    """Return Alipay's explanation of a code for a log line: one line without the quoted string to
+    sign, ``""`` if there is none.
 
-    :param text: ``sub_msg`` as it was received.
+    :param text: the received ``sub_msg``.
     """
     if not isinstance(text, str):
         return ""
-    told = _UNPRINTABLE.sub(" ", _QUOTED.sub("…", text)).strip()
-    return told if len(told) <= _MAX_EXPLANATION else f"{told[:_MAX_EXPLANATION]}…"
+    line = _UNPRINTABLE.sub(" ", _QUOTED.sub("…", text)).strip()
+    return line if len(line) <= _MAX_EXPLANATION else f"{line[:_MAX_EXPLANATION]}…"
 
 
 def error_from_response(method: str, node: Mapping[str, Any], *, signed: bool) -> GatewayError:
-    """Returns Alipay's no as an exception: where nobody knows how far it came, an
-    :class:`~flask_alipay.exceptions.OutcomeUnknown` that may be repeated.
+    """Return Alipay's rejection as an exception: a retryable
+    :class:`~flask_alipay.exceptions.OutcomeUnknown` if the request may have taken effect.
 
-    :param method: what was asked.
-    :param node: the node of the answer.
-    :param signed: whether it is signed by Alipay.
+    :param method: the called method.
+    :param node: the node of the response.
+    :param signed: True if Alipay signed the response.
     """
     code, sub_code = _code(node, "code"), _code(node, "sub_code")
-    undecided = code == _OUT_OF_ORDER or _UNDECIDED.fullmatch(sub_code or "") is not None
+    undecided = code == _UNAVAILABLE or _UNDECIDED.fullmatch(sub_code or "") is not None
     kind = OutcomeUnknown if undecided else GatewayError
     sub_msg = node.get("sub_msg")
     reason = explanation(sub_msg) or explanation(node.get("msg"))
-    told = [code or "UNKNOWN", sub_code or "", f"({reason})" if reason else ""]
+    parts = [code or "UNKNOWN", sub_code or "", f"({reason})" if reason else ""]
     return kind(
-        f"Alipay rejected {method}: {' '.join(filter(None, told))}",
+        f"Alipay rejected {method}: {' '.join(filter(None, parts))}",
         code=code,
         sub_code=sub_code,
         sub_msg=_TOKEN.sub(r"\1***", sub_msg) if isinstance(sub_msg, str) else None,
@@ -62,7 +62,7 @@ def error_from_response(method: str, node: Mapping[str, Any], *, signed: bool) -
 
 
 def _code(node: Mapping[str, Any], name: str) -> str | None:
-    """One of Alipay's codes, made safe for a log line."""
+    """Return one of Alipay's codes, made safe for log lines."""
     value = node.get(name)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None

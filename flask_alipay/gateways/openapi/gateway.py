@@ -1,4 +1,4 @@
-"""The client of the open platform: the door to its methods."""
+"""The open platform's client with all its methods."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from .settlements import SETTLE, Settlements
 from .trades import CANCEL, CLOSE, CREATE, PRECREATE, QUERY
 from .transfers import TRANSFER, TRANSFER_QUERY, Transfers
 
-#: Where the open platform's sandbox lives; the older name's certificate has expired.
+#: URL of the open platform's sandbox; the certificate of the older host name has expired.
 SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
 
-#: The methods and the limits of their fields, by the name of the gateway's method.
+#: Declarations of the methods, by the name of :class:`OpenApiGateway`'s method.
 METHODS: Mapping[str, MethodSpec] = {
     **{
         f"trade_{name}_pay": MethodSpec(PRODUCTS[name].method, FIELDS, required=REQUIRED)
@@ -57,36 +57,37 @@ _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
 class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers, BillDownload):
-    """The open platform for one application: one method for each of Alipay's, named as it.
+    """The open platform for one application: one method for each of Alipay's, named after it.
 
-    What a browser or an app brings to Alipay is returned signed and not sent. What is performed
-    here returns what Alipay answered, read into types; any other method is performed by
-    :meth:`call`. A no of Alipay's is a :class:`~flask_alipay.exceptions.GatewayError` with its
-    ``code`` and ``sub_code``; where no answer came, or none that can be believed,
-    :class:`~flask_alipay.exceptions.OutcomeUnknown` says that what was asked for may have happened.
+    Requests that a browser or an app sends are returned signed. Requests that are sent here return
+    Alipay's response as typed values; :meth:`call` calls any other method. If Alipay rejects a
+    request, :class:`~flask_alipay.exceptions.GatewayError` has its ``code`` and ``sub_code``; if no
+    response arrives, or none that can be trusted, :class:`~flask_alipay.exceptions.OutcomeUnknown`
+    is raised: the request may have taken effect.
 
-    :param app_id: the application's number.
-    :param signer: signs the requests and verifies the answers.
-    :param gateway_url: the gateway's address.
-    :param charset: the charset of requests, answers and notifications.
-    :param app_cert_sn: in certificate mode, the number of the application's certificate.
-    :param root_cert_sn: in certificate mode, the number of Alipay's root certificates.
-    :param alipay_cert_sns: in certificate mode, the numbers of the certificates of Alipay's whose
-        keys the signer has; an answer that is signed with another is not believed.
-    :param certificates: instead of these numbers, the certificates themselves: another one is then
-        fetched from Alipay and, if it proves itself, believed and kept.
-    :param aes_key: encrypts ``biz_content``, and decrypts the answers; base64, as in the console.
-    :param api_version: how what is performed travels: ``v2`` to the gateway's one address, ``v3``
-        to a path for each method beside it. What a browser or an app brings is the same in both.
-    :param app_auth_token: the token of the merchant for whom a third-party application acts; each
-        call sends it, unless the call is given another.
-    :param transport: how the gateway is asked.
+    :param app_id: the application ID.
+    :param signer: signs the requests and verifies the responses.
+    :param gateway_url: the gateway's URL.
+    :param charset: the charset of requests, responses and notifications.
+    :param app_cert_sn: in certificate mode, the serial number of the application's certificate.
+    :param root_cert_sn: in certificate mode, the serial numbers of Alipay's root certificates.
+    :param alipay_cert_sns: in certificate mode, the serial numbers of Alipay's certificates whose
+        keys the signer has; a response signed with another one is not trusted.
+    :param certificates: instead of these numbers, the certificates themselves: a new one is then
+        downloaded from Alipay, verified by its chain, and trusted from then on.
+    :param aes_key: encrypts ``biz_content`` and decrypts the responses; base64, as in the console.
+    :param api_version: the protocol of requests that are sent here: ``v2`` with the gateway's
+        single URL, ``v3`` with a path for each method. Requests of browsers and apps are the same
+        in both.
+    :param app_auth_token: the token of the merchant for whom a third-party application acts; sent
+        with each call, unless the call is given another one.
+    :param transport: sends the requests; over HTTP by default.
     :raises KeyFormatError: if ``aes_key`` is something else.
     :raises ConfigurationError: for ``v3`` with a signer that is not RSA2.
     """
 
     protocol: ClassVar[str] = "openapi"
-    #: What a payment can be, and the method behind it.
+    #: The products of a payment, and the method behind each.
     products: ClassVar[Mapping[str, str]] = {
         name: product.method for name, product in PRODUCTS.items()
     }
@@ -101,22 +102,22 @@ class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers,
         return_url: str | None = None,
         **fields: Any,
     ) -> SignedRequest:
-        """Makes a payment on a desktop (``alipay.trade.page.pay``).
+        """Create a payment on a desktop (``alipay.trade.page.pay``).
 
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
-        :param subject: what is sold, at most 256 characters.
+        :param subject: the goods, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param notify_url: where Alipay tells about the payment.
-        :param return_url: where the buyer comes back to.
+        :param notify_url: the URL that receives the notification.
+        :param return_url: the URL to which the buyer returns.
         :param fields: further fields, see :ref:`trade_page_pay <parameters-trade_page_pay>`;
             unknown ones are passed through. ``app_auth_token`` acts for the merchant who granted
             it.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
         """
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
         urls = {"notify_url": notify_url, "return_url": return_url}
-        return self._payment(PRODUCTS["page"], {**fields, **own, **urls})
+        return self._payment(PRODUCTS["page"], {**fields, **order, **urls})
 
     def trade_wap_pay(
         self,
@@ -128,40 +129,40 @@ class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers,
         return_url: str | None = None,
         **fields: Any,
     ) -> SignedRequest:
-        """Makes a payment in a phone's browser (``alipay.trade.wap.pay``).
+        """Create a payment in a phone's browser (``alipay.trade.wap.pay``).
 
-        Takes and raises the same as :meth:`trade_page_pay`; ``quit_url`` is where a buyer goes who
-        gives up.
+        Parameters and exceptions are those of :meth:`trade_page_pay`; ``quit_url`` is the page for
+        a buyer who cancels.
         """
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
         urls = {"notify_url": notify_url, "return_url": return_url}
-        return self._payment(PRODUCTS["wap"], {**fields, **own, **urls})
+        return self._payment(PRODUCTS["wap"], {**fields, **order, **urls})
 
     def trade_app_pay(
         self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
     ) -> str:
-        """Makes a payment in the shop's own app (``alipay.trade.app.pay``).
+        """Create a payment in the merchant's app (``alipay.trade.app.pay``).
 
-        Takes and raises the same as :meth:`trade_page_pay`, but for ``return_url``: the buyer never
-        leaves.
+        Parameters and exceptions are those of :meth:`trade_page_pay`, without ``return_url``: the
+        buyer never leaves the app.
 
-        :returns: the order string: the app hands it, as it is, to Alipay's SDK.
+        :returns: the order string, which the app passes unchanged to Alipay's SDK.
         """
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        return self._payment(APP, {**fields, **own}).query
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        return self._payment(APP, {**fields, **order}).query
 
     def in_charset(self, charset: str) -> OpenApiGateway:
-        """Returns the same gateway with another charset."""
+        """Return the same gateway with another charset."""
         gateway = copy(self)
         gateway.charset = request_charset(charset)
         gateway._common = {**self._common, "charset": gateway.charset}
         return gateway
 
     def acting_for(self, app_auth_token: str | None) -> OpenApiGateway:
-        """Return the gateway with which each call sends a merchant's token.
+        """Return the gateway whose calls send a merchant's token.
 
-        :param app_auth_token: the token; without one, or with this gateway's own, this gateway.
-        :raises InvalidParameter: if it is no token.
+        :param app_auth_token: the token; without one, or with this gateway's token, this gateway.
+        :raises InvalidParameter: if the token is malformed.
         """
         if app_auth_token is None or app_auth_token == self._app_auth_token:
             return self
@@ -190,46 +191,46 @@ class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers,
         currency: str = "CNY",
         **params: Any,
     ) -> SignedRequest:
-        """Makes the request that sends a buyer to pay; both gateways have it.
+        """Return the signed request with which a buyer's browser starts a payment.
 
         :param product: ``page`` is :meth:`trade_page_pay`, ``wap`` :meth:`trade_wap_pay`.
-        :param expires_at: when the payment may no longer be made.
-        :param bank: the legacy gateway's; there is no choosing a bank here.
-        :param currency: the legacy gateway's likewise; here it is always CNY.
-        :param params: what the method takes.
-        :raises InvalidParameter: names the parameter at fault; also for a product that no browser
-            brings to Alipay.
+        :param expires_at: the end of the time to pay.
+        :param bank: must be ``None``: only the legacy gateway lets the merchant's page choose a
+            bank.
+        :param currency: must be CNY.
+        :param params: the method's parameters.
+        :raises InvalidParameter: names the invalid parameter; also for a product without a browser.
         """
         check_choice("product", product, BROWSER_PRODUCTS)
         check_currency(currency, params.get("trans_currency"))
         if bank is not None:
-            raise InvalidParameter("bank", "can only be chosen on the legacy gateway")
+            raise InvalidParameter("bank", "is supported only by the legacy gateway")
         if expires_at is not None:
             params["time_expire"] = expires_at
         method = self.trade_wap_pay if product == "wap" else self.trade_page_pay
         return method(**params)
 
     def check_payment(self, product: str | None, *, currency: str = "CNY", **params: Any) -> None:
-        """Checks, before anything is stored, what :meth:`pay` would be given.
+        """Check the parameters of :meth:`pay` before anything is stored.
 
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
         check_currency(currency, params.get("trans_currency"))
         if product is not None:
             check_choice("product", product, self.products)
-        chosen = PRODUCTS[product or "page"]
-        _, fields = self._parted(params, chosen.method)
-        content = payment_content(fields, chosen, self.charset)
+        selected = PRODUCTS[product or "page"]
+        _, fields = self._split(params, selected.method)
+        content = payment_content(fields, selected, self.charset)
         sign_content({"biz_content": biz_content(content, self.charset)}, charset=self.charset)
 
     def product_for(self, user_agent: str) -> str:
-        """Returns the product for a buyer whose payment names none: ``wap`` on a phone.
+        """Return the default product for a buyer's browser: ``wap`` on a phone.
 
-        :param user_agent: what the buyer's browser calls itself.
+        :param user_agent: the browser's ``User-Agent``.
         """
         return "wap" if _PHONE.search(user_agent) else "page"
 
     def _payment(self, product: Product, values: Mapping[str, Any]) -> SignedRequest:
-        common, fields = self._parted(values, product.method)
+        common, fields = self._split(values, product.method)
         content = payment_content(fields, product, self.charset)
         return self._request(product.method, content, common)

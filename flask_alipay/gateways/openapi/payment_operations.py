@@ -25,7 +25,7 @@ from ..interface import (
 from .refunds import REFUND, REFUND_QUERY, Refunds
 from .trades import CANCEL, CLOSE, QUERY
 
-# Requests in all if Alipay asks for a retry of a cancel, and the seconds between two.
+# Maximum number of cancel requests if Alipay requests a retry, and the seconds between two.
 _CANCEL_ATTEMPTS: Final = 3
 _CANCEL_INTERVAL: Final = 1.0
 
@@ -34,7 +34,7 @@ class PaymentOperations(Refunds):
     """Operations on a payment that both gateways have; see the interface."""
 
     unsupported: ClassVar[Mapping[str, str]] = {
-        "confirm_refund": "refunds that are confirmed in a browser are the legacy gateway's",
+        "confirm_refund": "only the legacy gateway has refunds that are confirmed in a browser",
     }
     notifies_refunds: ClassVar[bool] = False
     pending_refund_ttl: ClassVar[timedelta | None] = None
@@ -42,7 +42,7 @@ class PaymentOperations(Refunds):
     def query_payment(self, out_trade_no: str) -> Notification:
         """Query a trade by :meth:`trade_query` and return its state as a report.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :raises TradeNotFound: if Alipay has no such trade, and signed that.
         :raises GatewayError: for any other rejection.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
@@ -68,7 +68,7 @@ class PaymentOperations(Refunds):
     def close_payment(self, out_trade_no: str) -> ClosedTrade | None:
         """Close an unpaid trade by :meth:`trade_close`.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :raises TradeNotFound: if Alipay has no such trade, and signed that.
         :raises GatewayError: for any other rejection: the trade is not closed.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
@@ -78,15 +78,15 @@ class PaymentOperations(Refunds):
         return ClosedTrade(journal_params("method", CLOSE.name, response.params), response.trade_no)
 
     def cancel_payment(self, out_trade_no: str) -> ClosedTrade | None:
-        """Close a trade, or refund all of it if it was paid on the same day, by
-        :meth:`trade_cancel`; again, a few times, if Alipay asks for a retry.
+        """Close a trade, or fully refund it if it was paid on the same day, by
+        :meth:`trade_cancel`; retried a few times if Alipay requests that.
 
-        :param out_trade_no: the merchant's number of the order.
+        :param out_trade_no: the merchant's order number.
         :return: ``None`` if Alipay had nothing to do.
         :raises TradeNotFound: if Alipay has no such trade, and signed that.
         :raises GatewayError: for any other rejection: the trade is not cancelled.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted, or Alipay still
-            asks for a retry.
+            requests a retry.
         """
         for attempt in range(_CANCEL_ATTEMPTS):
             if attempt:
@@ -109,7 +109,7 @@ class PaymentOperations(Refunds):
         """Check the reason of a refund.
 
         :param refund: the refund.
-        :param resumed: whether the number is that of a pending refund; makes no difference here.
+        :param resumed: True if the number belongs to a pending refund; not used here.
         :raises InvalidParameter: names ``refund_reason``.
         """
         if refund.reason is not None:
@@ -146,14 +146,14 @@ class PaymentOperations(Refunds):
             return RefundReport(journal_params("method", REFUND.name, response.params))
         report = self.query_refund(refund)
         if report is None:
-            raise OutcomeUnknown("Alipay has not refunded the money yet: retry", retryable=True)
+            raise OutcomeUnknown("Alipay has not refunded the amount yet: retry", retryable=True)
         return report
 
     def query_refund(self, refund: RefundRequest) -> RefundReport | None:
         """Query a refund by :meth:`trade_fastpay_refund_query`.
 
         :param refund: the refund.
-        :return: ``None`` if the money has not been refunded, or not yet.
+        :return: ``None`` if the amount has not been refunded, or not yet.
         :raises GatewayError: if Alipay rejects the query.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted, or Alipay
             refunded another amount under the number.
@@ -178,7 +178,7 @@ class PaymentOperations(Refunds):
 
 @contextmanager
 def _trade_not_found(method: str) -> Iterator[None]:
-    """Raise :class:`TradeNotFound` for a signed rejection since there is no such trade."""
+    """Convert a signed rejection because of a missing trade to :class:`TradeNotFound`."""
     try:
         yield
     except OutcomeUnknown:

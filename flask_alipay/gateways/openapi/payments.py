@@ -1,4 +1,4 @@
-"""The parameters of the payments on the open platform, and their rules."""
+"""Products of the open platform, their fields and rules."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .biz_content import china_datetime, validate_fields
 
 
 class Product(NamedTuple):
-    """A way to pay: the method behind it and the ``product_code`` that goes with it."""
+    """A payment product: its method and the ``product_code``."""
 
     method: str
     product_code: str
 
 
-#: What an app brings to Alipay's own.
+#: Payments in the merchant's app.
 APP = Product("alipay.trade.app.pay", "QUICK_MSECURITY_PAY")
-#: What :meth:`OpenApiGateway.pay` can make: what a buyer's browser brings to Alipay.
+#: The products of :meth:`OpenApiGateway.pay`, which a buyer's browser sends to Alipay.
 BROWSER_PRODUCTS: Mapping[str, Product] = {
     "page": Product("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
     "wap": Product("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
 }
-#: All of them. A buyer scans a ``qr`` code of the shop's, the shop the ``barcode`` of a buyer's.
+#: All products. The buyer scans the merchant's ``qr`` code, the merchant the buyer's ``barcode``.
 PRODUCTS: Mapping[str, Product] = {
     **BROWSER_PRODUCTS,
     "app": APP,
@@ -44,7 +44,7 @@ PRODUCTS: Mapping[str, Product] = {
 
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
 
-#: The documented fields that have a limit; others are passed through as they are.
+#: Validators of the documented fields; other fields are passed through unchanged.
 FIELDS: Mapping[str, Validator] = {
     "out_trade_no": out_trade_no,
     "subject": text(256),
@@ -64,16 +64,18 @@ FIELDS: Mapping[str, Validator] = {
     "qr_code_timeout_express": timeout,
 }
 
-#: What every payment has.
+#: Fields that every payment requires.
 REQUIRED = ("out_trade_no", "total_amount", "subject")
 
 
 def payment_content(values: Mapping[str, Any], product: Product, charset: str) -> dict[str, Any]:
-    """Checks the fields of one payment and returns its ``biz_content``.
+    """Validate the fields of a payment and return its ``biz_content``.
 
-    :param values: the fields by name; ``None`` is one that was not given. A field that is not in
+    :param values: the fields by name; ``None`` means not given. A field that is not in
         :data:`FIELDS` is passed through.
-    :raises InvalidParameter: names the field at fault.
+    :param product: the payment's product.
+    :param charset: the request's charset.
+    :raises InvalidParameter: names the invalid field.
     :raises TypeError: for a ``float`` amount.
     """
     content = validate_fields(FIELDS, values, charset, required=REQUIRED)
@@ -82,19 +84,21 @@ def payment_content(values: Mapping[str, Any], product: Product, charset: str) -
 
 
 def check_channels(content: Mapping[str, Any]) -> None:
-    """Checks that channels are allowed or forbidden, but not both.
+    """Check that channels are either allowed or forbidden.
 
-    :raises InvalidParameter: otherwise.
+    :raises InvalidParameter: if both are given.
     """
     if "enable_pay_channels" in content and "disable_pay_channels" in content:
-        raise InvalidParameter("disable_pay_channels", "must not be there beside the enabled ones")
+        raise InvalidParameter(
+            "disable_pay_channels", "must not be given together with enable_pay_channels"
+        )
 
 
 def check_currency(currency: str | None, trans_currency: str | None = None) -> None:
-    """Checks that a payment of the ledger's is priced in yuan.
+    """Check that a payment of the ledger is priced in yuan.
 
-    :param currency: the payment's.
-    :param trans_currency: the field of ``biz_content`` that would name another one.
+    :param currency: the payment's currency.
+    :param trans_currency: the field of ``biz_content`` that names another currency.
     :raises InvalidParameter: otherwise.
     """
     for name, value in (("currency", currency), ("trans_currency", trans_currency)):

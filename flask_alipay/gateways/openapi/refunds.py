@@ -1,4 +1,4 @@
-"""Money that goes back: refunds, and what became of them."""
+"""Refunds of trades, and queries of their outcome."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ REFUND_QUERY = MethodSpec(
 
 @dataclass(frozen=True)
 class TradeRefundResponse:
-    """A refund that Alipay took. Amounts are in fen, times are aware UTC."""
+    """Response to an accepted refund. Amounts are in fen, times are aware UTC."""
 
-    #: The shop's number of the order, as far as Alipay repeats it.
+    #: The merchant's order number, if Alipay repeats it.
     out_trade_no: str | None
-    #: Alipay's number of the trade, likewise.
+    #: Alipay's trade number, likewise.
     trade_no: str | None
-    #: Whether this call moved money. ``False`` is no failure: the same ``out_request_no`` was
-    #: refunded before, or is still under way; :meth:`Refunds.trade_fastpay_refund_query` tells.
+    #: True if this call moved money. ``False`` is not a failure: the same ``out_request_no`` was
+    #: refunded before or is still pending; :meth:`Refunds.trade_fastpay_refund_query` decides.
     fund_change: bool
-    #: All that was refunded of the trade until now, this refund included.
+    #: The trade's total refunded amount, including this refund.
     refunded_fen: int
-    #: When.
+    #: Time of the refund.
     refunded_at: datetime | None
-    #: Who got it: ``buyer_user_id`` or ``buyer_open_id``.
+    #: The buyer: ``buyer_user_id`` or ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class RefundQueryResponse:
-    """What became of one refund. Amounts are in fen, times are aware UTC.
+    """Outcome of one refund. Amounts are in fen, times are aware UTC.
 
-    A refund that never was is answered as well, with nothing in it: ``refunded`` is what counts.
+    A query for a missing refund has an empty response: check ``refunded``.
     """
 
-    #: Whether the money went back.
+    #: True if the amount was refunded.
     refunded: bool
-    #: In Alipay's words; older answers have none.
+    #: Alipay's status; older responses have none.
     refund_status: str | None
-    #: The numbers of order, trade and refund, as far as Alipay repeats them.
+    #: The order, trade and refund numbers, if Alipay repeats them.
     out_trade_no: str | None
     trade_no: str | None
     out_request_no: str | None
@@ -78,9 +78,9 @@ class RefundQueryResponse:
     refund_fen: int | None
     #: The amount of the order.
     total_fen: int | None
-    #: When, if ``query_options`` asked for ``gmt_refund_pay``.
+    #: Time of the refund, if ``query_options`` contained ``gmt_refund_pay``.
     refunded_at: datetime | None
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
@@ -96,33 +96,33 @@ class Refunds(Trades):
         trade_no: str | None = None,
         **fields: Any,
     ) -> TradeRefundResponse:
-        """Refunds a trade or a part of it (``alipay.trade.refund``).
+        """Refund a trade fully or partially (``alipay.trade.refund``).
 
         :param refund_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param out_request_no: the shop's number of this refund. Repeated, it refunds once; after
-            an unknown outcome ask again with the **same** number.
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
+        :param out_request_no: the merchant's refund number. A repeated number refunds once; after
+            an unknown outcome retry with the **same** number.
+        :param out_trade_no: the merchant's order number, or
+        :param trade_no: Alipay's trade number, which takes precedence.
         :param fields: see :ref:`trade_refund <parameters-trade_refund>`; for example also
             ``query_options``.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
-        :raises GatewayError: with Alipay's ``sub_code``: nothing was refunded by this call.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be
+        :raises GatewayError: with Alipay's ``sub_code``: this call refunded nothing.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be
             refunded.
         """
-        own = {"refund_amount": refund_amount, "out_request_no": out_request_no}
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        node = self._about(REFUND, asked, {**fields, **own})
+        required = {"refund_amount": refund_amount, "out_request_no": out_request_no}
+        identifiers = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(REFUND, identifiers, {**fields, **required})
         refunded = responses.amount(node, "refund_fee")
         if refunded is None:
             raise missing("refund_fee")
         numbers = text_fields(node, "out_trade_no", "trade_no", "fund_change", "gmt_refund_pay")
-        own_no, own_trade_no, change, refunded_at = numbers
+        order_no, alipay_no, change, refunded_at = numbers
         user_id, open_id = text_fields(node, "buyer_user_id", "buyer_open_id")
         return TradeRefundResponse(
-            out_trade_no=own_no,
-            trade_no=own_trade_no,
+            out_trade_no=order_no,
+            trade_no=alipay_no,
             fund_change=change == "Y",
             refunded_fen=refunded,
             refunded_at=parse_china_time(refunded_at),
@@ -138,25 +138,25 @@ class Refunds(Trades):
         trade_no: str | None = None,
         **fields: Any,
     ) -> RefundQueryResponse:
-        """Asks what became of a refund (``alipay.trade.fastpay.refund.query``); again if no answer
-        comes. Alipay wants ten seconds after the refund.
+        """Query a refund (``alipay.trade.fastpay.refund.query``); retried if no response arrives.
+        Alipay recommends to wait ten seconds after the refund.
 
-        :param out_request_no: the shop's number of the refund; the ``out_trade_no`` if it had none.
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
+        :param out_request_no: the merchant's refund number; the ``out_trade_no`` if it had none.
+        :param out_trade_no: the merchant's order number, or
+        :param trade_no: Alipay's trade number, which takes precedence.
         :param fields: for example ``query_options=["gmt_refund_pay"]``.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises GatewayError: with Alipay's ``sub_code``.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        node = self._do(REFUND_QUERY, {**fields, **asked, "out_request_no": out_request_no})
+        identifiers = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._do(REFUND_QUERY, {**fields, **identifiers, "out_request_no": out_request_no})
         fen = responses.amount(node, "refund_amount")
         status = text_field(node, "refund_status")
         refunded = status == "REFUND_SUCCESS" or (not status and bool(fen))
         if refunded:
             name = "trade_no" if trade_no is not None else "out_trade_no"
-            check_echo(node, name, asked[name])
+            check_echo(node, name, identifiers[name])
             check_echo(node, "out_request_no", out_request_no)
         return RefundQueryResponse(
             refunded=refunded,

@@ -1,7 +1,7 @@
-"""What the open platform answers: an envelope in JSON, signed over the very text of one node in it.
+r"""Responses of the open platform: a JSON envelope, signed over the exact text of one node.
 
-The node is cut out as it stands, verified, and only then read. To read first and to write again
-would lose what JSON leaves open (``\\/``, spaces, the order of keys), and with it the signature.
+The node's text is cut out, verified, and only then used. Parsing and serializing it again would
+lose details that JSON leaves open (``\/``, spaces, the order of keys), and so the signature.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPACE = r"[ \t\r\n]*"
 _OPENING = re.compile(_SPACE + r"\{")
 _NAME = re.compile(_SPACE + r'"([^"\\]*)"' + _SPACE + ":" + _SPACE)
 _NEXT = re.compile(_SPACE + "([,}])" + _SPACE)
-# Made once: json.loads would make one for each answer.
+# Shared: json.loads would create a decoder for each response.
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
 _ENCRYPT_TYPES = ("AES", "AES_V2")
@@ -36,56 +36,56 @@ _ENCRYPT_TYPES = ("AES", "AES_V2")
 
 @dataclass(frozen=True)
 class Envelope:
-    """An answer, taken apart but not read yet."""
+    """A response split into its parts, not verified yet."""
 
-    #: The text that is signed: an object or, if it is encrypted, a string with its quotes.
+    #: The signed text: an object or, if encrypted, a string with its quotes.
     node: str = field(repr=False)
-    #: Whether it stands under ``error_response`` instead of the method's own name.
+    #: True if its name is ``error_response`` instead of the method's.
     is_error: bool
     #: The signature, or ``""``.
     sign: str = field(repr=False)
-    #: The number of the certificate that verifies it, or ``""``.
+    #: The serial number of Alipay's certificate, or ``""``.
     cert_sn: str
-    #: What it is written in.
+    #: The charset of the text.
     charset: str
-    #: The node, read; not to be believed yet.
+    #: The parsed node; not to be trusted before verification.
     value: Any = field(repr=False)
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the node is a cipher text."""
+        """True if the node is ciphertext."""
         return self.node.startswith('"')
 
     def signed_by(self, signer: Signer) -> bool:
-        """Tells whether the signature is good.
+        """Return True if the signature matches.
 
-        :param signer: the configured one.
+        :param signer: the configured signer.
         """
         return bool(self.sign) and signer.verify(encode(self.node, self.charset), self.sign)
 
     def verification_error(self, signer: Signer, cert_sns: Collection[str] = ()) -> str | None:
-        """Says why the node cannot be believed; ``None`` if it can.
+        """Return the reason why the node cannot be trusted, or ``None``.
 
-        :param signer: the configured one.
-        :param cert_sns: the numbers of Alipay's certificates that it has the keys of; none outside
-            certificate mode.
+        :param signer: the configured signer.
+        :param cert_sns: the serial numbers of Alipay's certificates whose keys the signer has;
+            empty outside certificate mode.
         """
         if cert_sns and self.cert_sn and self.cert_sn not in cert_sns:
             return (
-                f"is signed with a certificate of Alipay's that is not configured "
+                f"is signed with an Alipay certificate that is not configured "
                 f"({loggable(self.cert_sn)}): download the new one"
             )
         return None if self.signed_by(signer) else "is not signed by Alipay"
 
 
 def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
-    """Cuts an answer into its pieces.
+    """Split a response into its parts.
 
-    :param body: the bytes as they came.
-    :param method: what was asked, ``alipay.trade.query``.
-    :param charset: the charset of the request, and of most answers to it; the gateway rejects some
-        requests in GBK, whatever theirs was.
-    :raises OutcomeUnknown: if it is no such answer.
+    :param body: the received bytes.
+    :param method: the called method, ``alipay.trade.query``.
+    :param charset: the charset of the request, and of most responses; the gateway rejects some
+        requests in GBK, whatever their charset was.
+    :raises OutcomeUnknown: if the body is not such a response.
     """
     try:
         text, charset = decode(body, charset)
@@ -96,13 +96,13 @@ def open_envelope(body: bytes, method: str, charset: str = "utf-8") -> Envelope:
         if not isinstance(value, (dict, str)):
             raise ValueError
     except (ValueError, LookupError, RecursionError, ArithmeticError):
-        raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
+        raise OutcomeUnknown(f"the response to {loggable(method)} cannot be parsed") from None
     sign, cert_sn = _text(found, "sign"), _text(found, "alipay_cert_sn")
     return Envelope(node, is_error, sign, cert_sn, charset, value)
 
 
 def decode(body: bytes, charset: str) -> tuple[str, str]:
-    """Decode a response in the charset of its request or, if it is not in that, in the other one.
+    """Decode a response in the charset of its request, or else in the other one.
 
     :returns: the text and the charset that it is in.
     :raises UnicodeDecodeError: if it is in neither.
@@ -114,7 +114,7 @@ def decode(body: bytes, charset: str) -> tuple[str, str]:
         return charsets.decode(body, other), other
 
 
-def read_answer(
+def read_response(
     body: bytes,
     method: str,
     *,
@@ -123,16 +123,16 @@ def read_answer(
     cipher: ContentCipher | None = None,
     cert_sns: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Verifies an answer and returns its node. Numbers with a point are :class:`Decimal`.
+    """Verify a response and return its node. Decimal numbers are :class:`Decimal`.
 
-    :param body: the bytes as they came.
-    :param method: what was asked.
+    :param body: the received bytes.
+    :param method: the called method.
     :param charset: the charset of the request.
-    :param signer: verifies it.
-    :param cipher: decrypts it, where content is encrypted.
-    :param cert_sns: see :meth:`Envelope.flaw`.
-    :raises GatewayError: for a no of Alipay's, signed or not.
-    :raises OutcomeUnknown: for a yes that is not signed, or an answer that cannot be read.
+    :param signer: verifies the response.
+    :param cipher: decrypts it, if content is encrypted.
+    :param cert_sns: see :meth:`Envelope.verification_error`.
+    :raises GatewayError: if Alipay rejects the request, signed or not.
+    :raises OutcomeUnknown: for an unsigned success, or a response that cannot be parsed.
     """
     return read_envelope(open_envelope(body, method, charset), method, signer, cipher, cert_sns)
 
@@ -144,39 +144,39 @@ def read_envelope(
     cipher: ContentCipher | None = None,
     cert_sns: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Verifies an answer that is taken apart: see :func:`read_answer`."""
-    flaw = envelope.verification_error(signer, cert_sns)
-    if envelope.is_encrypted and flaw:
-        raise OutcomeUnknown(f"the answer to {method} {flaw}")
+    """Verify and parse an envelope: see :func:`read_response`."""
+    verification_error = envelope.verification_error(signer, cert_sns)
+    if envelope.is_encrypted and verification_error:
+        raise OutcomeUnknown(f"the response to {method} {verification_error}")
     try:
         node = _node(envelope, cipher)
     except (ValueError, RecursionError):
-        raise OutcomeUnknown(f"the answer to {method} cannot be read") from None
+        raise OutcomeUnknown(f"the response to {method} cannot be parsed") from None
     if envelope.is_error or text_field(node, "code")[:1] not in ("", "1"):
-        raise error_from_response(method, node, signed=flaw is None)
-    if flaw:
-        raise OutcomeUnknown(f"the answer to {method} {flaw}")
+        raise error_from_response(method, node, signed=verification_error is None)
+    if verification_error:
+        raise OutcomeUnknown(f"the response to {method} {verification_error}")
     return node
 
 
 def unverified_node(envelope: Envelope) -> Mapping[str, Any]:
-    """Returns a node that is not verified, and has to be proven by what it holds.
+    """Return the node of a response without verification; its content must be verified otherwise.
 
     :raises OutcomeUnknown: if it is encrypted.
     """
     if not isinstance(envelope.value, dict):
-        raise OutcomeUnknown("the answer cannot be read")
+        raise OutcomeUnknown("the response cannot be parsed")
     return envelope.value
 
 
 def as_object(text: str) -> dict[str, Any]:
-    """Reads a JSON object. Numbers with a point are :class:`Decimal`.
+    """Parse a JSON object. Decimal numbers are :class:`Decimal`.
 
-    :raises ValueError: if it is none.
+    :raises ValueError: if the text is not a JSON object.
     """
     try:
         node = _DECODER.decode(text)
-    except ArithmeticError:  # a number with an exponent that no Decimal has
+    except ArithmeticError:  # a number whose exponent is too large for Decimal
         raise ValueError from None
     if not isinstance(node, dict):
         raise ValueError
@@ -184,7 +184,7 @@ def as_object(text: str) -> dict[str, Any]:
 
 
 def text_field(node: Mapping[str, Any], name: str) -> str:
-    """Reads a text or a number out of a node; ``""`` where there is neither."""
+    """Return a text or number of a node as text; ``""`` if there is neither."""
     value = node.get(name)
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         return ""
@@ -192,41 +192,41 @@ def text_field(node: Mapping[str, Any], name: str) -> str:
 
 
 def text_fields(node: Mapping[str, Any], *names: str) -> list[str | None]:
-    """Read texts or numbers out of a node, ``None`` where there is neither."""
+    """Return texts or numbers of a node as text, ``None`` for each that is missing."""
     return [text_field(node, name) or None for name in names]
 
 
 def currency_of(node: Mapping[str, Any]) -> str:
-    """Reads the currency of an order's amount; yuan where the node names none."""
+    """Return the currency of an order's amount; yuan by default."""
     return text_field(node, "trans_currency") or "CNY"
 
 
 def amount(node: Mapping[str, Any], name: str, currency: str = "CNY") -> int | None:
-    """Reads an amount out of a node, in minor units; ``None`` where there is none.
+    """Parse an amount of a node to minor units; ``None`` if it is missing.
 
-    :param currency: what it is in.
-    :raises OutcomeUnknown: if it is no amount.
+    :param currency: the amount's currency.
+    :raises OutcomeUnknown: if the amount is invalid.
     """
     text = text_field(node, name)
     try:
         return parse_minor_units(text, currency, parameter=name) if text else None
     except InvalidAmount as error:
-        raise OutcomeUnknown(f"the gateway's answer cannot be read: {error}") from None
+        raise OutcomeUnknown(f"the gateway's response cannot be parsed: {error}") from None
 
 
 def check_echo(node: Mapping[str, Any], name: str, request: str | None) -> None:
-    """Checks that the answer is about what was asked: a signature says not to what it answers.
+    """Check that the response is about the requested object, which its signature does not cover.
 
     :raises OutcomeUnknown: otherwise.
     """
     if text_field(node, name) != request:
-        raise OutcomeUnknown(f"the gateway answered about another {name}")
+        raise OutcomeUnknown(f"the gateway responded about another {name}")
 
 
 def required_text(node: Mapping[str, Any], name: str) -> str:
-    """Reads a text that has to be there.
+    """Return a required text of a node.
 
-    :raises OutcomeUnknown: if it is not.
+    :raises OutcomeUnknown: if it is missing.
     """
     value = text_field(node, name)
     if not value:
@@ -235,36 +235,36 @@ def required_text(node: Mapping[str, Any], name: str) -> str:
 
 
 def missing(name: str) -> OutcomeUnknown:
-    """Returns the error for an answer that lacks something."""
-    return OutcomeUnknown(f"the gateway's answer cannot be read: it has no {name}")
+    """Return the error for a response that lacks a field."""
+    return OutcomeUnknown(f"the gateway's response cannot be parsed: it has no {name}")
 
 
 def _members(text: str) -> dict[str, tuple[str, Any]]:
-    """The members of the envelope, each as the text that it is, and read."""
+    """Return the envelope's members by name, each as its exact text and parsed."""
     found: dict[str, tuple[str, Any]] = {}
-    place, mark = _match(_OPENING, text, 0).end(), ","
-    while mark == ",":
-        name = _match(_NAME, text, place)
+    position, separator = _match(_OPENING, text, 0).end(), ","
+    while separator == ",":
+        name = _match(_NAME, text, position)
         if name[1] in found:
-            raise ValueError  # which of the two was signed?
+            raise ValueError  # ambiguous: one of the two was signed
         value, end = _DECODER.raw_decode(text, name.end())
         found[name[1]] = text[name.end() : end], value
         following = _match(_NEXT, text, end)
-        place, mark = following.end(), following[1]
-    if place != len(text):
+        position, separator = following.end(), following[1]
+    if position != len(text):
         raise ValueError
     return found
 
 
-def _match(pattern: re.Pattern[str], text: str, place: int) -> re.Match[str]:
-    found = pattern.match(text, place)
+def _match(pattern: re.Pattern[str], text: str, position: int) -> re.Match[str]:
+    found = pattern.match(text, position)
     if found is None:
         raise ValueError
     return found
 
 
 def _text(found: Mapping[str, tuple[str, Any]], name: str) -> str:
-    """A string of the envelope's; ``""`` where it is none."""
+    """Return a string of the envelope; ``""`` if it is missing or not a string."""
     _, value = found.get(name, ("", ""))
     return value if isinstance(value, str) else ""
 
@@ -273,11 +273,11 @@ def _node(envelope: Envelope, cipher: ContentCipher | None) -> dict[str, Any]:
     if isinstance(envelope.value, dict):
         return envelope.value
     if cipher is None:
-        raise OutcomeUnknown("the gateway's answer is encrypted, and no AES key is configured")
+        raise OutcomeUnknown("the gateway's response is encrypted, and no AES key is configured")
     for encrypt_type in _ENCRYPT_TYPES:
         content = cipher.decrypt(envelope.value, encrypt_type)
         try:
             return as_object(decode(content, envelope.charset)[0])
         except ValueError:
-            continue  # its first block is no text: it was the other way of encrypting
+            continue  # the first block is not text: try the other type
     raise ValueError

@@ -1,4 +1,4 @@
-"""Royalties: a part of a payment goes on to others."""
+"""Settlement of royalties (分账): parts of a payment are passed on to other accounts."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ SETTLE = MethodSpec(
 
 @dataclass(frozen=True)
 class OrderSettleResponse:
-    """Royalties that Alipay took on."""
+    """Response to an accepted settlement."""
 
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str
-    #: Alipay's number of the settlement, where it gives one.
+    #: Alipay's settlement number, if any.
     settle_no: str | None
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 class Settlements(OpenApiClient):
-    """What becomes of a payment's money; further ``fields`` are those of the other methods."""
+    """Settlement of royalties; further ``fields`` are those of the other methods."""
 
     def trade_order_settle(
         self,
@@ -63,27 +63,28 @@ class Settlements(OpenApiClient):
         royalty_parameters: Sequence[Mapping[str, Any]],
         **fields: Any,
     ) -> OrderSettleResponse:
-        """Passes parts of a payment on to other accounts (``alipay.trade.order.settle``).
+        """Pass parts of a payment on to other accounts (``alipay.trade.order.settle``).
 
-        :param out_request_no: the shop's number of this settlement. Repeated, it settles once;
-            after an unknown outcome ask again with the **same** number.
-        :param trade_no: Alipay's number of the trade.
-        :param royalty_parameters: who gets what: each with ``trans_in`` (the account), ``amount``
+        :param out_request_no: the merchant's settlement number. A repeated number settles once;
+            after an unknown outcome retry with the **same** number.
+        :param trade_no: Alipay's trade number.
+        :param royalty_parameters: the receivers: each with ``trans_in`` (the account), ``amount``
             (yuan: ``str``, ``int`` or :class:`~decimal.Decimal`) or ``amount_percentage``, and for
             example ``trans_in_type``, ``trans_out``, ``trans_out_type``, ``desc``.
         :param fields: see :ref:`trade_order_settle <parameters-trade_order_settle>`.
-        :raises InvalidParameter: names the field at fault: ``royalty_parameters[0].amount``.
+        :raises InvalidParameter: names the invalid field: ``royalty_parameters[0].amount``.
         :raises TypeError: for a ``float`` amount.
-        :raises GatewayError: with Alipay's ``sub_code``: nothing was settled by this call.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be settled.
+        :raises GatewayError: with Alipay's ``sub_code``: this call settled nothing.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be
+            settled.
         """
         if not royalty_parameters:
-            raise InvalidParameter("royalty_parameters", "must say who gets what")
-        own = {
+            raise InvalidParameter("royalty_parameters", "must contain at least one receiver")
+        required = {
             "out_request_no": out_request_no,
             "trade_no": trade_no,
             "royalty_parameters": royalty_parameters,
         }
-        node = self._do(SETTLE, {**fields, **own})
+        node = self._do(SETTLE, {**fields, **required})
         check_echo(node, "trade_no", trade_no)
         return OrderSettleResponse(trade_no, text_field(node, "settle_no") or None, node)

@@ -1,4 +1,4 @@
-"""One trade at a time: made, asked about, closed, taken back."""
+"""Single trades: create, query, close and cancel."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .client import MethodSpec, OpenApiClient
 from .payments import FIELDS, REQUIRED, check_channels
 from .responses import check_echo, missing, required_text, text_field
 
-#: The two numbers of a trade; Alipay's wins.
+#: The two numbers of a trade; Alipay's takes precedence.
 NUMBERS: Mapping[str, biz_content.ContentField] = {
     "out_trade_no": biz_content.number,
     "trade_no": biz_content.trade_no,
 }
-#: One of them says which trade is meant.
+#: Fields of which at least one identifies the trade.
 EITHER = ("out_trade_no", "trade_no")
 
-#: The fields of a trade that the shop makes.
-MADE: Mapping[str, biz_content.ContentField] = {
+#: Fields of a trade that the merchant creates.
+CREATION_FIELDS: Mapping[str, biz_content.ContentField] = {
     **FIELDS,
     "seller_id": biz_content.account,
     "discountable_amount": amount,
@@ -38,11 +38,13 @@ QUERY = MethodSpec("alipay.trade.query", NUMBERS, one_of=EITHER, read_only=True)
 CLOSE = MethodSpec("alipay.trade.close", {**NUMBERS, "operator_id": text(28)}, one_of=EITHER)
 CANCEL = MethodSpec("alipay.trade.cancel", NUMBERS, one_of=EITHER)
 PRECREATE = MethodSpec(
-    "alipay.trade.precreate", {**MADE, "qr_code_timeout_express": timeout}, required=REQUIRED
+    "alipay.trade.precreate",
+    {**CREATION_FIELDS, "qr_code_timeout_express": timeout},
+    required=REQUIRED,
 )
 CREATE = MethodSpec(
     "alipay.trade.create",
-    {**MADE, "buyer_id": biz_content.account, "buyer_open_id": text(128)},
+    {**CREATION_FIELDS, "buyer_id": biz_content.account, "buyer_open_id": text(128)},
     required=REQUIRED,
     one_of=("buyer_id", "buyer_open_id"),
 )
@@ -50,110 +52,110 @@ CREATE = MethodSpec(
 
 @dataclass(frozen=True)
 class TradeQueryResponse:
-    """One trade as Alipay has it. Times are aware UTC. Amounts are in fen; ``total_fen`` is in
-    minor units of ``currency``.
+    """A trade in Alipay's current state. Times are aware UTC. Amounts are in fen; ``total_fen`` is
+    in minor units of ``currency``.
     """
 
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade.
+    #: Alipay's trade number.
     trade_no: str
-    #: Where it stands, in Alipay's words.
+    #: Alipay's status of the trade.
     trade_status: str
-    #: What it costs.
+    #: The order's amount.
     total_fen: int
-    #: What it is priced in (``trans_currency``), ISO 4217.
+    #: ISO 4217 code of the order's currency (``trans_currency``).
     currency: str
-    #: What the shop gets of it, what the buyer pays, what of that in points, what is on the
+    #: The amounts that the merchant receives, that the buyer pays, of that in points, and of the
     #: invoice.
     receipt_fen: int | None
     buyer_pay_fen: int | None
     point_fen: int | None
     invoice_fen: int | None
-    #: When it was paid.
+    #: Time of the payment.
     paid_at: datetime | None
-    #: Who paid: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
+    #: The buyer: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class TradeCloseResponse:
-    """A trade that is closed and can no longer be paid."""
+    """Response to a close: the trade can no longer be paid."""
 
-    #: The shop's number of the order, as far as Alipay repeats it.
+    #: The merchant's order number, if Alipay repeats it.
     out_trade_no: str | None
-    #: Alipay's number of the trade, likewise.
+    #: Alipay's trade number, likewise.
     trade_no: str | None
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class TradeCancelResponse:
-    """What became of a trade that is taken back."""
+    """Response to a cancel."""
 
-    #: The shop's number of the order, as far as Alipay repeats it.
+    #: The merchant's order number, if Alipay repeats it.
     out_trade_no: str | None
-    #: Alipay's number of the trade; ``None`` where there was none yet.
+    #: Alipay's trade number; ``None`` if there was no trade yet.
     trade_no: str | None
-    #: ``close`` if it had not been paid, ``refund`` if the money went back, ``None`` if there was
-    #: nothing to do.
+    #: ``close`` for an unpaid trade, ``refund`` for a paid one, ``None`` if there was nothing to
+    #: do.
     action: str | None
-    #: Whether it did not work yet and has to be asked again.
+    #: True if the cancel was not performed yet and must be retried.
     retry: bool
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class TradePrecreateResponse:
-    """An order that waits for a buyer to scan it."""
+    """Response to the creation of a QR code, which a buyer scans to pay."""
 
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: What the QR code says; good for two hours at most.
+    #: Content of the QR code; valid for at most two hours.
     qr_code: str
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class TradeCreateResponse:
-    """A trade that waits for its buyer."""
+    """Response to the creation of a trade for one buyer."""
 
-    #: The shop's number of the order.
+    #: The merchant's order number.
     out_trade_no: str
-    #: Alipay's number of the trade: what the buyer's page or app needs.
+    #: Alipay's trade number, which the buyer's page or app needs.
     trade_no: str
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 class Trades(OpenApiClient):
     """Single trades.
 
-    Further ``fields`` of any of these are ``notify_url``, ``app_auth_token`` (to act for the
-    merchant who gave it) and whatever else the method takes; what is not known here is passed
-    through, ``None`` is a field that is not given.
+    Further ``fields`` of the methods are ``notify_url``, ``app_auth_token`` (to act for the
+    merchant who granted it) and other fields of Alipay's method; unknown ones are passed through.
+    ``None`` means that a field is not given.
     """
 
     def trade_query(
         self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
     ) -> TradeQueryResponse:
-        """Asks what has become of a trade (``alipay.trade.query``); again if no answer comes.
+        """Query a trade (``alipay.trade.query``); retried if no response arrives.
 
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
+        :param out_trade_no: the merchant's order number, or
+        :param trade_no: Alipay's trade number, which takes precedence.
         :param fields: for example ``query_options``.
-        :raises InvalidParameter: names the field at fault.
-        :raises GatewayError: with Alipay's ``sub_code``; ``ACQ.TRADE_NOT_EXIST`` is no failure
-            while the order is young: a trade begins when the buyer logs in or scans.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises InvalidParameter: names the invalid field.
+        :raises GatewayError: with Alipay's ``sub_code``; ``ACQ.TRADE_NOT_EXIST`` is not a failure
+            while the order is new: the trade is created when the buyer logs in or scans.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        node = self._about(QUERY, asked, fields)
+        identifiers = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(QUERY, identifiers, fields)
         currency = responses.currency_of(node)
         total = responses.amount(node, "total_amount", currency)
         if total is None:
@@ -176,17 +178,18 @@ class Trades(OpenApiClient):
     def trade_close(
         self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
     ) -> TradeCloseResponse:
-        """Closes a trade that was not paid (``alipay.trade.close``).
+        """Close an unpaid trade (``alipay.trade.close``).
 
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
+        :param out_trade_no: the merchant's order number, or
+        :param trade_no: Alipay's trade number, which takes precedence.
         :param fields: see :ref:`trade_close <parameters-trade_close>`.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises GatewayError: with Alipay's ``sub_code``: it is not closed.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be closed.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be
+            closed.
         """
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        node = self._about(CLOSE, asked, fields)
+        identifiers = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(CLOSE, identifiers, fields)
         return TradeCloseResponse(
             out_trade_no=text_field(node, "out_trade_no") or None,
             trade_no=text_field(node, "trade_no") or None,
@@ -196,17 +199,17 @@ class Trades(OpenApiClient):
     def trade_cancel(
         self, *, out_trade_no: str | None = None, trade_no: str | None = None, **fields: Any
     ) -> TradeCancelResponse:
-        """Takes a trade back (``alipay.trade.cancel``): closes it, or refunds all of it if it was
-        paid on the same day.
+        """Cancel a trade (``alipay.trade.cancel``): close it, or fully refund it if it was paid on
+        the same day.
 
-        :param out_trade_no: the shop's number of the order, or
-        :param trade_no: Alipay's number of the trade, which wins.
-        :raises InvalidParameter: names the field at fault.
-        :raises GatewayError: with Alipay's ``sub_code``: it is not taken back.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: ask again.
+        :param out_trade_no: the merchant's order number, or
+        :param trade_no: Alipay's trade number, which takes precedence.
+        :raises InvalidParameter: names the invalid field.
+        :raises GatewayError: with Alipay's ``sub_code``: it is not cancelled.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: retry.
         """
-        asked = {"out_trade_no": out_trade_no, "trade_no": trade_no}
-        node = self._about(CANCEL, asked, fields)
+        identifiers = {"out_trade_no": out_trade_no, "trade_no": trade_no}
+        node = self._about(CANCEL, identifiers, fields)
         return TradeCancelResponse(
             out_trade_no=text_field(node, "out_trade_no") or None,
             trade_no=text_field(node, "trade_no") or None,
@@ -218,41 +221,41 @@ class Trades(OpenApiClient):
     def trade_precreate(
         self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
     ) -> TradePrecreateResponse:
-        """Makes the text of a QR code that a buyer scans to pay (``alipay.trade.precreate``).
+        """Create the content of a QR code that a buyer scans to pay (``alipay.trade.precreate``).
 
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
-        :param subject: what is sold, at most 256 characters.
+        :param subject: the goods, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param fields: see :ref:`trade_precreate <parameters-trade_precreate>`.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        node = self._made(PRECREATE, {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **own})
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        node = self._create(PRECREATE, {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **order})
         return TradePrecreateResponse(out_trade_no, required_text(node, "qr_code"), node)
 
     def trade_create(
         self, *, out_trade_no: str, subject: str, total_amount: str | int | Decimal, **fields: Any
     ) -> TradeCreateResponse:
-        """Makes a trade for one buyer, who then pays it in Alipay's app (``alipay.trade.create``).
+        """Create a trade for one buyer, who then pays it in Alipay's app (``alipay.trade.create``).
 
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
-        :param subject: what is sold, at most 256 characters.
+        :param subject: the goods, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param fields: ``buyer_id`` or ``buyer_open_id``, and further ones, see :ref:`trade_create
             <parameters-trade_create>`.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        own = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        node = self._made(CREATE, {**fields, **own})
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        node = self._create(CREATE, {**fields, **order})
         return TradeCreateResponse(out_trade_no, required_text(node, "trade_no"), node)
 
-    def _made(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _create(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
         check_channels({name: value for name, value in values.items() if value is not None})
         node = self._do(method, values)
         check_echo(node, "out_trade_no", values["out_trade_no"])

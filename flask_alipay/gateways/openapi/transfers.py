@@ -1,6 +1,6 @@
-"""Money that the merchant sends: transfers to anybody's account, and what became of them.
+"""Transfers from the merchant to other accounts, and queries of their outcome.
 
-Their codes have no ``ACQ.`` in front. Source: the documentation of ``alipay.fund.trans.*``.
+The codes have no prefix ``ACQ.``. Source: the documentation of ``alipay.fund.trans.*``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient
 from .responses import check_echo, required_text, text_field
 
-#: The least that can be transferred, in fen.
+#: Minimum amount of a transfer, in fen.
 MIN_FEN = 10
 
 _ACCOUNTS = pattern(r"[A-Z_]{1,64}", "like ALIPAY_USER_ID, ALIPAY_LOGON_ID or ALIPAY_OPEN_ID")
-_NUMBER = pattern(r"[0-9]{1,64}", "Alipay's number, of digits alone")
+_NUMBER = pattern(r"[0-9]{1,64}", "Alipay's number, digits only")
 
 
 def _trans_amount(name: str, value: Any, charset: str) -> str:
@@ -45,18 +45,18 @@ _payee = biz_content.object_field(
 
 
 def _payee_info(name: str, value: Any, charset: str) -> Any:
-    """Mapping with ``identity``, ``identity_type`` and, beside a login name, ``name``."""
+    """Mapping with ``identity``, ``identity_type`` and, for a login name, ``name``."""
     payee = _payee(name, value, charset)
     kind = payee["identity_type"]
     if kind == "ALIPAY_USER_ID":
         biz_content.account(f"{name}.identity", payee["identity"], charset)
     if kind == "ALIPAY_LOGON_ID" and "name" not in payee:
-        raise InvalidParameter(f"{name}.name", "is required beside a login name")
+        raise InvalidParameter(f"{name}.name", "is required with a login name")
     return payee
 
 
-_KIND: Mapping[str, biz_content.ContentField] = {"product_code": text(64), "biz_scene": text(64)}
-_TO_ACCOUNT = {"product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
+_PRODUCT: Mapping[str, biz_content.ContentField] = {"product_code": text(64), "biz_scene": text(64)}
+_DEFAULTS = {"product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
 _NUMBERS: Mapping[str, biz_content.ContentField] = {
     "out_biz_no": biz_content.number,
     "order_id": _NUMBER,
@@ -66,7 +66,7 @@ _NUMBERS: Mapping[str, biz_content.ContentField] = {
 TRANSFER = MethodSpec(
     "alipay.fund.trans.uni.transfer",
     {
-        **_KIND,
+        **_PRODUCT,
         "out_biz_no": biz_content.number,
         "trans_amount": _trans_amount,
         "payee_info": _payee_info,
@@ -77,7 +77,7 @@ TRANSFER = MethodSpec(
 )
 TRANSFER_QUERY = MethodSpec(
     "alipay.fund.trans.common.query",
-    {**_KIND, **_NUMBERS},
+    {**_PRODUCT, **_NUMBERS},
     one_of=tuple(_NUMBERS),
     read_only=True,
 )
@@ -85,41 +85,41 @@ TRANSFER_QUERY = MethodSpec(
 
 @dataclass(frozen=True)
 class TransferResponse:
-    """A transfer that Alipay took on. Times are aware UTC."""
+    """Response to an accepted transfer. Times are aware UTC."""
 
-    #: The shop's number of the transfer.
+    #: The merchant's transfer number.
     out_biz_no: str
-    #: Alipay's number of the transfer, and of the payment behind it.
+    #: Alipay's numbers of the transfer and of its underlying payment.
     order_id: str | None
     pay_fund_order_id: str | None
-    #: ``SUCCESS``; ``DEALING`` while it is under way; ``FAIL``; ``REFUND``: the money came back.
+    #: ``SUCCESS``; ``DEALING`` while pending; ``FAIL``; ``REFUND``: the amount was returned.
     status: str
-    #: When, where Alipay says so.
+    #: Time of the transfer, if Alipay reports it.
     transferred_at: datetime | None
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
 @dataclass(frozen=True)
 class TransferQueryResponse:
-    """What became of a transfer. Amounts are in fen, times are aware UTC."""
+    """Outcome of a transfer. Amounts are in fen, times are aware UTC."""
 
-    #: The shop's number of the transfer, as far as Alipay repeats it.
+    #: The merchant's transfer number, if Alipay repeats it.
     out_biz_no: str | None
-    #: Alipay's number of the transfer, and of the payment behind it.
+    #: Alipay's numbers of the transfer and of its underlying payment.
     order_id: str | None
     pay_fund_order_id: str | None
-    #: ``SUCCESS``, ``DEALING``, ``WAIT_PAY``, ``CLOSED``, ``FAIL``; ``REFUND``: it came back.
+    #: ``SUCCESS``, ``DEALING``, ``WAIT_PAY``, ``CLOSED``, ``FAIL``; ``REFUND``: it was returned.
     status: str
-    #: What was transferred, and what it cost, where Alipay says so.
+    #: The transferred amount and the fee, if Alipay reports them.
     trans_fen: int | None
     order_fee_fen: int | None
-    #: When it was paid.
+    #: Time of the payment.
     transferred_at: datetime | None
-    #: Why it failed, as a code and in words.
+    #: Code and text of a failure.
     error_code: str | None
     fail_reason: str | None = field(repr=False)
-    #: The whole node, as it came.
+    #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
 
@@ -134,25 +134,29 @@ class Transfers(OpenApiClient):
         payee_info: Mapping[str, Any],
         **fields: Any,
     ) -> TransferResponse:
-        """Sends money to an account (``alipay.fund.trans.uni.transfer``). Alipay takes it in
-        certificate mode alone.
+        """Transfer an amount to an account (``alipay.fund.trans.uni.transfer``). Alipay accepts it
+        only in certificate mode.
 
-        :param out_biz_no: the shop's number of this transfer. Repeated, it transfers once; after an
-            unknown outcome, or ``DEALING``, ask with the **same** number.
+        :param out_biz_no: the merchant's transfer number. A repeated number transfers once; after
+            an unknown outcome, or ``DEALING``, retry with the **same** number.
         :param trans_amount: yuan, from 0.10: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param payee_info: who gets it: ``identity`` and ``identity_type`` (``ALIPAY_USER_ID``,
-            ``ALIPAY_OPEN_ID`` or ``ALIPAY_LOGON_ID``, which wants the ``name`` as well).
+        :param payee_info: the payee: ``identity`` and ``identity_type`` (``ALIPAY_USER_ID``,
+            ``ALIPAY_OPEN_ID`` or ``ALIPAY_LOGON_ID``, which requires the ``name`` as well).
         :param fields: see :ref:`fund_trans_uni_transfer <parameters-fund_trans_uni_transfer>`;
-            ``product_code`` and ``biz_scene`` are ``TRANS_ACCOUNT_NO_PWD`` and
-            ``DIRECT_TRANSFER`` by default.
-        :raises InvalidParameter: names the field at fault: ``payee_info.name``.
+            ``product_code`` and ``biz_scene`` are ``TRANS_ACCOUNT_NO_PWD`` and ``DIRECT_TRANSFER``
+            by default.
+        :raises InvalidParameter: names the invalid field: ``payee_info.name``.
         :raises TypeError: for a ``float`` amount.
-        :raises GatewayError: with Alipay's ``sub_code``: nothing was transferred by this call.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed: it may be
+        :raises GatewayError: with Alipay's ``sub_code``: this call transferred nothing.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be
             transferred.
         """
-        own = {"out_biz_no": out_biz_no, "trans_amount": trans_amount, "payee_info": payee_info}
-        node = self._do(TRANSFER, {**_TO_ACCOUNT, **fields, **own})
+        required = {
+            "out_biz_no": out_biz_no,
+            "trans_amount": trans_amount,
+            "payee_info": payee_info,
+        }
+        node = self._do(TRANSFER, {**_DEFAULTS, **fields, **required})
         check_echo(node, "out_biz_no", out_biz_no)
         return TransferResponse(
             out_biz_no=out_biz_no,
@@ -173,25 +177,24 @@ class Transfers(OpenApiClient):
         pay_fund_order_id: str | None = None,
         **fields: Any,
     ) -> TransferQueryResponse:
-        """Asks what became of a transfer (``alipay.fund.trans.common.query``); again if no answer
-        comes.
+        """Query a transfer (``alipay.fund.trans.common.query``); retried if no response arrives.
 
-        :param out_biz_no: the shop's number of the transfer, or
-        :param order_id: Alipay's number of it, or
-        :param pay_fund_order_id: Alipay's number of the payment behind it, which wins.
-        :param fields: for example ``product_code`` and ``biz_scene``, where they are not those of
+        :param out_biz_no: the merchant's transfer number, or
+        :param order_id: Alipay's transfer number, or
+        :param pay_fund_order_id: Alipay's number of the underlying payment, which takes precedence.
+        :param fields: for example ``product_code`` and ``biz_scene``, if they are not those of
             :meth:`fund_trans_uni_transfer`.
-        :raises InvalidParameter: names the field at fault.
+        :raises InvalidParameter: names the invalid field.
         :raises GatewayError: with Alipay's ``sub_code``, for example ``ORDER_NOT_EXIST``.
-        :raises OutcomeUnknown: if no answer comes, or none that can be believed.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
         """
-        asked = {
+        identifiers = {
             "pay_fund_order_id": pay_fund_order_id,
             "order_id": order_id,
             "out_biz_no": out_biz_no,
         }
-        node = self._do(TRANSFER_QUERY, {**_TO_ACCOUNT, **fields, **asked})
-        name, number = next((n, v) for n, v in asked.items() if v is not None)
+        node = self._do(TRANSFER_QUERY, {**_DEFAULTS, **fields, **identifiers})
+        name, number = next((key, value) for key, value in identifiers.items() if value is not None)
         check_echo(node, name, number)
         return TransferQueryResponse(
             out_biz_no=text_field(node, "out_biz_no") or None,

@@ -1,8 +1,9 @@
-"""The open platform's newer dress: a path for each method, the signature in a header, flat JSON.
+"""Version 3 of the open platform's protocol: a path for each method, signatures in a header, flat
+JSON.
 
-What is asked and what is answered is the same as ever, so the methods are written once; only how it
-travels differs. Source: Alipay's v3 documentation and its SDK for PHP, reproduced on what that
-signs.
+Requests and responses carry the same values as in version 2, so that the methods are declared once;
+only their encoding differs. Source: Alipay's v3 documentation and its PHP SDK, whose signatures are
+reproduced.
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ if TYPE_CHECKING:
 
 SCHEME = "ALIPAY-SHA256withRSA"
 
-#: Methods that are asked by GET; all others are posted.
+#: Methods that use GET; all others use POST.
 GET = frozenset({"alipay.data.dataservice.bill.downloadurl.query"})
 
 _PAY = "alipay.trade.pay"
 _CONFIRMING = "10003"
-_REFUSED = re.compile(r"[2-9]0[0-9]{3}")
-_OUT_OF_ORDER = ("unknow-error", "unknown-error")
+_REJECTION_CODE = re.compile(r"[2-9]0[0-9]{3}")
+_UNAVAILABLE = ("unknow-error", "unknown-error")
 _KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+")
 
 
 @dataclass(frozen=True)
 class SignedCall:
-    """A request, signed and ready to be sent."""
+    """A signed request of version 3."""
 
     http_method: str
-    #: The path with the query, as it is sent; it is signed like this.
+    #: The path with the query, exactly as sent and signed.
     uri: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -52,9 +53,13 @@ class SignedCall:
 
 @dataclass(frozen=True)
 class V3Client:
-    """Who calls, and by what it is signed and encrypted.
+    """Client side of version 3: signs and encrypts requests, verifies and decrypts responses.
 
-    :param cipher: encrypts what is posted, and decrypts the answers.
+    :param app_id: the application ID.
+    :param signer: signs the requests and verifies the responses.
+    :param app_cert_sn: in certificate mode, the serial number of the application's certificate.
+    :param root_cert_sn: in certificate mode, the serial numbers of Alipay's root certificates.
+    :param cipher: encrypts posted content and decrypts responses.
     """
 
     app_id: str
@@ -71,20 +76,20 @@ class V3Client:
         http_method: str | None = None,
         app_auth_token: str | None = None,
     ) -> SignedCall:
-        """Signs a request.
+        """Return a signed request.
 
         :param method: ``alipay.some.method``.
-        :param fields: what it takes: posted as JSON, or the query of a GET.
-        :param http_method: ``GET`` or ``POST``; by default what our own methods want.
-        :param app_auth_token: acts for the merchant who gave this token.
-        :raises InvalidParameter: for what cannot be written.
+        :param fields: its fields: posted as JSON, or the query of a GET.
+        :param http_method: ``GET`` or ``POST``; by default that of the declared methods.
+        :param app_auth_token: acts for the merchant who granted this token.
+        :raises InvalidParameter: for values that cannot be encoded.
         """
         http_method = http_method or ("GET" if method in GET else "POST")
         uri, text = f"/v3/{method.replace('.', '/')}", ""
         if http_method == "GET":
             uri += f"?{_query(fields)}" if fields else ""
         else:
-            text = self._written(fields)
+            text = self._encoded(fields)
         authorization = self.authorization(http_method, uri, text, app_auth_token)
         headers = {
             "Authorization": authorization,
@@ -108,10 +113,10 @@ class V3Client:
         nonce: str | None = None,
         timestamp: int | None = None,
     ) -> str:
-        """Returns the header that signs a request.
+        """Return the ``Authorization`` header that signs a request.
 
-        :param nonce: makes it unlike any other; chosen by chance if not given.
-        :param timestamp: milliseconds since 1970; now if not given.
+        :param nonce: makes the request unique; random by default.
+        :param timestamp: milliseconds since 1970; now by default.
         """
         pairs = {
             "app_id": self.app_id,
@@ -119,65 +124,68 @@ class V3Client:
             "nonce": nonce or str(uuid.uuid4()),
             "timestamp": str(int(time.time() * 1000) if timestamp is None else timestamp),
         }
-        said = ",".join(f"{name}={value}" for name, value in pairs.items() if value)
-        lines = [said, http_method, uri, body, *([app_auth_token] if app_auth_token else [])]
+        auth_string = ",".join(f"{name}={value}" for name, value in pairs.items() if value)
+        lines = [auth_string, http_method, uri, body, *([app_auth_token] if app_auth_token else [])]
         sign = self.signer.sign("".join(f"{line}\n" for line in lines).encode("utf-8"))
-        return f"{SCHEME} {said},sign={sign}"
+        return f"{SCHEME} {auth_string},sign={sign}"
 
     def read(
-        self, response: HttpResponse, method: str, known: Callable[[str], Collection[str]]
+        self, response: HttpResponse, method: str, trusted_sns: Callable[[str], Collection[str]]
     ) -> dict[str, Any]:
-        """Verifies an answer and returns what it says. Numbers with a point are ``Decimal``.
+        """Verify a response and return its values. Decimal numbers are ``Decimal``.
 
-        :param method: what was asked.
-        :param known: returns the numbers of Alipay's certificates that are believed, given the one
-            that the answer names; none outside certificate mode.
-        :raises GatewayError: for a no of Alipay's, signed or not.
-        :raises OutcomeUnknown: for a yes that is not signed, or an answer that cannot be read.
+        :param response: the response.
+        :param method: the called method.
+        :param trusted_sns: function from the certificate's serial number in the response to the
+            serial numbers of Alipay's trusted certificates; empty outside certificate mode.
+        :raises GatewayError: if Alipay rejects the request, signed or not.
+        :raises OutcomeUnknown: for an unsigned success, or a response that cannot be parsed.
         """
-        flaw = self._verification_error(response, known)
-        done = 200 <= response.status < 300
-        if flaw and (done or not response.body.lstrip().startswith(b"{")):
+        problem = self._verification_error(response, trusted_sns)
+        success = 200 <= response.status < 300
+        if problem and (success or not response.body.lstrip().startswith(b"{")):
             raise OutcomeUnknown(
-                f"the answer to {loggable(method)} {flaw} (HTTP status {response.status})"
+                f"the response to {loggable(method)} {problem} (HTTP status {response.status})"
             )
         try:
             node = self._node(response.body)
         except (ValueError, RecursionError):
-            raise OutcomeUnknown(f"the answer to {loggable(method)} cannot be read") from None
-        if not done:
+            raise OutcomeUnknown(f"the response to {loggable(method)} cannot be parsed") from None
+        if not success:
             raise error_from_response(
-                method, to_v2_error(node, response.status), signed=flaw is None
+                method, to_v2_error(node, response.status), signed=problem is None
             )
-        if _REFUSED.fullmatch(text_field(node, "code")):
+        if _REJECTION_CODE.fullmatch(text_field(node, "code")):
             raise error_from_response(method, node, signed=True)
         if response.status == 202:
             if method != _PAY:
-                raise OutcomeUnknown(f"Alipay is still about {loggable(method)}", retryable=True)
+                raise OutcomeUnknown(
+                    f"Alipay is still processing {loggable(method)}", retryable=True
+                )
             node.setdefault("code", _CONFIRMING)
         return node
 
     def _verification_error(
-        self, response: HttpResponse, known: Callable[[str], Collection[str]]
+        self, response: HttpResponse, trusted_sns: Callable[[str], Collection[str]]
     ) -> str | None:
-        """Why an answer cannot be believed; ``None`` if it can."""
+        """Return the reason why a response cannot be trusted, or ``None``."""
         sn = response.headers.get("alipay-sn", "")
         if not response.headers.get("alipay-signature"):
             return "is not signed by Alipay"
-        cert_sns = known(sn)
+        cert_sns = trusted_sns(sn)
         if cert_sns and sn and sn not in cert_sns:
             return (
-                f"is signed with a certificate of Alipay's that is not configured "
+                f"is signed with an Alipay certificate that is not configured "
                 f"({loggable(sn)}): download the new one"
             )
         return None if verify_response(self.signer, response) else "is not signed by Alipay"
 
-    def _written(self, fields: Mapping[str, Any]) -> str:
+    def _encoded(self, fields: Mapping[str, Any]) -> str:
         text = biz_content(fields, "utf-8")
         try:
             encoded = text.encode("utf-8")
         except UnicodeEncodeError:
-            raise InvalidParameter("biz_content", "has a character that there is not") from None
+            raise InvalidParameter("biz_content", "has an invalid character") from None
         return text if self.cipher is None else self.cipher.encrypt(encoded)
 
     def _node(self, body: bytes) -> dict[str, Any]:
@@ -188,40 +196,42 @@ class V3Client:
 
 
 def verify_response(signer: Signer, response: HttpResponse) -> bool:
-    """Tells whether an answer's signature is good: over its time, its nonce and its very bytes."""
+    """Return True if a response's signature matches its time, nonce and exact bytes."""
     headers = response.headers
     head = f"{headers.get('alipay-timestamp', '')}\n{headers.get('alipay-nonce', '')}\n"
     return signer.verify(head.encode() + response.body + b"\n", headers.get("alipay-signature", ""))
 
 
 def to_v2_error(node: Mapping[str, Any], status: int) -> dict[str, Any]:
-    """Returns a no in the words of the older gateway, so that both raise the same.
+    """Convert a rejection to the codes of version 2, so that both versions raise the same
+    exceptions.
 
-    A code with hyphens is the gateway's own (``invalid-signature`` was ``isv.invalid-signature``),
-    any other a method's (``ACQ.TRADE_NOT_EXIST``).
+    A code with hyphens belongs to the gateway (``invalid-signature`` was
+    ``isv.invalid-signature``), any other to a method (``ACQ.TRADE_NOT_EXIST``).
 
-    :param status: the HTTP status, which tells where no code does.
+    :param node: the parsed rejection.
+    :param status: the HTTP status, which decides if no code does.
     """
     sub_code = text_field(node, "code")
     if _KEBAB.fullmatch(sub_code):
-        code, prefix = _is_gateway_error(sub_code, status)
+        code, prefix = _gateway_error(sub_code, status)
         sub_code = f"{prefix}.{sub_code}"
     else:
         code = "20000" if status >= 500 or status == 429 else "40004"
     return {"code": code, "sub_code": sub_code, "sub_msg": node.get("message")}
 
 
-def _is_gateway_error(word: str, status: int) -> tuple[str, str]:
-    """The older code of one of the gateway's own, and what stood before it."""
-    if word in _OUT_OF_ORDER or status >= 500 or status == 429:
+def _gateway_error(error_code: str, status: int) -> tuple[str, str]:
+    """Return the version 2 code of a gateway's error, and the prefix of its ``sub_code``."""
+    if error_code in _UNAVAILABLE or status >= 500 or status == 429:
         return "20000", "isp"
-    if "token" in word:
+    if "token" in error_code:
         return "20001", "aop"
-    if word.startswith("missing-"):
+    if error_code.startswith("missing-"):
         return "40001", "isv"
-    if "decryption" in word or "encrypt" in word:
+    if "decryption" in error_code or "encrypt" in error_code:
         return "40003", "isv"
-    return ("40006" if "permission" in word or status == 403 else "40002"), "isv"
+    return ("40006" if "permission" in error_code or status == 403 else "40002"), "isv"
 
 
 def _query(fields: Mapping[str, Any]) -> str:
@@ -234,4 +244,6 @@ def _query(fields: Mapping[str, Any]) -> str:
             quote_via=quote,
         )
     except (TypeError, ValueError):
-        raise InvalidParameter("biz_content", "holds something that a query cannot") from None
+        raise InvalidParameter(
+            "biz_content", "contains a value that a query cannot represent"
+        ) from None
