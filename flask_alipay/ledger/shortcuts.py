@@ -11,31 +11,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Integer, Update, func, insert, inspect
 from sqlalchemy.orm import Session, make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
 
 from .session import LedgerSession
 from .tables import columns_of
-
-_OF_MAPPER: Final = ("before_insert", "after_insert")
-# SQLAlchemy listens to "init" itself; the mixins listen to "load" and "refresh", for times in UTC.
-_OF_INSTANCE: Final = {"init": 1, "init_failure": 0, "expire": 0, "load": 1, "refresh": 1}
 
 
 def is_plain(session: LedgerSession, model: Any) -> bool:
     """Tell whether nobody would notice that a class's object was not loaded, or its row not
     flushed.
     """
+    if not _is_simple(model) or session.observed:
+        return False
     mapper: Any = inspect(model)
-    instances = mapper.class_manager.dispatch
-    return (
-        _is_simple(model)
-        and not session.observed
-        and not any(getattr(mapper.dispatch, name) for name in _OF_MAPPER)
-        and all(len(getattr(instances, name)) == count for name, count in _OF_INSTANCE.items())
+    rows, objects = mapper.dispatch, mapper.class_manager.dispatch
+    return not (
+        rows.before_insert
+        or rows.after_insert
+        or objects.init_failure
+        or objects.expire
+        # SQLAlchemy listens to "init" itself, the mixins to the others, for times in UTC.
+        or len(objects.init) > 1
+        or len(objects.load) > 1
+        or len(objects.refresh) > 1
     )
 
 
@@ -120,8 +121,8 @@ def _object(session: Session, model: Any, known: Mapping[str, Any]) -> Any | Non
     if inspect(model).identity_key_from_primary_key((known["id"],)) in session.identity_map:
         return None
     payment = model()
-    for name, value in known.items():
-        set_committed_value(payment, name, value)
+    # Without history and without events, as a load sets them.
+    vars(payment).update(known)
     make_transient_to_detached(payment)
     session.add(payment)
     return payment

@@ -59,7 +59,7 @@ def settle_report(
     response = current_report(merchant, report)
     yield response, merchant.ledger().settle(response)
     try:
-        settlement = merchant.ledger().settle(replace(report, query_first="always"))
+        settlement = merchant.ledger().settle(report.with_query_rule("always"))
     except QueryRequired:
         return  # Alipay's response contradicts it: there was no sale, or there is none any more
     yield report, settlement
@@ -70,7 +70,7 @@ def with_query_rule(config: Config, report: Notification) -> Notification:
     if config.sale_queries == "never":
         return report
     always = config.sale_queries == "always" or is_old(report)
-    return replace(report, query_first="always" if always else "closed")
+    return report.with_query_rule("always" if always else "closed")
 
 
 def is_old(report: Notification) -> bool:

@@ -59,18 +59,23 @@ def _pairs(body: bytes, charset: str) -> list[tuple[str, str]]:
     """
     if body.count(b"&") >= _MAX_FIELDS:
         raise ValueError
+    # Latin-1 keeps each byte as one character, so that most names and values need no decoding.
     pairs = []
-    for part in body.split(b"&"):
-        name, equals, value = part.partition(b"=")
+    for part in body.decode("latin-1").split("&"):
+        name, equals, value = part.partition("=")
         if not equals:
             raise ValueError
-        pairs.append((_text(name, charset), _text(value, charset)))
+        if "%" in name or "+" in name or not name.isascii():
+            name = _text(name, charset)
+        if "%" in value or "+" in value or not value.isascii():
+            value = _text(value, charset)
+        pairs.append((name, value))
     return pairs
 
 
-def _text(field: bytes, charset: str) -> str:
-    decoded = form_decode(field)
-    # Most fields are ASCII, which is the same in all charsets.
+def _text(field: str, charset: str) -> str:
+    decoded = form_decode(field.encode("latin-1"))
+    # ASCII is the same in all charsets.
     return decoded.decode("ascii") if decoded.isascii() else decode(decoded, charset)
 
 

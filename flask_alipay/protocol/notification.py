@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -229,6 +230,13 @@ class Notification:
         """
         sent, paid = self.notify_time, self.paid_at
         return sent is not None and paid is not None and sent - paid > _FIRST_ATTEMPT
+
+    def with_query_rule(self, rule: Literal["never", "closed", "always"]) -> Notification:
+        """Return the same report with another :attr:`query_first`."""
+        # dataclasses.replace would pass all fields through the constructor, for each notification.
+        changed = copy(self)
+        object.__setattr__(changed, "query_first", rule)
+        return changed
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], protocol: str | None = None) -> Notification:
