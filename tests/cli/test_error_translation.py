@@ -60,7 +60,7 @@ def test_every_text_of_an_exception_is_recognised_with_its_values(chinese: None)
             "'ALIPAY_KEY' 必须设置。",
         ),
         (CallbackFailed("shop.ship raised RuntimeError"), "shop.ship 抛出了 RuntimeError。"),
-        (OutcomeUnknown("the gateway did not answer (Timeout)"), "网关没有响应（Timeout）。"),
+        (OutcomeUnknown("the gateway did not respond (Timeout)"), "网关没有响应（Timeout）。"),
         (
             PaymentMismatch("total_amount", "1.00", "2.00"),
             "total_amount 在支付宝为 2.00，在账本中为 1.00。",
@@ -144,7 +144,7 @@ def test_a_commands_end_is_told_in_chinese(chinese: None) -> None:
     @click.command()
     def command() -> None:
         with handle_errors():
-            raise OutcomeUnknown("the answer cannot be read")
+            raise OutcomeUnknown("the response cannot be parsed")
 
     result = CliRunner().invoke(command)
     assert result.exit_code == 3

@@ -265,7 +265,7 @@ def _paid(response: TradePayResponse | TradeQueryResponse, price: _Price) -> Bar
     :raises OutcomeUnknown: if the amount or the currency differs.
     """
     if (response.total_fen, response.currency) != price:
-        raise OutcomeUnknown("the gateway responded identifiers another total_amount")
+        raise OutcomeUnknown("the gateway responded about another total_amount")
     return BarcodePaymentResult(
         paid=True,
         out_trade_no=response.out_trade_no,
