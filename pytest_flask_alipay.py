@@ -1,7 +1,7 @@
-"""Fixtures for the tests of a shop: an Alipay in the test, which says paid when the test wants it.
+"""Pytest fixtures for an application's tests: a simulated Alipay that tests control.
 
-A module of its own beside the package, so that a run of pytest that asks for none of them does not
-load the package, nor Flask.
+This module is not part of the package, so that test runs without these fixtures import neither the
+package nor Flask.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def alipay_simulator(request: pytest.FixtureRequest) -> AlipaySimulator:
-    """The simulator inside the test's ``app``, where ``ALIPAY_SIMULATOR`` is on.
+    """Return the simulator of the test's ``app`` if ``ALIPAY_SIMULATOR`` is on.
 
-    Without such an app it is the one of :func:`alipay_server`, which an app in any language may be
-    configured with.
+    Without such an app, return that of :func:`alipay_server`, for which an app in any language can
+    be configured.
     """
     from flask_alipay.testing import AlipaySimulator
 
@@ -34,7 +34,7 @@ def alipay_simulator(request: pytest.FixtureRequest) -> AlipaySimulator:
 
 @pytest.fixture(scope="session")
 def alipay_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlipayServer]:
-    """A simulator by itself, at an address of this machine, for the whole run."""
+    """Run a simulator with its own HTTP server on this machine, for the whole test run."""
     from flask_alipay.testing import AlipayServer
 
     with AlipayServer.running(tmp_path_factory.mktemp("alipay")) as server:
@@ -45,6 +45,6 @@ def _app(request: pytest.FixtureRequest) -> Any:
     try:
         return request.getfixturevalue("app")
     except pytest.FixtureLookupError as error:
-        if error.argname != "app":  # it is there, but asks for something that is not
+        if error.argname != "app":  # the fixture exists, but requests a missing one
             raise
         return None

@@ -1,6 +1,21 @@
-"""Take Alipay payments in a Flask app, and know that they are real.
+"""Alipay payments in a Flask application, verified and recorded.
 
-Here is everything that an app needs by name; the rooms behind it are described in each module.
+The names that an application needs are importable from here. Public modules:
+
+``config``, ``settings``
+    configuration from ``app.config``
+``models``, ``signals``, ``exceptions``
+    base classes of the ledger's tables, signals, exceptions
+``signer``, ``keys``
+    signatures, keys and certificates
+``merchant``
+    one registered merchant of an application
+``testing``
+    the simulator in the application's tests
+
+Packages: ``protocol`` (rules of both gateways), ``gateways`` (clients), ``ledger`` (database),
+``operations``, ``blueprint`` (routes and pages), ``admin`` (operator pages), ``diagnosis``
+(explanations of bad signatures), ``cli`` (commands) and ``simulator``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One tree of exceptions: evidence in attributes, no secret and no buyer data in messages."""
+"""Exceptions of the package: evidence in attributes, no secrets or buyer data in messages."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ R = TypeVar("R")
 
 
 class AlipayError(Exception):
-    """The root: ``except AlipayError`` catches whatever this package refuses."""
+    """Root of the package's exceptions: ``except AlipayError`` catches all of them."""
 
-    #: The number of the refund that was asked for, where it was one: to ask again with.
+    #: The refund number of a requested refund, for a retry.
     out_request_no: str | None = None
 
 
 class ConfigurationError(AlipayError):
-    """A configuration key is missing or wrong. Raised when the blueprint is registered.
+    """A missing or invalid setting. Raised when the blueprint is registered.
 
-    :param message: what is wrong and how to mend it; names the key, never its value.
-    :param key: the whole name of the key in ``app.config``.
+    :param message: the problem and its fix; names the setting, never its value.
+    :param key: the full name of the setting in ``app.config``.
     """
 
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
-        #: The key in ``app.config``, for example ``"ALIPAY_PRIVATE_KEY"``.
+        #: The setting's name in ``app.config``, for example ``"ALIPAY_PRIVATE_KEY"``.
         self.key = key
 
 
 class KeyFormatError(AlipayError):
-    """What was given as a key or certificate is something else; the message says what it is."""
+    """A key or certificate in an unexpected format; the message names the format that was found."""
 
 
 class InvalidParameter(AlipayError, ValueError):
-    """A value that Alipay would not take, found before it is sent.
+    """A value that Alipay would reject, found before it is sent.
 
-    :param parameter: the name of the parameter at fault.
-    :param message: what it should be; the value itself is not repeated.
+    :param parameter: the name of the invalid parameter.
+    :param message: the rule; the value itself is not repeated.
     """
 
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(f"{parameter} {message}")
-        #: The name of the parameter at fault, for example ``"out_trade_no"``.
+        #: The name of the invalid parameter, for example ``"out_trade_no"``.
         self.parameter = parameter
 
 
 class InvalidAmount(InvalidParameter):
-    """An amount that is not money: not a number, too fine, too small or too large."""
+    """An invalid amount: not a number, too many decimals, too small or too large."""
 
 
 class BadToken(AlipayError):
-    """A token in one of our URLs was not made by this site."""
+    """A token in a page's URL that this site did not issue."""
 
 
 class ExpiredToken(BadToken):
-    """A token in one of our URLs was made by this site, too long ago."""
+    """An expired token in a page's URL."""
 
 
 class GatewayError(AlipayError):
-    """Alipay's gateway refused a call, or what it answered cannot be trusted.
+    """A request that Alipay's gateway rejected, or a response that cannot be trusted.
 
-    :param message: what happened.
-    :param code: Alipay's code, if it gave one.
+    :param message: the problem.
+    :param code: Alipay's code, if any.
     :param sub_code: the open platform's ``sub_code``.
     :param sub_msg: the open platform's explanation.
-    :param retryable: whether the same call with the same identifiers may be repeated.
-    :param signed: whether Alipay signed the refusal.
+    :param retryable: True if the same request with the same identifiers may be sent again.
+    :param signed: True if Alipay signed the rejection.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class GatewayError(AlipayError):
         super().__init__(message)
         #: Alipay's code, for example ``"40004"`` or, on the legacy gateway, ``"ILLEGAL_SIGN"``.
         self.code = code
-        #: The open platform's finer code, for example ``"ACQ.TRADE_NOT_EXIST"``.
+        #: The open platform's more specific code, for example ``"ACQ.TRADE_NOT_EXIST"``.
         self.sub_code = sub_code
         #: The open platform's explanation of the ``sub_code``, as received. It may quote the whole
         #: string to sign: log the message of the exception, which omits that.
         self.sub_msg = sub_msg
-        #: Whether the same call with the same identifiers may be repeated.
+        #: True if the same request with the same identifiers may be sent again.
         self.retryable = retryable
-        #: Whether Alipay signed the refusal. The open platform leaves many unsigned; one that is
-        #: not must change nothing that is known of a trade.
+        #: True if Alipay signed the rejection. The open platform leaves many unsigned; an unsigned
+        #: one must not change the recorded state of a trade.
         self.signed = signed
 
 
@@ -117,38 +117,41 @@ class TradeNotFound(GatewayError):
 
 
 class OutcomeUnknown(GatewayError):
-    """No whole answer came in time: what was asked for may or may not have happened."""
+    """No complete response arrived: the request may or may not have taken effect."""
 
 
 class InvalidBill(AlipayError):
-    """What was given as Alipay's bill is none, of another period, damaged, or not whole."""
+    """A file that is not Alipay's bill, is of another period, damaged, or incomplete."""
 
 
 class NotificationRefused(AlipayError):
-    """A notification that must not be answered ``success``. The one family that ``notify`` catches.
+    """A notification that must not be acknowledged with ``success``; ``notify`` catches these
+    exceptions.
 
     :param message: for the log; no buyer data, no signature.
-    :param out_trade_no: the order it speaks of, where that much could be read.
-    :param notify_id: Alipay's number of the notification, likewise.
+    :param out_trade_no: the order number, if it could be read.
+    :param notify_id: Alipay's notification ID, if it could be read.
     """
 
-    #: The HTTP status that goes with the answer ``fail``.
+    #: The HTTP status of the response ``fail``.
     status = 400
-    #: A word for logs and signals.
+    #: The reason's name in logs and signals.
     reason = "refused"
 
     def __init__(
         self, message: str, *, out_trade_no: str | None = None, notify_id: str | None = None
     ) -> None:
         super().__init__(message)
-        #: The order it speaks of, where that much could be read.
+        #: The order number, if it could be read.
         self.out_trade_no = out_trade_no
-        #: Alipay's number of the notification, where that much could be read.
+        #: Alipay's notification ID, if it could be read.
         self.notify_id = notify_id
 
 
 class BadNotification(NotificationRefused):
-    """Not a notification that can be read: no form, too large, repeated keys, no such charset …"""
+    """A body that is not a notification: not a form, too large, repeated parameters, unknown
+    charset …
+    """
 
     reason = "malformed"
 
@@ -161,13 +164,13 @@ class BodyTooLarge(BadNotification):
 
 
 class BadSignature(NotificationRefused):
-    """The signature is missing, or was not made over these words with the configured key."""
+    """A missing signature, or one that does not match the content and the configured key."""
 
     reason = "bad_signature"
 
 
 class WrongAccount(NotificationRefused):
-    """Well signed by Alipay, for somebody else's account."""
+    """A correctly signed notification for another merchant's account."""
 
     status = 403
     reason = "wrong_account"
@@ -183,8 +186,8 @@ class NotConfirmed(NotificationRefused):
 
 
 class ConfirmationUnknown(NotConfirmed):
-    """Alipay does not respond, or not conclusively, to ``notify_verify`` or to the query that an
-    old report of a sale needs. Alipay retries the notification.
+    """No conclusive response to ``notify_verify``, or to the query that an old report of a sale
+    needs. Alipay retries the notification.
     """
 
     status = 503
@@ -192,16 +195,16 @@ class ConfirmationUnknown(NotConfirmed):
 
 
 class UnknownPayment(NotificationRefused):
-    """Proven to be Alipay's word to us, about a payment that is not in the ledger."""
+    """A verified report about a payment that is not in the ledger."""
 
     status = 404
     reason = "unknown"
 
 
 class PaymentMismatch(NotificationRefused):
-    """Proven to be Alipay's word to us, but it contradicts the payment in the ledger.
+    """A verified report that contradicts the payment in the ledger.
 
-    :param field: what differs, ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+    :param field: the differing field, ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
     :param expected: the ledger's value.
     :param received: Alipay's value.
     """
@@ -218,13 +221,13 @@ class PaymentMismatch(NotificationRefused):
         out_trade_no: str | None = None,
         notify_id: str | None = None,
     ) -> None:
-        told = re.sub(r"[^ -~]", "?", str(received)[:64])
+        safe_received = re.sub(r"[^ -~]", "?", str(received)[:64])
         super().__init__(
-            f"{field} is {told} at Alipay and {expected} in the ledger",
+            f"{field} is {safe_received} at Alipay and {expected} in the ledger",
             out_trade_no=out_trade_no,
             notify_id=notify_id,
         )
-        #: What differs: ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+        #: The differing field: ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
         self.field = field
         #: The ledger's value.
         self.expected = expected
@@ -233,46 +236,48 @@ class PaymentMismatch(NotificationRefused):
 
 
 class CallbackFailed(NotificationRefused):
-    """A callback of the shop's raised; everything was rolled back and Alipay will come again."""
+    """An exception in one of the application's callbacks; everything was rolled back, Alipay
+    retries.
+    """
 
     status = 503
     reason = "callback_failed"
 
 
 class TransactionEnded(AlipayError):
-    """A callback ended or broke the transaction that it is called in, or tried to: the cause of a
+    """An attempt of a callback to end its transaction, or a broken transaction: the cause of a
     :class:`CallbackFailed`.
     """
 
 
 class LedgerUnavailable(NotificationRefused):
-    """The database could not take it; nothing was recorded and Alipay will come again."""
+    """A database error; nothing was recorded, Alipay retries the notification."""
 
     status = 503
     reason = "ledger_unavailable"
 
 
 class QueryRequired(AlipayError):
-    """The ledger settles a report only after Alipay was queried; its caller queries."""
+    """A report that the ledger settles only after a query to Alipay, which its caller sends."""
 
 
 def without_secrets(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function's errors leave without the frames and errors that led to them.
+    """Remove the frames and causes of a function's exceptions.
 
-    Error trackers record the local variables of each frame of a traceback. Where keys are read,
-    those are the keys; the message names the setting, which is all that is needed.
+    Error trackers record the local variables of each frame of a traceback: where keys are loaded,
+    these are the keys. The message with the setting's name is enough to find the fault.
 
-    :param function: reads keys.
+    :param function: loads keys.
     """
 
     @wraps(function)
-    def concealing(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except AlipayError as error:
             bare = error.with_traceback(None)
-        del args, kwargs  # they hold the keys, too
+        del args, kwargs  # they contain the keys, too
         bare.__context__ = None
         raise bare
 
-    return concealing
+    return wrapper

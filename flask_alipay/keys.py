@@ -1,8 +1,8 @@
-"""Keys and certificates, in any form that people paste them, and what they turn out to be.
+"""Loading and description of keys and certificates in any common format.
 
-Alipay's console hands out bare base64, its tools PKCS#1 or PKCS#8, other people's answers PEM with
-the line ends of their system; all of it is taken. What is not the wanted thing is named for what it
-is. A key is parsed once per process (a checked private key costs as much as a hundred signatures).
+Alipay's console exports bare base64, its tools PKCS#1 or PKCS#8, and pasted keys are PEM with any
+line ends; all are accepted. A key of another kind is described in the error message. A key is
+parsed once per process: checking a private key takes as long as a hundred signatures.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from .exceptions import KeyFormatError, without_secrets
 if TYPE_CHECKING:
     from cryptography import x509
 
-#: A merchant's RSA keys have at least so many bits; shorter ones can be factored.
+#: Minimum size of a merchant's RSA keys in bits; shorter ones can be factored.
 MIN_RSA_BITS = 1024
 
-# What cryptography raises for input that it cannot load; TypeError is an encrypted private key,
-# KeyError a name in a certificate that is of no kind of text.
+# Raised by cryptography for input that it cannot load; TypeError for an encrypted private key,
+# KeyError for a name in a certificate that is not of a text type.
 _UNLOADABLE = (ValueError, TypeError, KeyError, UnsupportedAlgorithm)
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)(?:-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 
-# What a PEM file begins with, encoded as a whole.
+# Start of a complete PEM file that is encoded in base64.
 _PEM_IN_BASE64 = re.compile(r"(?<![A-Za-z0-9+/])LS0tLS1CRUdJTi[A-Za-z0-9+/]+={0,2}")
-# A key with a label in front ("应用私钥: MII…"), without its spaces; every key begins with MI.
+# A key after a label ("应用私钥: MII…"), spaces removed; every key begins with MI.
 _LABELLED = re.compile(r"(?!MI).{1,64}?(MI[A-Za-z0-9+/]{62,}={0,2})", re.DOTALL)
-# A sequence that begins with version 3 and goes on with another sequence.
+# An ASN.1 sequence of version 3 and another sequence.
 _PKCS12 = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...)\x02\x01\x03\x30", re.DOTALL)
 # Object identifiers in keys that cryptography may not load: SM2, elliptic curves.
-_OTHER_KINDS = {
+_UNSUPPORTED_KINDS = {
     bytes.fromhex("06082a811ccf5501822d"): "an SM2 key (国密)",
     bytes.fromhex("06072a8648ce3d0201"): "an EC key",
 }
@@ -64,29 +64,29 @@ _RSA_SIGNATURE_OID = "1.2.840.113549.1.1."
 
 @without_secrets
 def load_private_key(material: str | bytes) -> rsa.RSAPrivateKey:
-    """Reads an RSA private key.
+    r"""Load an RSA private key.
 
     :param material: PEM (PKCS#1 or PKCS#8), the bare base64 of either on one line or many, or DER
-        bytes; or a PKCS#12 file without a password. Forgiven are stray spaces, any line ends,
-        ``\\n`` spelled out (escaped once or more), quotes, a byte order mark, a label in front, and
-        base64 around the whole.
-    :raises KeyFormatError: for anything else, saying what it is; a public key is told so by name.
+        bytes; or a PKCS#12 file without a password. Stray spaces, any line ends, ``\\n`` spelled
+        out (escaped once or more), quotes, a byte order mark, a label before the key, and base64 of
+        the complete file are accepted.
+    :raises KeyFormatError: for anything else, with a description of it, such as a public key.
     """
     der = _der(material)
     try:
-        return _private_key(_out_of_pkcs12(der) if _PKCS12.match(der) else der)
+        return _private_key(_from_pkcs12(der) if _PKCS12.match(der) else der)
     except _UNLOADABLE:
         raise KeyFormatError(f"expected an RSA private key, got {describe_key(material)}") from None
 
 
 @without_secrets
 def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
-    """Reads an RSA public key, also out of a certificate.
+    """Load an RSA public key, also from a certificate.
 
     :param material: PEM (``PUBLIC KEY``, ``RSA PUBLIC KEY`` or ``CERTIFICATE``; of a chain the
-        first), the bare base64 of any of these, or DER bytes; as forgiving as
+        first), the bare base64 of any of these, or DER bytes; as lenient as
         :func:`load_private_key`.
-    :raises KeyFormatError: for anything else, saying what it is; a private key is told so by name.
+    :raises KeyFormatError: for anything else, with a description of it, such as a private key.
     """
     der = _der(material)
     try:
@@ -96,28 +96,28 @@ def load_public_key(material: str | bytes) -> rsa.RSAPublicKey:
 
 
 def describe_key(material: str | bytes) -> str:
-    """Says what a key or certificate is, for people: ``"an RSA public key of 2048 bits"``.
+    """Describe a key or certificate for people: ``"an RSA public key of 2048 bits"``.
 
-    :param material: anything at all.
+    :param material: anything.
     """
     try:
         der = _der(material)
     except KeyFormatError as error:
         return str(error)
-    broken = f"{len(der)} bytes that are no key (cut short or altered?)"
+    broken = f"{len(der)} bytes that are not a key (cut off or altered?)"
     return _describe(der) or (_CUT_OFF if _is_cut_off(material) else broken)
 
 
 def public_key_der(key: rsa.RSAPublicKey) -> bytes:
-    """Returns the key as DER ``SubjectPublicKeyInfo``: what two equal keys have in common."""
+    """Return the key as DER ``SubjectPublicKeyInfo``, which is identical for equal keys."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def key_to_base64(key: rsa.RSAPrivateKey | rsa.RSAPublicKey, *, pkcs1: bool = False) -> str:
-    """Returns the key as Alipay's console and its Java tools write it: base64 without PEM's lines.
+    """Return the key in the format of Alipay's console and Java tools: base64 without PEM's lines.
 
     :param key: a private key (as PKCS#8 unless ``pkcs1``) or a public one.
-    :param pkcs1: the older form of a private key, which non-Java SDKs want.
+    :param pkcs1: use the older format of a private key, which non-Java SDKs require.
     """
     if isinstance(key, rsa.RSAPublicKey):
         return base64.b64encode(public_key_der(key)).decode("ascii")
@@ -126,26 +126,26 @@ def key_to_base64(key: rsa.RSAPrivateKey | rsa.RSAPublicKey, *, pkcs1: bool = Fa
 
 
 def private_pem(key: rsa.RSAPrivateKey, *, pkcs1: bool = False) -> str:
-    """Returns a private key as PEM, PKCS#8 unless ``pkcs1``."""
+    """Return a private key as PEM, PKCS#8 unless ``pkcs1``."""
     form = PrivateFormat.TraditionalOpenSSL if pkcs1 else PrivateFormat.PKCS8
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode("ascii")
 
 
 def public_pem(key: rsa.RSAPublicKey) -> str:
-    """Returns a public key as PEM."""
+    """Return a public key as PEM."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
 
 
 def generate_private_key(bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Makes a new private key.
+    """Generate a private key.
 
-    :param bits: 2048 is what Alipay advises for RSA2.
+    :param bits: Alipay recommends 2048 for RSA2.
     """
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
 def certificate_sn(material: str | bytes) -> str:
-    """Returns the serial number by which Alipay knows a certificate (``app_cert_sn``).
+    """Return the serial number by which Alipay identifies a certificate (``app_cert_sn``).
 
     It is the MD5, in hex, of the issuer's name (most specific part first) followed by the serial
     number in decimals; source: Alipay's own SDKs, reproduced on their published certificates.
@@ -161,19 +161,19 @@ def certificate_sn(material: str | bytes) -> str:
 
 
 def root_certificate_sn(bundle: str | bytes) -> str:
-    """Returns Alipay's ``alipay_root_cert_sn`` of a bundle of root certificates.
+    """Return Alipay's ``alipay_root_cert_sn`` of a bundle of root certificates.
 
     Only certificates signed with RSA count; their numbers are joined by ``_`` in the file's order.
-    Alipay's production bundle holds certificates on other curves, one of which cannot be decoded at
-    all: they are passed over.
+    Alipay's production bundle contains certificates with elliptic curves, one of which cannot be
+    decoded at all: they are skipped.
 
     :param bundle: PEM text with one certificate or several.
-    :raises KeyFormatError: if no certificate in it counts.
+    :raises KeyFormatError: if the bundle contains no certificate signed with RSA.
     """
     numbers = [
         alipay_cert_sn(certificate)
         for certificate in load_certificates(bundle)
-        if _counts(certificate)
+        if _is_rsa_signed(certificate)
     ]
     if not numbers:
         raise KeyFormatError("expected Alipay's root certificates, got none signed with RSA")
@@ -181,7 +181,7 @@ def root_certificate_sn(bundle: str | bytes) -> str:
 
 
 def load_certificates(bundle: str | bytes) -> list[x509.Certificate]:
-    """Returns the certificates of a bundle in its order, without those that cannot be decoded.
+    """Return a bundle's certificates in their order, without those that cannot be decoded.
 
     :param bundle: PEM text with any number of certificates; or one in any form that
         :func:`load_public_key` takes.
@@ -193,8 +193,8 @@ def load_certificates(bundle: str | bytes) -> list[x509.Certificate]:
 
 
 def alipay_cert_sn(certificate: x509.Certificate) -> str:
-    """Returns the number by which Alipay knows a certificate: see :func:`certificate_sn`."""
-    with _numbered_oddly():
+    """Return the number by which Alipay identifies a certificate: see :func:`certificate_sn`."""
+    with _allow_zero_serial():
         text = f"{certificate.issuer.rfc4514_string()}{certificate.serial_number}"
     return hashlib.md5(text.encode("utf-8")).hexdigest()
 
@@ -231,7 +231,7 @@ def _decodable(ders: list[bytes]) -> list[x509.Certificate]:
 
 
 def _unpacked(body: str) -> bytes:
-    """What a PEM block holds; nothing where it is no base64."""
+    """Return the content of a PEM block; empty if it is not base64."""
     try:
         return base64.b64decode(body)
     except ValueError:
@@ -239,25 +239,25 @@ def _unpacked(body: str) -> bytes:
 
 
 def _certificate(der: bytes) -> x509.Certificate:
-    from cryptography import x509  # nearly a megabyte, which plain keys do without
+    from cryptography import x509  # nearly a megabyte, not needed for plain keys
 
     try:
-        with _numbered_oddly():
+        with _allow_zero_serial():
             return x509.load_der_x509_certificate(der)
     except x509.InvalidVersion:
         raise ValueError from None
 
 
 @contextmanager
-def _numbered_oddly() -> Iterator[None]:
-    """Certificates made for tests have the number 0: cryptography warns, their owners want it."""
+def _allow_zero_serial() -> Iterator[None]:
+    """Suppress cryptography's warning about the serial number 0 of certificates made for tests."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         yield
 
 
-def _counts(certificate: x509.Certificate) -> bool:
-    """Whether a root certificate has a part in the number of the bundle."""
+def _is_rsa_signed(certificate: x509.Certificate) -> bool:
+    """Return True if a root certificate is part of the bundle's number."""
     return certificate.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURE_OID)
 
 
@@ -265,18 +265,18 @@ def _der(material: str | bytes) -> bytes:
     if isinstance(material, bytes) and material[:1] == b"\x30":
         return material
     text = _text(material)
-    # openssl writes the parameters of an EC key in front of it.
+    # openssl writes the parameters of an EC key before the key.
     block = next((one for one in _PEM.finditer(text) if not one[1].endswith(" PARAMETERS")), None)
     if block is not None:
         if "ENCRYPTED" in block[1] or "ENCRYPTED" in block[2]:
-            raise KeyFormatError(f"{_ENCRYPTED}: take the password off first (openssl pkey)")
+            raise KeyFormatError(f"{_ENCRYPTED}: remove the password first (openssl pkey)")
         text = block[2]
     packed = _packed(text)
     labelled = _LABELLED.fullmatch(packed)
     if labelled is not None:
         packed = labelled[1]
     if not packed:
-        raise KeyFormatError("nothing at all where a key should be")
+        raise KeyFormatError("an empty text")
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -285,7 +285,9 @@ def _der(material: str | bytes) -> bytes:
 
 
 def _is_cut_off(material: str | bytes) -> bool:
-    """Whether it begins like PEM and does not end so; a whole key without its last line is read."""
+    """Return True for PEM that begins and does not end; a key that lacks only its last line is
+    loaded.
+    """
     text = _text(material)
     return "-----BEGIN " in text and "-----END " not in text
 
@@ -295,8 +297,8 @@ def _packed(text: str) -> str:
 
 
 def _text(material: str | bytes) -> str:
-    """Text without byte order mark and base64 around a whole PEM file, and with ``\\n`` spelled out
-    (as in .env files, escaped once or more) made real.
+    r"""Return text without byte order mark, base64 of a complete PEM file decoded, and ``\\n``
+    spelled out (as in .env files, escaped once or more) replaced by line ends.
     """
     text = _plain_text(material)
     found = _PEM_IN_BASE64.search(_packed(text))
@@ -313,13 +315,11 @@ def _plain_text(material: str | bytes) -> str:
 
 def _not_base64(packed: str) -> str:
     if packed.endswith((".pem", ".key", ".crt", ".txt", ".cer")):
-        return (
-            "the name of a file where the key itself should be: use the setting that ends in _PATH"
-        )
+        return "a file name instead of the key itself: use the setting that ends in _PATH"
     return "something that is neither PEM nor base64"
 
 
-def _out_of_pkcs12(der: bytes) -> bytes:
+def _from_pkcs12(der: bytes) -> bytes:
     """Return the private key of a PKCS#12 file.
 
     :raises KeyFormatError: if it has a password, or no private key.
@@ -340,7 +340,7 @@ def _out_of_pkcs12(der: bytes) -> bytes:
 
 
 def _describe(der: bytes) -> str | None:
-    """What it is, without the checks that make loading a private key slow; ``None`` for no key."""
+    """Describe a key without the slow checks of loading a private key; ``None`` for no key."""
     if _PKCS12.match(der):
         return "a PKCS#12 file"
     try:
@@ -357,7 +357,9 @@ def _describe(der: bytes) -> str | None:
     try:
         return _named(_certificate(der).public_key(), "public key in a certificate")
     except _UNLOADABLE:
-        return next((f"{name}, not RSA" for oid, name in _OTHER_KINDS.items() if oid in der), None)
+        return next(
+            (f"{name}, not RSA" for oid, name in _UNSUPPORTED_KINDS.items() if oid in der), None
+        )
 
 
 def _named(key: object, noun: str) -> str:

@@ -1,7 +1,7 @@
-"""The string that is signed, and the three ways Alipay signs it: MD5, RSA and RSA2.
+"""The signed string, and the three signature methods: MD5, RSA and RSA2.
 
-A signer has two verbs: ``sign`` returns text, ``verify`` returns a bool. Whatever is malformed in a
-signature that came from outside "does not verify"; it is never another exception.
+``sign`` returns text, ``verify`` returns a bool. A malformed signature from outside does not
+verify; it never raises another exception.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from .exceptions import ConfigurationError, without_secrets
 from .protocol.charsets import check_encodable, encode
 
 if TYPE_CHECKING:
-    # cryptography is imported with the first key: it is a third of this package's time to import,
-    # and who signs with MD5 never needs it.
+    # cryptography is imported with the first key: it takes a third of this package's import time,
+    # and MD5 does not need it.
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
     PrivateKey: TypeAlias = str | bytes | rsa.RSAPrivateKey
     PublicKey: TypeAlias = str | bytes | rsa.RSAPublicKey
 
-#: A merchant's MD5 key has at least so many characters; Alipay's have 32.
+#: Minimum length of a merchant's MD5 key; Alipay's keys have 32 characters.
 MIN_MD5_CHARACTERS = 16
 
 
 class Signer(Protocol):
-    """What the rest of the package needs of a signer."""
+    """Interface of the signers."""
 
     #: ``"MD5"``, ``"RSA"`` or ``"RSA2"``.
     sign_type: str
 
     def sign(self, message: bytes) -> str:
-        """Returns the signature of the message as Alipay writes it."""
+        """Return the signature of the message in Alipay's encoding."""
 
     def verify(self, message: bytes, sign: str) -> bool:
-        """Tells whether the signature was made over exactly this message."""
+        """Return True if the signature matches exactly this message."""
 
 
 def sign_content(
@@ -48,16 +48,16 @@ def sign_content(
     exclude: Collection[str] = ("sign", "sign_type"),
     charset: str = "utf-8",
 ) -> bytes:
-    """Returns the bytes that a signature covers: ``k=v`` sorted by key and joined by ``&``.
+    """Return the signed bytes: ``k=v`` sorted by key and joined by ``&``.
 
     Empty values are left out. Source: Alipay's signing rules for both gateways, reproduced on
     published payloads.
 
     :param params: decoded text by name.
-    :param exclude: names that are not signed. A notification leaves out ``sign`` and ``sign_type``;
-        a request to the open platform leaves out ``sign`` alone.
+    :param exclude: names that are not signed. A notification excludes ``sign`` and ``sign_type``; a
+        request to the open platform excludes ``sign`` only.
     :param charset: the charset of the bytes.
-    :raises InvalidParameter: names the parameter with a character that the charset does not have.
+    :raises InvalidParameter: if a parameter has a character that the charset lacks.
     """
     text = "&".join(
         [f"{key}={params[key]}" for key in sorted(params) if params[key] and key not in exclude]
@@ -71,10 +71,10 @@ def sign_content(
 
 
 class Md5Signer:
-    """Signs with MD5 and the merchant's key appended; the legacy gateway's default.
+    """Signer with MD5 and the merchant's key appended; the legacy gateway's default.
 
     :param key: the merchant's MD5 key (安全校验码).
-    :raises ConfigurationError: if the key is empty: anybody could sign with that.
+    :raises ConfigurationError: if the key is empty, since anyone could sign with an empty key.
     """
 
     sign_type = "MD5"
@@ -88,33 +88,35 @@ class Md5Signer:
         return f"{type(self).__name__}()"
 
     def sign(self, message: bytes) -> str:
-        """Returns 32 lower-case hexadecimal digits."""
+        """Return 32 lower-case hexadecimal digits."""
         return hashlib.md5(message + self._key).hexdigest()
 
     def verify(self, message: bytes, sign: str) -> bool:
-        """Tells, in constant time, whether the sign belongs to the message."""
+        """Return, in constant time, True if the signature matches the message."""
         try:
             return hmac.compare_digest(self.sign(message), sign)
         except TypeError:  # not text, or text that is not ASCII
             return False
 
     def with_cleaned_key(self) -> list[Md5Signer]:
-        """Returns signers with this one's key as it may have been meant: without what stands
-        around it (spaces, quotes, a byte order mark), without line ends, in lower case.
+        """Return signers with likely corrections of the key: without surrounding spaces, quotes or
+        byte order mark, without line ends, in lower case.
         """
         key = self._key.decode("utf-8")
         stripped = key.strip().strip("\"'\ufeff\u200b\u00a0").strip()
-        meant = dict.fromkeys((key.strip(), stripped, "".join(stripped.split()), stripped.lower()))
-        return [Md5Signer(text) for text in meant if text not in ("", key)]
+        corrected = dict.fromkeys(
+            (key.strip(), stripped, "".join(stripped.split()), stripped.lower())
+        )
+        return [Md5Signer(text) for text in corrected if text not in ("", key)]
 
 
 class RsaSigner:
-    """Signs with RSA and SHA-1 (PKCS#1 v1.5): the legacy gateway's ``RSA``.
+    """Signer with RSA and SHA-1 (PKCS#1 v1.5): the legacy gateway's ``RSA``.
 
     :param private_key: the merchant's private key, in any form that
-        :func:`~flask_alipay.keys.load_private_key` takes; without it one can only verify.
-    :param public_key: Alipay's public key, likewise, or several of them while keys are exchanged:
-        a signature made with any verifies. Without it one can only sign.
+        :func:`~flask_alipay.keys.load_private_key` accepts; required for signing.
+    :param public_key: Alipay's public key, likewise, or several of them during a key rotation: a
+        signature by any of them verifies. Required for verification.
     :raises KeyFormatError: if a key is something else.
     """
 
@@ -130,19 +132,19 @@ class RsaSigner:
 
         self._scheme = PKCS1v15(), self._digest()
         self._private_key = None if private_key is None else _private(private_key)
-        #: The keys that may verify, in the order in which they are tried.
-        self.public_keys = tuple(_public(key) for key in _several(public_key))
+        #: The public keys, in the order in which they are tried.
+        self.public_keys = tuple(_public(key) for key in _as_sequence(public_key))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
     @property
     def own_public_key(self) -> rsa.RSAPublicKey | None:
-        """The public half of the private key: what Alipay was given. ``None`` without one."""
+        """The public key of the private key, as uploaded to Alipay; ``None`` without one."""
         return None if self._private_key is None else self._private_key.public_key()
 
     def sign(self, message: bytes) -> str:
-        """Returns base64.
+        """Return the signature in base64.
 
         :raises ConfigurationError: without a private key.
         """
@@ -152,7 +154,7 @@ class RsaSigner:
         return base64.b64encode(signature).decode("ascii")
 
     def verify(self, message: bytes, sign: str) -> bool:
-        """Tells whether one of the public keys made the signature over the message.
+        """Return True if the signature matches the message and one of the public keys.
 
         :raises ConfigurationError: without a public key.
         """
@@ -176,13 +178,13 @@ class RsaSigner:
     def _digest() -> HashAlgorithm:
         from cryptography.hazmat.primitives.hashes import SHA1
 
-        return SHA1()  # noqa: S303 - the protocol's
+        return SHA1()  # noqa: S303 - required by the protocol
 
 
 class Rsa2Signer(RsaSigner):
-    """Signs with RSA and SHA-256 (PKCS#1 v1.5): ``RSA2``, what the open platform advises.
+    """Signer with RSA and SHA-256 (PKCS#1 v1.5): ``RSA2``, which the open platform recommends.
 
-    Takes the same as :class:`RsaSigner`.
+    The parameters are those of :class:`RsaSigner`.
     """
 
     sign_type = "RSA2"
@@ -210,7 +212,7 @@ def _public(key: PublicKey) -> rsa.RSAPublicKey:
     return load_public_key(key)
 
 
-def _several(keys: PublicKey | Sequence[PublicKey] | None) -> Sequence[PublicKey]:
+def _as_sequence(keys: PublicKey | Sequence[PublicKey] | None) -> Sequence[PublicKey]:
     if keys is None:
         return ()
     if isinstance(keys, (list, tuple)):

@@ -1,4 +1,6 @@
-"""An Alipay for a shop's own tests; its fixtures are in ``pytest_flask_alipay``."""
+"""Simulator of Alipay for an application's tests; its pytest fixtures are in
+``pytest_flask_alipay``.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
 
 
 class AlipaySimulator:
-    """What a test has Alipay do. Each call returns after the shop was told and has answered.
+    """Control of the simulated Alipay in tests. Each call returns after the application was
+    notified and has responded.
 
-    In an app with several merchants it acts for the one whose payment it is.
+    In an app with several merchants a call acts for the merchant of the payment.
 
-    :param simulators: of the merchants, by the endpoint of each blueprint.
-    :param app: the app that they are in, if they are in one: a payment of its ledger whose buyer
-        has not set out yet is taken to Alipay first.
+    :param simulators: the merchants' simulators, by the endpoint of each blueprint.
+    :param app: the app with the simulators, if any: a payment of its ledger whose buyer has not
+        visited Alipay yet is submitted to Alipay first.
     """
 
     def __init__(self, simulators: Mapping[str, Simulator], app: Flask | None = None) -> None:
@@ -52,34 +55,34 @@ class AlipaySimulator:
 
     @classmethod
     def of(cls, app: Flask) -> AlipaySimulator | None:
-        """Returns the one inside an app, ``None`` if it has none."""
+        """Return the simulator of an app, ``None`` if it has none."""
         simulators: dict[str, Simulator] = getattr(app, "extensions", {}).get(SIMULATORS, {})
         return cls(simulators, app) if simulators else None
 
     def pay(self, out_trade_no: str, paid_with: str = "") -> Trade:
-        """Has the buyer pay.
+        """Pay as the buyer.
 
         :param paid_with: ``balance``, ``credit`` or a bank's code.
-        :returns: the trade as Alipay has it then.
-        :raises LookupError: if there is no such trade, nor a payment to make one of.
-        :raises InvalidParameter: if the trade cannot be paid as it stands.
+        :returns: the resulting trade at Alipay.
+        :raises LookupError: if there is no such trade, nor a payment to create it.
+        :raises InvalidParameter: if the trade cannot be paid in its present status.
         """
         if paid_with:
             check_fund(paid_with)
-        return self._happen(out_trade_no, Event.PAY, paid_with)
+        return self._apply_event(out_trade_no, Event.PAY, paid_with)
 
     def close(self, out_trade_no: str) -> Trade:
-        """Closes the trade: the buyer refuses, raising as :meth:`pay` does."""
-        return self._happen(out_trade_no, Event.CLOSE)
+        """Close the trade as the buyer, with the exceptions of :meth:`pay`."""
+        return self._apply_event(out_trade_no, Event.CLOSE)
 
     def finish(self, out_trade_no: str) -> Trade:
-        """Ends the time for refunds, raising as :meth:`pay` does."""
-        return self._happen(out_trade_no, Event.FINISH)
+        """End the time for refunds, with the exceptions of :meth:`pay`."""
+        return self._apply_event(out_trade_no, Event.FINISH)
 
     def refund(self, out_trade_no: str, amount: str | int | Decimal | None = None) -> Trade:
-        """Gives money back, raising as :meth:`pay` does.
+        """Refund the trade, with the exceptions of :meth:`pay`.
 
-        :param amount: yuan; without it all that is left.
+        :param amount: yuan; by default the amount that is not refunded yet.
         """
         trade = self.trade(out_trade_no)
         left = trade.order.total_fen - trade.refunded_fen
@@ -96,52 +99,52 @@ class AlipaySimulator:
     def resend_notification(
         self, out_trade_no: str | None = None, *, times: int = 1
     ) -> list[Attempt]:
-        """Sends a notification again, under its own number.
+        """Send a notification again, with the same ID.
 
-        :param out_trade_no: the last one about this trade; without it, the last of all.
-        :param times: how often.
-        :returns: what was sent and answered, one for each time.
-        :raises LookupError: if nothing was told yet.
+        :param out_trade_no: resend the last notification of this trade; by default the last of all.
+        :param times: number of repetitions.
+        :returns: the attempts with their responses, one for each time.
+        :raises LookupError: if there is no notification yet.
         """
-        told = [
+        sent = [
             delivery
             for delivery in self.deliveries
             if out_trade_no is None or delivery.notice.out_trade_no == out_trade_no
         ]
-        if not told:
-            raise LookupError("nothing was told of it yet")
+        if not sent:
+            raise LookupError("no notification has been sent yet")
         simulator = next(
-            each for each in self._simulators.values() if told[-1] in each.deliverer.deliveries
+            each for each in self._simulators.values() if sent[-1] in each.deliverer.deliveries
         )
         for _ in range(times):
-            simulator.deliverer.resend(told[-1])
-        return list(told[-1].attempts[len(told[-1].attempts) - times :])
+            simulator.deliverer.resend(sent[-1])
+        return list(sent[-1].attempts[len(sent[-1].attempts) - times :])
 
     def advance(self, **delta: float) -> None:
-        """Moves the time on: repetitions that are due are sent, trades that are overdue closed.
+        """Advance the time: due retries are sent, expired trades closed.
 
-        :param delta: what :class:`~datetime.timedelta` takes: ``hours=25``.
+        :param delta: parameters of :class:`~datetime.timedelta`: ``hours=25``.
         """
         for simulator in self._simulators.values():
             simulator.advance(timedelta(**delta))
 
     def inject_fault(self, kind: str, **details: Any) -> None:
-        """Has something go wrong from now on, once or as often as the ``times`` say; with several
-        merchants, at the one of ``out_trade_no``, or else at each.
+        """Inject a fault, once or ``times`` times; with several merchants, at the merchant of
+        ``out_trade_no`` or else at each.
 
         :param kind: one of the simulator's faults, ``"system-error-done"`` for example.
         :param details: ``times``, ``out_trade_no``, ``seconds``, ``method``.
-        :raises InvalidParameter: if there is no such fault, or too many wait already.
+        :raises InvalidParameter: if there is no such fault, or too many are pending.
         """
         fault = read_fault({"kind": kind, **details})
         number = details.get("out_trade_no")
         owner = number and self._owner_of(number)
         for simulator in [self._simulators[owner]] if owner else self._simulators.values():
             if not simulator.faults.add(fault):
-                raise InvalidParameter("kind", "cannot be added: too many faults wait already")
+                raise InvalidParameter("kind", "cannot be added: too many faults are pending")
 
     def trade(self, out_trade_no: str) -> Trade:
-        """Returns a trade as Alipay has it.
+        """Return a trade at Alipay.
 
         :raises LookupError: if there is none.
         """
@@ -149,38 +152,40 @@ class AlipaySimulator:
             trade = simulator.trades.by_out_trade_no(out_trade_no)
             if trade is not None:
                 return trade
-        raise LookupError(f"no buyer has set out to Alipay with {out_trade_no}")
+        raise LookupError(f"no buyer has visited Alipay to pay {out_trade_no}")
 
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
-        """The notifications so far, the oldest first, each with what was answered."""
-        told = [each.deliverer.deliveries for each in self._simulators.values()]
-        if len(told) == 1:
-            return told[0]
-        everything = (delivery for deliveries in told for delivery in deliveries)
-        return tuple(sorted(everything, key=_first_sent))
+        """All notifications with their responses, the oldest first."""
+        by_merchant = [each.deliverer.deliveries for each in self._simulators.values()]
+        if len(by_merchant) == 1:
+            return by_merchant[0]
+        merged = (delivery for deliveries in by_merchant for delivery in deliveries)
+        return tuple(sorted(merged, key=_first_sent))
 
-    def _happen(self, out_trade_no: str, event: str, paid_with: str = "") -> Trade:
-        answer = ""
-        if self._app is not None and not self._knows(out_trade_no):
-            answer = _set_out(self._app, out_trade_no)
-        if answer and not self._knows(out_trade_no):
-            raise LookupError(f"the way to Alipay with {out_trade_no} is blocked: {answer}")
+    def _apply_event(self, out_trade_no: str, event: str, paid_with: str = "") -> Trade:
+        problem = ""
+        if self._app is not None and not self._has_trade(out_trade_no):
+            problem = _visit_gateway(self._app, out_trade_no)
+        if problem and not self._has_trade(out_trade_no):
+            raise LookupError(f"the buyer cannot reach Alipay to pay {out_trade_no}: {problem}")
         trade = self.trade(out_trade_no)
         step = self._simulator_of(out_trade_no).apply_event(out_trade_no, event, paid_with)
         if step is None or step.event != trade.resolve_event(event):
             now = self.trade(out_trade_no).status
-            raise InvalidParameter("out_trade_no", f"is of a trade that is {now}: no {event}")
+            raise InvalidParameter(
+                "out_trade_no", f"has a trade with status {now}, which does not allow {event}"
+            )
         return step.trade
 
-    def _knows(self, out_trade_no: str) -> bool:
+    def _has_trade(self, out_trade_no: str) -> bool:
         return any(
             simulator.trades.by_out_trade_no(out_trade_no) is not None
             for simulator in self._simulators.values()
         )
 
     def _simulator_of(self, out_trade_no: str) -> Simulator:
-        """The one that has the trade."""
+        """Return the simulator that has the trade."""
         return next(
             simulator
             for simulator in self._simulators.values()
@@ -188,7 +193,7 @@ class AlipaySimulator:
         )
 
     def _owner_of(self, out_trade_no: str) -> str | None:
-        """The endpoint of the merchant whose payment it is, if it is in the ledger."""
+        """Return the endpoint of the payment's merchant, if the payment is in the ledger."""
         if self._app is None:
             return None
         with self._app.app_context():
@@ -202,23 +207,23 @@ class AlipaySimulator:
 
 @dataclass(frozen=True)
 class AlipayServer:
-    """A simulator that is served by itself, in a thread of the test's."""
+    """A simulator with its own HTTP server, in a thread of the test process."""
 
-    #: Where it is found, without a slash at the end.
+    #: Its URL, without a trailing slash.
     url: str
-    #: What to put into ``app.config``, without prefix, to be its merchant.
+    #: Settings of its merchant for ``app.config``, without prefix.
     settings: dict[str, Any] = field(repr=False)
-    #: Where its keys are, as files for an app in any language.
+    #: The directory of its key files, for an app in any language.
     folder: Path
-    #: What it does.
+    #: Control of the simulator.
     simulator: AlipaySimulator
 
     @classmethod
     @contextmanager
     def running(cls, folder: Path) -> Iterator[AlipayServer]:
-        """Serves one until the end of the block.
+        """Run a server until the end of the block.
 
-        :param folder: gets its keys.
+        :param folder: the directory for its key files.
         """
         bound = BoundSocket("127.0.0.1", 0)
         simulator = Simulator(base_url=bound.base_url, merchant=SimulatedMerchant.new())
@@ -247,27 +252,27 @@ def _first_sent(delivery: Delivery) -> datetime:
     return attempts[0].sent_at if attempts else datetime.max.replace(tzinfo=timezone.utc)
 
 
-def _set_out(app: Flask, out_trade_no: str) -> str:
-    """Goes to Alipay with a payment of the app's, as its buyer would.
+def _visit_gateway(app: Flask, out_trade_no: str) -> str:
+    """Send a payment of the app to Alipay, as its buyer's browser would.
 
-    :returns: what the app answered; empty if there is no such payment.
+    :returns: a description of the response; empty if there is no such payment.
     """
     schemes: tuple[str, ...] = (app.config["PREFERRED_URL_SCHEME"], "https")
     for scheme in schemes:
         url = _gateway_url(app, out_trade_no, scheme)
         if url is None:
             return ""
-        response = _visited(app, url)
+        response = _get(app, url)
         location = response.headers.get("Location", "")
         if not (scheme == "http" and location.startswith("https:")):
-            break  # an app that is served over https alone sends the buyer there
+            break  # an https-only app redirects the buyer to https
     path = str(urlsplit(url).path)
-    answer = f"{path} answered with status {response.status_code}"
-    return f"{answer} and Location {location}" if location else answer
+    result = f"{path} responded with status {response.status_code}"
+    return f"{result} and Location {location}" if location else result
 
 
 def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
-    """Where the payment's merchant sends the buyer."""
+    """Return the URL to which the payment's merchant redirects the buyer."""
     for merchant in _merchants(app):
         with app.test_request_context(base_url=site_of(app, scheme)):
             payment = _payment(merchant, out_trade_no)
@@ -288,8 +293,8 @@ def _payment(merchant: Merchant, out_trade_no: str) -> Any:
     return merchant.session.scalars(found).unique().one_or_none()
 
 
-def _visited(app: Flask, url: str) -> TestResponse:
-    """Asked outside of a context, as a buyer does, below the path that the app is served at."""
+def _get(app: Flask, url: str) -> TestResponse:
+    """Send a GET outside of an app context, as a browser does, below the app's root path."""
     parts, root = urlsplit(url), app.config["APPLICATION_ROOT"].rstrip("/")
     return Client(app, Response).get(
         parts.path.removeprefix(root),

@@ -236,7 +236,7 @@ def app(tmp_path):
 def test_what_blocks_the_way_to_alipay_is_named(alipay_simulator, order):
     with pytest.raises(LookupError) as error:
         alipay_simulator.pay("T1")
-    assert "/alipay/simulator/gateway.do answered with status 302" in str(error.value)
+    assert "/alipay/simulator/gateway.do responded with status 302" in str(error.value)
     assert "Location /login?next=x" in str(error.value)
     assert not order().paid
 
