@@ -18,6 +18,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_alipay import AlipayBlueprint, InvalidParameter
 from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.merchant import Merchant
 
 db = SQLAlchemy()
 class Payment(PaymentMixin, db.Model):
@@ -106,7 +107,7 @@ def test_a_refund_is_counted(alipay_simulator, order):
 
 def test_a_day_passes(alipay_simulator, order, app, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(alipay, "ledger", lambda: 1 / 0)
+        broken.setattr(Merchant, "ledger", lambda merchant: 1 / 0)
         app.config["PROPAGATE_EXCEPTIONS"] = False
         alipay_simulator.pay("T1")
         assert order().shipped == 0
