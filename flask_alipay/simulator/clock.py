@@ -36,7 +36,7 @@ class Clock(Protocol):
         """
 
     def advance(self, delta: timedelta) -> None:
-        """Move the time forward; run what becomes due, in its order, before it returns."""
+        """Move the time forward; run due callbacks in their order before returning."""
 
 
 def zero_offset() -> timedelta:
@@ -45,7 +45,7 @@ def zero_offset() -> timedelta:
 
 
 def clock_offset(clock: Clock) -> timedelta:
-    """Return by how much a clock is ahead of the machine's time, which its merchants use.
+    """Return the clock's offset from the machine's time, which the merchants use.
 
     Zero for a clock that is no :class:`SystemClock`: its merchants use the same clock.
     """
@@ -93,10 +93,10 @@ class SystemClock:
             self._changed.notify()
 
     def advance(self, delta: timedelta) -> None:
-        """Move the time forward; run what becomes due, in its order, before it returns.
+        """Move the time forward; run due callbacks in their order before returning.
 
-        Each callback sees the time at which it was due, and may schedule further ones. Tasks run
-        in this thread, including those that were due before and have not started; a task that has
+        Each callback sees the time at which it was due, and may schedule further ones. Tasks run in
+        this thread, including those that were due before and have not started; a task that has
         started may go on after the return.
 
         :param delta: not negative.
@@ -157,7 +157,7 @@ class ClockOffset:
 
 
 class PersistedOffset:
-    """Restores a clock's offset at the start and stores its changes; safe for threads.
+    """Restoration of a clock's offset at the start, and storage of its changes; safe for threads.
 
     While no simulator runs, time passes as the machine's does.
 

@@ -1,7 +1,7 @@
-"""Alipay's codes for what it refuses, and what each means, in English and in Chinese.
+"""Alipay's error codes and their meanings, in English and in Chinese.
 
-The codes are Alipay's own spelling (its public lists of both gateways' errors); the sentences are
-ours.
+The codes have Alipay's spelling (its public lists of both gateways' errors); the sentences are not
+Alipay's.
 """
 
 from __future__ import annotations
@@ -230,7 +230,7 @@ def without_prefix(code: str) -> str:
 
 
 def code_for(sub_code: str) -> str:
-    """Returns the open platform's ``code`` that goes with a ``sub_code``."""
+    """Return the open platform's ``code`` for a ``sub_code``."""
     if is_unknown_outcome(sub_code):  # with this code in a captured answer of the sandbox
         return "20000"
     if sub_code == "isv.decryption-error-unknown":
@@ -244,7 +244,7 @@ def code_for(sub_code: str) -> str:
 
 
 def system_error(method: str) -> str:
-    """Returns the code of a failure of Alipay's own, in the spelling of the method's family."""
+    """Return the code of Alipay's internal error in the spelling of the method's family."""
     families = {
         "alipay.data.": "UNKNOWN_ERROR",
         "alipay.fund.": "SYSTEM_ERROR",
@@ -255,12 +255,12 @@ def system_error(method: str) -> str:
 
 
 def is_unknown_outcome(code: str) -> bool:
-    """Tells whether a code leaves open if what was asked for is done."""
+    """Return True if the code leaves the outcome of the request open."""
     return code.endswith(("SYSTEM_ERROR", "UNKNOWN_ERROR", "unknow-error"))
 
 
 def invalid_parameter(method: str) -> str:
-    """Returns the code of a bad parameter, in the spelling of the method's family."""
+    """Return the code of an invalid parameter in the spelling of the method's family."""
     if method.startswith("alipay.data."):
         return "INVAILID_ARGUMENTS"
     return "INVALID_PARAMETER" if method.startswith("alipay.fund.") else "ACQ.INVALID_PARAMETER"

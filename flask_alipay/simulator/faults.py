@@ -1,6 +1,6 @@
-"""What goes wrong when a developer wants it to: which fault, how often, and with which trade.
+"""Injected faults: their kind, number, and trade.
 
-Pure but for the store's lock: who tells and who answers asks here whether something is to go wrong.
+Senders and gateways query here whether a fault is due.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ MAX_SLOW: Final = 60
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that is to go wrong."""
+    """A fault to inject."""
 
     #: One of :data:`KINDS`.
     kind: str
@@ -74,15 +74,15 @@ _FIELDS: Final = tuple(field.name for field in fields(Fault))
 
 @dataclass(frozen=True)
 class _Waiting:
-    """All faults that are to happen, in the order of asking."""
+    """All pending faults in the order of their injection."""
 
     faults: tuple[Fault, ...] = ()
 
 
 class Faults:
-    """The faults that are to happen, in the order of asking; safe for threads.
+    """The pending faults in the order of their injection; safe for threads.
 
-    :param storage: keeps them beyond the process.
+    :param storage: stores them beyond the process.
     """
 
     def __init__(self, storage: Storage | None = None) -> None:
@@ -93,11 +93,11 @@ class Faults:
             self._faults = waiting.faults
 
     def all(self) -> tuple[Fault, ...]:
-        """Returns what is still to happen."""
+        """Return the pending faults."""
         return self._faults
 
     def add(self, fault: Fault) -> bool:
-        """Notes a fault; false if too many wait already."""
+        """Add a fault; return False if too many are pending."""
         with self._lock:
             if len(self._faults) >= MAX_FAULTS:
                 return False
@@ -105,12 +105,12 @@ class Faults:
             return True
 
     def clear(self) -> None:
-        """Lets nothing go wrong any more."""
+        """Remove all pending faults."""
         with self._lock:
             self._wait()
 
     def take(self, kind: str, about: str) -> Fault | None:
-        """Returns the fault that happens now, once less from then on; ``None``: all goes well.
+        """Return the fault that is due, counting it down; ``None`` if there is none.
 
         :param about: the number of the trade, or a text that names it and the method.
         """
@@ -130,7 +130,7 @@ class Faults:
 
 
 def read_fault(said: Mapping[str, Any]) -> Fault:
-    """Returns a fault that somebody asks for.
+    """Parse a requested fault.
 
     :param said: its fields; all but ``kind`` may be left out.
     :raises InvalidParameter: names the field that is not as it must be.
@@ -164,5 +164,5 @@ def _is_about(fault: Fault, about: str) -> bool:
 
 
 def _names(text: str, word: str) -> bool:
-    """Whether a word is in a text, and not merely in a longer word."""
+    """Return True if a text contains a word, and not only a longer word with it."""
     return re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w.-])", text) is not None

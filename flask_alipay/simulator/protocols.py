@@ -1,4 +1,4 @@
-"""Alipay's protocols together: which of them tells the merchant of what, and by whose voice."""
+"""All protocols of a merchant: the choice of the one that notifies a trade."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from .trades.trades import Trade, TradeStore
 
 
 class Protocols:
-    """The three protocols that a merchant's Alipay speaks.
+    """The three protocols of a merchant's Alipay.
 
-    :param merchant: the only one it knows.
-    :param trades: where orders become trades.
-    :param batches: where batches wait.
-    :param notify_ids: gives notifications their numbers and knows them again.
-    :param faults: what is to go wrong.
-    :param storage: keeps what they know beyond the process.
+    :param merchant: the only merchant.
+    :param trades: store of the trades.
+    :param batches: store of the batches.
+    :param notify_ids: issues and remembers notification IDs.
+    :param faults: the faults to inject.
+    :param storage: stores the data beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -75,11 +75,11 @@ class Protocols:
         return self._by_name[trade.order.protocol].notice(trade)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         return self._by_name[trade.order.protocol].return_query(trade, now)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         if notice.sender == FORGER:
             return self._forger.compose(replace(notice, sender=ALIPAY), now)
         if notice.sender == OTHER_ACCOUNT:
@@ -93,22 +93,19 @@ class Protocols:
 
     @cached_property
     def _forger(self) -> Protocols:
-        """Somebody who has none of the keys."""
+        """Return protocols whose signatures are forged, with none of the keys."""
         return _elsewhere(SimulatedMerchant.new())
 
     @cached_property
     def _other_account(self) -> Protocols:
-        """Alipay, about somebody else's money: the signature is good."""
+        """Return protocols of another merchant's account: their signatures are valid."""
         return _elsewhere(
             replace(self._merchant, app_id="9021000000000009", partner="2088000000000009")
         )
 
 
 def with_charset(notice: PendingNotification, charset: str) -> PendingNotification:
-    """Returns a notification as a merchant is told who speaks another charset.
-
-    The older gateway for phones tells it in UTF-8 all the same.
-    """
+    """Return a notification in another charset. The WAP gateway's stay in UTF-8."""
     about = notice.about
     if isinstance(about, Batch):
         return replace(notice, about=replace(about, charset=charset))

@@ -1,7 +1,4 @@
-"""What a gateway can answer, as data; ``pages`` makes responses of it.
-
-Both protocols speak in these, so that neither knows of HTTP.
-"""
+"""Replies of a gateway as data, independent of HTTP; ``web.responses`` converts them."""
 
 from __future__ import annotations
 
@@ -18,28 +15,28 @@ from .web.forms import RawForm
 
 @dataclass(frozen=True)
 class RedirectToCashier:
-    """The order is good: on to the cashier page of its trade."""
+    """Accepted order: redirect to its trade's cashier page."""
 
     trade: Trade
 
 
 @dataclass(frozen=True)
 class RedirectToBatch:
-    """The batch is good: on to the page where the merchant confirms it."""
+    """Accepted batch: redirect to the page where the merchant confirms it."""
 
     batch: Batch
 
 
 @dataclass(frozen=True)
 class PlainText:
-    """A bare word, for the merchant's server."""
+    """Plain text for the merchant's server."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class JsonText:
-    """A JSON document, for the merchant's server."""
+    """JSON document for the merchant's server."""
 
     text: str
     charset: str = "utf-8"
@@ -48,7 +45,7 @@ class JsonText:
 
 @dataclass(frozen=True)
 class V3Response:
-    """A document of the open platform's newer dress, for the merchant's server."""
+    """Response of version 3 for the merchant's server."""
 
     status: int
     body: bytes = field(repr=False)
@@ -59,7 +56,7 @@ class V3Response:
 
 @dataclass(frozen=True)
 class XmlText:
-    """An XML document that declares its encoding, for the merchant's server."""
+    """XML document for the merchant's server; declares its encoding."""
 
     body: bytes = field(repr=False)
     charset: str
@@ -67,7 +64,7 @@ class XmlText:
 
 @dataclass(frozen=True)
 class ErrorPage:
-    """The request was refused, and the buyer's browser brought it: a page that says why."""
+    """Rejection for the buyer's browser: a page with the reason."""
 
     #: Alipay's code; on the open platform the ``sub_code``.
     code: str
@@ -90,7 +87,7 @@ Reply: TypeAlias = (
 
 
 class ApiError(AlipayError):
-    """A request is refused with one of Alipay's codes. Stays inside the simulator.
+    """Rejection of a request with one of Alipay's codes; never leaves the simulator.
 
     :param code: Alipay's code; on the open platform the ``sub_code``.
     :param detail: what exactly was wrong, for the developer; repeats no value of the request.
@@ -113,9 +110,9 @@ GARBLER: Final = "garbler"
 
 @dataclass(frozen=True)
 class PendingNotification:
-    """A notification to be told, and told again until it is heard.
+    """A notification to send, with retries until it is acknowledged.
 
-    It is what to say, and not yet the saying: that is written and signed anew for each sending.
+    It is written and signed anew for each attempt.
     """
 
     url: str
@@ -128,19 +125,19 @@ class PendingNotification:
 
     @property
     def out_trade_no(self) -> str:
-        """The merchant's number of what it is about: an order or, for a batch, its batch_no."""
+        """The merchant's number: of an order or, for a batch, its batch_no."""
         about = self.about
         return about.batch_no if isinstance(about, Batch) else about.order.out_trade_no
 
     @property
     def protocol(self) -> str:
-        """In which protocol it is told."""
+        """The protocol of the notification."""
         return "mapi" if isinstance(self.about, Batch) else self.about.order.protocol
 
 
 @dataclass(frozen=True)
 class CallResult:
-    """An answer, and what the merchant is to be told besides."""
+    """A reply, and the notifications that it causes."""
 
     reply: Reply
     #: Notifications that are written already.
@@ -150,22 +147,21 @@ class CallResult:
 
 
 class GatewayProtocol(Protocol):
-    """One of Alipay's protocols: what the simulator needs of it."""
+    """Interface of one of Alipay's protocols."""
 
     def reply(self, form: RawForm, now: datetime) -> CallResult:
-        """Answers a request to the gateway; never raises for what is in it."""
+        """Handle a request to the gateway; never raise for its content."""
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade.
-
-        ``None`` without a notify_url, and for news that Alipay does not tell.
+        """Return the notification of a trade; ``None`` without a notify_url, and if Alipay sends
+        none.
         """
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending.
+        """Return the signed body of a notification for the time of an attempt.
 
-        ``notify_time`` tells that time, and not that of the event (seen in captured repetitions).
+        ``notify_time`` is that time, not the event's (seen in captured retries).
         """
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""

@@ -45,28 +45,27 @@ _WARNING = "this is a simulator of Alipay (%s): no money moves, never use it in 
 class Simulator:
     """An offline Alipay: gateway, cashier pages, signed notifications and returns. No money moves.
 
-    Its gateway speaks both protocols, whichever the merchant is set up for; the older gateway for
-    phones and the app's payment have addresses of their own. Its trades belong to
-    this object and live in this process's memory: a restart forgets them, unless a ``state`` keeps
-    them, and a server with several worker processes has several simulators that know nothing of
-    each other (run one worker). The latest 10,000 trades and 1,000 notifications are kept.
+    The gateway supports both protocols, whichever the merchant is configured for; the legacy WAP
+    gateway and payments in apps have separate URLs. Trades belong to this object and are stored in
+    memory: a restart loses them without a ``state`` file, and the worker processes of a server have
+    separate simulators (run one worker). The latest 10,000 trades and 1,000 notifications are
+    stored.
 
-    :param protocol: ``"openapi"`` or ``"mapi"``: which gateway :meth:`merchant_settings` sets a
-        merchant up for.
+    :param protocol: ``"openapi"`` or ``"mapi"``: the gateway for which :meth:`merchant_settings`
+        configures a merchant.
     :param charset: the charset of that merchant: ``utf-8`` or ``gbk``.
     :param sign_type: its sign type; by default ``RSA2`` on the open platform, ``MD5`` on MAPI.
-    :param base_url: where :meth:`blueprint` will be found, as an absolute URL; ``None`` if that is
-        not known yet.
+    :param base_url: the absolute URL of the simulator's blueprint; ``None`` if it is not known yet.
     :param post: sends a notification, ``post(url, body, headers) -> (status, text)``; by default
         over HTTP.
-    :param clock: tells the time and calls back for repetitions; by default the machine's.
-    :param keys: the folder that keeps the merchant's keys; by default they are this process's.
+    :param clock: time source and scheduler of retries; by default the machine's.
+    :param keys: the directory of the merchant's keys; by default the keys are this process's.
     :param merchant: another merchant than that of ``keys``.
-    :param schedule: how long to wait before each repetition of a notification.
-    :param state: a file that keeps all of it beyond this process, see :meth:`close`; by default it
-        ends with the process.
+    :param schedule: the delays before the retries of a notification.
+    :param state: a file that stores all data beyond this process, see :meth:`close`; by default the
+        data end with the process.
     :raises StorageError: if that file is something else, damaged, or of another version.
-    :raises StorageLocked: if another simulator has it.
+    :raises StorageLocked: if another simulator uses it.
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
 
@@ -121,14 +120,14 @@ class Simulator:
         return f"<{type(self).__name__} {self.protocol} {len(self.trades)} trades>"
 
     def close(self) -> None:
-        """Gives the state file up; what happens from now on ends with the process."""
+        """Close the state file; later changes end with the process."""
         self._offset.save()
         self._storage.close()
 
     def merchant_settings(
         self, *, certificates: bool = False, encrypted: bool = False
     ) -> dict[str, Any]:
-        """Returns what to put into ``app.config``, without prefix, to be this simulator's merchant.
+        """Return the settings for ``app.config``, without prefix, of this simulator's merchant.
 
         Holds the merchant's secrets: for configuration, not for showing. ``GATEWAY_URL`` is among
         them only where a ``base_url`` was given.
@@ -150,12 +149,12 @@ class Simulator:
         return settings
 
     def reply(self, form: RawForm, root: str = "") -> Reply:
-        """Answers a request to the gateway, whichever protocol it speaks.
+        """Handle a request to the gateway in either protocol.
 
         :param form: the request's fields; ``service`` is MAPI's word, ``method`` the open
             platform's.
-        :param root: the absolute URL of the simulator in this request, without
-            a slash at the end; a ``base_url`` wins.
+        :param root: the absolute URL of the simulator in this request, without a slash at the end;
+            a ``base_url`` wins.
         """
         now = self.clock.now()
         if form.ascii_value("service") is not None:
@@ -164,15 +163,15 @@ class Simulator:
         return self._with_notifications(lambda: self.dialects.openapi.reply(form, now, root))
 
     def reply_v3(self, request: RestRequest, root: str) -> Reply:
-        """Answers a request to the open platform in its newer dress (v3).
+        """Handle a request to the open platform in version 3.
 
-        :param root: as of :meth:`answer`.
+        :param root: as of :meth:`reply`.
         """
         now, root = self.clock.now(), (self.base_url or root).rstrip("/")
         return self._with_notifications(lambda: self.dialects.openapi.reply_v3(request, now, root))
 
     def bill(self, token: str) -> bytes | None:
-        """Returns the bill at an address that the open platform gave out.
+        """Return the bill of a download URL.
 
         :param token: from the address.
         :returns: a ZIP; ``None`` if there is no such address, or no longer.
@@ -188,7 +187,7 @@ class Simulator:
         return self._with_notifications(lambda: self.dialects.mapi.notify_verify(form, now))
 
     def reply_wap(self, form: RawForm) -> Reply:
-        """Answers a request to the older gateway for phones.
+        """Handle a request to the legacy WAP gateway.
 
         :param form: the request's fields.
         """
@@ -196,7 +195,7 @@ class Simulator:
         return self._with_notifications(lambda: self.dialects.wap.reply(form, now))
 
     def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Reply:
-        """Answers an app's order string as Alipay's library on the phone does.
+        """Handle an app's order string as Alipay's SDK on the phone does.
 
         :param order_string: as the merchant's server made it.
         :param cancel: whether the buyer changes his mind.
@@ -215,7 +214,7 @@ class Simulator:
         )
 
     def find_by_cashier(self, cashier_id: str) -> Trade | None:
-        """Returns the trade of a cashier page, expired now if its time is over.
+        """Return the trade of a cashier page, expired if its time is over.
 
         :param cashier_id: from the page's address.
         :returns: ``None`` if there is no such page, or no longer.
@@ -223,11 +222,11 @@ class Simulator:
         return self._step(cashier_id, None)
 
     def cashier_event(self, cashier_id: str, event: str, paid_with: str = "") -> Trade | None:
-        """Does what the buyer wants, if it can be done, and tells the merchant before it returns.
+        """Apply the buyer's event, if possible, and notify the merchant before returning.
 
         :param cashier_id: from the page's address.
         :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`.
-        :param paid_with: as of :meth:`happen`.
+        :param paid_with: as of :meth:`apply_event`.
         :returns: the trade as it is then; ``None`` if there is no such page.
         """
         return self._step(cashier_id, event, paid_with)
@@ -235,7 +234,7 @@ class Simulator:
     def apply_event(
         self, out_trade_no: str, event: str | None, paid_with: str = ""
     ) -> EventResult | None:
-        """Lets something happen to a trade, and tells the merchant before it returns.
+        """Apply an event to a trade, and notify the merchant before returning.
 
         :param out_trade_no: the merchant's number.
         :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`; ``None`` merely
@@ -254,7 +253,7 @@ class Simulator:
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
-        """Gives money of a trade back, and tells the merchant before it returns.
+        """Refund a trade, and notify the merchant before returning.
 
         :param out_trade_no: the merchant's number.
         :param fen: how much, in minor units of the trade's currency.
@@ -268,7 +267,7 @@ class Simulator:
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
-        """Sends the last notification of a trade once more, under its own number.
+        """Send the last notification of a trade again, with the same ID.
 
         :returns: the delivery with the new sending; ``None`` if nothing was told of the trade.
         """
@@ -278,7 +277,7 @@ class Simulator:
         return delivery
 
     def advance(self, delta: timedelta) -> None:
-        """Moves the time on: repetitions that are due are sent, trades that are overdue closed.
+        """Advance the time: send due retries, close expired trades.
 
         :param delta: how far.
         """
@@ -288,16 +287,16 @@ class Simulator:
         self.expire()
 
     def expire(self) -> None:
-        """Closes the trades whose time is over, and tells the merchant of them."""
+        """Close the expired trades, and notify the merchant."""
         now = self.clock.now()
         for trade in self.trades.all():
             if trade.overdue(now):
                 self.apply_event(trade.order.out_trade_no, Event.EXPIRE)
 
     def return_url(self, trade: Trade) -> str:
-        """Returns where the buyer goes back to the shop: signed if paid, bare otherwise.
+        """Return the URL with which the buyer returns to the shop: signed if paid, otherwise bare.
 
-        Empty if the merchant gave no address.
+        Empty if the merchant gave none.
         """
         url = trade.order.return_url
         if not url or not trade.paid:
@@ -307,12 +306,12 @@ class Simulator:
         return with_query(url, query)
 
     def is_unacknowledged(self, trade: Trade) -> bool:
-        """Tells whether the last news of the trade is still without a ``success``."""
+        """Return True if the trade's last notification was not acknowledged with ``success``."""
         delivery = self.deliverer.latest(trade.order.out_trade_no)
         return delivery is not None and not delivery.acknowledged
 
     def complete_batch(self, batch_id: str, *, confirm: bool) -> Batch | None:
-        """Does the batch of a page, or takes it off, and tells the merchant before it returns.
+        """Perform or reject the batch of a page, and notify the merchant before returning.
 
         :param batch_id: from the page's address.
         :returns: the batch as it is then; ``None`` if there is no such page.
@@ -326,12 +325,12 @@ class Simulator:
         return self.batches.by_id(batch_id)
 
     def unheard_batch(self, batch: Batch) -> bool:
-        """Tells whether the news of the batch is still without a ``success``."""
+        """Return True if the batch's notification was not acknowledged with ``success``."""
         delivery = self.deliverer.latest(batch.batch_no)
         return delivery is not None and not delivery.acknowledged
 
     def _resume(self) -> None:
-        """Goes on where another process stopped."""
+        """Continue the deliveries of an earlier process."""
         events = [when for trade in self.trades.all() for when in trade.event_times]
         for delivery in self.deliverer.deliveries:
             events += (attempt.sent_at for attempt in delivery.attempts)
@@ -340,7 +339,7 @@ class Simulator:
         self._expiry = Expiry(self.clock, self.trades, self._run_out)
 
     def _run_out(self, out_trade_no: str) -> None:
-        """Lets time close a trade, and has the merchant told soon; nobody waits for its answer."""
+        """Close an expired trade, and notify the merchant without waiting for the response."""
         with self._turn():
             step = self.trades.apply(out_trade_no, None, self.clock.now())
             if step is not None and step.event is not None:
@@ -354,9 +353,9 @@ class Simulator:
         return reply.reply
 
     def _accepted(self, reply: CallResult) -> list[Delivery]:
-        """Takes on what is to be told, and returns what is to be told at once.
+        """Store a call's notifications, and return those to send at once.
 
-        A browser waits for that; a server has its answer first.
+        A browser waits for them; a server gets its response first.
         """
         notices = [*reply.notices, *chain.from_iterable(map(self._notices, reply.trades))]
         if isinstance(reply.reply, RedirectToCashier | RedirectToBatch):
@@ -367,7 +366,7 @@ class Simulator:
 
     @contextmanager
     def _turn(self) -> Iterator[list[Delivery]]:
-        """What happens in it, and that it is to be told, is kept together; after it, it is told."""
+        """Store an event together with its notifications; send them afterwards."""
         news: list[Delivery] = []
         with self._storage.transaction():
             yield news
@@ -384,7 +383,7 @@ class Simulator:
         return None if step is None else step.trade
 
     def _notices(self, trade: Trade) -> list[PendingNotification]:
-        """What the merchant is to be told of a trade to which something happened."""
+        """Return the notifications of a changed trade."""
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
         notice = self.dialects.notice(trade)
         return [] if notice is None else [notice]

@@ -29,7 +29,7 @@ class Task:
 
 
 class WorkerPool:
-    """Runs tasks in daemon threads: one thread for each queue key that has tasks.
+    """Daemon threads for tasks: one thread for each queue key with tasks.
 
     A thread ends with the last task of its key. Tasks that have not been run when the process ends
     are not run; the threads of an executor would delay its end.

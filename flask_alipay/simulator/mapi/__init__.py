@@ -1,17 +1,19 @@
-"""The legacy gateway, MAPI: parameters in, answer out.
+"""The legacy gateway (MAPI): parameters in, reply out.
 
-``call``, ``seal``, ``xml``
-    what the rooms share: a read request, signatures, answers in XML
-``orders``, ``payments``, ``news``
-    ordering and paying, and what the merchant is told of it
-``trades``, ``refunds``, ``transfers``, ``account``
-    what the merchant asks for afterwards
-``forex``, ``overseas``, ``qrcodes``
-    the cross-border products and the codes to scan
-``mobile``, ``wap_rest``
-    the app's payment and the older gateway for phones, each with a door of its own
 ``gateway``
-    the door: which service, whose call, whose signature
+    entry point: service, merchant and signature of a request
+``call``, ``signing``, ``xml``
+    parsed requests, signatures, XML responses
+``orders``, ``payments``
+    orders and payments
+``trades``, ``refunds``, ``transfers``, ``account``
+    queries and operations after the payment
+``forex``, ``overseas``, ``qrcodes``
+    cross-border products and QR codes
+``mobile``, ``wap_rest``, ``wap_order``
+    payments in apps, and the legacy WAP gateway
+``notifications``, ``batch_notifications``
+    notifications and returns
 """
 
 from __future__ import annotations

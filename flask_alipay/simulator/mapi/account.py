@@ -1,4 +1,4 @@
-"""The merchant's account, page by page; and the key against phishing."""
+"""Account statement pages, and anti-phishing keys."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _PAID, _MOVED = ("6001", "在线支付"), ("3011", "转账")
 
 
 class Timestamps:
-    """``query_timestamp``: keys that are given out, and are good for one payment each.
+    """``query_timestamp``: one-time anti-phishing keys of payments.
 
-    :param desk: what it works with.
-    :param most: how many are remembered.
+    :param context: shared objects.
+    :param max_count: maximum number of remembered keys.
     """
 
     def __init__(self, context: Context, max_count: int = 1000) -> None:
@@ -42,9 +42,9 @@ class Timestamps:
         self.services = {"query_timestamp": Service(self._query, unsigned=True)}
 
     def check(self, call: ApiCall) -> None:
-        """Takes back the key of a payment, if it has one.
+        """Consume the anti-phishing key of a payment, if it has one.
 
-        :raises Refusal: if it was not given out, or was used.
+        :raises ApiError: if it was not given out, or was used.
         """
         key = call.get("anti_phishing_key")
         with self._lock:
@@ -65,7 +65,7 @@ class Timestamps:
 
 @dataclass(frozen=True)
 class _Movement:
-    """Money that came into the merchant's account, or left it."""
+    """An amount credited to the merchant's account, or debited."""
 
     at: datetime
     number: str
@@ -89,9 +89,9 @@ class _Movement:
 
 
 class AccountService:
-    """``account.page.query``: what went in and out, in yuan.
+    """``account.page.query``: credits and debits in yuan.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -116,7 +116,7 @@ class AccountService:
         return CallResult(answer)
 
     def _movements(self) -> Iterator[tuple[_Movement, int]]:
-        """All movements in the order of time, each with the balance after it."""
+        """Return all movements in the order of time, with the balance after each."""
         movements = [m for trade in self._context.trades.all() for m in _of_trade(trade)]
         balance = _OPENING_FEN
         for movement in sorted([*movements, *self._transfers()], key=lambda m: m.at):
@@ -156,7 +156,9 @@ class AccountService:
 
 
 def _of_trade(trade: Trade) -> Iterator[_Movement]:
-    """Money in escrow is Alipay's until the trade is finished; foreign money has its own books."""
+    """Return a trade's movements. Money in escrow belongs to Alipay until the trade is finished;
+    foreign currencies have separate accounts.
+    """
     order = trade.order
     received_at = trade.finished_at if trade.sent_at is not None else trade.paid_at
     if order.currency != "CNY" or received_at is None or trade.in_escrow:
@@ -168,7 +170,7 @@ def _of_trade(trade: Trade) -> Iterator[_Movement]:
 
 
 def _wanted(call: ApiCall) -> Callable[[_Movement], bool]:
-    """Returns what a call asks for: within a day at most, unless it names an order."""
+    """Return the requested movements: within at most one day, unless the request names an order."""
     trade_no, order_no = call.get("trade_no"), call.get("merchant_out_order_no")
     codes = call.get("trans_code").split(",") if call.get("trans_code") else []
     start, end = (_parse_time(call, name) for name in ("gmt_start_time", "gmt_end_time"))

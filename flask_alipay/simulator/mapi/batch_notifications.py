@@ -1,4 +1,4 @@
-"""What the merchant is told of a batch: what became of each entry."""
+"""Notifications of batches, with the result of each entry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTIFY_TYPES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def result(batch: Batch, merchant: SimulatedMerchant) -> dict[str, str]:
-    """Returns the fields of a notification that tell how a batch ended."""
+    """Return the fields of a notification about a finished batch."""
     return _refunds(batch) if batch.kind == REFUNDS else _transfers(batch, merchant)
 
 
@@ -44,7 +44,9 @@ def _transfers(batch: Batch, merchant: SimulatedMerchant) -> dict[str, str]:
 
 
 def _details(outcomes: Iterable[Outcome], time: str) -> str:
-    """``serial^account^name^amount^S or F^reason^Alipay's number^time``, each with a bar after."""
+    """Format ``serial^account^name^amount^S or F^reason^Alipay's number^time``, each followed by a
+    bar.
+    """
     return "".join(
         f"{done.entry.number}^{done.entry.account}^{done.entry.name}^{done.entry.amount}"
         f"^{'F' if done.error else 'S'}^{done.error}^{done.number}^{time}|"

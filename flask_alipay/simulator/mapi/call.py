@@ -1,4 +1,4 @@
-"""A call as the services get it, and what they all need to answer one."""
+"""A request as passed to the services, and the context that they share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .signing import ServerSigner
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A request that was read and, where its service asks for it, is known to be the merchant's."""
+    """A parsed request; authenticated if its service requires that."""
 
     service: str
     params: Mapping[str, str]
@@ -30,22 +30,22 @@ class ApiCall:
     now: datetime
 
     def get(self, name: str) -> str:
-        """Returns a parameter, nothing if it was not given."""
+        """Return a parameter, empty if it was not given."""
         return self.params.get(name, "")
 
     def require(self, *names: str) -> None:
-        """Checks that parameters were given.
+        """Check that parameters were given.
 
-        :raises InvalidParameter: names the first that was not.
+        :raises InvalidParameter: names the first missing one.
         """
         for name in names:
             if not self.get(name):
                 raise InvalidParameter(name, "is required")
 
     def either(self, one: str, other: str) -> str:
-        """Returns which of two parameters was given; the first wins.
+        """Return the name of the one of two parameters that was given; the first takes precedence.
 
-        :raises InvalidParameter: if neither was.
+        :raises InvalidParameter: if neither was given.
         """
         for name in (one, other):
             if self.get(name):
@@ -55,7 +55,7 @@ class ApiCall:
 
 @dataclass(frozen=True)
 class Context:
-    """What all services work with."""
+    """Objects that all services use."""
 
     merchant: SimulatedMerchant
     trades: TradeStore
@@ -70,7 +70,7 @@ class Context:
     ahead: OffsetFn = zero_offset
 
     def failing(self, kind: str, call: ApiCall) -> bool:
-        """Tells whether a fault has a call fail, once less from then on.
+        """Return True if a fault makes a call fail, counting it down.
 
         :param kind: before it is done, or after: ``SYSTEM_ERROR`` or ``SYSTEM_ERROR_DONE``.
         """
@@ -80,12 +80,12 @@ class Context:
         return self.faults.take(kind, about) is not None
 
     def find(self, call: ApiCall, trade_no: str, out_trade_no: str) -> EventResult:
-        """Returns the trade that a call names, expired now if its time is over.
+        """Return the trade that a call names, expired if its time is over.
 
-        :param trade_no: the name of the parameter with Alipay's number; it wins.
-        :param out_trade_no: the name of the one with the merchant's number.
+        :param trade_no: the name of the parameter with Alipay's number; it takes precedence.
+        :param out_trade_no: the name of the parameter with the merchant's number.
         :raises InvalidParameter: if the call names none.
-        :raises Refusal: if there is no such trade.
+        :raises ApiError: if there is no such trade.
         """
         name = call.either(trade_no, out_trade_no)
         by = self.trades.by_trade_no if name == trade_no else self.trades.by_out_trade_no
@@ -109,7 +109,7 @@ class Service:
 
 
 def parse_int(parameter: str, text: str, least: int, limit: int) -> int:
-    """Reads a whole number within limits.
+    """Parse an integer within limits.
 
     :raises InvalidParameter: otherwise.
     """

@@ -1,4 +1,4 @@
-"""Refunds of trades in foreign money, and the day's rates."""
+"""Refunds of trades in foreign currencies, and the exchange rates of the day."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .orders import FOREX, FOREX_WAP
 class ForexService:
     """``forex_refund`` and ``forex_rate_file``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -53,7 +53,7 @@ class ForexService:
 
 
 def _units(call: ApiCall, trade: Trade) -> int:
-    """What is to go back, named in the trade's money or in yuan."""
+    """Return the amount to refund, given in the trade's currency or in yuan."""
     currency = trade.order.currency
     foreign, rmb = call.get("return_amount"), call.get("return_rmb_amount")
     if bool(foreign) == bool(rmb):
@@ -66,7 +66,7 @@ def _units(call: ApiCall, trade: Trade) -> int:
 
 
 def _check_time(call: ApiCall) -> None:
-    """``yyyyMMddHHmmss``; newer guides write the time with dashes and colons."""
+    """Check a time ``yyyyMMddHHmmss``; newer guides have dashes and colons."""
     shape = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)", re.ASCII)
     text = shape.sub(r"\1-\2-\3 \4:\5:\6", call.get("gmt_return"), count=1)
     if read_china_text(text) is None:

@@ -1,4 +1,4 @@
-"""The door of the legacy gateway: which service, whose call, whose signature."""
+"""Entry point of the legacy gateway: service, merchant and signature of a request."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Mapi:
     A paid trade becomes ``TRADE_SUCCESS``, as a merchant with the advanced contract for direct
     payment sees it.
 
-    :param merchant: the only one it knows.
-    :param trades: where orders become trades.
-    :param batches: where batches wait.
-    :param notify_ids: gives notifications their numbers and knows them again.
-    :param faults: what is to go wrong.
-    :param storage: keeps what it knows beyond the process.
+    :param merchant: the only merchant.
+    :param trades: store of the trades.
+    :param batches: store of the batches.
+    :param notify_ids: issues and remembers notification IDs.
+    :param faults: the faults to inject.
+    :param storage: stores the data beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -105,7 +105,7 @@ class Mapi:
         }
 
     def reply(self, form: RawForm, now: datetime) -> CallResult:
-        """Answers a request to the gateway; never raises for what is in it."""
+        """Handle a request to the gateway; never raise for its content."""
         name = form.ascii_value("service") or ""
         if name == NOTIFY_VERIFY:
             return self.notify_verify(form, now)
@@ -125,7 +125,7 @@ class Mapi:
         return CallResult(_refused(refusal, service, call))
 
     def _done(self, service: Service, call: ApiCall) -> CallResult:
-        """What the service answers, unless a fault has it fail: before it is done, or after."""
+        """Return the service's reply, unless a fault makes it fail before or after its effect."""
         if self._context.failing(SYSTEM_ERROR, call):
             raise ApiError("SYSTEM_ERROR")
         reply = service.run(call)
@@ -134,7 +134,7 @@ class Mapi:
         return reply
 
     def notify_verify(self, form: RawForm, now: datetime) -> CallResult:
-        """Tell whether a ``notify_id`` was sent to this merchant within the last minute."""
+        """Return True if a ``notify_id`` was sent to this merchant within the last minute."""
         notify_id = form.ascii_value("notify_id")
         if form.ascii_value("partner") != self._context.merchant.partner or not notify_id:
             return CallResult(PlainText("invalid"))
@@ -142,11 +142,11 @@ class Mapi:
         return CallResult(PlainText("true" if fresh else "false"))
 
     def pay_in_app(self, order_string: bytes, cancel: bool, now: datetime) -> CallResult:
-        """Answers an app's order string as its library does, the payment made or cancelled."""
+        """Handle an app's order string as Alipay's SDK does: pay, or cancel."""
         return self._mobile.reply(order_string, cancel, now)
 
     def confirm(self, batch_id: str, now: datetime) -> CallResult | None:
-        """Does the batch of a page; ``None`` if it does not wait there."""
+        """Perform a batch that waits for confirmation; ``None`` if it does not."""
         batch = self._context.batches.end(batch_id, DONE, now)
         if batch is None:
             return None
@@ -154,9 +154,9 @@ class Mapi:
         return room.perform(batch, now)
 
     def refuse(self, batch_id: str, now: datetime) -> CallResult | None:
-        """Takes a batch off its page, undone; ``None`` if it does not wait there.
+        """Reject a batch that waits for confirmation; ``None`` if it does not.
 
-        Of refused refunds nothing is told; of refused transfers every entry fails.
+        Rejected refunds are not notified; of rejected transfers every entry fails.
         """
         batch = self._context.batches.end(batch_id, REFUSED, now)
         if batch is None:
@@ -166,18 +166,17 @@ class Mapi:
         return self._transfers.perform(batch, now)
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade.
-
-        ``None`` without a notify_url, and for news that Alipay does not tell.
+        """Return the notification of a trade; ``None`` without a notify_url, and if Alipay sends
+        none.
         """
         return self._notifications.notice(trade)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         return self._notifications.compose(notice, now)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         return self._notifications.return_query(trade, now)
 
     def _received(self, name: str, service: Service, form: RawForm, now: datetime) -> ApiCall:
@@ -218,7 +217,7 @@ def _read(form: RawForm, charset: str) -> dict[str, str]:
 
 
 def _refused(refusal: ApiError, service: Service | None, call: ApiCall | None) -> Reply:
-    """A page where a browser brought the request, or nobody knows who did; XML otherwise."""
+    """Return a page for a browser or an unknown client; XML otherwise."""
     if service is not None and not service.browser:
         return xml.refused(refusal.code, _DEFAULT_CHARSET if call is None else call.charset)
     shop_url = "" if call is None else valid_url_or_empty(call.get("return_url"))

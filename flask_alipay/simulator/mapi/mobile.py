@@ -1,7 +1,7 @@
-"""The app's payment: what an order string becomes in Alipay's library on a phone.
+"""Payments in apps: an order string as processed by Alipay's SDK on a phone.
 
-The app hands its library the merchant's order string and gets a text back. Here both go over HTTP,
-so that it can be driven without a phone. The string is verified as it stands, byte for byte.
+An app passes the merchant's order string to the SDK and gets a text back. Here both are transferred
+over HTTP, so that no phone is needed. The string is verified byte for byte.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _PAIR = re.compile(r'(\w+)="([^"]*)"', re.ASCII)
 class MobileService:
     """``mobile.securitypay.pay``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def reply(self, order_string: bytes, cancel: bool, now: datetime) -> CallResult:
-        """Pays, or cancels, what an order string asks for; never raises for what is in it.
+        """Pay or cancel the order of an order string; never raise for its content.
 
         :returns: ``resultStatus={9000};memo={};result={…}``, as the library does.
         """
@@ -106,7 +106,7 @@ class MobileService:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """The values by name; an address may be percent-encoded, as most apps do."""
+    """Return the values by name; URLs may be percent-encoded, as by most apps."""
     pairs = []
     for part in re.split(r'(?<=")&(?=\w+=")', text):
         pair = _PAIR.fullmatch(part)

@@ -1,4 +1,4 @@
-"""What the merchant is told: notifications of trades and batches, and the buyer's return."""
+"""Notifications of trades and batches, and the buyer's return."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _PARCEL = ("logistics_", "receive_")
 
 
 class NotificationBuilder:
-    """Writes what the merchant is told, signed as its request was.
+    """Builder of notifications that are signed like the trade's request.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade.
+        """Return the notification of a trade.
 
-        ``None`` without a notify_url; and of a trade in foreign money Alipay tells nothing but that
-        it is finished.
+        ``None`` without a notify_url; of a trade in a foreign currency Alipay notifies only
+        ``TRADE_FINISHED``.
         """
         order = trade.order
         foreign = order.currency != "CNY"
@@ -42,13 +42,13 @@ class NotificationBuilder:
         return PendingNotification(order.notify_url, self._context.notify_ids.new(), trade)
 
     def batch_notice(self, batch: Batch) -> tuple[PendingNotification, ...]:
-        """Returns what the merchant is to be told of a batch, nothing without a notify_url."""
+        """Return the notification of a batch, ``None`` without a notify_url."""
         if not batch.notify_url:
             return ()
         return (PendingNotification(batch.notify_url, self._context.notify_ids.new(), batch),)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         about = notice.about
         if isinstance(about, Batch):
             fields = _stamp(notice.notify_id, NOTIFY_TYPES[about.kind], now)
@@ -60,7 +60,7 @@ class NotificationBuilder:
         return self._form(fields, order.sign_type, order.charset)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         order = trade.order
         if order.currency != "CNY":
             return self._context.signer.form(_foreign(trade), order.sign_type, order.charset)
@@ -101,7 +101,7 @@ class NotificationBuilder:
         return fields | (_parcel(trade) if Event.DEPOSIT in order.payment_events else {})
 
     def _common(self, trade: Trade) -> dict[str, str]:
-        """The fields that a notification and a return share."""
+        """Return the fields that notifications and returns share."""
         order, merchant = trade.order, self._context.merchant
         return {
             "out_trade_no": order.out_trade_no,
@@ -119,7 +119,7 @@ class NotificationBuilder:
 
 
 def closed_unpaid(trade: Trade) -> bool:
-    """Tell whether a direct payment was closed unpaid, which Alipay does not notify by default.
+    """Return True for a direct payment closed unpaid, which Alipay does not notify by default.
 
     Source: the tables of statuses of Alipay's help desk (2015, 2016).
     """
@@ -136,7 +136,7 @@ def _stamp(notify_id: str, notify_type: str, now: datetime) -> dict[str, str]:
 
 
 def _foreign(trade: Trade) -> dict[str, str]:
-    """As captured: the amount in foreign money, and neither seller nor buyer."""
+    """Return the fields of a foreign currency, as captured: its amount, no seller, no buyer."""
     order = trade.order
     return {
         "out_trade_no": order.out_trade_no,
@@ -149,7 +149,7 @@ def _foreign(trade: Trade) -> dict[str, str]:
 
 
 def _parcel(trade: Trade) -> dict[str, str]:
-    """The fields of a trade in escrow: the parcel, where it goes, and whose turn it is."""
+    """Return the fields of an escrow trade: parcel, address, and next actions."""
     fields = {name: text for name, text in trade.order.echo.items() if name.startswith(_PARCEL)}
     fields["gmt_logistics_modify"] = format_china_time(trade.sent_at or trade.created_at)
     if trade.sent_at is not None:

@@ -1,4 +1,4 @@
-"""A payment's parameters on the legacy gateway, read into an :class:`~..orders.Order`."""
+"""Parsing of orders from the parameters of payments on the legacy gateway."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _PRODUCT_CODES: Final = {FOREX: "NEW_OVERSEAS_SELLER", FOREX_WAP: "NEW_WAP_OVERS
 
 
 def read_direct(call: ApiCall) -> Order:
-    """Returns the order of an instant payment.
+    """Parse the order of an instant payment.
 
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: for a payment_type that does not exist.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: for a payment_type that does not exist.
     """
     _check_payment_type(call)
     enabled, disabled = call.get("enable_paymethod"), call.get("disable_paymethod")
@@ -71,10 +71,10 @@ def read_direct(call: ApiCall) -> Order:
 
 
 def read_wap(call: ApiCall) -> Order:
-    """Returns the order of an instant payment on a phone.
+    """Parse the order of an instant payment on a phone.
 
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: for a payment_type that does not exist, or a charset other than UTF-8.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: for a payment_type that does not exist, or a charset other than UTF-8.
     """
     if call.charset.lower() not in ("utf-8", "utf8"):
         raise ApiError("ILLEGAL_CHARSET", "this service takes utf-8 only")
@@ -83,14 +83,14 @@ def read_wap(call: ApiCall) -> Order:
 
 
 def read_escrow(call: ApiCall) -> Order:
-    """Returns the order of a payment into escrow, or of one where the buyer may choose.
+    """Parse the order of an escrow payment, or of one with the buyer's choice.
 
     Its amount is ``price`` times ``quantity``, plus ``discount``, plus ``logistics_fee`` where the
     buyer pays for the parcel (``BUYER_PAY``). Alipay's guide has the discount *added*: one that is
     negative makes it cheaper. That the parcel's fee is in the total is an inference.
 
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: for a payment_type that does not exist.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: for a payment_type that does not exist.
     """
     _check_payment_type(call)
     if call.get("total_fee"):
@@ -121,12 +121,12 @@ def read_escrow(call: ApiCall) -> Order:
 
 
 def read_forex(call: ApiCall) -> Order:
-    """Returns the order of a payment that is settled in foreign money.
+    """Parse the order of a payment that is settled in a foreign currency.
 
     Its price is in that money (``total_fee``) or in yuan (``rmb_fee``), never both.
 
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: for a currency or a timeout_rule that does not exist.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: for a currency or a timeout_rule that does not exist.
     """
     call.require("notify_url", "currency")
     currency, rmb_fen = call.get("currency"), None
@@ -160,7 +160,7 @@ def read_forex(call: ApiCall) -> Order:
 
 
 def expiry(params: Mapping[str, str], name: str, now: datetime) -> datetime | None:
-    """Returns until when a payment may be made, ``None`` if there is no limit.
+    """Return the end of the time to pay, ``None`` if there is no limit.
 
     :param name: the parameter with the limit.
     :raises InvalidParameter: if it is none.
@@ -183,7 +183,7 @@ def _order(
     ways: tuple[str, ...] = (Event.PAY,),
     echo: Mapping[str, str] | None = None,
 ) -> Order:
-    """The order with what all services have in common, checked."""
+    """Return the validated fields that all services share."""
     check_out_trade_no(call.get("out_trade_no"))
     check_text("subject", call.get("subject"), max_length=256, charset=call.charset)
     for name, most in (("body", 1000), ("extra_common_param", 100)):
@@ -218,7 +218,7 @@ def _check_payment_type(call: ApiCall) -> None:
 
 
 def _total_fen(params: Mapping[str, str]) -> int:
-    """``total_fee``, or ``price`` times ``quantity``; never both."""
+    """Return the amount: either ``total_fee``, or ``price`` times ``quantity``."""
     total, price, quantity = (params.get(name) for name in ("total_fee", "price", "quantity"))
     if total:
         if price or quantity:
@@ -234,7 +234,7 @@ def _total_fen(params: Mapping[str, str]) -> int:
 
 
 def _within_limits(fen: int) -> int:
-    """Back through text, so that a sum is held to the limits of an amount as well."""
+    """Check a sum against the limits of an amount by formatting and parsing it."""
     return to_minor_units(format_amount(fen), parameter="price")
 
 
@@ -248,7 +248,7 @@ def _discount(text: str) -> int:
 
 
 def _bank(call: ApiCall) -> str:
-    """The bank that the buyer chose in the shop, if it was a bank."""
+    """Return the bank that the buyer chose in the shop, if any."""
     if call.get("paymethod"):
         check_choice("paymethod", call.get("paymethod"), _PAY_METHODS)
     if call.get("paymethod") != "bankPay":

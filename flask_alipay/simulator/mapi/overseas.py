@@ -1,7 +1,7 @@
-"""Payments in shops abroad: asked about, and refunded.
+"""Query and refund of payments in shops abroad.
 
-Such a payment is made at the till, with services that the package does not have; here every trade
-is taken for one, by its numbers.
+Such payments are made at a point of sale, with services that the package does not have; here every
+trade is accepted as one, by its numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class OverseasService:
     Whatever is wrong with the trade is said in ``result_code`` and ``error`` of an answer whose
     ``is_success`` is ``T``: the call itself was good.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -61,7 +61,9 @@ class OverseasService:
         return CallResult(self._done(call, fields).reply, trades=told)
 
     def _refunded(self, call: ApiCall) -> tuple[Trade, int, Trade | None]:
-        """The trade, how much goes back, and the trade after it; of a repetition nothing more."""
+        """Return the trade, the refunded amount and the trade afterwards; a retry refunds nothing
+        more.
+        """
         number = call.get("partner_refund_id")
         trade = self._context.find(call, "alipay_trans_id", "partner_trans_id").trade
         currency = trade.order.currency

@@ -1,4 +1,4 @@
-"""The services with which a buyer's browser brings an order."""
+"""Services with which a buyer's browser submits an order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .call import ApiCall, Context, Service
 
 
 class PaymentService:
-    """Takes orders; each becomes a trade that waits on its cashier page.
+    """Creation of trades from orders; each waits on its cashier page.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     :param timestamps: the anti_phishing_keys that were given out.
     """
 
@@ -49,7 +49,7 @@ class PaymentService:
         return Service(run, browser=True)
 
     def _check_seller(self, call: ApiCall) -> None:
-        """The seller is named by number, by address or by account name; the first one counts."""
+        """Check the seller, given by number, login name or account name; the first one counts."""
         merchant = self._context.merchant
         for name, own in (
             ("seller_id", merchant.partner),
@@ -75,11 +75,11 @@ class PaymentService:
 
 
 def placed(trades: TradeStore, order: Order, now: datetime) -> Trade:
-    """Returns the trade of an order, a new one or the one that it is already.
+    """Return the trade of an order, new or existing.
 
     One whose money is in escrow is still to be seen: its page is where the buyer confirms.
 
-    :raises Refusal: if the number was used for another order, or the trade has ended.
+    :raises ApiError: if the number was used for another order, or the trade has ended.
     """
     trade = trades.create(order, now)
     if not trade.order.agrees_with(order):

@@ -1,4 +1,4 @@
-"""Codes to scan: goods that are paid by their code, and the codes of shops abroad."""
+"""QR codes of goods and of shops abroad."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class QrCodeService:
 
     The codes lead nowhere: they are Alipay's addresses, with numbers that belong to nobody.
 
-    :param desk: what it works with.
-    :param most: how many codes are remembered.
+    :param context: shared objects.
+    :param limit: maximum number of remembered codes.
     """
 
     def __init__(self, context: Context, limit: int = 1000) -> None:

@@ -1,4 +1,4 @@
-"""Refunds of instant payments, in batches: confirmed by the merchant on a page, or done at once."""
+"""Batch refunds of instant payments: confirmed by the merchant on a page, or performed at once."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _SUB_TRADE = re.compile(r"[0-9.]+\^[^^]*")
 class RefundService:
     """``refund_fastpay_by_platform_pwd`` and ``refund_fastpay_by_platform_nopwd``.
 
-    :param desk: what it works with.
-    :param news: writes the notification of the result.
+    :param context: shared objects.
+    :param notifications: builds the notification of the result.
     """
 
     def __init__(self, context: Context, notifications: NotificationBuilder) -> None:
@@ -41,7 +41,7 @@ class RefundService:
         }
 
     def perform(self, batch: Batch, now: datetime) -> CallResult:
-        """Does a batch that was taken off its page.
+        """Perform a confirmed batch.
 
         :returns: with the page of the batch as its answer, and all that is to be told.
         """
@@ -116,11 +116,11 @@ class RefundService:
 
 
 def check_batch_no(call: ApiCall, ahead: timedelta, *, serial: str) -> None:
-    """Checks that a batch's number is today, in China, and a serial number.
+    """Check that a batch number is today's date in China and a serial number.
 
     :param ahead: how far the time here is ahead of the merchant's, whose today will do.
     :param serial: what may follow the day, as a regular expression.
-    :raises Refusal: otherwise.
+    :raises ApiError: otherwise.
     """
     today, theirs = (
         format_china_time(moment)[:10].replace("-", "") for moment in (call.now, call.now - ahead)
@@ -130,10 +130,10 @@ def check_batch_no(call: ApiCall, ahead: timedelta, *, serial: str) -> None:
 
 
 def check_batch_num(call: ApiCall, separator: str) -> None:
-    """Checks that a batch has as many entries as it says, and not too many.
+    """Check that a batch has the declared number of entries, and not too many.
 
     :param separator: what stands between entries.
-    :raises Refusal: otherwise.
+    :raises ApiError: otherwise.
     """
     try:
         said = parse_int("batch_num", call.get("batch_num"), 1, 10**9)
@@ -146,7 +146,7 @@ def check_batch_num(call: ApiCall, separator: str) -> None:
 
 
 def _entry(text: str, charset: str) -> BatchEntry:
-    """Reads ``trade_no^amount^reason``, shares of others after bars, and a fee after ``$$``."""
+    """Parse ``trade_no^amount^reason``, royalties after bars, and a fee after ``$$``."""
     trade, *sub_trades = text.split("$$")
     own, *shares = trade.split("|")
     parts = own.split("^")

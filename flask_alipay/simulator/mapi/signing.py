@@ -1,4 +1,4 @@
-"""Signatures of Alipay's side: verified on requests, made under answers and notifications."""
+"""Alipay's side of signatures: verification of requests, signing of responses and notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..web.forms import encode_form
 
 
 class ServerSigner:
-    """Signs what Alipay says and verifies what the merchant said.
+    """Signer of Alipay's messages and verifier of the merchant's.
 
     :param signers: Alipay's side of each sign type.
     """
@@ -20,11 +20,11 @@ class ServerSigner:
         self._signers = signers
 
     def knows(self, sign_type: str) -> bool:
-        """Tells whether there is such a sign type."""
+        """Return True if the sign type exists."""
         return sign_type in self._signers
 
     def verifies(self, params: Mapping[str, str], sign_type: str, charset: str) -> bool:
-        """Tells whether the merchant signed the parameters, with ``sign`` among them."""
+        """Return True if the merchant signed the parameters, which include ``sign``."""
         try:
             content = sign_content(params, charset=charset)
         except InvalidParameter:
@@ -32,21 +32,21 @@ class ServerSigner:
         return self.verifies_text(content, params.get("sign", ""), sign_type)
 
     def verifies_text(self, content: bytes, sign: str, sign_type: str) -> bool:
-        """Tells whether the merchant signed exactly these bytes."""
+        """Return True if the merchant signed exactly these bytes."""
         return self._signers[sign_type].verify(content, sign)
 
     def sign(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
-        """Signs fields: sorted, empty ones left out, in a charset."""
+        """Sign fields: sorted, without empty ones, in a charset."""
         return self.sign_text(sign_content(fields, charset=charset), sign_type)
 
     def sign_text(self, content: bytes, sign_type: str) -> str:
-        """Signs exactly these bytes."""
+        """Sign exactly these bytes."""
         return self._signers[sign_type].sign(content)
 
     def form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
-        """Returns signed fields as a form or query in a charset, of which the payload says nothing.
+        """Return signed fields as a form or query in a charset that the payload does not declare.
 
-        What is not in the charset is told as a question mark: Alipay has no other way, either.
+        Characters that the charset lacks become question marks, as at Alipay.
         """
         told = {
             name: replace_unencodable(value, charset) for name, value in fields.items() if value
@@ -56,5 +56,5 @@ class ServerSigner:
 
 
 def replace_unencodable(text: str, charset: str) -> str:
-    """Returns a text with question marks for what a charset does not have."""
+    """Replace characters that a charset lacks by question marks."""
     return text if text.isascii() else decode(encode(text, charset, "replace"), charset)

@@ -1,4 +1,4 @@
-"""What the merchant's server asks about a trade, or does with it."""
+"""Queries and operations of the merchant's server on a trade."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .orders import TRANSPORTS
 class TradeService:
     """``single_trade_query``, ``close_trade`` and ``send_goods_confirm_by_platform``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -107,7 +107,7 @@ class TradeService:
 
 
 def _state(trade: Trade) -> dict[str, str]:
-    """The fields of ``trade`` that change in its life."""
+    """Return the fields of ``trade`` that change over time."""
     currency = trade.order.currency
     kept = trade.order.total_fen - trade.refunded_fen if trade.paid and not trade.in_escrow else 0
     fields = {

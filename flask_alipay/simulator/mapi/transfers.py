@@ -1,6 +1,6 @@
-"""Transfers to many accounts at once, confirmed by the merchant on a page.
+"""Batch transfers to many accounts, confirmed by the merchant on a page.
 
-An account whose name begins with ``nobody`` does not exist, so that failures can be tried.
+Accounts whose name begins with ``nobody`` do not exist, so that failures can be tested.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ NO_ACCOUNT = "nobody"
 class TransferService:
     """``batch_trans_notify``.
 
-    :param desk: what it works with.
-    :param news: writes the notification of the result.
+    :param context: shared objects.
+    :param notifications: builds the notification of the result.
     """
 
     def __init__(self, context: Context, notifications: NotificationBuilder) -> None:
@@ -37,7 +37,7 @@ class TransferService:
         self.services = {"batch_trans_notify": Service(self._transfer, browser=True)}
 
     def perform(self, batch: Batch, now: datetime) -> CallResult:
-        """Does a batch that was taken off its page; of one that was refused, every entry fails.
+        """Perform a confirmed batch; of a rejected one, every entry fails.
 
         :returns: with the page of the batch as its answer, and all that is to be told.
         """
@@ -84,7 +84,7 @@ def _check_pay_date(text: str) -> None:
 
 
 def _entry(text: str) -> BatchEntry:
-    """Reads ``serial^account^name^amount^note``."""
+    """Parse ``serial^account^name^amount^note``."""
     parts = text.split("^")
     if len(parts) != 5:
         raise ApiError(

@@ -1,4 +1,4 @@
-"""The XML in the older phone gateway's ``req_data``, read into an :class:`~..orders.Order`."""
+"""Parsing of the order in the XML of the WAP gateway's ``req_data``."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _MAX_LENGTHS: Final = {
 
 
 def children(text: str, root: str) -> dict[str, str]:
-    """Returns the children of an XML document, which a stranger wrote, as texts by name.
+    """Return the texts of an untrusted XML document's children by name.
 
     :param root: what its root must be called.
-    :raises Refusal: ``0004`` if it is something else.
+    :raises ApiError: ``0004`` if it is something else.
     """
     from defusedxml import ElementTree  # not needed before a phone comes
     from defusedxml.common import DefusedXmlException
@@ -53,11 +53,11 @@ def children(text: str, root: str) -> dict[str, str]:
 
 
 def read_order(text: str, charset: str, sign_type: str, now: datetime) -> Order:
-    """Returns the order in ``req_data``; its seller is for the caller to check.
+    """Parse the order in ``req_data``; the caller checks its seller.
 
     :param sign_type: how the merchant signs, and is told.
-    :raises InvalidParameter: names what Alipay would not take.
-    :raises Refusal: if it is no such document, lacks something, or something is too long.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: if it is no such document, lacks something, or something is too long.
     """
     fields = children(text, "direct_trade_create_req")
     _check_lengths(fields)

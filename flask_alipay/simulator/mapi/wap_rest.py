@@ -1,7 +1,7 @@
-"""The older gateway for phones, ``service/rest.htm``: XML in parameters, a token for each order.
+"""The legacy WAP gateway, ``service/rest.htm``: XML in parameters, a token for each order.
 
-The merchant's server exchanges an order for a token; the buyer's browser brings the token. Codes of
-refusals are those of this gateway's guide, four digits each.
+The merchant's server exchanges an order for a token; the buyer's browser sends the token. Error
+codes are those of this gateway's guide, four digits each.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _COMMON: Final = ("service", "format", "v", "partner", "sec_id", "req_data", "si
 
 
 class WapRestService:
-    """Alipay's older gateway for phones. What it says stays in the clear, with RSA as well.
+    """Alipay's legacy WAP gateway. Its messages are not encrypted, with RSA as well.
 
-    :param merchant: the only one it knows.
-    :param trades: where orders become trades.
-    :param notify_ids: gives notifications their numbers.
-    :param faults: what is to go wrong.
+    :param merchant: the only merchant.
+    :param trades: store of the trades.
+    :param notify_ids: issues notification IDs.
+    :param faults: the faults to inject.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class WapRestService:
         self._signer = ServerSigner(merchant.alipay_signers())
 
     def reply(self, form: RawForm, now: datetime) -> CallResult:
-        """Answers a request; never raises for what is in it."""
+        """Handle a request; never raise for its content."""
         service = form.ascii_value("service") or ""
         try:
             params, charset = self._received(form)
@@ -94,14 +94,14 @@ class WapRestService:
         return answer
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade; ``None`` without a notify_url."""
+        """Return the notification of a trade; ``None`` without a notify_url."""
         order = trade.order
         if not order.notify_url:
             return None
         return PendingNotification(order.notify_url, self._notify_ids.new(), trade)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         trade = notice.about
         if not isinstance(trade, Trade):
             raise TypeError("the gateway for phones tells of trades alone")
@@ -123,7 +123,7 @@ class WapRestService:
         return encode_form(fields, "utf-8").encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         fields = {
             "out_trade_no": trade.order.out_trade_no,
             "request_token": trade.cashier_id,
@@ -217,7 +217,7 @@ def _document(root: str, fields: Mapping[str, str]) -> str:
 
 
 def _refused(refusal: ApiError, form: RawForm) -> Reply:
-    """For the merchant's server; nobody signs it, since nobody may have asked."""
+    """Return an unsigned error for the merchant's server."""
     meaning = error_codes.WAP[refusal.code]
     fields = {
         "code": refusal.code,

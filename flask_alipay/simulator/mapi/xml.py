@@ -1,8 +1,8 @@
-"""Answers to the merchant's server, in XML.
+"""XML responses to the merchant's server.
 
-The sign covers the children of the one node in ``response``, sorted like parameters. A child that
-has children itself is signed as the XML that it is, itself included and nothing shortened (so
-Alipay's guide of account.page.query). An answer without ``response`` has nothing to sign.
+The signature covers the children of the one node in ``response``, sorted like parameters. A child
+with children is signed as its raw XML with tags and expanded empty elements (Alipay's guide of
+account.page.query). A response without ``response`` is not signed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _UNWRITABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def accepted(call: ApiCall) -> XmlText:
-    """Answers that what was asked for is done, and no more."""
+    """Return a success without values."""
     root = Element("alipay")
     SubElement(root, "is_success").text = "T"
     return document(root, call.charset)
 
 
 def refused(code: str, charset: str) -> XmlText:
-    """Answers with one of Alipay's codes.
+    """Return an error with one of Alipay's codes.
 
     :param charset: the request's.
     """
@@ -43,7 +43,7 @@ def refused(code: str, charset: str) -> XmlText:
 def xml_response(
     call: ApiCall, signer: ServerSigner, name: str, fields: Mapping[str, str | Element]
 ) -> XmlText:
-    """Answers with a node of fields, signed as the request was.
+    """Return a node of fields, signed like the request.
 
     :param name: the node's name.
     :param fields: its children, texts or whole elements; empty texts are left out.
@@ -70,7 +70,7 @@ def xml_response(
 
 
 def element(name: str, fields: Mapping[str, str], charset: str) -> Element:
-    """Returns an element of texts, empty ones included."""
+    """Return an element of texts, including empty ones."""
     node = Element(name)
     for key, value in fields.items():
         SubElement(node, key).text = _clean(value, charset)
@@ -78,7 +78,7 @@ def element(name: str, fields: Mapping[str, str], charset: str) -> Element:
 
 
 def document(root: Element, charset: str) -> XmlText:
-    """Returns a document in a charset, which it declares."""
+    """Return a document in a charset, which it declares."""
     name = canonical_charset(charset)
     head = f'<?xml version="1.0" encoding="{_DECLARED[name]}"?>\n'
     return XmlText(encode(head + _text(root), name), name)

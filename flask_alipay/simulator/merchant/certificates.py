@@ -1,7 +1,7 @@
-"""The certificates of certificate mode: derived from the keys, so that the same keys have the same.
+"""Certificates of certificate mode: derived from the keys, so that equal keys have equal ones.
 
-Alipay's key signs them all: its own root, its certificate for answers, and the application's. An
-RSA signature of this kind has no chance in it, and serial numbers and dates come from the keys.
+Alipay's key signs them all: its root, its certificate for responses, and the application's. RSA
+signatures of this kind are deterministic, and serial numbers and dates are derived from the keys.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Certificates:
 
 
 def issue(app_key: rsa.RSAPublicKey, alipay_key: rsa.RSAPrivateKey) -> Certificates:
-    """Returns the certificates of two keys; of the same two always the same.
+    """Return the certificates of two keys, always the same for the same keys.
 
     :param app_key: the merchant's.
     :param alipay_key: Alipay's.
@@ -72,7 +72,7 @@ def _signed(
 
 
 def _named(name: str) -> x509.Name:
-    """Country first: Alipay's number of a certificate reads the parts the other way round."""
+    """Return a name with the country first: Alipay's serial number uses the reverse order."""
     parts = (
         (NameOID.COUNTRY_NAME, "CN"),
         (NameOID.ORGANIZATION_NAME, "Simulator"),

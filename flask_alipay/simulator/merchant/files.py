@@ -1,6 +1,6 @@
-"""The merchant in a folder: its keys and certificates as files that an SDK in any language reads.
+"""The merchant's keys and certificates as files, which an SDK in any language can load.
 
-Alipay's private key is kept beside them, so that the same folder is the same merchant again.
+Alipay's private key is stored beside them, so that the same directory is the same merchant again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KEPT: Final = (APP_PRIVATE_KEY, ALIPAY_PRIVATE_KEY, MERCHANT)
 
 
 def read_merchant(folder: Path) -> SimulatedMerchant | None:
-    """Returns the merchant of a folder, ``None`` if there is none in it.
+    """Load the merchant of a directory, ``None`` if it has none.
 
     :raises ConfigurationError: names the file that is missing beside the others or is broken.
     """
@@ -48,7 +48,7 @@ def read_merchant(folder: Path) -> SimulatedMerchant | None:
 def write_merchant(
     folder: Path, merchant: SimulatedMerchant, *, gateway_url: str, mapi_gateway_url: str
 ) -> None:
-    """Writes all of a merchant's files, each whole or not at all, for this user alone.
+    """Write all of a merchant's files atomically, readable by this user only.
 
     :param folder: is made if it is not there.
     :param gateway_url: the open platform's gateway, as the merchant reaches it.

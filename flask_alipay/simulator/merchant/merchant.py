@@ -1,8 +1,8 @@
-"""The one merchant whom the simulator knows: its numbers, its keys, and Alipay's key.
+"""The simulator's merchant: its numbers, its keys, and Alipay's key.
 
-The keys are made when the first simulator is: never at import, and never known to anybody else, so
-that nothing a simulator signs is worth anything elsewhere. They are kept in a file where there is a
-folder for it, so that an app's processes (a second worker, a command) are one merchant.
+The keys are generated with the first simulator: never at import, and known to no one else, so that
+the simulator's signatures are worthless elsewhere. They are stored in a file if a directory is
+configured, so that an app's processes (a second worker, a command) are one merchant.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class SimulatedMerchant:
 
     @classmethod
     def new(cls) -> SimulatedMerchant:
-        """Returns a merchant with new keys; takes a moment."""
+        """Return a merchant with new keys; their generation takes some time."""
         return cls(generate_private_key(), generate_private_key(), secrets.token_hex(16))
 
     def numbered(self, number: int) -> SimulatedMerchant:
-        """Return a merchant with numbers of its own, and the same keys.
+        """Return a merchant with other numbers and the same keys.
 
         :param number: zero for the first merchant of an app, which keeps its numbers.
         """
@@ -69,20 +69,20 @@ class SimulatedMerchant:
 
     @cached_property
     def certificates(self) -> Certificates:
-        """The certificates of certificate mode; the same keys have the same."""
+        """The certificates of certificate mode; equal keys have equal ones."""
         return issue(self.private_key.public_key(), self.alipay_private_key)
 
     @cached_property
     def aes_key(self) -> str:
-        """The key of content encryption, which both sides have: 16 bytes in base64."""
+        """The shared key of content encryption: 16 bytes in base64."""
         secret = hashlib.sha256(f"aes {self.md5_key}".encode("ascii")).digest()[:16]
         return base64.b64encode(secret).decode("ascii")
 
     def alipay_signers(self) -> dict[str, Signer]:
-        """Returns the signers of Alipay's side by sign type.
+        """Return the signers of Alipay's side by sign type.
 
-        Each signs what Alipay says, with Alipay's key, and verifies what the merchant said, with
-        the merchant's.
+        Each signs Alipay's messages with Alipay's key, and verifies the merchant's with the
+        merchant's key.
         """
         pair = (self.alipay_private_key, self.private_key.public_key())
         signers: tuple[Signer, ...] = (
@@ -101,7 +101,7 @@ _merchants: dict[Path | None, SimulatedMerchant] = {}
 
 
 def get_merchant(folder: Path | None = None) -> SimulatedMerchant:
-    """Returns the merchant of a folder, or this process's; the first call makes its keys.
+    """Return the merchant of a directory, or of this process; the first call generates its keys.
 
     :param folder: where its keys are kept, readable by this user alone. Where nothing can be
         written there, they are this process's.
@@ -138,7 +138,7 @@ def _kept(file: Path) -> SimulatedMerchant:
 
 
 def _write(file: Path, merchant: SimulatedMerchant) -> None:
-    """Writes the file whole or not at all, unless it is there; only this user can read it."""
+    """Write a file atomically, unless it exists; readable by this user only."""
     keys = {
         "private_key": private_pem(merchant.private_key),
         "alipay_private_key": private_pem(merchant.alipay_private_key),

@@ -1,4 +1,4 @@
-"""How an app is configured to be the simulator's merchant."""
+"""Settings with which an app becomes the simulator's merchant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGN_TYPES: Final = {"openapi": ("RSA2", "RSA"), "mapi": ("MD5", "RSA", "RSA2")}
 
 
 def check_merchant(protocol: str, charset: str, sign_type: str | None) -> None:
-    """Checks that there can be such a merchant.
+    """Check the settings of a simulated merchant.
 
     :raises ConfigurationError: if the protocol, its sign type or the charset does not exist.
     """
@@ -38,7 +38,7 @@ def merchant_settings(
     certificates: bool,
     encrypted: bool,
 ) -> dict[str, Any]:
-    """Returns the settings of a merchant, without prefix and without an address.
+    """Return the settings of a merchant, without prefix and without URLs.
 
     :param certificates: whether it is in certificate mode.
     :param encrypted: whether it encrypts content.

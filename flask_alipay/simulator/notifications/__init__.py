@@ -1,5 +1,11 @@
-"""Delivery of notifications to the merchant's server.
+"""Notifications and their delivery to the merchant's server.
 
+``sender``, ``delivery``
+    delivery with retries, and the store of deliveries
 ``http_client``
-    one request to that server
+    one HTTP request to the merchant's server
+``notify_ids``
+    notification IDs for ``notify_verify``
+``triggers``, ``tampering``
+    notifications without a trade, and tampered ones
 """

@@ -1,4 +1,4 @@
-"""A notification on its way, and the store of all that are or were."""
+"""Deliveries of notifications, and their store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_DELIVERIES: Final = 1_000
 
 @dataclass(frozen=True)
 class Attempt:
-    """One sending, and what came of it."""
+    """One attempt to send a notification, and its result."""
 
     sent_at: datetime
     #: The signed form, as it went over the wire.
@@ -29,13 +29,13 @@ class Attempt:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the answer was exactly ``success``: nothing around it, and status 200."""
+        """True if the response was exactly ``success`` with status 200."""
         return self.status == 200 and self.response == "success"
 
 
 @dataclass(frozen=True)
 class DeliveryState:
-    """How far a delivery has come, as it is kept."""
+    """Stored progress of a delivery."""
 
     attempts: tuple[Attempt, ...] = ()
     next_at: datetime | None = None
@@ -44,7 +44,7 @@ class DeliveryState:
 
 
 class Delivery:
-    """A notification on its way: each sending so far, and when the next one is due.
+    """Delivery of a notification: its attempts, and the time of the next one.
 
     :param number: its own, under which it is kept.
     :param notice: what is to be told, and where.
@@ -72,7 +72,7 @@ class Delivery:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the merchant answered ``success``."""
+        """True if the merchant responded with ``success``."""
         return any(attempt.acknowledged for attempt in self.attempts)
 
     @property
@@ -84,8 +84,8 @@ class Delivery:
 class DeliveryStore:
     """The latest deliveries, safe for threads.
 
-    :param most: how many are kept; the oldest make room.
-    :param storage: keeps them beyond the process.
+    :param limit: maximum number; the oldest are removed.
+    :param storage: stores them beyond the process.
     """
 
     def __init__(self, limit: int = MAX_DELIVERIES, storage: Storage | None = None) -> None:
@@ -101,17 +101,17 @@ class DeliveryStore:
         self._last = max(map(int, self._deliveries), default=0)
 
     def all(self) -> tuple[Delivery, ...]:
-        """Returns the deliveries, the oldest first."""
+        """Return the deliveries, the oldest first."""
         with self._lock:
             return tuple(self._deliveries.values())
 
     def latest(self, out_trade_no: str) -> Delivery | None:
-        """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
+        """Return the last delivery of the merchant's number, ``None`` if none is stored."""
         about = (d for d in reversed(self.all()) if d.notice.out_trade_no == out_trade_no)
         return next(about, None)
 
     def add(self, notice: PendingNotification, due: datetime) -> Delivery:
-        """Begins a delivery.
+        """Start a delivery.
 
         :param due: when it is to be sent for the first time.
         """
@@ -128,7 +128,7 @@ class DeliveryStore:
         return delivery
 
     def keep(self, delivery: Delivery) -> None:
-        """Keeps how far a delivery has come, unless it has made room for others."""
+        """Store the progress of a delivery, unless it was evicted."""
         with self._lock:
             if delivery.number in self._deliveries:
                 self._courses[delivery.number] = delivery.course

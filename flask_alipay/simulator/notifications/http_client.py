@@ -1,4 +1,4 @@
-"""HTTP client for the merchant's server: one request on a connection of its own."""
+"""HTTP client for the merchant's server: one request on a separate connection."""
 
 from __future__ import annotations
 

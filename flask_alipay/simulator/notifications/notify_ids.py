@@ -1,4 +1,4 @@
-"""Which notify_id was issued when: what ``notify_verify`` is asked about."""
+"""Recent notification IDs, which ``notify_verify`` queries."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FRESH_FOR: Final = timedelta(seconds=60)
 
 
 class NotifyIds:
-    """The numbers of notifications sent lately, safe for threads.
+    """Recently sent notification IDs, safe for threads.
 
-    Forgets what is no longer fresh, so it holds a minute's notifications and no more.
+    Entries older than a minute are removed.
 
-    :param storage: keeps them beyond the process.
+    :param storage: stores them beyond the process.
     """
 
     def __init__(self, storage: Storage | None = None) -> None:
@@ -29,11 +29,11 @@ class NotifyIds:
 
     @staticmethod
     def new() -> str:
-        """Returns a new number: 34 characters, not to be guessed."""
+        """Return a new, unguessable ID of 34 characters."""
         return secrets.token_hex(17)
 
     def record(self, notify_id: str, now: datetime) -> None:
-        """Notes that the notification is being sent now: a repetition is fresh again."""
+        """Record that the notification is being sent now: a retry makes it recent again."""
         with self._lock:
             self._sent[notify_id] = now
             self._sent.move_to_end(notify_id)
@@ -41,7 +41,7 @@ class NotifyIds:
                 self._sent.pop_oldest()
 
     def is_recent(self, notify_id: str, now: datetime) -> bool:
-        """Tells whether the notification was sent within the last minute."""
+        """Return True if the notification was sent within the last minute."""
         with self._lock:
             sent = self._sent.get(notify_id)
         return sent is not None and now - sent <= FRESH_FOR

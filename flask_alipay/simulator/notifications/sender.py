@@ -1,6 +1,6 @@
-"""Telling the merchant: the first time at once, then again until it answers ``success``.
+"""Sending of notifications: at once, then with retries until the merchant responds ``success``.
 
-What was sent, and what was answered, is kept for the developer to look at.
+Attempts and responses are stored for the developer.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class NotificationSender:
     :param compose: writes what is sent.
     :param post: how a notification is sent; by default over HTTP.
     :param schedule: the waits between sendings.
-    :param faults: what is to go wrong on the way.
-    :param storage: keeps the deliveries beyond the process.
+    :param faults: the faults to inject.
+    :param storage: stores the deliveries beyond the process.
     :param note_time: keeps what time it is, together with whatever is kept.
     """
 
@@ -95,11 +95,11 @@ class NotificationSender:
         return self._deliveries.all()
 
     def latest(self, out_trade_no: str) -> Delivery | None:
-        """Returns the last delivery about the merchant's number, ``None`` if none is kept."""
+        """Return the last delivery of the merchant's number, ``None`` if none is stored."""
         return self._deliveries.latest(out_trade_no)
 
     def resume(self) -> None:
-        """Goes on where another process stopped: what was due meanwhile is sent at once."""
+        """Continue the stored deliveries: send at once what became due meanwhile."""
         now = self._clock.now()
         for delivery in self.deliveries:
             if delivery.next_at is not None and not delivery.acknowledged:
@@ -109,16 +109,16 @@ class NotificationSender:
                 self._call_later(wait, delivery, partial(self._attempt, due=delivery.next_at))
 
     def deliver(self, notice: PendingNotification) -> Delivery:
-        """Sends a notification now, waits for the answer, and sees to the repetitions.
+        """Send a notification, wait for the response, and schedule retries.
 
-        Returns whatever comes of it; never raises for what the merchant does.
+        Never raises for the merchant's behaviour.
         """
         delivery = self.enqueue(notice)
         self.send(delivery)
         return delivery
 
     def enqueue(self, notice: PendingNotification, wait: timedelta | None = None) -> Delivery:
-        """Keeps a notification that is to be told, which :meth:`send` does.
+        """Store a notification that :meth:`send` sends.
 
         :param wait: after which the clock sends it without further ado, if there is one.
         """
@@ -130,7 +130,7 @@ class NotificationSender:
         return delivery
 
     def send(self, delivery: Delivery) -> None:
-        """Sends a notification for the first time, and waits for the answer, as :meth:`deliver`."""
+        """Send a notification for the first time and wait for the response, as :meth:`deliver`."""
         out_trade_no = delivery.notice.out_trade_no
         late = self._faults.take(DELAY, out_trade_no)
         if late is not None:
@@ -142,16 +142,16 @@ class NotificationSender:
             self._release(out_trade_no)
 
     def resend(self, delivery: Delivery) -> None:
-        """Sends it once more, on top of the schedule, and waits for the answer.
+        """Send a notification additionally to the schedule, and wait for the response.
 
-        A merchant that was not heard yet and answers ``success`` now is not told any more.
+        Retries end if the merchant responds ``success``.
         """
         with delivery.sending:
             attempt = self._sent(delivery)
             self._note(delivery, attempt)
 
     def _hold(self, delivery: Delivery) -> None:
-        """Keeps it back until the next one about the same trade was sent, if that comes soon."""
+        """Delay a notification until the next one of its trade was sent, if that happens soon."""
         delivery.delayed = True
         with self._lock:
             self._held.append(delivery)
@@ -164,7 +164,7 @@ class NotificationSender:
             self._attempt(delivery, delivery.next_at)
 
     def _attempt(self, delivery: Delivery, due: datetime | None) -> None:
-        """Sends it, unless it is no longer due then: somebody may have sent it in between."""
+        """Send a notification unless it is no longer due, since another thread sent it."""
         with delivery.sending:
             if delivery.acknowledged or delivery.next_at != due:
                 return
@@ -204,7 +204,7 @@ class NotificationSender:
         )
 
     def _keep(self, delivery: Delivery) -> None:
-        """Keeps how far it has come, and the time, lest that is earlier after a restart."""
+        """Store the progress and the time, so that the time is not earlier after a restart."""
         with self._storage.transaction():
             self._deliveries.keep(delivery)
             self._note_time()
@@ -224,7 +224,7 @@ class NotificationSender:
     def _call_later(
         self, wait: timedelta, delivery: Delivery, send: Callable[[Delivery], object]
     ) -> None:
-        """Has the clock see to a sending; one to a slow server holds up none to another."""
+        """Schedule an attempt; a slow server delays no other."""
         found = _SERVER.match(delivery.notice.url)
         place = found[0].lower() if found else ""
         self._clock.call_later(wait, Task(place, partial(send, delivery)))

@@ -1,4 +1,4 @@
-"""What may become of a signed notification before it arrives."""
+"""Tampering with signed notifications on their way."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _TEXT = re.compile(rb"(?:^|&)subject=|subject%3E|(?:^|&)(?:batch_no|currency)=")
 
 
 def tamper_amount(body: bytes) -> bytes:
-    """Returns a signed notification with another amount, as somebody on the way would like it."""
+    """Return a signed notification with another amount."""
     return _AMOUNT.sub(_other_amount, body, count=1)
 
 
 def corrupt_text(body: bytes) -> bytes:
-    """Returns a signed notification with a byte that is in no text of any of Alipay's charsets."""
+    """Return a signed notification with a byte that is invalid in each of Alipay's charsets."""
     return _TEXT.sub(rb"\g<0>%FF", body, count=1)
 
 

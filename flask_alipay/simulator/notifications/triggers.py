@@ -1,6 +1,6 @@
-"""Notifications with no trade behind them: what Alipay would say of a payment, or never would.
+"""Notifications without a trade: valid ones, and ones that Alipay would never send.
 
-Pure: an event and an order in, notifications out; the deliverer sends them.
+Pure functions from an event and an order to notifications; the sender sends them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _unknown_order(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
 
 
 def _in_letters(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
-    """Says something that is not the same in every charset."""
+    """Return text that differs between charsets."""
     return (_paid(replace(trade, order=replace(trade.order, body="茶")), now),)
 
 
@@ -113,7 +113,7 @@ TO_REFUSE: Final = frozenset({*_SENDERS, "wrong-amount", "unknown-order"})
 def build_notifications(
     event: str, order: Order, dialects: Protocols, now: datetime, trade_no: str = ""
 ) -> tuple[PendingNotification, ...]:
-    """Returns what is sent for an event, one after the other.
+    """Return the notifications of an event in their order.
 
     :param event: one of :data:`EVENTS`.
     :param order: what it is about, as the merchant would have asked for it.

@@ -1,18 +1,16 @@
-"""The open platform: what a merchant asks for, and what Alipay answers.
+"""The open platform: requests and Alipay's responses.
 
-``cipher``, ``seal``
-    signatures of Alipay's side, and answers that are signed
-``content``
-    ``biz_content``, and its fields one by one
-``call``
-    a call as the methods get it, and what they work with
-``orders``, ``payments``, ``app``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
+``gateway``, ``v3``
+    entry points of versions 2 and 3
+``call``, ``content``
+    parsed requests, their context, and the fields of ``biz_content``
+``signing``, ``encryption``
+    Alipay's side of signatures and content encryption
+``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
 ``bills``, ``certificates``
     the methods
-``news``
+``notifications``
     notifications and returns
-``rest``, ``gateway``
-    the doors
 """
 
 from __future__ import annotations

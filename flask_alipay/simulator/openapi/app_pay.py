@@ -1,4 +1,4 @@
-"""The shop's own app: what an order string becomes in Alipay's library on a phone."""
+"""Payments in the merchant's app: an order string as processed by Alipay's SDK on a phone."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
 
 
 class App:
-    """``alipay.trade.app.pay``, which is Alipay's library's to perform, and no server's.
+    """``alipay.trade.app.pay``, which Alipay's SDK performs, not a server.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def check(self, call: ApiCall) -> None:
-        """Takes the order; its trade begins when the buyer pays.
+        """Parse the order; its trade is created with the payment.
 
-        :raises InvalidParameter: names the parameter that Alipay would not take.
-        :raises Refusal: if it cannot be paid.
+        :raises InvalidParameter: names the parameter that Alipay would reject.
+        :raises ApiError: if it cannot be paid.
         """
         create_or_reject(self._context, call, opened=False)
 
     def pay(self, call: ApiCall) -> Success:
-        """Pays what an order string asks for; raises likewise."""
+        """Pay the order of an order string, with the exceptions of :meth:`check`."""
         order = payable(create_or_reject(self._context, call, opened=True))
         trade = self._context.happen(call, order, Event.PAY)
         if trade is None:
@@ -52,5 +52,5 @@ class App:
 
 
 def result(status: str, memo: str = "", text: str = "") -> str:
-    """Returns what the library hands back to the shop's app."""
+    """Return the text that the SDK passes to the app."""
     return f"resultStatus={{{status}}};memo={{{memo}}};result={{{text}}}"

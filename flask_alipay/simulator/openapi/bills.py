@@ -1,7 +1,7 @@
-"""The bill of a day or a month: where it is for half a minute, and its tables.
+"""Bills of a day or a month: the download URL, valid for half a minute, and the tables.
 
-The layout follows public samples: a ZIP of two tables in GBK, with remarks in front and behind, and
-each cell ending in a tab. Unlike Alipay's, which is there on the next morning, today's can be had.
+The layout follows public samples: a ZIP of two GBK tables, with remarks before and after, and a tab
+after each cell. Unlike at Alipay, today's bill is available.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LINE = "-" * 20
 
 @dataclass(frozen=True)
 class _Address:
-    """Where the bill of a period is found, and until when."""
+    """Token of a bill's URL, and its end of validity."""
 
     period: str
     until: datetime
@@ -82,16 +82,16 @@ class _Row:
 
 
 class _GbkName(zipfile.ZipInfo):
-    """An entry named in GBK, without a word about that: what Chinese Windows writes."""
+    """A ZIP entry with a GBK name that is not declared, as written by Chinese Windows."""
 
     def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - the library's
         return encode(self.filename, "gbk"), self.flag_bits
 
 
 class BillService:
-    """``alipay.data.dataservice.bill.downloadurl.query``, and what is found there.
+    """``alipay.data.dataservice.bill.downloadurl.query``, and the download.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -103,7 +103,7 @@ class BillService:
         }
 
     def download(self, token: str, now: datetime) -> bytes | None:
-        """Returns the ZIP of an address, ``None`` if there is none, or no longer."""
+        """Return the ZIP of a URL's token, ``None`` if it is unknown or expired."""
         with self._lock:
             address = self._addresses.get(token)
         return None if address is None or now >= address.until else self._zipped(address)

@@ -1,4 +1,4 @@
-"""A call as the methods get it, what they answer, and what they all work with."""
+"""A request as passed to the methods, their results, and the context that they share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _APP_AUTH_TOKEN = re.compile(r"[0-9]{6}BB[0-9A-Za-z]{32}")
 
 @dataclass(frozen=True)
 class ApiCall:
-    """A request that was read and is known to be the merchant's."""
+    """A parsed and authenticated request."""
 
     method: str
     #: The fields of ``biz_content``, numbers as texts.
@@ -43,11 +43,11 @@ class ApiCall:
     certified: bool = False
 
     def text(self, name: str, max_length: int = 64) -> str:
-        """Returns a text of ``biz_content``, nothing if it was not given."""
+        """Return a text of ``biz_content``, empty if it was not given."""
         return text(self.content, name, max_length, self.charset)
 
     def required(self, name: str, max_length: int = 64) -> str:
-        """Returns a text of ``biz_content`` that has to be there."""
+        """Return a required text of ``biz_content``."""
         return required(self.content, name, max_length, self.charset)
 
 
@@ -56,7 +56,7 @@ def check_app_auth_token(token: str) -> None:
 
     The simulator issues none and accepts every token in the form of Alipay's.
 
-    :raises Refusal: if it is in another form.
+    :raises ApiError: if it is in another form.
     """
     if token and not _APP_AUTH_TOKEN.fullmatch(token):
         raise ApiError("aop.invalid-app-auth-token")
@@ -64,7 +64,7 @@ def check_app_auth_token(token: str) -> None:
 
 @dataclass(frozen=True)
 class Success:
-    """What a method answers."""
+    """Successful result of a method."""
 
     fields: Mapping[str, object]
     #: ``10003``: the buyer has yet to confirm.
@@ -77,7 +77,7 @@ Handler: TypeAlias = Callable[[ApiCall], Success | RedirectToCashier]
 
 @dataclass(frozen=True)
 class Context:
-    """What all methods work with."""
+    """Objects that all methods use."""
 
     merchant: SimulatedMerchant
     trades: TradeStore
@@ -91,9 +91,9 @@ class Context:
     ahead: OffsetFn = zero_offset
 
     def run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
-        """Answers a call by a method, unless a fault wants it to fail: before it is done, or after.
+        """Call a method, unless a fault makes it fail before or after taking effect.
 
-        :raises Refusal: as the method does, or with the code of a failure of Alipay's own.
+        :raises ApiError: as the method does, or with the code of Alipay's internal error.
         """
         if not self.faults.all():
             return run(call)
@@ -106,12 +106,12 @@ class Context:
         return done
 
     def find(self, call: ApiCall) -> Trade:
-        """Returns the trade that a call names, expired now if its time is over.
+        """Return the trade that a call names, expired if its time is over.
 
-        ``trade_no`` wins. An order whose page or code nobody has opened is no trade yet.
+        ``trade_no`` takes precedence. An order whose page or code was not opened is no trade yet.
 
         :raises InvalidParameter: if the call names none.
-        :raises Refusal: if there is no such trade.
+        :raises ApiError: if there is no such trade.
         """
         trade = self.placed(call)
         if trade is None or trade.opened_at is None:
@@ -119,7 +119,8 @@ class Context:
         return trade
 
     def placed(self, call: ApiCall) -> Trade | None:
-        """Returns the trade likewise, also one that nobody has opened; ``None`` if there is none.
+        """Return the trade likewise, also if it was not opened; ``None`` if there is none.
+
         A trade of another merchant does not exist for this one.
 
         :raises InvalidParameter: if the call names none.
@@ -140,7 +141,7 @@ class Context:
         return step.trade
 
     def happen(self, call: ApiCall, trade: Trade, event: str) -> Trade | None:
-        """Lets something happen to a trade; ``None`` if it did not."""
+        """Apply an event to a trade; ``None`` if it is not possible."""
         step = self.trades.apply(trade.order.out_trade_no, event, call.now)
         if step is None or step.event is None:
             return None
@@ -148,7 +149,7 @@ class Context:
         return step.trade if step.event == trade.resolve_event(event) else None
 
     def buyer(self) -> dict[str, str]:
-        """Returns who the buyer is; the account's name is masked."""
+        """Return the buyer; the account's name is masked."""
         name, _, host = self.merchant.buyer_email.partition("@")
         return {
             "buyer_logon_id": f"{name[:3]}***@{host}",
@@ -157,5 +158,5 @@ class Context:
 
 
 def numbers(trade: Trade) -> dict[str, str]:
-    """Returns both sides' numbers of a trade."""
+    """Return both sides' numbers of a trade."""
     return {"out_trade_no": trade.order.out_trade_no, "trade_no": trade.trade_no}

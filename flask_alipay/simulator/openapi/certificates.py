@@ -1,4 +1,4 @@
-"""Alipay's certificate, for who meets an answer signed with one that is not known yet."""
+"""Download of Alipay's certificate, for clients that do not have it yet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOWNLOAD: Final = "alipay.open.app.alipaycert.download"
 class CertificateDownload:
     """``alipay.open.app.alipaycert.download``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:

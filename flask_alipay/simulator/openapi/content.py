@@ -1,4 +1,4 @@
-"""``biz_content``: read once, and its fields one by one."""
+"""Parsing of ``biz_content`` and its fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read_content(text: str) -> dict[str, Any]:
     """Return the fields; numbers as they were written, so that no amount is rounded.
 
     :raises InvalidParameter: if it is missing.
-    :raises Refusal: if it is not a JSON object.
+    :raises ApiError: if it is not a JSON object.
     """
     if not text:
         raise InvalidParameter("biz_content", "is required")
@@ -29,15 +29,15 @@ def read_content(text: str) -> dict[str, Any]:
 
 
 def texts(content: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the fields that are texts and not empty."""
+    """Return the fields that are texts and not empty."""
     return {name: value for name, value in content.items() if isinstance(value, str) and value}
 
 
 def text(content: Mapping[str, Any], name: str, max_length: int, charset: str) -> str:
-    """Returns a text, nothing if it was not given.
+    """Return a text, empty if it was not given.
 
-    :param most: the most characters.
-    :raises InvalidParameter: if it is something else, too long, or could not be told back.
+    :param max_length: maximum number of characters.
+    :raises InvalidParameter: if it is something else, too long, or cannot be repeated.
     """
     value = content.get(name)
     if value is None or value == "":
@@ -49,7 +49,7 @@ def text(content: Mapping[str, Any], name: str, max_length: int, charset: str) -
 
 
 def required(content: Mapping[str, Any], name: str, max_length: int, charset: str) -> str:
-    """Returns a text that has to be there, likewise.
+    """Return a required text, with the exceptions of :func:`text`.
 
     :raises InvalidParameter: also if it was not given.
     """
@@ -60,7 +60,7 @@ def required(content: Mapping[str, Any], name: str, max_length: int, charset: st
 
 
 def names(content: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Returns a list of names, for example ``query_options``; what is no name is passed over."""
+    """Return a list of names, for example ``query_options``; other values are skipped."""
     value = content.get(name)
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
 

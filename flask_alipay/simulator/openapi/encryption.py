@@ -1,4 +1,4 @@
-"""Content encryption: what is asked, and what is answered, by the key that both sides have."""
+"""Content encryption of requests and responses with a shared key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK_BITS = 128
 
 
 class ServerCipher:
-    """AES-128 in CBC with an initialization vector of zeros, as the protocol has it.
+    """AES-128 in CBC mode with a zero initialization vector, as defined by the protocol.
 
     :param key: 16 bytes in base64.
     """
@@ -26,13 +26,13 @@ class ServerCipher:
         return f"{type(self).__name__}()"
 
     def encrypt(self, content: bytes) -> str:
-        """Returns the content encrypted, in base64."""
+        """Return the encrypted content in base64."""
         padder, encryptor = PKCS7(_BLOCK_BITS).padder(), self._cipher.encryptor()
         padded = padder.update(content) + padder.finalize()
         return base64.b64encode(encryptor.update(padded) + encryptor.finalize()).decode("ascii")
 
     def decrypt(self, text: str) -> bytes | None:
-        """Returns what was encrypted, ``None`` if it was not encrypted with this key."""
+        """Return the decrypted content, ``None`` if it was not encrypted with this key."""
         unpadder, decryptor = PKCS7(_BLOCK_BITS).unpadder(), self._cipher.decryptor()
         try:
             padded = decryptor.update(base64.b64decode(text, validate=True))

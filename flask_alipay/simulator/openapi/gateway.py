@@ -1,7 +1,7 @@
-"""The door of the open platform: parameters in, answer out.
+"""Entry point of the open platform: parameters in, reply out.
 
-A request goes through it in Alipay's order: which method, whose app, whose signature, then the rest
-of the common parameters, then the method's own. Each step refuses with its ``sub_code``.
+A request is checked in Alipay's order: method, application, signature, other common parameters, the
+method's fields. Each step rejects with its ``sub_code``.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ _ERROR_RESPONSE: Final = ("isv.missing-signature", "aop.invalid-app-auth-token")
 class OpenApi:
     """Alipay's open platform, version 2.
 
-    :param merchant: the only one it knows.
-    :param trades: where orders become trades.
-    :param notify_ids: gives notifications their numbers.
-    :param faults: what is to go wrong.
-    :param storage: keeps what it knows beyond the process.
+    :param merchant: the only merchant.
+    :param trades: store of the trades.
+    :param notify_ids: issues notification IDs.
+    :param faults: the faults to inject.
+    :param storage: stores the data beyond the process.
     :param ahead: tells how far the time here is ahead of the merchant's.
     """
 
@@ -99,9 +99,9 @@ class OpenApi:
         self._rest = V3(desk, self.methods)
 
     def reply(self, form: RawForm, now: datetime, root: str = "") -> CallResult:
-        """Answers a request to the gateway; never raises for what is in it.
+        """Handle a request to the gateway; never raise for its content.
 
-        :param root: where the simulator is, without a slash at the end.
+        :param root: the simulator's URL, without a trailing slash.
         """
         method = form.ascii_value("method") or ""
         call, known = None, False
@@ -116,7 +116,7 @@ class OpenApi:
         return CallResult(answer, trades=_detail(call))
 
     def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> CallResult:
-        """Answers an app's order string as Alipay's library does, the payment made or cancelled.
+        """Handle an app's order string as Alipay's SDK does: pay, or cancel.
 
         :returns: ``resultStatus={9000};memo={};result={…}``, a signed answer in the result.
         """
@@ -139,26 +139,26 @@ class OpenApi:
         return Success({})
 
     def reply_v3(self, request: RestRequest, now: datetime, root: str) -> CallResult:
-        """Answers a request in the newer dress; never raises for what is in it.
+        """Handle a request of version 3; never raise for its content.
 
-        :param root: where the simulator is, without a slash at the end.
+        :param root: the simulator's URL, without a trailing slash.
         """
         return self._rest.reply(request, now, root)
 
     def bill(self, token: str, now: datetime) -> bytes | None:
-        """Returns the bill of an address that was given out, ``None`` if there is none any more."""
+        """Return the bill of a URL's token, ``None`` if it is unknown or expired."""
         return self._bills.download(token, now)
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade, ``None`` if nothing is."""
+        """Return the notification of a trade, ``None`` if Alipay sends none."""
         return self._notifications.notice(trade)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         return self._notifications.compose(notice, now)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         return self._notifications.return_query(trade, now)
 
     # From the wire to a call that is known to be the merchant's.
@@ -264,10 +264,10 @@ class OpenApi:
         )
 
     def _signs(self, code: str, call: ApiCall, known: bool) -> bool:
-        """Tell whether an error is signed.
+        """Return True if an error is signed.
 
-        In captured answers Alipay signs errors once the application is known, that it needs
-        certificates among them, but not that another parameter is missing.
+        In captured responses Alipay signs errors once the application is known, also that it needs
+        certificates, but not that another parameter is missing.
         """
         if code == BAD_SIGN or "-cert-" in code:
             return self._context.signer.knows(call.sign_type)
@@ -287,7 +287,7 @@ class OpenApi:
 
 
 def _string_to_sign(refusal: ApiError, call: ApiCall | None) -> str:
-    """Return what should have been signed, if a signature does not verify; otherwise nothing."""
+    """Return the string that should have been signed, if a signature does not verify."""
     if call is None or refusal.code != BAD_SIGN:
         return ""
     try:

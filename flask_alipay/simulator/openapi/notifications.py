@@ -1,4 +1,4 @@
-"""What the merchant is told: notifications of trades, and the buyer's return."""
+"""Notifications of trades, and the buyer's return."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _WITH_ACCOUNTS: Final = (PRECREATE, PAY, CREATE)
 
 
 class NotificationBuilder:
-    """Writes what the merchant is told, signed as its request was.
+    """Builder of notifications that are signed like the trade's request.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def notice(self, trade: Trade) -> PendingNotification | None:
-        """Returns what the merchant is to be told of the trade.
+        """Return the notification of a trade.
 
-        ``None`` without a notify_url, and of an order that nobody has opened: it is no trade yet.
+        ``None`` without a notify_url, and for an order that was not opened: it is no trade yet.
         """
         order = trade.order
         if not order.notify_url or trade.opened_at is None:
@@ -39,7 +39,7 @@ class NotificationBuilder:
         return PendingNotification(order.notify_url, self._context.notify_ids.new(), trade)
 
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
-        """Returns the signed body of a notification for the time of a sending."""
+        """Return the signed body of a notification for the time of an attempt."""
         trade = notice.about
         if not isinstance(trade, Trade):
             raise TypeError("the open platform tells of trades alone")
@@ -48,7 +48,7 @@ class NotificationBuilder:
         return self._context.signer.form(fields, order.sign_type, order.charset).encode("ascii")
 
     def return_query(self, trade: Trade, now: datetime) -> str:
-        """Returns the signed query with which the buyer of a paid trade returns to the shop."""
+        """Return the signed query with which the buyer of a paid trade returns to the shop."""
         order = trade.order
         fields = {
             "charset": order.charset,
@@ -96,7 +96,7 @@ class NotificationBuilder:
 
 
 def _paid(trade: Trade, paid_at: datetime) -> dict[str, str]:
-    """The fields that a notification has once the money came; the buyer paid all of it himself."""
+    """Return the fields of a paid trade; the buyer pays the full amount."""
     fen = trade.order.total_fen
     yuan, bill = format_amount(fen), funding.notification_fund_bill(trade.paid_with, fen)
     return {
@@ -110,10 +110,10 @@ def _paid(trade: Trade, paid_at: datetime) -> dict[str, str]:
 
 
 def _refunded(trade: Trade) -> dict[str, str]:
-    """The fields of refunds: all that went back so far, and which was the last.
+    """Return the fields of refunds: the total refunded amount, and the last refund.
 
-    The end of a trade that nothing was refunded of says so, in a ``refund_fee`` of nothing (seen
-    in a captured notification).
+    The end of a trade without refunds has a ``refund_fee`` of 0.00 (seen in a captured
+    notification).
     """
     if not trade.refunds:
         finished = trade.status == TradeStatus.TRADE_FINISHED

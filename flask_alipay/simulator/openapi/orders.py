@@ -1,4 +1,4 @@
-"""What a merchant orders on the open platform, read into an :class:`~..trades.Order`."""
+"""Parsing of an order on the open platform."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ _WAITS: Final[Mapping[str, timedelta]] = MappingProxyType(
 
 
 def read_order(call: ApiCall) -> Order:
-    """Returns the order of a call, every parameter checked.
+    """Parse and validate the order of a call.
 
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: if the time to pay is over before it began.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: if the time to pay is already over.
     """
     biz = texts(call.content)
     required = ("out_trade_no", "total_amount", "subject")
@@ -95,7 +95,7 @@ def _funds(biz: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime | None:
-    """A code that is to be scanned lives for two hours at most, whatever its trade may."""
+    """Return the end of the time to pay; a QR code expires after at most two hours."""
     asked = _requested_limit(biz, now)
     own = now + _WAITS[method] if method in _WAITS else None
     if asked is None:
@@ -104,7 +104,9 @@ def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime 
 
 
 def _requested_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
-    """``time_expire`` wins over ``timeout_express``, and that over the code's own."""
+    """Return the requested limit: ``time_expire`` before ``timeout_express`` before that of the QR
+    code.
+    """
     if "time_expire" in biz:
         moment = read_china_text(biz["time_expire"])
         if moment is None:

@@ -1,4 +1,4 @@
-"""The methods that make a trade: on a page, by a code, for one buyer, at a till."""
+"""Methods that create a trade: on a page, by QR code, for one buyer, by barcode."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SCENES = ("bar_code", "wave_code", "security_code")
 class PaymentService:
     """``alipay.trade.page.pay``, ``.wap.pay``, ``.precreate``, ``.create`` and ``.pay``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -95,9 +95,9 @@ class PaymentService:
 
 
 def payable(trade: Trade) -> Trade:
-    """Returns the trade, if the merchant takes anything for it.
+    """Return the trade, if the merchant accepts any payment channel for it.
 
-    :raises Refusal: if he does not.
+    :raises ApiError: if he does not.
     """
     if not trade.order.choose_fund():
         raise ApiError("ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE")
@@ -105,11 +105,11 @@ def payable(trade: Trade) -> Trade:
 
 
 def create_or_reject(context: Context, call: ApiCall, *, opened: bool) -> Trade:
-    """Returns the trade of an order, a new one or the one that it is already.
+    """Return the trade of an order, new or existing.
 
     :param opened: whether it is a trade at once, or not before its buyer has opened it.
-    :raises InvalidParameter: names the parameter that Alipay would not take.
-    :raises Refusal: if the number was used for another order, or the trade has ended.
+    :raises InvalidParameter: names the parameter that Alipay would reject.
+    :raises ApiError: if the number was used for another order, or the trade has ended.
     """
     order = read_order(call)
     seller = {"buyer_id": context.merchant.partner, "buyer_logon_id": context.merchant.seller_email}

@@ -1,4 +1,4 @@
-"""Refunds: made once however often they are asked for, and asked about."""
+"""Refunds, performed once however often they are requested, and their queries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .content import names
 class RefundService:
     """``alipay.trade.refund`` and ``alipay.trade.fastpay.refund.query``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -67,7 +67,7 @@ class RefundService:
         return fields
 
     def _query(self, call: ApiCall) -> Success:
-        """A number that never was is answered with success, and nothing else."""
+        """Query a refund; a missing one has a success without values."""
         number = call.required("out_request_no")
         trade = self._context.find(call)
         made = _made(trade, number)

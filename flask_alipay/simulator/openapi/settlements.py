@@ -1,4 +1,4 @@
-"""Royalties: parts of a payment that go on to others."""
+"""Royalties: parts of a payment that are passed on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .content import required, text
 class SettlementService:
     """``alipay.trade.order.settle``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Signatures of Alipay's side: verified on requests, made under answers and notifications."""
+"""Alipay's side of signatures: verification of requests, signing of responses and notifications."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONTENT_TYPE = "text/html"  # so Alipay calls its JSON
 
 
 class ServerSigner:
-    """Signs what Alipay says and verifies what the merchant said.
+    """Signer of Alipay's messages and verifier of the merchant's.
 
     :param merchant: the keys and certificates of both sides.
     """
@@ -30,11 +30,11 @@ class ServerSigner:
         self.cipher = ServerCipher(merchant.aes_key)
 
     def knows(self, sign_type: str) -> bool:
-        """Tells whether there is such a sign type."""
+        """Return True if the sign type exists."""
         return sign_type in self._signers
 
     def verifies(self, params: Mapping[str, str], charset: str) -> bool:
-        """Tells whether the merchant signed the parameters, ``sign_type`` and ``sign`` in them."""
+        """Return True if the merchant signed the parameters, with ``sign_type`` and ``sign``."""
         try:
             # A request's sign_type is signed, a notification's is not.
             content = sign_content(params, exclude=("sign",), charset=charset)
@@ -50,15 +50,15 @@ class ServerSigner:
         return next(verified, "")
 
     def verifies_text(self, content: bytes, sign: str) -> bool:
-        """Tells whether the merchant signed exactly these bytes, with ``RSA2``."""
+        """Return True if the merchant signed exactly these bytes with ``RSA2``."""
         return self._signers["RSA2"].verify(content, sign)
 
     def sign_text(self, content: str) -> str:
-        """Signs exactly this text, with ``RSA2``."""
+        """Sign exactly this text with ``RSA2``."""
         return self._signers["RSA2"].sign(content.encode("utf-8"))
 
     def form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
-        """Returns signed fields as a form or query in a charset."""
+        """Return signed fields as a form or query in a charset."""
         told = {name: value for name, value in fields.items() if value}
         sign = self._signers[sign_type].sign(sign_content(told, charset=charset))
         return encode_form({**told, "sign_type": sign_type, "sign": sign}, charset)
@@ -70,7 +70,7 @@ class ServerSigner:
 
         :param root_required: whether certificate mode requires the number of Alipay's root. It
             does in v2; in v3 two official SDKs omit it and are served.
-        :raises Refusal: if a number is missing or belongs to another certificate.
+        :raises ApiError: if a number is missing or belongs to another certificate.
         """
         if not app_cert_sn and not root_cert_sn:
             return
@@ -87,13 +87,13 @@ class ServerSigner:
     def signed(
         self, name: str, node: Mapping[str, object], params: Mapping[str, str], charset: str
     ) -> str:
-        """Returns an answer whose node is signed as it stands, to the last character.
+        """Return a response whose node is signed exactly as sent.
 
-        Encrypted if the request was, with its quotes signed; and with the number of Alipay's
-        certificate if the request had one.
+        It is encrypted if the request was, with its quotes signed, and has the serial number of
+        Alipay's certificate if the request had one.
 
-        :param name: the node's.
-        :param params: the request's.
+        :param name: the node's name.
+        :param params: the request's parameters.
         """
         text = dump_json(node, charset)
         if params.get("encrypt_type"):
@@ -116,5 +116,5 @@ def dump_json(node: Mapping[str, object], charset: str) -> str:
 
 
 def json_response(text: str, charset: str) -> JsonText:
-    """Returns a document as an answer."""
+    """Return a document as a reply."""
     return JsonText(text, canonical_charset(charset), _CONTENT_TYPE)

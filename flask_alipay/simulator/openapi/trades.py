@@ -1,4 +1,4 @@
-"""Single trades: asked about, closed, taken back."""
+"""Single trades: query, close and cancel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .call import ApiCall, Context, Handler, Success, numbers
 class TradeService:
     """``alipay.trade.query``, ``.close`` and ``.cancel``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:
@@ -52,7 +52,7 @@ class TradeService:
         return Success(numbers(trade))
 
     def _cancel(self, call: ApiCall) -> Success:
-        """Closes what was not paid, refunds what was; of what nobody opened nothing is left."""
+        """Close an unpaid trade, refund a paid one, remove an order that was not opened."""
         trade = self._context.placed(call)
         answer: dict[str, object] = {"retry_flag": "N"}
         if trade is None or self._context.trades.cancel_unopened(
@@ -89,7 +89,7 @@ class TradeService:
 
 
 def amounts(trade: Trade) -> dict[str, str]:
-    """Returns what a trade costs, and what was paid: all of it by the buyer himself."""
+    """Return the amounts of a trade; the buyer pays the full amount."""
     total = format_amount(trade.order.total_fen)
     paid = total if trade.paid else "0.00"
     return {
@@ -102,5 +102,5 @@ def amounts(trade: Trade) -> dict[str, str]:
 
 
 def fund_bill(trade: Trade) -> list[dict[str, str]]:
-    """Returns where the money came from, as answers spell it."""
+    """Return the payment channels in the spelling of responses."""
     return funding.response_fund_bill(trade.paid_with, trade.order.total_fen)

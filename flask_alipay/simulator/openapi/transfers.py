@@ -1,4 +1,4 @@
-"""Money that the merchant sends, and what became of it. The codes have no ``ACQ.`` in front."""
+"""Transfers of the merchant, and their queries. The codes have no prefix ``ACQ.``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = ("ALIPAY_USER_ID", "ALIPAY_LOGON_ID", "ALIPAY_OPEN_ID")
 
 @dataclass(frozen=True)
 class Transfer:
-    """Money that was sent."""
+    """A transfer."""
 
     #: The merchant's number of it.
     out_biz_no: str
@@ -39,9 +39,9 @@ class Transfer:
 
 
 class TransferService:
-    """``alipay.fund.trans.uni.transfer``, in certificate mode alone, and ``.common.query``.
+    """``alipay.fund.trans.uni.transfer``, only in certificate mode, and ``.common.query``.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     """
 
     def __init__(self, context: Context) -> None:

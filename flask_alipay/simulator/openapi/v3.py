@@ -1,6 +1,6 @@
-"""The newer dress of the open platform (v3): a path for each method, the signature in a header.
+"""Version 3 of the open platform: a path for each method, the signature in a header.
 
-The methods are those of the older one. Source: Alipay's v3 documentation and SDKs.
+The methods are those of version 2. Source: Alipay's v3 documentation and SDKs.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CONFIRMING = "10003"
 
 @dataclass(frozen=True)
 class RestRequest:
-    """A request as it came over the wire."""
+    """A received request."""
 
     http_method: str
     #: What stands behind ``/v3/``.
@@ -47,7 +47,7 @@ class RestRequest:
 class V3:
     """Alipay's open platform, version 3.
 
-    :param desk: what it works with.
+    :param context: shared objects.
     :param methods: the methods of the open platform by name.
     """
 
@@ -56,10 +56,9 @@ class V3:
         self._methods = {name: run for name, run in methods.items() if name not in PAGES}
 
     def reply(self, request: RestRequest, now: datetime, root: str) -> CallResult:
-        """Answers a request; never raises for what is in it. What is refused at the door is not
-        signed.
+        """Handle a request; never raise for its content. Errors of the gateway are not signed.
 
-        :param root: where the simulator is, without a slash at the end.
+        :param root: the simulator's URL, without a trailing slash.
         """
         method = request.path.replace("/", ".")
         news: list[Any] = []
@@ -77,7 +76,7 @@ class V3:
         return CallResult(answer, trades=tuple(news))
 
     def _admit(self, request: RestRequest, method: str, now: datetime) -> bool:
-        """Checks who asks; returns whether in certificate mode."""
+        """Authenticate a request; return True in certificate mode."""
         posted = request.http_method == "POST" and method != _BILL
         asked = request.http_method == "GET" and method in GET
         if method not in self._methods or not (posted or asked):

@@ -1,6 +1,6 @@
-"""Batches of refunds or transfers: many entries under one number, done all at once.
+"""Batches of refunds or transfers: many entries under one number.
 
-Pure but for the store's lock. Some the merchant confirms on a page, others are done as they come.
+The merchant confirms some on a page; others are performed at once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class BatchEntry:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an entry."""
+    """Result of an entry."""
 
     entry: BatchEntry
     #: Alipay's code of the failure, nothing if it was done.
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as it stands at one moment."""
+    """Immutable state of a batch."""
 
     #: :data:`REFUNDS` or :data:`TRANSFERS`.
     kind: str
@@ -81,8 +81,8 @@ class Batch:
 class BatchStore:
     """The latest batches, safe for threads.
 
-    :param most: how many are kept; the oldest make room.
-    :param storage: keeps them beyond the process.
+    :param max_count: maximum number; the oldest are removed.
+    :param storage: stores them beyond the process.
     """
 
     def __init__(self, max_count: int = MAX_BATCHES, storage: Storage | None = None) -> None:
@@ -93,9 +93,9 @@ class BatchStore:
         self._numbers = {(b.kind, b.batch_no): b.batch_id for b in self._batches.values()}
 
     def create(self, batch: Batch) -> Batch | None:
-        """Keeps a new batch and returns it; ``None`` if its number was used before.
+        """Store a new batch and return it; ``None`` if its number was used before.
 
-        One that is still waiting on its page and comes again word for word is the same batch.
+        An identical batch that still waits for confirmation is returned again.
         """
         with self._lock:
             number = (batch.kind, batch.batch_no)
@@ -110,17 +110,17 @@ class BatchStore:
             return batch
 
     def by_id(self, batch_id: str) -> Batch | None:
-        """Returns the batch of a page, ``None`` if there is none."""
+        """Return the batch of a page, ``None`` if there is none."""
         with self._lock:
             return self._batches.get(batch_id)
 
     def all(self) -> tuple[Batch, ...]:
-        """Returns the batches as they stand now, the oldest first."""
+        """Return the batches, the oldest first."""
         with self._lock:
             return tuple(self._batches.values())
 
     def end(self, batch_id: str, status: str, now: datetime) -> Batch | None:
-        """Takes a waiting batch off its page; of two who want to, one does.
+        """End a batch that waits for confirmation; only one of concurrent callers succeeds.
 
         :param status: :data:`DONE` or :data:`REFUSED`.
         :returns: the batch, or ``None`` if it was not waiting: whoever gets it does the work.
@@ -133,7 +133,7 @@ class BatchStore:
             return self._batches[batch_id]
 
     def note(self, batch: Batch, outcomes: tuple[Outcome, ...]) -> Batch:
-        """Notes what became of the entries, and returns the batch with it."""
+        """Record the results of the entries, and return the batch."""
         noted = replace(batch, outcomes=outcomes)
         with self._lock:
             if batch.batch_id in self._batches:

@@ -1,7 +1,7 @@
-"""What foreign money is worth in yuan. Invented, and always the same, so that tests can reckon.
+"""Exchange rates in yuan: invented, and constant so that tests can compute with them.
 
-The currencies are those of Alipay's cross-border products; the amounts are in minor units, of
-which some currencies have none.
+The currencies are those of Alipay's cross-border products; amounts are in minor units, which some
+currencies do not have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MAX_RATES = 1_000_000
 
 
 def check_currency(currency: str) -> None:
-    """Checks that a currency is one that Alipay settles in.
+    """Check that Alipay settles in a currency.
 
     :raises InvalidParameter: otherwise.
     """
@@ -54,7 +54,7 @@ def check_currency(currency: str) -> None:
 
 
 def read_units(text: str, currency: str, parameter: str) -> int:
-    """Reads an amount of foreign money in minor units.
+    """Parse an amount of a foreign currency to minor units.
 
     :param text: at most two decimals; where the currency has no minor unit, none but zeros.
     :param parameter: the name to blame.
@@ -67,29 +67,29 @@ def read_units(text: str, currency: str, parameter: str) -> int:
 
 
 def minor_units(currency: str) -> int:
-    """Returns how many minor units make one: cents to the dollar."""
+    """Return the number of minor units of one unit: 100 cents for a dollar."""
     return 1 if currency in NO_MINOR_UNIT else 100
 
 
 def format_units(units: int, currency: str) -> str:
-    """Writes an amount as Alipay does: with two decimals, even of a currency that has none."""
+    """Format an amount as Alipay does: with two decimals, even without a minor unit."""
     return f"{units}.00" if currency in NO_MINOR_UNIT else format_amount(units)
 
 
 def to_rmb(units: int, currency: str) -> int:
-    """Returns what foreign money is worth in fen."""
+    """Convert minor units of a foreign currency to fen."""
     if currency == "CNY":
         return units
     return max(1, _rounded(units * RATES[currency] * 100 / minor_units(currency)))
 
 
 def from_rmb(fen: int, currency: str) -> int:
-    """Returns what fen are worth in minor units of a foreign currency."""
+    """Convert fen to minor units of a foreign currency."""
     return max(1, _rounded(fen * minor_units(currency) / RATES[currency] / 100))
 
 
 def rate_file(now: datetime) -> str:
-    """Returns the file of the day's rates: lines of date, time, currency and rate."""
+    """Return the file of the day's rates: lines of date, time, currency and rate."""
     day = format_china_time(now)[:10].replace("-", "")
     return "".join(f"{day}|090000|{code}|{rate}\n" for code, rate in RATES.items())
 

@@ -1,4 +1,4 @@
-"""Trades whose time runs out: closed when it does, whether or not somebody asks about them."""
+"""Expiry of trades: closed at the end of their time, without a query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Limit: TypeAlias = tuple[datetime, str]
 
 
 class Expiry:
-    """Has each trade of a store closed at its time limit; safe for threads.
+    """Closes each trade of a store at its time limit; safe for threads.
 
     The clock is asked to ring for the earliest limit alone, so that many trades cost it no more
     than one. Trades that were paid or closed, or have made room for others, are forgotten.
@@ -24,7 +24,7 @@ class Expiry:
     :param clock: calls when the time is over.
     :param trades: those that are in it, and whatever comes to it from now on.
     :param close: is called with the merchant's number of a trade that is overdue.
-    :param most: how many limits are kept at least before those of no use are swept out.
+    :param limit: number of limits above which those that are no longer needed are removed.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Expiry:
                 self.watch(trade)
 
     def watch(self, trade: Trade) -> None:
-        """Has a trade with a limit closed when its time is over, if it still waits then."""
+        """Schedule the close of a trade with a limit, if it is still unpaid then."""
         limit = trade.order.expires_at
         if limit is None:
             return
@@ -61,7 +61,7 @@ class Expiry:
             self._set()
 
     def _ring(self, when: datetime) -> None:
-        """Closes what is overdue now."""
+        """Close the trades that are overdue now."""
         with self._lock:
             if self._rings_at == when:
                 self._rings_at = None
@@ -80,7 +80,7 @@ class Expiry:
             return heapq.heappop(self._limits)[1]
 
     def _set(self) -> None:
-        """Has the clock ring for the earliest limit, unless it does so already."""
+        """Schedule a callback for the earliest limit, unless there is one."""
         self._forget()
         if not self._limits:
             return
@@ -91,7 +91,7 @@ class Expiry:
             self._clock.call_later(wait, partial(self._ring, earliest))
 
     def _forget(self) -> None:
-        """Lets the earliest limits go that count no more."""
+        """Remove the earliest limits that are no longer needed."""
         while self._limits and not self._counts(self._limits[0]):
             heapq.heappop(self._limits)
 

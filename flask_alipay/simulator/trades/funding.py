@@ -1,7 +1,6 @@
-"""What a buyer pays with: which of it a merchant allows, and how the open platform calls it in a
-``fund_bill_list``.
+"""Payment channels: those that a merchant allows, and their names in a ``fund_bill_list``.
 
-The legacy gateway tells its merchants nothing of it.
+The legacy gateway does not report them.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _SHUT_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 
 
 def allowed_channels(enabled: Collection[str], disabled: Collection[str]) -> tuple[str, ...]:
-    """Returns which of :data:`KINDS` a merchant allows.
+    """Return the :data:`KINDS` that a merchant allows.
 
     :param enabled: the words for what alone he wants to be paid with; empty: with anything.
     :param disabled: the words for what he does not want.
@@ -67,7 +66,7 @@ def allowed_channels(enabled: Collection[str], disabled: Collection[str]) -> tup
 
 
 def kind_of(paid_with: str) -> str:
-    """Returns which of :data:`KINDS` a fund is.
+    """Return the kind of a fund, one of :data:`KINDS`.
 
     :param paid_with: as of :func:`check_fund`.
     """
@@ -77,7 +76,7 @@ def kind_of(paid_with: str) -> str:
 
 
 def check_fund(paid_with: str) -> str:
-    """Returns what a buyer wants to pay with, if there is such a thing.
+    """Check the buyer's payment channel.
 
     :param paid_with: :data:`BALANCE`, :data:`CREDIT` or the code of a bank, like ``ICBCB2C``.
     :raises InvalidParameter: otherwise.
@@ -88,7 +87,7 @@ def check_fund(paid_with: str) -> str:
 
 
 def credit_card(bank: str) -> str:
-    """Returns the code for a credit card of a bank.
+    """Return the code of a bank's credit card.
 
     :param bank: one of its codes.
     """
@@ -96,7 +95,7 @@ def credit_card(bank: str) -> str:
 
 
 def notification_fund_bill(paid_with: str, fen: int) -> list[dict[str, str]]:
-    """Returns where the money came from as notifications spell it."""
+    """Return the payment channels in the spelling of notifications."""
     channel = _CHANNELS.get(paid_with)
     if channel is not None:
         return [{"amount": format_amount(fen), "fundChannel": channel}]
@@ -105,7 +104,7 @@ def notification_fund_bill(paid_with: str, fen: int) -> list[dict[str, str]]:
 
 
 def response_fund_bill(paid_with: str, fen: int) -> list[dict[str, str]]:
-    """Returns where the money came from, or went back to, as answers spell it."""
+    """Return the channels of a payment or refund in the spelling of responses."""
     channel = _CHANNELS.get(paid_with)
     if channel is not None:
         return [{"amount": format_amount(fen), "fund_channel": channel}]

@@ -1,4 +1,4 @@
-"""What a merchant asks the gateway for, and what can happen to it; the same for all protocols."""
+"""Orders of a merchant, and the events of a trade; the same for all protocols."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .funding import CREDIT_CARD, DEBIT_CARD, KINDS, credit_card, kind_of
 
 
 class Event:
-    """What can happen to a trade."""
+    """Events of a trade."""
 
     #: The buyer pays; the money is the shop's.
     PAY: Final = "pay"
@@ -38,7 +38,7 @@ PAYING: Final = (Event.PAY, Event.DEPOSIT, Event.SETTLE)
 
 @dataclass(frozen=True)
 class Order:
-    """What a merchant asked a gateway for."""
+    """A merchant's order."""
 
     #: ``"openapi"``, ``"mapi"`` or ``"wap"``: who is to tell of it.
     protocol: str
@@ -58,13 +58,13 @@ class Order:
     expires_at: datetime | None = None
     #: The code of the bank that the buyer chose in the shop, or nothing.
     bank: str = ""
-    #: ISO 4217.
+    #: ISO 4217 code.
     currency: str = "CNY"
     #: The price in fen, where it was named in yuan and is settled in another currency.
     rmb_fen: int | None = None
     #: The events by which the buyer may pay, the one meant by a plain "pay" first.
     payment_events: tuple[str, ...] = (Event.PAY,)
-    #: The kinds of funds that the merchant takes, of :data:`~.funds.KINDS`.
+    #: The kinds of funds that the merchant takes, of :data:`~.funding.KINDS`.
     funds: tuple[str, ...] = KINDS
     #: The token of the merchant for whom a third-party application sells, or nothing.
     app_auth_token: str = field(default="", repr=False)
@@ -75,7 +75,7 @@ class Order:
         """Returns what the buyer pays with: what he wants, the bank that he chose in the shop, or
         the first that the merchant takes; empty if the merchant does not take it.
 
-        :param asked: ``balance``, ``credit`` or the code of a bank; empty: he does not say.
+        :param requested: ``balance``, ``credit`` or the code of a bank; empty: he does not say.
         """
         if requested:
             return requested if kind_of(requested) in self.funds else ""
@@ -86,7 +86,7 @@ class Order:
         return {DEBIT_CARD: bank, CREDIT_CARD: credit_card(bank)}.get(first, first)
 
     def agrees_with(self, other: Order) -> bool:
-        """Tells whether both are the same order, and not merely the same number."""
+        """Return True if both are the same order, not only the same number."""
         return (
             self.out_trade_no == other.out_trade_no
             and self.protocol == other.protocol

@@ -1,7 +1,7 @@
-"""A trade and where it stands: what became of an order, what may become of it, and their store.
+"""Trades, their statuses and events, and their store.
 
-Pure but for the store's lock: no protocol, no network, no clock of its own. A :class:`Trade` never
-changes; an event makes another one of it, and the store keeps the latest.
+A :class:`Trade` is immutable; an event creates another one, and the store keeps the latest. No
+protocol, network or clock is used here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REFUNDED: Final[Mapping[tuple[str | None, str], str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Refund:
-    """Money that went back to the buyer."""
+    """A refund of a trade."""
 
     #: The merchant's number of it.
     number: str
@@ -64,7 +64,7 @@ class Refund:
 
 @dataclass(frozen=True)
 class TradeSettlement:
-    """A part of a payment that went on to others."""
+    """A part of a payment that was passed on."""
 
     #: The merchant's number of it, and Alipay's.
     number: str
@@ -75,7 +75,7 @@ class TradeSettlement:
 
 @dataclass(frozen=True)
 class Trade:
-    """One trade as it stands at one moment."""
+    """Immutable state of a trade."""
 
     order: Order
     #: Alipay's number of it.
@@ -100,27 +100,27 @@ class Trade:
 
     @property
     def waiting(self) -> bool:
-        """Whether the buyer may still pay."""
+        """True while the buyer may pay."""
         return self.status == TradeStatus.WAIT_BUYER_PAY
 
     @property
     def paid(self) -> bool:
-        """Whether the money came."""
+        """True once the trade was paid."""
         return self.paid_at is not None
 
     @property
     def in_escrow(self) -> bool:
-        """Whether Alipay holds the money until the buyer has what it is for."""
+        """True while Alipay holds the money until the buyer confirms the receipt."""
         return self.paid and self.status.startswith("WAIT_")
 
     @property
     def refunded_fen(self) -> int:
-        """What went back so far."""
+        """The total refunded amount."""
         return sum(refund.fen for refund in self.refunds)
 
     @property
     def event_times(self) -> tuple[datetime, ...]:
-        """When something happened to it, so far. One that expired may say that of a later time."""
+        """The times of the trade's events. The time of an expiry may be in the future."""
         closed_at = None if self.ended_by == Event.EXPIRE else self.closed_at
         singly = (self.opened_at, self.paid_at, self.sent_at, self.finished_at, closed_at)
         refunds = (refund.at for refund in self.refunds)
@@ -129,7 +129,7 @@ class Trade:
 
     @property
     def possible(self) -> tuple[str, ...]:
-        """The events that can happen to it as it stands."""
+        """The events that are possible in the present status."""
         return tuple(
             event
             for status, event in TRANSITIONS
@@ -138,22 +138,22 @@ class Trade:
 
     @property
     def refundable(self) -> bool:
-        """Whether there is money of it that can go back."""
+        """True if a part of the amount can be refunded."""
         there = (self.ended_by, self.status) in REFUNDED
         return there and self.refunded_fen < self.order.total_fen
 
     def overdue(self, now: datetime) -> bool:
-        """Tells whether it still waits though its time is over."""
+        """Return True if the trade is unpaid though its time is over."""
         limit = self.order.expires_at
         return self.waiting and limit is not None and now >= limit
 
     def resolve_event(self, event: str) -> str:
-        """Returns the event that a wish comes to: to pay means to pay in the order's way."""
+        """Return the event that a request means: ``pay`` depends on the kind of order."""
         ways = self.order.payment_events
         return ways[0] if event == Event.PAY and event not in ways else event
 
     def apply_event(self, event: str, now: datetime, paid_with: str = "") -> Trade | None:
-        """Returns the trade after an event, ``None`` if the event cannot happen to it.
+        """Return the trade after an event, ``None`` if the event is not possible.
 
         :param paid_with: what the buyer pays with, if he pays; by default at the bank that he chose
             in the shop, or from his balance. What the merchant does not take pays nothing.
@@ -179,11 +179,11 @@ class Trade:
         )
 
     def opened(self, now: datetime) -> Trade:
-        """Returns the trade once its buyer has seen it."""
+        """Return the trade after its buyer opened it."""
         return self if self.opened_at is not None else replace(self, opened_at=now)
 
     def refunded(self, number: str, fen: int, now: datetime) -> Trade | None:
-        """Returns the trade after a refund, ``None`` if that much cannot be refunded.
+        """Return the trade after a refund, ``None`` if the amount cannot be refunded.
 
         :param number: the merchant's number of the refund; each is made once.
         :param fen: how much, in minor units of the trade's currency.
@@ -205,14 +205,14 @@ class Trade:
         return self.opened_at is None and event != Event.EXPIRE
 
     def _end(self, event: str, now: datetime) -> datetime:
-        """One that is let expire early ends when its time would have been over."""
+        """Return the end of a trade that expires early: the end of its time."""
         limit = self.order.expires_at
         return max(now, limit) if event == Event.EXPIRE and limit else now
 
 
 @dataclass(frozen=True)
 class EventResult:
-    """What became of a wish to change a trade."""
+    """Result of an attempt to change a trade."""
 
     #: The trade as it stands now.
     trade: Trade
@@ -223,8 +223,8 @@ class EventResult:
 class TradeStore:
     """The latest trades, safe for threads.
 
-    :param most: how many are kept; the oldest make room.
-    :param storage: keeps them beyond the process.
+    :param limit: maximum number; the oldest are removed.
+    :param storage: stores them beyond the process.
     """
 
     def __init__(self, limit: int = MAX_TRADES, storage: Storage | None = None) -> None:
@@ -244,12 +244,12 @@ class TradeStore:
             return len(self._trades)
 
     def create(self, order: Order, now: datetime, *, opened: bool = True) -> Trade:
-        """Returns the order's trade: a new one, or the one that has its number already.
+        """Return the order's trade: a new one, or the existing one with its number.
 
         Of an order that comes again while its trade waits, the newer one's addresses and charset
-        count (the buyer may have come by another host name) and the older one's time limit.
-        Whether the two agree is for the caller to see (:meth:`Order.agrees_with`); one that
-        does not agree changes nothing.
+        count (the buyer may have come by another host name) and the older one's time limit. Whether
+        the two agree is for the caller to see (:meth:`Order.agrees_with`); one that does not agree
+        changes nothing.
 
         :param opened: whether it is a trade at once, or not before its buyer has opened it.
         """
@@ -267,14 +267,14 @@ class TradeStore:
         return new
 
     def open(self, out_trade_no: str, now: datetime) -> None:
-        """Notes that the buyer sees the trade, if there is one that still waits."""
+        """Record that the buyer opened the trade, if it is unpaid."""
         with self._lock:
             trade = self._trades.get(out_trade_no)
             if trade is not None and trade.waiting:
                 self._trades[out_trade_no] = trade.opened(now)
 
     def cancel_unopened(self, out_trade_no: str, now: datetime) -> bool:
-        """Ends an order that nobody has opened: it can no longer be paid, and never was a trade.
+        """End an order that was not opened: it can no longer be paid, and never was a trade.
 
         :returns: whether there is none, or it was ended so; false if it is a trade.
         """
@@ -288,39 +288,39 @@ class TradeStore:
             return True
 
     def by_cashier(self, cashier_id: str) -> Trade | None:
-        """Returns the trade of a cashier page, ``None`` if there is none."""
+        """Return the trade of a cashier page, ``None`` if there is none."""
         with self._lock:
             return self._trades.get(self._cashiers.get(cashier_id, ""))
 
     def by_out_trade_no(self, out_trade_no: str) -> Trade | None:
-        """Returns the trade of the merchant's number, ``None`` if there is none."""
+        """Return the trade of the merchant's number, ``None`` if there is none."""
         with self._lock:
             return self._trades.get(out_trade_no)
 
     def by_trade_no(self, trade_no: str) -> Trade | None:
-        """Returns the trade of Alipay's number, ``None`` if there is none."""
+        """Return the trade of Alipay's number, ``None`` if there is none."""
         with self._lock:
             return self._trades.get(self._numbers.get(trade_no, ""))
 
     def named_in(self, text: str) -> str:
-        """Returns the text and, after it, the merchant's number of each trade that it names by
-        Alipay's.
+        """Return a text, extended by the merchant's number of each trade that it names by Alipay's
+        number.
         """
         found = map(self.by_trade_no, _TRADE_NO.findall(text))
         return " ".join([text, *(trade.order.out_trade_no for trade in found if trade)])
 
     def all(self) -> tuple[Trade, ...]:
-        """Returns the trades as they stand now, the oldest first."""
+        """Return the trades, the oldest first."""
         with self._lock:
             return tuple(self._trades.values())
 
     def apply(
         self, out_trade_no: str, event: str | None, now: datetime, paid_with: str = ""
     ) -> EventResult | None:
-        """Lets something happen to a trade; of two who want the same, one sees it happen.
+        """Apply an event to a trade; only one of concurrent callers sees it happen.
 
         :param event: one of :class:`Event`; ``None`` merely lets time do its work.
-        :param paid_with: see :meth:`Trade.after`.
+        :param paid_with: see :meth:`Trade.apply_event`.
         :returns: ``None`` if there is no such trade.
         """
         with self._lock:
@@ -338,7 +338,8 @@ class TradeStore:
             return EventResult(changed, event)
 
     def refund(self, out_trade_no: str, number: str, fen: int, now: datetime) -> Trade | None:
-        """Gives money back, if that much can be given; of two who want the same rest, one gets it.
+        """Refund a trade if the amount can be refunded; of concurrent refunds of the same rest, one
+        succeeds.
 
         :param number: the merchant's number of the refund.
         :param fen: how much, in minor units of the trade's currency.
@@ -354,7 +355,7 @@ class TradeStore:
     def settle(
         self, out_trade_no: str, number: str, fen: int, now: datetime
     ) -> TradeSettlement | None:
-        """Passes a part of a payment on, once: a number that was used is answered as it was.
+        """Pass a part of a payment on, once: a repeated number has the same result.
 
         :param number: the merchant's number of it.
         :param fen: how much.
@@ -393,6 +394,6 @@ def _nobody_cares(trade: Trade) -> None:
 
 
 def _new_trade_no(now: datetime) -> str:
-    """28 digits, the day in China first, like Alipay's own."""
+    """Return 28 digits that begin with the day in China, like Alipay's numbers."""
     day = format_china_time(now)[:10].replace("-", "")
     return f"{day}22001{secrets.randbelow(10**15):015d}"

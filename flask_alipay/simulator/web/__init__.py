@@ -1,5 +1,11 @@
-"""The simulator on the web.
+"""HTTP interface of the simulator.
 
+``cashier``, ``gateways``, ``control_api``
+    routes of the buyer's pages, the gateways and the JSON control
+``responses``, ``response_faults``, ``serializers``
+    conversion of replies and objects, and injected faults
+``forms``, ``multipart``, ``urls``, ``visited``, ``network``
+    parsing of requests, URLs and addresses
 ``server``
-    the HTTP server of ``flask-alipay simulate``
+    HTTP server of ``flask-alipay simulate``
 """

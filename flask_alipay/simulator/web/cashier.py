@@ -1,4 +1,4 @@
-"""The simulator on the web: the buyer's pages, and the gateways, as a Flask blueprint."""
+"""Flask blueprint with the buyer's pages and the gateways."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class _Views:
         self._simulator = simulator
 
     def control(self) -> BaseResponse:
-        """Shows trades and notifications live, with buttons for what can happen to them."""
+        """Show trades and notifications live, with buttons for their events."""
         try:
             reject_strangers()
         except ActionRejected as error:
@@ -110,7 +110,7 @@ class _Views:
         )
 
     def cashier(self, cashier_id: str) -> BaseResponse:
-        """Shows the buyer the order, or how it ended."""
+        """Show the order, or its result, to the buyer."""
         trade = self._simulator.find_by_cashier(cashier_id)
         if trade is None:
             return render_page("message.html", 404, topic="lost")
@@ -121,7 +121,7 @@ class _Views:
         return self._outcome_page(trade)
 
     def act(self, cashier_id: str, event: str) -> BaseResponse:
-        """Does what the buyer's button says; a paid buyer goes straight back to the shop."""
+        """Handle the buyer's button; a paid buyer is redirected to the shop."""
         try:
             paid_with = _chosen_fund()
         except InvalidParameter as error:
@@ -136,7 +136,9 @@ class _Views:
         return no_store(redirect(url_for(".cashier", cashier_id=cashier_id), 303))
 
     def follow(self, cashier_id: str) -> BaseResponse:
-        """Tells a page how its trade stands, and where to go if that is another place."""
+        """Return the trade's status for the page's script, and the URL of another page if there is
+        one.
+        """
         trade = self._simulator.find_by_cashier(cashier_id)
         if trade is None:
             return plain("There is no such payment here.", 404)
@@ -145,7 +147,7 @@ class _Views:
         return no_store(jsonify({"trade_status": trade.status, "go_to": go_to}))
 
     def batch(self, batch_id: str) -> BaseResponse:
-        """Shows the merchant a batch that waits for confirmation, or what became of it."""
+        """Show a batch that waits for confirmation, or its result, to the merchant."""
         batch = self._simulator.batches.by_id(batch_id)
         if batch is None:
             return render_page("message.html", 404, topic="lost")
@@ -161,7 +163,7 @@ class _Views:
         )
 
     def end_batch(self, batch_id: str, action: str) -> BaseResponse:
-        """Does what the merchant's button says, and shows what became of it."""
+        """Handle the merchant's button, and show the result."""
         batch = self._simulator.complete_batch(batch_id, confirm=action == "confirm")
         if batch is None:
             return render_page("message.html", 404, topic="lost")
@@ -227,7 +229,7 @@ class _Views:
 
 
 def _chosen_fund() -> str:
-    """What the buyer chose on the page, nothing if it did not ask."""
+    """Return the buyer's choice on the page, empty without one."""
     chosen = request.form.get("with", "")
     if chosen == "bank":
         chosen = request.form.get("bank", "")
@@ -236,8 +238,8 @@ def _chosen_fund() -> str:
 
 
 def _banks(order: Order) -> list[tuple[str, str]]:
-    """The codes and names of the banks that the merchant takes; the one that was chosen in the shop
-    is among them.
+    """Return codes and names of the merchant's banks, including the one that was chosen in the
+    shop.
     """
     offered = CHECKOUT_BANKS if DEBIT_CARD in order.funds else map(credit_card, CHECKOUT_BANKS)
     codes = dict.fromkeys(offered)
@@ -249,7 +251,7 @@ def _banks(order: Order) -> list[tuple[str, str]]:
 
 
 def _fund_name(paid_with: str) -> str:
-    """What the buyer paid with, for people."""
+    """Return the name of the payment channel."""
     return translate(_FUND_NAMES.get(paid_with) or bank_name(paid_with), language())
 
 
@@ -266,14 +268,14 @@ def _framed_qr(url: str) -> Markup:
 
 
 def _qr(url: str) -> Markup:
-    """The page's address as a code: a phone on the same network can open it."""
+    """Return a QR code of the page's URL, which a phone on the same network can open."""
     import segno  # only where there is something to draw
 
     return Markup(segno.make(url, micro=False).svg_inline(scale=4, border=2))  # noqa: S704 - no text
 
 
 def _money(order: Order) -> str:
-    """An amount for people: a currency without a minor unit has no decimals here."""
+    """Format an amount for people: without decimals if the currency has no minor unit."""
     if order.currency == "CNY":
         return f"¥{format_amount(order.total_fen)}"
     whole = order.currency in NO_MINOR_UNIT
@@ -289,7 +291,7 @@ def _note(order: Order) -> str:
 
 
 def _in_yuan(order: Order) -> str:
-    """What the buyer pays for an order in foreign money, nothing for one in yuan."""
+    """Return the amount of a foreign order in yuan, empty for an order in yuan."""
     if order.currency == "CNY":
         return ""
     rmb_fen = to_rmb(order.total_fen, order.currency) if order.rmb_fen is None else order.rmb_fen

@@ -1,7 +1,6 @@
-"""The simulator's control in JSON: what a developer's script, or a test in any language, drives.
+"""JSON control of the simulator, for scripts and tests in any language.
 
-No stranger, and no page of another site, may do the same behind the developer's back: see
-:func:`reject_strangers`.
+Other hosts, and pages of other sites, are rejected: see :func:`reject_strangers`.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _MAX_SECONDS: Final = 366 * 24 * 3600
 
 
 def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
-    """Adds the addresses that show trades and deliveries and make things happen to them.
+    """Add the routes that show trades and deliveries and control them.
 
     :param blueprint: the simulator's.
     :param simulator: does the work; the addresses only speak JSON.
@@ -79,17 +78,17 @@ class _Control:
         self._simulator = simulator
 
     def trades(self) -> Any:
-        """Shows the trades, the oldest first; only the ``latest`` so many, if that is said."""
+        """Return the trades, the oldest first; optionally only the ``latest`` ones."""
         self._simulator.expire()
         return [trade_to_dict(trade) for trade in _latest(self._simulator.trades.all())]
 
     def trade(self, out_trade_no: str) -> Any:
-        """Shows one trade."""
+        """Return one trade."""
         self._simulator.apply_event(out_trade_no, None)
         return trade_to_dict(self._known(out_trade_no))
 
     def happen(self, out_trade_no: str, action: str) -> Any:
-        """Lets something happen to a trade: ``pay`` is to pay in the way that is meant."""
+        """Apply an event to a trade; ``pay`` depends on the kind of order."""
         trade, paid_with = self._known(out_trade_no), _fund(_body())
         step = self._simulator.apply_event(out_trade_no, action, paid_with)
         if step is None or step.event is None or step.event != trade.resolve_event(action):
@@ -105,7 +104,7 @@ class _Control:
         return trade_to_dict(step.trade)
 
     def refund(self, out_trade_no: str) -> Any:
-        """Gives a part of the money back or, without an amount, all that is left."""
+        """Refund an amount or, without one, everything that is left."""
         trade = self._known(out_trade_no)
         amount = _body().get("amount")
         left = trade.order.total_fen - trade.refunded_fen
@@ -123,7 +122,7 @@ class _Control:
         return trade_to_dict(changed)
 
     def deliver(self, out_trade_no: str) -> Any:
-        """Sends the last notification of a trade again."""
+        """Send the last notification of a trade again."""
         self._known(out_trade_no)
         delivery = self._simulator.deliver_again(out_trade_no)
         if delivery is None:
@@ -131,11 +130,11 @@ class _Control:
         return delivery_to_dict(delivery)
 
     def deliveries(self) -> Any:
-        """Shows the notifications, what was answered, and when they are sent again."""
+        """Return the notifications with their responses and next attempts."""
         return [delivery_to_dict(told) for told in _latest(self._simulator.deliverer.deliveries)]
 
     def deliver_one(self, notify_id: str) -> Any:
-        """Sends a notification again, whatever it is about."""
+        """Send a notification again."""
         told = self._simulator.deliverer.deliveries
         delivery = next((one for one in told if one.notice.notify_id == notify_id), None)
         if delivery is None:
@@ -144,11 +143,11 @@ class _Control:
         return delivery_to_dict(delivery)
 
     def batches(self) -> Any:
-        """Shows the batches of refunds and transfers, the oldest first."""
+        """Return the batches of refunds and transfers, the oldest first."""
         return [batch_to_dict(batch) for batch in _latest(self._simulator.batches.all())]
 
     def end_batch(self, batch_id: str, action: str) -> Any:
-        """Has the merchant confirm a batch that waits on its page, or refuse it."""
+        """Confirm or reject a batch as the merchant."""
         batch = self._simulator.batches.by_id(batch_id)
         if batch is None:
             raise ActionRejected(404, "there is no batch with this batch_id")
@@ -158,7 +157,7 @@ class _Control:
         return batch_to_dict(ended or batch)
 
     def live(self) -> Any:
-        """Shows all of it at once, as the page of the control asks for it again and again."""
+        """Return everything at once, as polled by the control page."""
         return {
             **self.clock(),
             "trades": self.trades(),
@@ -168,26 +167,26 @@ class _Control:
         }
 
     def faults(self) -> Any:
-        """Shows what is still to go wrong."""
+        """Return the pending faults."""
         return [asdict(fault) for fault in self._simulator.faults.all()]
 
     def add_fault(self) -> Any:
-        """Has something go wrong: a ``kind``, and what else a fault has."""
+        """Inject a fault: its ``kind`` and other fields."""
         if not self._simulator.faults.add(read_fault(_body())):
             raise ActionRejected(409, "too many faults wait already: clear them")
         return self.faults()
 
     def clear_faults(self) -> Any:
-        """Lets nothing go wrong any more."""
+        """Remove all pending faults."""
         self._simulator.faults.clear()
         return self.faults()
 
     def clock(self) -> Any:
-        """Tells the time here."""
+        """Return the simulator's time."""
         return {"now": self._simulator.clock.now().isoformat()}
 
     def advance(self) -> Any:
-        """Moves the time on."""
+        """Advance the time."""
         seconds = _number("advance", _body().get("advance"), 0, _MAX_SECONDS)
         self._simulator.advance(timedelta(seconds=seconds))
         return self.clock()
@@ -200,7 +199,7 @@ class _Control:
 
 
 class ActionRejected(Exception):
-    """A request that the control does not serve.
+    """A request that the control rejects.
 
     :param status: of the response.
     :param error: the reason.
@@ -212,7 +211,7 @@ class ActionRejected(Exception):
 
 
 def _guarded(view: Any) -> Any:
-    """The view with its answer, or what it refuses, as JSON."""
+    """Return a view whose result or rejection is JSON."""
 
     def guarded(**arguments: str) -> BaseResponse:
         try:
@@ -264,7 +263,7 @@ def _near(host: str) -> bool:
 
 
 def _body() -> dict[str, Any]:
-    """The JSON object of a request, whatever it calls itself: ``curl -d`` calls it a form."""
+    """Return the JSON object of a request with any content type: ``curl -d`` declares a form."""
     if not request.get_data():
         return {}
     try:

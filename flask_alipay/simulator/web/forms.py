@@ -1,7 +1,6 @@
-"""A request as it came over the wire, decoded once, in the charset that it declares itself.
+"""Received forms, decoded once in the charset that they declare.
 
-Flask reads every query and form as UTF-8. A merchant may speak GBK, and then that reading is
-wrong beyond repair; so the gateway is given the raw bytes.
+Flask decodes queries and forms as UTF-8, which destroys GBK; the gateways use the raw bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _TOO_MANY = f"has more than {_MAX_FIELDS} parameters"
 
 
 class InvalidForm(ValueError):
-    """The request cannot be read as a form in its charset.
+    """The request is not a form in its charset.
 
     :param why: for people; repeats nothing of the request.
     """
@@ -45,7 +44,7 @@ class RawForm:
                 raise InvalidForm("has a parameter twice, with different values")
 
     def ascii_value(self, name: str) -> str | None:
-        """Returns a value that is plain ASCII in any charset, ``None`` if it is not there.
+        """Return an ASCII value, ``None`` if it is missing.
 
         Good for reading the charset itself and which method is called, before the rest.
         """
@@ -53,7 +52,7 @@ class RawForm:
         return None if value is None else value.decode("ascii", "replace")
 
     def decode(self, charset: str) -> dict[str, str]:
-        """Returns all fields as text.
+        """Return all fields as text.
 
         :param charset: one of Alipay's charsets.
         :raises InvalidParameter: if it is none of them.
@@ -97,6 +96,6 @@ def encode_form(params: Mapping[str, str], charset: str) -> str:
 
 
 def with_query(url: str, query: str) -> str:
-    """Returns the URL with more of a query; what it had of its own stays in front."""
+    """Return the URL with additional query parameters after its own."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, query)))))

@@ -1,4 +1,4 @@
-"""The gateways on the web: their addresses, and a request's raw bytes from query and body."""
+"""Routes of the gateways, and a request's raw bytes from query and body."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
-    """Adds the addresses to which a merchant's server, its buyer's browser and its app turn.
+    """Add the routes for the merchant's server, the buyer's browser and the app.
 
     :param blueprint: the simulator's.
     :param simulator: does the work; the addresses only speak HTTP.
@@ -48,20 +48,20 @@ class _Gateways:
         self._simulator = simulator
 
     def gateway(self) -> BaseResponse:
-        """Takes a request of the merchant's, brought by its server or by a browser."""
+        """Handle a merchant's request from its server or a browser."""
         root = self._simulator.base_url or base_url(request, "/gateway.do")
         return self._respond(lambda form: self._simulator.reply(form, root))
 
     def wap_gateway(self) -> BaseResponse:
-        """Takes a request to the older gateway for phones."""
+        """Handle a request to the legacy WAP gateway."""
         return self._respond(self._simulator.reply_wap)
 
     def notify_query(self) -> BaseResponse:
-        """Confirm a ``notify_id`` at the address that the oldest clients ask."""
+        """Confirm a ``notify_id`` at the URL of the oldest clients."""
         return self._respond(self._simulator.reply_to_notify_query)
 
     def rest(self, path: str) -> BaseResponse:
-        """Takes a request of the merchant's server to the open platform's newer dress."""
+        """Handle a request of the merchant's server in version 3."""
         if request.method == "HEAD":
             return _not_by_head()
         body = request.stream.read(MAX_BYTES + 1)
@@ -74,7 +74,7 @@ class _Gateways:
         return apply_faults(self._simulator, body, respond(self._simulator.reply_v3(asked, root)))
 
     def bill(self, token: str) -> BaseResponse:
-        """Hands out a bill, for half a minute."""
+        """Return a bill, for half a minute."""
         bill = self._simulator.bill(token)
         if bill is None:
             return plain("There is no bill here, or no longer.", 404)
@@ -82,7 +82,7 @@ class _Gateways:
         return apply_faults(self._simulator, b"", response)
 
     def mobile(self, action: str) -> BaseResponse:
-        """Takes an app's order string, as it is, and does what its buyer wants."""
+        """Handle an app's order string."""
         order_string = request.stream.read(MAX_BYTES)
         response = respond(self._simulator.pay_in_app(order_string, cancel=action == "cancel"))
         return apply_faults(self._simulator, order_string, response)
@@ -102,7 +102,7 @@ class _Gateways:
 
 
 def _signed_uris() -> tuple[str, ...]:
-    """The request's path and query as they were sent, and without what leads to the simulator."""
+    """Return the request's path and query as sent, and without the simulator's prefix."""
     environ = request.environ  # servers have no common name for it
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or request.full_path.rstrip("?")
     sent = str(raw)
@@ -118,7 +118,7 @@ def _not_by_head() -> BaseResponse:
 
 
 def _form_body() -> bytes | None:
-    """The raw body of a form, nothing for anything else, ``None`` if it is too large.
+    """Return the raw body of a form, empty for other content, ``None`` if it is too large.
 
     Must come before anything that makes Flask parse the form, which would read it as UTF-8.
     """

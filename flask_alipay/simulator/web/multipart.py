@@ -1,7 +1,7 @@
-"""A form in parts, as some libraries send every form: read into one of the usual kind.
+"""Conversion of multipart forms, which some libraries send, to URL-encoded ones.
 
-Alipay's gateway takes both. A part is in the charset that the request declares, like a value
-anywhere else; files are outside the signature, and no method here takes one.
+Alipay's gateway accepts both. Parts are in the charset that the request declares; files are not
+signed, and no method here accepts one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MAX_PARTS = 500
 
 
 def parse_multipart(body: bytes, boundary: str) -> bytes:
-    """Returns the fields of a form in parts as an ``application/x-www-form-urlencoded`` one.
+    """Convert a multipart form to an ``application/x-www-form-urlencoded`` one.
 
     :param body: whole.
     :param boundary: what stands between the parts, from the request's ``Content-Type``.

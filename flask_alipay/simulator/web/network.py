@@ -1,4 +1,4 @@
-"""Addresses: where a phone finds this machine, and whether a request comes from nearby."""
+"""Network addresses: of this machine for a phone, and of clients nearby."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FORWARDED: Final = re.compile(r'for="?\[?([^]";, ]*)', re.IGNORECASE)
 
 
 def is_loopback(listening: str) -> bool:
-    """Tells whether a server listens to this machine alone.
+    """Return True if a server listens on this machine only.
 
     :param listening: the address that it listens on, or its name.
     """
@@ -41,7 +41,7 @@ def is_loopback(listening: str) -> bool:
 
 
 def lan_url(url: str, listening: str) -> str:
-    """Returns an address of this machine's as a phone on the same network has to say it.
+    """Return a URL of this machine for a phone on the same network.
 
     :param url: as the browser on this machine says it.
     :param listening: what the server listens on; all addresses are ``0.0.0.0`` or ``::``.
@@ -57,7 +57,7 @@ def lan_url(url: str, listening: str) -> str:
 
 
 def is_from_nearby(environ: Mapping[str, Any]) -> bool:
-    """Whether a request comes from this machine or its private network.
+    """Return True for a request from this machine or its private network.
 
     The peer of the connection counts, whatever ``ProxyFix`` put in its place, and so does each
     client that a proxy names: a header can exclude a request, and admit none.
@@ -68,7 +68,7 @@ def is_from_nearby(environ: Mapping[str, Any]) -> bool:
 
 
 def _clients(environ: Mapping[str, Any]) -> Iterator[str]:
-    """Yield every address that the request is said to come from, that of its peer first."""
+    """Yield every client address of the request, that of its peer first."""
     before_proxy_fix = environ.get("werkzeug.proxy_fix.orig") or environ
     yield str(before_proxy_fix.get("REMOTE_ADDR") or "")
     yield str(environ.get("REMOTE_ADDR") or "")
@@ -87,7 +87,7 @@ def _is_nearby(address: str) -> bool:
 
 
 def lan_address() -> str | None:
-    """Returns this machine's address in its network, ``None`` if it is in none."""
+    """Return this machine's address in its network, ``None`` if there is none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             asking.connect(_ELSEWHERE)

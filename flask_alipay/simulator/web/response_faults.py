@@ -1,4 +1,4 @@
-"""A gateway's answer as it comes when something goes wrong on the way."""
+"""Injected faults of a gateway's responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SIGN_HEADER = "alipay-signature"
 
 
 def apply_faults(simulator: Simulator, body: bytes, response: BaseResponse) -> BaseResponse:
-    """Returns the answer, or what a fault makes of it. What was asked for is done in any case.
+    """Return the response, or the result of a fault. The request takes effect in any case.
 
     :param simulator: whose it is, and what is to go wrong.
     :param body: the request's, to see which trade it is about.
@@ -54,19 +54,19 @@ def apply_faults(simulator: Simulator, body: bytes, response: BaseResponse) -> B
 
 
 def _requested(body: bytes) -> str:
-    """The request as a text: its fields, and the method that a path of the newer dress names."""
+    """Return the request as text: its fields, and the method in a path of version 3."""
     said = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
     return f"{said} {request.path.rpartition('/v3/')[2].replace('/', '.')}"
 
 
 def _content(body: bytes, cipher: ServerCipher) -> str:
-    """What the request keeps from others but the merchant and Alipay, nothing if it does not."""
+    """Return the encrypted content of a request, empty if it is not encrypted."""
     content = cipher.decrypt(_encrypted(body))
     return "" if content is None else content.decode("utf-8", "replace")
 
 
 def _encrypted(body: bytes) -> str:
-    """In the newer dress all of the body is encrypted, in the older one the method's own fields."""
+    """Return the encrypted part: the whole body in version 3, ``biz_content`` in version 2."""
     if request.headers.get("alipay-encrypt-type"):
         return body.decode("latin-1").strip()
     try:
@@ -81,7 +81,7 @@ def _signed(response: BaseResponse) -> bool:
 
 
 def _turn_sign(response: BaseResponse) -> None:
-    """Turns the signature's first characters around: it still looks like one."""
+    """Reverse the signature's first characters: it still looks like a signature."""
     if _SIGN_HEADER in response.headers:
         sign = response.headers[_SIGN_HEADER]
         response.headers[_SIGN_HEADER] = _other(sign[:8]) + sign[8:]

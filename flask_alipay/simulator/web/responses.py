@@ -1,4 +1,4 @@
-"""Answers and pages as HTTP responses: what the gateways' and the buyer's rooms have in common."""
+"""Conversion of replies and pages to HTTP responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..replies import (
 
 
 def respond(response: Reply) -> BaseResponse:
-    """Returns what a gateway answers, to a server or to a browser."""
+    """Convert a gateway's reply to a response for a server or a browser."""
     if isinstance(response, RedirectToCashier):
         cashier = url_for(".cashier", cashier_id=response.trade.cashier_id)
         return no_store(redirect(cashier, 303))
@@ -66,7 +66,7 @@ def _error_page(error: ErrorPage) -> BaseResponse:
 def render_page(
     template: str, status: int = 200, *, frame_ancestors: str = "'self'", **context: Any
 ) -> BaseResponse:
-    """Returns one of the simulator's pages, in the browser's language.
+    """Render one of the simulator's pages in the browser's language.
 
     :param template: its name below ``alipay_simulator``.
     :param frame_ancestors: the sites that may show the page in a frame.
@@ -94,12 +94,12 @@ def render_page(
 
 
 def plain(text: str, status: int) -> BaseResponse:
-    """Returns a bare text."""
+    """Return a plain text."""
     return no_store(Response(text, status, content_type="text/plain; charset=utf-8"))
 
 
 def no_store(response: BaseResponse) -> BaseResponse:
-    """Returns the response for nobody to keep: a page's address is for the buyer alone."""
+    """Prevent caching of the response: a page's URL is for the buyer only."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
@@ -107,5 +107,5 @@ def no_store(response: BaseResponse) -> BaseResponse:
 
 
 def language() -> str:
-    """Returns the language of the pages that the browser likes best."""
+    """Return the browser's preferred language of the pages."""
     return request.accept_languages.best_match(LANGUAGES, DEFAULT)

@@ -1,4 +1,4 @@
-"""Trades, batches and deliveries as the control shows them in JSON."""
+"""Conversion of trades, batches and deliveries to JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..trades.trades import Trade
 
 
 def trade_to_dict(trade: Trade) -> dict[str, Any]:
-    """Returns a trade, with what ``can`` happen to it next."""
+    """Convert a trade, with the events that it ``can`` have next."""
     order = trade.order
     moments = {
         "created_at": trade.created_at,
@@ -42,7 +42,7 @@ def trade_to_dict(trade: Trade) -> dict[str, Any]:
 
 
 def batch_to_dict(batch: Batch) -> dict[str, Any]:
-    """Returns a batch of refunds or transfers, without its entries."""
+    """Convert a batch of refunds or transfers, without its entries."""
     return {
         "batch_id": batch.batch_id,
         "batch_no": batch.batch_no,
@@ -58,7 +58,7 @@ def batch_to_dict(batch: Batch) -> dict[str, Any]:
 
 
 def delivery_to_dict(delivery: Delivery) -> dict[str, Any]:
-    """Returns a notification, with each sending and what was answered."""
+    """Convert a notification, with its attempts and their responses."""
     return {
         "out_trade_no": delivery.notice.out_trade_no,
         "notify_id": delivery.notice.notify_id,

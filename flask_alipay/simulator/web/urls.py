@@ -1,4 +1,4 @@
-"""The addresses that a merchant gives: where it is told, and where its buyer goes back to."""
+"""Validation of the merchant's URLs for notifications and returns."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ logger = logging.getLogger("flask_alipay.simulator")
 
 
 def checked_url(parameter: str, value: str, *, max_length: int, query: bool = True) -> str:
-    """Returns the URL; nothing is a URL that was not given.
+    """Validate a URL; an empty one was not given.
 
-    :param most: the most characters.
+    :param max_length: maximum number of characters.
     :param query: whether it may have a query of its own: on the legacy gateway it may not.
     :raises InvalidParameter: if it is not absolute, not http(s), too long or has what it may not.
     """
@@ -39,7 +39,7 @@ def checked_notify_url(value: str) -> str:
 
 
 def valid_url_or_empty(value: str) -> str:
-    """Returns the URL if one may be sent there, nothing otherwise."""
+    """Return the URL if it may be used, empty otherwise."""
     try:
         return checked_url("url", value, max_length=2000)
     except InvalidParameter:

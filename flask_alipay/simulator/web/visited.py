@@ -1,4 +1,4 @@
-"""Where the simulator was found: the address by which a request came, as its answer may name it."""
+"""The simulator's URL as used by the present request."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _host(environ: Mapping[str, Any], scheme: str) -> str:
 
 
 def _root(environ: Mapping[str, Any]) -> str:
-    """The server's address, as far as it has one: it may have a file's name instead."""
+    """Return the server's URL, if it has one: a file name is possible instead."""
     name = str(environ.get("SERVER_NAME", ""))
     name = f"[{name}]" if ":" in name and not name.startswith("[") else name
     own = f"{name}:{environ.get('SERVER_PORT', '')}"
@@ -52,7 +52,7 @@ def _root(environ: Mapping[str, Any]) -> str:
 
 
 def _parted(host: str) -> tuple[str, str]:
-    """A host's name, and its port with what stands before it."""
+    """Split a host name from its port with the colon."""
     name, colon, port = host.rpartition(":")
     return (name, f":{port}") if colon and port.isdigit() else (host, "")
 
