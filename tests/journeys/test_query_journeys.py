@@ -12,7 +12,7 @@ import requests
 from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
-from flask_alipay.operations import verification
+from flask_alipay.operations import settlement
 from flask_alipay.testing import AlipayServer, AlipaySimulator
 
 from ..blueprint.shops import Shop, new_app, new_blueprint
@@ -56,7 +56,7 @@ def test_a_kept_notification_of_a_refunded_sale_ships_nothing(
     def two_days_later() -> datetime:
         return utc_now() + timedelta(days=2)
 
-    monkeypatch.setattr(verification, "utc_now", two_days_later)
+    monkeypatch.setattr(settlement, "utc_now", two_days_later)
     assert shop.notify(line.sent[0]).data == b"success"
     assert not shop.payment(buyer.number).paid
     assert ("paid", buyer.number) not in shop.called
