@@ -1,4 +1,4 @@
-"""A whole shop in one file: ``flask --app examples/minimal run``, then buy tea at port 5000."""
+"""A complete shop in one file: ``flask --app examples/minimal run``, then http://127.0.0.1:5000."""
 
 import secrets
 
@@ -9,7 +9,7 @@ from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, Refun
 
 app = Flask(__name__)
 app.config.update(SECRET_KEY=secrets.token_hex(), SQLALCHEMY_DATABASE_URI="sqlite:///minimal.db")
-app.config.update(ALIPAY_SIMULATOR=True, ALIPAY_SIMULATOR_WITHOUT_DEBUG=True)  # only to try it
+app.config.update(ALIPAY_SIMULATOR=True, ALIPAY_SIMULATOR_WITHOUT_DEBUG=True)  # for a trial only
 db = SQLAlchemy(app)
 
 

@@ -1,14 +1,14 @@
-"""A small tea shop that takes Alipay.
+"""A small tea shop with Alipay payments.
 
-``flask --app examples/shop run`` and nothing else: the tables are made on the first start, and the
-simulator stands in for Alipay until real credentials are configured.
+Start it with ``flask --app examples/shop run``. The first start creates the tables; the simulator
+replaces Alipay until real credentials are configured.
 
-Read it in this order: ``catalogue`` (what is sold), ``models`` (what is remembered), ``orders``
-(how an order is placed and how it ends), ``paying`` (where Alipay comes in), ``sending`` (the
-parcel), ``views`` (pages for buyers), ``admin`` and ``keeper`` (pages for operators).
+Suggested reading order: ``catalogue`` (products), ``models`` (tables), ``orders`` (the states of an
+order), ``paying`` (the integration with Alipay), ``sending`` (parcels), ``views`` (pages for
+buyers), ``admin`` and ``keeper`` (pages for operators).
 
-``ALIPAY_PROTOCOL=mapi`` makes it a merchant on the legacy gateway, who also takes escrow;
-``ALIPAY_INPUT_CHARSET=gbk`` beside it, one of the old days.
+``ALIPAY_PROTOCOL=mapi`` selects a merchant on the legacy gateway, who also offers escrow;
+``ALIPAY_INPUT_CHARSET=gbk`` selects GBK there.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .settings import configure
 def create_app(
     config: Mapping[str, Any] | None = None, *, instance_path: str | None = None
 ) -> Flask:
-    """Returns the shop.
+    """Create the shop's app.
 
-    :param config: overrides what the environment says.
-    :param instance_path: where the database and the secret key are kept, if not in Flask's usual
+    :param config: overrides the environment.
+    :param instance_path: the folder of the database and the secret key; the default is Flask's
         instance folder.
     """
     app = Flask(__name__, instance_path=instance_path)

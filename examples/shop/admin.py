@@ -1,7 +1,7 @@
-"""The operator pages at ``/admin``: payments by Flask-Alipay, the parcels, and who may see them.
+"""The operator pages at ``/admin``: Flask-Alipay's pages, the parcels, and the login.
 
-There is one operator, ``keeper``. The password is ``SHOP_ADMIN_PASSWORD``, or one that is made on
-the first start and printed by ``flask --app examples/shop admin-password``.
+There is one operator, ``keeper``. The password is ``SHOP_ADMIN_PASSWORD``, or a generated one;
+``flask --app examples/shop admin-password`` prints it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ login.before_request(check_token)
 
 
 class HomeView(AdminIndexView):
-    """The first page, which leads whoever is not logged in to the login."""
+    """The start page; redirects to the login if the operator is not logged in."""
 
     @expose("/")
     def index(self) -> str | Redirect:
@@ -57,9 +57,9 @@ class HomeView(AdminIndexView):
 
 
 def is_operator() -> bool:
-    """Whether the operator is logged in, with the password as it is now."""
-    known = session.get("operator", "")
-    return bool(known) and compare_digest(known, _mark())
+    """Return whether the operator is logged in with the present password."""
+    proof = session.get("operator", "")
+    return bool(proof) and compare_digest(proof, _login_proof())
 
 
 def to_login() -> Redirect:
@@ -67,8 +67,8 @@ def to_login() -> Redirect:
 
 
 def add_admin(app: Flask) -> None:
-    """Adds the pages and the login; the language is the browser's."""
-    _speak(app)
+    """Add the pages and the login, in the browser's language."""
+    _select_language(app)
     admin = Admin(app, name="Cloud & Leaf", index_view=HomeView(), csp_nonce_generator=_nonce)
     admin.add_view(ParcelsView(is_operator, to_login))
     add_alipay_views(
@@ -79,7 +79,7 @@ def add_admin(app: Flask) -> None:
         operator=lambda: OPERATOR,
     )
     app.register_blueprint(login)
-    app.after_request(_guard)
+    app.after_request(_set_policy)
     app.cli.add_command(password_command)
 
 
@@ -94,9 +94,9 @@ def enter() -> Redirect | tuple[str, int]:
     right = compare_digest(password.encode(), current_app.config["SHOP_ADMIN_PASSWORD"].encode())
     if name != OPERATOR or not right:
         return render_template("login.html", next=request.form.get("next", ""), wrong=True), 403
-    session["operator"] = _mark()
+    session["operator"] = _login_proof()
     wanted = request.form.get("next", "")
-    # A path below /admin, never another site.
+    # Only a path below /admin, never another site.
     safe = wanted.startswith("/admin/") and "\\" not in wanted
     return redirect(wanted if safe else url_for("admin.index"), code=303)
 
@@ -114,8 +114,8 @@ def password_command() -> None:
     click.echo(f"{OPERATOR}: {current_app.config['SHOP_ADMIN_PASSWORD']}")
 
 
-def _mark() -> str:
-    """What a session holds of the password: another password ends all sessions."""
+def _login_proof() -> str:
+    """Return the session's proof of login: a new password ends all sessions."""
     config = current_app.config
     return hmac.digest(
         config["SECRET_KEY"].encode(), config["SHOP_ADMIN_PASSWORD"].encode(), "sha256"
@@ -129,19 +129,19 @@ def _nonce() -> str:
     return found
 
 
-def _guard(response: Response) -> Response:
-    """Our own scripts and styles only, on the pages of operators."""
+def _set_policy(response: Response) -> Response:
+    """Allow only the app's own scripts and styles on operator pages."""
     if request.path.startswith("/admin"):
-        own = f"'self' 'nonce-{_nonce()}'"
+        allowed = f"'self' 'nonce-{_nonce()}'"
         response.headers["Content-Security-Policy"] = (
-            f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; "
+            f"default-src 'self'; script-src {allowed}; style-src {allowed}; img-src 'self' data:; "
             "base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
         )
     return response
 
 
-def _speak(app: Flask) -> None:
-    """Flask-Admin speaks the browser's language where Flask-Babel is installed."""
+def _select_language(app: Flask) -> None:
+    """Let Flask-Admin use the browser's language, if Flask-Babel is installed."""
     try:
         from flask_babel import Babel
     except ImportError:

@@ -1,4 +1,4 @@
-"""What the shop sells."""
+"""The shop's products."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Art:
-    """The colours of a product's picture, and what lies in front of the cup."""
+    """The colours of a product's picture, and the shape of the dry tea."""
 
     ground: str
     hill: str
@@ -18,7 +18,7 @@ class Art:
 
 @dataclass(frozen=True)
 class Product:
-    """One thing on the shelf. The price is in fen: whole numbers add up, floats do not."""
+    """One product. The price is an integer in fen, because sums of floats are inexact."""
 
     slug: str
     name: str
@@ -145,5 +145,5 @@ _PRODUCTS = (
     ),
 )
 
-#: Every product by its slug, in the order of the shelf.
+#: All products by slug, in the order of the shop's page.
 CATALOGUE = {product.slug: product for product in _PRODUCTS}

@@ -1,4 +1,4 @@
-"""Forms that only our own pages can send: a signed token in the form, matching the session's."""
+"""Protection against forged forms: a signed token that matches the session's."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MAX_AGE = 24 * 60 * 60
 
 
 def form_token() -> str:
-    """Returns the token that a form carries in its hidden field ``token``."""
+    """Return the value of a form's hidden field ``token``."""
     if "form" not in session:
         session["form"] = secrets.token_urlsafe(16)
     return str(_serializer().dumps(session["form"]))
 
 
 def check_token() -> None:
-    """Refuses a form without a good token. For ``before_request``."""
+    """Reject a form without a valid token. For ``before_request``."""
     if request.method != "POST":
         return
     try:
@@ -27,7 +27,7 @@ def check_token() -> None:
     except BadSignature:
         seed = ""
     if not seed or not compare_digest(seed, session.get("form", "")):
-        abort(400, "This form is too old, or is not ours. Please go back, reload and try again.")
+        abort(400, "This form has expired. Please go back, reload the page and try again.")
 
 
 def _serializer() -> URLSafeTimedSerializer:

@@ -1,7 +1,7 @@
-"""For the shopkeeper: a page among the operator pages, and a command, to ship what was sold.
+"""Ship orders: an operator page, and a command.
 
-The simulator's trades are in the memory of the server, so a command in another process cannot do
-anything to them.
+The simulator inside the app keeps its trades in the server's memory, so the command, which runs in
+another process, cannot ship escrow orders there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from . import orders
 from .forms import check_token
 from .models import PAID, Order, db
 from .paying import alipay, method_label
-from .sending import GivenBack, send
+from .sending import RefundedOrder, send
 
 CARRIER = "SF Express (顺丰速运)"
 
 
 class ParcelsView(BaseView):
-    """What was sold, and a button to ship it."""
+    """The list of sold orders, with a button to ship each."""
 
     def __init__(self, is_operator: Callable[[], bool], to_login: Callable[[], Redirect]) -> None:
         super().__init__("Parcels", endpoint="parcels")
@@ -48,32 +48,34 @@ class ParcelsView(BaseView):
 
     @expose("/<token>/ship", methods=("POST",))
     def ship(self, token: str) -> Redirect:
-        """Sends what the button stands beside; pressed twice, it is sent once."""
+        """Ship an order, once."""
         check_token()
         order = db.first_or_404(select(Order).where(Order.token == token))
         if order.state == PAID:
             try:
                 send(order, request.form.get("carrier", ""), request.form.get("parcel", "").strip())
-            except (AlipayError, GivenBack) as error:
+            except (AlipayError, RefundedOrder) as error:
                 db.session.rollback()
-                flash(f"Not sent; nothing was changed. {error}", "error")
+                flash(f"Not shipped; nothing was changed. {error}", "error")
         return redirect(url_for(".index"), code=303)
 
 
 @click.command("ship")
 @click.argument("number")
-@click.option("--carrier", default=CARRIER, show_default=True, help="Who carries the parcel.")
-@click.option("--parcel", default="", help="The carrier's number of it.")
+@click.option("--carrier", default=CARRIER, show_default=True, help="The carrier.")
+@click.option("--parcel", default="", help="The carrier's tracking number.")
 @with_appcontext
 def ship_command(number: str, carrier: str, parcel: str) -> None:
-    """Record that the order NUMBER is on its way; in escrow, tell Alipay."""
+    """Record that the order NUMBER was shipped; in escrow, also at Alipay."""
     order = orders.find(number)
     if order is None or order.state != PAID:
-        raise click.ClickException(f"{number} is no order that waits to be sent.")
+        raise click.ClickException(f"{number} is not an order that can be shipped.")
     if alipay.config.simulator and order.escrow:
-        raise click.ClickException("The simulator is inside the running shop: ship it on /admin.")
+        raise click.ClickException(
+            "The simulator runs inside the shop's server. Ship the order on /admin."
+        )
     try:
         send(order, carrier, parcel)
-    except (AlipayError, GivenBack) as error:
-        raise click.ClickException(f"Not sent: {error}") from None
+    except (AlipayError, RefundedOrder) as error:
+        raise click.ClickException(f"Not shipped: {error}") from None
     click.echo(f"{order.number} is on its way.")

@@ -1,4 +1,4 @@
-"""What the shop remembers: its own tables, and Alipay's three beside them."""
+"""The shop's own tables, and the three tables of Flask-Alipay."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ db = SQLAlchemy(model_class=Base)
 
 OPEN, PAID, SENT, COMPLETED = "open", "paid", "sent", "completed"
 FAILED, EXPIRED = "failed", "expired"
-#: Shown and not stored: the payment tells.
+#: States for display only, which depend on the payment.
 CONFIRMING, REFUNDED, PARTLY_REFUNDED = "confirming", "refunded", "partly_refunded"
 
-#: Numbers begin here: nobody likes to be the first customer.
+#: Order numbers start after this.
 FIRST_NUMBER = 1000
 
-#: The product of Flask-Alipay's that pays into escrow.
+#: The payment product for escrow.
 ESCROW = "escrow"
-#: The one that shows a code to scan.
+#: The payment product for QR codes.
 QR = "qr"
 
 
@@ -41,7 +41,7 @@ def now() -> datetime:
 
 
 class Stock(db.Model):
-    """How much of a product is left to be sold. The check is the last guard against overselling."""
+    """The stock of a product. The constraint prevents overselling."""
 
     __table_args__ = (CheckConstraint("pieces >= 0", name="ck_stock_pieces"),)
 
@@ -50,7 +50,7 @@ class Stock(db.Model):
 
 
 class Order(db.Model):
-    """Who has the link has the order: ``token`` is the only way in, and cannot be guessed."""
+    """An order. ``token`` is the secret in the URL of its page."""
 
     __tablename__ = "shop_order"
 
@@ -59,13 +59,13 @@ class Order(db.Model):
         String(32), unique=True, default=lambda: secrets.token_urlsafe(18)
     )
     state: Mapped[str] = mapped_column(String(16), default=OPEN, index=True)
-    #: The way it is paid, by name. Shops change; an old order may name a way that is gone.
+    #: The payment method's name. An old order may have a method that is no longer offered.
     method: Mapped[str] = mapped_column(String(20), default="alipay")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
     pay_by: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
     items: Mapped[list[Item]] = relationship(order_by="Item.slug", back_populates="order")
-    #: Oldest first. A second one is made when the buyer tries again after the first has failed.
+    #: Oldest first. Another one is created if the buyer tries again after a failure.
     payments: Mapped[list[Payment]] = relationship(order_by="Payment.id", back_populates="order")
     shipment: Mapped[Shipment | None] = relationship(back_populates="order")
 
@@ -79,22 +79,22 @@ class Order(db.Model):
 
     @property
     def payment(self) -> Payment | None:
-        """The latest payment; the only one that counts while the order is open."""
+        """The latest payment: the relevant one while the order is open."""
         return self.payments[-1] if self.payments else None
 
     @property
     def sale(self) -> Payment | None:
-        """The payment that was made; of two, the first."""
+        """The paid payment; if there are several, the first."""
         return next((payment for payment in self.payments if payment.paid), None)
 
     @property
     def escrow(self) -> bool:
-        """Whether Alipay keeps the money until the buyer has the goods."""
+        """True if Alipay holds the money until the buyer has the goods."""
         return self.sale is not None and self.sale.product == ESCROW
 
     @property
     def expires_at(self) -> datetime:
-        # SQLite and MySQL forget the time zone. What we stored was UTC.
+        # SQLite and MySQL store no time zone; the stored time is UTC.
         return self.pay_by.replace(tzinfo=timezone.utc) if not self.pay_by.tzinfo else self.pay_by
 
     @property
@@ -104,8 +104,8 @@ class Order(db.Model):
 
     @property
     def shown_state(self) -> str:
-        """The state for the buyer: the record may lag behind the clock, see ``close_overdue``, and
-        knows nothing of refunds.
+        """The state for the buyer. ``state`` may be outdated, see ``close_overdue``, and does not
+        include refunds.
         """
         if self.refunded_fen:
             return REFUNDED if self.refunded_fen >= self.sale.total_fen else PARTLY_REFUNDED
@@ -120,10 +120,12 @@ class Order(db.Model):
         return self.payment is not None and alipay.payment_state(self.payment) == CONFIRMING
 
     def move(self, *states: str, to: str, **values: Any) -> bool:
-        """Moves the order from one of ``states`` on, unless somebody else was faster.
+        """Change the state, unless another process was faster.
 
-        Notification, clock and buyer may all want to at the same moment. Whoever's ``UPDATE``
-        finds the order still in one of ``states`` gets ``True``, and does what follows, once.
+        A notification, the clock and the buyer may change an order at the same time. Only one
+        ``UPDATE`` finds it in one of ``states``.
+
+        :return: whether this call changed it.
         """
         moved = db.session.execute(
             update(Order)
@@ -136,7 +138,7 @@ class Order(db.Model):
 
 
 class Item(db.Model):
-    """A line of an order, with the price of that day."""
+    """A line of an order, with the price at the time of the order."""
 
     __tablename__ = "order_item"
     __table_args__ = (CheckConstraint("quantity > 0", name="ck_order_item_quantity"),)
@@ -155,23 +157,23 @@ class Item(db.Model):
 
 
 class Shipment(db.Model):
-    """A parcel to be packed. Unique per order: nobody gets their tea twice."""
+    """A parcel. Unique per order, so that no order is shipped twice."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), unique=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
-    #: Paid so late that the tea had gone to somebody else: to be sent with the next delivery.
+    #: True if the payment came late and the product was sold out.
     waits_for_stock: Mapped[bool] = mapped_column(default=False)
 
     order: Mapped[Order] = relationship(back_populates="shipment")
 
 
 class Payment(PaymentMixin, db.Model):
-    """Flask-Alipay's columns, and ours: the order that is paid. Several payments may try."""
+    """The columns of Flask-Alipay, and the order. An order may have several payments."""
 
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id), index=True)
     order: Mapped[Order] = relationship(back_populates="payments")
-    #: The number that buyers know; operators search for it.
+    #: The order number for buyers and operators.
     reference: Mapped[str | None] = mapped_column(String(16), index=True)
 
 
@@ -184,11 +186,11 @@ class Notification(NotificationMixin, db.Model):
 
 
 def prepare_tables() -> None:
-    """Makes the tables and fills the shelf, where that has not been done yet."""
+    """Create the tables and the stock, if they do not exist yet."""
     try:
         _create_and_stock()
     except (IntegrityError, OperationalError, ProgrammingError):
-        # Another worker is starting at this moment and was faster: now it is all there.
+        # Another worker that is starting has created them.
         db.session.rollback()
         _create_and_stock()
 

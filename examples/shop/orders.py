@@ -1,4 +1,4 @@
-"""How an order is placed, and how it ends. Nothing here knows of Alipay or of web pages."""
+"""Place, pay, ship and close orders. Independent of Alipay and of web pages."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .models import (
     now,
 )
 
-#: Word of a payment made in the last second needs a moment to arrive.
+#: The notification of a payment in the last second needs time to arrive.
 GRACE = timedelta(minutes=1)
 
 
 class SoldOut(Exception):
-    """There is not enough left of a product.
+    """A product is not available in the ordered quantity.
 
-    :param title: what the product is called; the order itself is gone when this is told.
+    :param title: the product's title.
     """
 
     def __init__(self, title: str) -> None:
@@ -41,11 +41,11 @@ class SoldOut(Exception):
 
 
 def place(quantities: Mapping[str, int], method: str) -> Order:
-    """Adds an order to the session and takes its goods off the shelf.
+    """Add an order to the session and reserve its products.
 
-    The prices are the catalogue's: a browser may ask for things, never name a price.
+    Prices come from the catalogue, never from the browser.
 
-    :raises SoldOut: if something is not there in that quantity; nothing is taken then.
+    :raises SoldOut: if a product is not available in that quantity; nothing is reserved then.
     """
     items = []
     for slug, quantity in quantities.items():
@@ -61,9 +61,9 @@ def place(quantities: Mapping[str, int], method: str) -> Order:
 
 
 def reopen(order: Order) -> bool:
-    """Gives a failed or expired order another chance; whether it was this call that did it.
+    """Open a failed or expired order again; return whether this call did it.
 
-    :raises SoldOut: if the goods have gone in the meantime.
+    :raises SoldOut: if the products were sold in the meantime.
     """
     if not order.move(FAILED, EXPIRED, to=OPEN, pay_by=_deadline()):
         return False
@@ -72,78 +72,77 @@ def reopen(order: Order) -> bool:
 
 
 def mark_paid(order: Order) -> None:
-    """Records that the money came, and has the goods sent."""
+    """Record the payment, and create the shipment."""
     if order.move(OPEN, to=PAID):
         db.session.add(Shipment(order=order))
     elif order.move(FAILED, EXPIRED, to=PAID):
-        # It came after we had given up: a sale all the same, if need be from the next delivery.
-        db.session.add(Shipment(order=order, waits_for_stock=not _reserved_again(order)))
+        # A late payment is a sale; if necessary, from the next delivery.
+        db.session.add(Shipment(order=order, waits_for_stock=not _reserve_again(order)))
     else:
         current_app.logger.warning("order %s was paid twice: refund one payment", order.number)
 
 
 def mark_sent(order: Order) -> None:
-    """Records that the parcel is on its way."""
+    """Record that the parcel was shipped."""
     order.move(PAID, to=SENT)
 
 
 def complete(order: Order) -> None:
-    """Records that the buyer has the goods and the shop the money."""
+    """Record that the buyer has the goods and the shop the money."""
     order.move(PAID, SENT, to=COMPLETED)
 
 
 def find(number: str) -> Order | None:
-    """Returns an order by the number that people see."""
+    """Return an order by its displayed number."""
     digits = number.upper().removeprefix("T")
     if not digits.isdecimal() or len(digits) > 12:
         return None
     return db.session.get(Order, int(digits) - FIRST_NUMBER)
 
 
-def sold(most: int = 50) -> list[Order]:
-    """The orders that were paid, the newest first: what a shopkeeper has to do with."""
+def sold(limit: int = 50) -> list[Order]:
+    """Return the paid orders, newest first."""
     known = Order.state.in_((PAID, SENT, COMPLETED))
     return list(
-        db.session.scalars(select(Order).where(known).order_by(Order.id.desc()).limit(most))
+        db.session.scalars(select(Order).where(known).order_by(Order.id.desc()).limit(limit))
     )
 
 
-def give_up(order: Order, state: str) -> None:
-    """Ends an unpaid order and puts its goods back on the shelf."""
+def close_unpaid(order: Order, state: str) -> None:
+    """Close an unpaid order and release its products."""
     if order.move(OPEN, to=state):
         for item in order.items:
-            _put_back(item)
+            _release(item)
 
 
 def close_overdue() -> None:
-    """Ends the orders whose time is over.
+    """Close expired orders.
 
-    Who never went to the cashier has no trade at Alipay that could be closed there, and no
-    notification ever comes: the clock has to do it. Called before the pages that need to know; a
-    busier shop would let a timer do it.
+    If the buyer never opened Alipay's cashier page, Alipay has no trade and sends no notification,
+    so the clock decides. Called before pages that show the stock; a larger shop would use a timer.
     """
     overdue = select(Order).where(Order.state == OPEN, Order.pay_by < now() - GRACE)
     for order in db.session.scalars(overdue).all():
-        give_up(order, EXPIRED)
+        close_unpaid(order, EXPIRED)
     db.session.commit()
 
 
 def reserve(order: Order) -> None:
-    """Takes an order's goods off the shelf, all or nothing.
+    """Reserve an order's products, all or none.
 
-    The items come sorted: two orders for the same goods take them in the same order, so that
-    neither waits for the other for ever.
+    The items are sorted: two orders for the same products reserve them in the same order, which
+    prevents deadlocks.
     """
-    taken: list[Item] = []
+    reserved: list[Item] = []
     for item in order.items:
-        if not _take(item):
-            for other in taken:
-                _put_back(other)
+        if not _reserve_item(item):
+            for other in reserved:
+                _release(other)
             raise SoldOut(item.title)
-        taken.append(item)
+        reserved.append(item)
 
 
-def _reserved_again(order: Order) -> bool:
+def _reserve_again(order: Order) -> bool:
     try:
         reserve(order)
     except SoldOut:
@@ -151,23 +150,23 @@ def _reserved_again(order: Order) -> bool:
     return True
 
 
-def _take(item: Item) -> bool:
-    """The database compares and subtracts in one step: two buyers cannot both get the last tin."""
-    taken = db.session.execute(
+def _reserve_item(item: Item) -> bool:
+    """Reserve one item in one statement, so that two buyers cannot both get the last one."""
+    updated = db.session.execute(
         update(Stock)
         .where(Stock.slug == item.slug, Stock.pieces >= item.quantity)
         .values(pieces=Stock.pieces - item.quantity)
     )
-    return bool(taken.rowcount)
+    return bool(updated.rowcount)
 
 
-def _put_back(item: Item) -> None:
+def _release(item: Item) -> None:
     db.session.execute(
         update(Stock).where(Stock.slug == item.slug).values(pieces=Stock.pieces + item.quantity)
     )
 
 
 def _deadline() -> datetime:
-    """Whole seconds, as Alipay and some databases count."""
+    """Return the end of the time for payment, in whole seconds as at Alipay and some databases."""
     minutes = timedelta(minutes=current_app.config["SHOP_PAYMENT_MINUTES"])
     return now().replace(microsecond=0) + minutes

@@ -1,4 +1,4 @@
-"""The ways to pay, by the name that an order carries: on a page, by QR code, into escrow."""
+"""The payment methods: on a page, by QR code, with escrow."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ alipay = AlipayBlueprint(db, Payment, Refund, Notification)
 
 
 @alipay.on_paid
-def send_the_tea(payment: Payment) -> None:
-    """Runs once per payment, in the transaction that records it.
+def ship_order(payment: Payment) -> None:
+    """Create the shipment, once per payment, in the transaction that records it.
 
-    Order, shipment and payment are written together or not at all: no commit here. Money in escrow
-    counts as paid: the shop may ship.
+    Order, shipment and payment are committed together or not at all: no commit here. Money in
+    escrow is a sale, so the shop may ship.
     """
     orders.mark_paid(payment.order)
 
 
 @alipay.on_failed
-def put_the_tea_back(payment: Payment) -> None:
-    """The trade was closed unpaid. If the buyer has begun a newer one, that one counts."""
+def release_products(payment: Payment) -> None:
+    """Close the order if its trade was closed unpaid and the buyer has started no newer payment."""
     order = payment.order
     if payment is order.payment:
-        in_time = payment.closed_at < payment.expires_at  # when Alipay closed it, not when we hear
-        orders.give_up(order, FAILED if in_time else EXPIRED)
+        in_time = payment.closed_at < payment.expires_at  # by Alipay's clock
+        orders.close_unpaid(order, FAILED if in_time else EXPIRED)
 
 
 @alipay.on_finished
-def end_the_story(payment: Payment) -> None:
-    """In escrow, the buyer has confirmed the goods. Otherwise the time for refunds is over, which
-    comes at once or months later and says nothing about the parcel.
+def complete_order(payment: Payment) -> None:
+    """Complete the order if it was paid with escrow: the buyer has confirmed the goods.
+
+    Otherwise the event means that the period for refunds is over, which says nothing about the
+    parcel.
     """
     if payment is payment.order.sale and payment.product == ESCROW:
         orders.complete(payment.order)
 
 
 def begin_alipay(order: Order) -> None:
-    """Adds a payment to an order that was just placed or opened again, in its transaction."""
+    """Add a payment to an order that was just placed or opened again, in its transaction."""
     _begin(order)
 
 
 def begin_qr(order: Order) -> None:
-    """Likewise for a phone that scans a code on the screen (当面付)."""
+    """Likewise for a phone that scans a code on the screen (扫码支付)."""
     _begin(order, product=QR)
 
 
 def begin_escrow(order: Order) -> None:
-    """Likewise into escrow (担保交易). The shop sends the parcel by express and pays for it, as
-    Alipay is told unless a payment says otherwise.
+    """Likewise with escrow (担保交易). By default the request to Alipay states delivery by express
+    at the shop's expense.
     """
     _begin(order, product=ESCROW)
 
@@ -82,13 +84,13 @@ def _subject(order: Order) -> str:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to pay: how to begin it, and where to send the buyer."""
+    """A payment method: how to start it, and the URL for the buyer."""
 
     label: str
     note: str
     begin: Callable[[Order], None]
     url: Callable[[Order], str]
-    #: The product of Alipay's that the merchant's gateway must have.
+    #: The payment product that the merchant's gateway must have.
     product: str
 
 
@@ -112,20 +114,21 @@ METHODS = {
     ),
 }
 
-#: What was taken in former years. Old orders still name it.
+#: Methods that are no longer offered but that old orders have.
 FORMER_METHODS = {"wechat": "WeChat Pay (微信支付)"}
 
 
 def offered() -> Mapping[str, Method]:
-    """The ways to pay that this shop's merchant has: a code to scan is only on the open platform,
-    escrow only on the legacy gateway.
+    """Return the payment methods of this merchant.
+
+    QR codes exist on the open platform only, escrow on the legacy gateway only.
     """
     products = alipay.gateway.products
     return {name: method for name, method in METHODS.items() if method.product in products}
 
 
 def method_label(name: str) -> str:
-    """Returns what a buyer calls a way to pay."""
+    """Return the label of a payment method."""
     if name in METHODS:
         return METHODS[name].label
-    return FORMER_METHODS.get(name, "that way to pay")
+    return FORMER_METHODS.get(name, "this payment method")

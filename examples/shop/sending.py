@@ -1,4 +1,4 @@
-"""What happens to an order that was paid: the parcel is sent, and in escrow Alipay is told so."""
+"""Ship a paid order; in escrow, confirm the shipment at Alipay."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from .models import Order, db
 from .paying import alipay
 
 
-class GivenBack(Exception):
-    """Money of the order went back to the buyer; it is not to be sent like any other."""
+class RefundedOrder(Exception):
+    """The order was refunded, in full or in part, and must not be shipped."""
 
 
 def send(order: Order, carrier: str, parcel: str = "") -> None:
-    """Records that an order is on its way.
+    """Record that an order was shipped.
 
-    Of one that was paid into escrow Alipay hears first, since the buyer can confirm only then. If
-    the shop should die in between, sending it again does the rest.
+    For escrow, Alipay is notified first, because the buyer can confirm only then. If the process
+    dies in between, a second call completes the rest.
 
-    :param order: a paid one.
-    :param carrier: who carries the parcel.
-    :param parcel: the carrier's number of it.
-    :raises GivenBack: if money of it was refunded.
-    :raises AlipayError: if Alipay does not take it; the order is left as it was.
+    :param order: a paid order.
+    :param carrier: the carrier's name.
+    :param parcel: the carrier's tracking number.
+    :raises RefundedOrder: if the order was refunded, in full or in part.
+    :raises AlipayError: if Alipay rejects the confirmation; the order is unchanged.
     """
     payment = order.sale
     if payment is not None and payment.refunded_fen:
-        raise GivenBack(f"Money of {order.number} was refunded.")
+        raise RefundedOrder(f"{order.number} was refunded.")
     if order.escrow and payment.trade_status != TradeStatus.WAIT_BUYER_CONFIRM_GOODS:
         alipay.gateway.send_goods_confirm_by_platform(
             trade_no=payment.trade_no,

@@ -1,4 +1,4 @@
-"""Where the shop's configuration comes from: defaults, then the environment, then the caller."""
+"""The shop's configuration: defaults, then the environment, then the caller."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from flask_alipay.config import CREDENTIALS
 
 DEFAULTS = {
     "SQLALCHEMY_DATABASE_URI": "sqlite:///shop.db",  # relative to the instance folder
-    # Other sites' forms do not get our cookie; links, such as Alipay's way back, do.
+    # Forms of other sites do not send the cookie; links, such as Alipay's return, do.
     "SESSION_COOKIE_SAMESITE": "Lax",
-    # This shop is for trying out: nothing is lost if the simulator lets somebody pay without money.
-    # One that sells anything must not set this.
+    # This shop is a demonstration, in which anyone may pay without money. A real shop must not set
+    # this.
     "ALIPAY_SIMULATOR_WITHOUT_DEBUG": True,
-    # Where Flask-Alipay's pages lead back to.
+    # The page that Flask-Alipay's pages link to.
     "ALIPAY_SHOW_URL": "/orders",
-    # How they look.
+    # The appearance of those pages.
     "ALIPAY_SHOP_NAME": "Cloud & Leaf 云叶茶舍",
     "ALIPAY_SHOP_LOGO": "/static/leaf.svg",
     "ALIPAY_SHOP_COLOR": "#2f5440",
@@ -31,26 +31,26 @@ DEFAULTS = {
 
 
 def configure(app: Flask, config: Mapping[str, Any]) -> None:
-    """Fills ``app.config``; later sources win.
+    """Fill ``app.config``; later sources take precedence.
 
-    The environment may use Flask's way (``FLASK_ALIPAY_APP_ID``) or the plain names
+    Environment variables may have Flask's prefix (``FLASK_ALIPAY_APP_ID``) or no prefix
     (``ALIPAY_APP_ID``, ``SQLALCHEMY_DATABASE_URI``, ``SECRET_KEY``).
     """
     app.config.update(DEFAULTS)
     app.config.from_prefixed_env()
-    app.config.update({name: value for name, value in os.environ.items() if _is_ours(name)})
+    app.config.update({name: value for name, value in os.environ.items() if _is_setting(name)})
     app.config.update(config)
-    # Whoever has set no credential at all is not a merchant yet, and wants to look around.
+    # Without any credentials, use the simulator.
     real = any(app.config.get(f"ALIPAY_{name}") for name in CREDENTIALS)
     app.config.setdefault("ALIPAY_SIMULATOR", not real)
     if not app.config["SECRET_KEY"]:
-        app.config["SECRET_KEY"] = _kept_secret(Path(app.instance_path), "secret_key")
+        app.config["SECRET_KEY"] = _stored_secret(Path(app.instance_path), "secret_key")
     if not app.config.get("SHOP_ADMIN_PASSWORD"):
-        password = _kept_secret(Path(app.instance_path), "admin_password")
+        password = _stored_secret(Path(app.instance_path), "admin_password")
         app.config["SHOP_ADMIN_PASSWORD"] = password
 
 
-def _is_ours(name: str) -> bool:
+def _is_setting(name: str) -> bool:
     return name.startswith("ALIPAY_") or name in (
         "SQLALCHEMY_DATABASE_URI",
         "SECRET_KEY",
@@ -58,13 +58,13 @@ def _is_ours(name: str) -> bool:
     )
 
 
-def _kept_secret(folder: Path, name: str) -> str:
-    """A secret made on the first start and kept, so that links and sessions outlive a restart."""
+def _stored_secret(folder: Path, name: str) -> str:
+    """Return a secret that is generated once and stored, so that links survive a restart."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / name
     if not place.exists():
-        # Written aside, readable by us alone, and then linked into place in one step: of two
-        # workers that start together, both end up with the key of the one that was first.
+        # A temporary file, readable by its owner only, is linked in one step: if two workers start
+        # at the same time, both use the secret of the first.
         descriptor, draft = tempfile.mkstemp(dir=folder)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))

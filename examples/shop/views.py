@@ -1,4 +1,4 @@
-"""The pages."""
+"""The pages for buyers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from .forms import check_token
 from .models import EXPIRED, FAILED, OPEN, SENT, Order, Stock, db, now
 from .paying import alipay, method_label, offered
 
-#: The most that one order takes of one product.
-MOST_PIECES = 20
+#: The maximum quantity of a product in one order.
+MAX_PIECES = 20
 
 shop = Blueprint("shop", __name__)
 shop.before_request(check_token)
 
 
 @shop.after_request
-def guard(response: Response) -> Response:
-    """Our own style and script only; the link of an order stays out of caches and referrers."""
+def set_headers(response: Response) -> Response:
+    """Allow only the app's own files; keep the secret URLs of orders from caches and referrers."""
     response.headers["Content-Security-Policy"] = (
         "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
     )
@@ -59,17 +59,17 @@ def product(slug: str) -> str:
     if slug not in CATALOGUE:
         abort(404)
     orders.close_overdue()
-    most = min(_left()[slug], MOST_PIECES)
-    return render_template("product.html", product=CATALOGUE[slug], most=most, methods=offered())
+    limit = min(_left()[slug], MAX_PIECES)
+    return render_template("product.html", product=CATALOGUE[slug], limit=limit, methods=offered())
 
 
 @shop.post("/orders")
 def place() -> Redirect | tuple[str, int]:
-    """Takes a form whose fields are slugs and whose values are quantities."""
+    """Place an order; the form's fields are slugs, the values quantities."""
     name = request.form.get("method", "")
     method = offered().get(name)
     if method is None:
-        return _method_is_gone(name)
+        return _method_not_offered(name)
     orders.close_overdue()
     try:
         placed = orders.place(_quantities(), name)
@@ -83,7 +83,7 @@ def place() -> Redirect | tuple[str, int]:
 
 @shop.get("/orders")
 def mine() -> str:
-    """The orders whose links this browser was given; there is no other way to list any."""
+    """List the orders of this browser's session; there is no other list for buyers."""
     known = Order.token.in_(session.get("orders", []))
     found = db.session.scalars(select(Order).where(known).order_by(Order.id.desc()))
     return render_template("orders.html", orders=found.all())
@@ -107,17 +107,17 @@ def order(token: str) -> str:
 
 @shop.get("/order/<token>/status")
 def status(token: str) -> dict[str, str]:
-    """What the order page asks every few seconds. It only reads, so it may be asked often."""
+    """Return the state of an order, which its page polls. Reads only."""
     return {"state": _order(token).shown_state}
 
 
 @shop.post("/order/<token>/pay")
 def pay(token: str) -> Redirect | tuple[str, int]:
-    """Sends the buyer to pay; for an order that was not paid in time, begins a new payment."""
+    """Redirect the buyer to the payment; start a new one if the order failed or expired."""
     found = _order(token)
     method = offered().get(found.method)
     if method is None:
-        return _method_is_gone(found.method)
+        return _method_not_offered(found.method)
     try:
         if found.state in (FAILED, EXPIRED) and orders.reopen(found):
             method.begin(found)
@@ -130,31 +130,32 @@ def pay(token: str) -> Redirect | tuple[str, int]:
 
 
 def page_of_error(error: HTTPException) -> tuple[str, int]:
-    words = {
-        400: ("That did not work", error.description),
-        404: ("Nothing here", "This page is not, or no longer, in the shop."),
+    messages = {
+        400: ("Invalid request", error.description),
+        404: ("Page not found", "This page does not exist, or no longer exists."),
     }
-    title, text = words.get(error.code or 0, (error.name, error.description))
+    title, text = messages.get(error.code or 0, (error.name, error.description))
     return render_template("message.html", title=title, text=text), error.code or 500
 
 
 def _sold_out(sold_out: orders.SoldOut) -> tuple[str, int]:
     db.session.rollback()
-    text = f"There is not enough {sold_out.title} left for this order. Nothing was reserved."
-    return render_template("message.html", title="Just sold out", text=text), 409
+    text = f"{sold_out.title} is not available in this quantity. Nothing was reserved."
+    return render_template("message.html", title="Sold out", text=text), 409
 
 
-def _method_is_gone(name: str) -> tuple[str, int]:
+def _method_not_offered(name: str) -> tuple[str, int]:
     text = (
-        f"The shop does not take {method_label(name)}. Please order again and choose another way; "
-        "nothing was charged for this order."
+        f"The shop does not accept {method_label(name)}. Please order again with another payment "
+        "method; nothing was charged for this order."
     )
-    return render_template("message.html", title="Not this way", text=text), 409
+    return render_template("message.html", title="Payment method not available", text=text), 409
 
 
 def _confirm_url(order: Order) -> str | None:
-    """Where the buyer says that the goods have come. At Alipay that is among the buyer's own
-    trades; at the simulator it is the page where the order was paid.
+    """Return the URL where the buyer confirms the goods: the simulator's cashier page.
+
+    At Alipay, the buyer confirms in the list of trades in the own account.
     """
     if order.state == SENT and order.escrow and alipay.config.simulator:
         return alipay.gateway_url(order.sale)
@@ -177,9 +178,9 @@ def _left() -> dict[str, int]:
 
 
 def _quantities() -> dict[str, int]:
-    """What was asked for. Anything else than a small whole number of a product is a bad request."""
-    wanted = {slug: request.form.get(slug, 0, type=int) for slug in CATALOGUE}
-    wanted = {slug: quantity for slug, quantity in wanted.items() if quantity != 0}
-    if not wanted or not all(0 < quantity <= MOST_PIECES for quantity in wanted.values()):
-        abort(400, f"Please choose between 1 and {MOST_PIECES} pieces.")
-    return wanted
+    """Return the ordered quantities; reject anything but small positive integers."""
+    quantities = {slug: request.form.get(slug, 0, type=int) for slug in CATALOGUE}
+    quantities = {slug: quantity for slug, quantity in quantities.items() if quantity != 0}
+    if not quantities or not all(0 < quantity <= MAX_PIECES for quantity in quantities.values()):
+        abort(400, f"Please choose between 1 and {MAX_PIECES} pieces.")
+    return quantities

@@ -1,11 +1,11 @@
-"""The shop's night shift: what was lost is found, by Celery.
+"""Reconcile payments regularly, with Celery.
 
-``celery -A shop.worker worker --beat`` in the folder ``examples``, with ``CELERY_BROKER_URL``
-naming a broker (``redis://…``, ``amqp://…``). Start as many workers as you like, on as many
-machines: each takes what no other has taken. One of them, and only one, gets ``--beat``.
+Run ``celery -A shop.worker worker --beat`` in the folder ``examples``; ``CELERY_BROKER_URL`` is the
+URL of the broker (``redis://…``, ``amqp://…``). Start any number of workers on any number of
+machines: they share the work. Exactly one of them has ``--beat``.
 
-Needs ``celery`` and what its broker needs, and an Alipay outside of this process: the embedded
-simulator of another one knows nothing of this one's trades.
+Needs ``celery``, the client of the broker, and Alipay or a standalone simulator: the simulator
+inside another process does not know this shop's trades.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from .paying import alipay
 flask_app = create_app()
 
 
-class InApp(Task):
-    """A task that runs inside the shop's app, as a command of it would."""
+class AppTask(Task):
+    """A task that runs in the shop's app context, like a command."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with flask_app.app_context():
             return self.run(*args, **kwargs)
 
 
-celery = Celery("shop", task_cls=InApp)
+celery = Celery("shop", task_cls=AppTask)
 celery.conf.update(
     broker_url=os.environ.get("CELERY_BROKER_URL", "redis://127.0.0.1:6379/0"),
     broker_connection_retry_on_startup=True,
     task_default_queue=os.environ.get("SHOP_QUEUE", "shop"),
     task_ignore_result=True,
-    # Whoever dies at work has done no harm: the next one asks the same again.
+    # If a worker dies, another one repeats its task, which does no harm.
     task_acks_late=True,
     beat_schedule={
-        "find what was lost": {
+        "reconcile": {
             "task": "shop.reconcile",
             "schedule": timedelta(minutes=10),
-            # A worker that was away for an hour is not to make up for it six times.
+            # After an outage of an hour, run once instead of six times.
             "options": {"expires": 600},
         }
     },
@@ -51,17 +51,17 @@ celery.conf.update(
 
 @celery.task(name="shop.reconcile")
 def reconcile(older_than: float = 600, limit: int | None = None) -> None:
-    """Asks Alipay about all payments that still wait, and settles what it says.
+    """Query Alipay about pending payments and refunds, and settle the responses.
 
-    :param older_than: seconds; younger ones may still be on their way.
-    :param limit: the most to ask about in one go.
+    :param older_than: minimum age in seconds; a notification of younger ones may still arrive.
+    :param limit: the maximum number of queries.
     """
-    found = alipay.reconcile(older_than=timedelta(seconds=older_than), limit=limit)
+    report = alipay.reconcile(older_than=timedelta(seconds=older_than), limit=limit)
     flask_app.logger.info(
-        "asked about %d payments: %d paid, %d closed, %d waiting, %d in trouble",
-        found.queried,
-        found.paid,
-        found.closed,
-        found.waiting,
-        len(found.failures),
+        "queried %d payments and refunds: %d paid, %d closed, %d pending, %d failed",
+        report.queried,
+        report.paid,
+        report.closed,
+        report.waiting,
+        len(report.failures),
     )

@@ -1,4 +1,4 @@
-"""A buyer without a browser: follows the links and sends the forms that the pages offer."""
+"""A buyer without a browser: follow links and submit forms of the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 
 class Buyer:
-    """One buyer, with cookies of their own.
+    """One buyer, with their own cookies.
 
     :param app: the shop.
     """
@@ -21,38 +21,38 @@ class Buyer:
         self._client = app.test_client()
 
     def look(self, url: str) -> TestResponse:
-        """Opens a page."""
+        """Open a page."""
         return self._client.get(url)
 
     def send(self, url: str, form: dict[str, str]) -> TestResponse:
-        """Sends a form."""
+        """Submit a form."""
         return self._client.post(url, data=form)
 
     def token(self, page: str = "/tea/dragon-well") -> str:
-        """The hidden token of a page's form."""
+        """Return the hidden token of a page's form."""
         found = re.search(r'name="token" value="([^"]+)"', self.look(page).text)
         assert found is not None
         return found[1]
 
     def try_to_order(self, method: str = "alipay", **quantities: object) -> TestResponse:
-        """Sends an order; underscores stand for the hyphens of the slugs."""
+        """Submit an order; slugs have underscores instead of hyphens."""
         items = {slug.replace("_", "-"): str(number) for slug, number in quantities.items()}
         return self.send("/orders", {"token": self.token(), "method": method, **items})
 
     def order(self, **quantities: object) -> str:
-        """Places an order and returns the address of its page."""
-        answer = self.try_to_order(**quantities)
-        assert answer.status_code == 303, answer.text
-        return urlsplit(answer.location).path
+        """Place an order, and return the path of its page."""
+        response = self.try_to_order(**quantities)
+        assert response.status_code == 303, response.text
+        return urlsplit(response.location).path
 
     def checkout(self, order: str) -> str:
-        """Presses the order page's button and returns the address of the checkout."""
-        answer = self.send(f"{order}/pay", {"token": self.token()})
-        assert answer.status_code == 303, answer.text
-        return urlsplit(answer.location).path
+        """Press the button on the order's page, and return the path of the checkout."""
+        response = self.send(f"{order}/pay", {"token": self.token()})
+        assert response.status_code == 303, response.text
+        return urlsplit(response.location).path
 
     def ways_to_pay(self, checkout: str) -> dict[str, str]:
-        """What the checkout offers: the links by their words."""
+        """Return the payment links of the checkout, by text."""
         links = re.findall(
             r'<a\b[^>]*href="([^"]+)"[^>]*\bdata-pay>(.*?)</a>', self.look(checkout).text, re.S
         )
@@ -61,33 +61,33 @@ class Buyer:
         }
 
     def cashier(self, order: str, way: str = "Alipay") -> str:
-        """Goes to the simulated Alipay and returns the address of the cashier's page."""
+        """Open the simulator, and return the path of the cashier page."""
         ways = self.ways_to_pay(self.checkout(order))
         (url,) = (url for words, url in ways.items() if way in words)
-        answer = self.look(url)
-        assert answer.status_code == 303
-        answer = self.look(answer.location)
-        assert answer.status_code in (302, 303), answer.text
-        return urlsplit(answer.location).path
+        response = self.look(url)
+        assert response.status_code == 303
+        response = self.look(response.location)
+        assert response.status_code in (302, 303), response.text
+        return urlsplit(response.location).path
 
     def end(self, order: str, how: str, way: str = "Alipay") -> None:
-        """Pays, closes or lets expire at the simulated Alipay."""
-        answer = self.send(f"{self.cashier(order, way)}/{how}", {})
-        assert answer.status_code < 400, answer.text
+        """Pay, close or let expire at the simulator."""
+        response = self.send(f"{self.cashier(order, way)}/{how}", {})
+        assert response.status_code < 400, response.text
 
     def ship(self, order: str, carrier: str = "顺丰速运") -> TestResponse:
-        """Presses the operator's button, logged in."""
+        """Log in as the operator, and press the button that ships an order."""
         form = {"token": self.token(), "carrier": carrier, "parcel": "SF1234567890"}
         self.log_in()
         return self.send(f"/admin/parcels/{order.rsplit('/', 1)[1]}/ship", form)
 
     def log_in(self, password: str | None = None) -> TestResponse:
-        """Logs in as the operator."""
+        """Log in as the operator."""
         given = self._app.config["SHOP_ADMIN_PASSWORD"] if password is None else password
         form = {"token": self.token(), "name": "keeper", "password": given}
         return self.send("/login", form)
 
     def state(self, order: str) -> str:
-        """How the order stands, as its page asks for it."""
+        """Return the state of an order, which its page polls."""
         found: str = self.look(f"{order}/status").get_json()["state"]
         return found

@@ -1,4 +1,4 @@
-"""The examples, loaded as a reader would run them."""
+"""Fixtures: the example shop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine's owner has configured is no business of these tests."""
+    """Remove the machine's own configuration from the environment."""
     for name in os.environ:
         if name.startswith(("ALIPAY_", "FLASK_", "SQLALCHEMY_")) or name == "SECRET_KEY":
             monkeypatch.delenv(name)
@@ -27,7 +27,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shop() -> Iterator[ModuleType]:
-    """The package ``examples/shop``, under the name that ``flask --app`` gives it."""
+    """The package ``examples/shop``, with the name that ``flask --app`` uses."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(EXAMPLES)
         yield importlib.import_module("shop")
@@ -37,9 +37,9 @@ def shop() -> Iterator[ModuleType]:
 def open_shop(
     shop: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Flask]]:
-    """Makes shops whose instance folder is the test's own, and closes their databases after it."""
+    """Create shops with a temporary instance folder, and close their databases afterwards."""
     apps: list[Flask] = []
-    # Keys are slow to make: the folder has those of the process.
+    # Keys are slow to generate: reuse those of the process.
     monkeypatch.setitem(merchant._merchants, tmp_path / "instance", merchant.get_merchant())
 
     def make(config: Mapping[str, Any] | None = None) -> Flask:
@@ -53,6 +53,6 @@ def open_shop(
 
 
 def dispose(app: Flask) -> None:
-    """Closes an app's connections: a test that leaves one open is a warning, and so an error."""
+    """Close an app's connections; an open one would be a warning, and so an error."""
     with app.app_context():
         app.extensions["sqlalchemy"].engine.dispose()

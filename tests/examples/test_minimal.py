@@ -1,4 +1,4 @@
-"""The shop in one file."""
+"""The example in one file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .conftest import EXAMPLES, dispose
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """Run from a copy, so that its database is the test's own."""
+    """Load the app from a copy, so that its database is temporary."""
     monkeypatch.syspath_prepend(tmp_path)
-    place = shutil.copy(EXAMPLES / "minimal.py", tmp_path / f"minimal_{tmp_path.name}.py")
-    app = ScriptInfo(app_import_path=str(place)).load_app()
+    path = shutil.copy(EXAMPLES / "minimal.py", tmp_path / f"minimal_{tmp_path.name}.py")
+    app = ScriptInfo(app_import_path=str(path)).load_app()
     yield app
     dispose(app)
 
@@ -32,7 +32,7 @@ def buyer(app: Flask) -> Buyer:
 
 
 def cashier(buyer: Buyer) -> str:
-    """Buys, and goes as far as the cashier's page."""
+    """Order, and return the path of the cashier page."""
     checkout = urlsplit(buyer.send("/buy", {}).location).path
     (pay,) = buyer.ways_to_pay(checkout).values()
     gateway = buyer.look(pay).location
@@ -47,11 +47,11 @@ def test_it_has_one_button(buyer: Buyer) -> None:
     assert re.findall(r"<button>(.*?)</button>", buyer.look("/").text) == ["Buy tea"]
 
 
-def test_what_is_paid_is_shipped(buyer: Buyer) -> None:
+def test_a_paid_order_is_shipped(buyer: Buyer) -> None:
     buyer.send(f"{cashier(buyer)}/pay", {})
     assert "shipped: 1" in buyer.look("/").text
 
 
-def test_what_is_not_paid_is_not_shipped(buyer: Buyer) -> None:
+def test_an_unpaid_order_is_not_shipped(buyer: Buyer) -> None:
     buyer.send(f"{cashier(buyer)}/close", {})
     assert "shipped: 0" in buyer.look("/").text

@@ -1,4 +1,4 @@
-"""The example shop, bought from as a visitor would."""
+"""The example shop, used as a visitor would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OpenShop = Callable[..., Flask]
 OPEN_PLATFORM = {
     "open platform": {},
     "open platform with certificates": {"ALIPAY_SIMULATOR": "certificates"},
-    "open platform, the newer way": {"ALIPAY_API_VERSION": "v3"},
+    "open platform with v3": {"ALIPAY_API_VERSION": "v3"},
 }
 LEGACY = {
     "legacy gateway": {"ALIPAY_PROTOCOL": "mapi"},
@@ -63,7 +63,7 @@ def merchant(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 class Books:
-    """The shop's tables, looked at and changed in contexts of their own."""
+    """Read and change the shop's tables, each time in a new app context."""
 
     def __init__(self, app: Flask, models: Any) -> None:
         self._app = app
@@ -100,14 +100,14 @@ class Books:
             return str(self._order(order).number)
 
     def refund(self, order: str, fen: int | None = None) -> None:
-        """As if it had been refunded in Alipay's console, all of it unless an amount is given."""
+        """Record a refund, as from Alipay's console: in full, unless an amount is given."""
         with self._app.app_context():
             sale = self._order(order).sale
             sale.refunded_fen = sale.total_fen if fen is None else fen
             self._models.db.session.commit()
 
     def wait_for(self, trade_status: str) -> None:
-        """The simulator answers a server first, and calls it half a second later."""
+        """Wait for the simulator's notification, half a second after its response."""
         end = time.monotonic() + 10
         while self._trade_status() != trade_status:
             assert time.monotonic() < end, self._trade_status()
@@ -138,7 +138,7 @@ def books(app: Flask, shop: ModuleType) -> Books:
 # Starting
 
 
-def test_it_starts_by_the_command_in_its_docstring(
+def test_it_starts_with_the_command_in_its_docstring(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", f"sqlite:///{tmp_path / 'shop.db'}")
@@ -148,12 +148,12 @@ def test_it_starts_by_the_command_in_its_docstring(
     dispose(app)
 
 
-def test_it_may_start_twice_on_one_database(open_shop: OpenShop) -> None:
+def test_it_can_start_twice_with_one_database(open_shop: OpenShop) -> None:
     open_shop()
     assert open_shop().test_client().get("/").status_code == 200
 
 
-def test_the_simulator_is_on_by_itself(app: Flask) -> None:
+def test_the_simulator_is_on_by_default(app: Flask) -> None:
     assert app.config["ALIPAY_SIMULATOR"] is True
 
 
@@ -169,18 +169,20 @@ def test_the_environment_configures_it(
     assert open_shop().config["ALIPAY_PROTOCOL"] == "mapi"
 
 
-def test_what_the_caller_says_wins(open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_configuration_takes_precedence(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET_KEY", "from the environment")
     assert open_shop({"SECRET_KEY": "from the caller"}).config["SECRET_KEY"] == "from the caller"
 
 
-def test_the_secret_key_outlives_a_restart(open_shop: OpenShop) -> None:
+def test_the_secret_key_survives_a_restart(open_shop: OpenShop) -> None:
     first, second = open_shop(), open_shop()
     assert first.config["SECRET_KEY"] == second.config["SECRET_KEY"]
     assert len(first.config["SECRET_KEY"]) == 64
 
 
-def test_the_secret_key_is_readable_by_its_owner_alone(app: Flask) -> None:
+def test_the_secret_key_is_readable_by_its_owner_only(app: Flask) -> None:
     place = Path(app.instance_path) / "secret_key"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert [path.name for path in place.parent.glob("tmp*")] == []
@@ -196,7 +198,7 @@ def test_the_catalogue_shows_every_product(buyer: Buyer, shop: ModuleType) -> No
     )
 
 
-def test_an_order_takes_its_goods_off_the_shelf(buyer: Buyer, books: Books) -> None:
+def test_an_order_reserves_its_products(buyer: Buyer, books: Books) -> None:
     before = books.pieces("dragon-well")
     buyer.order(dragon_well=2, gaiwan=1)
     assert books.pieces("dragon-well") == before - 2
@@ -208,7 +210,7 @@ def test_the_last_piece_is_sold_once(buyer: Buyer, books: Books) -> None:
     assert buyer.try_to_order(gaiwan=1).status_code == 409
 
 
-def test_an_order_that_cannot_be_filled_takes_nothing(buyer: Buyer, books: Books) -> None:
+def test_an_order_that_cannot_be_filled_reserves_nothing(buyer: Buyer, books: Books) -> None:
     books.put("gaiwan", 1)
     before = books.pieces("dragon-well")
     assert buyer.try_to_order(dragon_well=3, gaiwan=2).status_code == 409
@@ -216,47 +218,47 @@ def test_an_order_that_cannot_be_filled_takes_nothing(buyer: Buyer, books: Books
     assert books.count("Order") == 0
 
 
-def test_many_buyers_at_once_get_no_more_than_there_is(
+def test_simultaneous_buyers_get_no_more_than_the_stock(
     open_shop: OpenShop, shop: ModuleType, database_url: str
 ) -> None:
     app = open_shop({"SQLALCHEMY_DATABASE_URI": database_url})
     books = Books(app, shop.models)
     books.put("gaiwan", 3)
     buyers = [Buyer(app) for _ in range(8)]
-    with ThreadPoolExecutor(8) as crowd:
-        answers = list(crowd.map(lambda buyer: buyer.try_to_order(gaiwan=1), buyers))
-    assert sorted(answer.status_code for answer in answers) == [303] * 3 + [409] * 5
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(lambda buyer: buyer.try_to_order(gaiwan=1), buyers))
+    assert sorted(response.status_code for response in responses) == [303] * 3 + [409] * 5
     assert books.pieces("gaiwan") == 0
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "21", "two", "1.5", "", "9" * 5000])
-def test_an_order_of_no_sensible_quantity_is_refused(buyer: Buyer, quantity: str) -> None:
+def test_an_order_with_an_invalid_quantity_is_rejected(buyer: Buyer, quantity: str) -> None:
     assert buyer.try_to_order(dragon_well=quantity).status_code == 400
 
 
-def test_the_browser_cannot_name_a_price(buyer: Buyer) -> None:
+def test_the_browser_cannot_set_a_price(buyer: Buyer) -> None:
     order = buyer.order(dragon_well=1, price_fen=1, total_fen=1)
     assert "¥88.00" in buyer.look(order).text
 
 
-def test_a_form_without_a_token_is_refused(buyer: Buyer) -> None:
+def test_a_form_without_a_token_is_rejected(buyer: Buyer) -> None:
     assert buyer.send("/orders", {"method": "alipay", "dragon-well": "1"}).status_code == 400
 
 
-def test_a_form_with_the_token_of_another_visitor_is_refused(app: Flask, buyer: Buyer) -> None:
+def test_a_form_with_the_token_of_another_visitor_is_rejected(app: Flask, buyer: Buyer) -> None:
     stolen = Buyer(app).token()
     buyer.token()
     form = {"token": stolen, "method": "alipay", "dragon-well": "1"}
     assert buyer.send("/orders", form).status_code == 400
 
 
-def test_an_order_is_listed_where_it_was_placed_and_nowhere_else(app: Flask, buyer: Buyer) -> None:
+def test_an_order_is_listed_only_in_the_session_that_placed_it(app: Flask, buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     assert order in buyer.look("/orders").text
     assert order not in Buyer(app).look("/orders").text
 
 
-def test_who_has_the_link_sees_the_order(app: Flask, buyer: Buyer) -> None:
+def test_the_link_gives_access_to_the_order(app: Flask, buyer: Buyer) -> None:
     assert Buyer(app).look(buyer.order(keemun=1)).status_code == 200
 
 
@@ -278,7 +280,7 @@ def test_a_paid_order_is_paid_and_shipped(
     assert books.waiting_shipments() == [False]
 
 
-def test_the_whole_way_works_on_every_database(
+def test_a_failed_and_a_paid_payment_work_on_every_database(
     open_shop: OpenShop, shop: ModuleType, database_url: str
 ) -> None:
     app = open_shop({"SQLALCHEMY_DATABASE_URI": database_url})
@@ -293,13 +295,11 @@ def test_the_whole_way_works_on_every_database(
 
 @pytest.fixture(params=OPEN_PLATFORM.values(), ids=OPEN_PLATFORM.keys())
 def modern_app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
-    """The shop of a merchant on the open platform."""
+    """A shop on the open platform."""
     return open_shop(request.param)
 
 
-def test_an_order_is_paid_by_the_phone_that_scans_its_code(
-    modern_app: Flask, shop: ModuleType
-) -> None:
+def test_a_phone_that_scans_the_code_pays_the_order(modern_app: Flask, shop: ModuleType) -> None:
     buyer, books = Buyer(modern_app), Books(modern_app, shop.models)
     order = buyer.order(method=QR, keemun=2)
     page = buyer.look(buyer.checkout(order)).text
@@ -313,20 +313,20 @@ def test_an_order_is_paid_by_the_phone_that_scans_its_code(
     assert books.waiting_shipments() == [False]
 
 
-def test_the_legacy_gateway_shows_no_code(open_shop: OpenShop) -> None:
+def test_the_legacy_gateway_offers_no_qr_code(open_shop: OpenShop) -> None:
     buyer = Buyer(open_shop({"ALIPAY_PROTOCOL": "mapi"}))
     assert "扫码支付" not in buyer.look("/tea/keemun").text
     assert buyer.try_to_order(method=QR, keemun=1).status_code == 409
 
 
-def test_an_order_waits_until_it_is_paid(buyer: Buyer) -> None:
+def test_an_order_stays_open_until_it_is_paid(buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     buyer.cashier(order)
     assert buyer.state(order) == "open"
 
 
 @pytest.mark.parametrize(("ending", "state"), [("close", "failed"), ("expire", "expired")])
-def test_an_order_whose_trade_was_closed_gives_its_goods_back(
+def test_an_order_whose_trade_was_closed_releases_its_products(
     open_shop: OpenShop, shop: ModuleType, merchant: dict[str, str], ending: str, state: str
 ) -> None:
     app = open_shop(merchant)
@@ -334,7 +334,7 @@ def test_an_order_whose_trade_was_closed_gives_its_goods_back(
     before = books.pieces("keemun")
     order = buyer.order(keemun=4)
     buyer.end(order, ending)
-    if merchant in LEGACY.values():  # Alipay does not notify it: the worker finds out
+    if merchant in LEGACY.values():  # Alipay sends no notification: reconcile
         with app.test_request_context():
             shop.paying.alipay.reconcile(timedelta(0))
     assert buyer.state(order) == state
@@ -342,14 +342,14 @@ def test_an_order_whose_trade_was_closed_gives_its_goods_back(
     assert books.count("Shipment") == 0
 
 
-def test_our_pages_lead_back_to_the_orders(buyer: Buyer) -> None:
+def test_the_result_page_links_to_the_orders(buyer: Buyer) -> None:
     checkout = buyer.checkout(buyer.order(keemun=1))
     result = re.search(r'href="([^"]+/result/[^"]+)"', buyer.look(checkout).text)
     assert result is not None
     assert 'href="/orders"' in buyer.look(result[1]).text
 
 
-def test_who_tries_again_gets_a_second_payment(buyer: Buyer, books: Books) -> None:
+def test_a_second_attempt_creates_a_second_payment(buyer: Buyer, books: Books) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "close")
     buyer.end(order, "pay")
@@ -357,24 +357,24 @@ def test_who_tries_again_gets_a_second_payment(buyer: Buyer, books: Books) -> No
     assert books.count("Payment") == 2
 
 
-def test_pressing_pay_twice_makes_one_payment(buyer: Buyer, books: Books) -> None:
+def test_pressing_pay_twice_creates_one_payment(buyer: Buyer, books: Books) -> None:
     order = buyer.order(keemun=1)
     buyer.checkout(order)
     buyer.checkout(order)
     assert books.count("Payment") == 1
 
 
-def test_who_tries_again_too_late_hears_that_it_is_sold_out(buyer: Buyer, books: Books) -> None:
+def test_a_second_attempt_fails_if_the_product_is_sold_out(buyer: Buyer, books: Books) -> None:
     order = buyer.order(gaiwan=1)
     buyer.end(order, "close")
     books.put("gaiwan", 0)
-    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
-    assert answer.status_code == 409
-    assert "Gaiwan" in answer.text
+    response = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert response.status_code == 409
+    assert "Gaiwan" in response.text
     assert buyer.state(order) == "failed"
 
 
-def test_who_never_goes_to_pay_gives_the_goods_back_in_the_end(buyer: Buyer, books: Books) -> None:
+def test_an_order_that_is_never_paid_releases_its_products(buyer: Buyer, books: Books) -> None:
     before = books.pieces("keemun")
     order = buyer.order(keemun=4)
     books.let_time_pass(order)
@@ -382,17 +382,17 @@ def test_who_never_goes_to_pay_gives_the_goods_back_in_the_end(buyer: Buyer, boo
     assert books.pieces("keemun") == before
 
 
-def test_an_order_that_is_overdue_cannot_be_paid_though_nobody_has_closed_it_yet(
+def test_an_expired_order_cannot_be_paid_before_it_is_closed(
     buyer: Buyer, books: Books, shop: ModuleType
 ) -> None:
     order = buyer.order(keemun=1)
     books.change(order, pay_by=shop.models.now() - timedelta(seconds=1))
-    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
-    assert answer.location.endswith(order)
+    response = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert response.location.endswith(order)
     assert buyer.state(order) == "expired"
 
 
-def test_money_that_comes_after_all_is_a_sale(buyer: Buyer, books: Books) -> None:
+def test_a_late_payment_is_a_sale(buyer: Buyer, books: Books) -> None:
     before = books.pieces("keemun")
     order = buyer.order(keemun=1)
     cashier = buyer.cashier(order)
@@ -403,7 +403,7 @@ def test_money_that_comes_after_all_is_a_sale(buyer: Buyer, books: Books) -> Non
     assert books.pieces("keemun") == before - 1
 
 
-def test_money_that_comes_when_all_is_sold_is_a_sale_from_the_next_delivery(
+def test_a_late_payment_of_a_sold_out_product_waits_for_the_next_delivery(
     buyer: Buyer, books: Books
 ) -> None:
     order = buyer.order(keemun=1, gaiwan=1)
@@ -431,7 +431,7 @@ def test_an_order_paid_twice_is_shipped_once(
     assert "paid twice" in caplog.text
 
 
-def test_a_first_payment_that_is_closed_late_does_not_end_the_second(
+def test_closing_the_first_payment_late_does_not_close_the_second(
     buyer: Buyer, books: Books
 ) -> None:
     order = buyer.order(keemun=1)
@@ -454,12 +454,12 @@ def test_the_open_platform_offers_no_banks(buyer: Buyer) -> None:
     assert len(buyer.ways_to_pay(buyer.checkout(buyer.order(keemun=1)))) == 1
 
 
-# Escrow, and the shopkeeper
+# Escrow and operators
 
 
 @pytest.fixture(params=LEGACY.values(), ids=LEGACY.keys())
 def escrow_app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
-    """The shop of a merchant who has escrow."""
+    """A shop with escrow."""
     return open_shop(request.param)
 
 
@@ -468,7 +468,7 @@ def legacy_app(open_shop: OpenShop) -> Flask:
     return open_shop({"ALIPAY_PROTOCOL": "mapi"})
 
 
-def test_an_order_in_escrow_lives_its_whole_life(escrow_app: Flask, shop: ModuleType) -> None:
+def test_an_escrow_order_is_paid_shipped_and_confirmed(escrow_app: Flask, shop: ModuleType) -> None:
     buyer, books = Buyer(escrow_app), Books(escrow_app, shop.models)
     order = buyer.order(method=ESCROW, keemun=2)
     cashier = buyer.cashier(order)
@@ -483,9 +483,7 @@ def test_an_order_in_escrow_lives_its_whole_life(escrow_app: Flask, shop: Module
     assert buyer.state(order) == "completed"
 
 
-def test_an_order_on_its_way_leads_to_where_it_is_confirmed(
-    legacy_app: Flask, shop: ModuleType
-) -> None:
+def test_a_shipped_order_links_to_its_confirmation(legacy_app: Flask, shop: ModuleType) -> None:
     buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
     order = buyer.order(method=ESCROW, keemun=1)
     cashier = buyer.cashier(order)
@@ -503,19 +501,19 @@ def test_a_legacy_merchant_offers_escrow(legacy_app: Flask) -> None:
 
 def test_the_open_platform_has_no_escrow(buyer: Buyer, books: Books) -> None:
     assert "担保交易" not in buyer.look("/tea/keemun").text
-    answer = buyer.try_to_order(method=ESCROW, keemun=1)
-    assert answer.status_code == 409
+    response = buyer.try_to_order(method=ESCROW, keemun=1)
+    assert response.status_code == 409
     assert books.count("Order") == 0
 
 
-def test_escrow_begins_at_no_bank(legacy_app: Flask) -> None:
+def test_escrow_offers_no_banks(legacy_app: Flask) -> None:
     buyer = Buyer(legacy_app)
     checkout = buyer.checkout(buyer.order(method=ESCROW, keemun=1))
     assert len(buyer.ways_to_pay(checkout)) == 1
 
 
 @pytest.mark.parametrize("ending", ["close", "expire"])
-def test_escrow_that_is_not_paid_gives_its_goods_back(
+def test_unpaid_escrow_releases_its_products(
     legacy_app: Flask, shop: ModuleType, ending: str
 ) -> None:
     buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
@@ -524,9 +522,7 @@ def test_escrow_that_is_not_paid_gives_its_goods_back(
     assert books.pieces("keemun") == before
 
 
-def test_an_order_is_shipped_once_however_often_the_button_is_pressed(
-    legacy_app: Flask, shop: ModuleType
-) -> None:
+def test_pressing_the_button_twice_ships_an_order_once(legacy_app: Flask, shop: ModuleType) -> None:
     buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
     order = buyer.order(method=ESCROW, keemun=1)
     buyer.end(order, "deposit")
@@ -534,7 +530,7 @@ def test_an_order_is_shipped_once_however_often_the_button_is_pressed(
     books.wait_for(TradeStatus.WAIT_BUYER_CONFIRM_GOODS)
 
 
-def test_what_was_told_to_alipay_and_not_written_down_is_written_down_the_next_time(
+def test_a_shipment_confirmed_at_alipay_but_not_recorded_is_recorded_by_a_retry(
     legacy_app: Flask, shop: ModuleType
 ) -> None:
     buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
@@ -547,30 +543,30 @@ def test_what_was_told_to_alipay_and_not_written_down_is_written_down_the_next_t
     assert buyer.state(order) == "sent"
 
 
-def test_what_alipay_does_not_take_is_not_shipped(legacy_app: Flask) -> None:
+def test_an_order_is_not_shipped_if_alipay_rejects_the_confirmation(legacy_app: Flask) -> None:
     buyer = Buyer(legacy_app)
     order = buyer.order(method=ESCROW, keemun=1)
     buyer.end(order, "deposit")
-    answer = buyer.ship(order, carrier="")
-    assert answer.status_code == 303
-    assert "logistics_name" in buyer.look(answer.location).text
+    response = buyer.ship(order, carrier="")
+    assert response.status_code == 303
+    assert "logistics_name" in buyer.look(response.location).text
     assert buyer.state(order) == "paid"
 
 
-def test_what_was_refunded_is_not_shipped(buyer: Buyer, books: Books) -> None:
+def test_a_refunded_order_is_not_shipped(buyer: Buyer, books: Books) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
     books.refund(order, 1)
-    answer = buyer.ship(order)
-    assert "was refunded" in buyer.look(answer.location).text
+    response = buyer.ship(order)
+    assert "was refunded" in buyer.look(response.location).text
     assert buyer.state(order) == "partly_refunded"
 
 
 @pytest.mark.parametrize(
     ("fen", "state", "words"),
     [
-        (None, "refunded", "Your money goes back to you"),
-        (1, "partly_refunded", "A part of your money goes back to you"),
+        (None, "refunded", "Your payment was refunded"),
+        (1, "partly_refunded", "Your payment was refunded in part"),
     ],
 )
 def test_a_refunded_order_is_neither_packed_nor_offered_for_shipping(
@@ -586,7 +582,7 @@ def test_a_refunded_order_is_neither_packed_nor_offered_for_shipping(
     assert "Refunded" in buyer.look("/orders").text
 
 
-def test_an_order_without_escrow_is_shipped_without_alipay(buyer: Buyer) -> None:
+def test_an_order_without_escrow_is_shipped_without_a_request_to_alipay(buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
     buyer.ship(order)
@@ -594,13 +590,13 @@ def test_an_order_without_escrow_is_shipped_without_alipay(buyer: Buyer) -> None
     assert "data-status" not in buyer.look(order).text
 
 
-def test_an_order_that_is_not_paid_is_not_shipped(buyer: Buyer) -> None:
+def test_an_unpaid_order_is_not_shipped(buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     buyer.ship(order)
     assert buyer.state(order) == "open"
 
 
-def test_the_shopkeeper_ships_with_a_form_of_ours_alone(buyer: Buyer) -> None:
+def test_shipping_needs_a_form_with_a_token(buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
     buyer.log_in()
@@ -609,7 +605,7 @@ def test_the_shopkeeper_ships_with_a_form_of_ours_alone(buyer: Buyer) -> None:
     assert buyer.state(order) == "paid"
 
 
-def test_the_shopkeepers_page_lists_what_was_sold(buyer: Buyer, books: Books) -> None:
+def test_the_operators_page_lists_paid_orders(buyer: Buyer, books: Books) -> None:
     sold, open_ = buyer.order(keemun=1), buyer.order(gaiwan=1)
     buyer.end(sold, "pay")
     buyer.log_in()
@@ -627,8 +623,8 @@ def test_operator_pages_are_behind_a_login(
 ) -> None:
     buyer = Buyer(open_shop(config))
     for url in ADMIN:
-        answer = buyer.look(url)
-        assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/login")
+        response = buyer.look(url)
+        assert (response.status_code, response.location.partition("?")[0]) == (303, "/login")
     assert buyer.log_in("guessed").status_code == 403
     assert buyer.look("/admin/parcels/").status_code == 303
     assert buyer.log_in().location == "/admin/"
@@ -639,19 +635,19 @@ def test_operator_pages_are_behind_a_login(
     assert buyer.look("/admin/parcels/").status_code == 303
 
 
-def test_nobody_ships_without_a_login(buyer: Buyer) -> None:
+def test_shipping_needs_a_login(buyer: Buyer) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
     url = f"/admin/parcels/{order.rsplit('/', 1)[1]}/ship"
-    answer = buyer.send(url, {"token": buyer.token(), "carrier": "EMS"})
-    assert answer.location.startswith("/login")
+    response = buyer.send(url, {"token": buyer.token(), "carrier": "EMS"})
+    assert response.location.startswith("/login")
     assert buyer.state(order) == "paid"
 
 
 @pytest.mark.parametrize(
     "wanted", ["https://evil.example/", "//evil.example", "/admin/\\evil", "/\\evil.example", "/"]
 )
-def test_a_login_leads_to_no_other_site(app: Flask, buyer: Buyer, wanted: str) -> None:
+def test_a_login_redirects_to_no_other_site(app: Flask, buyer: Buyer, wanted: str) -> None:
     form = {
         "token": buyer.token(),
         "name": "keeper",
@@ -661,23 +657,23 @@ def test_a_login_leads_to_no_other_site(app: Flask, buyer: Buyer, wanted: str) -
     assert buyer.send("/login", form).location == "/admin/"
 
 
-def test_a_login_without_our_form_is_rejected(app: Flask, buyer: Buyer) -> None:
+def test_a_login_without_a_token_is_rejected(app: Flask, buyer: Buyer) -> None:
     form = {"name": "keeper", "password": app.config["SHOP_ADMIN_PASSWORD"]}
     assert buyer.send("/login", form).status_code == 400
     assert buyer.look("/admin/parcels/").status_code == 303
 
 
-def test_another_password_ends_the_sessions(app: Flask, buyer: Buyer) -> None:
+def test_a_new_password_ends_all_sessions(app: Flask, buyer: Buyer) -> None:
     buyer.log_in()
     app.config["SHOP_ADMIN_PASSWORD"] = "another"
     assert buyer.look("/admin/parcels/").status_code == 303
 
 
-def test_the_password_is_kept_and_printed(app: Flask, open_shop: OpenShop) -> None:
+def test_the_password_is_stored_and_printed(app: Flask, open_shop: OpenShop) -> None:
     password = app.config["SHOP_ADMIN_PASSWORD"]
     again = open_shop()
-    ran = again.test_cli_runner().invoke(args=["admin-password"])
-    assert ran.output == f"keeper: {password}\n"
+    result = again.test_cli_runner().invoke(args=["admin-password"])
+    assert result.output == f"keeper: {password}\n"
     assert len(password) >= 32
     place = Path(app.instance_path) / "admin_password"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
@@ -692,23 +688,23 @@ def test_an_operator_finds_a_payment_by_the_shops_number(buyer: Buyer, books: Bo
     assert books.number(other) not in page
 
 
-def test_the_shopkeeper_ships_by_command(app: Flask, buyer: Buyer, books: Books) -> None:
+def test_the_command_ships_an_order(app: Flask, buyer: Buyer, books: Books) -> None:
     order = buyer.order(keemun=1)
     buyer.end(order, "pay")
     number = books.number(order)
-    ran = app.test_cli_runner().invoke(args=["ship", number, "--carrier", "EMS"])
-    assert (ran.exit_code, ran.output) == (0, f"{number} is on its way.\n")
+    result = app.test_cli_runner().invoke(args=["ship", number, "--carrier", "EMS"])
+    assert (result.exit_code, result.output) == (0, f"{number} is on its way.\n")
     assert buyer.state(order) == "sent"
 
 
 @pytest.mark.parametrize("number", ["T1001", "T9999", "1001", "nothing", "T" + "9" * 5000])
-def test_the_command_ships_nothing_that_does_not_wait_to_be_sent(
+def test_the_command_rejects_orders_that_cannot_be_shipped(
     app: Flask, buyer: Buyer, number: str
 ) -> None:
     order = buyer.order(keemun=1)
-    ran = app.test_cli_runner().invoke(args=["ship", number])
-    assert ran.exit_code == 1
-    assert "is no order that waits to be sent" in ran.output
+    result = app.test_cli_runner().invoke(args=["ship", number])
+    assert result.exit_code == 1
+    assert "is not an order that can be shipped" in result.output
     assert buyer.state(order) == "open"
 
 
@@ -718,16 +714,18 @@ def test_the_command_cannot_reach_the_simulator_inside_the_shop(
     buyer, books = Buyer(legacy_app), Books(legacy_app, shop.models)
     order = buyer.order(method=ESCROW, keemun=1)
     buyer.end(order, "deposit")
-    ran = legacy_app.test_cli_runner().invoke(args=["ship", books.number(order)])
-    assert ran.exit_code == 1
-    assert "/admin" in ran.output
+    result = legacy_app.test_cli_runner().invoke(args=["ship", books.number(order)])
+    assert result.exit_code == 1
+    assert "/admin" in result.output
     assert buyer.state(order) == "paid"
 
 
-# Ways to pay that are gone
+# Payment methods that are no longer offered
 
 
-def test_the_page_of_an_order_whose_method_is_gone_says_so(buyer: Buyer, books: Books) -> None:
+def test_the_page_of_an_order_explains_that_its_method_is_no_longer_offered(
+    buyer: Buyer, books: Books
+) -> None:
     order = buyer.order(keemun=1)
     books.change(order, method="wechat")
     page = buyer.look(order)
@@ -735,18 +733,20 @@ def test_the_page_of_an_order_whose_method_is_gone_says_so(buyer: Buyer, books: 
     assert "WeChat Pay" in page.text
 
 
-@pytest.mark.parametrize("method", ["wechat", "nothing anybody knows"])
-def test_paying_by_a_method_that_is_gone_gets_a_clear_page(
+@pytest.mark.parametrize("method", ["wechat", "unknown method"])
+def test_paying_with_a_method_that_is_no_longer_offered_is_rejected(
     buyer: Buyer, books: Books, method: str
 ) -> None:
     order = buyer.order(keemun=1)
     books.change(order, method=method[:20])
-    answer = buyer.send(f"{order}/pay", {"token": buyer.token()})
-    assert answer.status_code == 409
-    assert "The shop does not take" in answer.text
+    response = buyer.send(f"{order}/pay", {"token": buyer.token()})
+    assert response.status_code == 409
+    assert "The shop does not accept" in response.text
 
 
-def test_ordering_by_a_method_that_is_gone_gets_a_clear_page(buyer: Buyer, books: Books) -> None:
-    answer = buyer.try_to_order(method="wechat", keemun=1)
-    assert answer.status_code == 409
+def test_ordering_with_a_method_that_is_no_longer_offered_is_rejected(
+    buyer: Buyer, books: Books
+) -> None:
+    response = buyer.try_to_order(method="wechat", keemun=1)
+    assert response.status_code == 409
     assert books.count("Order") == 0

@@ -1,4 +1,4 @@
-"""The way of a buyer through the shop, the checkout and the simulated Alipay, in a real browser."""
+"""The shop, the checkout and the simulator in a real browser."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.browser
 
 OpenShop = Callable[..., Flask]
 OpenTab = Callable[..., "Page"]
-#: The pages ask every two seconds at first, and a fifth of that where they are in a hurry.
+#: The timeout for an update of a page, in milliseconds. The tests make the pages poll faster.
 SOON = 10_000
-#: Read now: the tests run without the machine owner's settings.
+#: Read at import time, because the tests run without the machine's environment.
 SCREENSHOTS = os.environ.get("FLASK_ALIPAY_SCREENSHOTS")
 
 OPEN_PLATFORM = {
@@ -46,20 +46,20 @@ MERCHANTS = OPEN_PLATFORM | LEGACY
 
 @pytest.fixture
 def app(open_shop: OpenShop, request: pytest.FixtureRequest) -> Flask:
-    """The shop; a test that wants another merchant is parametrized with its settings."""
+    """The shop; a test is parametrized with the settings of another merchant."""
     return open_shop(getattr(request, "param", None))
 
 
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
-    """The address where the shop is served."""
-    with served(app) as address:
-        yield address
+    """The URL of the shop's server."""
+    with served(app) as url:
+        yield url
 
 
 @contextmanager
 def served(app: Flask) -> Iterator[str]:
-    """Serves an app at an address of its own."""
+    """Serve an app on a free port, and yield the URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -73,7 +73,7 @@ def served(app: Flask) -> Iterator[str]:
 
 @pytest.fixture(params=["utf-8", "gbk"])
 def far_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
-    """A simulator on a site of its own."""
+    """A simulator on another site."""
     app = Flask(__name__)
     with served(app) as address:
         simulator = Simulator(protocol="mapi", charset=request.param, base_url=f"{address}/alipay")
@@ -83,13 +83,13 @@ def far_simulator(request: pytest.FixtureRequest) -> Iterator[Simulator]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the tabs have written to their consoles: nothing, in the end."""
+    """The messages in the consoles of all tabs; must be empty at the end."""
     return []
 
 
 @pytest.fixture
 def open_tab(browser: Browser, site: str, complaints: list[str]) -> Iterator[OpenTab]:
-    """Opens tabs of the site, each in a browser profile of its own."""
+    """Open tabs of the site, each in a new browser profile."""
     contexts = []
 
     def open_one(**options: Any) -> Page:
@@ -136,7 +136,7 @@ def go_to_checkout(tab: Page) -> None:
 
 
 def open_cashier(tab: Page) -> Page:
-    """Follows the main way to pay, which opens a new tab."""
+    """Follow the main payment link, which opens a new tab."""
     with tab.expect_popup() as opened:
         tab.locator("[data-pay]").first.click()
     opened.value.wait_for_load_state()
@@ -155,12 +155,12 @@ def press(cashier: Page, event: str) -> None:
 @pytest.mark.parametrize(
     ("event", "title", "order_title"),
     [
-        ("pay", "Payment received", "Thank you, it is paid"),
+        ("pay", "Payment received", "Thank you, your payment was received"),
         ("close", "Payment not made", "The payment was not made"),
         ("expire", "The time to pay is over", "The time to pay is over"),
     ],
 )
-def test_whatever_happens_at_alipay_the_waiting_tab_moves_on_to_it(
+def test_the_waiting_tab_shows_the_result_of_the_trade(
     tab: Page, event: str, title: str, order_title: str
 ) -> None:
     order = order_tea(tab)
@@ -173,7 +173,7 @@ def test_whatever_happens_at_alipay_the_waiting_tab_moves_on_to_it(
 
 
 @pytest.mark.parametrize("app", MERCHANTS.values(), ids=MERCHANTS.keys(), indirect=True)
-def test_the_buyer_who_paid_is_brought_back_to_the_result(tab: Page) -> None:
+def test_the_buyer_returns_to_the_result_after_the_payment(tab: Page) -> None:
     order_tea(tab)
     go_to_checkout(tab)
     cashier = open_cashier(tab)
@@ -183,7 +183,7 @@ def test_the_buyer_who_paid_is_brought_back_to_the_result(tab: Page) -> None:
 
 
 @pytest.mark.parametrize("app", OPEN_PLATFORM.values(), ids=OPEN_PLATFORM.keys(), indirect=True)
-def test_the_page_with_the_code_notices_that_a_phone_has_paid(open_tab: OpenTab, site: str) -> None:
+def test_the_qr_code_page_moves_on_when_a_phone_has_paid(open_tab: OpenTab, site: str) -> None:
     tab, phone = open_tab(), open_tab(viewport={"width": 390, "height": 844}, is_mobile=True)
     order = order_tea(tab, "Alipay, by QR code (扫码支付)")
     look_at(tab, "shop-qr-order")
@@ -196,7 +196,7 @@ def test_the_page_with_the_code_notices_that_a_phone_has_paid(open_tab: OpenTab,
     tab.wait_for_url("**/result/*", timeout=SOON)
     assert heading(tab) == "Payment received"
     tab.goto(order)
-    assert heading(tab) == "Thank you, it is paid"
+    assert heading(tab) == "Thank you, your payment was received"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_the_page_with_the_code_notices_that_a_phone_has_paid(open_tab: OpenTab,
     ids=["phone", "desktop in GBK"],
     indirect=["app"],
 )
-def test_tea_paid_into_escrow_is_sent_and_confirmed(
+def test_an_escrow_order_is_paid_shipped_and_confirmed(
     app: Flask, open_tab: OpenTab, width: int
 ) -> None:
     tab, keeper = open_tab(viewport={"width": width, "height": 800}), open_tab()
@@ -215,9 +215,9 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(
     press(cashier, "deposit")
     cashier.wait_for_url("**/result/*", timeout=SOON)
     assert heading(cashier) == "Payment received"
-    tab.wait_for_url("**/result/*", timeout=SOON)  # which follows by itself
+    tab.wait_for_url("**/result/*", timeout=SOON)  # without a click
     tab.goto(order)
-    assert heading(tab) == "Thank you, it is paid"
+    assert heading(tab) == "Thank you, your payment was received"
     keeper.goto("/admin/parcels/")
     keeper.get_by_label("Name").fill("keeper")
     keeper.get_by_label("Password").fill(app.config["SHOP_ADMIN_PASSWORD"])
@@ -225,7 +225,7 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(
     keeper.get_by_label("Parcel number").fill("SF1234567890")
     keeper.get_by_role("button", name="Ship now").click()
     keeper.get_by_text("On its way").wait_for()
-    # The buyer's page has heard of it by itself.
+    # The buyer's page updates without a click.
     tab.get_by_role("heading", name="Your parcel is on its way").wait_for(timeout=SOON)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.get_by_role("link", name="Confirm at the simulated Alipay").click()
@@ -237,7 +237,7 @@ def test_tea_paid_into_escrow_is_sent_and_confirmed(
     assert keeper.get_by_text("Completed").is_visible()
 
 
-def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
+def test_escrow_works_with_a_simulator_on_another_site(
     open_shop: OpenShop, far_simulator: Simulator, browser: Browser
 ) -> None:
     merchant = far_simulator.merchant_settings()
@@ -253,7 +253,7 @@ def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
         trade = cashier.url
         press(cashier, "deposit")
         cashier.wait_for_url("**/result/*", timeout=SOON)
-        tab.wait_for_url("**/result/*", timeout=SOON)  # which follows by itself
+        tab.wait_for_url("**/result/*", timeout=SOON)  # without a click
         ran = app.test_cli_runner().invoke(args=["ship", "T1001", "--carrier", "顺丰速运"])
         assert ran.output == "T1001 is on its way.\n"
         cashier.goto(trade)
@@ -264,15 +264,17 @@ def test_a_merchant_of_a_simulator_elsewhere_takes_escrow(
         context.close()
 
 
-def test_the_order_page_changes_by_itself(open_tab: OpenTab) -> None:
+def test_the_order_page_updates_by_itself(open_tab: OpenTab) -> None:
     tab, watching = open_tab(), open_tab()
     watching.goto(order_tea(tab))
     go_to_checkout(tab)
     press(open_cashier(tab), "pay")
-    watching.get_by_role("heading", name="Thank you, it is paid").wait_for(timeout=SOON)
+    watching.get_by_role("heading", name="Thank you, your payment was received").wait_for(
+        timeout=SOON
+    )
 
 
-def test_who_comes_back_too_early_hears_that_it_is_not_paid_yet(tab: Page) -> None:
+def test_a_buyer_who_has_not_paid_yet_sees_that_the_payment_is_pending(tab: Page) -> None:
     order_tea(tab)
     go_to_checkout(tab)
     cashier = open_cashier(tab)
@@ -282,7 +284,7 @@ def test_who_comes_back_too_early_hears_that_it_is_not_paid_yet(tab: Page) -> No
     tab.get_by_role("heading", name="Payment received").wait_for(timeout=SOON)
 
 
-def test_who_has_a_problem_gets_help_and_the_ways_to_pay(tab: Page) -> None:
+def test_a_buyer_with_a_problem_gets_help_and_the_payment_methods(tab: Page) -> None:
     order_tea(tab)
     go_to_checkout(tab)
     open_cashier(tab)
@@ -294,7 +296,7 @@ def test_who_has_a_problem_gets_help_and_the_ways_to_pay(tab: Page) -> None:
     assert tab.locator("[data-pay]").first.is_visible()
 
 
-def test_a_network_that_fails_for_a_moment_does_no_harm(tab: Page, complaints: list[str]) -> None:
+def test_a_short_network_failure_does_no_harm(tab: Page, complaints: list[str]) -> None:
     order_tea(tab)
     go_to_checkout(tab)
     tab.route("**/status/*", lambda route: route.abort())
@@ -302,10 +304,10 @@ def test_a_network_that_fails_for_a_moment_does_no_harm(tab: Page, complaints: l
         press(open_cashier(tab), "pay")
     tab.unroute("**/status/*")
     tab.wait_for_url("**/result/*", timeout=SOON)
-    complaints.clear()  # the browser's own, about the network
+    complaints.clear()  # messages about the network failure
 
 
-def test_when_the_time_is_over_there_is_nothing_left_to_press(
+def test_after_the_time_for_payment_the_checkout_has_no_payment_buttons(
     app: Flask, shop: ModuleType, tab: Page
 ) -> None:
     order_tea(tab)
@@ -320,7 +322,7 @@ def test_when_the_time_is_over_there_is_nothing_left_to_press(
     assert not tab.locator("[data-pay]").first.is_visible()
 
 
-def test_everything_works_without_script(open_tab: OpenTab) -> None:
+def test_a_payment_works_without_scripts(open_tab: OpenTab) -> None:
     tab = open_tab(java_script_enabled=False)
     order = order_tea(tab)
     go_to_checkout(tab)
@@ -328,10 +330,10 @@ def test_everything_works_without_script(open_tab: OpenTab) -> None:
     tab.get_by_role("link", name="See how the payment stands").click()
     assert heading(tab) == "Payment received"
     tab.goto(order)
-    assert heading(tab) == "Thank you, it is paid"
+    assert heading(tab) == "Thank you, your payment was received"
 
 
-def test_without_script_the_waiting_page_looks_again_by_itself(open_tab: OpenTab) -> None:
+def test_without_scripts_the_waiting_page_reloads_itself(open_tab: OpenTab) -> None:
     tab = open_tab(java_script_enabled=False)
     order_tea(tab)
     go_to_checkout(tab)
@@ -342,7 +344,7 @@ def test_without_script_the_waiting_page_looks_again_by_itself(open_tab: OpenTab
     tab.get_by_role("heading", name="Payment received").wait_for(timeout=2 * SOON)
 
 
-def test_a_chinese_browser_is_spoken_to_in_chinese(open_tab: OpenTab) -> None:
+def test_a_chinese_browser_gets_chinese_pages(open_tab: OpenTab) -> None:
     tab = open_tab(locale="zh-CN")
     order_tea(tab)
     go_to_checkout(tab)

@@ -1,4 +1,4 @@
-"""The shop's Celery workers: real ones, two at once, over a real broker."""
+"""Two Celery workers of the shop, with a real broker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOST = 6
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    """An Alipay at an address of its own, whose notifications do not find the shop."""
+    """A standalone simulator whose notifications do not reach the shop."""
     bound = BoundSocket("127.0.0.1", 0)
     simulator = Simulator(base_url=bound.base_url)
     server = bound.server(simulator)
@@ -46,7 +46,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def environment(simulator: Simulator, postgresql_url: str) -> dict[str, str]:
-    """What makes a process one of this shop's."""
+    """The environment of the shop's processes."""
     merchant = {
         f"ALIPAY_{name}": str(value) for name, value in simulator.merchant_settings().items()
     }
@@ -54,7 +54,7 @@ def environment(simulator: Simulator, postgresql_url: str) -> dict[str, str]:
         **merchant,
         "ALIPAY_NOTIFY_URL": "http://127.0.0.1:9/lost",
         "SQLALCHEMY_DATABASE_URI": postgresql_url,
-        "SECRET_KEY": "of all processes",
+        "SECRET_KEY": "the same in all processes",
         "CELERY_BROKER_URL": BROKER,
         "SHOP_QUEUE": f"shop-{uuid.uuid4().hex}",
     }
@@ -71,7 +71,7 @@ def far_shop(shop: ModuleType, environment: dict[str, str], tmp_path: Path) -> I
 
 @contextmanager
 def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Celery worker of the shop's, in a process of its own."""
+    """Run a Celery worker in another process."""
     command = [sys.executable, "-m", "celery", "-A", "shop.worker", "worker", "--pool", "solo"]
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -93,7 +93,7 @@ def worker(environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[
 
 
 def _a_paid_order(shop: ModuleType, app: Flask, simulator: Simulator) -> None:
-    """Sells tea that is paid for at Alipay, of which the shop hears nothing."""
+    """Create an order that is paid at Alipay, without a notification."""
     with app.test_request_context():
         order = shop.orders.place({"dragon-well": 1}, "alipay")
         shop.paying.METHODS["alipay"].begin(order)
@@ -103,9 +103,9 @@ def _a_paid_order(shop: ModuleType, app: Flask, simulator: Simulator) -> None:
     requests.post(f"{cashier.url}/pay", timeout=30, allow_redirects=False).raise_for_status()
 
 
-def _count(shop: ModuleType, app: Flask, what: Any) -> int:
+def _count(shop: ModuleType, app: Flask, model: Any) -> int:
     with app.app_context():
-        return int(shop.models.db.session.scalar(select(func.count()).select_from(what)))
+        return int(shop.models.db.session.scalar(select(func.count()).select_from(model)))
 
 
 def _until(
@@ -121,7 +121,7 @@ def _until(
 
 
 @pytest.mark.service
-def test_two_workers_find_what_was_lost_and_ship_each_order_once(
+def test_two_workers_settle_lost_payments_and_ship_each_order_once(
     shop: ModuleType,
     far_shop: Flask,
     simulator: Simulator,
@@ -146,14 +146,14 @@ def test_two_workers_find_what_was_lost_and_ship_each_order_once(
                     "shop.reconcile", kwargs={"older_than": 0}, queue=environment["SHOP_QUEUE"]
                 )
             caller.pool.force_close_all()
-        _until(lambda: all_logs().count("asked about") == 3, started, all_logs)
+        _until(lambda: all_logs().count("queried") == 3, started, all_logs)
     assert _count(shop, far_shop, shop.models.Shipment) == LOST
-    asked = [
-        int(line.split("asked about ")[1].split()[0])
+    queried = [
+        int(line.split("queried ")[1].split()[0])
         for line in all_logs().splitlines()
-        if "asked about" in line
+        if "queried" in line
     ]
-    assert sum(asked) == LOST  # no order was asked about twice
+    assert sum(queried) == LOST  # no order was queried twice
 
 
 def _celery() -> Any:

@@ -1,35 +1,35 @@
-// The order page changes by itself: it asks how the order stands, and loads itself anew when that
-// is no longer what it shows. Without this script, reloading by hand does the same.
+// Poll the state of the order, and reload the page when it changes. Without this script, the buyer
+// reloads the page.
 const order = document.querySelector("[data-status]");
 const began = Date.now();
 let timer;
 
-async function look() {
+async function poll() {
   try {
-    // Has the shop ask Alipay, should the notification be lost.
+    // Polling this URL makes the shop query Alipay, in case the notification is lost.
     if (order.dataset.result) await fetch(order.dataset.result, { cache: "no-store" });
-    const answer = await fetch(order.dataset.status, { cache: "no-store" });
-    if (answer.ok && (await answer.json()).state !== order.dataset.state) return location.reload();
+    const response = await fetch(order.dataset.status, { cache: "no-store" });
+    if (response.ok && (await response.json()).state !== order.dataset.state) return location.reload();
   } catch (error) {
-    // No network for a moment. The next look may find it.
+    // The network failed; the next poll may succeed.
   }
   const minutes = (Date.now() - began) / 60000;
   clearTimeout(timer);
-  if (minutes < 45) timer = setTimeout(look, minutes < 2 ? 2000 : 6000);
+  if (minutes < 45) timer = setTimeout(poll, minutes < 2 ? 2000 : 6000);
 }
 
-// No address to ask at: the order has come to its end. Every other state may still change: money can
-// come after the time was over, and a parcel can be on its way.
+// In a final state there is no URL to poll. All other states may change: a payment can arrive late, and
+// a parcel can be shipped.
 if (order) {
-  timer = setTimeout(look, 2000);
+  timer = setTimeout(poll, 2000);
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) look();
+    if (!document.hidden) poll();
   });
 }
 
 const clock = document.getElementById("clock");
 if (clock) {
-  // The server says how much is left, since the buyer's clock may be wrong.
+  // The server states the remaining time, because the buyer's clock may be wrong.
   const end = began + Number(clock.dataset.left) * 1000;
   setInterval(() => {
     const left = Math.max(0, Math.round((end - Date.now()) / 1000));
