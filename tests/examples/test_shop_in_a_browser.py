@@ -112,13 +112,13 @@ def tab(open_tab: OpenTab) -> Page:
 
 
 def look_at(tab: Page, name: str) -> None:
-    """Keeps a picture where somebody wants to look at it."""
+    """Save a screenshot, if ``FLASK_ALIPAY_SCREENSHOTS`` names a folder."""
     if SCREENSHOTS:
         tab.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
 def order_tea(tab: Page, method: str | None = None) -> str:
-    """From the catalogue to the order's page; returns its address."""
+    """Order tea, and return the URL of the order."""
     tab.goto("/")
     tab.get_by_role("link", name="Dragon Well").click()
     look_at(tab, "shop-ways")
