@@ -1,4 +1,4 @@
-"""``python -m flask_alipay``: what the command line can do without an app."""
+"""``python -m flask_alipay``: the command line without an app."""
 
 from __future__ import annotations
 

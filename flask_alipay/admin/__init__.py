@@ -9,13 +9,13 @@
 ``views``
     :func:`add_alipay_views`
 ``access``, ``base``
-    who may see and do what; what all views have in common
+    permissions; the base class of the pages
 ``filters``, ``rows``, ``export``
     forms above a list; texts of rows; CSV
 ``payments``, ``refunds``, ``notifications``, ``takings``, ``chart``
     the pages
-``actions``, ``confirmations``, ``errors``
-    what operators do, the pages on which they confirm it, and what went wrong
+``actions``, ``refund_form``, ``confirmations``, ``errors``
+    actions of operators, their forms and confirmations, and messages about errors
 ``texts``
     messages in the operator's language
 """

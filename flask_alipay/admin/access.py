@@ -1,4 +1,4 @@
-"""Access to the operator pages: who may see them, and who may act."""
+"""Access to the operator pages: permissions to see them and to act."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Condition: TypeAlias = Callable[[], object]
 
 @dataclass(frozen=True)
 class Access:
-    """The shop's decisions about its operators; each is asked for during a request."""
+    """The shop's rules for its operators; each is evaluated during a request."""
 
     #: Whether the current user may see the pages; ``None``: in debug mode only.
     is_accessible: Condition | None = None
@@ -22,17 +22,17 @@ class Access:
     can_edit: bool | Condition = True
     #: The current user's name, for the record of actions; ``None``: see :func:`current_operator`.
     operator: Callable[[], object] | None = None
-    #: The response to somebody who may not see a page; ``None``: 403.
+    #: The response to a user who may not see a page; ``None``: 403.
     inaccessible: Callable[[], ResponseReturnValue] | None = None
 
     def may_see(self) -> bool:
-        """Tell whether the current user may see the pages."""
+        """Return whether the current user may see the pages."""
         if self.is_accessible is None:
             return current_app.debug
         return bool(self.is_accessible())
 
     def may_act(self) -> bool:
-        """Tell whether the current user may act."""
+        """Return whether the current user may act."""
         return bool(self.can_edit() if callable(self.can_edit) else self.can_edit)
 
     def operator_name(self) -> str:
@@ -43,8 +43,10 @@ class Access:
 
 
 def current_operator() -> str | None:
-    """Return who is logged in: by Flask-Login its user's id, otherwise the name that the server or
-    HTTP authentication states.
+    """Return the name of the current user; ``None`` if it is unknown.
+
+    It is the user's id of Flask-Login, otherwise the name from the server or from HTTP
+    authentication.
     """
     if hasattr(current_app, "login_manager"):
         from flask_login import current_user

@@ -48,7 +48,7 @@ def offered(alipay: AlipayBlueprint[Any, Any], payment: Any) -> list[str]:
 
 
 def can_refund(alipay: AlipayBlueprint[Any, Any], payment: Any) -> bool:
-    """Tell whether anything of a payment can be refunded here."""
+    """Return whether a part of a payment can be refunded here."""
     domestic = payment.currency == "CNY" and payment.product not in _FOREX
     kept = alipay.models.Refund is not None
     left = payment.total_fen > payment.refunded_fen

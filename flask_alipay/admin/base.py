@@ -1,4 +1,4 @@
-"""What all operator pages have in common: access, language, reading the ledger."""
+"""Base class of the operator pages: access, language, reading the ledger."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class AlipayView(BaseView):
         return blueprint
 
     def is_accessible(self) -> bool:
-        """Tell whether the current user may see the page."""
+        """Return whether the current user may see the page."""
         return self.access.may_see()
 
     def inaccessible_callback(self, name: str, **kwargs: Any) -> ResponseReturnValue:
-        """Respond to somebody who may not see the page."""
+        """Respond to a user who may not see the page."""
         if self.access.inaccessible is not None:
             return self.access.inaccessible()
         response: ResponseReturnValue = super().inaccessible_callback(name, **kwargs)

@@ -25,7 +25,7 @@ class ActionForm(SecureForm):
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What a page asks an operator to confirm."""
+    """The contents of a page on which an operator confirms an action."""
 
     #: In words, for the heading and the button.
     title: str
@@ -46,9 +46,10 @@ def token() -> str:
 
 
 def problem_of_form(confirmation: Confirmation | None = None) -> str:
-    """Return what is wrong with the form that was sent; empty if nothing is.
+    """Return the problem of the submitted form; empty if it is valid.
 
-    :param confirmation: what was to be confirmed.
+    :param confirmation: the confirmation that the form belongs to.
+    :return: a sentence in the operator's language.
     """
     form: Any = ActionForm(request.form)
     if not form.validate():

@@ -1,4 +1,4 @@
-"""Texts for operators about what went wrong."""
+"""Error messages for operators."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from .texts import _
 
 
 def explain(error: Exception) -> str:
-    """Return what went wrong and what to do next, in the operator's language.
+    """Return an error's message and the next step, in the operator's language.
 
     The reason in brackets is the exception's own, in English.
 
     :param error: an :class:`~flask_alipay.exceptions.AlipayError` or SQLAlchemy's.
+    :return: the message, without values of rows.
     """
     if isinstance(error, SQLAlchemyError):
-        # Not its text: it has the statement's values, the buyer's data among them.
+        # Omit its text, which contains the statement's values, among them buyer data.
         return _(
             "The database did not respond ({reason}). Nothing is certain: query before trying "
             "again."

@@ -25,8 +25,9 @@ def csv_response(name: str, rows: Iterable[Sequence[str]]) -> Response:
 
 
 def number(text: str | None) -> str:
-    """Return a number of many digits so that a spreadsheet program keeps it: followed by a tab, as
-    in Alipay's own bills.
+    """Return a long number so that a spreadsheet program keeps all digits.
+
+    It is followed by a tab, as in Alipay's own bills.
     """
     return f"{text}\t" if text else ""
 

@@ -81,9 +81,9 @@ class Filters:
             raise InvalidFilter(_("Please write an amount like 88.88.")) from None
 
     def range(self) -> tuple[datetime | None, datetime | None]:
-        """Return the range from the day ``since`` to the day ``until``, both included: its
-        beginning, and its end, exclusive.
+        """Return the range of the days ``since`` to ``until``, both included.
 
+        :return: the beginning, and the end, which is excluded; ``None`` is open.
         :raises InvalidFilter: if it ends before it begins.
         """
         since, until = self.day("since"), self.day("until")
@@ -93,7 +93,7 @@ class Filters:
         return (None if since is None else _midnight(since)), end
 
     def has_range(self) -> bool:
-        """Tell whether the first day is given; the last is today without another one."""
+        """Return whether the first day is given; the last one defaults to today."""
         return bool(self._args.get("since"))
 
     def position(self) -> Position | None:

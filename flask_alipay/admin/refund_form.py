@@ -26,10 +26,9 @@ _RECENT: Final = timedelta(days=1)
 
 
 class RefundForm:
-    """A refund as an operator describes it.
+    """A refund as an operator enters it.
 
-    The number is in the form from the beginning: however often the form is submitted, it is one
-    refund.
+    The form has the refund's number from the beginning: submitting it again does not refund twice.
 
     :param alipay: the merchant's blueprint.
     :param payment: a payment of this merchant's.

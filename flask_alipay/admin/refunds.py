@@ -56,7 +56,7 @@ class RefundsView(AlipayView):
         return narrowed(listing, filters)
 
     def _currencies(self, refunds: list[Any]) -> dict[str, str]:
-        """The currencies of the payments that refunds belong to, by order number."""
+        """Return the currencies of the payments that refunds belong to, by order number."""
         if not refunds:
             return {}
         Payment: Any = self.alipay.models.Payment

@@ -69,7 +69,7 @@ def refund_status(refund: Any) -> str:
 
 
 def can_be_retried(refund: Any) -> bool:
-    """Tell whether a refund can be requested again under its number."""
+    """Return whether a refund can be requested again under its number."""
     return bool(refund.status != SUCCESS and refund.out_request_no != AGGREGATE_NO)
 
 
@@ -79,12 +79,12 @@ def outcome(row: Any) -> str:
 
 
 def is_problem(row: Any) -> bool:
-    """Tell whether a journal row needs an operator."""
+    """Return whether a journal row needs an operator."""
     return row.outcome in ("unknown", "mismatched", "callback_failed")
 
 
 def is_replayable(row: Any) -> bool:
-    """Tell whether a journal row can be replayed: a signed notification about one trade."""
+    """Return whether a journal row can be replayed: a signed notification about one trade."""
     batch = row.payload.get("notify_type", "").startswith("batch_")
     return kind_of(row) == "notification" and bool(row.payload.get("sign")) and not batch
 
@@ -100,7 +100,7 @@ def source(row: Any) -> str:
 
 
 def buyer(payment: Any, reveal: bool) -> str:
-    """Return who paid, masked unless it is to be revealed."""
+    """Return the buyer, masked unless ``reveal`` is set."""
     if not payment.buyer_id:
         return ""
     return str(
@@ -109,7 +109,7 @@ def buyer(payment: Any, reveal: bool) -> str:
 
 
 def parameters(row: Any, reveal: bool) -> list[tuple[str, str]]:
-    """Return a journal row's parameters by name; buyer data masked unless it is to be revealed.
+    """Return a journal row's parameters by name; with buyer data masked unless ``reveal`` is set.
 
     The signature is masked in any case.
     """

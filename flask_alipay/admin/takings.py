@@ -130,7 +130,7 @@ class TakingsView(AlipayView):
 
 
 def reconciled(summary: ReconcileReport) -> str:
-    """Return in words what a reconciliation came to."""
+    """Return the summary of a reconciliation in words."""
     text = n_(
         "{count} queried: {paid} paid, {closed} closed, {waiting} waiting, {refunded} refunds "
         "succeeded, {failed} failed.",

@@ -38,13 +38,13 @@ def add_alipay_views(
     :param admin: the shop's ``Admin``; before or after ``init_app``.
     :param alipay: the merchant's blueprint, registered in the same app. Several merchants have
         pages side by side; give each a ``category``.
-    :param is_accessible: called during each request; tells whether the current user may see the
+    :param is_accessible: called during each request; returns whether the current user may see the
         pages. Without it they are shown in debug mode only.
-    :param can_edit: ``False`` makes all pages read-only; or a function that tells during each
+    :param can_edit: ``False`` makes all pages read-only; or a function that returns during each
         request whether the current user may act.
     :param operator: returns the current user's name for the record; without it Flask-Login's user
         id, or the name from HTTP authentication.
-    :param inaccessible: returns the response to somebody who may not see a page, for example a
+    :param inaccessible: returns the response to a user who may not see a page, for example a
         redirect to the login; without it 403.
     :param category: the menu that the pages belong to; without it the main menu.
     """

@@ -1,54 +1,52 @@
-"""The command line: ``flask alipay …`` in an app, ``flask-alipay …`` without one.
+"""Command line: ``flask alipay …`` in an app, ``flask-alipay …`` without one.
 
+Commands without an app:
+
+``doctor``
+    diagnosis of keys, settings, addresses, tables and gateway; its checks are in ``check_keys``,
+    ``check_names``, ``check_site``, ``check_route`` and ``check_gateway``, ``findings`` prints
+    their results, and ``load_failure`` explains an app that does not load
+``keygen``
+    RSA key pair in the formats of Alipay's console and the SDKs
 ``sign_url``
     one signed test URL
-``doctor``
-    what has to be fixed before money comes; the checks are in ``check_keys``, ``check_names``,
-    ``check_site``, ``check_route`` and ``check_gateway``, and ``finding`` prints their results
-``keygen``
-    an RSA key pair in every form that somebody wants it in
-``payments``, ``show``
-    what the ledger knows, of many payments or all of one
-``query``, ``close``, ``refund``
-    what Alipay is asked about a payment, or told to do with it
-``bill``
-    Alipay's bill held against the ledger
-``replay``
-    a notification heard again
-``rows``
-    the ledger's rows, for people and for programs
 ``simulate``
-    an offline Alipay by itself
-``trigger``, ``telling``
-    a notification of the simulator's without a trade behind it, and who signs and sends it
+    stand-alone simulator of Alipay
+``trigger``, ``trigger_sender``
+    a simulated notification without a trade
 ``verify_notify``
-    whether a captured payload verifies and, if not, why
-``captures``, ``payloads``, ``http_text``, ``json_text``, ``prints``
-    read payloads from any capture; ``responses`` verifies those of the gateway
-``checks``
-    what the app's ledger says of a verified payload
-``keyring``
-    the keys to verify with, and what to call them
-``addresses``
-    whether a URL is on the internet
-``verdict``
-    what is said about a payload, to people and to programs
-``merchants``
-    the app and the merchant that a command works for
-``load_failure``
-    why the app does not load
-``credentials``
-    options and environment variables, where there is no app
-``wording``
-    what is said, in the reader's language
-``table``
-    tables that fit the terminal, and JSON for programs
-``exits``
-    exit statuses, and errors that say what to do next
-``reconcile``
-    asks about everything that waits
-``conversation``
-    what is asked before money moves, and how far a long command is
+    diagnosis of captured payloads
+
+Commands of an app:
+
+``payments``, ``show``
+    the ledger's payments, and one payment with its history
+``query``, ``close``, ``refund``, ``reconcile``
+    operations on payments at Alipay
+``bill``
+    comparison of Alipay's bill with the ledger
+``replay``
+    settlement of a notification from the journal or a file
+
+Used by ``verify_notify`` and ``replay``:
+
+``captures``, ``payloads``, ``raw_http``, ``json_text``, ``dump_formats``
+    readers of captured payloads
+``verification_keys``, ``responses``, ``ledger_checks``, ``verification_report``
+    keys to verify with, gateway responses, checks against the ledger, and the report
+
+Shared by the commands:
+
+``merchants``, ``credentials``, ``site_addresses``
+    the app's merchants; credentials without an app; URLs
+``options``, ``periods``
+    options, confirmations and progress; days in China
+``output``, ``table``, ``spreadsheet``
+    the ledger's rows, tables and JSON, CSV
+``errors``, ``database_errors``, ``sentences``, ``error_translation``, ``error_texts``
+    exit statuses and error messages
+``i18n``, ``click_texts``
+    translation of this package's and click's texts
 """
 
 from __future__ import annotations
@@ -79,9 +77,9 @@ APP_COMMANDS = (
     "show",
 )
 
-# They do not depend on a merchant.
+# Commands that do not depend on a merchant.
 _WITHOUT_MERCHANT = ("keygen", "simulate")
-# It also examines an app that does not load.
+# Commands that also examine an app that does not load.
 _LOADS_APP_ITSELF = ("doctor",)
 
 _HELP = N_("""Tools for Alipay that need no app.
@@ -101,23 +99,26 @@ _EPILOG = N_(
 
 
 class AppGroup(click.Group):
-    """``flask alipay``: our commands, and those that the app adds to ``AlipayBlueprint.cli``."""
+    """``flask alipay``: this package's commands and the app's.
+
+    The app adds its own to ``AlipayBlueprint.cli``.
+    """
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; the app is loaded only for one of its own."""
-        return super().get_command(ctx, cmd_name) or _own_commands(ctx).get(cmd_name)
+        """Return a command; load the app only for a command that the app adds."""
+        return super().get_command(ctx, cmd_name) or _app_added_commands(ctx).get(cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands; of ours alone if the app cannot be loaded."""
+        """Return the names of all commands, without the app's if it cannot be loaded."""
         try:
-            own = _own_commands(ctx)
+            added = _app_added_commands(ctx)
         except Exception:
-            own = {}
-        return sorted({*super().list_commands(ctx), *own})
+            added = {}
+        return sorted({*super().list_commands(ctx), *added})
 
 
-def _own_commands(context: click.Context) -> dict[str, click.Command]:
-    """The commands that the app adds to blueprints, by name."""
+def _app_added_commands(context: click.Context) -> dict[str, click.Command]:
+    """Return the commands that the app adds to blueprints, by name."""
     enter_app(context)
     return {
         name: command

@@ -1,4 +1,4 @@
-"""``bill``: holds Alipay's bill of a day or a month against the ledger."""
+"""``bill``: comparison of Alipay's daily or monthly bill with the ledger."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ _KINDS: Final = {
     REFUND_NOT_IN_BILL: N_("refunded here, not in the bill"),
     REFUND_AMOUNT: N_("refunded another amount"),
 }
-#: More than that is no table any more.
+#: The maximum number of lines in the table.
 _MAX_LINES: Final = 500
-# A day's bill is there on the next morning.
+# Alipay provides a daily bill on the next morning.
 _READY: Final = timedelta(hours=12)
 
 
@@ -92,40 +92,40 @@ def bill_command() -> click.Command:
     )
     @json_option
     @click.option("--csv", "as_csv", is_flag=True, help=_("CSV in UTF-8, for programs."))
-    def bill(date: str, files: tuple[IO[bytes], ...], machine: bool, as_csv: bool) -> None:
-        alipay = current_merchant()
-        if machine and as_csv:
+    def bill(date: str, files: tuple[IO[bytes], ...], as_json: bool, as_csv: bool) -> None:
+        merchant = current_merchant()
+        if as_json and as_csv:
             raise click.UsageError(_("Give --json or --csv, not both."))
         with _nothing_to_compare():
             period = Period.of(date)
             given = chain.from_iterable(read_bill(file, period) for file in files)
-            rows = given if files else _fetch_all(alipay, period)
-            merchant = alipay.config.merchant
-            found = compare_bill(alipay.session, alipay.models, merchant, rows, period)
-            tell = _print_json if machine else _print_csv if as_csv else _print
-            differs = tell(found)
+            rows = given if files else _fetch_all(merchant, period)
+            account = merchant.config.merchant
+            found = compare_bill(merchant.session, merchant.models, account, rows, period)
+            output = _print_json if as_json else _print_csv if as_csv else _print
+            differs = output(found)
         if differs:
-            alert_about_bill(alipay, period.bill_date, differs)
+            alert_about_bill(merchant, period.bill_date, differs)
             raise click.exceptions.Exit(NOT_IN_ORDER)
 
     return bill
 
 
-def _fetch_all(alipay: Merchant, period: Period) -> Iterator[BillRow]:
+def _fetch_all(merchant: Merchant, period: Period) -> Iterator[BillRow]:
     """Fetch the bill of each merchant for whom the ledger has payments."""
-    own = alipay.gateway
-    if isinstance(own, MapiGateway):
-        told = _("The legacy gateway gives out no bill: fetch it in Alipay's console, give --file.")
-        raise click.UsageError(told)
-    merchants = merchants_of(alipay.session, alipay.models, alipay.config.merchant, period)
+    default = merchant.gateway
+    if isinstance(default, MapiGateway):
+        text = _("The legacy gateway gives out no bill: fetch it in Alipay's console, give --file.")
+        raise click.UsageError(text)
+    merchants = merchants_of(merchant.session, merchant.models, merchant.config.merchant, period)
     found, fetched = False, set()
     for token, number in (merchants or {None: ""}).items():
-        gateway = own.acting_for(token)
+        gateway = default.acting_for(token)
         if gateway in fetched:
             continue
         fetched.add(gateway)
         with tempfile.TemporaryFile() as file:
-            if _fetch(gateway, period, file, number if gateway is not own else None):
+            if _fetch(gateway, period, file, number if gateway is not default else None):
                 found = True
                 yield from read_bill(file, period)
     if not found:
@@ -135,39 +135,41 @@ def _fetch_all(alipay: Merchant, period: Period) -> Iterator[BillRow]:
 def _fetch(
     gateway: OpenApiGateway, period: Period, into: IO[bytes], out_trade_no: str | None
 ) -> bool:
-    """Fetch a bill; ``False`` if Alipay says that there is none though there could be.
+    """Fetch a bill.
 
-    :param out_trade_no: a payment of another merchant's, to name it by.
+    :param out_trade_no: a payment of another merchant, to name that merchant in an error; ``None``
+        for the default merchant.
+    :return: ``False`` if Alipay reports that a bill which could exist does not.
     """
     try:
-        answer = gateway.data_dataservice_bill_downloadurl_query(
+        response = gateway.data_dataservice_bill_downloadurl_query(
             bill_type="trade", bill_date=period.bill_date
         )
-        gateway.download_bill(answer.bill_download_url, into)
+        gateway.download_bill(response.bill_download_url, into)
     except GatewayError as error:
         if not (error.sub_code or "").endswith("BILL_NOT_EXIST"):
             if out_trade_no is None:
                 raise
-            told = _("The bill of the merchant of payment {out_trade_no}: {reason}")
+            text = _("The bill of the merchant of payment {out_trade_no}: {reason}")
             reason = sentence(error)
-            raise InputError(told.format(out_trade_no=out_trade_no, reason=reason)) from None
+            raise InputError(text.format(out_trade_no=out_trade_no, reason=reason)) from None
         if utc_now() < period.until + _READY:
-            told = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
-            raise InputError(told) from None
+            text = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
+            raise InputError(text) from None
         return False
     return True
 
 
 @contextmanager
 def _nothing_to_compare() -> Iterator[None]:
-    """Status 1 says that there are differences: whatever else goes wrong is another."""
+    """Exit with status 2 on an error: status 1 is for differences."""
     try:
         yield
     except InvalidParameter as error:
         raise usage_error(error) from None
     except InvalidBill as error:
-        told = _("This is no bill that can be compared: {reason}")
-        raise InputError(told.format(reason=sentence(error))) from None
+        text = _("This is no bill that can be compared: {reason}")
+        raise InputError(text.format(reason=sentence(error))) from None
     except AlipayError as error:
         raise InputError(sentence(error)) from None
     except SQLAlchemyError as error:
@@ -196,8 +198,8 @@ def _print(found: Iterator[Difference]) -> int:
     click.echo()
     click.echo(n_("{count} difference.", "{count} differences.", count).format(count=count))
     if count > len(lines):
-        told = _("{count} of them are not shown: --csv and --json show all.")
-        click.echo(told.format(count=count - len(lines)))
+        text = _("{count} of them are not shown: --csv and --json show all.")
+        click.echo(text.format(count=count - len(lines)))
     return count
 
 
@@ -215,7 +217,7 @@ def _line(difference: Difference) -> tuple[Any, ...]:
 
 def _print_json(found: Iterator[Difference]) -> int:
     count = 0
-    for count, difference in enumerate(found, 1):  # noqa: B007 - how many there were
+    for count, difference in enumerate(found, 1):  # noqa: B007 - counts
         echo_json(_for_programs(difference))
     return count
 

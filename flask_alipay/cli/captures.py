@@ -1,10 +1,9 @@
-"""Find payloads in any capture: a form, a URL, JSON, a raw request, a HAR file, a program's print.
+"""Readers of captured payloads: forms, URLs, JSON, raw requests, HAR files, printed maps.
 
-Bytes stay bytes as long as possible: the charset is the payload's own affair, see
-:mod:`flask_alipay.protocol.notification`. If several readers find something, the one that finds a
-signature
-and most of Alipay's parameters is right. If none finds the signature that the text holds, the
-format is unknown.
+Payloads stay bytes as long as possible, because a payload declares its own charset; see
+:mod:`flask_alipay.protocol.notification`. If several readers find something, the result with a
+signature and the most of Alipay's parameters is used. If the text has a signature that no reader
+finds, the format is unknown.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from .json_text import NotJson, json_within, query_of, read_json
 from .payloads import Capture, Payload, UnreadablePayload, limited
 from .raw_http import Request, parse_requests
 
-#: More than any capture has; a HAR of a long session stays well below.
+#: Far more than a HAR file of a long session has.
 MAX_BYTES = 64 * 1024 * 1024
 
-# Text beyond this is searched for forms only.
+# Longer text is searched for forms only.
 _MAX_TEXT = 1024 * 1024
 
-# The magic numbers of pcap, either way round, and of pcapng.
+# The magic numbers of pcap, in both byte orders, and of pcapng.
 _PACKETS = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x0a\x0d\x0d\x0a")
-# A form in the middle of a line of a log.
+# A form within a line of a log.
 _IN_A_LOG = re.compile(
     rb"(?<![\w.\-])[\w.\-]{1,64}=[^\s\"'&]*(?:&[\w.\-]{1,64}=[^\s\"'&]*)+", re.ASCII
 )
@@ -41,12 +40,12 @@ _LABEL = re.compile(rb"[\w.\-]{1,64}=(?=(\w{1,64})=)", re.ASCII)
 _URL = re.compile(rb"(?:https?://|/)\S*\?\S+")
 _NAME = re.compile(rb"[\w.\-\[\]%]{1,64}")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-# A name at which a value is given, as any print has it.
+# The name of the signature before a value, in any format.
 _NAMES_SIGN = re.compile(rb"(?<![\w.\-])sign[\"'`\]\\]{0,4}\s{0,20}(?:=|:|,|\||%3D)", re.ASCII)
 
 _NOTHING_KNOWN = (
     "its format is unknown: it is neither a form body (name=value&...), nor a URL with a query, "
-    "JSON, a raw HTTP request, a HAR file or a program's print of Alipay's parameters by name; "
+    "JSON, a raw HTTP request, a HAR file or a printed map of Alipay's parameters; "
     "copy the raw body"
 )
 
@@ -55,7 +54,8 @@ def read_captures(content: bytes) -> list[Capture]:
     """Find the payloads in the content of a file.
 
     :param content: the file's bytes.
-    :raises Unreadable: if there are none, or their format is unknown.
+    :return: at least one capture.
+    :raises UnreadablePayload: if there are none, or their format is unknown.
     """
     if len(content) > MAX_BYTES:
         raise UnreadablePayload(f"it is larger than {MAX_BYTES // 1024 // 1024} MiB")
@@ -64,12 +64,12 @@ def read_captures(content: bytes) -> list[Capture]:
         raise UnreadablePayload("it is empty")
     if content[:4] in _PACKETS:
         raise UnreadablePayload(
-            "it is a recording of packets: print it first, with tcpdump -A -r FILE"
+            "it is a packet capture: convert it to text first with tcpdump -A -r FILE"
         )
     content = _unquoted(content)
     found = _read(content)
     if _NAMES_SIGN.search(content) and not any(capture.score[0] for capture in found):
-        raise UnreadablePayload(_NOTHING_KNOWN)  # never that the signature is missing
+        raise UnreadablePayload(_NOTHING_KNOWN)  # do not report a missing signature
     return found
 
 
@@ -95,27 +95,30 @@ def _read(content: bytes) -> list[Capture]:
 
 
 def _from_text(content: bytes) -> list[Capture]:
-    """Return the captures of the reader that finds most: a form on its own, forms in a log, JSON,
-    prints. A single one may be read as the other readers do, too.
+    """Return the captures of the reader that finds most.
+
+    The readers are for a single form, forms in a log, JSON and printed maps. A single capture also
+    gets the other readers' results as further readings.
     """
     readers = (_from_lines, _from_log, _from_json_within, _from_prints)
     findings: list[list[Capture]] = []
-    refused: list[UnreadablePayload] = []
+    errors: list[UnreadablePayload] = []
     for read in readers:
         try:
             findings.append(read(content))
         except UnreadablePayload as error:
-            refused.append(error)
+            errors.append(error)
     findings = [found for found in findings if found]
     if not findings:
-        raise refused[-1]  # the first reader only says that it is no form
+        raise errors[-1]  # the first reader's error only says that it is not a form
     best = max(findings, key=lambda found: max(capture.score for capture in found))
     return [_with_readings(best[0], findings)] if len(best) == 1 else best
 
 
 def _with_readings(capture: Capture, findings: list[list[Capture]]) -> Capture:
-    """Add what other readers make of the same text: a form that a program printed after decoding it
-    looks like a form.
+    """Add the other readers' results for the same text.
+
+    A form that a program printed after decoding looks like an encoded form.
     """
     if capture.is_response:
         return capture
@@ -125,7 +128,7 @@ def _with_readings(capture: Capture, findings: list[list[Capture]]) -> Capture:
 
 
 def _unquoted(content: bytes) -> bytes:
-    """The content without what a shell, curl or a log puts around a body."""
+    """Remove the quoting that a shell, curl or a log puts around a body."""
     if content[:5] == b"curl ":
         return _posted_by_curl(content)
     if content[:2] in (b"b'", b'b"'):
@@ -141,11 +144,11 @@ def _unquoted(content: bytes) -> bytes:
 
 
 def _posted_by_curl(command: bytes) -> bytes:
-    """What a curl command posts, else its URL."""
+    """Return the data that a curl command posts, else its URL."""
     try:
         words = shlex.split(command.decode("utf-8", "surrogateescape"))
     except ValueError:
-        raise UnreadablePayload("it is a curl command with a quote that is not closed") from None
+        raise UnreadablePayload("it is a curl command with an unclosed quote") from None
     encoded = [after for word, after in pairwise(words) if word == "--data-urlencode"]
     options = ("-d", "--data", "--data-raw", "--data-binary", "--data-ascii")
     found = ["&".join(after for word, after in pairwise(words) if word in options)]
@@ -158,7 +161,10 @@ def _posted_by_curl(command: bytes) -> bytes:
 
 
 def _without_byte_order_mark(content: bytes) -> bytes:
-    """Windows' shells write UTF-16; the bytes of a form are ASCII, so nothing is lost in UTF-8."""
+    """Return the content in UTF-8, without a byte order mark.
+
+    Windows shells write UTF-16. A form is ASCII, so the conversion loses nothing.
+    """
     for mark, charset in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
             try:
@@ -169,9 +175,7 @@ def _without_byte_order_mark(content: bytes) -> bytes:
 
 
 def _from_lines(content: bytes) -> list[Capture]:
-    """One form body or URL (on several lines if a terminal wrapped it), or one on each line, as a
-    log keeps them.
-    """
+    """Read one form body or URL (perhaps wrapped by a terminal), or one on each line of a log."""
     lines = [line.strip() for line in content.splitlines() if line.strip()]
     if len(lines) > 1 and all(b"sign=" in line for line in lines):
         return [
@@ -195,25 +199,25 @@ def _form(line: bytes) -> bytes:
 
 
 def _without_label(form: bytes) -> bytes:
-    """A form without the name that a log gives it: ``body=out_trade_no=...``."""
+    """Return a form without the label of a log: ``body=out_trade_no=...``."""
     label = _LABEL.match(form)
     known = label is not None and label[1].decode("ascii") in NOTIFICATION_NAMES
     return form[label.start(1) :] if label is not None and known else form
 
 
 def _from_http(request: Request) -> bytes:
-    """The query of a GET, else the body."""
+    """Return the query of a GET request, else the body."""
     payload = query_of(request.target) if request.method == b"GET" else request.body
     if b"=" not in payload:
         raise UnreadablePayload(
-            "the HTTP request has nothing in it to verify: a notification is in the body of a "
-            "POST, after an empty line, and a return in the query of a GET"
+            "the HTTP request has no parameters: a notification is in the body of a POST, after an "
+            "empty line, and a return in the query of a GET"
         )
     return payload
 
 
 def _from_log(content: bytes) -> list[Capture]:
-    """Forms in the lines of a log."""
+    """Read forms within lines of a log."""
     forms = [_without_label(form) for form in _IN_A_LOG.findall(content) if b"sign=" in form]
     return [
         Capture(limited(form), f"form {number}" if len(forms) > 1 else "")
@@ -222,20 +226,20 @@ def _from_log(content: bytes) -> list[Capture]:
 
 
 def _from_json_within(content: bytes) -> list[Capture]:
-    """JSON in the lines of a log."""
+    """Read JSON within lines of a log."""
     if len(content) > _MAX_TEXT:
         return []
     return list(json_within(decoded(content), _from_text))
 
 
 def _from_prints(content: bytes) -> list[Capture]:
-    """Prints of maps, each with the ways to read it."""
+    """Read printed maps, each with all its readings."""
     try:
         readings = read_prints(content)
     except NestedValue as error:
         raise UnreadablePayload(
-            f"it is a print in which {str(error)[:40]!r} is no text: Alipay sends text only; copy "
-            "the parameters before anything turns them into something else"
+            f"it is a printed map in which {str(error)[:40]!r} is not text: Alipay sends text "
+            "only; capture the parameters before the program converts them"
         ) from None
     return [
         Capture(
@@ -248,6 +252,6 @@ def _from_prints(content: bytes) -> list[Capture]:
 
 
 def _joined_pairs(pairs: Pairs) -> Payload:
-    """Names to values; a name that occurs twice is kept so, for the diagnosis to see."""
+    """Convert pairs to a payload; keep a repeated name for the diagnosis."""
     params = dict(pairs)
     return params if len(params) == len(pairs) else urlencode(pairs).encode()

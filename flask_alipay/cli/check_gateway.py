@@ -1,4 +1,4 @@
-"""``doctor`` asks the gateway: what time it has, and whether it understands us and we it."""
+"""Checks of ``doctor`` that query the gateway: its clock, and the signatures in both directions."""
 
 from __future__ import annotations
 
@@ -17,23 +17,28 @@ from .i18n import N_, _
 if TYPE_CHECKING:
     from ..config import Config
 
-# What both gateways say of a trade that is not there: they have understood the question.
-_NOT_THERE = ("ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST")
-# The open platform's codes for a request that the gateway itself rejects: no call of this merchant
-# can succeed before the configuration changes. The legacy gateway has a code for each reason.
-_NOTHING_WORKS = (
+# The codes of both gateways for a trade that does not exist: the request was valid.
+_UNKNOWN_TRADE = ("ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST")
+# The open platform's codes for a request that the gateway itself rejects: no request of this
+# merchant can succeed before the configuration is fixed. The legacy gateway has a code for each
+# reason.
+_CONFIGURATION_CODES = (
     *("40001", "40002", "40003", "20001"),
     *("ILLEGAL_SIGN", "ILLEGAL_SIGN_TYPE", "ILLEGAL_SECURITY_PROFILE", "ILLEGAL_PARTNER"),
     *("ILLEGAL_CHARSET", "ILLEGAL_DYN_MD5_KEY", "ILLEGAL_ENCRYPT"),
 )
 
 
-_FEW_SECONDS = 60
+_MAX_CLOCK_DIFFERENCE = 60
 _TIMEOUT = 10.0
 
 
 def check_gateway(config: Config) -> Iterator[Finding]:
-    """Asks for a trade that is not there. Nothing changes at Alipay by it."""
+    """Query the gateway about a trade that does not exist; this changes nothing at Alipay.
+
+    :param config: the merchant's configuration.
+    :return: the findings, as they are made.
+    """
     url = config.gateway.gateway_url
     if url.startswith("http"):
         yield _clock(url)
@@ -41,11 +46,11 @@ def check_gateway(config: Config) -> Iterator[Finding]:
 
 
 def _clock(url: str) -> Finding:
-    import requests  # only where it is wanted
+    import requests  # slow to import
 
     try:
-        said = requests.head(url, timeout=_TIMEOUT).headers.get("Date", "")
-        away = (utc_now() - parsedate_to_datetime(said)).total_seconds()
+        date = requests.head(url, timeout=_TIMEOUT).headers.get("Date", "")
+        difference = (utc_now() - parsedate_to_datetime(date)).total_seconds()
     except (requests.RequestException, ValueError, TypeError) as error:
         return Finding(
             "clock",
@@ -54,13 +59,13 @@ def _clock(url: str) -> Finding:
             _("Without it this clock cannot be checked."),
             _("Check the network and the gateway's address."),
         )
-    if abs(away) <= _FEW_SECONDS:
+    if abs(difference) <= _MAX_CLOCK_DIFFERENCE:
         return Finding("clock", OK, _("This clock agrees with the gateway's."))
     return Finding(
         "clock",
         FAIL,
         _("This clock differs from the gateway's by {seconds} seconds.").format(
-            seconds=round(away)
+            seconds=round(difference)
         ),
         _("Requests contain the time, and Alipay rejects those that are too old or too new."),
         _("Synchronize the machine's clock with NTP."),
@@ -82,22 +87,22 @@ def _call(config: Config) -> Finding:
             _("Check the network and the gateway's address."),
         )
     except GatewayError as error:
-        return _refusal(config, error)
+        return _rejection(config, error)
     return Finding("signed_call", OK, _("The gateway verified our signature, and we verified its."))
 
 
-def _refusal(config: Config, error: GatewayError) -> Finding:
+def _rejection(config: Config, error: GatewayError) -> Finding:
     codes = {str(error.sub_code or ""), str(error.code or "")}
-    if codes & set(_NOT_THERE):
+    if codes & set(_UNKNOWN_TRADE):
         if error.signed:
-            told = _("The gateway verified our signature, and we verified its.")
+            text = _("The gateway verified our signature, and we verified its.")
         else:
-            told = _("The gateway verified our signature; it did not sign this response.")
-        return Finding("signed_call", OK, told)
+            text = _("The gateway verified our signature; it did not sign this response.")
+        return Finding("signed_call", OK, text)
     advice = next((one for one in _ADVICE if one.codes.fullmatch(_package_code(error))), _OTHER)
     return Finding(
         "signed_call",
-        FAIL if not error.code or codes & set(_NOTHING_WORKS) else WARN,
+        FAIL if not error.code or codes & set(_CONFIGURATION_CODES) else WARN,
         _(advice.message).format(merchant=config.merchant, error=sentence(error)),
         _(advice.why),
         _(advice.fix),
@@ -128,7 +133,7 @@ _OTHER = _Advice(
     ),
 )
 
-#: The first whose codes match explains a rejection.
+#: The first entry whose codes match explains a rejection.
 _ADVICE = (
     _Advice(
         re.compile(r"missing-signature-(?:config|key)"),

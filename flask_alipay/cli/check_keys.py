@@ -1,4 +1,4 @@
-"""``doctor`` looks at keys and certificates: what each is, whether they fit, until when."""
+"""Checks of ``doctor`` on keys and certificates: type, strength, match and expiry."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ from .i18n import _
 from .output import display_time
 
 _MD5_KEY = re.compile(r"[0-9a-z]{32}")
-_SOON = timedelta(days=30)
-_LEAST_BITS = 2048
+_EXPIRES_SOON = timedelta(days=30)
+_MIN_BITS = 2048
 
 
 def check_keys(settings: ConfigReader, protocol: str | None) -> Iterator[Finding]:
-    """Looks at all keys and certificates that are set.
+    """Check all keys and certificates that are set.
 
-    :param protocol: ``mapi`` or ``openapi``, ``None`` where that is not clear.
+    :param settings: the merchant's settings.
+    :param protocol: ``mapi`` or ``openapi``; ``None`` if it is unknown.
+    :return: the findings.
     """
     if settings.is_set("KEY"):
         yield _md5_key(settings, protocol)
     private: list[rsa.RSAPrivateKey] = []
     yield from _private_keys(settings, private)
-    own = public_key_der(private[0].public_key()) if private else None
+    own_key = public_key_der(private[0].public_key()) if private else None
     unset = not settings.is_set("PRIVATE_KEY") and not settings.is_set("PRIVATE_KEY_PATH")
     if protocol == "openapi" and unset:
         yield Finding(
@@ -59,7 +61,7 @@ def check_keys(settings: ConfigReader, protocol: str | None) -> Iterator[Finding
             if isinstance(material, Finding):
                 yield material
             else:
-                yield from _public(settings.key(setting), name, material, own)
+                yield from _public(settings.key(setting), name, material, own_key)
     for setting, material in _materials(settings, "ROOT_CERT"):
         yield material if isinstance(material, Finding) else _root(settings.key(setting), material)
 
@@ -84,8 +86,8 @@ def _materials(settings: ConfigReader, name: str) -> list[tuple[str, Any]]:
     try:
         return list(settings.key_material(name))
     except ConfigurationError as error:
-        told = _("Is the path right, and may this user read it?")
-        return [(name, Finding(name.lower(), FAIL, sentence(error), fix=told))]
+        text = _("Is the path right, and may this user read it?")
+        return [(name, Finding(name.lower(), FAIL, sentence(error), fix=text))]
 
 
 def _private_keys(settings: ConfigReader, found: list[rsa.RSAPrivateKey]) -> Iterator[Finding]:
@@ -106,10 +108,10 @@ def _private_keys(settings: ConfigReader, found: list[rsa.RSAPrivateKey]) -> Ite
             )
             continue
         yield _strong("private_key", found[-1].public_key(), names)
-    yield from _open_files(settings)
+    yield from _file_mode(settings)
 
 
-def _open_files(settings: ConfigReader) -> Iterator[Finding]:
+def _file_mode(settings: ConfigReader) -> Iterator[Finding]:
     path = settings.text("PRIVATE_KEY_PATH") if _is_text(settings, "PRIVATE_KEY_PATH") else None
     try:
         mode = Path(path).stat().st_mode if path else 0
@@ -135,7 +137,7 @@ def _is_text(settings: ConfigReader, name: str) -> bool:
 
 
 def _strong(check: str, key: rsa.RSAPublicKey, names: dict[str, str]) -> Finding:
-    if key.key_size >= _LEAST_BITS:
+    if key.key_size >= _MIN_BITS:
         return Finding(check, OK, _("{key} is {what}.").format(**names))
     return Finding(
         check,
@@ -146,7 +148,7 @@ def _strong(check: str, key: rsa.RSAPublicKey, names: dict[str, str]) -> Finding
     )
 
 
-def _public(key: str, name: str, material: str | bytes, own: bytes | None) -> Iterator[Finding]:
+def _public(key: str, name: str, material: str | bytes, own_key: bytes | None) -> Iterator[Finding]:
     check, names = name.lower(), {"key": key, "what": describe_key(material)}
     try:
         public = load_public_key(material)
@@ -160,8 +162,8 @@ def _public(key: str, name: str, material: str | bytes, own: bytes | None) -> It
         )
         return
     if name == "APP_CERT":
-        yield _pair(names, public, own)
-    elif public_key_der(public) == own:
+        yield _pair(names, public, own_key)
+    elif public_key_der(public) == own_key:
         yield Finding(
             check,
             FAIL,
@@ -175,8 +177,8 @@ def _public(key: str, name: str, material: str | bytes, own: bytes | None) -> It
         yield from _dates(check, key, material)
 
 
-def _pair(names: dict[str, str], public: rsa.RSAPublicKey, own: bytes | None) -> Finding:
-    if own is None or public_key_der(public) == own:
+def _pair(names: dict[str, str], public: rsa.RSAPublicKey, own_key: bytes | None) -> Finding:
+    if own_key is None or public_key_der(public) == own_key:
         return Finding("app_cert", OK, _("{key} is {what}.").format(**names))
     return Finding(
         "app_cert",
@@ -191,8 +193,8 @@ def _dates(check: str, key: str, material: str | bytes) -> Iterator[Finding]:
     certificates = load_certificates(material)
     if not certificates:
         what = _("{key} holds a bare key, not a certificate.").format(key=key)
-        mend = _("Set the certificate that Alipay's console lets you download (.crt).")
-        yield Finding(check, FAIL, what, fix=mend)
+        fix = _("Set the certificate that Alipay's console lets you download (.crt).")
+        yield Finding(check, FAIL, what, fix=fix)
         return
     yield _date(check, key, certificates[0])
 
@@ -200,14 +202,14 @@ def _dates(check: str, key: str, material: str | bytes) -> Iterator[Finding]:
 def _date(check: str, key: str, certificate: x509.Certificate) -> Finding:
     ends = certificate.not_valid_after_utc
     names = {"key": key, "date": display_time(ends)[:10], "sn": alipay_cert_sn(certificate)}
-    if ends > utc_now() + _SOON:
+    if ends > utc_now() + _EXPIRES_SOON:
         return Finding(check, OK, _("{key} is valid until {date}; its SN is {sn}.").format(**names))
-    over = ends < utc_now()
-    told = _("{key} ran out on {date}.") if over else _("{key} runs out on {date}.")
+    expired = ends < utc_now()
+    text = _("{key} ran out on {date}.") if expired else _("{key} runs out on {date}.")
     return Finding(
         check,
-        FAIL if over else WARN,
-        told.format(**names),
+        FAIL if expired else WARN,
+        text.format(**names),
         _("From then on it is no longer believed."),
         _("Download the new one from Alipay's console."),
     )
@@ -217,7 +219,7 @@ def _root(key: str, material: str | bytes) -> Finding:
     try:
         sn = root_certificate_sn(material)
     except KeyFormatError as error:
-        mend = _("Download alipayRootCert.crt from Alipay's console.")
-        return Finding("root_cert", FAIL, f"{key}: {sentence(error)}", fix=mend)
-    told = _("{key} holds {count} root certificates of Alipay's that count.")
-    return Finding("root_cert", OK, told.format(key=key, count=sn.count("_") + 1))
+        fix = _("Download alipayRootCert.crt from Alipay's console.")
+        return Finding("root_cert", FAIL, f"{key}: {sentence(error)}", fix=fix)
+    text = _("{key} holds {count} root certificates of Alipay's that count.")
+    return Finding("root_cert", OK, text.format(key=key, count=sn.count("_") + 1))

@@ -1,4 +1,4 @@
-"""``doctor`` checks names: settings that do not exist, and an APP_ID that is none."""
+"""Checks of ``doctor`` on names: unknown settings and malformed application numbers."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ _NUMBER = re.compile("[0-9]{16}")
 def check_names(
     settings: ConfigReader, config: Config | None, others: Iterable[str] = ()
 ) -> Iterator[Finding]:
-    """Check the names of settings, and the application's number.
+    """Check the names of settings, and the APPID.
 
-    :param settings: the merchant's.
+    :param settings: the merchant's settings.
     :param config: its configuration; ``None`` if that is invalid.
-    :param others: the prefixes of the app's merchants.
+    :param others: the prefixes of the app's other merchants.
+    :return: the findings.
     """
     unknown = settings.unknown(others)
     for key, likely in unknown.items():
-        mend = _("Did you mean {key}?").format(key=likely) if likely else _("Remove it.")
-        told = _("There is no setting {key}: it is ignored.").format(key=key)
-        yield Finding("settings", WARN, told, fix=mend)
+        fix = _("Did you mean {key}?").format(key=likely) if likely else _("Remove it.")
+        text = _("There is no setting {key}: it is ignored.").format(key=key)
+        yield Finding("settings", WARN, text, fix=fix)
     if not unknown:
-        told = _("All settings below {prefix} are known.")
-        yield Finding("settings", OK, told.format(prefix=settings.prefix))
+        text = _("All settings below {prefix} are known.")
+        yield Finding("settings", OK, text.format(prefix=settings.prefix))
     if config is not None and config.protocol == "openapi" and not config.simulator:
         yield from _app_id(settings.key("APP_ID"), config.merchant)
 
 
 def _app_id(key: str, app_id: str) -> Iterator[Finding]:
-    mend = _("Copy the APPID of the application from Alipay's console: 16 digits.")
+    fix = _("Copy the APPID of the application from Alipay's console: 16 digits.")
     if app_id.startswith("2088"):
-        told = _("{key} is the number of an account (PID), not of an application.")
-        yield Finding("app_id", FAIL, told.format(key=key), fix=mend)
+        text = _("{key} is the number of an account (PID), not of an application.")
+        yield Finding("app_id", FAIL, text.format(key=key), fix=fix)
     elif not _NUMBER.fullmatch(app_id):
-        told = _("{key} is not the number of an application.")
-        yield Finding("app_id", FAIL, told.format(key=key), fix=mend)
+        text = _("{key} is not the number of an application.")
+        yield Finding("app_id", FAIL, text.format(key=key), fix=fix)
     else:
         yield Finding("app_id", OK, _("{key} looks like an application's.").format(key=key))

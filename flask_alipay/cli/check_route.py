@@ -1,6 +1,7 @@
-"""``doctor`` posts a probe to the notification route, in process and through the complete app.
+"""Check of ``doctor`` that posts a probe to the notification route.
 
-It shows whether Alipay's notifications reach the view, and settles nothing.
+The probe goes through the whole app in process. It shows whether Alipay's notifications reach the
+view, and settles nothing.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 @dataclass(frozen=True)
 class _Response:
-    """What the app answered to a probe."""
+    """The app's response to a probe."""
 
     url: SplitResult
     probe: Probe
-    #: Zero if the app raised.
+    #: Zero if the app raised an exception.
     status: int
     location: str
     body: bytes
-    #: The class of an exception that was raised.
+    #: The class name of an exception that the app raised.
     raised: str
 
     @property
@@ -51,41 +52,45 @@ class _Response:
         return self.probe.received == self.probe.body and self.body == b"fail"
 
 
-def check_route(app: Flask, alipay: Merchant) -> Iterator[Finding]:
+def check_route(app: Flask, merchant: Merchant) -> Iterator[Finding]:
     """Post a probe to the notification route.
 
     :param app: the app, with its middleware.
-    :param alipay: the merchant.
+    :param merchant: the merchant.
+    :return: the findings.
     """
     try:
-        with site_url_context(alipay):
-            url = urlsplit(alipay.notify_url)
+        with site_url_context(merchant):
+            url = urlsplit(merchant.notify_url)
     except (BuildError, InvalidParameter):
-        key = f"{alipay.config.prefix}_NOTIFY_URL"
-        told = _("The URL of the notification route depends on the request.")
+        key = f"{merchant.config.prefix}_NOTIFY_URL"
+        text = _("The URL of the notification route depends on the request.")
         yield Finding(
-            _CHECK, UNKNOWN, told, fix=_("Set {key}, then it can be tested.").format(key=key)
+            _CHECK, UNKNOWN, text, fix=_("Set {key}, then it can be tested.").format(key=key)
         )
         return
-    answer = _request(app, url)
-    if answer.good and answer.probe.endpoint == f"{alipay.name}.notify":
-        told = _("A form posted to {path} reaches the notification route.")
-        yield Finding(_CHECK, OK, told.format(path=url.path))
+    response = _request(app, url)
+    if response.good and response.probe.endpoint == f"{merchant.name}.notify":
+        text = _("A form posted to {path} reaches the notification route.")
+        yield Finding(_CHECK, OK, text.format(path=url.path))
         yield from _behind_a_proxy(app, url)
     else:
-        yield _fault(answer, alipay)
+        yield _explain(response, merchant)
 
 
 def _request(app: Flask, url: SplitResult, **headers: str) -> _Response:
-    """Post a probe to a path; below the path where a server has mounted the app, if need be."""
-    answer = _post(app, url, "", **headers)
+    """Post a probe to a path.
+
+    On a 404 try again below the prefixes at which a server may mount the app.
+    """
+    response = _post(app, url, "", **headers)
     for place in range(1, url.path.count("/")):
-        if answer.status != 404:
+        if response.status != 404:
             break
         mounted = "/".join(url.path.split("/")[: place + 1])
         found = _post(app, url, mounted, **headers)
-        answer = found if found.probe.reached else answer
-    return answer
+        response = found if found.probe.reached else response
+    return response
 
 
 def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Response:
@@ -108,35 +113,37 @@ def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Respon
                 headers={"User-Agent": "Mozilla/4.0", **headers},
                 environ_base={PROBE: probe, "REMOTE_ADDR": "203.0.113.1"},
             )
-        except Exception as error:  # an app under test lets them through
+        except Exception as error:  # in testing mode the app propagates exceptions
             return _Response(url, probe, 0, "", b"", type(error).__name__)
     location = response.headers.get("Location", "")
     kind = raised[0] if raised else ""
     return _Response(url, probe, response.status_code, location, response.get_data(), kind)
 
 
-def _fault(response: _Response, alipay: Merchant) -> Finding:
+def _explain(response: _Response, merchant: Merchant) -> Finding:
     why = _("Alipay would get this response instead of 'success', and no payment would be settled.")
-    what, mend = _reached(response, alipay) if response.probe.reached else _missed(response)
+    message, fix = (
+        _reached(response, merchant) if response.probe.reached else _not_reached(response)
+    )
     names = {
         "path": response.url.path,
         "status": str(response.status),
-        "location": _place(response.location),
+        "location": _redirect_target(response.location),
         "raised": response.raised,
-        "endpoint": f"{alipay.name}.notify",
-        "key": f"{alipay.config.prefix}_NOTIFY_URL",
+        "endpoint": f"{merchant.name}.notify",
+        "key": f"{merchant.config.prefix}_NOTIFY_URL",
     }
-    return Finding(_CHECK, FAIL, what.format(**names), why, mend.format(**names))
+    return Finding(_CHECK, FAIL, message.format(**names), why, fix.format(**names))
 
 
-def _reached(response: _Response, alipay: Merchant) -> tuple[str, str]:
-    if response.probe.endpoint != f"{alipay.name}.notify":
-        what = _("{key} leads to the notification route of another merchant.")
-        return what, _("Set {key} to this merchant's own route.")
+def _reached(response: _Response, merchant: Merchant) -> tuple[str, str]:
+    if response.probe.endpoint != f"{merchant.name}.notify":
+        message = _("{key} leads to the notification route of another merchant.")
+        return message, _("Set {key} to this merchant's own route.")
     if response.probe.received != response.probe.body:
         return _consumed()
-    what = _("The notification route is reached, but the app changes its response ({status}).")
-    return what, _(
+    message = _("The notification route is reached, but the app changes its response ({status}).")
+    return message, _(
         "Leave the responses of {endpoint} alone: an after_request or a middleware does it."
     )
 
@@ -151,48 +158,52 @@ def _consumed() -> tuple[str, str]:
     )
 
 
-def _missed(response: _Response) -> tuple[str, str]:
+def _not_reached(response: _Response) -> tuple[str, str]:
     if response.raised:
-        what = _("The app raises {raised} before the notification route is reached.")
-        return what, _("Look for it in before_request functions and middleware.")
+        message = _("The app raises {raised} before the notification route is reached.")
+        return message, _("Look for it in before_request functions and middleware.")
     if response.status in _REDIRECTS:
         return _redirected(response)
     if response.status in (400, 403, 419) and b"csrf" in response.body.lower():
-        what = _("CSRF protection rejects notifications (status {status}): Alipay has no token.")
-        return what, _("Exempt the endpoint {endpoint} from CSRF protection.")
+        message = _("CSRF protection rejects notifications (status {status}): Alipay has no token.")
+        return message, _("Exempt the endpoint {endpoint} from CSRF protection.")
     if response.status in (400, 401, 403, 419):
-        what = _("The app rejects notifications before the route is reached (status {status}).")
-        return what, _(
+        message = _("The app rejects notifications before the route is reached (status {status}).")
+        return message, _(
             "Exempt the endpoint {endpoint} from login, CSRF and host checks "
             "(before_request, TRUSTED_HOSTS, middleware)."
         )
     if response.status == 404:
         return _("The app has no route at {path}."), _("Set {key} to the URL of {endpoint}.")
     if response.status == 405:
-        what = _("The route at {path} takes no POST: it is not the notification route.")
-        return what, _("Set {key} to the URL of {endpoint}.")
-    what = _("Something else answers at {path} (status {status}).")
-    return what, _("Let requests to {endpoint} through: a before_request or a middleware answers.")
+        message = _("The route at {path} takes no POST: it is not the notification route.")
+        return message, _("Set {key} to the URL of {endpoint}.")
+    message = _("Something else answers at {path} (status {status}).")
+    return message, _(
+        "Let requests to {endpoint} through: a before_request or a middleware answers."
+    )
 
 
 def _redirected(response: _Response) -> tuple[str, str]:
     there, path = urlsplit(response.location), response.url.path
     if there.scheme == "https" and response.url.scheme == "http" and there.path == path:
-        what = _("The app redirects notifications to https (status {status}).")
-        return what, _("Alipay does not follow redirects: set {key} to the https URL.")
+        message = _("The app redirects notifications to https (status {status}).")
+        return message, _("Alipay does not follow redirects: set {key} to the https URL.")
     if there.path.rstrip("/") == path.rstrip("/"):
-        what = _("The app redirects {path} to {location}: the slash at the end differs.")
-        return what, _("Alipay does not follow redirects: set {key} to exactly that URL.")
-    what = _("The app redirects notifications to {location} (status {status}), as to a login page.")
-    return what, _("Exempt the endpoint {endpoint} from the login (before_request).")
+        message = _("The app redirects {path} to {location}: the slash at the end differs.")
+        return message, _("Alipay does not follow redirects: set {key} to exactly that URL.")
+    message = _(
+        "The app redirects notifications to {location} (status {status}), as to a login page."
+    )
+    return message, _("Exempt the endpoint {endpoint} from the login (before_request).")
 
 
 def _behind_a_proxy(app: Flask, url: SplitResult) -> Iterator[Finding]:
-    """A proxy that ends TLS sends http to the app, and says so in a header."""
+    """Check a probe as a proxy that terminates TLS sends it: over http, with a header."""
     if url.scheme != "https":
         return
-    answer = _request(app, url._replace(scheme="http"), **{"X-Forwarded-Proto": "https"})
-    if answer.status in _REDIRECTS and answer.location.startswith("https:"):
+    response = _request(app, url._replace(scheme="http"), **{"X-Forwarded-Proto": "https"})
+    if response.status in _REDIRECTS and response.location.startswith("https:"):
         yield Finding(
             "proxy_https",
             WARN,
@@ -202,6 +213,6 @@ def _behind_a_proxy(app: Flask, url: SplitResult) -> Iterator[Finding]:
         )
 
 
-def _place(location: str) -> str:
-    """Where a redirect leads, without its query."""
+def _redirect_target(location: str) -> str:
+    """Return a redirect's target without its query."""
     return urlsplit(location)._replace(query="", fragment="").geturl()[:120]

@@ -1,4 +1,4 @@
-"""``doctor`` looks at the site: addresses, the app, the tables."""
+"""Checks of ``doctor`` on addresses, the app and its tables."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..merchant import Merchant
 
-_SHORT = 16
+_MIN_SECRET = 16
 
 
 def check_addresses(config: Config) -> Iterator[Finding]:
-    """Looks at where Alipay calls and where buyers come back to, as far as URLs are configured."""
+    """Check the configured URLs for notifications and returns.
+
+    :param config: the merchant's configuration.
+    :return: the findings.
+    """
     for name, url in (("notify_url", config.notify_url), ("return_url", config.return_url)):
         if url is not None:
             key = f"{config.prefix}_{name.upper()}"
@@ -45,7 +49,9 @@ def check_addresses(config: Config) -> Iterator[Finding]:
 def check_host(config: Config, mapping: Mapping[str, Any]) -> Iterator[Finding]:
     """Check that a configured host, not a request, decides where Alipay sends notifications.
 
+    :param config: the merchant's configuration.
     :param mapping: the app's configuration.
+    :return: the findings.
     """
     if config.notify_url is not None or config.simulator:
         return
@@ -95,12 +101,17 @@ def _address(
         yield Finding(name, OK, _("{key} is at {host}.").format(**names))
 
 
-def check_app(app: Flask, alipay: Merchant) -> Iterator[Finding]:
-    """Looks at the app that the blueprint is registered in."""
+def check_app(app: Flask, merchant: Merchant) -> Iterator[Finding]:
+    """Check the app in which the blueprint is registered.
+
+    :param app: the app.
+    :param merchant: the merchant.
+    :return: the findings.
+    """
     yield _secret(app)
     yield _csrf(app)
-    yield from check_host(alipay.config, app.config)
-    models = alipay.models
+    yield from check_host(merchant.config, app.config)
+    models = merchant.models
     for name, model in (("Refund", models.Refund), ("Notification", models.Notification)):
         if model is None:
             yield Finding(
@@ -110,12 +121,12 @@ def check_app(app: Flask, alipay: Merchant) -> Iterator[Finding]:
                 _("Without it refunds are only counted, or nothing is kept of what Alipay said."),
                 _("Give AlipayBlueprint a {name} on {name}Mixin.").format(name=name),
             )
-    yield from _tables(alipay)
+    yield from _tables(merchant)
 
 
 def _secret(app: Flask) -> Finding:
     key = app.secret_key or ""
-    if len(key) >= _SHORT:
+    if len(key) >= _MIN_SECRET:
         return Finding("secret_key", OK, _("SECRET_KEY is set."))
     return Finding(
         "secret_key",
@@ -132,13 +143,13 @@ def _csrf(app: Flask) -> Finding:
     return Finding("csrf", OK, _("The app has no CSRFProtect that could stop notify."))
 
 
-def _tables(alipay: Merchant) -> Iterator[Finding]:
-    """Looks at the tables; a database that does not answer is one fault, however many it has."""
-    for model in alipay.models:
+def _tables(merchant: Merchant) -> Iterator[Finding]:
+    """Check the tables; report a database that does not respond once."""
+    for model in merchant.models:
         if model is None:
             continue
         try:
-            yield _table(alipay, model)
+            yield _table(merchant, model)
         except DBAPIError as error:
             yield Finding(
                 "database",
@@ -150,53 +161,53 @@ def _tables(alipay: Merchant) -> Iterator[Finding]:
             return
 
 
-def _table(alipay: Merchant, model: Any) -> Finding:
+def _table(merchant: Merchant, model: Any) -> Finding:
     entity, check = entity_of(model), "table"
     table: Any = inspect(entity).local_table
-    mend = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")
+    fix = _("Run the migrations (flask db upgrade), or db.create_all() for a new database.")
     try:
-        bind = alipay.session.get_bind(mapper=model)
-        looked, schema = inspect(bind), _schema(bind, table)
-        columns = {column["name"] for column in looked.get_columns(table.name, schema=schema)}
+        bind = merchant.session.get_bind(mapper=model)
+        inspector, schema = inspect(bind), _schema(bind, table)
+        columns = {column["name"] for column in inspector.get_columns(table.name, schema=schema)}
     except NoSuchTableError:
-        return _elsewhere(looked, model, mend)
+        return _missing_table(inspector, model, fix)
     except DBAPIError:
         raise
     except SQLAlchemyError as error:
-        told = _("The table {name} cannot be read ({kind}).")
-        what = told.format(name=table.fullname, kind=type(error).__name__)
-        return Finding(check, FAIL, what, fix=mend)
+        text = _("The table {name} cannot be read ({kind}).")
+        message = text.format(name=table.fullname, kind=type(error).__name__)
+        return Finding(check, FAIL, message, fix=fix)
     name = table.name
     missing = sorted({column.name for column in table.columns} - columns)
     if missing:
-        told = _("The table {name} lacks {columns}.")
-        return Finding(check, FAIL, told.format(name=name, columns=", ".join(missing)), fix=mend)
-    lacking = lacking_in_database(entity, looked, schema)
-    if lacking:
-        told = _("The table {name} lacks the constraint {rules}.")
+        text = _("The table {name} lacks {columns}.")
+        return Finding(check, FAIL, text.format(name=name, columns=", ".join(missing)), fix=fix)
+    missing_rules = lacking_in_database(entity, inspector, schema)
+    if missing_rules:
+        text = _("The table {name} lacks the constraint {rules}.")
         why = _("The database is the last guard against the same number twice.")
-        rules = ", ".join(sorted(lacking))
-        return Finding(check, WARN, told.format(name=name, rules=rules), why, mend)
+        rules = ", ".join(sorted(missing_rules))
+        return Finding(check, WARN, text.format(name=name, rules=rules), why, fix)
     return Finding(check, OK, _("The table {name} is there, whole.").format(name=name))
 
 
 def _schema(bind: Any, table: Any) -> str | None:
-    """The schema that the table is in, as the engine translates it; ``None`` for the default."""
+    """Return the table's schema as the engine translates it; ``None`` for the default schema."""
     translated = bind.get_execution_options().get("schema_translate_map") or {}
     found: str | None = translated.get(table.schema, table.schema)
     return found
 
 
-def _elsewhere(looked: Any, model: Any, fix: str) -> Finding:
-    """Says that a table is missing, or in which other schema there is one of its name."""
+def _missing_table(inspector: Any, model: Any, fix: str) -> Finding:
+    """Return the finding for a missing table; name other schemas that have it."""
     name = model.__table__.name
-    # On MySQL they are other databases, of other apps.
-    schemas = [] if looked.dialect.name in ("mysql", "mariadb") else looked.get_schema_names()
-    found = [each for each in schemas if looked.has_table(name, schema=each)]
-    told = _("The table {name} cannot be read ({kind}).")
+    # On MySQL, schemas are the databases of other apps.
+    schemas = [] if inspector.dialect.name in ("mysql", "mariadb") else inspector.get_schema_names()
+    found = [each for each in schemas if inspector.has_table(name, schema=each)]
+    text = _("The table {name} cannot be read ({kind}).")
     if not found:
-        return Finding("table", FAIL, told.format(name=name, kind="NoSuchTableError"), fix=fix)
-    told = _("The table {name} is in another schema ({schemas}) than {model} names.")
-    what = told.format(name=name, schemas=", ".join(found), model=model.__name__)
+        return Finding("table", FAIL, text.format(name=name, kind="NoSuchTableError"), fix=fix)
+    text = _("The table {name} is in another schema ({schemas}) than {model} names.")
+    message = text.format(name=name, schemas=", ".join(found), model=model.__name__)
     fix = _("Set the schema in __table_args__ of {model}, or the database user's search_path.")
-    return Finding("table", FAIL, what, fix=fix.format(model=model.__name__))
+    return Finding("table", FAIL, message, fix=fix.format(model=model.__name__))

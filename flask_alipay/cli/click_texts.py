@@ -1,6 +1,6 @@
-"""Texts of click itself in the reader's language: usage errors, prompts and the heads of a help.
+"""Translation of click's own texts: usage errors, prompts and headings of help pages.
 
-click looks its texts up in the domain of the process, which belongs to the application.
+click looks its texts up in the process's gettext domain, which belongs to the application.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MODULES: Final = (
     click.types,
 )
 
-#: Those that commands of this package can cause.
+#: The texts that this package's commands can show.
 TEXTS: Final = (
     N_("Aborted!"),
     N_("Missing command."),
@@ -75,7 +75,7 @@ _KNOWN: Final = frozenset(TEXTS)
 
 
 def translate_click() -> None:
-    """Let click look its texts up here first, and then where it did before."""
+    """Make click look its texts up in this package's catalogue first."""
     for module in _MODULES:
         for name, replacement in (("_", _translate), ("ngettext", _translate_plural)):
             if hasattr(module, name):

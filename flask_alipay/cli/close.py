@@ -1,8 +1,8 @@
-"""``close``: ends a payment that nobody has paid."""
+"""``close``: closing of an unpaid payment."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import confirm, json_option, warn_if_simulator, yes_option
 from .output import display_amount, find_payment, label
 from .query import print_result
-
-if TYPE_CHECKING:
-    pass
 
 _HELP = N_("""Close a payment that is not paid, at Alipay and here.
 
@@ -41,32 +38,32 @@ def close_command() -> click.Command:
     @click.argument("number")
     @yes_option
     @json_option
-    def close(number: str, yes: bool, machine: bool) -> None:
-        alipay = current_merchant()
+    def close(number: str, yes: bool, as_json: bool) -> None:
+        merchant = current_merchant()
         next_step = _("It may be closed or not: ask with 'query'.")
         with handle_errors(next_step):
-            payment = find_payment(alipay, number)
-            warn_if_simulator(alipay.config.simulator)
+            payment = find_payment(merchant, number)
+            warn_if_simulator(merchant.config.simulator)
             if payment.paid:
-                told = _("{number} is paid: it can be refunded, not closed.")
-                raise CommandFailed(told.format(number=label(payment)))
-            told = _("{number}, {amount}, is going to be closed at Alipay and here.")
+                text = _("{number} is paid: it can be refunded, not closed.")
+                raise CommandFailed(text.format(number=label(payment)))
+            text = _("{number}, {amount}, is going to be closed at Alipay and here.")
             total = display_amount(payment.total_fen, payment.currency)
-            confirm(told.format(number=label(payment), amount=total), yes)
+            confirm(text.format(number=label(payment), amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
-            with handle_ledger_errors(_done(), _remedy(payment), next_step):
-                answer = close_trade(alipay, payment)
-        print_result(answer, before, machine)
-        if answer.payment.paid:
+            with handle_ledger_errors(_closed(), _remedy(payment), next_step):
+                result = close_trade(merchant, payment)
+        print_result(result, before, as_json)
+        if result.payment.paid:
             raise CommandFailed(_("Its buyer has paid meanwhile: it is settled as a sale."))
 
     return close
 
 
-def _done() -> str:
+def _closed() -> str:
     return _("It is closed at Alipay, or just paid, but the ledger could not write it down.")
 
 
 def _remedy(payment: Any) -> str:
-    told = _("Mend it, then 'query {number}' or give the same command again.")
-    return told.format(number=payment.out_trade_no)
+    text = _("Mend it, then 'query {number}' or give the same command again.")
+    return text.format(number=payment.out_trade_no)

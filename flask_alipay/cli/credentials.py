@@ -1,4 +1,4 @@
-"""The merchant's credentials where there is no app: options first, then the environment."""
+"""The merchant's credentials without an app: from options, then from the environment."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .i18n import _
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
-#: How environment variables may begin; the first one counts, as in ``from_prefixed_env``.
+#: Prefixes of environment variables; the first takes precedence, as in ``from_prefixed_env``.
 PREFIXES = ("FLASK_ALIPAY_", "ALIPAY_")
 
-# Each option and the setting that it stands for.
+# Options by the settings that they set.
 _SETTINGS = {
     "app_id": "APP_ID",
     "private_key": "PRIVATE_KEY_PATH",
@@ -35,7 +35,7 @@ _SETTINGS = {
     "protocol": "PROTOCOL",
 }
 
-# What an option puts out of force in the environment, besides its own setting.
+# Other settings of the environment that an option replaces.
 _INSTEAD_OF = {
     "PRIVATE_KEY_PATH": ("PRIVATE_KEY",),
     "PUBLIC_KEY_PATH": ("PUBLIC_KEY",),
@@ -53,7 +53,7 @@ def _prompted(context: click.Context, parameter: click.Parameter, value: str | N
 
 
 def key_option(command: F) -> F:
-    """Adds ``--key``."""
+    """Add ``--key``, with a prompt if it has no value."""
     return click.option(
         "--key",
         is_flag=False,
@@ -68,7 +68,7 @@ def key_option(command: F) -> F:
 
 
 def sign_type_option(command: F) -> F:
-    """Adds ``--sign-type``."""
+    """Add ``--sign-type``."""
     return click.option(
         "--sign-type",
         type=click.Choice(["MD5", "RSA", "RSA2"], case_sensitive=False),
@@ -78,7 +78,7 @@ def sign_type_option(command: F) -> F:
 
 
 def credential_options(command: click.Command) -> None:
-    """Adds the options for a merchant's credentials to a command that is made already."""
+    """Add the options for a merchant's credentials to a command."""
     options = (
         click.option("--app-id", help=_("The application on the open platform.")),
         click.option("--private-key", type=_FILE, help=_("The file with your private key.")),
@@ -102,7 +102,11 @@ def credential_options(command: click.Command) -> None:
 
 
 def environment(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Returns the settings in environment variables, as they would stand in ``app.config``."""
+    """Return the settings in environment variables, as in ``app.config``.
+
+    :param environ: the environment variables.
+    :return: settings by key.
+    """
     found: dict[str, Any] = {}
     for prefix in reversed(PREFIXES):
         for name, value in environ.items():
@@ -112,21 +116,23 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
 
 
 def given_settings(options: Mapping[str, str | None]) -> dict[str, Any]:
-    """Returns the settings that options and environment make, as they would stand in
-    ``app.config``.
+    """Return the settings from options and environment, as in ``app.config``.
 
     :param options: the values of :func:`credential_options`.
+    :return: settings by key.
     """
     settings = {**environment(), **_given(options)}
-    settings.pop("ALIPAY_SIMULATOR", None)  # it lives in an app
+    settings.pop("ALIPAY_SIMULATOR", None)  # it exists only in an app
     return settings
 
 
 def merchant_config(options: Mapping[str, str | None]) -> Config:
-    """Returns the configuration that options and environment make, for signing.
+    """Return the configuration from options and environment, for signing.
 
     :param options: the values of :func:`credential_options`.
-    :raises click.UsageError: says what is missing or wrong, and where to give it.
+    :return: the configuration.
+    :raises click.UsageError: if a setting is missing or invalid; the message names it and where to
+        set it.
     """
     settings = given_settings(options)
     if not settings.get("ALIPAY_APP_ID") and not settings.get("ALIPAY_PARTNER"):
@@ -138,12 +144,12 @@ def merchant_config(options: Mapping[str, str | None]) -> Config:
             )
         )
     if not any(name.startswith(("ALIPAY_PUBLIC_KEY", "ALIPAY_PUBLIC_CERT")) for name in settings):
-        # Nothing is verified here, and so any public key will do.
+        # Nothing is verified here, so any public key will do.
         settings["ALIPAY_PUBLIC_KEY"] = MAPI_PUBLIC_KEY
     try:
         return Config.from_mapping(settings)
     except ConfigurationError as error:
-        raise click.UsageError(f"{error}.{_where(error.key)}") from None
+        raise click.UsageError(f"{error}.{_where_to_set(error.key)}") from None
 
 
 def _given(options: Mapping[str, str | None]) -> dict[str, Any]:
@@ -154,7 +160,7 @@ def _given(options: Mapping[str, str | None]) -> dict[str, Any]:
             settings.update(dict.fromkeys(_key(name) for name in _INSTEAD_OF.get(setting, ())))
             settings[_key(setting)] = value
     if options.get("protocol") is None:
-        # Who names one account on the command line means that one, whatever the environment holds.
+        # An account on the command line takes precedence over one in the environment.
         for option, protocol in (("app_id", "openapi"), ("partner", "mapi")):
             if options.get(option) is not None:
                 settings[_key("PROTOCOL")] = protocol
@@ -166,8 +172,9 @@ def _key(setting: str) -> str:
 
 
 def _value(text: str) -> Any:
-    """Text; or, as ``from_prefixed_env`` reads it, JSON where it is a quoted text or a list. A key
-    of digits stays what it is.
+    """Return the value of an environment variable.
+
+    As in ``from_prefixed_env``, a quoted text and a list are JSON. A key of digits stays text.
     """
     if text[:1] in ('"', "["):
         try:
@@ -177,11 +184,11 @@ def _value(text: str) -> Any:
     return text
 
 
-def _where(key: str) -> str:
+def _where_to_set(key: str) -> str:
     name = key.removeprefix("ALIPAY_")
     options = {setting.removesuffix("_PATH"): option for option, setting in _SETTINGS.items()}
     option = options.get(name.removesuffix("_PATH"))
     if option is None:
         return " " + _("Set FLASK_ALIPAY_{name} in the environment.").format(name=name)
-    told = _("Set FLASK_ALIPAY_{name} in the environment or give --{option}.")
-    return " " + told.format(name=name, option=option.replace("_", "-"))
+    text = _("Set FLASK_ALIPAY_{name} in the environment or give --{option}.")
+    return " " + text.format(name=name, option=option.replace("_", "-"))

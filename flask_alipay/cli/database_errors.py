@@ -1,4 +1,4 @@
-"""Messages about a database that does not respond: which one it is, why, and what to do."""
+"""Messages about database errors: the database, the cause and the next step."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _MISSING_IN_SQLITE = re.compile(r"no such (table|column)|has no column named")
 
 
 def database_message(error: SQLAlchemyError) -> str:
-    """Return the sentences for a database error: the database, the cause, the next step.
+    """Return the message for a database error: the database, the cause, the next step.
 
-    :param error: its text is repeated only where it holds no value of a row.
+    :param error: its text is repeated only if it contains no values of a row.
+    :return: sentences in the reader's language.
     """
-    told = _("The database {database} cannot be used ({reason}).")
+    text = _("The database {database} cannot be used ({reason}).")
     names = {
         "database": strip_control_chars(_database()),
         "reason": strip_control_chars(describe_error(error)),
     }
-    return f"{told.format(**names)} {_next_step(error)}".replace("  ", " ")
+    return f"{text.format(**names)} {_next_step(error)}".replace("  ", " ")
 
 
 def _next_step(error: SQLAlchemyError) -> str:
@@ -51,12 +52,12 @@ def _is_table_missing(error: SQLAlchemyError) -> bool:
 
 
 def _database() -> str:
-    """The address of the database of payments, without password and options; empty if unknown."""
+    """Return the payments' database URL without password and options; empty if it is unknown."""
     if click.get_current_context(silent=True) is None:
         return ""
     try:
-        alipay = current_merchant()
-        bind = alipay.session.get_bind(mapper=alipay.models.Payment)
+        merchant = current_merchant()
+        bind = merchant.session.get_bind(mapper=merchant.models.Payment)
     except (click.ClickException, SQLAlchemyError, RuntimeError):
         return ""
     url: URL = bind.engine.url

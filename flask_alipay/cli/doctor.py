@@ -1,4 +1,4 @@
-"""``doctor``: looks over everything that has to be right before money comes."""
+"""``doctor``: diagnosis of keys, settings, addresses, tables and the gateway."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def doctor_command(in_app: bool) -> click.Command:
     @click.option("--offline", is_flag=True, help=_("Do not ask the gateway."))
     @json_option
     @click.pass_context
-    def doctor(context: click.Context, /, offline: bool, machine: bool, **options: Any) -> None:
-        found = _in_app(context, offline) if in_app else _alone(options, offline)
-        context.exit(IN_ORDER if print_findings(found, machine) else NOT_IN_ORDER)
+    def doctor(context: click.Context, /, offline: bool, as_json: bool, **options: Any) -> None:
+        found = _check_app(context, offline) if in_app else _check_environment(options, offline)
+        context.exit(IN_ORDER if print_findings(found, as_json) else NOT_IN_ORDER)
 
     if not in_app:
         credential_options(doctor)
@@ -66,12 +66,12 @@ def doctor_command(in_app: bool) -> click.Command:
     return doctor
 
 
-def _in_app(context: click.Context, offline: bool) -> Iterator[Finding]:
+def _check_app(context: click.Context, offline: bool) -> Iterator[Finding]:
     try:
         app = load_app(context)
     except (Exception, SystemExit) as error:
         yield explain_load_failure(error)
-        yield from _unloaded(error, offline)
+        yield from _check_unloaded(error, offline)
         return
     if not registrations():
         yield Finding(
@@ -82,8 +82,8 @@ def _in_app(context: click.Context, offline: bool) -> Iterator[Finding]:
             _("Call app.register_blueprint(alipay, url_prefix='/alipay') in the app's factory."),
         )
         return
-    alipay = current_merchant()
-    config = alipay.config
+    merchant = current_merchant()
+    config = merchant.config
     if config.simulator:
         yield Finding(
             "simulator",
@@ -96,52 +96,54 @@ def _in_app(context: click.Context, offline: bool) -> Iterator[Finding]:
         yield from check_keys(ConfigReader(app.config, config.prefix), config.protocol)
     others = [other.config.prefix for other in app.extensions["alipay"].values()]
     yield from check_names(ConfigReader(app.config, config.prefix), config, others)
-    yield from _merchant(config)
+    yield from _check_merchant(config)
     yield from check_addresses(config)
-    yield from check_app(app, alipay)
-    yield from check_route(app, alipay)
+    yield from check_app(app, merchant)
+    yield from check_route(app, merchant)
     if not offline:
         yield from check_gateway(config)
 
 
-def _unloaded(error: BaseException, offline: bool) -> Iterator[Finding]:
-    """Check the settings of an app that does not load, as far as it got with its configuration."""
+def _check_unloaded(error: BaseException, offline: bool) -> Iterator[Finding]:
+    """Check the settings of an app that does not load, as far as it set them."""
     app = failed_app(error)
     mapping = given_settings({}) if app is None else app.config
     prefix = failed_prefix(error, mapping)
     settings = ConfigReader(mapping, prefix)
     if any(map(settings.is_set, KNOWN)) and not settings.is_set("SIMULATOR"):
-        yield from _of_settings(mapping, prefix, offline)
+        yield from _check_settings(mapping, prefix, offline)
 
 
-def _alone(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
-    mapping = {**_configured(options["config"]), **given_settings(options)}
-    yield from _of_settings(mapping, "ALIPAY", offline, with_site=options["config"] is not None)
+def _check_environment(options: Mapping[str, Any], offline: bool) -> Iterator[Finding]:
+    mapping = {**_read_config(options["config"]), **given_settings(options)}
+    yield from _check_settings(mapping, "ALIPAY", offline, with_site=options["config"] is not None)
 
 
-def _of_settings(
+def _check_settings(
     mapping: Mapping[str, Any], prefix: str, offline: bool, *, with_site: bool = False
 ) -> Iterator[Finding]:
     """Check settings without an app.
 
-    :param with_site: whether the settings of the whole app are there.
+    :param with_site: whether ``mapping`` has all settings of the app, not only Alipay's.
     """
     settings = ConfigReader(mapping, prefix)
     config: Config | None = None
-    refused: ConfigurationError | None = None
+    invalid: ConfigurationError | None = None
     try:
         with muted_logging():
             config = Config.from_mapping(mapping, prefix)
     except ConfigurationError as error:
-        refused = error
-    keys = list(check_keys(settings, config.protocol if config else _likely(settings)))
-    # A key that is wrong is one fault: what was found of it says more than the refusal does.
-    if refused is not None and _about(refused) not in {one.check for one in keys if one.is_fault}:
-        yield _misconfigured(refused, settings)
+        invalid = error
+    keys = list(check_keys(settings, config.protocol if config else _guess_protocol(settings)))
+    # Report an invalid key once: the check of the key explains more than the exception.
+    if invalid is not None and _check_of(invalid) not in {
+        one.check for one in keys if one.is_fault
+    }:
+        yield _invalid_setting(invalid, settings)
     yield from keys
     yield from check_names(settings, config)
     if config is not None:
-        yield from _merchant(config)
+        yield from _check_merchant(config)
         yield from check_addresses(config)
         if with_site:
             yield from check_host(config, mapping)
@@ -149,20 +151,20 @@ def _of_settings(
             yield from check_gateway(config)
 
 
-def _about(refused: ConfigurationError) -> str:
-    """The check that looks at the setting at fault."""
-    return refused.key.partition("_")[2].removesuffix("_PATH").lower()
+def _check_of(invalid: ConfigurationError) -> str:
+    """Return the name of the check for an invalid setting."""
+    return invalid.key.partition("_")[2].removesuffix("_PATH").lower()
 
 
-def _misconfigured(refused: ConfigurationError, settings: ConfigReader) -> Finding:
-    if settings.is_set(refused.key.partition("_")[2]):
-        mend = _("Change it in the environment, or in the app's configuration.")
+def _invalid_setting(invalid: ConfigurationError, settings: ConfigReader) -> Finding:
+    if settings.is_set(invalid.key.partition("_")[2]):
+        fix = _("Change it in the environment, or in the app's configuration.")
     else:
-        mend = _("Set it in the environment, or in the app's configuration.")
-    return Finding("configuration", FAIL, sentence(refused), fix=mend)
+        fix = _("Set it in the environment, or in the app's configuration.")
+    return Finding("configuration", FAIL, sentence(invalid), fix=fix)
 
 
-def _configured(file: Path | None) -> dict[str, Any]:
+def _read_config(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     from flask import Config as FlaskConfig
@@ -171,19 +173,19 @@ def _configured(file: Path | None) -> dict[str, Any]:
     try:
         found.from_pyfile(str(file.absolute()))
     except Exception as error:
-        told = _("It cannot be run ({kind}): {file}")
+        text = _("It cannot be run ({kind}): {file}")
         kind = type(error).__name__
-        raise click.UsageError(told.format(kind=kind, file=file)) from None
+        raise click.UsageError(text.format(kind=kind, file=file)) from None
     return dict(found)
 
 
-def _likely(settings: ConfigReader) -> str | None:
+def _guess_protocol(settings: ConfigReader) -> str | None:
     if settings.is_set("APP_ID") != settings.is_set("PARTNER"):
         return "openapi" if settings.is_set("APP_ID") else "mapi"
     return None
 
 
-def _merchant(config: Config) -> Iterator[Finding]:
+def _check_merchant(config: Config) -> Iterator[Finding]:
     names = {
         "protocol": config.protocol,
         "merchant": config.merchant,

@@ -1,9 +1,9 @@
-"""Parameters in the print of a map, in any language, found by the names that Alipay uses.
+"""Parameters in printed maps of any programming language, found by Alipay's parameter names.
 
-A print is a series of entries in one style: quotes around the name, a separator, the value. The
-style with most of Alipay's names in it is the print's; an entry in another style, such as the JSON
-within ``fund_bill_list``, is part of a value. Nothing is evaluated. A number stays text: 0.10 is
-not 0.1 to a signature.
+A printed map is a series of entries in one style: quotes around the name, a separator, the value.
+The style of most of Alipay's names is the map's; an entry in another style, such as the JSON within
+``fund_bill_list``, is part of a value. Nothing is evaluated. A number stays text: for a signature
+0.10 is not 0.1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Pairs: TypeAlias = list[tuple[str, str]]
 # Far more than a printed notification has.
 _MAX_CHARS = 256 * 1024
 _MAX_ENTRIES = 5000
-# So many unknown names make 64 readings.
+# Six unknown names make 64 readings.
 _MAX_UNKNOWN = 6
 
 _ENTRY = re.compile(
@@ -29,7 +29,7 @@ _ENTRY = re.compile(
     r"(?P<close>[\"'`]?\]?)(?P<sep>[ \t]{0,40}(?:=>|->|[=:,|│\t])[ \t]{0,40}(?:\n[ \t]{0,40})?)",
     re.ASCII,
 )
-# What a language prints before a text: its type, its length, a constructor.
+# A type, a length or a constructor before a text.
 _TYPE = re.compile(r"(?:[bu](?=[\"'])|string\(\d+\) |\[\]string\{|[A-Za-z_][\w.]{0,40}\((?=[\"']))")
 _LITERAL = re.compile(
     r"(?P<q>[\"'`])(?P<text>(?:[^\\\"'`]|\\.|(?!(?P=q))[\"'`])*)(?P=q)", re.DOTALL
@@ -42,33 +42,33 @@ _NAME_AND_SPACE = re.compile(r"^(\w{2,40})([ \t]{1,40})(?![=:|>])", re.ASCII | r
 _NO_SIGN = re.compile(r"[:{}<>,]")
 _NOTHING = frozenset(("NULL", "null", "nil", "None", "undefined", "<nil>"))
 _NESTED = re.compile(r"(?:\[|\{|\(|[A-Za-z_]\w{0,20}\s?\()\s*")
-# What wraps each value in a list, and means a single one.
+# Types that wrap each value in a list.
 _OF_LISTS = re.compile(r"QueryDict|MultiDict|url\.Values|map\[string\]\[\]string|MultiValueMap")
 _MARKS = (",", ";", "|", "│", "&")
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
 class _Entry(NamedTuple):
-    #: Where its line or, within a line, its name begins.
+    #: The start of its line or, within a line, of its name.
     start: int
-    #: Where its value begins.
+    #: The start of its value.
     end: int
     name: str
-    #: What stands before it: a separator, an opening bracket, a space, a line end.
+    #: The text before it: a separator, an opening bracket, a space or a line end.
     lead: str
     style: tuple[str, str, str]
 
 
 class NestedValue(Exception):
-    """A value of a print is no text but an object or a list; the message names the parameter."""
+    """A value in a printed map is an object or a list; the message names the parameter."""
 
 
 def read_prints(content: bytes) -> list[list[Pairs]]:
-    """Read the prints in a text.
+    """Read the printed maps in a text.
 
-    :param content: of a file; text around the prints is skipped.
-    :returns: for each print the ways to read it, the likeliest first.
-    :raises NestedValue: if a parameter was printed as an object.
+    :param content: of a file; text around the maps is skipped.
+    :return: for each map its possible readings, the likeliest first.
+    :raises NestedValue: if a value is an object or a list.
     """
     if len(content) > _MAX_CHARS:
         return []
@@ -85,18 +85,19 @@ def read_prints(content: bytes) -> list[list[Pairs]]:
 
 
 def _is_likely(readings: list[Pairs]) -> bool:
-    """Whether what was taken for a signature can be one, whole or damaged."""
+    """Check that the value of ``sign`` could be a signature, intact or damaged."""
     return not any(name == "sign" and _NO_SIGN.search(text) for name, text in readings[0])
 
 
 def _with_colon(match: re.Match[str]) -> str:
-    """A line that begins with one of Alipay's names and a space, with a colon in between."""
+    """Insert a colon after one of Alipay's names that is followed by a space."""
     return f"{match[1]}:{match[2]}" if match[1] in NOTIFICATION_NAMES else match[0]
 
 
 def _readings(text: str, entries: list[_Entry]) -> list[Pairs]:
-    """A shop's own parameter looks like an entry, and so may words within a value: each unknown
-    name may be either.
+    """Return all readings of the entries.
+
+    A shop's own parameter looks like words within a value: each unknown name may be either.
     """
     unknown = [entry for entry in entries if entry.name not in NOTIFICATION_NAMES]
     counts = range(len(unknown) + 1) if len(unknown) <= _MAX_UNKNOWN else (0, len(unknown))
@@ -111,7 +112,7 @@ def _readings(text: str, entries: list[_Entry]) -> list[Pairs]:
 
 
 def decoded(content: bytes) -> str:
-    """Return bytes as text, in UTF-8 or else in Alipay's other charset."""
+    """Decode bytes as UTF-8, else as GB18030; return an empty text if neither fits."""
     for charset in ("utf-8", "gb18030"):
         try:
             return content.decode(charset).replace("\r\n", "\n")
@@ -142,7 +143,7 @@ def _lead(text: str, start: int) -> str:
 
 
 def _style(entries: list[_Entry]) -> tuple[str, str, str] | None:
-    """The style of most of Alipay's names; one without ``sign`` only if none has it."""
+    """Return the style of most of Alipay's names; one without ``sign`` only if none has it."""
     names: dict[tuple[str, str, str], set[str]] = {}
     for entry in entries:
         names.setdefault(entry.style, set()).add(entry.name)
@@ -159,8 +160,10 @@ def _style(entries: list[_Entry]) -> tuple[str, str, str] | None:
 
 
 def _has_style(entry: _Entry, style: tuple[str, str, str]) -> bool:
-    """Whether it has the style; the list's bracket may touch the first name, and some languages
-    quote only names with an underscore.
+    """Check whether an entry has the map's style.
+
+    The list's bracket may touch the first name, and some languages quote only names with an
+    underscore.
     """
     opening, close, separator = entry.style
     if opening in (style[0], f"[{style[0]}", f"({style[0]}"):
@@ -169,7 +172,7 @@ def _has_style(entry: _Entry, style: tuple[str, str, str]) -> bool:
 
 
 def _in_line(text: str, entries: list[_Entry]) -> list[_Entry]:
-    """The entries that begin where those of this print do, and outside of another's quotes."""
+    """Return the entries at the map's usual positions and outside another entry's quotes."""
     usual = _usual_lead(entries)
     found: list[_Entry] = []
     after = 0
@@ -185,7 +188,7 @@ def _in_line(text: str, entries: list[_Entry]) -> list[_Entry]:
 
 
 def _by_lines(text: str, entries: list[_Entry]) -> list[_Entry]:
-    """The first entry of each line, or of Alipay's in it; none if the print is not in lines."""
+    """Return each line's first entry, preferably of Alipay's; empty if the map has no lines."""
     lines: dict[int, _Entry] = {}
     known = 0
     for entry in entries:
@@ -200,7 +203,7 @@ def _by_lines(text: str, entries: list[_Entry]) -> list[_Entry]:
 
 
 def _usual_lead(entries: list[_Entry]) -> str:
-    """What separates the entries; a bracket is before the first one only."""
+    """Return the usual separator before an entry; only the first has a bracket before it."""
     between = [entry for entry in entries if entry.lead not in _BRACKETS]
     known = [entry for entry in between if entry.name in NOTIFICATION_NAMES]
     leads = Counter(entry.lead for entry in known or between or entries)
@@ -208,16 +211,16 @@ def _usual_lead(entries: list[_Entry]) -> str:
 
 
 def _end_of_literal(text: str, start: int) -> int:
-    """The end of the quoted text that begins here; the start itself without one."""
+    """Return the end of the quoted text that starts here; ``start`` if there is none."""
     typed = _TYPE.match(text, start)
     end = _literals(text, typed.end() if typed else start)[1]
     return start if end < 0 or not _AFTER_LITERAL.match(text, end) else end
 
 
 def _literals(text: str, start: int) -> tuple[str, int]:
-    """Join the quoted texts that a language breaks a long one into.
+    """Join the adjacent string literals into which a language splits a long text.
 
-    :returns: what is between the quotes, and where they end; a negative place without any.
+    :return: the text within the quotes, and its end; a negative end if there is none.
     """
     found, end = [], -1
     literal = _LITERAL.match(text, start)
@@ -230,7 +233,7 @@ def _literals(text: str, start: int) -> tuple[str, int]:
 
 
 def _prints(text: str, entries: list[_Entry]) -> Iterator[list[_Entry]]:
-    """One list of entries for each print: a name that occurs again on a later line begins it."""
+    """Yield one list of entries for each map: a repeated name on a later line starts a new map."""
     found: list[_Entry] = []
     names: set[str] = set()
     for entry in entries:
@@ -265,7 +268,7 @@ def _closing(entries: list[_Entry]) -> str:
 
 
 def _without_mark(value: str, entries: list[_Entry], closing: str) -> str:
-    """A value without what separates it from the next one."""
+    """Return a value without the separator after it."""
     value = value.strip(" \t\n") if "\n" in value else value.rstrip(" \t")
     mark = entries[-1].lead
     if mark in _MARKS or (mark == "\n" and value[-2:-1] in "\"'`)]}" and value):
@@ -279,7 +282,7 @@ def _without_closing(value: str, closing: str) -> str:
 
 
 def _last(text: str, entries: list[_Entry]) -> str:
-    """The value of the last entry: a quoted text, or up to the end of the print or line."""
+    """Return the value of the last entry: a quoted text, or the rest of the map or line."""
     entry, first = entries[-1], entries[0]
     end = _end_of_literal(text, entry.end)
     if end > entry.end:
@@ -297,7 +300,7 @@ def _last(text: str, entries: list[_Entry]) -> str:
 
 
 def _wrapped_in_lists(text: str, entries: list[_Entry], values: list[str]) -> bool:
-    """Whether each value is a list of one, in a print of a map to lists."""
+    """Check whether each value is a list of one, as in a map to lists."""
     if not all(value.strip()[:1] == "[" and value.strip()[-1:] == "]" for value in values):
         return False
     quoted = any(value.strip()[1:2] in ("'", '"') for value in values)
@@ -305,7 +308,7 @@ def _wrapped_in_lists(text: str, entries: list[_Entry], values: list[str]) -> bo
 
 
 def _value(raw: str) -> str:
-    """A value without the quotes and the type that its language prints, escapes undone."""
+    """Return a value without quotes and type, with escapes decoded."""
     value = raw.strip()
     typed = _TYPE.match(value)
     kind = typed[0] if typed else ""
@@ -323,7 +326,7 @@ def _value(raw: str) -> str:
 
 
 def _unescaped(text: str, kind: str) -> str:
-    """A text without escapes; one that no language has stays as it is."""
+    """Decode escapes; keep an unknown one as it is."""
     if "\\" not in text:
         return text
     found = _ESCAPE.sub(lambda match: _character(match[1], match[0]), text)

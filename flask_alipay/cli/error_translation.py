@@ -1,7 +1,7 @@
-"""Messages of exceptions in the reader's language.
+"""Translation of exception messages into the reader's language.
 
-``str()`` of an exception is English, as logs need it. A message is recognised by the text that the
-code raises it with, and its values are inserted into that text's translation.
+``str()`` of an exception is English, for logs. A message is recognised by the template in the code,
+and its values are inserted into that template's translation.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from .i18n import _, language
 
 
 def translate_error(message: str) -> str:
-    """Return a message of an exception in the reader's language; unchanged if it is unknown.
+    """Translate the message of an exception; return an unknown one unchanged.
 
-    :param message: in English, without the name that it begins with.
+    :param message: in English, without the parameter or setting at its beginning.
+    :return: the message in the reader's language.
     """
     if language() == "en":
         return message
@@ -32,7 +33,7 @@ def translate_error(message: str) -> str:
 
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """Each text with the pattern of its messages, those with the most words first."""
+    """Return each template with its pattern, those with the longest literal text first."""
     ordered = sorted(TEMPLATES, key=lambda text: len(re.sub(r"\{\w\}", "", text)), reverse=True)
     return [(template, _pattern(template)) for template in ordered]
 

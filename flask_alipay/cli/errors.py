@@ -1,4 +1,4 @@
-"""How a command ends: the exit statuses of all commands, and errors that say what to do next."""
+"""Exit statuses of all commands, and errors that name the next step."""
 
 from __future__ import annotations
 
@@ -20,44 +20,42 @@ from .database_errors import database_message
 from .i18n import _
 from .sentences import sentence as sentence
 
-#: Done, and everything is in order.
+#: Success.
 IN_ORDER = 0
-#: The answer is no: it does not verify, Alipay or the ledger refuses, it is not there, you said no.
+#: Failure: a check failed, Alipay or the ledger rejected the operation, or it was not confirmed.
 NOT_IN_ORDER = 1
-#: Nothing was begun: the command was misused, what it was given cannot be read, or the database
-#: does not answer.
+#: Not started: wrong usage, unreadable input, or a database that does not respond.
 MISUSED = 2
-#: No whole answer came: it may have happened or not. Ask before you do it again. Or it has happened
-#: at Alipay, and the ledger could not write it down.
+#: Unknown result: query before retrying. Or Alipay has done it, and the ledger has not recorded it.
 UNKNOWN = 3
 
 
-# Options and arguments with the parameters of calls that they become.
+# Options and arguments with the parameters that they set.
 _ALIASES = {"date": ("bill_date",), "how_much": ("amount", "refund_amount", "refund_fee")}
 
 
 class CommandFailed(click.ClickException):
-    """Ends a command whose answer is no.
+    """An error that ends a command with status 1: a check or the operation failed.
 
-    :param message: what is the matter and what to do next; a sentence.
+    :param message: the problem and the next step; sentences.
     """
 
     exit_code = NOT_IN_ORDER
 
 
 class InputError(click.ClickException):
-    """Ends a command that could not begin: what it needs cannot be read, or did not come.
+    """An error that ends a command with status 2: it could not start.
 
-    :param message: what is the matter and what to do next; a sentence.
+    :param message: the problem and the next step; sentences.
     """
 
     exit_code = MISUSED
 
 
 class UnknownOutcome(click.ClickException):
-    """Ends a command of which nobody knows whether it happened.
+    """An error that ends a command with status 3: its result is unknown.
 
-    :param message: what is the matter and how to find out; a sentence.
+    :param message: the problem and how to find the result out; sentences.
     """
 
     exit_code = UNKNOWN
@@ -65,9 +63,10 @@ class UnknownOutcome(click.ClickException):
 
 @contextmanager
 def handle_errors(next_step: str = "") -> Iterator[None]:
-    """Turns what our exceptions say into the end of a command.
+    """Convert this package's exceptions to the errors of commands.
 
-    :param next_step: a sentence: what to do where the outcome is unknown.
+    :param next_step: a sentence: the next step if the result is unknown.
+    :raises click.ClickException: with the exit status for the exception.
     """
     try:
         yield
@@ -85,8 +84,10 @@ def handle_errors(next_step: str = "") -> Iterator[None]:
 
 
 def usage_error(error: InvalidParameter) -> click.UsageError:
-    """Return the error of a command for a rejected value: it blames the option or argument that the
-    value was given by, if it was.
+    """Return the error for a rejected value; blame its option or argument if it came from one.
+
+    :param error: names the parameter.
+    :return: the error to raise.
     """
     context = click.get_current_context(silent=True)
     named = [] if context is None else context.command.params
@@ -99,21 +100,22 @@ def usage_error(error: InvalidParameter) -> click.UsageError:
 
 @contextmanager
 def handle_ledger_errors(done: str, remedy: str, next_step: str) -> Iterator[None]:
-    """Goes round a call that changes something at Alipay: the ledger may fail after Alipay's yes.
+    """Convert failures of the ledger during a request that changes something at Alipay.
 
-    :param done: a sentence: what Alipay has done, and that the ledger does not have it.
-    :param remedy: a sentence: how to bring the ledger in line.
-    :param next_step: a sentence: what to do where the outcome is unknown.
+    :param done: a sentence: Alipay has done it, the ledger has not recorded it.
+    :param remedy: a sentence: the way to update the ledger.
+    :param next_step: a sentence: the next step if the result is unknown.
+    :raises UnknownOutcome: for a failure of the ledger or a callback.
     """
     try:
         yield
     except CallbackFailed as error:
         raise UnknownOutcome(f"{done} {sentence(error)} {remedy}") from None
     except LedgerUnavailable as error:
-        # Without a cause other workers were in the way, perhaps before Alipay was asked.
+        # Without a cause other workers held the row, perhaps before the request to Alipay.
         if error.__cause__ is None:
             raise UnknownOutcome(f"{sentence(error)} {next_step}") from None
-        told = _("Alipay has answered, but the ledger could not write it down.")
-        raise UnknownOutcome(f"{told} {sentence(error)} {remedy}") from None
+        text = _("Alipay has answered, but the ledger could not write it down.")
+        raise UnknownOutcome(f"{text} {sentence(error)} {remedy}") from None
     except SQLAlchemyError as error:
         raise UnknownOutcome(f"{database_message(error)} {next_step}") from None

@@ -1,4 +1,4 @@
-"""What ``doctor`` finds: how bad it is, what, why, and how to mend it."""
+"""Findings of ``doctor``: level, message, reason and fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .table import echo_json, strip_control_chars, terminal_width
 OK = "ok"
 WARN = "warn"
 FAIL = "fail"
-#: What cannot be seen from here.
+#: It cannot be checked from here.
 UNKNOWN = "unknown"
 
 _COLOURS = {OK: "green", WARN: "yellow", FAIL: "red", UNKNOWN: "cyan"}
@@ -24,30 +24,31 @@ _INDENT = " " * 9
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
-    #: What was looked at, in one word for programs.
+    #: The name of the check, for programs.
     check: str
     #: :data:`OK`, :data:`WARN`, :data:`FAIL` or :data:`UNKNOWN`.
     level: str
-    #: What was found; no secret.
+    #: The result; contains no secret.
     message: str
-    #: Why it matters, where it is not in order.
+    #: The consequence, unless the level is :data:`OK`.
     reason: str = ""
-    #: What to do about it.
+    #: The fix.
     fix: str = ""
 
     @property
     def is_fault(self) -> bool:
-        """Whether nothing works before it is mended."""
+        """Whether payments cannot work before this is fixed."""
         return self.level == FAIL
 
 
 def print_findings(findings: Iterable[Finding], as_json: bool) -> bool:
-    """Prints findings as they come, and what they come to.
+    """Print findings as they are made, and their summary.
 
-    :param machine: whether programs read it.
-    :returns: whether nothing failed.
+    :param findings: the findings.
+    :param as_json: whether to print JSON, without a summary.
+    :return: whether no finding is :data:`FAIL`.
     """
     counts = dict.fromkeys(_COLOURS, 0)
     for finding in findings:
@@ -57,14 +58,14 @@ def print_findings(findings: Iterable[Finding], as_json: bool) -> bool:
         else:
             _print(finding)
     if not as_json:
-        told = _("{ok} in order, {warn} to look at, {fail} wrong, {unknown} unknown.")
-        click.echo("\n" + told.format(**counts))
+        text = _("{ok} in order, {warn} to look at, {fail} wrong, {unknown} unknown.")
+        click.echo("\n" + text.format(**counts))
     return not counts[FAIL]
 
 
 @contextmanager
 def muted_logging() -> Iterator[None]:
-    """Keeps warnings out of the log that are told as findings."""
+    """Suppress log warnings that are reported as findings."""
     logger = logging.getLogger("flask_alipay")
     before, logger.disabled = logger.disabled, True
     try:
@@ -81,7 +82,7 @@ def _print(finding: Finding) -> None:
 
 
 def _wrapped(paragraph: str) -> str:
-    room = min(100, terminal_width() or 80)
-    # Wrapping counts characters, and a Chinese one takes two columns.
-    width = (room + len(_INDENT)) // 2 if language() == "zh" else room
+    available = min(100, terminal_width() or 80)
+    # click wraps by characters, and a Chinese one takes two columns.
+    width = (available + len(_INDENT)) // 2 if language() == "zh" else available
     return click.wrap_text(strip_control_chars(paragraph), width, _INDENT, _INDENT)

@@ -1,4 +1,4 @@
-"""Payloads in JSON: parameters, responses, a HAR file, or any of them within other text."""
+"""Payloads in JSON: parameters, responses, HAR files, or any of them within other text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from .payloads import Capture, Payload, UnreadablePayload, limited
 
-# What tells notifications and returns from requests in a browser's recording: both are signed.
+# Parameters that distinguish notifications and returns from requests, which are signed as well.
 _OF_NOTIFICATIONS = ("notify_id", "trade_no", "trade_status")
 
-# An object or, with its quotes escaped, the text of one.
+# An object or, with its quotes escaped, a string of one.
 _START = re.compile(r'\{\s{0,20}"|"\s{0,20}\{\s{0,20}\\"')
 _MAX_STARTS = 200
 _MAX_DEPTH = 8
@@ -23,7 +23,7 @@ ReadText = Callable[[bytes], list[Capture]]
 
 
 class NotJson(UnreadablePayload):
-    """It only begins like JSON."""
+    """Text that only begins like JSON."""
 
 
 def read_json(content: bytes, read_text: ReadText) -> Iterator[Capture]:
@@ -31,7 +31,8 @@ def read_json(content: bytes, read_text: ReadText) -> Iterator[Capture]:
 
     :param content: of a file.
     :param read_text: finds payloads in a text within it.
-    :raises Unreadable: if there are none.
+    :return: the captures.
+    :raises UnreadablePayload: if there are none.
     """
     document, text = _json(content)
     if isinstance(document, dict) and isinstance(document.get("log"), dict):
@@ -44,7 +45,7 @@ def read_json(content: bytes, read_text: ReadText) -> Iterator[Capture]:
         for number, item in enumerate(document, 1):
             yield Capture(limited(_params(item)), f"item {number}")
     else:
-        raise UnreadablePayload("it is a JSON list of something else than objects")
+        raise UnreadablePayload("it is a JSON list of other values than objects")
 
 
 def json_within(text: str, read_text: ReadText) -> Iterator[Capture]:
@@ -52,6 +53,7 @@ def json_within(text: str, read_text: ReadText) -> Iterator[Capture]:
 
     :param text: of any kind.
     :param read_text: finds payloads in a text within it.
+    :return: the captures.
     """
     place = 0
     for _ in range(_MAX_STARTS):
@@ -76,7 +78,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# Numbers stay the text that they were: 0.10 is not 0.1 to a signature.
+# Numbers stay text: for a signature 0.10 is not 0.1.
 _DECODER = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_object
 )
@@ -92,15 +94,15 @@ def _json(content: bytes) -> tuple[Any, str]:
         except (ValueError, RecursionError):
             break
     raise NotJson(
-        "it begins like JSON or a printed dict, but is none: something in it is cut off or cannot "
-        "be read"
+        "it begins like JSON or a printed dict, but is neither: a part of it is missing or cannot "
+        "be parsed"
     )
 
 
 def _signed_in(
     document: Any, text: str, read_text: ReadText, depth: int = 0, place: str = ""
 ) -> Iterator[Capture]:
-    """Walk through a document to everything in it that is signed."""
+    """Walk through a document and yield everything in it that is signed."""
     if depth > _MAX_DEPTH:
         return
     if isinstance(document, str):
@@ -111,7 +113,7 @@ def _signed_in(
     if (payload := _payload(document)) is not None:
         yield Capture(limited(payload), place)
     elif isinstance(document, dict) and any(name.endswith("_response") for name in document):
-        # Only the text that was signed can be verified, not what a parser makes of it.
+        # Only the original text can be verified, not the parsed value.
         raw = text if depth == 0 else json.dumps(document, ensure_ascii=False)
         yield Capture(limited(raw.encode("utf-8")), place, is_response=True)
     elif isinstance(document, dict):
@@ -124,16 +126,19 @@ def _signed_in(
 
 
 def _payload(document: Any) -> Payload | None:
-    """The signed parameters that an object or a list of names and values is; else nothing."""
+    """Return the signed parameters of an object or of a list of names and values; else ``None``."""
     if isinstance(document, list):
         return _named_values(document) or None
     if not isinstance(document, dict) or any(name.endswith("_response") for name in document):
         return None
-    return _params(document) if document.get("sign") or _beside(document) else None
+    return _params(document) if document.get("sign") or _has_signed_params(document) else None
 
 
 def _named_values(items: list[Any]) -> dict[str, str]:
-    """The parameters in a list of ``{"name": …, "value": …}``, as proxies write it; else empty."""
+    """Return the parameters in a list of ``{"name": …, "value": …}``, as in logs of proxies.
+
+    Return an empty dict for any other list.
+    """
     found: dict[str, str] = {}
     for item in items:
         name = item.get("name", item.get("key")) if isinstance(item, dict) else None
@@ -143,13 +148,16 @@ def _named_values(items: list[Any]) -> dict[str, str]:
     return found if found.get("sign") else {}
 
 
-def _beside(document: Mapping[str, Any]) -> bool:
+def _has_signed_params(document: Mapping[str, Any]) -> bool:
     inner = document.get("params")
     return isinstance(inner, dict) and bool(inner.get("sign"))
 
 
 def _params(found: Mapping[str, Any]) -> dict[str, str]:
-    """A JSON object of parameters, or one with them in ``params``, as ``--json`` writes it."""
+    """Return the parameters of a JSON object.
+
+    Those in its ``params`` are included: ``--json`` prints them there.
+    """
     inner = found.get("params")
     if isinstance(inner, dict):
         outer = {name: found[name] for name in ("sign", "sign_type") if name in found}
@@ -163,20 +171,20 @@ def _text(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return json.dumps(value, ensure_ascii=False)  # that it is a list is for the diagnosis
+        return json.dumps(value, ensure_ascii=False)  # the diagnosis reports the list
     raise UnreadablePayload(
-        f"it is JSON in which {name[:40]!r} is {_kind(value)}: Alipay sends text only; copy the "
-        "parameters before anything turns them into something else"
+        f"it is JSON in which {name[:40]!r} is {_kind(value)}: Alipay sends text only; capture the "
+        "parameters before a program converts them"
     )
 
 
 def _kind(value: Any) -> str:
     names = {bool: "true or false", list: "a list", dict: "an object"}
-    return names.get(type(value), "no text")
+    return names.get(type(value), "not text")
 
 
 def _from_har(log: Mapping[str, Any]) -> Iterator[Capture]:
-    """The entries of a browser's recording that hold a notification or return."""
+    """Yield the notifications and returns in a browser's recording."""
     entries = log.get("entries")
     found = False
     for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
@@ -184,7 +192,7 @@ def _from_har(log: Mapping[str, Any]) -> Iterator[Capture]:
             found = True
             yield Capture(limited(payload), f"entry {number}")
     if not found:
-        raise UnreadablePayload("it is a HAR file without any notification or return of Alipay's")
+        raise UnreadablePayload("it is a HAR file without a notification or return of Alipay's")
 
 
 def _har_payloads(entry: Any) -> Iterator[Payload]:
@@ -204,7 +212,7 @@ def _har_payloads(entry: Any) -> Iterator[Payload]:
 
 
 def query_of(url: bytes) -> bytes:
-    """Return the query of a URL, empty if it has none."""
+    """Return the query of a URL; empty if it has none."""
     return url.split(b"#", 1)[0].partition(b"?")[2]
 
 

@@ -1,4 +1,4 @@
-"""``keygen``: an RSA key pair in every form that Alipay's console and the SDKs want."""
+"""``keygen``: an RSA key pair in the formats of Alipay's console and the SDKs."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _NEXT = N_("""
 
 
 class KeyFormat(NamedTuple):
-    """One file that is written."""
+    """A file to write."""
 
     name: str
     #: Whether it holds the private key.
     private: bool
     write: Callable[[rsa.RSAPrivateKey], str]
-    #: Who wants it like this.
+    #: The use of this format, in words.
     purpose: str
 
 
@@ -123,10 +123,10 @@ def keygen_command(in_app: bool) -> click.Command:
         help=_("The folder; made where it is not there."),
     )
     @json_option
-    def keygen(bits: int, source: Path | None, out: Path, machine: bool) -> None:
+    def keygen(bits: int, source: Path | None, out: Path, as_json: bool) -> None:
         key = generate_private_key(bits) if source is None else _read(source)
         files = _write(key, out)
-        if machine:
+        if as_json:
             public_key = key_to_base64(key.public_key())
             names = {form.name: str(file) for form, file in zip(FORMS, files, strict=True)}
             echo_json({"bits": key.key_size, "files": names, "public_key": public_key})
@@ -146,7 +146,7 @@ def _read(source: Path) -> rsa.RSAPrivateKey:
 
 
 def _write(key: rsa.RSAPrivateKey, folder: Path) -> list[Path]:
-    """Writes all files or none."""
+    """Write all files or none."""
     written: list[Path] = []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -158,15 +158,15 @@ def _write(key: rsa.RSAPrivateKey, folder: Path) -> list[Path]:
         for file in written:
             file.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
-            told = _("{file} is there already, and keys are never overwritten: name another --out.")
-            raise CommandFailed(told.format(file=error.filename)) from None
-        told = _("{file} cannot be written ({reason}): nothing was.")
-        raise CommandFailed(told.format(file=error.filename, reason=error.strerror)) from None
+            text = _("{file} is there already, and keys are never overwritten: name another --out.")
+            raise CommandFailed(text.format(file=error.filename)) from None
+        text = _("{file} cannot be written ({reason}): nothing was.")
+        raise CommandFailed(text.format(file=error.filename, reason=error.strerror)) from None
     return written
 
 
 def _created(file: Path, private: bool) -> Path:
-    """Makes an empty file that nobody else has made; it is private before anything is in it."""
+    """Create an empty file exclusively, private before it has content."""
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600 if private else 0o644))
     return file
 
@@ -174,9 +174,9 @@ def _created(file: Path, private: bool) -> Path:
 def _print(key: rsa.RSAPrivateKey, out: Path, files: list[Path]) -> None:
     columns = [Column(_("file"), min_width=20), Column(_("what it is for"), min_width=20)]
     echo_table(columns, [(file, _(form.purpose)) for form, file in zip(FORMS, files, strict=True)])
-    told = _(_NEXT).format(
+    text = _(_NEXT).format(
         public_key=key_to_base64(key.public_key()),
         private_key=(out / "app_private_key.pem").absolute(),
         alipay_public_key=(out / "alipay_public_key.pem").absolute(),
     )
-    click.echo(told.rstrip())
+    click.echo(text.rstrip())

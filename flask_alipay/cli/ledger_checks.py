@@ -1,5 +1,7 @@
-"""What a good signature does not tell: whether the news is about this shop's account, order and
-amount, and whether the ledger knows it already. The ledger is read, nothing in it changes.
+"""Checks of a verified notification against the ledger: account, order, amount and outcome.
+
+A valid signature does not prove that a notification is about this shop's account, order and amount.
+The ledger is read and not changed.
 """
 
 from __future__ import annotations
@@ -22,23 +24,23 @@ from .i18n import _
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-#: What is looked at, in this order; the first that is not ``ok`` ends it.
+#: The checks in their order; the first that is not ``ok`` ends them.
 CHECKS = ("account", "order", "amount", "outcome")
 
 _OK = "ok"
 
 
-def check_against_ledger(alipay: Merchant, params: Mapping[str, str]) -> dict[str, str]:
-    """Looks a verified notification up in the app.
+def check_against_ledger(merchant: Merchant, params: Mapping[str, str]) -> dict[str, str]:
+    """Check a verified notification against the ledger.
 
-    :param alipay: the merchant.
-    :param params: verified with the app's own keys.
-    :returns: ``ok`` or what is the matter, by the check; ``outcome`` is what the ledger would make
-        of it: ``settled``, ``recorded``, ``duplicate`` (it knows it already), ``stale``. Empty for
-        what is no notification of a trade.
+    :param merchant: the merchant.
+    :param params: verified with the merchant's own keys.
+    :return: ``ok`` or the problem, by the name of the check; ``outcome`` is the outcome of settling
+        it: ``settled``, ``recorded``, ``duplicate`` or ``stale``. Empty if it is not a notification
+        of a trade.
     """
     try:
-        foreseen = replay(alipay, params, journalled=True, dry_run=True)
+        result = replay(merchant, params, journalled=True, dry_run=True)
     except WrongAccount:
         return {"account": "wrong_account"}
     except UnknownPayment:
@@ -53,13 +55,17 @@ def check_against_ledger(alipay: Merchant, params: Mapping[str, str]) -> dict[st
         "account": _OK,
         "order": _OK,
         "amount": _OK,
-        "status": str(foreseen.payment.trade_status),
-        "outcome": foreseen.outcome,
+        "status": str(result.payment.trade_status),
+        "outcome": result.outcome,
     }
 
 
 def describe_checks(checks: Mapping[str, str]) -> dict[str, str]:
-    """Returns the checks in words, by what they are about."""
+    """Return the checks in words.
+
+    :param checks: of :func:`check_against_ledger`.
+    :return: texts in the reader's language, by the name of the check.
+    """
     words = {
         "wrong_account": _("it is about somebody else's account: it settles nothing here"),
         "unknown": _("there is no such payment in the ledger"),

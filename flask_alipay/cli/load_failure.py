@@ -1,4 +1,4 @@
-"""Explanation of why the app does not load, for ``doctor``."""
+"""Explanation of ``doctor`` for an app that does not load."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def explain_load_failure(error: BaseException) -> Finding:
     """Return the finding for an app that does not load.
 
     :param error: raised by :meth:`flask.cli.ScriptInfo.load_app`.
+    :return: its message contains no secret.
     """
     from flask.cli import NoAppException
 
@@ -40,7 +41,7 @@ def explain_load_failure(error: BaseException) -> Finding:
         )
     if isinstance(error, NoAppException):
         cause = error.__context__
-        # Flask wraps an ImportError of the app's module: that is the fault to explain.
+        # Flask wraps an ImportError of the app's module: explain the ImportError.
         if not isinstance(cause, ImportError) or not _was_raised_inside(cause):
             return _without_app(error)
         error = cause
@@ -58,6 +59,7 @@ def failed_app(error: BaseException) -> Flask | None:
     """Return the app that was being built when an error was raised, with its configuration so far.
 
     :param error: raised while the app was loaded.
+    :return: ``None`` if there was no app yet.
     """
     from flask import Flask
 
@@ -72,6 +74,7 @@ def failed_prefix(error: BaseException, mapping: Mapping[str, Any]) -> str:
 
     :param error: raised while the app was loaded.
     :param mapping: the app's configuration.
+    :return: ``ALIPAY`` if it is unknown.
     """
     key = str(getattr(error, "key", ""))
     for name in sorted(KNOWN, key=len, reverse=True):
@@ -98,14 +101,14 @@ def _without_app(error: click.ClickException) -> Finding:
 
 
 def _reason(error: BaseException) -> str:
-    # The message of a SyntaxError ends with the line at fault, which may be a key's.
+    # str() of a SyntaxError ends with the line at fault, which may contain a key.
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     first = message.strip().partition("\n")[0][:_MAX_MESSAGE]
     return _SECRET.sub("***", first) or type(error).__name__
 
 
 def _place(error: BaseException) -> str:
-    """The file and line at fault: the innermost of the app's own, not of an installed package."""
+    """Return the file and line at fault: the innermost of the app's own files."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""The app and the merchant that a command works for."""
+"""The app and the merchant of a command."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
-#: How the commands of an app are called.
+#: The program's name for commands of an app.
 PROGRAM_IN_APP = "flask alipay"
 
-#: How those that need no app are called: as a console script or as a module.
+#: The program's names without an app: console script and module.
 PROGRAMS = ("flask-alipay", "python -m flask_alipay")
 
 _SELECTED = "flask_alipay.merchant"
@@ -32,6 +32,7 @@ def program(in_app: bool) -> str:
     """Return the words before a command's name, for examples.
 
     :param in_app: whether the command belongs to ``flask alipay``.
+    :return: for example ``flask alipay``.
     """
     if in_app:
         return PROGRAM_IN_APP
@@ -41,7 +42,10 @@ def program(in_app: bool) -> str:
 
 
 def merchant_option(command: F) -> F:
-    """Add ``--merchant`` to a command or group of an app; the later one on the line counts."""
+    """Add ``--merchant`` to a command or group of an app.
+
+    If both have it, the last one on the command line takes precedence.
+    """
     return click.option(
         "--merchant",
         metavar="NAME",
@@ -55,6 +59,7 @@ def in_app(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Run a command's callback in the context of the app.
 
     :param callback: of the command.
+    :return: the callback with the context.
     """
 
     def run(*args: Any, **options: Any) -> Any:
@@ -68,7 +73,8 @@ def load_app(context: click.Context) -> Flask:
     """Load the app and push its context for the rest of the command.
 
     :param context: of the command.
-    :raises click.UsageError: if there is no app. Other errors are the app's own.
+    :return: the app.
+    :raises click.UsageError: if there is no app; other errors are the app's own.
     """
     from flask import current_app
     from flask.cli import ScriptInfo
@@ -83,6 +89,7 @@ def enter_app(context: click.Context) -> Flask:
     """Load the app as :func:`load_app` does, for commands that need one.
 
     :param context: of the command.
+    :return: the app.
     :raises click.UsageError: also if the configuration of Alipay is invalid.
     """
     try:
@@ -101,10 +108,11 @@ def registrations() -> dict[str, Merchant]:
 
 
 def current_merchant() -> Merchant:
-    """Return the merchant that the command works for.
+    """Return the merchant of the command.
 
+    :return: the selected merchant, or the only one.
     :raises click.UsageError: if the app registers no blueprint, or several and ``--merchant`` does
-        not select one; names them.
+        not select one; the message names them.
     """
     found, selected = registrations(), click.get_current_context().meta.get(_SELECTED)
     if not found:
@@ -117,26 +125,27 @@ def current_merchant() -> Merchant:
     names = ", ".join(found)
     if selected is None:
         if len(found) > 1:
-            told = _("This app has several merchants. Select one with --merchant: {names}.")
-            raise click.UsageError(told.format(names=names))
+            text = _("This app has several merchants. Select one with --merchant: {names}.")
+            raise click.UsageError(text.format(names=names))
         return next(iter(found.values()))
-    # A nested blueprint's name has its parent's before it.
+    # The name of a nested blueprint begins with its parent's.
     matching = [one for name, one in found.items() if selected in (name, one.blueprint.name)]
     if len(matching) != 1:
-        told = _("There is no merchant {name!r} in this app. It has: {names}.")
-        raise click.BadParameter(told.format(name=selected, names=names), param_hint="--merchant")
+        text = _("There is no merchant {name!r} in this app. It has: {names}.")
+        raise click.BadParameter(text.format(name=selected, names=names), param_hint="--merchant")
     return matching[0]
 
 
-def command_line(alipay: Merchant, command: str) -> str:
+def command_line(merchant: Merchant, command: str) -> str:
     """Return a command line for the shell.
 
-    :param alipay: the merchant.
+    :param merchant: the merchant.
     :param command: with its arguments.
+    :return: with ``--merchant`` if the app has several.
     """
     if len(registrations()) == 1:
         return f"{PROGRAM_IN_APP} {command}"
-    return f"{PROGRAM_IN_APP} --merchant {alipay.name} {command}"
+    return f"{PROGRAM_IN_APP} --merchant {merchant.name} {command}"
 
 
 def _select(context: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -1,4 +1,4 @@
-"""What commands have in common when they talk: ask before money moves, tell how far they are."""
+"""Shared options, confirmations and progress of commands."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from .i18n import _
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
-# Plain lines where there is no terminal: a log of ten lines, not of ten thousand.
+# The number of progress lines without a terminal, to keep logs short.
 _LINES = 10
 
 
 def json_option(command: F) -> F:
-    """Adds ``--json``, which arrives as ``machine``."""
+    """Add ``--json``, as the argument ``as_json``."""
     return click.option(
-        "--json", "machine", is_flag=True, help=_("One JSON object a line, for programs.")
+        "--json", "as_json", is_flag=True, help=_("One JSON object a line, for programs.")
     )(command)
 
 
 def yes_option(command: F) -> F:
-    """Adds ``--yes``, which arrives as ``yes``."""
+    """Add ``--yes``, as the argument ``yes``."""
     return click.option("--yes", is_flag=True, help=_("Do not ask whether it is meant."))(command)
 
 
 def confirm(what: str, yes: bool) -> None:
-    """Asks on standard error whether something is meant, and ends the command where it is not.
+    """Ask for a confirmation on standard error, and end the command without one.
 
-    :param what: a sentence that says what is going to happen.
+    :param what: a sentence that describes the operation.
     :param yes: whether ``--yes`` was given.
-    :raises click.Abort: if it is not meant, or nobody is there to say so. The exit status is
+    :raises click.Abort: without a confirmation or a terminal; the exit status is
         :data:`~flask_alipay.cli.errors.NOT_IN_ORDER`.
     """
     if yes:
@@ -46,22 +46,23 @@ def confirm(what: str, yes: bool) -> None:
 def warn_if_simulator(simulator: bool) -> None:
     """Explain on standard error why a command finds no trade in the embedded simulator.
 
-    :param simulator: whether it stands in for Alipay.
+    :param simulator: whether the merchant uses it.
     """
     if simulator:
-        told = _(
+        text = _(
             "The simulator is inside the app: its trades are in the server's process, and this "
             "command has a simulator of its own, without trades. To share one, run 'flask-alipay "
             "simulate' and give the app the settings that it prints."
         )
-        click.echo(told, err=True)
+        click.echo(text, err=True)
 
 
 def progress(things: Collection[T], label: str) -> Iterator[T]:
-    """Goes through things and tells on standard error how far it is: by a bar in a terminal, by a
-    few plain lines elsewhere.
+    """Yield things and show the progress on standard error: a bar in a terminal, else a few lines.
 
-    :param label: what is being done, "Asking Alipay".
+    :param things: the things to process.
+    :param label: of the progress, for example "Querying Alipay".
+    :return: the things in their order.
     """
     if sys.stderr.isatty():
         with click.progressbar(things, label=label, file=sys.stderr) as bar:
@@ -72,5 +73,5 @@ def progress(things: Collection[T], label: str) -> Iterator[T]:
     for number, thing in enumerate(things, 1):
         yield thing
         if number % step == 0 or number == total:
-            told = _("{label}: {number} of {total}")
-            click.echo(told.format(label=label, number=number, total=total), err=True)
+            text = _("{label}: {number} of {total}")
+            click.echo(text.format(label=label, number=number, total=total), err=True)

@@ -1,6 +1,6 @@
-"""The ledger's rows, for people and for programs.
+"""Rows of the ledger for the terminal and for JSON.
 
-People read China time, as Alipay's console shows it; programs read UTC.
+Times are China time in the terminal, as in Alipay's console, and UTC in JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .table import strip_control_chars
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-# The payments of one order that are named.
+# The maximum number of payments of one order in a message.
 _MAX_NAMED = 10
 _PAGE = 500
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
@@ -36,12 +36,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """How old something is: ``30m``, ``2h``, ``7d``."""
+    """An age: ``30m``, ``2h``, ``7d``."""
 
     name = "age"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Returns a :class:`~datetime.timedelta`."""
+        """Return a :class:`~datetime.timedelta`."""
         if isinstance(value, timedelta):
             return value
         found = _AGE.fullmatch(str(value).strip().lower())
@@ -65,10 +65,15 @@ def age_text(age: timedelta) -> str:
     return n_("{count} second", "{count} seconds", seconds).format(count=seconds)
 
 
-def payment_filters(alipay: Merchant, options: Mapping[str, Any]) -> list[Any]:
-    """Returns what the options of ``payments`` ask for, as conditions."""
-    Payment = alipay.models.Payment
-    found: list[Any] = [Payment.merchant == alipay.config.merchant]
+def payment_filters(merchant: Merchant, options: Mapping[str, Any]) -> list[Any]:
+    """Return the conditions for the options of ``payments``.
+
+    :param merchant: the merchant.
+    :param options: of the command.
+    :return: conditions for ``where()``.
+    """
+    Payment = merchant.models.Payment
+    found: list[Any] = [Payment.merchant == merchant.config.merchant]
     if options["status"]:
         found.append(Payment.trade_status.in_(options["status"]))
     if options["paid"] is not None:
@@ -86,81 +91,96 @@ def payment_filters(alipay: Merchant, options: Mapping[str, Any]) -> list[Any]:
     return found
 
 
-def newest_payments(alipay: Merchant, conditions: list[Any], limit: int | None) -> Select[Any]:
+def newest_payments(merchant: Merchant, conditions: list[Any], limit: int | None) -> Select[Any]:
     """Return the statement for the newest payments that meet conditions.
 
-    :param limit: the most; ``None``: all.
+    :param merchant: the merchant.
+    :param conditions: for ``where()``.
+    :param limit: the maximum number; ``None``: all.
+    :return: the statement.
     """
-    Payment = alipay.models.Payment
+    Payment = merchant.models.Payment
     order = (Payment.created_at.desc(), Payment.id.desc())
     return select(Payment).where(*conditions).order_by(*order).limit(limit)
 
 
-def read(alipay: Merchant, statement: Select[Any]) -> list[Any]:
-    """Return the objects that a statement selects, whatever the session's filters hide."""
-    return list(unfiltered(alipay.session, statement).scalars().unique())
+def read(merchant: Merchant, statement: Select[Any]) -> list[Any]:
+    """Return the objects that a statement selects, ignoring the session's filters.
 
-
-def read_each(alipay: Merchant, conditions: list[Any], limit: int | None) -> Iterator[Any]:
-    """Yield the payments that meet conditions, the newest first; some hundreds are in memory.
-
-    :param limit: the most; ``None``: all.
+    :param merchant: the merchant.
+    :param statement: selects objects.
+    :return: the objects in order, without duplicates.
     """
-    Payment: Any = alipay.models.Payment
-    numbers = newest_payments(alipay, conditions, limit).with_only_columns(Payment.id)
-    ids = list(unfiltered(alipay.session, numbers).scalars())
+    return list(unfiltered(merchant.session, statement).scalars().unique())
+
+
+def read_each(merchant: Merchant, conditions: list[Any], limit: int | None) -> Iterator[Any]:
+    """Yield the payments that meet conditions, the newest first, in pages.
+
+    :param merchant: the merchant.
+    :param conditions: for ``where()``.
+    :param limit: the maximum number; ``None``: all.
+    :return: the payments; at most one page is in memory.
+    """
+    Payment: Any = merchant.models.Payment
+    numbers = newest_payments(merchant, conditions, limit).with_only_columns(Payment.id)
+    ids = list(unfiltered(merchant.session, numbers).scalars())
     for start in range(0, len(ids), _PAGE):
         page = ids[start : start + _PAGE]
-        found = {one.id: one for one in read(alipay, select(Payment).where(Payment.id.in_(page)))}
+        found = {one.id: one for one in read(merchant, select(Payment).where(Payment.id.in_(page)))}
         yield from (found[each] for each in page if each in found)
 
 
-def journal_row(alipay: Merchant, row: int | None) -> Any | None:
-    """Return a row of this merchant's journal by its ``id``, or ``None``."""
-    model: Any = alipay.models.Notification
-    found = select(model).where(model.id == row, model.merchant == alipay.config.merchant)
-    return next(iter(read(alipay, found)), None)
+def journal_row(merchant: Merchant, row: int | None) -> Any | None:
+    """Return a row of the merchant's journal by its ``id``; ``None`` if there is none."""
+    model: Any = merchant.models.Notification
+    found = select(model).where(model.id == row, model.merchant == merchant.config.merchant)
+    return next(iter(read(merchant, found)), None)
 
 
-def rows_for_payment(alipay: Merchant, model: Any, out_trade_no: str) -> list[Any]:
-    """Returns the rows of a class that belong to one payment, the oldest first; none without it."""
+def rows_for_payment(merchant: Merchant, model: Any, out_trade_no: str) -> list[Any]:
+    """Return the rows of a class for one payment, the oldest first; empty without the class."""
     if model is None:
         return []
-    merchant = alipay.config.merchant
-    found = select(model).where(model.merchant == merchant, model.out_trade_no == out_trade_no)
-    return read(alipay, found.order_by(model.id))
+    account = merchant.config.merchant
+    found = select(model).where(model.merchant == account, model.out_trade_no == out_trade_no)
+    return read(merchant, found.order_by(model.id))
 
 
-def find_payment(alipay: Merchant, number: str) -> Any:
-    """Return a payment by ``out_trade_no`` or ``trade_no``, or by the shop's own order number.
+def find_payment(merchant: Merchant, number: str) -> Any:
+    """Return a payment by ``out_trade_no``, ``trade_no`` or the shop's own order number.
 
-    :raises Refused: if there is none; or several that have the shop's number, which it names.
+    :param merchant: the merchant.
+    :param number: one of the numbers.
+    :return: the payment.
+    :raises CommandFailed: if there is none, or if several have the shop's number; the message names
+        them.
     """
-    Payment = alipay.models.Payment
-    own = select(Payment).where(Payment.merchant == alipay.config.merchant).order_by(Payment.id)
+    Payment = merchant.models.Payment
+    own = select(Payment).where(Payment.merchant == merchant.config.merchant).order_by(Payment.id)
     named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
-    found = read(alipay, own.where(named).limit(1))
+    found = read(merchant, own.where(named).limit(1))
     reference = reference_column(Payment)
     if not found and reference is not None:
-        found = read(alipay, own.where(reference == number).limit(_MAX_NAMED))
+        found = read(merchant, own.where(reference == number).limit(_MAX_NAMED))
     if not found:
-        raise CommandFailed(_not_there(alipay, number))
+        raise CommandFailed(_not_found(merchant, number))
     if len(found) > 1:
-        told = _("{number} is the number of several payments. Name one of them: {payments}.")
+        text = _("{number} is the number of several payments. Name one of them: {payments}.")
         names = ", ".join(f"{one.out_trade_no} ({one.trade_status})" for one in found)
-        raise CommandFailed(told.format(number=strip_control_chars(number), payments=names))
+        raise CommandFailed(text.format(number=strip_control_chars(number), payments=names))
     return found[0]
 
 
 def label(payment: Any) -> str:
-    """Return what to call a payment: its number, with the shop's own one before it if it has it."""
+    """Return a payment's number for messages, after the shop's own number if it has one."""
     reference = reference_of(payment)
     number: str = payment.out_trade_no
     return f"{strip_control_chars(reference)} ({number})" if reference else number
 
 
 def payment_as_json(payment: Any) -> dict[str, Any]:
-    """Returns a payment for programs; amounts in fen and as text, buyer data masked."""
+    """Return a payment for JSON: amounts in fen and as text, buyer data masked."""
     return {
         "out_trade_no": payment.out_trade_no,
         "reference": reference_of(payment) or None,
@@ -182,7 +202,7 @@ def payment_as_json(payment: Any) -> dict[str, Any]:
 
 
 def refund_as_json(refund: Any) -> dict[str, Any]:
-    """Returns a refund for programs."""
+    """Return a refund for JSON."""
     return {
         "out_request_no": refund.out_request_no,
         "refund_fen": refund.refund_fen,
@@ -194,9 +214,11 @@ def refund_as_json(refund: Any) -> dict[str, Any]:
 
 
 def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:
-    """Returns a row of the journal for programs.
+    """Return a row of the journal for JSON.
 
-    :param show_params: whether buyer data is left readable.
+    :param row: the row.
+    :param show_params: whether to show buyer data.
+    :return: the object.
     """
     return {
         "id": row.id,
@@ -211,8 +233,10 @@ def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:
 
 
 def explain_response_row(row: Any) -> str | None:
-    """Returns why a row of the journal is no notification, and what to do instead; ``None`` for one
-    that is.
+    """Return the reason why a row of the journal is not a notification, and the next step.
+
+    :param row: the row.
+    :return: a sentence; ``None`` if the row is a notification.
     """
     if kind_of(row) == "operator":
         return _("it records what an operator did.")
@@ -221,49 +245,49 @@ def explain_response_row(row: Any) -> str | None:
         return None
     names = {"asked": strip_control_chars(asked), "number": strip_control_chars(row.out_trade_no)}
     if refund and "refund" in asked:
-        told = _(
+        text = _(
             "it is Alipay's answer to {asked}, not a notification: ask again with 'refund "
             "{number} {amount} --out-request-no {refund}'."
         )
         money = strip_control_chars(row.payload.get("refund_amount", "AMOUNT"))
-        return told.format(refund=strip_control_chars(refund), amount=money, **names)
-    told = _(
+        return text.format(refund=strip_control_chars(refund), amount=money, **names)
+    text = _(
         "it is Alipay's answer to {asked}, not a notification: ask again with 'query {number}'."
     )
-    return told.format(**names)
+    return text.format(**names)
 
 
 def masked_buyer(payment: Any) -> str | None:
-    """Returns who paid, made unreadable."""
+    """Return a payment's masked buyer; ``None`` if it is unknown."""
     return mask_params({"buyer_id": payment.buyer_id})["buyer_id"] if payment.buyer_id else None
 
 
 def display_amount(fen: int, currency: str) -> str:
-    """Returns minor units for people: ``88.88 CNY``."""
+    """Return minor units as text: ``88.88 CNY``."""
     return f"{format_amount(fen, currency)} {currency}"
 
 
 def display_time(when: datetime | None) -> str:
-    """Returns a time for people, in China time; empty where there is none."""
+    """Return a time as text, in China time; empty for ``None``."""
     return format_china_time(when) if when else ""
 
 
 def iso(when: datetime | None) -> str | None:
-    """Returns a time for programs, in UTC."""
+    """Return a time in UTC as ISO 8601; ``None`` for ``None``."""
     return when.isoformat(timespec="seconds") if when else None
 
 
-def _not_there(alipay: Merchant, number: str) -> str:
-    news = rows_for_payment(alipay, alipay.models.Notification, number)
-    if news:
-        told = _(
+def _not_found(merchant: Merchant, number: str) -> str:
+    notifications = rows_for_payment(merchant, merchant.models.Notification, number)
+    if notifications:
+        text = _(
             "There is no payment {number}, but Alipay told of one {count} times, last at {at}: "
             "was it made in another database?"
         )
-        at = display_time(news[-1].received_at)
-        return told.format(number=strip_control_chars(number), count=len(news), at=at)
-    told = _(
+        at = display_time(notifications[-1].received_at)
+        return text.format(number=strip_control_chars(number), count=len(notifications), at=at)
+    text = _(
         "There is no payment {number} of merchant {merchant}: look for it with "
         "'payments' and --text."
     )
-    return told.format(number=strip_control_chars(number), merchant=alipay.config.merchant)
+    return text.format(number=strip_control_chars(number), merchant=merchant.config.merchant)

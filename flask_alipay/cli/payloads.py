@@ -1,4 +1,4 @@
-"""What a capture holds: a notification, a return, or a response of Alipay's gateway."""
+"""Payloads in captures: notifications, returns and gateway responses."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from ..protocol.parameter_names import NOTIFICATION_NAMES
 
 Payload: TypeAlias = bytes | dict[str, str]
 
-# More than Alipay ever sends; the notification route accepts no more either.
+# Alipay sends less; the notification route has the same limit.
 _MAX_PAYLOAD = 64 * 1024
 
 _SIGN_FIELD = re.compile(rb"(?:^|[&?])(?:amp;)?sign=")
 
 
 class UnreadablePayload(Exception):
-    """There is no payload in it; the message says what was found and what to do."""
+    """There is no payload; the message states the problem and the next step."""
 
 
 @dataclass(frozen=True)
 class Capture:
-    """One payload and where it was found."""
+    """A payload with its place in a file."""
 
-    #: A form body or query string as it came over the wire, or parameters decoded by a program;
-    #: of a response, its JSON.
+    #: A form body or query string as it was sent, or parameters decoded by a program;
+    #: for a response, its JSON.
     payload: Payload = field(repr=False)
-    #: Where in the file, for people: ``"entry 3"``; empty if it is the whole file.
+    #: The place in the file, for messages: ``"entry 3"``; empty for the whole file.
     place: str = ""
-    #: Further ways to read it, if a print leaves open where a value ends.
+    #: Further readings, if a printed map is ambiguous.
     others: tuple[Payload, ...] = field(default=(), repr=False)
-    #: Whether it is a response: of the gateway, or the result that Alipay's SDK gives to an app.
+    #: Whether it is a gateway response, or the result that Alipay's SDK gives to a phone app.
     is_response: bool = False
 
     def reading(self, verifies: Callable[[Payload], bool]) -> Payload:
-        """Return the first reading that verifies, or the likeliest.
+        """Return the first reading that verifies, else the likeliest.
 
-        :param verifies: whether one does.
+        :param verifies: checks one reading.
+        :return: the payload.
         """
         if not self.others:
             return self.payload
@@ -47,7 +48,7 @@ class Capture:
 
     @property
     def score(self) -> tuple[bool, int]:
-        """Whether it is signed, and how many of Alipay's parameters are in it."""
+        """Whether it is signed, and the number of Alipay's parameters."""
         if self.is_response:
             return True, len(NOTIFICATION_NAMES)
         if isinstance(self.payload, bytes):
@@ -60,9 +61,13 @@ class Capture:
 def limited(payload: Payload) -> Payload:
     """Return a payload of reasonable size.
 
-    :raises Unreadable: if it is larger than any notification.
+    :param payload: the payload.
+    :return: the same payload.
+    :raises UnreadablePayload: if it is larger than any notification.
     """
     texts = (payload,) if isinstance(payload, bytes) else (*payload, *payload.values())
     if sum(map(len, texts)) > _MAX_PAYLOAD:
-        raise UnreadablePayload(f"it is larger than {_MAX_PAYLOAD // 1024} KiB: no notification is")
+        raise UnreadablePayload(
+            f"it is larger than {_MAX_PAYLOAD // 1024} KiB, more than any notification"
+        )
     return payload

@@ -1,4 +1,4 @@
-"""``payments``: what the ledger knows of many payments."""
+"""``payments``: a list of payments with totals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _CSV = (
     "buyer_id",
     *_TIMES,
 )
-# Of the table.
+# The default limit of the table.
 _DEFAULT_LIMIT = 50
 
 
@@ -92,19 +92,19 @@ def payments_command() -> click.Command:
     )
     @json_option
     @click.option("--csv", "as_csv", is_flag=True, help=_("CSV, as spreadsheet programs open it."))
-    def payments(limit: int | None, machine: bool, as_csv: bool, **options: Any) -> None:
-        if machine and as_csv:
+    def payments(limit: int | None, as_json: bool, as_csv: bool, **options: Any) -> None:
+        if as_json and as_csv:
             raise click.UsageError(_("Give --json or --csv, not both."))
-        alipay = current_merchant()
-        conditions = payment_filters(alipay, options)
+        merchant = current_merchant()
+        conditions = payment_filters(merchant, options)
         with handle_errors():
-            if machine or as_csv:
-                _echo_all(read_each(alipay, conditions, limit), as_csv)
+            if as_json or as_csv:
+                _echo_all(read_each(merchant, conditions, limit), as_csv)
                 return
-            shown = read(alipay, newest_payments(alipay, conditions, limit or _DEFAULT_LIMIT))
-            sums = list(unfiltered(alipay.session, totals(alipay.models.Payment, conditions)))
+            shown = read(merchant, newest_payments(merchant, conditions, limit or _DEFAULT_LIMIT))
+            sums = list(unfiltered(merchant.session, totals(merchant.models.Payment, conditions)))
         one_day = days_of(options).is_one_day
-        has_reference = reference_column(alipay.models.Payment) is not None
+        has_reference = reference_column(merchant.models.Payment) is not None
         _list(shown, sums, one_day=one_day, has_reference=has_reference)
 
     return payments
@@ -123,7 +123,7 @@ def _echo_all(payments: Iterator[Any], as_csv: bool) -> None:
 
 
 def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bool) -> None:
-    """Print the table and the sums.
+    """Print the table and the totals.
 
     :param one_day: whether all payments are of one day.
     :param has_reference: whether the class has the shop's own order number.
@@ -146,18 +146,18 @@ def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bo
     echo_table(list(shows.values()), ([row[name] for name in shows] for row in rows))
     click.echo()
     for currency, count, total, paid, refunded in sums:
-        told = n_(
+        text = n_(
             "{count} payment of {total}; paid {paid}, refunded {refunded}.",
             "{count} payments of {total}; paid {paid}, refunded {refunded}.",
             count,
         )
         names = {"total": total, "paid": paid, "refunded": refunded}
         amounts = {name: display_amount(int(fen), currency) for name, fen in names.items()}
-        click.echo(told.format(count=count, **amounts))
+        click.echo(text.format(count=count, **amounts))
     left = sum(row[1] for row in sums) - len(shown)
     if left > 0:
-        told = _("{count} older ones are not shown: --limit shows more.")
-        click.echo(told.format(count=left))
+        text = _("{count} older ones are not shown: --limit shows more.")
+        click.echo(text.format(count=left))
 
 
 def _cells(payment: Any, one_day: bool) -> dict[str, Any]:
@@ -166,20 +166,20 @@ def _cells(payment: Any, one_day: bool) -> dict[str, Any]:
         "reference": reference_of(payment),
         "number": payment.out_trade_no,
         "status": payment.trade_status,
-        "amount": _short(payment.total_fen, currency),
-        "refunded": _short(payment.refunded_fen, currency) if payment.refunded_fen else "",
-        "created": _created(display_time(payment.created_at), one_day),
+        "amount": _short_amount(payment.total_fen, currency),
+        "refunded": _short_amount(payment.refunded_fen, currency) if payment.refunded_fen else "",
+        "created": _short_time(display_time(payment.created_at), one_day),
         "subject": payment.subject,
     }
 
 
-def _created(at: str, one_day: bool) -> str:
-    """A time in China: without the day if it is the same everywhere, or the year if it is this."""
+def _short_time(at: str, one_day: bool) -> str:
+    """Return a China time without the day if all are of one day, else without the current year."""
     if one_day:
         return at[11:16]
     return at[5:16] if at[:4] == display_time(utc_now())[:4] else at[:10]
 
 
-def _short(fen: int, currency: str) -> str:
-    """Yuan go without saying."""
+def _short_amount(fen: int, currency: str) -> str:
+    """Return an amount as text, without the currency if it is CNY."""
     return display_amount(fen, currency).removesuffix(" CNY")

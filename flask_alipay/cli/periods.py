@@ -51,7 +51,7 @@ def day_options(command: F) -> F:
 
 
 class Days(NamedTuple):
-    """A range of days in China; ``None``: open."""
+    """A range of days in China; ``None`` is an open end."""
 
     first: date | None = None
     last: date | None = None
@@ -62,15 +62,20 @@ class Days(NamedTuple):
         return self.first is not None and self.first == self.last
 
     def conditions(self, column: Any) -> list[Any]:
-        """Return the conditions for a column with aware UTC times."""
+        """Return the conditions for a column of times.
+
+        :param column: with aware UTC times.
+        :return: conditions for ``where()``.
+        """
         found = [] if self.first is None else [column >= _midnight(self.first)]
         return found if self.last is None else [*found, column < _midnight(self.last, 1)]
 
 
 def days_of(options: Mapping[str, Any]) -> Days:
-    """Return the range that ``--today``, ``--on``, ``--from`` and ``--to`` select.
+    """Return the range of ``--today``, ``--on``, ``--from`` and ``--to``.
 
     :param options: ``today``, ``on``, ``since`` and ``until``.
+    :return: the range; open without options.
     :raises click.UsageError: if they contradict each other.
     """
     since, until = options["since"], options["until"]
@@ -88,6 +93,6 @@ def days_of(options: Mapping[str, Any]) -> Days:
 
 
 def _midnight(day: date, later: int = 0) -> datetime:
-    """The beginning of a day in China, or of one some days later, in UTC as the ledger has it."""
+    """Return the start of a day in China, or of a later day, in UTC."""
     at = datetime.combine(day, time(), CHINA_TIME) + timedelta(days=later)
     return at.astimezone(timezone.utc)

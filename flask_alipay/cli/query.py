@@ -1,4 +1,4 @@
-"""``query``: asks Alipay what became of a payment, and brings the ledger in line."""
+"""``query``: query of one payment at Alipay, with an update of the ledger."""
 
 from __future__ import annotations
 
@@ -42,29 +42,31 @@ def query_command() -> click.Command:
     )
     @click.argument("number")
     @json_option
-    def query(number: str, machine: bool) -> None:
-        alipay = current_merchant()
+    def query(number: str, as_json: bool) -> None:
+        merchant = current_merchant()
         next_step = _("Nothing has changed here: ask again later.")
         with handle_errors(next_step):
-            payment = find_payment(alipay, number)
-            warn_if_simulator(alipay.config.simulator)
+            payment = find_payment(merchant, number)
+            warn_if_simulator(merchant.config.simulator)
             before = payment.trade_status, payment.refunded_fen
-            answer = query_payment(alipay, payment)
-        print_result(answer, before, machine)
+            result = query_payment(merchant, payment)
+        print_result(result, before, as_json)
 
     return query
 
 
-def print_result(response: QueryResult, before: tuple[str, int], as_json: bool) -> None:
-    """Says what Alipay told of a payment, and how the payment stands now.
+def print_result(result: QueryResult, before: tuple[str, int], as_json: bool) -> None:
+    """Print Alipay's report of a payment and the payment's status.
 
-    :param before: its status and what had been refunded, before.
-    :raises Refused: if the ledger has a sale that Alipay does not have.
+    :param result: the operation's result.
+    :param before: the payment's status and refunded amount before the operation.
+    :param as_json: whether to print JSON.
+    :raises CommandFailed: if the ledger has a sale that Alipay does not have.
     """
-    payment, heard = response
+    payment, reported = result
     if as_json:
-        echo_json({**payment_as_json(payment), "alipay": {"trade_status": heard}})
-    denied = payment.paid and heard in (None, TradeStatus.WAIT_BUYER_PAY)
+        echo_json({**payment_as_json(payment), "alipay": {"trade_status": reported}})
+    denied = payment.paid and reported in (None, TradeStatus.WAIT_BUYER_PAY)
     if as_json and not denied:
         return
     moved = (payment.trade_status, payment.refunded_fen) != before
@@ -72,17 +74,17 @@ def print_result(response: QueryResult, before: tuple[str, int], as_json: bool) 
         "number": label(payment),
         "before": before[0],
         "after": payment.trade_status,
-        "heard": heard,
+        "heard": reported,
     }
-    told = _message(payment, heard, moved).format(**names)
+    text = _message(payment, reported, moved).format(**names)
     if denied:
         why = _("Is it the gateway that it was paid at? Look for it in Alipay's console.")
-        raise CommandFailed(f"{told} {why}")
-    click.echo(told)
+        raise CommandFailed(f"{text} {why}")
+    click.echo(text)
 
 
 def _message(payment: Any, report: str | None, moved: bool) -> str:
-    """The sentence for what was heard, beside what the ledger says."""
+    """Return the text that compares Alipay's report with the ledger."""
     if report is None and moved:
         return _("{number}: Alipay has no trade with this number; it was {before} and is {after}.")
     if moved:

@@ -1,4 +1,4 @@
-"""HTTP requests out of text: raw, as ``curl -v`` shows them, as ``tcpdump -A`` prints them."""
+"""HTTP requests in text: raw, of ``curl -v``, of ``tcpdump -A``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,9})", re.IGNORECASE | re.MUL
 _CHUNKED = re.compile(rb"^transfer-encoding:.*chunked", re.IGNORECASE | re.MULTILINE)
 _CHUNK = re.compile(rb"\s*([0-9a-fA-F]{1,6})[ \t]*(?:;[^\n]*)?\r?\n")
 
-# What "curl -v" puts before what it sends, and the lines that are not sent.
+# The marks of "curl -v" before what it sends, and the lines that it does not send.
 _OF_CURL = re.compile(rb"^> (?:GET|POST|PUT) ", re.MULTILINE)
 _CURL_MARK = re.compile(rb"^(?:> ?|[<*}{].*?(?:\n|\Z))", re.MULTILINE)
 
-# tcpdump says of each packet whose it is and how many bytes it brings; they stand last in its text.
+# tcpdump prints each packet's direction and number of bytes; the bytes are last in its text.
 _PACKET = re.compile(
     rb"^(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ IP6? (\S+ > [^:\s]+): .*?\blength (\d+).*\n",
     re.MULTILINE,
@@ -25,20 +25,21 @@ _PACKET = re.compile(
 
 
 class Request(NamedTuple):
-    """A request as far as it can be told from text."""
+    """A request found in text."""
 
     #: ``GET``, ``POST`` …
     method: bytes
     #: Path and query, or a URL.
     target: bytes
-    #: The body, joined and without what follows it; empty without one.
+    #: The complete body, without the text after it; empty without one.
     body: bytes
 
 
 def parse_requests(content: bytes) -> Iterator[Request]:
-    """Finds the requests in a text, whatever stands around them.
+    """Find the requests in a text, ignoring the text around them.
 
-    :param content: of a file. A request line within a line of a server's log is none.
+    :param content: of a file; a request line within a line of a server's log is skipped.
+    :return: the requests in their order.
     """
     content = _without_packets(content)
     if _OF_CURL.search(content):
@@ -54,7 +55,7 @@ def parse_requests(content: bytes) -> Iterator[Request]:
 
 
 def _without_packets(content: bytes) -> bytes:
-    """The bytes of each direction, joined, out of what tcpdump printed."""
+    """Join the bytes of each direction in the output of tcpdump."""
     packets = list(_PACKET.finditer(content))
     if not packets:
         return content
@@ -68,7 +69,7 @@ def _without_packets(content: bytes) -> bytes:
 
 
 def _body(rest: bytes) -> bytes:
-    """As long as its header says; without one, up to the line's end."""
+    """Return the body: as long as its header states, else up to the end of the line."""
     end = _END_OF_HEADERS.search(b"\n" + rest)
     if end is None:
         return b""
@@ -82,7 +83,7 @@ def _body(rest: bytes) -> bytes:
 
 
 def _joined(rest: bytes) -> bytes:
-    """The chunks of a body; what is not in chunks is returned as it is."""
+    """Join the chunks of a body; return a body without chunks as it is."""
     body, at = b"", 0
     while chunk := _CHUNK.match(rest, at):
         size = int(chunk[1], 16)

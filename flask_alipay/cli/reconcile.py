@@ -1,4 +1,4 @@
-"""``reconcile``: asks Alipay about everything that still waits."""
+"""``reconcile``: query of all pending payments and refunds at Alipay."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ Examples:
   {prefix} reconcile --watch
 """)
 
-# Between two rounds of --watch, in seconds; doubled as long as nobody answers.
-_ROUND = 60.0
-_LONGEST_ROUND = 900.0
+# Seconds between two rounds of --watch; doubled while Alipay or the database does not respond.
+_PAUSE = 60.0
+_MAX_PAUSE = 900.0
 
 
 def reconcile_command() -> click.Command:
@@ -68,76 +68,76 @@ def reconcile_command() -> click.Command:
     def reconcile(
         context: click.Context, older_than: timedelta, limit: int | None, watch: bool
     ) -> None:
-        alipay = current_merchant()
-        warn_if_simulator(alipay.config.simulator)
-        with _until_printed() as stop, handle_errors():
-            once = ReconcileRun(alipay, older_than, limit)
-            summary = _first(once, stop, older_than, limit)
+        merchant = current_merchant()
+        warn_if_simulator(merchant.config.simulator)
+        with _stop_on_sigterm() as stop, handle_errors():
+            run = ReconcileRun(merchant, older_than, limit)
+            summary = _first_round(run, stop, older_than, limit)
             if watch:
-                _go_on(alipay, older_than, limit, stop, silent=summary.aborted)
+                _watch(merchant, older_than, limit, stop, unreachable=summary.aborted)
         if summary.failures and not watch:
             context.exit(NOT_IN_ORDER)
 
     return reconcile
 
 
-def _first(
-    once: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
+def _first_round(
+    run: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
 ) -> ReconcileReport:
-    """The first round; a database that goes away in its midst leaves a part that was not asked."""
+    """Run the first round; exit with status 1 if the database fails after a part of it."""
     try:
-        return _round(once, stop, older_than, limit)
+        return _round(run, stop, older_than, limit)
     except SQLAlchemyError as error:
-        if not once.summary.queried:
+        if not run.summary.queried:
             raise
         raise CommandFailed(database_message(error)) from None
 
 
-def _go_on(
-    alipay: Merchant,
+def _watch(
+    merchant: Merchant,
     older_than: timedelta,
     limit: int | None,
     stop: threading.Event,
     *,
-    silent: bool,
+    unreachable: bool,
 ) -> None:
-    """Round after round; later and later as long as nobody answers, Alipay or the database.
+    """Run rounds until stopped, with growing pauses while Alipay or the database does not respond.
 
-    :param silent: whether nobody answered the first round.
+    :param unreachable: whether the first round had no response.
     """
-    wait = _ROUND
+    wait = _PAUSE
     while True:
-        wait = min(wait * 2, _LONGEST_ROUND) if silent else _ROUND
+        wait = min(wait * 2, _MAX_PAUSE) if unreachable else _PAUSE
         if stop.wait(wait):
             return
         try:
-            once = ReconcileRun(alipay, older_than, limit)
-            silent = _round(once, stop, older_than, limit).aborted
+            run = ReconcileRun(merchant, older_than, limit)
+            unreachable = _round(run, stop, older_than, limit).aborted
         except SQLAlchemyError as error:
-            LedgerSession(alipay.session).roll_back()
+            LedgerSession(merchant.session).roll_back()
             click.echo(database_message(error), err=True)
-            silent = True
+            unreachable = True
 
 
 def _round(
-    once: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
+    run: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
 ) -> ReconcileReport:
     if sys.stderr.isatty():
         label = _("Asking Alipay")
-        with click.progressbar(once, length=once.count(), label=label, file=sys.stderr) as bar:
+        with click.progressbar(run, length=run.count(), label=label, file=sys.stderr) as bar:
             changes = list(_changes(bar, stop))
         for one in changes:
             _print(one)
     else:
-        for one in _changes(once, stop):
+        for one in _changes(run, stop):
             _print(one)
-    _sum_up(once.summary)
-    _tell_skipped(once, older_than, limit)
-    return once.summary
+    _print_summary(run.summary)
+    _print_skipped(run, older_than, limit)
+    return run.summary
 
 
 def _changes(found: Any, stop: threading.Event) -> Iterator[ReconcileItem]:
-    """Go through a round; yield what is not as it was."""
+    """Go through a round and yield the items that changed."""
     for one in found:
         if one.outcome not in ("waiting", "refund_waiting"):
             yield one
@@ -152,8 +152,8 @@ def _print(one: ReconcileItem) -> None:
         else one.out_trade_no
     )
     if one.error is not None:
-        told = _("{number}: {trouble}")
-        click.echo(told.format(number=number, trouble=sentence(one.error)), err=True)
+        text = _("{number}: {trouble}")
+        click.echo(text.format(number=number, trouble=sentence(one.error)), err=True)
         return
     texts = {
         "paid": _("{number} is paid."),
@@ -163,13 +163,13 @@ def _print(one: ReconcileItem) -> None:
     click.echo(texts[one.outcome].format(number=number))
 
 
-def _sum_up(summary: ReconcileReport) -> None:
-    told = _(
+def _print_summary(summary: ReconcileReport) -> None:
+    text = _(
         "Asked about {asked}: {paid} paid, {closed} closed, {waiting} still waiting, {refunded} "
         "refunds done, {refused} refused; {troubles} could not be asked about or settled."
     )
     click.echo(
-        told.format(
+        text.format(
             asked=summary.queried,
             paid=summary.paid,
             closed=summary.closed,
@@ -183,24 +183,24 @@ def _sum_up(summary: ReconcileReport) -> None:
         click.echo(_("Alipay does not answer: given up for now, the rest waits."), err=True)
 
 
-def _tell_skipped(once: ReconcileRun, older_than: timedelta, limit: int | None) -> None:
-    skipped = once.skipped()
+def _print_skipped(run: ReconcileRun, older_than: timedelta, limit: int | None) -> None:
+    skipped = run.skipped()
     if skipped.younger:
-        told = _("Skipped {count} younger than {age}.")
-        click.echo(told.format(count=skipped.younger, age=age_text(older_than)))
+        text = _("Skipped {count} younger than {age}.")
+        click.echo(text.format(count=skipped.younger, age=age_text(older_than)))
     if skipped.others and limit is not None:
         click.echo(_("Skipped {count} beyond --limit.").format(count=skipped.others))
     elif skipped.others:
-        told = _("Skipped {count} that were queried less than 2 minutes ago, or are being queried.")
-        click.echo(told.format(count=skipped.others))
+        text = _("Skipped {count} that were queried less than 2 minutes ago, or are being queried.")
+        click.echo(text.format(count=skipped.others))
     if skipped.refunds:
-        told = _("Skipped {count} refunds: the legacy gateway has no query for them.")
-        click.echo(told.format(count=skipped.refunds))
+        text = _("Skipped {count} refunds: the legacy gateway has no query for them.")
+        click.echo(text.format(count=skipped.refunds))
 
 
 @contextmanager
-def _until_printed() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets: what is being asked is finished, nothing more is begun."""
+def _stop_on_sigterm() -> Iterator[threading.Event]:
+    """Provide an event that SIGTERM sets: the current query is completed, no other is started."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

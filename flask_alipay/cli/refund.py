@@ -1,4 +1,4 @@
-"""``refund``: gives money of a sale back to its buyer."""
+"""``refund``: refund of a payment, in full or in part."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Examples:
 
 _ALL = "all"
 _NEGATIVE = re.compile(r"-[0-9][0-9.,]*|-[.,][0-9]+")
-# For so long a refund of the same amount is taken for the one that is meant.
+# Within this time a refund of the same amount is taken for a repeated command.
 _RECENT = timedelta(days=1)
 
 
@@ -60,36 +60,39 @@ def refund_command() -> click.Command:
     )
     @yes_option
     @json_option
-    def refund(number: str, how_much: str, yes: bool, machine: bool, **details: Any) -> None:
-        alipay = current_merchant()
-        with handle_errors(), site_url_context(alipay):
-            payment = find_payment(alipay, number)
-            warn_if_simulator(alipay.config.simulator)
+    def refund(number: str, how_much: str, yes: bool, as_json: bool, **details: Any) -> None:
+        merchant = current_merchant()
+        with handle_errors(), site_url_context(merchant):
+            payment = find_payment(merchant, number)
+            warn_if_simulator(merchant.config.simulator)
             fen = _checked(payment, how_much)
-            _check_address(alipay)
+            _check_address(merchant)
             names = _names(payment, fen)
-            # Of all that is left a slip gives back nothing twice.
+            # A repeated refund of the rest cannot refund twice.
             if details["out_request_no"] is None and how_much != _ALL:
-                _check_recent(alipay, payment, fen, names)
-            told = _("{amount} of {label} ({subject}, {total}) are going back to the buyer.")
-            confirm(told.format(**names), yes)
+                _check_recent(merchant, payment, fen, names)
+            text = _("{amount} of {label} ({subject}, {total}) are going back to the buyer.")
+            confirm(text.format(**names), yes)
             try:
-                with handle_ledger_errors(_done(), _remedy(payment), _see(payment)):
+                with handle_ledger_errors(_refunded(), _remedy(payment), _check_first(payment)):
                     yuan = format_amount(fen, payment.currency)
-                    row = refund_payment(alipay, payment, yuan, **details)
+                    row = refund_payment(merchant, payment, yuan, **details)
             except OutcomeUnknown as error:
-                raise _unknown(alipay, error, names, machine) from None
-            _print(row, names, machine)
+                raise _unknown(merchant, error, names, as_json) from None
+            _print(row, names, as_json)
 
     return refund
 
 
 class _RefundCommand(click.Command):
-    """The command, for which a negative amount is not an unknown option."""
+    """The command, which does not parse a negative amount as an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments.
 
+        :param ctx: of the command.
+        :param args: of the command line.
+        :return: the arguments that are left.
         :raises click.BadParameter: for a negative amount.
         """
         for before, argument in zip(("", *args), args, strict=False):
@@ -99,10 +102,10 @@ class _RefundCommand(click.Command):
 
 
 def _checked(payment: Any, how_much: str) -> int:
-    """The amount in fen: of a sale, and no more than is left of it."""
+    """Return the amount in fen; reject unpaid payments and more than can be refunded."""
     if not payment.paid:
-        told = _("{number} is not paid: ask with 'query', or end it with 'close'.")
-        raise CommandFailed(told.format(number=label(payment)))
+        text = _("{number} is not paid: ask with 'query', or end it with 'close'.")
+        raise CommandFailed(text.format(number=label(payment)))
     left = payment.total_fen - payment.refunded_fen
     if left <= 0:
         raise CommandFailed(_("{number} is refunded already.").format(number=label(payment)))
@@ -110,66 +113,66 @@ def _checked(payment: Any, how_much: str) -> int:
         return int(left)
     fen = to_minor_units(how_much, payment.currency, parameter="amount")
     if fen > left:
-        told = _("At most {left} are left of it.")
+        text = _("At most {left} are left of it.")
         left_text = display_amount(left, payment.currency)
-        raise click.BadParameter(told.format(left=left_text), param_hint="'AMOUNT'")
+        raise click.BadParameter(text.format(left=left_text), param_hint="'AMOUNT'")
     return fen
 
 
-def _check_address(alipay: Merchant) -> None:
-    """The legacy gateway tells later what became of a refund, and has to be told where."""
-    config, urls = alipay.config, alipay.urls
+def _check_address(merchant: Merchant) -> None:
+    """Require a notification URL for the legacy gateway, which reports a refund's result there."""
+    config, urls = merchant.config, merchant.urls
     known = urls.fixed_notify_url or urls.host or config.simulator
     if config.gateway.notifies_refunds and not known:
-        told = _("Set {key}: Alipay tells there what became of the refund.")
-        raise click.UsageError(told.format(key=f"{config.prefix}_NOTIFY_URL"))
+        text = _("Set {key}: Alipay tells there what became of the refund.")
+        raise click.UsageError(text.format(key=f"{config.prefix}_NOTIFY_URL"))
 
 
-def _check_recent(alipay: Merchant, payment: Any, fen: int, names: dict[str, str]) -> None:
-    """Who repeats a command whose end he did not see does not mean a second refund."""
-    refunds = alipay.ledger().refunds
+def _check_recent(merchant: Merchant, payment: Any, fen: int, names: dict[str, str]) -> None:
+    """Reject a refund of the same amount within a day: it may be a repeated command."""
+    refunds = merchant.ledger().refunds
     if refunds is None:
         return
-    same = refunds.find_recent(payment.out_trade_no, fen, utc_now() - _RECENT)
-    if same is not None:
-        told = _(
+    recent = refunds.find_recent(payment.out_trade_no, fen, utc_now() - _RECENT)
+    if recent is not None:
+        text = _(
             "{amount} of {number} went back already in the last day, as refund {refund}. If "
             "another {amount} are to go back, give that refund a number of its own: "
             "--out-request-no {new}."
         )
-        raise CommandFailed(told.format(**names, refund=same, new=generate_out_trade_no()))
+        raise CommandFailed(text.format(**names, refund=recent, new=generate_out_trade_no()))
 
 
 def _unknown(
-    alipay: Merchant, error: OutcomeUnknown, names: dict[str, str], as_json: bool
+    merchant: Merchant, error: OutcomeUnknown, names: dict[str, str], as_json: bool
 ) -> UnknownOutcome:
-    """The end of a refund of which nobody knows what became of it, and how to go on."""
-    alipay.session.rollback()
-    refunds, refund = alipay.ledger().refunds, error.out_request_no or ""
+    """Return the error for a refund with an unknown result, with the command that retries it."""
+    merchant.session.rollback()
+    refunds, refund = merchant.ledger().refunds, error.out_request_no or ""
     row = refunds.find(names["number"], refund) if refunds is not None else None
     if as_json and row is not None:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
-    told = _("It may have gone back or not. This command goes on with the same refund: {command}")
-    again = f"refund {names['number']} {names['yuan']} --out-request-no {refund}"
-    step = told.format(command=command_line(alipay, again))
+    text = _("It may have gone back or not. This command goes on with the same refund: {command}")
+    retry = f"refund {names['number']} {names['yuan']} --out-request-no {refund}"
+    step = text.format(command=command_line(merchant, retry))
     return UnknownOutcome(f"{sentence(error)} {step}")
 
 
-def _done() -> str:
+def _refunded() -> str:
     return _("Alipay has given the money back, but the ledger could not write it down.")
 
 
 def _remedy(payment: Any) -> str:
-    told = _(
+    text = _(
         "Mend it, then give the same command with --out-request-no and the refund's number, which "
         "'show {number}' tells, or run 'reconcile'."
     )
-    return told.format(number=payment.out_trade_no)
+    return text.format(number=payment.out_trade_no)
 
 
-def _see(payment: Any) -> str:
-    told = _("It may have gone back or not: 'show {number}' tells of its refunds.")
-    return told.format(number=payment.out_trade_no)
+def _check_first(payment: Any) -> str:
+    text = _("It may have gone back or not: 'show {number}' tells of its refunds.")
+    return text.format(number=payment.out_trade_no)
 
 
 def _names(payment: Any, fen: int) -> dict[str, str]:
@@ -187,6 +190,6 @@ def _print(row: Any, names: dict[str, str], as_json: bool) -> None:
     if as_json:
         echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
         return
-    told = _("{amount} of {label}: {status}, as refund {refund}.")
+    text = _("{amount} of {label}: {status}, as refund {refund}.")
     names = {**names, "status": row.status, "refund": row.out_request_no}
-    click.echo(told.format(**names))
+    click.echo(text.format(**names))

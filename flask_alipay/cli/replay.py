@@ -1,4 +1,4 @@
-"""``replay``: a notification heard again, out of the journal or as somebody captured it."""
+"""``replay``: settlement of a notification from the journal or from a file."""
 
 from __future__ import annotations
 
@@ -56,53 +56,53 @@ def replay_command() -> click.Command:
     def replay(
         context: click.Context, /, file: str | None, row: int | None, **options: bool
     ) -> None:
-        alipay = current_merchant()
+        merchant = current_merchant()
         if (file is None) == (row is None):
             raise click.UsageError(_("Name one: a FILE, or a row of the journal with --id."))
-        refused = False
-        for payload in _payloads(alipay, file, row):
+        failed = False
+        for payload in _payloads(merchant, file, row):
             try:
                 with handle_errors():
-                    _replay(alipay, payload, row is not None, options)
+                    _replay(merchant, payload, row is not None, options)
             except CommandFailed as error:
                 error.show()
-                refused = True
-        if refused:
+                failed = True
+        if failed:
             context.exit(NOT_IN_ORDER)
 
     return replay
 
 
-def _payloads(alipay: Merchant, file: str | None, row: int | None) -> Iterator[Payload]:
+def _payloads(merchant: Merchant, file: str | None, row: int | None) -> Iterator[Payload]:
     if file is not None:
         try:
             for capture in read_captures(_content(file)):
                 if capture.is_response:
                     raise UnreadablePayload("it is a response of Alipay's, not a notification")
-                config = alipay.config
+                config = merchant.config
                 yield capture.reading(
                     partial(verifies, signer=config.signer, charset=config.charset)
                 )
         except (UnreadablePayload, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            told = _("{file} holds no payload: {reason}.")
+            text = _("{file} holds no payload: {reason}.")
             names = {
                 "file": strip_control_chars(file),
                 "reason": strip_control_chars(reason).rstrip("."),
             }
-            raise click.UsageError(told.format(**names)) from None
+            raise click.UsageError(text.format(**names)) from None
         return
-    model = alipay.models.Notification
+    model = merchant.models.Notification
     if model is None:
         raise CommandFailed(_("The app keeps no journal: what Alipay said is not known."))
     with handle_errors():
-        entry: Any = journal_row(alipay, row)
+        entry: Any = journal_row(merchant, row)
     if entry is None:
-        told = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
-        raise CommandFailed(told.format(row=row))
-    answer = explain_response_row(entry)
-    if answer is not None:
-        raise CommandFailed(sentence(Exception(answer)))
+        text = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
+        raise CommandFailed(text.format(row=row))
+    reason = explain_response_row(entry)
+    if reason is not None:
+        raise CommandFailed(sentence(Exception(reason)))
     yield dict(entry.payload)
 
 
@@ -113,35 +113,37 @@ def _content(file: str) -> bytes:
         return opened.read(MAX_BYTES + 1)
 
 
-def _replay(alipay: Merchant, payload: Payload, journalled: bool, options: dict[str, bool]) -> None:
-    machine = options["machine"]
+def _replay(
+    merchant: Merchant, payload: Payload, journalled: bool, options: dict[str, bool]
+) -> None:
+    as_json = options["as_json"]
     try:
-        foreseen = replay_notification(alipay, payload, journalled=journalled, dry_run=True)
-        if not machine:
-            told = _("It would be {outcome}.")
-            if foreseen.queries:
-                told = _("It would be {outcome}, if Alipay's response to a query says the same.")
-            _print(foreseen, told)
+        result = replay_notification(merchant, payload, journalled=journalled, dry_run=True)
+        if not as_json:
+            text = _("It would be {outcome}.")
+            if result.queries:
+                text = _("It would be {outcome}, if Alipay's response to a query says the same.")
+            _print(result, text)
         if not options["dry_run"]:
             confirm(_("The notification is going to be heard again."), options["yes"])
-            foreseen = replay_notification(alipay, payload, journalled=journalled, dry_run=False)
-            if not machine:
-                _print(foreseen, _("It is {outcome}."))
+            result = replay_notification(merchant, payload, journalled=journalled, dry_run=False)
+            if not as_json:
+                _print(result, _("It is {outcome}."))
     except AlipayError as error:
         raise CommandFailed(sentence(error)) from None
-    if machine:
+    if as_json:
         echo_json(
             {
-                "out_trade_no": foreseen.notification.out_trade_no,
-                "trade_status": foreseen.notification.trade_status,
-                "outcome": foreseen.outcome,
-                "events": list(foreseen.events),
+                "out_trade_no": result.notification.out_trade_no,
+                "trade_status": result.notification.trade_status,
+                "outcome": result.outcome,
+                "events": list(result.events),
                 "dry_run": options["dry_run"],
             }
         )
 
 
 def _print(found: Any, message: str) -> None:
-    news = found.notification
-    outcome = ", ".join((found.outcome, *found.events))
-    click.echo(f"{news.out_trade_no}: {news.trade_status}. {message.format(outcome=outcome)}")
+    notification = found.notification
+    text = message.format(outcome=", ".join((found.outcome, *found.events)))
+    click.echo(f"{notification.out_trade_no}: {notification.trade_status}. {text}")

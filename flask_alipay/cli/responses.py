@@ -1,6 +1,6 @@
-"""Diagnose a response of the gateway, or the result that Alipay's SDK gives to a phone app.
+"""Diagnosis of gateway responses, and of results that Alipay's SDK gives to a phone app.
 
-Both are an envelope in JSON, signed over the very text of one node.
+Both are an envelope in JSON, with a signature over the exact text of one node.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ _UNREADABLE = message("There is no response of Alipay's gateway in it that could
 def diagnose_response(
     body: bytes, signer: Signer, others: Mapping[str, Signer], merchant_key: rsa.RSAPublicKey | None
 ) -> Diagnosis:
-    """Tell whether a response verifies and, if it does not, why.
+    """Diagnose whether a response verifies and, if it does not, why.
 
     :param body: the JSON in UTF-8, as it was captured.
     :param signer: the configured signer.
     :param others: other known signers by their owner.
-    :param own_key: the public half of the merchant's private key.
+    :param merchant_key: the public half of the merchant's private key.
+    :return: the diagnosis.
     """
     node = _NODE.search(body)
     try:
@@ -56,7 +57,7 @@ def _reason(
     others: Mapping[str, Signer],
     merchant_key: rsa.RSAPublicKey | None,
 ) -> tuple[str, Hint]:
-    """Why it does not verify: what is proven first."""
+    """Return the reason why it does not verify, the proven ones first."""
     signature = rsa_signature(envelope.sign)
     if not envelope.sign:
         return Reason.MISSING_SIGN, hints.RESPONSE_NOT_SIGNED
@@ -66,9 +67,9 @@ def _reason(
         return Reason.REFORMATTED, hints.RESPONSE_REWRITTEN
     if any(seal.key is not None for seal in candidates(envelope.sign, signer)):
         return Reason.ALTERED, hints.ALTERED
-    for whose, other in others.items():
+    for owner, other in others.items():
         if _charset(envelope, other):
-            return Reason.WRONG_KEY, message(hints.SIGNED_BY, whose=whose)
+            return Reason.WRONG_KEY, message(hints.SIGNED_BY, owner=owner)
     if merchant_key is not None and recover_signature(signature, merchant_key):
         return Reason.OWN_SIGNATURE, hints.MERCHANT_SIGNATURE
     if not isinstance(signer, RsaSigner):
@@ -77,7 +78,7 @@ def _reason(
 
 
 def _charset(envelope: Envelope, signer: Signer) -> str | None:
-    """The charset in which it verifies."""
+    """Return the charset in which it verifies; ``None`` if it does not."""
     for charset in CHARSETS:
         try:
             if replace(envelope, charset=charset).signed_by(signer):
@@ -88,7 +89,7 @@ def _charset(envelope: Envelope, signer: Signer) -> str | None:
 
 
 def _rewritten(envelope: Envelope) -> Iterator[Envelope]:
-    """The node as Alipay writes it, if a program has parsed it and written it anew."""
+    """Yield the node as Alipay formats it, in case a program parsed and reformatted it."""
     try:
         value = json.loads(envelope.node)
     except ValueError:

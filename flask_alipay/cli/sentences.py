@@ -1,4 +1,4 @@
-"""Exceptions as sentences for the reader of a command."""
+"""Messages of exceptions as sentences, for the output of commands."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import re
 
 from .error_translation import translate_error
 
-# A dot or an underscore inside a word: it is a name in somebody's code.
+# A dot or an underscore inside a word marks a name in code.
 _NAME = re.compile(r"\w[._]\w")
 
 
 def sentence(error: BaseException, *, without_parameter: bool = False) -> str:
     """Return the message of an exception in the reader's language, as a sentence.
 
-    :param without_parameter: leave out the name that an ``InvalidParameter`` begins with.
+    :param error: the exception.
+    :param without_parameter: whether to leave out the parameter at the beginning of an
+        ``InvalidParameter``'s message.
+    :return: the sentence.
     """
     text = str(error).strip() or type(error).__name__
     name, message = _split(error, text)
@@ -29,7 +32,7 @@ def sentence(error: BaseException, *, without_parameter: bool = False) -> str:
 
 
 def _split(error: BaseException, text: str) -> tuple[str, str]:
-    """The parameter or setting that a message begins with, empty if with neither, and the rest."""
+    """Split a message into the parameter or setting at its beginning, if any, and the rest."""
     key = getattr(error, "key", None)
     for name in (getattr(error, "parameter", None), key and f"'{key}'"):
         if name and text.startswith(f"{name} "):

@@ -1,4 +1,4 @@
-"""``show``: all that the ledger knows of one payment, in the order in which it happened."""
+"""``show``: one payment with its history."""
 
 from __future__ import annotations
 
@@ -53,21 +53,21 @@ def show_command() -> click.Command:
         "--show-params", is_flag=True, help=_("Show what Alipay sent, buyer data included.")
     )
     @json_option
-    def show(number: str, show_params: bool, machine: bool) -> None:
-        alipay = current_merchant()
+    def show(number: str, show_params: bool, as_json: bool) -> None:
+        merchant = current_merchant()
         with handle_errors():
-            history = _read(alipay, number)
-        if machine:
+            history = _read(merchant, number)
+        if as_json:
             _as_json(history, show_params)
         else:
-            _print(alipay, history, show_params)
+            _print(merchant, history, show_params)
 
     return show
 
 
-def _read(alipay: Merchant, number: str) -> History:
-    payment = find_payment(alipay, number)
-    return history_of(alipay.session, alipay.models, alipay.config.merchant, payment)
+def _read(merchant: Merchant, number: str) -> History:
+    payment = find_payment(merchant, number)
+    return history_of(merchant.session, merchant.models, merchant.config.merchant, payment)
 
 
 def _as_json(history: History, show_params: bool) -> None:
@@ -80,7 +80,7 @@ def _as_json(history: History, show_params: bool) -> None:
     )
 
 
-def _print(alipay: Merchant, history: History, show_params: bool) -> None:
+def _print(merchant: Merchant, history: History, show_params: bool) -> None:
     payment = history.payment
     facts = [(name, strip_control_chars(value)) for name, value in _facts(payment) if value]
     wide = max(len(name) for name, _value in facts)
@@ -94,7 +94,7 @@ def _print(alipay: Merchant, history: History, show_params: bool) -> None:
             click.echo(f"\n#{row.id}")
             for name, value in sorted(row.payload.items()):
                 click.echo(f"  {strip_control_chars(name)}: {strip_control_chars(value)}")
-    if alipay.models.Notification is None:
+    if merchant.models.Notification is None:
         click.echo("\n" + _("The app keeps no journal: what Alipay said is not known."))
     elif not history.journal and not payment.paid:
         click.echo("\n" + _("Nothing was heard of it from Alipay."))
@@ -116,7 +116,7 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _line(event: Event, currency: str) -> tuple[str, str, str]:
-    """The cells of an event: when, what, and more."""
+    """Return the cells of an event: time, event, details."""
     row, texts = event.row, _texts()
     if event.kind in ("refund_requested", "refunded"):
         detail = f"{display_amount(row.refund_fen, currency)}, {row.out_request_no}"
@@ -143,5 +143,5 @@ def _source(row: Any) -> str:
     kind = kind_of(row)
     if kind == "operator":
         return _("operator {name}").format(name=row.payload[OPERATOR])
-    told = _("asked: {status}") if kind == "response" else "Alipay: {status}"
-    return told.format(status=row.trade_status)
+    text = _("asked: {status}") if kind == "response" else "Alipay: {status}"
+    return text.format(status=row.trade_status)

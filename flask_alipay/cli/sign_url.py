@@ -1,4 +1,4 @@
-"""``sign-url``: one signed URL, to try the way to Alipay without an order."""
+"""``sign-url``: one signed URL, to test payments without an order."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Examples:
 
 @dataclass(frozen=True)
 class TestOrder:
-    """What a request needs of a payment; it is in no ledger."""
+    """The payment of a test request; it is in no ledger."""
 
     out_trade_no: str
     subject: str
@@ -112,8 +112,8 @@ def _sign(order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
     )
 
 
-def _sign_in_app(alipay: Merchant, order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
-    if alipay.config.simulator and sys.stderr.isatty():
+def _sign_in_app(merchant: Merchant, order: TestOrder, options: Mapping[str, Any]) -> SignedRequest:
+    if merchant.config.simulator and sys.stderr.isatty():
         click.echo(
             _(
                 "The simulator inside an app makes its keys anew in each process, so the one in a "
@@ -121,8 +121,8 @@ def _sign_in_app(alipay: Merchant, order: TestOrder, options: Mapping[str, Any])
             ),
             err=True,
         )
-    with site_url_context(alipay):
-        return gateway_request(alipay, order, bank=options["bank"], charset=options["charset"])
+    with site_url_context(merchant):
+        return gateway_request(merchant, order, bank=options["bank"], charset=options["charset"])
 
 
 def _show(request: SignedRequest, options: Mapping[str, Any]) -> None:
@@ -142,33 +142,33 @@ def _explain(request: SignedRequest) -> None:
     if token:
         content = content.replace(f"app_auth_token={token}", "app_auth_token=***")
     if sign_type == "MD5":
-        told = _("Signed with MD5 and your MD5 key joined to its end, in {charset}:")
+        text = _("Signed with MD5 and your MD5 key joined to its end, in {charset}:")
     else:
-        told = _("Signed with {sign_type} and your private key, in {charset}:")
+        text = _("Signed with {sign_type} and your private key, in {charset}:")
     names = {"sign_type": sign_type, "charset": request.charset}
-    click.echo(f"\n{told.format(**names)}\n\n{content}\n", err=True)
+    click.echo(f"\n{text.format(**names)}\n\n{content}\n", err=True)
     click.echo(_("The sign and each value are then percent-encoded into the URL."), err=True)
     notify_url = request.params.get("notify_url")
     if notify_url is None:
-        told = _("There is no notify_url: Alipay will tell nobody about the payment.")
-        click.echo(told, err=True)
+        text = _("There is no notify_url: Alipay will tell nobody about the payment.")
+        click.echo(text, err=True)
     elif is_public(request.gateway_url) and not is_public(notify_url):
-        told = _("Alipay cannot reach {url}: set NOTIFY_URL to a public one.")
-        click.echo(told.format(url=notify_url), err=True)
+        text = _("Alipay cannot reach {url}: set NOTIFY_URL to a public one.")
+        click.echo(text.format(url=notify_url), err=True)
 
 
 def _draw(url: str) -> None:
-    import segno  # only where it is wanted
+    import segno  # slow to import
 
     code = segno.make(url, error="l", boost_error=False)
     stream = sys.stderr
     width, columns = code.symbol_size()[0], _columns()
     if stream.isatty() and width > columns:
-        told = _(
+        text = _(
             "The QR code needs {width} columns and the terminal has {columns}: make it wider (a "
             "smaller font), or use --open."
         )
-        click.echo(told.format(width=width, columns=columns), err=True)
+        click.echo(text.format(width=width, columns=columns), err=True)
         return
     code.terminal(out=stream, compact=True)
 

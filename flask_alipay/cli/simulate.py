@@ -1,4 +1,4 @@
-"""``simulate``: an offline Alipay by itself, for an app in any language."""
+"""``simulate``: a stand-alone simulator of Alipay, for apps in any language."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 Schedule: TypeAlias = tuple[timedelta, ...]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# The most of what a timetable may say; Alipay's own ends after a day.
+# Limits of a retry schedule; Alipay's own ends after a day.
 _MAX_WAITS = 50
 _LONGEST_WAIT = timedelta(days=366)
 
 
 def _speed(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if math.isnan(value):  # is in every range
+    if math.isnan(value):  # NaN passes every range check
         raise click.BadParameter(_("must be a number."))
     return value
 
 
 def _waits(context: click.Context, parameter: click.Parameter, value: str) -> Schedule:
-    """Reads waits between sendings: ``4m,10m,1h``; nothing sends once and never again."""
+    """Parse the pauses between deliveries: ``4m,10m,1h``; an empty text means no retry."""
     texts = [text.strip() for text in value.split(",")] if value else []
     found = [re.fullmatch(r"([0-9]{1,8})([smhd])", text, re.ASCII) for text in texts]
     if len(found) > _MAX_WAITS or not all(found):
@@ -143,20 +143,20 @@ def _simulate(
     from ..simulator.web.server import BoundSocket
 
     merchant = read_merchant(folder) or SimulatedMerchant.new()
-    bound = BoundSocket(host, port)
-    with closing(bound):
+    bound_socket = BoundSocket(host, port)
+    with closing(bound_socket):
         _log_to_stderr()
-        # Opens the state first: a start that is refused leaves what another one has written. It has
-        # no base_url, so that an answer names the host by which its request came.
+        # Open the state first: a failed start keeps the files of a running simulator. There is no
+        # base_url, so that a response names the host of its request.
         simulator = Simulator(
             merchant=merchant,
             clock=SystemClock(speed),
             schedule=schedule,
             state=state,
         )
-        _write(folder, simulator, f"{bound.base_url}/gateway.do")
-        server = bound.server(simulator)
-    click.echo(_instructions(bound.base_url, folder.resolve(), merchant))
+        _write(folder, simulator, f"{bound_socket.base_url}/gateway.do")
+        server = bound_socket.server(simulator)
+    click.echo(_instructions(bound_socket.base_url, folder.resolve(), merchant))
     if not _is_loopback(host):
         click.echo(_("Everybody who reaches this machine can use it."), err=True)
     with closing(simulator), _terminated_like_interrupted():
@@ -178,7 +178,7 @@ def _write(folder: Path, simulator: Simulator, gateway_url: str) -> None:
 
 
 def _instructions(base_url: str, folder: Path, merchant: SimulatedMerchant) -> str:
-    """What to configure; secrets stay in their files."""
+    """Return the instructions; secrets stay in their files."""
     return f"""\
 This is a simulator of Alipay: no money moves, never use it in production.
 It listens on {base_url}/ until it is interrupted (Ctrl+C).
@@ -215,14 +215,14 @@ Control
 
 
 def _log_to_stderr() -> None:
-    # No line says in which thread or process it was written, so nobody needs to find out.
+    # Log lines have neither thread nor process: skip looking them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logger = logging.getLogger("flask_alipay.simulator")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    # It warns of responses that a fault cuts off, and of requests that wait for a thread.
+    # waitress warns of responses that an injected fault cuts off, and of queued requests.
     logging.getLogger("waitress").setLevel(logging.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""Addresses: whether one is on the internet, and what the app's own are outside of a request."""
+"""URLs: public addresses, and the app's own URLs outside a request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ _PRIVATE = (".localhost", ".local", ".internal", ".invalid", ".test", ".example"
 
 
 def is_public(url: str) -> bool:
-    """Tells whether a URL could be reached from anywhere, as far as its host says."""
+    """Check whether a URL's host can be on the internet.
+
+    :param url: absolute.
+    :return: ``False`` for private addresses and reserved names.
+    """
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_global
@@ -25,9 +29,12 @@ def is_public(url: str) -> bool:
 
 
 @contextmanager
-def site_url_context(alipay: Merchant) -> Iterator[None]:
-    """Give the app's routes external URLs: on the configured host, else on the first that the app
-    trusts, else where ``flask run`` is.
+def site_url_context(merchant: Merchant) -> Iterator[None]:
+    """Provide a context in which the app's routes have external URLs.
+
+    The host is the configured one, else the first trusted one, else that of ``flask run``.
+
+    :param merchant: the merchant.
     """
     from flask import current_app
 
@@ -35,7 +42,7 @@ def site_url_context(alipay: Merchant) -> Iterator[None]:
         yield
         return
     scheme = current_app.config["PREFERRED_URL_SCHEME"]
-    host = alipay.urls.host or _trusted_host() or _development_server()
+    host = merchant.urls.host or _trusted_host() or _development_server()
     with current_app.test_request_context(base_url=f"{scheme}://{host}"):
         yield
 

@@ -1,4 +1,4 @@
-"""CSV on standard output as spreadsheet programs open it: Chinese, long numbers, no formulas."""
+"""CSV on standard output for spreadsheet programs: Chinese text, long numbers, no formulas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BOM = "\ufeff"
 
 
 class SpreadsheetOutput:
-    """Prints rows as CSV in UTF-8, with a byte order mark where the output is no terminal.
+    """CSV in UTF-8, with a byte order mark unless the output is a terminal.
 
     A number of many digits is followed by a tab, as in Alipay's own bills: a spreadsheet program
     would round it.

@@ -1,4 +1,4 @@
-"""``trigger``: one notification of a kind, signed by a simulator, with no trade behind it."""
+"""``trigger``: a simulated notification of a kind, without a trade."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Examples:
       --keys alipay-simulator --out-trade-no 20260131000001 --total-amount 88.88
 """)
 
-# As in simulator.triggers, which is not loaded before somebody triggers something.
+# The same as in simulator.notifications.triggers, which is slow to import.
 TRUE = (
     "paid",
     "duplicate",
@@ -88,20 +88,20 @@ def trigger_command(in_app: bool) -> click.Command:
 
     def trigger(**options: Any) -> None:
         with handle_errors():
-            alipay = current_merchant() if in_app else None
-            teller = _teller(alipay, options)
-            if alipay is None:
-                deliveries = _send_by_keys(teller, options)
+            merchant = current_merchant() if in_app else None
+            sender = _sender(merchant, options)
+            if merchant is None:
+                deliveries = _send_by_keys(sender, options)
             else:
-                deliveries = _send_to_app(teller, alipay, options)
+                deliveries = _send_to_app(sender, merchant, options)
         for delivery in deliveries:
             _print(options["event"], delivery)
-        _end(options["event"], [delivery.attempts[-1] for delivery in deliveries])
+        _exit(options["event"], [delivery.attempts[-1] for delivery in deliveries])
 
     return click.Command(
         "trigger",
         callback=trigger,
-        params=_parameters(in_an_app=in_app),
+        params=_parameters(in_app=in_app),
         help=_(_HELP if in_app else _HELP_ANYWHERE).format(
             prefix=program(in_app), true=_listed(TRUE), untrue=_listed(UNTRUE)
         ),
@@ -119,41 +119,41 @@ def _listed(events: tuple[str, ...]) -> str:
     )
 
 
-def _parameters(*, in_an_app: bool) -> list[click.Parameter]:
-    number = _("The payment that it is about; by default the newest.") if in_an_app else None
+def _parameters(*, in_app: bool) -> list[click.Parameter]:
+    number = _("The payment that it is about; by default the newest.") if in_app else None
     folder = click.Path(file_okay=False, path_type=Path)
     return [
         click.Argument(["event"], type=click.Choice(TRUE + UNTRUE), metavar="EVENT"),
         click.Option(
-            ["--out-trade-no"], required=not in_an_app, help=number or _("The order's number.")
+            ["--out-trade-no"], required=not in_app, help=number or _("The order's number.")
         ),
         click.Option(
             ["--total-amount"],
-            required=not in_an_app,
+            required=not in_app,
             help=_("Yuan; for an order that the ledger does not have, or another amount than its.")
-            if in_an_app
+            if in_app
             else _("Yuan."),
         ),
         click.Option(["--subject"], help=_("What is paid for.")),
         click.Option(
             ["--url"],
-            required=not in_an_app,
+            required=not in_app,
             help=_("Where the app is told, over HTTP; by default where Alipay would tell it.")
-            if in_an_app
+            if in_app
             else _("Where the app is told: its notify_url."),
         ),
         click.Option(
             ["--keys", "folder"],
             type=folder,
-            required=not in_an_app,
+            required=not in_app,
             help=_("Folder with the keys that 'simulate --keys' wrote."),
         ),
-        *([] if in_an_app else _about_the_merchant()),
+        *([] if in_app else _merchant_options()),
     ]
 
 
-def _about_the_merchant() -> list[click.Parameter]:
-    """In an app its configuration says it."""
+def _merchant_options() -> list[click.Parameter]:
+    """Return the options that replace an app's configuration."""
     return [
         click.Option(
             ["--protocol"],
@@ -177,16 +177,16 @@ def _about_the_merchant() -> list[click.Parameter]:
     ]
 
 
-def _teller(alipay: Merchant | None, options: dict[str, Any]) -> TriggerSender:
+def _sender(merchant: Merchant | None, options: dict[str, Any]) -> TriggerSender:
     from .trigger_sender import from_embedded_simulator, from_key_folder
 
-    if alipay is None:
+    if merchant is None:
         return from_key_folder(
             options["folder"], options["protocol"], options["charset"], options["sign_type"]
         )
     if options["folder"] is None:
-        return from_embedded_simulator(alipay)
-    config = alipay.config
+        return from_embedded_simulator(merchant)
+    config = merchant.config
     if not (options["url"] or config.notify_url):
         raise click.UsageError(_("Give --url: nobody knows where the app is served."))
     return from_key_folder(
@@ -194,8 +194,8 @@ def _teller(alipay: Merchant | None, options: dict[str, Any]) -> TriggerSender:
     )
 
 
-def _send_by_keys(teller: TriggerSender, options: dict[str, Any]) -> list[Delivery]:
-    return teller.send(
+def _send_by_keys(sender: TriggerSender, options: dict[str, Any]) -> list[Delivery]:
+    return sender.send(
         options["event"],
         url=options["url"],
         out_trade_no=options["out_trade_no"],
@@ -205,9 +205,9 @@ def _send_by_keys(teller: TriggerSender, options: dict[str, Any]) -> list[Delive
 
 
 def _send_to_app(
-    teller: TriggerSender, alipay: Merchant, options: dict[str, Any]
+    sender: TriggerSender, merchant: Merchant, options: dict[str, Any]
 ) -> list[Delivery]:
-    payment = _payment(alipay, options["out_trade_no"])
+    payment = _payment(merchant, options["out_trade_no"])
     if payment is None and options["total_amount"] is None:
         raise CommandFailed(
             _(
@@ -215,9 +215,9 @@ def _send_to_app(
                 "told of all the same."
             ).format(number=options["out_trade_no"])
         )
-    told: dict[str, Any] = {"out_trade_no": options["out_trade_no"], "subject": "Trigger"}
+    details: dict[str, Any] = {"out_trade_no": options["out_trade_no"], "subject": "Trigger"}
     if payment is not None:
-        told = {
+        details = {
             "out_trade_no": payment.out_trade_no,
             "total_fen": payment.total_fen,
             "subject": payment.subject,
@@ -225,38 +225,40 @@ def _send_to_app(
             "trade_no": payment.trade_no or "",
         }
     if options["total_amount"] is not None:
-        currency = told.get("currency", "CNY")
-        told["total_fen"] = to_minor_units(
+        currency = details.get("currency", "CNY")
+        details["total_fen"] = to_minor_units(
             options["total_amount"], currency, parameter="total_amount"
         )
-    told["subject"] = options["subject"] or told["subject"]
-    alipay.session.rollback()  # the app is told in a transaction of its own
-    return _over_there(teller, alipay, options, told)
+    details["subject"] = options["subject"] or details["subject"]
+    merchant.session.rollback()  # the app settles in its own transaction
+    return _deliver(sender, merchant, options, details)
 
 
-def _over_there(
-    teller: TriggerSender, alipay: Merchant, options: dict[str, Any], message: dict[str, Any]
+def _deliver(
+    sender: TriggerSender, merchant: Merchant, options: dict[str, Any], message: dict[str, Any]
 ) -> list[Delivery]:
     from flask import current_app
 
     if options["url"]:
-        return teller.over_http().send(options["event"], url=options["url"], **message)
+        return sender.over_http().send(options["event"], url=options["url"], **message)
     with current_app.test_request_context():
-        url = alipay.notify_url
-    return teller.send(options["event"], url=url, **message)
+        url = merchant.notify_url
+    return sender.send(options["event"], url=url, **message)
 
 
-def _payment(alipay: Merchant, number: str | None) -> Any:
-    """The payment of a number, ``None`` if there is none; without a number the newest.
+def _payment(merchant: Merchant, number: str | None) -> Any:
+    """Return the payment with a number, ``None`` if there is none; without a number the newest.
 
-    :raises Refused: if there is no payment at all.
+    :raises CommandFailed: if the ledger has no payment.
     """
-    Payment = alipay.models.Payment
-    ours = select(Payment).where(Payment.merchant == alipay.config.merchant)
+    Payment = merchant.models.Payment
+    own_payments = select(Payment).where(Payment.merchant == merchant.config.merchant)
     if number is not None:
-        ours = ours.where(or_(Payment.out_trade_no == number, Payment.trade_no == number))
-    newest = ours.order_by(Payment.id.desc()).limit(1)
-    payment = next(iter(read(alipay, newest)), None)
+        own_payments = own_payments.where(
+            or_(Payment.out_trade_no == number, Payment.trade_no == number)
+        )
+    newest = own_payments.order_by(Payment.id.desc()).limit(1)
+    payment = next(iter(read(merchant, newest)), None)
     if payment is None and number is None:
         raise CommandFailed(_("There is no payment in the ledger yet."))
     return payment
@@ -269,15 +271,15 @@ def _print(event: str, delivery: Delivery) -> None:
     click.echo(f"{status} {attempt.response}")
 
 
-def _end(event: str, attempts: list[Attempt]) -> None:
-    """Ends with a status that says whether the app answered as it should."""
+def _exit(event: str, attempts: list[Attempt]) -> None:
+    """Exit with a status that states whether the app responded as expected."""
     from ..simulator.notifications.triggers import TO_REFUSE
 
     if any(attempt.status is None for attempt in attempts):
         raise UnknownOutcome(_("Nobody answers there: is the app running?"))
-    # An app that breaks down over a forgery has not refused it.
-    refused = [not attempt.acknowledged and (attempt.status or 0) < 500 for attempt in attempts]
-    good = refused if event in TO_REFUSE else [attempt.acknowledged for attempt in attempts]
-    if not all(good):
+    # A server error is not a rejection.
+    rejected = [not attempt.acknowledged and (attempt.status or 0) < 500 for attempt in attempts]
+    expected = rejected if event in TO_REFUSE else [attempt.acknowledged for attempt in attempts]
+    if not all(expected):
         click.echo(_("The app should have answered otherwise."), err=True)
         click.get_current_context().exit(NOT_IN_ORDER)

@@ -1,7 +1,7 @@
-"""Who signs a notification of ``trigger``, and how it goes to the app.
+"""Signing and delivery of the notifications of ``trigger``.
 
-The simulator inside the app does, through its notify route; or, with the keys that ``simulate``
-wrote, this process does as that simulator would, over HTTP.
+The app's embedded simulator signs and delivers through the notification route; or this process
+signs with the keys of ``simulate`` and delivers over HTTP.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _METHODS = {"mapi": "create_direct_pay_by_user", "openapi": "alipay.trade.page.p
 
 @dataclass(frozen=True)
 class TriggerSender:
-    """Signs notifications and delivers them."""
+    """Sign notifications and deliver them."""
 
     dialects: Protocols
     deliverer: NotificationSender
     protocol: str
     charset: str
     sign_type: str
-    #: What the simulator's response to a query is while a notification is delivered: the app may
-    #: query before it settles a sale.
+    #: The trade in the simulator's query response during a delivery: the app may query before it
+    #: settles a sale.
     stated: dict[str, Trade] = field(default_factory=dict)
 
     def send(
@@ -59,11 +59,17 @@ class TriggerSender:
         currency: str = "CNY",
         trade_no: str = "",
     ) -> list[Delivery]:
-        """Delivers what is told of an event, and returns it with what was answered.
+        """Sign and deliver the notifications of an event.
 
         :param event: one of :data:`~flask_alipay.simulator.notifications.triggers.EVENTS`.
         :param url: the app's notify_url.
-        :raises Refused: if Alipay tells nothing of the kind.
+        :param out_trade_no: the payment's number.
+        :param total_fen: the amount in minor units.
+        :param subject: of the order.
+        :param currency: of the amount.
+        :param trade_no: Alipay's number; empty: a new one.
+        :return: the deliveries with the app's responses.
+        :raises CommandFailed: if Alipay sends no such notification.
         """
         order = Order(
             protocol=self.protocol,
@@ -76,37 +82,41 @@ class TriggerSender:
             notify_url=checked_url("url", url, max_length=256),
             currency=currency,
         )
-        notices = build_notifications(event, order, self.dialects, SystemClock().now(), trade_no)
-        if not notices or (event == "escrow-paid" and self.protocol != "mapi"):
+        notifications = build_notifications(
+            event, order, self.dialects, SystemClock().now(), trade_no
+        )
+        if not notifications or (event == "escrow-paid" and self.protocol != "mapi"):
             raise CommandFailed(_("Alipay tells nothing of this kind about such a payment."))
-        return [self._deliver(notice) for notice in notices]
+        return [self._deliver(notification) for notification in notifications]
 
-    def _deliver(self, notice: PendingNotification) -> Delivery:
-        if isinstance(notice.about, Trade):
-            self.stated[notice.about.order.out_trade_no] = notice.about
+    def _deliver(self, notification: PendingNotification) -> Delivery:
+        if isinstance(notification.about, Trade):
+            self.stated[notification.about.order.out_trade_no] = notification.about
         try:
-            return self.deliverer.deliver(notice)
+            return self.deliverer.deliver(notification)
         finally:
             self.stated.clear()
 
     def over_http(self) -> TriggerSender:
-        """Returns who signs the same and delivers over HTTP, each thing once."""
+        """Return a sender that signs alike and delivers over HTTP, without retries."""
         return replace(self, deliverer=_once_over_http(self.dialects))
 
 
-def from_embedded_simulator(alipay: Merchant) -> TriggerSender:
-    """Returns the simulator inside the app.
+def from_embedded_simulator(merchant: Merchant) -> TriggerSender:
+    """Return the sender of the app's embedded simulator.
 
-    :raises Refused: if there is none.
+    :param merchant: the merchant.
+    :return: the sender.
+    :raises CommandFailed: if the merchant has no simulator.
     """
-    if not alipay.config.simulator:
+    if not merchant.config.simulator:
         raise CommandFailed(
             _(
                 "Only Alipay signs what this app believes: set {key}, without real credentials, "
                 "and the simulator can; or give --keys, if it is a simulator's merchant."
-            ).format(key=f"{alipay.config.prefix}_SIMULATOR")
+            ).format(key=f"{merchant.config.prefix}_SIMULATOR")
         )
-    simulator: Any = current_app.extensions[SIMULATORS][alipay.name]
+    simulator: Any = current_app.extensions[SIMULATORS][merchant.name]
     return TriggerSender(
         simulator.dialects,
         simulator.deliverer,
@@ -120,11 +130,14 @@ def from_embedded_simulator(alipay: Merchant) -> TriggerSender:
 def from_key_folder(
     folder: Path, protocol: str, charset: str, sign_type: str | None
 ) -> TriggerSender:
-    """Returns who signs with the keys of a folder, and delivers over HTTP, each thing once.
+    """Return a sender that signs with the keys of a folder and delivers over HTTP, without retries.
 
     :param folder: as ``simulate --keys`` writes it.
-    :param sign_type: by default what the protocol's merchants mostly have.
-    :raises Refused: if there are no keys in it.
+    :param protocol: ``openapi`` or ``mapi``.
+    :param charset: of the app's requests.
+    :param sign_type: ``None``: the protocol's default.
+    :return: the sender.
+    :raises CommandFailed: if the folder has no keys.
     :raises InvalidParameter: if the protocol has no such sign type.
     """
     merchant = read_merchant(folder)

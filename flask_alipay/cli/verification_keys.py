@@ -1,4 +1,4 @@
-"""The keys to verify a payload with, where they come from, and what to call them."""
+"""Keys to verify a payload with, their sources and names."""
 
 from __future__ import annotations
 
@@ -38,33 +38,34 @@ _LABELLED_KEY = N_(
 
 @dataclass(frozen=True)
 class Keyring:
-    """All that payloads may be verified with."""
+    """The keys for verifying payloads."""
 
-    #: What is configured in the app; ``None`` where there is no app, or options replace it.
+    #: The app's configured signer; ``None`` without an app, or if options replace it.
     signer: Signer | None = field(default=None, repr=False)
     #: The MD5 key.
     md5_key: str | None = field(default=None, repr=False)
-    #: Public keys by where each comes from.
+    #: Public keys with their sources.
     public_keys: tuple[tuple[str, rsa.RSAPublicKey], ...] = ()
     #: The public half of the merchant's own private key.
     merchant_key: rsa.RSAPublicKey | None = None
-    #: The configured sign type; ``None`` where nothing says.
+    #: The configured sign type; ``None`` if it is unknown.
     sign_type: str | None = None
     #: The configured charset.
     charset: str = "utf-8"
-    #: Names that the shop's own return URL adds to what is signed.
+    #: Parameters of the shop's return URL, which are not signed.
     unsigned: frozenset[str] = frozenset()
-    #: Whether the public keys were given by option: then only these count.
+    #: Whether the public keys come from options: then no others are used.
     explicit: bool = False
     #: The signers of the app's other merchants, by name.
     merchants: Mapping[str, Signer] = field(default_factory=dict, repr=False)
-    #: Whether the app is configured for production; ``None`` where nothing says.
+    #: Whether the app is configured for production; ``None`` if it is unknown.
     production: bool | None = None
 
     def signers_for(self, params: Mapping[str, str]) -> list[tuple[Signer, Hint]]:
         """Return every signer that may verify a payload, the likeliest first, with a note.
 
         :param params: of the payload, not verified.
+        :return: signers with notes for the report.
         :raises click.UsageError: if no applicable key is set.
         """
         if self.signer is not None:
@@ -85,14 +86,14 @@ class Keyring:
 
     @property
     def others(self) -> dict[str, Signer]:
-        """Keys that are not configured and would still explain something."""
+        """Keys that are not configured but may explain a failure."""
         found: dict[str, Signer] = {_PUBLISHED: RsaSigner(public_key=MAPI_PUBLIC_KEY)}
         if self.md5_key is not None and self.sign_type != "MD5":
             found[N_("the MD5 key")] = Md5Signer(self.md5_key)
         return {**self.merchants, **found}
 
     def name_of(self, key: rsa.RSAPublicKey) -> str:
-        """Says which of the keys it is, for people."""
+        """Return a key's name and size in the reader's language."""
         names = {public_key_der(known): name for name, known in self.public_keys}
         names.setdefault(public_key_der(load_public_key(MAPI_PUBLIC_KEY)), _PUBLISHED)
         name = names.get(public_key_der(key), N_("the configured public key"))
@@ -115,26 +116,27 @@ def _missing(sign_type: str) -> click.UsageError:
         return click.UsageError(
             _("It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key.")
         )
-    told = _(
+    text = _(
         "It takes Alipay's public key to verify this ({sign_type}): give --public-key "
         "with the file of the key that Alipay's console shows (支付宝公钥, not the "
         "application's)."
     )
-    return click.UsageError(told.format(sign_type=sign_type))
+    return click.UsageError(text.format(sign_type=sign_type))
 
 
-def app_keyring(alipay: Merchant, options: Mapping[str, Any]) -> Keyring:
+def app_keyring(merchant: Merchant, options: Mapping[str, Any]) -> Keyring:
     """Return the keys of an app's merchant; options replace those of their kind.
 
-    :param alipay: the merchant.
+    :param merchant: the merchant.
     :param options: of the command.
+    :return: the keys.
     """
     from flask import current_app
 
-    config = alipay.config
+    config = merchant.config
     given, chosen, configured = _given(options), options["sign_type"], config.signer
     keys = getattr(configured, "public_keys", ())
-    # Other keys belong to the configured sign type as long as they can: MD5 has no public ones.
+    # Given keys are used with the configured sign type, except public keys with MD5.
     sign_type = chosen or given.sign_type or configured.sign_type
     if given.public_keys and sign_type == "MD5" and given.md5_key is None:
         sign_type = chosen
@@ -152,7 +154,7 @@ def app_keyring(alipay: Merchant, options: Mapping[str, Any]) -> Keyring:
         merchants={
             _("the key of merchant {name}").format(name=other.name): other.config.signer
             for other in current_app.extensions["alipay"].values()
-            if other is not alipay
+            if other is not merchant
         },
         production=None if replaced else _of_production(config),
     )
@@ -164,7 +166,12 @@ def _of_production(config: Config) -> bool:
 
 
 def environment_keyring(options: Mapping[str, Any]) -> Keyring:
-    """Returns the keys of the options and, for what they leave open, of the environment."""
+    """Return the keys of the options and, if those leave any open, of the environment.
+
+    :param options: of the command.
+    :return: the keys.
+    :raises click.UsageError: if the environment's are invalid.
+    """
     settings = ConfigReader(environment(), "ALIPAY")
     given = _given(options)
     alone = given.md5_key is None and not given.public_keys
@@ -188,7 +195,7 @@ def environment_keyring(options: Mapping[str, Any]) -> Keyring:
 
 
 def _given(options: Mapping[str, Any]) -> Keyring:
-    """What the options alone say."""
+    """Return the keys of the options alone."""
     if options["charset"] is not None:
         try:
             canonical_charset(options["charset"])
@@ -214,7 +221,7 @@ def _read_public_key(path: str) -> rsa.RSAPublicKey:
 
 
 def _sign_type(settings: ConfigReader, alone: bool) -> str | None:
-    """The environment's, where the keys are the environment's too."""
+    """Return the environment's sign type if the keys are the environment's as well."""
     sign_type = (settings.text("SIGN_TYPE") or "").upper() if alone else ""
     if sign_type and sign_type not in _SIGN_TYPES:
         raise settings.error("SIGN_TYPE", f"must be one of {', '.join(_SIGN_TYPES)}")
@@ -224,7 +231,7 @@ def _sign_type(settings: ConfigReader, alone: bool) -> str | None:
 def _configured_keys(
     settings: ConfigReader, strict: bool
 ) -> tuple[tuple[str, rsa.RSAPublicKey], ...]:
-    """The environment's; beside a key that was given, one that cannot be read is left out."""
+    """Return the environment's keys; beside a given key, skip unreadable ones."""
     found: list[tuple[str, rsa.RSAPublicKey]] = []
     for name in ("PUBLIC_KEY", "PUBLIC_CERT"):
         try:
@@ -244,7 +251,7 @@ def _keys_in(settings: ConfigReader, name: str) -> Iterator[tuple[str, rsa.RSAPu
 
 
 def _merchant_key(settings: ConfigReader) -> rsa.RSAPublicKey | None:
-    """Only to recognise it: whatever is the matter with it does not matter here."""
+    """Return the merchant's own public key, to recognise it; ``None`` if it cannot be read."""
     try:
         return load_private_key(settings.key_material("PRIVATE_KEY")[0][1]).public_key()
     except (AlipayError, IndexError):

@@ -1,4 +1,4 @@
-"""What is said about one payload: to people in words, to programs in JSON."""
+"""Report about a verified payload: text for the terminal, and JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .ledger_checks import describe_checks
 from .table import json_line, width
 from .table import strip_control_chars as strip_control_chars
 
-# The trade in a few lines: the label, and the parameters that may say it, the first there counts.
+# The summary of a trade: labels with the parameters that may state the value, in order.
 _ESSENTIALS = (
     ("out_trade_no", ("out_trade_no",)),
     ("trade_no", ("trade_no",)),
@@ -37,26 +37,28 @@ _VERIFIED = message(
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """The outcome for one payload of one file."""
+    """The result for one payload of a file."""
 
-    #: As it was given on the command line; ``-`` is standard input.
+    #: As given on the command line; ``-`` is standard input.
     file: str
-    #: Where in the file.
+    #: The place in the file.
     place: str
     diagnosis: Diagnosis
-    #: What it was checked with, for people.
+    #: The key's name.
     key: str
-    #: Anything else that people should know.
+    #: Further notes for the reader.
     notes: tuple[Hint, ...] = ()
-    #: What the app's ledger says of it, see
+    #: The results of the checks against the ledger, see
     #: :func:`~flask_alipay.cli.ledger_checks.check_against_ledger`.
     checks: Mapping[str, str] = field(default_factory=dict)
 
 
 def verdict_as_json(verdict: VerificationReport, show_params: bool) -> str:
-    """Returns one JSON object on one line.
+    """Return the report as JSON on one line.
 
-    :param show_params: whether buyer data and the signature are left readable.
+    :param verdict: the report.
+    :param show_params: whether to show buyer data and the signature.
+    :return: the line without its end.
     """
     diagnosis = verdict.diagnosis
     params = diagnosis.params if show_params else _masked(diagnosis.params)
@@ -81,9 +83,16 @@ def report_json(
     params: Mapping[str, str],
     **more: list[str] | dict[str, str],
 ) -> str:
-    """Returns the object of the command's contract, on one line.
+    """Return the object of the command's contract as JSON on one line.
 
-    :param more: ``also`` and ``checks``, which are left out where they are empty.
+    :param file: as it was given.
+    :param valid: whether the payload verifies.
+    :param sign_type: the algorithm.
+    :param reason: see :class:`~flask_alipay.diagnosis.Reason`.
+    :param hint: the explanation in English.
+    :param params: the payload's parameters.
+    :param more: ``also`` and ``checks``, left out if they are empty.
+    :return: the line without its end.
     """
     found = {
         "file": file,
@@ -98,26 +107,28 @@ def report_json(
 
 
 def verdict_as_text(verdict: VerificationReport, show_params: bool) -> str:
-    """Returns a few lines for people.
+    """Return the report as lines for the terminal.
 
-    :param show_params: whether all parameters are listed, buyer data readable.
+    :param verdict: the report.
+    :param show_params: whether to list all parameters and show buyer data.
+    :return: the lines, joined.
     """
     return "\n".join(_lines(verdict, show_params))
 
 
 def title(file: str, place: str = "") -> str:
-    """Says which payload it is."""
+    """Return a payload's name: its file and place."""
     name = _("standard input") if file == "-" else file
     return f"{name}, {place}" if place else name
 
 
 def _lines(verdict: VerificationReport, show_params: bool) -> Iterator[str]:
     diagnosis = verdict.diagnosis
-    yield f"{strip_control_chars(title(verdict.file, verdict.place))}: {_word(diagnosis)}"
+    yield f"{strip_control_chars(title(verdict.file, verdict.place))}: {_result(diagnosis)}"
     hints = (diagnosis.hint or _VERIFIED, *verdict.notes)
     for paragraph in (paragraph for hint in hints for paragraph in _paragraphs(hint)):
         yield _wrapped(paragraph)
-    yield from _table(dict(_checked(verdict)))
+    yield from _table(dict(_checks(verdict)))
     if verdict.checks:
         yield "  " + _("In this app:")
         yield from _table(describe_checks(verdict.checks))
@@ -128,18 +139,18 @@ def _lines(verdict: VerificationReport, show_params: bool) -> Iterator[str]:
 
 
 def _paragraphs(hint: Hint) -> list[str]:
-    """What a diagnosis says, in the reader's language; what is there besides begins anew."""
+    """Return a hint in the reader's language; a second fault begins a paragraph."""
     paragraphs = [""]
     for template, names in hint.parts:
         if template.startswith("Besides"):
             paragraphs.append("")
-        said = _(template).format(**{name: _(value) for name, value in names.items()})
-        paragraphs[-1] = f"{paragraphs[-1]} {said}".strip()
+        text = _(template).format(**{name: _(value) for name, value in names.items()})
+        paragraphs[-1] = f"{paragraphs[-1]} {text}".strip()
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def _masked(params: Mapping[str, str]) -> dict[str, str]:
-    """Masks what the journal's names do not cover: names as a page spells them, and whole texts."""
+    """Mask parameters, also misspelt ones and whole texts that the journal's masks do not cover."""
     return {name: _masked_value(name.removeprefix("amp;"), text) for name, text in params.items()}
 
 
@@ -149,31 +160,31 @@ def _masked_value(name: str, value: str) -> str:
     return mask_params({name: value})[name]
 
 
-def _word(diagnosis: Diagnosis) -> str:
+def _result(diagnosis: Diagnosis) -> str:
     if diagnosis.valid:
         return click.style(_("VERIFIED"), fg="green", bold=True)
     reasons = ", ".join((diagnosis.reason, *diagnosis.also))
     return click.style(_("NOT VERIFIED"), fg="red", bold=True) + f" ({reasons})"
 
 
-def _checked(verdict: VerificationReport) -> Iterator[tuple[str, str]]:
+def _checks(verdict: VerificationReport) -> Iterator[tuple[str, str]]:
     yield _("checked with"), f"{verdict.diagnosis.sign_type}, {verdict.key}"
     if verdict.diagnosis.charset is not None:
         yield _("charset"), verdict.diagnosis.charset
 
 
 def _table(rows: Mapping[str, str]) -> Iterator[str]:
-    wide = max(12, *map(width, rows))
+    label_width = max(12, *map(width, rows))
     for name, value in rows.items():
-        label = f"{strip_control_chars(name)}{' ' * (wide - width(name))}"
+        label = f"{strip_control_chars(name)}{' ' * (label_width - width(name))}"
         yield f"    {label}  {strip_control_chars(value)}"
 
 
 def _wrapped(paragraph: str) -> str:
-    # Wrapping counts characters, and a Chinese one takes two columns.
-    room = _width() // 2 if language() == "zh" and not paragraph.isascii() else _width()
+    # click wraps by characters, and a Chinese one takes two columns.
+    available = _width() // 2 if language() == "zh" and not paragraph.isascii() else _width()
     return click.wrap_text(
-        strip_control_chars(paragraph), width=room, initial_indent="  ", subsequent_indent="  "
+        strip_control_chars(paragraph), width=available, initial_indent="  ", subsequent_indent="  "
     )
 
 

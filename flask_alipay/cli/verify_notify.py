@@ -1,4 +1,4 @@
-"""``verify-notify``: does a captured payload verify and, if it does not, why not."""
+"""``verify-notify``: diagnosis of captured payloads."""
 
 from __future__ import annotations
 
@@ -95,33 +95,33 @@ def verify_notify_command(in_app: bool) -> click.Command:
     @_id_option(in_app)
     @click.pass_context
     def verify_notify(context: click.Context, /, files: tuple[str, ...], **options: Any) -> None:
-        alipay = current_merchant() if in_app else None
-        keyring = app_keyring(alipay, options) if alipay else environment_keyring(options)
-        report = _Report(options["machine"], options["show_params"])
+        merchant = current_merchant() if in_app else None
+        keyring = app_keyring(merchant, options) if merchant else environment_keyring(options)
+        report = _Report(options["as_json"], options["show_params"])
         rows, rejected = options.get("rows", ()), options.get("rejected", False)
         for file in _matching(files) or (() if rows or rejected else ("-",)):
             try:
                 for capture in read_captures(_content(file)):
-                    report.add(_verdict(file, capture, keyring, alipay))
+                    report.add(_verdict(file, capture, keyring, merchant))
             except UnreadablePayload as error:
                 report.add_unreadable(file, str(error))
         for row in rows:
-            assert alipay is not None  # noqa: S101 - the option is not there without
+            assert merchant is not None  # noqa: S101 - the option needs an app
             name = f"journal row {row}"
             try:
-                report.add(_verdict(name, _journalled(alipay, row), keyring, alipay))
+                report.add(_verdict(name, _journalled(merchant, row), keyring, merchant))
             except UnreadablePayload as error:
                 report.add_unreadable(name, str(error))
         if rejected:
-            assert alipay is not None  # noqa: S101 - the option is not there without
-            _add_rejected(report, keyring, alipay)
+            assert merchant is not None  # noqa: S101 - the option needs an app
+            _add_rejected(report, keyring, merchant)
         context.exit(report.finish())
 
     return verify_notify
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that it has everywhere."""
+    """Add the options that the command has with and without an app."""
     options = (
         key_option,
         click.option(
@@ -143,7 +143,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _id_option(in_app: bool) -> Callable[[Any], Any]:
-    """Adds ``--id``, where there is an app with a journal."""
+    """Add ``--id`` and ``--rejected`` in an app."""
     if not in_app:
         return lambda command: command
     rejected_option = click.option(
@@ -166,13 +166,13 @@ def _id_option(in_app: bool) -> Callable[[Any], Any]:
     return lambda command: rejected_option(id_option(command))
 
 
-def _add_rejected(report: _Report, keyring: Keyring, alipay: Merchant) -> None:
-    """Diagnose what the notification route has kept."""
-    path = alipay.config.rejected_path
+def _add_rejected(report: _Report, keyring: Keyring, merchant: Merchant) -> None:
+    """Diagnose the rejected notifications that the notification route has kept."""
+    path = merchant.config.rejected_path
     if path is None:
-        key = f"{alipay.config.prefix}_REJECTED_PATH"
-        told = _("The app keeps no rejected notifications: set {key} to the path of a file.")
-        raise click.UsageError(told.format(key=key))
+        key = f"{merchant.config.prefix}_REJECTED_PATH"
+        text = _("The app keeps no rejected notifications: set {key} to the path of a file.")
+        raise click.UsageError(text.format(key=key))
     try:
         entries = kept(path)
     except OSError as error:
@@ -182,49 +182,47 @@ def _add_rejected(report: _Report, keyring: Keyring, alipay: Merchant) -> None:
         click.echo(_("No rejected notification is kept."), err=True)
     for entry in entries:
         place = f"{entry.received_at} ({entry.reason})"
-        report.add(_verdict(str(path), Capture(entry.body, place), keyring, alipay))
+        report.add(_verdict(str(path), Capture(entry.body, place), keyring, merchant))
 
 
-def _journalled(alipay: Merchant, row: int) -> Capture:
-    model = alipay.models.Notification
+def _journalled(merchant: Merchant, row: int) -> Capture:
+    model = merchant.models.Notification
     if model is None:
         raise UnreadablePayload("the app keeps no journal")
     with handle_errors():
-        entry: Any = journal_row(alipay, row)
+        entry: Any = journal_row(merchant, row)
     if entry is None:
-        raise UnreadablePayload(
-            "the journal has no such row: 'show' tells the numbers of a payment's"
-        )
-    answer = explain_response_row(entry)
-    if answer is not None:
-        raise UnreadablePayload(answer)
+        raise UnreadablePayload("the journal has no such row: find the row's number with 'show'")
+    reason = explain_response_row(entry)
+    if reason is not None:
+        raise UnreadablePayload(reason)
     params = dict(entry.payload)
     if not params.get("sign"):
         raise UnreadablePayload(
-            "the journal keeps the fields of this one, not the form that was signed (the result "
-            "of a batch, or news of the older WAP gateway)"
+            "the journal has only the fields of this row, not the signed form (the result of a "
+            "batch, or a notification of the older WAP gateway)"
         )
     return Capture(params)
 
 
 def _matching(files: Iterable[str]) -> tuple[str, ...]:
-    """The files, with patterns that no shell has expanded (Windows' does not) expanded."""
+    """Expand patterns that the shell has not expanded, as on Windows."""
     found: list[str] = []
     for file in files:
         pattern = any(mark in file for mark in "*?[") and not Path(file).exists()
-        # As the shell would have it: Path.glob takes no absolute pattern.
+        # As a shell does it: Path.glob takes no absolute pattern.
         found += (sorted(glob(file)) if pattern else ()) or [file]  # noqa: PTH207
     return tuple(found)
 
 
 class _Report:
-    """Prints verdicts and counts them."""
+    """Print results and count them."""
 
     def __init__(self, as_json: bool, show_params: bool) -> None:
         self._as_json = as_json
         self._show_params = show_params
         self._verified = 0
-        self._refused = 0
+        self._failed = 0
         self._unreadable = 0
 
     def add(self, verdict: VerificationReport) -> None:
@@ -232,9 +230,9 @@ class _Report:
             self.add_unreadable(verdict.file, verdict.diagnosis.hint)
             return
         self._verified += verdict.diagnosis.valid
-        self._refused += not verdict.diagnosis.valid
-        say = verdict_as_json if self._as_json else verdict_as_text
-        click.echo(say(verdict, self._show_params))
+        self._failed += not verdict.diagnosis.valid
+        render = verdict_as_json if self._as_json else verdict_as_text
+        click.echo(render(verdict, self._show_params))
         if not self._as_json:
             click.echo()
 
@@ -242,33 +240,33 @@ class _Report:
         self._unreadable += 1
         if self._as_json:
             click.echo(report_json(file, False, None, Reason.UNREADABLE, message, {}))
-        told = _("Error: {file} holds no payload: {reason}.")
+        text = _("Error: {file} holds no payload: {reason}.")
         names = {
             "file": strip_control_chars(title(file)),
             "reason": strip_control_chars(message).rstrip("."),
         }
-        click.echo(told.format(**names), err=True)
+        click.echo(text.format(**names), err=True)
 
     def finish(self) -> int:
-        """Sums up and returns the exit status."""
-        total = self._verified + self._refused + self._unreadable
+        """Print the summary and return the exit status."""
+        total = self._verified + self._failed + self._unreadable
         if total > 1 and not self._as_json:
-            told = _(
+            text = _(
                 "{total} payloads: {verified} verified, {refused} not verified, {unreadable} "
                 "unreadable."
             )
             counts = {
                 "total": total,
                 "verified": self._verified,
-                "refused": self._refused,
+                "refused": self._failed,
                 "unreadable": self._unreadable,
             }
-            click.echo(told.format(**counts))
-        return 2 if self._unreadable else int(self._refused > 0)
+            click.echo(text.format(**counts))
+        return 2 if self._unreadable else int(self._failed > 0)
 
 
 def _verdict(
-    file: str, capture: Capture, keyring: Keyring, alipay: Merchant | None
+    file: str, capture: Capture, keyring: Keyring, merchant: Merchant | None
 ) -> VerificationReport:
     diagnosis, signer, note = _diagnosed(capture, keyring)
     if diagnosis.key is not None and diagnosis.valid:
@@ -279,15 +277,15 @@ def _verdict(
         key = _("the configured key") if keys is None else names or _("no key")
     notes = (note, _RESPONSE if capture.is_response else _about(diagnosis.params))
     checks = {}
-    if alipay is not None and diagnosis.valid and keyring.signer is not None:
-        checks = {} if capture.is_response else check_against_ledger(alipay, diagnosis.params)
+    if merchant is not None and diagnosis.valid and keyring.signer is not None:
+        checks = {} if capture.is_response else check_against_ledger(merchant, diagnosis.params)
     return VerificationReport(
         file, capture.place, diagnosis, key, tuple(filter(None, notes)), checks
     )
 
 
 def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, Hint]:
-    """The first diagnosis that it verifies, of any reading with any key; else the likeliest."""
+    """Return the first diagnosis that verifies, of any reading with any key; else the likeliest."""
     first: tuple[Diagnosis, Signer, Hint] | None = None
     for signer, note in _signers(keyring, capture):
         payload = capture.reading(partial(_verifies, signer=signer, keyring=keyring))
@@ -299,7 +297,7 @@ def _diagnosed(capture: Capture, keyring: Keyring) -> tuple[Diagnosis, Signer, H
         first = first or (found, signer, note)
         if found.valid:
             return found, signer, note
-    assert first is not None  # noqa: S101 - there is one signer at least
+    assert first is not None  # noqa: S101 - there is at least one signer
     return first
 
 
@@ -319,7 +317,7 @@ def _verifies(payload: Payload, signer: Signer, keyring: Keyring) -> bool:
 
 
 def _signers(keyring: Keyring, capture: Capture) -> list[tuple[Signer, Hint]]:
-    params: Mapping[str, str] = {"app_id": "?", "sign": "?"}  # a response is the open platform's
+    params: Mapping[str, str] = {"app_id": "?", "sign": "?"}  # responses are of the open platform
     if not capture.is_response:
         evidence = parse_leniently(_without(capture.payload, keyring.unsigned), keyring.charset)
         params = evidence.params if evidence else {}
@@ -328,11 +326,11 @@ def _signers(keyring: Keyring, capture: Capture) -> list[tuple[Signer, Hint]]:
     except click.UsageError:
         if params.get("sign") or params.get("amp;sign"):
             raise
-        return [(Rsa2Signer(), NO_HINT)]  # it takes no key to see that nothing is signed
+        return [(Rsa2Signer(), NO_HINT)]  # a missing signature is found without a key
 
 
 def _about(params: Mapping[str, str]) -> Hint:
-    """What kind of thing it is, where it is no notification."""
+    """Return a note on the kind of payload, unless it is a notification."""
     if params.get("method", "").endswith(".return") or "is_success" in params:
         return _RETURN
     if "msg_method" in params:
@@ -343,7 +341,7 @@ def _about(params: Mapping[str, str]) -> Hint:
 
 
 def _without(payload: Payload, names: Iterable[str]) -> Payload:
-    """The payload without the shop's own arguments, as the return route takes it."""
+    """Remove the shop's own arguments from a payload, as the return route does."""
     own = set(names)
     if isinstance(payload, dict):
         return {name: value for name, value in payload.items() if name not in own}

@@ -71,9 +71,9 @@ def test_an_error_is_a_sentence(error: AlipayError, expected: str) -> None:
 @click.command()
 @yes_option
 @json_option
-def pay(yes: bool, machine: bool) -> None:
+def pay(yes: bool, as_json: bool) -> None:
     confirm("88.88 CNY go back.", yes)
-    click.echo("{}" if machine else "moved")
+    click.echo("{}" if as_json else "moved")
 
 
 @pytest.mark.parametrize("said", ["n\n", "\n", ""])
