@@ -37,7 +37,7 @@ class Page:
     older: str
     #: The URL of the first page, empty on that page.
     newest: str
-    #: What is wrong with the filters; empty if nothing is.
+    #: The problem of the filters; empty if they are valid.
     problem: str = ""
 
 

@@ -31,7 +31,7 @@ class Confirmation:
     title: str
     #: A sentence: what is going to happen.
     text: str
-    #: What to consider first.
+    #: Points to consider first.
     warnings: tuple[str, ...] = ()
     #: Fields that the form carries on, by name.
     fields: dict[str, str] = field(default_factory=dict)

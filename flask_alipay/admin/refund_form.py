@@ -40,7 +40,7 @@ class RefundForm:
         sent = request.form if request.method == "POST" else request.args
         #: The refund's number (``out_request_no``).
         self.number = sent.get("number", "").strip() or generate_out_trade_no()
-        #: What can still be refunded, in fen.
+        #: The refundable amount in fen.
         self.left_fen = payment.total_fen - payment.refunded_fen
         #: The refund's row, if it was requested before.
         self.row = self._find()
@@ -59,7 +59,7 @@ class RefundForm:
 
     @property
     def left(self) -> str:
-        """What can still be refunded, in yuan."""
+        """The refundable amount in yuan."""
         return format_amount(self.left_fen)
 
     @property
@@ -69,7 +69,7 @@ class RefundForm:
 
     @cached_property
     def problem(self) -> str:
-        """What is wrong with the description; empty if nothing is."""
+        """The problem of the input; empty if it is valid."""
         try:
             check_out_trade_no(self.number, "number")
             fen = to_minor_units(self.amount, parameter="amount")
@@ -89,7 +89,7 @@ class RefundForm:
 
     @property
     def confirmation(self) -> Confirmation:
-        """What the operator is asked to confirm."""
+        """The page on which the operator confirms the refund."""
         warnings, tick = [], ""
         same = self._recent()
         if same is not None:

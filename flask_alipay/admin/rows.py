@@ -161,7 +161,7 @@ def detail(row: Any) -> str:
 
 
 def events(names: Sequence[str]) -> str:
-    """Return what was settled in words."""
+    """Return settled events in words."""
     return ", ".join(_(EVENTS[name]) if name in EVENTS else name for name in names)
 
 

@@ -92,7 +92,7 @@ OUTCOMES: Final = {
     "callback_failed": N_("callback failed"),
 }
 
-#: What was settled, in words.
+#: Settled events in words.
 EVENTS: Final = {
     "paid": N_("paid"),
     "failed": N_("closed without payment"),

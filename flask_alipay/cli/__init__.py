@@ -86,7 +86,7 @@ _HELP = N_("""Tools for Alipay that need no app.
 
 Credentials come from options or from environment variables: FLASK_ALIPAY_APP_ID,
 FLASK_ALIPAY_PRIVATE_KEY_PATH and so on, named as in the app's configuration (the prefix ALIPAY_
-alone will do too).
+works as well).
 
 \b
 Example:
@@ -130,7 +130,7 @@ def _app_added_commands(context: click.Context) -> dict[str, click.Command]:
 def _app_group() -> click.Group:
     """Build ``flask alipay``, in the current language."""
     translate_click()
-    group = AppGroup("alipay", help=_("Take Alipay payments: sign, verify, look into."))
+    group = AppGroup("alipay", help=_("Alipay payments: sign, verify, query, refund."))
     _add_commands(group, STANDALONE + APP_COMMANDS, in_app=True)
     return merchant_option(group)
 

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from ..gateways.openapi import OpenApiGateway
     from ..merchant import Merchant
 
-_HELP = N_("""Hold Alipay's bill of a day or a month against the ledger.
+_HELP = N_("""Compare Alipay's bill of a day or a month with the ledger.
 
-DATE is a day (yyyy-MM-dd) or a month (yyyy-MM) of China time. Lists what was paid or refunded in
-one of both only, and other amounts; changes nothing. The exit status is 0 without differences, 1
-with some, and 2 where there was nothing to compare.
+DATE is a day (yyyy-MM-dd) or a month (yyyy-MM) in China time. Lists payments and refunds that only
+one side has, and different amounts; changes nothing. The exit status is 0 without differences, 1
+with differences, and 2 if the comparison is not possible.
 
 \b
 Examples:
@@ -59,14 +59,14 @@ Examples:
 """)
 
 _KINDS: Final = {
-    PAYMENT_UNKNOWN: N_("paid there, no such payment here"),
-    PAYMENT_NOT_PAID: N_("paid there and not here"),
-    PAYMENT_NOT_IN_BILL: N_("paid here, not in the bill"),
-    PAYMENT_AMOUNT: N_("paid another amount"),
-    REFUND_UNKNOWN: N_("refunded there, no such refund here"),
-    REFUND_NOT_DONE: N_("refunded there and not here"),
-    REFUND_NOT_IN_BILL: N_("refunded here, not in the bill"),
-    REFUND_AMOUNT: N_("refunded another amount"),
+    PAYMENT_UNKNOWN: N_("paid at Alipay, not in the ledger"),
+    PAYMENT_NOT_PAID: N_("paid at Alipay, unpaid in the ledger"),
+    PAYMENT_NOT_IN_BILL: N_("paid in the ledger, not in the bill"),
+    PAYMENT_AMOUNT: N_("payment amounts differ"),
+    REFUND_UNKNOWN: N_("refunded at Alipay, not in the ledger"),
+    REFUND_NOT_DONE: N_("refunded at Alipay, not done in the ledger"),
+    REFUND_NOT_IN_BILL: N_("refunded in the ledger, not in the bill"),
+    REFUND_AMOUNT: N_("refund amounts differ"),
 }
 #: The maximum number of lines in the table.
 _MAX_LINES: Final = 500
@@ -80,7 +80,7 @@ def bill_command() -> click.Command:
     @click.command(
         "bill",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Compare a bill of Alipay's with the ledger."),
+        short_help=_("Compare Alipay's bill with the ledger."),
     )
     @click.argument("date")
     @click.option(
@@ -88,14 +88,17 @@ def bill_command() -> click.Command:
         "files",
         type=click.File("rb", lazy=False),
         multiple=True,
-        help=_("A bill that is at hand: the ZIP, or the table in it. Repeat it for each merchant."),
+        help=_(
+            "A downloaded bill: the ZIP file, or the table in it. Repeat the option for "
+            "several merchants."
+        ),
     )
     @json_option
     @click.option("--csv", "as_csv", is_flag=True, help=_("CSV in UTF-8, for programs."))
     def bill(date: str, files: tuple[IO[bytes], ...], as_json: bool, as_csv: bool) -> None:
         merchant = current_merchant()
         if as_json and as_csv:
-            raise click.UsageError(_("Give --json or --csv, not both."))
+            raise click.UsageError(_("Use --json or --csv, not both."))
         with _nothing_to_compare():
             period = Period.of(date)
             given = chain.from_iterable(read_bill(file, period) for file in files)
@@ -115,7 +118,10 @@ def _fetch_all(merchant: Merchant, period: Period) -> Iterator[BillRow]:
     """Fetch the bill of each merchant for whom the ledger has payments."""
     default = merchant.gateway
     if isinstance(default, MapiGateway):
-        text = _("The legacy gateway gives out no bill: fetch it in Alipay's console, give --file.")
+        text = _(
+            "The legacy gateway provides no bill. Download it from Alipay's merchant portal "
+            "and pass it with --file."
+        )
         raise click.UsageError(text)
     merchants = merchants_of(merchant.session, merchant.models, merchant.config.merchant, period)
     found, fetched = False, set()
@@ -129,7 +135,7 @@ def _fetch_all(merchant: Merchant, period: Period) -> Iterator[BillRow]:
                 found = True
                 yield from read_bill(file, period)
     if not found:
-        click.echo(_("Alipay says that nothing was sold: the bill is empty."), err=True)
+        click.echo(_("The bill is empty: Alipay has no trades in this period."), err=True)
 
 
 def _fetch(
@@ -154,7 +160,10 @@ def _fetch(
             reason = sentence(error)
             raise InputError(text.format(out_trade_no=out_trade_no, reason=reason)) from None
         if utc_now() < period.until + _READY:
-            text = _("Alipay has no such bill yet: a day's is there on the next morning, in China.")
+            text = _(
+                "Alipay has not created this bill yet. A daily bill is available on the next "
+                "morning, China time."
+            )
             raise InputError(text) from None
         return False
     return True
@@ -168,7 +177,7 @@ def _nothing_to_compare() -> Iterator[None]:
     except InvalidParameter as error:
         raise usage_error(error) from None
     except InvalidBill as error:
-        text = _("This is no bill that can be compared: {reason}")
+        text = _("The bill cannot be compared: {reason}")
         raise InputError(text.format(reason=sentence(error))) from None
     except AlipayError as error:
         raise InputError(sentence(error)) from None
@@ -186,13 +195,13 @@ def _print(found: Iterator[Difference]) -> int:
         click.echo(_("The bill and the ledger agree."))
         return 0
     columns = [
-        Column(_("what"), min_width=12),
+        Column(_("difference"), min_width=12),
         Column("out_trade_no"),
         Column("out_request_no", min_width=8, optional=True),
         Column(_("bill"), right=True),
         Column(_("ledger"), right=True),
-        Column(_("when"), optional=True),
-        Column(_("stands"), min_width=8, optional=True),
+        Column(_("time"), optional=True),
+        Column(_("status"), min_width=8, optional=True),
     ]
     echo_table(columns, lines)
     click.echo()

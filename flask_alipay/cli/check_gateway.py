@@ -55,19 +55,21 @@ def _clock(url: str) -> Finding:
         return Finding(
             "clock",
             WARN,
-            _("The gateway's response has no time ({kind}).").format(kind=type(error).__name__),
-            _("Without it this clock cannot be checked."),
+            _("The gateway's response has no Date header ({kind}).").format(
+                kind=type(error).__name__
+            ),
+            _("This machine's clock cannot be checked."),
             _("Check the network and the gateway's address."),
         )
     if abs(difference) <= _MAX_CLOCK_DIFFERENCE:
-        return Finding("clock", OK, _("This clock agrees with the gateway's."))
+        return Finding("clock", OK, _("This machine's clock agrees with the gateway's."))
     return Finding(
         "clock",
         FAIL,
-        _("This clock differs from the gateway's by {seconds} seconds.").format(
+        _("This machine's clock differs from the gateway's by {seconds} seconds.").format(
             seconds=round(difference)
         ),
-        _("Requests contain the time, and Alipay rejects those that are too old or too new."),
+        _("Requests contain a timestamp, and Alipay rejects those that are too old or too new."),
         _("Synchronize the machine's clock with NTP."),
     )
 
@@ -83,21 +85,23 @@ def _call(config: Config) -> Finding:
             _("The gateway returned no trustworthy response: {error}").format(
                 error=sentence(error)
             ),
-            _("No trade can be queried, and no payment started."),
+            _("Trades cannot be queried, and payments cannot be started."),
             _("Check the network and the gateway's address."),
         )
     except GatewayError as error:
         return _rejection(config, error)
-    return Finding("signed_call", OK, _("The gateway verified our signature, and we verified its."))
+    return Finding(
+        "signed_call", OK, _("The signatures of the request and the response are valid.")
+    )
 
 
 def _rejection(config: Config, error: GatewayError) -> Finding:
     codes = {str(error.sub_code or ""), str(error.code or "")}
     if codes & set(_UNKNOWN_TRADE):
         if error.signed:
-            text = _("The gateway verified our signature, and we verified its.")
+            text = _("The signatures of the request and the response are valid.")
         else:
-            text = _("The gateway verified our signature; it did not sign this response.")
+            text = _("The signature of the request is valid; this response is not signed.")
         return Finding("signed_call", OK, text)
     advice = next((one for one in _ADVICE if one.codes.fullmatch(_package_code(error))), _OTHER)
     return Finding(
@@ -127,25 +131,22 @@ _OTHER = _Advice(
     re.compile(""),
     N_("The gateway rejected a read-only query: {error}"),
     N_("The application may lack the permission to query, or the response is not trustworthy."),
-    N_(
-        "Look up the code in Alipay's documentation, and check that the application has the "
-        "product."
-    ),
+    N_("Look up the code in Alipay's documentation, and check that the product is contracted."),
 )
 
 #: The first entry whose codes match explains a rejection.
 _ADVICE = (
     _Advice(
         re.compile(r"missing-signature-(?:config|key)"),
-        N_("The application has no public key of yours in Alipay's console: {error}"),
-        N_("Without it Alipay can verify no request."),
-        N_("Paste the public half of the private key into Alipay's console (应用公钥)."),
+        N_("The application has no public key in Alipay's console: {error}"),
+        N_("Alipay cannot verify requests."),
+        N_("Upload the public key of the private key to Alipay's console (应用公钥)."),
     ),
     _Advice(
         re.compile(r"invalid-signature|ILLEGAL_SIGN"),
-        N_("The gateway rejects our signature: {error}"),
+        N_("The gateway rejects the signature: {error}"),
         N_("The application's public key in the console does not match this private key."),
-        N_("Paste the public half of the private key into Alipay's console (应用公钥)."),
+        N_("Upload the public key of the private key to Alipay's console (应用公钥)."),
     ),
     _Advice(
         re.compile(r"[a-z-]*cert-[a-z-]+"),
@@ -155,8 +156,8 @@ _ADVICE = (
     ),
     _Advice(
         re.compile(r"(?:invalid|illegal|missing)-timestamp"),
-        N_("The gateway rejects the time of our request: {error}"),
-        N_("Requests contain the time, and Alipay rejects those that are too old or too new."),
+        N_("The gateway rejects the request's timestamp: {error}"),
+        N_("Requests contain a timestamp, and Alipay rejects those that are too old or too new."),
         N_("Synchronize the machine's clock with NTP."),
     ),
     _Advice(
@@ -167,14 +168,14 @@ _ADVICE = (
     ),
     _Advice(
         re.compile(r"[a-z-]*decryption[a-z-]*|[a-z-]*encrypt[a-z-]*"),
-        N_("The gateway cannot decrypt our request: {error}"),
-        N_("The console has another AES key, or none."),
+        N_("The gateway cannot decrypt the request: {error}"),
+        N_("The console has a different AES key, or none."),
         N_("Copy the AES key from Alipay's console (接口内容加密方式), or unset it."),
     ),
     _Advice(
         re.compile(r"[a-z-]*auth-token[a-z-]*|self-invoke-forbidden"),
         N_("The gateway expects the token of a merchant: {error}"),
-        N_("A third-party application acts for merchants, with a token of each."),
-        N_("Set APP_AUTH_TOKEN to a valid token, or give each payment its own."),
+        N_("A third-party application acts for merchants and needs a token of each."),
+        N_("Set APP_AUTH_TOKEN to a valid token, or pass one with each payment."),
     ),
 )

@@ -52,9 +52,11 @@ def check_keys(settings: ConfigReader, protocol: str | None) -> Iterator[Finding
         yield Finding(
             "private_key",
             FAIL,
-            _("There is no private key."),
-            _("Requests are signed with it."),
-            _("Make one with 'keygen' and set {key}.").format(key=settings.key("PRIVATE_KEY_PATH")),
+            _("The private key is not set."),
+            _("Requests are signed with the private key."),
+            _("Generate one with 'keygen' and set {key}.").format(
+                key=settings.key("PRIVATE_KEY_PATH")
+            ),
         )
     for name in ("PUBLIC_KEY", "PUBLIC_CERT", "APP_CERT"):
         for setting, material in _materials(settings, name):
@@ -70,15 +72,15 @@ def _md5_key(settings: ConfigReader, protocol: str | None) -> Finding:
     value = settings.text("KEY") or ""
     too_short = protocol == "mapi" and len(value) < MIN_MD5_CHARACTERS
     if _MD5_KEY.fullmatch(value):
-        return Finding("md5_key", OK, _("The MD5 key looks like one."))
+        return Finding("md5_key", OK, _("The MD5 key has the right format."))
     return Finding(
         "md5_key",
         FAIL if too_short else WARN,
-        _("{key} does not look like an MD5 key.").format(key=settings.key("KEY")),
-        _("It has {count} characters; Alipay's have 32, small letters and digits.").format(
+        _("{key} does not have the format of an MD5 key.").format(key=settings.key("KEY")),
+        _("It has {count} characters; an MD5 key has 32 lowercase letters and digits.").format(
             count=len(value)
         ),
-        _("Copy it again from Alipay's console (安全校验码), without spaces around it."),
+        _("Copy the MD5 key again from Alipay's console (安全校验码), without surrounding spaces."),
     )
 
 
@@ -86,7 +88,7 @@ def _materials(settings: ConfigReader, name: str) -> list[tuple[str, Any]]:
     try:
         return list(settings.key_material(name))
     except ConfigurationError as error:
-        text = _("Is the path right, and may this user read it?")
+        text = _("Check the path and this user's permission to read it.")
         return [(name, Finding(name.lower(), FAIL, sentence(error), fix=text))]
 
 
@@ -103,8 +105,8 @@ def _private_keys(settings: ConfigReader, found: list[rsa.RSAPrivateKey]) -> Ite
                 "private_key",
                 FAIL,
                 _("{key} is not a private key: {what}.").format(**names),
-                _("Requests are signed with it."),
-                _("Set your application's private key (应用私钥), whole and unaltered."),
+                _("Requests are signed with the private key."),
+                _("Set the application's private key (应用私钥), complete and unaltered."),
             )
             continue
         yield _strong("private_key", found[-1].public_key(), names)
@@ -121,10 +123,10 @@ def _file_mode(settings: ConfigReader) -> Iterator[Finding]:
         yield Finding(
             "private_key_file",
             WARN,
-            _("Others on this machine can read the private key (mode {mode}).").format(
+            _("Other users of this machine can read the private key (mode {mode}).").format(
                 mode=f"{mode & 0o777:04o}"
             ),
-            _("Whoever has it can ask Alipay for anything in your name."),
+            _("Anyone who has the key can send requests to Alipay in the merchant's name."),
             f"chmod 600 {path}",
         )
 
@@ -143,8 +145,11 @@ def _strong(check: str, key: rsa.RSAPublicKey, names: dict[str, str]) -> Finding
         check,
         WARN if key.key_size >= MIN_RSA_BITS else FAIL,
         _("{key} is {what}.").format(**names),
-        _("Alipay wants 2048 bits for RSA2."),
-        _("Make a longer pair with 'keygen' and give Alipay its public half."),
+        _("RSA2 requires 2048 bits."),
+        _(
+            "Generate a longer key pair with 'keygen' and upload its public key to Alipay's "
+            "console."
+        ),
     )
 
 
@@ -157,8 +162,8 @@ def _public(key: str, name: str, material: str | bytes, own_key: bytes | None) -
             check,
             FAIL,
             _("{key} is not a public key: {what}.").format(**names),
-            _("What Alipay sends is verified with it."),
-            _("Copy Alipay's public key (支付宝公钥) from its console once more, whole."),
+            _("Notifications and responses are verified with Alipay's public key."),
+            _("Copy the complete Alipay public key (支付宝公钥) again from the console."),
         )
         return
     if name == "APP_CERT":
@@ -167,8 +172,8 @@ def _public(key: str, name: str, material: str | bytes, own_key: bytes | None) -
         yield Finding(
             check,
             FAIL,
-            _("{key} is your own public key, not Alipay's.").format(**names),
-            _("No notification and no answer of Alipay's will ever verify with it."),
+            _("{key} is the application's public key, not Alipay's.").format(**names),
+            _("Notifications and responses cannot be verified with it."),
             _("Set the key that Alipay's console shows as 支付宝公钥, not 应用公钥."),
         )
     else:
@@ -183,17 +188,20 @@ def _pair(names: dict[str, str], public: rsa.RSAPublicKey, own_key: bytes | None
     return Finding(
         "app_cert",
         FAIL,
-        _("{key} is not of your private key.").format(**names),
-        _("Alipay verifies your requests with the key in this certificate."),
-        _("Set the private key that the certificate was asked for with, or ask for a new one."),
+        _("{key} does not match the private key.").format(**names),
+        _("Alipay verifies requests with the key in this certificate."),
+        _(
+            "Set the private key that the certificate was requested with, or request a new "
+            "certificate."
+        ),
     )
 
 
 def _dates(check: str, key: str, material: str | bytes) -> Iterator[Finding]:
     certificates = load_certificates(material)
     if not certificates:
-        what = _("{key} holds a bare key, not a certificate.").format(key=key)
-        fix = _("Set the certificate that Alipay's console lets you download (.crt).")
+        what = _("{key} is a public key, not a certificate.").format(key=key)
+        fix = _("Set the certificate downloaded from Alipay's console (.crt).")
         yield Finding(check, FAIL, what, fix=fix)
         return
     yield _date(check, key, certificates[0])
@@ -205,12 +213,12 @@ def _date(check: str, key: str, certificate: x509.Certificate) -> Finding:
     if ends > utc_now() + _EXPIRES_SOON:
         return Finding(check, OK, _("{key} is valid until {date}; its SN is {sn}.").format(**names))
     expired = ends < utc_now()
-    text = _("{key} ran out on {date}.") if expired else _("{key} runs out on {date}.")
+    text = _("{key} expired on {date}.") if expired else _("{key} expires on {date}.")
     return Finding(
         check,
         FAIL if expired else WARN,
         text.format(**names),
-        _("From then on it is no longer believed."),
+        _("An expired certificate is rejected."),
         _("Download the new one from Alipay's console."),
     )
 
@@ -221,5 +229,5 @@ def _root(key: str, material: str | bytes) -> Finding:
     except KeyFormatError as error:
         fix = _("Download alipayRootCert.crt from Alipay's console.")
         return Finding("root_cert", FAIL, f"{key}: {sentence(error)}", fix=fix)
-    text = _("{key} holds {count} root certificates of Alipay's that count.")
+    text = _("{key} contains {count} valid root certificates of Alipay.")
     return Finding("root_cert", OK, text.format(key=key, count=sn.count("_") + 1))

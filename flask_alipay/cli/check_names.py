@@ -29,22 +29,22 @@ def check_names(
     unknown = settings.unknown(others)
     for key, likely in unknown.items():
         fix = _("Did you mean {key}?").format(key=likely) if likely else _("Remove it.")
-        text = _("There is no setting {key}: it is ignored.").format(key=key)
+        text = _("There is no setting {key}; it is ignored.").format(key=key)
         yield Finding("settings", WARN, text, fix=fix)
     if not unknown:
-        text = _("All settings below {prefix} are known.")
+        text = _("All settings with the prefix {prefix} are known.")
         yield Finding("settings", OK, text.format(prefix=settings.prefix))
     if config is not None and config.protocol == "openapi" and not config.simulator:
         yield from _app_id(settings.key("APP_ID"), config.merchant)
 
 
 def _app_id(key: str, app_id: str) -> Iterator[Finding]:
-    fix = _("Copy the APPID of the application from Alipay's console: 16 digits.")
+    fix = _("Copy the application's APPID (16 digits) from Alipay's console.")
     if app_id.startswith("2088"):
-        text = _("{key} is the number of an account (PID), not of an application.")
+        text = _("{key} is an account number (PID), not an APPID.")
         yield Finding("app_id", FAIL, text.format(key=key), fix=fix)
     elif not _NUMBER.fullmatch(app_id):
-        text = _("{key} is not the number of an application.")
+        text = _("{key} is not an APPID.")
         yield Finding("app_id", FAIL, text.format(key=key), fix=fix)
     else:
-        yield Finding("app_id", OK, _("{key} looks like an application's.").format(key=key))
+        yield Finding("app_id", OK, _("{key} has the format of an APPID.").format(key=key))

@@ -65,9 +65,7 @@ def check_route(app: Flask, merchant: Merchant) -> Iterator[Finding]:
     except (BuildError, InvalidParameter):
         key = f"{merchant.config.prefix}_NOTIFY_URL"
         text = _("The URL of the notification route depends on the request.")
-        yield Finding(
-            _CHECK, UNKNOWN, text, fix=_("Set {key}, then it can be tested.").format(key=key)
-        )
+        yield Finding(_CHECK, UNKNOWN, text, fix=_("Set {key} to test the route.").format(key=key))
         return
     response = _request(app, url)
     if response.good and response.probe.endpoint == f"{merchant.name}.notify":
@@ -121,7 +119,9 @@ def _post(app: Flask, url: SplitResult, mounted: str, **headers: str) -> _Respon
 
 
 def _explain(response: _Response, merchant: Merchant) -> Finding:
-    why = _("Alipay would get this response instead of 'success', and no payment would be settled.")
+    why = _(
+        "Alipay would receive this response instead of 'success', and no payment would be settled."
+    )
     message, fix = (
         _reached(response, merchant) if response.probe.reached else _not_reached(response)
     )
@@ -138,21 +138,21 @@ def _explain(response: _Response, merchant: Merchant) -> Finding:
 
 def _reached(response: _Response, merchant: Merchant) -> tuple[str, str]:
     if response.probe.endpoint != f"{merchant.name}.notify":
-        message = _("{key} leads to the notification route of another merchant.")
+        message = _("{key} is the notification route of another merchant.")
         return message, _("Set {key} to this merchant's own route.")
     if response.probe.received != response.probe.body:
         return _consumed()
     message = _("The notification route is reached, but the app changes its response ({status}).")
     return message, _(
-        "Leave the responses of {endpoint} alone: an after_request or a middleware does it."
+        "Do not change responses of {endpoint} in after_request functions or middleware."
     )
 
 
 def _consumed() -> tuple[str, str]:
     return (
-        _("Something in the app has read or changed the form before the notification route."),
+        _("Other code of the app reads or changes the form before the notification route."),
         _(
-            "Return early for {endpoint}: a before_request function or a middleware must not read "
+            "Skip {endpoint} in before_request functions and middleware: they must not read "
             "request.form or request.stream there."
         ),
     )
@@ -161,7 +161,7 @@ def _consumed() -> tuple[str, str]:
 def _not_reached(response: _Response) -> tuple[str, str]:
     if response.raised:
         message = _("The app raises {raised} before the notification route is reached.")
-        return message, _("Look for it in before_request functions and middleware.")
+        return message, _("Check before_request functions and middleware.")
     if response.status in _REDIRECTS:
         return _redirected(response)
     if response.status in (400, 403, 419) and b"csrf" in response.body.lower():
@@ -176,11 +176,12 @@ def _not_reached(response: _Response) -> tuple[str, str]:
     if response.status == 404:
         return _("The app has no route at {path}."), _("Set {key} to the URL of {endpoint}.")
     if response.status == 405:
-        message = _("The route at {path} takes no POST: it is not the notification route.")
+        message = _("The route at {path} does not accept POST: it is not the notification route.")
         return message, _("Set {key} to the URL of {endpoint}.")
-    message = _("Something else answers at {path} (status {status}).")
+    message = _("Other code responds at {path} (status {status}).")
     return message, _(
-        "Let requests to {endpoint} through: a before_request or a middleware answers."
+        "Let requests to {endpoint} through: a before_request function or middleware "
+        "responds early."
     )
 
 
@@ -188,12 +189,12 @@ def _redirected(response: _Response) -> tuple[str, str]:
     there, path = urlsplit(response.location), response.url.path
     if there.scheme == "https" and response.url.scheme == "http" and there.path == path:
         message = _("The app redirects notifications to https (status {status}).")
-        return message, _("Alipay does not follow redirects: set {key} to the https URL.")
+        return message, _("Alipay does not follow redirects. Set {key} to the https URL.")
     if there.path.rstrip("/") == path.rstrip("/"):
-        message = _("The app redirects {path} to {location}: the slash at the end differs.")
-        return message, _("Alipay does not follow redirects: set {key} to exactly that URL.")
+        message = _("The app redirects {path} to {location}: the trailing slash differs.")
+        return message, _("Alipay does not follow redirects. Set {key} to exactly that URL.")
     message = _(
-        "The app redirects notifications to {location} (status {status}), as to a login page."
+        "The app redirects notifications to {location} (status {status}), perhaps a login page."
     )
     return message, _("Exempt the endpoint {endpoint} from the login (before_request).")
 
@@ -207,9 +208,9 @@ def _behind_a_proxy(app: Flask, url: SplitResult) -> Iterator[Finding]:
         yield Finding(
             "proxy_https",
             WARN,
-            _("Behind a proxy that ends TLS the app would redirect notifications to https."),
-            _("It does not read X-Forwarded-Proto, and Alipay does not follow redirects."),
-            _("Use werkzeug's ProxyFix if there is such a proxy."),
+            _("Behind a proxy that terminates TLS, the app would redirect notifications to https."),
+            _("The app does not read X-Forwarded-Proto, and Alipay does not follow redirects."),
+            _("Use Werkzeug's ProxyFix if there is such a proxy."),
         )
 
 

@@ -39,8 +39,8 @@ def check_addresses(config: Config) -> Iterator[Finding]:
         yield Finding(
             "reachable",
             UNKNOWN,
-            _("Whether Alipay can reach the NOTIFY_URL cannot be seen from here."),
-            fix=_("Ask from another network: curl -i -X POST {url} has to answer 'fail'.").format(
+            _("This machine cannot check whether Alipay can reach the NOTIFY_URL."),
+            fix=_("Run curl -i -X POST {url} in another network; it must return 'fail'.").format(
                 url=config.notify_url
             ),
         )
@@ -67,8 +67,8 @@ def check_host(config: Config, mapping: Mapping[str, Any]) -> Iterator[Finding]:
         WARN if developing else FAIL,
         _("The Host header of a request decides where Alipay sends notifications."),
         _(
-            "A buyer who names a host of his own receives the notification in your place, and can "
-            "present it after you have refunded him."
+            "A buyer who sends a forged Host header receives the notification, and can submit "
+            "it after a refund."
         ),
         _("Set {key}, or SERVER_NAME, or exactly one host in TRUSTED_HOSTS.").format(
             key=f"{config.prefix}_NOTIFY_URL"
@@ -85,20 +85,20 @@ def _address(
         yield Finding(
             name,
             FAIL,
-            _("{key} names {host}, which is not on the internet.").format(**names),
-            _("Alipay calls from outside."),
-            _("Set a public address; a tunnel will do to try."),
+            _("{key} is not a public address: {host}.").format(**names),
+            _("Alipay sends notifications from the internet."),
+            _("Set a public address; for a test a tunnel is sufficient."),
         )
     elif parts.scheme != "https" and is_public(url):
         yield Finding(
             name,
             WARN,
             _("{key} is not https.").format(key=scheme_key),
-            _("Buyer data goes that way in the clear."),
-            _("Serve the shop over https and say so in {key}.").format(key=scheme_key),
+            _("Buyer data is transmitted unencrypted."),
+            _("Serve the shop over https and change {key} accordingly.").format(key=scheme_key),
         )
     else:
-        yield Finding(name, OK, _("{key} is at {host}.").format(**names))
+        yield Finding(name, OK, _("The host of {key} is {host}.").format(**names))
 
 
 def check_app(app: Flask, merchant: Merchant) -> Iterator[Finding]:
@@ -118,8 +118,8 @@ def check_app(app: Flask, merchant: Merchant) -> Iterator[Finding]:
                 name.lower(),
                 WARN,
                 _("The blueprint has no class for {name}.").format(name=name),
-                _("Without it refunds are only counted, or nothing is kept of what Alipay said."),
-                _("Give AlipayBlueprint a {name} on {name}Mixin.").format(name=name),
+                _("Without it only the sum of refunds is kept, or no notification is recorded."),
+                _("Pass AlipayBlueprint a {name} class based on {name}Mixin.").format(name=name),
             )
     yield from _tables(merchant)
 
@@ -131,16 +131,16 @@ def _secret(app: Flask) -> Finding:
     return Finding(
         "secret_key",
         WARN,
-        _("SECRET_KEY is short."),
-        _("It signs the links to payments: whoever guesses it can make them."),
+        _("SECRET_KEY is too short."),
+        _("It signs payment links: anyone who guesses it can forge them."),
         'python -c "import secrets; print(secrets.token_hex())"',
     )
 
 
 def _csrf(app: Flask) -> Finding:
     if "csrf" in app.extensions:
-        return Finding("csrf", OK, _("Flask-WTF's CSRFProtect lets notify through."))
-    return Finding("csrf", OK, _("The app has no CSRFProtect that could stop notify."))
+        return Finding("csrf", OK, _("Flask-WTF's CSRFProtect exempts the notification route."))
+    return Finding("csrf", OK, _("The app has no CSRFProtect that could reject notifications."))
 
 
 def _tables(merchant: Merchant) -> Iterator[Finding]:
@@ -154,9 +154,9 @@ def _tables(merchant: Merchant) -> Iterator[Finding]:
             yield Finding(
                 "database",
                 FAIL,
-                _("The database does not answer ({kind}).").format(kind=type(error).__name__),
-                _("Without it no notification is believed, and Alipay comes again."),
-                _("Is it running, and is SQLALCHEMY_DATABASE_URI right?"),
+                _("The database does not respond ({kind}).").format(kind=type(error).__name__),
+                _("Notifications cannot be settled; Alipay retries them."),
+                _("Check that it is running, and check SQLALCHEMY_DATABASE_URI."),
             )
             return
 
@@ -185,10 +185,10 @@ def _table(merchant: Merchant, model: Any) -> Finding:
     missing_rules = lacking_in_database(entity, inspector, schema)
     if missing_rules:
         text = _("The table {name} lacks the constraint {rules}.")
-        why = _("The database is the last guard against the same number twice.")
+        why = _("The database constraint is the last guard against duplicate numbers.")
         rules = ", ".join(sorted(missing_rules))
         return Finding(check, WARN, text.format(name=name, rules=rules), why, fix)
-    return Finding(check, OK, _("The table {name} is there, whole.").format(name=name))
+    return Finding(check, OK, _("The table {name} is complete.").format(name=name))
 
 
 def _schema(bind: Any, table: Any) -> str | None:

@@ -14,11 +14,11 @@ from .options import confirm, json_option, warn_if_simulator, yes_option
 from .output import display_amount, find_payment, label
 from .query import print_result
 
-_HELP = N_("""Close a payment that is not paid, at Alipay and here.
+_HELP = N_("""Close an unpaid payment, at Alipay and in the ledger.
 
-NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. A trade that
-Alipay knows can no longer be paid then, and on_failed is called. If its buyer has just paid, it is
-settled as a sale instead, and the exit status is 1. If no answer comes it is 3.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. A closed trade
+can no longer be paid, and on_failed is called. If the buyer has just paid, the payment is settled
+as a sale instead, and the exit status is 1. Without a response it is 3.
 
 \b
 Examples:
@@ -33,21 +33,21 @@ def close_command() -> click.Command:
     @click.command(
         "close",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Close a payment that is not paid."),
+        short_help=_("Close an unpaid payment."),
     )
     @click.argument("number")
     @yes_option
     @json_option
     def close(number: str, yes: bool, as_json: bool) -> None:
         merchant = current_merchant()
-        next_step = _("It may be closed or not: ask with 'query'.")
+        next_step = _("The payment may be closed. Check with 'query'.")
         with handle_errors(next_step):
             payment = find_payment(merchant, number)
             warn_if_simulator(merchant.config.simulator)
             if payment.paid:
-                text = _("{number} is paid: it can be refunded, not closed.")
+                text = _("{number} is paid and cannot be closed. Use 'refund' to refund it.")
                 raise CommandFailed(text.format(number=label(payment)))
-            text = _("{number}, {amount}, is going to be closed at Alipay and here.")
+            text = _("{number}, {amount}, will be closed at Alipay and in the ledger.")
             total = display_amount(payment.total_fen, payment.currency)
             confirm(text.format(number=label(payment), amount=total), yes)
             before = payment.trade_status, payment.refunded_fen
@@ -55,15 +55,17 @@ def close_command() -> click.Command:
                 result = close_trade(merchant, payment)
         print_result(result, before, as_json)
         if result.payment.paid:
-            raise CommandFailed(_("Its buyer has paid meanwhile: it is settled as a sale."))
+            raise CommandFailed(_("The buyer has just paid: the payment is settled as a sale."))
 
     return close
 
 
 def _closed() -> str:
-    return _("It is closed at Alipay, or just paid, but the ledger could not write it down.")
+    return _(
+        "The payment is closed at Alipay, or was just paid, but the ledger could not record it."
+    )
 
 
 def _remedy(payment: Any) -> str:
-    text = _("Mend it, then 'query {number}' or give the same command again.")
+    text = _("Fix the problem, then run 'query {number}' or the same command again.")
     return text.format(number=payment.out_trade_no)

@@ -60,9 +60,9 @@ def key_option(command: F) -> F:
         flag_value=_PROMPT,
         callback=_prompted,
         help=_(
-            "The MD5 key of the legacy gateway. Whoever else uses this machine can see it among "
-            "the running commands: better set FLASK_ALIPAY_KEY, or end with --key alone to be "
-            "asked."
+            "The MD5 key of the legacy gateway. Other users of this machine can see it in the "
+            "process list: prefer FLASK_ALIPAY_KEY, or put --key without a value last to be "
+            "prompted."
         ),
     )(command)
 
@@ -73,29 +73,32 @@ def sign_type_option(command: F) -> F:
         "--sign-type",
         type=click.Choice(["MD5", "RSA", "RSA2"], case_sensitive=False),
         metavar="[MD5|RSA|RSA2]",
-        help=_("The algorithm that is configured."),
+        help=_("The sign type."),
     )(command)
 
 
 def credential_options(command: click.Command) -> None:
     """Add the options for a merchant's credentials to a command."""
     options = (
-        click.option("--app-id", help=_("The application on the open platform.")),
-        click.option("--private-key", type=_FILE, help=_("The file with your private key.")),
+        click.option("--app-id", help=_("The APPID on the open platform.")),
+        click.option(
+            "--private-key", type=_FILE, help=_("The file with the application's private key.")
+        ),
         click.option("--public-key", type=_FILE, help=_("The file with Alipay's public key.")),
-        click.option("--partner", help=_("The account on the legacy gateway, 2088...")),
+        click.option(
+            "--partner", help=_("The partner number (PID) on the legacy gateway, 2088...")
+        ),
         key_option,
-        click.option(
-            "--seller-email", help=_("Legacy gateway: who gets the money, by login name.")
-        ),
-        click.option("--seller-id", help=_("Who gets the money, by account number.")),
+        click.option("--seller-email", help=_("Legacy gateway: the seller's login name.")),
+        click.option("--seller-id", help=_("The seller's user id.")),
         sign_type_option,
+        click.option("--protocol", type=click.Choice(["openapi", "mapi"]), help=_("The gateway.")),
         click.option(
-            "--protocol", type=click.Choice(["openapi", "mapi"]), help=_("Which gateway.")
+            "--gateway-url",
+            help=_("The URL of another gateway, such as the sandbox or a simulator."),
         ),
-        click.option("--gateway-url", help=_("Another gateway: the sandbox, a simulator ...")),
-        click.option("--notify-url", help=_("Where Alipay tells about the payment.")),
-        click.option("--return-url", help=_("Where the buyer comes back to.")),
+        click.option("--notify-url", help=_("The URL for notifications.")),
+        click.option("--return-url", help=_("The URL to which the buyer returns.")),
     )
     for add in options:
         add(command)
@@ -138,9 +141,9 @@ def merchant_config(options: Mapping[str, str | None]) -> Config:
     if not settings.get("ALIPAY_APP_ID") and not settings.get("ALIPAY_PARTNER"):
         raise click.UsageError(
             _(
-                "Whose account is it? Give --app-id and --private-key (open platform), or "
-                "--partner and --key (legacy gateway), or set FLASK_ALIPAY_APP_ID and so on in "
-                "the environment."
+                "The merchant is missing. Pass --app-id and --private-key (open platform) or "
+                "--partner and --key (legacy gateway), or set environment variables such as "
+                "FLASK_ALIPAY_APP_ID."
             )
         )
     if not any(name.startswith(("ALIPAY_PUBLIC_KEY", "ALIPAY_PUBLIC_CERT")) for name in settings):
@@ -190,5 +193,5 @@ def _where_to_set(key: str) -> str:
     option = options.get(name.removesuffix("_PATH"))
     if option is None:
         return " " + _("Set FLASK_ALIPAY_{name} in the environment.").format(name=name)
-    text = _("Set FLASK_ALIPAY_{name} in the environment or give --{option}.")
+    text = _("Set FLASK_ALIPAY_{name} in the environment or pass --{option}.")
     return " " + text.format(name=name, option=option.replace("_", "-"))

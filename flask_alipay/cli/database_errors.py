@@ -39,7 +39,8 @@ def _next_step(error: SQLAlchemyError) -> str:
     if _is_table_missing(error):
         return _("Run 'flask db upgrade', or db.create_all() for a new database.")
     return _(
-        "Is it running, and is SQLALCHEMY_DATABASE_URI right? 'flask alipay doctor' checks it."
+        "Check that it is running, and check SQLALCHEMY_DATABASE_URI. 'flask alipay "
+        "doctor' diagnoses it."
     )
 
 

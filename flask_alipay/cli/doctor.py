@@ -24,12 +24,12 @@ from .load_failure import explain_load_failure, failed_app, failed_prefix
 from .merchants import current_merchant, load_app, program, registrations
 from .options import json_option
 
-_HELP = N_("""Look over keys, settings, addresses and tables, and say what to mend.
+_HELP = N_("""Check keys, settings, addresses and tables, and explain fixes.
 
-Each finding is ok, warn, fail or unknown, with what was found, why it matters and what to do. A
-form is posted to the app's own notification route, in process, to see whether it gets there. The
-gateway is asked for a trade that is not there, which changes nothing; --offline leaves that out.
-The exit status is 1 if something failed.
+Each finding is ok, warn, fail or unknown, with the result, the reason and the fix. A form is posted
+to the app's notification route, in process, to check that it arrives. The gateway is queried about
+a trade that does not exist, which changes nothing; --offline skips the query. The exit status is 1
+if a check failed.
 
 \b
 Examples:
@@ -47,9 +47,9 @@ def doctor_command(in_app: bool) -> click.Command:
     @click.command(
         "doctor",
         help=_(_HELP).format(prefix=program(in_app)),
-        short_help=_("Look over keys, settings and tables."),
+        short_help=_("Check keys, settings and tables."),
     )
-    @click.option("--offline", is_flag=True, help=_("Do not ask the gateway."))
+    @click.option("--offline", is_flag=True, help=_("Do not query the gateway."))
     @json_option
     @click.pass_context
     def doctor(context: click.Context, /, offline: bool, as_json: bool, **options: Any) -> None:
@@ -61,7 +61,7 @@ def doctor_command(in_app: bool) -> click.Command:
         click.option(
             "--config",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help=_("The app's configuration, a Python file; it is run, as the app would."),
+            help=_("The app's configuration, a Python file; it is executed."),
         )(doctor)
     return doctor
 
@@ -77,8 +77,8 @@ def _check_app(context: click.Context, offline: bool) -> Iterator[Finding]:
         yield Finding(
             "blueprint",
             FAIL,
-            _("The app loads, and registers no AlipayBlueprint."),
-            _("Nothing in it takes payments or receives notifications."),
+            _("The app loads but registers no AlipayBlueprint."),
+            _("The app cannot start payments or receive notifications."),
             _("Call app.register_blueprint(alipay, url_prefix='/alipay') in the app's factory."),
         )
         return
@@ -88,9 +88,9 @@ def _check_app(context: click.Context, offline: bool) -> Iterator[Finding]:
         yield Finding(
             "simulator",
             WARN,
-            _("The simulator stands in for Alipay: no money moves."),
-            _("It is for developing; in production it would give the goods away."),
-            _("Take {key} away in production.").format(key=f"{config.prefix}_SIMULATOR"),
+            _("The simulator replaces Alipay: no money is charged."),
+            _("It is for development; in production, goods would be delivered without payment."),
+            _("Remove {key} in production.").format(key=f"{config.prefix}_SIMULATOR"),
         )
     else:
         yield from check_keys(ConfigReader(app.config, config.prefix), config.protocol)
@@ -173,7 +173,7 @@ def _read_config(file: Path | None) -> dict[str, Any]:
     try:
         found.from_pyfile(str(file.absolute()))
     except Exception as error:
-        text = _("It cannot be run ({kind}): {file}")
+        text = _("It cannot be executed ({kind}): {file}")
         kind = type(error).__name__
         raise click.UsageError(text.format(kind=kind, file=file)) from None
     return dict(found)
@@ -198,8 +198,8 @@ def _check_merchant(config: Config) -> Iterator[Finding]:
             "sign_type",
             WARN,
             _("The sign type is RSA."),
-            _("It signs with SHA-1; Alipay keeps it for old applications only."),
-            _("Switch the application to RSA2 in Alipay's console, and take SIGN_TYPE away."),
+            _("RSA uses SHA-1; Alipay supports it for old applications only."),
+            _("Switch the application to RSA2 in Alipay's console, and remove SIGN_TYPE."),
         )
     else:
         yield Finding("sign_type", OK, _("The sign type is {sign_type}.").format(**names))
@@ -208,14 +208,14 @@ def _check_merchant(config: Config) -> Iterator[Finding]:
             "notify_verify",
             WARN,
             _("NOTIFY_VERIFY is off."),
-            _("A notification that was kept back is settled even after a refund."),
-            _("Leave it on, unless your server cannot query Alipay at all."),
+            _("A notification that was withheld is settled even after a refund."),
+            _("Leave it on unless the server cannot query Alipay."),
         )
     if config.protocol == "mapi" and not config.notify_verify:
         yield Finding(
             "notify_verify",
             WARN if config.signer.sign_type == "MD5" else FAIL,
             _("NOTIFY_VERIFY is off."),
-            _("Alipay's key of the legacy gateway signs for every merchant."),
-            _("Leave it on, unless Alipay's confirmation cannot be reached at all."),
+            _("The legacy gateway signs for all merchants with the same key."),
+            _("Leave it on unless the server cannot reach Alipay's confirmation service."),
         )

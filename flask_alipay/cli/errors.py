@@ -75,7 +75,7 @@ def handle_errors(next_step: str = "") -> Iterator[None]:
     except ConfigurationError as error:
         raise click.UsageError(sentence(error)) from None
     except OutcomeUnknown as error:
-        default = _("It may have happened or not: ask with 'query' before you do it again.")
+        default = _("The result is unknown. Check with 'query' before retrying.")
         raise UnknownOutcome(f"{sentence(error)} {next_step or default}") from None
     except AlipayError as error:
         raise CommandFailed(sentence(error)) from None
@@ -115,7 +115,7 @@ def handle_ledger_errors(done: str, remedy: str, next_step: str) -> Iterator[Non
         # Without a cause other workers held the row, perhaps before the request to Alipay.
         if error.__cause__ is None:
             raise UnknownOutcome(f"{sentence(error)} {next_step}") from None
-        text = _("Alipay has answered, but the ledger could not write it down.")
+        text = _("Alipay has responded, but the ledger could not record it.")
         raise UnknownOutcome(f"{text} {sentence(error)} {remedy}") from None
     except SQLAlchemyError as error:
         raise UnknownOutcome(f"{database_message(error)} {next_step}") from None

@@ -58,7 +58,7 @@ def print_findings(findings: Iterable[Finding], as_json: bool) -> bool:
         else:
             _print(finding)
     if not as_json:
-        text = _("{ok} in order, {warn} to look at, {fail} wrong, {unknown} unknown.")
+        text = _("{ok} ok, {warn} warnings, {fail} failed, {unknown} unknown.")
         click.echo("\n" + text.format(**counts))
     return not counts[FAIL]
 

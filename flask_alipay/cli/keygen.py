@@ -18,10 +18,10 @@ from .merchants import program
 from .options import json_option
 from .table import Column, echo_json, echo_table
 
-_HELP = N_("""Make an RSA key pair, in every form that somebody wants it in.
+_HELP = N_("""Generate an RSA key pair in all common formats.
 
-Writes the private key as PKCS#8 and as PKCS#1, the public key beside it, each as PEM and as bare
-base64, into a folder. Private keys can be read by you alone (mode 0600). Nothing is ever
+Writes the private key as PKCS#8 and as PKCS#1, and the public key, each as PEM and as base64, into
+a folder. Only the current user can read the private keys (mode 0600). Existing files are never
 overwritten.
 
 \b
@@ -31,16 +31,16 @@ Examples:
 """)
 
 _NEXT = N_("""
-1. Paste this public key into Alipay's console, at the application's signing settings
+1. Upload this public key to Alipay's console, at the application's signing settings
    (接口加签方式, 公钥):
 
 {public_key}
 
-2. The console shows Alipay's own public key in return (支付宝公钥). Save it as
-   {alipay_public_key}: it is what notifications are verified with, and never
-   the key above.
+2. The console then shows Alipay's public key (支付宝公钥). Save it as
+   {alipay_public_key}: notifications are verified with it,
+   not with the key above.
 
-3. Tell the app of both:
+3. Configure the app:
 
    FLASK_ALIPAY_PRIVATE_KEY_PATH={private_key}
    FLASK_ALIPAY_PUBLIC_KEY_PATH={alipay_public_key}
@@ -79,7 +79,7 @@ FORMS = (
         "app_public_key.pem",
         False,
         lambda key: public_pem(key.public_key()),
-        N_("public: for whoever verifies you"),
+        N_("public: to verify the app's signatures"),
     ),
     KeyFormat(
         "app_public_key.txt",
@@ -100,27 +100,27 @@ def keygen_command(in_app: bool) -> click.Command:
     @click.command(
         "keygen",
         help=_(_HELP).format(prefix=prefix),
-        short_help=_("Make an RSA key pair in every form."),
+        short_help=_("Generate an RSA key pair in all common formats."),
     )
     @click.option(
         "--bits",
         type=click.IntRange(2048, 8192),
         default=2048,
         show_default=True,
-        help=_("How long the key is. Alipay wants 2048 for RSA2."),
+        help=_("The key size. RSA2 requires 2048 bits."),
     )
     @click.option(
         "--from",
         "source",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help=_("A private key that is there already, in any form, instead of a new one."),
+        help=_("Convert an existing private key, in any format, instead of generating one."),
     )
     @click.option(
         "--out",
         default=".",
         show_default=True,
         type=click.Path(file_okay=False, path_type=Path),
-        help=_("The folder; made where it is not there."),
+        help=_("The folder; created if it is missing."),
     )
     @json_option
     def keygen(bits: int, source: Path | None, out: Path, as_json: bool) -> None:
@@ -158,9 +158,12 @@ def _write(key: rsa.RSAPrivateKey, folder: Path) -> list[Path]:
         for file in written:
             file.unlink(missing_ok=True)
         if isinstance(error, FileExistsError):
-            text = _("{file} is there already, and keys are never overwritten: name another --out.")
+            text = _(
+                "{file} exists already, and keys are never overwritten. Choose another folder with "
+                "--out."
+            )
             raise CommandFailed(text.format(file=error.filename)) from None
-        text = _("{file} cannot be written ({reason}): nothing was.")
+        text = _("{file} cannot be written ({reason}). No file was written.")
         raise CommandFailed(text.format(file=error.filename, reason=error.strerror)) from None
     return written
 
@@ -172,7 +175,7 @@ def _created(file: Path, private: bool) -> Path:
 
 
 def _print(key: rsa.RSAPrivateKey, out: Path, files: list[Path]) -> None:
-    columns = [Column(_("file"), min_width=20), Column(_("what it is for"), min_width=20)]
+    columns = [Column(_("file"), min_width=20), Column(_("purpose"), min_width=20)]
     echo_table(columns, [(file, _(form.purpose)) for form, file in zip(FORMS, files, strict=True)])
     text = _(_NEXT).format(
         public_key=key_to_base64(key.public_key()),

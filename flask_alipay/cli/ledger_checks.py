@@ -67,11 +67,11 @@ def describe_checks(checks: Mapping[str, str]) -> dict[str, str]:
     :return: texts in the reader's language, by the name of the check.
     """
     words = {
-        "wrong_account": _("it is about somebody else's account: it settles nothing here"),
-        "unknown": _("there is no such payment in the ledger"),
-        "settled": _("it is news, and would be settled"),
-        "recorded": _("it is news, and would be recorded"),
-        "duplicate": _("the ledger knows it already"),
-        "stale": _("it is older than what the ledger knows"),
+        "wrong_account": _("it is about another account and settles nothing here"),
+        "unknown": _("the ledger has no such payment"),
+        "settled": _("it is new and would be settled"),
+        "recorded": _("it is new and would be recorded"),
+        "duplicate": _("the ledger has recorded it already"),
+        "stale": _("it is older than the ledger's status"),
     }
     return {name: words.get(value, value) for name, value in checks.items()}

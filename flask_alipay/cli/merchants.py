@@ -118,8 +118,8 @@ def current_merchant() -> Merchant:
     if not found:
         raise click.UsageError(
             _(
-                "This app registers no AlipayBlueprint. Register one with app.register_blueprint; "
-                "'flask-alipay' has the commands that need no app."
+                "This app registers no AlipayBlueprint. Register one with app.register_blueprint, "
+                "or use 'flask-alipay' for commands that need no app."
             )
         )
     names = ", ".join(found)

@@ -20,13 +20,13 @@ _LINES = 10
 def json_option(command: F) -> F:
     """Add ``--json``, as the argument ``as_json``."""
     return click.option(
-        "--json", "as_json", is_flag=True, help=_("One JSON object a line, for programs.")
+        "--json", "as_json", is_flag=True, help=_("Print one JSON object per line, for programs.")
     )(command)
 
 
 def yes_option(command: F) -> F:
     """Add ``--yes``, as the argument ``yes``."""
-    return click.option("--yes", is_flag=True, help=_("Do not ask whether it is meant."))(command)
+    return click.option("--yes", is_flag=True, help=_("Do not ask for confirmation."))(command)
 
 
 def confirm(what: str, yes: bool) -> None:
@@ -40,7 +40,7 @@ def confirm(what: str, yes: bool) -> None:
     if yes:
         return
     click.echo(what, err=True)
-    click.confirm(_("Shall it be done?"), abort=True, err=True)
+    click.confirm(_("Continue?"), abort=True, err=True)
 
 
 def warn_if_simulator(simulator: bool) -> None:
@@ -50,9 +50,9 @@ def warn_if_simulator(simulator: bool) -> None:
     """
     if simulator:
         text = _(
-            "The simulator is inside the app: its trades are in the server's process, and this "
-            "command has a simulator of its own, without trades. To share one, run 'flask-alipay "
-            "simulate' and give the app the settings that it prints."
+            "The simulator is embedded in the app: its trades are in the server's process, and "
+            "this command has a separate simulator without trades. To share one, run "
+            "'flask-alipay simulate' and use the settings that it prints."
         )
         click.echo(text, err=True)
 

@@ -46,7 +46,7 @@ class Age(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value
         found = _AGE.fullmatch(str(value).strip().lower())
         if found is None:
-            self.fail(_("write it like 30m, 2h or 7d."), param, ctx)
+            self.fail(_("use the format 30m, 2h or 7d."), param, ctx)
         return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -166,7 +166,7 @@ def find_payment(merchant: Merchant, number: str) -> Any:
     if not found:
         raise CommandFailed(_not_found(merchant, number))
     if len(found) > 1:
-        text = _("{number} is the number of several payments. Name one of them: {payments}.")
+        text = _("{number} matches several payments. Choose one of them: {payments}.")
         names = ", ".join(f"{one.out_trade_no} ({one.trade_status})" for one in found)
         raise CommandFailed(text.format(number=strip_control_chars(number), payments=names))
     return found[0]
@@ -239,20 +239,20 @@ def explain_response_row(row: Any) -> str | None:
     :return: a sentence; ``None`` if the row is a notification.
     """
     if kind_of(row) == "operator":
-        return _("it records what an operator did.")
+        return _("it records an operator's action.")
     asked, refund = method_of(row), row.payload.get("out_request_no")
     if asked is None:
         return None
     names = {"asked": strip_control_chars(asked), "number": strip_control_chars(row.out_trade_no)}
     if refund and "refund" in asked:
         text = _(
-            "it is Alipay's answer to {asked}, not a notification: ask again with 'refund "
+            "it is Alipay's response to {asked}, not a notification: retry with 'refund "
             "{number} {amount} --out-request-no {refund}'."
         )
         money = strip_control_chars(row.payload.get("refund_amount", "AMOUNT"))
         return text.format(refund=strip_control_chars(refund), amount=money, **names)
     text = _(
-        "it is Alipay's answer to {asked}, not a notification: ask again with 'query {number}'."
+        "it is Alipay's response to {asked}, not a notification: query again with 'query {number}'."
     )
     return text.format(**names)
 
@@ -281,13 +281,10 @@ def _not_found(merchant: Merchant, number: str) -> str:
     notifications = rows_for_payment(merchant, merchant.models.Notification, number)
     if notifications:
         text = _(
-            "There is no payment {number}, but Alipay told of one {count} times, last at {at}: "
-            "was it made in another database?"
+            "There is no payment {number}, but Alipay reported it {count} times, last at {at}. "
+            "Check whether it was created in another database."
         )
         at = display_time(notifications[-1].received_at)
         return text.format(number=strip_control_chars(number), count=len(notifications), at=at)
-    text = _(
-        "There is no payment {number} of merchant {merchant}: look for it with "
-        "'payments' and --text."
-    )
+    text = _("Merchant {merchant} has no payment {number}. Search with 'payments' and --text.")
     return text.format(number=strip_control_chars(number), merchant=merchant.config.merchant)

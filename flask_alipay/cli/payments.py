@@ -31,10 +31,10 @@ from .periods import day_options, days_of
 from .spreadsheet import SpreadsheetOutput
 from .table import Column, echo_json, echo_table
 
-_HELP = N_("""List payments, the newest first, and sum them up.
+_HELP = N_("""List payments, the newest first, with totals.
 
-Days and times are in China, as in Alipay's console, and those of a payment's creation. Ages are
-written like 30m, 2h or 7d. --csv and --json list all payments unless --limit is given.
+Days and times are China time, as in Alipay's console, and those of a payment's creation. Ages have
+the format 30m, 2h or 7d. --csv and --json list all payments unless --limit is given.
 
 \b
 Examples:
@@ -69,32 +69,36 @@ def payments_command() -> click.Command:
     @click.command(
         "payments",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("List payments and sum them up."),
+        short_help=_("List payments with totals."),
     )
     @click.option(
         "--status",
         multiple=True,
         type=click.Choice(TradeStatus.ALL, case_sensitive=False),
         metavar="TRADE_STATUS",
-        help=_("Only those that stand there; may be given several times."),
+        help=_("Only payments with this trade status; may be given several times."),
     )
-    @click.option("--paid/--unpaid", default=None, help=_("Only sales, or only what is none."))
-    @click.option("--older-than", type=Age(), metavar="AGE", help=_("Made longer ago than this."))
-    @click.option("--newer-than", type=Age(), metavar="AGE", help=_("Made within this time."))
+    @click.option("--paid/--unpaid", default=None, help=_("Only paid, or only unpaid payments."))
+    @click.option(
+        "--older-than", type=Age(), metavar="AGE", help=_("Only payments created longer ago.")
+    )
+    @click.option(
+        "--newer-than", type=Age(), metavar="AGE", help=_("Only payments created within this time.")
+    )
     @day_options
     @click.option("--text", help=_("A part of the subject or of a number."))
     @click.option(
         "--limit",
         type=click.IntRange(1),
-        help=_("The most to list, in the table {count} by default; the sums are of all.").format(
-            count=_DEFAULT_LIMIT
-        ),
+        help=_(
+            "The maximum number of payments, {count} by default in the table; totals include all."
+        ).format(count=_DEFAULT_LIMIT),
     )
     @json_option
-    @click.option("--csv", "as_csv", is_flag=True, help=_("CSV, as spreadsheet programs open it."))
+    @click.option("--csv", "as_csv", is_flag=True, help=_("CSV for spreadsheet programs."))
     def payments(limit: int | None, as_json: bool, as_csv: bool, **options: Any) -> None:
         if as_json and as_csv:
-            raise click.UsageError(_("Give --json or --csv, not both."))
+            raise click.UsageError(_("Use --json or --csv, not both."))
         merchant = current_merchant()
         conditions = payment_filters(merchant, options)
         with handle_errors():
@@ -129,7 +133,7 @@ def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bo
     :param has_reference: whether the class has the shop's own order number.
     """
     if not shown:
-        click.echo(_("No payment fits."))
+        click.echo(_("No payment matches."))
         return
     refunded = any(payment.refunded_fen for payment in shown)
     columns = {
@@ -138,7 +142,7 @@ def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bo
         "status": Column("trade_status", min_width=14),
         "amount": Column(_("amount"), right=True),
         "refunded": refunded and Column(_("refund"), right=True, optional=True),
-        "created": Column(_("made"), optional=True),
+        "created": Column(_("created"), optional=True),
         "subject": Column(_("subject"), min_width=7),
     }
     shows = {name: column for name, column in columns.items() if column}
@@ -156,7 +160,7 @@ def _list(shown: list[Any], sums: list[Any], *, one_day: bool, has_reference: bo
         click.echo(text.format(count=count, **amounts))
     left = sum(row[1] for row in sums) - len(shown)
     if left > 0:
-        text = _("{count} older ones are not shown: --limit shows more.")
+        text = _("{count} older payments are not shown: --limit shows more.")
         click.echo(text.format(count=left))
 
 

@@ -29,20 +29,28 @@ class Day(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             # Python 3.11 also reads 20260131 and 2026-W05-6.
             return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
         except ValueError:
-            self.fail(_("write a day like 2026-01-31."), param, ctx)
+            self.fail(_("use the format 2026-01-31."), param, ctx)
 
 
 def day_options(command: F) -> F:
     """Add ``--today``, ``--on``, ``--from`` and ``--to``; see :func:`days_of`."""
     day = Day()
     options = (
-        click.option("--today", is_flag=True, help=_("Only those of today.")),
-        click.option("--on", type=day, metavar="DATE", help=_("Only those of this day.")),
+        click.option("--today", is_flag=True, help=_("Only payments of today.")),
+        click.option("--on", type=day, metavar="DATE", help=_("Only payments of this day.")),
         click.option(
-            "--from", "since", type=day, metavar="DATE", help=_("Only those of this day or later.")
+            "--from",
+            "since",
+            type=day,
+            metavar="DATE",
+            help=_("Only payments of this day or later."),
         ),
         click.option(
-            "--to", "until", type=day, metavar="DATE", help=_("Only those of this day or earlier.")
+            "--to",
+            "until",
+            type=day,
+            metavar="DATE",
+            help=_("Only payments of this day or earlier."),
         ),
     )
     for add in reversed(options):
@@ -81,7 +89,7 @@ def days_of(options: Mapping[str, Any]) -> Days:
     since, until = options["since"], options["until"]
     given = [options["today"], options["on"] is not None, (since or until) is not None]
     if sum(map(bool, given)) > 1:
-        raise click.UsageError(_("Give one: --today, --on, or --from and --to."))
+        raise click.UsageError(_("Use only one of --today, --on, or --from and --to."))
     if options["today"]:
         today = utc_now().astimezone(CHINA_TIME).date()
         return Days(today, today)

@@ -18,12 +18,11 @@ from .table import echo_json
 if TYPE_CHECKING:
     from ..operations.queries import QueryResult
 
-_HELP = N_("""Ask Alipay what became of a payment, and bring the ledger in line.
+_HELP = N_("""Query the status of a payment at Alipay, and update the ledger.
 
-NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. What
-Alipay proves is settled as its notification would be: callbacks run, once. The exit status is 1 if
-the ledger has a sale of which Alipay knows nothing. If no answer comes it is 3 and nothing has
-changed.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. A confirmed
+status is settled as its notification would be: callbacks run, once. The exit status is 1 if the
+ledger has a sale that Alipay does not have. Without a response it is 3, and nothing has changed.
 
 \b
 Examples:
@@ -38,13 +37,13 @@ def query_command() -> click.Command:
     @click.command(
         "query",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Ask Alipay what became of a payment."),
+        short_help=_("Query the status of a payment at Alipay."),
     )
     @click.argument("number")
     @json_option
     def query(number: str, as_json: bool) -> None:
         merchant = current_merchant()
-        next_step = _("Nothing has changed here: ask again later.")
+        next_step = _("The ledger is unchanged. Query again later.")
         with handle_errors(next_step):
             payment = find_payment(merchant, number)
             warn_if_simulator(merchant.config.simulator)
@@ -74,11 +73,14 @@ def print_result(result: QueryResult, before: tuple[str, int], as_json: bool) ->
         "number": label(payment),
         "before": before[0],
         "after": payment.trade_status,
-        "heard": reported,
+        "reported": reported,
     }
     text = _message(payment, reported, moved).format(**names)
     if denied:
-        why = _("Is it the gateway that it was paid at? Look for it in Alipay's console.")
+        why = _(
+            "Check whether it was paid at this gateway, and search for it in Alipay's merchant "
+            "portal."
+        )
         raise CommandFailed(f"{text} {why}")
     click.echo(text)
 
@@ -86,13 +88,15 @@ def print_result(result: QueryResult, before: tuple[str, int], as_json: bool) ->
 def _message(payment: Any, report: str | None, moved: bool) -> str:
     """Return the text that compares Alipay's report with the ledger."""
     if report is None and moved:
-        return _("{number}: Alipay has no trade with this number; it was {before} and is {after}.")
+        return _(
+            "{number}: Alipay has no trade with this number; updated from {before} to {after}."
+        )
     if moved:
         return _("{number}: updated from {before} to {after}.")
     if report is None and payment.trade_status == TradeStatus.WAIT_BUYER_PAY:
-        return _("{number}: Alipay knows no such trade yet; the ledger says {after}.")
+        return _("{number}: Alipay has no such trade yet; the ledger has {after}.")
     if report is None:
-        return _("{number}: Alipay has no trade with this number; the ledger says {after}.")
+        return _("{number}: Alipay has no trade with this number; the ledger has {after}.")
     if report == payment.trade_status:
         return _("{number} is {after}, at Alipay and in the ledger.")
-    return _("{number}: Alipay says {heard}; the ledger says {after}.")
+    return _("{number}: Alipay reports {reported}; the ledger has {after}.")

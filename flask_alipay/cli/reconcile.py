@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from ..merchant import Merchant
     from ..operations.reconciliation import ReconcileItem, ReconcileReport
 
-_HELP = N_("""Ask Alipay about payments that still wait, and settle what it answers.
+_HELP = N_("""Query pending payments and refunds at Alipay, and update the ledger.
 
-Sales whose notification was lost are settled, what expired is closed, and refunds whose outcome is
-unknown are finished; not on the legacy gateway, which cannot be asked about a refund: it tells of
-one in the notification of its batch, and where none came, Alipay's console knows. It may run in
-several processes at once: they share the work. The exit status is 1 if something could not be asked
-about or settled.
+Sales whose notification was lost are settled, expired payments are closed, and refunds with an
+unknown result are completed. The legacy gateway cannot query refunds: it reports them in the
+notification of their batch; if that is missing, see Alipay's merchant portal. Several processes may
+run at once and share the work. The exit status is 1 if a query or a settlement failed.
 
 \b
 Examples:
@@ -53,17 +52,17 @@ def reconcile_command() -> click.Command:
     @click.command(
         "reconcile",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Ask Alipay about all that still waits."),
+        short_help=_("Query all pending payments and refunds at Alipay."),
     )
     @click.option(
         "--older-than",
         type=Age(),
         default="10m",
         show_default=True,
-        help=_("Leave out what is younger: 30s, 10m, 2h, 1d."),
+        help=_("Skip younger payments: 30s, 10m, 2h, 1d."),
     )
-    @click.option("--limit", type=click.IntRange(min=1), help=_("The most to ask about."))
-    @click.option("--watch", is_flag=True, help=_("Go on, a round each minute, until stopped."))
+    @click.option("--limit", type=click.IntRange(min=1), help=_("The maximum number of queries."))
+    @click.option("--watch", is_flag=True, help=_("Repeat every minute until stopped."))
     @click.pass_context
     def reconcile(
         context: click.Context, older_than: timedelta, limit: int | None, watch: bool
@@ -123,7 +122,7 @@ def _round(
     run: ReconcileRun, stop: threading.Event, older_than: timedelta, limit: int | None
 ) -> ReconcileReport:
     if sys.stderr.isatty():
-        label = _("Asking Alipay")
+        label = _("Querying Alipay")
         with click.progressbar(run, length=run.count(), label=label, file=sys.stderr) as bar:
             changes = list(_changes(bar, stop))
         for one in changes:
@@ -157,30 +156,33 @@ def _print(one: ReconcileItem) -> None:
         return
     texts = {
         "paid": _("{number} is paid."),
-        "closed": _("{number} is closed, not paid."),
-        "refunded": _("{number}: a refund is done."),
+        "closed": _("{number} is closed without payment."),
+        "refunded": _("{number}: a refund has succeeded."),
     }
     click.echo(texts[one.outcome].format(number=number))
 
 
 def _print_summary(summary: ReconcileReport) -> None:
     text = _(
-        "Asked about {asked}: {paid} paid, {closed} closed, {waiting} still waiting, {refunded} "
-        "refunds done, {refused} refused; {troubles} could not be asked about or settled."
+        "Queried {queried}: {paid} paid, {closed} closed, {waiting} waiting, {refunded} "
+        "refunds succeeded, {rejected} rejected; {failed} failed."
     )
     click.echo(
         text.format(
-            asked=summary.queried,
+            queried=summary.queried,
             paid=summary.paid,
             closed=summary.closed,
             waiting=summary.waiting,
             refunded=summary.refunded,
-            refused=summary.refund_refused,
-            troubles=len(summary.failures),
+            rejected=summary.refund_refused,
+            failed=len(summary.failures),
         )
     )
     if summary.aborted:
-        click.echo(_("Alipay does not answer: given up for now, the rest waits."), err=True)
+        click.echo(
+            _("Alipay does not respond. The remaining payments are left for the next round."),
+            err=True,
+        )
 
 
 def _print_skipped(run: ReconcileRun, older_than: timedelta, limit: int | None) -> None:

@@ -25,12 +25,12 @@ from .table import echo_json, strip_control_chars
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-_HELP = N_("""Hear a notification again, as if Alipay had brought it.
+_HELP = N_("""Verify and settle a notification again, as if Alipay had retried it.
 
-FILE holds one as verify-notify takes it: a form body, a raw HTTP request, JSON ...; '-' reads
-standard input. --id takes a row of the journal instead; 'show' tells its number. It is verified
-with the keys that are configured now, and settled once. What would happen is said first, and
-nothing happens before you agree.
+FILE contains a notification in any format of verify-notify: a form body, a raw HTTP request, JSON
+...; '-' reads standard input. --id selects a row of the journal instead; 'show' prints its number.
+The notification is verified with the configured keys and settled once. The outcome is shown first
+and has to be confirmed.
 
 \b
 Examples:
@@ -45,11 +45,11 @@ def replay_command() -> click.Command:
     @click.command(
         "replay",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Hear a notification again."),
+        short_help=_("Verify and settle a notification again."),
     )
     @click.argument("file", required=False, type=click.Path(allow_dash=True))
     @click.option("--id", "row", type=int, help=_("The number of a row in the journal."))
-    @click.option("--dry-run", is_flag=True, help=_("Only say what would happen."))
+    @click.option("--dry-run", is_flag=True, help=_("Only show the outcome; change nothing."))
     @yes_option
     @json_option
     @click.pass_context
@@ -58,7 +58,7 @@ def replay_command() -> click.Command:
     ) -> None:
         merchant = current_merchant()
         if (file is None) == (row is None):
-            raise click.UsageError(_("Name one: a FILE, or a row of the journal with --id."))
+            raise click.UsageError(_("Pass either a FILE or a row of the journal with --id."))
         failed = False
         for payload in _payloads(merchant, file, row):
             try:
@@ -85,7 +85,7 @@ def _payloads(merchant: Merchant, file: str | None, row: int | None) -> Iterator
                 )
         except (UnreadablePayload, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            text = _("{file} holds no payload: {reason}.")
+            text = _("{file} contains no payload: {reason}.")
             names = {
                 "file": strip_control_chars(file),
                 "reason": strip_control_chars(reason).rstrip("."),
@@ -94,11 +94,11 @@ def _payloads(merchant: Merchant, file: str | None, row: int | None) -> Iterator
         return
     model = merchant.models.Notification
     if model is None:
-        raise CommandFailed(_("The app keeps no journal: what Alipay said is not known."))
+        raise CommandFailed(_("The app keeps no journal: notifications are not recorded."))
     with handle_errors():
         entry: Any = journal_row(merchant, row)
     if entry is None:
-        text = _("The journal has no row {row}: 'show' tells the numbers of a payment's.")
+        text = _("The journal has no row {row}. Find the row's number with 'show'.")
         raise CommandFailed(text.format(row=row))
     reason = explain_response_row(entry)
     if reason is not None:
@@ -120,15 +120,15 @@ def _replay(
     try:
         result = replay_notification(merchant, payload, journalled=journalled, dry_run=True)
         if not as_json:
-            text = _("It would be {outcome}.")
+            text = _("The outcome would be: {outcome}.")
             if result.queries:
-                text = _("It would be {outcome}, if Alipay's response to a query says the same.")
+                text = _("The outcome would be: {outcome}, if Alipay's response to a query agrees.")
             _print(result, text)
         if not options["dry_run"]:
-            confirm(_("The notification is going to be heard again."), options["yes"])
+            confirm(_("The notification will be verified and settled again."), options["yes"])
             result = replay_notification(merchant, payload, journalled=journalled, dry_run=False)
             if not as_json:
-                _print(result, _("It is {outcome}."))
+                _print(result, _("Outcome: {outcome}."))
     except AlipayError as error:
         raise CommandFailed(sentence(error)) from None
     if as_json:

@@ -21,7 +21,7 @@ from ..gateways.openapi.responses import Envelope, open_envelope
 from ..signer import RsaSigner, Signer
 
 _NODE = re.compile(rb'"(\w{1,128})_response"')
-_UNREADABLE = message("There is no response of Alipay's gateway in it that could be read.")
+_UNREADABLE = message("It contains no readable response of Alipay's gateway.")
 
 
 def diagnose_response(

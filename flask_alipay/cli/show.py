@@ -28,10 +28,10 @@ from .table import Column, echo_json, echo_table, strip_control_chars
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-_HELP = N_("""Show one payment: how it stands, its refunds, and what was heard about it.
+_HELP = N_("""Show a payment: its status, refunds, and Alipay's notifications and responses.
 
-NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. Times
-are China time. Buyer data is masked.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. Times are
+China time. Buyer data is masked.
 
 \b
 Examples:
@@ -46,11 +46,13 @@ def show_command() -> click.Command:
     @click.command(
         "show",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Show all that is known of one payment."),
+        short_help=_("Show a payment with its history."),
     )
     @click.argument("number")
     @click.option(
-        "--show-params", is_flag=True, help=_("Show what Alipay sent, buyer data included.")
+        "--show-params",
+        is_flag=True,
+        help=_("Show all parameters from Alipay, including buyer data."),
     )
     @json_option
     def show(number: str, show_params: bool, as_json: bool) -> None:
@@ -87,7 +89,11 @@ def _print(merchant: Merchant, history: History, show_params: bool) -> None:
     for name, value in facts:
         click.echo(f"{name.ljust(wide)}  {value}")
     click.echo()
-    columns = [Column(_("when"), min_width=10), Column(_("what")), Column(_("more"), min_width=12)]
+    columns = [
+        Column(_("time"), min_width=10),
+        Column(_("event")),
+        Column(_("details"), min_width=12),
+    ]
     echo_table(columns, [_line(event, payment.currency) for event in history.events(utc_now())])
     if show_params:
         for row in history.journal:
@@ -95,9 +101,9 @@ def _print(merchant: Merchant, history: History, show_params: bool) -> None:
             for name, value in sorted(row.payload.items()):
                 click.echo(f"  {strip_control_chars(name)}: {strip_control_chars(value)}")
     if merchant.models.Notification is None:
-        click.echo("\n" + _("The app keeps no journal: what Alipay said is not known."))
+        click.echo("\n" + _("The app keeps no journal: notifications are not recorded."))
     elif not history.journal and not payment.paid:
-        click.echo("\n" + _("Nothing was heard of it from Alipay."))
+        click.echo("\n" + _("No notification or response about it was received."))
 
 
 def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
@@ -129,12 +135,12 @@ def _line(event: Event, currency: str) -> tuple[str, str, str]:
 
 def _texts() -> dict[str, str]:
     return {
-        "created": _("made"),
-        "expired": _("can no longer be paid"),
+        "created": _("created"),
+        "expired": _("payment deadline"),
         "paid": _("paid"),
         "closed": _("closed"),
         "finished": _("finished"),
-        "refund_requested": _("refund asked for"),
+        "refund_requested": _("refund requested"),
         "refunded": _("refunded"),
     }
 
@@ -143,5 +149,5 @@ def _source(row: Any) -> str:
     kind = kind_of(row)
     if kind == "operator":
         return _("operator {name}").format(name=row.payload[OPERATOR])
-    text = _("asked: {status}") if kind == "response" else "Alipay: {status}"
+    text = _("response: {status}") if kind == "response" else "Alipay: {status}"
     return text.format(status=row.trade_status)

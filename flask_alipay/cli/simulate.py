@@ -43,17 +43,17 @@ def _waits(context: click.Context, parameter: click.Parameter, value: str) -> Sc
     texts = [text.strip() for text in value.split(",")] if value else []
     found = [re.fullmatch(r"([0-9]{1,8})([smhd])", text, re.ASCII) for text in texts]
     if len(found) > _MAX_WAITS or not all(found):
-        raise click.BadParameter(_("must be like 4m,10m,1h, with s, m, h or d."))
+        raise click.BadParameter(_("use the format 4m,10m,1h with s, m, h or d."))
     waits = tuple(timedelta(**{_UNITS[one[2]]: int(one[1])}) for one in found if one)
     if any(wait > _LONGEST_WAIT for wait in waits):
-        raise click.BadParameter(_("no wait may be longer than 366 days."))
+        raise click.BadParameter(_("a pause must not exceed 366 days."))
     return waits
 
 
-_HELP = N_("""Be an offline Alipay for an app in any language.
+_HELP = N_("""Run an offline simulator of Alipay for apps in any language.
 
-Serves a gateway that speaks both of Alipay's protocols, cashier pages, signed notifications, and a
-control in JSON, until it is interrupted. No money moves: never use it in production.
+Provides a gateway with both of Alipay's protocols, cashier pages, signed notifications, and a JSON
+control interface, until it is interrupted. No money is charged: never use it in production.
 
 \b
 Examples:
@@ -86,7 +86,7 @@ def simulate_command(in_app: bool) -> click.Command:
         callback=simulate,
         params=_options(),
         help=_(_HELP).format(prefix=prefix),
-        short_help=_("Be an offline Alipay for an app in any language."),
+        short_help=_("Run an offline simulator of Alipay for apps in any language."),
     )
 
 
@@ -100,14 +100,14 @@ def _options() -> list[click.Parameter]:
             type=click.IntRange(0, 65535),
             default=8090,
             show_default=True,
-            help=_("Port to listen on; 0 takes one that is free."),
+            help=_("Port to listen on; 0 selects a free one."),
         ),
         click.Option(
             ["--keys", "folder"],
             type=click.Path(file_okay=False, path_type=Path),
             default="alipay-simulator",
             show_default=True,
-            help=_("Folder that gets the merchant's keys; those in it are used again."),
+            help=_("Folder for the merchant's keys; existing ones are used again."),
         ),
         click.Option(
             ["--speed"],
@@ -115,20 +115,20 @@ def _options() -> list[click.Parameter]:
             callback=_speed,
             default=1.0,
             show_default=True,
-            help=_("How fast time passes: with 60, an hour takes a minute."),
+            help=_("Speed of time: with 60, an hour takes a minute."),
         ),
         click.Option(
             ["--retry-schedule"],
             callback=_waits,
             default="4m,10m,10m,1h,2h,6h,15h",
             show_default=True,
-            help=_("The waits before a notification is sent again."),
+            help=_("The pauses before retries of a notification."),
         ),
         click.Option(
             ["--state"],
             type=click.Path(dir_okay=False, path_type=Path),
             metavar="FILE",
-            help=_("File that keeps trades and notifications, so that they survive a restart."),
+            help=_("File that stores trades and notifications across restarts."),
         ),
     ]
 
@@ -158,7 +158,7 @@ def _simulate(
         server = bound_socket.server(simulator)
     click.echo(_instructions(bound_socket.base_url, folder.resolve(), merchant))
     if not _is_loopback(host):
-        click.echo(_("Everybody who reaches this machine can use it."), err=True)
+        click.echo(_("Anyone who can reach this machine can use the simulator."), err=True)
     with closing(simulator), _terminated_like_interrupted():
         server.serve_forever()
     click.echo(_("The simulator has stopped."))

@@ -52,7 +52,7 @@ def echo_table(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None
         click.echo(click.style(line, bold=True) if number == 0 else line)
     left_out = [column.title for number, column in enumerate(columns) if number not in fitting]
     if left_out:
-        text = _("Not shown for lack of room: {columns}. A wider terminal shows all.")
+        text = _("Not shown for lack of space: {columns}. A wider terminal shows all.")
         click.echo(text.format(columns=", ".join(left_out)))
 
 

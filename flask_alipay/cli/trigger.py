@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Send the app a notification of a kind, signed by the simulator.
 
-It is about a payment of the ledger, the newest one without --out-trade-no, and no trade is behind
-it. It goes through the app's notify route in this process, or over HTTP where NOTIFY_URL is set.
-Exits with 0 if the app answers as it should: success, and to what must not be believed anything
-else that is no failure of its own; with 1 if it answers otherwise, with 3 if nobody answers.
+It is about a payment of the ledger, by default the newest; there is no trade for it. It is
+delivered to the app's notification route in this process, or over HTTP if NOTIFY_URL is set. The
+exit status is 0 if the app responds as expected: with success to a genuine notification, and
+neither with success nor with a server error to an invalid one. Otherwise it is 1, and 3 without a
+response.
 
 \b
-EVENT is true:
+EVENT is genuine:
 {true}
-or must not be believed:
+or invalid:
 {untrue}
 
 \b
@@ -40,15 +41,15 @@ Examples:
 """)
 _HELP_ANYWHERE = N_("""Send an app a notification of a kind, signed as by 'simulate'.
 
-It goes to the app over HTTP, signed with the keys that 'simulate --keys' wrote, and no trade is
-behind it. Exits with 0 if the app answers as it should: success, and to what must not be believed
-anything else that is no failure of its own; with 1 if it answers otherwise, with 3 if nobody
-answers.
+It is delivered over HTTP, signed with the keys of 'simulate --keys'; there is no trade for it. The
+exit status is 0 if the app responds as expected: with success to a genuine notification, and
+neither with success nor with a server error to an invalid one. Otherwise it is 1, and 3 without a
+response.
 
 \b
-EVENT is true:
+EVENT is genuine:
 {true}
-or must not be believed:
+or invalid:
 {untrue}
 
 \b
@@ -120,7 +121,7 @@ def _listed(events: tuple[str, ...]) -> str:
 
 
 def _parameters(*, in_app: bool) -> list[click.Parameter]:
-    number = _("The payment that it is about; by default the newest.") if in_app else None
+    number = _("The payment; by default the newest.") if in_app else None
     folder = click.Path(file_okay=False, path_type=Path)
     return [
         click.Argument(["event"], type=click.Choice(TRUE + UNTRUE), metavar="EVENT"),
@@ -130,23 +131,25 @@ def _parameters(*, in_app: bool) -> list[click.Parameter]:
         click.Option(
             ["--total-amount"],
             required=not in_app,
-            help=_("Yuan; for an order that the ledger does not have, or another amount than its.")
+            help=_(
+                "The amount in yuan, for an order that is not in the ledger, or a different amount."
+            )
             if in_app
-            else _("Yuan."),
+            else _("The amount in yuan."),
         ),
-        click.Option(["--subject"], help=_("What is paid for.")),
+        click.Option(["--subject"], help=_("The order's subject.")),
         click.Option(
             ["--url"],
             required=not in_app,
-            help=_("Where the app is told, over HTTP; by default where Alipay would tell it.")
+            help=_("The URL for delivery over HTTP; by default that of Alipay's notifications.")
             if in_app
-            else _("Where the app is told: its notify_url."),
+            else _("The app's notify_url."),
         ),
         click.Option(
             ["--keys", "folder"],
             type=folder,
             required=not in_app,
-            help=_("Folder with the keys that 'simulate --keys' wrote."),
+            help=_("Folder with the keys of 'simulate --keys'."),
         ),
         *([] if in_app else _merchant_options()),
     ]
@@ -160,19 +163,21 @@ def _merchant_options() -> list[click.Parameter]:
             type=click.Choice(["openapi", "mapi"]),
             default="openapi",
             show_default=True,
-            help=_("The gateway that tells it."),
+            help=_("The gateway that sends the notification."),
         ),
         click.Option(
             ["--charset"],
             type=click.Choice(["utf-8", "gbk"]),
             default="utf-8",
             show_default=True,
-            help=_("The charset of the app's requests, and so of what it is told."),
+            help=_("The charset of the app's requests and of its notifications."),
         ),
         click.Option(
             ["--sign-type"],
             type=click.Choice(["MD5", "RSA", "RSA2"]),
-            help=_("By default RSA2 on the open platform, MD5 on the legacy gateway."),
+            help=_(
+                "The sign type; by default RSA2 on the open platform, MD5 on the legacy gateway."
+            ),
         ),
     ]
 
@@ -188,7 +193,7 @@ def _sender(merchant: Merchant | None, options: dict[str, Any]) -> TriggerSender
         return from_embedded_simulator(merchant)
     config = merchant.config
     if not (options["url"] or config.notify_url):
-        raise click.UsageError(_("Give --url: nobody knows where the app is served."))
+        raise click.UsageError(_("Pass the app's notification URL with --url."))
     return from_key_folder(
         options["folder"], config.protocol, config.charset, config.signer.sign_type
     )
@@ -211,8 +216,8 @@ def _send_to_app(
     if payment is None and options["total_amount"] is None:
         raise CommandFailed(
             _(
-                "The ledger has no payment with the number {number!r}: with --total-amount it is "
-                "told of all the same."
+                "The ledger has no payment {number!r}. Pass --total-amount to send the "
+                "notification anyway."
             ).format(number=options["out_trade_no"])
         )
     details: dict[str, Any] = {"out_trade_no": options["out_trade_no"], "subject": "Trigger"}
@@ -260,14 +265,14 @@ def _payment(merchant: Merchant, number: str | None) -> Any:
     newest = own_payments.order_by(Payment.id.desc()).limit(1)
     payment = next(iter(read(merchant, newest)), None)
     if payment is None and number is None:
-        raise CommandFailed(_("There is no payment in the ledger yet."))
+        raise CommandFailed(_("The ledger has no payment yet."))
     return payment
 
 
 def _print(event: str, delivery: Delivery) -> None:
     attempt = delivery.attempts[-1]
     click.echo(f"{event}: {delivery.notice.out_trade_no} → {delivery.notice.url}")
-    status = _("no answer") if attempt.status is None else attempt.status
+    status = _("no response") if attempt.status is None else attempt.status
     click.echo(f"{status} {attempt.response}")
 
 
@@ -276,10 +281,10 @@ def _exit(event: str, attempts: list[Attempt]) -> None:
     from ..simulator.notifications.triggers import TO_REFUSE
 
     if any(attempt.status is None for attempt in attempts):
-        raise UnknownOutcome(_("Nobody answers there: is the app running?"))
+        raise UnknownOutcome(_("There was no response. Check that the app is running."))
     # A server error is not a rejection.
     rejected = [not attempt.acknowledged and (attempt.status or 0) < 500 for attempt in attempts]
     expected = rejected if event in TO_REFUSE else [attempt.acknowledged for attempt in attempts]
     if not all(expected):
-        click.echo(_("The app should have answered otherwise."), err=True)
+        click.echo(_("The app did not respond as expected."), err=True)
         click.get_current_context().exit(NOT_IN_ORDER)

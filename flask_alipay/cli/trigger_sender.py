@@ -86,7 +86,7 @@ class TriggerSender:
             event, order, self.dialects, SystemClock().now(), trade_no
         )
         if not notifications or (event == "escrow-paid" and self.protocol != "mapi"):
-            raise CommandFailed(_("Alipay tells nothing of this kind about such a payment."))
+            raise CommandFailed(_("Alipay sends no such notification about this payment."))
         return [self._deliver(notification) for notification in notifications]
 
     def _deliver(self, notification: PendingNotification) -> Delivery:
@@ -112,8 +112,8 @@ def from_embedded_simulator(merchant: Merchant) -> TriggerSender:
     if not merchant.config.simulator:
         raise CommandFailed(
             _(
-                "Only Alipay signs what this app believes: set {key}, without real credentials, "
-                "and the simulator can; or give --keys, if it is a simulator's merchant."
+                "This app accepts only Alipay's signatures. Set {key}, without real credentials, "
+                "so that the simulator signs; or pass --keys if the merchant is a simulator's."
             ).format(key=f"{merchant.config.prefix}_SIMULATOR")
         )
     simulator: Any = current_app.extensions[SIMULATORS][merchant.name]
@@ -144,8 +144,8 @@ def from_key_folder(
     if merchant is None:
         raise CommandFailed(
             _(
-                "There are no keys of a simulator in {folder}: 'python -m flask_alipay simulate "
-                "--keys {folder}' writes them."
+                "{folder} contains no keys of a simulator. Create them with 'python -m "
+                "flask_alipay simulate --keys {folder}'."
             ).format(folder=folder)
         )
     known = SIGN_TYPES[protocol]

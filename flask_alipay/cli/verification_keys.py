@@ -31,8 +31,8 @@ _USUAL = "RSA2"
 _RSA = {"RSA": RsaSigner, "RSA2": Rsa2Signer}
 _PUBLISHED = N_("Alipay's published key of the legacy gateway")
 _LABELLED_KEY = N_(
-    "That it is {sign_type}, the payload itself says: an app never believes that, and here "
-    "--sign-type insists on one."
+    "The sign type {sign_type} is the payload's own, which an app never trusts. Set "
+    "the expected one with --sign-type."
 )
 
 
@@ -114,12 +114,11 @@ class Keyring:
 def _missing(sign_type: str) -> click.UsageError:
     if sign_type == "MD5":
         return click.UsageError(
-            _("It takes the MD5 key to verify this: set FLASK_ALIPAY_KEY, or give --key.")
+            _("The MD5 key is required to verify this. Set FLASK_ALIPAY_KEY, or pass --key.")
         )
     text = _(
-        "It takes Alipay's public key to verify this ({sign_type}): give --public-key "
-        "with the file of the key that Alipay's console shows (支付宝公钥, not the "
-        "application's)."
+        "Alipay's public key is required to verify this ({sign_type}). Pass its file with "
+        "--public-key: the key that Alipay's console shows (支付宝公钥), not the application's."
     )
     return click.UsageError(text.format(sign_type=sign_type))
 
@@ -181,7 +180,8 @@ def environment_keyring(options: Mapping[str, Any]) -> Keyring:
         sign_type = options["sign_type"] or _sign_type(settings, alone)
         charset = options["charset"] or settings.charset()
     except ConfigurationError as error:
-        raise click.UsageError(f"{error} {_('(it stands in the environment).')}") from None
+        source = _("(set in the environment).")
+        raise click.UsageError(f"{error} {source}") from None
     if sign_type is None and md5_key and not public_keys:
         sign_type = "MD5"
     return Keyring(

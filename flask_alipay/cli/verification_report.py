@@ -30,9 +30,7 @@ _ESSENTIALS = (
 )
 _PERSONAL_PARAMS = re.compile("pay_user_.*|pay_account_no|.*_details|notify_data|biz_content")
 _CURRENCY = ("amount", "refunded")
-_VERIFIED = message(
-    "The signature is good: whoever holds the key signed just this, and nothing changed since."
-)
+_VERIFIED = message("The signature is valid: the key's owner signed exactly this content.")
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def _lines(verdict: VerificationReport, show_params: bool) -> Iterator[str]:
         yield from _table(describe_checks(verdict.checks))
     params = diagnosis.params if show_params else dict(_facts(diagnosis.params))
     if params:
-        yield "  " + (_("It says:") if diagnosis.valid else _("It claims:"))
+        yield "  " + (_("Content:") if diagnosis.valid else _("Content (not verified):"))
         yield from _table(params)
 
 

@@ -40,37 +40,37 @@ from .verification_report import (
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-_HELP = N_("""Tell whether a captured notification or return verifies and, if not, why.
+_HELP = N_("""Verify captured notifications and returns, and explain failures.
 
-Works offline. FILE holds what you captured, in any form: a form body, a URL, JSON, a raw HTTP
-request (as curl -v, tcpdump -A or a proxy show it), a HAR recording, a map as a program in any
-language prints it, lines of a log; also a response of the gateway, and the result that Alipay's SDK
-gives to a phone app. '-' or nothing reads standard input. {keys}
+Works offline. FILE contains a capture in any format: a form body, a URL, JSON, a raw HTTP request
+(of curl -v, tcpdump -A or a proxy), a HAR recording, a map printed by a program in any language,
+lines of a log; also a gateway response, and the result that Alipay's SDK gives to a phone app. '-'
+or no FILE reads standard input. {keys}
 
 \b
 Exit status:
-  0  everything verifies
-  1  something does not, the output says why
-  2  something cannot be read, or the command was misused
+  0  all payloads verify
+  1  a payload does not verify; the output explains the reason
+  2  a payload cannot be read, or the command was misused
 
 \b
 Examples:
   {prefix} verify-notify captured.txt{example}
   {prefix} verify-notify --json recorded.har
 """)
-_APP_KEYS = N_("The keys are those of the app's configuration unless options name others.")
+_APP_KEYS = N_("The keys are those of the app's configuration unless options replace them.")
 _BARE_KEYS = N_(
     "Without --public-key and --key the keys come from the environment (FLASK_ALIPAY_KEY, "
     "FLASK_ALIPAY_PUBLIC_KEY_PATH and so on); the RSA key of the legacy gateway is built in."
 )
 _RETURN = message(
-    "This is a return: it brings the buyer back and proves no payment. Wait for the notification."
+    "This is a return: it redirects the buyer and proves no payment. Wait for the notification."
 )
 _RESPONSE = message(
-    "This is a response of Alipay's gateway, or the result that Alipay's SDK gave to a phone app, "
-    "not a notification: nothing is settled by it."
+    "This is a gateway response, or the result that Alipay's SDK gave to a phone app. "
+    "It is not a notification and settles nothing."
 )
-_REQUEST = message("This is a request to Alipay, not something that Alipay says.")
+_REQUEST = message("This is a request to Alipay, not a notification.")
 _MESSAGE = message("This is a message from Alipay (msg_method), not the notification of a payment.")
 
 
@@ -88,7 +88,7 @@ def verify_notify_command(in_app: bool) -> click.Command:
     @click.command(
         "verify-notify",
         help=_(_HELP).format(**words),
-        short_help=_("Tell whether a captured notification verifies and, if not, why."),
+        short_help=_("Verify captured notifications, and explain failures."),
     )
     @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(allow_dash=True))
     @_options
@@ -131,7 +131,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=_("A file with Alipay's public key or certificate; may be given several times."),
         ),
         sign_type_option,
-        click.option("--charset", help=_("The charset that is configured.")),
+        click.option("--charset", help=_("The configured charset.")),
         json_option,
         click.option(
             "--show-params", is_flag=True, help=_("Show all parameters, buyer data included.")
@@ -160,7 +160,7 @@ def _id_option(in_app: bool) -> Callable[[Any], Any]:
         multiple=True,
         metavar="ROW",
         help=_(
-            "Verify a row of the journal ('show' tells its number); may be given several times."
+            "Verify a row of the journal ('show' prints its number); may be given several times."
         ),
     )
     return lambda command: rejected_option(id_option(command))
@@ -179,7 +179,7 @@ def _add_rejected(report: _Report, keyring: Keyring, merchant: Merchant) -> None
         report.add_unreadable(str(path), error.strerror or type(error).__name__)
         return
     if not entries:
-        click.echo(_("No rejected notification is kept."), err=True)
+        click.echo(_("There are no rejected notifications."), err=True)
     for entry in entries:
         place = f"{entry.received_at} ({entry.reason})"
         report.add(_verdict(str(path), Capture(entry.body, place), keyring, merchant))
@@ -240,7 +240,7 @@ class _Report:
         self._unreadable += 1
         if self._as_json:
             click.echo(report_json(file, False, None, Reason.UNREADABLE, message, {}))
-        text = _("Error: {file} holds no payload: {reason}.")
+        text = _("Error: {file} contains no payload: {reason}.")
         names = {
             "file": strip_control_chars(title(file)),
             "reason": strip_control_chars(message).rstrip("."),

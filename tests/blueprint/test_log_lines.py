@@ -140,7 +140,7 @@ def test_a_settled_notification_is_not_kept(
     assert not (tmp_path / "rejected").exists()
     runner = keeping.app.test_cli_runner()
     result = runner.invoke(args=("alipay", "verify-notify", "--rejected"))
-    assert (result.exit_code, result.stderr) == (0, "No rejected notification is kept.\n")
+    assert (result.exit_code, result.stderr) == (0, "There are no rejected notifications.\n")
 
 
 def test_the_file_stays_below_its_limit_and_keeps_the_newest(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
     assert run.exit_code == 1
     assert f"{bought} is paid." in run.stdout
     assert broken in run.stderr
-    assert "Asked about 2: 1 paid" in run.stdout
+    assert "Queried 2: 1 paid" in run.stdout
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
     assert run.exit_code == 0
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "soon"])
@@ -408,7 +408,7 @@ def test_a_watch_ends_when_it_is_told_to(
     process = command(shop, tmp_path, "--watch")
     assert process.stdout is not None
     assert process.stdout.readline() == f"{number} is paid.\n"
-    assert process.stdout.readline().startswith("Asked about 1:")
+    assert process.stdout.readline().startswith("Queried 1:")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 0
@@ -426,11 +426,11 @@ def test_a_terminal_sees_how_far_it_is(
     seen = os.read(ours, 4096).decode()
     os.close(ours)
     assert process.returncode == 0
-    assert "Asking Alipay" in seen
+    assert "Querying Alipay" in seen
     assert "100%" in seen
     changed, summary = said.splitlines()
     assert changed.endswith(" is paid.")
-    assert summary.startswith("Asked about 1: 1 paid")
+    assert summary.startswith("Queried 1: 1 paid")
 
 
 def test_what_is_too_young_or_beyond_the_limit_is_counted(

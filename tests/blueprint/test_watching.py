@@ -91,8 +91,8 @@ def test_it_asks_each_minute_about_what_is_there_by_then(
     assert [line for line in run.stdout.splitlines() if line.endswith("is paid.")] == [
         f"{number} is paid." for number in numbers
     ]
-    assert run.stdout.count("Asked about 1: 1 paid") == 2
-    assert run.stdout.count("Asked about 0:") == 1
+    assert run.stdout.count("Queried 1: 1 paid") == 2
+    assert run.stdout.count("Queried 0:") == 1
     assert len(alipay.asked) == 2
 
 

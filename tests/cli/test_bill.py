@@ -117,7 +117,7 @@ def test_a_payment_that_still_waits_here_is_named(stall: Stall) -> None:
     stall.tamper(stall.Payment, "A2", **columns)
     assert stall.differences() == [("payment_not_paid", "A2", None)]
     printed = stall.run("bill", this_month()).stdout
-    assert "paid there and not here" in printed
+    assert "paid at Alipay, unpaid in the ledger" in printed
     assert "WAIT_BUYER_PAY" in printed
     assert "1 difference." in printed
 
@@ -196,7 +196,7 @@ def test_a_long_list_says_what_it_leaves_out(stall: Stall, monkeypatch: pytest.M
 def test_nothing_sold_is_an_empty_bill(stall: Stall) -> None:
     result = stall.run("bill", "2020-01-01")
     assert result.exit_code == 0
-    assert result.stderr == "Alipay says that nothing was sold: the bill is empty.\n"
+    assert result.stderr == "The bill is empty: Alipay has no trades in this period.\n"
 
 
 def test_what_is_here_is_not_in_an_empty_bill(stall: Stall) -> None:
@@ -204,7 +204,7 @@ def test_what_is_here_is_not_in_an_empty_bill(stall: Stall) -> None:
     stall.tamper(stall.Payment, "A2", paid_at=paid_at)
     result = stall.run("bill", "2020-01-01")
     assert result.exit_code == 1
-    assert "paid here, not in the bill" in result.stdout
+    assert "paid in the ledger, not in the bill" in result.stdout
 
 
 def test_a_bill_that_is_not_made_yet_is_not_an_empty_one(stall: Stall) -> None:
@@ -267,8 +267,8 @@ def test_a_file_at_hand_is_compared(shop: Shop, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "date", "told"),
     [
-        (b"<html>", "2026-01-31", "no bill that can be compared: It holds no table"),
-        (b"PK\3\4", "2026-01-31", "no bill that can be compared: It is damaged."),
+        (b"<html>", "2026-01-31", "The bill cannot be compared: It holds no table"),
+        (b"PK\3\4", "2026-01-31", "The bill cannot be compared: It is damaged."),
         (bill(TEA).getvalue(), "2026-01-30", "It is of another period than 2026-01-30."),
         (bill(TEA).getvalue(), "yesterday", "a day or a month"),
     ],

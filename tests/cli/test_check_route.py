@@ -182,11 +182,11 @@ def maintenance(app: Flask) -> None:
         (login, "redirects notifications to /login (status 302)"),
         (csrf, "CSRF protection rejects notifications (status 400)"),
         (csrf_in_silence, "rejects notifications before the route is reached (status 403)"),
-        (consumed, "has read or changed the form"),
-        (consumed_by_middleware, "has read or changed the form"),
+        (consumed, "reads or changes the form"),
+        (consumed_by_middleware, "reads or changes the form"),
         (raising, "raises KeyError before"),
         (wrapped, "changes its response"),
-        (maintenance, "Something else answers at /alipay/notify (status 503)"),
+        (maintenance, "Other code responds at /alipay/notify (status 503)"),
     ],
 )
 @pytest.mark.parametrize("testing", [True, False])
@@ -214,7 +214,7 @@ def test_a_notify_url_on_a_host_that_the_app_does_not_trust_is_found(
     [
         (f"{NOTIFY_URL}/", "no route at /alipay/notify/"),
         ("https://shop.example.com/notify", "no route at /notify"),
-        ("https://shop.example.com/alipay/return", "takes no POST"),
+        ("https://shop.example.com/alipay/return", "does not accept POST"),
     ],
 )
 def test_a_wrong_notify_url_is_found(url: str, words: str, open_shop: Callable[..., Shop]) -> None:
@@ -229,7 +229,7 @@ def test_a_slash_that_the_app_adds_is_found(open_shop: Callable[..., Shop]) -> N
         "/pay/", "own", shop.app.view_functions["alipay.notify"], methods=["POST"]
     )
     route = findings(shop)["route"]
-    assert (route["level"], "the slash at the end differs" in route["message"]) == ("fail", True)
+    assert (route["level"], "the trailing slash differs" in route["message"]) == ("fail", True)
 
 
 def test_a_redirect_to_https_is_found(open_shop: Callable[..., Shop]) -> None:

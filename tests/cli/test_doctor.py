@@ -198,7 +198,7 @@ def test_a_wrong_path_is_one_fault_and_has_its_own_advice(settings: Settings, ke
     no_file(settings, keys)
     [fault] = faults(settings)
     assert "'ALIPAY_PRIVATE_KEY_PATH' cannot be read" in fault["message"]
-    assert fault["fix"] == "Is the path right, and may this user read it?"
+    assert fault["fix"] == "Check the path and this user's permission to read it."
 
 
 def test_a_key_is_only_to_be_made_where_none_is_set(settings: Settings, keys: Keys) -> None:
@@ -294,7 +294,7 @@ def test_a_database_that_does_not_answer_is_one_fault(tmp_path: Path) -> None:
     result = shop.run("doctor", "--json", "--offline")
     assert result.exit_code == 1
     [fault] = [one for one in map(json.loads, result.stdout.splitlines()) if one["level"] == "fail"]
-    assert fault["message"] == "The database does not answer (OperationalError)."
+    assert fault["message"] == "The database does not respond (OperationalError)."
     assert "migrations" not in fault["fix"]
 
 
@@ -399,12 +399,20 @@ def test_the_clock_is_held_against_the_gateways(
 @pytest.mark.parametrize(
     ("refusal", "level", "word"),
     [
-        (None, "ok", "we verified its"),
-        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", signed=True), "ok", "its"),
-        (GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST"), "ok", "did not sign"),
+        (None, "ok", "request and the response are valid"),
+        (
+            GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST", signed=True),
+            "ok",
+            "and the response are",
+        ),
+        (
+            GatewayError("x", code="40004", sub_code="ACQ.TRADE_NOT_EXIST"),
+            "ok",
+            "response is not signed",
+        ),
         (GatewayError("x", code="40002", sub_code="isv.invalid-signature"), "fail", "signature"),
         (GatewayError("x", code="40002", sub_code="isv.invalid-app-id"), "fail", MERCHANT),
-        (GatewayError("x", code="40002", sub_code="isv.invalid-timestamp"), "fail", "the time"),
+        (GatewayError("x", code="40002", sub_code="isv.invalid-timestamp"), "fail", "timestamp"),
         (GatewayError("x", code="40006", sub_code="isv.insufficient"), "warn", "read-only"),
         *(
             (GatewayError("x", code=code, sub_code=sub_code), "fail", word)

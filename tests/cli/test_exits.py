@@ -48,7 +48,7 @@ def test_an_unknown_outcome_says_what_to_do_next() -> None:
         with handle_errors():
             raise OutcomeUnknown("no answer came")
 
-    assert "ask with 'query' before you do it again" in CliRunner().invoke(command).stderr
+    assert "Check with 'query' before retrying" in CliRunner().invoke(command).stderr
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_nobody_is_asked_who_said_yes_before() -> None:
 def test_where_there_is_no_terminal_few_lines_tell_how_far_it_is(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert list(progress(range(1000), "Asking Alipay")) == list(range(1000))
+    assert list(progress(range(1000), "Querying Alipay")) == list(range(1000))
     told = capsys.readouterr()
     assert told.out == ""
     assert len(told.err.splitlines()) == 10
-    assert told.err.endswith("Asking Alipay: 1000 of 1000\n")
+    assert told.err.endswith("Querying Alipay: 1000 of 1000\n")
 
 
 def test_nothing_to_do_is_told_by_no_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(progress([], "Asking Alipay")) == []
+    assert list(progress([], "Querying Alipay")) == []
     assert capsys.readouterr().err == ""
 
 
@@ -115,5 +115,5 @@ def test_a_command_explains_where_the_embedded_simulators_trades_are(
     warn_if_simulator(simulator)
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert ("a simulator of its own, without trades" in printed.err) is explained
+    assert ("a separate simulator without trades" in printed.err) is explained
     assert ("run 'flask-alipay simulate'" in printed.err) is explained

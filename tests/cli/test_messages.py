@@ -210,7 +210,7 @@ def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
     assert "The database postgresql+psycopg://tea:***@127.0.0.1:1/tea cannot be used" in (
         result.stderr
     )
-    assert "is SQLALCHEMY_DATABASE_URI right?" in result.stderr
+    assert "check SQLALCHEMY_DATABASE_URI" in result.stderr
     assert "flask db upgrade" not in result.stderr
     assert "secret" not in result.stderr
     assert "hidden" not in result.stderr

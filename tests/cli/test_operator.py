@@ -99,7 +99,7 @@ def test_a_sale_that_alipay_does_not_know_is_no_good_answer(tea: Tea) -> None:
     tea.add(tea.payment(NUMBER, **columns))
     result = tea.run("query", NUMBER)
     assert result.exit_code == 1
-    assert "Alipay has no trade with this number; the ledger says TRADE_SUCCESS" in result.stderr
+    assert "Alipay has no trade with this number; the ledger has TRADE_SUCCESS" in result.stderr
     told = tea.run("query", NUMBER, "--json")
     assert told.exit_code == 1
     assert json.loads(told.stdout)["alipay"] == {"trade_status": None}
@@ -110,7 +110,7 @@ def test_a_sale_that_alipay_does_not_know_is_no_good_answer(tea: Tea) -> None:
     ("act", "said", "status"),
     [
         ("", f"{NUMBER} is WAIT_BUYER_PAY, at Alipay and in the ledger.", "WAIT_BUYER_PAY"),
-        (None, f"{NUMBER}: Alipay knows no such trade yet; the ledger says WAIT_BUYER_PAY.", None),
+        (None, f"{NUMBER}: Alipay has no such trade yet; the ledger has WAIT_BUYER_PAY.", None),
     ],
     ids=["opened", "never begun"],
 )
@@ -128,7 +128,7 @@ def test_a_payment_that_never_began_is_closed_in_the_ledger_alone(tea: Tea) -> N
     tea.order()
     result = tea.run("close", NUMBER, "--yes")
     assert result.exit_code == 0
-    assert "Alipay has no trade with this number; it was WAIT_BUYER_PAY" in result.stdout
+    assert "Alipay has no trade with this number; updated from WAIT_BUYER_PAY" in result.stdout
     assert tea.stands()[:2] == ("TRADE_CLOSED", False)
 
 
@@ -142,7 +142,7 @@ def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("flask_alipay.cli.query.query_payment", silent)
     result = tea.run("query", NUMBER)
     assert result.exit_code == 3
-    assert "ask again later" in result.stderr
+    assert "Query again later" in result.stderr
     assert (tea.done, tea.stands()) == ([], before)
 
 
@@ -150,7 +150,7 @@ def test_a_payment_that_nobody_paid_is_closed(tea: Tea) -> None:
     tea.buy(None)
     result = tea.run("close", NUMBER, stdin="y\n")
     assert result.exit_code == 0
-    assert "88.88 CNY, is going to be closed" in result.stderr
+    assert "88.88 CNY, will be closed" in result.stderr
     assert tea.done == ["release"]
     assert tea.stands()[:2] == ("TRADE_CLOSED", False)
 
@@ -178,7 +178,7 @@ def test_what_is_known_to_be_paid_is_not_even_asked_to_close(tea: Tea) -> None:
     before = tea.stands()
     result = tea.run("close", NUMBER, "--yes")
     assert result.exit_code == 1
-    assert "refunded, not closed" in result.stderr
+    assert "cannot be closed. Use 'refund'" in result.stderr
     assert (tea.done, tea.stands()) == (["ship"], before)
 
 
@@ -202,8 +202,8 @@ def test_a_failed_callback_is_replayed_from_the_journal(burnt: Tea) -> None:
     row = row_of(burnt)
     result = burnt.run("replay", "--id", row, "--yes")
     assert result.exit_code == 0
-    assert "It would be settled, paid." in result.stdout
-    assert "It is settled, paid." in result.stdout
+    assert "The outcome would be: settled, paid." in result.stdout
+    assert "Outcome: settled, paid." in result.stdout
     assert burnt.done == ["ship"]
     assert burnt.stands()[:2] == ("TRADE_SUCCESS", True)
 
@@ -211,8 +211,8 @@ def test_a_failed_callback_is_replayed_from_the_journal(burnt: Tea) -> None:
 def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
     sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
     shown = sold.run("show", NUMBER).stdout
-    assert "asked: TRADE_SUCCESS" in shown
-    assert "asked: REFUND_SUCCESS" in shown
+    assert "response: TRADE_SUCCESS" in shown
+    assert "response: REFUND_SUCCESS" in shown
     answers = json.loads(sold.run("show", NUMBER, "--json").stdout)["notifications"]
     assert [row["asked"] for row in answers] == ["alipay.trade.query", "alipay.trade.refund"]
     before = sold.stands(), money(sold)
@@ -222,7 +222,7 @@ def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
         result = sold.run("replay", "--id", str(row["id"]), "--yes")
         assert result.exit_code == 1
         said = " ".join(result.stderr.split())
-        assert said.startswith(f"Error: It is Alipay's answer to {row['asked']}, not a")
+        assert said.startswith(f"Error: It is Alipay's response to {row['asked']}, not a")
         assert again in said
     assert (sold.stands(), money(sold)) == before
 
@@ -230,7 +230,7 @@ def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
 def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
     row = row_of(burnt)
     burnt.run("replay", "--id", row, "--yes")
-    assert "It is duplicate." in burnt.run("replay", "--id", row, "--yes").stdout
+    assert "Outcome: duplicate." in burnt.run("replay", "--id", row, "--yes").stdout
     assert burnt.done == ["ship"]
 
 
@@ -238,7 +238,7 @@ def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
 def test_a_dry_run_says_it_and_does_nothing(args: list[str], stdin: str | None, burnt: Tea) -> None:
     row, before = row_of(burnt), burnt.stands()
     result = burnt.run("replay", "--id", row, *args, stdin=stdin)
-    assert "It would be settled, paid." in result.stdout
+    assert "The outcome would be: settled, paid." in result.stdout
     assert (burnt.done, burnt.stands()) == ([], before)
 
 
@@ -317,7 +317,7 @@ def test_what_cannot_be_replayed_is_refused(args: list[str], status: int, burnt:
 def test_a_number_that_is_not_there_is_refused(command: str, tea: Tea) -> None:
     result = tea.run(command, "nope", *(["--yes"] if command == "close" else []))
     assert result.exit_code == 1
-    assert "There is no payment nope" in result.stderr
+    assert "has no payment nope" in result.stderr
 
 
 @pytest.fixture
@@ -398,7 +398,7 @@ def test_what_is_refunded_already_is_not_refunded_again(sold: Tea) -> None:
     before = sold.stands(), money(sold)
     result = sold.run("refund", NUMBER, "all", "--yes")
     assert result.exit_code == 1
-    assert "refunded already" in result.stderr
+    assert "already refunded" in result.stderr
     assert (sold.stands(), money(sold)) == before
     assert sold.done == ["ship", "restock"]
 
@@ -431,7 +431,7 @@ def test_who_repeats_a_refund_that_was_settled_meanwhile_makes_no_second_one(sol
     again = sold.run("refund", NUMBER, "10.00", "--yes")
     assert again.exit_code == 1
     said = " ".join(again.stderr.split())
-    assert f"10.00 CNY of {NUMBER} went back already" in said
+    assert f"10.00 CNY of {NUMBER} was already refunded" in said
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
     assert sold.done == ["ship", "restock"]
     meant = re.search(r"--out-request-no (\w+)", said)
@@ -468,9 +468,9 @@ def test_money_that_went_back_is_no_refusal_where_the_shop_could_not_do_its_part
     result = sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
     said = " ".join(result.stderr.split())
     assert result.exit_code == 3
-    assert "Alipay has given the money back, but the ledger could not write it down." in said
+    assert "Alipay has refunded the money, but the ledger could not record it." in said
     assert "books.enter raised RuntimeError." in said
-    assert f"--out-request-no and the refund's number, which 'show {NUMBER}' tells" in said
+    assert f"--out-request-no and the refund's number from 'show {NUMBER}'" in said
     assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
     broken.clear()
     args = ("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
@@ -491,8 +491,8 @@ def test_a_trade_that_is_closed_is_no_refusal_where_the_shop_could_not_do_its_pa
 
     result = tea.run("close", NUMBER, "--yes")
     assert result.exit_code == 3
-    assert "It is closed at Alipay, or just paid" in result.stderr
-    assert f"Mend it, then 'query {NUMBER}'" in " ".join(result.stderr.split())
+    assert "is closed at Alipay, or was just paid" in result.stderr
+    assert f"Fix the problem, then run 'query {NUMBER}'" in " ".join(result.stderr.split())
     assert tea.stands()[:2] == ("WAIT_BUYER_PAY", False)
     broken.clear()
     assert tea.run("query", NUMBER).exit_code == 0
@@ -515,8 +515,8 @@ def test_a_database_that_fails_after_alipays_yes_is_an_unknown_outcome(
     verb, *rest = command
     result = tea.run(verb, NUMBER, *rest, "--yes")
     assert result.exit_code == 3
-    assert "Alipay has answered, but the ledger could not write it down" in result.stderr
-    assert "Mend it, then" in result.stderr
+    assert "Alipay has responded, but the ledger could not record it" in result.stderr
+    assert "Fix the problem, then run" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -550,7 +550,7 @@ def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) 
     tea.buy()
     tea.broken = False
     result = tea.run("replay", "--id", row_of(tea), "--yes")
-    assert "It is settled, paid." in result.stdout
+    assert "Outcome: settled, paid." in result.stdout
     assert tea.done == ["ship"]
 
 

@@ -105,12 +105,12 @@ def test_filters_choose(args: list[str], expected: list[str], shop: Shop) -> Non
 def test_the_sums_are_of_all_that_fit(shop: Shop) -> None:
     printed = shop.run("payments", "--limit", "1").stdout
     assert "3 payments of 178.76 CNY; paid 88.88 CNY, refunded 10.00 CNY." in printed
-    assert "2 older ones are not shown" in printed
+    assert "2 older payments are not shown" in printed
 
 
 def test_nothing_found_is_said(shop: Shop) -> None:
     result = shop.run("payments", "--text", "coffee")
-    assert (result.exit_code, result.stdout) == (0, "No payment fits.\n")
+    assert (result.exit_code, result.stdout) == (0, "No payment matches.\n")
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ def test_a_day_is_chinas(args: list[str], expected: list[str], days: Shop) -> No
         (["--today", "--on", "2026-01-31"], "--today, --on, or --from and --to"),
         (["--on", "2026-01-31", "--to", "2026-02-01"], "--today, --on, or --from and --to"),
         (["--from", "2026-02-02", "--to", "2026-02-01"], "--from is later than --to"),
-        (["--on", "2026-02-30"], "write a day like 2026-01-31"),
-        (["--on", "31.1.2026"], "write a day like 2026-01-31"),
+        (["--on", "2026-02-30"], "use the format 2026-01-31"),
+        (["--on", "31.1.2026"], "use the format 2026-01-31"),
         (["--json", "--csv"], "--json or --csv, not both"),
     ],
 )
@@ -166,8 +166,8 @@ def test_days_that_contradict_each_other_are_rejected(
 
 def test_the_list_of_one_day_shows_times_without_the_day(days: Shop) -> None:
     head, *rows = days.run("payments", "--on", "2026-01-31", COLUMNS="80").stdout.splitlines()
-    assert "made" in head
-    assert "  23:59  Tea" in rows[0]
+    assert "created" in head
+    assert "  23:59    Tea" in rows[0]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -236,11 +236,11 @@ def test_show_tells_what_happened_in_its_order(shop: Shop) -> None:
     printed = shop.run("show", PAID).stdout
     events = [line[21:45].split("  ")[0] for line in printed.split("\n\n")[1].splitlines()]
     assert events == [
-        "what",
-        "made",
+        "event",
+        "created",
         "paid",
         "Alipay: TRADE_SUCCESS",
-        "refund asked for",
+        "refund requested",
         "refunded",
     ]
     assert "2026-01-31 20:00:00" in printed  # China time
@@ -267,13 +267,13 @@ def test_show_gives_programs_all_of_it(shop: Shop) -> None:
 
 
 def test_show_says_where_nothing_was_heard(shop: Shop) -> None:
-    assert "Nothing was heard of it from Alipay." in shop.run("show", OPEN).stdout
+    assert "No notification or response about it was received." in shop.run("show", OPEN).stdout
 
 
 def test_show_says_what_to_do_about_a_number_that_is_not_there(shop: Shop) -> None:
     result = shop.run("show", "T9")
     assert result.exit_code == 1
-    assert "There is no payment T9" in result.stderr
+    assert "has no payment T9" in result.stderr
     assert "--text" in result.stderr
 
 

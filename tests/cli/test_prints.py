@@ -147,7 +147,7 @@ def test_of_an_unknown_format_it_is_never_said_that_the_signature_is_missing(
 
 def test_a_print_with_an_object_in_it_names_the_parameter() -> None:
     printed = b"notify { notify_id: '1', biz_content: { out_trade_no: '1' }, sign: 'x' }"
-    with pytest.raises(UnreadablePayload, match="'biz_content' is no text"):
+    with pytest.raises(UnreadablePayload, match="'biz_content' is not text"):
         read_captures(printed)
 
 

@@ -114,7 +114,7 @@ def test_what_was_signed_is_explained_on_standard_error(
 
 def test_of_md5_the_key_is_not_shown_in_the_explanation(alone: Run) -> None:
     result = alone("sign-url", *LEGACY, "--explain")
-    assert "your MD5 key joined to its end" in result.stderr
+    assert "the MD5 key appended" in result.stderr
     assert "There is no notify_url" in result.stderr
     assert MD5_KEY not in result.output
 
@@ -146,7 +146,7 @@ def test_it_opens_in_the_browser_when_asked(alone: Run, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("arguments", "finding"),
     [
-        ((), "Whose account is it?"),
+        ((), "The merchant is missing."),
         (("--app-id", "2021000000000000"), "--private-key"),
         (("--partner", "2088000000000000"), "--key"),
         (("--app-id", "1", "--private-key", "{}/none.pem"), "does not exist"),

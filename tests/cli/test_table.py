@@ -120,4 +120,4 @@ def test_columns_without_room_are_named(
     echo_table([NUMBER, SUBJECT, NOTE], [["T1", "a" * 50, "b" * 20]])
     lines = capsys.readouterr().out.splitlines()
     assert "note" not in lines[0]
-    assert lines[-1] == "Not shown for lack of room: note. A wider terminal shows all."
+    assert lines[-1] == "Not shown for lack of space: note. A wider terminal shows all."

@@ -52,7 +52,7 @@ def test_an_altered_payload_is_not_and_the_reason_is_said(
     result = alone("verify-notify", "--public-key", str(files / "alipay.pem"), stdin=payload)
     assert result.exit_code == 1
     assert "standard input: NOT VERIFIED (altered)" in result.stdout
-    assert "It claims:" in result.stdout
+    assert "Content (not verified):" in result.stdout
 
 
 def test_a_dash_is_standard_input(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
@@ -104,7 +104,7 @@ def test_several_files_are_summed_up(alone: Run, files: Path, alipay: Rsa2Signer
     assert result.stdout.endswith("2 payloads: 1 verified, 1 not verified, 0 unreadable.\n")
     result = alone("verify-notify", str(files / "good.txt"), str(files / "none.txt"), *key)
     assert result.exit_code == 2
-    assert "none.txt holds no payload: there is no such file." in result.stderr
+    assert "none.txt contains no payload: there is no such file." in result.stderr
     assert "2 payloads: 1 verified, 0 not verified, 1 unreadable." in result.stdout
 
 
@@ -124,7 +124,7 @@ def test_what_cannot_be_read_is_told_and_exits_with_2(
     key = str(files / "alipay.pem")
     result = alone("verify-notify", "--public-key", key, stdin=content)
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: standard input holds no payload: ")
+    assert result.stderr.startswith("Error: standard input contains no payload: ")
     assert finding in result.stderr
     machine = alone("verify-notify", "--json", "--public-key", key, stdin=content)
     assert (report(machine)["reason"], report(machine)["params"]) == (Reason.UNREADABLE, {})
@@ -147,12 +147,12 @@ def test_a_directory_is_told(alone: Run, files: Path) -> None:
     [
         (("--charset", "klingon"), "charset must be utf-8"),
         (("--sign-type", "DSA"), "DSA"),
-        (("--sign-type", "MD5"), "set FLASK_ALIPAY_KEY"),
+        (("--sign-type", "MD5"), "Set FLASK_ALIPAY_KEY"),
         (("--key", ""), "--key"),
         (("--public-key", "{}/none.pem"), "does not exist"),
         (("--public-key", "{}/merchant.pem"), "expected an RSA public key, got an RSA private key"),
         (("--public-key", "{}"), "directory"),
-        ((), "give --public-key"),
+        ((), "with --public-key"),
     ],
 )
 def test_a_misuse_is_told_and_exits_with_2(
@@ -255,7 +255,7 @@ def test_without_a_sign_type_the_payloads_word_is_taken_and_that_is_said(
     key = ("--public-key", str(files / "alipay.pem"))
     lenient = alone("verify-notify", "--json", *key, stdin=payload)
     assert (report(lenient)["valid"], report(lenient)["sign_type"]) == (True, "RSA")
-    assert "the payload itself says" in report(lenient)["hint"]
+    assert "the payload's own" in report(lenient)["hint"]
     strict = alone("verify-notify", "--json", *key, "--sign-type", "rsa2", stdin=payload)
     assert report(strict)["reason"] == Reason.SIGN_TYPE_MISMATCH
 
@@ -399,7 +399,7 @@ def test_a_row_of_the_journal_is_verified(shop: Shop, alipay: Rsa2Signer) -> Non
     assert "journal row 2: NOT VERIFIED (altered)" in result.stdout
     result = shop.run("verify-notify", "--id", "3", "--id", "4")
     assert result.exit_code == 2
-    assert "not the form that was signed" in result.stderr
+    assert "not the signed form" in result.stderr
     assert "no such row" in result.stderr
 
 
@@ -416,9 +416,9 @@ def test_a_row_that_holds_an_answer_says_so_and_where_to_ask_again(shop: Shop) -
         shop.add(shop.Notification(merchant=MERCHANT, out_trade_no="T1", **row))
     result = shop.run("verify-notify", "--id", "1", "--id", "2")
     assert result.exit_code == 2
-    assert "Alipay's answer to alipay.trade.query, not a notification" in result.stderr
-    assert "ask again with 'query T1'" in result.stderr
-    assert "ask again with 'refund T1 10.00 --out-request-no R1'" in result.stderr
+    assert "Alipay's response to alipay.trade.query, not a notification" in result.stderr
+    assert "query again with 'query T1'" in result.stderr
+    assert "retry with 'refund T1 10.00 --out-request-no R1'" in result.stderr
 
 
 def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
