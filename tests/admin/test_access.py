@@ -26,7 +26,7 @@ def test_without_a_rule_the_pages_are_shown_in_debug_mode_only(
     assert shop.get(path).status_code == 200
 
 
-def test_somebody_who_may_not_see_the_pages_reaches_none_of_them(open_shop: OpenShop) -> None:
+def test_a_user_without_permission_sees_no_page(open_shop: OpenShop) -> None:
     shop = open_shop(is_accessible=lambda: request.headers.get("Staff"))
     number = shop.sold()
     before, called = shop.ledger(), list(shop.called)
@@ -44,7 +44,7 @@ def test_somebody_who_may_not_see_the_pages_reaches_none_of_them(open_shop: Open
     assert (shop.ledger(), shop.called) == (before, called)
 
 
-def test_the_shop_decides_where_to_send_somebody_who_may_not_see_a_page(
+def test_the_shop_decides_where_to_redirect_a_user_without_permission(
     open_shop: OpenShop,
 ) -> None:
     shop = open_shop(is_accessible=lambda: False, inaccessible=lambda: redirect("/login"))
@@ -87,7 +87,7 @@ def test_no_page_edits_creates_or_deletes_rows(open_shop: OpenShop) -> None:
     assert shop.ledger() == before
 
 
-def test_flask_login_tells_who_acts(open_shop: OpenShop) -> None:
+def test_the_operator_is_flask_logins_user(open_shop: OpenShop) -> None:
     shop = open_shop(operator=None)
     manager = LoginManager(shop.app)
 
@@ -107,7 +107,7 @@ def test_flask_login_tells_who_acts(open_shop: OpenShop) -> None:
     assert shop.actions()[0] == "query by bob"
 
 
-def test_http_authentication_tells_who_acts(open_shop: OpenShop) -> None:
+def test_the_operator_is_the_user_of_http_authentication(open_shop: OpenShop) -> None:
     shop = open_shop(operator=None)
     number = shop.order()
     url = f"/admin/alipay/payments/{number}/query"

@@ -24,7 +24,7 @@ def test_a_query_settles_a_sale_whose_notification_was_lost(deaf_shop: Shop) -> 
     assert deaf_shop.called == [("paid", number)]
 
 
-def test_a_query_that_brings_nothing_new_changes_nothing(shop: Shop) -> None:
+def test_a_query_without_changes_leaves_the_ledger_unchanged(shop: Shop) -> None:
     number = shop.sold()
     before, called = shop.ledger(), list(shop.called)
     page = shop.act(f"payments/{number}/query")
@@ -32,7 +32,7 @@ def test_a_query_that_brings_nothing_new_changes_nothing(shop: Shop) -> None:
     assert (shop.ledger(), shop.called) == (before, called)
 
 
-def test_a_query_about_a_payment_that_was_never_begun_says_so(shop: Shop) -> None:
+def test_a_query_about_a_payment_without_a_trade_is_explained(shop: Shop) -> None:
     page = shop.act(f"payments/{shop.order()}/query")
     assert "the buyer has not begun to pay" in page
 
@@ -257,7 +257,7 @@ def test_a_notification_is_replayed_for_its_own_payment_alone(shop: Shop) -> Non
     assert shop.get(f"payments/{other}/replay/{row.id}").status_code == 404
 
 
-def test_what_is_no_notification_is_not_replayed(deaf_shop: Shop) -> None:
+def test_other_rows_than_notifications_are_not_replayed(deaf_shop: Shop) -> None:
     number = deaf_shop.order()
     deaf_shop.pay(number)
     deaf_shop.act(f"payments/{number}/query")
@@ -313,7 +313,7 @@ def test_reconciliation_without_the_forms_token_is_rejected(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("action", ["query", "close", "refund", "replay/1"])
-def test_looking_at_a_confirmation_does_nothing(shop: Shop, action: str) -> None:
+def test_opening_a_confirmation_changes_nothing(shop: Shop, action: str) -> None:
     number = shop.order() if action == "close" else shop.sold()
     before, called, journal = shop.ledger(), list(shop.called), len(shop.rows(shop.Notification))
     assert shop.get(f"payments/{number}/{action}").status_code == 200
@@ -378,7 +378,7 @@ def test_a_shop_with_csrf_protection_of_its_own_is_served(open_shop: OpenShop) -
     assert shop.client.post(f"/admin/alipay/payments/{number}/query", data=form).status_code == 400
 
 
-def test_a_legacy_refund_is_taken_on_and_told_later(open_shop: OpenShop) -> None:
+def test_a_legacy_refund_is_accepted_and_reported_later(open_shop: OpenShop) -> None:
     shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
     number = shop.sold()
     response = shop.refund(number, "10.00", "torn")

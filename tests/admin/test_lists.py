@@ -247,7 +247,7 @@ def test_a_paid_payment_is_not_shown_as_expired(shop: Shop) -> None:
     assert "Time to pay ended" in shop.get("payments/open1").text
 
 
-def test_a_payment_without_a_notification_says_what_to_do(open_shop: OpenShop) -> None:
+def test_a_payment_without_a_notification_names_the_next_step(open_shop: OpenShop) -> None:
     shop = open_shop(config={"ALIPAY_NOTIFY_URL": LOST})
     page = shop.get(f"payments/{shop.order()}").text
     assert "No notification was received." in page
@@ -310,11 +310,11 @@ def test_rows_of_another_merchant_are_not_shown(shop: Shop) -> None:
         "notifications/99999999999999999999",
     ],
 )
-def test_what_is_not_there_is_not_found(shop: Shop, path: str) -> None:
+def test_an_unknown_row_is_not_found(shop: Shop, path: str) -> None:
     assert shop.get(path).status_code == 404
 
 
-def test_hostile_texts_are_only_texts(shop: Shop) -> None:
+def test_hostile_texts_are_escaped(shop: Shop) -> None:
     bad = "<script>alert(1)</script>"
     shop.add(
         shop.row("bad1", subject=bad, reference='"><b>'),

@@ -281,11 +281,9 @@ def test_a_database_that_goes_away_in_the_midst_leaves_something_that_was_not_as
     assert "cannot be used (OperationalError" in run.stderr
 
 
-def test_the_commands_help_says_where_no_refund_is_looked_at(shop: Shop) -> None:
+def test_the_commands_help_states_that_the_legacy_gateway_cannot_query_refunds(shop: Shop) -> None:
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--help"])
-    assert "the legacy gateway, which cannot be asked about a refund" in " ".join(
-        run.stdout.split()
-    )
+    assert "The legacy gateway cannot query refunds" in " ".join(run.stdout.split())
 
 
 # Several processes

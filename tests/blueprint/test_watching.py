@@ -70,7 +70,7 @@ def watch(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Watch:
             yield clock
 
         module: Any = importlib.import_module("flask_alipay.cli.reconcile")
-        monkeypatch.setattr(module, "_until_printed", until_told)
+        monkeypatch.setattr(module, "_stop_on_sigterm", until_told)
         return clock, shop.app.test_cli_runner().invoke(args=COMMAND)
 
     return run

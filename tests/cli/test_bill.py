@@ -101,18 +101,18 @@ def test_a_bill_and_a_ledger_that_agree(stall: Stall) -> None:
     assert stall.dump() == before
 
 
-def test_a_day_is_a_bill_as_well(stall: Stall) -> None:
+def test_a_daily_bill_is_compared(stall: Stall) -> None:
     paid_at = utc_now().astimezone(CHINA_TIME)
     result = stall.run("bill", paid_at.strftime("%Y-%m-%d"))
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_a_payment_that_the_ledger_lost_is_named(stall: Stall) -> None:
+def test_a_payment_missing_in_the_ledger_is_listed(stall: Stall) -> None:
     stall.delete(stall.Payment, "A2")
     assert stall.differences() == [("payment_unknown", "A2", None)]
 
 
-def test_a_payment_that_still_waits_here_is_named(stall: Stall) -> None:
+def test_a_payment_unpaid_in_the_ledger_is_listed(stall: Stall) -> None:
     columns = {"paid": False, "paid_at": None, "trade_status": "WAIT_BUYER_PAY"}
     stall.tamper(stall.Payment, "A2", **columns)
     assert stall.differences() == [("payment_not_paid", "A2", None)]
@@ -122,7 +122,7 @@ def test_a_payment_that_still_waits_here_is_named(stall: Stall) -> None:
     assert "1 difference." in printed
 
 
-def test_another_amount_is_named_with_both(stall: Stall) -> None:
+def test_different_amounts_are_listed(stall: Stall) -> None:
     stall.tamper(stall.Payment, "A2", total_fen=100)
     assert stall.differences() == [("payment_amount", "A2", None)]
     line = stall.run("bill", this_month()).stdout.splitlines()[1]
@@ -130,7 +130,7 @@ def test_another_amount_is_named_with_both(stall: Stall) -> None:
     assert " 1.00 " in line
 
 
-def test_a_payment_that_alipay_does_not_know_is_named(stall: Stall) -> None:
+def test_a_payment_missing_in_the_bill_is_listed(stall: Stall) -> None:
     made = {"paid": True, "paid_at": utc_now(), "trade_status": "TRADE_SUCCESS"}
     with stall.app.app_context():
         merchant = stall.alipay.config.merchant
@@ -138,22 +138,22 @@ def test_a_payment_that_alipay_does_not_know_is_named(stall: Stall) -> None:
     assert stall.differences() == [("payment_not_in_bill", "A3", None)]
 
 
-def test_a_refund_that_the_ledger_lost_is_named(stall: Stall) -> None:
+def test_a_refund_missing_in_the_ledger_is_listed(stall: Stall) -> None:
     stall.delete(stall.Refund, "A1")
     assert stall.differences() == [("refund_unknown", "A1", "R1")]
 
 
-def test_a_refund_that_is_not_done_here_is_named(stall: Stall) -> None:
+def test_a_refund_not_done_in_the_ledger_is_listed(stall: Stall) -> None:
     stall.tamper(stall.Refund, "A1", status="REFUND_PROCESSING", refunded_at=None)
     assert stall.differences() == [("refund_not_done", "A1", "R1")]
 
 
-def test_a_refund_of_another_amount_is_named(stall: Stall) -> None:
+def test_different_refund_amounts_are_listed(stall: Stall) -> None:
     stall.tamper(stall.Refund, "A1", refund_fen=1)
     assert stall.differences() == [("refund_amount", "A1", "R1")]
 
 
-def test_a_refund_that_alipay_does_not_know_is_named(stall: Stall) -> None:
+def test_a_refund_missing_in_the_bill_is_listed(stall: Stall) -> None:
     with stall.app.app_context():
         merchant = stall.alipay.config.merchant
     made = {"merchant": merchant, "refund_fen": 1, "status": "REFUND_SUCCESS"}
@@ -162,7 +162,7 @@ def test_a_refund_that_alipay_does_not_know_is_named(stall: Stall) -> None:
     assert stall.differences() == [("refund_not_in_bill", "A2", "R9")]
 
 
-def test_csv_is_for_programs_with_all_columns(stall: Stall) -> None:
+def test_csv_has_all_columns(stall: Stall) -> None:
     stall.tamper(stall.Payment, "A2", total_fen=100)
     result = stall.run("bill", this_month(), "--csv")
     (row,) = csv.DictReader(io.StringIO(result.stdout))
@@ -186,20 +186,22 @@ def test_no_buyer_is_shown(stall: Stall) -> None:
         assert "@" not in printed
 
 
-def test_a_long_list_says_what_it_leaves_out(stall: Stall, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_states_how_many_lines_are_missing(
+    stall: Stall, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(command, "_MAX_LINES", 1)
     stall.delete(stall.Payment, "A1")
     printed = stall.run("bill", this_month()).stdout
     assert "2 differences.\n1 of them are not shown" in printed
 
 
-def test_nothing_sold_is_an_empty_bill(stall: Stall) -> None:
+def test_a_period_without_sales_has_an_empty_bill(stall: Stall) -> None:
     result = stall.run("bill", "2020-01-01")
     assert result.exit_code == 0
     assert result.stderr == "The bill is empty: Alipay has no trades in this period.\n"
 
 
-def test_what_is_here_is_not_in_an_empty_bill(stall: Stall) -> None:
+def test_payments_of_the_ledger_are_missing_in_an_empty_bill(stall: Stall) -> None:
     paid_at = datetime(2020, 1, 1, tzinfo=CHINA_TIME)
     stall.tamper(stall.Payment, "A2", paid_at=paid_at)
     result = stall.run("bill", "2020-01-01")
@@ -207,7 +209,7 @@ def test_what_is_here_is_not_in_an_empty_bill(stall: Stall) -> None:
     assert "paid in the ledger, not in the bill" in result.stdout
 
 
-def test_a_bill_that_is_not_made_yet_is_not_an_empty_one(stall: Stall) -> None:
+def test_a_bill_that_does_not_exist_yet_is_not_an_empty_one(stall: Stall) -> None:
     tomorrow = datetime.now(CHINA_TIME) + timedelta(days=2)
     result = stall.run("bill", tomorrow.strftime("%Y-%m-%d"))
     assert (result.exit_code, result.stdout) == (2, "")
@@ -219,7 +221,7 @@ def test_a_bill_that_is_not_made_yet_is_not_an_empty_one(stall: Stall) -> None:
     [OutcomeUnknown("no answer came"), GatewayError("no", sub_code="isv.insufficient")],
 )
 @pytest.mark.parametrize("step", ["data_dataservice_bill_downloadurl_query", "download_bill"])
-def test_a_bill_that_does_not_come_is_no_difference(
+def test_an_unavailable_bill_is_no_difference(
     step: str, error: GatewayError, stall: Stall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -255,7 +257,7 @@ def sold(shop: Shop) -> Any:
     )
 
 
-def test_a_file_at_hand_is_compared(shop: Shop, tmp_path: Path) -> None:
+def test_a_downloaded_bill_is_compared(shop: Shop, tmp_path: Path) -> None:
     shop.add(sold(shop))
     assert with_file(shop, bill(TEA).getvalue(), tmp_path).exit_code == 0
     assert with_file(shop, table(TEA).encode("gbk"), tmp_path).exit_code == 0
@@ -267,13 +269,13 @@ def test_a_file_at_hand_is_compared(shop: Shop, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "date", "told"),
     [
-        (b"<html>", "2026-01-31", "The bill cannot be compared: It holds no table"),
+        (b"<html>", "2026-01-31", "The bill cannot be compared: It contains no table"),
         (b"PK\3\4", "2026-01-31", "The bill cannot be compared: It is damaged."),
         (bill(TEA).getvalue(), "2026-01-30", "It is of another period than 2026-01-30."),
         (bill(TEA).getvalue(), "yesterday", "a day or a month"),
     ],
 )
-def test_what_cannot_be_compared_is_no_difference(
+def test_an_invalid_bill_is_no_difference(
     content: bytes, date: str, told: str, shop: Shop, tmp_path: Path
 ) -> None:
     result = with_file(shop, content, tmp_path, date)
@@ -281,12 +283,12 @@ def test_what_cannot_be_compared_is_no_difference(
     assert told in result.stderr
 
 
-def test_a_bill_that_breaks_off_tells_no_differences(shop: Shop, tmp_path: Path) -> None:
+def test_a_truncated_bill_has_no_differences(shop: Shop, tmp_path: Path) -> None:
     result = with_file(shop, table(TEA, "nonsense").encode("gbk"), tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
 
 
-def test_missing_tables_are_no_difference(shop: Shop, tmp_path: Path) -> None:
+def test_missing_tables_are_not_reported_as_differences(shop: Shop, tmp_path: Path) -> None:
     with shop.app.app_context():
         shop.db.drop_all()
     result = with_file(shop, bill(TEA).getvalue(), tmp_path)
@@ -294,13 +296,13 @@ def test_missing_tables_are_no_difference(shop: Shop, tmp_path: Path) -> None:
     assert "no such table" in result.stderr
 
 
-def test_the_legacy_gateway_gives_out_no_bill(shop: Shop) -> None:
+def test_the_legacy_gateway_provides_no_bill(shop: Shop) -> None:
     result = shop.run("bill", "2026-01-31")
     assert result.exit_code == 2
     assert "--file" in result.stderr
 
 
-def test_two_forms_at_once_are_refused(shop: Shop) -> None:
+def test_json_and_csv_exclude_each_other(shop: Shop) -> None:
     result = shop.run("bill", "2026-01-31", "--json", "--csv")
     assert result.exit_code == 2
     assert "not both" in result.stderr

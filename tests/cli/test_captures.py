@@ -88,7 +88,7 @@ def test_a_form_is_found_within_what_shows_it(content: bytes) -> None:
     assert only(content) == FORM
 
 
-def test_packets_are_joined_as_tcpdump_prints_them() -> None:
+def test_packets_printed_by_tcpdump_are_joined() -> None:
     header = b"E...D.@.@..l..........J7.\n.[..$....@......."
     head = b"POST /notify HTTP/1.1\nContent-Length: %d\n\n" % len(FORM)
     packets = (("a", head, 3), ("b", b"", 0), ("a", FORM[:20], 0), ("a", FORM[20:], 0))
@@ -135,7 +135,7 @@ def php(text: str) -> str:
     ],
     ids=itertools.count(),
 )
-def test_what_a_program_printed_is_read(dump: str) -> None:
+def test_a_printed_map_is_read(dump: str) -> None:
     assert only(dump.encode()) == TRICKY
     assert only(dump.encode("utf-16")) == TRICKY
 
@@ -147,7 +147,7 @@ def test_a_dump_in_gbk_is_read() -> None:
     }
 
 
-def test_numbers_in_a_dump_stay_the_text_that_they_were() -> None:
+def test_numbers_in_a_printed_map_stay_text() -> None:
     assert only(b"{'total_amount': 0.10, 'fee': Decimal('1.00'), 'body': None}") == {
         "total_amount": "0.10",
         "fee": "1.00",
@@ -155,7 +155,7 @@ def test_numbers_in_a_dump_stay_the_text_that_they_were() -> None:
     }
 
 
-def test_an_escape_that_is_none_stays_as_it_is() -> None:
+def test_an_unknown_escape_is_kept() -> None:
     assert only(rb"{'url': 'https:\/\/shop.example', 'sign': 'x'}") == {
         "url": r"https:\/\/shop.example",
         "sign": "x",
@@ -168,7 +168,7 @@ def test_lists_in_a_plain_dict_stay_lists() -> None:
     assert only(b'{"a": ["1"], "sign": ["x"]}') == {"a": '["1"]', "sign": '["x"]'}
 
 
-def test_of_a_name_that_a_dump_has_twice_both_are_kept() -> None:
+def test_both_values_of_a_repeated_name_are_kept() -> None:
     dump = b"ImmutableMultiDict([('body', '1'), ('body', '2'), ('sign', 'x')])"
     assert only(dump) == b"body=1&body=2&sign=x"
 
@@ -186,7 +186,7 @@ def test_of_a_name_that_a_dump_has_twice_both_are_kept() -> None:
     ],
     ids=itertools.count(),
 )
-def test_what_only_looks_like_a_dump_is_refused(content: bytes) -> None:
+def test_text_that_only_resembles_a_printed_map_is_rejected(content: bytes) -> None:
     with pytest.raises(UnreadablePayload):
         read_captures(content)
 
@@ -210,11 +210,11 @@ def test_a_json_object_is_parameters(content: bytes) -> None:
     assert only(content) == PARAMS
 
 
-def test_a_sign_beside_the_parameters_is_taken_along() -> None:
+def test_a_sign_beside_the_parameters_is_included() -> None:
     assert only(b'{"params": {"a": "1"}, "sign": "x", "name": "n"}') == {"a": "1", "sign": "x"}
 
 
-def test_numbers_in_json_stay_the_text_that_they_were() -> None:
+def test_numbers_in_json_stay_text() -> None:
     payload = only(
         b'{"total_amount": 0.10, "trade_no": 2026013122001499160501586202, "body": null}'
     )
@@ -241,7 +241,7 @@ def test_a_log_with_one_body_on_each_line_is_several_payloads() -> None:
     ]
 
 
-def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
+def test_alipays_entries_of_a_har_file_are_read() -> None:
     captures = read_captures(
         har(
             {"method": "GET", "url": "https://shop.example/style.css?v=1"},
@@ -311,7 +311,7 @@ def test_of_a_har_the_entries_that_are_alipays_are_taken() -> None:
     ],
     ids=itertools.count(),
 )
-def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> None:
+def test_other_content_than_a_payload_is_explained(content: bytes, finding: str) -> None:
     with pytest.raises(UnreadablePayload, match=finding):
         read_captures(content)
 
@@ -329,6 +329,6 @@ def test_what_is_no_payload_is_told_what_it_is(content: bytes, finding: str) -> 
         st.text("[]()=>'\"\\ \nab1,").map(str.encode),
     )
 )
-def test_nothing_is_too_strange_to_be_read_or_refused(content: bytes) -> None:
+def test_any_content_is_read_or_rejected(content: bytes) -> None:
     with contextlib.suppress(UnreadablePayload):
         assert read_captures(content)

@@ -55,15 +55,13 @@ def findings(shop: Shop, *options: str) -> dict[str, dict[str, str]]:
     return {one["check"]: one for one in found}
 
 
-def test_where_the_route_is_reached_that_is_said(open_shop: Callable[..., Shop]) -> None:
+def test_a_reached_route_is_reported(open_shop: Callable[..., Shop]) -> None:
     route = findings(open_shop())["route"]
     assert (route["level"], "/alipay/notify" in route["message"]) == ("ok", True)
 
 
 @pytest.mark.parametrize("trusted", [["a.example", "b.example"], [".shop.example"]])
-def test_the_probe_comes_by_a_host_that_the_app_trusts(
-    open_shop: Callable[..., Shop], trusted: list[str]
-) -> None:
+def test_the_probe_uses_a_trusted_host(open_shop: Callable[..., Shop], trusted: list[str]) -> None:
     config = dict.fromkeys(("ALIPAY_APP_ID", "ALIPAY_PRIVATE_KEY", "ALIPAY_PUBLIC_KEY"))
     shop = open_shop(
         **config,
@@ -100,7 +98,7 @@ def test_the_probe_settles_logs_and_signals_nothing(
         {"environ_overrides": {"flask_alipay.blueprint.probe": "1"}},
     ],
 )
-def test_no_request_over_http_is_taken_for_a_probe(
+def test_a_request_over_http_is_not_taken_for_a_probe(
     options: dict[str, Any], open_shop: Callable[..., Shop]
 ) -> None:
     signalled = []
@@ -190,7 +188,7 @@ def maintenance(app: Flask) -> None:
     ],
 )
 @pytest.mark.parametrize("testing", [True, False])
-def test_what_keeps_notifications_from_the_route_is_named(
+def test_the_cause_that_keeps_notifications_from_the_route_is_named(
     spoil: Callable[[Flask], None], words: str, testing: bool, open_shop: Callable[..., Shop]
 ) -> None:
     shop = open_shop(TESTING=testing)
@@ -256,7 +254,7 @@ def test_flask_wtf_lets_the_probe_through(open_shop: Callable[..., Shop]) -> Non
     assert findings(shop)["route"]["level"] == "ok"
 
 
-def test_an_app_that_a_server_mounts_below_a_path_is_reached(
+def test_an_app_mounted_below_a_path_is_reached(
     open_shop: Callable[..., Shop],
 ) -> None:
     url = "https://shop.example.com/shop/alipay/notify"
@@ -311,7 +309,7 @@ def test_the_settings_of_a_merchant_with_a_longer_prefix_are_not_unknown(
     assert findings(shop)["settings"]["level"] == "ok"
 
 
-def test_every_setting_that_is_read_is_known(keys: Keys) -> None:
+def test_every_setting_that_the_code_reads_is_known(keys: Keys) -> None:
     assert settings_read(keys) - KNOWN == set()
 
 
@@ -319,7 +317,7 @@ def test_every_setting_that_is_read_is_known(keys: Keys) -> None:
     ("app_id", "level"),
     [("2021000000000000", "ok"), ("2088000000000001", "fail"), ("202100000000000", "fail")],
 )
-def test_an_app_id_that_is_none_is_found(
+def test_an_invalid_app_id_is_found(
     app_id: str, level: str, open_shop: Callable[..., Shop]
 ) -> None:
     assert findings(open_shop(ALIPAY_APP_ID=app_id))["app_id"]["level"] == level
@@ -379,9 +377,7 @@ def table(app: Flask) -> dict[str, str]:
     return dict(one)
 
 
-def test_a_table_in_another_schema_is_found_where_the_class_says(
-    postgresql_url: str, keys: Keys
-) -> None:
+def test_a_table_in_the_class_schema_is_found(postgresql_url: str, keys: Keys) -> None:
     app, db = in_schema(postgresql_url, "shop", keys)
     with app.app_context():
         with db.engine.begin() as connection:

@@ -71,14 +71,14 @@ def not_ok(result: Result) -> dict[str, str]:
     return {check: level for check, level in found(result).items() if level in ("warn", "fail")}
 
 
-def test_where_all_is_well_nothing_is_found(settings: Settings) -> None:
+def test_a_valid_configuration_has_no_faults(settings: Settings) -> None:
     result = alone(settings, "--json")
     assert result.exit_code == 0
     assert not_ok(result) == {}
     assert found(result)["reachable"] == "unknown"
 
 
-def test_no_secret_is_told(settings: Settings, keys: Keys) -> None:
+def test_no_secret_is_printed(settings: Settings, keys: Keys) -> None:
     settings["ALIPAY_KEY"] = MD5_KEY
     printed = alone(settings).output + alone(settings, "--json").output
     assert key_to_base64(keys.merchant)[60:90] not in printed
@@ -168,7 +168,7 @@ def odd_md5_key(settings: Settings, keys: Keys) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_each_mistake_is_found_and_no_other(
+def test_each_mistake_is_found_without_others(
     spoil: Any, expected: dict[str, str], settings: Settings, keys: Keys
 ) -> None:
     spoil(settings, keys)
@@ -177,9 +177,7 @@ def test_each_mistake_is_found_and_no_other(
     assert result.exit_code == int("fail" in expected.values())
 
 
-def test_every_finding_that_is_not_in_order_says_how_to_mend_it(
-    settings: Settings, keys: Keys
-) -> None:
+def test_every_fault_and_warning_has_a_fix(settings: Settings, keys: Keys) -> None:
     for spoil in (own_key, cut_short, no_file, open_file, plain_http, sha1, odd_md5_key):
         broken = dict(settings)
         spoil(broken, keys)
@@ -194,32 +192,32 @@ def faults(settings: Settings) -> list[dict[str, str]]:
     return [one for one in map(json.loads, lines) if one["level"] == "fail"]
 
 
-def test_a_wrong_path_is_one_fault_and_has_its_own_advice(settings: Settings, keys: Keys) -> None:
+def test_a_wrong_path_is_one_fault_with_its_own_fix(settings: Settings, keys: Keys) -> None:
     no_file(settings, keys)
     [fault] = faults(settings)
     assert "'ALIPAY_PRIVATE_KEY_PATH' cannot be read" in fault["message"]
     assert fault["fix"] == "Check the path and this user's permission to read it."
 
 
-def test_a_key_is_only_to_be_made_where_none_is_set(settings: Settings, keys: Keys) -> None:
+def test_generating_a_key_is_suggested_only_if_none_is_set(settings: Settings, keys: Keys) -> None:
     no_private_key(settings, keys)
     [fault] = faults(settings)
     assert "'keygen'" in fault["fix"]
 
 
-def test_what_is_set_and_wrong_is_to_be_changed(settings: Settings, keys: Keys) -> None:
+def test_an_invalid_setting_is_to_be_changed(settings: Settings, keys: Keys) -> None:
     a_path(settings, keys)
     [fault] = faults(settings)
     assert fault["fix"].startswith("Change it")
 
 
-def test_a_pem_file_that_is_cut_off_is_called_so(settings: Settings, keys: Keys) -> None:
+def test_a_truncated_pem_file_is_recognised(settings: Settings, keys: Keys) -> None:
     cut_off(settings, keys)
     [fault] = faults(settings)
     assert "begins like PEM and has no END line" in fault["message"]
 
 
-def test_without_anything_the_doctor_says_what_to_set() -> None:
+def test_without_any_setting_doctor_names_the_settings() -> None:
     result = alone({})
     assert result.exit_code == 1
     assert "'ALIPAY_APP_ID' must be set" in " ".join(result.stdout.split())
@@ -234,7 +232,9 @@ def test_a_query_in_an_address_of_the_legacy_gateway_is_found() -> None:
     assert not_ok(alone(settings, "--json")) == {"configuration": "fail"}
 
 
-def test_options_count_before_the_environment(settings: Settings, files: Path, keys: Keys) -> None:
+def test_options_take_precedence_over_the_environment(
+    settings: Settings, files: Path, keys: Keys
+) -> None:
     (files / "own.pem").write_text(public_pem(keys.merchant.public_key()))
     result = alone(settings, "--json", "--public-key", str(files / "own.pem"))
     assert not_ok(result) == {"public_key": "fail"}
@@ -250,7 +250,7 @@ def test_the_configuration_of_an_app_that_does_not_start_can_be_read(
     assert not_ok(result) == {"public_key": "fail"}
 
 
-def test_an_app_that_does_not_start_says_who_can_help() -> None:
+def test_an_app_that_does_not_start_refers_to_doctor() -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_shop(ALIPAY_APP_ID=MERCHANT)
     notes = getattr(caught.value, "__notes__", ["flask alipay doctor"])
@@ -269,7 +269,7 @@ def test_findings_fit_the_terminal(
 
 
 @pytest.mark.parametrize("protocol", ["openapi", "mapi"])
-def test_an_app_with_the_simulator_is_looked_over_whole(protocol: str) -> None:
+def test_an_app_with_the_simulator_is_checked_completely(protocol: str) -> None:
     shop = make_shop(ALIPAY_SIMULATOR=True, ALIPAY_PROTOCOL=protocol)
     result = shop.run("doctor", "--json")
     assert not_ok(result) == {"simulator": "warn", "secret_key": "warn"}
@@ -286,7 +286,7 @@ def test_missing_tables_are_found() -> None:
     assert not_ok(result)["table"] == "fail"
 
 
-def test_a_database_that_does_not_answer_is_one_fault(tmp_path: Path) -> None:
+def test_a_database_that_does_not_respond_is_one_fault(tmp_path: Path) -> None:
     shop = make_shop(ALIPAY_SIMULATOR=True)
     nowhere = create_engine(f"sqlite:///{tmp_path}/no/such/folder/shop.db")
     with shop.app.app_context():
@@ -317,7 +317,7 @@ def test_a_missing_column_is_named() -> None:
         ({"TRUSTED_HOSTS": [".example.com"], "TESTING": True}, "warn"),
     ],
 )
-def test_a_host_that_no_request_decides_is_looked_for(
+def test_a_host_independent_of_requests_is_required(
     config: dict[str, Any], level: str, settings: Settings
 ) -> None:
     del settings["ALIPAY_NOTIFY_URL"]
@@ -389,7 +389,7 @@ def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, 
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(0, "ok"), (10, "fail"), (-10, "fail")])
-def test_the_clock_is_held_against_the_gateways(
+def test_the_clock_is_compared_with_the_gateways(
     minutes: int, expected: str, settings: Settings
 ) -> None:
     with gateway_at(datetime.now(timezone.utc) + timedelta(minutes=minutes)) as url:
@@ -438,7 +438,7 @@ def test_the_clock_is_held_against_the_gateways(
         (OutcomeUnknown("no answer"), "fail", "trustworthy"),
     ],
 )
-def test_what_the_gateway_says_to_a_harmless_question_is_explained(
+def test_the_gateways_response_to_a_harmless_query_is_explained(
     refusal: Exception | None, level: str, word: str, settings: Settings
 ) -> None:
     finding = asked(settings, "/gateway.do", refusal)["signed_call"]
@@ -446,7 +446,7 @@ def test_what_the_gateway_says_to_a_harmless_question_is_explained(
     assert word in finding.message
 
 
-def test_a_gateway_that_is_not_there_is_a_finding(settings: Settings) -> None:
+def test_an_unreachable_gateway_is_a_fault(settings: Settings) -> None:
     with gateway_at(datetime.now(timezone.utc)) as url:
         pass
     assert asked(settings, url, None)["clock"].level == "warn"
@@ -470,7 +470,7 @@ def certified(settings: Settings, keys: Keys, tmp_path: Path) -> Settings:
     return settings
 
 
-def test_certificates_that_are_good_are_found_so(certified: Settings) -> None:
+def test_valid_certificates_are_ok(certified: Settings) -> None:
     result = alone(certified, "--json")
     assert not_ok(result) == {}
     assert {"root_cert", "app_cert", "public_cert"} <= set(found(result))
@@ -480,7 +480,7 @@ def test_certificates_that_are_good_are_found_so(certified: Settings) -> None:
     ("name", "days", "level"),
     [("APP_CERT", 10, "warn"), ("APP_CERT", -1, "fail"), ("PUBLIC_CERT", 10, "warn")],
 )
-def test_a_certificate_that_runs_out_is_told(
+def test_an_expiring_certificate_is_reported(
     name: str, days: int, level: str, certified: Settings, keys: Keys
 ) -> None:
     key = keys.merchant if name == "APP_CERT" else keys.alipay
@@ -496,11 +496,11 @@ def test_a_certificate_of_another_key_is_found(certified: Settings, keys: Keys) 
     assert not_ok(alone(certified, "--json")) == {"app_cert": "fail"}
 
 
-def test_ones_own_certificate_in_place_of_alipays_is_found(certified: Settings) -> None:
+def test_the_applications_certificate_in_place_of_alipays_is_found(certified: Settings) -> None:
     certified["ALIPAY_PUBLIC_CERT_PATH"] = certified["ALIPAY_APP_CERT_PATH"]
     assert not_ok(alone(certified, "--json")) == {"public_cert": "fail"}
 
 
-def test_a_root_that_is_none_is_found(certified: Settings) -> None:
+def test_an_invalid_root_certificate_is_found(certified: Settings) -> None:
     Path(certified["ALIPAY_ROOT_CERT_PATH"]).write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
     assert not_ok(alone(certified, "--json"))["root_cert"] == "fail"

@@ -85,7 +85,7 @@ def test_str_of_an_exception_stays_english(chinese: None) -> None:
     assert "必须设置" in sentence(caught.value)
 
 
-def test_what_is_wrong_with_a_key_is_translated_as_well(chinese: None) -> None:
+def test_the_problem_of_a_key_is_translated(chinese: None) -> None:
     with pytest.raises(AlipayError) as caught:
         load_private_key("key.pem")
     assert "文件名" in sentence(caught.value)
@@ -110,16 +110,14 @@ def run(*args: str) -> Any:
         ),
     ],
 )
-def test_clicks_own_texts_are_translated(
-    args: tuple[str, ...], expected: str, chinese: None
-) -> None:
+def test_clicks_texts_are_translated(args: tuple[str, ...], expected: str, chinese: None) -> None:
     printed = run(*args).output
     assert expected in printed
     for english in ("Usage:", "Error:", "Try '", "Options:", "Commands:"):
         assert english not in printed
 
 
-def test_in_english_click_says_what_it_always_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clicks_texts_are_unchanged_in_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGUAGE", "en")
     assert "Error: No such option '--bogus'." in run("keygen", "--bogus").output
 
@@ -140,7 +138,7 @@ def test_the_translated_texts_are_clicks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert missing == []
 
 
-def test_a_commands_end_is_told_in_chinese(chinese: None) -> None:
+def test_the_error_of_a_command_is_chinese(chinese: None) -> None:
     @click.command()
     def command() -> None:
         with handle_errors():

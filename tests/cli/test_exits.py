@@ -30,7 +30,7 @@ from flask_alipay.exceptions import (
         (OutcomeUnknown("no answer came"), 3),
     ],
 )
-def test_each_refusal_has_its_exit_status(error: AlipayError, status: int) -> None:
+def test_each_error_has_its_exit_status(error: AlipayError, status: int) -> None:
     @click.command()
     def command() -> None:
         with handle_errors():
@@ -42,7 +42,7 @@ def test_each_refusal_has_its_exit_status(error: AlipayError, status: int) -> No
     assert "Traceback" not in result.output
 
 
-def test_an_unknown_outcome_says_what_to_do_next() -> None:
+def test_an_unknown_outcome_names_the_next_step() -> None:
     @click.command()
     def command() -> None:
         with handle_errors():
@@ -77,23 +77,23 @@ def pay(yes: bool, as_json: bool) -> None:
 
 
 @pytest.mark.parametrize("said", ["n\n", "\n", ""])
-def test_nothing_happens_unless_it_is_meant(said: str) -> None:
+def test_nothing_happens_without_confirmation(said: str) -> None:
     result = CliRunner().invoke(pay, input=said)
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "88.88 CNY go back." in result.stderr
 
 
-def test_it_happens_where_it_is_meant() -> None:
+def test_a_confirmed_operation_is_executed() -> None:
     assert CliRunner().invoke(pay, input="y\n").stdout == "moved\n"
 
 
-def test_nobody_is_asked_who_said_yes_before() -> None:
+def test_the_option_yes_skips_the_confirmation() -> None:
     result = CliRunner().invoke(pay, ["--yes", "--json"])
     assert (result.stdout, result.stderr) == ("{}\n", "")
 
 
-def test_where_there_is_no_terminal_few_lines_tell_how_far_it_is(
+def test_progress_without_a_terminal_is_a_few_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert list(progress(range(1000), "Querying Alipay")) == list(range(1000))
@@ -103,7 +103,7 @@ def test_where_there_is_no_terminal_few_lines_tell_how_far_it_is(
     assert told.err.endswith("Querying Alipay: 1000 of 1000\n")
 
 
-def test_nothing_to_do_is_told_by_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_of_nothing_prints_no_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(progress([], "Querying Alipay")) == []
     assert capsys.readouterr().err == ""
 

@@ -31,11 +31,11 @@ def test_each_command_has_help_with_an_example(alone: Run, in_app: Run) -> None:
         assert "Examples:\n    flask alipay " in in_app(command, "--help").stdout
 
 
-def test_the_version_is_told(alone: Run) -> None:
+def test_the_version_is_printed(alone: Run) -> None:
     assert __version__ in alone("--version").stdout
 
 
-def test_each_app_speaks_for_its_own_merchant(keys: Keys) -> None:
+def test_each_app_uses_its_own_merchant(keys: Keys) -> None:
     for app_id in ("2021000000000001", "2021000000000002"):
         app = make_app(
             ALIPAY_APP_ID=app_id,
@@ -60,7 +60,7 @@ def test_the_shell_can_complete_the_options() -> None:
     assert "--show-params" in result.stdout
 
 
-def test_commands_are_told_in_the_readers_language(
+def test_commands_are_described_in_the_readers_language(
     alone: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "zh")

@@ -24,7 +24,7 @@ PRIVATE = [form.name for form in FORMS if form.private]
 PUBLIC = [form.name for form in FORMS if not form.private]
 
 
-def test_a_pair_of_2048_bits_is_made_in_every_form(alone: Run, tmp_path: Path) -> None:
+def test_a_key_pair_of_2048_bits_is_generated_in_every_format(alone: Run, tmp_path: Path) -> None:
     result = alone("keygen", "--out", str(tmp_path / "keys"))
     assert result.exit_code == 0
     private = {load_private_key((tmp_path / "keys" / name).read_bytes()) for name in PRIVATE}
@@ -36,7 +36,7 @@ def test_a_pair_of_2048_bits_is_made_in_every_form(alone: Run, tmp_path: Path) -
     assert {key.key_size for key in private} == {2048}
 
 
-def test_private_keys_are_readable_by_their_owner_alone(alone: Run, files: Path) -> None:
+def test_only_the_owner_can_read_private_keys(alone: Run, files: Path) -> None:
     alone("keygen", "--from", str(files / "merchant.pem"), "--out", str(files / "keys"))
     for name in PRIVATE:
         assert (files / "keys" / name).stat().st_mode & 0o777 == 0o600
@@ -53,7 +53,7 @@ def test_openssl_reads_the_pem_files(name: str, alone: Run, files: Path) -> None
 
 
 @pytest.mark.parametrize("pkcs1", [True, False])
-def test_a_pasted_key_is_turned_into_every_form(
+def test_an_existing_key_is_converted_to_every_format(
     pkcs1: bool, alone: Run, tmp_path: Path, keys: Keys
 ) -> None:
     (tmp_path / "pasted.txt").write_text(key_to_base64(keys.merchant, pkcs1=pkcs1))
@@ -63,7 +63,7 @@ def test_a_pasted_key_is_turned_into_every_form(
 
 
 @pytest.mark.parametrize("name", [form.name for form in FORMS])
-def test_nothing_is_ever_overwritten(name: str, alone: Run, files: Path) -> None:
+def test_existing_files_are_never_overwritten(name: str, alone: Run, files: Path) -> None:
     there = files / "keys"
     there.mkdir()
     (there / name).write_text("mine")
@@ -81,7 +81,7 @@ def test_the_private_key_is_not_printed(alone: Run, files: Path, keys: Keys) -> 
     assert "FLASK_ALIPAY_PRIVATE_KEY_PATH=" in result.stdout
 
 
-def test_programs_are_told_the_files(alone: Run, files: Path, keys: Keys) -> None:
+def test_json_lists_the_files(alone: Run, files: Path, keys: Keys) -> None:
     source, out = str(files / "merchant.pem"), str(files / "keys")
     told = json.loads(alone("keygen", "--json", "--from", source, "--out", out).stdout)
     assert told["bits"] == 2048
@@ -89,13 +89,13 @@ def test_programs_are_told_the_files(alone: Run, files: Path, keys: Keys) -> Non
     assert told["public_key"] == key_to_base64(keys.merchant.public_key())
 
 
-def test_what_is_no_private_key_is_named_for_what_it_is(alone: Run, files: Path) -> None:
+def test_another_file_than_a_private_key_is_named(alone: Run, files: Path) -> None:
     result = alone("keygen", "--from", str(files / "alipay.pem"), "--out", str(files / "keys"))
     assert result.exit_code == 2
     assert "RSA public key of 2048 bits" in " ".join(result.stderr.split())
     assert not (files / "keys").exists()
 
 
-def test_a_short_key_is_not_made(alone: Run, tmp_path: Path) -> None:
+def test_a_short_key_is_not_generated(alone: Run, tmp_path: Path) -> None:
     assert alone("keygen", "--bits", "1024", "--out", str(tmp_path)).exit_code == 2
     assert list(tmp_path.iterdir()) == []

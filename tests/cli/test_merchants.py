@@ -244,21 +244,21 @@ def test_a_merchant_that_is_not_registered_is_rejected(two_merchants: Flask) -> 
 
 
 @pytest.mark.parametrize("command", ["payments", "sign-url", "reconcile"])
-def test_an_app_without_the_blueprint_says_so(site: Site, command: str) -> None:
+def test_an_app_without_the_blueprint_is_reported(site: Site, command: str) -> None:
     site.write("from flask import Flask\napp = Flask(__name__)\n")
     result = site.run("alipay", command)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "This app registers no AlipayBlueprint." in result.stderr
 
 
-def test_doctor_of_an_app_without_the_blueprint_says_so(site: Site) -> None:
+def test_doctor_reports_an_app_without_the_blueprint(site: Site) -> None:
     site.write("from flask import Flask\napp = Flask(__name__)\n")
     result = site.run("alipay", "doctor", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["check"] == "blueprint"
 
 
-def test_what_needs_no_merchant_runs_without_an_app(site: Site, tmp_path: Path) -> None:
+def test_a_command_without_a_merchant_needs_no_app(site: Site, tmp_path: Path) -> None:
     site.write("1 / 0")
     assert site.run("alipay", "keygen", "--out", str(tmp_path / "keys")).exit_code == 0
     assert (tmp_path / "keys").is_dir()
@@ -326,14 +326,16 @@ app.register_blueprint(AlipayBlueprint(db, PaymentHk, name="hk", config_prefix="
         ("raise SystemExit(3)", "SystemExit", "3"),
     ],
 )
-def test_doctor_says_where_an_app_fails(site: Site, code: str, kind: str, reason: str) -> None:
+def test_doctor_names_the_place_where_an_app_fails(
+    site: Site, code: str, kind: str, reason: str
+) -> None:
     site.write(f"\n\n{code}\n")
     found = diagnose(site)
     assert list(found) == ["app"]
     assert f"{kind} at {site.file.resolve()}:3: {reason}" in found["app"]["message"]
 
 
-def test_doctor_says_where_an_app_is_misspelt_but_not_what_stands_there(site: Site) -> None:
+def test_doctor_names_the_place_of_a_syntax_error_but_not_its_line(site: Site) -> None:
     site.write(f'KEY = "{MD5_KEY}\n')
     found = diagnose(site)
     assert f"SyntaxError at {site.file.resolve()}:1" in found["app"]["message"]

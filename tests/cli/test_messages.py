@@ -77,7 +77,7 @@ def message_of(mapping: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_a_missing_private_key_is_told_how_to_set(keys: Keys) -> None:
+def test_the_message_about_a_missing_private_key_names_the_settings(keys: Keys) -> None:
     assert message_of(settings(keys, ALIPAY_PRIVATE_KEY=None)) == (
         "'ALIPAY_PRIVATE_KEY' must be set, or 'ALIPAY_PRIVATE_KEY_PATH' to the path of its file"
     )
@@ -190,7 +190,9 @@ def test_a_wrong_argument_is_named_at_registration(
 # The database
 
 
-def test_a_missing_table_is_told_with_its_database_and_the_command_to_run(tmp_path: Path) -> None:
+def test_a_missing_table_is_reported_with_its_database_and_the_command_to_run(
+    tmp_path: Path,
+) -> None:
     shop = make_shop(
         ALIPAY_SIMULATOR=True, SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path / 'shop.db'}"
     )
@@ -203,7 +205,7 @@ def test_a_missing_table_is_told_with_its_database_and_the_command_to_run(tmp_pa
     assert "Run 'flask db upgrade', or db.create_all() for a new database." in result.stderr
 
 
-def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
+def test_an_unreachable_database_is_reported_without_its_password() -> None:
     shop = make_shop_of("postgresql+psycopg://tea:secret@127.0.0.1:1/tea?sslpassword=hidden")
     result = shop.run("payments")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -236,14 +238,14 @@ def make_shop_of(uri: str) -> Shop:
 
 
 @pytest.mark.parametrize("amount", ["-5", "-0.01", "-.5"])
-def test_a_negative_refund_is_no_unknown_option(shop: Shop, amount: str) -> None:
+def test_a_negative_amount_is_not_an_unknown_option(shop: Shop, amount: str) -> None:
     result = shop.run("refund", NUMBER, amount)
     assert result.exit_code == 2
     assert "Invalid value for 'AMOUNT': must be above zero." in result.stderr
     assert count_refunds(shop) == 0
 
 
-def test_an_unknown_option_of_refund_is_still_one(shop: Shop) -> None:
+def test_an_unknown_option_of_refund_is_reported(shop: Shop) -> None:
     result = shop.run("refund", NUMBER, "5", "--resaon", "torn")
     assert result.exit_code == 2
     assert "No such option" in result.stderr
@@ -266,7 +268,7 @@ def test_an_unknown_option_of_refund_is_still_one(shop: Shop) -> None:
         (("trigger", "paid", "--total-amount", "x"), "'--total-amount': must be digits"),
     ],
 )
-def test_a_rejected_value_is_blamed_on_what_was_typed(
+def test_a_rejected_value_names_its_option_or_argument(
     shop: Shop, args: tuple[str, ...], expected: str
 ) -> None:
     result = shop.run(*args, stdin="y\n")

@@ -73,7 +73,7 @@ def tea(make_tea: Callable[..., Tea]) -> Tea:
     return make_tea(ALIPAY_NOTIFY_URL="http://127.0.0.1:9/lost")
 
 
-def test_a_payment_whose_notification_was_lost_is_found_by_asking(tea: Tea) -> None:
+def test_a_payment_whose_notification_was_lost_is_settled_by_a_query(tea: Tea) -> None:
     tea.buy()
     assert tea.stands() == ("WAIT_BUYER_PAY", False, 0)
     result = tea.run("query", NUMBER)
@@ -83,7 +83,7 @@ def test_a_payment_whose_notification_was_lost_is_found_by_asking(tea: Tea) -> N
     assert tea.stands()[:2] == ("TRADE_SUCCESS", True)
 
 
-def test_asking_again_changes_nothing(tea: Tea) -> None:
+def test_a_second_query_changes_nothing(tea: Tea) -> None:
     tea.buy()
     tea.run("query", NUMBER)
     before = tea.stands()
@@ -94,7 +94,7 @@ def test_asking_again_changes_nothing(tea: Tea) -> None:
     assert (tea.done, tea.stands()) == (["ship"], before)
 
 
-def test_a_sale_that_alipay_does_not_know_is_no_good_answer(tea: Tea) -> None:
+def test_a_sale_that_alipay_does_not_have_fails_the_query(tea: Tea) -> None:
     columns = {"merchant": "9021000000000001", "paid": True, "trade_status": "TRADE_SUCCESS"}
     tea.add(tea.payment(NUMBER, **columns))
     result = tea.run("query", NUMBER)
@@ -114,7 +114,7 @@ def test_a_sale_that_alipay_does_not_know_is_no_good_answer(tea: Tea) -> None:
     ],
     ids=["opened", "never begun"],
 )
-def test_what_alipay_said_of_an_unpaid_payment_is_told(
+def test_alipays_report_of_an_unpaid_payment_is_printed(
     act: str | None, said: str, status: str | None, tea: Tea
 ) -> None:
     tea.order() if act is None else tea.buy(None)
@@ -124,7 +124,7 @@ def test_what_alipay_said_of_an_unpaid_payment_is_told(
     assert told["alipay"] == {"trade_status": status}
 
 
-def test_a_payment_that_never_began_is_closed_in_the_ledger_alone(tea: Tea) -> None:
+def test_a_payment_without_a_trade_is_closed_in_the_ledger_alone(tea: Tea) -> None:
     tea.order()
     result = tea.run("close", NUMBER, "--yes")
     assert result.exit_code == 0
@@ -132,7 +132,7 @@ def test_a_payment_that_never_began_is_closed_in_the_ledger_alone(tea: Tea) -> N
     assert tea.stands()[:2] == ("TRADE_CLOSED", False)
 
 
-def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_response_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) -> None:
     tea.buy()
     before = tea.stands()
 
@@ -146,7 +146,7 @@ def test_no_answer_changes_nothing(tea: Tea, monkeypatch: pytest.MonkeyPatch) ->
     assert (tea.done, tea.stands()) == ([], before)
 
 
-def test_a_payment_that_nobody_paid_is_closed(tea: Tea) -> None:
+def test_an_unpaid_payment_is_closed(tea: Tea) -> None:
     tea.buy(None)
     result = tea.run("close", NUMBER, stdin="y\n")
     assert result.exit_code == 0
@@ -156,14 +156,14 @@ def test_a_payment_that_nobody_paid_is_closed(tea: Tea) -> None:
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
-def test_nothing_is_closed_unless_it_is_meant(answer: str, tea: Tea) -> None:
+def test_a_payment_is_not_closed_without_confirmation(answer: str, tea: Tea) -> None:
     tea.buy(None)
     before = tea.stands()
     assert tea.run("close", NUMBER, stdin=answer).exit_code == 1
     assert (tea.done, tea.stands()) == ([], before)
 
 
-def test_what_is_paid_meanwhile_is_not_closed_but_sold(tea: Tea) -> None:
+def test_a_payment_paid_meanwhile_is_settled_instead_of_closed(tea: Tea) -> None:
     tea.buy()
     result = tea.run("close", NUMBER, "--yes")
     assert result.exit_code == 1
@@ -172,7 +172,7 @@ def test_what_is_paid_meanwhile_is_not_closed_but_sold(tea: Tea) -> None:
     assert tea.stands()[:2] == ("TRADE_SUCCESS", True)
 
 
-def test_what_is_known_to_be_paid_is_not_even_asked_to_close(tea: Tea) -> None:
+def test_no_request_is_sent_to_close_a_paid_payment(tea: Tea) -> None:
     tea.buy()
     tea.run("query", NUMBER)
     before = tea.stands()
@@ -208,7 +208,7 @@ def test_a_failed_callback_is_replayed_from_the_journal(burnt: Tea) -> None:
     assert burnt.stands()[:2] == ("TRADE_SUCCESS", True)
 
 
-def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
+def test_a_response_is_not_replayed_but_queried_again(sold: Tea) -> None:
     sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
     shown = sold.run("show", NUMBER).stdout
     assert "response: TRADE_SUCCESS" in shown
@@ -227,7 +227,7 @@ def test_an_answer_is_not_replayed_but_asked_for_again(sold: Tea) -> None:
     assert (sold.stands(), money(sold)) == before
 
 
-def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
+def test_a_notification_replayed_twice_is_settled_once(burnt: Tea) -> None:
     row = row_of(burnt)
     burnt.run("replay", "--id", row, "--yes")
     assert "Outcome: duplicate." in burnt.run("replay", "--id", row, "--yes").stdout
@@ -235,14 +235,16 @@ def test_what_is_replayed_twice_happens_once(burnt: Tea) -> None:
 
 
 @pytest.mark.parametrize(("args", "stdin"), [(["--dry-run"], None), ([], "n\n")])
-def test_a_dry_run_says_it_and_does_nothing(args: list[str], stdin: str | None, burnt: Tea) -> None:
+def test_a_dry_run_prints_the_outcome_and_changes_nothing(
+    args: list[str], stdin: str | None, burnt: Tea
+) -> None:
     row, before = row_of(burnt), burnt.stands()
     result = burnt.run("replay", "--id", row, *args, stdin=stdin)
     assert "The outcome would be: settled, paid." in result.stdout
     assert (burnt.done, burnt.stands()) == ([], before)
 
 
-def test_a_callback_that_fails_again_is_told(burnt: Tea) -> None:
+def test_a_callback_that_fails_again_is_reported(burnt: Tea) -> None:
     row, burnt.broken = row_of(burnt), True
     result = burnt.run("replay", "--id", row, "--yes")
     assert result.exit_code == 1
@@ -290,7 +292,7 @@ def test_a_forgery_is_not_replayed(
     assert (burnt.done, burnt.stands()) == ([], before)
 
 
-def test_news_of_a_payment_that_is_not_there_is_not_replayed(burnt: Tea, tmp_path: Path) -> None:
+def test_a_notification_of_an_unknown_payment_is_not_replayed(burnt: Tea, tmp_path: Path) -> None:
     (tmp_path / "captured.txt").write_bytes(captured(burnt))
     with burnt.app.app_context():
         burnt.db.session.query(burnt.Payment).delete()
@@ -305,7 +307,7 @@ def test_news_of_a_payment_that_is_not_there_is_not_replayed(burnt: Tea, tmp_pat
     ("args", "status"),
     [([], 2), (["x.txt", "--id", "1"], 2), (["gone.txt"], 2), (["--id", "999"], 1)],
 )
-def test_what_cannot_be_replayed_is_refused(args: list[str], status: int, burnt: Tea) -> None:
+def test_an_unreadable_file_is_not_replayed(args: list[str], status: int, burnt: Tea) -> None:
     before = burnt.stands()
     result = burnt.run("replay", *args, "--yes")
     assert result.exit_code == status
@@ -314,7 +316,7 @@ def test_what_cannot_be_replayed_is_refused(args: list[str], status: int, burnt:
 
 
 @pytest.mark.parametrize("command", ["query", "close"])
-def test_a_number_that_is_not_there_is_refused(command: str, tea: Tea) -> None:
+def test_an_unknown_number_is_rejected(command: str, tea: Tea) -> None:
     result = tea.run(command, "nope", *(["--yes"] if command == "close" else []))
     assert result.exit_code == 1
     assert "has no payment nope" in result.stderr
@@ -341,7 +343,7 @@ def money(tea: Tea) -> tuple[int, list[tuple[int, str]]]:
         return payment.refunded_fen, [(row.refund_fen, row.status) for row in refunds]
 
 
-def test_a_part_goes_back_and_then_the_rest(sold: Tea) -> None:
+def test_a_part_is_refunded_and_then_the_rest(sold: Tea) -> None:
     part = sold.run("refund", NUMBER, "10.00", "--reason", "torn", stdin="y\n")
     assert part.exit_code == 0
     assert "10.00 CNY of 20260131000000000000000001 (Tea, 88.88 CNY)" in part.stderr
@@ -373,7 +375,7 @@ def test_the_same_number_is_the_same_refund(sold: Tea) -> None:
         (["1", "--yes", "--out-request-no", "no such number!"], None, 2, "'--out-request-no'"),
     ],
 )
-def test_money_that_must_not_move_does_not(
+def test_an_impossible_refund_is_rejected(
     args: list[str], stdin: str | None, status: int, why: str, sold: Tea
 ) -> None:
     before = sold.stands(), money(sold)
@@ -384,7 +386,7 @@ def test_money_that_must_not_move_does_not(
     assert sold.done == ["ship"]
 
 
-def test_what_is_not_paid_is_not_refunded(tea: Tea) -> None:
+def test_an_unpaid_payment_is_not_refunded(tea: Tea) -> None:
     tea.buy(None)
     before = tea.stands()
     result = tea.run("refund", NUMBER, "all", "--yes")
@@ -393,7 +395,7 @@ def test_what_is_not_paid_is_not_refunded(tea: Tea) -> None:
     assert (tea.stands(), money(tea), tea.done) == (before, (0, []), [])
 
 
-def test_what_is_refunded_already_is_not_refunded_again(sold: Tea) -> None:
+def test_a_fully_refunded_payment_is_not_refunded_again(sold: Tea) -> None:
     sold.run("refund", NUMBER, "all", "--yes")
     before = sold.stands(), money(sold)
     result = sold.run("refund", NUMBER, "all", "--yes")
@@ -403,7 +405,7 @@ def test_what_is_refunded_already_is_not_refunded_again(sold: Tea) -> None:
     assert sold.done == ["ship", "restock"]
 
 
-def test_a_refund_of_unknown_outcome_is_gone_on_with(
+def test_a_refund_with_an_unknown_result_is_retried(
     sold: Tea, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def silent(*args: object, **fields: object) -> None:
@@ -426,7 +428,7 @@ def test_a_refund_of_unknown_outcome_is_gone_on_with(
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
 
 
-def test_who_repeats_a_refund_that_was_settled_meanwhile_makes_no_second_one(sold: Tea) -> None:
+def test_repeating_a_refund_that_was_settled_meanwhile_does_not_refund_twice(sold: Tea) -> None:
     assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
     again = sold.run("refund", NUMBER, "10.00", "--yes")
     assert again.exit_code == 1
@@ -441,7 +443,7 @@ def test_who_repeats_a_refund_that_was_settled_meanwhile_makes_no_second_one(sol
     assert money(sold) == (2000, [(1000, "REFUND_SUCCESS")] * 2)
 
 
-def test_all_that_is_left_is_no_slip_whatever_it_comes_to(sold: Tea) -> None:
+def test_refunding_the_rest_is_not_taken_for_a_repetition(sold: Tea) -> None:
     assert sold.run("refund", NUMBER, "44.44", "--yes").exit_code == 0
     assert sold.run("refund", NUMBER, "all", "--yes").exit_code == 0
     assert money(sold) == (8888, [(4444, "REFUND_SUCCESS")] * 2)
@@ -453,7 +455,7 @@ def test_another_amount_is_another_refund(sold: Tea) -> None:
     assert money(sold) == (1500, [(1000, "REFUND_SUCCESS"), (500, "REFUND_SUCCESS")])
 
 
-def test_money_that_went_back_is_no_refusal_where_the_shop_could_not_do_its_part(
+def test_a_refund_whose_callback_fails_is_not_reported_as_a_rejection(
     sold: Tea,
 ) -> None:
     broken = [True]
@@ -478,7 +480,7 @@ def test_money_that_went_back_is_no_refusal_where_the_shop_could_not_do_its_part
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
 
 
-def test_a_trade_that_is_closed_is_no_refusal_where_the_shop_could_not_do_its_part(
+def test_a_closed_trade_whose_callback_fails_is_not_reported_as_a_rejection(
     tea: Tea,
 ) -> None:
     tea.buy(None)
@@ -500,7 +502,7 @@ def test_a_trade_that_is_closed_is_no_refusal_where_the_shop_could_not_do_its_pa
 
 
 @pytest.mark.parametrize("command", [("close",), ("refund", "10.00")], ids=["close", "refund"])
-def test_a_database_that_fails_after_alipays_yes_is_an_unknown_outcome(
+def test_a_database_failure_after_alipays_acceptance_is_an_unknown_outcome(
     command: tuple[str, ...], tea: Tea, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tea.buy(None if command == ("close",) else "pay")
@@ -534,7 +536,7 @@ def test_a_database_that_fails_after_alipays_yes_is_an_unknown_outcome(
     ],
     ids=" ".join,
 )
-def test_nothing_begins_without_the_database(command: tuple[str, ...], burnt: Tea) -> None:
+def test_nothing_is_requested_without_the_database(command: tuple[str, ...], burnt: Tea) -> None:
     news = captured(burnt)
     with burnt.app.app_context():
         burnt.db.drop_all()
@@ -544,7 +546,7 @@ def test_nothing_begins_without_the_database(command: tuple[str, ...], burnt: Te
     assert "Traceback" not in result.output
 
 
-def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) -> None:
+def test_a_notification_of_the_legacy_gateway_is_replayed(make_tea: Callable[..., Tea]) -> None:
     tea = make_tea(ALIPAY_PROTOCOL="mapi")
     tea.broken = True
     tea.buy()
@@ -554,7 +556,7 @@ def test_the_legacy_gateways_news_is_replayed_too(make_tea: Callable[..., Tea]) 
     assert tea.done == ["ship"]
 
 
-def test_a_capture_that_could_be_another_merchants_is_not_replayed(
+def test_a_capture_of_an_uncertain_merchant_is_not_replayed(
     make_tea: Callable[..., Tea], tmp_path: Path
 ) -> None:
     """The legacy gateway's RSA key signs for all of them, and Alipay confirms for a minute only."""
@@ -570,7 +572,7 @@ def test_a_capture_that_could_be_another_merchants_is_not_replayed(
     assert (tea.done, tea.stands()) == ([], before)
 
 
-def test_the_legacy_gateway_takes_a_refund_on_and_tells_later(
+def test_the_legacy_gateway_accepts_a_refund_and_reports_it_later(
     make_tea: Callable[..., Tea],
 ) -> None:
     tea = make_tea(ALIPAY_PROTOCOL="mapi")
@@ -583,7 +585,7 @@ def test_the_legacy_gateway_takes_a_refund_on_and_tells_later(
     assert refund[0] == 1000
 
 
-def test_the_legacy_gateway_is_not_asked_where_it_could_tell_nobody() -> None:
+def test_a_legacy_refund_without_a_notification_url_is_not_requested() -> None:
     settings = {"ALIPAY_PARTNER": "2088000000000000", "ALIPAY_KEY": "0" * 32}
     shop = make_shop(TESTING=True, TRUSTED_HOSTS=None, **settings)
     columns = {"merchant": "2088000000000000", "paid": True, "trade_status": "TRADE_SUCCESS"}

@@ -76,7 +76,7 @@ def listed(shop: Shop, *args: str) -> list[str]:
     return [json.loads(line)["out_trade_no"] for line in lines]
 
 
-def test_the_newest_come_first_and_only_ones_own(shop: Shop) -> None:
+def test_the_newest_payments_of_the_merchant_come_first(shop: Shop) -> None:
     assert listed(shop) == [CLOSED, OPEN, PAID]
 
 
@@ -98,17 +98,17 @@ def test_the_newest_come_first_and_only_ones_own(shop: Shop) -> None:
         (["--limit", "1"], [CLOSED]),
     ],
 )
-def test_filters_choose(args: list[str], expected: list[str], shop: Shop) -> None:
+def test_filters_select_payments(args: list[str], expected: list[str], shop: Shop) -> None:
     assert listed(shop, *args) == expected
 
 
-def test_the_sums_are_of_all_that_fit(shop: Shop) -> None:
+def test_totals_include_all_matching_payments(shop: Shop) -> None:
     printed = shop.run("payments", "--limit", "1").stdout
     assert "3 payments of 178.76 CNY; paid 88.88 CNY, refunded 10.00 CNY." in printed
     assert "2 older payments are not shown" in printed
 
 
-def test_nothing_found_is_said(shop: Shop) -> None:
+def test_an_empty_result_is_reported(shop: Shop) -> None:
     result = shop.run("payments", "--text", "coffee")
     assert (result.exit_code, result.stdout) == (0, "No payment matches.\n")
 
@@ -141,7 +141,7 @@ def days() -> Shop:
         (["--from", "2026-01-30", "--to", "2026-02-01", "--limit", "2"], ["FEB1", "JAN31B"]),
     ],
 )
-def test_a_day_is_chinas(args: list[str], expected: list[str], days: Shop) -> None:
+def test_a_day_is_in_china_time(args: list[str], expected: list[str], days: Shop) -> None:
     assert listed(days, *args) == expected
 
 
@@ -197,7 +197,7 @@ def test_the_csv_masks_the_buyer(shop: Shop) -> None:
     assert "2088123456789012" not in shop.run("payments", "--csv").stdout
 
 
-def test_programs_get_all_payments(shop: Shop) -> None:
+def test_json_lists_all_payments(shop: Shop) -> None:
     shop.add(*(shop.payment(f"N{number}") for number in range(1200)))
     assert len(listed(shop)) == 1203
 
@@ -217,13 +217,13 @@ def test_each_payment_takes_one_line_of_the_terminal(
 
 
 @pytest.mark.parametrize("age", ["soon", "30", "m", "-1h", "٣h"])
-def test_an_age_that_is_none_is_refused(age: str, shop: Shop) -> None:
+def test_an_invalid_age_is_rejected(age: str, shop: Shop) -> None:
     result = shop.run("payments", f"--older-than={age}")
     assert result.exit_code == 2
     assert "30m, 2h or 7d" in result.stderr
 
 
-def test_missing_tables_are_told_without_a_traceback(shop: Shop) -> None:
+def test_missing_tables_are_reported_without_a_traceback(shop: Shop) -> None:
     with shop.app.app_context():
         shop.db.drop_all()
     result = shop.run("payments")
@@ -232,7 +232,7 @@ def test_missing_tables_are_told_without_a_traceback(shop: Shop) -> None:
     assert "SELECT" not in result.output
 
 
-def test_show_tells_what_happened_in_its_order(shop: Shop) -> None:
+def test_show_lists_the_events_in_order(shop: Shop) -> None:
     printed = shop.run("show", PAID).stdout
     events = [line[21:45].split("  ")[0] for line in printed.split("\n\n")[1].splitlines()]
     assert events == [
@@ -258,7 +258,7 @@ def test_show_masks_the_buyer(shop: Shop) -> None:
     assert "buyer@example.com" in shop.run("show", PAID, "--show-params").stdout
 
 
-def test_show_gives_programs_all_of_it(shop: Shop) -> None:
+def test_show_prints_the_complete_history_as_json(shop: Shop) -> None:
     told = json.loads(shop.run("show", PAID, "--json").stdout)
     assert told["total_fen"] == 8888
     assert told["paid_at"] == "2026-01-31T12:02:00+00:00"
@@ -266,18 +266,18 @@ def test_show_gives_programs_all_of_it(shop: Shop) -> None:
     assert [(n["outcome"], n["detail"]) for n in told["notifications"]] == [("settled", "paid")]
 
 
-def test_show_says_where_nothing_was_heard(shop: Shop) -> None:
+def test_show_states_that_no_report_was_received(shop: Shop) -> None:
     assert "No notification or response about it was received." in shop.run("show", OPEN).stdout
 
 
-def test_show_says_what_to_do_about_a_number_that_is_not_there(shop: Shop) -> None:
+def test_show_suggests_a_search_for_an_unknown_number(shop: Shop) -> None:
     result = shop.run("show", "T9")
     assert result.exit_code == 1
     assert "has no payment T9" in result.stderr
     assert "--text" in result.stderr
 
 
-def test_show_tells_of_news_about_a_payment_that_is_not_there(shop: Shop) -> None:
+def test_show_mentions_notifications_of_an_unknown_payment(shop: Shop) -> None:
     shop.add(
         shop.Notification(
             merchant=MERCHANT,
@@ -292,7 +292,7 @@ def test_show_tells_of_news_about_a_payment_that_is_not_there(shop: Shop) -> Non
     assert "another database" in result.stderr
 
 
-def test_every_database_is_looked_into(database_url: str) -> None:
+def test_every_database_is_read(database_url: str) -> None:
     shop = make_shop(ALIPAY_SIMULATOR=True, SQLALCHEMY_DATABASE_URI=database_url)
     with shop.app.app_context():
         merchant = shop.alipay.config.merchant

@@ -98,7 +98,7 @@ PRINTS: dict[str, Callable[[Params], str]] = {
 
 @pytest.mark.parametrize("language", PRINTS)
 @pytest.mark.parametrize("sign_last", [True, False], ids=["sign last", "sign first"])
-def test_a_print_of_any_language_is_verified(
+def test_a_printed_map_of_any_language_is_verified(
     language: str, sign_last: bool, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     params = signed(news(fund_bill_list=BILL, gmt_payment="2026-01-31 12:00:04"), alipay)
@@ -119,7 +119,7 @@ def test_words_that_look_like_an_entry_may_be_part_of_a_value(
     assert alone("verify-notify", key, stdin=printed).exit_code == 0
 
 
-def test_two_prints_in_one_log_are_two_payloads(
+def test_two_printed_maps_in_one_log_are_two_payloads(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     print_ = PRINTS["java map in a log line"]
@@ -134,7 +134,7 @@ def test_two_prints_in_one_log_are_two_payloads(
     ["<{0}>{1}</{0}>\n", 's:9:"{0}";s:9:"{1}";', "{0}~{1}\n", '{{"n":"{0}","v":"{1}"}}\n'],
     ids=["xml", "php serialize", "strange", "json of other names"],
 )
-def test_of_an_unknown_format_it_is_never_said_that_the_signature_is_missing(
+def test_an_unknown_format_is_not_reported_as_a_missing_signature(
     form: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     params = signed(news(fund_bill_list=BILL), alipay)
@@ -145,7 +145,7 @@ def test_of_an_unknown_format_it_is_never_said_that_the_signature_is_missing(
     assert "sign" not in report(result)["params"]
 
 
-def test_a_print_with_an_object_in_it_names_the_parameter() -> None:
+def test_a_printed_map_with_an_object_names_the_parameter() -> None:
     printed = b"notify { notify_id: '1', biz_content: { out_trade_no: '1' }, sign: 'x' }"
     with pytest.raises(UnreadablePayload, match="'biz_content' is not text"):
         read_captures(printed)
@@ -194,7 +194,7 @@ def test_a_response_in_gbk_is_verified(alone: Run, files: Path, alipay: Rsa2Sign
     assert report(alone("verify-notify", "--json", key, stdin=printed))["valid"]
 
 
-def test_of_a_response_that_does_not_verify_the_reason_is_given(
+def test_the_reason_is_given_for_a_response_that_does_not_verify(
     alone: Run, files: Path, keys: Keys, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PRIVATE_KEY_PATH", str(files / "merchant.pem"))
@@ -238,7 +238,7 @@ def test_a_response_is_not_replayed(keys: Keys, alipay: Rsa2Signer) -> None:
     assert "a response of Alipay's, not a notification" in result.output
 
 
-def test_a_key_that_is_set_is_used_beside_one_that_is_given(
+def test_a_configured_key_is_used_beside_a_given_one(
     alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     legacy = body(signed({"notify_id": "1", "out_trade_no": "1"}, Md5Signer(MD5_KEY)))

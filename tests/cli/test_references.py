@@ -127,7 +127,7 @@ def test_a_payment_is_queried_by_the_shops_number(shop: Shop) -> None:
     assert f"T1221 ({NUMBER})" in shop.run("query", "T1221").stdout
 
 
-def test_programs_get_the_shops_number(shop: Shop) -> None:
+def test_json_has_the_shops_number(shop: Shop) -> None:
     found = map(json.loads, shop.run("payments", "--json").stdout.splitlines())
     assert {one["out_trade_no"]: one["reference"] for one in found} == {
         NUMBER: "T1221",
@@ -185,7 +185,7 @@ def test_a_payments_own_number_comes_before_the_shops() -> None:
     assert json.loads(shop.run("show", "T1", "--json").stdout)["out_trade_no"] == "T1"
 
 
-def test_a_reference_that_no_query_can_look_for_is_rejected() -> None:
+def test_a_reference_without_a_column_is_rejected() -> None:
     def with_property(db: Any) -> Any:
         class Payment(PaymentMixin, db.Model):
             @property

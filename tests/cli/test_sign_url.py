@@ -35,13 +35,13 @@ def printed(result: Result) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(url).query, strict_parsing=True))
 
 
-def test_one_url_is_printed_and_nothing_else(alone: Run, merchant: tuple[str, ...]) -> None:
+def test_only_the_url_is_printed(alone: Run, merchant: tuple[str, ...]) -> None:
     result = alone("sign-url", *merchant)
     assert printed(result)["method"] == "alipay.trade.page.pay"
     assert result.stderr == ""
 
 
-def test_the_open_platform_finds_it_well_signed(
+def test_the_open_platform_verifies_the_url(
     alone: Run, merchant: tuple[str, ...], keys: Keys
 ) -> None:
     params = printed(alone("sign-url", *merchant, "--subject", "茶 + tea & more"))
@@ -51,7 +51,7 @@ def test_the_open_platform_finds_it_well_signed(
     assert '"total_amount":"0.01"' in params["biz_content"]
 
 
-def test_the_legacy_gateway_finds_it_well_signed(alone: Run) -> None:
+def test_the_legacy_gateway_verifies_the_url(alone: Run) -> None:
     result = alone("sign-url", *LEGACY, "--bank", "ICBCB2C", "--total-amount", "88.8")
     params = printed(result)
     assert verify_params(params, Md5Signer(MD5_KEY))
@@ -59,7 +59,7 @@ def test_the_legacy_gateway_finds_it_well_signed(alone: Run) -> None:
     assert MD5_KEY not in result.output
 
 
-def test_it_is_written_in_the_charset_that_is_asked_for(alone: Run) -> None:
+def test_the_url_is_in_the_requested_charset(alone: Run) -> None:
     result = alone("sign-url", *LEGACY, "--charset", "gbk", "--subject", "茶")
     assert printed(result)["_input_charset"] == "gbk"
     query = urlsplit(result.stdout.strip()).query
@@ -72,7 +72,7 @@ def test_each_test_order_has_a_number_of_its_own(alone: Run) -> None:
     assert printed(alone("sign-url", *LEGACY, "--out-trade-no", "T1"))["out_trade_no"] == "T1"
 
 
-def test_the_credentials_may_stand_in_the_environment(
+def test_the_environment_provides_the_credentials(
     alone: Run, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_APP_ID", "2021000000000000")
@@ -83,7 +83,7 @@ def test_the_credentials_may_stand_in_the_environment(
     assert params["notify_url"] == "https://shop.example/notify"
 
 
-def test_an_option_counts_more_than_the_environment(
+def test_an_option_takes_precedence_over_the_environment(
     alone: Run, merchant: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PARTNER", "2088000000000000")
@@ -92,9 +92,7 @@ def test_an_option_counts_more_than_the_environment(
     assert printed(alone("sign-url", *merchant))["app_id"] == "2021000000000000"
 
 
-def test_a_key_of_digits_is_a_key_and_no_number(
-    alone: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_of_digits_stays_text(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PARTNER", "2088000000000000")
     monkeypatch.setenv("FLASK_ALIPAY_KEY", "12e45678901234567890123456789012")
     params = printed(alone("sign-url"))
@@ -112,7 +110,7 @@ def test_what_was_signed_is_explained_on_standard_error(
         assert line not in result.output
 
 
-def test_of_md5_the_key_is_not_shown_in_the_explanation(alone: Run) -> None:
+def test_the_md5_key_is_not_shown_in_the_explanation(alone: Run) -> None:
     result = alone("sign-url", *LEGACY, "--explain")
     assert "the MD5 key appended" in result.stderr
     assert "There is no notify_url" in result.stderr
@@ -136,7 +134,9 @@ def test_a_qr_code_leaves_standard_output_alone(alone: Run) -> None:
     assert "\u2588" in result.stderr
 
 
-def test_it_opens_in_the_browser_when_asked(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_is_opened_in_the_browser_on_request(
+    alone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     launch = Mock()
     monkeypatch.setattr(click, "launch", launch)
     result = alone("sign-url", *LEGACY, "--open")
@@ -162,7 +162,7 @@ def test_it_opens_in_the_browser_when_asked(alone: Run, monkeypatch: pytest.Monk
         ((*LEGACY, "--sign-type", "RSA"), "--private-key"),
     ],
 )
-def test_a_misuse_is_told_and_exits_with_2(
+def test_a_misuse_is_reported_with_exit_status_2(
     arguments: tuple[str, ...], finding: str, alone: Run, files: Path
 ) -> None:
     result = alone("sign-url", *(word.format(files) for word in arguments))
@@ -172,7 +172,7 @@ def test_a_misuse_is_told_and_exits_with_2(
     assert "Traceback" not in result.output
 
 
-def test_a_bank_is_the_legacy_gateways(alone: Run, merchant: tuple[str, ...]) -> None:
+def test_a_bank_exists_only_on_the_legacy_gateway(alone: Run, merchant: tuple[str, ...]) -> None:
     result = alone("sign-url", *merchant, "--bank", "ICBCB2C")
     assert result.exit_code == 2
     assert "legacy gateway" in result.stderr
@@ -193,7 +193,7 @@ def test_in_an_app_its_merchant_signs_and_its_routes_are_named(
 @pytest.mark.parametrize(
     "host", [{"SERVER_NAME": "shop.example"}, {"TRUSTED_HOSTS": ["shop.example"]}]
 )
-def test_in_an_app_with_a_configured_host_the_routes_are_there(
+def test_in_an_app_with_a_configured_host_the_routes_have_that_host(
     host: dict[str, Any], merchant_config: dict[str, Any]
 ) -> None:
     app = make_app(PREFERRED_URL_SCHEME="https", **host, **merchant_config)
@@ -210,7 +210,7 @@ def test_in_an_app_another_charset_is_for_this_url_alone(in_app: Run) -> None:
     assert printed(in_app("sign-url"))["charset"] == "utf-8"
 
 
-def test_the_embedded_simulator_takes_it() -> None:
+def test_the_embedded_simulator_accepts_the_url() -> None:
     app = make_app(ALIPAY_SIMULATOR=True)
     result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
     printed(result)

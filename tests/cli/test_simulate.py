@@ -100,7 +100,7 @@ def simulating(folder: Path) -> Iterator[Simulating]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_stop(simulating: Simulating, number: int) -> None:
+def test_the_simulator_serves_until_it_is_stopped(simulating: Simulating, number: int) -> None:
     with urllib.request.urlopen(f"{simulating.url}/trades", timeout=60) as answer:
         assert json.load(answer) == []
     simulating.process.send_signal(number)
@@ -111,7 +111,7 @@ def test_it_serves_until_it_is_told_to_stop(simulating: Simulating, number: int)
     assert "Traceback" not in err
 
 
-def test_what_it_prints_holds_no_secret_and_names_files_that_are_there(
+def test_the_instructions_contain_no_secret_and_name_existing_files(
     simulating: Simulating,
 ) -> None:
     account: dict[str, Any] = json.loads((simulating.keys / "merchant.json").read_text())
@@ -127,7 +127,7 @@ def alone(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["simulate", *arguments], env={"LANGUAGE": "en"})
 
 
-def test_a_port_that_is_taken_is_an_error(folder: Path) -> None:
+def test_a_used_port_is_an_error(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = alone("--keys", str(folder), "--port", str(port))
@@ -137,7 +137,7 @@ def test_a_port_that_is_taken_is_an_error(folder: Path) -> None:
     )
 
 
-def test_an_address_that_is_not_there_is_an_error(folder: Path) -> None:
+def test_an_unknown_address_is_an_error(folder: Path) -> None:
     result = alone("--keys", str(folder), "--host", "nowhere.invalid", "--port", "0")
     assert result.exit_code == 1
     assert "Cannot listen on nowhere.invalid" in result.stderr
@@ -157,7 +157,7 @@ def test_an_address_that_is_not_there_is_an_error(folder: Path) -> None:
         ("--port", "65536"),
     ],
 )
-def test_a_misuse_is_told_and_begins_nothing(tmp_path: Path, wrong: tuple[str, str]) -> None:
+def test_a_misuse_is_reported_and_starts_nothing(tmp_path: Path, wrong: tuple[str, str]) -> None:
     result = alone("--keys", str(tmp_path / "keys"), *wrong)
     assert result.exit_code == 2
     assert f"'{wrong[0]}'" in result.stderr
@@ -171,7 +171,7 @@ def test_keys_in_the_folder_are_used_again(simulating: Simulating, keys: Keys) -
     assert private_key.private_numbers() == keys.merchant.private_numbers()
 
 
-def test_keys_that_are_something_else_are_left_alone(tmp_path: Path) -> None:
+def test_other_files_in_the_key_folder_are_not_changed(tmp_path: Path) -> None:
     (tmp_path / MERCHANT).write_text("[]")
     result = alone("--keys", str(tmp_path), "--port", "0")
     assert result.exit_code == 2
@@ -184,7 +184,7 @@ def fetched(url: str, *, post: bool = False) -> Any:
         return answer.read()
 
 
-def test_answers_name_the_host_by_which_they_were_asked_for(folder: Path, keys: Keys) -> None:
+def test_responses_name_the_host_of_the_request(folder: Path, keys: Keys) -> None:
     order = {
         "app_id": "9021000000000001",
         "method": "alipay.trade.precreate",
@@ -206,9 +206,7 @@ def test_answers_name_the_host_by_which_they_were_asked_for(folder: Path, keys: 
     assert code.startswith("http://phones.example:8090/cashier/")
 
 
-def test_killed_while_at_work_it_has_lost_nothing_that_it_answered(
-    folder: Path, keys: Keys
-) -> None:
+def test_a_killed_simulator_has_lost_no_confirmed_trade(folder: Path, keys: Keys) -> None:
     state = ("--state", str(folder / "state.db"))
     signer = Md5Signer("0" * 32)
     answered: list[str] = []
@@ -261,7 +259,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flask_alipay.cli.simulate._log_to_stderr", lambda: None)
 
 
-def test_a_state_that_is_something_else_is_left_alone(folder: Path, silent: None) -> None:
+def test_another_file_in_place_of_the_state_is_not_changed(folder: Path, silent: None) -> None:
     diary = folder / "diary.txt"
     diary.write_text("dear diary")
     result = alone("--keys", str(folder), "--port", "0", "--state", str(diary))
@@ -270,14 +268,14 @@ def test_a_state_that_is_something_else_is_left_alone(folder: Path, silent: None
     assert diary.read_text() == "dear diary"
 
 
-def test_a_state_in_use_is_left_to_the_one_who_has_it(folder: Path, silent: None) -> None:
+def test_a_state_in_use_is_rejected(folder: Path, silent: None) -> None:
     with contextlib.closing(SqliteStorage(folder / "state.db")):
         result = alone("--keys", str(folder), "--port", "0", "--state", str(folder / "state.db"))
     assert result.exit_code == 1
     assert "state.db is used by another simulator" in result.stderr
 
 
-def test_a_start_that_is_refused_leaves_the_running_ones_keys_alone(
+def test_a_rejected_start_keeps_the_keys_of_the_running_simulator(
     folder: Path, silent: None
 ) -> None:
     before = (folder / MERCHANT).read_bytes()
@@ -286,7 +284,7 @@ def test_a_start_that_is_refused_leaves_the_running_ones_keys_alone(
     assert (folder / MERCHANT).read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path, silent: None) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path, silent: None) -> None:
     (tmp_path / "file").write_text("")
     folder, state = tmp_path / "file" / "keys", tmp_path / "state.db"
     result = alone("--keys", str(folder), "--port", "0", "--state", str(state))

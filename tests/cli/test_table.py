@@ -28,7 +28,7 @@ SUBJECT = Column("subject", min_width=8)
 NOTE = Column("note", optional=True)
 
 
-def test_columns_stand_below_their_heads() -> None:
+def test_columns_are_aligned_with_their_headings() -> None:
     assert list(table([NUMBER, AMOUNT], [["T1", "88.88"], ["T1000000000000", "1.00"]])) == [
         "out_trade_no    amount",
         "T1               88.88",
@@ -41,23 +41,23 @@ def test_a_chinese_character_takes_two_columns() -> None:
     assert (head, tea, coffee) == ("subject  amount", "龙井茶     8.00", "coffee    12.00")
 
 
-def test_nothing_is_cut_where_there_is_room_for_everything() -> None:
+def test_nothing_is_cut_in_a_wide_terminal() -> None:
     (line,) = list(table([SUBJECT], [["茶" * 500]]))[1:]
     assert line == "茶" * 500
 
 
-def test_what_may_shrink_shrinks() -> None:
+def test_flexible_columns_shrink() -> None:
     lines = list(table([NUMBER, SUBJECT], [["T1", "a" * 50]], 30))
     assert lines[1] == "T1            " + "a" * 15 + "…"
 
 
-def test_what_can_be_missed_is_left_out_where_there_is_no_room() -> None:
+def test_optional_columns_are_left_out_in_a_narrow_terminal() -> None:
     head, _row = table([NUMBER, SUBJECT, NOTE], [["T1", "a" * 50, "b" * 20]], 40)
     assert "note" not in head
     assert width(head) <= 40
 
 
-def test_a_stranger_does_nothing_to_the_terminal() -> None:
+def test_control_characters_are_replaced() -> None:
     (line,) = list(table([SUBJECT], [["\x1b[31mred\x07\u202e"]]))[1:]
     assert line == "?[31mred??"
 
@@ -86,12 +86,12 @@ def test_an_output_that_is_no_terminal_has_no_width(monkeypatch: pytest.MonkeyPa
     assert terminal_width() is None
 
 
-def test_columns_says_how_wide_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_columns_sets_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     assert terminal_width() == 100
 
 
-def test_programs_get_one_line_with_readable_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_line_with_readable_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     echo_json({"subject": "茶\n"})
     assert capsys.readouterr().out == '{"subject": "茶\\n"}\n'
 
@@ -105,14 +105,14 @@ def test_an_output_that_is_not_utf_8_gets_ascii(
 
 
 @given(st.text())
-def test_no_character_of_json_does_anything_to_a_terminal(text: str) -> None:
+def test_json_escapes_control_characters(text: str) -> None:
     line = json_line({"subject": text})
     assert json.loads(line) == {"subject": text}
     assert not any(unicodedata.category(c)[0] == "C" for c in line)
     assert len(line.splitlines()) == 1
 
 
-def test_columns_without_room_are_named(
+def test_omitted_columns_are_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "30")

@@ -49,7 +49,7 @@ def test_the_command_knows_every_event() -> None:
 
 
 @pytest.mark.parametrize("event", SETTLED)
-def test_news_is_settled_and_the_answer_printed(shop: Shop, event: str) -> None:
+def test_a_genuine_notification_is_settled_and_the_response_printed(shop: Shop, event: str) -> None:
     result = shop.run("trigger", event, "--out-trade-no", "T1")
     assert result.exit_code == 0, result.output
     assert f"{event}: T1 → http://localhost/alipay/notify\n200 success\n" in result.stdout
@@ -60,7 +60,7 @@ def test_news_is_settled_and_the_answer_printed(shop: Shop, event: str) -> None:
 
 
 @pytest.mark.parametrize("event", sorted(TO_REFUSE))
-def test_what_must_not_be_believed_is_not(shop: Shop, event: str) -> None:
+def test_an_invalid_notification_is_rejected(shop: Shop, event: str) -> None:
     result = shop.run("trigger", event, "--out-trade-no", "T1")
     assert result.exit_code == 0, result.output
     assert "fail\n" in result.stdout
@@ -78,7 +78,7 @@ def test_escrow_is_paid_on_the_legacy_gateway(shop: Shop) -> None:
         assert payment(shop, "T2").trade_status == "WAIT_BUYER_PAY"
 
 
-def test_the_newest_payment_is_meant_where_none_is_named(shop: Shop) -> None:
+def test_the_newest_payment_is_the_default(shop: Shop) -> None:
     assert shop.run("trigger", "paid").exit_code == 0
     assert payment(shop, "T2").paid
     assert not payment(shop, "T1").paid
@@ -91,7 +91,7 @@ def test_a_refund_of_a_sale_is_of_the_same_trade(shop: Shop) -> None:
     assert payment(shop, "T2").trade_no == trade_no
 
 
-def test_an_app_that_answers_otherwise_is_told_on(shop: Shop) -> None:
+def test_an_unexpected_response_of_the_app_is_reported(shop: Shop) -> None:
     def refuse(payment: Any) -> None:
         raise RuntimeError
 
@@ -102,47 +102,47 @@ def test_an_app_that_answers_otherwise_is_told_on(shop: Shop) -> None:
     assert not payment(shop, "T2").paid
 
 
-def test_a_payment_that_is_not_there_is_refused(shop: Shop) -> None:
+def test_an_unknown_payment_is_rejected(shop: Shop) -> None:
     result = shop.run("trigger", "paid", "--out-trade-no", "T3")
     assert result.exit_code == 1
     assert "no payment 'T3'" in result.stderr
     assert "--total-amount" in result.stderr
 
 
-def test_a_payment_that_is_not_there_is_told_of_where_an_amount_is_given(shop: Shop) -> None:
+def test_a_notification_about_an_unknown_payment_is_sent_with_an_amount(shop: Shop) -> None:
     result = shop.run("trigger", "paid", "--out-trade-no", "T3", "--total-amount", "1.00")
     assert "paid: T3 → http://localhost/alipay/notify\n404 fail\n" in result.stdout
     assert result.exit_code == 1  # the ledger does not have it, and says so
     assert shop.sold == []  # type: ignore[attr-defined]
 
 
-def test_another_amount_than_the_ledgers_is_not_believed(shop: Shop) -> None:
+def test_an_amount_that_differs_from_the_ledger_is_rejected(shop: Shop) -> None:
     result = shop.run("trigger", "paid", "--out-trade-no", "T1", "--total-amount", "88.87")
     assert "409 fail\n" in result.stdout
     assert not payment(shop, "T1").paid
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "1.001", "1e2", "abc"])
-def test_an_amount_that_is_none_is_a_misuse(shop: Shop, amount: str) -> None:
+def test_an_invalid_amount_is_a_misuse(shop: Shop, amount: str) -> None:
     result = shop.run("trigger", "paid", f"--total-amount={amount}")
     assert result.exit_code == 2
     assert "--total-amount" in result.stderr
 
 
-def test_an_app_that_breaks_down_over_a_forgery_has_not_refused_it(shop: Shop) -> None:
+def test_a_server_error_is_not_the_rejection_of_a_forgery(shop: Shop) -> None:
     shop.app.before_request(lambda: ("broken", 500))
     result = shop.run("trigger", "forged")
     assert result.exit_code == 1
     assert "did not respond as expected" in result.stderr
 
 
-def test_without_a_payment_there_is_nothing_to_tell() -> None:
+def test_without_a_payment_there_is_no_notification() -> None:
     result = make_shop(ALIPAY_SIMULATOR=True).run("trigger", "paid")
     assert result.exit_code == 1
     assert "no payment" in result.stderr
 
 
-def test_it_refuses_beside_real_credentials(keys: Keys) -> None:
+def test_trigger_is_rejected_with_real_credentials(keys: Keys) -> None:
     shop = make_shop(
         ALIPAY_APP_ID="2021000000000000",
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
@@ -155,5 +155,5 @@ def test_it_refuses_beside_real_credentials(keys: Keys) -> None:
     assert not payment(shop, "T1").paid
 
 
-def test_an_event_that_is_none_is_a_misuse(shop: Shop) -> None:
+def test_an_unknown_event_is_a_misuse(shop: Shop) -> None:
     assert shop.run("trigger", "stolen").exit_code == 2

@@ -92,7 +92,9 @@ def run(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("protocol", ["openapi", "mapi"])
 @pytest.mark.parametrize("event", [event for event in EVENTS if event != "escrow-paid"])
-def test_every_event_is_told_and_judged(app: App, keys: Path, protocol: str, event: str) -> None:
+def test_every_event_is_sent_and_its_response_checked(
+    app: App, keys: Path, protocol: str, event: str
+) -> None:
     if event == "gbk":
         app.charset = "gbk"
     result = run(event, "--url", app.url, "--keys", str(keys), "--protocol", protocol, *ORDER)
@@ -102,7 +104,7 @@ def test_every_event_is_told_and_judged(app: App, keys: Path, protocol: str, eve
     assert "Traceback" not in result.output
 
 
-def test_escrow_is_the_legacy_gateways(app: App, keys: Path) -> None:
+def test_escrow_exists_only_on_the_legacy_gateway(app: App, keys: Path) -> None:
     arguments = ("escrow-paid", "--url", app.url, "--keys", str(keys), *ORDER)
     assert run(*arguments, "--protocol", "mapi").exit_code == 0
     assert app.came[0]["trade_status"] == "WAIT_SELLER_SEND_GOODS"
@@ -111,7 +113,7 @@ def test_escrow_is_the_legacy_gateways(app: App, keys: Path) -> None:
     assert "sends no such notification" in refused.stderr
 
 
-def test_what_is_told_is_what_was_said(app: App, keys: Path) -> None:
+def test_the_notification_has_the_given_values(app: App, keys: Path) -> None:
     result = run("paid", "--url", app.url, "--keys", str(keys), *ORDER, "--subject", "龙井 & 1")
     assert result.exit_code == 0, result.output
     (fields,) = app.came
@@ -120,7 +122,7 @@ def test_what_is_told_is_what_was_said(app: App, keys: Path) -> None:
     assert (fields["app_id"], fields["sign_type"]) == (app.merchant.app_id, "RSA2")
 
 
-def test_a_merchant_may_speak_gbk_and_sign_otherwise(app: App, keys: Path) -> None:
+def test_a_merchant_may_use_gbk_and_another_sign_type(app: App, keys: Path) -> None:
     app.charset = "gbk"
     common = ("--url", app.url, "--keys", str(keys), *ORDER, "--subject", "龙井")
     run("paid", *common, "--charset", "gbk", "--protocol", "mapi", "--sign-type", "RSA2")
@@ -128,7 +130,7 @@ def test_a_merchant_may_speak_gbk_and_sign_otherwise(app: App, keys: Path) -> No
     assert app.came[0]["sign_type"] == "RSA2"
 
 
-def test_two_are_told_of_what_is_two_events(app: App, keys: Path) -> None:
+def test_an_event_with_two_notifications_sends_both(app: App, keys: Path) -> None:
     common = ("--url", app.url, "--keys", str(keys), *ORDER)
     run("late-paid", *common)
     run("out-of-order", *common)
@@ -142,7 +144,7 @@ def test_two_are_told_of_what_is_two_events(app: App, keys: Path) -> None:
 
 
 @pytest.mark.parametrize("event", ["paid", "forged"])
-def test_an_app_that_fails_did_not_answer_as_it_should(app: App, keys: Path, event: str) -> None:
+def test_a_failing_app_does_not_respond_as_expected(app: App, keys: Path, event: str) -> None:
     app.status = 500
     result = run(event, "--url", app.url, "--keys", str(keys), *ORDER)
     assert result.exit_code == 1
@@ -150,7 +152,7 @@ def test_an_app_that_fails_did_not_answer_as_it_should(app: App, keys: Path, eve
 
 
 @pytest.mark.parametrize("event", ["paid", "forged"])
-def test_nobody_there_is_no_answer(keys: Path, event: str) -> None:
+def test_an_unreachable_app_gives_no_response(keys: Path, event: str) -> None:
     result = run(event, "--url", "http://127.0.0.1:1/notify", "--keys", str(keys), *ORDER)
     assert result.exit_code == 3
     assert "no response" in result.stderr
@@ -167,7 +169,9 @@ def test_nobody_there_is_no_answer(keys: Path, event: str) -> None:
         (("--charset", "latin-1"), "--charset"),
     ],
 )
-def test_a_misuse_is_told_apart(app: App, keys: Path, changed: tuple[str, str], said: str) -> None:
+def test_a_misuse_has_its_own_exit_status(
+    app: App, keys: Path, changed: tuple[str, str], said: str
+) -> None:
     result = run("paid", "--url", app.url, "--keys", str(keys), *ORDER, *changed)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -175,7 +179,7 @@ def test_a_misuse_is_told_apart(app: App, keys: Path, changed: tuple[str, str], 
 
 
 @pytest.mark.parametrize("missing", ["--url", "--keys", "--out-trade-no", "--total-amount"])
-def test_what_has_to_be_given_is_asked_for(keys: Path, missing: str) -> None:
+def test_missing_options_are_reported(keys: Path, missing: str) -> None:
     given = dict(zip(("--url", "--keys"), ("http://127.0.0.1:1/", str(keys)), strict=True))
     given |= dict(zip(ORDER[::2], ORDER[1::2], strict=True))
     del given[missing]
@@ -184,13 +188,15 @@ def test_what_has_to_be_given_is_asked_for(keys: Path, missing: str) -> None:
     assert missing in result.stderr
 
 
-def test_a_folder_without_keys_says_who_writes_them(app: App, tmp_path: Path) -> None:
+def test_a_folder_without_keys_is_reported_with_the_command_that_writes_them(
+    app: App, tmp_path: Path
+) -> None:
     result = run("paid", "--url", app.url, "--keys", str(tmp_path / "none"), *ORDER)
     assert result.exit_code == 1
     assert "simulate --keys" in result.stderr
 
 
-def test_a_folder_with_broken_keys_is_no_traceback(app: App, keys: Path) -> None:
+def test_a_folder_with_damaged_keys_causes_no_traceback(app: App, keys: Path) -> None:
     (keys / "merchant.json").write_text("{", "utf-8")
     result = run("paid", "--url", app.url, "--keys", str(keys), *ORDER)
     assert result.exit_code == 2
@@ -207,7 +213,7 @@ def test_secrets_are_in_no_output(app: App, keys: Path, merchant: SimulatedMerch
 # In an app that is a simulator's merchant, and has none inside.
 
 
-def test_an_app_is_told_by_the_keys_of_its_simulator(app: App, keys: Path) -> None:
+def test_an_app_is_notified_with_the_keys_of_its_simulator(app: App, keys: Path) -> None:
     shop = make_shop(
         ALIPAY_APP_ID=app.merchant.app_id,
         ALIPAY_PRIVATE_KEY_PATH=str(keys / "app_private_key.pem"),
@@ -219,7 +225,7 @@ def test_an_app_is_told_by_the_keys_of_its_simulator(app: App, keys: Path) -> No
     assert (app.came[0]["out_trade_no"], app.came[0]["subject"]) == ("T1", "Tea")
 
 
-def test_such_an_app_has_to_be_found(app: App, keys: Path) -> None:
+def test_such_an_app_needs_a_url(app: App, keys: Path) -> None:
     shop = make_shop(
         ALIPAY_APP_ID=app.merchant.app_id,
         ALIPAY_PRIVATE_KEY_PATH=str(keys / "app_private_key.pem"),
@@ -231,7 +237,7 @@ def test_such_an_app_has_to_be_found(app: App, keys: Path) -> None:
     assert "--url" in result.stderr
 
 
-def test_an_app_with_a_simulator_inside_may_be_told_elsewhere(app: App) -> None:
+def test_an_app_with_an_embedded_simulator_may_be_notified_at_another_url(app: App) -> None:
     shop = make_shop(ALIPAY_SIMULATOR=True)
     shop.add(shop.payment("T1", merchant="9021000000000001"))
     shop.run("trigger", "paid", "--url", app.url)

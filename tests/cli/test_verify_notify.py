@@ -31,7 +31,7 @@ def report(result: Result) -> dict[str, Any]:
     return found
 
 
-def test_a_good_payload_is_verified(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+def test_a_valid_payload_is_verified(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     (files / "good.txt").write_bytes(body(signed(news(), alipay)))
     result = alone(
         "verify-notify", str(files / "good.txt"), "--public-key", str(files / "alipay.pem")
@@ -45,7 +45,7 @@ def test_a_good_payload_is_verified(alone: Run, files: Path, alipay: Rsa2Signer)
     assert any(line.startswith("checked with  RSA2, ") and "2048 bits" in line for line in lines)
 
 
-def test_an_altered_payload_is_not_and_the_reason_is_said(
+def test_an_altered_payload_is_not_verified_and_the_reason_is_printed(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     payload = body({**signed(news(), alipay), "total_amount": "0.01"})
@@ -87,7 +87,7 @@ def test_buyer_data_and_the_signature_are_masked(
     assert "buyer@example.com" in shown.output
 
 
-def test_what_it_shows_it_can_read_again(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+def test_the_command_reads_its_own_output(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     key = str(files / "alipay.pem")
     payload = body(signed(news(), alipay))
     first = alone("verify-notify", "--json", "--show-params", "--public-key", key, stdin=payload)
@@ -95,7 +95,7 @@ def test_what_it_shows_it_can_read_again(alone: Run, files: Path, alipay: Rsa2Si
     assert (again.exit_code, report(again)["valid"]) == (0, True)
 
 
-def test_several_files_are_summed_up(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+def test_several_files_have_a_summary(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     (files / "good.txt").write_bytes(body(signed(news(), alipay)))
     (files / "bad.txt").write_bytes(body({**signed(news(), alipay), "total_amount": "0.01"}))
     key = ("--public-key", str(files / "alipay.pem"))
@@ -118,7 +118,7 @@ def test_several_files_are_summed_up(alone: Run, files: Path, alipay: Rsa2Signer
     ],
     ids=["empty", "binary", "large", "undecodable"],
 )
-def test_what_cannot_be_read_is_told_and_exits_with_2(
+def test_an_unreadable_file_is_reported_with_exit_status_2(
     content: bytes, finding: str, alone: Run, files: Path
 ) -> None:
     key = str(files / "alipay.pem")
@@ -130,13 +130,13 @@ def test_what_cannot_be_read_is_told_and_exits_with_2(
     assert (report(machine)["reason"], report(machine)["params"]) == (Reason.UNREADABLE, {})
 
 
-def test_it_takes_no_key_to_see_that_nothing_is_signed(alone: Run) -> None:
+def test_a_missing_signature_is_reported_without_a_key(alone: Run) -> None:
     result = alone("verify-notify", "--json", stdin=body(news()))
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.MISSING_SIGN)
     assert alone("verify-notify", stdin=b"%FF%FF=%FF").stderr.startswith("Error: standard input")
 
 
-def test_a_directory_is_told(alone: Run, files: Path) -> None:
+def test_a_directory_is_reported(alone: Run, files: Path) -> None:
     result = alone("verify-notify", str(files), "--public-key", str(files / "alipay.pem"))
     assert result.exit_code == 2
     assert "it is a directory" in result.stderr
@@ -155,7 +155,7 @@ def test_a_directory_is_told(alone: Run, files: Path) -> None:
         ((), "with --public-key"),
     ],
 )
-def test_a_misuse_is_told_and_exits_with_2(
+def test_a_misuse_is_reported_with_exit_status_2(
     arguments: tuple[str, ...], finding: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     words = [word.format(files) for word in arguments]
@@ -165,7 +165,7 @@ def test_a_misuse_is_told_and_exits_with_2(
     assert "Traceback" not in result.output
 
 
-def test_any_of_several_keys_may_have_signed(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+def test_any_of_several_keys_verifies(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     (files / "older.pem").write_text(public_pem(generate_private_key().public_key()))
     keys = [f"--public-key={files / name}" for name in ("older.pem", "alipay.pem")]
     result = alone("verify-notify", *keys, stdin=body(signed(news(), alipay)))
@@ -184,7 +184,7 @@ def test_an_md5_key_verifies_a_legacy_payload_in_gbk(alone: Run) -> None:
     assert MD5_KEY not in result.output
 
 
-def test_an_md5_key_is_asked_for_where_it_is_not_given(alone: Run, tmp_path: Path) -> None:
+def test_a_missing_md5_key_is_prompted_for(alone: Run, tmp_path: Path) -> None:
     payload = tmp_path / "good.txt"
     payload.write_bytes(body(signed(news(), Md5Signer(MD5_KEY))))
     result = alone("verify-notify", str(payload), "--key", stdin=f"{MD5_KEY}\n".encode())
@@ -193,7 +193,7 @@ def test_an_md5_key_is_asked_for_where_it_is_not_given(alone: Run, tmp_path: Pat
     assert MD5_KEY not in result.output
 
 
-def test_the_keys_may_stand_in_the_environment(
+def test_the_environment_provides_the_keys(
     alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALIPAY_PUBLIC_KEY_PATH", str(files / "none.pem"))
@@ -203,7 +203,7 @@ def test_the_keys_may_stand_in_the_environment(
     assert "ALIPAY_PUBLIC_KEY_PATH (2048 bits)" in result.stdout
 
 
-def test_the_environment_may_hold_several_keys(
+def test_the_environment_provides_several_keys(
     alone: Run, keys: Keys, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = [key_to_base64(key.public_key()) for key in (keys.merchant, keys.alipay)]
@@ -211,7 +211,7 @@ def test_the_environment_may_hold_several_keys(
     assert alone("verify-notify", stdin=body(signed(news(), alipay))).exit_code == 0
 
 
-def test_an_md5_key_in_the_environment_stands_for_md5(
+def test_an_md5_key_in_the_environment_selects_md5(
     alone: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_KEY", MD5_KEY)
@@ -224,7 +224,7 @@ def test_an_md5_key_in_the_environment_stands_for_md5(
     assert "'ALIPAY_SIGN_TYPE' must be one of MD5, RSA, RSA2" in result.stderr
 
 
-def test_a_key_in_the_environment_that_cannot_be_read_is_named(
+def test_an_unreadable_key_in_the_environment_is_named(
     alone: Run, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY", "secret-looking")
@@ -234,7 +234,7 @@ def test_a_key_in_the_environment_that_cannot_be_read_is_named(
     assert "secret-looking" not in result.output
 
 
-def test_ones_own_public_key_is_recognised_by_the_environment(
+def test_the_merchants_public_key_is_recognised_by_the_environment(
     alone: Run, files: Path, keys: Keys, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PRIVATE_KEY_PATH", str(files / "merchant.pem"))
@@ -248,7 +248,7 @@ def test_ones_own_public_key_is_recognised_by_the_environment(
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.OWN_PUBLIC_KEY)
 
 
-def test_without_a_sign_type_the_payloads_word_is_taken_and_that_is_said(
+def test_without_a_sign_type_the_payloads_own_is_used_and_noted(
     alone: Run, files: Path, keys: Keys
 ) -> None:
     payload = body(signed(news(), RsaSigner(keys.alipay)))
@@ -260,7 +260,9 @@ def test_without_a_sign_type_the_payloads_word_is_taken_and_that_is_said(
     assert report(strict)["reason"] == Reason.SIGN_TYPE_MISMATCH
 
 
-def test_a_return_is_told_from_a_notification(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
+def test_a_return_is_distinguished_from_a_notification(
+    alone: Run, files: Path, alipay: Rsa2Signer
+) -> None:
     params = signed(news(method="alipay.trade.page.pay.return"), alipay)
     url = b"https://shop.example/alipay/return?" + body(params)
     result = alone("verify-notify", "--public-key", str(files / "alipay.pem"), stdin=url)
@@ -268,7 +270,7 @@ def test_a_return_is_told_from_a_notification(alone: Run, files: Path, alipay: R
     assert "proves no payment" in " ".join(result.stdout.split())
 
 
-def test_a_strangers_text_does_nothing_to_the_terminal(
+def test_control_characters_do_not_reach_the_terminal(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     params = signed(news(out_trade_no="\x1b[2J\x07\u202eevil"), alipay)
@@ -283,9 +285,7 @@ def test_in_an_app_its_configuration_verifies(in_app: Run, alipay: Rsa2Signer) -
     assert "RSA2, the configured key (2048 bits)" in result.stdout
 
 
-def test_in_an_app_the_payloads_word_for_its_sign_type_is_not_taken(
-    in_app: Run, keys: Keys
-) -> None:
+def test_in_an_app_the_payloads_sign_type_is_not_trusted(in_app: Run, keys: Keys) -> None:
     payload = body(signed(news(), RsaSigner(keys.alipay)))
     result = in_app("verify-notify", "--json", stdin=payload)
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.SIGN_TYPE_MISMATCH)
@@ -300,7 +300,7 @@ def test_in_an_app_options_replace_its_keys(in_app: Run, files: Path, keys: Keys
     assert in_app("verify-notify", *key, stdin=payload).exit_code == 0
 
 
-def test_in_an_app_ones_own_public_key_is_recognised(keys: Keys, alipay: Rsa2Signer) -> None:
+def test_in_an_app_the_merchants_public_key_is_recognised(keys: Keys, alipay: Rsa2Signer) -> None:
     app = make_app(
         ALIPAY_APP_ID="2021000000000000",
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
@@ -311,9 +311,7 @@ def test_in_an_app_ones_own_public_key_is_recognised(keys: Keys, alipay: Rsa2Sig
     assert report(result)["reason"] == Reason.OWN_PUBLIC_KEY
 
 
-def test_in_an_app_its_own_arguments_in_a_return_are_passed_over(
-    keys: Keys, alipay: Rsa2Signer
-) -> None:
+def test_in_an_app_its_arguments_in_a_return_are_ignored(keys: Keys, alipay: Rsa2Signer) -> None:
     app = make_app(
         ALIPAY_APP_ID="2021000000000000",
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
@@ -324,9 +322,7 @@ def test_in_an_app_its_own_arguments_in_a_return_are_passed_over(
     assert verify_in(app, url).exit_code == 0
 
 
-def test_in_an_app_on_the_legacy_gateway_a_public_key_stands_for_rsa(
-    files: Path, keys: Keys
-) -> None:
+def test_in_an_app_on_the_legacy_gateway_a_public_key_selects_rsa(files: Path, keys: Keys) -> None:
     app = make_app(ALIPAY_PARTNER="2088000000000000", ALIPAY_KEY=MD5_KEY)
     payload = body(signed(news(), RsaSigner(keys.alipay)))
     result = verify_in(app, payload, "--public-key", str(files / "alipay.pem"))
@@ -363,7 +359,7 @@ def shop(keys: Keys) -> Shop:
     ],
     ids=["news", "duplicate", "unknown", "foreign", "amount"],
 )
-def test_in_an_app_a_verified_payload_is_looked_up_and_nothing_changes(
+def test_in_an_app_a_verified_payload_is_checked_without_changes(
     more: dict[str, str], checks: dict[str, str], shop: Shop, alipay: Rsa2Signer
 ) -> None:
     params = signed({**news(app_id=MERCHANT, out_trade_no="T1"), **more}, alipay)
@@ -403,7 +399,7 @@ def test_a_row_of_the_journal_is_verified(shop: Shop, alipay: Rsa2Signer) -> Non
     assert "no such row" in result.stderr
 
 
-def test_a_row_that_holds_an_answer_says_so_and_where_to_ask_again(shop: Shop) -> None:
+def test_a_row_with_a_response_is_explained_with_the_next_step(shop: Shop) -> None:
     for payload in (
         {"method": "alipay.trade.query"},
         {
@@ -438,7 +434,7 @@ def test_each_of_two_mistakes_has_a_paragraph(alone: Run, files: Path, alipay: R
     assert "\n  Besides: It verifies with version restored" in result.stdout
 
 
-def test_in_an_app_of_production_a_payload_of_the_sandbox_is_told(in_app: Run) -> None:
+def test_in_production_a_payload_of_the_sandbox_is_recognised(in_app: Run) -> None:
     stranger = Rsa2Signer(generate_private_key())
     payload = body(signed(news(app_id="9021000122682882"), stranger))
     found = report(in_app("verify-notify", "--json", stdin=payload))
@@ -447,7 +443,7 @@ def test_in_an_app_of_production_a_payload_of_the_sandbox_is_told(in_app: Run) -
     assert report(in_app("verify-notify", "--json", stdin=other))["reason"] == Reason.WRONG_KEY
 
 
-def test_buyer_data_is_masked_in_what_was_garbled(
+def test_buyer_data_is_masked_in_garbled_payloads(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     params = signed(news(pay_user_name="Zhang San"), alipay)
@@ -459,9 +455,7 @@ def test_buyer_data_is_masked_in_what_was_garbled(
         assert private not in result.output
 
 
-def test_a_pattern_that_no_shell_expanded_is_expanded(
-    alone: Run, files: Path, alipay: Rsa2Signer
-) -> None:
+def test_a_pattern_is_expanded_without_a_shell(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     for name in ("a.txt", "b.txt"):
         (files / name).write_bytes(body(signed(news(), alipay)))
     key = ("--public-key", str(files / "alipay.pem"))
@@ -473,7 +467,7 @@ def test_a_pattern_that_no_shell_expanded_is_expanded(
     assert "no file matches this pattern" in result.stderr
 
 
-def test_the_older_wap_gateway_is_verified_in_its_own_order(alone: Run) -> None:
+def test_the_older_wap_gateway_is_verified_in_its_parameter_order(alone: Run) -> None:
     fields = {
         "service": "alipay.wap.trade.create.direct",
         "v": "1.0",
@@ -506,7 +500,7 @@ def test_the_module_runs_as_a_program(files: Path, alipay: Rsa2Signer) -> None:
 
 
 @with_vectors("captured-notify", "captured-return", "notify")
-def test_a_captured_payload_comes_out_right(vector: Vector, alone: Run, tmp_path: Path) -> None:
+def test_a_captured_payload_is_verified(vector: Vector, alone: Run, tmp_path: Path) -> None:
     options = ["--sign-type", vector["sign_type"]]
     if vector["sign_type"] == "MD5":
         options += ["--key", vector["md5_key"]]
@@ -537,7 +531,7 @@ def captured(vector: Vector) -> bytes:
     return body(params, vector["charset"])
 
 
-def test_chinese_readers_are_told_in_chinese_and_programs_in_english(
+def test_text_is_chinese_for_chinese_readers_and_json_is_english(
     alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "zh_CN")
