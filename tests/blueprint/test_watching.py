@@ -107,7 +107,7 @@ def test_it_asks_later_and_later_while_nobody_answers(
 
     clock, run = watch(nothing, nothing, nothing, nothing, come_back, nothing)
     assert clock.waited == [120, 240, 480, 900, 900, 60, 60]
-    assert run.stderr.count("Alipay does not answer") == 5
+    assert run.stderr.count("Alipay does not respond") == 5
     assert run.exit_code == 0
 
 
