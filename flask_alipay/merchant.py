@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .protocol.signed_request import SignedRequest
 
 
-class ExternalUrls(Protocol):
+class UrlProvider(Protocol):
     """The URLs of this site that Alipay receives."""
 
     @property
@@ -61,7 +61,7 @@ class Merchant:
     db: Any = field(repr=False)
     #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``.
     callbacks: Mapping[str, Sequence[Callback]] = field(repr=False)
-    urls: ExternalUrls = field(repr=False)
+    urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
     blueprint: Any = field(repr=False)
     #: Sends a request to the embedded simulator instead of Alipay, if there is one.
@@ -89,12 +89,12 @@ class Merchant:
 
     @property
     def notify_url(self) -> str:
-        """The URL to which Alipay sends notifications; see :class:`ExternalUrls`."""
+        """The URL to which Alipay sends notifications; see :class:`UrlProvider`."""
         return self.urls.notify_url
 
     @property
     def return_url(self) -> str:
-        """The URL to which Alipay sends the buyer; see :class:`ExternalUrls`."""
+        """The URL to which Alipay sends the buyer; see :class:`UrlProvider`."""
         return self.urls.return_url
 
     def gateway_for(self, payment: Any) -> Gateway:

@@ -29,7 +29,7 @@ from .simulator.merchant.merchant import SimulatedMerchant
 from .simulator.notifications.sender import Attempt, Delivery
 from .simulator.simulator import SIMULATORS
 from .simulator.trades.funding import check_fund
-from .simulator.trades.trades import Event, Trade
+from .simulator.trades.trades import Trade, TradeEvent
 from .simulator.web.server import BoundSocket
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ class AlipaySimulator:
         """
         if paid_with:
             check_fund(paid_with)
-        return self._apply_event(out_trade_no, Event.PAY, paid_with)
+        return self._apply_event(out_trade_no, TradeEvent.PAY, paid_with)
 
     def close(self, out_trade_no: str) -> Trade:
         """Close the trade as the buyer, with the exceptions of :meth:`pay`."""
-        return self._apply_event(out_trade_no, Event.CLOSE)
+        return self._apply_event(out_trade_no, TradeEvent.CLOSE)
 
     def finish(self, out_trade_no: str) -> Trade:
         """End the time for refunds, with the exceptions of :meth:`pay`."""
-        return self._apply_event(out_trade_no, Event.FINISH)
+        return self._apply_event(out_trade_no, TradeEvent.FINISH)
 
     def refund(self, out_trade_no: str, amount: str | int | Decimal | None = None) -> Trade:
         """Refund the trade, with the exceptions of :meth:`pay`.

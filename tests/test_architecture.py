@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -202,3 +203,121 @@ def test_importing_the_package_is_fast() -> None:
         check=True,
     )
     assert ran.stdout.strip() == "[]"
+
+
+#: Layers whose prose follows the rules; the list grows to the whole package.
+PLAIN_LANGUAGE = {
+    "protocol",
+    "gateways",
+    "simulator",
+    "exceptions",
+    "keys",
+    "signer",
+    "signals",
+    "testing",
+    "__init__",
+}
+
+#: Words that no first line of a docstring begins with.
+FORBIDDEN_START = re.compile(
+    r"(?:What|How|Who|Whose|Whoever|Whom|Whether|That|Where|When|Which|Why|Those|Somebody|Something"
+    r"|Returns|Says|Tells|Takes|Gives|Reads|Writes|Sends|Makes|Asks|Checks|Signs|Turns|Proves"
+    r"|Raises|Keeps|Answers|Opens|Yields|Adds|Accepts|Shows|Finds|Calls|Builds|Lets|Notes|Moves)\b"
+)
+
+#: Words of names for which the field has standard terms.
+FORBIDDEN_NAME_WORD = re.compile(
+    r"news|told|tell(?:s|ing)?|heard|hears?|asked|ask(?:s|ing)?|said|says?|seals?|desk|errands?"
+    r"|messengers?|shelf|shelves|mend(?:ed)?|lately|wish(?:es)?|moments?|whoever|nobody|somebody"
+    r"|ours|dearer|most|till"
+)
+
+IN_PLAIN_LANGUAGE = [f for f in FILES if layer_name(f) in PLAIN_LANGUAGE]
+
+
+def described(file: Path) -> Iterator[tuple[ast.AST, str]]:
+    """Yield the modules, classes and functions of a file that have a docstring, with it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            docstring = ast.get_docstring(node)
+            if docstring:
+                yield node, docstring
+
+
+@pytest.mark.parametrize("file", IN_PLAIN_LANGUAGE, ids=name_of)
+def test_a_docstring_begins_with_a_noun_phrase_or_an_imperative(file: Path) -> None:
+    wrong = [
+        docstring.splitlines()[0]
+        for _, docstring in described(file)
+        if FORBIDDEN_START.match(docstring)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("file", IN_PLAIN_LANGUAGE, ids=name_of)
+def test_a_docstring_describes_only_present_parameters(file: Path) -> None:
+    wrong = [
+        f"{node.name}: {name}"
+        for node, docstring in described(file)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for name in re.findall(r"^\s*:param (\w+):", docstring, re.MULTILINE)
+        if name not in parameters_of(node)
+    ]
+    assert wrong == []
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Return the names of a function's parameters."""
+    given = function.args
+    several = [each for each in (given.vararg, given.kwarg) if each is not None]
+    return {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, *several)}
+
+
+@pytest.mark.parametrize("file", IN_PLAIN_LANGUAGE, ids=name_of)
+def test_names_use_the_standard_terms(file: Path) -> None:
+    wrong = [
+        name for name in names_in(file) if any(map(FORBIDDEN_NAME_WORD.fullmatch, words_of(name)))
+    ]
+    assert wrong == []
+
+
+def names_in(file: Path) -> Iterator[str]:
+    """Yield the names of modules, classes, functions, parameters, variables and attributes."""
+    yield from name_of(file).split(".")
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def words_of(name: str) -> set[str]:
+    """Return the words of a name in snake case or camel case, in lower case."""
+    return set(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_"))
+
+
+def test_a_public_class_name_has_one_owner() -> None:
+    owners: dict[str, set[str]] = {}
+    for file in FILES:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                # The two protocols may share a name.
+                package = re.sub(r"\.(?:mapi|openapi)\..*", "", name_of(file))
+                owners.setdefault(node.name, set()).add(package)
+    assert {name: files for name, files in owners.items() if len(files) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "package",
+    [f for f in IN_PLAIN_LANGUAGE if f.name == "__init__.py" and f.parent != PACKAGE],
+    ids=name_of,
+)
+def test_a_package_describes_its_modules(package: Path) -> None:
+    described_in = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    modules = {each.stem for each in package.parent.glob("*.py")} - {"__init__"}
+    missing = {each for each in modules if f"``{each}``" not in described_in}
+    assert missing == set()

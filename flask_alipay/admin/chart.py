@@ -28,7 +28,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Column:
+class ChartColumn:
     """The bars of one period."""
 
     sales: Bar
@@ -43,7 +43,7 @@ class Column:
 class Chart:
     """A chart of one currency."""
 
-    columns: list[Column]
+    columns: list[ChartColumn]
     #: Heights with the amounts that they stand for, in minor units.
     lines: list[tuple[float, int]]
 
@@ -68,7 +68,7 @@ def chart(found: Sequence[Takings], labels: Sequence[str]) -> Chart:
         x = LEFT + number * step + step * 0.1
         shown = (len(found) - 1 - number) % every == 0
         columns.append(
-            Column(
+            ChartColumn(
                 bar(x, each.sales_fen),
                 bar(x + step * 0.4, each.refunds_fen),
                 round(x + step * 0.4, 1),

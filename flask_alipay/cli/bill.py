@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import AlipayError, GatewayError, InvalidBill, InvalidParameter
 from ..gateways.mapi import MapiGateway
-from ..gateways.openapi.bill import BillRow, Period, read_bill
+from ..gateways.openapi.bill import BillPeriod, BillRow, read_bill
 from ..ledger.bill_comparison import (
     PAYMENT_AMOUNT,
     PAYMENT_NOT_IN_BILL,
@@ -100,7 +100,7 @@ def bill_command() -> click.Command:
         if as_json and as_csv:
             raise click.UsageError(_("Use --json or --csv, not both."))
         with _nothing_to_compare():
-            period = Period.of(date)
+            period = BillPeriod.of(date)
             given = chain.from_iterable(read_bill(file, period) for file in files)
             rows = given if files else _fetch_all(merchant, period)
             account = merchant.config.merchant
@@ -114,7 +114,7 @@ def bill_command() -> click.Command:
     return bill
 
 
-def _fetch_all(merchant: Merchant, period: Period) -> Iterator[BillRow]:
+def _fetch_all(merchant: Merchant, period: BillPeriod) -> Iterator[BillRow]:
     """Fetch the bill of each merchant for whom the ledger has payments."""
     default = merchant.gateway
     if isinstance(default, MapiGateway):
@@ -139,7 +139,7 @@ def _fetch_all(merchant: Merchant, period: Period) -> Iterator[BillRow]:
 
 
 def _fetch(
-    gateway: OpenApiGateway, period: Period, into: IO[bytes], out_trade_no: str | None
+    gateway: OpenApiGateway, period: BillPeriod, into: IO[bytes], out_trade_no: str | None
 ) -> bool:
     """Fetch a bill.
 

@@ -8,6 +8,8 @@
     client of the open platform
 ``parameters``
     declarations of services' parameters
+``query_limit``, ``background``
+    limit of the queries for one payment, and threads for them
 ``transport``
     HTTP requests to a gateway
 """

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from ..gateways.openapi.bill import BillRow, Period
+from ..gateways.openapi.bill import BillPeriod, BillRow
 from .bill_table import BATCH, BillEntry, BillTable
 from .exact_text import exactly
 from .refunds import SUCCESS
@@ -70,7 +70,7 @@ class Difference:
 
 
 def compare_bill(
-    session: Session, models: Models, merchant: str, rows: Iterable[BillRow], period: Period
+    session: Session, models: Models, merchant: str, rows: Iterable[BillRow], period: BillPeriod
 ) -> Iterator[Difference]:
     """Tells what the bill of a period and the ledger do not agree about.
 
@@ -95,7 +95,7 @@ def compare_bill(
 
 
 def merchants_of(
-    session: Session, models: Models, merchant: str, period: Period
+    session: Session, models: Models, merchant: str, period: BillPeriod
 ) -> dict[str | None, str]:
     """Return the merchants whose bills of a period may hold the ledger's payments.
 
@@ -122,7 +122,7 @@ def merchants_of(
 class _Ledger:
     """The ledger's side."""
 
-    def __init__(self, session: Session, models: Models, merchant: str, period: Period) -> None:
+    def __init__(self, session: Session, models: Models, merchant: str, period: BillPeriod) -> None:
         self._session = session
         self._payment: Any = entity_of(cast("Any", models.Payment))
         self._refund: Any = models.Refund and entity_of(cast("Any", models.Refund))

@@ -18,6 +18,8 @@
     Alipay's statuses, parameter names and bank codes
 ``certificates``
     Alipay's certificates and their chains
+``page_settings``, ``content_policy``
+    settings of the buyers' pages, and their Content-Security-Policy
 ``log_text``
     received text made safe for log lines
 ``i18n``

@@ -47,7 +47,7 @@ KINDS: Final = TO_NOTIFICATIONS + RESPONSE_FAULTS
 TIMED: Final = (DELAY, SLOW)
 #: How many faults may wait at a time.
 MAX_FAULTS: Final = 100
-#: The most times of a fault, and the most seconds: in the simulator's time, and of a slow answer.
+#: Maximum repetitions of a fault, and seconds: in the simulator's time, and of a slow response.
 MAX_TIMES: Final = 1_000_000
 MAX_SECONDS: Final = 366 * 24 * 3600
 MAX_SLOW: Final = 60
@@ -129,34 +129,34 @@ class Faults:
         self._stored["waiting"] = _Waiting(faults)
 
 
-def read_fault(said: Mapping[str, Any]) -> Fault:
+def read_fault(fields: Mapping[str, Any]) -> Fault:
     """Parse a requested fault.
 
-    :param said: its fields; all but ``kind`` may be left out.
+    :param fields: its fields; all but ``kind`` may be left out.
     :raises InvalidParameter: names the field that is not as it must be.
     """
-    for name in said:
+    for name in fields:
         if name not in _FIELDS:
             raise InvalidParameter(str(name), f"is unknown: a fault has {', '.join(_FIELDS)}")
-    kind = said.get("kind")
+    kind = fields.get("kind")
     if kind not in KINDS:
         raise InvalidParameter("kind", f"must be one of {', '.join(KINDS)}")
     for name in ("out_trade_no", "method"):
-        if not isinstance(said.get(name, ""), str):
+        if not isinstance(fields.get(name, ""), str):
             raise InvalidParameter(name, "must be a text")
-    if said.get("method") and kind not in RESPONSE_FAULTS:
+    if fields.get("method") and kind not in RESPONSE_FAULTS:
         raise InvalidParameter("method", f"goes with {', '.join(RESPONSE_FAULTS)}")
-    _check_number("times", said.get("times", 1), 1, MAX_TIMES)
-    most = MAX_SLOW if kind == SLOW else MAX_SECONDS
-    _check_number("seconds", said.get("seconds", 0), 0, most)
-    fault = Fault(**said)
+    _check_number("times", fields.get("times", 1), 1, MAX_TIMES)
+    maximum = MAX_SLOW if kind == SLOW else MAX_SECONDS
+    _check_number("seconds", fields.get("seconds", 0), 0, maximum)
+    fault = Fault(**fields)
     return replace(fault, times=int(fault.times))
 
 
-def _check_number(name: str, given: object, least: float, limit: float) -> None:
+def _check_number(name: str, given: object, minimum: float, limit: float) -> None:
     number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if not number or not least <= given <= limit:  # type: ignore[operator]  # NaN is neither
-        raise InvalidParameter(name, f"must be a number, from {least} to {limit}")
+    if not number or not minimum <= given <= limit:  # type: ignore[operator]  # NaN is neither
+        raise InvalidParameter(name, f"must be a number, from {minimum} to {limit}")
 
 
 def _is_about(fault: Fault, about: str) -> bool:

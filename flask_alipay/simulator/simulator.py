@@ -25,7 +25,7 @@ from .storage.sqlite import SqliteStorage
 from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
 from .trades.expiry import Expiry
-from .trades.trades import Event, EventResult, Trade, TradeStore
+from .trades.trades import EventResult, Trade, TradeEvent, TradeStore
 from .web.forms import InvalidForm, RawForm, with_query
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Simulator:
         """Apply the buyer's event, if possible, and notify the merchant before returning.
 
         :param cashier_id: from the page's address.
-        :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`.
+        :param event: one of :class:`~flask_alipay.simulator.trades.trades.TradeEvent`.
         :param paid_with: as of :meth:`apply_event`.
         :returns: the trade as it is then; ``None`` if there is no such page.
         """
@@ -237,19 +237,20 @@ class Simulator:
         """Apply an event to a trade, and notify the merchant before returning.
 
         :param out_trade_no: the merchant's number.
-        :param event: one of :class:`~flask_alipay.simulator.trades.trades.Event`; ``None`` merely
-        lets
-            time do its work.
-        :param paid_with: what the buyer pays with, if he pays: ``balance``, ``credit`` or the code
-            of a bank; by default the bank that he chose in the shop, or his balance.
-        :returns: what really happened; ``None`` if there is no such trade.
+        :param event: one of :class:`~.trades.trades.TradeEvent`; ``None`` only applies an expiry.
+        :param paid_with: the payment channel: ``balance``, ``credit`` or the code of a bank; by
+            default the bank that the buyer chose in the shop, or the balance.
+        :returns: the applied event; ``None`` if there is no such trade.
         """
-        with self._turn() as news:
-            if event not in (None, Event.EXPIRE):  # who does something to a trade has opened it
+        with self._turn() as deliveries:
+            if event not in (
+                None,
+                TradeEvent.EXPIRE,
+            ):  # an event implies an opened trade
                 self.trades.open(out_trade_no, self.clock.now())
             step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
             if step is not None and step.event is not None:
-                news += map(self.deliverer.enqueue, self._notices(step.trade))
+                deliveries += map(self.deliverer.enqueue, self._notices(step.trade))
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
@@ -260,10 +261,10 @@ class Simulator:
         :returns: the trade after it; ``None`` if that much cannot be refunded.
         """
         number = f"control{secrets.token_hex(8)}"
-        with self._turn() as news:
+        with self._turn() as deliveries:
             trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
             if trade is not None:
-                news += map(self.deliverer.enqueue, self._notices(trade))
+                deliveries += map(self.deliverer.enqueue, self._notices(trade))
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
@@ -291,7 +292,7 @@ class Simulator:
         now = self.clock.now()
         for trade in self.trades.all():
             if trade.overdue(now):
-                self.apply_event(trade.order.out_trade_no, Event.EXPIRE)
+                self.apply_event(trade.order.out_trade_no, TradeEvent.EXPIRE)
 
     def return_url(self, trade: Trade) -> str:
         """Return the URL with which the buyer returns to the shop: signed if paid, otherwise bare.
@@ -318,10 +319,10 @@ class Simulator:
         """
         now = self.clock.now()
         end = self.dialects.mapi.confirm if confirm else self.dialects.mapi.refuse
-        with self._turn() as news:
+        with self._turn() as deliveries:
             reply = end(batch_id, now)
             if reply is not None:
-                news += self._accepted(reply)
+                deliveries += self._accepted(reply)
         return self.batches.by_id(batch_id)
 
     def unheard_batch(self, batch: Batch) -> bool:
@@ -346,10 +347,10 @@ class Simulator:
                 for notice in self._notices(step.trade):
                     self.deliverer.enqueue(notice, timedelta(0))
 
-    def _with_notifications(self, ask: Callable[[], CallResult]) -> Reply:
-        with self._turn() as news:
-            reply = ask()
-            news += self._accepted(reply)
+    def _with_notifications(self, call: Callable[[], CallResult]) -> Reply:
+        with self._turn() as deliveries:
+            reply = call()
+            deliveries += self._accepted(reply)
         return reply.reply
 
     def _accepted(self, reply: CallResult) -> list[Delivery]:
@@ -367,11 +368,11 @@ class Simulator:
     @contextmanager
     def _turn(self) -> Iterator[list[Delivery]]:
         """Store an event together with its notifications; send them afterwards."""
-        news: list[Delivery] = []
+        deliveries: list[Delivery] = []
         with self._storage.transaction():
-            yield news
+            yield deliveries
             self._offset.save()
-        for delivery in news:
+        for delivery in deliveries:
             self.deliverer.send(delivery)
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidBill
-from flask_alipay.gateways.openapi.bill import BillRow, Period
+from flask_alipay.gateways.openapi.bill import BillPeriod, BillRow
 from flask_alipay.ledger import Models
 from flask_alipay.ledger.bill_comparison import Difference, compare_bill
 from flask_alipay.ledger.bill_table import BATCH
@@ -19,7 +19,7 @@ from flask_alipay.protocol.china_time import CHINA_TIME
 
 from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop
 
-DAY = Period.of("2026-01-31")
+DAY = BillPeriod.of("2026-01-31")
 NOON = datetime(2026, 1, 31, 12, 0, 0, tzinfo=CHINA_TIME)
 PAID = BillRow("T1", "A1", False, None, TOTAL, "茶", NOON, NOON)
 BACK = replace(PAID, refund=True, out_request_no="R1", fen=888)
@@ -42,7 +42,7 @@ def refunded(shop: Shop, number: str = "A1", **columns: Any) -> None:
 
 
 def differences(
-    shop: Shop, rows: Iterable[BillRow], models: Models = MODELS, period: Period = DAY
+    shop: Shop, rows: Iterable[BillRow], models: Models = MODELS, period: BillPeriod = DAY
 ) -> list[Difference]:
     with shop.session() as session:
         return list(compare_bill(session, models, MERCHANT, rows, period))

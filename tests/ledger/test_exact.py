@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from flask_alipay.exceptions import NotificationRefused, PaymentMismatch, UnknownPayment
-from flask_alipay.gateways.openapi.bill import BillRow, Period
+from flask_alipay.gateways.openapi.bill import BillPeriod, BillRow
 from flask_alipay.ledger.bill_comparison import PAYMENT_UNKNOWN, REFUND_UNKNOWN, compare_bill
 from flask_alipay.protocol.batch_notification import RefundBatchNotification
 
@@ -128,7 +128,7 @@ def test_a_bill_row_whose_number_is_only_similar_is_unknown_to_the_ledger(shop: 
     shop.settle(news(paid_at=datetime(2026, 11, 23, 4, tzinfo=timezone.utc)))
     rows = [bill_row("A1"), bill_row("a1 "), bill_row("A1 ", refund=True)]
     with shop.session() as session:
-        found = list(compare_bill(session, MODELS, MERCHANT, rows, Period.of("2026-11-23")))
+        found = list(compare_bill(session, MODELS, MERCHANT, rows, BillPeriod.of("2026-11-23")))
     kinds = sorted((difference.kind, difference.out_trade_no) for difference in found)
     assert kinds == [(PAYMENT_UNKNOWN, "a1 "), (REFUND_UNKNOWN, "A1 ")]
 

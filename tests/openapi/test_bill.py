@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidBill, InvalidParameter
-from flask_alipay.gateways.openapi.bill import BillRow, Period, read_bill
+from flask_alipay.gateways.openapi.bill import BillPeriod, BillRow, read_bill
 
 from .bills import BACK, FRONT, HEADER, REFUND, SUMS, TEA, bill, line, table, zipped
 
@@ -27,7 +27,7 @@ ROW = BillRow(
     created_at=datetime(2026, 1, 31, 12, 0, 0, tzinfo=timezone.utc),
     finished_at=datetime(2026, 1, 31, 12, 0, 5, tzinfo=timezone.utc),
 )
-DAY = Period.of("2026-01-31")
+DAY = BillPeriod.of("2026-01-31")
 
 
 def read(file: Any, **options: Any) -> list[BillRow]:
@@ -163,17 +163,17 @@ def test_what_it_refuses_repeats_nothing_of_the_bill() -> None:
 @pytest.mark.parametrize("other", ["2026-01-30", "2026-02-01", "2026-01"])
 def test_a_bill_of_another_period_is_refused(other: str) -> None:
     with pytest.raises(InvalidBill, match=f"another period than {other}"):
-        read(bill(TEA), period=Period.of(other))
+        read(bill(TEA), period=BillPeriod.of(other))
 
 
 def test_a_month_is_told_by_its_first_and_last_day() -> None:
     told = "#起始日期：[2026年01月01日 00:00:00]   终止日期：[2026年01月31日 23:59:59]"
     front = (FRONT[0], told, FRONT[3])
-    assert read(bill(TEA, front=front), period=Period.of("2026-01")) == [ROW]
+    assert read(bill(TEA, front=front), period=BillPeriod.of("2026-01")) == [ROW]
 
 
 def test_a_bill_that_does_not_say_of_when_it_is_passes() -> None:
-    assert read(bill(TEA, front=FRONT[3:]), period=Period.of("2020-01")) == [ROW]
+    assert read(bill(TEA, front=FRONT[3:]), period=BillPeriod.of("2020-01")) == [ROW]
 
 
 @given(place=st.integers(0, 3000), byte=st.integers(0, 255), cut=st.booleans())
@@ -213,7 +213,7 @@ def test_a_row_shows_no_subject() -> None:
 def test_a_period_begins_and_ends_at_midnight_in_china(
     bill_date: str, since: str, until: str
 ) -> None:
-    period = Period.of(bill_date)
+    period = BillPeriod.of(bill_date)
     assert (period.since.isoformat(), period.until.isoformat()) == (since, until)
     assert period.holds(period.since)
     assert not period.holds(period.until)
@@ -235,7 +235,7 @@ def test_a_period_begins_and_ends_at_midnight_in_china(
 )
 def test_what_is_no_period_is_refused(bill_date: str) -> None:
     with pytest.raises(InvalidParameter, match="bill_date must be a day or a month"):
-        Period.of(bill_date)
+        BillPeriod.of(bill_date)
 
 
 def test_the_end_of_the_list_is_found_where_there_is_nothing_else() -> None:

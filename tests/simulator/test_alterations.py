@@ -10,14 +10,14 @@ from flask_alipay.signer import sign_content
 from flask_alipay.simulator.notifications.tampering import corrupt_text, tamper_amount
 from flask_alipay.simulator.protocols import with_charset
 from flask_alipay.simulator.trades.batches import REFUNDS, TRANSFERS, Batch, BatchEntry
-from flask_alipay.simulator.trades.orders import Event, Order
+from flask_alipay.simulator.trades.orders import Order, TradeEvent
 
 PROTOCOLS = ["openapi", "mapi", "wap"]
 
 
 @pytest.fixture
 def notice(simulator, clock):
-    def notice(protocol, event=Event.PAY, **more):
+    def notice(protocol, event=TradeEvent.PAY, **more):
         order = Order(
             **{
                 "protocol": protocol,
@@ -73,7 +73,9 @@ def test_the_least_amount_becomes_another(notice, compose, protocol):
 
 @pytest.mark.parametrize("alter", [tamper_amount, corrupt_text])
 def test_news_of_foreign_money_are_altered_as_well(notice, compose, alter):
-    body = compose(notice("mapi", Event.SETTLE, currency="USD", payment_events=(Event.SETTLE,)))
+    body = compose(
+        notice("mapi", TradeEvent.SETTLE, currency="USD", payment_events=(TradeEvent.SETTLE,))
+    )
     assert alter(body) != body
 
 

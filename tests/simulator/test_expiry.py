@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from flask_alipay.simulator.trades.expiry import Expiry
-from flask_alipay.simulator.trades.orders import Event
+from flask_alipay.simulator.trades.orders import TradeEvent
 from flask_alipay.simulator.trades.trades import TradeStore
 
 from .test_trades import an_order
@@ -73,7 +73,7 @@ def test_many_trades_ask_the_clock_once(shop, clock):
 def test_a_trade_that_ended_before_is_left_alone(shop, clock):
     for out_trade_no in ("T1", "T2"):
         shop.place(out_trade_no, 5)
-    shop.store.apply("T1", Event.PAY, clock.now())
+    shop.store.apply("T1", TradeEvent.PAY, clock.now())
     clock.advance(minutes=5)
     assert shop.told == ["T2"]
 

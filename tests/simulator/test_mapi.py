@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Md5Signer, sign_content
 from flask_alipay.simulator.replies import ErrorPage, PlainText, RedirectToCashier
-from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.trades.trades import TradeEvent
 from flask_alipay.simulator.web.forms import RawForm, encode_form
 
 from .conftest import RETURN_URL
@@ -30,7 +30,7 @@ def ask(simulator):
 def pay(simulator, ask):
     """Orders and pays; returns the trade."""
 
-    def pay(request, event=Event.PAY):
+    def pay(request, event=TradeEvent.PAY):
         return simulator.cashier_event(ask(request).trade.cashier_id, event)
 
     return pay
@@ -173,7 +173,8 @@ def test_a_number_that_was_used_for_another_order_is_refused(ask, merchant, chan
 
 
 @pytest.mark.parametrize(
-    ("event", "code"), [(Event.PAY, "TRADE_HAS_SUCCESS"), (Event.CLOSE, "TRADE_HAS_CLOSE")]
+    ("event", "code"),
+    [(TradeEvent.PAY, "TRADE_HAS_SUCCESS"), (TradeEvent.CLOSE, "TRADE_HAS_CLOSE")],
 )
 def test_an_ended_order_cannot_be_ordered_again(ask, pay, merchant, event, code):
     pay(merchant.direct_pay(), event)
@@ -237,7 +238,7 @@ def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop):
 
 
 @pytest.mark.parametrize("way", ["direct_pay", "forex"])
-@pytest.mark.parametrize("event", [Event.CLOSE, Event.EXPIRE])
+@pytest.mark.parametrize("event", [TradeEvent.CLOSE, TradeEvent.EXPIRE])
 def test_a_direct_payment_that_was_closed_unpaid_is_not_notified(pay, merchant, shop, event, way):
     assert pay(getattr(merchant, way)(), event).status == "TRADE_CLOSED"
     assert shop.bodies == []
@@ -259,7 +260,7 @@ def test_a_seller_cannot_buy_from_himself(ask, merchant, simulator, name):
     assert (answer.code, len(simulator.trades)) == ("BUYER_SELLER_EQUAL", 0)
 
 
-@pytest.mark.parametrize("event", [Event.CLOSE, Event.EXPIRE])
+@pytest.mark.parametrize("event", [TradeEvent.CLOSE, TradeEvent.EXPIRE])
 def test_a_closed_trade_is_told_without_money(pay, merchant, shop, event):
     pay(merchant.escrow(service="trade_create_by_buyer"), event)
     fields = shop.fields()

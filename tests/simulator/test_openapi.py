@@ -11,7 +11,7 @@ import pytest
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator.replies import ErrorPage, JsonText, RedirectToCashier
-from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.trades.trades import TradeEvent
 from flask_alipay.simulator.web.forms import RawForm, encode_form
 
 from .conftest import NOTIFY_URL, RETURN_URL
@@ -29,7 +29,7 @@ def ask(simulator):
 def pay(simulator, ask):
     """Orders and pays; returns the trade."""
 
-    def pay(request, event=Event.PAY):
+    def pay(request, event=TradeEvent.PAY):
         return simulator.cashier_event(ask(request).trade.cashier_id, event)
 
     return pay
@@ -261,7 +261,7 @@ def test_a_paid_order_cannot_be_ordered_again(ask, pay, merchant):
 
 
 def test_a_closed_order_cannot_be_ordered_again(ask, pay, merchant):
-    pay(merchant.page_pay(), Event.CLOSE)
+    pay(merchant.page_pay(), TradeEvent.CLOSE)
     assert ask(merchant.page_pay()).code == "ACQ.TRADE_HAS_CLOSE"
 
 
@@ -331,7 +331,7 @@ def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop, simulator):
     assert json.loads(fields["fund_bill_list"])[0]["fundChannel"] == "ALIPAYACCOUNT"
 
 
-@pytest.mark.parametrize("event", [Event.CLOSE, Event.EXPIRE])
+@pytest.mark.parametrize("event", [TradeEvent.CLOSE, TradeEvent.EXPIRE])
 def test_a_closed_trade_is_told_without_money(pay, merchant, shop, event):
     pay(merchant.page_pay(), event)
     fields = shop.fields()

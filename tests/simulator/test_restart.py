@@ -17,7 +17,7 @@ from flask_alipay.simulator.notifications.delivery import DeliveryState, Deliver
 from flask_alipay.simulator.replies import FORGER, PendingNotification
 from flask_alipay.simulator.storage.sqlite import SqliteStorage
 from flask_alipay.simulator.storage.storage import PersistentDict
-from flask_alipay.simulator.trades.orders import Event
+from flask_alipay.simulator.trades.orders import TradeEvent
 from flask_alipay.simulator.trades.trades import Trade, TradeStore
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
@@ -241,7 +241,7 @@ def test_a_file_that_knows_a_later_moment_than_its_clock_sets_the_clock(world):
 def test_a_trade_that_was_let_expire_early_does_not_set_the_clock(world):
     limit = timedelta(minutes=90)
     world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "90m"}))
-    world.simulator.apply_event("T1", Event.EXPIRE)
+    world.simulator.apply_event("T1", TradeEvent.EXPIRE)
     before = world.clock.now()
     world.kill()
     assert world.clock.now() < before + limit / 2
@@ -316,7 +316,7 @@ def test_one_that_waits_to_be_overtaken_is_overtaken(world):
     paid(world)
     assert world.shop.bodies == []
     world.restart()
-    world.simulator.apply_event("T1", Event.FINISH)
+    world.simulator.apply_event("T1", TradeEvent.FINISH)
     told = [world.shop.fields(index)["trade_status"] for index in range(2)]
     assert told == ["TRADE_FINISHED", "TRADE_SUCCESS"]
     world.clock.advance(days=2)

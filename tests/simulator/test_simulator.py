@@ -10,7 +10,7 @@ from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.keys import load_private_key, load_public_key
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock
-from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.trades.trades import TradeEvent
 from flask_alipay.simulator.web.forms import RawForm
 
 from .conftest import Merchant
@@ -97,21 +97,21 @@ def test_two_simulators_know_nothing_of_each_others_trades(simulator, merchant):
 
 def test_the_shop_is_told_before_the_buyer_goes_on(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert len(shop.bodies) == 1
 
 
 def test_paying_twice_tells_once(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
     for _ in range(3):
-        assert simulator.cashier_event(trade.cashier_id, Event.PAY).paid
+        assert simulator.cashier_event(trade.cashier_id, TradeEvent.PAY).paid
     assert len(shop.bodies) == 1
 
 
 def test_a_paid_trade_cannot_be_refused_afterwards(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
-    assert simulator.cashier_event(trade.cashier_id, Event.CLOSE).paid
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
+    assert simulator.cashier_event(trade.cashier_id, TradeEvent.CLOSE).paid
     assert len(shop.bodies) == 1
 
 
@@ -127,7 +127,7 @@ def test_an_overdue_trade_is_closed_and_told_when_it_is_looked_at(simulator, mer
 def test_an_overdue_trade_cannot_be_paid(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
-    assert not simulator.cashier_event(trade.cashier_id, Event.PAY).paid
+    assert not simulator.cashier_event(trade.cashier_id, TradeEvent.PAY).paid
     assert [shop.fields()["trade_status"]] == ["TRADE_CLOSED"]
 
 
@@ -149,7 +149,7 @@ def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
 
 def test_a_trade_that_was_paid_in_time_is_not_told_of_again(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     clock.advance(minutes=6)
     assert [shop.fields()["trade_status"]] == ["TRADE_SUCCESS"]
 
@@ -181,7 +181,7 @@ def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
     assert not simulator.is_unacknowledged(trade)
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert simulator.is_unacknowledged(trade)
     shop.text = "success"
     clock.advance(minutes=4)
@@ -191,7 +191,7 @@ def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
 def test_a_repetition_tells_the_same_with_the_time_of_its_sending(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     clock.advance(minutes=4)
     first, second = shop.fields(0), shop.fields(1)
     changed = {name for name in first if first[name] != second[name]}
@@ -206,14 +206,14 @@ def test_an_unpaid_trade_returns_to_the_bare_address(simulator, merchant):
 
 def test_a_signed_return_keeps_the_addresss_own_query(simulator, merchant):
     trade = order(simulator, merchant.page_pay(return_url="https://shop.example/r?lang=zh"))
-    paid = simulator.cashier_event(trade.cashier_id, Event.PAY)
+    paid = simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert simulator.return_url(paid).startswith("https://shop.example/r?lang=zh&charset=utf-8&")
 
 
 def test_the_log_holds_no_key_and_no_signature(simulator, merchant, shop, caplog):
     caplog.set_level("DEBUG")
     trade = order(simulator, merchant.direct_pay())
-    simulator.cashier_event(trade.cashier_id, Event.PAY)
+    simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert shop.fields()["sign"] not in caplog.text
     assert simulator.merchant.md5_key not in caplog.text
     assert simulator.merchant.buyer_email not in caplog.text

@@ -8,22 +8,27 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from flask_alipay.simulator.trades.trades import Event, TradeStore
+from flask_alipay.simulator.trades.trades import TradeEvent, TradeStore
 
 from .test_trades import NOON, an_order
 
 TOTAL = 10
 EVENTS = (
-    Event.PAY,
-    Event.DEPOSIT,
-    Event.SETTLE,
-    Event.SEND,
-    Event.CONFIRM,
-    Event.CLOSE,
-    Event.EXPIRE,
-    Event.FINISH,
+    TradeEvent.PAY,
+    TradeEvent.DEPOSIT,
+    TradeEvent.SETTLE,
+    TradeEvent.SEND,
+    TradeEvent.CONFIRM,
+    TradeEvent.CLOSE,
+    TradeEvent.EXPIRE,
+    TradeEvent.FINISH,
 )
-WAYS = ((Event.PAY,), (Event.DEPOSIT,), (Event.SETTLE,), (Event.PAY, Event.DEPOSIT))
+WAYS = (
+    (TradeEvent.PAY,),
+    (TradeEvent.DEPOSIT,),
+    (TradeEvent.SETTLE,),
+    (TradeEvent.PAY, TradeEvent.DEPOSIT),
+)
 
 
 class Life(RuleBasedStateMachine):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.simulator.trades.trades import TRANSITIONS, Event, Order, TradeStore
+from flask_alipay.simulator.trades.trades import TRANSITIONS, Order, TradeEvent, TradeStore
 
 NOON = datetime(2026, 1, 31, 4, 0, tzinfo=timezone.utc)
-EVENTS = (Event.PAY, Event.CLOSE, Event.EXPIRE, Event.FINISH)
+EVENTS = (TradeEvent.PAY, TradeEvent.CLOSE, TradeEvent.EXPIRE, TradeEvent.FINISH)
 
 
 def an_order(out_trade_no="T1", **changes):
@@ -70,7 +70,7 @@ def test_an_order_that_nobody_opened_is_withdrawn_and_never_was_a_trade(store):
     trade = store.create(an_order(), NOON, opened=False)
     assert store.cancel_unopened("T1", NOON)
     store.open("T1", NOON)
-    step = store.apply("T1", Event.PAY, NOON)
+    step = store.apply("T1", TradeEvent.PAY, NOON)
     assert (step.event, step.trade.status, step.trade.opened_at) == (None, "TRADE_CLOSED", None)
     assert store.by_cashier(trade.cashier_id) == step.trade
     assert store.cancel_unopened("T1", NOON)
@@ -85,10 +85,10 @@ def test_a_trade_is_not_withdrawn(store):
 
 def test_a_paid_trade_can_be_finished_and_stays_paid(store):
     store.create(an_order(), NOON)
-    store.apply("T1", Event.PAY, NOON)
-    step = store.apply("T1", Event.FINISH, NOON + timedelta(days=90))
+    store.apply("T1", TradeEvent.PAY, NOON)
+    step = store.apply("T1", TradeEvent.FINISH, NOON + timedelta(days=90))
     assert step.trade.status == "TRADE_FINISHED"
-    assert (step.trade.paid_at, step.trade.ended_by) == (NOON, Event.PAY)
+    assert (step.trade.paid_at, step.trade.ended_by) == (NOON, TradeEvent.PAY)
 
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 3600)), max_size=12))
@@ -117,7 +117,7 @@ def test_the_same_event_happens_once(first, second):
     assert first != second or happened[1] is None
 
 
-ESCROW = (Event.DEPOSIT,)
+ESCROW = (TradeEvent.DEPOSIT,)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ ESCROW = (Event.DEPOSIT,)
         (ESCROW, ["deposit", "send", "confirm"], "TRADE_FINISHED"),
         (ESCROW, ["send", "confirm"], "WAIT_BUYER_PAY"),
         (ESCROW, ["deposit", "confirm", "close", "finish"], "WAIT_SELLER_SEND_GOODS"),
-        ((Event.PAY,), ["deposit", "settle"], "WAIT_BUYER_PAY"),
-        ((Event.PAY, Event.DEPOSIT), ["pay"], "TRADE_SUCCESS"),
-        ((Event.PAY, Event.DEPOSIT), ["deposit"], "WAIT_SELLER_SEND_GOODS"),
-        ((Event.SETTLE,), ["pay"], "TRADE_FINISHED"),
+        ((TradeEvent.PAY,), ["deposit", "settle"], "WAIT_BUYER_PAY"),
+        ((TradeEvent.PAY, TradeEvent.DEPOSIT), ["pay"], "TRADE_SUCCESS"),
+        ((TradeEvent.PAY, TradeEvent.DEPOSIT), ["deposit"], "WAIT_SELLER_SEND_GOODS"),
+        ((TradeEvent.SETTLE,), ["pay"], "TRADE_FINISHED"),
     ],
 )
 def test_a_trade_goes_its_orders_way(store, ways, history, status):
@@ -144,17 +144,17 @@ def test_a_trade_goes_its_orders_way(store, ways, history, status):
 
 def test_money_in_escrow_is_paid_and_not_yet_the_shops(store):
     store.create(an_order(payment_events=ESCROW), NOON)
-    paid = store.apply("T1", Event.DEPOSIT, NOON).trade
+    paid = store.apply("T1", TradeEvent.DEPOSIT, NOON).trade
     assert (paid.paid, paid.in_escrow, paid.paid_at) == (True, True, NOON)
-    store.apply("T1", Event.SEND, NOON)
-    done = store.apply("T1", Event.CONFIRM, NOON + timedelta(days=1)).trade
+    store.apply("T1", TradeEvent.SEND, NOON)
+    done = store.apply("T1", TradeEvent.CONFIRM, NOON + timedelta(days=1)).trade
     assert (done.in_escrow, done.finished_at) == (False, NOON + timedelta(days=1))
     assert (done.paid_at, done.sent_at) == (NOON, NOON)
 
 
 def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
     store.create(an_order(), NOON)
-    store.apply("T1", Event.PAY, NOON)
+    store.apply("T1", TradeEvent.PAY, NOON)
     part = store.refund("T1", "R1", 888, NOON)
     assert (part.status, part.refunded_fen, part.closed_at) == ("TRADE_SUCCESS", 888, None)
     assert store.refund("T1", "R1", 888, NOON) is None, "the same one again"
@@ -167,9 +167,9 @@ def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
 @pytest.mark.parametrize(
     ("ways", "history"),
     [
-        ((Event.PAY,), []),
-        ((Event.PAY,), ["close"]),
-        ((Event.PAY,), ["pay", "finish"]),
+        ((TradeEvent.PAY,), []),
+        ((TradeEvent.PAY,), ["close"]),
+        ((TradeEvent.PAY,), ["pay", "finish"]),
         (ESCROW, ["deposit"]),
         (ESCROW, ["deposit", "send", "confirm"]),
     ],
@@ -182,14 +182,14 @@ def test_what_is_not_the_shops_money_any_more_or_yet_is_not_refunded(store, ways
 
 
 def test_a_settled_trade_stays_finished_when_it_is_refunded(store):
-    store.create(an_order(payment_events=(Event.SETTLE,)), NOON)
-    store.apply("T1", Event.PAY, NOON)
+    store.create(an_order(payment_events=(TradeEvent.SETTLE,)), NOON)
+    store.apply("T1", TradeEvent.PAY, NOON)
     assert store.refund("T1", "R1", 8888, NOON).status == "TRADE_FINISHED"
 
 
 def test_nothing_is_not_a_refund(store):
     store.create(an_order(), NOON)
-    store.apply("T1", Event.PAY, NOON)
+    store.apply("T1", TradeEvent.PAY, NOON)
     assert store.refund("T1", "R1", 0, NOON) is None
     assert store.refund("T1", "R1", -1, NOON) is None
     assert store.refund("none", "R1", 1, NOON) is None
@@ -197,7 +197,7 @@ def test_nothing_is_not_a_refund(store):
 
 def test_of_many_who_want_the_rest_one_gets_it(store):
     store.create(an_order(), NOON)
-    store.apply("T1", Event.PAY, NOON)
+    store.apply("T1", TradeEvent.PAY, NOON)
     barrier, got = threading.Barrier(8), []
 
     def refund(number):
@@ -225,26 +225,26 @@ def test_no_transition_leads_out_of_a_closed_trade():
 
 def test_the_money_cannot_come_after_the_time_is_over(store):
     store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
-    step = store.apply("T1", Event.PAY, NOON + timedelta(minutes=5))
-    assert (step.event, step.trade.status) == (Event.EXPIRE, "TRADE_CLOSED")
+    step = store.apply("T1", TradeEvent.PAY, NOON + timedelta(minutes=5))
+    assert (step.event, step.trade.status) == (TradeEvent.EXPIRE, "TRADE_CLOSED")
     assert not step.trade.paid
 
 
 def test_the_money_may_come_until_the_last_moment(store):
     store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
-    step = store.apply("T1", Event.PAY, NOON + timedelta(minutes=5, microseconds=-1))
+    step = store.apply("T1", TradeEvent.PAY, NOON + timedelta(minutes=5, microseconds=-1))
     assert step.trade.paid
 
 
 def test_looking_at_an_overdue_trade_closes_it_once(store):
     store.create(an_order(expires_at=NOON), NOON)
-    assert store.apply("T1", None, NOON).event == Event.EXPIRE
+    assert store.apply("T1", None, NOON).event == TradeEvent.EXPIRE
     assert store.apply("T1", None, NOON).event is None
 
 
 def test_a_paid_trade_does_not_expire(store):
     store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
-    store.apply("T1", Event.PAY, NOON)
+    store.apply("T1", TradeEvent.PAY, NOON)
     assert store.apply("T1", None, NOON + timedelta(days=1)).event is None
 
 
@@ -269,7 +269,7 @@ def test_an_order_with_a_number_that_was_used_changes_nothing(store, change):
 
 def test_an_ended_trade_keeps_its_order(store):
     store.create(an_order(), NOON)
-    paid = store.apply("T1", Event.PAY, NOON).trade
+    paid = store.apply("T1", TradeEvent.PAY, NOON).trade
     assert store.create(an_order(notify_url="https://other.example/"), NOON) == paid
 
 
@@ -281,7 +281,7 @@ def test_the_oldest_trades_make_room():
     assert store.by_cashier(trades[1].cashier_id) is None
     assert store.by_trade_no(trades[1].trade_no) is None
     assert store.by_cashier(trades[4].cashier_id) == trades[4]
-    assert store.apply("T1", Event.PAY, NOON) is None
+    assert store.apply("T1", TradeEvent.PAY, NOON) is None
 
 
 def test_of_many_who_pay_at_once_one_does(store):
@@ -290,12 +290,12 @@ def test_of_many_who_pay_at_once_one_does(store):
 
     def pay():
         barrier.wait()
-        steps.append(store.apply("T1", Event.PAY, NOON))
+        steps.append(store.apply("T1", TradeEvent.PAY, NOON))
 
     threads = [threading.Thread(target=pay) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(step.event == Event.PAY for step in steps) == 1
+    assert sum(step.event == TradeEvent.PAY for step in steps) == 1
     assert all(step.trade.paid for step in steps)

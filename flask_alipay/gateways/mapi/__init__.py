@@ -19,8 +19,8 @@ each purpose:
 ``payment_operations``
     the interface of both gateways
 
-``client`` signs and sends requests, ``responses`` parses responses, ``validators`` checks
-parameters.
+``gateway`` combines the services. ``client`` signs and sends requests, ``responses`` parses
+responses, ``validators`` checks parameters.
 """
 
 from __future__ import annotations

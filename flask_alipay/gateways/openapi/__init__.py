@@ -16,9 +16,9 @@ for each purpose:
 ``payment_operations``
     the interface of both gateways
 
-``client`` signs and sends requests, through ``v3`` in version 3 of the protocol; ``biz_content``
-validates and encodes fields, ``responses`` verifies and parses responses, ``errors`` converts
-rejections to exceptions, ``encryption`` encrypts content.
+``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3
+of the protocol; ``biz_content`` validates and encodes fields, ``responses`` verifies and parses
+responses, ``errors`` converts rejections to exceptions, ``encryption`` encrypts content.
 """
 
 from __future__ import annotations

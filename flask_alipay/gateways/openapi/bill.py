@@ -48,7 +48,7 @@ _ENDS: Final = re.compile(f"终止日期{_DAY}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Period:
+class BillPeriod:
     """A day or a month in China."""
 
     #: Alipay's text: ``2026-01-31`` or ``2026-01``.
@@ -59,7 +59,7 @@ class Period:
     until: datetime
 
     @classmethod
-    def of(cls, bill_date: str) -> Period:
+    def of(cls, bill_date: str) -> BillPeriod:
         """Parse a day or a month.
 
         :param bill_date: ``yyyy-MM-dd`` or ``yyyy-MM``.
@@ -100,7 +100,7 @@ class BillRow:
 
 
 def read_bill(
-    file: IO[bytes], period: Period | None = None, *, limit: int = MAX_BYTES
+    file: IO[bytes], period: BillPeriod | None = None, *, limit: int = MAX_BYTES
 ) -> Iterator[BillRow]:
     """Yield the rows of a bill of type ``trade``; only one row is in memory at a time.
 
@@ -152,7 +152,7 @@ class _Table:
     :param period: the expected period.
     """
 
-    def __init__(self, lines: Iterator[bytes], period: Period | None) -> None:
+    def __init__(self, lines: Iterator[bytes], period: BillPeriod | None) -> None:
         self._lines = enumerate(lines, 1)
         self._period = period
         self._encoding = ""

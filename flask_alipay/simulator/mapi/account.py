@@ -196,7 +196,7 @@ def _wanted(call: ApiCall) -> Callable[[_Movement], bool]:
 def _parse_time(call: ApiCall, name: str) -> datetime | None:
     if not call.get(name):
         return None
-    moment = read_china_text(call.get(name))
-    if moment is None:
+    parsed = read_china_text(call.get(name))
+    if parsed is None:
         raise InvalidParameter(name, "must be like 2026-01-31 08:00:00")
-    return moment
+    return parsed

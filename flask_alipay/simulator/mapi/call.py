@@ -108,11 +108,11 @@ class Service:
     unsigned: bool = False
 
 
-def parse_int(parameter: str, text: str, least: int, limit: int) -> int:
+def parse_int(parameter: str, text: str, minimum: int, limit: int) -> int:
     """Parse an integer within limits.
 
     :raises InvalidParameter: otherwise.
     """
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= limit:
-        raise InvalidParameter(parameter, f"must be a whole number from {least} to {limit}")
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not minimum <= int(text) <= limit:
+        raise InvalidParameter(parameter, f"must be a whole number from {minimum} to {limit}")
     return int(text)

@@ -70,38 +70,38 @@ class Mapi:
         storage: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
-        seal = ServerSigner(merchant.alipay_signers())
-        self._context = desk = Context(
+        signer = ServerSigner(merchant.alipay_signers())
+        self._context = context = Context(
             merchant,
             trades,
             batches,
             notify_ids,
-            seal,
+            signer,
             faults or Faults(),
             storage or Storage(),
             ahead,
         )
-        self._notifications = NotificationBuilder(desk)
-        timestamps = Timestamps(desk)
+        self._notifications = NotificationBuilder(context)
+        timestamps = Timestamps(context)
         self._refunds, self._transfers = (
-            RefundService(desk, self._notifications),
-            TransferService(desk, self._notifications),
+            RefundService(context, self._notifications),
+            TransferService(context, self._notifications),
         )
-        self._mobile = MobileService(desk)
-        rooms = (
-            PaymentService(desk, timestamps),
-            TradeService(desk),
+        self._mobile = MobileService(context)
+        services = (
+            PaymentService(context, timestamps),
+            TradeService(context),
             self._refunds,
             self._transfers,
             timestamps,
-            AccountService(desk),
-            ForexService(desk),
-            OverseasService(desk),
-            QrCodeService(desk),
+            AccountService(context),
+            ForexService(context),
+            OverseasService(context),
+            QrCodeService(context),
         )
         #: The services by name.
         self.services: Mapping[str, Service] = {
-            name: service for room in rooms for name, service in room.services.items()
+            name: service for group in services for name, service in group.services.items()
         }
 
     def reply(self, form: RawForm, now: datetime) -> CallResult:
@@ -150,8 +150,8 @@ class Mapi:
         batch = self._context.batches.end(batch_id, DONE, now)
         if batch is None:
             return None
-        room = self._refunds if batch.kind == REFUNDS else self._transfers
-        return room.perform(batch, now)
+        group = self._refunds if batch.kind == REFUNDS else self._transfers
+        return group.perform(batch, now)
 
     def refuse(self, batch_id: str, now: datetime) -> CallResult | None:
         """Reject a batch that waits for confirmation; ``None`` if it does not.

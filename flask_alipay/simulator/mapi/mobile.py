@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from ...exceptions import InvalidAmount, InvalidParameter
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE
 from ..replies import ApiError, CallResult, PlainText
-from ..trades.orders import Event, Order
+from ..trades.orders import Order, TradeEvent
 from . import orders
 from .call import ApiCall, Context
 from .payments import placed
@@ -63,10 +63,10 @@ class MobileService:
         return reply
 
     def _paid(self, text: str, out_trade_no: str, now: datetime) -> CallResult:
-        step = self._context.trades.apply(out_trade_no, Event.PAY, now)
-        if step is None or step.event != Event.PAY:
-            told = () if step is None or step.event is None else (step.trade,)
-            return CallResult(_failed(ApiError("TRADE_HAS_CLOSE")).reply, trades=told)
+        step = self._context.trades.apply(out_trade_no, TradeEvent.PAY, now)
+        if step is None or step.event != TradeEvent.PAY:
+            changed = () if step is None or step.event is None else (step.trade,)
+            return CallResult(_failed(ApiError("TRADE_HAS_CLOSE")).reply, trades=changed)
         done = f'{text}&success="true"'
         sign = self._context.signer.sign_text(done.encode("utf-8"), "RSA")
         answer = _result(PAID, "", f'{done}&sign_type="RSA"&sign="{sign}"')

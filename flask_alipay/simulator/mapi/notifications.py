@@ -11,7 +11,7 @@ from ...protocol.trade_status import TradeStatus
 from ..replies import PendingNotification
 from ..trades.batches import Batch
 from ..trades.exchange_rates import format_units
-from ..trades.orders import Event
+from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .batch_notifications import NOTIFY_TYPES, result
 from .call import Context
@@ -69,7 +69,7 @@ class NotificationBuilder:
             notify_id, now
         )  # a return can be checked like a notification
         fields = {"is_success": "T", **_stamp(notify_id, "trade_status_sync", now)}
-        if Event.DEPOSIT in order.payment_events:
+        if TradeEvent.DEPOSIT in order.payment_events:
             fields |= self._trade(trade)
         else:
             fields |= {"exterface": order.method, "total_fee": format_amount(order.total_fen)}
@@ -92,13 +92,13 @@ class NotificationBuilder:
             "use_coupon": "N",
             "gmt_create": format_china_time(trade.created_at),
         }
-        for name, moment in (("gmt_payment", trade.paid_at), ("gmt_close", trade.closed_at)):
-            if moment is not None:
-                fields[name] = format_china_time(moment)
+        for name, when in (("gmt_payment", trade.paid_at), ("gmt_close", trade.closed_at)):
+            if when is not None:
+                fields[name] = format_china_time(when)
         if trade.refunds:
             fields["refund_status"] = "REFUND_SUCCESS"
             fields["gmt_refund"] = format_china_time(trade.refunds[-1].at)
-        return fields | (_parcel(trade) if Event.DEPOSIT in order.payment_events else {})
+        return fields | (_parcel(trade) if TradeEvent.DEPOSIT in order.payment_events else {})
 
     def _common(self, trade: Trade) -> dict[str, str]:
         """Return the fields that notifications and returns share."""
@@ -123,7 +123,7 @@ def closed_unpaid(trade: Trade) -> bool:
 
     Source: the tables of statuses of Alipay's help desk (2015, 2016).
     """
-    direct = trade.order.protocol == "mapi" and Event.DEPOSIT not in trade.order.payment_events
+    direct = trade.order.protocol == "mapi" and TradeEvent.DEPOSIT not in trade.order.payment_events
     return direct and trade.status == TradeStatus.TRADE_CLOSED and not trade.paid
 
 

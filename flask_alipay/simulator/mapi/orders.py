@@ -21,7 +21,7 @@ from ..clock import end_of_china_day
 from ..replies import ApiError
 from ..trades import exchange_rates
 from ..trades.funding import KINDS, allowed_channels
-from ..trades.orders import Event, Order
+from ..trades.orders import Order, TradeEvent
 from ..web.urls import checked_notify_url, checked_url
 from .call import ApiCall, parse_int
 
@@ -37,7 +37,7 @@ TRANSPORTS: Final = ("POST", "EXPRESS", "EMS", "DIRECT")
 
 _PAY_METHODS: Final = ("directPay", "bankPay", "creditPay", "cartoon", "CASH")
 _LOGISTICS_PAYMENTS: Final = ("SELLER_PAY", "BUYER_PAY", "BUYER_PAY_AFTER_RECEIVE")
-# Where the parcel goes, and the most characters.
+# Receiver of the parcel, with maximum lengths.
 _RECEIVER: Final = (
     ("receive_name", 128),
     ("receive_address", 256),
@@ -99,9 +99,9 @@ def read_escrow(call: ApiCall) -> Order:
     check_choice("logistics_type", call.get("logistics_type"), TRANSPORTS)
     check_choice("logistics_payment", call.get("logistics_payment"), _LOGISTICS_PAYMENTS)
     fee = parse_minor_units(call.get("logistics_fee"), parameter="logistics_fee")
-    for name, most in _RECEIVER:
+    for name, max_length in _RECEIVER:
         if call.get(name):
-            check_text(name, call.get(name), max_length=most)
+            check_text(name, call.get(name), max_length=max_length)
     total = _total_fen(call.params) + _discount(call.get("discount"))
     if call.get("logistics_payment") == "BUYER_PAY":
         total += fee
@@ -110,7 +110,7 @@ def read_escrow(call: ApiCall) -> Order:
         call,
         total_fen=_within_limits(total),
         expires_at=expiry(call.params, "it_b_pay", call.now),
-        ways=(Event.PAY, Event.DEPOSIT) if dual else (Event.DEPOSIT,),
+        ways=(TradeEvent.PAY, TradeEvent.DEPOSIT) if dual else (TradeEvent.DEPOSIT,),
         echo={
             **_echo(call, "extra_common_param", "price", "quantity", "discount"),
             **_echo(call, "logistics_type", "logistics_payment"),
@@ -155,7 +155,7 @@ def read_forex(call: ApiCall) -> Order:
         currency=currency,
         rmb_fen=rmb_fen,
         expires_at=expires_at,
-        ways=(Event.SETTLE,),
+        ways=(TradeEvent.SETTLE,),
     )
 
 
@@ -180,15 +180,15 @@ def _order(
     expires_at: datetime | None = None,
     bank: str = "",
     funds: tuple[str, ...] = KINDS,
-    ways: tuple[str, ...] = (Event.PAY,),
+    ways: tuple[str, ...] = (TradeEvent.PAY,),
     echo: Mapping[str, str] | None = None,
 ) -> Order:
     """Return the validated fields that all services share."""
     check_out_trade_no(call.get("out_trade_no"))
     check_text("subject", call.get("subject"), max_length=256, charset=call.charset)
-    for name, most in (("body", 1000), ("extra_common_param", 100)):
+    for name, max_length in (("body", 1000), ("extra_common_param", 100)):
         if call.get(name):
-            check_text(name, call.get(name), max_length=most)
+            check_text(name, call.get(name), max_length=max_length)
     check_pattern("extra_common_param", call.get("extra_common_param"), "[^=&]*", "without = and &")
     checked_url("show_url", call.get("show_url"), max_length=400)
     return Order(

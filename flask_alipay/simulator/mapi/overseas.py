@@ -57,8 +57,8 @@ class OverseasService:
             "partner_refund_id": call.get("partner_refund_id"),
             **_amounts(trade, "refund_amount", units),
         }
-        told = () if changed is None else (changed,)
-        return CallResult(self._done(call, fields).reply, trades=told)
+        node = () if changed is None else (changed,)
+        return CallResult(self._done(call, fields).reply, trades=node)
 
     def _refunded(self, call: ApiCall) -> tuple[Trade, int, Trade | None]:
         """Return the trade, the refunded amount and the trade afterwards; a retry refunds nothing
@@ -101,12 +101,12 @@ class OverseasService:
         }
 
     def _done(self, call: ApiCall, fields: dict[str, str]) -> CallResult:
-        told = {**fields, "result_code": "SUCCESS"}
-        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
+        node = {**fields, "result_code": "SUCCESS"}
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", node))
 
     def _failed(self, call: ApiCall, error: str) -> CallResult:
-        told = {"result_code": "FAIL", "error": error}
-        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
+        node = {"result_code": "FAIL", "error": error}
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", node))
 
 
 def _amounts(trade: Trade, name: str, units: int | None) -> dict[str, str]:

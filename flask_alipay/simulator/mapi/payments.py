@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ...exceptions import InvalidParameter
 from ..replies import ApiError, CallResult, RedirectToCashier
-from ..trades.orders import Event, Order
+from ..trades.orders import Order, TradeEvent
 from ..trades.trades import Trade, TradeStore
 from . import orders
 from .account import Timestamps
@@ -43,8 +43,8 @@ class PaymentService:
             new = self._context.trades.by_out_trade_no(order.out_trade_no) is None
             trade = placed(self._context.trades, order, call.now)
             # Of one that may go into escrow the merchant hears before it is paid.
-            told = (trade,) if new and Event.DEPOSIT in order.payment_events else ()
-            return CallResult(RedirectToCashier(trade), trades=told)
+            changed = (trade,) if new and TradeEvent.DEPOSIT in order.payment_events else ()
+            return CallResult(RedirectToCashier(trade), trades=changed)
 
         return Service(run, browser=True)
 

@@ -87,16 +87,16 @@ class QrCodeService:
         return self._response(call, number)
 
     def _response(self, call: ApiCall, number: str) -> CallResult:
-        told = {
+        node = {
             "qrcode": _ADDRESS + number,
             "qrcode_img_url": _IMAGE + number,
             "result_code": "SUCCESS",
         }
-        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", node))
 
     def _failed(self, call: ApiCall, error: str) -> CallResult:
-        told = {"result_code": "FAIL", "error_message": error}
-        return CallResult(xml.xml_response(call, self._context.signer, "alipay", told))
+        node = {"result_code": "FAIL", "error_message": error}
+        return CallResult(xml.xml_response(call, self._context.signer, "alipay", node))
 
 
 def _check_shop(call: ApiCall) -> None:

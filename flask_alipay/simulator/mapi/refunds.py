@@ -123,7 +123,7 @@ def check_batch_no(call: ApiCall, ahead: timedelta, *, serial: str) -> None:
     :raises ApiError: otherwise.
     """
     today, theirs = (
-        format_china_time(moment)[:10].replace("-", "") for moment in (call.now, call.now - ahead)
+        format_china_time(when)[:10].replace("-", "") for when in (call.now, call.now - ahead)
     )
     if re.fullmatch(f"(?:{today}|{theirs}){serial}", call.get("batch_no"), re.ASCII) is None:
         raise ApiError("BATCH_NO_FORMAT_ERROR", f"batch_no must be today, {today}, and a serial")
@@ -136,13 +136,13 @@ def check_batch_num(call: ApiCall, separator: str) -> None:
     :raises ApiError: otherwise.
     """
     try:
-        said = parse_int("batch_num", call.get("batch_num"), 1, 10**9)
+        declared = parse_int("batch_num", call.get("batch_num"), 1, 10**9)
     except InvalidParameter as error:
         raise ApiError("BATCH_NUM_ERROR", str(error)) from None
-    if said > _MAX_ENTRIES:
+    if declared > _MAX_ENTRIES:
         raise ApiError("BATCH_NUM_EXCEED_LIMIT", f"batch_num must be at most {_MAX_ENTRIES}")
-    if said != call.get("detail_data").count(separator) + 1:
-        raise ApiError("BATCH_NUM_NOT_EQUAL_TOTAL", f"detail_data does not have {said} entries")
+    if declared != call.get("detail_data").count(separator) + 1:
+        raise ApiError("BATCH_NUM_NOT_EQUAL_TOTAL", f"detail_data does not have {declared} entries")
 
 
 def _entry(text: str, charset: str) -> BatchEntry:

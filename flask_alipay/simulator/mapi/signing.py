@@ -48,11 +48,11 @@ class ServerSigner:
 
         Characters that the charset lacks become question marks, as at Alipay.
         """
-        told = {
+        signed = {
             name: replace_unencodable(value, charset) for name, value in fields.items() if value
         }
-        sign = self.sign(told, sign_type, charset)
-        return encode_form({**told, "sign_type": sign_type, "sign": sign}, charset)
+        sign = self.sign(signed, sign_type, charset)
+        return encode_form({**signed, "sign_type": sign_type, "sign": sign}, charset)
 
 
 def replace_unencodable(text: str, charset: str) -> str:

@@ -9,7 +9,7 @@ from ...protocol.limits import check_choice, check_text
 from ...protocol.money import format_amount
 from ..replies import ApiError, CallResult
 from ..trades.exchange_rates import format_units
-from ..trades.orders import Event
+from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from . import xml
 from .call import ApiCall, Context, Service
@@ -33,16 +33,16 @@ class TradeService:
     def _query(self, call: ApiCall) -> CallResult:
         step = self._context.find(call, "trade_no", "out_trade_no")
         fields = {**self._about(step.trade), **_state(step.trade)}
-        told = () if step.event is None else (step.trade,)
+        changed = () if step.event is None else (step.trade,)
         return CallResult(
-            xml.xml_response(call, self._context.signer, "trade", fields), trades=told
+            xml.xml_response(call, self._context.signer, "trade", fields), trades=changed
         )
 
     def _close(self, call: ApiCall) -> CallResult:
         if call.get("trade_role"):
             check_choice("trade_role", call.get("trade_role"), ("B", "S"))
         trade = self._context.find(call, "trade_no", "out_order_no").trade
-        return CallResult(xml.accepted(call), trades=(self._happen(trade, Event.CLOSE, call),))
+        return CallResult(xml.accepted(call), trades=(self._happen(trade, TradeEvent.CLOSE, call),))
 
     def _send_goods(self, call: ApiCall) -> CallResult:
         call.require("trade_no", "logistics_name")
@@ -52,7 +52,7 @@ class TradeService:
         if call.get("invoice_no"):
             check_text("invoice_no", call.get("invoice_no"), max_length=32)
         trade = self._context.find(call, "trade_no", "trade_no").trade
-        trade = self._happen(trade, Event.SEND, call)
+        trade = self._happen(trade, TradeEvent.SEND, call)
         answer = xml.xml_response(call, self._context.signer, "tradeBase", self._base(trade))
         return CallResult(answer, trades=(trade,))
 
@@ -116,24 +116,22 @@ def _state(trade: Trade) -> dict[str, str]:
         "to_seller_fee": format_units(kept, currency),
         "trade_status": trade.status,
     }
-    moments = {
+    times = {
         "gmt_payment": trade.paid_at,
         "gmt_send_goods": trade.sent_at,
         "gmt_close": trade.closed_at,
         "gmt_refund": trade.refunds[-1].at if trade.refunds else None,
     }
-    fields |= {
-        name: format_china_time(moment) for name, moment in moments.items() if moment is not None
-    }
+    fields |= {name: format_china_time(when) for name, when in times.items() if when is not None}
     if trade.refunds:
         fields["refund_fee"] = format_units(trade.refunded_fen, currency)
         fields["refund_status"] = "REFUND_SUCCESS"
-    if trade.ended_by == Event.EXPIRE:
+    if trade.ended_by == TradeEvent.EXPIRE:
         fields["additional_trade_status"] = "DAEMON_CONFIRM_CLOSE"
     return fields
 
 
 def _modified_at(trade: Trade) -> datetime:
     refunded_at = trade.refunds[-1].at if trade.refunds else None
-    moments = (trade.paid_at, trade.sent_at, trade.finished_at, trade.closed_at, refunded_at)
-    return max((moment for moment in moments if moment is not None), default=trade.created_at)
+    times = (trade.paid_at, trade.sent_at, trade.finished_at, trade.closed_at, refunded_at)
+    return max((when for when in times if when is not None), default=trade.created_at)

@@ -92,8 +92,8 @@ def _entry(text: str) -> BatchEntry:
         )
     serial, account, name, amount, note = parts
     try:
-        for value, most in ((serial, 64), (account, 100), (name, 128)):
-            check_text("detail_data", value, max_length=most)
+        for value, max_length in ((serial, 64), (account, 100), (name, 128)):
+            check_text("detail_data", value, max_length=max_length)
         if note:
             check_text("detail_data", note, max_length=200)
         fen = to_minor_units(amount, parameter="detail_data")

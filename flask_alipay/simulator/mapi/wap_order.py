@@ -86,6 +86,6 @@ def _check_lengths(fields: Mapping[str, str]) -> None:
     for name in _REQUIRED:
         if not fields.get(name):
             raise ApiError("0007", f"{name} is required")
-    for name, most in _MAX_LENGTHS.items():
-        if len(fields.get(name, "")) > most:
-            raise ApiError("0008", f"{name} must be at most {most} characters")
+    for name, max_length in _MAX_LENGTHS.items():
+        if len(fields.get(name, "")) > max_length:
+            raise ApiError("0008", f"{name} must be at most {max_length} characters")

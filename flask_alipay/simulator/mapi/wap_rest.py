@@ -104,8 +104,8 @@ class WapRestService:
         """Return the signed body of a notification for the time of an attempt."""
         trade = notice.about
         if not isinstance(trade, Trade):
-            raise TypeError("the gateway for phones tells of trades alone")
-        news = {
+            raise TypeError("the WAP gateway notifies only trades")
+        values = {
             **self._notifications(trade),
             "notify_id": notice.notify_id,
             "notify_time": format_china_time(now),
@@ -115,7 +115,7 @@ class WapRestService:
             "service": CREATE,
             "v": "1.0",
             "sec_id": _sec_id(sign_type),
-            "notify_data": _xml("notify", {**news, "notify_type": "trade_status_sync"}),
+            "notify_data": _xml("notify", {**values, "notify_type": "trade_status_sync"}),
         }
         # In this order, and not sorted.
         content = "&".join(f"{name}={value}" for name, value in fields.items())
@@ -160,10 +160,12 @@ class WapRestService:
         if order.echo["seller_account_name"] != self._merchant.seller_email:
             raise ApiError("0009")
         trade = placed(self._trades, order, now)
-        told = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
-        told["res_data"] = _document("direct_trade_create_res", {"request_token": trade.cashier_id})
-        told["sign"] = self._signer.sign(told, order.sign_type, charset)
-        return PlainText(encode_form(told, charset))
+        response = {name: params[name] for name in ("partner", "req_id", "sec_id", "service", "v")}
+        response["res_data"] = _document(
+            "direct_trade_create_res", {"request_token": trade.cashier_id}
+        )
+        response["sign"] = self._signer.sign(response, order.sign_type, charset)
+        return PlainText(encode_form(response, charset))
 
     def _execute(self, params: Mapping[str, str]) -> Reply:
         token = children(params["req_data"], "auth_and_execute_req").get("request_token", "")
@@ -177,7 +179,7 @@ class WapRestService:
 
     def _notifications(self, trade: Trade) -> dict[str, str]:
         order, merchant, yuan = trade.order, self._merchant, format_amount(trade.order.total_fen)
-        moments = {
+        times = {
             "gmt_payment": trade.paid_at,
             "gmt_close": trade.closed_at,
             "gmt_refund": trade.refunds[-1].at if trade.refunds else None,
@@ -198,7 +200,7 @@ class WapRestService:
             "price": yuan,
             "buyer_id": merchant.buyer_id,
             "use_coupon": "N",
-            **{name: format_china_time(at) for name, at in moments.items() if at is not None},
+            **{name: format_china_time(at) for name, at in times.items() if at is not None},
             **({"refund_status": "REFUND_SUCCESS"} if trade.refunds else {}),
         }
 
@@ -226,6 +228,6 @@ def _refused(refusal: ApiError, form: RawForm) -> Reply:
         "detail": refusal.detail or meaning[1],
     }
     names = ("partner", "req_id", "sec_id", "service", "v")
-    told = {name: form.ascii_value(name) or "" for name in names}
-    told["res_error"] = _document("err", fields)
-    return PlainText(encode_form({name: value for name, value in told.items() if value}, "utf-8"))
+    params = {name: form.ascii_value(name) or "" for name in names}
+    params["res_error"] = _document("err", fields)
+    return PlainText(encode_form({name: value for name, value in params.items() if value}, "utf-8"))

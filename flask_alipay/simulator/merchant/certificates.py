@@ -56,13 +56,13 @@ def issue(app_key: rsa.RSAPublicKey, alipay_key: rsa.RSAPrivateKey) -> Certifica
 def _signed(
     name: str, key: rsa.RSAPublicKey, issuer_key: rsa.RSAPrivateKey, *, authority: bool = False
 ) -> str:
-    told = hashlib.sha256(name.encode("ascii") + public_key_der(key)).digest()
+    digest = hashlib.sha256(name.encode("ascii") + public_key_der(key)).digest()
     certificate = (
         x509.CertificateBuilder()
         .subject_name(_named(name))
         .issuer_name(_named(_ROOT))
         .public_key(key)
-        .serial_number(int.from_bytes(told[:15], "big") + 1)
+        .serial_number(int.from_bytes(digest[:15], "big") + 1)
         .not_valid_before(_FROM)
         .not_valid_after(_UNTIL)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)

@@ -100,9 +100,9 @@ def _md5_key(file: Path) -> str:
 
 
 def _broken(file: Path, why: str = "") -> ConfigurationError:
-    told = f" ({why})" if why else ""
+    reason = f" ({why})" if why else ""
     return ConfigurationError(
-        f"the file {file.name} cannot be read{told}: mend or delete it", "KEYS"
+        f"the file {file.name} cannot be read{reason}: fix or delete it", "KEYS"
     )
 
 

@@ -77,7 +77,7 @@ class Delivery:
 
     @property
     def course(self) -> DeliveryState:
-        """How far it has come."""
+        """The progress of the delivery."""
         return DeliveryState(self.attempts, self.next_at, self.scheduled, self.delayed)
 
 

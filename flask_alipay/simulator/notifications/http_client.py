@@ -15,7 +15,7 @@ _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 10  # seconds, the latter for each part of 
 
 
 class HttpClient:
-    """Sends POST requests; safe for threads.
+    """HTTP client for POST requests; safe for threads.
 
     It follows no redirect, as Alipay does not, and uses neither a proxy nor a password of the
     environment. Each request has a new connection, because a persistent one may be closed by the

@@ -54,7 +54,7 @@ _SERVER: Final = re.compile(r"[^/?#]*//[^/?#]*")
 
 
 class NotificationSender:
-    """Sends notifications and repeats them on schedule.
+    """Sender of notifications, with retries on a schedule.
 
     :param clock: tells the time and calls back for the repetitions.
     :param notify_ids: is told of each sending, so that ``notify_verify`` knows it.

@@ -14,15 +14,15 @@ from typing import Final, TypeAlias
 
 from ..protocols import Protocols, with_charset
 from ..replies import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, PendingNotification
-from ..trades.orders import Event, Order
+from ..trades.orders import Order, TradeEvent
 from ..trades.trades import Trade, TradeStore
 
-# The trade at each moment that is told of; None, where it does not come so far.
+# The states of the trade that are notified; None if the trade does not reach one.
 _Sequence: TypeAlias = Callable[[Trade, datetime], "tuple[Trade | None, ...]"]
 
 
 def _paid(trade: Trade, now: datetime) -> Trade | None:
-    return trade.apply_event(Event.PAY, now)
+    return trade.apply_event(TradeEvent.PAY, now)
 
 
 def _sent_once(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
@@ -31,11 +31,11 @@ def _sent_once(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
 
 def _finished(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
     paid = _paid(trade, now)
-    return (paid and paid.apply_event(Event.FINISH, now),)
+    return (paid and paid.apply_event(TradeEvent.FINISH, now),)
 
 
 def _closed(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
-    return (trade.apply_event(Event.CLOSE, now),)
+    return (trade.apply_event(TradeEvent.CLOSE, now),)
 
 
 def _late_paid(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
@@ -57,8 +57,8 @@ def _out_of_order(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
 
 
 def _escrow_paid(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
-    escrow = replace(trade, order=replace(trade.order, payment_events=(Event.DEPOSIT,)))
-    return (escrow.apply_event(Event.DEPOSIT, now),)
+    escrow = replace(trade, order=replace(trade.order, payment_events=(TradeEvent.DEPOSIT,)))
+    return (escrow.apply_event(TradeEvent.DEPOSIT, now),)
 
 
 def _wrong_amount(trade: Trade, now: datetime) -> tuple[Trade | None, ...]:
@@ -111,22 +111,22 @@ TO_REFUSE: Final = frozenset({*_SENDERS, "wrong-amount", "unknown-order"})
 
 
 def build_notifications(
-    event: str, order: Order, dialects: Protocols, now: datetime, trade_no: str = ""
+    event: str, order: Order, protocols: Protocols, now: datetime, trade_no: str = ""
 ) -> tuple[PendingNotification, ...]:
     """Return the notifications of an event in their order.
 
     :param event: one of :data:`EVENTS`.
     :param order: what it is about, as the merchant would have asked for it.
-    :param dialects: those of the merchant's Alipay.
+    :param protocols: those of the merchant's Alipay.
     :param now: when it happens.
     :param trade_no: Alipay's number of the trade, if the shop knows one; without it a new one.
     :returns: nothing where Alipay tells nothing: of a trade in foreign money but its payment.
     """
     trade = TradeStore().create(order, now)
-    moments = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
-    told = (moment and dialects.notice(moment, optional=True) for moment in moments)
+    states = _STORIES[event](replace(trade, trade_no=trade_no or trade.trade_no), now)
+    found = (state and protocols.notice(state, optional=True) for state in states)
     notices = tuple(
-        replace(notice, sender=_SENDERS.get(event, ALIPAY)) for notice in told if notice
+        replace(notice, sender=_SENDERS.get(event, ALIPAY)) for notice in found if notice
     )
     if event == "gbk":
         notices = tuple(with_charset(notice, "GBK") for notice in notices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...protocol.china_time import format_china_time
 from ...protocol.money import format_amount
 from ..replies import ApiError
-from ..trades.orders import Event
+from ..trades.orders import TradeEvent
 from .call import ApiCall, Context, Success
 from .payments import create_or_reject, payable
 
@@ -33,7 +33,7 @@ class App:
     def pay(self, call: ApiCall) -> Success:
         """Pay the order of an order string, with the exceptions of :meth:`check`."""
         order = payable(create_or_reject(self._context, call, opened=True))
-        trade = self._context.happen(call, order, Event.PAY)
+        trade = self._context.happen(call, order, TradeEvent.PAY)
         if trade is None:
             raise ApiError("ACQ.TRADE_HAS_CLOSE")
         merchant = self._context.merchant

@@ -77,26 +77,26 @@ class OpenApi:
         storage: Storage | None = None,
         ahead: OffsetFn = zero_offset,
     ) -> None:
-        seal = ServerSigner(merchant)
-        self._context = desk = Context(
-            merchant, trades, notify_ids, seal, faults or Faults(), storage or Storage(), ahead
+        signer = ServerSigner(merchant)
+        self._context = context = Context(
+            merchant, trades, notify_ids, signer, faults or Faults(), storage or Storage(), ahead
         )
-        self._notifications = NotificationBuilder(desk)
-        self._bills = BillService(desk)
-        rooms = (
-            PaymentService(desk),
-            TradeService(desk),
-            RefundService(desk),
-            SettlementService(desk),
-            TransferService(desk),
+        self._notifications = NotificationBuilder(context)
+        self._bills = BillService(context)
+        services = (
+            PaymentService(context),
+            TradeService(context),
+            RefundService(context),
+            SettlementService(context),
+            TransferService(context),
             self._bills,
-            CertificateDownload(desk),
+            CertificateDownload(context),
         )
         self.methods: Mapping[str, Handler] = {
-            name: run for room in rooms for name, run in room.methods.items()
+            name: run for group in services for name, run in group.methods.items()
         }
-        self._app = App(desk)
-        self._rest = V3(desk, self.methods)
+        self._app = App(context)
+        self._rest = V3(context, self.methods)
 
     def reply(self, form: RawForm, now: datetime, root: str = "") -> CallResult:
         """Handle a request to the gateway; never raise for its content.

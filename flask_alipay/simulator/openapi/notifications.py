@@ -119,9 +119,9 @@ def _refunded(trade: Trade) -> dict[str, str]:
         finished = trade.status == TradeStatus.TRADE_FINISHED
         return {"refund_fee": "0.00"} if finished else {}
     last = trade.refunds[-1]
-    moment = last.at.astimezone(CHINA_TIME)
+    refunded_at = last.at.astimezone(CHINA_TIME)
     return {
         "refund_fee": format_amount(trade.refunded_fen),
-        "gmt_refund": f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}",
+        "gmt_refund": f"{refunded_at:%Y-%m-%d %H:%M:%S}.{refunded_at.microsecond // 1000:03d}",
         "out_biz_no": last.number,
     }

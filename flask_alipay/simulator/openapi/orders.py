@@ -37,7 +37,7 @@ _CODES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 # The methods without a default product_code (Alipay's PHP SDK of version 3).
 _REQUIRED_CODE: Final = (PAGE,)
-# The texts that are told back in a notification, and their most characters.
+# Texts that notifications repeat, with maximum lengths.
 _TEXTS: Final[Mapping[str, int]] = MappingProxyType(
     {"subject": 256, "body": 128, "passback_params": 512}
 )
@@ -62,11 +62,11 @@ def read_order(call: ApiCall) -> Order:
     known = _CODES.get(call.method)
     if known is not None and biz.get("product_code", known[0]) not in known:
         raise InvalidParameter("product_code", f"must be {known[0]} for this method")
-    for name, most in _TEXTS.items():
+    for name, max_length in _TEXTS.items():
         if name in biz:
-            check_text(name, biz[name], max_length=most)
+            check_text(name, biz[name], max_length=max_length)
             # JSON can spell characters that the charset does not have; they could not be told back.
-            check_text(name, biz[name], max_length=4 * most, charset=call.charset)
+            check_text(name, biz[name], max_length=4 * max_length, charset=call.charset)
     return Order(
         protocol="openapi",
         method=call.method,
@@ -96,11 +96,11 @@ def _funds(biz: Mapping[str, str]) -> tuple[str, ...]:
 
 def _expires_at(method: str, biz: Mapping[str, str], now: datetime) -> datetime | None:
     """Return the end of the time to pay; a QR code expires after at most two hours."""
-    asked = _requested_limit(biz, now)
+    requested = _requested_limit(biz, now)
     own = now + _WAITS[method] if method in _WAITS else None
-    if asked is None:
+    if requested is None:
         return own
-    return min(asked, own) if own is not None and method == PRECREATE else asked
+    return min(requested, own) if own is not None and method == PRECREATE else requested
 
 
 def _requested_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
@@ -108,12 +108,12 @@ def _requested_limit(biz: Mapping[str, str], now: datetime) -> datetime | None:
     code.
     """
     if "time_expire" in biz:
-        moment = read_china_text(biz["time_expire"])
-        if moment is None:
+        time_expire = read_china_text(biz["time_expire"])
+        if time_expire is None:
             raise InvalidParameter("time_expire", "must be like 2026-01-31 08:00:00")
-        if moment <= now:
+        if time_expire <= now:
             raise ApiError("ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
-        return moment
+        return time_expire
     for name in ("timeout_express", "qr_code_timeout_express"):
         if name in biz:
             minutes = timeout_minutes(name, biz[name])

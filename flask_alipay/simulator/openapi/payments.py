@@ -11,7 +11,7 @@ from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
 from ...protocol.limits import check_choice, check_pattern
 from ..replies import ApiError, RedirectToCashier
-from ..trades.orders import Event
+from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
 from .orders import CREATE, PAGE, PAY, PRECREATE, WAP, read_order
@@ -77,9 +77,9 @@ class PaymentService:
         if ending == "10003":
             return Success({**numbers(trade), **self._context.buyer(), **amounts(trade)}, "10003")
         if ending:  # a new try needs a new order
-            self._context.happen(call, trade, Event.CLOSE)
+            self._context.happen(call, trade, TradeEvent.CLOSE)
             raise ApiError(ending)
-        paid = self._context.happen(call, trade, Event.PAY)
+        paid = self._context.happen(call, trade, TradeEvent.PAY)
         if paid is None:
             raise ApiError("ACQ.TRADE_HAS_CLOSE")
         return Success(self._receipt(paid))

@@ -59,9 +59,9 @@ class ServerSigner:
 
     def form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
         """Return signed fields as a form or query in a charset."""
-        told = {name: value for name, value in fields.items() if value}
-        sign = self._signers[sign_type].sign(sign_content(told, charset=charset))
-        return encode_form({**told, "sign_type": sign_type, "sign": sign}, charset)
+        signed = {name: value for name, value in fields.items() if value}
+        sign = self._signers[sign_type].sign(sign_content(signed, charset=charset))
+        return encode_form({**signed, "sign_type": sign_type, "sign": sign}, charset)
 
     def check_certificates(
         self, app_cert_sn: str, root_cert_sn: str, *, root_required: bool = True
@@ -106,7 +106,7 @@ class ServerSigner:
 
 
 def dump_json(node: Mapping[str, object], charset: str) -> str:
-    r"""Returns JSON as Alipay writes it: slashes escaped, ``\u`` for what the charset lacks."""
+    r"""Return JSON in Alipay's format: slashes escaped, ``\u`` for what the charset lacks."""
     text = json.dumps(node, ensure_ascii=False, separators=(",", ":"))
     try:
         encode(text, charset)

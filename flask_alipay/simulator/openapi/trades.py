@@ -9,7 +9,7 @@ from ...protocol.money import format_amount
 from ...protocol.trade_status import TradeStatus
 from ..replies import ApiError
 from ..trades import funding
-from ..trades.orders import Event
+from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
 
@@ -47,7 +47,7 @@ class TradeService:
     def _close(self, call: ApiCall) -> Success:
         call.text("operator_id", 28)
         trade = self._context.find(call)
-        if self._context.happen(call, trade, Event.CLOSE) is None:
+        if self._context.happen(call, trade, TradeEvent.CLOSE) is None:
             raise ApiError("ACQ.REASON_TRADE_STATUS_INVALID")
         return Success(numbers(trade))
 
@@ -62,7 +62,7 @@ class TradeService:
             return Success(answer | {name: call.text(name) for name in names if call.text(name)})
         answer |= numbers(trade)
         if not trade.paid:
-            trade = self._context.happen(call, trade, Event.CLOSE) or trade
+            trade = self._context.happen(call, trade, TradeEvent.CLOSE) or trade
         if not trade.paid and not trade.waiting:
             return Success(answer | {"action": "close"})
         self._take_back(call, trade)

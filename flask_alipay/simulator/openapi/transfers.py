@@ -18,9 +18,9 @@ from .call import ApiCall, Context, Handler, Success
 from .content import required, text
 
 #: The account that there is not, and the most that the merchant can send at once: a million yuan.
-NOBODY, MOST_FEN = "nobody@simulator.invalid", 100_000_000
+MISSING_ACCOUNT, MAX_FEN = "nobody@simulator.invalid", 100_000_000
 
-_LEAST_FEN, _MOST_TRANSFERS = 10, 10_000
+_MIN_FEN, _MAX_TRANSFERS = 10, 10_000
 _KINDS = ("ALIPAY_USER_ID", "ALIPAY_LOGON_ID", "ALIPAY_OPEN_ID")
 
 
@@ -47,7 +47,7 @@ class TransferService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._made = PersistentDict(context.storage, "transfers", Transfer, _MOST_TRANSFERS)
+        self._made = PersistentDict(context.storage, "transfers", Transfer, _MAX_TRANSFERS)
         self.methods: Mapping[str, Handler] = {
             "alipay.fund.trans.uni.transfer": self._transfer,
             "alipay.fund.trans.common.query": self._query,
@@ -59,9 +59,9 @@ class TransferService:
         number = call.required("out_biz_no")
         check_out_trade_no(number, "out_biz_no")
         fen = to_minor_units(call.required("trans_amount"), parameter="trans_amount")
-        if fen < _LEAST_FEN:
+        if fen < _MIN_FEN:
             raise InvalidParameter(
-                "trans_amount", f"must be at least {format_amount(_LEAST_FEN)} CNY"
+                "trans_amount", f"must be at least {format_amount(_MIN_FEN)} CNY"
             )
         check_choice("product_code", call.required("product_code"), ("TRANS_ACCOUNT_NO_PWD",))
         check_choice("biz_scene", call.required("biz_scene"), ("DIRECT_TRANSFER",))
@@ -82,9 +82,9 @@ class TransferService:
         )
 
     def _new(self, call: ApiCall, number: str, fen: int, payee: tuple[str, str]) -> Transfer:
-        if payee[1] == NOBODY:
+        if payee[1] == MISSING_ACCOUNT:
             raise ApiError("PAYEE_NOT_EXIST")
-        if fen > MOST_FEN:
+        if fen > MAX_FEN:
             raise ApiError("PAYER_BALANCE_NOT_ENOUGH")
         made = Transfer(number, fen, payee, call.now, _number(call.now), _number(call.now))
         self._made[number] = made
@@ -92,13 +92,15 @@ class TransferService:
         return made
 
     def _query(self, call: ApiCall) -> Success:
-        asked = {name: call.text(name) for name in ("pay_fund_order_id", "order_id", "out_biz_no")}
-        if not any(asked.values()):
+        requested = {
+            name: call.text(name) for name in ("pay_fund_order_id", "order_id", "out_biz_no")
+        }
+        if not any(requested.values()):
             raise InvalidParameter("out_biz_no", "or order_id is required")
-        name = next(name for name, value in asked.items() if value)
+        name = next(name for name, value in requested.items() if value)
         with self._lock:
             known = tuple(self._made.values())
-        made = next((one for one in known if getattr(one, name) == asked[name]), None)
+        made = next((one for one in known if getattr(one, name) == requested[name]), None)
         if made is None:
             raise ApiError("ORDER_NOT_EXIST")
         return Success(

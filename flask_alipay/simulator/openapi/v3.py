@@ -21,9 +21,9 @@ from .content import read_content
 from .orders import PAGES
 from .signing import dump_json
 
-_SCHEME = re.compile(r"ALIPAY-SHA256withRSA +(?P<said>.+),sign=(?P<sign>[^,\s]+)", re.ASCII)
+_SCHEME = re.compile(r"ALIPAY-SHA256withRSA +(?P<auth>.+),sign=(?P<sign>[^,\s]+)", re.ASCII)
 _BILL: Final = "alipay.data.dataservice.bill.downloadurl.query"
-#: What is asked by GET; of the older SDKs some post the last two.
+#: Methods that use GET; some older SDKs post the last two.
 GET: Final = (_BILL, "alipay.fund.trans.common.query", "alipay.open.app.alipaycert.download")
 _SKEW_MS = 10 * 60 * 1000
 _CONFIRMING = "10003"
@@ -61,7 +61,7 @@ class V3:
         :param root: the simulator's URL, without a trailing slash.
         """
         method = request.path.replace("/", ".")
-        news: list[Any] = []
+        changed: list[Any] = []
         certified = False
         try:
             certified = self._admit(request, method, now)
@@ -69,41 +69,41 @@ class V3:
             urls = {name: str(content.get(name) or "") for name in ("notify_url", "return_url")}
             token = request.headers.get("alipay-app-auth-token", "")
             params = {**urls, "app_auth_token": token}
-            call = ApiCall(method, content, params, "utf-8", "RSA2", now, root, news, certified)
+            call = ApiCall(method, content, params, "utf-8", "RSA2", now, root, changed, certified)
             answer = self._done(request, self._run(call), now, certified)
         except ApiError as refusal:
             answer = self._refused(refusal, now, certified)
-        return CallResult(answer, trades=tuple(news))
+        return CallResult(answer, trades=tuple(changed))
 
     def _admit(self, request: RestRequest, method: str, now: datetime) -> bool:
         """Authenticate a request; return True in certificate mode."""
         posted = request.http_method == "POST" and method != _BILL
-        asked = request.http_method == "GET" and method in GET
-        if method not in self._methods or not (posted or asked):
+        is_get = request.http_method == "GET" and method in GET
+        if method not in self._methods or not (posted or is_get):
             raise ApiError("isv.invalid-method")
         found = _SCHEME.fullmatch(request.headers.get("authorization", ""))
         if found is None:  # Alipay's own wording
             raise ApiError("isv.missing-timestamp")
-        said = dict(pair.partition("=")[::2] for pair in found["said"].split(","))
-        if not said.get("app_id"):
+        auth = dict(pair.partition("=")[::2] for pair in found["auth"].split(","))
+        if not auth.get("app_id"):
             raise ApiError("isv.missing-app-id")
-        if said["app_id"] != self._context.merchant.app_id:
+        if auth["app_id"] != self._context.merchant.app_id:
             raise ApiError("isv.invalid-app-id")
         root_cert_sn = request.headers.get("alipay-root-cert-sn", "")
         self._context.signer.check_certificates(
-            said.get("app_cert_sn", ""), root_cert_sn, root_required=False
+            auth.get("app_cert_sn", ""), root_cert_sn, root_required=False
         )
-        _check_time(said.get("timestamp", ""), now, self._context.ahead())
-        if not said.get("nonce"):
+        _check_time(auth.get("timestamp", ""), now, self._context.ahead())
+        if not auth.get("nonce"):
             raise ApiError("isv.invalid-parameter", "nonce is missing")
-        self._verify(request, found["said"], found["sign"])
+        self._verify(request, found["auth"], found["sign"])
         check_app_auth_token(request.headers.get("alipay-app-auth-token", ""))
-        return bool(said.get("app_cert_sn"))
+        return bool(auth.get("app_cert_sn"))
 
-    def _verify(self, request: RestRequest, said: str, sign: str) -> None:
+    def _verify(self, request: RestRequest, auth: str, sign: str) -> None:
         token = request.headers.get("alipay-app-auth-token", "")
         for uri in request.uris:
-            head = f"{said}\n{request.http_method}\n{uri}\n".encode("utf-8", "replace")
+            head = f"{auth}\n{request.http_method}\n{uri}\n".encode("utf-8", "replace")
             tail = f"\n{token}\n" if token else "\n"
             content = head + request.body + tail.encode("utf-8", "replace")
             if self._context.signer.verifies_text(content, sign):
@@ -184,6 +184,6 @@ def _check_time(text: str, now: datetime, ahead: timedelta) -> None:
     if re.fullmatch(r"[0-9]{1,15}", text, re.ASCII) is None:
         raise ApiError("isv.invalid-timestamp", "timestamp must be milliseconds since 1970")
     # The merchant's clock was not put on with ours.
-    earliest, latest = (int(moment.timestamp() * 1000) for moment in (now - ahead, now))
+    earliest, latest = (int(limit.timestamp() * 1000) for limit in (now - ahead, now))
     if not earliest - _SKEW_MS <= int(text) <= latest + _SKEW_MS:
         raise ApiError("isv.invalid-timestamp", "timestamp is more than ten minutes off")

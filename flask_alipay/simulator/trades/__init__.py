@@ -1,1 +1,15 @@
-"""Orders, trades and batches of the simulator."""
+"""Orders and trades of the simulator.
+
+``orders``
+    a merchant's orders, and the events of a trade
+``trades``
+    trades, their statuses and their store
+``batches``
+    batches of refunds and transfers
+``expiry``
+    closing of expired trades
+``funding``
+    payment channels
+``exchange_rates``
+    invented exchange rates
+"""

@@ -11,7 +11,7 @@ from ...protocol.banks import CHECKOUT_BANKS
 from .funding import CREDIT_CARD, DEBIT_CARD, KINDS, credit_card, kind_of
 
 
-class Event:
+class TradeEvent:
     """Events of a trade."""
 
     #: The buyer pays; the money is the shop's.
@@ -33,7 +33,7 @@ class Event:
 
 
 #: The events with which the money comes.
-PAYING: Final = (Event.PAY, Event.DEPOSIT, Event.SETTLE)
+PAYING: Final = (TradeEvent.PAY, TradeEvent.DEPOSIT, TradeEvent.SETTLE)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Order:
     #: The price in fen, where it was named in yuan and is settled in another currency.
     rmb_fen: int | None = None
     #: The events by which the buyer may pay, the one meant by a plain "pay" first.
-    payment_events: tuple[str, ...] = (Event.PAY,)
+    payment_events: tuple[str, ...] = (TradeEvent.PAY,)
     #: The kinds of funds that the merchant takes, of :data:`~.funding.KINDS`.
     funds: tuple[str, ...] = KINDS
     #: The token of the merchant for whom a third-party application sells, or nothing.
@@ -72,10 +72,10 @@ class Order:
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def choose_fund(self, requested: str = "") -> str:
-        """Returns what the buyer pays with: what he wants, the bank that he chose in the shop, or
-        the first that the merchant takes; empty if the merchant does not take it.
+        """Return the payment channel: the requested one, the bank that was chosen in the shop, or
+        the first that the merchant accepts; empty if the merchant does not accept it.
 
-        :param requested: ``balance``, ``credit`` or the code of a bank; empty: he does not say.
+        :param requested: ``balance``, ``credit`` or the code of a bank; empty without a request.
         """
         if requested:
             return requested if kind_of(requested) in self.funds else ""

@@ -20,8 +20,8 @@ from ...protocol.trade_status import TradeStatus
 from ..storage.storage import PersistentDict, Storage
 from .funding import BALANCE
 from .orders import PAYING
-from .orders import Event as Event
 from .orders import Order as Order
+from .orders import TradeEvent as TradeEvent
 
 #: How many trades a store keeps; the oldest make room.
 MAX_TRADES = 10_000
@@ -31,22 +31,22 @@ _TRADE_NO = re.compile(r"(?<!\d)\d{28}(?!\d)", re.ASCII)
 #: The whole life of a trade. What is not here does not happen.
 TRANSITIONS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
-        (TradeStatus.WAIT_BUYER_PAY, Event.PAY): TradeStatus.TRADE_SUCCESS,
-        (TradeStatus.WAIT_BUYER_PAY, Event.DEPOSIT): TradeStatus.WAIT_SELLER_SEND_GOODS,
-        (TradeStatus.WAIT_BUYER_PAY, Event.SETTLE): TradeStatus.TRADE_FINISHED,
-        (TradeStatus.WAIT_BUYER_PAY, Event.CLOSE): TradeStatus.TRADE_CLOSED,
-        (TradeStatus.WAIT_BUYER_PAY, Event.EXPIRE): TradeStatus.TRADE_CLOSED,
-        (TradeStatus.WAIT_SELLER_SEND_GOODS, Event.SEND): TradeStatus.WAIT_BUYER_CONFIRM_GOODS,
-        (TradeStatus.WAIT_BUYER_CONFIRM_GOODS, Event.CONFIRM): TradeStatus.TRADE_FINISHED,
-        (TradeStatus.TRADE_SUCCESS, Event.FINISH): TradeStatus.TRADE_FINISHED,
+        (TradeStatus.WAIT_BUYER_PAY, TradeEvent.PAY): TradeStatus.TRADE_SUCCESS,
+        (TradeStatus.WAIT_BUYER_PAY, TradeEvent.DEPOSIT): TradeStatus.WAIT_SELLER_SEND_GOODS,
+        (TradeStatus.WAIT_BUYER_PAY, TradeEvent.SETTLE): TradeStatus.TRADE_FINISHED,
+        (TradeStatus.WAIT_BUYER_PAY, TradeEvent.CLOSE): TradeStatus.TRADE_CLOSED,
+        (TradeStatus.WAIT_BUYER_PAY, TradeEvent.EXPIRE): TradeStatus.TRADE_CLOSED,
+        (TradeStatus.WAIT_SELLER_SEND_GOODS, TradeEvent.SEND): TradeStatus.WAIT_BUYER_CONFIRM_GOODS,
+        (TradeStatus.WAIT_BUYER_CONFIRM_GOODS, TradeEvent.CONFIRM): TradeStatus.TRADE_FINISHED,
+        (TradeStatus.TRADE_SUCCESS, TradeEvent.FINISH): TradeStatus.TRADE_FINISHED,
     }
 )
 
 #: Where a trade may be refunded, by how it was paid; and where it stands once all of it is.
 REFUNDED: Final[Mapping[tuple[str | None, str], str]] = MappingProxyType(
     {
-        (Event.PAY, TradeStatus.TRADE_SUCCESS): TradeStatus.TRADE_CLOSED,
-        (Event.SETTLE, TradeStatus.TRADE_FINISHED): TradeStatus.TRADE_FINISHED,
+        (TradeEvent.PAY, TradeStatus.TRADE_SUCCESS): TradeStatus.TRADE_CLOSED,
+        (TradeEvent.SETTLE, TradeStatus.TRADE_FINISHED): TradeStatus.TRADE_FINISHED,
     }
 )
 
@@ -121,7 +121,7 @@ class Trade:
     @property
     def event_times(self) -> tuple[datetime, ...]:
         """The times of the trade's events. The time of an expiry may be in the future."""
-        closed_at = None if self.ended_by == Event.EXPIRE else self.closed_at
+        closed_at = None if self.ended_by == TradeEvent.EXPIRE else self.closed_at
         singly = (self.opened_at, self.paid_at, self.sent_at, self.finished_at, closed_at)
         refunds = (refund.at for refund in self.refunds)
         settlements = (settlement.at for settlement in self.settlements)
@@ -150,7 +150,7 @@ class Trade:
     def resolve_event(self, event: str) -> str:
         """Return the event that a request means: ``pay`` depends on the kind of order."""
         ways = self.order.payment_events
-        return ways[0] if event == Event.PAY and event not in ways else event
+        return ways[0] if event == TradeEvent.PAY and event not in ways else event
 
     def apply_event(self, event: str, now: datetime, paid_with: str = "") -> Trade | None:
         """Return the trade after an event, ``None`` if the event is not possible.
@@ -173,7 +173,7 @@ class Trade:
             ended_by=event if self.waiting else self.ended_by,
             paid_at=now if event in PAYING else self.paid_at,
             paid_with=paid_with if event in PAYING else self.paid_with,
-            sent_at=now if event == Event.SEND else self.sent_at,
+            sent_at=now if event == TradeEvent.SEND else self.sent_at,
             finished_at=now if status == TradeStatus.TRADE_FINISHED else None,
             closed_at=self._end(event, now) if status == TradeStatus.TRADE_CLOSED else None,
         )
@@ -202,12 +202,12 @@ class Trade:
         )
 
     def _seen(self, event: str) -> bool:
-        return self.opened_at is None and event != Event.EXPIRE
+        return self.opened_at is None and event != TradeEvent.EXPIRE
 
     def _end(self, event: str, now: datetime) -> datetime:
         """Return the end of a trade that expires early: the end of its time."""
         limit = self.order.expires_at
-        return max(now, limit) if event == Event.EXPIRE and limit else now
+        return max(now, limit) if event == TradeEvent.EXPIRE and limit else now
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class TradeStore:
         #: What notifications without a trade state, by out_trade_no, while they are delivered.
         self.stated: dict[str, Trade] = {}
         #: Is called with each new trade, once it is kept.
-        self.on_new: Callable[[Trade], object] = _nobody_cares
+        self.on_new: Callable[[Trade], object] = _ignore
 
     def __len__(self) -> int:
         with self._lock:
@@ -282,7 +282,7 @@ class TradeStore:
             trade = self._trades.get(out_trade_no)
             if trade is not None and trade.opened_at is not None:
                 return False
-            closed = None if trade is None else trade.apply_event(Event.CLOSE, now)
+            closed = None if trade is None else trade.apply_event(TradeEvent.CLOSE, now)
             if closed is not None:
                 self._trades[out_trade_no] = replace(closed, opened_at=None)
             return True
@@ -319,7 +319,7 @@ class TradeStore:
     ) -> EventResult | None:
         """Apply an event to a trade; only one of concurrent callers sees it happen.
 
-        :param event: one of :class:`Event`; ``None`` merely lets time do its work.
+        :param event: one of :class:`TradeEvent`; ``None`` merely lets time do its work.
         :param paid_with: see :meth:`Trade.apply_event`.
         :returns: ``None`` if there is no such trade.
         """
@@ -330,7 +330,7 @@ class TradeStore:
             if event is not None:
                 event = trade.resolve_event(event)
             if trade.overdue(now):
-                event = Event.EXPIRE
+                event = TradeEvent.EXPIRE
             changed = None if event is None else trade.apply_event(event, now, paid_with)
             if changed is None:
                 return EventResult(trade, None)
@@ -389,7 +389,7 @@ class TradeStore:
         return trade
 
 
-def _nobody_cares(trade: Trade) -> None:
+def _ignore(trade: Trade) -> None:
     pass
 
 

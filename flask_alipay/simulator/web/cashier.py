@@ -21,7 +21,7 @@ from ..faults import RESPONSE_FAULTS, TIMED, TO_NOTIFICATIONS
 from ..trades.batches import TRANSFERS, WAITING, Batch
 from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
-from ..trades.trades import Event, Order, Trade
+from ..trades.trades import Order, Trade, TradeEvent
 from .control_api import ActionRejected, add_control, reject_strangers
 from .gateways import add_gateways
 from .network import is_loopback, lan_url
@@ -131,7 +131,7 @@ class _Views:
             return render_page("message.html", 404, topic="lost")
         if trade.waiting and paid_with and not trade.order.choose_fund(paid_with):
             return plain("The shop does not take that for this order.", 400)
-        if event in (Event.PAY, Event.DEPOSIT) and trade.paid and trade.order.return_url:
+        if event in (TradeEvent.PAY, TradeEvent.DEPOSIT) and trade.paid and trade.order.return_url:
             return no_store(redirect(self._simulator.return_url(trade), 303))
         return no_store(redirect(url_for(".cashier", cashier_id=cashier_id), 303))
 
@@ -187,8 +187,9 @@ class _Views:
             pay_before=None if limit is None else format_china_time(limit),
             in_yuan=_in_yuan(order),
             note=_note(order),
-            instant=Event.DEPOSIT not in order.payment_events or Event.PAY in order.payment_events,
-            escrow=Event.DEPOSIT in order.payment_events,
+            instant=TradeEvent.DEPOSIT not in order.payment_events
+            or TradeEvent.PAY in order.payment_events,
+            escrow=TradeEvent.DEPOSIT in order.payment_events,
             # A phone that shows the page need not scan it.
             qr=_framed_qr(address) if in_frame else None if on_phone else _qr(address),
             address=address,
@@ -206,7 +207,7 @@ class _Views:
 
     def _outcome_page(self, trade: Trade) -> BaseResponse:
         ending = "paid" if trade.paid else "closed"
-        if trade.ended_by == Event.EXPIRE:
+        if trade.ended_by == TradeEvent.EXPIRE:
             ending = "expired"
         if trade.refunded_fen == trade.order.total_fen:
             ending = "refunded"
@@ -286,7 +287,7 @@ def _note(order: Order) -> str:
     """Return the text that says which endings the shop is notified of."""
     if order.currency != "CNY":
         return _NOTE_FOREIGN
-    direct = order.protocol == "mapi" and Event.DEPOSIT not in order.payment_events
+    direct = order.protocol == "mapi" and TradeEvent.DEPOSIT not in order.payment_events
     return _NOTE_DIRECT if direct else _NOTE
 
 

@@ -35,7 +35,7 @@ Shown = TypeVar("Shown")
 # What names of this machine and of its private networks end in, besides names without a dot.
 _NEAR: Final = (".localhost", ".local", ".internal", ".test")
 # What may be wished to happen to a trade: whatever can happen to one.
-_WISHES: Final = tuple(sorted({event for _, event in TRANSITIONS}))
+_ACTIONS: Final = tuple(sorted({event for _, event in TRANSITIONS}))
 # Timetables go no further; datetime itself ends in the year 9999.
 _MAX_SECONDS: Final = 366 * 24 * 3600
 
@@ -51,7 +51,7 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
         ("/trades", "trades", views.trades, "GET"),
         ("/trades/<out_trade_no>", "trade", views.trade, "GET"),
         (
-            f"/trades/<out_trade_no>/<any({', '.join(_WISHES)}):action>",
+            f"/trades/<out_trade_no>/<any({', '.join(_ACTIONS)}):action>",
             "happen",
             views.happen,
             "POST",
@@ -126,17 +126,17 @@ class _Control:
         self._known(out_trade_no)
         delivery = self._simulator.deliver_again(out_trade_no)
         if delivery is None:
-            raise ActionRejected(409, "nothing was told of this trade yet")
+            raise ActionRejected(409, "no notification of this trade has been sent yet")
         return delivery_to_dict(delivery)
 
     def deliveries(self) -> Any:
         """Return the notifications with their responses and next attempts."""
-        return [delivery_to_dict(told) for told in _latest(self._simulator.deliverer.deliveries)]
+        return [delivery_to_dict(each) for each in _latest(self._simulator.deliverer.deliveries)]
 
     def deliver_one(self, notify_id: str) -> Any:
         """Send a notification again."""
-        told = self._simulator.deliverer.deliveries
-        delivery = next((one for one in told if one.notice.notify_id == notify_id), None)
+        deliveries = self._simulator.deliverer.deliveries
+        delivery = next((one for one in deliveries if one.notice.notify_id == notify_id), None)
         if delivery is None:
             raise ActionRejected(404, "there is no notification with this notify_id")
         self._simulator.deliverer.resend(delivery)
@@ -173,7 +173,7 @@ class _Control:
     def add_fault(self) -> Any:
         """Inject a fault: its ``kind`` and other fields."""
         if not self._simulator.faults.add(read_fault(_body())):
-            raise ActionRejected(409, "too many faults wait already: clear them")
+            raise ActionRejected(409, "too many faults are pending: clear them")
         return self.faults()
 
     def clear_faults(self) -> Any:
@@ -275,10 +275,10 @@ def _body() -> dict[str, Any]:
     return body
 
 
-def _number(name: str, given: object, least: float, limit: float) -> float:
+def _number(name: str, given: object, minimum: float, limit: float) -> float:
     number = isinstance(given, (int, float)) and not isinstance(given, bool)
-    if not number or not least <= given <= limit:  # type: ignore[operator]  # NaN is neither
-        raise ActionRejected(400, f"{name} must be a number, from {least} to {limit}")
+    if not number or not minimum <= given <= limit:  # type: ignore[operator]  # NaN is neither
+        raise ActionRejected(400, f"{name} must be a number, from {minimum} to {limit}")
     return given  # type: ignore[return-value]
 
 

@@ -69,9 +69,11 @@ class _Gateways:
             return plain("The request is too large.", 413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.query_string.decode("latin-1")
-        asked = RestRequest(request.method, path, query, _signed_uris(), body, headers)
+        rest_request = RestRequest(request.method, path, query, _signed_uris(), body, headers)
         root = self._simulator.base_url or base_url(request, f"/v3/{path}")
-        return apply_faults(self._simulator, body, respond(self._simulator.reply_v3(asked, root)))
+        return apply_faults(
+            self._simulator, body, respond(self._simulator.reply_v3(rest_request, root))
+        )
 
     def bill(self, token: str) -> BaseResponse:
         """Return a bill, for half a minute."""
@@ -112,7 +114,7 @@ def _signed_uris() -> tuple[str, ...]:
 
 
 def _not_by_head() -> BaseResponse:
-    response = plain("The gateway is asked by GET or POST.", 405)
+    response = plain("The gateway accepts only GET and POST.", 405)
     response.headers["Allow"] = "GET, POST, OPTIONS"
     return response
 

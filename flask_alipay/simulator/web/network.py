@@ -88,12 +88,12 @@ def _is_nearby(address: str) -> bool:
 
 def lan_address() -> str | None:
     """Return this machine's address in its network, ``None`` if there is none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            asking.connect(_ELSEWHERE)
+            probe.connect(_ELSEWHERE)
         except OSError:
             return None
-        address = str(asking.getsockname()[0])
+        address = str(probe.getsockname()[0])
     return None if is_loopback(address) or _is(address, "is_unspecified") else address
 
 

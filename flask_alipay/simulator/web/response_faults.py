@@ -55,8 +55,8 @@ def apply_faults(simulator: Simulator, body: bytes, response: BaseResponse) -> B
 
 def _requested(body: bytes) -> str:
     """Return the request as text: its fields, and the method in a path of version 3."""
-    said = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
-    return f"{said} {request.path.rpartition('/v3/')[2].replace('/', '.')}"
+    query = unquote_plus(b"&".join((request.query_string, body)).decode("utf-8", "replace"))
+    return f"{query} {request.path.rpartition('/v3/')[2].replace('/', '.')}"
 
 
 def _content(body: bytes, cipher: ServerCipher) -> str:

@@ -16,7 +16,7 @@ from ..trades.trades import Trade
 def trade_to_dict(trade: Trade) -> dict[str, Any]:
     """Convert a trade, with the events that it ``can`` have next."""
     order = trade.order
-    moments = {
+    times = {
         "created_at": trade.created_at,
         "expires_at": order.expires_at,
         "paid_at": trade.paid_at,
@@ -37,7 +37,7 @@ def trade_to_dict(trade: Trade) -> dict[str, Any]:
         "funds": list(order.funds),
         "notify_url": order.notify_url,
         "cashier_url": url_for(".cashier", cashier_id=trade.cashier_id, _external=True),
-        **{name: _format_time(at) for name, at in moments.items()},
+        **{name: _format_time(at) for name, at in times.items()},
     }
 
 

@@ -20,7 +20,7 @@ _USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
 def base_url(requested: Request, below: str) -> str:
-    """Returns where the simulator is, by a request: an absolute URL without a slash at the end.
+    """Return the absolute URL of the simulator in a request, without a trailing slash.
 
     On the host that the request names; what is no plain host counts as none, and the server's own
     address takes its place. Somebody on this machine, who calls it by an address that nobody else

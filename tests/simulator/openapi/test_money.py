@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_alipay.simulator.openapi.transfers import NOBODY
+from flask_alipay.simulator.openapi.transfers import MISSING_ACCOUNT
 
 from .test_rest import Rest
 
@@ -61,7 +61,13 @@ def test_no_money_is_sent_with_plain_keys(app, server, merchant):
             "INVALID_PARAMETER",
         ),
         (
-            {"payee_info": {"identity": NOBODY, "identity_type": "ALIPAY_LOGON_ID", "name": "x"}},
+            {
+                "payee_info": {
+                    "identity": MISSING_ACCOUNT,
+                    "identity_type": "ALIPAY_LOGON_ID",
+                    "name": "x",
+                }
+            },
             "PAYEE_NOT_EXIST",
         ),
         ({"trans_amount": "1000000.01"}, "PAYER_BALANCE_NOT_ENOUGH"),

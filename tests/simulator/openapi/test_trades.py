@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator.openapi.payments import ENDINGS
-from flask_alipay.simulator.trades.trades import Event
+from flask_alipay.simulator.trades.trades import TradeEvent
 
 from .server import ORDER
 
@@ -46,7 +46,7 @@ def test_what_a_server_ordered_is_told_with_both_accounts(
     server, simulator, merchant, shop, clock, method, more
 ):
     server.call(method, {**ORDER, **more})
-    simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, Event.PAY)
+    simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, TradeEvent.PAY)
     clock.advance(seconds=1)
     told = shop.fields()
     assert told["buyer_logon_id"] == "buy***@simulator.invalid"
@@ -66,7 +66,7 @@ def test_a_till_waits_for_a_buyer_who_has_to_confirm(server, simulator):
     node = server.call("pay", {**TILL, "auth_code": "2812345678010003"})
     assert node["code"] == "10003"
     assert server.call("query", T1)["trade_status"] == "WAIT_BUYER_PAY"
-    simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, Event.PAY)
+    simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, TradeEvent.PAY)
     assert server.call("query", T1)["trade_status"] == "TRADE_SUCCESS"
 
 
