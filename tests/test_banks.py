@@ -31,5 +31,5 @@ def test_an_unknown_bank_is_shown_by_its_code():
 
 
 @pytest.mark.parametrize("code", ["", "icbc", "ICBC B2C", "<b>", "A-", "A" * 60, "ICBC\n"])
-def test_what_does_not_look_like_a_bank_is_no_code(code):
+def test_only_the_format_of_a_bank_code_is_accepted(code):
     assert BANK_CODE.fullmatch(code) is None

@@ -47,7 +47,7 @@ def test_a_compressed_response_is_read_whole(coding: str) -> None:
     assert b"".join(read(Response(body))) == body
 
 
-def test_a_bomb_comes_in_pieces_of_limited_size() -> None:
+def test_a_decompression_bomb_is_read_in_chunks_of_limited_size() -> None:
     bomb = gzip.compress(bytes(32 << 20))
     assert len(bomb) < PIECE
     pieces = decompressed(Response(bomb, Content_Encoding="gzip"), 1 << 24)  # type: ignore[arg-type]
@@ -64,7 +64,9 @@ def test_a_bomb_comes_in_pieces_of_limited_size() -> None:
     ],
     ids=["cut", "plain", "deflate", "br"],
 )
-def test_a_response_that_cannot_be_decompressed_is_no_answer(body: bytes, coding: str) -> None:
+def test_a_response_that_cannot_be_decompressed_is_an_invalid_response(
+    body: bytes, coding: str
+) -> None:
     with pytest.raises(OutcomeUnknown):
         read(Response(body, Content_Encoding=coding))
 
@@ -119,7 +121,7 @@ def test_all_elements_are_found_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> 
     assert passes == [1]
 
 
-def test_what_only_looks_like_an_element_is_none() -> None:
+def test_text_that_resembles_an_element_is_ignored() -> None:
     text = (
         "<r><!-- <a><b/></a> --><![CDATA[<a>]]><x y='>'/><a z=\"/a>\"><b><![CDATA[</a>]]></b>"
         "<!--</a>--></a></r>"

@@ -64,12 +64,12 @@ def accepts(authority: Authority, new: Issued, *between: Issued, **options: Any)
     return True
 
 
-def test_the_configured_one_is_known(authority: Authority) -> None:
+def test_the_configured_certificate_is_trusted(authority: Authority) -> None:
     certificates, _ = configured(authority)
     assert certificates.sns == {authority.today.sn}
 
 
-def test_a_new_one_verifies_and_so_does_the_old(authority: Authority) -> None:
+def test_the_new_certificate_verifies_like_the_old_one(authority: Authority) -> None:
     certificates, signer = configured(authority)
     said = Rsa2Signer(authority.tomorrow.key).sign(b"x")
     assert not signer.verify(b"x", said)
@@ -79,23 +79,23 @@ def test_a_new_one_verifies_and_so_does_the_old(authority: Authority) -> None:
     assert signer.verify(b"x", Rsa2Signer(authority.today.key).sign(b"x"))
 
 
-def test_what_stands_between_may_be_known_already(authority: Authority) -> None:
+def test_intermediate_certificates_may_be_configured(authority: Authority) -> None:
     assert accepts(authority, authority.tomorrow)
     assert not accepts(authority, authority.tomorrow, alipay=[authority.today.pem])
 
 
-def test_the_root_may_issue_it_itself(authority: Authority) -> None:
+def test_the_root_may_issue_the_certificate(authority: Authority) -> None:
     assert accepts(authority, issue(ALIPAY, authority.tomorrow.key, authority.root))
 
 
-def test_its_order_is_not_its_proof(authority: Authority) -> None:
+def test_the_order_of_a_bundle_does_not_matter(authority: Authority) -> None:
     certificates, _ = configured(authority, alipay=[authority.today.pem])
     bundle = content(authority.root, authority.between, authority.tomorrow)
     certificates.add_verified(bundle, authority.tomorrow.sn)
     assert authority.tomorrow.sn in certificates.sns
 
 
-def test_one_of_another_root_is_not_believed(authority: Authority) -> None:
+def test_a_certificate_of_another_root_is_not_trusted(authority: Authority) -> None:
     root = issue("R1", spare_key(3), ca=True)
     between = issue("Class 2 R1", authority.between.key, root, ca=True)
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, root), root)
@@ -108,30 +108,30 @@ def test_one_of_another_root_is_not_believed(authority: Authority) -> None:
     )
 
 
-def test_one_that_signs_itself_is_not_believed(authority: Authority) -> None:
+def test_a_self_signed_certificate_is_not_trusted(authority: Authority) -> None:
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key))
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, ca=True))
 
 
-def test_a_merchants_is_not_alipays(authority: Authority) -> None:
+def test_a_merchants_certificate_is_not_trusted(authority: Authority) -> None:
     new = issue("2088000000000009-2021000000000009", authority.tomorrow.key, authority.between)
     assert not accepts(authority, new)
 
 
 @pytest.mark.parametrize("ca", [True, False])
-def test_a_merchant_may_not_issue_alipays(authority: Authority, ca: bool) -> None:
+def test_a_merchants_certificate_cannot_issue_another(authority: Authority, ca: bool) -> None:
     merchant = issue("2088000000000009", spare_key(3), authority.between, ca=ca, may_sign=False)
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, merchant), merchant)
 
 
-def test_the_way_may_not_be_longer_than_allowed(authority: Authority) -> None:
+def test_the_chain_is_limited_in_length(authority: Authority) -> None:
     short = issue("short", authority.between.key, authority.root, ca=True, path_length=0)
     further = issue("further", authority.today.key, short, ca=True)
     assert accepts(authority, issue(ALIPAY, authority.tomorrow.key, short), short)
     assert not accepts(authority, issue(ALIPAY, authority.tomorrow.key, further), further, short)
 
 
-def test_a_way_that_goes_round_ends(authority: Authority) -> None:
+def test_a_circular_chain_ends(authority: Authority) -> None:
     one = issue("one", authority.between.key, ca=True)
     two = issue("two", authority.today.key, one, ca=True)
     back = issue("one", authority.between.key, two, ca=True)
@@ -141,7 +141,9 @@ def test_a_way_that_goes_round_ends(authority: Authority) -> None:
 @pytest.mark.parametrize(
     "times", [{"since": NOW + DAY}, {"since": NOW - 9 * DAY, "until": NOW - DAY}]
 )
-def test_all_of_them_are_valid_today(authority: Authority, times: dict[str, Any]) -> None:
+def test_each_certificate_of_the_chain_must_be_valid_now(
+    authority: Authority, times: dict[str, Any]
+) -> None:
     key = authority.tomorrow.key
     assert not accepts(authority, issue(ALIPAY, key, authority.between, **times))
     stale = issue("stale", authority.between.key, authority.root, ca=True, **times)
@@ -151,7 +153,7 @@ def test_all_of_them_are_valid_today(authority: Authority, times: dict[str, Any]
     assert not accepts(authority, new, roots=root.pem)
 
 
-def test_another_kind_of_key_is_not_believed(authority: Authority) -> None:
+def test_another_kind_of_key_is_not_trusted(authority: Authority) -> None:
     key = authority.tomorrow.key
     curve = ec.generate_private_key(ec.SECP256R1()).public_key()
     small = generate_private_key(1024)
@@ -159,7 +161,7 @@ def test_another_kind_of_key_is_not_believed(authority: Authority) -> None:
     assert not accepts(authority, issue(ALIPAY, small, authority.between))
 
 
-def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
+def test_the_serial_number_must_match(authority: Authority) -> None:
     certificates, _ = configured(authority)
     with pytest.raises(KeyFormatError, match="that serial number"):
         certificates.add_verified(content(authority.tomorrow), "0" * 32)
@@ -168,13 +170,13 @@ def test_it_is_the_one_that_was_asked_for(authority: Authority) -> None:
 @pytest.mark.parametrize(
     "said", ["", "!", "茶", "AAAA", base64.b64encode(b"x" * 100_000).decode(), content()]
 )
-def test_what_is_no_certificate_is_not_believed(authority: Authority, said: str) -> None:
+def test_content_that_is_not_a_certificate_is_rejected(authority: Authority, said: str) -> None:
     with pytest.raises(KeyFormatError):
         configured(authority)[0].add_verified(said, authority.tomorrow.sn)
 
 
 @given(said=st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
-def test_any_answer_ends_in_our_exceptions(authority: Authority, said: str) -> None:
+def test_any_response_raises_only_the_packages_exceptions(authority: Authority, said: str) -> None:
     with pytest.raises(KeyFormatError):
         configured(authority)[0].add_verified(said, authority.tomorrow.sn)
 
@@ -193,14 +195,14 @@ def test_many_threads_accept_it_once(authority: Authority) -> None:
     assert len(signer.public_keys) == 2
 
 
-def test_a_bundle_is_read_without_what_cannot_be(authority: Authority) -> None:
+def test_undecodable_certificates_of_a_bundle_are_skipped(authority: Authority) -> None:
     assert load_certificates(ODD + authority.root.pem + ODD) == [authority.root.certificate]
     assert load_certificates("nothing") == []
     assert root_certificate_sn(ODD + authority.root.pem) == authority.root.sn
 
 
 @with_vectors("cert-sn", where=lambda v: v["name"] == "certsn-yansongda-root-production")
-def test_alipays_own_roots_lead_to_themselves(vector: Any) -> None:
+def test_alipays_roots_verify(vector: Any) -> None:
     assert is_valid(vector)
     roots = load_certificates(vector["certificate_pem"])
     # Not E1, with a key of SM2: whether it is loaded depends on the version of cryptography.

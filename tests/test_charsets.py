@@ -88,7 +88,7 @@ def test_bytes_that_are_no_gbk_are_rejected(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("charset", ["gbk", "gb18030", "utf-8"])
-def test_a_character_that_a_charset_lacks_can_become_a_question_mark(charset: str) -> None:
+def test_a_character_that_a_charset_lacks_can_become_a_query_mark(charset: str) -> None:
     assert decode(encode("茶\ud800€", charset, "replace"), charset) == "茶?€"
 
 
@@ -97,7 +97,7 @@ def test_several_missing_characters_become_as_many_question_marks() -> None:
 
 
 @given(st.binary(max_size=40), st.sampled_from(["utf-8", *GBK_NAMES]))
-def test_what_can_be_decoded_is_encoded_to_the_same_bytes(data: bytes, charset: str) -> None:
+def test_decoded_bytes_are_encoded_to_the_same_bytes(data: bytes, charset: str) -> None:
     try:
         text = decode(data, charset)
     except UnicodeDecodeError:

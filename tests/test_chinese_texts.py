@@ -167,7 +167,7 @@ def test_a_sentence_has_a_full_stop_and_a_label_has_none() -> None:
     assert wrong == {}
 
 
-def test_a_closed_trade_is_never_said_to_be_settled() -> None:
+def test_a_closed_trade_is_never_called_settled() -> None:
     """入账 is money that came in. A status that may be TRADE_CLOSED is 更新 in the ledger."""
     wrong = found_in(
         lambda english, chinese: (

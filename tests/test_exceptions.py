@@ -23,19 +23,19 @@ REFUSALS = [found for found in CLASSES if issubclass(found, NotificationRefused)
 
 
 @pytest.mark.parametrize("exception", CLASSES)
-def test_every_exception_stands_in_the_one_tree(exception: type[Exception]) -> None:
+def test_every_exception_is_an_alipay_error(exception: type[Exception]) -> None:
     assert issubclass(exception, AlipayError)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refusal_is_never_answered_with_a_success_or_a_crash(
+def test_a_rejection_has_an_error_status(
     refusal: type[NotificationRefused],
 ) -> None:
     # 503 asks Alipay to come again; 500 would mean that nobody thought of it.
     assert 400 <= refusal.status < 500 or refusal.status == 503
 
 
-def test_each_refusal_has_a_reason_of_its_own() -> None:
+def test_each_rejection_has_a_separate_reason() -> None:
     assert len({refusal.reason for refusal in REFUSALS}) == len(REFUSALS)
 
 

@@ -108,7 +108,7 @@ def test_the_first_certificate_of_a_chain_is_the_one(keys: Keys) -> None:
     assert load_public_key(chain) == keys.alipay.public_key()
 
 
-def test_text_around_a_pem_is_passed_over(keys: Keys) -> None:
+def test_text_around_a_pem_is_ignored(keys: Keys) -> None:
     bag = f"Bag Attributes\n  friendlyName: shop\n{private_pem(keys.merchant)}\nthanks!"
     assert load_private_key(bag) == load_private_key(private_pem(keys.merchant))
 
@@ -121,26 +121,26 @@ def test_a_key_is_parsed_once_whatever_its_form(keys: Keys) -> None:
     )
 
 
-def test_a_public_key_in_a_private_ones_place_is_told_so(keys: Keys) -> None:
+def test_a_public_key_instead_of_a_private_key_is_described(keys: Keys) -> None:
     with pytest.raises(
         KeyFormatError, match="expected an RSA private key, got an RSA public key of 2048 bits"
     ):
         load_private_key(key_to_base64(keys.alipay.public_key()))
 
 
-def test_a_private_key_in_a_public_ones_place_is_told_so(keys: Keys) -> None:
+def test_a_private_key_instead_of_a_public_key_is_described(keys: Keys) -> None:
     with pytest.raises(
         KeyFormatError, match="expected an RSA public key, got an RSA private key of 2048 bits"
     ):
         load_public_key(key_to_base64(keys.merchant))
 
 
-def test_a_certificate_in_a_private_keys_place_is_told_so(certificate: x509.Certificate) -> None:
+def test_a_certificate_instead_of_a_private_key_is_described(certificate: x509.Certificate) -> None:
     with pytest.raises(KeyFormatError, match="got an RSA public key in a certificate of 2048 bits"):
         load_private_key(pem(certificate))
 
 
-def test_an_encrypted_key_is_told_how_to_be_opened(keys: Keys) -> None:
+def test_the_message_for_an_encrypted_key_has_the_next_step(keys: Keys) -> None:
     for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
         locked = keys.merchant.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"pw"))
         with pytest.raises(KeyFormatError, match="encrypted private key"):
@@ -152,7 +152,7 @@ def test_an_encrypted_key_is_told_how_to_be_opened(keys: Keys) -> None:
         load_private_key(locked)
 
 
-def test_a_key_that_is_not_rsa_is_told_what_it_is() -> None:
+def test_a_key_that_is_not_rsa_is_described() -> None:
     curve = ec.generate_private_key(ec.SECP256R1())
     private = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(KeyFormatError, match=r"private key of another kind .*not RSA"):
@@ -165,19 +165,19 @@ def test_a_key_that_is_not_rsa_is_told_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["keys/merchant.pem", "/run/secrets/alipay.key", "cert.crt"])
-def test_a_file_name_in_a_keys_place_is_told_where_it_belongs(name: str) -> None:
+def test_the_message_for_a_file_name_names_the_right_setting(name: str) -> None:
     with pytest.raises(KeyFormatError, match="_PATH"):
         load_private_key(name)
 
 
 @pytest.mark.parametrize("material", ["", b"", "  \n", "\ufeff", '""'])
-def test_nothing_at_all_is_told_so(material: str | bytes) -> None:
+def test_an_empty_text_is_described(material: str | bytes) -> None:
     for load in (load_private_key, load_public_key):
         with pytest.raises(KeyFormatError, match="an empty text"):
             load(material)
 
 
-def test_half_a_key_is_refused(keys: Keys) -> None:
+def test_half_a_key_is_rejected(keys: Keys) -> None:
     half = key_to_base64(keys.merchant)[:800]
     with pytest.raises(KeyFormatError, match="not a key") as caught:
         load_private_key(half)
@@ -186,7 +186,7 @@ def test_half_a_key_is_refused(keys: Keys) -> None:
 
 # cryptography warns of odd certificates before it refuses them.
 @given(st.one_of(st.text(), st.binary(), st.binary().map(lambda rest: b"\x30" + rest)))
-def test_any_material_at_all_is_refused_in_our_own_words(material: str | bytes) -> None:
+def test_any_material_raises_only_the_packages_exceptions(material: str | bytes) -> None:
     for load in (load_private_key, load_public_key, certificate_sn, root_certificate_sn):
         with pytest.raises(KeyFormatError):
             load(material)
@@ -196,7 +196,7 @@ def test_any_material_at_all_is_refused_in_our_own_words(material: str | bytes) 
 # cryptography finds fault with some names in certificates, and reads them all the same.
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @given(data=st.data())
-def test_an_altered_key_is_refused_or_another_key(
+def test_an_altered_key_is_rejected_or_another_key(
     keys: Keys, certificate: x509.Certificate, data: st.DataObject
 ) -> None:
     der = bytearray(
@@ -221,7 +221,7 @@ def test_an_altered_key_is_refused_or_another_key(
     assert describe_key(bytes(der))
 
 
-def test_a_certificate_of_a_version_that_does_not_exist_is_refused(
+def test_a_certificate_of_a_version_that_does_not_exist_is_rejected(
     certificate: x509.Certificate,
 ) -> None:
     # cryptography's exception for that one is not a ValueError.
@@ -247,7 +247,7 @@ def test_a_new_key_is_as_long_as_asked() -> None:
     assert generate_private_key(1024).key_size == 1024
 
 
-def test_what_is_written_can_be_read_again(keys: Keys) -> None:
+def test_an_exported_key_can_be_loaded(keys: Keys) -> None:
     for written in (private_pem(keys.merchant), private_pem(keys.merchant, pkcs1=True)):
         assert load_private_key(written).private_numbers() == keys.merchant.private_numbers()
     assert "BEGIN RSA PRIVATE KEY" in private_pem(keys.merchant, pkcs1=True)
@@ -255,7 +255,7 @@ def test_what_is_written_can_be_read_again(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("most", [700, 701, 702, 703])
-def test_a_pem_text_that_is_cut_off_is_called_so(most: int, keys: Keys) -> None:
+def test_a_pem_text_that_is_cut_off_is_described(most: int, keys: Keys) -> None:
     with pytest.raises(KeyFormatError, match="begins like PEM and has no END line"):
         load_private_key(private_pem(keys.merchant)[:most])
 
@@ -289,7 +289,7 @@ def test_only_rsa_certificates_of_a_root_bundle_count(keys: Keys) -> None:
     assert root_certificate_sn(bundle.replace("\n", "\r\n").encode()) == root_certificate_sn(bundle)
 
 
-def test_a_root_bundle_without_an_rsa_certificate_is_refused(keys: Keys) -> None:
+def test_a_root_bundle_without_an_rsa_certificate_is_rejected(keys: Keys) -> None:
     with pytest.raises(KeyFormatError, match="got none signed with RSA"):
         root_certificate_sn(public_pem(keys.alipay.public_key()))
 
@@ -375,7 +375,7 @@ def test_an_sm2_key_is_named() -> None:
         load_public_key(der)
 
 
-def test_text_that_only_looks_like_a_label_and_a_key_is_no_key() -> None:
+def test_text_that_resembles_a_label_and_a_key_is_not_a_key() -> None:
     for pasted in ("应用私钥: MI" + "A" * 100, "LS0tLS1CRUdJTiBhYmM", "x" * 65 + "MI" + "A" * 64):
         with pytest.raises(KeyFormatError):
             load_private_key(pasted)

@@ -28,13 +28,13 @@ def test_letters_digits_underscores_and_hyphens_make_an_order_number(value: str)
 @pytest.mark.parametrize(
     "value", ["", "a" * 65, "a.b", "a b", "a\n", "a&b=c", "订单1", "１２", "ä", None, 12, b"12"]
 )
-def test_another_order_number_is_refused(value: object) -> None:
+def test_another_order_number_is_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^out_trade_no must be") as caught:
         check_out_trade_no(value)  # type: ignore[arg-type]
     assert caught.value.parameter == "out_trade_no"
 
 
-def test_an_order_number_under_another_name_is_blamed_by_that_name() -> None:
+def test_an_order_number_under_another_name_is_reported_by_that_name() -> None:
     with pytest.raises(InvalidParameter, match=r"^out_request_no "):
         check_out_trade_no("", "out_request_no")
 
@@ -53,7 +53,7 @@ def test_a_text_is_counted_in_bytes_of_its_charset(charset: str, fits: int) -> N
 
 
 @pytest.mark.parametrize("value", ["茶 🍵", "ß"])
-def test_a_character_that_gbk_does_not_have_is_refused(value: str) -> None:
+def test_a_character_that_gbk_does_not_have_is_rejected(value: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^subject has a character that gbk does not have"):
         check_text("subject", value, max_length=256, charset="gbk")
 
@@ -64,7 +64,7 @@ def test_a_text_is_one_line_and_not_empty(value: object) -> None:
         check_text("subject", value, max_length=256)  # type: ignore[arg-type]
 
 
-def test_a_choice_lists_what_there_is_to_choose() -> None:
+def test_a_choice_lists_its_values() -> None:
     check_choice("paymethod", "bankPay", ("bankPay", "directPay"))
     with pytest.raises(InvalidParameter, match=r"^paymethod must be one of bankPay, directPay"):
         check_choice("paymethod", "cash", ("bankPay", "directPay"))
@@ -82,7 +82,7 @@ def test_a_pattern_has_to_match_the_whole_value() -> None:
     "value",
     ["https://shop.example/", "http://127.0.0.1:5000/alipay/notify", "https://shop.example/a?b=c"],
 )
-def test_an_absolute_url_is_good(value: str) -> None:
+def test_an_absolute_url_is_accepted(value: str) -> None:
     check_url("notify_url", value, max_length=256)
 
 
@@ -104,17 +104,17 @@ def test_an_absolute_url_is_good(value: str) -> None:
         "https://shop.example/" + "a" * 256,
     ],
 )
-def test_what_alipay_could_not_call_is_refused(value: object) -> None:
+def test_a_url_that_alipay_cannot_call_is_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^notify_url must"):
         check_url("notify_url", value, max_length=256)  # type: ignore[arg-type]
 
 
-def test_a_url_that_is_not_ascii_is_told_how_to_be_written() -> None:
+def test_a_message_explains_how_to_encode_a_url_that_is_not_ascii() -> None:
     with pytest.raises(InvalidParameter, match="punycode"):
         check_url("notify_url", "https://茶店.example/notify", max_length=256)
 
 
-def test_a_query_is_refused_where_it_would_be_lost() -> None:
+def test_a_query_is_rejected_if_it_would_be_lost() -> None:
     check_url("notify_url", "https://shop.example/notify", max_length=190, query=False)
     with pytest.raises(InvalidParameter, match=r"^notify_url must not have a query"):
         check_url("notify_url", "https://shop.example/notify?a=b", max_length=190, query=False)
@@ -158,6 +158,6 @@ def test_the_end_of_the_day_is_not_a_number_of_minutes() -> None:
         30,
     ],
 )
-def test_another_timeout_is_refused(value: object) -> None:
+def test_another_timeout_is_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^it_b_pay must be"):
         timeout_minutes("it_b_pay", value)  # type: ignore[arg-type]

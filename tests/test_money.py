@@ -34,12 +34,12 @@ def test_every_amount_survives_the_way_to_a_decimal_and_back(fen: int) -> None:
 
 
 @given(st.integers(1, 100_000_000))
-def test_a_whole_number_is_yuan(yuan: int) -> None:
+def test_an_integer_is_yuan(yuan: int) -> None:
     assert to_minor_units(yuan) == yuan * 100
 
 
 @given(st.decimals(allow_nan=True, allow_infinity=True))
-def test_a_decimal_is_read_exactly_or_refused(amount: Decimal) -> None:
+def test_a_decimal_is_read_exactly_or_rejected(amount: Decimal) -> None:
     try:
         fen = to_minor_units(amount)
     except InvalidAmount:
@@ -78,13 +78,13 @@ def test_a_good_amount_is_read(amount: str | int | Decimal, fen: int) -> None:
 
 
 @pytest.mark.parametrize("amount", [0.1, 88.0, float("nan"), float("inf")])
-def test_a_float_is_refused_and_told_why(amount: float) -> None:
+def test_a_float_is_rejected_with_the_reason(amount: float) -> None:
     with pytest.raises(TypeError, match=r"^total_amount must be .* not a float: .*0\.3"):
         to_minor_units(amount)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("amount", [True, False, None, b"88.88", [], object()])
-def test_another_type_is_refused_by_name(amount: object) -> None:
+def test_another_type_is_rejected_by_name(amount: object) -> None:
     with pytest.raises(TypeError, match=f"not {type(amount).__name__}"):
         to_minor_units(amount)  # type: ignore[arg-type]
 
@@ -122,7 +122,7 @@ def test_another_type_is_refused_by_name(amount: object) -> None:
         -1,
     ],
 )
-def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
+def test_a_value_that_is_not_an_amount_is_rejected(amount: str | int | Decimal) -> None:
     with pytest.raises(InvalidAmount, match=r"^total_amount must be digits"):
         to_minor_units(amount)
 
@@ -130,7 +130,7 @@ def test_what_is_not_money_is_refused(amount: str | int | Decimal) -> None:
 @pytest.mark.parametrize(
     "amount", ["0", "0.00", 0, Decimal(0), "100000000.01", "999999999999.99", 100_000_001]
 )
-def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) -> None:
+def test_an_amount_outside_the_limits_is_rejected(amount: str | int | Decimal) -> None:
     with pytest.raises(InvalidAmount, match=r"between 0\.01 and 100000000\.00 CNY"):
         to_minor_units(amount)
 
@@ -140,7 +140,7 @@ def test_an_amount_outside_the_limits_is_refused(amount: str | int | Decimal) ->
     [10**5000, -(10**5000), Decimal("1E+9999999"), Decimal("1E-999999999")],
     ids=["int", "negative int", "decimal", "tiny decimal"],
 )
-def test_a_huge_number_is_refused_without_being_spelled_out(amount: int | Decimal) -> None:
+def test_a_huge_number_is_rejected_without_being_spelled_out(amount: int | Decimal) -> None:
     with pytest.raises(InvalidAmount):
         to_minor_units(amount)
 
@@ -153,12 +153,12 @@ def test_the_parameter_at_fault_is_named() -> None:
     assert "free" not in str(caught.value)
 
 
-def test_zero_is_an_amount_when_alipay_says_it() -> None:
+def test_zero_is_an_amount_of_alipays() -> None:
     assert parse_minor_units("0.00") == 0
 
 
 @pytest.mark.parametrize("text", ["-0.01", "1e2", "", "1.234", " 1", "٨", "1.00 CNY", "00.0.0"])
-def test_what_alipay_would_not_write_is_refused(text: str) -> None:
+def test_a_format_that_alipay_does_not_use_is_rejected(text: str) -> None:
     with pytest.raises(InvalidAmount):
         parse_minor_units(text)
 

@@ -89,21 +89,21 @@ def test_a_form_is_decoded_once_and_wholly(data: st.DataObject, charset: str) ->
 
 
 @given(data=st.data(), charset=charsets)
-def test_a_form_is_read_in_the_charset_that_it_names(data: st.DataObject, charset: str) -> None:
+def test_a_form_is_decoded_in_its_declared_charset(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset)) | {"charset": charset}
     assert parse(form(values, charset), "utf-8") == values
     assert parse(form(values, charset), "gbk") == values
 
 
 @pytest.mark.parametrize("name", ["charset", "_input_charset"])
-def test_the_charset_is_found_wherever_it_stands(name: str) -> None:
+def test_the_charset_is_found_in_any_position(name: str) -> None:
     field = f"{name}=gbk".encode()
     for body in (field, field + b"&a=b", b"a=b&" + field, b"a=b&" + field + b"&c=d"):
         assert declared_charset(body) == "gbk"
 
 
 @pytest.mark.parametrize("body", [b"a=charset=gbk", b"xcharset=gbk", b"a=b", b"charset=", b""])
-def test_what_only_looks_like_a_charset_is_none(body: bytes) -> None:
+def test_a_parameter_that_resembles_the_charset_is_ignored(body: bytes) -> None:
     assert declared_charset(body) is None
 
 
@@ -160,13 +160,13 @@ def test_a_form_that_was_not_percent_encoded_is_read_too() -> None:
         (b"&".join(b"a%d=" % number for number in range(500)), "not a form"),
     ],
 )
-def test_what_is_no_notification_is_refused(body: bytes, why: str) -> None:
+def test_a_body_that_is_not_a_notification_is_rejected(body: bytes, why: str) -> None:
     with pytest.raises(BadNotification, match=why):
         parse(body)
 
 
 @given(body=hostile_bodies(), charset=charsets)
-def test_any_bytes_are_parsed_or_refused(body: bytes, charset: str) -> None:
+def test_any_bytes_are_parsed_or_rejected(body: bytes, charset: str) -> None:
     try:
         read = parse(body, charset)
     except BadNotification:
@@ -178,7 +178,7 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, charset: str) -> None:
 
 
 @given(data=st.data(), charset=charsets, named=st.booleans())
-def test_what_alipay_signed_is_verified(data: st.DataObject, charset: str, named: bool) -> None:
+def test_alipays_signature_is_verified(data: st.DataObject, charset: str, named: bool) -> None:
     values = data.draw(params(charset)) | ({"charset": charset} if named else {"a": "b"})
     body = form(signed(values, charset=charset), charset)
     read = verified_params(body, MD5, charset)
@@ -186,7 +186,7 @@ def test_what_alipay_signed_is_verified(data: st.DataObject, charset: str, named
 
 
 @given(data=st.data())
-def test_an_altered_value_is_refused(data: st.DataObject) -> None:
+def test_an_altered_value_is_rejected(data: st.DataObject) -> None:
     values = signed(OPEN_PLATFORM)
     name = data.draw(st.sampled_from([name for name in OPEN_PLATFORM if name != "sign_type"]))
     values[name] = data.draw(
@@ -197,7 +197,7 @@ def test_an_altered_value_is_refused(data: st.DataObject) -> None:
 
 
 @given(data=st.data())
-def test_a_field_left_out_or_added_is_refused(data: st.DataObject) -> None:
+def test_a_field_left_out_or_added_is_rejected(data: st.DataObject) -> None:
     values = signed(OPEN_PLATFORM)
     if data.draw(st.booleans()):
         del values[
@@ -210,13 +210,13 @@ def test_a_field_left_out_or_added_is_refused(data: st.DataObject) -> None:
 
 
 @given(body=hostile_bodies(), charset=charsets)
-def test_no_bytes_of_a_strangers_are_verified(body: bytes, charset: str) -> None:
+def test_no_forged_bytes_are_verified(body: bytes, charset: str) -> None:
     with pytest.raises(NotificationRefused):
         verified_params(body, MD5, charset)
 
 
 @given(body=hostile_bodies())
-def test_no_bytes_of_a_strangers_are_verified_with_rsa(keys: Keys, body: bytes) -> None:
+def test_no_forged_bytes_are_verified_with_rsa(keys: Keys, body: bytes) -> None:
     with pytest.raises(NotificationRefused):
         verified_params(body, Rsa2Signer(None, keys.alipay.public_key()))
 
@@ -254,7 +254,7 @@ def test_a_charset_that_does_not_exist_verifies_nothing() -> None:
         ({"sign": "x", "sign_type": "DSA"}, "it is signed with DSA, MD5 is configured"),
     ],
 )
-def test_a_bad_signature_is_told_apart(changed: dict[str, str], why: str) -> None:
+def test_the_message_distinguishes_bad_signatures(changed: dict[str, str], why: str) -> None:
     with pytest.raises(BadSignature, match=f"^{why}$") as caught:
         verified_params(form(OPEN_PLATFORM | changed), MD5)
     assert caught.value.out_trade_no == OPEN_PLATFORM["out_trade_no"]
@@ -290,7 +290,7 @@ def test_a_certificates_number_may_be_signed_or_not(covered: bool) -> None:
     assert verified_params(form(values), MD5)
 
 
-def test_a_refusal_quotes_no_more_than_a_safe_number() -> None:
+def test_a_rejection_quotes_no_more_than_a_safe_number() -> None:
     values = OPEN_PLATFORM | {"out_trade_no": "x\nINFO all is well " + "y" * 99, "sign": "forged"}
     with pytest.raises(BadSignature) as caught:
         verified_params(form(values), MD5)
@@ -304,7 +304,7 @@ def test_a_refusal_quotes_no_more_than_a_safe_number() -> None:
 # Notification
 
 
-def test_the_open_platforms_dialect_is_read() -> None:
+def test_an_open_platform_notification_is_converted() -> None:
     assert Notification.from_params(OPEN_PLATFORM) == Notification(
         out_trade_no="20260102000000000001",
         trade_status=TradeStatus.TRADE_SUCCESS,
@@ -322,7 +322,7 @@ def test_the_open_platforms_dialect_is_read() -> None:
     )
 
 
-def test_the_legacy_dialect_is_read() -> None:
+def test_a_legacy_notification_is_converted() -> None:
     assert Notification.from_params(LEGACY) == Notification(
         out_trade_no="20260102000000000001",
         trade_status=TradeStatus.TRADE_FINISHED,
@@ -348,13 +348,13 @@ def test_a_foreign_amount_is_counted_in_its_currency() -> None:
     assert (read.currency, read.total_fen) == ("JPY", 500)
 
 
-def test_a_refund_is_told_by_its_money() -> None:
+def test_a_refund_is_recognized_by_its_amount() -> None:
     values = OPEN_PLATFORM | {"refund_fee": "8.80", "gmt_refund": "2026-01-03 10:00:00.123"}
     read = Notification.from_params(values | {"out_biz_no": "R1"})
     assert (read.is_refund, read.refunded_fen, read.out_request_no) == (True, 880, "R1")
 
 
-def test_the_legacy_gateways_refund_is_told_by_its_status() -> None:
+def test_a_legacy_refund_is_recognized_by_its_status() -> None:
     read = Notification.from_params(LEGACY | {"refund_status": "REFUND_SUCCESS"})
     assert (read.is_refund, read.refunded_fen) == (True, None)
 
@@ -424,17 +424,17 @@ def test_a_price_in_yen_has_no_decimals() -> None:
 
 
 @pytest.mark.parametrize("name", ["settle_currency", "pay_currency"])
-def test_what_the_merchant_or_the_buyer_settles_in_does_not_change_the_price(name: str) -> None:
+def test_settlement_and_payment_currencies_do_not_change_the_price(name: str) -> None:
     read = Notification.from_params(OPEN_PLATFORM | {name: "USD", "settle_amount": "12.20"})
     assert (read.currency, read.total_fen) == ("CNY", 8888)
 
 
-def test_two_currencies_of_a_price_are_refused() -> None:
+def test_two_currencies_of_a_price_are_rejected() -> None:
     with pytest.raises(BadNotification, match="two currencies"):
         Notification.from_params(OPEN_PLATFORM | {"trans_currency": "USD", "currency": "CNY"})
 
 
-def test_an_amount_that_no_column_holds_is_refused() -> None:
+def test_an_amount_too_large_for_a_column_is_rejected() -> None:
     values = LEGACY | {"total_fee": "", "price": "999999999999.99", "quantity": "9999999"}
     with pytest.raises(BadNotification, match="exceeds the largest amount"):
         Notification.from_params(values)
@@ -452,7 +452,7 @@ def test_an_amount_that_no_column_holds_is_refused() -> None:
         {"refund_fee": "1e3"},
     ],
 )
-def test_what_is_no_news_of_a_trade_is_refused(
+def test_parameters_that_describe_no_trade_are_rejected(
     values: dict[str, str], changed: dict[str, str]
 ) -> None:
     with pytest.raises(BadNotification) as caught:
@@ -462,7 +462,7 @@ def test_what_is_no_news_of_a_trade_is_refused(
 
 @pytest.mark.parametrize("amount", ["-88.88", "88,88", "8８.88", "1e9", "88.888", "", "¥1", " 1"])
 @DIALECTS
-def test_what_is_no_amount_is_refused(values: dict[str, str], amount: str) -> None:
+def test_an_invalid_amount_is_rejected(values: dict[str, str], amount: str) -> None:
     field = "total_amount" if "total_amount" in values else "total_fee"
     without = {name: text for name, text in values.items() if name not in ("price", "quantity")}
     with pytest.raises(BadNotification) as caught:
@@ -471,7 +471,7 @@ def test_what_is_no_amount_is_refused(values: dict[str, str], amount: str) -> No
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "", "２", "99999999"])
-def test_what_is_no_quantity_is_refused(quantity: str) -> None:
+def test_an_invalid_quantity_is_rejected(quantity: str) -> None:
     with pytest.raises(BadNotification):
         Notification.from_params(LEGACY | {"total_fee": "", "quantity": quantity})
 
@@ -485,7 +485,7 @@ def test_what_is_no_quantity_is_refused(quantity: str) -> None:
         ),
     )
 )
-def test_any_parameters_are_read_or_refused(values: dict[str, str]) -> None:
+def test_any_parameters_are_read_or_rejected(values: dict[str, str]) -> None:
     for base in ({}, OPEN_PLATFORM, LEGACY):
         try:
             read = Notification.from_params(base | values)
@@ -524,7 +524,7 @@ def test_a_request_or_a_return_is_no_notification(name: str) -> None:
         Notification.from_params(LEGACY | {name: "x"})
 
 
-def test_the_shops_own_request_cannot_be_cut_into_a_notification() -> None:
+def test_the_merchants_request_cannot_be_split_into_a_notification() -> None:
     """The buyer sees it, and it is signed with the key that signs the notifications."""
     gateway = MapiGateway("2088000000000001", MD5)
     asked = gateway.create_direct_pay_by_user(out_trade_no="DEAR", subject="s", total_fee="9999.00")
@@ -533,13 +533,13 @@ def test_the_shops_own_request_cannot_be_cut_into_a_notification() -> None:
         Notification.from_params(verified_params(body, MD5))
 
 
-def test_two_amounts_are_refused() -> None:
+def test_two_amounts_are_rejected() -> None:
     with pytest.raises(BadNotification, match="two amounts"):
         Notification.from_params(LEGACY | {"total_amount": "9999.00"})
 
 
 @given(data=st.data())
-def test_a_string_with_hidden_fields_is_refused_however_it_is_cut(data: st.DataObject) -> None:
+def test_a_string_with_embedded_fields_is_rejected_however_it_is_split(data: st.DataObject) -> None:
     honest = {"body": "x&out_trade_no=B&seller_id=1&zz=", "out_trade_no": "A"}
     honest |= {"trade_status": "TRADE_CLOSED", "total_fee": "0.01"}
     pieces = sign_content(honest).decode().split("&")
@@ -558,7 +558,7 @@ def test_a_string_with_hidden_fields_is_refused_however_it_is_cut(data: st.DataO
 
 
 @pytest.mark.parametrize("subject", ["Tea & Cake", "a=b", "R&D", "1 & 1 = 2", "100%&"])
-def test_an_innocent_ampersand_is_no_offence(subject: str) -> None:
+def test_a_harmless_ampersand_is_accepted(subject: str) -> None:
     assert Notification.from_params(OPEN_PLATFORM | {"subject": subject}).total_fen == 8888
 
 

@@ -68,7 +68,7 @@ from shop import *
 def app(tmp_path):
     return create_app(tmp_path, ALIPAY_SIMULATOR=True)
 
-def test_what_is_told_of_twice_is_shipped_once(alipay_simulator, order):
+def test_a_duplicate_notification_ships_once(alipay_simulator, order):
     alipay_simulator.inject_fault("repeat")
     alipay_simulator.pay("T1", "credit")
     assert order().shipped == 1
@@ -76,7 +76,7 @@ def test_what_is_told_of_twice_is_shipped_once(alipay_simulator, order):
     assert len(told.attempts) == 2
     assert alipay_simulator.trade("T1").paid_with == "credit"
 
-def test_what_is_no_fault_and_no_fund_is_refused(alipay_simulator, order):
+def test_an_unknown_fault_or_fund_is_rejected(alipay_simulator, order):
     for wrong in ({"kind": "steal"}, {"kind": "drop", "times": 0}, {"kind": "drop", "often": 2}):
         with pytest.raises(InvalidParameter):
             alipay_simulator.inject_fault(**wrong)
@@ -88,11 +88,11 @@ def test_paid_tea_is_shipped(alipay_simulator, order):
     alipay_simulator.pay("T1")
     assert order().shipped == 1
 
-def test_what_is_refused_is_released(alipay_simulator, order):
+def test_a_closed_payment_is_released(alipay_simulator, order):
     alipay_simulator.close("T1")
     assert (order().shipped, order().released) == (0, 1)
 
-def test_a_notification_that_comes_again_ships_once(alipay_simulator, order):
+def test_a_retried_notification_ships_once(alipay_simulator, order):
     alipay_simulator.pay("T1")
     attempts = alipay_simulator.resend_notification(times=3)
     assert [attempt.response for attempt in attempts] == ["success"] * 3
@@ -123,7 +123,7 @@ def test_a_sale_that_can_no_longer_be_refunded(alipay_simulator, order):
     alipay_simulator.finish("T1")
     assert order().trade_status == "TRADE_FINISHED"
 
-def test_what_cannot_be_is_refused(alipay_simulator, order):
+def test_an_impossible_event_is_rejected(alipay_simulator, order):
     alipay_simulator.close("T1")
     for wrong in (alipay_simulator.pay, alipay_simulator.finish, alipay_simulator.refund):
         with pytest.raises(InvalidParameter):
@@ -234,14 +234,14 @@ def app(tmp_path):
     app.before_request(lambda: redirect("/login?next=x"))
     return app
 
-def test_what_blocks_the_way_to_alipay_is_named(alipay_simulator, order):
+def test_the_cause_of_a_failed_visit_is_named(alipay_simulator, order):
     with pytest.raises(LookupError) as error:
         alipay_simulator.pay("T1")
     assert "/alipay/simulator/gateway.do responded with status 302" in str(error.value)
     assert "Location /login?next=x" in str(error.value)
     assert not order().paid
 
-def test_what_blocks_a_query_is_named(app, alipay_simulator):
+def test_the_cause_of_a_failed_query_is_named(app, alipay_simulator):
     with app.app_context(), pytest.raises(OutcomeUnknown) as error:
         alipay.query(db.session.query(Payment).one())
     assert "status 302 and Location /login?next=x" in str(error.value)
@@ -272,7 +272,7 @@ def test_paid_tea_is_shipped(alipay_simulator, app, order):
     alipay_simulator.pay("T1")
     assert order().shipped == 1
 
-def test_a_buyer_who_has_not_set_out_cannot_pay(alipay_server, order):
+def test_a_buyer_who_has_not_visited_alipay_cannot_pay(alipay_server, order):
     with pytest.raises(LookupError):
         alipay_server.simulator.pay("T2")
     assert order().shipped == 0

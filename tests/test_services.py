@@ -32,7 +32,7 @@ def test_no_two_tests_share_a_database(request: pytest.FixtureRequest, kind: str
 
 
 @pytest.mark.parametrize(("every", "outcome"), [("", "1 skipped"), ("1", "1 failed")])
-def test_what_is_missing_skips_unless_all_tests_are_asked_for(
+def test_a_missing_service_skips_unless_all_tests_are_required(
     tmp_path: Path, every: str, outcome: str
 ) -> None:
     test = tmp_path / "test_it.py"

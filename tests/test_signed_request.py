@@ -74,7 +74,7 @@ def signed(values: dict[str, str], charset: str = "utf-8") -> SignedRequest:
 
 
 @given(data=st.data(), charset=charsets)
-def test_the_url_carries_what_was_signed(data: st.DataObject, charset: str) -> None:
+def test_the_url_carries_the_signed_parameters(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset))
     request = signed(values, charset)
     query = urlsplit(request.url).query
@@ -88,7 +88,7 @@ def test_the_url_carries_what_was_signed(data: st.DataObject, charset: str) -> N
 
 
 @given(data=st.data(), charset=charsets)
-def test_the_form_carries_what_was_signed(data: st.DataObject, charset: str) -> None:
+def test_the_form_carries_the_signed_parameters(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset))
     form = Form(signed(values, charset).form(), charset)
     sign = form.fields.pop("sign")
@@ -103,7 +103,7 @@ def test_the_form_carries_what_was_signed(data: st.DataObject, charset: str) -> 
     ]
 
 
-def test_the_signed_bytes_can_be_looked_at() -> None:
+def test_the_signed_bytes_are_available() -> None:
     request = signed({"b": "中", "a": "1", "sign_type": "MD5"}, "gbk")
     assert request.content == b"a=1&b=\xd6\xd0"
     assert request.params == {
@@ -120,7 +120,7 @@ def test_the_sign_type_is_signed_where_the_gateway_wants_it() -> None:
     assert request.content == b"a=1&sign_type=RSA2"
 
 
-def test_the_callers_parameters_are_left_alone() -> None:
+def test_the_callers_parameters_are_not_changed() -> None:
     values = {"a": "1", "b": ""}
     signed(values)
     assert values == {"a": "1", "b": ""}
@@ -138,7 +138,7 @@ def test_the_forms_action_names_the_charset(name: str) -> None:
     assert form.attributes["method"] == "post"
 
 
-def test_the_form_opens_where_and_runs_as_it_is_told() -> None:
+def test_the_form_has_the_given_target_and_nonce() -> None:
     request = signed({"a": "1"})
     form = Form(request.form(nonce="n0nce", target="_blank"))
     assert form.attributes["target"] == "_blank"

@@ -50,7 +50,7 @@ def reference_content(values: dict[str, str], exclude: list[str], charset: str) 
 
 
 @given(data=st.data(), charset=charsets)
-def test_the_content_is_what_the_rule_says(data: st.DataObject, charset: str) -> None:
+def test_the_content_follows_alipays_rule(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset)) | {"sign": "s", "sign_type": "RSA2"}
     exclude = data.draw(st.sampled_from([["sign", "sign_type"], ["sign"], [], ["sign", *values]]))
     assert sign_content(values, exclude=exclude, charset=charset) == reference_content(
@@ -83,12 +83,12 @@ def test_the_content_is_in_the_charset(charset: str, bytes_: bytes) -> None:
     assert sign_content({"a": "中"}, charset=charset) == b"a=" + bytes_
 
 
-def test_a_character_that_the_charset_lacks_is_blamed_on_its_parameter() -> None:
+def test_a_character_that_the_charset_lacks_is_reported_for_its_parameter() -> None:
     with pytest.raises(InvalidParameter, match=r"^subject has a character that gbk does not have"):
         sign_content({"body": "tea", "subject": "🍵"}, charset="gbk")
 
 
-def test_half_a_character_is_blamed_on_its_parameter() -> None:
+def test_an_incomplete_character_is_reported_for_its_parameter() -> None:
     with pytest.raises(InvalidParameter, match=r"^subject "):
         sign_content({"subject": "\ud83c"})
 
@@ -96,13 +96,13 @@ def test_half_a_character_is_blamed_on_its_parameter() -> None:
 @pytest.mark.parametrize(
     "charset", ["utf-7", "latin-1", "idna", "rot13", "zlib", "", "utf-8 ", "\0"]
 )
-def test_a_charset_that_alipay_does_not_have_is_refused(charset: str) -> None:
+def test_a_charset_that_alipay_does_not_have_is_rejected(charset: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^charset must be"):
         canonical_charset(charset)
 
 
 @given(message=st.binary())
-def test_what_was_signed_verifies(signer: Signer, message: bytes) -> None:
+def test_a_signature_verifies(signer: Signer, message: bytes) -> None:
     assert signer.verify(message, signer.sign(message))
 
 
@@ -127,7 +127,7 @@ def test_any_other_signature_does_not_verify(signer: Signer, sign: str) -> None:
 @pytest.mark.parametrize(
     "sign", [None, 5, b"AAAA", [], object(), "", "中", "A", "AAAA=", "\0", "=" * 9]
 )
-def test_what_is_no_signature_does_not_verify(signer: Signer, sign: object) -> None:
+def test_text_that_is_not_a_signature_does_not_verify(signer: Signer, sign: object) -> None:
     assert signer.verify(b"a=1", sign) is False  # type: ignore[arg-type]
 
 
@@ -146,7 +146,7 @@ def test_a_capital_md5_does_not_verify() -> None:
     assert signer.verify(b"a=1", signer.sign(b"a=1").upper()) is False
 
 
-def test_an_empty_md5_key_is_refused() -> None:
+def test_an_empty_md5_key_is_rejected() -> None:
     with pytest.raises(ConfigurationError):
         Md5Signer("")
 
@@ -165,7 +165,7 @@ def test_rsa_and_rsa2_are_not_taken_for_each_other(keys: Keys) -> None:
     assert not Rsa2Signer(None, own).verify(b"a=1", RsaSigner(keys.merchant).sign(b"a=1"))
 
 
-def test_somebody_elses_signature_does_not_verify(keys: Keys) -> None:
+def test_a_signature_by_another_key_does_not_verify(keys: Keys) -> None:
     forged = Rsa2Signer(keys.merchant).sign(b"a=1")
     assert not Rsa2Signer(None, keys.alipay.public_key()).verify(b"a=1", forged)
 

@@ -116,14 +116,14 @@ def merchant(gateway: Gateway, transport: HttpTransport) -> MapiGateway:
     return MapiGateway(PARTNER, Md5Signer("key"), gateway_url=gateway.url, transport=transport)
 
 
-def test_the_answer_is_its_body(gateway: Gateway, transport: HttpTransport) -> None:
+def test_the_response_is_its_body(gateway: Gateway, transport: HttpTransport) -> None:
     gateway.answer = gateway.says(b"\xd6\xd0\x00")
     assert transport.get(gateway.url, {"a": "1"}) == b"\xd6\xd0\x00"
     assert gateway.paths == ["/gateway.do?a=1"]
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "cuts_off", "drips", "hangs_up", "babbles"])
-def test_no_whole_answer_is_an_unknown_outcome(
+def test_an_incomplete_response_is_an_unknown_outcome(
     gateway: Gateway, transport: HttpTransport, trouble: str
 ) -> None:
     gateway.answer = getattr(gateway, trouble)
@@ -145,7 +145,7 @@ def test_another_status_is_an_unknown_outcome(
         transport.get(gateway.url, {})
 
 
-def test_a_connection_that_is_refused_is_an_unknown_outcome(transport: HttpTransport) -> None:
+def test_a_connection_that_is_rejected_is_an_unknown_outcome(transport: HttpTransport) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
@@ -161,9 +161,7 @@ def test_an_address_that_leads_nowhere_is_an_unknown_outcome(
         transport.get(url, {})
 
 
-def test_after_trouble_the_next_question_is_answered(
-    gateway: Gateway, transport: HttpTransport
-) -> None:
+def test_a_query_after_a_failure_succeeds(gateway: Gateway, transport: HttpTransport) -> None:
     gateway.answer = gateway.cuts_off
     with pytest.raises(OutcomeUnknown):
         transport.get(gateway.url, {})
@@ -206,22 +204,20 @@ def test_each_thread_has_a_connection_of_its_own(
         (b"\xff\xfet\x00r\x00u\x00e\x00", False),
     ],
 )
-def test_alipay_confirms_with_one_word_alone(
+def test_only_true_is_a_confirmation(
     gateway: Gateway, merchant: MapiGateway, answer: bytes, confirmed: bool
 ) -> None:
     gateway.answer = gateway.says(answer)
     assert merchant.notify_verify("n1") is confirmed
 
 
-def test_a_confirmation_that_does_not_come_is_no_confirmation(
-    gateway: Gateway, merchant: MapiGateway
-) -> None:
+def test_a_missing_response_is_no_confirmation(gateway: Gateway, merchant: MapiGateway) -> None:
     gateway.answer = gateway.hangs
     with pytest.raises(OutcomeUnknown):
         merchant.notify_verify("n1")
 
 
-def test_the_question_is_not_signed(gateway: Gateway, merchant: MapiGateway) -> None:
+def test_notify_verify_is_not_signed(gateway: Gateway, merchant: MapiGateway) -> None:
     merchant.notify_verify("n1")
     [path] = gateway.paths
     assert path == f"/gateway.do?service=notify_verify&partner={PARTNER}&notify_id=n1"

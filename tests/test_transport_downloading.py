@@ -72,7 +72,7 @@ def test_a_file_comes_whole(files: Files, transport: HttpTransport, name: str) -
 
 
 @pytest.mark.parametrize("name", ["cut", "page", "302", "404", "500"])
-def test_what_is_no_whole_file_is_none(files: Files, transport: HttpTransport, name: str) -> None:
+def test_an_incomplete_file_is_rejected(files: Files, transport: HttpTransport, name: str) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         transport.download(f"{files.url}/{name}?id=s3cr3t", io.BytesIO(), len(FILE))
     assert "s3cr3t" not in str(caught.value)
@@ -80,9 +80,7 @@ def test_what_is_no_whole_file_is_none(files: Files, transport: HttpTransport, n
 
 
 @pytest.mark.parametrize("name", ["file", "endless"])
-def test_no_more_is_taken_than_was_allowed(
-    files: Files, transport: HttpTransport, name: str
-) -> None:
+def test_a_download_is_limited(files: Files, transport: HttpTransport, name: str) -> None:
     into = io.BytesIO()
     with pytest.raises(GatewayError, match=f"more than {len(FILE) - 1} bytes") as caught:
         transport.download(f"{files.url}/{name}", into, len(FILE) - 1)
@@ -90,6 +88,6 @@ def test_no_more_is_taken_than_was_allowed(
     assert len(into.getvalue()) < len(FILE)
 
 
-def test_a_place_that_does_not_answer_has_no_file(transport: HttpTransport) -> None:
+def test_a_server_that_does_not_respond_has_no_file(transport: HttpTransport) -> None:
     with pytest.raises(OutcomeUnknown, match="did not arrive"):
         transport.download("http://127.0.0.1:9/s3cr3t", io.BytesIO(), 10)

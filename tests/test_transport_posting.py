@@ -85,7 +85,7 @@ def test_a_form_is_sent_in_the_merchants_charset(
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_a_question_is_asked_in_the_merchants_charset(
+def test_a_query_is_sent_in_the_merchants_charset(
     gateway: Gateway, transport: HttpTransport, charset: str
 ) -> None:
     params = {"_input_charset": charset, "subject": "龙井茶 +&=%~"}
@@ -95,21 +95,21 @@ def test_a_question_is_asked_in_the_merchants_charset(
 
 
 @pytest.mark.parametrize("verb", ["get", "post"])
-def test_a_character_that_the_charset_lacks_is_refused_by_name(verb: str) -> None:
+def test_a_character_that_the_charset_lacks_is_rejected_by_name(verb: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^subject "):
         getattr(HttpTransport(), verb)("http://gateway.invalid/", {"subject": "🍵"}, "gbk")
 
 
 @pytest.mark.parametrize("trouble", ["cut", "502", "503", "504"])
-def test_a_question_that_gets_lost_is_asked_again(
-    gateway: Gateway, transport: HttpTransport, trouble: str
-) -> None:
+def test_a_lost_query_is_retried(gateway: Gateway, transport: HttpTransport, trouble: str) -> None:
     gateway.troubles = [trouble]
     assert transport.get(gateway.url, {"a": "1"}) == b"true"
     assert len(gateway.requests) == 2
 
 
-def test_a_question_is_not_asked_for_ever(gateway: Gateway, transport: HttpTransport) -> None:
+def test_a_query_is_retried_a_limited_number_of_times(
+    gateway: Gateway, transport: HttpTransport
+) -> None:
     gateway.troubles = ["cut"] * 20
     with pytest.raises(OutcomeUnknown, match="did not respond"):
         transport.get(gateway.url, {"a": "1"})
@@ -120,7 +120,7 @@ def test_a_question_is_not_asked_for_ever(gateway: Gateway, transport: HttpTrans
 
 
 @pytest.mark.parametrize("trouble", ["cut", "500", "502", "503", "504"])
-def test_what_does_something_is_sent_once(
+def test_an_operation_is_sent_once(
     gateway: Gateway, transport: HttpTransport, trouble: str
 ) -> None:
     gateway.troubles = [trouble]
@@ -130,7 +130,7 @@ def test_what_does_something_is_sent_once(
 
 
 @pytest.mark.parametrize("verb", ["get", "post"])
-def test_nobody_is_sent_elsewhere(gateway: Gateway, transport: HttpTransport, verb: str) -> None:
+def test_redirects_are_not_followed(gateway: Gateway, transport: HttpTransport, verb: str) -> None:
     gateway.troubles = ["302"]
     with pytest.raises(OutcomeUnknown, match="302"):
         getattr(transport, verb)(gateway.url, {"sign": "s3cr3t"})
@@ -143,7 +143,7 @@ def test_the_connection_is_kept(gateway: Gateway, transport: HttpTransport) -> N
     assert len(gateway.connections) == 1
 
 
-def test_a_connection_that_is_refused_is_an_unknown_outcome(transport: HttpTransport) -> None:
+def test_a_connection_that_is_rejected_is_an_unknown_outcome(transport: HttpTransport) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
@@ -165,7 +165,7 @@ def test_a_form_is_ascii_whatever_is_in_it() -> None:
     assert encode_form({"a": "茶 &", "b": ""}, "gbk") == b"a=%B2%E8+%26&b="
 
 
-def test_an_answer_without_end_does_not_fill_the_memory(
+def test_an_endless_response_does_not_fill_the_memory(
     gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flask_alipay.gateways.transport._MAX_BYTES", 3)
@@ -176,7 +176,7 @@ def test_an_answer_without_end_does_not_fill_the_memory(
 
 
 @pytest.mark.parametrize("status", ["200", "302", "400", "503"])
-def test_an_exchange_returns_an_answer_of_any_status(
+def test_an_exchange_returns_a_response_of_any_status(
     gateway: Gateway, transport: HttpTransport, status: str
 ) -> None:
     gateway.troubles = [status]
@@ -186,13 +186,13 @@ def test_an_exchange_returns_an_answer_of_any_status(
     assert gateway.requests == [("POST", "/gateway.do?a=%2F", b"{}", "a/b")]
 
 
-def test_an_exchange_that_may_be_repeated_is(gateway: Gateway, transport: HttpTransport) -> None:
+def test_a_repeatable_request_is_retried(gateway: Gateway, transport: HttpTransport) -> None:
     gateway.troubles = ["503", "cut"]
     assert transport.request("GET", gateway.url, b"", {}, repeatable=True).status == 200
     assert len(gateway.requests) == 3
 
 
-def test_what_was_never_sent_may_be_sent_again(
+def test_a_request_that_was_never_sent_is_retried(
     gateway: Gateway, transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, tries = socket.socket.connect, []

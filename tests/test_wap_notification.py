@@ -66,7 +66,7 @@ def told(
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
 @pytest.mark.parametrize("configured", ["utf-8", "gbk"])
-def test_a_notification_is_proven_and_read(charset: str, configured: str) -> None:
+def test_a_notification_is_verified_and_parsed(charset: str, configured: str) -> None:
     body = told(charset=charset)
     assert is_wap_notification(body)
     params = verify_wap(body, SIGNER, configured)
@@ -77,7 +77,7 @@ def test_a_notification_is_proven_and_read(charset: str, configured: str) -> Non
     assert news.paid_at is not None
 
 
-def test_the_order_is_fixed_however_the_fields_come() -> None:
+def test_the_signed_order_does_not_depend_on_the_order_of_fields() -> None:
     fields = told().split(b"&")
     assert verify_wap(b"&".join(reversed(fields)), SIGNER) == NEWS
     # The sorted rule signs something else.
@@ -85,7 +85,7 @@ def test_the_order_is_fixed_however_the_fields_come() -> None:
     assert not SIGNER.verify(wrong.encode(), "x")
 
 
-def test_rsa_has_a_key_of_its_own(keys: Keys) -> None:
+def test_rsa_has_a_separate_key(keys: Keys) -> None:
     body = told(signer=RsaSigner(keys.alipay), sec_id="0001")
     ours = RsaSigner(keys.merchant, keys.alipay.public_key())
     assert verify_wap(body, wap_signer(ours)) == NEWS
@@ -98,14 +98,14 @@ def test_rsa_has_a_key_of_its_own(keys: Keys) -> None:
         verify_wap(told(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(ours))
 
 
-def test_what_is_not_signed_is_not_believed() -> None:
+def test_an_unsigned_notification_is_not_trusted() -> None:
     for body in (told(signer=None), told(signer=Md5Signer("f" * 32)), told(signer=None, sign="")):
         with pytest.raises(BadSignature):
             verify_wap(body, SIGNER)
 
 
 @pytest.mark.parametrize("name", ORDER)
-def test_every_signed_field_counts(name: str) -> None:
+def test_every_signed_field_is_verified(name: str) -> None:
     body = told()
     sent = dict(pair.split("=", 1) for pair in body.decode().split("&"))
     sent[name] = sent[name].replace("1", "2").replace("MD5", "MD6") + "x"
@@ -116,13 +116,13 @@ def test_every_signed_field_counts(name: str) -> None:
         verify_wap("&".join(f"{key}={value}" for key, value in sent.items()).encode(), SIGNER)
 
 
-def test_what_is_not_signed_besides_is_not_read() -> None:
+def test_unsigned_fields_are_ignored() -> None:
     params = verify_wap(told() + b"&total_fee=0.01&seller_id=2088999999999999", SIGNER)
     assert params["total_fee"] == "88.88"
     assert params["seller_id"] == "2088000000000001"
 
 
-def test_the_same_string_cannot_be_cut_elsewhere() -> None:
+def test_the_signed_string_cannot_be_split_elsewhere() -> None:
     # A subject in CDATA may hold a raw "&notify_data=<notify>…": signed once, it must not be read
     # from there.
     inner = "<notify><out_trade_no>B2</out_trade_no></notify>"
@@ -153,7 +153,7 @@ def test_the_same_string_cannot_be_cut_elsewhere() -> None:
         "<!DOCTYPE notify SYSTEM 'file:///etc/passwd'><notify/>",
     ],
 )
-def test_hostile_xml_is_refused_even_if_it_is_signed(data: str) -> None:
+def test_hostile_xml_is_rejected_even_if_it_is_signed(data: str) -> None:
     with pytest.raises(BadNotification, match="notify_data"):
         verify_wap(told(data), SIGNER)
 
@@ -162,23 +162,23 @@ def test_hostile_xml_is_refused_even_if_it_is_signed(data: str) -> None:
     "body",
     [b"", b"x", b"notify_data=%ff", b"notify_data=1&notify_data=2", b"notify_data=%00", b"\xff"],
 )
-def test_what_is_no_form_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_form_is_rejected(body: bytes) -> None:
     with pytest.raises(NotificationRefused):
         verify_wap(body, SIGNER)
 
 
 @given(st.binary(max_size=200))
-def test_whatever_comes_is_refused_as_a_notification(body: bytes) -> None:
+def test_any_body_raises_only_rejections(body: bytes) -> None:
     with pytest.raises(NotificationRefused):
         verify_wap(b"notify_data=" + body, SIGNER)
 
 
-def test_a_declaration_inside_is_read_over() -> None:
+def test_an_xml_declaration_inside_is_ignored() -> None:
     data = '<?xml version="1.0" encoding="GBK"?>' + xml(NEWS)
     assert verify_wap(told(data), SIGNER) == NEWS
 
 
-def test_other_notifications_are_none_of_these() -> None:
+def test_other_notifications_are_not_wap_notifications() -> None:
     assert not is_wap_notification(b"out_trade_no=A1&sign=1")
     assert not is_wap_notification(b"subject=notify_data%3D&x_notify_data=1")
     assert is_wap_notification(b"v=1&notify_data=1")

@@ -83,7 +83,7 @@ def test_a_missing_trade_is_one_exception_on_both_gateways(operation: str, platf
 
 
 @pytest.mark.parametrize("operation", ["query_payment", "close_payment", "cancel_payment"])
-def test_an_unsigned_missing_trade_of_the_open_platform_is_not_believed(
+def test_an_unsigned_missing_trade_of_the_open_platform_is_not_trusted(
     operation: str, keys: Keys
 ) -> None:
     node = rejection("ACQ.TRADE_NOT_EXIST")

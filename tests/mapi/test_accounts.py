@@ -60,7 +60,7 @@ def test_a_balance_may_be_below_zero() -> None:
 
 
 @pytest.mark.parametrize("amount", ["1e3", "1.234", "-1.00", "一"])
-def test_an_amount_that_is_none_is_no_answer(amount: str) -> None:
+def test_an_amount_that_is_none_is_an_invalid_response(amount: str) -> None:
     old = PAGE_XML["account_log_list"]
     new = old.replace("<income>88.88", f"<income>{amount}")
     values = {**PAGE_XML, "account_log_list": new}
@@ -69,7 +69,7 @@ def test_an_amount_that_is_none_is_no_answer(amount: str) -> None:
 
 
 @pytest.mark.parametrize("change", [{"has_next_page": ""}, {"page_no": "x"}, {"page_size": "-1"}])
-def test_a_page_without_its_number_is_no_answer(change: dict[str, str]) -> None:
+def test_a_page_without_its_number_is_an_invalid_response(change: dict[str, str]) -> None:
     values = {"has_next_page": "F", "page_no": "1", "page_size": "1", **change}
     inner = "".join(f"<{name}>{text}</{name}>" for name, text in values.items())
     with pytest.raises(GatewayError, match="cannot be parsed"):
@@ -86,7 +86,7 @@ def test_a_page_without_its_number_is_no_answer(change: dict[str, str]) -> None:
         (LOST, OutcomeUnknown),
     ],
 )
-def test_what_is_no_page_is_an_error(answer: Any, error: type[Exception]) -> None:
+def test_a_response_that_is_not_a_page_is_an_error(answer: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         page(gateway(Alipay(answer)))
 
@@ -123,11 +123,11 @@ def test_a_time_or_a_number_must_be_named() -> None:
         ("page", 1),
     ],
 )
-def test_what_is_wrong_is_named(name: str, value: Any) -> None:
+def test_an_invalid_parameter_is_named(name: str, value: Any) -> None:
     assert fault(**{**TIMES, name: value}) == name
 
 
-def test_several_kinds_may_be_asked_for() -> None:
+def test_several_kinds_may_be_requested() -> None:
     assert ask(**TIMES, trans_code="6001,3011")["trans_code"] == "6001,3011"
 
 

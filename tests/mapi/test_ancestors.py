@@ -93,7 +93,7 @@ def test_a_subject_with_markup_in_it_stays_a_subject() -> None:
     assert [element.text for element in root.findall("total_fee")] == ["88.88"]
 
 
-def test_a_gateway_that_hangs_is_not_waited_for_for_ever(server: Gateway) -> None:
+def test_a_gateway_that_hangs_is_not_waited_for_forever(server: Gateway) -> None:
     server.answer = server.hangs
     transport = HttpTransport(0.2)
     merchant = gateway(transport, gateway_url=server.url)

@@ -144,7 +144,7 @@ def test_a_reason_is_shorter_than_256_bytes() -> None:
 
 
 @pytest.mark.parametrize("amount", ["0", "0.001", "-1", "1e2", "", "100000000.01"])
-def test_an_amount_that_is_none_is_refused(amount: str) -> None:
+def test_an_amount_that_is_none_is_rejected(amount: str) -> None:
     assert fault(lambda: refund(RefundEntry(TRADE_NO, amount, "退"))) == "amount"
     assert fault(lambda: transfer(TransferEntry("S1", "a@example.com", "王", amount))) == "amount"
 
@@ -168,13 +168,13 @@ def test_a_batchs_number_is_todays(rest: str) -> None:
 
 
 @pytest.mark.parametrize("rest", ["000", "01", "", "A" * 25, "00_1", "茶茶茶", "001\n"])
-def test_a_batchs_number_of_another_shape_is_refused(rest: str) -> None:
+def test_a_batchs_number_of_another_shape_is_rejected(rest: str) -> None:
     assert fault(lambda: refund(batch_no=today() + rest)) == "batch_no"
     assert fault(lambda: transfer(batch_no=today() + rest)) == "batch_no"
 
 
 @pytest.mark.parametrize("date", ["20150101", "99990101", "20261301"])
-def test_a_batchs_number_of_another_day_is_refused(date: str) -> None:
+def test_a_batchs_number_of_another_day_is_rejected(date: str) -> None:
     assert fault(lambda: refund(batch_no=date + "001")) == "batch_no"
     assert fault(lambda: refund(batch_no=None)) == "batch_no"
 
@@ -188,7 +188,7 @@ def test_it_is_the_day_in_china_that_counts(monkeypatch: pytest.MonkeyPatch) -> 
     assert fault(lambda: refund(batch_no="20260131001")) == "batch_no"
 
 
-def test_now_is_told_in_china() -> None:
+def test_the_present_time_is_chinas() -> None:
     now = validators.china_now()
     assert now.utcoffset() == timedelta(hours=8)
     assert abs(datetime.now(timezone.utc) - now) < timedelta(minutes=1)
@@ -213,12 +213,12 @@ def test_a_batch_of_transfers() -> None:
 
 
 @pytest.mark.parametrize("name", ["batch_no", "account_name", "email"])
-def test_a_batch_of_transfers_says_who_pays(name: str) -> None:
+def test_a_batch_of_transfers_names_the_payer(name: str) -> None:
     assert fault(lambda: transfer(**{name: None})) == name
 
 
 @pytest.mark.parametrize("day", ["2026-01-31", "20260230", datetime(2026, 1, 31), 20260131])  # noqa: DTZ001
-def test_a_day_that_is_none_is_refused(day: Any) -> None:
+def test_a_day_that_is_none_is_rejected(day: Any) -> None:
     assert fault(lambda: transfer(pay_date=day)) == "pay_date"
 
 
@@ -231,7 +231,7 @@ def test_a_sum_is_exact(fens: list[int]) -> None:
     assert Decimal(transfer(*entries)["batch_fee"]) * 100 == sum(fens)
 
 
-def test_who_is_paid_is_not_shown() -> None:
+def test_payees_are_not_shown() -> None:
     shown = repr(TransferEntry("S1", "a@example.com", "王小明", 1))
     assert "a@example.com" not in shown
     assert "王小明" not in shown

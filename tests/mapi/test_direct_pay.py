@@ -127,7 +127,7 @@ def test_a_good_value_is_sent(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_bad_value_is_blamed_by_name(name: str, value: Any) -> None:
+def test_a_bad_value_is_reported_by_name(name: str, value: Any) -> None:
     message = blamed(name, **{**BESIDE.get(name, {}), name: value})
     if isinstance(value, str) and len(value) > 20:
         assert value not in message
@@ -148,7 +148,7 @@ def test_none_is_a_parameter_that_is_not_given(name: str) -> None:
         assert name not in params(**nothing)
 
 
-def test_a_parameter_that_does_not_exist_is_blamed() -> None:
+def test_a_parameter_that_does_not_exist_is_reported() -> None:
     assert "create_direct_pay_by_user" in blamed("totalfee", totalfee="1.00")
     blamed("total_amount", total_amount="1.00")
 
@@ -167,7 +167,7 @@ def test_an_amount_outside_the_limits_is_an_invalid_amount() -> None:
         params(total_fee="100000000.01")
 
 
-def test_a_bank_alone_is_enough_said() -> None:
+def test_a_bank_implies_the_payment_method() -> None:
     assert params(defaultbank="CMB")["paymethod"] == "bankPay"
 
 
@@ -198,7 +198,7 @@ def test_any_of_three_names_the_seller(seller: str) -> None:
     assert params(**{"seller_id": None, seller: value})[seller] == value
 
 
-def test_without_a_seller_nobody_would_be_paid() -> None:
+def test_a_seller_is_required() -> None:
     assert "seller_email" in blamed("seller_id", seller_id=None)
 
 
@@ -212,11 +212,11 @@ def test_a_subject_is_counted_in_the_bytes_that_are_sent(charset: str, fits: int
     assert "bytes" in blamed("subject", charset, subject="中" * (fits + 1))
 
 
-def test_a_character_that_gbk_does_not_have_is_blamed_on_the_subject() -> None:
+def test_a_character_that_gbk_does_not_have_is_reported_for_the_subject() -> None:
     assert "gbk does not have" in blamed("subject", "gbk", subject="茶 🍵")
 
 
-def test_the_callers_values_are_left_alone() -> None:
+def test_the_callers_values_are_not_changed() -> None:
     values = {**LEAST, "defaultbank": "CMB"}
     direct_pay_params(values, "utf-8")
     assert values == {**LEAST, "defaultbank": "CMB"}

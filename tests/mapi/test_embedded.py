@@ -39,7 +39,7 @@ def alipay(charset: str) -> tuple[Flask, AlipayBlueprint]:
     return app, blueprint
 
 
-def test_a_shop_asks_and_tells_without_leaving_the_process(
+def test_an_embedded_gateway_queries_and_notifies_within_the_process(
     alipay: tuple[Flask, AlipayBlueprint],
 ) -> None:
     app, blueprint = alipay

@@ -54,7 +54,7 @@ def test_a_refund_has_one_amount() -> None:
 
 
 @pytest.mark.parametrize("name", ["out_return_no", "out_trade_no", "currency", "reason"])
-def test_what_a_refund_must_have_is_named(name: str) -> None:
+def test_a_missing_parameter_of_a_refund_is_named(name: str) -> None:
     assert fault(**{name: None}) == name
 
 
@@ -71,7 +71,7 @@ def test_what_a_refund_must_have_is_named(name: str) -> None:
         ("reason", "x" * 101),
     ],
 )
-def test_what_is_wrong_with_a_refund_is_named(name: str, value: Any) -> None:
+def test_an_invalid_parameter_of_a_refund_is_named(name: str, value: Any) -> None:
     assert fault(**{name: value}) == name
 
 
@@ -105,13 +105,13 @@ def test_the_rates_of_the_day() -> None:
         b"<html></html>",
     ],
 )
-def test_what_is_no_rate_is_an_error(answer: bytes) -> None:
+def test_an_invalid_rate_is_an_error(answer: bytes) -> None:
     with pytest.raises(GatewayError) as caught:
         gateway(Alipay(answer)).forex_rate_file()
     assert caught.value.code is None
 
 
-def test_a_no_instead_of_rates_has_alipays_code() -> None:
+def test_a_rejected_query_of_rates_has_alipays_code() -> None:
     with pytest.raises(GatewayError) as caught:
         gateway(Alipay(no("ILLEGAL_PARTNER"))).forex_rate_file()
     assert caught.value.code == "ILLEGAL_PARTNER"

@@ -87,7 +87,7 @@ def texts(charset: str) -> st.SearchStrategy[str]:
     )
 
 
-def test_a_payment_has_what_the_service_asks_for() -> None:
+def test_a_payment_has_the_services_parameters() -> None:
     request = payment(merchant(), **URLS)
     params = dict(request.params)
     assert len(params.pop("sign")) == 32
@@ -139,7 +139,7 @@ def test_the_form_posts_the_same_parameters(data: st.DataObject, charset: str) -
 
 
 @pytest.mark.parametrize("name", ["subject", "body", "extra_common_param", "seller_account_name"])
-def test_a_character_that_gbk_does_not_have_is_refused_by_name(name: str) -> None:
+def test_a_character_that_gbk_does_not_have_is_rejected_by_name(name: str) -> None:
     gateway = merchant(charset="gbk")
     with pytest.raises(InvalidParameter, match=f"^{name} has a character that gbk does not have"):
         payment(gateway, **{name: "🍵"})
@@ -148,7 +148,7 @@ def test_a_character_that_gbk_does_not_have_is_refused_by_name(name: str) -> Non
         gateway.check_payment("page", **details)
 
 
-def test_the_money_goes_where_the_merchant_says() -> None:
+def test_the_money_goes_to_the_configured_account() -> None:
     by_email = payment(merchant(seller_email="boss@shop.example")).params
     assert by_email["seller_email"] == "boss@shop.example"
     assert "seller_id" not in by_email
@@ -181,7 +181,7 @@ def test_a_page_payment_is_an_instant_payment() -> None:
     assert pay(merchant(), **URLS) == payment(merchant(), **URLS).params
 
 
-def test_a_bank_that_the_buyer_chose_is_gone_to() -> None:
+def test_the_bank_that_the_buyer_chose_is_used() -> None:
     params = pay(merchant(), bank="ICBCB2C")
     assert (params["paymethod"], params["defaultbank"]) == ("bankPay", "ICBCB2C")
     with pytest.raises(InvalidParameter, match=r"^defaultbank "):
@@ -189,7 +189,7 @@ def test_a_bank_that_the_buyer_chose_is_gone_to() -> None:
 
 
 @pytest.mark.parametrize("code", CHECKOUT_BANKS)
-def test_a_bank_that_our_page_offers_is_one_that_is_sent(code: str) -> None:
+def test_each_bank_of_the_checkout_page_is_valid(code: str) -> None:
     assert pay(merchant(), bank=code)["defaultbank"] == code
 
 
@@ -204,20 +204,20 @@ def test_a_bank_that_our_page_offers_is_one_that_is_sent(code: str) -> None:
         (timedelta(days=99), "21600m"),
     ],
 )
-def test_an_expiry_is_told_in_whole_minutes(left: timedelta, it_b_pay: str) -> None:
+def test_an_expiry_is_sent_in_full_minutes(left: timedelta, it_b_pay: str) -> None:
     moment = datetime.now(timezone.utc) + left - timedelta(milliseconds=1)
     assert pay(merchant(), expires_at=moment)["it_b_pay"] == it_b_pay
 
 
 @pytest.mark.parametrize("product", ["qr", "", "app", "create_direct_pay_by_user"])
-def test_another_product_is_refused(product: str) -> None:
+def test_another_product_is_rejected(product: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^product must be one of page"):
         pay(merchant(), product)
     with pytest.raises(InvalidParameter, match=r"^product "):
         merchant().check_payment(product, out_trade_no="A1", subject="茶", total_amount=1)
 
 
-def test_there_is_one_product_for_every_browser() -> None:
+def test_there_is_one_product_forevery_browser() -> None:
     for user_agent in ("", "Mozilla/5.0 (iPhone) Mobile", "curl"):
         assert merchant().product_for(user_agent) == "page"
 

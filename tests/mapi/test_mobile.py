@@ -85,14 +85,14 @@ def test_an_order_keeps_the_callers_order(merchant: MapiGateway, keys: Keys) -> 
     assert 'payment_type="1"&notify_url=' in merchant.mobile_securitypay_pay(**reverse)
 
 
-def test_apps_speak_utf_8_whatever_the_merchants_charset(merchant: MapiGateway) -> None:
+def test_app_payments_are_in_utf_8_whatever_the_merchants_charset(merchant: MapiGateway) -> None:
     order = merchant.in_charset("gbk").mobile_securitypay_pay(**{**ORDER, "subject": "🍵"})
     assert '_input_charset="utf-8"' in order
     assert 'subject="🍵"' in order
 
 
 @pytest.mark.parametrize("name", list(ORDER))
-def test_what_an_order_must_have_is_named(merchant: MapiGateway, name: str) -> None:
+def test_a_missing_parameter_of_an_order_is_named(merchant: MapiGateway, name: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         merchant.mobile_securitypay_pay(**{**ORDER, name: None})
     assert caught.value.parameter == name
@@ -109,7 +109,9 @@ def test_what_an_order_must_have_is_named(merchant: MapiGateway, name: str) -> N
         ("defaultbank", "CMB"),
     ],
 )
-def test_what_is_wrong_with_an_order_is_named(merchant: MapiGateway, name: str, value: str) -> None:
+def test_an_invalid_parameter_of_an_order_is_named(
+    merchant: MapiGateway, name: str, value: str
+) -> None:
     with pytest.raises(InvalidParameter) as caught:
         merchant.mobile_securitypay_pay(**{**ORDER, name: value})
     assert caught.value.parameter == name
@@ -160,7 +162,7 @@ def test_another_status_is_no_success(merchant: MapiGateway, keys: Keys, status:
         assert (result.status, result.success, result.params) == (status, False, {})
 
 
-def test_a_success_without_a_signature_is_refused(merchant: MapiGateway, keys: Keys) -> None:
+def test_a_success_without_a_signature_is_rejected(merchant: MapiGateway, keys: Keys) -> None:
     good = told(keys, PAID)
     forged = (
         f"resultStatus={{9000}};memo={{}};result={{{PAID}}}",
@@ -176,7 +178,7 @@ def test_a_success_without_a_signature_is_refused(merchant: MapiGateway, keys: K
             merchant.check_mobile_result(text)
 
 
-def test_a_signed_text_that_could_be_read_otherwise_is_refused(
+def test_a_signed_text_that_could_be_read_otherwise_is_rejected(
     merchant: MapiGateway, keys: Keys
 ) -> None:
     for text in (
@@ -189,13 +191,13 @@ def test_a_signed_text_that_could_be_read_otherwise_is_refused(
             merchant.check_mobile_result(told(keys, text))
 
 
-def test_an_md5_merchant_cannot_be_told_by_an_app(keys: Keys) -> None:
+def test_a_merchant_with_md5_cannot_verify_an_apps_result(keys: Keys) -> None:
     with pytest.raises(BadSignature, match="MD5 is configured"):
         gateway().check_mobile_result(told(keys, PAID))
 
 
 @given(st.text(max_size=100))
-def test_whatever_an_app_says_is_read_or_refused(text: str) -> None:
+def test_whatever_an_app_says_is_read_or_rejected(text: str) -> None:
     merchant = gateway()
     wrong: Any = {"resultStatus": 9000, "memo": None}
     for result in (text, {"resultStatus": "9000", "result": text}, wrong):

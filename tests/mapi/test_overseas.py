@@ -37,7 +37,7 @@ def test_a_trade_abroad_is_read_into_types() -> None:
     assert query({**ABROAD, "currency": "JPY", "trans_amount": "17"}).total_fen == 17
 
 
-def test_a_yes_may_hold_a_no() -> None:
+def test_a_successful_response_may_contain_a_rejection() -> None:
     failed = {"result_code": "FAIL", "error": "TRADE_NOT_EXIST"}
     for ask in (query, refund):
         with pytest.raises(GatewayError) as caught:
@@ -46,12 +46,12 @@ def test_a_yes_may_hold_a_no() -> None:
         assert not isinstance(caught.value, OutcomeUnknown)
 
 
-def test_alipay_may_not_know_yet() -> None:
+def test_the_outcome_may_be_unknown_to_alipay() -> None:
     with pytest.raises(OutcomeUnknown):
         refund({"result_code": "UNKNOWN"})
 
 
-def test_an_answer_about_another_trade_is_none() -> None:
+def test_a_response_about_another_trade_is_none() -> None:
     with pytest.raises(GatewayError, match="another trade"):
         query({**ABROAD, "partner_trans_id": "P2"})
     with pytest.raises(GatewayError, match="another trade"):
@@ -73,7 +73,7 @@ def test_a_refund_abroad() -> None:
 @pytest.mark.parametrize(
     "name", ["partner_trans_id", "partner_refund_id", "currency", "refund_amount"]
 )
-def test_what_a_refund_abroad_must_have_is_named(name: str) -> None:
+def test_a_missing_parameter_of_a_refund_abroad_is_named(name: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         refund(**{name: None})
     assert caught.value.parameter == name
@@ -89,7 +89,7 @@ def test_a_code_is_made() -> None:
     assert "茶" in alipay.params["biz_data"]
 
 
-def test_a_code_that_was_not_made_says_why() -> None:
+def test_a_rejected_code_has_alipays_reason() -> None:
     failed = Alipay(yes("alipay", {"result_code": "FAIL", "error_message": "GOODS_NOT_EXIST"}))
     with pytest.raises(GatewayError) as caught:
         create_code(gateway(failed))
@@ -99,12 +99,12 @@ def test_a_code_that_was_not_made_says_why() -> None:
 @pytest.mark.parametrize(
     "data", ["[]", "{", "", "1", [], 1, {"price": {1}}, {"price": 0.1}, "null"]
 )
-def test_what_is_no_object_is_refused(data: Any) -> None:
+def test_a_value_that_is_not_an_object_is_rejected(data: Any) -> None:
     with pytest.raises(InvalidParameter, match=r"^biz_data "):
         gateway().alipay_commerce_qrcode_create(biz_type="X", biz_data=data)
 
 
-def test_a_code_that_gbk_cannot_write_is_refused_by_name() -> None:
+def test_a_code_that_gbk_cannot_write_is_rejected_by_name() -> None:
     with pytest.raises(InvalidParameter, match=r"^biz_data has a character"):
         gateway(charset="gbk").alipay_commerce_qrcode_create(biz_type="X", biz_data={"a": "🍵"})
 

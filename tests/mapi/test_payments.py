@@ -79,7 +79,7 @@ def test_a_payment_is_signed(method: str) -> None:
         if name not in ("total_fee",) or "forex" not in method
     ],
 )
-def test_what_a_payment_must_have_is_named(method: str, name: str) -> None:
+def test_a_missing_parameter_of_a_payment_is_named(method: str, name: str) -> None:
     assert fault(method, **{name: None}) == name
 
 
@@ -106,7 +106,7 @@ def test_an_amount_has_two_decimals(method: str, amount: Any) -> None:
 @pytest.mark.parametrize(
     "method", ["create_partner_trade_by_buyer", "create_forex_trade", "create_forex_trade_wap"]
 )
-def test_a_character_that_gbk_does_not_have_is_refused_by_name(method: str) -> None:
+def test_a_character_that_gbk_does_not_have_is_rejected_by_name(method: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^subject has a character that gbk does not have"):
         call(method, "gbk", subject="🍵")
     request = call(method, "gbk", subject="龙井茶")
@@ -198,7 +198,7 @@ def test_an_amount_is_written_as_its_currency_has_it(currency: str, amount: Any,
     ("currency", "amount"),
     [("JPY", "0.50"), ("JPY", "17.01"), ("USD", "0.001"), ("USD", 0), ("USD", "-1"), ("KRW", "")],
 )
-def test_an_amount_finer_than_its_currency_is_refused(currency: str, amount: Any) -> None:
+def test_an_amount_finer_than_its_currency_is_rejected(currency: str, amount: Any) -> None:
     with pytest.raises(InvalidAmount, match=r"^total_fee "):
         call("create_forex_trade", currency=currency, total_fee=amount)
 
@@ -246,7 +246,7 @@ def test_a_price_and_a_quantity_must_come_to_the_total() -> None:
     assert blamed("escrow", quantity=3) == "price"
 
 
-def test_what_the_buyer_pays_for_logistics_is_part_of_the_total() -> None:
+def test_the_buyers_logistics_fee_is_part_of_the_total() -> None:
     paid: dict[str, Any] = {
         "logistics_fee": "8.88",
         "logistics_payment": "BUYER_PAY",
@@ -294,7 +294,7 @@ def test_a_payment_in_yuan_that_is_paid_out_in_dollars() -> None:
 
 
 @pytest.mark.parametrize("product", ["page", "escrow", "dual", "wap"])
-def test_at_home_payments_are_in_yuan(product: str) -> None:
+def test_domestic_payments_are_in_yuan(product: str) -> None:
     assert blamed(product, currency="USD") == "currency"
 
 

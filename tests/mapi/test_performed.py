@@ -57,7 +57,7 @@ RUBBISH = {
 
 @everything
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_a_good_answer_is_read(service: str, charset: str) -> None:
+def test_a_good_response_is_read(service: str, charset: str) -> None:
     perform, name, values = ALL[service]
     alipay = Alipay(yes(name, values, charset=charset))
     answer = perform(gateway(alipay, charset=charset))
@@ -67,7 +67,7 @@ def test_a_good_answer_is_read(service: str, charset: str) -> None:
 
 @everything
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_what_is_asked_is_signed(service: str, charset: str) -> None:
+def test_a_request_is_signed(service: str, charset: str) -> None:
     perform, name, values = ALL[service]
     alipay = Alipay(yes(name, values, charset=charset))
     perform(gateway(alipay, charset=charset))
@@ -91,7 +91,7 @@ def test_rsa_signs_both_ways(service: str, signer: type[RsaSigner], keys: Keys) 
 
 
 @questions
-def test_a_question_may_be_repeated(service: str) -> None:
+def test_a_query_may_be_retried(service: str) -> None:
     perform, name, values = QUESTIONS[service]
     alipay = Alipay(yes(name, values))
     perform(gateway(alipay))
@@ -99,7 +99,7 @@ def test_a_question_may_be_repeated(service: str) -> None:
 
 
 @acts
-def test_an_act_is_sent_once(service: str) -> None:
+def test_an_operation_is_sent_once(service: str) -> None:
     perform, name, values = ACTS[service]
     alipay = Alipay(yes(name, values))
     perform(gateway(alipay))
@@ -107,7 +107,7 @@ def test_an_act_is_sent_once(service: str) -> None:
 
 
 @everything
-def test_a_no_is_an_error_with_alipays_code(service: str) -> None:
+def test_a_rejection_is_an_error_with_alipays_code(service: str) -> None:
     perform, _, _ = ALL[service]
     with pytest.raises(GatewayError, match="ILLEGAL_SIGN") as caught:
         perform(gateway(Alipay(no("ILLEGAL_SIGN"))))
@@ -116,7 +116,7 @@ def test_a_no_is_an_error_with_alipays_code(service: str) -> None:
 
 
 @acts
-def test_after_trouble_at_alipay_nobody_knows(service: str) -> None:
+def test_after_an_internal_error_of_alipays_the_outcome_is_unknown(service: str) -> None:
     perform, _, _ = ACTS[service]
     with pytest.raises(OutcomeUnknown) as caught:
         perform(gateway(Alipay(no("SYSTEM_ERROR"))))
@@ -124,7 +124,7 @@ def test_after_trouble_at_alipay_nobody_knows(service: str) -> None:
 
 
 @everything
-def test_a_code_that_is_none_does_not_reach_the_log(service: str) -> None:
+def test_a_malformed_code_does_not_reach_the_log(service: str) -> None:
     perform, _, _ = ALL[service]
     with pytest.raises(GatewayError) as caught:
         perform(gateway(Alipay(no("X\nforged line " + "茶" * 100))))
@@ -134,7 +134,7 @@ def test_a_code_that_is_none_does_not_reach_the_log(service: str) -> None:
 
 @questions
 @pytest.mark.parametrize("answer", RUBBISH)
-def test_what_is_no_answer_to_a_question_is_an_error(service: str, answer: str) -> None:
+def test_a_malformed_response_to_a_query_is_an_error(service: str, answer: str) -> None:
     perform, _, _ = QUESTIONS[service]
     with pytest.raises(GatewayError) as caught:
         perform(gateway(Alipay(RUBBISH[answer])))
@@ -143,14 +143,16 @@ def test_what_is_no_answer_to_a_question_is_an_error(service: str, answer: str) 
 
 @acts
 @pytest.mark.parametrize("answer", RUBBISH)
-def test_after_what_is_no_answer_to_an_act_nobody_knows(service: str, answer: str) -> None:
+def test_after_a_malformed_response_to_an_operation_the_outcome_is_unknown(
+    service: str, answer: str
+) -> None:
     perform, _, _ = ACTS[service]
     with pytest.raises(OutcomeUnknown):
         perform(gateway(Alipay(RUBBISH[answer])))
 
 
 @everything
-def test_an_answer_that_breaks_off_is_no_answer(service: str) -> None:
+def test_a_response_that_is_cut_off_is_invalid(service: str) -> None:
     perform, name, values = ALL[service]
     whole = yes(name, values)
     for length in range(0, len(whole), 7):
@@ -159,14 +161,14 @@ def test_an_answer_that_breaks_off_is_no_answer(service: str) -> None:
 
 
 @everything
-def test_without_an_answer_the_outcome_is_unknown(service: str) -> None:
+def test_without_a_response_the_outcome_is_unknown(service: str) -> None:
     perform, _, _ = ALL[service]
     with pytest.raises(OutcomeUnknown):
         perform(gateway(Alipay(LOST)))
 
 
 @everything
-def test_an_answer_with_another_signature_is_not_believed(service: str) -> None:
+def test_a_response_with_another_signature_is_not_trusted(service: str) -> None:
     perform, name, values = ALL[service]
     forged = yes(name, values, signer=Md5Signer("f" * 32))
     with pytest.raises(GatewayError, match="not signed by Alipay"):
@@ -177,7 +179,7 @@ def test_an_answer_with_another_signature_is_not_believed(service: str) -> None:
 
 
 @everything
-def test_an_answer_that_was_altered_is_not_believed(service: str) -> None:
+def test_a_response_that_was_altered_is_not_trusted(service: str) -> None:
     perform, name, values = ALL[service]
     good = yes(name, values)
     inside = good.index(f"<response><{name}>".encode()) + len(f"<response><{name}>")
@@ -186,7 +188,7 @@ def test_an_answer_that_was_altered_is_not_believed(service: str) -> None:
         perform(gateway(Alipay(altered)))
 
 
-def test_a_trade_is_not_believed_without_a_signature() -> None:
+def test_a_trade_is_not_trusted_without_a_signature() -> None:
     perform, name, values = QUESTIONS["single_trade_query"]
     with pytest.raises(GatewayError, match="not signed by Alipay"):
         perform(gateway(Alipay(yes(name, values, signer=None))))
@@ -199,7 +201,7 @@ def test_an_empty_signature_is_none() -> None:
         perform(gateway(Alipay(empty)))
 
 
-def test_the_answers_sign_type_decides_nothing(keys: Keys) -> None:
+def test_the_sign_type_of_a_response_is_ignored(keys: Keys) -> None:
     # Whoever knows the public key alone could "sign" with it as an MD5 key.
     perform, name, values = QUESTIONS["single_trade_query"]
     forged = yes(name, values, signer=SIGNER)
@@ -209,13 +211,13 @@ def test_the_answers_sign_type_decides_nothing(keys: Keys) -> None:
 
 
 @acts
-def test_a_bare_yes_to_an_act_is_enough(service: str) -> None:
+def test_an_unsigned_success_of_an_operation_is_accepted(service: str) -> None:
     perform, _, _ = ACTS[service]
     assert dict(perform(gateway(Alipay(yes()))).params) == {}
 
 
 @pytest.mark.parametrize("declared", ["GBK", "gbk", "GB2312", "gb18030"])
-def test_an_answer_is_read_in_the_charset_that_it_declares(declared: str) -> None:
+def test_a_response_is_read_in_the_charset_that_it_declares(declared: str) -> None:
     perform, name, values = QUESTIONS["single_trade_query"]
     # A merchant on UTF-8 who is answered in GBK: signed in the one or the other.
     for signed_in in ("utf-8", "gbk"):
@@ -227,14 +229,14 @@ def test_an_answer_is_read_in_the_charset_that_it_declares(declared: str) -> Non
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_an_answer_that_declares_nothing_is_read_all_the_same(charset: str) -> None:
+def test_a_response_without_a_declared_charset_is_read(charset: str) -> None:
     perform, name, values = QUESTIONS["single_trade_query"]
     bare = yes(name, values, charset=charset).partition(b"?>\n")[2]
     assert perform(gateway(Alipay(bare), charset=charset)).params == values
     assert perform(gateway(Alipay(bare), charset="gbk")).params["trade_no"] == values["trade_no"]
 
 
-def test_a_page_of_movements_is_signed_piece_by_piece() -> None:
+def test_a_statement_page_is_signed_as_raw_xml() -> None:
     alipay = Alipay(yes("account_page_query_result", PAGE_XML, inner=PAGE_INNER))
     assert page(gateway(alipay)).rows[0].merchant_out_order_no == "A1"
     assert alipay.verb == "GET"

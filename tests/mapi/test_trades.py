@@ -40,7 +40,7 @@ def test_no_buyer_is_shown() -> None:
     assert TRADE["buyer_email"] not in shown
 
 
-def test_a_trade_is_news_like_a_notification() -> None:
+def test_a_trade_converts_to_a_notification() -> None:
     news = Notification.from_params(query(TRADE).params)
     assert (news.out_trade_no, news.total_fen, news.trade_status) == ("A1", 8888, "TRADE_SUCCESS")
 
@@ -56,7 +56,7 @@ def test_a_trade_in_yen_is_read_in_yen() -> None:
     assert (answer.total_fen, answer.currency) == (1700, "JPY")
 
 
-def test_what_went_back_is_read() -> None:
+def test_the_refunded_amount_is_read() -> None:
     values = {**TRADE, "refund_status": "REFUND_SUCCESS", "to_buyer_fee": "8.80"}
     answer = query({**values, "gmt_refund": "2026-01-31 13:00:00"})
     assert (answer.refund_status, answer.refunded_fen) == ("REFUND_SUCCESS", 880)
@@ -64,7 +64,7 @@ def test_what_went_back_is_read() -> None:
 
 
 @pytest.mark.parametrize("name", ["out_trade_no", "trade_no", "trade_status"])
-def test_a_trade_without_its_numbers_is_no_answer(name: str) -> None:
+def test_a_trade_without_its_numbers_is_an_invalid_response(name: str) -> None:
     with pytest.raises(GatewayError, match=f"no {name}"):
         query({key: text for key, text in TRADE.items() if key != name}, out_trade_no="A1")
 
@@ -79,12 +79,12 @@ def test_a_trade_without_its_numbers_is_no_answer(name: str) -> None:
         {"to_buyer_fee": "0.001"},
     ],
 )
-def test_an_amount_that_is_none_is_no_answer(change: dict[str, str]) -> None:
+def test_an_amount_that_is_none_is_an_invalid_response(change: dict[str, str]) -> None:
     with pytest.raises(GatewayError, match="cannot be parsed"):
         query({**TRADE, **change})
 
 
-def test_an_answer_about_another_trade_is_none() -> None:
+def test_a_response_about_another_trade_is_none() -> None:
     with pytest.raises(GatewayError, match="another trade"):
         query(TRADE, out_trade_no="A2")
     with pytest.raises(GatewayError, match="another trade"):
@@ -114,7 +114,7 @@ def test_a_trade_is_closed_by_the_name_that_this_service_has_for_it() -> None:
         gateway(alipay).close_trade(out_order_no="A1", trade_role="X")
 
 
-def test_a_trade_that_cannot_be_closed_says_why() -> None:
+def test_a_rejected_close_has_alipays_code() -> None:
     with pytest.raises(GatewayError) as caught:
         gateway(Alipay(no("TRADE_STATUS_NOT_AVAILD"))).close_trade(trade_no=TRADE_NO)
     assert caught.value.code == "TRADE_STATUS_NOT_AVAILD"
@@ -146,7 +146,7 @@ def test_goods_are_sent() -> None:
         ({"trade_no": TRADE_NO, "carrier": "顺丰"}, "carrier"),
     ],
 )
-def test_goods_must_be_sent_by_somebody_somehow(params: Any, fault: str) -> None:
+def test_a_shipment_needs_a_carrier_and_a_method(params: Any, fault: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         gateway(charset="gbk").send_goods_confirm_by_platform(**params)
     assert caught.value.parameter == fault
@@ -161,7 +161,7 @@ def test_another_way_to_send_is_good_as_well() -> None:
     assert alipay.params["invoice_no"] == "SF1"
 
 
-def test_a_carrier_that_gbk_cannot_write_is_refused_by_name() -> None:
+def test_a_carrier_that_gbk_cannot_write_is_rejected_by_name() -> None:
     with pytest.raises(InvalidParameter, match=r"^logistics_name has a character"):
         gateway(charset="gbk").send_goods_confirm_by_platform(
             trade_no=TRADE_NO, logistics_name="🚚", transport_type="EXPRESS"

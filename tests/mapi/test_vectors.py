@@ -95,7 +95,7 @@ def test_a_published_redirect_is_made_byte_for_byte(vector: Vector) -> None:
 
 
 @with_vectors("request-sign", where=lambda v: of_mapi(v) and v["id"] in ("011", "027"))
-def test_a_request_beyond_the_limits_is_refused(vector: Vector) -> None:
+def test_a_request_beyond_the_limits_is_rejected(vector: Vector) -> None:
     gateway = MapiGateway(vector["params"]["partner"], signer_of(vector), transport=Alipay())
     params = {name: text for name, text in vector["params"].items() if name not in COMMON}
     method: Any = {

@@ -100,7 +100,7 @@ def test_it_is_written_in_utf_8_whatever_the_merchants_charset() -> None:
 
 
 @pytest.mark.parametrize("name", list(TRADE))
-def test_what_a_payment_must_have_is_named(name: str) -> None:
+def test_a_missing_parameter_of_a_payment_is_named(name: str) -> None:
     with pytest.raises(InvalidParameter) as caught:
         create(Alipay(), **{name: None})
     assert caught.value.parameter == name
@@ -133,7 +133,7 @@ def error(text: str) -> bytes:
     return urlencode({"res_error": text, "partner": PARTNER}).encode()
 
 
-def test_a_no_has_alipays_code() -> None:
+def test_a_rejection_has_alipays_code() -> None:
     words = "<code>0005</code><sub_code>0005</sub_code><msg>partner</msg><detail>合作伙伴</detail>"
     with pytest.raises(GatewayError, match="0005") as caught:
         create(Alipay(error(f"<err>{words}</err>")))
@@ -156,17 +156,17 @@ def test_a_no_has_alipays_code() -> None:
         b"\xd6\xd0",
     ],
 )
-def test_what_is_no_answer_is_an_unknown_outcome(body: bytes) -> None:
+def test_a_malformed_response_is_an_unknown_outcome(body: bytes) -> None:
     with pytest.raises(OutcomeUnknown):
         create(Alipay(body))
 
 
-def test_without_an_answer_the_outcome_is_unknown() -> None:
+def test_without_a_response_the_outcome_is_unknown() -> None:
     with pytest.raises(OutcomeUnknown):
         create(Alipay(LOST))
 
 
-def test_an_answer_that_alipay_did_not_sign_is_not_believed() -> None:
+def test_a_response_that_alipay_did_not_sign_is_not_trusted() -> None:
     for signer in (None, Md5Signer("f" * 32)):
         with pytest.raises(OutcomeUnknown, match="not signed"):
             create(answering(signer))
@@ -180,7 +180,7 @@ def test_an_answer_that_alipay_did_not_sign_is_not_believed() -> None:
         {"res_data": "<direct_trade_create_res/>"},
     ],
 )
-def test_an_answer_to_somebody_else_is_none(changes: dict[str, str]) -> None:
+def test_a_response_to_another_request_is_rejected(changes: dict[str, str]) -> None:
     with pytest.raises(OutcomeUnknown, match="another request"):
         create(answering(**changes))
 

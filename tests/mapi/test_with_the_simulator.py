@@ -152,7 +152,7 @@ def test_an_instant_payment(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("product", ["escrow", "dual"])
-def test_the_whole_story_of_an_escrow(shop: Shop, product: str) -> None:
+def test_an_escrow_trade_from_payment_to_receipt(shop: Shop, product: str) -> None:
     request = shop.gateway.pay(
         product, out_trade_no="A1", subject=SUBJECT, total_amount="88.88", **URLS
     )
@@ -192,7 +192,7 @@ def test_logistics_that_the_buyer_pays_are_in_the_total(shop: Shop) -> None:
     assert (news.params["price"], news.params["quantity"]) == ("40.00", "2")
 
 
-def test_goods_that_nobody_paid_for_are_not_sent(shop: Shop) -> None:
+def test_goods_of_an_unpaid_trade_are_not_shipped(shop: Shop) -> None:
     trade_no = shop.paid()
     with pytest.raises(GatewayError) as caught:
         shop.gateway.send_goods_confirm_by_platform(
@@ -210,7 +210,7 @@ def test_a_phones_payment(shop: Shop) -> None:
     assert shop.news().trade_status == "TRADE_SUCCESS"
 
 
-def test_a_trade_is_asked_about(shop: Shop) -> None:
+def test_a_trade_is_queried(shop: Shop) -> None:
     trade_no = shop.paid()
     for asked in ({"out_trade_no": "A1"}, {"trade_no": trade_no}):
         answer = shop.gateway.single_trade_query(**asked)
@@ -457,7 +457,7 @@ def test_the_older_wap_gateway(wap_shop: Shop) -> None:
     assert verified_params(query, wap_signer(shop.signer), shop.charset)["result"] == "success"
 
 
-def test_the_older_wap_gateway_says_why_not(wap_shop: Shop) -> None:
+def test_the_older_wap_gateway_states_the_reason(wap_shop: Shop) -> None:
     with pytest.raises(GatewayError) as caught:
         wap_shop.gateway.alipay_wap_trade_create_direct(
             subject=SUBJECT,
@@ -484,7 +484,7 @@ def test_a_payment_in_an_app(charset: str) -> None:
     assert not shop.gateway.check_mobile_result(again).success
 
 
-def test_a_wrong_key_is_refused_with_alipays_code(charset: str) -> None:
+def test_a_wrong_key_is_rejected_with_alipays_code(charset: str) -> None:
     shop = Shop(charset, "MD5")
     shop.gateway._signer = Md5Signer("f" * 32)
     with pytest.raises(GatewayError) as caught:
@@ -492,7 +492,7 @@ def test_a_wrong_key_is_refused_with_alipays_code(charset: str) -> None:
     assert caught.value.code == "ILLEGAL_SIGN"
 
 
-def test_a_form_is_taken_like_a_redirect(shop: Shop) -> None:
+def test_a_form_is_accepted_like_a_redirect(shop: Shop) -> None:
     from html import unescape
     from urllib.parse import urlencode
 

@@ -68,7 +68,7 @@ def test_columns_go_by_name_not_by_place() -> None:
     assert read(bill(TEA, header=header)) == [ROW]
 
 
-def test_columns_that_nobody_needs_may_be_missing() -> None:
+def test_optional_columns_may_be_missing() -> None:
     header = "订单金额(元), 商户订单号 ,支付宝交易号\t,业务类型"
     cells = {name: TEA.get(name, "") for name in TEA} | {
         "订单金额(元)": "88.88",
@@ -79,7 +79,7 @@ def test_columns_that_nobody_needs_may_be_missing() -> None:
     assert (row.out_trade_no, row.trade_no, row.fen, row.finished_at) == ("A1", "T1", 8888, None)
 
 
-def test_no_remarks_are_no_matter() -> None:
+def test_remarks_are_optional() -> None:
     assert read(bill(TEA, front=(), back=())) == [ROW]
 
 
@@ -92,7 +92,7 @@ def test_an_empty_bill_has_no_rows() -> None:
 
 
 @pytest.mark.parametrize("subject", ["tea, green", 'a "quoted" tea', '"tea', "#1 tea", "tea,"])
-def test_a_subject_that_nobody_quoted_hides_nothing(subject: str) -> None:
+def test_an_unquoted_subject_hides_no_cell(subject: str) -> None:
     first, second = read(bill(TEA | {"商品名称": subject}, TEA))
     assert (first.subject, second) == (subject, ROW)
 
@@ -132,12 +132,14 @@ def test_months_of_several_tables_are_one_bill() -> None:
         (zipped({"a.csv": b""}, compress_type=zipfile.ZIP_LZMA).getvalue(), "ZIP format"),
     ],
 )
-def test_what_is_no_bill_is_refused_in_words(content: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_bill_is_rejected_with_the_reason(
+    content: bytes, message: str
+) -> None:
     with pytest.raises(InvalidBill, match=message):
         read(content)
 
 
-def test_a_locked_bill_is_refused() -> None:
+def test_a_locked_bill_is_rejected() -> None:
     content = bytearray(zipped({"a.csv": table(TEA).encode("gbk")}).getvalue())
     for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         content[content.index(mark) + place] |= 1
@@ -145,7 +147,7 @@ def test_a_locked_bill_is_refused() -> None:
         read(bytes(content))
 
 
-def test_a_bomb_is_put_out() -> None:
+def test_a_decompression_bomb_is_rejected() -> None:
     content = table(*[TEA] * 2000).encode("gbk")
     file = zipped({"a.csv": content})
     assert len(file.getvalue()) < len(content) / 20
@@ -154,25 +156,25 @@ def test_a_bomb_is_put_out() -> None:
     assert len(read(file, limit=len(content))) == 2000
 
 
-def test_what_it_refuses_repeats_nothing_of_the_bill() -> None:
+def test_a_rejection_repeats_nothing_of_the_bill() -> None:
     with pytest.raises(InvalidBill) as refused:
         read(bill(TEA | {"订单金额（元）": "buyer@example.com"}))
     assert "buyer" not in str(refused.value)
 
 
 @pytest.mark.parametrize("other", ["2026-01-30", "2026-02-01", "2026-01"])
-def test_a_bill_of_another_period_is_refused(other: str) -> None:
+def test_a_bill_of_another_period_is_rejected(other: str) -> None:
     with pytest.raises(InvalidBill, match=f"another period than {other}"):
         read(bill(TEA), period=BillPeriod.of(other))
 
 
-def test_a_month_is_told_by_its_first_and_last_day() -> None:
+def test_a_month_is_recognized_by_its_first_and_last_day() -> None:
     told = "#起始日期：[2026年01月01日 00:00:00]   终止日期：[2026年01月31日 23:59:59]"
     front = (FRONT[0], told, FRONT[3])
     assert read(bill(TEA, front=front), period=BillPeriod.of("2026-01")) == [ROW]
 
 
-def test_a_bill_that_does_not_say_of_when_it_is_passes() -> None:
+def test_a_bill_without_a_declared_period_is_accepted() -> None:
     assert read(bill(TEA, front=FRONT[3:]), period=BillPeriod.of("2020-01")) == [ROW]
 
 
@@ -233,7 +235,7 @@ def test_a_period_begins_and_ends_at_midnight_in_china(
         "0001-01",
     ],
 )
-def test_what_is_no_period_is_refused(bill_date: str) -> None:
+def test_an_invalid_period_is_rejected(bill_date: str) -> None:
     with pytest.raises(InvalidParameter, match="bill_date must be a day or a month"):
         BillPeriod.of(bill_date)
 

@@ -57,7 +57,7 @@ def test_a_day_is_chinas(keys: Keys, bill_date: Any, written: str) -> None:
         ("bill_date", {"bill_date": datetime(2026, 1, 31)}),  # noqa: DTZ001
     ],
 )
-def test_a_field_at_fault_is_blamed_before_anything_is_sent(
+def test_a_field_at_fault_is_reported_before_anything_is_sent(
     keys: Keys, at_fault: str, fields: dict[str, Any]
 ) -> None:
     alipay = Alipay(keys, PLACE)
@@ -75,7 +75,7 @@ def test_a_bill_that_is_not_there_is_an_error(keys: Keys, sub_code: str) -> None
     assert not caught.value.retryable
 
 
-def test_a_yes_without_a_place_says_nothing(keys: Keys) -> None:
+def test_a_success_without_a_url_is_invalid(keys: Keys) -> None:
     with pytest.raises(OutcomeUnknown, match="no bill_download_url"):
         ask(Alipay(keys, DONE))
 
@@ -104,7 +104,7 @@ def test_a_bill_is_fetched_without_a_word_of_ours(
 @pytest.mark.parametrize(
     "url", ["", "ftp://b.example/x", "file:///etc/passwd", "/x", "http://b.example:8080/x"]
 )
-def test_what_is_no_place_of_alipays_is_not_fetched(keys: Keys, url: str) -> None:
+def test_a_url_that_is_not_alipays_is_not_downloaded(keys: Keys, url: str) -> None:
     alipay = Alipay(keys, DONE)
     with pytest.raises(InvalidParameter, match=r"^bill_download_url "):
         alipay.gateway().download_bill(url, io.BytesIO())

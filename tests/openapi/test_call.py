@@ -31,7 +31,7 @@ def test_a_method_may_have_no_content(keys: Keys, options: dict[str, Any]) -> No
     assert alipay.params.keys().isdisjoint({"scope", "biz_content", "encrypt_type"})
 
 
-def test_an_answer_without_a_code_is_a_yes(keys: Keys) -> None:
+def test_a_response_without_a_code_is_a_yes(keys: Keys) -> None:
     node = {"access_token": "t", "expires_in": 300}
     assert Alipay(keys, node).gateway().call("alipay.system.oauth.token", code="c1") == node
 
@@ -64,7 +64,7 @@ def test_common_parameters_are_sent_beside_the_content(keys: Keys) -> None:
         ("code", 5),
     ],
 )
-def test_a_common_parameter_that_cannot_be_sent_is_blamed(
+def test_a_common_parameter_that_cannot_be_sent_is_reported(
     keys: Keys, name: str, value: Any
 ) -> None:
     alipay = Alipay(keys, DONE)
@@ -75,14 +75,14 @@ def test_a_common_parameter_that_cannot_be_sent_is_blamed(
 
 
 @pytest.mark.parametrize("method", ["", "alipay..x", "a&b=c", "茶", None])
-def test_a_method_that_is_none_is_refused(keys: Keys, method: Any) -> None:
+def test_a_method_that_is_none_is_rejected(keys: Keys, method: Any) -> None:
     with pytest.raises(InvalidParameter, match=r"^method "):
         Alipay(keys, DONE).gateway().call(method)
 
 
 @pytest.mark.parametrize("options", [{}, {"aes_key": AES_KEY}])
 @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83c"])
-def test_what_cannot_be_written_is_refused(
+def test_a_value_that_cannot_be_encoded_is_rejected(
     keys: Keys, value: object, options: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidParameter, match=r"^(biz_content|a) "):

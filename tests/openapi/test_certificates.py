@@ -62,7 +62,7 @@ class Renewed(Alipay):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_new_one_is_fetched_once_and_believed(keys: Keys, method: str) -> None:
+def test_a_new_certificate_is_downloaded_once_and_trusted(keys: Keys, method: str) -> None:
     alipay = Renewed(keys, method, None)
     gateway, (perform, _) = alipay.shop(), METHODS[method]
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_notifications_are_verified_with_it_afterwards(keys: Keys) -> None:
     assert verify_params(news, alipay.ours)
 
 
-def test_who_encrypts_asks_for_it_in_plain(keys: Keys) -> None:
+def test_the_download_of_a_certificate_is_not_encrypted(keys: Keys) -> None:
     alipay = Renewed(keys, "alipay.trade.close", None)
     alipay.shop(aes_key=AES_KEY).trade_close(out_trade_no="A1")
     assert "encrypt_type" in alipay.asked[0][1]
@@ -105,7 +105,7 @@ def forged(keys: Keys) -> Issued:
         "before",
     ],
 )
-def test_what_does_not_prove_itself_is_not_believed(
+def test_a_certificate_that_cannot_be_verified_is_not_trusted(
     keys: Keys, brings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     alipay = Renewed(keys, "alipay.trade.query", brings if not isinstance(brings, str) else None)
@@ -125,7 +125,7 @@ def test_what_does_not_prove_itself_is_not_believed(
     assert "rejected the certificate" in caplog.text
 
 
-def test_the_new_certificate_does_not_prove_what_it_did_not_sign(keys: Keys) -> None:
+def test_a_new_certificate_verifies_only_its_own_signatures(keys: Keys) -> None:
     alipay = Renewed(keys, "alipay.trade.query", None)
     alipay.signer = Rsa2Signer(keys.merchant)
     with pytest.raises(OutcomeUnknown, match="not signed by Alipay"):
@@ -133,7 +133,7 @@ def test_the_new_certificate_does_not_prove_what_it_did_not_sign(keys: Keys) -> 
 
 
 @pytest.mark.parametrize("sn", ["../x", "A" * 32, "0" * 31, "0" * 64])
-def test_what_is_no_number_is_not_asked_for(keys: Keys, sn: str) -> None:
+def test_an_invalid_serial_number_is_not_requested(keys: Keys, sn: str) -> None:
     alipay = Renewed(keys, "alipay.trade.query", None)
 
     class Odd(Issued):

@@ -32,7 +32,7 @@ def test_characters_are_not_escaped_in_any_charset(charset: str) -> None:
         ({"🍵": "茶"}, "biz_content"),
     ],
 )
-def test_a_character_that_gbk_lacks_is_blamed_on_its_field(
+def test_a_character_that_gbk_lacks_is_reported_for_its_field(
     content: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
@@ -42,12 +42,12 @@ def test_a_character_that_gbk_lacks_is_blamed_on_its_field(
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), float("inf")])
-def test_what_json_does_not_have_is_refused(value: object) -> None:
+def test_a_value_that_json_cannot_represent_is_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^biz_content "):
         biz_content({"a": value}, "utf-8")
 
 
-def test_what_holds_itself_is_refused() -> None:
+def test_a_recursive_value_is_rejected() -> None:
     circle: list[Any] = []
     circle.append(circle)
     with pytest.raises(InvalidParameter, match=r"^biz_content "):

@@ -188,7 +188,9 @@ def ask(
 
 @modes
 @methods
-def test_it_is_done(running: Platform, ask: Callable[..., Any], method: str, mode: str) -> None:
+def test_a_request_succeeds(
+    running: Platform, ask: Callable[..., Any], method: str, mode: str
+) -> None:
     said = ask(method, mode)
     node = METHODS[method][1]
     read = said if isinstance(said, dict) else said.params
@@ -200,7 +202,7 @@ def test_it_is_done(running: Platform, ask: Callable[..., Any], method: str, mod
 
 @modes
 @methods
-def test_the_method_refuses_it(ask: Callable[..., Any], method: str, mode: str) -> None:
+def test_the_method_rejects_a_request(ask: Callable[..., Any], method: str, mode: str) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(method, mode, "failure")
     error = caught.value
@@ -211,7 +213,7 @@ def test_the_method_refuses_it(ask: Callable[..., Any], method: str, mode: str) 
 
 @modes
 @methods
-def test_the_gateway_refuses_it(ask: Callable[..., Any], method: str, mode: str) -> None:
+def test_the_gateway_rejects_a_request(ask: Callable[..., Any], method: str, mode: str) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(method, mode, "refused")
     error = caught.value
@@ -223,7 +225,7 @@ def test_the_gateway_refuses_it(ask: Callable[..., Any], method: str, mode: str)
 @modes
 @methods
 @pytest.mark.parametrize("trouble", ["silence", "cut off"])
-def test_no_whole_answer_comes(
+def test_no_complete_response_arrives(
     running: Platform, ask: Callable[..., Any], method: str, mode: str, trouble: str
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="did not respond") as caught:
@@ -236,7 +238,7 @@ def test_no_whole_answer_comes(
 @modes
 @methods
 @pytest.mark.parametrize("trouble", ["another's", "unsigned"])
-def test_the_answer_is_not_alipays(
+def test_the_response_is_not_alipays(
     ask: Callable[..., Any], method: str, mode: str, trouble: str
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="is not signed by Alipay"):

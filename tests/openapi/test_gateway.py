@@ -116,7 +116,7 @@ def verified(keys: Keys, url: str, charset: str = "utf-8") -> dict[str, str]:
         ("wap", "alipay.trade.wap.pay", "QUICK_WAP_WAY"),
     ],
 )
-def test_a_payment_has_what_the_method_asks_for(
+def test_a_payment_has_the_methods_parameters(
     keys: Keys, gateway: OpenApiGateway, product: str, method: str, code: str
 ) -> None:
     by_name = {"page": gateway.trade_page_pay, "wap": gateway.trade_wap_pay}[product]
@@ -233,7 +233,7 @@ def test_further_fields_go_into_the_content(gateway: OpenApiGateway) -> None:
 
 @pytest.mark.parametrize("name", ["notify_url", "return_url"])
 @pytest.mark.parametrize("value", ["/notify", "https://x.example/" + "a" * 256, ""])
-def test_a_url_that_alipay_cannot_call_is_refused(
+def test_a_url_that_alipay_cannot_call_is_rejected(
     gateway: OpenApiGateway, name: str, value: str
 ) -> None:
     with pytest.raises(InvalidParameter, match=f"^{name} "):
@@ -281,13 +281,13 @@ def test_a_bank_cannot_be_chosen_here(gateway: OpenApiGateway) -> None:
 
 
 @pytest.mark.parametrize("product", ["app", "qr", "barcode", "", "alipay.trade.page.pay"])
-def test_what_no_browser_brings_is_refused(gateway: OpenApiGateway, product: str) -> None:
+def test_a_product_without_a_browser_is_rejected(gateway: OpenApiGateway, product: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^product must be one of page, wap"):
         gateway.pay(product, **LEAST)
 
 
 @pytest.mark.parametrize("product", ["", "alipay.trade.page.pay", "wechat"])
-def test_a_payment_of_another_product_is_refused(gateway: OpenApiGateway, product: str) -> None:
+def test_a_payment_of_another_product_is_rejected(gateway: OpenApiGateway, product: str) -> None:
     with pytest.raises(InvalidParameter, match=r"^product must be one of page, wap, app, qr, bar"):
         gateway.check_payment(product, **LEAST)
 
@@ -302,7 +302,7 @@ def test_a_payment_is_checked_before_it_is_stored(gateway: OpenApiGateway) -> No
         gateway.check_payment("page", **LEAST, goods_detail=object())
 
 
-def test_half_a_character_is_refused_before_it_is_stored(gateway: OpenApiGateway) -> None:
+def test_an_incomplete_character_is_rejected_before_it_is_stored(gateway: OpenApiGateway) -> None:
     with pytest.raises(InvalidParameter, match="has a character that utf-8 does not have"):
         gateway.check_payment("page", **LEAST | {"subject": "\ud83c"})
 

@@ -136,7 +136,7 @@ def test_the_connection_is_kept(
 
 @pytest.mark.parametrize("trouble", ["hung up", "502", "503", "504"])
 @pytest.mark.parametrize("method", sorted(QUESTIONS))
-def test_a_question_that_gets_lost_is_asked_again(
+def test_a_lost_query_is_retried(
     platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, trouble: str
 ) -> None:
     platform.troubles = [trouble]
@@ -146,7 +146,7 @@ def test_a_question_that_gets_lost_is_asked_again(
 
 
 @pytest.mark.parametrize("method", sorted(QUESTIONS))
-def test_an_answer_that_breaks_off_is_none(
+def test_a_response_that_is_cut_off_is_invalid(
     platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str
 ) -> None:
     platform.troubles = ["cut off"]
@@ -157,7 +157,7 @@ def test_an_answer_that_breaks_off_is_none(
 
 @pytest.mark.parametrize("trouble", ["silence", "hung up", "cut off", "500", "503"])
 @pytest.mark.parametrize("method", acts)
-def test_an_act_is_sent_once_and_its_outcome_is_unknown(
+def test_an_operation_is_sent_once_and_its_outcome_is_unknown(
     platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, trouble: str
 ) -> None:
     platform.troubles = [trouble]
@@ -169,7 +169,7 @@ def test_an_act_is_sent_once_and_its_outcome_is_unknown(
 
 
 @pytest.mark.parametrize("method", sorted(QUESTIONS))
-def test_a_question_is_not_asked_for_ever(
+def test_a_query_is_retried_a_limited_number_of_times(
     platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str
 ) -> None:
     platform.troubles = ["silence"] * 20

@@ -75,12 +75,12 @@ def test_a_good_value_is_sent(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_bad_value_is_blamed_by_name(name: str, value: Any) -> None:
+def test_a_bad_value_is_reported_by_name(name: str, value: Any) -> None:
     blamed(name, **{name: value})
 
 
 @pytest.mark.parametrize("name", LEAST)
-def test_what_is_required_is_missed_by_name(name: str) -> None:
+def test_a_missing_field_is_named(name: str) -> None:
     assert "is required" in blamed(name, **{name: None})
 
 
@@ -101,14 +101,14 @@ def test_each_product_has_its_code(product: str, method: str, code: str) -> None
     assert content(product) == {"product_code": code, **LEAST}
 
 
-def test_a_moment_is_written_in_china_time() -> None:
+def test_a_time_is_sent_as_china_time() -> None:
     moment = datetime(2025, 12, 31, 16, 0, tzinfo=timezone.utc)
     assert content(time_expire=moment)["time_expire"] == "2026-01-01 00:00:00"
     elsewhere = moment.astimezone(timezone(-timedelta(hours=5)))
     assert content(time_expire=elsewhere)["time_expire"] == "2026-01-01 00:00:00"
 
 
-def test_a_moment_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_zone_is_rejected() -> None:
     assert "aware" in blamed("time_expire", time_expire=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
@@ -122,11 +122,11 @@ def test_other_fields_are_passed_through() -> None:
     assert "store_name" not in content(store_name=None)
 
 
-def test_no_other_field_may_hide_one() -> None:
+def test_no_other_field_may_embed_one() -> None:
     blamed("merchant_note", merchant_note="a&trade_status=TRADE_SUCCESS")
 
 
-def test_the_callers_values_are_left_alone() -> None:
+def test_the_callers_values_are_not_changed() -> None:
     values = {**LEAST, "body": None}
     payment_content(values, PRODUCTS["page"], "utf-8")
     assert values == {**LEAST, "body": None}

@@ -53,7 +53,7 @@ RUBBISH = {
 
 @methods
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_a_good_answer_is_read(keys: Keys, method: str, charset: str) -> None:
+def test_a_good_response_is_read(keys: Keys, method: str, charset: str) -> None:
     perform, node = METHODS[method]
     said = perform(Alipay(keys, node, charset=charset).gateway(charset=charset))
     read = said if isinstance(said, dict) else said.params
@@ -62,7 +62,7 @@ def test_a_good_answer_is_read(keys: Keys, method: str, charset: str) -> None:
 
 @methods
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_what_is_asked_is_signed(keys: Keys, method: str, charset: str) -> None:
+def test_a_request_is_signed(keys: Keys, method: str, charset: str) -> None:
     perform, node = METHODS[method]
     alipay = Alipay(keys, node, charset=charset)
     perform(alipay.gateway(charset=charset))
@@ -73,7 +73,7 @@ def test_what_is_asked_is_signed(keys: Keys, method: str, charset: str) -> None:
 
 
 @methods
-def test_only_a_question_is_repeated(keys: Keys, method: str) -> None:
+def test_only_a_query_is_retried(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     alipay = Alipay(keys, node)
     perform(alipay.gateway())
@@ -81,7 +81,7 @@ def test_only_a_question_is_repeated(keys: Keys, method: str) -> None:
 
 
 @methods
-def test_a_no_is_an_error_with_alipays_codes(keys: Keys, method: str) -> None:
+def test_a_rejection_is_an_error_with_alipays_codes(keys: Keys, method: str) -> None:
     perform, _ = METHODS[method]
     with pytest.raises(GatewayError, match=r"40004 ACQ\.TRADE_STATUS_ERROR( \(.+\))?$") as caught:
         perform(Alipay(keys, FAILURE).gateway())
@@ -95,7 +95,7 @@ def test_a_no_is_an_error_with_alipays_codes(keys: Keys, method: str) -> None:
 
 @methods
 @pytest.mark.parametrize("signed_by", ["nobody", "somebody else"])
-def test_a_no_without_alipays_signature_is_an_error_that_proves_nothing(
+def test_an_unsigned_rejection_is_an_error_that_proves_nothing(
     keys: Keys, method: str, signed_by: str
 ) -> None:
     perform, _ = METHODS[method]
@@ -121,7 +121,7 @@ def test_a_no_without_alipays_signature_is_an_error_that_proves_nothing(
         ("40004", "aop.unknow-error"),
     ],
 )
-def test_a_gateway_that_is_out_of_order_may_be_asked_again(
+def test_an_unavailable_gateway_may_be_retried(
     keys: Keys, method: str, code: str, sub_code: str | None
 ) -> None:
     perform, _ = METHODS[method]
@@ -133,7 +133,7 @@ def test_a_gateway_that_is_out_of_order_may_be_asked_again(
 
 
 @methods
-def test_without_an_answer_the_outcome_is_unknown(keys: Keys, method: str) -> None:
+def test_without_a_response_the_outcome_is_unknown(keys: Keys, method: str) -> None:
     perform, _ = METHODS[method]
     with pytest.raises(OutcomeUnknown, match="ReadTimeout") as caught:
         perform(Alipay(keys, OutcomeUnknown(*LOST.args)).gateway())
@@ -142,7 +142,7 @@ def test_without_an_answer_the_outcome_is_unknown(keys: Keys, method: str) -> No
 
 @methods
 @pytest.mark.parametrize("signed_by", ["nobody", "the merchant", "another signature"])
-def test_a_yes_without_alipays_signature_is_not_believed(
+def test_a_success_without_alipays_signature_is_not_trusted(
     keys: Keys, method: str, signed_by: str
 ) -> None:
     perform, node = METHODS[method]
@@ -159,7 +159,7 @@ def test_a_yes_without_alipays_signature_is_not_believed(
 
 
 @methods
-def test_an_answer_that_breaks_off_is_no_answer(keys: Keys, method: str) -> None:
+def test_a_response_that_is_cut_off_is_invalid(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     alipay = Alipay(keys, b"")
     whole = answer(method, node, signer=alipay.signer)
@@ -171,7 +171,9 @@ def test_an_answer_that_breaks_off_is_no_answer(keys: Keys, method: str) -> None
 
 @methods
 @pytest.mark.parametrize("rubbish", RUBBISH)
-def test_after_what_is_no_answer_nobody_knows(keys: Keys, method: str, rubbish: str) -> None:
+def test_after_a_malformed_response_the_outcome_is_unknown(
+    keys: Keys, method: str, rubbish: str
+) -> None:
     perform, _ = METHODS[method]
     with pytest.raises(OutcomeUnknown):
         perform(Alipay(keys, RUBBISH[rubbish]).gateway())
@@ -208,13 +210,17 @@ def test_after_what_is_no_answer_nobody_knows(keys: Keys, method: str, rubbish: 
     ),
     charset=st.sampled_from(["utf-8", "gbk", "gb18030"]),
 )
-def test_any_bytes_end_in_our_exceptions(keys: Keys, body: bytes, charset: str) -> None:
+def test_any_bytes_raise_only_the_packages_exceptions(
+    keys: Keys, body: bytes, charset: str
+) -> None:
     with pytest.raises(AlipayError):
         Alipay(keys, body).gateway(charset=charset).trade_query(out_trade_no="A1")
 
 
 @methods
-def test_what_is_neither_done_nor_refused_is_unknown(keys: Keys, method: str) -> None:
+def test_a_response_without_success_or_rejection_is_an_unknown_outcome(
+    keys: Keys, method: str
+) -> None:
     perform, node = METHODS[method]
     gateway = Alipay(keys, {**node, "code": "10003"}).gateway()
     if method in ("alipay.some.method", "alipay.trade.pay"):
@@ -226,7 +232,7 @@ def test_what_is_neither_done_nor_refused_is_unknown(keys: Keys, method: str) ->
 
 
 @methods
-def test_codes_that_are_none_do_not_reach_the_log(keys: Keys, method: str) -> None:
+def test_malformed_codes_do_not_reach_the_log(keys: Keys, method: str) -> None:
     perform, _ = METHODS[method]
     node = {"code": "4\n", "sub_code": "X\nforged line " + "茶" * 100, "sub_msg": 5}
     with pytest.raises(GatewayError) as caught:
@@ -247,7 +253,7 @@ def test_content_is_encrypted_both_ways(keys: Keys, method: str) -> None:
     assert json.loads(cipher.decrypt(encrypted.params["biz_content"])) == plain.content
 
 
-def test_an_encrypted_answer_wants_a_key(keys: Keys) -> None:
+def test_an_encrypted_response_needs_a_key(keys: Keys) -> None:
     perform, node = METHODS["alipay.trade.query"]
     alipay = Alipay(keys, node, cipher=ContentCipher(AES_KEY))
     with pytest.raises(OutcomeUnknown, match="no AES key is configured"):
@@ -256,14 +262,14 @@ def test_an_encrypted_answer_wants_a_key(keys: Keys) -> None:
         perform(alipay.gateway(aes_key="vEARwBsVE8dBrk0tiaNQtQ=="))
 
 
-def test_an_encrypted_answer_is_not_decrypted_before_it_is_verified(keys: Keys) -> None:
+def test_an_encrypted_response_is_not_decrypted_before_it_is_verified(keys: Keys) -> None:
     perform, node = METHODS["alipay.trade.query"]
     alipay = Alipay(keys, node, cipher=ContentCipher(AES_KEY), signer=None)
     with pytest.raises(OutcomeUnknown, match="not signed by Alipay"):
         perform(alipay.gateway(aes_key=AES_KEY))
 
 
-def test_an_encrypted_no_is_an_error(keys: Keys) -> None:
+def test_an_encrypted_rejection_is_an_error(keys: Keys) -> None:
     perform, _ = METHODS["alipay.trade.close"]
     alipay = Alipay(keys, FAILURE, cipher=ContentCipher(AES_KEY))
     with pytest.raises(GatewayError, match="TRADE_STATUS_ERROR"):
@@ -285,7 +291,7 @@ SN = "a359aaadd01ceca03dbc07537da539b9"
 
 
 @methods
-def test_an_answer_names_the_certificate_that_is_configured(keys: Keys, method: str) -> None:
+def test_a_response_names_the_certificate_that_is_configured(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     for options in ({"alipay_cert_sns": [SN]}, {}):
         perform(Alipay(keys, node, cert_sn=SN).gateway(**options))
@@ -293,14 +299,14 @@ def test_an_answer_names_the_certificate_that_is_configured(keys: Keys, method: 
 
 
 @methods
-def test_an_answer_with_another_certificate_is_not_believed(keys: Keys, method: str) -> None:
+def test_a_response_with_another_certificate_is_not_trusted(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     gateway = Alipay(keys, node, cert_sn="b" * 32).gateway(alipay_cert_sns=[SN])
     with pytest.raises(OutcomeUnknown, match=f"certificate .* not configured .{'b' * 32}"):
         perform(gateway)
 
 
-def test_without_alipays_key_nothing_is_asked(keys: Keys) -> None:
+def test_without_alipays_key_nothing_is_sent(keys: Keys) -> None:
     alipay = Alipay(keys, DONE)
     gateway = OpenApiGateway(APP_ID, Rsa2Signer(keys.merchant), transport=alipay)
     with pytest.raises(ConfigurationError):

@@ -42,7 +42,7 @@ def test_a_refund_that_moved_nothing_is_no_failure(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("value", ["8.88", Decimal("8.880"), 9])
-def test_a_refund_says_how_much_and_why(keys: Keys, value: Any) -> None:
+def test_a_refund_has_an_amount_and_a_reason(keys: Keys, value: Any) -> None:
     alipay = Alipay(keys, REFUND)
     alipay.gateway().trade_refund(
         trade_no=TRADE_NO,
@@ -73,7 +73,7 @@ def test_a_refund_says_how_much_and_why(keys: Keys, value: Any) -> None:
         ("refund_reason", "a" * 257),
     ],
 )
-def test_a_bad_value_is_blamed_by_name(keys: Keys, name: str, value: Any) -> None:
+def test_a_bad_value_is_reported_by_name(keys: Keys, name: str, value: Any) -> None:
     with pytest.raises(InvalidParameter) as caught:
         refund(keys, REFUND, **{name: value})
     assert caught.value.parameter == name
@@ -84,18 +84,18 @@ def test_a_float_is_a_type_error(keys: Keys) -> None:
         refund(keys, REFUND, refund_amount=8.88)
 
 
-def test_a_refund_of_another_trade_is_not_believed(keys: Keys) -> None:
+def test_a_refund_of_another_trade_is_not_trusted(keys: Keys) -> None:
     with pytest.raises(OutcomeUnknown, match="about another out_trade_no"):
         refund(keys, {**REFUND, "out_trade_no": "B2"})
 
 
 @pytest.mark.parametrize("fee", [None, "", "-8.88"])
-def test_a_refund_of_no_amount_is_no_answer(keys: Keys, fee: str | None) -> None:
+def test_a_refund_of_no_amount_is_an_invalid_response(keys: Keys, fee: str | None) -> None:
     with pytest.raises(OutcomeUnknown, match="refund_fee"):
         refund(keys, {**REFUND, "refund_fee": fee})
 
 
-def test_what_became_of_a_refund_is_read_into_types(keys: Keys) -> None:
+def test_a_refund_query_is_read_into_types(keys: Keys) -> None:
     said = query(keys, {**REFUND_QUERY, "gmt_refund_pay": "2026-01-31 13:00:00"})
     assert said.refunded
     assert said.refund_status == "REFUND_SUCCESS"
@@ -105,27 +105,27 @@ def test_what_became_of_a_refund_is_read_into_types(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("node", [DONE, {**DONE, **NUMBERS}, {**DONE, "refund_amount": "0.00"}])
-def test_a_yes_with_nothing_in_it_is_no_refund(keys: Keys, node: dict[str, Any]) -> None:
+def test_an_empty_success_is_no_refund(keys: Keys, node: dict[str, Any]) -> None:
     said = query(keys, node)
     assert not said.refunded
     assert said.out_request_no is None
 
 
-def test_an_older_answer_has_an_amount_and_no_status(keys: Keys) -> None:
+def test_an_older_response_has_an_amount_and_no_status(keys: Keys) -> None:
     node = {name: value for name, value in REFUND_QUERY.items() if name != "refund_status"}
     assert query(keys, node).refunded
 
 
-def test_a_refund_that_is_under_way_is_none_yet(keys: Keys) -> None:
+def test_a_pending_refund_is_not_refunded(keys: Keys) -> None:
     assert not query(keys, {**REFUND_QUERY, "refund_status": "REFUND_PROCESSING"}).refunded
 
 
 @pytest.mark.parametrize("name", ["out_trade_no", "out_request_no"])
-def test_what_became_of_another_refund_is_not_believed(keys: Keys, name: str) -> None:
+def test_a_response_about_another_refund_is_not_trusted(keys: Keys, name: str) -> None:
     with pytest.raises(OutcomeUnknown, match=f"about another {name}"):
         query(keys, {**REFUND_QUERY, name: "Z9"})
 
 
-def test_a_refund_is_asked_after_by_its_number(keys: Keys) -> None:
+def test_a_refund_is_queried_by_its_number(keys: Keys) -> None:
     with pytest.raises(InvalidParameter, match=r"^out_request_no is required"):
         query(keys, REFUND_QUERY, out_request_no=None)

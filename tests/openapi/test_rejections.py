@@ -115,7 +115,7 @@ def test_a_response_in_utf_8_to_a_request_in_gbk_is_read(keys: Keys) -> None:
     assert (error.sub_msg, error.signed) == (node["sub_msg"], True)
 
 
-def test_an_acceptance_in_gbk_is_believed_only_with_its_signature(keys: Keys) -> None:
+def test_an_acceptance_in_gbk_is_trusted_only_with_its_signature(keys: Keys) -> None:
     node = {**DONE, "refund_fee": "1.00", "fund_change": "Y", "out_trade_no": "A1", "x": "茶"}
     alipay = Alipay(keys, answer("alipay.trade.refund", node, signer=None, charset="gbk"))
     with pytest.raises(OutcomeUnknown):

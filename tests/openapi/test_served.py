@@ -189,7 +189,7 @@ def number() -> str:
 
 @both_ways
 @each_method
-def test_a_yes_is_signed_and_read(
+def test_a_success_is_signed_and_read(
     open_gateway: OpenGateway, number: str, version: str, before: list[Ask], ask: Ask
 ) -> None:
     gateway = open_gateway(version)
@@ -200,7 +200,7 @@ def test_a_yes_is_signed_and_read(
 
 @both_ways
 @pytest.mark.parametrize(("before", "ask", "sub_code"), NO, ids=[ask.__name__ for _, ask, _ in NO])
-def test_a_no_is_signed_and_read(
+def test_a_rejection_is_signed_and_read(
     open_gateway: OpenGateway,
     number: str,
     version: str,
@@ -218,7 +218,7 @@ def test_a_no_is_signed_and_read(
 
 
 @both_ways
-def test_what_is_finished_is_not_cancelled(
+def test_a_finished_trade_is_not_cancelled(
     open_gateway: OpenGateway, server: AlipayServer, number: str, version: str
 ) -> None:
     gateway = open_gateway(version)
@@ -236,7 +236,7 @@ def another_key() -> str:
 
 @both_ways
 @each_method
-def test_another_key_is_refused_at_the_door(
+def test_another_key_is_rejected(
     open_gateway: OpenGateway,
     number: str,
     version: str,
@@ -253,7 +253,7 @@ def test_another_key_is_refused_at_the_door(
 @both_ways
 @pytest.mark.parametrize("kind", ["cut-off", "wrong-sign", "unsigned"])
 @each_method
-def test_an_answer_that_is_damaged_is_none(
+def test_a_damaged_response_is_invalid(
     open_gateway: OpenGateway,
     go_wrong: Callable[..., None],
     number: str,
@@ -271,7 +271,7 @@ def test_an_answer_that_is_damaged_is_none(
 
 
 @each_method
-def test_an_answer_that_comes_too_late_is_none(
+def test_a_late_response_is_an_unknown_outcome(
     open_gateway: OpenGateway,
     go_wrong: Callable[..., None],
     number: str,
@@ -288,7 +288,7 @@ def test_an_answer_that_comes_too_late_is_none(
 
 @both_ways
 @pytest.mark.parametrize("kind", ["cut-off", "wrong-sign", "unsigned"])
-def test_a_refund_whose_answer_was_damaged_is_heard_of_and_not_made_twice(
+def test_a_refund_with_a_damaged_response_is_queried_and_not_repeated(
     open_gateway: OpenGateway,
     go_wrong: Callable[..., None],
     number: str,

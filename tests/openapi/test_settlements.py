@@ -77,7 +77,7 @@ def test_a_royalty_may_be_a_percentage(keys: Keys) -> None:
         ("royalty_mode", {"royalty_mode": ""}),
     ],
 )
-def test_a_field_at_fault_is_blamed_before_anything_is_sent(
+def test_a_field_at_fault_is_reported_before_anything_is_sent(
     keys: Keys, at_fault: str, fields: dict[str, Any]
 ) -> None:
     alipay = Alipay(keys, SETTLED)
@@ -93,6 +93,6 @@ def test_a_float_is_no_amount(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("trade_no", [None, "2026013122001400009999999999"])
-def test_an_answer_about_another_trade_is_not_believed(keys: Keys, trade_no: str | None) -> None:
+def test_a_response_about_another_trade_is_not_trusted(keys: Keys, trade_no: str | None) -> None:
     with pytest.raises(OutcomeUnknown, match="another trade_no"):
         settle(Alipay(keys, {**SETTLED, "trade_no": trade_no}))

@@ -46,7 +46,7 @@ def test_a_trade_is_read_into_types(keys: Keys) -> None:
     assert said.params["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "PCREDIT"}]
 
 
-def test_an_unpaid_trade_has_less_to_tell(keys: Keys) -> None:
+def test_an_unpaid_trade_has_fewer_fields(keys: Keys) -> None:
     node = {**DONE, **NUMBERS, "total_amount": "88.88", "trade_status": "WAIT_BUYER_PAY"}
     said = query(keys, {**node, "send_pay_date": "", "buyer_open_id": "o1"})
     assert (said.receipt_fen, said.paid_at, said.buyer_id) == (None, None, "o1")
@@ -59,20 +59,20 @@ def test_no_buyer_is_shown(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("name", ["out_trade_no", "trade_no", "trade_status", "total_amount"])
-def test_a_trade_that_lacks_something_is_no_answer(keys: Keys, name: str) -> None:
+def test_a_trade_without_a_required_field_is_an_invalid_response(keys: Keys, name: str) -> None:
     asked = {"trade_no": TRADE_NO} if name == "out_trade_no" else {"out_trade_no": "A1"}
     with pytest.raises(OutcomeUnknown, match=f"no {name}"):
         query(keys, without(TRADE, name), **asked)
 
 
-def test_an_amount_that_is_none_is_no_answer(keys: Keys) -> None:
+def test_an_amount_that_is_none_is_an_invalid_response(keys: Keys) -> None:
     with pytest.raises(OutcomeUnknown, match="receipt_amount must be digits"):
         query(keys, {**TRADE, "receipt_amount": "-1.00"})
 
 
 @pytest.mark.parametrize("method", ABOUT)
 @pytest.mark.parametrize("name", ["out_trade_no", "trade_no"])
-def test_an_answer_about_another_trade_is_not_believed(keys: Keys, method: str, name: str) -> None:
+def test_a_response_about_another_trade_is_not_trusted(keys: Keys, method: str, name: str) -> None:
     # Well signed: it may be one that was overheard when something else was asked.
     for node in ({**TRADE, name: "99999999999999999"}, without(TRADE, name)):
         with pytest.raises(OutcomeUnknown, match=f"about another {name}"):
@@ -80,7 +80,7 @@ def test_an_answer_about_another_trade_is_not_believed(keys: Keys, method: str, 
 
 
 @pytest.mark.parametrize("method", ABOUT)
-def test_alipays_number_wins(keys: Keys, method: str) -> None:
+def test_alipays_number_takes_precedence(keys: Keys, method: str) -> None:
     alipay = Alipay(keys, {**TRADE, "retry_flag": "N"})
     getattr(alipay.gateway(), method)(out_trade_no="B2", trade_no=TRADE_NO)
     assert alipay.content == {"out_trade_no": "B2", "trade_no": TRADE_NO}
@@ -131,7 +131,7 @@ def test_a_closed_trade_has_its_numbers(keys: Keys) -> None:
         ({"retry_flag": "Y"}, None, True),
     ],
 )
-def test_a_trade_that_is_taken_back_says_how(
+def test_a_cancelled_trade_states_the_action(
     keys: Keys, said: dict[str, str], action: str | None, retry: bool
 ) -> None:
     node = {**DONE, "out_trade_no": "A1", **said}
@@ -160,20 +160,20 @@ def test_a_trade_is_made_for_one_buyer(keys: Keys) -> None:
     assert alipay.content == {**ORDER, "buyer_open_id": "o1", "product_code": "JSAPI_PAY"}
 
 
-def test_a_trade_is_not_made_for_nobody(nobody: OpenApiGateway) -> None:
+def test_a_created_trade_needs_a_buyer(nobody: OpenApiGateway) -> None:
     with pytest.raises(InvalidParameter, match=r"^buyer_id or buyer_open_id is required"):
         nobody.trade_create(**ORDER)
 
 
 @pytest.mark.parametrize("method", MAKING)
-def test_an_answer_about_another_order_is_not_believed(keys: Keys, method: str) -> None:
+def test_a_response_about_another_order_is_not_trusted(keys: Keys, method: str) -> None:
     gateway = Alipay(keys, {**MAKING[method], "out_trade_no": "B2"}).gateway()
     with pytest.raises(OutcomeUnknown, match="about another out_trade_no"):
         getattr(gateway, method)(**ORDER, buyer_id="2088000000000002")
 
 
 @pytest.mark.parametrize(("method", "name"), [(m, n) for m in MAKING for n in ORDER])
-def test_an_order_wants_all_of_it(nobody: OpenApiGateway, method: str, name: str) -> None:
+def test_an_order_needs_all_required_fields(nobody: OpenApiGateway, method: str, name: str) -> None:
     with pytest.raises(InvalidParameter, match=f"^{name} is required"):
         getattr(nobody, method)(**{**ORDER, name: None})
 
@@ -192,7 +192,7 @@ def test_an_order_wants_all_of_it(nobody: OpenApiGateway, method: str, name: str
         ("merchant_note", "a&trade_status=TRADE_SUCCESS"),
     ],
 )
-def test_a_bad_value_is_blamed_by_name(
+def test_a_bad_value_is_reported_by_name(
     nobody: OpenApiGateway, method: str, name: str, value: str
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
@@ -217,7 +217,7 @@ def test_a_float_is_a_type_error(nobody: OpenApiGateway, method: str) -> None:
 @pytest.mark.parametrize(
     ("method", "name"), [("trade_precreate", "qr_code"), ("trade_create", "trade_no")]
 )
-def test_what_was_asked_for_has_to_be_in_the_answer(keys: Keys, method: str, name: str) -> None:
+def test_the_requested_value_must_be_in_the_response(keys: Keys, method: str, name: str) -> None:
     gateway = Alipay(keys, without(MAKING[method], name)).gateway()
     with pytest.raises(OutcomeUnknown, match=f"no {name}"):
         getattr(gateway, method)(**ORDER, buyer_id="2088000000000002")

@@ -40,7 +40,7 @@ def test_the_time_has_another_name_in_the_sandbox(keys: Keys) -> None:
     assert transfer(Alipay(keys, node)).transferred_at == NOON
 
 
-def test_a_transfer_under_way_has_no_time_yet(keys: Keys) -> None:
+def test_a_pending_transfer_has_no_time_yet(keys: Keys) -> None:
     said = transfer(Alipay(keys, {**TRANSFER, "status": "DEALING", "trans_date": None}))
     assert (said.status, said.transferred_at) == ("DEALING", None)
 
@@ -90,7 +90,7 @@ def test_another_kind_of_transfer_is_passed_through(keys: Keys) -> None:
         ("remark", {"remark": "a\nb"}),
     ],
 )
-def test_a_field_at_fault_is_blamed_before_anything_is_sent(
+def test_a_field_at_fault_is_reported_before_anything_is_sent(
     keys: Keys, at_fault: str, fields: dict[str, Any]
 ) -> None:
     alipay = Alipay(keys, TRANSFER)
@@ -105,7 +105,7 @@ def test_a_float_is_no_amount(keys: Keys) -> None:
         transfer(Alipay(keys, TRANSFER), trans_amount=8.88)
 
 
-def test_a_no_has_no_prefix(keys: Keys) -> None:
+def test_a_rejected_transfer_has_a_code_without_prefix(keys: Keys) -> None:
     node = {"code": "40004", "msg": "Business Failed", "sub_code": "PAYEE_NOT_EXIST"}
     with pytest.raises(GatewayError) as caught:
         transfer(Alipay(keys, node))
@@ -116,14 +116,14 @@ def test_a_no_has_no_prefix(keys: Keys) -> None:
 @pytest.mark.parametrize(
     "sub_code", ["SYSTEM_ERROR", "REQUEST_PROCESSING", "TRANS_ORDER_DEALING", "UNKNOWN_ERROR"]
 )
-def test_what_is_under_way_may_be_repeated(keys: Keys, sub_code: str) -> None:
+def test_a_pending_transfer_may_be_retried(keys: Keys, sub_code: str) -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         transfer(Alipay(keys, {"code": "40004", "sub_code": sub_code}))
     assert caught.value.retryable
 
 
 @pytest.mark.parametrize("out_biz_no", [None, "T2"])
-def test_an_answer_about_another_transfer_is_not_believed(
+def test_a_response_about_another_transfer_is_not_trusted(
     keys: Keys, out_biz_no: str | None
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="another out_biz_no"):
@@ -131,12 +131,12 @@ def test_an_answer_about_another_transfer_is_not_believed(
 
 
 @pytest.mark.parametrize("ask", [transfer, lambda alipay: query(alipay, out_biz_no="T1")])
-def test_a_yes_without_a_status_says_nothing(keys: Keys, ask: Any) -> None:
+def test_a_success_without_a_status_is_invalid(keys: Keys, ask: Any) -> None:
     with pytest.raises(OutcomeUnknown, match="no status"):
         ask(Alipay(keys, {**TRANSFER, "status": None}))
 
 
-def test_what_became_of_a_transfer_is_read_into_types(keys: Keys) -> None:
+def test_a_transfer_query_is_read_into_types(keys: Keys) -> None:
     said = query(Alipay(keys, TRANSFER_QUERY), out_biz_no="T1")
     assert (said.out_biz_no, said.order_id, said.status) == ("T1", ORDER_ID, "SUCCESS")
     assert (said.trans_fen, said.order_fee_fen) == (888, 0)
@@ -153,7 +153,7 @@ def test_a_transfer_that_failed_says_why(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("name", ["out_biz_no", "order_id", "pay_fund_order_id"])
-def test_a_transfer_is_asked_for_by_any_of_its_numbers(keys: Keys, name: str) -> None:
+def test_a_transfer_is_requested_by_any_of_its_numbers(keys: Keys, name: str) -> None:
     alipay = Alipay(keys, TRANSFER_QUERY)
     query(alipay, **{name: TRANSFER_QUERY[name]})
     assert alipay.content == {
@@ -174,7 +174,7 @@ def test_a_transfer_is_asked_for_by_any_of_its_numbers(keys: Keys, name: str) ->
         ("biz_scene", {"out_biz_no": "T1", "biz_scene": ""}),
     ],
 )
-def test_a_question_about_no_transfer_is_not_asked(
+def test_a_query_without_a_number_is_not_sent(
     keys: Keys, at_fault: str, fields: dict[str, Any]
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
@@ -183,7 +183,7 @@ def test_a_question_about_no_transfer_is_not_asked(
 
 
 @with_vectors("captured-response", where=lambda vector: "fund-trans" in vector["name"])
-def test_captured_answers_are_judged_right(vector: Vector) -> None:
+def test_captured_responses_are_judged_right(vector: Vector) -> None:
     name, node = vector["response_node"], vector["string_to_sign"]
     body = vector.get("raw") or f'{{"{name}":{node},"sign":"{vector["sign"]}"}}'
     method = name.removesuffix("_response").replace("_", ".")

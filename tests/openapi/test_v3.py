@@ -69,13 +69,13 @@ def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
 
 
 @with_vectors("v3-response-verify")
-def test_a_published_answer_is_judged_right(vector: Vector) -> None:
+def test_a_published_response_is_judged_right(vector: Vector) -> None:
     answer = HttpResponse(200, vector["headers"], vector["body"].encode())
     assert verify_response(signer_of(vector), answer) is is_valid(vector)
 
 
 @methods
-def test_an_answer_is_the_same_as_ever(keys: Keys, method: str) -> None:
+def test_a_response_has_the_same_values_as_in_version_2(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     alipay = Alipay3(keys, flat(node))
     newer = perform(alipay.gateway())
@@ -90,7 +90,7 @@ def test_an_answer_is_the_same_as_ever(keys: Keys, method: str) -> None:
 
 
 @methods
-def test_what_is_asked_is_the_same_as_ever(keys: Keys, method: str) -> None:
+def test_a_request_has_the_same_values_as_in_version_2(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     newer, older = Alipay3(keys, flat(node)), Alipay(keys, node)
     perform(newer.gateway())
@@ -98,7 +98,7 @@ def test_what_is_asked_is_the_same_as_ever(keys: Keys, method: str) -> None:
     assert newer.fields == older.content
 
 
-def test_the_older_codes_are_taken_where_they_come_along(keys: Keys) -> None:
+def test_version_2_codes_are_used_if_present(keys: Keys) -> None:
     for method in ("alipay.trade.query", "alipay.trade.pay"):
         perform, node = METHODS[method]
         assert perform(Alipay3(keys, node).gateway()).trade_no == NUMBERS["trade_no"]
@@ -115,14 +115,16 @@ def test_the_older_codes_are_taken_where_they_come_along(keys: Keys) -> None:
         (202, {"code": "10003", **NUMBERS}),
     ],
 )
-def test_who_has_to_confirm_has_not_paid(keys: Keys, status: int, node: dict[str, Any]) -> None:
+def test_a_buyer_who_must_confirm_has_not_paid(
+    keys: Keys, status: int, node: dict[str, Any]
+) -> None:
     said = Alipay3(keys, node, status=status).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
     assert not said.paid
     assert said.trade_no == NUMBERS["trade_no"]
 
 
 @methods
-def test_what_alipay_is_still_about_may_be_repeated(keys: Keys, method: str) -> None:
+def test_a_request_that_alipay_is_processing_may_be_retried(keys: Keys, method: str) -> None:
     if method != "alipay.trade.pay":
         perform, node = METHODS[method]
         with pytest.raises(OutcomeUnknown, match="still processing") as caught:
@@ -132,7 +134,9 @@ def test_what_alipay_is_still_about_may_be_repeated(keys: Keys, method: str) -> 
 
 @methods
 @pytest.mark.parametrize("signed", [True, False])
-def test_a_no_is_the_same_error_as_ever(keys: Keys, method: str, signed: bool) -> None:
+def test_a_rejection_is_the_same_error_as_in_version_2(
+    keys: Keys, method: str, signed: bool
+) -> None:
     perform, _ = METHODS[method]
     node = {"code": "ACQ.TRADE_STATUS_ERROR", "message": "交易状态不合法"}
     options = {} if signed else {"signer": None}
@@ -166,7 +170,7 @@ def test_a_no_is_the_same_error_as_ever(keys: Keys, method: str, signed: bool) -
         (400, "REQUEST_PROCESSING", "40004", "REQUEST_PROCESSING", True),
     ],
 )
-def test_codes_are_the_older_ones(
+def test_codes_are_those_of_version_2(
     keys: Keys, status: int, said: str, code: str, sub_code: str, unknown: bool
 ) -> None:
     with pytest.raises(GatewayError) as caught:
@@ -177,7 +181,7 @@ def test_codes_are_the_older_ones(
 
 
 @methods
-def test_without_an_answer_the_outcome_is_unknown(keys: Keys, method: str) -> None:
+def test_without_a_response_the_outcome_is_unknown(keys: Keys, method: str) -> None:
     perform, _ = METHODS[method]
     with pytest.raises(OutcomeUnknown, match="ReadTimeout") as caught:
         perform(Alipay3(keys, OutcomeUnknown(*LOST.args)).gateway())
@@ -186,7 +190,7 @@ def test_without_an_answer_the_outcome_is_unknown(keys: Keys, method: str) -> No
 
 @methods
 @pytest.mark.parametrize("signed_by", ["nobody", "the merchant", "another signature", "no time"])
-def test_a_yes_without_alipays_signature_is_not_believed(
+def test_a_success_without_alipays_signature_is_not_trusted(
     keys: Keys, method: str, signed_by: str
 ) -> None:
     perform, node = METHODS[method]
@@ -207,7 +211,9 @@ def test_a_yes_without_alipays_signature_is_not_believed(
     "body",
     [b"", b"<html>502</html>", b"[]", b'{"code"', b"\xff", b"null", b'{"a":1e9999999999999999999}'],
 )
-def test_after_what_is_no_answer_nobody_knows(keys: Keys, status: int, body: bytes) -> None:
+def test_after_a_malformed_response_the_outcome_is_unknown(
+    keys: Keys, status: int, body: bytes
+) -> None:
     for signer in (None, Rsa2Signer(keys.alipay)):
         alipay = Alipay3(keys, answer3(body, signer, status=status))
         with pytest.raises(OutcomeUnknown):
@@ -221,7 +227,7 @@ def test_after_what_is_no_answer_nobody_knows(keys: Keys, status: int, body: byt
         st.sampled_from(["alipay-signature", "alipay-sn", "alipay-nonce"]), st.text()
     ),
 )
-def test_anything_ends_in_our_exceptions(
+def test_any_response_raises_only_the_packages_exceptions(
     keys: Keys, body: bytes, status: int, headers: dict[str, str]
 ) -> None:
     alipay = Alipay3(keys, HttpResponse(status, headers, body))
@@ -242,7 +248,7 @@ def test_content_is_encrypted_both_ways(keys: Keys, method: str) -> None:
         assert json.loads(cipher.decrypt(body.decode())) == plain.fields
 
 
-def test_a_no_may_come_in_plain_or_encrypted(keys: Keys) -> None:
+def test_a_rejection_may_be_plain_or_encrypted(keys: Keys) -> None:
     node = {"code": "ACQ.TRADE_NOT_EXIST"}
     for cipher in (None, ContentCipher(AES_KEY)):
         gateway = Alipay3(keys, node, status=400, cipher=cipher).gateway(aes_key=AES_KEY)
@@ -278,7 +284,7 @@ def test_another_merchant_is_acted_for_in_a_header(keys: Keys) -> None:
     assert alipay.fields == {"out_trade_no": "A1"}
 
 
-def test_where_to_tell_is_a_field_like_others(keys: Keys) -> None:
+def test_the_notify_url_is_a_field_like_others(keys: Keys) -> None:
     alipay = Alipay3(keys, flat(METHODS["alipay.trade.precreate"][1]))
     alipay.gateway().trade_precreate(**ORDER, notify_url="https://shop.example/notify")
     assert alipay.fields["notify_url"] == "https://shop.example/notify"
@@ -294,7 +300,7 @@ def test_requests_differ_in_nonce_and_number(keys: Keys) -> None:
     assert one["Authorization"].split(",")[1] != two["Authorization"].split(",")[1]
 
 
-def test_any_method_may_be_asked_by_get(keys: Keys) -> None:
+def test_any_method_may_use_get(keys: Keys) -> None:
     alipay = Alipay3(keys, {"b": "龙井/茶"})
     fields = {"a": "茶 &=/", "n": 5, "l": ["x"], "none": None}
     assert alipay.gateway().call("alipay.x.y", fields, http_method="GET") == {"b": "龙井/茶"}
@@ -311,7 +317,9 @@ def test_no_other_verb_is_known(keys: Keys, http_method: str) -> None:
 
 @pytest.mark.parametrize("http_method", ["GET", "POST"])
 @pytest.mark.parametrize("value", [object(), float("nan"), "\ud83c"])
-def test_what_cannot_be_written_is_refused(keys: Keys, http_method: str, value: Any) -> None:
+def test_a_value_that_cannot_be_encoded_is_rejected(
+    keys: Keys, http_method: str, value: Any
+) -> None:
     with pytest.raises(InvalidParameter, match=r"^(biz_content|a) "):
         Alipay3(keys, {}).gateway().call("alipay.x", {"a": value}, http_method=http_method)
 
@@ -323,7 +331,7 @@ def test_calls_are_in_utf_8_whatever_is_configured(keys: Keys, charset: str) -> 
     assert alipay.asked[0][2] == '{"a":"茶"}'.encode()
 
 
-def test_what_a_browser_brings_is_the_older_request(keys: Keys) -> None:
+def test_a_browsers_request_is_that_of_version_2(keys: Keys) -> None:
     request = Alipay3(keys, {}).gateway().trade_page_pay(**ORDER)
     assert request.url.startswith("https://openapi.alipay.com/gateway.do?")
     assert request.params["method"] == "alipay.trade.page.pay"
@@ -334,7 +342,7 @@ def test_it_is_signed_with_rsa2_alone(keys: Keys) -> None:
         OpenApiGateway(APP_ID, RsaSigner(keys.merchant), api_version="v3")
 
 
-def test_the_bill_is_asked_for_by_get(keys: Keys) -> None:
+def test_the_bill_is_queried_by_get(keys: Keys) -> None:
     alipay = Alipay3(keys, {"bill_download_url": BILL_URL})
     alipay.gateway().data_dataservice_bill_downloadurl_query(
         bill_type="trade", bill_date="2016-04-05"

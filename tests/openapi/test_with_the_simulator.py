@@ -117,7 +117,7 @@ def refund(gateway: OpenApiGateway, amount: str = "8.88") -> Any:
     return gateway.trade_refund(out_trade_no="A1", refund_amount=amount, out_request_no="R1")
 
 
-def test_a_payment_at_a_till_is_done_and_asked_about(gateway: OpenApiGateway) -> None:
+def test_a_barcode_payment_succeeds_and_is_queried(gateway: OpenApiGateway) -> None:
     said = pay(gateway)
     trade = gateway.trade_query(trade_no=said.trade_no)
     assert said.paid
@@ -137,7 +137,7 @@ def test_a_code_to_scan_has_an_address(gateway: OpenApiGateway) -> None:
 
 
 @pytest.mark.parametrize(("make", "action"), [(create, "close"), (pay, "refund")])
-def test_a_trade_is_taken_back(gateway: OpenApiGateway, make: Ask, action: str) -> None:
+def test_a_trade_is_cancelled(gateway: OpenApiGateway, make: Ask, action: str) -> None:
     make(gateway)
     said = gateway.trade_cancel(out_trade_no="A1")
     assert (said.action, said.retry) == (action, False)
@@ -220,7 +220,7 @@ def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
         ),
     ],
 )
-def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
+def test_a_rejection_is_signed(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(gateway)
     assert caught.value.signed
@@ -237,9 +237,7 @@ def test_a_no_is_proven(gateway: OpenApiGateway, ask: Ask, sub_code: str | None)
         (lambda g: [transfer(g), transfer(g, amount="1.00")], "PAYMENT_INFO_INCONSISTENCY"),
     ],
 )
-def test_a_transfer_that_is_refused_did_not_happen(
-    payer: OpenApiGateway, ask: Ask, sub_code: str
-) -> None:
+def test_a_rejected_transfer_did_not_happen(payer: OpenApiGateway, ask: Ask, sub_code: str) -> None:
     with pytest.raises(GatewayError) as caught:
         ask(payer)
     assert (caught.value.signed, caught.value.sub_code) == (True, sub_code)
@@ -255,13 +253,13 @@ def test_no_transfer_is_made_with_plain_keys(mode: str) -> None:
         gateway.fund_trans_common_query(out_biz_no="T1")
 
 
-def test_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:
+def test_a_buyer_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:
     time = Time()
     said = gateway.pay_barcode_and_wait(**ORDER, auth_code=CONFIRMING, polling=time.patience())
     assert (said.paid, said.action, time.now) == (False, "close", 30)
     assert gateway.trade_query(out_trade_no="A1").trade_status == "TRADE_CLOSED"
 
 
-def test_who_is_paid_at_once_does_not_wait(gateway: OpenApiGateway) -> None:
+def test_a_payment_that_succeeds_at_once_does_not_wait(gateway: OpenApiGateway) -> None:
     assert gateway.pay_barcode_and_wait(**ORDER, auth_code=CODE).paid
     assert gateway.pay_barcode_and_wait(**ORDER, auth_code=CODE).paid  # it was paid before

@@ -71,7 +71,7 @@ def test_a_bank_has_credit_cards_too():
         ((), "CMB", "", ""),
     ],
 )
-def test_who_does_not_say_pays_with_what_is_taken(funds, bank, asked, paid_with):
+def test_a_buyer_without_a_choice_pays_with_an_accepted_fund(funds, bank, asked, paid_with):
     order = Order("openapi", "", "T1", "tea", 1, "utf-8", "RSA2", funds=funds, bank=bank)
     assert order.choose_fund(asked) == paid_with
 
@@ -99,7 +99,7 @@ def offered(page):
 
 
 @pytest.mark.parametrize("gateway", ["openapi", "mapi"])
-def test_the_cashier_offers_what_the_shop_takes(cashiers, buyer, gateway):
+def test_the_cashier_offers_the_accepted_funds(cashiers, buyer, gateway):
     page = buyer.see(cashiers(gateway, "balance,debitCardExpress")).text
     assert offered(page) == ["balance", "bank"]
     assert "takes nothing else" in page
@@ -125,7 +125,7 @@ def test_a_shop_may_take_credit_cards_alone(cashiers, buyer, simulator):
 
 @pytest.mark.parametrize("gateway", ["openapi", "mapi"])
 @pytest.mark.parametrize("form", [{"with": "credit"}, {"with": "bank", "bank": "CMB-CREDIT"}])
-def test_what_the_shop_does_not_take_pays_nothing(cashiers, buyer, shop, simulator, gateway, form):
+def test_a_fund_that_is_not_accepted_pays_nothing(cashiers, buyer, shop, simulator, gateway, form):
     cashier = cashiers(gateway, disabled="pcredit,creditCard")
     assert buyer.client.post(f"{cashier}/pay", data=form).status_code == 400
     assert (simulator.trades.by_out_trade_no("T1").paid, shop.bodies) == (False, [])
@@ -133,7 +133,7 @@ def test_what_the_shop_does_not_take_pays_nothing(cashiers, buyer, shop, simulat
     assert simulator.trades.by_out_trade_no("T1").paid
 
 
-def test_a_shop_that_takes_nothing_is_told_so_on_the_page(cashiers, buyer, simulator):
+def test_the_page_states_that_no_fund_is_accepted(cashiers, buyer, simulator):
     cashier = cashiers("openapi", "coupon")
     page = buyer.see(cashier).text
     assert offered(page) == []
@@ -151,7 +151,7 @@ def test_a_bank_that_the_shop_itself_shuts_out_is_not_offered(buyer, merchant, s
     assert simulator.trades.by_out_trade_no("T1").paid_with == "balance"
 
 
-def test_a_script_is_told_what_the_order_takes(app, cashiers, shop):
+def test_a_script_gets_the_accepted_funds(app, cashiers, shop):
     cashiers("openapi", "balance,debitCardExpress")
     client = app.test_client()
     assert client.get("/alipay/trades/T1").json["funds"] == ["balance", "debit-card"]
@@ -171,14 +171,14 @@ def test_channels_are_opened_or_shut_and_not_both(app, merchant):
     assert "disable_pay_channels" in answer["sub_msg"]
 
 
-def test_a_till_is_told_that_nothing_can_be_paid_with(app, merchant, simulator):
+def test_a_barcode_payment_without_an_accepted_fund_is_rejected(app, merchant, simulator):
     server = Server(app, merchant)
     refused = server.call("pay", {**ORDER, **TILL, "enable_pay_channels": "coupon"})
     assert refused["sub_code"] == "ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE"
     assert not simulator.trades.by_out_trade_no("T1").paid
 
 
-def test_a_till_is_paid_with_what_is_taken(app, merchant):
+def test_a_barcode_payment_uses_an_accepted_fund(app, merchant):
     server = Server(app, merchant)
     paid = server.call("pay", {**ORDER, **TILL, "disable_pay_channels": "balance"})
     assert paid["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "PCREDIT"}]

@@ -60,7 +60,7 @@ def test_a_batch_ends_once(store, status):
     assert store.end("nothing", DONE, NOON) is None
 
 
-def test_of_many_who_end_a_batch_one_does(store):
+def test_only_one_of_concurrent_callers_ends_a_batch(store):
     batch = store.create(a_batch())
     barrier, got = threading.Barrier(8), []
 
@@ -76,7 +76,7 @@ def test_of_many_who_end_a_batch_one_does(store):
     assert sum(one is not None for one in got) == 1
 
 
-def test_what_became_of_it_is_noted(store):
+def test_the_results_of_a_batch_are_recorded(store):
     batch = store.create(a_batch())
     noted = store.note(batch, (Outcome(batch.entries[0], "", "1"),))
     assert store.by_id(batch.batch_id).outcomes == noted.outcomes

@@ -139,7 +139,7 @@ def test_a_phone_scans_its_way_to_the_page(cashier):
     assert page.complaints == []
 
 
-def test_what_was_chosen_is_what_is_paid_with(cashier, simulator, site):
+def test_the_chosen_fund_pays(cashier, simulator, site):
     page = cashier()
     page.get_by_role("combobox").select_option("CMB")
     assert page.get_by_role("radio", name="Bank account or card").is_checked()

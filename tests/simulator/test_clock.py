@@ -127,7 +127,7 @@ def slow():
     opens.set()
 
 
-def test_nobody_waits_for_an_task_to_somewhere_else(slow):
+def test_tasks_of_different_keys_do_not_wait_for_each_other(slow):
     clock, done, elsewhere = SystemClock(), threading.Event(), threading.Event()
     task, entered = slow
     clock.call_later(timedelta(0), task)
@@ -138,7 +138,7 @@ def test_nobody_waits_for_an_task_to_somewhere_else(slow):
     assert elsewhere.wait(30)
 
 
-def test_an_task_that_fails_is_told_and_keeps_no_other_from_being_done(caplog):
+def test_a_failing_task_is_logged_and_prevents_no_other(caplog):
     clock, done = SystemClock(), threading.Event()
     clock.call_later(timedelta(0), Task("here", lambda: 1 / 0))
     clock.call_later(timedelta(0), Task("here", done.set))
@@ -167,7 +167,7 @@ def test_advancing_does_tasks_in_order_before_it_returns(slow):
     assert seen == [(name, here) for name in names]
 
 
-def test_while_the_time_is_moved_on_nobody_else_calls_what_is_due():
+def test_only_advance_runs_due_callbacks_while_it_moves_the_time():
     clock, seen = SystemClock(), []
 
     def note():
@@ -187,7 +187,7 @@ def offset(clock):
     return PersistedOffset(clock, Storage())
 
 
-def test_the_clock_is_set_to_the_latest_moment_that_is_known(offset, clock):
+def test_the_clock_is_set_to_the_latest_time_that_is_known(offset, clock):
     begin = clock.now()
     offset.not_before([begin + timedelta(hours=2), begin + timedelta(hours=1)])
     assert clock.now() == begin + timedelta(hours=2)

@@ -53,7 +53,7 @@ def test_the_cashier_is_where_the_trade_says(control, trade, buyer):
         (["pay", "finish"], "TRADE_FINISHED"),
     ],
 )
-def test_what_is_wished_happens_and_the_shop_is_told(control, trade, shop, wishes, status):
+def test_a_requested_event_happens_and_is_notified(control, trade, shop, wishes, status):
     for wish in wishes:
         answer = control(f"{trade}/{wish}")
     assert (answer.status_code, answer.json["trade_status"]) == (200, status)
@@ -62,7 +62,7 @@ def test_what_is_wished_happens_and_the_shop_is_told(control, trade, shop, wishe
 
 
 @pytest.mark.parametrize("wishes", [["pay", "pay"], ["close", "pay"], ["finish"], ["pay", "close"]])
-def test_what_cannot_happen_is_refused_and_nobody_told(control, trade, shop, wishes):
+def test_an_impossible_event_is_rejected_and_not_notified(control, trade, shop, wishes):
     for wish in wishes[:-1]:
         control(f"{trade}/{wish}")
     before = see(control, trade)
@@ -93,7 +93,7 @@ def test_a_part_is_refunded_then_the_rest(control, trade, shop):
     ("amount", "status"),
     [("88.89", 409), ("0.00", 400), ("-1", 400), ("1.001", 400), (1.5, 400), ("ein Euro", 400)],
 )
-def test_a_refund_that_cannot_be_is_refused_and_nobody_told(control, trade, shop, amount, status):
+def test_an_impossible_refund_is_rejected_and_not_notified(control, trade, shop, amount, status):
     control(f"{trade}/pay")
     answer = control(f"{trade}/refund", body={"amount": amount})
     assert answer.status_code == status
@@ -102,7 +102,7 @@ def test_a_refund_that_cannot_be_is_refused_and_nobody_told(control, trade, shop
     assert len(shop.bodies) == 1
 
 
-def test_what_was_not_paid_is_not_refunded(control, trade, shop):
+def test_an_unpaid_trade_is_not_refunded(control, trade, shop):
     assert control(f"{trade}/refund", body={"amount": "1.00"}).status_code == 409
     assert shop.bodies == []
 
@@ -114,7 +114,7 @@ def test_a_trade_that_is_not_there_is_not_found(control, wish):
     assert control("/trades/nobody", method="GET").status_code == 404
 
 
-def test_deliveries_are_shown_with_what_was_answered(control, trade, shop, clock):
+def test_deliveries_are_shown_with_their_responses(control, trade, shop, clock):
     shop.text = "fail"
     control(f"{trade}/pay")
     (delivery,) = see(control, "/deliveries")
@@ -131,7 +131,7 @@ def test_a_notification_is_delivered_again_under_its_number(control, trade, shop
     assert shop.fields(0)["notify_id"] == shop.fields(1)["notify_id"]
 
 
-def test_nothing_is_delivered_again_that_was_not_told(control, trade, shop):
+def test_a_notification_that_was_never_sent_is_not_resent(control, trade, shop):
     assert control(f"{trade}/deliver").status_code == 409
     assert shop.bodies == []
 
@@ -144,7 +144,7 @@ def test_delivering_again_does_not_disturb_the_schedule(control, trade, shop, cl
     assert len(shop.bodies) == 1 + 8
 
 
-def test_a_shop_that_hears_it_in_between_is_told_no_more(control, trade, shop, clock):
+def test_an_acknowledged_notification_is_not_retried(control, trade, shop, clock):
     shop.text = "fail"
     control(f"{trade}/pay")
     shop.text = "success"
@@ -153,7 +153,7 @@ def test_a_shop_that_hears_it_in_between_is_told_no_more(control, trade, shop, c
     assert len(shop.bodies) == 2
 
 
-def test_the_clock_is_moved_and_what_is_due_is_done(control, trade, shop, clock):
+def test_due_callbacks_run_when_the_clock_is_advanced(control, trade, shop, clock):
     shop.text = "fail"
     control(f"{trade}/pay")
     begin = clock.now()
@@ -162,13 +162,13 @@ def test_the_clock_is_moved_and_what_is_due_is_done(control, trade, shop, clock)
     assert len(shop.bodies) == 8
 
 
-def test_the_clock_closes_what_is_overdue(control, buyer, merchant, shop):
+def test_the_clock_closes_overdue_trades(control, buyer, merchant, shop):
     buyer.see(buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"})))
     control("/clock", body={"advance": 301})
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
 
 
-def test_of_an_order_that_nobody_saw_nothing_is_told(control, buyer, merchant, shop):
+def test_an_order_that_was_not_opened_is_not_notified(control, buyer, merchant, shop):
     buyer.cashier(merchant.page_pay(biz={"timeout_express": "5m"}))
     control("/clock", body={"advance": 301})
     assert see(control, "/trades/T1")["trade_status"] == "TRADE_CLOSED"
@@ -187,13 +187,13 @@ def test_the_clock_does_not_go_elsewhere(control, clock, seconds):
     ["{", "[]", '"x"', b"\xff", "[" * 200_000],
     ids=["cut off", "a list", "a text", "no text", "nested"],
 )
-def test_a_body_that_is_no_object_is_refused(control, trade, text):
+def test_a_body_that_is_no_object_is_rejected(control, trade, text):
     control(f"{trade}/pay")
     assert control(f"{trade}/refund", data=text).status_code == 400
     assert see(control, trade)["refunded_amount"] == "0.00"
 
 
-def test_a_command_line_need_not_say_that_it_speaks_json(control, trade):
+def test_a_command_line_need_not_say_that_it_uses_json(control, trade):
     control(f"{trade}/pay")
     form = "application/x-www-form-urlencoded"
     answer = control(f"{trade}/refund", data='{"amount": "1.00"}', content_type=form)
@@ -281,7 +281,7 @@ def test_nothing_of_it_is_for_a_cache(control, trade):
     assert control(trade, method="GET").headers["Cache-Control"] == "no-store"
 
 
-def test_only_the_latest_are_shown_where_that_is_asked_for(control, buyer, merchant):
+def test_only_the_latest_are_shown_where_that_is_requested(control, buyer, merchant):
     for number in ("T1", "T2", "T3"):
         buyer.cashier(merchant.page_pay(biz={"out_trade_no": number}))
     assert [trade["out_trade_no"] for trade in see(control, "/trades?latest=2")] == ["T2", "T3"]
@@ -289,7 +289,7 @@ def test_only_the_latest_are_shown_where_that_is_asked_for(control, buyer, merch
         assert len(see(control, f"/trades?latest={whatever}")) == 3
 
 
-def test_a_trade_says_what_can_happen_to_it_next(control, trade, buyer, merchant):
+def test_a_trade_lists_its_possible_events(control, trade, buyer, merchant):
     assert see(control, trade)["can"] == ["pay", "close", "expire"]
     assert control(f"{trade}/pay").json["can"] == ["finish", "refund"]
     assert control(f"{trade}/refund").json["can"] == []

@@ -33,7 +33,7 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def test_a_trade_is_paid_refunded_and_told_again(control, simulator, shop):
+def test_a_trade_is_paid_refunded_and_notified_again(control, simulator, shop):
     assert control.get_by_text("Simulator", exact=True).first.is_visible()
     press(control, "Pay")
     control.get_by_text("TRADE_SUCCESS").first.wait_for()
@@ -66,7 +66,7 @@ def test_an_unheard_notification_is_repeated_when_its_time_is_made_to_come(contr
     assert control.complaints == []
 
 
-def test_what_cannot_be_is_said_on_the_page(control, shop):
+def test_the_page_shows_a_rejected_event(control, shop):
     press(control, "Pay")
     control.get_by_label("Amount to refund").fill("88.89")
     press(control, "Refund")
@@ -80,7 +80,7 @@ def test_nothing_is_wider_than_the_screen(control):
     assert control.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_a_fault_is_asked_for_shown_and_cleared(control, simulator):
+def test_a_fault_is_requested_shown_and_cleared(control, simulator):
     control.locator("select[name=kind]").select_option("An answer is late")
     control.get_by_label("How often").fill("2")
     control.get_by_label("Seconds").fill("0.5")
@@ -106,7 +106,7 @@ def test_every_fault_can_be_chosen(control, simulator):
     assert control.complaints == []
 
 
-def test_what_is_in_escrow_is_sent_and_received(control, buyer, merchant, simulator):
+def test_an_escrow_trade_is_shipped_and_received(control, buyer, merchant, simulator):
     buyer.cashier(merchant.escrow(out_trade_no="E1"))
     for name, status in (
         ("Pay with protection", "WAIT_SELLER_SEND_GOODS"),
@@ -119,7 +119,7 @@ def test_what_is_in_escrow_is_sent_and_received(control, buyer, merchant, simula
 
 
 @pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Do not do it", "refused")])
-def test_a_batch_is_confirmed_or_refused(control, buyer, merchant, simulator, clock, name, said):
+def test_a_batch_is_confirmed_or_rejected(control, buyer, merchant, simulator, clock, name, said):
     buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
     now, trade_no = format_china_time(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no
     refund = merchant.call(

@@ -47,7 +47,7 @@ def compose(notice, now):
     return f"notify_id={notice.notify_id}&at={now.timestamp():.0f}".encode("ascii")
 
 
-def test_a_notification_that_is_heard_is_sent_once(deliverer, clock, shop, notice):
+def test_an_acknowledged_notification_is_sent_once(deliverer, clock, shop, notice):
     delivery = deliverer.deliver(notice)
     clock.advance(days=2)
     assert len(shop.bodies) == 1
@@ -94,7 +94,7 @@ def test_it_is_sent_eight_times_in_24_hours_and_24_minutes(deliverer, clock, sho
     assert delivery.next_at is None
 
 
-def test_success_stops_the_repetitions(deliverer, clock, shop, notice):
+def test_success_stops_the_retries(deliverer, clock, shop, notice):
     shop.text = "fail"
     delivery = deliverer.deliver(notice)
     clock.advance(minutes=5)
@@ -103,7 +103,7 @@ def test_success_stops_the_repetitions(deliverer, clock, shop, notice):
     assert [attempt.response for attempt in delivery.attempts] == ["fail", "fail", "success"]
 
 
-def test_a_repetition_is_signed_anew_under_the_same_number(deliverer, clock, shop, notice):
+def test_a_retry_is_signed_anew_under_the_same_number(deliverer, clock, shop, notice):
     shop.text = "fail"
     deliverer.deliver(notice)
     clock.advance(minutes=4)
@@ -124,7 +124,7 @@ def test_a_number_is_known_to_notify_verify_while_it_is_being_sent(
     assert seen == [True, True]
 
 
-def test_a_shop_that_breaks_down_is_not_heard_and_told_again(deliverer, clock, shop, notice):
+def test_a_notification_to_a_failing_shop_is_retried(deliverer, clock, shop, notice):
     def break_down(url, body):
         raise RuntimeError("secret inside")
 
@@ -137,7 +137,7 @@ def test_a_shop_that_breaks_down_is_not_heard_and_told_again(deliverer, clock, s
     assert delivery.acknowledged
 
 
-def test_what_was_sent_and_answered_is_kept(deliverer, clock, shop, notice):
+def test_attempts_and_responses_are_stored(deliverer, clock, shop, notice):
     shop.status, shop.text = 404, "x" * 5000
     deliverer.deliver(notice)
     (delivery,) = deliverer.deliveries

@@ -53,12 +53,12 @@ def test_trades_with_one_limit_are_closed_at_once(shop, clock):
     assert len(shop.told) == 5
 
 
-def test_an_order_without_a_limit_waits_for_ever(shop, clock):
+def test_an_order_without_a_limit_waits_forever(shop, clock):
     shop.store.create(an_order(), clock.now())
     assert clock.due == []
 
 
-def test_an_order_that_comes_again_is_not_asked_about_twice(shop, clock):
+def test_an_order_that_is_repeated_is_not_asked_about_twice(shop, clock):
     for _ in range(10):
         shop.place("T1", 5)
     assert len(clock.due) == 1

@@ -47,7 +47,7 @@ def attempts(control):
     ]
 
 
-def test_a_fault_happens_as_often_as_it_was_asked_for():
+def test_a_fault_happens_as_often_as_it_was_requested():
     faults = Faults()
     faults.add(Fault("drop", times=2))
     assert [faults.take("drop", "T1") is not None for _ in range(3)] == [True, True, False]
@@ -95,7 +95,7 @@ def test_faults_are_shown_and_cleared(control):
         {"kind": "slow", "method": 1},
     ],
 )
-def test_what_is_no_fault_is_refused(control, wrong):
+def test_an_invalid_fault_is_rejected(control, wrong):
     assert control("/faults", body=wrong).status_code == 400
     assert control("/faults", method="GET").json == []
 
@@ -166,7 +166,7 @@ def test_a_notification_that_nothing_overtakes_comes_after_all(control, trade, s
     assert attempts(control) == [(200, "success")]
 
 
-def test_news_of_another_trade_overtakes_nothing(control, trade, buyer, merchant, shop):
+def test_notifications_of_another_trade_overtakes_nothing(control, trade, buyer, merchant, shop):
     buyer.see(buyer.cashier(merchant.page_pay(biz={"out_trade_no": "T2"})))
     wish(control, "out-of-order", out_trade_no="T1")
     control("/trades/T1/pay")
@@ -229,7 +229,7 @@ def query(merchant):
     )
 
 
-def test_an_answer_is_signed_wrongly_once(control, trade, buyer, merchant):
+def test_a_response_is_signed_wrongly_once(control, trade, buyer, merchant):
     good = buyer.open(query(merchant)).text
     wish(control, "wrong-sign", out_trade_no="T1")
     altered = buyer.open(query(merchant)).text
@@ -241,7 +241,7 @@ def test_an_answer_is_signed_wrongly_once(control, trade, buyer, merchant):
     assert buyer.open(query(merchant)).text == good
 
 
-def test_an_answer_has_no_signature_once(control, trade, buyer, merchant):
+def test_a_response_has_no_signature_once(control, trade, buyer, merchant):
     good = buyer.open(query(merchant)).text
     wish(control, "unsigned", out_trade_no="T1")
     bare = json.loads(buyer.open(query(merchant)).text)
@@ -249,7 +249,7 @@ def test_an_answer_has_no_signature_once(control, trade, buyer, merchant):
     assert buyer.open(query(merchant)).text == good
 
 
-def test_a_slow_answer_is_waited_for(control, trade, buyer, merchant, monkeypatch):
+def test_a_slow_response_is_waited_for(control, trade, buyer, merchant, monkeypatch):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
     wish(control, "slow", seconds=7)
@@ -257,7 +257,7 @@ def test_a_slow_answer_is_waited_for(control, trade, buyer, merchant, monkeypatc
     assert waited == [7]
 
 
-def test_an_answer_breaks_off_in_the_middle(control, app, trade, merchant):
+def test_a_response_breaks_off_in_the_middle(control, app, trade, merchant):
     wish(control, "cut-off")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -274,5 +274,5 @@ def test_an_answer_breaks_off_in_the_middle(control, app, trade, merchant):
         server.server_close()
 
 
-def test_every_kind_is_told_in_the_documentation():
+def test_every_kind_is_documented():
     assert set(KINDS) <= words(page("simulator.rst"))

@@ -42,9 +42,7 @@ def pay(buyer):
 
 
 @pytest.mark.parametrize("paid_with", FUNDS)
-def test_the_open_platform_tells_what_it_was_paid_with(
-    app, buyer, merchant, pay, shop, clock, paid_with
-):
+def test_the_open_platform_notifies_the_fund(app, buyer, merchant, pay, shop, clock, paid_with):
     notified, answered = FUNDS[paid_with]
     cashier = buyer.cashier(merchant.page_pay())
     buyer.see(cashier)
@@ -67,7 +65,7 @@ def test_the_legacy_gateway_tells_nothing_of_it(buyer, merchant, pay, shop, simu
     assert simulator.trades.by_out_trade_no("T1").paid_with == "ICBCB2C"
 
 
-def test_who_chose_a_bank_in_the_shop_need_not_choose_again(buyer, merchant, pay, simulator):
+def test_a_bank_that_was_chosen_in_the_shop_is_preselected(buyer, merchant, pay, simulator):
     cashier = buyer.cashier(merchant.direct_pay(paymethod="bankPay", defaultbank="HZCBB2C"))
     page = buyer.see(cashier, headers=CHINESE).text
     assert '<option value="HZCBB2C" selected>杭州银行</option>' in page
@@ -77,7 +75,7 @@ def test_who_chose_a_bank_in_the_shop_need_not_choose_again(buyer, merchant, pay
 
 
 @pytest.mark.parametrize("chosen", ["gold", "icbc", "ICBC B2C", "<b>", "A" * 40])
-def test_what_nobody_can_pay_with_is_refused(buyer, merchant, shop, simulator, chosen):
+def test_an_unknown_fund_is_rejected(buyer, merchant, shop, simulator, chosen):
     cashier = buyer.cashier(merchant.page_pay())
     for form in ({"with": chosen}, {"with": "bank", "bank": chosen}):
         answer = buyer.client.post(f"{cashier}/pay", data=form)
@@ -97,7 +95,7 @@ def test_a_fund_that_is_none_is_named_as_the_parameter(chosen):
     assert caught.value.parameter == "paid_with"
 
 
-def test_a_script_pays_with_what_it_says(app, buyer, merchant):
+def test_a_script_chooses_the_fund(app, buyer, merchant):
     buyer.cashier(merchant.page_pay())
     client = app.test_client()
     assert client.post("/alipay/trades/T1/pay", json={"paid_with": 1}).status_code == 400
@@ -113,7 +111,7 @@ def follow(buyer, cashier):
     return buyer.see(f"{cashier}/follow").json
 
 
-def test_a_page_is_told_where_to_go_once_it_was_paid_elsewhere(buyer, merchant, pay):
+def test_a_page_learns_of_a_payment_on_another_device(buyer, merchant, pay):
     cashier = buyer.cashier(merchant.page_pay())
     assert follow(buyer, cashier) == {"trade_status": "WAIT_BUYER_PAY", "go_to": cashier}
     pay(cashier)
@@ -168,7 +166,7 @@ def test_the_address_in_the_network_is_not_this_machines_alone():
 
 
 @pytest.mark.parametrize(("host", "note"), [("127.0.0.1", True), ("192.168.1.7", False)])
-def test_the_page_says_where_no_phone_can_come(buyer, merchant, host, note):
+def test_the_page_states_that_no_phone_can_reach_it(buyer, merchant, host, note):
     cashier = buyer.cashier(merchant.page_pay())
     page = buyer.see(cashier, base_url=f"http://{host}:8090").text
     assert ("--host 0.0.0.0" in page) is note

@@ -147,12 +147,12 @@ def test_a_request_whose_response_breaks_off_is_not_sent_twice(post, shop):
     assert len(shop.requests) == 1
 
 
-def test_of_a_long_answer_only_the_beginning_is_read(post, shop):
+def test_of_a_long_response_only_the_beginning_is_read(post, shop):
     shop.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + 100_000 * b"x"]
     assert post(shop.url, b"a=1", HEADERS) == (200, "x" * 200)
 
 
-def test_an_answer_in_parts_is_read(post, shop):
+def test_a_response_in_parts_is_read(post, shop):
     parts = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsucc\r\n3\r\ness\r\n0\r\n\r\n"
     )
@@ -160,13 +160,13 @@ def test_an_answer_in_parts_is_read(post, shop):
     assert post(shop.url, b"a=1", HEADERS) == (200, "success")
 
 
-def test_a_name_and_a_password_in_the_address_are_told(post, shop):
+def test_a_name_and_a_password_in_the_address_are_notified(post, shop):
     post(shop.url.replace("//", "//tea:p%40ss@"), b"a=1", HEADERS)
     ((head, _),) = shop.requests
     assert b"authorization: basic dgvhonbac3m=\r\n" in head.lower()
 
 
-def test_nobody_there_is_an_error(post):
+def test_a_refused_connection_is_an_error(post):
     with pytest.raises(ConnectionRefusedError):
         post("http://127.0.0.1:9/notify", b"a=1", HEADERS)
 
@@ -202,14 +202,12 @@ def tls_shop(certificate):
     shop.close()
 
 
-def test_a_shop_with_a_certificate_that_is_trusted_is_told(
-    post, tls_shop, certificate, monkeypatch
-):
+def test_a_shop_with_a_trusted_certificate_is_notified(post, tls_shop, certificate, monkeypatch):
     monkeypatch.setattr(certifi, "where", lambda: str(certificate))
     assert post(tls_shop.url, b"a=1", HEADERS) == (200, "success")
 
 
-def test_a_shop_with_a_certificate_that_is_not_trusted_is_told_nothing(post, tls_shop):
+def test_a_shop_with_an_untrusted_certificate_is_not_notified(post, tls_shop):
     with pytest.raises(ssl.SSLCertVerificationError):
         post(tls_shop.url, b"a=1", HEADERS)
     assert tls_shop.requests == []

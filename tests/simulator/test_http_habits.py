@@ -121,7 +121,7 @@ def test_a_form_is_read_however_it_is_escaped(line, params, simulator, encode, w
 
 
 @pytest.mark.parametrize("where", ["body", "query"])
-def test_what_is_not_escaped_at_all_is_read_too(line, params, where):
+def test_unescaped_text_is_read_too(line, params, where):
     sent = params()
     sent["sign"] = quote_plus(sent["sign"])
     sent["biz_content"] = sent["biz_content"].replace("+", "%2B").replace("%~", "%25~")
@@ -137,7 +137,9 @@ def test_what_is_not_escaped_at_all_is_read_too(line, params, where):
 
 @pytest.mark.parametrize("where", ["body", "query", "both"])
 @pytest.mark.parametrize("charset", ["UTF-8", "utf-8", "GBK", "gb2312", "GB18030"])
-def test_the_charset_is_told_in_the_query_or_in_the_body(line, params, simulator, charset, where):
+def test_the_charset_is_declared_in_the_query_or_in_the_body(
+    line, params, simulator, charset, where
+):
     sent = params(charset)
     codec = "utf-8" if charset.lower() == "utf-8" else "gb18030"
     query = urlencode({"charset": sent["charset"]})
@@ -162,7 +164,7 @@ def test_a_mark_of_the_byte_order_is_a_part_of_the_first_name(line, params):
     assert said(line.ask(post(form))) == ("alipay_trade_pay_response", "isv.missing-app-id")
 
 
-def test_a_mark_of_the_byte_order_in_the_content_is_refused(line, params):
+def test_a_mark_of_the_byte_order_in_the_content_is_rejected(line, params):
     content = "\N{ZERO WIDTH NO-BREAK SPACE}" + params()["biz_content"]
     request = post(urlencode(params(biz_content=content)))
     assert said(line.ask(request)) == ("alipay_trade_pay_response", "isv.illegal-json")
@@ -177,7 +179,7 @@ def test_a_parameter_may_come_twice_if_it_is_the_same(line, params):
 
 
 @pytest.mark.parametrize("name", ["charset", "method", "app_id", "biz_content", "sign"])
-def test_a_parameter_with_two_values_is_refused(line, params, nothing_paid, name):
+def test_a_parameter_with_two_values_is_rejected(line, params, nothing_paid, name):
     request = post(urlencode(params()), target=f"/gateway.do?{name}=other")
     status, _, text = line.ask(request)
     assert (status, text) == (400, b"The request has a parameter twice, with different values.")
@@ -195,7 +197,7 @@ def test_a_form_is_one_however_it_is_called(line, params, kind):
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/xml"])
-def test_what_is_called_something_else_is_no_form(line, params, kind):
+def test_another_content_type_is_not_a_form(line, params, kind):
     request = post(urlencode(params()), kind=kind)
     assert said(line.ask(request)) == ("error_response", "isv.missing-method")
 
@@ -280,7 +282,7 @@ def test_a_body_may_come_in_parts(line, params, told):
     assert said(line.ask(post(body, kind=f"multipart/form-data;{told}"))) == PAID
 
 
-def test_parts_without_end_are_refused(line):
+def test_parts_without_end_are_rejected(line):
     status, _, text = line.ask(post(b"--b\r\n", kind="multipart/form-data;boundary=b"))
     assert (status, text) == (400, b"The request is no form in parts, or breaks off.")
 
@@ -290,7 +292,7 @@ def test_an_empty_line_behind_a_body_is_nothing(line, params):
     assert [said(line.hear()), said(line.hear())] == [PAID, PAID]
 
 
-def test_requests_may_be_sent_before_the_answers_come(line, params):
+def test_requests_may_be_sent_before_the_responses_come(line, params):
     line.say(post(urlencode(params())) + chunked(urlencode(params())) + post(urlencode(params())))
     assert [said(line.hear()) for _ in range(3)] == [PAID] * 3
 
@@ -314,14 +316,14 @@ def test_a_head_does_nothing(line, params, nothing_paid, path):
     assert (status, headers["allow"]) == (405, "get, post, options")
 
 
-def test_options_says_how_it_is_asked(line):
+def test_options_lists_the_allowed_methods(line):
     status, headers, _ = line.ask(b"OPTIONS /gateway.do HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == 200
     assert {"get", "post"} <= set(headers["allow"].split(", "))
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
-def test_other_methods_are_refused(line, params, nothing_paid, method):
+def test_other_methods_are_rejected(line, params, nothing_paid, method):
     request = post(urlencode(params())).replace(b"POST", method.encode("ascii"), 1)
     assert line.ask(request)[0] == 405
 
@@ -353,7 +355,7 @@ def test_nonsense_is_answered_at_once_and_the_line_closed(line, capfd, sent, sta
     assert capfd.readouterr() == ("", "")
 
 
-def test_who_speaks_https_is_told_in_the_log(line, caplog):
+def test_the_log_explains_a_tls_handshake(line, caplog):
     line.say(NONSENSE["a greeting in TLS"][0])
     line.hear(body=False)
     assert "address of the simulator begins with http://" in caplog.text

@@ -137,37 +137,37 @@ def test_a_chosen_bank_is_remembered(ask, merchant):
 
 
 @pytest.mark.parametrize("sign_type", SIGN_TYPES)
-def test_an_altered_order_is_refused(simulator, merchant, sign_type):
+def test_an_altered_order_is_rejected(simulator, merchant, sign_type):
     params = dict(merchant.direct_pay(sign_type=sign_type).params) | {"total_fee": "0.01"}
     answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
 
 
-def test_an_order_signed_with_another_key_is_refused(ask, merchant):
+def test_an_order_signed_with_another_key_is_rejected(ask, merchant):
     assert ask(merchant.direct_pay(signer=Md5Signer("0" * 32))).code == "ILLEGAL_SIGN"
 
 
-def test_an_order_without_a_sign_is_refused(simulator, merchant):
+def test_an_order_without_a_sign_is_rejected(simulator, merchant):
     params = {k: v for k, v in merchant.direct_pay().params.items() if k != "sign"}
     answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code == "ILLEGAL_SIGN"
 
 
-def test_an_order_that_was_signed_in_another_charset_is_refused(simulator, merchant):
+def test_an_order_that_was_signed_in_another_charset_is_rejected(simulator, merchant):
     params = merchant.direct_pay(charset="gbk").params
     query = urlencode(params | {"_input_charset": "utf-8"}).encode("ascii")
     assert simulator.reply(RawForm(query)).code == "ILLEGAL_SIGN"
 
 
-def test_an_order_that_does_not_keep_to_its_charset_is_refused(simulator, merchant):
+def test_an_order_that_does_not_keep_to_its_charset_is_rejected(simulator, merchant):
     query = urlencode(merchant.direct_pay(charset="gbk").params, encoding="gbk")
     query = query.replace("_input_charset=gbk", "_input_charset=utf-8")
     assert simulator.reply(RawForm(query.encode("ascii"))).code == "ILLEGAL_ENCODING"
 
 
 @pytest.mark.parametrize("change", [{"total_fee": "0.01"}, {"subject": "Coffee"}])
-def test_a_number_that_was_used_for_another_order_is_refused(ask, merchant, change):
+def test_a_number_that_was_used_for_another_order_is_rejected(ask, merchant, change):
     ask(merchant.direct_pay())
     assert ask(merchant.direct_pay(**change)).code == "TRADE_DATA_MATCH_ERROR"
 
@@ -203,7 +203,7 @@ def test_a_notification_is_signed_in_the_requests_charset_which_it_does_not_name
     assert merchant.signer(sign_type).verify(content, fields["sign"])
 
 
-def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop):
+def test_a_payment_is_notified_with_alipays_fields(pay, merchant, shop):
     trade = pay(merchant.direct_pay(body="250 g", extra_common_param="hello"))
     fields = shop.fields()
     assert sorted(fields) == [
@@ -261,7 +261,7 @@ def test_a_seller_cannot_buy_from_himself(ask, merchant, simulator, name):
 
 
 @pytest.mark.parametrize("event", [TradeEvent.CLOSE, TradeEvent.EXPIRE])
-def test_a_closed_trade_is_told_without_money(pay, merchant, shop, event):
+def test_a_closed_trade_is_notified_without_money(pay, merchant, shop, event):
     pay(merchant.escrow(service="trade_create_by_buyer"), event)
     fields = shop.fields()
     assert fields["trade_status"] == "TRADE_CLOSED"
@@ -289,7 +289,7 @@ def test_notify_verify_owns_up_to_a_notification_for_a_minute(pay, merchant, sho
     assert verify(**known) == "false"
 
 
-def test_a_repetition_can_be_verified_again(pay, merchant, shop, verify, clock):
+def test_a_retry_can_be_verified_again(pay, merchant, shop, verify, clock):
     shop.text = "fail"
     pay(merchant.direct_pay())
     known = {"partner": merchant.account.partner, "notify_id": shop.fields()["notify_id"]}
@@ -318,5 +318,5 @@ def test_notify_verify_without_a_number_is_invalid(merchant, verify):
     assert verify(partner=merchant.account.partner) == "invalid"
 
 
-def test_notify_verify_answers_a_bare_word(simulator):
+def test_notify_verify_responses_a_bare_word(simulator):
     assert simulator.reply(RawForm(b"service=notify_verify")) == PlainText("invalid")

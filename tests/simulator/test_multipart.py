@@ -62,12 +62,12 @@ def test_a_part_that_is_given_twice_is_in_the_form_twice():
     ],
     ids=["nothing", "form", "cut off", "boundary", "nameless", "bytes", "many"],
 )
-def test_what_is_no_form_in_parts_is_refused(body):
+def test_an_invalid_multipart_form_is_rejected(body):
     with pytest.raises(InvalidForm):
         RawForm(b"", parse_multipart(body, "b"))
 
 
-def test_parts_without_a_boundary_are_refused():
+def test_parts_without_a_boundary_are_rejected():
     with pytest.raises(InvalidForm, match="boundary"):
         parse_multipart(parts(("a", b"1")), "")
 
@@ -88,6 +88,6 @@ def test_parts_without_a_boundary_are_refused():
         )
     )
 )
-def test_any_bytes_are_parts_or_refused(pieces):
+def test_any_bytes_are_parts_or_rejected(pieces):
     with contextlib.suppress(InvalidForm):
         parse_multipart(b"".join(pieces), "b")

@@ -14,7 +14,7 @@ def test_a_number_is_fresh_for_a_minute_after_it_was_sent():
     assert not ids.is_recent("n", NOON + timedelta(seconds=61))
 
 
-def test_a_repetition_is_fresh_again():
+def test_a_retry_is_fresh_again():
     ids = NotifyIds()
     ids.record("n", NOON)
     ids.record("n", NOON + timedelta(minutes=4))

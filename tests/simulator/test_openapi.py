@@ -176,7 +176,7 @@ def test_a_phone_pays_by_the_code_of_the_guide_and_by_that_of_the_sdks(ask, merc
 
 @pytest.mark.parametrize("subject", ["\\u20bf", "\\ud800", "\\u0000"])
 @pytest.mark.parametrize("charset", ["gbk", "utf-8"])
-def test_characters_that_could_not_be_told_back_are_refused(ask, merchant, subject, charset):
+def test_characters_that_cannot_be_repeated_are_rejected(ask, merchant, subject, charset):
     if (subject, charset) == ("\\u20bf", "utf-8"):
         return
     content = merchant.page_pay().params["biz_content"].replace("Tea 茶", subject)
@@ -184,7 +184,7 @@ def test_characters_that_could_not_be_told_back_are_refused(ask, merchant, subje
     assert answer.code == "ACQ.INVALID_PARAMETER"
 
 
-def test_an_altered_order_is_refused(simulator, merchant):
+def test_an_altered_order_is_rejected(simulator, merchant):
     request = merchant.page_pay()
     altered = {name: value.replace("88.88", "0.01") for name, value in request.params.items()}
     answer = simulator.reply(RawForm(encode_form(altered, "utf-8").encode("ascii")))
@@ -193,12 +193,12 @@ def test_an_altered_order_is_refused(simulator, merchant):
     assert len(simulator.trades) == 0
 
 
-def test_an_order_signed_with_another_key_is_refused(ask, merchant):
+def test_an_order_signed_with_another_key_is_rejected(ask, merchant):
     stranger = Rsa2Signer(generate_private_key())
     assert ask(merchant.page_pay(signer=stranger)).code == "isv.invalid-signature"
 
 
-def test_an_order_signed_without_its_sign_type_is_refused(simulator, merchant):
+def test_an_order_signed_without_its_sign_type_is_rejected(simulator, merchant):
     request = merchant.page_pay()
     params = dict(request.params)
     params["sign"] = merchant.signer("RSA2").sign(sign_content(params))
@@ -207,7 +207,7 @@ def test_an_order_signed_without_its_sign_type_is_refused(simulator, merchant):
 
 
 @pytest.mark.parametrize("sign", ["", "x", "é", "AAAA", "=" * 400, "\0"])
-def test_a_sign_that_is_none_is_refused(simulator, merchant, sign):
+def test_a_sign_that_is_none_is_rejected(simulator, merchant, sign):
     params = merchant.page_pay().params | {"sign": sign}
     answer = simulator.reply(RawForm(encode_form(params, "utf-8").encode("ascii")))
     assert answer.code.startswith(("isv.invalid-", "isv.missing-signature"))
@@ -226,7 +226,7 @@ def test_a_method_that_is_not_there_is_answered_in_json(simulator, query, sub_co
 
 
 @pytest.mark.parametrize("query", [b"charset=utf-7", b"charset=%ff", b"charset=utf-8&subject=%ff"])
-def test_a_charset_that_is_unknown_or_not_kept_to_is_refused(simulator, query):
+def test_a_charset_that_is_unknown_or_not_kept_to_is_rejected(simulator, query):
     answer = simulator.reply(RawForm(b"method=alipay.trade.page.pay&" + query))
     assert answer.code == "isv.invalid-charset"
 
@@ -249,7 +249,7 @@ def test_the_same_order_again_is_the_same_trade(ask, merchant, simulator):
 
 
 @pytest.mark.parametrize("change", [{"total_amount": "0.01"}, {"subject": "Coffee"}])
-def test_a_number_that_was_used_for_another_order_is_refused(ask, merchant, simulator, change):
+def test_a_number_that_was_used_for_another_order_is_rejected(ask, merchant, simulator, change):
     ask(merchant.page_pay())
     assert ask(merchant.page_pay(biz=change)).code == "ACQ.CONTEXT_INCONSISTENT"
     assert simulator.trades.by_out_trade_no("T1").order.total_fen == 8888
@@ -285,7 +285,7 @@ def test_an_order_without_time_limit_has_none(ask, merchant):
     assert ask(merchant.page_pay()).trade.order.expires_at is None
 
 
-def test_a_time_limit_that_is_over_is_refused(ask, merchant):
+def test_a_time_limit_that_is_over_is_rejected(ask, merchant):
     answer = ask(merchant.page_pay(biz={"time_expire": "2026-01-31 12:00:00"}))
     assert answer.code == "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR"
 
@@ -317,7 +317,7 @@ PAID_FIELDS = [
 ]
 
 
-def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop, simulator):
+def test_a_payment_is_notified_with_alipays_fields(pay, merchant, shop, simulator):
     trade = pay(merchant.page_pay())
     fields = shop.fields()
     assert sorted(fields) == PAID_FIELDS
@@ -332,7 +332,7 @@ def test_a_payment_is_told_with_alipays_fields(pay, merchant, shop, simulator):
 
 
 @pytest.mark.parametrize("event", [TradeEvent.CLOSE, TradeEvent.EXPIRE])
-def test_a_closed_trade_is_told_without_money(pay, merchant, shop, event):
+def test_a_closed_trade_is_notified_without_money(pay, merchant, shop, event):
     pay(merchant.page_pay(), event)
     fields = shop.fields()
     assert fields["trade_status"] == "TRADE_CLOSED"
@@ -352,13 +352,13 @@ def test_a_notification_is_signed_by_alipay_in_the_requests_charset(
     assert merchant.signer(sign_type).verify(content, fields["sign"])
 
 
-def test_what_the_merchant_gave_along_is_told_back(pay, merchant, shop):
+def test_the_merchants_parameters_are_repeated(pay, merchant, shop):
     pay(merchant.page_pay(biz={"body": "250 g", "passback_params": "a%3D1%26b%3D2"}))
     assert shop.fields()["body"] == "250 g"
     assert shop.fields()["passback_params"] == "a%3D1%26b%3D2"
 
 
-def test_without_a_notify_url_nobody_is_told(pay, merchant, shop):
+def test_without_a_notify_url_nothing_is_notified(pay, merchant, shop):
     assert pay(merchant.page_pay(notify_url="")).paid
     assert shop.bodies == []
 

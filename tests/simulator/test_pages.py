@@ -145,7 +145,7 @@ def test_a_paid_cashier_leads_back_to_the_shop_with_a_signature(buyer, merchant)
 @pytest.mark.parametrize(
     ("button", "words"), [("close", "Payment refused"), ("expire", "Time is over")]
 )
-def test_an_unpaid_ending_is_told_to_shop_and_buyer(buyer, merchant, shop, button, words):
+def test_an_unpaid_ending_is_notified_to_shop_and_buyer(buyer, merchant, shop, button, words):
     cashier = buyer.cashier(merchant.page_pay())
     response = buyer.press(cashier, button)
     assert (response.status_code, response.location) == (303, cashier)
@@ -164,7 +164,7 @@ def test_a_cashier_whose_time_is_over_says_so(buyer, merchant, shop, clock):
     assert [shop.fields(0)["trade_status"]] == ["TRADE_CLOSED"]
 
 
-def test_a_shop_that_does_not_answer_success_keeps_nobody_waiting(buyer, merchant, shop):
+def test_a_shop_without_acknowledgement_delays_no_buyer(buyer, merchant, shop):
     shop.status, shop.text = 500, "Internal Server Error"
     cashier = buyer.cashier(merchant.page_pay())
     assert buyer.press(cashier, "pay").location.startswith(RETURN_URL)
@@ -177,14 +177,14 @@ def test_a_shop_that_breaks_down_is_no_error_of_the_cashiers(buyer, merchant, sh
     assert buyer.press(cashier, "pay").status_code == 303
 
 
-def test_a_shop_without_notify_url_is_told_so(buyer, merchant):
+def test_the_page_states_that_there_is_no_notify_url(buyer, merchant):
     cashier = buyer.cashier(merchant.page_pay(notify_url=""))
     assert "no notify_url" in buyer.see(cashier).text
     buyer.press(cashier, "pay")
     assert "no notify_url" in buyer.see(cashier).text
 
 
-def test_a_refused_order_names_the_code_and_the_parameter(buyer, merchant):
+def test_a_rejected_order_names_the_code_and_the_parameter(buyer, merchant):
     response = buyer.open(merchant.page_pay(biz={"total_amount": "0"}))
     assert response.status_code == 200, "as on the live gateway"
     text = response.data.decode("gbk")
@@ -283,7 +283,7 @@ def test_nothing_is_kept_by_caches(buyer, merchant):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_request_that_is_too_large_is_refused(buyer):
+def test_a_request_that_is_too_large_is_rejected(buyer):
     response = buyer.client.post(
         "/alipay/gateway.do",
         data=b"a=" + b"x" * MAX_BYTES,
@@ -300,7 +300,7 @@ def test_a_body_that_is_no_form_is_not_read(buyer, content_type):
     assert json.loads(response.text)["error_response"]["sub_code"] == "isv.missing-method"
 
 
-def test_a_parameter_given_twice_is_refused(buyer, merchant):
+def test_a_parameter_given_twice_is_rejected(buyer, merchant):
     response = buyer.see(f"{merchant.direct_pay().url}&total_fee=0.01")
     assert response.status_code == 400
     assert "twice" in response.text

@@ -85,7 +85,7 @@ def test_a_parameter_may_be_in_both(line, params, target):
     assert_paid(line.send("POST", f"{target}?charset=utf-8", form, Content_Type=FORM))
 
 
-def test_a_parameter_with_two_values_is_refused(line, params, target, simulator):
+def test_a_parameter_with_two_values_is_rejected(line, params, target, simulator):
     form = urlencode(params).encode("ascii")
     status, _, _ = line.send("POST", f"{target}?charset=gbk", form, Content_Type=FORM)
     assert status == 400

@@ -214,7 +214,7 @@ def test_the_time_goes_on_from_where_it_was_put(world):
     assert timedelta(0) <= world.clock.now() - before < HOUR
 
 
-def test_the_time_never_goes_back(world):
+def test_the_time_never_is_refunded(world):
     world.simulator.advance(HOUR)
     world.restart(after=5 * HOUR)
     assert world.clock.now() >= HandClock().now() + 6 * HOUR
@@ -229,7 +229,7 @@ def test_the_time_does_not_go_back_behind_a_sending_whose_process_was_killed(wor
     assert sent <= world.clock.now() < sent + timedelta(minutes=1)
 
 
-def test_a_file_that_knows_a_later_moment_than_its_clock_sets_the_clock(world):
+def test_a_file_that_knows_a_later_time_than_its_clock_sets_the_clock(world):
     world.forget_the_time()
     world.clock.advance(minutes=30)
     paid(world)
@@ -250,7 +250,7 @@ def test_a_trade_that_was_let_expire_early_does_not_set_the_clock(world):
 # Notifications.
 
 
-def test_repetitions_go_on_on_schedule(world):
+def test_retries_go_on_on_schedule(world):
     world.shop.text = "fail"
     paid(world)
     world.clock.advance(minutes=5)  # two sendings; the third is due ten minutes after the second
@@ -302,7 +302,7 @@ def test_a_sending_that_was_cut_short_is_made_again(world):
     assert [attempt.acknowledged for attempt in delivery.attempts] == [True]
 
 
-def test_news_that_waits_for_the_answer_of_a_call_is_told(world):
+def test_a_notification_that_waits_for_a_response_is_sent(world):
     paid(world)
     world.server.call("refund", {"out_trade_no": "T1", "refund_amount": "88.88"})
     assert len(world.shop.bodies) == 1  # told half a second after the answer
@@ -349,7 +349,7 @@ def test_a_trade_still_has_its_time_limit(world):
     assert world.shop.fields()["trade_status"] == "TRADE_CLOSED"
 
 
-def test_a_trade_whose_time_ran_out_meanwhile_is_told_at_the_start(world):
+def test_a_trade_whose_time_ran_out_meanwhile_is_notified_at_the_start(world):
     world.buyer.see(world.buyer.cashier(world.merchant.page_pay(biz={"timeout_express": "5m"})))
     world.restart(after=HOUR)
     world.clock.advance(timedelta(0))

@@ -140,6 +140,6 @@ def test_a_notice_about_something_else_is_unreadable(about):
         load(json.dumps(document), PendingNotification)
 
 
-def test_there_is_no_way_to_write_what_nobody_foresaw():
+def test_an_unsupported_type_cannot_be_stored():
     with pytest.raises(TypeError):
         dump({1})

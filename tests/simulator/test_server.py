@@ -92,19 +92,19 @@ def test_requests_that_come_at_once_are_answered_in_their_order(line):
     assert [line.hear()[2][:1] for _ in range(3)] == [b"{", b"[", b"{"]
 
 
-def test_a_body_that_nobody_wanted_is_not_the_next_request(line):
+def test_an_unexpected_body_is_not_the_next_request(line):
     status, _, _ = line.ask(CLOCK.replace(b"\r\n\r\n", b"\r\nContent-Length: 9\r\n\r\nGET /evil"))
     assert status == 200
     assert line.ask(CLOCK)[0] == 200
 
 
-def test_the_next_request_goes_on_after_a_refusal(line):
+def test_the_next_request_goes_on_after_a_rejection(line):
     assert line.ask(CLOCK.replace(b"/clock", b"/nowhere"))[0] == 404
     assert line.ask(CLOCK.replace(b"localhost", b"evil.example"))[0] == 403
     assert line.ask(CLOCK)[0] == 200
 
 
-def test_who_mistypes_an_address_is_told_those_that_there_are(line):
+def test_an_unknown_path_lists_the_existing_ones(line):
     status, headers, text = line.ask(CLOCK.replace(b"/clock", b"/gatway.do"))
     assert (status, headers["content-type"]) == (404, "text/plain; charset=utf-8")
     assert b"\n/gateway.do " in text
@@ -115,7 +115,7 @@ def test_a_head_is_answered_without_a_body(line):
     assert line.ask(CLOCK)[0] == 200
 
 
-def test_who_wants_it_closed_is_told_that_it_is(line):
+def test_a_requested_close_of_the_connection_is_confirmed(line):
     _, headers, _ = line.ask(CLOCK.replace(b"Host", b"Connection: close\r\nHost"))
     assert headers["connection"] == "close"
     assert line.hung_up
@@ -130,7 +130,7 @@ def test_who_wants_it_closed_is_told_that_it_is(line):
     ],
     ids=["http-1.0", "two-lengths", "no-number"],
 )
-def test_a_request_whose_end_is_not_told_plainly_is_the_last(line, request_):
+def test_a_request_with_an_ambiguous_end_is_the_last(line, request_):
     _, headers, _ = line.ask(request_)
     assert headers["connection"] == "close"
     assert line.hung_up
@@ -152,7 +152,7 @@ def test_a_body_over_the_servers_limit_is_not_read(line):
     assert line.hung_up
 
 
-def test_who_asks_before_sending_a_body_is_told_to_go_on(line):
+def test_expect_100_continue_is_answered(line):
     head = CLOCK.replace(b"GET", b"POST").replace(
         b"\r\n\r\n", b"\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n"
     )
@@ -162,7 +162,7 @@ def test_who_asks_before_sending_a_body_is_told_to_go_on(line):
     assert line.ask(CLOCK)[0] == 200
 
 
-def test_who_hangs_up_in_the_middle_of_a_body_is_not_served(line, simulator):
+def test_an_incomplete_body_is_not_served(line, simulator):
     before = simulator.clock.now()
     line.say(b'POST /clock HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{"advance": 9}')
     line._socket.shutdown(socket.SHUT_WR)
@@ -170,7 +170,7 @@ def test_who_hangs_up_in_the_middle_of_a_body_is_not_served(line, simulator):
     assert simulator.clock.now() == before
 
 
-def test_an_answer_that_a_fault_cuts_off_is_the_last(line, simulator, merchant):
+def test_a_response_that_a_fault_cuts_off_is_the_last(line, simulator, merchant):
     simulator.faults.add(Fault("cut-off"))
     url = merchant.call("single_trade_query", out_trade_no="T1").url.removeprefix("/alipay")
     line.say(f"GET {url} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode("ascii"))

@@ -73,7 +73,7 @@ def test_the_gateway_is_among_the_settings_where_it_is_known():
         ({"charset": "utf-7"}, "INPUT_CHARSET"),
     ],
 )
-def test_a_protocol_sign_type_or_charset_that_does_not_exist_is_refused(wrong, key):
+def test_a_protocol_sign_type_or_charset_that_does_not_exist_is_rejected(wrong, key):
     with pytest.raises(ConfigurationError) as error:
         Simulator(**wrong)
     assert error.value.key == key
@@ -84,7 +84,7 @@ def test_no_secret_is_in_the_repr():
     assert simulator.merchant.md5_key not in repr(simulator)
 
 
-def test_one_gateway_speaks_both_protocols(simulator, merchant):
+def test_one_gateway_uses_both_protocols(simulator, merchant):
     assert order(simulator, merchant.page_pay()).order.protocol == "openapi"
     other = merchant.direct_pay(out_trade_no="T2")
     assert order(simulator, other).order.protocol == "mapi"
@@ -95,7 +95,7 @@ def test_two_simulators_know_nothing_of_each_others_trades(simulator, merchant):
     assert Simulator().find_by_cashier(trade.cashier_id) is None
 
 
-def test_the_shop_is_told_before_the_buyer_goes_on(simulator, merchant, shop):
+def test_the_shop_is_notified_before_the_buyer_goes_on(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
     simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert len(shop.bodies) == 1
@@ -108,14 +108,14 @@ def test_paying_twice_tells_once(simulator, merchant, shop):
     assert len(shop.bodies) == 1
 
 
-def test_a_paid_trade_cannot_be_refused_afterwards(simulator, merchant, shop):
+def test_a_paid_trade_cannot_be_rejected_afterwards(simulator, merchant, shop):
     trade = order(simulator, merchant.page_pay())
     simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     assert simulator.cashier_event(trade.cashier_id, TradeEvent.CLOSE).paid
     assert len(shop.bodies) == 1
 
 
-def test_an_overdue_trade_is_closed_and_told_when_it_is_looked_at(simulator, merchant, shop, clock):
+def test_an_overdue_trade_is_closed_and_notified_when_it_is_read(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     clock.time += timedelta(minutes=5)  # and the clock has not called anybody yet
     assert simulator.find_by_cashier(trade.cashier_id).status == "TRADE_CLOSED"
@@ -131,9 +131,7 @@ def test_an_overdue_trade_cannot_be_paid(simulator, merchant, shop, clock):
     assert [shop.fields()["trade_status"]] == ["TRADE_CLOSED"]
 
 
-def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
-    simulator, merchant, shop, clock
-):
+def test_an_expired_trade_is_closed_and_notified_without_a_query(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     simulator.find_by_cashier(trade.cashier_id)
     clock.advance(minutes=4, seconds=59)
@@ -147,7 +145,7 @@ def test_a_trade_whose_time_runs_out_is_closed_and_told_when_nobody_asks(
     assert len(shop.bodies) == 1
 
 
-def test_a_trade_that_was_paid_in_time_is_not_told_of_again(simulator, merchant, shop, clock):
+def test_a_trade_that_was_paid_in_time_is_not_notified_again(simulator, merchant, shop, clock):
     trade = order(simulator, merchant.page_pay(biz={"timeout_express": "5m"}))
     simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
     clock.advance(minutes=6)
@@ -177,7 +175,7 @@ def test_time_that_is_put_on_closes_a_trade_at_its_limit_before_it_returns(shop)
     assert len(shop.bodies) == 4, "and repeated on schedule from then"
 
 
-def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
+def test_a_missing_acknowledgement_is_known(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
     assert not simulator.is_unacknowledged(trade)
@@ -188,7 +186,7 @@ def test_a_shop_that_was_not_heard_is_known(simulator, merchant, shop, clock):
     assert not simulator.is_unacknowledged(trade)
 
 
-def test_a_repetition_tells_the_same_with_the_time_of_its_sending(simulator, merchant, shop, clock):
+def test_a_retry_tells_the_same_with_the_time_of_its_sending(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
     simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)

@@ -63,7 +63,7 @@ def test_what_is_put_is_there_again_in_its_order(opened):
     assert kept(opened()) == [("2", "slow"), ("1", "drop"), ("3", "drop")]
 
 
-def test_half_a_character_is_kept_as_well(opened):
+def test_an_incomplete_character_is_kept_as_well(opened):
     faults(opened())["1"] = Fault("drop", out_trade_no="茶\ud800")
     assert [fault.out_trade_no for fault in faults(opened()).values()] == ["茶\ud800"]
 
@@ -254,6 +254,6 @@ def test_a_file_in_use_is_left_alone(path, opened):
     assert "state.db is used by another simulator" in other.stderr
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path, opened):
+def test_a_missing_directory_is_reported(tmp_path, opened):
     with pytest.raises(StorageError, match=r"cannot be used \(No such file or directory\)"):
         opened(tmp_path / "nowhere" / "state.db")

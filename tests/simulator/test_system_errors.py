@@ -97,7 +97,7 @@ def test_each_family_spells_it_in_its_own_way(server, fail, method, biz, sub_cod
     assert server.call(method, biz)["sub_code"] == sub_code
 
 
-def test_what_is_refused_has_not_failed(server, trade, fail, simulator):
+def test_what_is_rejected_has_not_failed(server, trade, fail, simulator):
     fail("system-error-done")
     assert server.refused("refund", {**T1, "refund_amount": "1.00", "out_request_no": "R1"})
     assert len(simulator.faults.all()) == 1
@@ -133,7 +133,7 @@ def test_a_buyers_browser_is_shown_a_page(buyer, merchant, fail, status, kind):
 
 
 @both
-def test_an_app_is_told_that_nobody_knows(server, fail, status, kind):
+def test_an_app_learns_that_the_outcome_is_unknown(server, fail, status, kind):
     fail(kind)
     order = {**ORDER, "product_code": "QUICK_MSECURITY_PAY"}
     params = server.params("alipay.trade.app.pay", order)
@@ -160,7 +160,7 @@ def test_the_legacy_gateway_fails_in_xml(buyer, merchant, fail, status, shop, cl
 
 
 @both
-def test_the_older_app_is_told_that_nobody_knows(app, merchant, fail, status, kind):
+def test_the_older_app_learns_that_the_outcome_is_unknown(app, merchant, fail, status, kind):
     fail(kind)
     params = {
         "service": "mobile.securitypay.pay",

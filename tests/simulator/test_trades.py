@@ -66,7 +66,7 @@ def test_a_waiting_trade_ends_as_the_buyer_wants(store, event, status):
     assert (step.event, step.trade.status, step.trade.ended_by) == (event, status, event)
 
 
-def test_an_order_that_nobody_opened_is_withdrawn_and_never_was_a_trade(store):
+def test_an_order_that_was_not_opened_is_withdrawn_and_never_was_a_trade(store):
     trade = store.create(an_order(), NOON, opened=False)
     assert store.cancel_unopened("T1", NOON)
     store.open("T1", NOON)
@@ -92,7 +92,7 @@ def test_a_paid_trade_can_be_finished_and_stays_paid(store):
 
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 3600)), max_size=12))
-def test_a_paid_trade_never_goes_back_and_an_ended_one_never_changes(history):
+def test_a_paid_trade_never_is_refunded_and_an_ended_one_never_changes(history):
     store = TradeStore()
     now = NOON
     seen = [store.create(an_order(expires_at=NOON + timedelta(hours=3)), NOON)]
@@ -174,7 +174,7 @@ def test_a_trade_is_refunded_in_parts_until_it_is_closed(store):
         (ESCROW, ["deposit", "send", "confirm"]),
     ],
 )
-def test_what_is_not_the_shops_money_any_more_or_yet_is_not_refunded(store, ways, history):
+def test_money_that_the_merchant_does_not_hold_is_not_refunded(store, ways, history):
     store.create(an_order(payment_events=ways), NOON)
     for event in history:
         store.apply("T1", event, NOON)
@@ -195,7 +195,7 @@ def test_nothing_is_not_a_refund(store):
     assert store.refund("none", "R1", 1, NOON) is None
 
 
-def test_of_many_who_want_the_rest_one_gets_it(store):
+def test_only_one_of_concurrent_refunds_gets_the_rest(store):
     store.create(an_order(), NOON)
     store.apply("T1", TradeEvent.PAY, NOON)
     barrier, got = threading.Barrier(8), []
@@ -230,7 +230,7 @@ def test_the_money_cannot_come_after_the_time_is_over(store):
     assert not step.trade.paid
 
 
-def test_the_money_may_come_until_the_last_moment(store):
+def test_the_money_may_come_until_the_last_time(store):
     store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
     step = store.apply("T1", TradeEvent.PAY, NOON + timedelta(minutes=5, microseconds=-1))
     assert step.trade.paid
@@ -248,7 +248,7 @@ def test_a_paid_trade_does_not_expire(store):
     assert store.apply("T1", None, NOON + timedelta(days=1)).event is None
 
 
-def test_an_order_that_comes_again_is_the_same_trade(store):
+def test_an_order_that_is_repeated_is_the_same_trade(store):
     first = store.create(an_order(expires_at=NOON + timedelta(minutes=5)), NOON)
     again = store.create(
         an_order(return_url="https://www.shop.example/", expires_at=NOON + timedelta(hours=9)), NOON
@@ -284,7 +284,7 @@ def test_the_oldest_trades_make_room():
     assert store.apply("T1", TradeEvent.PAY, NOON) is None
 
 
-def test_of_many_who_pay_at_once_one_does(store):
+def test_only_one_of_concurrent_payments_succeeds(store):
     store.create(an_order(), NOON)
     barrier, steps = threading.Barrier(16), []
 

@@ -46,18 +46,18 @@ def test_it_is_where_the_request_came_to(host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost:8090", "[::1]:8090", "0.0.0.0:8090"])
-def test_who_is_on_this_machine_is_told_what_others_can_use_if_they_may_come(host):
+def test_a_local_client_gets_the_url_that_other_clients_can_use(host):
     assert root(host, caller="127.0.0.1") == f"http://{LAN}:8090"
 
 
 @pytest.mark.parametrize("listening", ["127.0.0.1", "localhost"])
-def test_where_nobody_else_may_come_the_loopback_is_good(listening):
+def test_the_loopback_url_is_used_if_no_other_client_is_allowed(listening):
     assert (
         root("localhost:8090", caller="127.0.0.1", listening=listening) == "http://localhost:8090"
     )
 
 
-def test_who_is_on_this_machine_and_calls_it_by_its_name_hears_that_name():
+def test_a_local_client_that_uses_the_host_name_gets_the_host_name():
     assert root("shop.local:8090", caller="127.0.0.1") == "http://shop.local:8090"
 
 
@@ -86,7 +86,7 @@ def test_who_is_on_this_machine_and_calls_it_by_its_name_hears_that_name():
         "a\n",
     ],
 )
-def test_what_is_no_plain_host_is_in_no_answer(hostile):
+def test_a_malformed_host_is_in_no_response(hostile):
     assert root(hostile) == "http://127.0.0.1:8090"
     assert root(hostile, listening="::") == "http://[::1]:8090"
     assert root(hostile, listening="192.168.1.7") == "http://192.168.1.7:8090"
@@ -128,7 +128,7 @@ def named(app, merchant, host, out_trade_no="T1"):
     return said["qr_code"].partition("cashier/")[0]
 
 
-def test_an_answer_names_the_host_of_its_request_if_it_is_one(app, merchant):
+def test_a_response_names_the_host_of_its_request_if_it_is_one(app, merchant):
     assert named(app, merchant, "192.168.1.7:8090") == "http://192.168.1.7:8090/alipay/"
     status, body = answer_to(app, merchant, 'x"><script>', "T2")
     # Flask with Werkzeug 3.1.7 rejects such a host before the simulator is asked.

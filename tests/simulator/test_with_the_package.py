@@ -57,7 +57,7 @@ def test_a_payment_goes_all_the_way_round(gateway, signer, buyer, shop):
 
 
 @pytest.mark.parametrize("button", ["close", "expire"])
-def test_a_closed_trade_is_believed_as_well(gateway, signer, buyer, shop, button):
+def test_a_closed_trade_is_trusted_as_well(gateway, signer, buyer, shop, button):
     buyer.press(buyer.cashier(gateway.pay("page", **ORDER, **URLS)), button)
     if isinstance(gateway, MapiGateway):
         assert shop.bodies == [], "Alipay sends none of an unpaid direct payment"

@@ -119,7 +119,7 @@ def test_tasks_that_have_not_started_are_cancelled_in_their_order(places):
     assert place.came == ["begun"]
 
 
-def test_a_task_that_takes_for_ever_keeps_no_process_from_ending():
+def test_a_task_that_takes_forever_keeps_no_process_from_ending():
     program = """if True:
         import threading
         from flask_alipay.simulator.worker_pool import Task, WorkerPool

@@ -21,7 +21,7 @@ def entries(answer):
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_what_came_in_is_listed_with_the_balance(pay, account, merchant, clock, charset):
+def test_credits_are_listed_with_the_balance(pay, account, merchant, clock, charset):
     for number in ("T1", "T2"):
         pay(merchant.direct_pay(out_trade_no=number))
         clock.advance(minutes=1)
@@ -36,7 +36,7 @@ def test_what_came_in_is_listed_with_the_balance(pay, account, merchant, clock, 
     assert answer.signed_by(merchant.signer("MD5"))
 
 
-def test_what_went_out_is_listed(pay, server, buyer, account, merchant, trade):
+def test_debits_are_listed(pay, server, buyer, account, merchant, trade):
     pay(merchant.direct_pay())
     refund = {
         "refund_date": "2026-01-31 12:00:00",
@@ -105,7 +105,7 @@ def test_an_order_is_found_without_a_time(pay, account, merchant, trade):
         {"gmt_end_time": "2026-01-30 00:00:00"},
     ],
 )
-def test_a_bad_question_is_refused(account, changes):
+def test_a_bad_query_is_rejected(account, changes):
     assert account(**(DAY | changes)).error == "ILLEGAL_ARGUMENT"
 
 

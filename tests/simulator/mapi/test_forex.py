@@ -54,7 +54,7 @@ def test_yen_are_given_back_whole(pay, refund, merchant, trade):
     assert trade().refunded_fen == 7
 
 
-def test_a_foreign_refund_is_not_news_of_the_trade(pay, refund, merchant, shop, later):
+def test_a_foreign_refund_is_not_notifications_of_the_trade(pay, refund, merchant, shop, later):
     pay(merchant.forex())
     refund()
     later()
@@ -76,7 +76,7 @@ def test_a_foreign_refund_is_not_news_of_the_trade(pay, refund, merchant, shop, 
         ({"gmt_return": ""}, "ILLEGAL_ARGUMENT"),
     ],
 )
-def test_a_bad_refund_is_refused(pay, buyer, refund, merchant, trade, changes, error):
+def test_a_bad_refund_is_rejected(pay, buyer, refund, merchant, trade, changes, error):
     pay(merchant.forex())
     pay(merchant.direct_pay(out_trade_no="T2"))
     buyer.cashier(merchant.forex(out_trade_no="T3"))

@@ -47,7 +47,7 @@ def test_a_payment_that_is_not_there_is_a_result_not_an_error(query):
     assert query().error == "ILLEGAL_ARGUMENT"
 
 
-def test_a_refund_that_comes_again_is_made_once(pay, refund, merchant, trade):
+def test_a_refund_that_is_repeated_is_made_once(pay, refund, merchant, trade):
     pay(merchant.forex())
     first, second = refund(), refund()
     assert first.fields == second.fields
@@ -56,7 +56,7 @@ def test_a_refund_that_comes_again_is_made_once(pay, refund, merchant, trade):
     assert trade().refunded_fen == 300
 
 
-def test_a_domestic_refund_is_told(pay, refund, merchant, shop, later):
+def test_a_domestic_refund_is_notified(pay, refund, merchant, shop, later):
     pay(merchant.direct_pay())
     assert refund(currency="CNY", refund_amount="88.88").fields["result_code"] == "SUCCESS"
     later()
@@ -87,6 +87,6 @@ def test_a_refund_that_cannot_be_made_has_a_code(pay, buyer, refund, merchant, c
         ({"refund_amount": "x"}, "ILLEGAL_FEE_PARAM"),
     ],
 )
-def test_a_bad_refund_is_refused(pay, refund, merchant, changes, error):
+def test_a_bad_refund_is_rejected(pay, refund, merchant, changes, error):
     pay(merchant.forex())
     assert refund(**changes).error == error

@@ -22,7 +22,7 @@ def statuses(shop):
     return [shop.fields(index)["trade_status"] for index in range(len(shop.bodies))]
 
 
-def test_escrow_is_told_step_by_step(pay, server, merchant, buyer, shop, trade, later):
+def test_escrow_is_notified_step_by_step(pay, server, merchant, buyer, shop, trade, later):
     cashier = buyer.cashier(merchant.escrow())
     assert statuses(shop) == ["WAIT_BUYER_PAY"]
     buyer.press(cashier, "deposit")
@@ -40,7 +40,7 @@ def test_escrow_is_told_step_by_step(pay, server, merchant, buyer, shop, trade, 
 
 @pytest.mark.parametrize("sign_type", ["MD5", "RSA", "RSA2"])
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_escrow_is_told_with_the_parcel(pay, merchant, shop, sign_type, charset):
+def test_escrow_is_notified_with_the_parcel(pay, merchant, shop, sign_type, charset):
     request = merchant.escrow(sign_type=sign_type, charset=charset, logistics_fee="5", **PARCEL)
     pay(request, "deposit")
     fields = shop.fields(charset=charset)
@@ -58,7 +58,9 @@ def test_escrow_is_told_with_the_parcel(pay, merchant, shop, sign_type, charset)
     assert signer.verify(sign_content(fields, charset=charset), fields["sign"])
 
 
-def test_a_parcel_that_was_sent_is_told_with_its_time(pay, server, merchant, shop, trade, later):
+def test_a_parcel_that_was_sent_is_notified_with_its_time(
+    pay, server, merchant, shop, trade, later
+):
     pay(merchant.escrow(), "deposit")
     sent = {"trade_no": trade().trade_no, "logistics_name": "SF", "transport_type": "EMS"}
     server(merchant.call("send_goods_confirm_by_platform", **sent))
@@ -103,7 +105,7 @@ def test_the_amount_of_an_escrow_order(pay, merchant, shop, changes, total):
         ({"anti_phishing_key": "invented"}, "ILLEGAL_ANTI_PHISHING_KEY"),
     ],
 )
-def test_a_bad_escrow_order_is_refused(buyer, merchant, simulator, changes, code):
+def test_a_bad_escrow_order_is_rejected(buyer, merchant, simulator, changes, code):
     response = buyer.open(merchant.escrow(**changes))
     assert response.status_code == 400
     assert code in response.text
@@ -182,7 +184,7 @@ def test_a_phone_pays_at_once(pay, merchant, shop):
         ({"charset": "gbk"}, "ILLEGAL_CHARSET"),
     ],
 )
-def test_a_phone_order_that_lacks_something_is_refused(buyer, merchant, changes, code):
+def test_a_phone_order_that_lacks_something_is_rejected(buyer, merchant, changes, code):
     request = {"show_url": "https://shop.example/tea"} | changes
     service = "alipay.wap.create.direct.pay.by.user"
     assert code in buyer.open(merchant.direct_pay(service=service, **request)).text
@@ -190,7 +192,7 @@ def test_a_phone_order_that_lacks_something_is_refused(buyer, merchant, changes,
 
 @pytest.mark.parametrize("service", ["create_forex_trade", "create_forex_trade_wap"])
 @pytest.mark.parametrize(("currency", "said"), [("USD", "8.00"), ("JPY", "17.00")])
-def test_foreign_money_is_told_as_captured(pay, merchant, shop, service, currency, said):
+def test_foreign_money_is_notified_as_captured(pay, merchant, shop, service, currency, said):
     total = "8.00" if currency == "USD" else "17"
     pay(merchant.forex(service=service, currency=currency, total_fee=total))
     fields = shop.fields()
@@ -210,7 +212,7 @@ def test_foreign_money_is_told_as_captured(pay, merchant, shop, service, currenc
     assert fields["trade_status"] == "TRADE_FINISHED"
 
 
-def test_a_price_in_yuan_is_told_in_both(pay, merchant, shop):
+def test_a_price_in_yuan_is_notified_in_both(pay, merchant, shop):
     pay(merchant.forex(total_fee="", rmb_fee="71.00"))
     fields = shop.fields()
     assert (fields["currency"], fields["total_fee"], fields["rmb_fee"]) == ("USD", "10.00", "71.00")
@@ -222,7 +224,7 @@ def test_the_buyer_sees_foreign_money_and_what_it_costs(buyer, merchant):
     assert "¥48.00" in page
 
 
-def test_a_foreign_trade_that_is_not_paid_is_not_told(pay, merchant, shop, trade):
+def test_an_unpaid_foreign_trade_is_not_notified(pay, merchant, shop, trade):
     pay(merchant.forex(), "close")
     assert trade().status == "TRADE_CLOSED"
     assert shop.bodies == []
@@ -250,7 +252,7 @@ def test_the_return_of_a_foreign_order_is_signed(pay, merchant):
         ({"timeout_rule": "forever"}, "ILLEGAL_TIMEOUT_RULE"),
     ],
 )
-def test_a_bad_foreign_order_is_refused(buyer, merchant, changes, code):
+def test_a_bad_foreign_order_is_rejected(buyer, merchant, changes, code):
     assert code in buyer.open(merchant.forex(**changes)).text
 
 

@@ -68,7 +68,7 @@ def test_a_code_that_is_not_there_is_a_result(code, manage):
         ("stop", {}),
     ],
 )
-def test_a_bad_request_is_refused(manage, method, params):
+def test_a_bad_request_is_rejected(manage, method, params):
     assert manage(method, **params).error == "ILLEGAL_ARGUMENT"
 
 

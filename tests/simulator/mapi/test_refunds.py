@@ -49,7 +49,7 @@ def by_type(shop, notify_type, charset="utf-8"):
 
 @pytest.mark.parametrize("sign_type", ["MD5", "RSA", "RSA2"])
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_refunds_without_password_are_done_at_once_and_told_later(
+def test_refunds_without_password_are_performed_at_once_and_notified_later(
     paid, server, batch, merchant, shop, trade, later, sign_type, charset
 ):
     one, two = paid("T1", "T2")
@@ -68,7 +68,7 @@ def test_refunds_without_password_are_done_at_once_and_told_later(
     assert signer.verify(sign_content(result, charset=charset), result["sign"])
 
 
-def test_each_refunded_trade_is_told_as_well(paid, server, batch, shop, later):
+def test_each_refunded_trade_is_notified_as_well(paid, server, batch, shop, later):
     one, two = paid("T1", "T2")
     server(batch(f"{one}^88.88^all", f"{two}^8.88^part"))
     later()
@@ -96,7 +96,7 @@ def test_refunds_with_password_are_confirmed_on_a_page(paid, buyer, batch, shop,
     assert "The batch is done" in buyer.see(page).text
 
 
-def test_refused_refunds_are_not_done_and_not_told(paid, buyer, batch, shop, trade):
+def test_rejected_refunds_are_not_performed_and_not_notified(paid, buyer, batch, shop, trade):
     (one,) = paid("T1")
     page = buyer.cashier(batch(f"{one}^8.88^no", service=SERVICES[0]))
     buyer.press(page, "refuse")
@@ -205,7 +205,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("changes", "code"), BAD)
-def test_a_bad_batch_is_refused(server, buyer, batch, changes, code):
+def test_a_bad_batch_is_rejected(server, buyer, batch, changes, code):
     assert server(batch("1^1^x", **changes)).error == code
     assert code in buyer.open(batch("1^1^x", service=SERVICES[0], **changes)).text
 

@@ -52,7 +52,7 @@ def test_a_trade_whose_time_is_over_is_closed_by_asking(buyer, query, merchant, 
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
 
 
-def test_what_gbk_does_not_have_is_a_question_mark(pay, query, merchant):
+def test_what_gbk_does_not_have_is_a_query_mark(pay, query, merchant):
     pay(merchant.direct_pay(subject="Tea \U0001f375\ufffe"))
     answer = query(out_trade_no="T1", charset="gbk")
     assert answer.fields["subject"] == "Tea ??"
@@ -68,7 +68,7 @@ def test_what_gbk_does_not_have_is_a_question_mark(pay, query, merchant):
         ({"out_trade_no": "T1", "signer": Md5Signer("0" * 32)}, "ILLEGAL_SIGN"),
     ],
 )
-def test_an_error_is_an_answer_without_signature(query, params, error):
+def test_an_error_is_a_response_without_signature(query, params, error):
     answer = query(**params)
     assert (answer.status, answer.error) == (200, error)
     assert answer.root.find("sign") is None
@@ -122,7 +122,7 @@ def test_a_paid_trade_cannot_be_closed(pay, server, merchant, trade):
         ({"out_order_no": "T1", "trade_role": "X"}, "ILLEGAL_ARGUMENT"),
     ],
 )
-def test_a_bad_close_is_refused(buyer, server, merchant, params, error):
+def test_a_bad_close_is_rejected(buyer, server, merchant, params, error):
     buyer.cashier(merchant.direct_pay())
     assert server(merchant.call("close_trade", **params)).error == error
 
@@ -155,7 +155,7 @@ def test_sending_goods_is_answered_signed(pay, send, merchant, trade):
         ({"invoice_no": "1" * 33}, "ILLEGAL_ARGUMENT"),
     ],
 )
-def test_sending_goods_badly_is_refused(pay, send, merchant, trade, changes, error):
+def test_sending_goods_badly_is_rejected(pay, send, merchant, trade, changes, error):
     pay(merchant.escrow(), "deposit")
     assert send(**changes).error == error
     assert trade().status == "WAIT_SELLER_SEND_GOODS"

@@ -28,7 +28,7 @@ def transfers(merchant):
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
-def test_transfers_are_confirmed_and_told(buyer, merchant, transfers, shop, charset):
+def test_transfers_are_confirmed_and_notified(buyer, merchant, transfers, shop, charset):
     page = buyer.cashier(transfers(*ENTRIES, charset=charset))
     assert "李雷" in buyer.see(page).text
     buyer.press(page, "confirm")
@@ -47,7 +47,7 @@ def test_transfers_are_confirmed_and_told(buyer, merchant, transfers, shop, char
     assert "RECEIVE_USER_NOT_EXIST" in buyer.see(page).text
 
 
-def test_of_refused_transfers_every_one_fails(buyer, transfers, shop):
+def test_of_rejected_transfers_every_one_fails(buyer, transfers, shop):
     buyer.press(buyer.cashier(transfers(*ENTRIES)), "refuse")
     fields = shop.fields()
     assert fields["fail_details"].count("^F^MERCHANT_DISUSE_FILE^") == 2
@@ -61,7 +61,7 @@ def test_a_notify_url_with_a_query_is_accepted_with_a_warning(buyer, transfers, 
     assert "shop=1" not in caplog.text
 
 
-def test_nobody_is_told_without_an_address(buyer, transfers, shop):
+def test_nothing_is_notified_without_a_url(buyer, transfers, shop):
     page = buyer.cashier(transfers(*ENTRIES, notify_url=""))
     buyer.press(page, "confirm")
     assert shop.bodies == []
@@ -84,7 +84,7 @@ def test_nobody_is_told_without_an_address(buyer, transfers, shop):
         ({"detail_data": "1^^b^0.30^", "batch_num": "1"}, "DETAIL_DATA_FORMAT_ERROR"),
     ],
 )
-def test_bad_transfers_are_refused(buyer, transfers, changes, code):
+def test_bad_transfers_are_rejected(buyer, transfers, changes, code):
     response = buyer.open(transfers(*ENTRIES, **changes))
     assert response.status_code == 400
     assert code in response.text

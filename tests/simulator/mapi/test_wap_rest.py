@@ -146,14 +146,14 @@ def test_the_buyer_returns_with_the_result(cashier, buyer, signer, trade):
     }
 
 
-def test_a_closed_trade_is_told_too(cashier, buyer, shop):
+def test_a_closed_trade_is_notified_too(cashier, buyer, shop):
     buyer.press(cashier(pay_expire="10")[0], "close")
     notify = ElementTree.fromstring(shop.fields()["notify_data"])
     assert notify.findtext("trade_status") == "TRADE_CLOSED"
     assert notify.findtext("gmt_close") == "2026-01-31 12:00:00"
 
 
-def test_a_refund_is_told_in_the_trades_own_way(cashier, buyer, merchant, shop, trade, later):
+def test_a_refund_is_notified_in_the_trades_own_way(cashier, buyer, merchant, shop, trade, later):
     buyer.press(cashier()[0], "pay")
     refund = {
         "refund_date": "2026-01-31 12:00:00",
@@ -224,7 +224,7 @@ def test_a_number_that_was_used_is_a_system_error_that_says_why(wap, order):
         "\ufffe",
     ],
 )
-def test_hostile_xml_is_refused(wap, document):
+def test_hostile_xml_is_rejected(wap, document):
     assert error(wap(CREATE, document)) == "0004"
 
 
@@ -241,5 +241,5 @@ def test_a_bad_token_is_a_page(wap, token, words):
     assert words in response.text
 
 
-def test_an_altered_charset_is_refused(wap, order):
+def test_an_altered_charset_is_rejected(wap, order):
     assert error(wap(CREATE, order(), _input_charset="utf-7")) == "0001"

@@ -85,6 +85,6 @@ def test_an_order_string_is_paid_once(server, hand_over, paid):
     assert "ACQ.TRADE_HAS_SUCCESS" in hand_over(server.params(APP, ORDERED))[1]
 
 
-def test_no_server_is_answered_for_the_library(server):
+def test_a_server_cannot_call_the_sdks_method(server):
     error = server.unsigned(server.params(APP, ORDERED))
     assert error["sub_code"] == "isv.invalid-method"

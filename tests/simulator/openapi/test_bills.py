@@ -94,5 +94,5 @@ def test_an_address_is_good_for_half_a_minute(server, paid, clock):
         ({"bill_type": "signcustomer"}, "TYPE_NOT_SUPPORTED"),
     ],
 )
-def test_what_is_no_bill_is_named(server, paid, changes, sub_code):
+def test_an_invalid_parameter_of_a_bill_is_named(server, paid, changes, sub_code):
     assert server.refused(BILL, TODAY | changes) == sub_code

@@ -36,7 +36,7 @@ class Client:
         return self.client.post("/alipay/gateway.do", data=body, content_type=FORM).data
 
 
-def test_an_answer_names_the_certificate_that_signed_it(server, paid, certified, simulator):
+def test_a_response_names_the_certificate_that_signed_it(server, paid, certified, simulator):
     text = server.post(server.params(QUERY, T1, **certified)).text
     found = re.fullmatch(r'\{"\w+":(.+),"alipay_cert_sn":"(\w{32})","sign":"(.+)"\}', text)
     certificates = simulator.merchant.certificates
@@ -99,12 +99,12 @@ def test_encrypted_content_is_answered_encrypted(server, paid, merchant):
 
 
 @pytest.mark.parametrize("content", ["", "x", "AAAA", '{"out_trade_no":"T1"}'])
-def test_what_is_not_encrypted_with_the_key_is_refused(server, paid, merchant, content):
+def test_what_is_not_encrypted_with_the_key_is_rejected(server, paid, merchant, content):
     node = server.call(QUERY, {}, encrypt_type="AES", biz_content=content)
     assert (node["code"], node["sub_code"]) == ("40003", "isv.decryption-error-unknown")
 
 
-def test_the_known_answer_of_content_encryption():
+def test_the_known_response_of_content_encryption():
     cipher = ServerCipher("aa4BtZ4tspm2wnXLb1ThQA==")
     assert cipher.encrypt(b"test1234567") == "ILpoMowjIQjfYMR847rnFQ=="
     assert cipher.decrypt("ILpoMowjIQjfYMR847rnFQ==") == b"test1234567"

@@ -18,7 +18,7 @@ TRANSFER = {
 }
 
 
-def test_a_transfer_is_made_once_however_often_it_is_asked_for(server, certified):
+def test_a_transfer_is_made_once_however_often_it_is_requested(server, certified):
     node = server.call(SEND, TRANSFER, **certified)
     assert (node["code"], node["status"], node["out_biz_no"]) == ("10000", "SUCCESS", "B1")
     assert server.call(SEND, TRANSFER, **certified) == node
@@ -30,7 +30,7 @@ def test_a_transfer_is_made_once_however_often_it_is_asked_for(server, certified
         assert found["trans_amount"] == "1.00"
 
 
-def test_a_transfer_is_made_in_the_newer_dress(app, merchant, certified):
+def test_a_transfer_is_made_in_version_3(app, merchant, certified):
     rest = Rest(app, merchant)
     said = {"app_cert_sn": certified["app_cert_sn"]}
     headers = {"alipay-root-cert-sn": certified["alipay_root_cert_sn"]}
@@ -78,7 +78,7 @@ def test_a_transfer_that_cannot_be_made_is_not(server, certified, changes, sub_c
     assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
 
 
-def test_a_question_names_a_transfer(server):
+def test_a_query_names_a_transfer(server):
     assert server.refused(ASK, {}) == "INVALID_PARAMETER"
 
 

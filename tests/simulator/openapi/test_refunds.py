@@ -17,7 +17,7 @@ def refund(amount, number="R1"):
     return {**T1, "refund_amount": amount, "out_request_no": number}
 
 
-def test_a_part_goes_back_once_however_often_it_is_asked_for(server, paid, shop, clock):
+def test_a_part_is_refunded_once_however_often_it_is_requested(server, paid, shop, clock):
     node = server.call("refund", refund("8.88"))
     assert (node["fund_change"], node["refund_fee"]) == ("Y", "8.88")
     assert node["gmt_refund_pay"] == "2026-01-31 12:00:00"
@@ -32,7 +32,7 @@ def test_a_part_goes_back_once_however_often_it_is_asked_for(server, paid, shop,
     assert len(shop.bodies) == 2, "paid, and refunded once"
 
 
-def test_the_rest_closes_the_trade_and_what_went_back_adds_up(server, paid, shop, clock):
+def test_the_rest_closes_the_trade_and_the_refunds_add_up(server, paid, shop, clock):
     server.call("refund", refund("8.88"))
     assert server.call("refund", refund("80.00", "R2"))["refund_fee"] == "88.88"
     assert server.call("query", T1)["trade_status"] == "TRADE_CLOSED"
@@ -45,14 +45,14 @@ def test_the_rest_closes_the_trade_and_what_went_back_adds_up(server, paid, shop
     assert server.call("refund", refund("80.00", "R2"))["fund_change"] == "N"
 
 
-def test_the_same_number_for_another_amount_is_refused(server, paid, simulator):
+def test_the_same_number_for_another_amount_is_rejected(server, paid, simulator):
     server.call("refund", refund("8.88"))
     before = simulator.trades.by_out_trade_no("T1")
     assert server.refused("refund", refund("8.87")) == "ACQ.DISCORDANT_REPEAT_REQUEST"
     assert simulator.trades.by_out_trade_no("T1") == before
 
 
-def test_more_than_the_rest_is_refused(server, paid, simulator):
+def test_more_than_the_rest_is_rejected(server, paid, simulator):
     server.call("refund", refund("8.88"))
     before = simulator.trades.by_out_trade_no("T1")
     code = server.refused("refund", refund("80.01", "R2"))
@@ -73,7 +73,7 @@ def test_a_number_that_never_was_is_answered_with_nothing(server, paid):
     assert node == {"code": "10000", "msg": "Success"}
 
 
-def test_a_refund_can_be_asked_about(server, paid):
+def test_a_refund_can_be_queried(server, paid):
     server.call("refund", refund("8.88"))
     node = server.call("fastpay.refund.query", {**T1, "out_request_no": "R1"})
     assert (node["refund_amount"], node["total_amount"]) == ("8.88", "88.88")
@@ -84,11 +84,11 @@ def test_a_refund_can_be_asked_about(server, paid):
     assert node["refund_detail_item_list"] == [{"amount": "8.88", "fund_channel": "ALIPAYACCOUNT"}]
 
 
-def test_what_was_not_paid_is_not_refunded(server, created):
+def test_an_unpaid_trade_is_not_refunded(server, created):
     assert server.refused("refund", refund("1")) == "ACQ.TRADE_STATUS_ERROR"
 
 
-def test_what_is_finished_is_not_refunded(server, paid, simulator, clock):
+def test_a_finished_trade_is_not_refunded(server, paid, simulator, clock):
     simulator.trades.apply("T1", "finish", clock.now())
     assert server.refused("refund", refund("1")) == "ACQ.TRADE_HAS_FINISHED"
     assert server.refused("cancel", T1) == "ACQ.TRADE_HAS_FINISHED"
@@ -105,7 +105,7 @@ def test_what_is_finished_is_not_refunded(server, paid, simulator, clock):
         {"refund_reason": "x" * 257},
     ],
 )
-def test_a_bad_field_of_a_refund_is_refused(server, paid, simulator, wrong):
+def test_a_bad_field_of_a_refund_is_rejected(server, paid, simulator, wrong):
     before = simulator.trades.by_out_trade_no("T1")
     assert server.refused("refund", refund("1.00") | wrong) == "ACQ.INVALID_PARAMETER"
     assert simulator.trades.by_out_trade_no("T1") == before
@@ -116,7 +116,7 @@ REFUNDS = st.lists(st.tuples(st.sampled_from("ABCDE"), st.integers(1, 120)), max
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(REFUNDS)
-def test_never_more_goes_back_than_was_paid_and_no_number_twice(server, simulator, refunds):
+def test_never_more_is_refunded_than_was_paid_and_no_number_twice(server, simulator, refunds):
     number = f"P{len(simulator.trades)}"
     order = {**ORDER, "out_trade_no": number, "total_amount": "1.00"}
     server.call("pay", {**order, "scene": "bar_code", "auth_code": "2812345678901234"})

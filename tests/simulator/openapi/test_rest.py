@@ -70,7 +70,7 @@ def rest(app, merchant):
 
 
 @pytest.mark.parametrize("mount", ["", "/alipay"])
-def test_a_trade_is_paid_asked_about_and_refunded(rest, shop, clock, mount):
+def test_a_trade_is_paid_queried_and_refunded(rest, shop, clock, mount):
     till = {**TILL, "auth_code": "2812345678901234", "notify_url": "https://shop.example/v3"}
     paid = rest.call("/v3/alipay/trade/pay", till, mount=mount)
     assert (paid["total_amount"], "code" in paid) == ("88.88", False)
@@ -85,7 +85,7 @@ def test_a_trade_is_paid_asked_about_and_refunded(rest, shop, clock, mount):
     assert bill["bill_download_url"].startswith("http://localhost/alipay/bill/")
 
 
-def test_who_has_yet_to_confirm_is_told_by_the_status(rest):
+def test_the_status_shows_that_the_buyer_must_confirm(rest):
     rest.call("/v3/alipay/trade/pay", {**TILL, "auth_code": "2812345678010003"}, status=202)
     assert rest.call("/v3/alipay/trade/query", T1)["trade_status"] == "WAIT_BUYER_PAY"
 
@@ -116,7 +116,7 @@ def test_another_merchants_token_is_signed_along(rest):
         ({"app_cert_sn": "0" * 32}, "app-cert-not-exist"),
     ],
 )
-def test_what_is_wrong_at_the_door_is_named_without_a_signature(rest, said, code):
+def test_a_gateway_error_is_not_signed(rest, said, code):
     response = rest.send("/v3/alipay/trade/query", T1, said=said)
     assert (response.status_code, response.json["code"]) == (400, code)
     assert "alipay-signature" not in response.headers
@@ -137,7 +137,7 @@ def test_a_token_that_alipay_did_not_issue_is_rejected(rest, simulator, token):
     assert len(simulator.trades) == 0
 
 
-def test_another_key_is_refused(rest, simulator):
+def test_another_key_is_rejected(rest, simulator):
     stranger = Rsa2Signer(generate_private_key())
     response = rest.send("/v3/alipay/trade/precreate", ORDER, signer=stranger)
     assert (response.status_code, response.json["code"]) == (400, "invalid-signature")
@@ -159,13 +159,13 @@ def test_an_unknown_path_is_an_invalid_method(rest, path):
     assert response.json == {"code": "invalid-method", "message": "不存在的方法名"}
 
 
-def test_a_payment_is_posted_and_the_bill_is_asked_for(rest):
+def test_a_payment_is_posted_and_the_bill_is_requested(rest):
     assert rest.send("/v3/alipay/trade/query?out_trade_no=T1").json["code"] == "invalid-method"
     assert rest.send(BILL, {"bill_type": "trade"}).json["code"] == "invalid-method"
 
 
 @pytest.mark.parametrize("body", ["", "[]", "x", '{"a": NaN}', "[" * 10_000])
-def test_a_body_that_is_no_object_is_refused(rest, body):
+def test_a_body_that_is_no_object_is_rejected(rest, body):
     assert rest.send("/v3/alipay/trade/query", body).json["code"] == "illegal-json"
 
 

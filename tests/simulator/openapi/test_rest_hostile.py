@@ -42,7 +42,7 @@ def test_well_signed_nonsense_is_answered(app, merchant, simulator, path, body):
     ),
     st.sampled_from(["GET", "POST"]),
 )
-def test_unsigned_nonsense_is_refused(app, simulator, path, body, headers, method):
+def test_unsigned_nonsense_is_rejected(app, simulator, path, body, headers, method):
     response = app.test_client().open(f"/alipay{path}", method=method, data=body, headers=headers)
     # A path with two slashes in a row is led to the one without them.
     assert 400 <= response.status_code < 500 or response.status_code == 308
@@ -51,6 +51,6 @@ def test_unsigned_nonsense_is_refused(app, simulator, path, body, headers, metho
 
 @ANY
 @given(TEXT, TEXT)
-def test_where_no_bill_is_there_is_none(app, token, query):
+def test_an_unknown_bill_is_not_found(app, token, query):
     response = app.test_client().get(f"/alipay/bill/{quote(token)}", query_string=query)
     assert response.status_code in (301, 308, 404)

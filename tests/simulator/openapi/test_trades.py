@@ -20,7 +20,7 @@ TILL = {**ORDER, "scene": "bar_code"}
 
 @pytest.mark.parametrize("sign_type", ["RSA2", "RSA"])
 @pytest.mark.parametrize("charset", ["utf-8", "GBK"])
-def test_a_payment_at_the_till_is_made_at_once(server, shop, clock, charset, sign_type):
+def test_a_payment_at_the_point_of_sale_is_made_at_once(server, shop, clock, charset, sign_type):
     content = {**TILL, "auth_code": "2812345678901234"}
     node = server.call("pay", content, charset=charset, sign_type=sign_type)
     assert (node["code"], node["msg"], node["out_trade_no"]) == ("10000", "Success", "T1")
@@ -42,7 +42,7 @@ def test_a_payment_at_the_till_is_made_at_once(server, shop, clock, charset, sig
         ("pay", {"scene": "bar_code", "auth_code": "2812345678901234"}),
     ],
 )
-def test_what_a_server_ordered_is_told_with_both_accounts(
+def test_a_servers_order_is_notified_with_both_accounts(
     server, simulator, merchant, shop, clock, method, more
 ):
     server.call(method, {**ORDER, **more})
@@ -54,7 +54,7 @@ def test_what_a_server_ordered_is_told_with_both_accounts(
 
 
 @pytest.mark.parametrize("ending", [e for e, code in ENDINGS.items() if code != "10003"])
-def test_a_documented_code_is_refused_at_the_till(server, ending):
+def test_a_documented_code_is_rejected_at_the_point_of_sale(server, ending):
     assert server.refused("pay", {**TILL, "auth_code": f"2812345678{ending}"}) == ENDINGS[ending]
     if ENDINGS[ending] == "ACQ.PAYMENT_AUTH_CODE_INVALID":
         assert server.refused("query", T1) == "ACQ.TRADE_NOT_EXIST"
@@ -62,7 +62,7 @@ def test_a_documented_code_is_refused_at_the_till(server, ending):
         assert server.call("query", T1)["trade_status"] == "TRADE_CLOSED"
 
 
-def test_a_till_waits_for_a_buyer_who_has_to_confirm(server, simulator):
+def test_a_barcode_payment_waits_for_a_buyer_who_must_confirm(server, simulator):
     node = server.call("pay", {**TILL, "auth_code": "2812345678010003"})
     assert node["code"] == "10003"
     assert server.call("query", T1)["trade_status"] == "WAIT_BUYER_PAY"
@@ -83,7 +83,7 @@ def test_a_till_waits_for_a_buyer_who_has_to_confirm(server, simulator):
         {"out_trade_no": "T/1"},
     ],
 )
-def test_a_bad_field_at_the_till_is_refused(server, simulator, wrong):
+def test_a_bad_field_at_the_point_of_sale_is_rejected(server, simulator, wrong):
     content = {**TILL, "auth_code": "2812345678901234", **wrong}
     assert server.refused("pay", content) == "ACQ.INVALID_PARAMETER"
     assert len(simulator.trades) == 0
@@ -125,7 +125,7 @@ def test_a_page_is_a_trade_once_it_is_opened(server, buyer, merchant):
     assert server.call("query", T1)["trade_status"] == "WAIT_BUYER_PAY"
 
 
-def test_a_created_trade_can_be_asked_about_by_either_number(server, created):
+def test_a_created_trade_can_be_queried_by_either_number(server, created):
     assert created.keys() == {"code", "msg", "out_trade_no", "trade_no"}
     node = server.call("query", {"trade_no": created["trade_no"], "out_trade_no": "other"})
     assert (node["out_trade_no"], node["trade_status"]) == ("T1", "WAIT_BUYER_PAY")
@@ -138,7 +138,7 @@ def test_a_trade_is_created_for_somebody(server, buyer_id):
     assert server.refused("create", {**ORDER, "buyer_id": buyer_id}) == "ACQ.INVALID_PARAMETER"
 
 
-def test_what_waits_is_closed_and_told(server, created, shop, clock):
+def test_an_unpaid_trade_is_closed_and_notified(server, created, shop, clock):
     assert server.call("close", T1)["trade_no"] == created["trade_no"]
     clock.advance(seconds=1)
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
@@ -148,18 +148,18 @@ def test_what_waits_is_closed_and_told(server, created, shop, clock):
     assert len(shop.bodies) == 1
 
 
-def test_what_is_paid_is_not_closed(server, paid):
+def test_a_paid_trade_is_not_closed(server, paid):
     assert server.refused("close", T1) == "ACQ.REASON_TRADE_STATUS_INVALID"
     assert server.call("query", T1)["trade_status"] == "TRADE_SUCCESS"
 
 
-def test_what_was_not_paid_is_cancelled_by_closing_it(server, created):
+def test_a_cancel_closes_an_unpaid_trade(server, created):
     for _ in range(2):
         node = server.call("cancel", T1)
         assert (node["action"], node["retry_flag"]) == ("close", "N")
 
 
-def test_what_was_paid_today_is_cancelled_by_refunding_it(server, paid, shop, clock):
+def test_a_cancel_refunds_a_trade_of_today(server, paid, shop, clock):
     for _ in range(2):
         assert server.call("cancel", T1)["action"] == "refund"
     assert server.call("query", T1)["trade_status"] == "TRADE_CLOSED"
@@ -168,12 +168,12 @@ def test_what_was_paid_today_is_cancelled_by_refunding_it(server, paid, shop, cl
     assert len(shop.bodies) == 2, "paid, and refunded once"
 
 
-def test_what_was_paid_yesterday_is_not_cancelled(server, paid, clock):
+def test_a_paid_trade_of_yesterday_is_not_cancelled(server, paid, clock):
     clock.advance(hours=12)
     assert server.refused("cancel", T1) == "ACQ.TRADE_CANCEL_TIME_OUT"
 
 
-def test_of_what_nobody_opened_nothing_is_left(server, shop, clock):
+def test_a_cancel_removes_an_order_that_was_not_opened(server, shop, clock):
     server.call("precreate", ORDER)
     for _ in range(2):
         node = server.call("cancel", T1)
@@ -195,7 +195,7 @@ def test_a_code_that_was_cancelled_before_it_was_scanned_is_not_paid(server, buy
     assert shop.bodies == []
 
 
-def test_a_trade_whose_time_is_over_is_told_when_it_is_asked_about(server, merchant, clock, shop):
+def test_a_trade_whose_time_is_over_is_notified_when_it_is_queried(server, merchant, clock, shop):
     buyer_id = merchant.account.buyer_id
     server.call("create", {**ORDER, "buyer_id": buyer_id, "timeout_express": "5m"})
     clock.advance(minutes=5)
@@ -215,7 +215,7 @@ def test_a_trade_that_never_was_is_named(server, method):
     assert server.refused(method, content) == "ACQ.TRADE_NOT_EXIST"
 
 
-def test_another_key_is_refused_and_told_what_should_be_signed(server):
+def test_another_key_is_rejected_with_the_string_to_sign(server):
     stranger = Rsa2Signer(generate_private_key())
     error = server.call("query", T1, signer=stranger)
     assert (error["code"], error["sub_code"]) == ("40002", "isv.invalid-signature")
@@ -224,19 +224,19 @@ def test_another_key_is_refused_and_told_what_should_be_signed(server):
     assert content.encode() == sign_content(params, exclude=("sign",))
 
 
-def test_another_key_is_told_so_in_plain_where_content_is_encrypted(server):
+def test_another_key_is_rejected_in_plain_if_content_is_encrypted(server):
     stranger = Rsa2Signer(generate_private_key())
     error = server.call("query", T1, signer=stranger, encrypt_type="AES")
     assert error["sub_code"] == "isv.invalid-signature"
 
 
-def test_what_should_be_signed_is_told_in_the_charset_of_the_request(server):
+def test_the_string_to_sign_is_in_the_charset_of_the_request(server):
     stranger = Rsa2Signer(generate_private_key())
     error = server.call("precreate", ORDER, signer=stranger, charset="gbk")
     assert "Tea 茶" in error["sub_msg"]
 
 
-def test_an_unknown_app_is_refused_before_its_signature_is_looked_at(server):
+def test_an_unknown_app_is_rejected_before_its_signature_is_looked_at(server):
     params = server.params("alipay.trade.query", T1) | {"app_id": "9", "sign": "x"}
     assert server.unsigned(params)["sub_code"] == "isv.invalid-app-id"
 
@@ -252,7 +252,7 @@ def test_an_unknown_app_is_refused_before_its_signature_is_looked_at(server):
         ("version", "isv.missing-version"),
     ],
 )
-def test_what_is_missing_is_named_without_a_signature(server, name, sub_code):
+def test_a_missing_parameter_is_named_without_a_signature(server, name, sub_code):
     params = server.params("alipay.trade.query", T1, **{name: None} if name[0] in "tv" else {})
     params.pop(name, None)
     error = server.unsigned(params)

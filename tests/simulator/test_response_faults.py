@@ -140,7 +140,7 @@ def test_it_holds_where_nothing_is_to_go_wrong(request, merchant, wrong, address
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_an_answer_breaks_off_and_the_work_is_done(request, wrong, simulator, address):
+def test_a_response_breaks_off_and_the_work_is_done(request, wrong, simulator, address):
     wrong("cut-off")
     answer = request.getfixturevalue(address)()
     assert 0 < len(answer.data) < int(answer.headers["Content-Length"])
@@ -148,7 +148,7 @@ def test_an_answer_breaks_off_and_the_work_is_done(request, wrong, simulator, ad
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_an_answer_is_late(request, wrong, monkeypatch, merchant, address):
+def test_a_response_is_late(request, wrong, monkeypatch, merchant, address):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
     wrong("slow", seconds=3)
@@ -175,7 +175,7 @@ def test_a_bill_is_late(app, wrong, bill, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["wrong-sign", "unsigned", "cut-off"])
-def test_the_newer_dress_is_no_safer(app, merchant, wrong, kind):
+def test_version_3_is_no_safer(app, merchant, wrong, kind):
     rest, order = Rest(app, merchant), {**ORDER, "buyer_id": merchant.account.buyer_id}
     wrong(kind, method="alipay.trade.create")
     answer = rest.send("/v3/alipay/trade/create", order)

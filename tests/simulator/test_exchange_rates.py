@@ -19,7 +19,7 @@ def test_an_amount_is_read_in_the_currencys_units(text, currency, units):
 @pytest.mark.parametrize(
     ("text", "currency"), [("0", "USD"), ("1000000.01", "USD"), ("0.5", "JPY"), ("1000001", "JPY")]
 )
-def test_an_amount_that_is_none_is_refused(text, currency):
+def test_an_amount_that_is_none_is_rejected(text, currency):
     with pytest.raises(InvalidAmount, match="total_fee"):
         exchange_rates.read_units(text, currency, "total_fee")
 
@@ -29,7 +29,7 @@ def test_a_currency_without_a_minor_unit_is_written_with_decimals_all_the_same()
     assert exchange_rates.format_units(17, "USD") == "0.17"
 
 
-def test_a_currency_that_is_not_settled_in_is_refused():
+def test_a_currency_that_is_not_settled_in_is_rejected():
     with pytest.raises(InvalidParameter, match="currency must be one of"):
         exchange_rates.check_currency("CNY")
 

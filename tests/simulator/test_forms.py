@@ -23,28 +23,28 @@ def test_the_charset_may_stand_in_both_query_and_form():
     assert RawForm(b"charset=gbk", b"charset=gbk").ascii_value("charset") == "gbk"
 
 
-def test_two_values_of_one_parameter_are_refused():
+def test_two_values_of_one_parameter_are_rejected():
     with pytest.raises(InvalidForm, match="twice"):
         RawForm(b"total_fee=1", b"total_fee=2")
 
 
-def test_too_many_parameters_are_refused():
+def test_too_many_parameters_are_rejected():
     with pytest.raises(InvalidForm, match="more than"):
         RawForm(b"&".join(b"%d=1" % number for number in range(201)))
 
 
-def test_bytes_that_are_not_text_in_the_charset_are_refused():
+def test_bytes_that_are_not_text_in_the_charset_are_rejected():
     with pytest.raises(InvalidForm, match="not text"):
         RawForm(b"subject=%B2%E8").decode("utf-8")
 
 
-def test_a_nul_is_refused():
+def test_a_nul_is_rejected():
     with pytest.raises(InvalidForm, match="NUL"):
         RawForm(b"subject=a%00").decode("utf-8")
 
 
 @pytest.mark.parametrize("charset", ["", "utf-7", "../x", "idna", "rot13", "é"])
-def test_a_charset_that_alipay_does_not_have_is_refused(charset):
+def test_a_charset_that_alipay_does_not_have_is_rejected(charset):
     with pytest.raises(InvalidParameter, match="charset"):
         RawForm(b"a=1").decode(charset)
 
@@ -55,7 +55,7 @@ def test_a_word_that_is_not_there_is_none():
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from(["utf-8", "gbk"]))
-def test_any_bytes_are_a_form_or_refused(query, body, charset):
+def test_any_bytes_are_a_form_or_rejected(query, body, charset):
     with contextlib.suppress(InvalidForm):
         RawForm(query, body).decode(charset)
 

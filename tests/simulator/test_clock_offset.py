@@ -50,7 +50,7 @@ def test_a_merchant_who_lives_by_the_machines_time_is_served(simulator, off):
 
 
 @pytest.mark.parametrize("off", [-LATE, HALF_A_YEAR + LATE])
-def test_what_is_of_neither_time_is_refused(simulator, off):
+def test_what_is_of_neither_time_is_rejected(simulator, off):
     assert queried(simulator, machine() + off) == "isv.invalid-timestamp"
 
 
@@ -63,7 +63,7 @@ def test_what_is_of_neither_time_is_refused(simulator, off):
         (HALF_A_YEAR + timedelta(minutes=11), "invalid-timestamp"),
     ],
 )
-def test_the_newer_dress_is_worn_likewise(simulator, off, code):
+def test_version_3_is_worn_likewise(simulator, off, code):
     stamp = int((machine() + off).timestamp() * 1000)
     said = f"app_id={simulator.merchant.app_id},timestamp={stamp}"
     request = RestRequest(
@@ -94,7 +94,7 @@ def test_a_batch_is_of_the_merchants_today_or_of_ours(simulator, off, refused):
     assert (b"BATCH_NO_FORMAT_ERROR" in answer.body) is refused
 
 
-def test_a_clock_of_somebody_elses_is_the_merchants_too():
+def test_another_clock_is_the_merchants_too():
     clock = HandClock()
     assert clock_offset(clock) == zero_offset() == timedelta(0)
 

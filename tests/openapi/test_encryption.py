@@ -29,13 +29,13 @@ def test_a_published_text_is_encrypted_byte_for_byte(vector: Vector) -> None:
 
 
 @given(content=st.binary(max_size=100))
-def test_what_is_encrypted_can_be_decrypted(content: bytes) -> None:
+def test_encrypted_content_can_be_decrypted(content: bytes) -> None:
     cipher = ContentCipher(AES_KEY)
     assert cipher.decrypt(cipher.encrypt(content)) == content
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "no base64", "茶", AES_KEY, AES_KEY * 2])
-def test_what_was_not_encrypted_with_the_key_is_a_value_error(text: str) -> None:
+def test_text_that_was_not_encrypted_with_the_key_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever of its layers refuses it
         ContentCipher(AES_KEY).decrypt(text)
 
@@ -50,12 +50,12 @@ def test_what_was_not_encrypted_with_the_key_is_a_value_error(text: str) -> None
         (base64.b64encode(bytes(32)).decode(), "32 bytes"),
     ],
 )
-def test_a_key_that_is_none_is_told_so(key: str, what: str) -> None:
+def test_an_invalid_key_is_described(key: str, what: str) -> None:
     with pytest.raises(KeyFormatError, match=what) as caught:
         ContentCipher(key)
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_space_around_a_key_is_forgiven() -> None:
+def test_space_around_a_key_is_ignored() -> None:
     text = ContentCipher(AES_KEY).encrypt(b"a")
     assert ContentCipher(f" {AES_KEY}\n").decrypt(text) == b"a"

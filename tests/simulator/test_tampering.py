@@ -72,7 +72,7 @@ def test_the_least_amount_becomes_another(notice, compose, protocol):
 
 
 @pytest.mark.parametrize("alter", [tamper_amount, corrupt_text])
-def test_news_of_foreign_money_are_altered_as_well(notice, compose, alter):
+def test_notifications_of_foreign_money_are_altered_as_well(notice, compose, alter):
     body = compose(
         notice("mapi", TradeEvent.SETTLE, currency="USD", payment_events=(TradeEvent.SETTLE,))
     )
@@ -131,7 +131,7 @@ def test_the_older_gateway_for_phones_tells_it_in_utf_8_all_the_same(notice, com
     assert body == asked
 
 
-def test_a_batch_is_told_in_another_charset_as_well(told_of, compose, merchant):
+def test_a_batch_is_notified_in_another_charset_as_well(told_of, compose, merchant):
     told = told_of(REFUNDS, BatchEntry("2026013122001000000000000001", 888, "8.88", "茶"))
     fields = dict(parse_qsl(compose(with_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
     assert merchant.signer("MD5").verify(sign_content(fields, charset="gbk"), fields["sign"])

@@ -35,7 +35,7 @@ def test_a_byte_order_mark_is_no_text() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_whatever_comes_is_a_document_or_none(body: bytes) -> None:
+def test_any_bytes_are_a_document_or_invalid(body: bytes) -> None:
     with contextlib.suppress(InvalidXml):
         parse(decode(body)[0])
 
@@ -53,12 +53,12 @@ def test_whatever_comes_is_a_document_or_none(body: bytes) -> None:
         "<a>\x00</a>",
     ],
 )
-def test_dtds_entities_and_pieces_are_refused(text: str) -> None:
+def test_dtds_entities_and_fragments_are_rejected(text: str) -> None:
     with pytest.raises(InvalidXml):
         parse(text)
 
 
-def test_a_child_with_children_is_its_own_piece() -> None:
+def test_a_child_with_children_is_raw_xml() -> None:
     text = "<a><list x='1'>\n <b>1 &amp; 2</b><c/><d />\n</list><n>1</n><e/></a>"
     assert child_values(parse(text), text) == {
         "list": "<list x='1'>\n <b>1 &amp; 2</b><c></c><d></d>\n</list>",
@@ -67,7 +67,7 @@ def test_a_child_with_children_is_its_own_piece() -> None:
     }
 
 
-def test_a_child_that_is_there_twice_is_refused() -> None:
+def test_a_duplicate_child_is_rejected() -> None:
     text = "<a><b>1</b><b>2</b></a>"
     with pytest.raises(InvalidXml, match="twice"):
         child_values(parse(text), text)
@@ -78,7 +78,7 @@ def test_rows_are_their_texts() -> None:
     assert list(iter_rows(root, "l/r")) == [{"x": "1", "y": ""}, {}]
 
 
-def test_a_child_may_be_a_piece_without_children() -> None:
+def test_a_child_without_children_may_be_raw_xml() -> None:
     for written in ("<list></list>", "<list/>", "<list />"):
         text = f"<a>{written}<n>1</n></a>"
         assert child_values(parse(text), text, ["list"]) == {"list": "<list></list>", "n": "1"}

@@ -54,7 +54,7 @@ def test_the_node_is_cut_as_it_stands(vector: Vector) -> None:
 
 
 @with_vectors("captured-response")
-def test_a_captured_answer_is_judged_right(vector: Vector) -> None:
+def test_a_captured_response_is_judged_right(vector: Vector) -> None:
     def read() -> dict[str, Any]:
         return read_response(
             body_of(vector),
@@ -77,7 +77,7 @@ def test_a_captured_answer_is_judged_right(vector: Vector) -> None:
     indent=st.sampled_from([None, 1]),
     sign_first=st.booleans(),
 )
-def test_what_was_signed_is_what_is_cut(
+def test_the_signed_text_is_cut_out_exactly(
     keys: Keys, document: dict[str, Any], charset: str, indent: int | None, sign_first: bool
 ) -> None:
     node = json.dumps({"code": "10000", **document}, indent=indent)
@@ -91,7 +91,7 @@ def test_what_was_signed_is_what_is_cut(
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk", "gb2312", "gb18030"])
-def test_an_answer_is_signed_in_the_requests_charset(keys: Keys, charset: str) -> None:
+def test_a_response_is_signed_in_the_requests_charset(keys: Keys, charset: str) -> None:
     # In GBK the second byte of the first two is a backslash and a brace.
     node = '{"code":"10000","a":"誠瓄茶\\\\","b":"{"}'
     codepage = "gbk" if charset == "gb2312" else charset
@@ -123,7 +123,7 @@ def test_a_signature_that_is_none_does_not_verify(keys: Keys, sign: str) -> None
     assert not envelope.signed_by(Rsa2Signer(None, keys.alipay.public_key()))
 
 
-def test_many_quotes_are_cut_in_no_time() -> None:
+def test_many_quotes_are_parsed_quickly() -> None:
     with pytest.raises(OutcomeUnknown):
         open_envelope(b'{"error_response":{' + b'"\\' * 500_000, METHOD)
 
@@ -138,19 +138,19 @@ def test_an_amount_with_a_point_never_is_a_float(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, [], {}, ["88.88"]])
-def test_what_is_neither_text_nor_number_is_nothing(value: Any) -> None:
+def test_a_value_that_is_neither_text_nor_number_is_ignored(value: Any) -> None:
     assert text_field({"a": value}, "a") == ""
     assert amount({"a": value}, "a") is None
 
 
 @pytest.mark.parametrize("value", ["-1.00", "1.001", "1e2", "free", Decimal("1e9")])
-def test_what_is_no_amount_is_no_answer(value: Any) -> None:
+def test_an_invalid_amount_is_an_invalid_response(value: Any) -> None:
     with pytest.raises(OutcomeUnknown, match="refund_fee must be"):
         amount({"refund_fee": value}, "refund_fee")
 
 
 @given(text=st.text(st.sampled_from('{}[]",:\\ ae_1')), charset=charsets)
-def test_any_text_is_cut_or_refused(text: str, charset: str) -> None:
+def test_any_text_is_cut_or_rejected(text: str, charset: str) -> None:
     body = f'{{"error_response":{text}}}'.encode()
     try:
         node = open_envelope(body, METHOD, charset).node

@@ -73,7 +73,7 @@ def test_a_refund_is_read() -> None:
         "$$10.00^SUCCESS",
     ],
 )
-def test_the_fee_and_the_royalties_of_a_refund_are_not_taken_for_it(rest: str) -> None:
+def test_the_fee_and_the_royalties_of_a_refund_are_ignored(rest: str) -> None:
     batch = refunds(f"{TRADE_NO}^88.88^SUCCESS{rest}#{TRADE_NO[:-1]}9^1.00^SUCCESS")
     assert [(result.refund_fen, result.succeeded) for result in batch.results] == [
         (8888, True),
@@ -122,7 +122,7 @@ def test_a_batch_without_a_notify_id_is_read() -> None:
         f"{TRADE_NO}^{'9' * 400}^SUCCESS",
     ],
 )
-def test_refunds_that_cannot_be_read_are_refused(details: str) -> None:
+def test_refunds_that_cannot_be_read_are_rejected(details: str) -> None:
     with pytest.raises(BadNotification):
         refunds(details)
 
@@ -130,12 +130,12 @@ def test_refunds_that_cannot_be_read_are_refused(details: str) -> None:
 @pytest.mark.parametrize(
     "read", [RefundBatchNotification.from_params, TransferBatchNotification.from_params]
 )
-def test_a_batch_without_anything_is_refused(read: Any) -> None:
+def test_a_batch_without_anything_is_rejected(read: Any) -> None:
     with pytest.raises(BadNotification):
         read({})
 
 
-def test_a_batch_without_a_number_is_refused() -> None:
+def test_a_batch_without_a_number_is_rejected() -> None:
     with pytest.raises(BadNotification, match="batch_no"):
         refunds(f"{TRADE_NO}^88.88^SUCCESS", batch_no="")
     with pytest.raises(BadNotification, match="batch_no"):
@@ -172,7 +172,7 @@ _PIECES = st.lists(
 @example("^^")
 @example("$$")
 @example("|^|")
-def test_hostile_text_is_read_or_refused_and_nothing_else(text: str) -> None:
+def test_hostile_text_is_read_or_rejected_and_nothing_else(text: str) -> None:
     for read in (lambda: refunds(text), lambda: transfers(text), lambda: transfers("", text)):
         try:
             batch: Any = read()
@@ -192,7 +192,7 @@ def test_a_transfer_is_read() -> None:
     )
 
 
-def test_what_failed_says_why() -> None:
+def test_a_failed_transfer_has_a_reason() -> None:
     batch = transfers(transfer("S1"), transfer("S2", "F", "RECEIVE_USER_NOT_EXIST"))
     assert [(one.serial, one.succeeded, one.reason) for one in batch.results] == [
         ("S1", True, ""),
@@ -200,7 +200,7 @@ def test_what_failed_says_why() -> None:
     ]
 
 
-def test_what_succeeded_has_no_reason_whatever_stands_there() -> None:
+def test_a_successful_transfer_has_no_reason() -> None:
     [result] = transfers(transfer(reason="null")).results
     assert result.reason == ""
 
@@ -232,12 +232,12 @@ def test_a_batch_may_have_a_thousand_transfers() -> None:
         f"S1^{ACCOUNT}^{NAME}^20.00^S^^1^2^3",
     ],
 )
-def test_transfers_that_cannot_be_read_are_refused(details: str) -> None:
+def test_transfers_that_cannot_be_read_are_rejected(details: str) -> None:
     with pytest.raises(BadNotification):
         transfers(details)
 
 
-def test_who_got_money_is_not_shown() -> None:
+def test_the_payee_is_not_shown() -> None:
     shown = repr(transfers(transfer()))
     assert "S1" in shown
     assert ACCOUNT not in shown

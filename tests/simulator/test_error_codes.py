@@ -16,7 +16,7 @@ def raised_in(*rooms):
     return set(re.findall(r'ApiError\(\s*"([^"]+)"', text))
 
 
-def test_every_refusal_of_the_open_platform_has_a_meaning():
+def test_every_rejection_of_the_open_platform_has_a_meaning():
     assert raised_in(*(ROOMS / "openapi").glob("*.py")) <= set(error_codes.OPENAPI)
 
 
@@ -24,13 +24,13 @@ LEGACY = sorted((ROOMS / "mapi").glob("*.py"))
 PHONE = [room for room in LEGACY if room.name.startswith("wap_")]
 
 
-def test_every_refusal_of_the_legacy_gateway_has_a_meaning():
+def test_every_rejection_of_the_legacy_gateway_has_a_meaning():
     raised = raised_in(*(room for room in LEGACY if room not in PHONE))
     assert "ILLEGAL_SIGN" in raised
     assert raised <= set(error_codes.MAPI)
 
 
-def test_every_refusal_of_the_older_phone_gateway_has_a_meaning():
+def test_every_rejection_of_the_older_phone_gateway_has_a_meaning():
     raised = raised_in(*PHONE)
     assert "0002" in raised
     assert raised <= set(error_codes.WAP)

@@ -25,18 +25,18 @@ def blamed(field: Validator, value: Any, charset: str = "utf-8") -> str:
     return str(caught.value)
 
 
-def test_a_table_converts_what_was_given() -> None:
+def test_a_table_converts_the_given_values() -> None:
     given = {"total_fee": 88, "body": None}
     assert validate_params(TABLE, given, "utf-8", "some.service") == {"total_fee": "88.00"}
     assert given == {"total_fee": 88, "body": None}
 
 
-def test_a_name_that_the_service_lacks_is_blamed() -> None:
+def test_an_unknown_parameter_is_reported_by_name() -> None:
     with pytest.raises(InvalidParameter, match=r"^totalfee is not a parameter of some\.service"):
         validate_params(TABLE, {"totalfee": 1}, "utf-8", "some.service")
 
 
-def test_a_name_that_the_service_lacks_may_be_none() -> None:
+def test_an_unknown_parameter_may_be_none() -> None:
     assert validate_params(TABLE, {"bank": None}, "utf-8", "some.service") == {}
 
 
@@ -58,7 +58,7 @@ def test_an_amount_has_two_decimals(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     "value", ["0", "0.001", "-1", "1e2", "100000000.01", "", "１", " 1", "1,0"]
 )
-def test_what_is_no_amount_is_refused(value: str) -> None:
+def test_an_invalid_amount_is_rejected(value: str) -> None:
     with pytest.raises(InvalidAmount, match=r"^total_fee "):
         validation.amount("total_fee", value, "utf-8")
 
@@ -80,7 +80,7 @@ def test_a_timeout_is_sent_as_it_is(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["1.5h", "16d", "0m", "2c", "", 30])
-def test_another_timeout_is_refused(value: Any) -> None:
+def test_another_timeout_is_rejected(value: Any) -> None:
     blamed(validation.timeout, value)
 
 
@@ -99,7 +99,7 @@ def test_an_address_is_written_the_usual_way(value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     "value", ["localhost", "203.0.113", "203.0.113.9:80", "", 5, b"\x7f\0\0\1"]
 )
-def test_another_address_is_refused(value: Any) -> None:
+def test_another_address_is_rejected(value: Any) -> None:
     blamed(validation.ip_address, value)
 
 
@@ -116,7 +116,7 @@ def test_a_text_may_be_counted_in_bytes() -> None:
     assert "bytes in utf-8" in blamed(field, "龙井")
 
 
-def test_a_character_that_the_charset_lacks_is_blamed() -> None:
+def test_a_character_that_the_charset_lacks_is_reported() -> None:
     assert "gbk does not have" in blamed(validation.text(9, in_bytes=True), "🍵", "gbk")
 
 
@@ -128,12 +128,12 @@ def test_characters_can_be_forbidden() -> None:
 
 
 @pytest.mark.parametrize("value", ["Tea & Co", "a=b", "1&2", "R&D", "&", "=", "a& b=c", "a&=b"])
-def test_a_text_may_hold_signs_that_hide_nothing(value: str) -> None:
+def test_a_text_may_contain_harmless_separators(value: str) -> None:
     assert validation.text(20)("subject", value, "utf-8") == value
 
 
 @pytest.mark.parametrize("value", ["a&b=c", "&trade_status=TRADE_SUCCESS", "茶&心=1"])
-def test_a_text_that_hides_a_field_is_refused_before_alipay_repeats_it(value: str) -> None:
+def test_a_text_with_an_embedded_field_is_rejected_before_alipay_repeats_it(value: str) -> None:
     # The notification of such a payment would be refused, and the money never be seen.
     assert "another field" in blamed(validation.text(50), value)
     told = {
@@ -147,7 +147,7 @@ def test_a_text_that_hides_a_field_is_refused_before_alipay_repeats_it(value: st
 
 
 @given(st.text("ab &=茶1", min_size=1, max_size=12))
-def test_a_text_that_can_be_sent_comes_back_in_a_good_notification(value: str) -> None:
+def test_a_sent_text_returns_in_a_valid_notification(value: str) -> None:
     try:
         validation.text(99)("subject", value, "utf-8")
     except InvalidParameter:
@@ -167,7 +167,7 @@ def test_a_choice_may_be_given_as_a_number() -> None:
 
 
 @pytest.mark.parametrize("value", ["2", 2, "", True, ["1"], 1.0, "１"])
-def test_another_choice_is_refused(value: Any) -> None:
+def test_another_choice_is_rejected(value: Any) -> None:
     assert "0, 1" in blamed(validation.choice("0", "1"), value)
 
 
@@ -178,7 +178,7 @@ def test_a_pattern_is_for_the_whole_value() -> None:
         assert "must be two digits" in blamed(field, bad)
 
 
-def test_a_whole_number_is_within_its_limits() -> None:
+def test_an_integer_is_within_its_limits() -> None:
     field = validation.integer(1, 100)
     for good in (1, "1", "001", 100):
         assert field("quantity", good, "utf-8") == str(int(good))

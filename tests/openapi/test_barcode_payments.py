@@ -72,13 +72,13 @@ def test_a_payment_is_read_into_types(keys: Keys) -> None:
     assert said.buyer_id not in repr(said)
 
 
-def test_who_has_to_confirm_has_not_paid(keys: Keys) -> None:
+def test_a_buyer_who_must_confirm_has_not_paid(keys: Keys) -> None:
     said = Alipay(keys, CONFIRMING).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
     assert not said.paid
     assert (said.trade_no, said.total_fen, said.paid_at) == (TRADE_NO, None, None)
 
 
-def test_a_payment_says_by_which_code(keys: Keys) -> None:
+def test_a_payment_states_the_kind_of_code(keys: Keys) -> None:
     alipay = Alipay(keys, PAID)
     alipay.gateway().trade_pay(
         **ORDER, auth_code=AUTH_CODE, store_id="S1", terminal_id=None, new_field="x"
@@ -100,7 +100,7 @@ def test_a_face_is_no_number(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("auth_code", ["", "2891234567890", "2" * 25, "316789012345678901", None])
-def test_what_is_no_buyers_code_is_not_sent(keys: Keys, auth_code: Any) -> None:
+def test_an_invalid_code_of_a_buyer_is_not_sent(keys: Keys, auth_code: Any) -> None:
     alipay = Alipay(keys, PAID)
     for pay in (alipay.gateway().trade_pay, alipay.gateway().pay_barcode_and_wait):
         with pytest.raises(InvalidParameter) as caught:
@@ -109,7 +109,7 @@ def test_what_is_no_buyers_code_is_not_sent(keys: Keys, auth_code: Any) -> None:
     assert alipay.asked == []
 
 
-def test_who_pays_at_once_does_not_wait(keys: Keys) -> None:
+def test_a_buyer_who_pays_at_once_does_not_wait(keys: Keys) -> None:
     alipay = till(keys, PAID)
     said = alipay.ends()
     assert (said.paid, said.total_fen, said.trade_no) == (True, 8888, TRADE_NO)
@@ -119,7 +119,7 @@ def test_who_pays_at_once_does_not_wait(keys: Keys) -> None:
 
 @pytest.mark.parametrize("first", [CONFIRMING, LOST, no("ACQ.SYSTEM_ERROR"), {"code": "20000"}])
 @pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_FINISHED"])
-def test_who_confirms_in_time_has_paid(keys: Keys, first: Any, status: str) -> None:
+def test_a_buyer_who_confirms_in_time_has_paid(keys: Keys, first: Any, status: str) -> None:
     alipay = till(keys, first, [no("ACQ.TRADE_NOT_EXIST"), LOST, {**TRADE, "trade_status": status}])
     said = alipay.ends()
     assert (said.paid, said.total_fen, said.trade_no) == (True, 8888, TRADE_NO)
@@ -139,7 +139,7 @@ def test_a_trade_that_is_closed_meanwhile_is_not_paid(keys: Keys, first: Any) ->
 @pytest.mark.parametrize("first", [CONFIRMING, LOST])
 @pytest.mark.parametrize("query", [WAITING, LOST, no("ACQ.TRADE_NOT_EXIST"), {"code": "40002"}])
 @pytest.mark.parametrize("action", ["close", "refund", None])
-def test_a_trade_is_taken_back_when_patience_is_over(
+def test_a_trade_is_cancelled_after_the_polling_time(
     keys: Keys, first: Any, query: Any, action: str | None
 ) -> None:
     alipay = till(keys, first, [query], [{**TAKEN_BACK, "action": action}])
@@ -150,7 +150,7 @@ def test_a_trade_is_taken_back_when_patience_is_over(
 
 
 @pytest.mark.parametrize("trouble", [AGAIN, LOST, no("ACQ.SYSTEM_ERROR"), no("AQC.SYSTEM_ERROR")])
-def test_a_trade_is_taken_back_until_it_is(keys: Keys, trouble: Any) -> None:
+def test_the_cancel_of_a_trade_is_retried(keys: Keys, trouble: Any) -> None:
     alipay = till(keys, CONFIRMING, cancel=[trouble, trouble, TAKEN_BACK])
     assert not alipay.ends().paid
     assert alipay.methods.count("cancel") == 3
@@ -158,7 +158,7 @@ def test_a_trade_is_taken_back_until_it_is(keys: Keys, trouble: Any) -> None:
 
 @pytest.mark.parametrize(("last", "paid"), [(TRADE, True), (CLOSED, False)])
 @pytest.mark.parametrize("refused", [no("ACQ.CANCEL_NOT_ALLOWED"), AGAIN, LOST])
-def test_where_it_cannot_be_taken_back_the_last_question_decides(
+def test_after_a_rejected_cancel_a_query_decides(
     keys: Keys, refused: Any, last: Any, paid: bool
 ) -> None:
     alipay = till(keys, CONFIRMING, [WAITING] * 4 + [last], [refused])
@@ -168,7 +168,7 @@ def test_where_it_cannot_be_taken_back_the_last_question_decides(
 
 @pytest.mark.parametrize("query", [WAITING, LOST, no("ACQ.TRADE_NOT_EXIST")])
 @pytest.mark.parametrize("cancel", [no("ACQ.TRADE_CANCEL_TIME_OUT"), AGAIN, LOST])
-def test_where_nothing_can_be_learned_nobody_knows(keys: Keys, query: Any, cancel: Any) -> None:
+def test_without_a_response_the_outcome_is_unknown(keys: Keys, query: Any, cancel: Any) -> None:
     alipay = till(keys, LOST, [query], [cancel])
     with pytest.raises(OutcomeUnknown, match="it is unknown whether") as caught:
         alipay.ends()
@@ -178,7 +178,7 @@ def test_where_nothing_can_be_learned_nobody_knows(keys: Keys, query: Any, cance
 @pytest.mark.parametrize(
     "sub_code", ["ACQ.PAYMENT_AUTH_CODE_INVALID", "ACQ.BUYER_BALANCE_NOT_ENOUGH"]
 )
-def test_a_no_ends_it(keys: Keys, sub_code: str) -> None:
+def test_a_rejection_ends_the_payment(keys: Keys, sub_code: str) -> None:
     alipay = till(keys, no(sub_code))
     with pytest.raises(GatewayError) as caught:
         alipay.ends()
@@ -187,12 +187,12 @@ def test_a_no_ends_it(keys: Keys, sub_code: str) -> None:
     assert alipay.methods == ["pay"]
 
 
-def test_what_was_paid_before_is_asked_about(keys: Keys) -> None:
+def test_a_payment_that_was_paid_before_is_queried(keys: Keys) -> None:
     alipay = till(keys, no("ACQ.TRADE_HAS_SUCCESS"), [LOST, TRADE])
     assert alipay.ends().paid
 
 
-def test_what_was_paid_before_is_never_taken_back(keys: Keys) -> None:
+def test_a_payment_that_was_paid_before_is_never_cancelled(keys: Keys) -> None:
     alipay = till(keys, no("ACQ.TRADE_HAS_SUCCESS"), [LOST])
     with pytest.raises(OutcomeUnknown):
         alipay.ends()
@@ -206,7 +206,7 @@ def test_another_amount_is_another_payment(keys: Keys, first: Any) -> None:
         alipay.ends()
 
 
-def test_another_merchants_trade_is_asked_about_in_his_name(keys: Keys) -> None:
+def test_another_merchants_trade_is_queried_with_the_token(keys: Keys) -> None:
     alipay = till(keys, CONFIRMING)
     alipay.ends(app_auth_token="201509BBeff9351ad1874306903e96b91d248A36")
     assert {params.get("app_auth_token") for _, params, _, _ in alipay.asked} == {
@@ -215,24 +215,24 @@ def test_another_merchants_trade_is_asked_about_in_his_name(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize("node", [WAITING, CLOSED])
-def test_the_answer_to_a_query_is_none_to_a_payment(keys: Keys, node: dict[str, Any]) -> None:
+def test_the_response_to_a_query_is_invalid_for_a_payment(keys: Keys, node: dict[str, Any]) -> None:
     with pytest.raises(OutcomeUnknown, match="another request"):
         Alipay(keys, node).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
 
 
-def test_the_answer_to_another_method_takes_nothing_back(keys: Keys) -> None:
+def test_the_response_to_another_method_cancels_nothing(keys: Keys) -> None:
     alipay = till(keys, CONFIRMING, cancel=[{**DONE, **NUMBERS}])
     with pytest.raises(OutcomeUnknown, match="it is unknown whether"):
         alipay.ends()
 
 
-def test_a_no_that_nobody_signed_ends_nothing(keys: Keys) -> None:
+def test_an_unsigned_rejection_ends_nothing(keys: Keys) -> None:
     alipay = till(keys, no("ACQ.PAYMENT_FAIL"), [WAITING, TRADE])
     alipay.signs = False
     assert alipay.ends().paid
 
 
-def test_the_gateways_own_no_is_never_signed_and_ends_it(keys: Keys) -> None:
+def test_an_unsigned_rejection_of_the_gateway_ends_the_payment(keys: Keys) -> None:
     alipay = till(keys, {"code": "40002", "sub_code": "isv.invalid-app-id"})
     alipay.signs = False
     with pytest.raises(GatewayError, match="invalid-app-id"):
