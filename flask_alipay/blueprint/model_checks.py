@@ -10,7 +10,7 @@ from sqlalchemy import inspect
 
 from ..exceptions import ConfigurationError
 from ..ledger.bypassed_listeners import bypassed
-from ..ledger.constraints import lacking_in_class
+from ..ledger.constraints import missing_in_class
 from ..ledger.references import is_searchable
 from ..ledger.tables import entity_of
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
@@ -51,7 +51,7 @@ def validate_models(models: Models, db: Any) -> None:
                 "synonym, a hybrid_property with an expression, or an association_proxy",
                 name,
             )
-        lacking = lacking_in_class(entity_of(mapper.class_))
+        lacking = missing_in_class(entity_of(mapper.class_))
         if lacking:
             raise ConfigurationError(
                 f"{mapper.class_.__name__} lacks the constraints {', '.join(lacking)}: its own "

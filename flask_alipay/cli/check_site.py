@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
-from ..ledger.constraints import lacking_in_database
+from ..ledger.constraints import missing_in_database
 from ..ledger.tables import entity_of
 from ..settings import configured_host
 from .findings import FAIL, OK, UNKNOWN, WARN, Finding
@@ -182,7 +182,7 @@ def _table(merchant: Merchant, model: Any) -> Finding:
     if missing:
         text = _("The table {name} lacks {columns}.")
         return Finding(check, FAIL, text.format(name=name, columns=", ".join(missing)), fix=fix)
-    missing_rules = lacking_in_database(entity, inspector, schema)
+    missing_rules = missing_in_database(entity, inspector, schema)
     if missing_rules:
         text = _("The table {name} lacks the constraint {rules}.")
         why = _("The database constraint is the last guard against duplicate numbers.")

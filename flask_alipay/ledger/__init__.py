@@ -1,17 +1,29 @@
-"""The ledger: what Alipay proved about payments is written down once, with what the shop does.
+"""The ledger: records each verified report about a payment once, with the shop's callbacks.
 
 ``ledger``
-    :class:`Ledger`: one piece of news, one transaction
-``moves``
-    what a piece of news does to a payment; pure
-``refunds``
-    the rows of refunds
-``journal``
-    the trace that every piece of news leaves
-``outages``
-    what is said where the database is in trouble
-``comparison``, ``bill_rows``
-    what Alipay's bill and the ledger do not agree about
+    :class:`Ledger`: one report, one transaction
+``updates``, ``transitions``
+    the changes that a report makes to a payment, and the table of states; no database
+``settlement``
+    the result of a settled report, and the application's classes
+``statements``, ``shortcuts``, ``tables``, ``exact_text``
+    the guarded ``UPDATE`` and the other statements for payments
+``refunds``, ``refund_results``
+    the rows of refunds, and results that Alipay reports for a single refund
+``callbacks``, ``transaction_guard``
+    the shop's callbacks inside the ledger's transaction
+``journal``, ``operator_log``
+    the record of every verified report and of operators' actions
+``leases``
+    pending rows, shared between the workers that query Alipay
+``session``, ``drivers``, ``errors``
+    the application's session, and the differences between database drivers
+``constraints``, ``bypassed_listeners``
+    checks of the application's classes and tables
+``listing``, ``references``, ``history``, ``attention``, ``totals``, ``takings``
+    reading for the command line and the operator pages
+``bill_comparison``, ``bill_table``
+    differences between Alipay's bill and the ledger
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What needs an operator: problems in the journal, refunds without a result, what was queried."""
+"""Items for an operator: problems in the journal, overdue refunds, recently queried payments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_ROWS: Final = 50
 
 
 class Problems(NamedTuple):
-    """What needs an operator, the newest first."""
+    """Unsolved problems and overdue refunds, the newest first."""
 
     #: Rows of the journal of the last 30 days whose payment has not been settled since.
     journal: Sequence[Any]
@@ -37,7 +37,7 @@ class Problems(NamedTuple):
 def open_problems(
     session: Session | scoped_session[Any], models: Models, merchant: str, now: datetime
 ) -> Problems:
-    """Read what needs an operator.
+    """Read the problems that need an operator.
 
     A failed callback and a mismatch are solved once a later report about the same payment was
     settled, or a report about an unknown payment once the payment is there and was settled.

@@ -1,7 +1,7 @@
-"""Alipay's bill held against the ledger: each payment and refund that only one of them has.
+"""Comparison of Alipay's bill with the ledger, without changes to either.
 
-Nothing is changed. Rows are looked up some hundreds at a time, in both directions, and what was
-found is handed on at once: memory does not grow with the bill, nor with the ledger.
+Rows are looked up in batches, in both directions, and differences are yielded at once: the memory
+used depends on the size of neither the bill nor the ledger.
 """
 
 from __future__ import annotations
@@ -22,69 +22,69 @@ from .session import unfiltered
 from .settlement import Models
 from .tables import entity_of
 
-#: Paid at Alipay, and no such payment here: another shop of the same account, or a lost row.
+#: In the bill but not in the ledger: another shop of the same account, or a lost row.
 PAYMENT_UNKNOWN: Final = "payment_unknown"
-#: Paid at Alipay, and not here.
+#: In the bill; the ledger's payment is not paid.
 PAYMENT_NOT_PAID: Final = "payment_not_paid"
-#: Paid here, and not in the bill.
+#: Paid in the ledger but not in the bill.
 PAYMENT_NOT_IN_BILL: Final = "payment_not_in_bill"
-#: Paid in both, another amount.
+#: Paid in both, with different amounts.
 PAYMENT_AMOUNT: Final = "payment_amount"
-#: Refunded at Alipay, and no such refund here.
+#: Refunded in the bill; the ledger has no such refund.
 REFUND_UNKNOWN: Final = "refund_unknown"
-#: Refunded at Alipay; here it was asked for, and is not done.
+#: Refunded in the bill; the ledger's refund was requested and is not done.
 REFUND_NOT_DONE: Final = "refund_not_done"
-#: Refunded here, and not in the bill.
+#: Refunded in the ledger but not in the bill.
 REFUND_NOT_IN_BILL: Final = "refund_not_in_bill"
-#: Refunded in both, another amount.
+#: Refunded in both, with different amounts.
 REFUND_AMOUNT: Final = "refund_amount"
 
 # The bill is in yuan.
 _CURRENCY: Final = "CNY"
-# A refund that was made in Alipay's console is here when its news came; that may take a day.
-_NEWS: Final = timedelta(days=2)
-# For how long after it was created a payment may be paid and refunded.
+# The notification of a refund made in Alipay's console may arrive a day after the refund.
+_NOTIFICATION_DELAY: Final = timedelta(days=2)
+# The longest time between a payment's creation and its refund.
 _REFUNDABLE: Final = timedelta(days=400)
-# Of a column that no table has.
+# A label that no column of an application has.
 _LABEL: Final = "flask_alipay_app_auth_token"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that the bill and the ledger do not agree about."""
+    """One difference between the bill and the ledger."""
 
-    #: :data:`PAYMENT_UNKNOWN` or another of these words.
+    #: :data:`PAYMENT_UNKNOWN` or another of these constants.
     kind: str
     out_trade_no: str
     trade_no: str | None
-    #: The number of the refund, where it is about one that has a number.
+    #: The number of the refund, if the difference is about a refund that has a number.
     out_request_no: str | None
-    #: What the bill says, in fen; ``None``: nothing.
+    #: The bill's amount in fen; ``None`` if the bill has none.
     bill_fen: int | None
-    #: What the ledger says, in fen; ``None``: nothing.
+    #: The ledger's amount in fen; ``None`` if the ledger has none.
     ledger_fen: int | None
-    #: Where the ledger's row stands: its ``trade_status``, or the refund's ``status``.
+    #: The status of the ledger's row: the payment's ``trade_status`` or the refund's ``status``.
     status: str | None
-    #: When: the bill's time where it is in the bill, otherwise the ledger's; aware UTC.
+    #: The bill's time if the bill has the row, otherwise the ledger's; aware UTC.
     at: datetime | None
 
 
 def compare_bill(
     session: Session, models: Models, merchant: str, rows: Iterable[BillRow], period: BillPeriod
 ) -> Iterator[Difference]:
-    """Tells what the bill of a period and the ledger do not agree about.
+    """Yield the differences between the bill of a period and the ledger.
 
-    A payment of the ledger's belongs to the period in which it was paid (``paid_at``). A refund
-    belongs to it if it was asked for and done in it: when exactly Alipay made it the ledger does
-    not know. Without a class for refunds, only their sum is compared; of a payment in another
-    currency only whether it is there.
+    A payment in the ledger belongs to the period in which it was paid (``paid_at``). A refund
+    belongs to the period if it was both requested and done in it: the ledger does not know the
+    exact time of Alipay's refund. Without a class for refunds, only the sum of a payment's refunds
+    is compared. For a payment in another currency, only its presence is compared.
 
-    :param session: the app's; only read with.
-    :param models: the app's classes.
-    :param merchant: the ``app_id`` or ``partner`` whose payments count.
-    :param rows: the whole bill; an empty one is possible.
-    :param period: what it is the bill of.
-    :raises InvalidBill: as ``rows`` do, before anything is told.
+    :param session: the application's session; only used for reading.
+    :param models: the application's classes.
+    :param merchant: the ``app_id`` or ``partner`` whose payments are compared.
+    :param rows: all rows of the bill; may be empty.
+    :param period: the period of the bill.
+    :raises InvalidBill: if ``rows`` raise it, before the first difference is yielded.
     """
     with BillTable(rows) as bill:
         side = _Ledger(session, models, merchant, period)
@@ -97,11 +97,11 @@ def compare_bill(
 def merchants_of(
     session: Session, models: Models, merchant: str, period: BillPeriod
 ) -> dict[str | None, str]:
-    """Return the merchants whose bills of a period may hold the ledger's payments.
+    """Return the authorizations whose bills of a period may contain the ledger's payments.
 
-    :param session: the application's; its transaction is rolled back.
-    :param merchant: the ``app_id`` or ``partner`` whose payments count.
-    :returns: for each ``app_auth_token``, ``None`` without one of its own, the number of a payment.
+    :param session: the application's session; its transaction is rolled back.
+    :param merchant: the ``app_id`` or ``partner`` whose payments are selected.
+    :returns: for each ``app_auth_token`` (``None``: payments without one) the number of a payment.
     """
     Payment: Any = entity_of(cast("Any", models.Payment))
     token = Payment.details["app_auth_token"].as_string().label(_LABEL)
@@ -120,7 +120,7 @@ def merchants_of(
 
 
 class _Ledger:
-    """The ledger's side."""
+    """The ledger's side of the comparison."""
 
     def __init__(self, session: Session, models: Models, merchant: str, period: BillPeriod) -> None:
         self._session = session
@@ -130,7 +130,7 @@ class _Ledger:
         self._period = period
 
     def compare_orders(self, orders: dict[str, list[BillEntry]]) -> Iterator[Difference]:
-        """What there is to say of orders that are in the bill."""
+        """Yield the differences of orders that are in the bill."""
         payments = {row.out_trade_no: row for row in self._payments(list(orders))}
         refunds: dict[str, list[Any]] = {}
         for row in self._refunds(list(orders)):
@@ -139,7 +139,7 @@ class _Ledger:
             yield from self._order(entries, payments.get(number), refunds.get(number, []))
 
     def missing_payments(self, bill: BillTable) -> Iterator[Difference]:
-        """The payments that are not in the bill."""
+        """Yield the paid payments that are not in the bill."""
         Payment, period = self._payment, self._period
         statement = select(
             Payment.id,
@@ -156,9 +156,9 @@ class _Ledger:
             Payment.paid_at < period.until,
         )
         for rows in self._all(statement, Payment.id):
-            there = bill.trades([row.out_trade_no for row in rows], refund=False)
+            in_bill = bill.trades([row.out_trade_no for row in rows], refund=False)
             for row in rows:
-                if (row.out_trade_no, row.trade_no) not in there:
+                if (row.out_trade_no, row.trade_no) not in in_bill:
                     yield Difference(
                         PAYMENT_NOT_IN_BILL,
                         row.out_trade_no,
@@ -171,7 +171,10 @@ class _Ledger:
                     )
 
     def missing_refunds(self, bill: BillTable) -> Iterator[Difference]:
-        """The refunds of payments of which the bill has none; :meth:`against` has the others."""
+        """Yield the refunds of payments without any refund in the bill.
+
+        :meth:`compare_orders` yields the other missing refunds.
+        """
         if self._refund is None:
             return
         Payment, Refund, period = self._payment, self._refund, self._period
@@ -188,42 +191,44 @@ class _Ledger:
             )
         )
         for rows in self._all(statement, Refund.id):
-            there = bill.trades([row.out_trade_no for row in rows], refund=True)
+            in_bill = bill.trades([row.out_trade_no for row in rows], refund=True)
             for row in rows:
-                if (row.out_trade_no, row.trade_no) not in there:
+                if (row.out_trade_no, row.trade_no) not in in_bill:
                     yield _not_in_bill(row, row.trade_no)
 
     def _order(
         self, entries: list[BillEntry], payment: Any, refunds: list[Any]
     ) -> Iterator[Difference]:
-        back = []
+        refunded = []
         for entry in entries:
             if payment is None or payment.trade_no not in (None, entry.trade_no):
                 yield _in_bill(REFUND_UNKNOWN if entry.refund else PAYMENT_UNKNOWN, entry)
             elif entry.refund:
-                back.append(entry)
+                refunded.append(entry)
             else:
-                yield from _paid(entry, payment)
-        if back and payment.currency == _CURRENCY:
+                yield from _compare_payment(entry, payment)
+        if refunded and payment.currency == _CURRENCY:
             if self._refund is None:
-                yield from _sums(back, payment)
+                yield from _compare_sum(refunded, payment)
             else:
-                yield from self._refunded(back, refunds, payment.trade_no)
+                yield from self._compare_refunds(refunded, refunds, payment.trade_no)
 
-    def _refunded(
+    def _compare_refunds(
         self, entries: list[BillEntry], rows: list[Any], trade_no: str | None
     ) -> Iterator[Difference]:
-        """The refunds of one payment: by their numbers, what is left by amount, or all in a sum."""
-        named = {row.out_request_no: row for row in rows}
-        left, met = [], set()
+        """Match the refunds of one payment by number, then by amount, then by their sum."""
+        by_number = {row.out_request_no: row for row in rows}
+        left, matched = [], set()
         for entry in entries:
-            row = named.get(entry.out_request_no or "")
+            row = by_number.get(entry.out_request_no or "")
             if row is None:
                 left.append(entry)
             else:
-                met.add(row.out_request_no)
-                yield from _done(entry, row)
-        rows = [row for row in rows if row.out_request_no not in met and self._may_be_here(row)]
+                matched.add(row.out_request_no)
+                yield from _compare_refund(entry, row)
+        rows = [
+            row for row in rows if row.out_request_no not in matched and self._may_be_in_bill(row)
+        ]
         for entry in list(left):
             same = next((row for row in rows if row.refund_fen == entry.fen), None)
             if same is not None:
@@ -231,14 +236,15 @@ class _Ledger:
                 rows.remove(same)
         if sum(entry.fen for entry in left) != sum(row.refund_fen for row in rows):
             yield from (_in_bill(REFUND_UNKNOWN, entry) for entry in left)
-            yield from (_not_in_bill(row, trade_no) for row in rows if self._must_be_here(row))
+            yield from (_not_in_bill(row, trade_no) for row in rows if self._must_be_in_bill(row))
 
-    def _may_be_here(self, row: Any) -> Any:
-        """Whether a refund may be one of this bill under another number."""
+    def _may_be_in_bill(self, row: Any) -> Any:
+        """Return whether the bill may contain a refund under another number."""
         at, period = _utc(row.refunded_at), self._period
-        return row.status == SUCCESS and at and period.since <= at < period.until + _NEWS
+        latest = period.until + _NOTIFICATION_DELAY
+        return row.status == SUCCESS and at and period.since <= at < latest
 
-    def _must_be_here(self, row: Any) -> Any:
+    def _must_be_in_bill(self, row: Any) -> Any:
         created, at = _utc(row.created_at), _utc(row.refunded_at)
         return created >= self._period.since and at < self._period.until
 
@@ -262,8 +268,8 @@ class _Ledger:
             return ()
         Refund = self._refund
         statement = select(*self._columns_of_refund()).order_by(Refund.id)
-        mine = (exactly(Refund.merchant, self._merchant), Refund.out_trade_no.in_(numbers))
-        return unfiltered(self._session, statement.where(*mine)).all()
+        selected = (exactly(Refund.merchant, self._merchant), Refund.out_trade_no.in_(numbers))
+        return unfiltered(self._session, statement.where(*selected)).all()
 
     def _columns_of_refund(self) -> tuple[Any, ...]:
         Refund = self._refund
@@ -277,7 +283,7 @@ class _Ledger:
         )
 
     def _all(self, statement: Select[Any], key: Any) -> Iterator[Sequence[Any]]:
-        """Goes through a statement's rows, some hundreds at a time; ``id`` is the first column."""
+        """Yield a statement's rows in batches of :data:`BATCH`; ``id`` is the first column."""
         last = 0
         while rows := unfiltered(
             self._session, statement.where(key > last).order_by(key).limit(BATCH)
@@ -286,29 +292,31 @@ class _Ledger:
             last = rows[-1][0]
 
 
-def _paid(entry: BillEntry, payment: Any) -> Iterator[Difference]:
-    told = (payment.total_fen, payment.trade_status)
+def _compare_payment(entry: BillEntry, payment: Any) -> Iterator[Difference]:
+    ledger_state = (payment.total_fen, payment.trade_status)
     if not payment.paid:
-        yield _in_bill(PAYMENT_NOT_PAID, entry, *told)
+        yield _in_bill(PAYMENT_NOT_PAID, entry, *ledger_state)
     elif payment.currency == _CURRENCY and payment.total_fen != entry.fen:
-        yield _in_bill(PAYMENT_AMOUNT, entry, *told)
+        yield _in_bill(PAYMENT_AMOUNT, entry, *ledger_state)
 
 
-def _done(entry: BillEntry, row: Any) -> Iterator[Difference]:
-    told = (row.refund_fen, row.status)
+def _compare_refund(entry: BillEntry, row: Any) -> Iterator[Difference]:
+    ledger_state = (row.refund_fen, row.status)
     if row.status != SUCCESS:
-        yield _in_bill(REFUND_NOT_DONE, entry, *told)
+        yield _in_bill(REFUND_NOT_DONE, entry, *ledger_state)
     elif row.refund_fen != entry.fen:
-        yield _in_bill(REFUND_AMOUNT, entry, *told)
+        yield _in_bill(REFUND_AMOUNT, entry, *ledger_state)
 
 
-def _sums(entries: list[BillEntry], payment: Any) -> Iterator[Difference]:
-    """More went back than the ledger knows; less may have gone back on other days."""
+def _compare_sum(entries: list[BillEntry], payment: Any) -> Iterator[Difference]:
+    """Yield a difference if the bill has more refunds than the ledger; other refunds of the
+    payment may be in the bills of other days.
+    """
     fen = sum(entry.fen for entry in entries)
     if fen > payment.refunded_fen:
-        told = (payment.refunded_fen, payment.trade_status)
+        ledger_state = (payment.refunded_fen, payment.trade_status)
         numbers = (payment.out_trade_no, entries[0].trade_no, None)
-        yield Difference(REFUND_AMOUNT, *numbers, fen, *told, _parse_time(entries[-1].at))
+        yield Difference(REFUND_AMOUNT, *numbers, fen, *ledger_state, _parse_time(entries[-1].at))
 
 
 def _in_bill(
@@ -320,16 +328,16 @@ def _in_bill(
 
 def _not_in_bill(row: Any, trade_no: str | None) -> Difference:
     numbers = (row.out_trade_no, trade_no, row.out_request_no)
-    told = (None, row.refund_fen, row.status, _utc(row.refunded_at))
-    return Difference(REFUND_NOT_IN_BILL, *numbers, *told)
+    ledger_state = (None, row.refund_fen, row.status, _utc(row.refunded_at))
+    return Difference(REFUND_NOT_IN_BILL, *numbers, *ledger_state)
 
 
 def _parse_time(at: str | None) -> datetime | None:
     return None if at is None else datetime.fromisoformat(at)
 
 
-def _utc(when: Any) -> Any:
-    """A column's time: some databases give the digits alone."""
-    if when is None or when.tzinfo is not None:
-        return when
-    return when.replace(tzinfo=timezone.utc)
+def _utc(time: Any) -> Any:
+    """Return a column's time as aware UTC: SQLite and MariaDB keep no zone."""
+    if time is None or time.tzinfo is not None:
+        return time
+    return time.replace(tzinfo=timezone.utc)

@@ -1,4 +1,4 @@
-"""A bill's rows sorted by order number, on disk: a month of them need not fit into memory."""
+"""A bill's rows sorted by order number, in a temporary database: a month may exceed memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from ..gateways.openapi.bill import BillRow
 
-# As many numbers as the IN of any database takes.
+# Every database accepts an IN list of this length.
 BATCH: Final = 400
 
 _TABLE: Final = """
@@ -23,7 +23,7 @@ CREATE TABLE bill (
 
 @dataclass(frozen=True)
 class BillEntry:
-    """What is compared of a row."""
+    """The compared fields of a bill row."""
 
     out_trade_no: str
     trade_no: str
@@ -31,18 +31,18 @@ class BillEntry:
     out_request_no: str | None
     #: In fen, positive.
     fen: int
-    #: When, aware UTC in ISO 8601.
+    #: Time of the payment or refund, aware UTC in ISO 8601.
     at: str | None
 
 
 class BillTable:
-    """Keeps rows in a database of its own that nobody else sees and that goes with it.
+    """A bill's rows in a private, temporary SQLite database.
 
-    :param rows: all of a bill.
+    :param rows: all rows of a bill.
     """
 
     def __init__(self, rows: Iterable[BillRow]) -> None:
-        # Without a name it is SQLite's: on disk as soon as it is larger than its cache.
+        # Without a name SQLite creates a temporary database, on disk once it exceeds the cache.
         self._database = sqlite3.connect("", isolation_level=None)
         try:
             for statement in ("PRAGMA cache_size = -8192", "PRAGMA journal_mode = OFF", _TABLE):
@@ -71,23 +71,26 @@ class BillTable:
         return int(self._database.execute("SELECT count(*) FROM bill").fetchone()[0])
 
     def orders(self) -> Iterator[dict[str, list[BillEntry]]]:
-        """Goes through all orders, some hundreds at a time: the rows of each by its number."""
+        """Yield all orders in batches of :data:`BATCH`: the rows of each order by its number."""
         found = self._database.execute("SELECT * FROM bill ORDER BY out_trade_no, refund, trade_no")
         rows = (BillEntry(row[0], row[1], bool(row[2]), *row[3:]) for row in found)
-        orders = ((number, list(own)) for number, own in groupby(rows, lambda e: e.out_trade_no))
+        orders = (
+            (number, list(group)) for number, group in groupby(rows, lambda e: e.out_trade_no)
+        )
         while batch := dict(islice(orders, BATCH)):
             yield batch
 
     def trades(self, out_trade_nos: Sequence[str], *, refund: bool) -> set[tuple[str, str | None]]:
-        """Returns which of these orders have a row.
+        """Return the trades of these orders that have a row.
 
-        :param out_trade_nos: some hundreds of them.
-        :param refund: whether it has to be a refund or a payment.
-        :returns: their numbers with those of Alipay's trades, and with ``None`` for any of them.
+        :param out_trade_nos: at most :data:`BATCH` order numbers.
+        :param refund: whether to look for refunds or for payments.
+        :returns: pairs of order number and Alipay's trade number; for each order also the pair
+            with ``None``, which matches any trade.
         """
         marks = ", ".join("?" * len(out_trade_nos))
         found = self._database.execute(
-            "SELECT DISTINCT out_trade_no, trade_no FROM bill"  # noqa: S608 - question marks
+            "SELECT DISTINCT out_trade_no, trade_no FROM bill"  # noqa: S608 - only placeholders
             f" WHERE refund = ? AND out_trade_no IN ({marks})",
             (refund, *out_trade_nos),
         ).fetchall()

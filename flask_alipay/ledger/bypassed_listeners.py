@@ -7,7 +7,8 @@ from typing import Any, Final
 from sqlalchemy import inspect
 from sqlalchemy.orm import configure_mappers
 
-# What a guarded UPDATE writes, and how often the mixin itself listens to it: times are kept in UTC.
+# The attributes that a guarded UPDATE writes, with the number of listeners that the mixin itself
+# registers: it converts times to UTC.
 _WRITTEN: Final = {
     **dict.fromkeys(("trade_status", "trade_no", "buyer_id", "paid", "refunded_fen"), 0),
     **dict.fromkeys(("paid_at", "closed_at", "finished_at", "asked_at"), 1),
@@ -17,12 +18,12 @@ _WRITTEN: Final = {
 
 
 def bypassed(model: Any) -> list[str]:
-    """Return what of a class the guarded ``UPDATE`` does not call: ``before_update``,
-    ``after_update``, and listeners to or validators of attributes that it writes.
+    """Return the hooks of a class that the guarded ``UPDATE`` does not call: ``before_update``,
+    ``after_update``, and listeners and validators of the attributes that it writes.
 
     :param model: the application's class, of payments or of refunds.
     """
-    configure_mappers()  # extensions add their listeners then
+    configure_mappers()  # triggers extensions that add listeners
     mapper: Any = inspect(model)
     found = [name for name in ("before_update", "after_update") if getattr(mapper.dispatch, name)]
     return found + [

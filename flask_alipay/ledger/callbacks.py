@@ -33,7 +33,7 @@ from .transaction_guard import TransactionGuard
 
 logger = logging.getLogger("flask_alipay")
 
-# What a callable may return instead of doing its work.
+# Results that stand for work not yet done.
 _UNFINISHED: tuple[tuple[tuple[type[Any], ...], str], ...] = (
     ((Generator, AsyncGenerator), "a generator: remove 'yield' from it"),
     ((Awaitable,), "an awaitable: await it in an 'async def' function"),
@@ -53,13 +53,13 @@ def run_callbacks(
     payment: Any,
     registry: Callable[[], Any] | None = None,
 ) -> None:
-    """Calls each callback with the payment, in order, and writes what they added to the session.
+    """Call each callback with the payment, in order, and flush the session after each.
 
-    :param session: the app's, in the ledger's transaction.
-    :param connection: where the session has the payment.
-    :param registry: returns the app's current session, for async callbacks.
-    :raises CallbackFailed: if one raises, cannot be run to completion or ends the transaction; the
-        caller rolls back.
+    :param session: the application's session, in the ledger's transaction.
+    :param connection: the connection on which the session has the payment.
+    :param registry: returns the application's current session, for async callbacks.
+    :raises CallbackFailed: if a callback raises, cannot be run to completion or ends the
+        transaction; the caller rolls back.
     """
     transaction = TransactionGuard(session, connection)
 
@@ -76,24 +76,24 @@ def run_callbacks(
                 if is_async(callback) and inspect.iscoroutine(result):
                     run_coroutine(result, check_session)
                 else:
-                    refuse_unfinished(result)
+                    reject_unfinished(result)
                 session.flush()
             transaction.check()
         except Exception as error:
             if isinstance(error, StatementError):
-                error.hide_parameters = True  # the rows of a statement are its customers' data
-            # The shop's own words go to the log, where its other errors go; not into the journal.
+                error.hide_parameters = True  # a statement's parameters are customer data
+            # The shop's own message goes to the log like its other errors, not into the journal.
             logger.exception("callback %s failed for %s", name, payment_number(payment))
             if isinstance(error, TransactionEnded):
-                session.close()  # the journal's line must not commit what is left of it
+                session.close()  # writing the journal must not commit the rest of the transaction
                 raise CallbackFailed(f"{name} ended or broke the transaction") from error
             raise CallbackFailed(f"{name} raised {type(error).__name__}") from error
 
 
 def check_callback(callback: Any) -> None:
-    """Reject what can never run as a callback.
+    """Reject a callback that can never run.
 
-    :raises TypeError: if it is no callable, or a generator function.
+    :raises TypeError: if it is not callable, or is a generator function.
     """
     if not callable(callback):
         raise TypeError(f"a callback must be callable, not {type(callback).__name__}")
@@ -124,21 +124,21 @@ def check_async_support(event: str, callback: Callable[[Any], object]) -> None:
 
 
 def is_async(callback: Callable[[Any], object]) -> bool:
-    """Tell whether calling a callback returns a coroutine, as far as its definition shows."""
+    """Return whether a callback returns a coroutine when called, judging by its definition."""
     return any(map(inspect.iscoroutinefunction, (callback, _function(callback))))
 
 
-def refuse_unfinished(result: object) -> None:
-    """Refuse a result that stands for work which nobody has done.
+def reject_unfinished(result: object) -> None:
+    """Reject a result that stands for work not yet done.
 
-    :param result: a callback's.
-    :raises TypeError: if it has to be awaited, iterated over or entered.
+    :param result: the result of a callback.
+    :raises TypeError: if the result has to be awaited, iterated over or entered.
     """
     for kinds, kind in _UNFINISHED:
         if isinstance(result, kinds):
             if isinstance(result, (Coroutine, Generator)):
-                result.close()  # or Python reports one that was never awaited, without its name
-            raise TypeError(f"its work was not done, for it returned {kind}")
+                result.close()  # otherwise Python warns of an unnamed, never-awaited coroutine
+            raise TypeError(f"it did not do its work: it returned {kind}")
 
 
 def run_coroutine(
@@ -146,15 +146,15 @@ def run_coroutine(
 ) -> None:
     """Run a coroutine to completion.
 
-    :param check: is called where the coroutine will run, before it runs.
-    :raises RuntimeError: if it is cancelled.
-    :raises TypeError: if it returns what it should have awaited.
+    :param check: called before the coroutine, in the same thread and context.
+    :raises RuntimeError: if the coroutine is cancelled.
+    :raises TypeError: if it returns an awaitable instead of awaiting it.
     """
 
     async def main() -> None:
         try:
             check()
-            refuse_unfinished(await coroutine)
+            reject_unfinished(await coroutine)
         finally:
             coroutine.close()
 
@@ -177,7 +177,7 @@ def callback_name(callback: Any) -> str:
 
 
 def payment_number(payment: Any) -> str:
-    """The number without a query: the session may be beyond asking."""
+    """Return the payment's number without a query: the session may be unusable."""
     return str(payment.__dict__.get("out_trade_no", "a payment"))
 
 

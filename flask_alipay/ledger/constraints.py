@@ -1,4 +1,4 @@
-"""The constraints that the ledger relies on, looked for in a class's table or in the database."""
+"""Checks for the constraints that the ledger relies on, in a class's table or in the database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Inspector
 
 from ..models import NotificationMixin, PaymentMixin, RefundMixin
 
-# By mixin: the columns that have to be unique together, the last of them in the constraint's name.
+# By mixin: the columns that are unique together; the last one names the constraint.
 _UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
     PaymentMixin: (("out_trade_no",), ("trade_no",)),
     RefundMixin: (("out_trade_no", "out_request_no"),),
@@ -23,8 +23,8 @@ _CHECKS: Final[dict[type, tuple[str, ...]]] = {
 }
 
 
-def lacking_in_class(model: Any) -> list[str]:
-    """Return the names of the constraints that a class's table should have and does not declare.
+def missing_in_class(model: Any) -> list[str]:
+    """Return the names of the required constraints that a class's table does not declare.
 
     :param model: the class that owns the table.
     """
@@ -36,15 +36,15 @@ def lacking_in_class(model: Any) -> list[str]:
     ]
     uniques += [{column.name for column in each.columns} for each in table.indexes if each.unique]
     checks = {rule.name for rule in table.constraints if isinstance(rule, CheckConstraint)}
-    return _lacking(model, table.name, uniques, {str(name) for name in checks if name})
+    return _missing(model, table.name, uniques, {str(name) for name in checks if name})
 
 
-def lacking_in_database(model: Any, database: Inspector, schema: str | None = None) -> list[str]:
-    """Return the names of the constraints that a real table should have and does not.
+def missing_in_database(model: Any, database: Inspector, schema: str | None = None) -> list[str]:
+    """Return the names of the required constraints that a table in the database lacks.
 
     :param model: the class that owns the table.
-    :param database: what to look at.
-    :param schema: the table's there.
+    :param database: the inspector of the database.
+    :param schema: the table's schema.
     """
     table: Any = inspect(model).local_table
     where = {"table_name": table.name, "schema": schema}
@@ -59,18 +59,18 @@ def lacking_in_database(model: Any, database: Inspector, schema: str | None = No
         checks = {str(rule["name"]) for rule in database.get_check_constraints(**where)}
     except NotImplementedError:
         checks = {f"ck_{table.name}_{name}" for name in _of(model, _CHECKS)}
-    return _lacking(model, table.name, uniques, checks)
+    return _missing(model, table.name, uniques, checks)
 
 
-def _lacking(model: Any, table: str, uniques: Iterable[set[str]], checks: set[str]) -> list[str]:
+def _missing(model: Any, table: str, uniques: Iterable[set[str]], checks: set[str]) -> list[str]:
     known = [columns for columns in uniques if columns]
-    lacking = [
+    missing = [
         f"uq_{table}_{columns[-1]}"
         for columns in _of(model, _UNIQUE)
         if not any(each <= set(columns) for each in known)
     ]
     names = (f"ck_{table}_{name}" for name in _of(model, _CHECKS))
-    return lacking + [name for name in names if name not in checks]
+    return missing + [name for name in names if name not in checks]
 
 
 def _of(model: Any, rules: dict[type, tuple[Any, ...]]) -> tuple[Any, ...]:

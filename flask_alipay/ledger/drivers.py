@@ -1,7 +1,7 @@
-"""What the database drivers tell, each in its own way: error codes, autocommit, open transactions.
+"""Error codes, autocommit and transaction state of the database drivers.
 
-Covers sqlite3, psycopg, psycopg2, pg8000, PyMySQL, mysqlclient and mysql-connector; others as far
-as they tell it in the same way.
+Covers sqlite3, psycopg, psycopg2, pg8000, PyMySQL, mysqlclient and mysql-connector; other drivers
+as far as they have the same attributes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, StaticPool
 
 MYSQL = ("mysql", "mariadb")
-# PyMySQL's flag, as the server sent it with its last response.
+# The MySQL protocol's flag SERVER_STATUS_IN_TRANS, as of the server's last response.
 _IN_TRANSACTION = 1
-# Of psycopg and psycopg2.
+# libpq's transaction status PQTRANS_INERROR.
 _IN_ERROR = 3
-# Errors after which a transaction is to be tried again. PostgreSQL: serialization_failure,
+# Errors after which a transaction is to be retried. PostgreSQL: serialization_failure,
 # deadlock_detected; MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
-_OVERTAKEN = ("40001", "40P01", 1020, 1213)
+_SERIALIZATION_ERRORS = ("40001", "40P01", 1020, 1213)
 _BUSY_SNAPSHOT = 517
 
 
@@ -29,7 +29,7 @@ def driver_of(connection: Connection) -> Any:
 def sqlstate(error: Any) -> str | None:
     """Return the SQLSTATE of a driver's exception, if it has one.
 
-    psycopg has it in ``sqlstate``, psycopg2 in ``pgcode``, pg8000 in the message's field ``C``.
+    It is in ``sqlstate`` (psycopg), ``pgcode`` (psycopg2) or the message's field ``C`` (pg8000).
     """
     fields = error.args[0] if error.args else None
     found = fields.get("C") if isinstance(fields, dict) else None
@@ -38,23 +38,22 @@ def sqlstate(error: Any) -> str | None:
 
 
 def mysql_errno(error: Any) -> int | None:
-    """Return the error number of a MySQL driver's exception: its first argument, as in no other."""
+    """Return the error number of a MySQL driver's exception: an integer as first argument."""
     number = error.args[0] if error.args else None
     return number if isinstance(number, int) else None
 
 
-def is_overtaken(error: Any) -> bool:
-    """Tell whether a driver's exception means that another transaction was faster."""
+def is_serialization_error(error: Any) -> bool:
+    """Return whether a driver's exception means that another transaction was faster."""
     if getattr(error, "sqlite_errorcode", None) == _BUSY_SNAPSHOT:
         return True
-    return sqlstate(error) in _OVERTAKEN or mysql_errno(error) in _OVERTAKEN
+    return sqlstate(error) in _SERIALIZATION_ERRORS or mysql_errno(error) in _SERIALIZATION_ERRORS
 
 
 def is_open(connection: Connection) -> bool | None:
-    """Tell whether a transaction is open, without a query; ``None`` if the driver does not tell.
+    """Return whether a transaction is open, without a query; ``None`` if the driver cannot tell.
 
-    sqlite3 and mysql-connector, psycopg and psycopg2, and PyMySQL tell; pg8000 and mysqlclient do
-    not.
+    pg8000 and mysqlclient have no such attribute; the other drivers have.
     """
     driver = driver_of(connection)
     in_transaction = getattr(driver, "in_transaction", None)
@@ -68,7 +67,7 @@ def is_open(connection: Connection) -> bool | None:
 
 
 def is_failed(connection: Connection) -> bool:
-    """Tell whether PostgreSQL has failed the open transaction, as far as the driver tells.
+    """Return whether the open transaction is in PostgreSQL's failed state, if the driver knows it.
 
     PostgreSQL rolls such a transaction back on ``COMMIT``, without an error.
     """
@@ -76,9 +75,9 @@ def is_failed(connection: Connection) -> bool:
 
 
 def is_shared(connection: Connection) -> bool:
-    """Tell whether all sessions of a process share one connection, and with it each transaction.
+    """Return whether all sessions of a process share one connection and its transaction.
 
-    A database in memory (SQLite) cannot do without it, and nobody's money is kept there.
+    An in-memory SQLite database needs a shared connection and is only used in tests: ``False``.
     """
     url = connection.engine.url
     name = url.database or ":memory:"
@@ -89,9 +88,9 @@ def is_shared(connection: Connection) -> bool:
 
 
 def commits_by_itself(connection: Connection) -> bool:
-    """Tell whether each statement is committed by itself.
+    """Return whether each statement is committed by itself.
 
-    On a connection in autocommit mode, the application may have begun a transaction by hand
+    On a connection in autocommit mode, the application may have begun a transaction explicitly
     (SQLAlchemy's recipe for SQLite does).
     """
     if is_open(connection):
@@ -105,6 +104,6 @@ def commits_by_itself(connection: Connection) -> bool:
 
 
 def _status(driver: Any) -> int | None:
-    """Return libpq's status of the transaction."""
+    """Return libpq's transaction status."""
     status: int | None = getattr(getattr(driver, "info", None), "transaction_status", None)
     return status

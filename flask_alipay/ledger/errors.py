@@ -1,7 +1,8 @@
-"""What the ledger says where the database is in trouble, and what of the database's own words.
+"""Descriptions of database errors that contain no buyer data.
 
-An operator finds a forgotten migration by them. But many hold what a row or a parameter said, the
-buyer's data among it: only those are repeated that speak of tables, columns and connections.
+The database's message helps an operator find a missing migration, for example. Many messages
+contain values of rows or parameters, buyer data among them: only messages about tables, columns and
+connections are repeated.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from sqlalchemy.exc import (
 from ..exceptions import LedgerUnavailable
 from .drivers import mysql_errno, sqlstate
 
-# Their messages are about values. Drivers do not agree on the class of all others.
+# Messages of these errors contain values. Drivers disagree about the classes of other errors.
 _ABOUT_VALUES = (IntegrityError, DataError)
 # PostgreSQL's classes: connection, feature, state of the transaction, authorization, names,
 # rollback, syntax and access, resources, limits, state of an object, operator, system.
 _SQLSTATES = ("08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58")
-# MariaDB and MySQL have errors about values among all others: tables and columns, rights, locks and
-# the server's state. From 2000 on they are the client's.
+# MariaDB and MySQL do not separate errors about values from others. These are about tables and
+# columns, privileges, locks and the server's state; from 2000 on, the client library's.
 _MARIADB = frozenset(
     (
         *(1020, 1021, 1030, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045, 1046, 1047),
@@ -38,9 +39,9 @@ _MARIADB = frozenset(
         *(1969, 3024, 3159, *range(2000, 3000)),
     )
 )
-# Trouble that the next transaction would meet as well. PostgreSQL: connection, resources, locks,
-# operator, system; MariaDB: too many connections, shutdown, a full lock table or wait, read-only,
-# a killed connection, the client's.
+# Errors that the next transaction would also raise. PostgreSQL: connection, resources, locks,
+# operator, system; MariaDB: too many connections, shutdown, lock wait timeout, full lock table,
+# read-only, killed connection, the client library's.
 _OUTAGE_SQLSTATES = ("08", "53", "55", "57", "58")
 _OUTAGE_ERRORS = frozenset((1040, 1053, 1205, 1206, 1290, 1927, *range(2000, 3000)))
 _MAX_LENGTH = 300
@@ -49,22 +50,22 @@ _MAX_LENGTH = 300
 def ledger_unavailable(
     error: SQLAlchemyError, out_trade_no: str | None, notify_id: str | None
 ) -> LedgerUnavailable:
-    """Returns the refusal of news that the database could not take; it says why."""
+    """Return the exception for a report that the database could not record, with the reason."""
     return LedgerUnavailable(
-        f"the database could not take it ({describe_error(error)})",
+        f"the database could not record the report ({describe_error(error)})",
         out_trade_no=out_trade_no,
         notify_id=notify_id,
     )
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Tell whether the next transaction would meet the same trouble with the database."""
+    """Return whether the next transaction would raise the same error."""
     if isinstance(error, (InterfaceError, TimeoutError)):
         return True
     if not isinstance(error, DBAPIError):
         return False
     state, number = sqlstate(error.orig), mysql_errno(error.orig)
-    if number is not None:  # PyMySQL has both, and a SQLSTATE that says little
+    if number is not None:  # PyMySQL also has a SQLSTATE, which is less specific
         return number in _OUTAGE_ERRORS
     if state is not None:
         return state[:2] in _OUTAGE_SQLSTATES
@@ -72,22 +73,22 @@ def is_outage(error: BaseException | None) -> bool:
 
 
 def describe_error(error: Exception) -> str:
-    """Returns the name of an error, and the first line of what was said where it is nobody's data:
-    no value of a row or of a parameter.
+    """Return the name of an error with the first line of its message, if the message contains no
+    value of a row or of a parameter.
     """
-    line = next(iter(_harmless(error).splitlines()), "")[:_MAX_LENGTH]
+    line = next(iter(_safe_message(error).splitlines()), "")[:_MAX_LENGTH]
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
-def _harmless(error: Exception) -> str:
+def _safe_message(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        return "" if isinstance(error, _ABOUT_VALUES) else _of_driver(error.orig)
-    # SQLAlchemy's own; what is pending repeats the error that went before.
-    own = isinstance(error, (InvalidRequestError, TimeoutError))
-    return str(error) if own and not isinstance(error, PendingRollbackError) else ""
+        return "" if isinstance(error, _ABOUT_VALUES) else _safe_driver_message(error.orig)
+    # SQLAlchemy's own errors; PendingRollbackError repeats the message of an earlier error.
+    safe = isinstance(error, (InvalidRequestError, TimeoutError))
+    return str(error) if safe and not isinstance(error, PendingRollbackError) else ""
 
 
-def _of_driver(cause: Any) -> str:
+def _safe_driver_message(cause: Any) -> str:
     driver = type(cause).__module__.partition(".")[0]
     if driver == "sqlite3":
         return str(cause)
@@ -101,5 +102,5 @@ def _of_driver(cause: Any) -> str:
 
 
 def _message(cause: Any) -> str:
-    fields = cause.args[0] if cause.args else None  # pg8000 has the server's message in parts
+    fields = cause.args[0] if cause.args else None  # pg8000 splits the server's message
     return str(fields.get("M", "")) if isinstance(fields, dict) else str(cause)

@@ -1,4 +1,4 @@
-"""Comparison of texts by their characters, whatever the database's collation takes for equal."""
+"""Exact comparison of texts, independent of the database's collation."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class exactly(FunctionElement[bool]):  # noqa: N801 - reads like SQLAlchemy's own functions
-    """A condition: a column holds exactly a text.
+    """SQL condition: a column equals a text exactly.
 
     MySQL and MariaDB ignore trailing spaces in comparisons, also with a binary collation, and most
     of their collations ignore case. There the bytes are compared as well; the plain comparison
-    before it still uses the column's index.
+    before it uses the column's index.
 
     :param column: a text column.
     :param value: a text, or a ``bindparam``.
     """
 
-    # Of no type: a Boolean one would be written as ``(…) = 1``, for which MySQL uses no index.
+    # No type: SQLAlchemy renders a Boolean as ``(…) = 1``, for which MySQL uses no index.
     inherit_cache = True
 
     def __init__(self, column: Any, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What happened to one payment, in order: for the command line and the operator pages."""
+"""A payment's history in order of time, for the command line and the operator pages."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class History:
     journal: Sequence[Any]
 
     def events(self, now: datetime) -> list[Event]:
-        """Return what happened, in order.
+        """Return the payment's events in order of time.
 
-        Alipay's times are whole seconds: within one second the order is that of a payment's life.
+        Alipay's times are whole seconds: within one second, events follow a payment's usual course.
 
         :param now: aware UTC; a time limit that is still ahead has not happened.
         """
@@ -99,9 +99,7 @@ def kind_of(row: Any) -> str:
 
 
 def method_of(row: Any) -> str | None:
-    """Return the method or service that a row of the journal has the response of; ``None`` for any
-    other row.
-    """
+    """Return the method or service of a journal row that records a response, otherwise ``None``."""
     if kind_of(row) != "response":
         return None
     method: str | None = row.payload.get("method") or row.payload.get("service")

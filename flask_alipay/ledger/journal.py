@@ -1,4 +1,4 @@
-"""The trace that every piece of proven news leaves, whatever came of it."""
+"""The journal: a record of every verified report, with its outcome."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")
 
-# The outcomes of what was answered ``success``.
-_RESPONDED = ("settled", "recorded", "duplicate", "stale")
-# The outcomes of what changed a payment: always recorded.
-_MOVED = ("settled", "recorded")
+# The outcomes that are acknowledged with ``success``.
+_ACKNOWLEDGED = ("settled", "recorded", "duplicate", "stale")
+# The outcomes of reports that changed a payment: always recorded.
+_CHANGED = ("settled", "recorded")
 
 #: All outcomes, see :class:`~flask_alipay.NotificationMixin`.
-OUTCOMES = (*_RESPONDED, "unknown", "mismatched", "callback_failed")
+OUTCOMES = (*_ACKNOWLEDGED, "unknown", "mismatched", "callback_failed")
 
-#: The rows of one report with one outcome. Alipay delivers a notification at most eight times.
+#: The maximum of rows for one report with one outcome. Alipay delivers a notification at most eight
+#: times.
 MAX_ROWS = 20
 
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """What is worth writing down of a piece of news."""
+    """The recorded fields of a report."""
 
     out_trade_no: str
     trade_no: str | None
-    #: The news in Alipay's word.
+    #: Alipay's status or notification type.
     trade_status: str
     notify_id: str | None
     payload: Mapping[str, str] = field(repr=False, hash=False)
 
     @classmethod
     def of(cls, notification: Notification) -> JournalEntry:
-        """Returns what is written down of a trade's news."""
+        """Return the entry for a notification about a trade."""
         return cls(
             notification.out_trade_no,
             notification.trade_no,
@@ -56,9 +57,9 @@ class JournalEntry:
 
 
 class Journal:
-    """Writes the rows; without a class of the application's it keeps none.
+    """Writer of journal rows; without a class of the application's it writes none.
 
-    :param session: the application's.
+    :param session: the application's session.
     :param payments: the application's class on :class:`~flask_alipay.PaymentMixin`.
     :param model: the application's class on :class:`~flask_alipay.NotificationMixin`.
     :param merchant: the ``app_id`` or ``partner``.
@@ -77,19 +78,19 @@ class Journal:
         self._merchant = merchant
 
     @property
-    def kept(self) -> bool:
-        """Whether there is a journal."""
+    def enabled(self) -> bool:
+        """``True`` if the application has a class for the journal."""
         return self._model is not None
 
     def is_recorded(self, entry: JournalEntry) -> bool:
-        """Tell whether this report, of this trade if it is of one, was answered ``success``."""
+        """Return whether this report (of this trade, if it is of one) was acknowledged before."""
         if self._model is None or entry.notify_id is None:
             return False
         column = columns_of(entity_of(self._model))
         known: list[Any] = [
             exactly(column["merchant"], self._merchant),
             exactly(column["notify_id"], entry.notify_id),
-            column["outcome"].in_(_RESPONDED),
+            column["outcome"].in_(_ACKNOWLEDGED),
         ]
         if entry.trade_no is not None:
             known.append(exactly(column["trade_no"], entry.trade_no))
@@ -102,12 +103,12 @@ class Journal:
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
         :param detail: explains the outcome to an operator.
 
-        A report that changes nothing is recorded at most twenty times with each outcome: anybody
-        who has seen a signed notification may send it any number of times.
+        A report that changes nothing is recorded at most :data:`MAX_ROWS` times with each outcome:
+        a third party that has seen a signed notification can replay it any number of times.
         """
-        if self._model is None or (outcome not in _MOVED and self._is_full(entry, outcome)):
-            # PostgreSQL answers COMMIT of a broken transaction with a silent rollback. One more
-            # statement reveals what a callback may have broken and kept to itself.
+        if self._model is None or (outcome not in _CHANGED and self._is_full(entry, outcome)):
+            # PostgreSQL silently rolls a failed transaction back on COMMIT. This statement raises
+            # if a callback has caught the error that failed the transaction.
             self._session.execute(select(literal(1)), self._payments)
             return
         row = {
@@ -141,7 +142,7 @@ class Journal:
         return int(self._session.execute(found, self._model).scalar_one())
 
     def _is_full(self, entry: JournalEntry, outcome: str) -> bool:
-        """Tell whether the same report has been recorded often enough with this outcome."""
+        """Return whether the report has :data:`MAX_ROWS` rows with this outcome."""
         column = columns_of(entity_of(self._model))
         of_report = {
             "merchant": self._merchant,
@@ -161,7 +162,7 @@ class Journal:
     def record_refusal(
         self, entry: JournalEntry, outcome: str, detail: str | None, error: NotificationRefused
     ) -> NoReturn:
-        """Roll back, record the refusal in a transaction of its own, and raise the error."""
+        """Roll back, record the refusal in a separate transaction, and raise the error."""
         self._session.roll_back()
         error.out_trade_no, error.notify_id = entry.out_trade_no, entry.notify_id
         if self._model is not None:
@@ -170,7 +171,7 @@ class Journal:
                 self._session.session.commit()
             except Exception as failure:
                 self._session.roll_back()
-                # Not its text: it holds the statement's values, the buyer's data among them.
+                # Not the full message: it contains the statement's values, buyer data among them.
                 logger.error(
                     "the journal could not be written for %s (%s)",
                     error.out_trade_no,
@@ -180,5 +181,5 @@ class Journal:
 
 
 def _without_tokens(payload: Mapping[str, str]) -> dict[str, str]:
-    """The parameters with tokens masked: whoever reads the journal must not act with them."""
+    """Return the parameters with tokens masked: a reader of the journal must not use them."""
     return {name: "***" if name.endswith("token") else value for name, value in payload.items()}

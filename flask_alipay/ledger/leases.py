@@ -1,12 +1,11 @@
-"""What still waits to be heard of, shared between all who ask.
+"""Leases of pending payments and refunds, shared between the workers that query Alipay.
 
-Whoever asks takes a row by writing the time into ``asked_at``, and commits: a lease, not a lock.
-No lock is held while Alipay is asked, for a notification of the same payment would have to wait
-for it; and one who dies holds nothing for longer than the lease. Rows are looked at by their
-number, with ``SKIP LOCKED`` where the database has it, and taken by a guarded ``UPDATE``
-everywhere, so that no two take the same. Those that were never asked about and those asked about
-longest ago have turns: neither what cannot be asked about keeps the others from theirs, nor a shop
-that opens more payments than are asked about in the meantime.
+A worker leases a row by writing the time into ``asked_at`` and committing: a lease, not a lock. No
+lock is held during a query, since a notification about the same payment would have to wait for it;
+and the lease of a worker that dies expires. Rows are read by their number, with ``SKIP LOCKED`` if
+the database has it, and leased by a guarded ``UPDATE`` on every database, so that no two workers
+lease the same row. Rows that were never queried alternate with those queried longest ago: neither
+rows whose query always fails nor a steady stream of new payments starve the others.
 """
 
 from __future__ import annotations
@@ -31,25 +30,25 @@ from .session import LedgerSession
 from .statements import is_serialization_failure
 from .tables import change, columns_of, entity_of, version_of
 
-#: Nobody else asks about a row for so long: longer than an answer may take, repetitions included.
+#: The duration of a lease: longer than a query can take, retries included.
 LEASE = timedelta(minutes=2)
 
 _PAGE = 200
-# What others hold may be free, or done, at the next look.
-_TRIES = 2
+# Rows that other workers hold may be free, or done, in the next attempt.
+_ATTEMPTS = 2
 _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
 
 
 @dataclass(frozen=True)
 class PendingRows:
-    """The rows of one merchant that wait, of one class."""
+    """Selection of one merchant's pending rows of one class."""
 
-    #: The app's class, of payments or of refunds.
+    #: The application's class, of payments or of refunds.
     model: Any
     merchant: str
-    #: Those that were created earlier.
+    #: Only rows created before this time, aware UTC.
     before: datetime
-    #: The attribute that says what a row waits for, and what it says then.
+    #: The attribute with the row's status, and its values while a row is pending.
     status: str
     statuses: tuple[str, ...]
 
@@ -65,11 +64,11 @@ class PendingRows:
 
     @property
     def condition(self) -> tuple[Any, ...]:
-        """What such a row meets."""
+        """The conditions for a pending row."""
         return (*self._old_enough, self.column[self.status].in_(self.statuses))
 
     def in_status(self, status: str) -> tuple[Any, ...]:
-        """What one meets that waits for one thing alone."""
+        """Return the conditions for a pending row with one status."""
         return (*self._old_enough, self.column[self.status] == status)
 
     @property
@@ -78,92 +77,98 @@ class PendingRows:
         return column["merchant"] == self.merchant, column["created_at"] < self.before
 
 
-def waiting_payments(model: Any, merchant: str, before: datetime) -> PendingRows:
-    """Returns the payments that nobody has paid yet.
+def pending_payments(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of unpaid payments.
 
-    :param before: those that were created earlier.
+    :param before: only payments created before this time, aware UTC.
     """
     return PendingRows(entity_of(model), merchant, before, "trade_status", _UNPAID)
 
 
-def waiting_refunds(model: Any, merchant: str, before: datetime) -> PendingRows:
-    """Returns the refunds whose outcome is unknown.
+def pending_refunds(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of refunds whose outcome is unknown.
 
-    :param before: those that were created earlier.
+    :param before: only refunds created before this time, aware UTC.
     """
     return PendingRows(entity_of(model), merchant, before, "status", (PROCESSING,))
 
 
-def lease_rows(session: Session | scoped_session[Any], waiting: PendingRows) -> Iterator[Any]:
-    """Take row after row that waits, and commit before handing each over.
+def lease_rows(session: Session | scoped_session[Any], pending: PendingRows) -> Iterator[Any]:
+    """Lease pending rows one by one, and commit before yielding each.
 
-    The session is the caller's again between two rows, whatever becomes of its transaction.
+    Between two rows the caller may use the session freely, also commit or roll back.
 
-    :returns: the rows, each to nobody else; ends where none is left that was not taken since the
-        beginning.
+    :returns: the rows, each leased to this caller only; ends when no row is left that was not
+        leased since the beginning.
     """
-    own = LedgerSession(session)
-    lots = _lots(waiting)  # as of now: what is taken from here on is in none of them
-    guard = (*waiting.condition, or_(*lots))
-    fruitless = 0
-    while fruitless < _TRIES:
-        fruitless += 1
-        own.roll_back()
-        pages = [own.read(pending_query(waiting, lot), waiting.model).all() for lot in lots]
-        for number in _turns(*pages):
-            row = _taken(own, waiting, number, guard)
+    ledger_session = LedgerSession(session)
+    groups = _free_groups(pending)  # as of now: rows leased from here on are in none of them
+    guard = (*pending.condition, or_(*groups))
+    failures = 0
+    while failures < _ATTEMPTS:
+        failures += 1
+        ledger_session.roll_back()
+        pages = [
+            ledger_session.read(pending_query(pending, group), pending.model).all()
+            for group in groups
+        ]
+        for number in _alternate(*pages):
+            row = _lease(ledger_session, pending, number, guard)
             if row is not None:
-                fruitless = 0
+                failures = 0
                 yield row
-    own.roll_back()
+    ledger_session.roll_back()
 
 
-def oldest_pending(session: Session | scoped_session[Any], waiting: PendingRows) -> datetime | None:
-    """Return since when the first that would be taken has waited to be asked about, as the
-    database keeps it; ``None``: there is none.
+def oldest_pending(session: Session | scoped_session[Any], pending: PendingRows) -> datetime | None:
+    """Return since when the next due row has waited for a query, as the database keeps the time;
+    ``None`` if no row is pending.
     """
-    own = LedgerSession(session)
-    lots = (
-        own.read(pending_query(waiting, lot, 1), waiting.model).first() for lot in _lots(waiting)
+    ledger_session = LedgerSession(session)
+    due = (
+        ledger_session.read(pending_query(pending, group, 1), pending.model).first()
+        for group in _free_groups(pending)
     )
-    return min((_since(first) for first in lots if first is not None), default=None)
+    return min((_since(first) for first in due if first is not None), default=None)
 
 
-def count(session: Session | scoped_session[Any], waiting: PendingRows) -> int:
-    """Return how many rows wait."""
-    number = select(func.count()).select_from(waiting.table).where(*waiting.condition)
-    return int(LedgerSession(session).read(number, waiting.model).scalar_one())
+def count(session: Session | scoped_session[Any], pending: PendingRows) -> int:
+    """Return the number of pending rows."""
+    number = select(func.count()).select_from(pending.table).where(*pending.condition)
+    return int(LedgerSession(session).read(number, pending.model).scalar_one())
 
 
-class _nothing(FunctionElement[Any]):  # noqa: N801 - as ``exactly``
-    """A column that is ``NULL`` in all rows, to sort by. PostgreSQL uses an index only if it is
-    named; MariaDB only if it is not, and otherwise sorts everything that waits.
+class _null(FunctionElement[Any]):  # noqa: N801 - as ``exactly``
+    """A column that is ``NULL`` in all rows, to sort by.
+
+    PostgreSQL uses an index only if the column is named; MariaDB only if it is not, and otherwise
+    sorts all pending rows.
     """
 
     inherit_cache = True
 
 
-@compiles(_nothing)
+@compiles(_null)
 def _named(element: Any, compiler: Any, **options: Any) -> str:
     return str(compiler.process(element.clauses, **options))
 
 
-@compiles(_nothing, "mysql", "mariadb")
+@compiles(_null, "mysql", "mariadb")
 def _unnamed(element: Any, compiler: Any, **options: Any) -> str:
     return "NULL"
 
 
-def _lots(waiting: PendingRows) -> tuple[Any, Any]:
-    """Return the conditions for those that are not asked about now: never, or long enough ago."""
-    asked_at = waiting.column["asked_at"]
+def _free_groups(pending: PendingRows) -> tuple[Any, Any]:
+    """Return the conditions for rows without a lease: never queried, and with an expired lease."""
+    asked_at = pending.column["asked_at"]
     return asked_at.is_(None), asked_at < utc_now() - LEASE
 
 
-def _turns(*pages: Sequence[Any]) -> Iterator[int]:
-    """The numbers of some rows of each page in turns, the longest wait first."""
+def _alternate(*pages: Sequence[Any]) -> Iterator[int]:
+    """Yield the numbers of rows from each page alternately, the longest wait first."""
     ordered = sorted(filter(None, pages), key=lambda page: _since(page[0]))
-    for turn in zip_longest(*ordered):
-        yield from (row.id for row in turn if row is not None)
+    for rows in zip_longest(*ordered):
+        yield from (row.id for row in rows if row is not None)
 
 
 def _since(row: Any) -> datetime:
@@ -172,60 +177,60 @@ def _since(row: Any) -> datetime:
 
 
 def pending_query(
-    waiting: PendingRows, free: Any, limit: int = _PAGE
+    pending: PendingRows, free: Any, limit: int = _PAGE
 ) -> Select[tuple[int, datetime, datetime]]:
-    """Returns the question for some rows, their number and times: those asked about longest ago,
-    then the oldest.
+    """Return the statement for the next due rows with their number and times: those queried longest
+    ago first, then the oldest.
 
-    The index has them in that order for each status, so that no more of them is read than is
-    wanted, however many wait.
+    The index has this order for each status, so that no more rows are read than requested, whatever
+    the number of pending rows.
 
-    :param free: the condition for those that nobody asks about now.
-    :param most: how many.
+    :param free: the condition for rows without a lease.
+    :param limit: the maximum of rows.
     """
-    column = waiting.column
+    column = pending.column
     found = (column["asked_at"], column["created_at"])
-    never = free.compare(column["asked_at"].is_(None))
-    order = (_nothing(column["asked_at"]), column["created_at"]) if never else found
+    never_queried = free.compare(column["asked_at"].is_(None))
+    order = (_null(column["asked_at"]), column["created_at"]) if never_queried else found
     by_status = [
         select(column["id"].label("id"), *found)
-        .where(*waiting.in_status(status), free)
+        .where(*pending.in_status(status), free)
         .order_by(*order)
         .limit(limit)
         .subquery()
-        for status in waiting.statuses
+        for status in pending.statuses
     ]
     rows = union_all(*(select(each) for each in by_status)).subquery()
-    told = select(rows.c.id, rows.c.asked_at, rows.c.created_at)
-    return told.order_by(rows.c.asked_at, rows.c.created_at, rows.c.id).limit(limit)
+    due = select(rows.c.id, rows.c.asked_at, rows.c.created_at)
+    return due.order_by(rows.c.asked_at, rows.c.created_at, rows.c.id).limit(limit)
 
 
-def _taken(
-    session: LedgerSession, waiting: PendingRows, number: Any, guard: tuple[Any, ...]
+def _lease(
+    session: LedgerSession, pending: PendingRows, number: Any, guard: tuple[Any, ...]
 ) -> Any | None:
-    model, column = waiting.model, waiting.column
+    model, column = pending.model, pending.column
     version = version_of(model)
     guard = (column["id"] == number, *guard)
-    source = waiting.table
+    source = pending.table
     if version is not None and version.parent:
         source = inspect(model).persist_selectable
     read = [column["id"], *(version.columns if version is not None else ())]
     found = select(*read).select_from(source).where(*guard)
     now = utc_now()
     values = {column["asked_at"]: now}
-    if "query_leased_until" in column:  # of payments: no buyer's page causes a query meanwhile
+    if "query_leased_until" in column:  # buyers' pages cause no query meanwhile
         values[column["query_leased_until"]] = (now + RECONCILE_LEASE).replace(microsecond=0)
-    taking = update(waiting.table).where(*guard).values(values)
+    lease = update(pending.table).where(*guard).values(values)
     session.roll_back()
     try:
         seen = session.execute(found.with_for_update(skip_locked=True), model).first()
-        if seen is None or not change(session, model, taking, {}, seen):
+        if seen is None or not change(session, model, lease, {}, seen):
             return None
         session.session.commit()
     except SQLAlchemyError as error:
         session.roll_back()
         if is_serialization_failure(error):
-            return None  # under stricter isolation that is how another one's claim shows
+            return None  # under stricter isolation, another worker's lease raises this error
         raise
     rows = session.load(select(model).where(model.id == number), model)
     return rows[0] if rows else None

@@ -1,9 +1,9 @@
-"""One report, one transaction.
+"""Settlement of reports: one report, one transaction.
 
 A guarded ``UPDATE`` claims the payment, the application's callbacks run, the journal is written,
-and only then is it committed. If the ``UPDATE`` changes no row, or most likely would not, a look
-tells the payment's state. A duplicate ends with the look: it locks no row and writes nothing but
-its line in the journal.
+and the transaction is committed. If the ``UPDATE`` changes no row, or probably would not, the
+payment's state is read. A duplicate ends there: it locks no row and writes only its row in the
+journal.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from sqlalchemy.exc import (
-    DBAPIError,
-    IntegrityError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -61,18 +57,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-# Another worker may win between our look and our UPDATE.
+# Another worker may change the payment between the read and the UPDATE.
 _ATTEMPTS = 3
 
 
 class Ledger:
     """The payments of one merchant in one session.
 
-    :param session: the app's session, ``db.session``.
-    :param models: the app's classes.
+    :param session: the application's session, ``db.session``.
+    :param models: the application's classes.
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
-    :param registry: returns the app's current session: what an async callback would find.
+    :param registry: returns the application's current session, which an async callback would use.
     """
 
     def __init__(
@@ -94,46 +90,46 @@ class Ledger:
 
     @cached_property
     def refunds(self) -> RefundLedger | None:
-        """The rows of refunds; ``None`` where the app has no class for them."""
+        """The rows of refunds; ``None`` if the application has no class for them."""
         Payment, Refund = self._models.Payment, self._models.Refund
         if Refund is None:
             return None
         return RefundLedger(self._session, Payment, Refund, self._merchant)
 
     def find(self, out_trade_no: str) -> Any | None:
-        """Returns a payment of this merchant as the database has it now, or ``None``.
+        """Return a payment of this merchant as the database has it now, or ``None``.
 
-        :param out_trade_no: the shop's number.
+        :param out_trade_no: the shop's order number.
         """
         return self._statements.find(self._session, self._merchant, out_trade_no, writing=False)
 
     def settle(self, notification: Notification) -> Settlement:
-        """Writes down a piece of proven news, once, with what the shop's callbacks do about it.
+        """Record a verified report once, in one transaction with the shop's callbacks.
 
-        Whatever transaction the session is in is rolled back first. Where another worker was faster
-        (a serialization failure, too), it is tried again from the start, callbacks included, a few
-        times. Returns after the commit; whatever raises has changed nothing but the journal.
+        The session's current transaction is rolled back first. If another worker was faster (also a
+        serialization failure), the settlement is retried from the start a few times, callbacks
+        included. Returns after the commit; if it raises, only the journal has changed.
 
         :param notification: verified and known to be for this merchant.
-        :raises QueryRequired: if Alipay must be queried first (:func:`needs_query`); see ``moves``.
+        :raises QueryRequired: if Alipay has to be queried first (:func:`.updates.needs_query`).
         :raises UnknownPayment: if the payment is not in the ledger.
-        :raises PaymentMismatch: if amount, currency or Alipay's number contradict it.
-        :raises CallbackFailed: if a callback raised; all of it is rolled back.
-        :raises LedgerUnavailable: if the database could not take it; likewise.
+        :raises PaymentMismatch: if amount, currency or Alipay's number contradict the ledger.
+        :raises CallbackFailed: if a callback raised; everything is rolled back.
+        :raises LedgerUnavailable: if the database could not record it; everything is rolled back.
         """
         entry = JournalEntry.of(notification)
         return self._in_transaction(entry, lambda: self._settle(notification, entry))
 
     def settle_refunds(self, batch: RefundBatchNotification) -> Iterator[Settlement]:
-        """Writes down the result of a batch of refunds, each refund once and on its own.
+        """Record the results of a batch of refunds, each once and in its own transaction.
 
-        One that cannot be written down does not hold the others up; Alipay repeats all of them, and
-        those that are there already are left as they are.
+        A result that cannot be recorded does not stop the others. Alipay retries the whole batch;
+        results recorded before are duplicates then.
 
         :param batch: verified and known to be for this merchant.
-        :returns: what came of each, as it is committed.
-        :raises NotificationRefused: the first refusal, after all of them were tried. Where the
-            database itself is in trouble, the rest of them is not.
+        :returns: the settlement of each refund, yielded after its commit.
+        :raises NotificationRefused: the first refusal, after all results were tried; after an
+            outage of the database, the remaining results are not tried.
         """
         refusal: NotificationRefused | None = None
         for result in batch.results:
@@ -141,7 +137,7 @@ class Ledger:
                 yield self._settle_refund(batch, result)
             except NotificationRefused as error:
                 refusal = refusal or error
-                # A thousand times the same silence would keep this worker for hours.
+                # A thousand timeouts would block this worker for hours.
                 if is_outage(error.__cause__):
                     break
         if refusal is not None:
@@ -150,34 +146,34 @@ class Ledger:
     def settle_refund(
         self, entry: JournalEntry, out_request_no: str, result: RefundResult
     ) -> Settlement:
-        """Writes down what became of one refund that was asked for, once.
+        """Record the result of one requested refund, once.
 
-        :param entry: what the journal is to say; names the payment.
+        :param entry: the journal's entry; names the payment.
         :param out_request_no: the number of the refund.
-        :param result: proven.
+        :param result: the verified result.
         :raises NotificationRefused: as :meth:`settle` does.
         """
         return self._in_transaction(entry, lambda: self._refund(entry, out_request_no, result))
 
     def record_transfers(self, batch: TransferBatchNotification) -> bool:
-        """Writes the result of a batch of transfers into the journal, once.
+        """Record the result of a batch of transfers in the journal, once.
 
         :param batch: verified and known to be for this merchant.
-        :returns: whether it is news; without a journal it always seems to be.
-        :raises LedgerUnavailable: if the database could not take it.
+        :returns: ``False`` if it was recorded before; without a journal always ``True``.
+        :raises LedgerUnavailable: if the database could not record it.
         """
-        told = JournalEntry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
+        entry = JournalEntry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
 
         def work() -> Settlement:
-            outcome = "duplicate" if self._journal.is_recorded(told) else "recorded"
-            return self._close(told, LedgerUpdate(outcome, ()), None)
+            outcome = "duplicate" if self._journal.is_recorded(entry) else "recorded"
+            return self._finish(entry, LedgerUpdate(outcome, ()), None)
 
-        return self._in_transaction(told, work).outcome == "recorded"
+        return self._in_transaction(entry, work).outcome == "recorded"
 
     def _in_transaction(
         self, entry: JournalEntry, work: Callable[[], Settlement | None]
     ) -> Settlement:
-        """Does the work in a transaction of its own; a refusal leaves nothing but its trace."""
+        """Do the work in its own transaction; a refusal changes only the journal."""
         try:
             return self._with_retries(entry, work)
         except CallbackFailed as error:
@@ -203,23 +199,23 @@ class Ledger:
             raise
 
     def _refuse_event(self, entry: JournalEntry, error: Exception) -> NoReturn:
-        """Refuse a report since code of the application's that belongs to its classes or session
-        raised: a listener, a validator, a constructor.
+        """Refuse a report because the application's code for its classes or session raised: a
+        listener, a validator or a constructor.
         """
         logger.error(
             "an event listener or class of the application failed for %s",
             entry.out_trade_no,
             exc_info=error,
         )
-        said = f"an event listener or class of the application raised {type(error).__name__}"
-        refusal = CallbackFailed(said)
+        reason = f"an event listener or class of the application raised {type(error).__name__}"
+        refusal = CallbackFailed(reason)
         refusal.__cause__ = error
-        self._journal.record_refusal(entry, "callback_failed", said, refusal)
+        self._journal.record_refusal(entry, "callback_failed", reason, refusal)
 
     def _with_retries(
         self, entry: JournalEntry, work: Callable[[], Settlement | None]
     ) -> Settlement:
-        """Does the work; again, in a new transaction, where another worker was faster."""
+        """Do the work; retry in a new transaction if another worker was faster."""
         for last in (False,) * (_ATTEMPTS - 1) + (True,):
             self._session.session.rollback()
             try:
@@ -239,19 +235,19 @@ class Ledger:
         duplicate. ``None``: the state has changed since it was read.
         """
         sale = sale_update(notification)
-        if sale is not None and self._statements.claims_at_once and not notification.is_retry:
+        if sale is not None and self._statements.can_claim_unread and not notification.is_retry:
             events, values = sale
             with self._mismatching_trade(notification):
                 payment = self._statements.claim(
                     self._session, self._merchant, notification, values
                 )
             if payment is not None:
-                return self._close(entry, make_update(events), payment)
+                return self._finish(entry, make_update(events), payment)
             self._session.roll_back()
         return self._read_and_apply(notification, entry)
 
     def _read_and_apply(self, notification: Notification, entry: JournalEntry) -> Settlement | None:
-        """Looks where the payment stands, and moves it from there."""
+        """Read the payment's state and apply the report to it."""
         seen = self._statements.fetch_state(
             self._session, self._merchant, notification.out_trade_no
         )
@@ -261,78 +257,86 @@ class Ledger:
         cell, values = next_state(seen, notification)
         if needs_query(seen, notification, cell):
             raise QueryRequired("the report needs a query")
-        move = self._follow(seen, notification, cell, values) if values else LedgerUpdate(cell, ())
-        if move is None:
+        update = (
+            self._update(seen, notification, cell, values) if values else LedgerUpdate(cell, ())
+        )
+        if update is None:
             return None
         if not values and not (seen.paid and notification.is_refund):
-            return self._close(entry, move, None)
+            return self._finish(entry, update, None)
         payment = self._read(notification.out_trade_no)
         if self.refunds is not None:
-            move = self._write_refund(self.refunds, notification, move, payment)
-        return self._close(entry, move, payment)
+            update = self._record_refund(self.refunds, notification, update, payment)
+        return self._finish(entry, update, payment)
 
-    def _follow(
+    def _update(
         self, seen: Any, notification: Notification, cell: str, values: Mapping[str, Any]
     ) -> LedgerUpdate | None:
-        """Moves a payment from where it was seen to stand. ``None``: it stands there no more."""
-        # The look is over: the claim is the first statement of a transaction of its own, which has
-        # read nothing that could be out of date.
+        """Update a payment if its state is still as it was read; otherwise return ``None``."""
+        # The UPDATE has to be the first statement of its transaction, so that nothing it depends on
+        # comes from an older snapshot.
         self._session.roll_back()
         with self._mismatching_trade(notification):
-            moved = self._statements.move(self._session, seen, values)
-        more = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
+            updated = self._statements.update_if_unchanged(self._session, seen, values)
+        refund_fen = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
-        return make_update(parse_events(cell), more if paid else 0) if moved else None
+        return make_update(parse_events(cell), refund_fen if paid else 0) if updated else None
 
-    def _write_refund(
-        self, refunds: RefundLedger, notification: Notification, move: LedgerUpdate, payment: Any
+    def _record_refund(
+        self, refunds: RefundLedger, notification: Notification, update: LedgerUpdate, payment: Any
     ) -> LedgerUpdate:
-        if not (move.refund_fen or (payment.paid and notification.is_refund)):
-            return move
-        asked = notification.out_request_no not in (None, payment.out_trade_no, payment.trade_no)
-        rows = refunds.lock(payment.out_trade_no) if asked else []
+        """Record the refund that a report states, in the row of the refund if it is known."""
+        if not (update.refund_fen or (payment.paid and notification.is_refund)):
+            return update
+        named = notification.out_request_no not in (None, payment.out_trade_no, payment.trade_no)
+        rows = refunds.lock(payment.out_trade_no) if named else []
         for row in rows:
             if row.out_request_no == notification.out_request_no:
-                return self._write_queried_at(refunds, row, rows, move, payment)
-        if move.refund_fen:
-            told = refunds.record_notified(notification, move.refund_fen, payment.refunded_fen)
-            return move.with_refunds(told)
-        return move
+                return self._record_known_refund(refunds, row, rows, update, payment)
+        if update.refund_fen:
+            number = refunds.record_notified(notification, update.refund_fen, payment.refunded_fen)
+            return update.with_refunds(number)
+        return update
 
-    def _write_queried_at(
-        self, refunds: RefundLedger, row: Any, rows: Sequence[Any], move: LedgerUpdate, payment: Any
+    def _record_known_refund(
+        self,
+        refunds: RefundLedger,
+        row: Any,
+        rows: Sequence[Any],
+        update: LedgerUpdate,
+        payment: Any,
     ) -> LedgerUpdate:
-        """A refund that is known by its number counts by its own amount: the sum of all that came
-        with it may be older or newer than what is known.
-        """
+        """Use the refund's own amount; the report's cumulative total may be stale or ahead."""
         self._read(payment.out_trade_no, lock=True)
-        whole = payment.refunded_fen >= payment.total_fen
-        times, missing = refunds.apply_notified(row, rows, move.refund_fen, whole=whole)
+        fully_refunded = payment.refunded_fen >= payment.total_fen
+        number, missing = refunds.apply_notified(
+            row, rows, update.refund_fen, fully_refunded=fully_refunded
+        )
         missing = min(missing, payment.total_fen - payment.refunded_fen)
         if missing:
             payment.refunded_fen += missing
             self._session.session.flush()
-        if not times and not move.refund_fen:
-            return move
-        return make_update(move.events, times).with_refunds(times)
+        if not number and not update.refund_fen:
+            return update
+        return make_update(update.events, number).with_refunds(number)
 
-    def _close(self, entry: JournalEntry, move: LedgerUpdate, payment: Any | None) -> Settlement:
-        """Lets the callbacks act, writes the line in the journal and commits.
+    def _finish(self, entry: JournalEntry, update: LedgerUpdate, payment: Any | None) -> Settlement:
+        """Run the callbacks, write the journal's row and commit.
 
-        :param payment: the app's mapped object; ``None`` where nothing happened to it.
+        :param payment: the application's mapped object; ``None`` if it did not change.
         """
-        for event in move.events:
+        for event in update.events:
             callbacks = self._callbacks.get(event)
             if callbacks:
                 connection = self._session.connection(self._statements.model)
                 run_callbacks(self._session.session, connection, callbacks, payment, self._registry)
-        self._journal.write(entry, move.outcome, ", ".join(move.events) or None)
+        self._journal.write(entry, update.outcome, ", ".join(update.events) or None)
         self._session.session.commit()
         # A commit expires the object, and the session's filters would hide it from a refresh.
         read = self._statements.find
         number = entry.out_trade_no
         return Settlement(
-            move.outcome, move.events, lambda: read(self._session, self._merchant, number)
+            update.outcome, update.events, lambda: read(self._session, self._merchant, number)
         )
 
     def _settle_refund(self, batch: RefundBatchNotification, result: RefundResult) -> Settlement:
@@ -351,9 +355,9 @@ class Ledger:
         return self._in_transaction(entry, lambda: self._refund(entry, batch.batch_no, result))
 
     def _read(self, out_trade_no: str, *, lock: bool = False) -> Any:
-        """Bring the session's payment up to date, within a settlement.
+        """Refresh the session's payment within a settlement.
 
-        :raises LedgerUnavailable: if it is there no more.
+        :raises LedgerUnavailable: if the session does not return it.
         """
         payment = self._statements.find(self._session, self._merchant, out_trade_no, lock=lock)
         if payment is None:
@@ -361,7 +365,7 @@ class Ledger:
         return payment
 
     def _number_of(self, trade_no: str, notify_id: str | None) -> str | None:
-        """Looks the shop's number of a trade up."""
+        """Look up the shop's order number of a trade."""
         try:
             self._session.roll_back()
             return self._statements.find_out_trade_no(self._session, self._merchant, trade_no)
@@ -373,13 +377,13 @@ class Ledger:
         results = RefundResultWriter(
             self._session, self._statements, self.refunds, self._journal, self._merchant
         )
-        move, payment = results.write(entry, out_request_no, result)
-        return self._close(entry, move, payment)
+        update, payment = results.write(entry, out_request_no, result)
+        return self._finish(entry, update, payment)
 
     @contextmanager
     def _mismatching_trade(self, notification: Notification) -> Iterator[None]:
-        """Refuses a claim that fails since another payment has Alipay's number, the one unique
-        column that it sets. The app's own constraints may fail as well.
+        """Convert the violated unique constraint on Alipay's number into a mismatch. Violations of
+        the application's own constraints pass.
         """
         try:
             yield

@@ -23,12 +23,12 @@ from .refunds import PROCESSING, SUCCESS
 from .session import unfiltered
 from .tables import columns_of, entity_of
 
-#: The most rows that a search for a number returns.
+#: The maximum of rows that a search for a number returns.
 MAX_MATCHES = 100
 #: A shorter text is compared with whole numbers only, not with their beginnings.
 MIN_PREFIX = 4
 
-# A number's beginning up to the last letter or digit: collations disagree about what comes between.
+# A number's beginning up to its last letter or digit: collations sort other characters differently.
 _SORTABLE = re.compile(r"(.*[0-9A-Za-z])?", re.ASCII | re.DOTALL)
 
 
@@ -53,9 +53,9 @@ class Listing:
     #: Conditions that divide the rows by status, each served by an index that continues with the
     #: time.
     parts: Sequence[Any]
-    #: The attributes that a number is looked for in; each has an index.
+    #: The attributes to search for a number; each has an index.
     numbers: Sequence[Any]
-    #: Further conditions; all have to hold.
+    #: Further conditions, combined with AND.
     conditions: tuple[Any, ...] = ()
     #: A number, or its beginning; empty: no search.
     number: str = ""
@@ -76,7 +76,7 @@ class Listing:
     def page(self, size: int, after: Position | None = None) -> Select[Any]:
         """Return the statement for the rows that follow a position, the newest first.
 
-        :param size: the most rows; a search for a number has :data:`MAX_MATCHES` at most.
+        :param size: the maximum of rows; a search for a number has :data:`MAX_MATCHES` at most.
         :param after: the last row of the page before; ``None``: from the newest.
         """
         model = self.model
@@ -117,8 +117,8 @@ class Listing:
         return union_all(*(select(page.c.id) for page in pages)).subquery()
 
     def _matches(self, common: tuple[Any, ...]) -> Any:
-        """The rows with a number, looked up in the index of each column by itself: a database that
-        is given all columns and the order at once may read the whole table instead.
+        """Select rows by number, with one query for each column's index: for a single query on all
+        columns, a database may read the whole table.
         """
         found = []
         for column in self.numbers:
@@ -180,16 +180,16 @@ def journal_listing(model: Any, merchant: str, outcomes: Sequence[str] = ()) -> 
 
 
 def read_rows(session: Session | scoped_session[Any], statement: Select[Any]) -> list[Any]:
-    """Return the objects that a statement selects, whatever the session's filters hide."""
+    """Return the objects that a statement selects, ignoring the session's filters."""
     return list(unfiltered(session, statement).scalars().unique())
 
 
 def read_all(
     session: Session | scoped_session[Any], listing: Listing, size: int = 500
 ) -> Iterator[Any]:
-    """Yield all rows of a selection, the newest first; no more than a page is kept in memory.
+    """Yield all rows of a selection, the newest first, with one page in memory at a time.
 
-    :param size: of a page.
+    :param size: rows for each page.
     """
     after: Position | None = None
     while True:
@@ -205,8 +205,8 @@ def read_all(
 def starts_with(column: Any, text: str) -> Any:
     """Return the condition for texts that equal a text or, if it is long enough, begin with it.
 
-    The range is what an index serves on every database and in every collation; the beginning is
-    compared as well, for ``LIKE`` would ignore case on SQLite.
+    Every database serves the range from an index in every collation. The beginning is compared as
+    well: the range is wider, and ``LIKE`` would ignore case on SQLite.
     """
     if len(text) < MIN_PREFIX:
         return exactly(column, text)
@@ -226,8 +226,8 @@ def _sortable_beginning(text: str) -> str:
 
 
 def _next(text: str) -> str:
-    """The least text above all that begin with another one, empty if there is none that every
-    collation places there: digits come before letters, and letters in the order of the alphabet.
+    """Return the least text above all that begin with the given one, or an empty text if collations
+    disagree. Digits sort before letters, and letters in the order of the alphabet.
     """
     for length in range(len(text), 0, -1):
         last = text[length - 1]

@@ -24,21 +24,21 @@ def record_action(
     detail: str = "",
     result: str = "",
 ) -> None:
-    """Record in a transaction of its own what an operator does, or what came of it.
+    """Record an operator's action, or its result, in a separate transaction.
 
     Without a journal nothing is recorded.
 
-    :param session: the application's; what it has pending is rolled back.
-    :param operator: who acts; cut to 64 characters.
-    :param action: what is done, for example ``refund``.
+    :param session: the application's session; pending changes are rolled back.
+    :param operator: the operator's name; cut to 64 characters.
+    :param action: for example ``refund``.
     :param out_trade_no: the payment; empty for an action on many.
     :param trade_status: the payment's status at that time.
     :param detail: for example the amount; no buyer data.
     :param result: ``done``, or the name of an exception; empty before the action.
     """
-    own = LedgerSession(session)
-    journal = Journal(own, models.Payment, models.Notification, merchant)
-    if not journal.kept:
+    ledger_session = LedgerSession(session)
+    journal = Journal(ledger_session, models.Payment, models.Notification, merchant)
+    if not journal.enabled:
         return
     name = operator[:_MAX_NAME]
     entry = JournalEntry(
@@ -48,8 +48,8 @@ def record_action(
         notify_id=None,
         payload={OPERATOR: name, "action": action, "detail": detail, "result": result},
     )
-    own.roll_back()
-    more = " · ".join(filter(None, (detail, result)))
-    told = f"{action} by {name}"
-    journal.write(entry, "recorded", f"{told}: {more}" if more else told)
-    own.session.commit()
+    ledger_session.roll_back()
+    details = " · ".join(filter(None, (detail, result)))
+    summary = f"{action} by {name}"
+    journal.write(entry, "recorded", f"{summary}: {details}" if details else summary)
+    ledger_session.session.commit()

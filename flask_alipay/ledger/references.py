@@ -25,7 +25,7 @@ def reference_column(model: Any) -> Any | None:
 
 
 def is_searchable(model: Any) -> bool:
-    """Tell whether queries can look for the shop's own number, if the class has one.
+    """Return whether queries can look for the shop's own number, if the class has one.
 
     A column, synonym, hybrid property or association proxy has an SQL expression on the class; a
     plain property has none.

@@ -1,6 +1,6 @@
-"""What became of a refund that was asked for: a batch's entry, or an answer's word.
+"""Results of requested refunds: an entry of a batch notification, or a response to a query.
 
-Unlike the news of a trade, a result speaks of one refund alone.
+Unlike a trade's notification, a result is about a single refund.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class RefundResultWriter:
-    """Writes results into the ledger.
+    """Writer of refund results.
 
-    :param session: the application's.
-    :param statements: those of the application's class of payments.
+    :param session: the application's session.
+    :param statements: the statements of the application's class of payments.
     :param refunds: the rows of refunds, ``None`` if the application has no class for them.
-    :param journal: tells what was recorded before.
+    :param journal: knows the reports recorded before.
     :param merchant: the ``app_id`` or ``partner``.
     """
 
@@ -47,14 +47,14 @@ class RefundResultWriter:
     def write(
         self, entry: JournalEntry, out_request_no: str, result: RefundResult
     ) -> tuple[LedgerUpdate, Any]:
-        """Adds the result to the current transaction, whose first statement is to hold the payment.
+        """Add the result to the current transaction; the first statement locks the payment.
 
-        :param entry: what the journal is to say; names the payment.
-        :param out_request_no: the number of the refund; a batch's.
-        :param result: proven.
-        :returns: what it does to the payment, and the app's object of it.
+        :param entry: the journal's entry; names the payment.
+        :param out_request_no: the number of the refund or of the batch.
+        :param result: the verified result.
+        :returns: the effect on the payment, and the application's payment object.
         :raises UnknownPayment: if the payment is not in the ledger.
-        :raises PaymentMismatch: if that much cannot have gone back.
+        :raises PaymentMismatch: if the amount cannot have been refunded.
         """
         number = entry.out_trade_no
         payment = self._statements.lock(self._session, self._merchant, number) if number else None
@@ -78,7 +78,7 @@ class RefundResultWriter:
             )
         if known is not None and known.status == SUCCESS:
             return LedgerUpdate("duplicate", ())
-        # Other news that came before may have told of it, as part of the sum of all.
+        # An earlier report may have included it in a cumulative total.
         covered = refunds.split_aggregate(rows, out_request_no, fen)
         counted = not covered and self._count_refund(payment, fen)
         if not covered and not refunds.succeed(known) and counted:
@@ -88,8 +88,8 @@ class RefundResultWriter:
     def _refund_without_row(
         self, entry: JournalEntry, payment: Any, result: RefundResult
     ) -> LedgerUpdate:
-        """Without rows the journal tells what was counted; without either nothing is."""
-        if not result.succeeded or not self._journal.kept or entry.notify_id is None:
+        """Count a refund by the journal; without a journal, only record the report."""
+        if not result.succeeded or not self._journal.enabled or entry.notify_id is None:
             return LedgerUpdate("recorded", ())
         if self._journal.is_recorded(entry):
             return LedgerUpdate("duplicate", ())
@@ -97,15 +97,16 @@ class RefundResultWriter:
         return make_update((), result.refund_fen if counted else 0)
 
     def _count_refund(self, payment: Any, refund_fen: int) -> bool:
-        """Adds to what went back; the payment's row is held. ``False``: all of it is back already.
+        """Add to the refunded amount; the payment's row is locked.
 
-        :raises PaymentMismatch: if that much cannot have gone back, as far as is known.
+        :returns: ``False`` if the payment is fully refunded already.
+        :raises PaymentMismatch: if the payment is not paid, or less than that amount is left.
         """
         left = payment.total_fen - payment.refunded_fen
         if left == 0:
             return False
         if not payment.paid:
-            # The news of the sale is still to come: so is this, again.
+            # The sale's notification is yet to arrive; Alipay retries this result after it.
             raise PaymentMismatch("trade_status", payment.trade_status, "refunded")
         if not 0 < refund_fen <= left:
             raise PaymentMismatch(

@@ -1,4 +1,4 @@
-"""The rows of refunds: asked for by the shop or made in Alipay's console, each told once."""
+"""The rows of refunds, requested by the shop or made in Alipay's console."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..models import PaymentMixin, RefundMixin, utc_now
 from ..protocol.batch_notification import PENDING_TTL
 from ..protocol.notification import Notification
 from .session import LedgerSession
-from .statements import given, payment_statements
+from .statements import equals_param, payment_statements
 from .tables import columns_of, entity_of
 
-#: Asked for, and not heard of yet.
+#: Requested, outcome not known yet.
 PROCESSING = "REFUND_PROCESSING"
-#: The money went back.
+#: Refunded.
 SUCCESS = "REFUND_SUCCESS"
-#: The number of what news told in one piece: a close that names neither refund nor amount, or a sum
-#: of all refunds that is more than what is known by name.
+#: The number of the row for an amount that Alipay reported in one sum: a close that names neither
+#: refund nor amount, or a cumulative total above the refunds known by number.
 AGGREGATE_NO = "closed"
 
 
@@ -30,18 +30,18 @@ class OpenedRefund(NamedTuple):
     """A recorded refund."""
 
     row: Any
-    #: Whether it is to be submitted now: for the first time, or again after a rejection.
+    #: ``True`` if it has to be submitted now: for the first time, or again after a rejection.
     new: bool
-    #: Whether it was recorded before.
+    #: ``True`` if it was recorded before.
     known: bool
 
 
 class RefundLedger:
     """The refunds of one merchant.
 
-    :param session: the application's.
-    :param payments: the app's class on :class:`~flask_alipay.PaymentMixin`.
-    :param model: the app's class on :class:`~flask_alipay.RefundMixin`.
+    :param session: the application's session.
+    :param payments: the application's class on :class:`~flask_alipay.PaymentMixin`.
+    :param model: the application's class on :class:`~flask_alipay.RefundMixin`.
     :param merchant: the ``app_id`` or ``partner``.
     """
 
@@ -66,25 +66,27 @@ class RefundLedger:
         reason: str | None,
         pending_ttl: timedelta | None = PENDING_TTL,
     ) -> OpenedRefund:
-        """Writes down that a refund is being asked for; the caller commits before it asks.
+        """Record that a refund is being requested; the caller commits before the request.
 
-        The same number again is the same refund; one that Alipay refused is asked for again.
+        A number recorded before means the same refund; a refund that Alipay rejected is submitted
+        again.
 
-        :param patience: for how long others whose outcome is unknown hold their money back; without
-            it, until they are heard of.
-        :raises InvalidAmount: if the payment is not there or not paid, or has less left than that.
+        :param pending_ttl: for how long other refunds with an unknown outcome reserve their amount;
+            ``None``: until their outcome is known.
+        :raises InvalidAmount: if there is no such paid payment, if less than the amount is left, or
+            if the number was recorded with another amount.
         """
         payment, rows = self._lock_all(out_trade_no)
         known = next((row for row in rows if row.out_request_no == out_request_no), None)
         if known is not None and known.refund_fen != refund_fen:
-            raise InvalidAmount("amount", "is another than before under the same number")
+            raise InvalidAmount("amount", "differs from the recorded refund with this number")
         if known is not None and known.status in (PROCESSING, SUCCESS):
             return OpenedRefund(known, new=False, known=True)
-        asked = sum(row.refund_fen for row in rows if _may_happen(row, pending_ttl))
-        if payment is None or not payment.paid or asked + refund_fen > _left(payment):
-            raise InvalidAmount("amount", "is more than is left of what was paid")
+        reserved = sum(row.refund_fen for row in rows if _may_succeed(row, pending_ttl))
+        if payment is None or not payment.paid or reserved + refund_fen > _left(payment):
+            raise InvalidAmount("amount", "exceeds the refundable amount")
         if known is not None:
-            known.status, known.created_at = PROCESSING, utc_now()  # it is asked for anew
+            known.status, known.created_at = PROCESSING, utc_now()  # submitted again
             self._session.session.flush()
             return OpenedRefund(known, new=True, known=True)
         row = self._model(
@@ -101,9 +103,9 @@ class RefundLedger:
     def find_pending(
         self, out_trade_no: str, refund_fen: int, pending_ttl: timedelta | None = None
     ) -> str | None:
-        """Returns the number of a refund of that amount whose outcome is unknown.
+        """Return the number of a refund of that amount whose outcome is unknown, or ``None``.
 
-        :param patience: for how long one is waited for; without it, until it is heard of.
+        :param pending_ttl: the maximum age of the refund; ``None``: any age.
         """
         Refund = self._entity
         conditions: tuple[Any, ...] = (
@@ -115,9 +117,7 @@ class RefundLedger:
         return self._first(out_trade_no, *conditions)
 
     def find_recent(self, out_trade_no: str, refund_fen: int, since: datetime) -> str | None:
-        """Return the number of a refund of that amount that was requested since then and was
-        refunded.
-        """
+        """Return the number of a successful refund of that amount since then, or ``None``."""
         Refund = self._entity
         return self._first(
             out_trade_no,
@@ -142,35 +142,35 @@ class RefundLedger:
     def record_notified(
         self, notification: Notification, refund_fen: int, refunded_fen: int
     ) -> int:
-        """Writes down what a trade's news told of money that went back.
+        """Record the refund that a trade's report states.
 
-        Where the news names no refund (the legacy gateway's does not), it is the one of that amount
-        that was asked for, or all that were asked for, if they come to that amount.
+        If the report names no refund (as on the legacy gateway), it means the pending refund of
+        that amount, or all pending refunds if their sum is that amount.
 
-        :param refund_fen: what went back by this news alone.
-        :param refunded_fen: all that ever went back, this included.
-        :returns: how many refunds that was.
+        :param refund_fen: the amount refunded by this report alone, in minor units.
+        :param refunded_fen: the total refunded amount, this report included.
+        :returns: the number of refunds recorded.
         """
         out_trade_no = notification.out_trade_no
         if notification.out_request_no is None:
-            waiting = self._waiting(out_trade_no, refund_fen)
-            for row in waiting:
+            pending = self._pending(out_trade_no, refund_fen)
+            for row in pending:
                 self.succeed(row, notification.refunded_at)
-            if waiting:
-                return len(waiting)
+            if pending:
+                return len(pending)
         number, at = (
             notification.out_request_no or _number_of(notification),
             notification.refunded_at,
         )
         if self.succeed(self.find(out_trade_no, number), at):
             return 1
-        if self._are_under_way(out_trade_no, refund_fen):
-            # Perhaps they are in that sum: each is taken out of it when it is heard of.
+        if self._has_pending(out_trade_no, refund_fen):
+            # The sum may include them: each is split from it when its result arrives.
             self._apply_aggregate(out_trade_no, refund_fen)
             return 1
         if self._is_taken(out_trade_no, number):
-            # Refunds without a number of their own are all told under the trade's: the sum of all
-            # of them, which only grows, tells them apart.
+            # All refunds without a number are reported under the trade's number. The total refunded
+            # amount, which only grows, distinguishes them.
             number = f"{number[:48]}_{refunded_fen}"
         self.add(out_trade_no, number, refund_fen, at)
         return 1
@@ -181,75 +181,76 @@ class RefundLedger:
         """Split a refund from the aggregate of an earlier close, and mark it as done.
 
         :param rows: the refunds of the payment by their numbers.
-        :return: whether the aggregate contained it.
+        :return: ``False`` if the aggregate does not contain it.
         """
-        closed, asked = rows.get(AGGREGATE_NO), rows.get(out_request_no)
-        if closed is None or closed.refund_fen < refund_fen:
+        aggregate, requested = rows.get(AGGREGATE_NO), rows.get(out_request_no)
+        if aggregate is None or aggregate.refund_fen < refund_fen:
             return False
-        if asked is not None and asked.created_at > closed.created_at:
+        if requested is not None and requested.created_at > aggregate.created_at:
             return False  # it was requested after that report
-        out_trade_no = closed.out_trade_no
-        if closed.refund_fen == refund_fen:
-            self._session.session.delete(closed)
+        out_trade_no = aggregate.out_trade_no
+        if aggregate.refund_fen == refund_fen:
+            self._session.session.delete(aggregate)
         else:
-            closed.refund_fen -= refund_fen
+            aggregate.refund_fen -= refund_fen
         self._session.session.flush()
-        if not self.succeed(asked):
+        if not self.succeed(requested):
             self.add(out_trade_no, out_request_no, refund_fen)
         return True
 
     def apply_notified(
-        self, row: Any, rows: Sequence[Any], refund_fen: int, *, whole: bool
+        self, row: Any, rows: Sequence[Any], refund_fen: int, *, fully_refunded: bool
     ) -> tuple[int, int]:
-        """Writes down the news of a refund that is known by its number.
+        """Record the report of a refund that is known by its number.
 
-        The sum of all that came with it may be older or newer than what is known. While others are
-        under way it says nothing of them: each is heard of by its own number.
+        The report's cumulative total may be older or newer than the ledger. While other refunds are
+        pending, it proves nothing about them: each has its own report.
 
         :param row: the refund.
-        :param rows: all of the payment's.
-        :param refund_fen: what went back since the last news, by that sum.
-        :param whole: whether nothing is left: then all of them are in it.
-        :returns: how many refunds that was, and what is missing in the sum, or too much in it.
+        :param rows: all refunds of the payment.
+        :param refund_fen: the increase of the cumulative total over the ledger, in minor units.
+        :param fully_refunded: whether nothing is left: then the total includes all refunds.
+        :returns: the number of refunds recorded, and the amount to add to the ledger's total: how
+            much more the recorded refunds are than the increase (negative if less).
         """
-        number, own = row.out_trade_no, 0
-        known, by_number = row.status == SUCCESS, {one.out_request_no: one for one in rows}
+        out_trade_no, own_fen = row.out_trade_no, 0
+        known, by_number = row.status == SUCCESS, {each.out_request_no: each for each in rows}
         if not (known or self.split_aggregate(by_number, row.out_request_no, row.refund_fen)):
             self.succeed(row)
-            own = row.refund_fen
-        others = refund_fen - own
-        waiting = [one for one in rows if one is not row and one.status == PROCESSING]
-        if others <= 0 or (waiting and not whole):
-            return int(bool(own)), -others
-        return bool(own) + self._cover(number, waiting, others), 0
+            own_fen = row.refund_fen
+        others_fen = refund_fen - own_fen
+        pending = [each for each in rows if each is not row and each.status == PROCESSING]
+        if others_fen <= 0 or (pending and not fully_refunded):
+            return int(bool(own_fen)), -others_fen
+        return bool(own_fen) + self._record_others(out_trade_no, pending, others_fen), 0
 
-    def _cover(self, number: str, waiting: Sequence[Any], refund_fen: int) -> int:
-        """Writes down what a sum tells of others: those under way, if they come to that amount, or
-        one that is not known by name.
+    def _record_others(self, out_trade_no: str, pending: Sequence[Any], refund_fen: int) -> int:
+        """Record the rest of a cumulative total: the pending refunds if their sum is that amount,
+        otherwise an aggregate.
 
-        :returns: how many refunds that was.
+        :returns: the number of refunds recorded.
         """
-        if sum(one.refund_fen for one in waiting) == refund_fen:
-            for one in waiting:
-                self.succeed(one)
-            return len(waiting)
-        self._apply_aggregate(number, refund_fen)
+        if sum(row.refund_fen for row in pending) == refund_fen:
+            for row in pending:
+                self.succeed(row)
+            return len(pending)
+        self._apply_aggregate(out_trade_no, refund_fen)
         return 1
 
-    def _apply_aggregate(self, number: str, refund_fen: int) -> None:
-        closed = self.find(number, AGGREGATE_NO)
-        if closed is None:
-            self.add(number, AGGREGATE_NO, refund_fen)
+    def _apply_aggregate(self, out_trade_no: str, refund_fen: int) -> None:
+        aggregate = self.find(out_trade_no, AGGREGATE_NO)
+        if aggregate is None:
+            self.add(out_trade_no, AGGREGATE_NO, refund_fen)
             return
-        closed.refund_fen += refund_fen
-        closed.created_at = utc_now()
+        aggregate.refund_fen += refund_fen
+        aggregate.created_at = utc_now()
         self._session.session.flush()
 
     def succeed(self, row: Any | None, at: datetime | None = None) -> bool:
         """Mark a refund as done.
 
         :param at: the time of the refund, by default now.
-        :return: ``False`` if there is no row, or it is done already.
+        :return: ``False`` if there is no row, or the refund is done already.
         """
         return self._mark(row, SUCCESS, refunded_at=at or utc_now())
 
@@ -260,10 +261,10 @@ class RefundLedger:
     def add(
         self, out_trade_no: str, out_request_no: str, refund_fen: int, at: datetime | None = None
     ) -> None:
-        """Adds a refund that was made and not asked for here, but in Alipay's console.
+        """Add a refund that was made in Alipay's console.
 
-        :param at: when the money went back, by default now. News of it may come a day later, and
-            Alipay's bill has it on its own day.
+        :param at: the time of the refund, by default now. Its notification may arrive a day later,
+            and Alipay's bill lists the refund on the day when it was made.
         """
         at = at or utc_now()
         self._session.add(
@@ -287,7 +288,7 @@ class RefundLedger:
         return True
 
     def _is_taken(self, out_trade_no: str, out_request_no: str) -> bool:
-        """Tell whether the unique constraint, which compares as the database does, has no room for
+        """Return whether the unique constraint, which compares by the database's collation, rejects
         a number.
         """
         column = columns_of(self._entity)
@@ -298,20 +299,20 @@ class RefundLedger:
         found = select(column["id"]).where(*named).limit(1)
         return self._session.execute(found, self._entity).first() is not None
 
-    def _are_under_way(self, out_trade_no: str, below_fen: int) -> bool:
-        """Tell whether refunds of less than an amount were requested and are not known yet."""
+    def _has_pending(self, out_trade_no: str, below_fen: int) -> bool:
+        """Return whether refunds of less than an amount are pending."""
         Refund = self._entity
         return bool(
             self._first(out_trade_no, Refund.status == PROCESSING, Refund.refund_fen < below_fen)
         )
 
-    def _waiting(self, out_trade_no: str, refund_fen: int) -> list[Any]:
-        """Return the refunds that were requested and come to that amount: a single one, or all."""
-        waiting = self._load(out_trade_no, self._entity.status == PROCESSING)
-        for row in waiting:
+    def _pending(self, out_trade_no: str, refund_fen: int) -> list[Any]:
+        """Return the pending refunds that amount to a sum: a single one, or all of them."""
+        pending = self._load(out_trade_no, self._entity.status == PROCESSING)
+        for row in pending:
             if row.refund_fen == refund_fen:
                 return [row]
-        return waiting if sum(row.refund_fen for row in waiting) == refund_fen else []
+        return pending if sum(row.refund_fen for row in pending) == refund_fen else []
 
     def lock(self, out_trade_no: str) -> list[Any]:
         """Lock a payment until the commit, and return its refunds as they are then."""
@@ -319,9 +320,9 @@ class RefundLedger:
 
     def _lock_all(self, out_trade_no: str) -> tuple[Any | None, list[Any]]:
         payment = self._statements.lock(self._session, self._merchant, out_trade_no)
-        # The transaction is the caller's and may have begun before others committed theirs: on
-        # MariaDB only a SELECT that locks sees those. It locks these rows and not what their class
-        # loads with them, which may not be there.
+        # The caller's transaction may have begun before other workers committed: on MariaDB only a
+        # locking SELECT sees their rows. It locks only these rows, not rows that their class loads
+        # with them.
         rows = _statements(self._entity).lock
         return payment, self._session.load(rows, self._entity, self._named(out_trade_no))
 
@@ -340,26 +341,26 @@ class _Statements(NamedTuple):
     rows: Select[Any]
     #: One refund.
     find: Select[Any]
-    #: The same as :attr:`rows`; locks them, too.
+    #: Same as :attr:`rows`, with a lock.
     lock: Select[Any]
 
 
 @lru_cache(maxsize=64)
 def _statements(Refund: Any) -> _Statements:  # noqa: N803 - it is a class
     named = (
-        given(Refund.merchant, "of_merchant"),
-        given(Refund.out_trade_no, "of_out_trade_no"),
+        equals_param(Refund.merchant, "of_merchant"),
+        equals_param(Refund.out_trade_no, "of_out_trade_no"),
     )
     rows = select(Refund).where(*named).order_by(Refund.id)
-    one = rows.where(given(Refund.out_request_no, "of_out_request_no"))
+    one = rows.where(equals_param(Refund.out_request_no, "of_out_request_no"))
     return _Statements(rows, one, rows.with_for_update(of=Refund))
 
 
 def _number_of(notification: Notification) -> str:
-    """A number for a refund that the news has no number for."""
+    """Return a number for a refund that a report states without one."""
     if notification.refunded_fen is None:
-        return AGGREGATE_NO  # without an amount only a close tells of money, and that but once
-    # Alipay's numbers of news are longer than those of refunds may be.
+        return AGGREGATE_NO  # only a close states a refund without an amount, and only once
+    # Alipay's notify_id is longer than a refund's number may be.
     return (notification.notify_id or notification.out_trade_no)[:64]
 
 
@@ -368,6 +369,6 @@ def _left(payment: Any) -> int:
     return left
 
 
-def _may_happen(row: Any, pending_ttl: timedelta | None) -> bool:
-    waited_for = pending_ttl is None or row.created_at > utc_now() - pending_ttl
-    return bool(row.status == PROCESSING and waited_for)
+def _may_succeed(row: Any, pending_ttl: timedelta | None) -> bool:
+    pending = pending_ttl is None or row.created_at > utc_now() - pending_ttl
+    return bool(row.status == PROCESSING and pending)

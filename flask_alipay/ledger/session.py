@@ -1,10 +1,9 @@
-"""The application's session as the ledger uses it: on the database that is written to, without the
-session's filters.
+"""Access to the application's session without its filters, on the database that is written to.
 
-A session may hide rows (soft delete, tenants: ``do_orm_execute`` with ``with_loader_criteria``). A
-report from Alipay is about the row all the same, so the ledger's statements are executed as they
-are written. A session may also read from a replica (a ``get_bind`` of the application's); within a
-settlement the ledger reads where it writes.
+A session may hide rows (soft delete, tenants: ``do_orm_execute`` with ``with_loader_criteria``).
+Alipay's reports may be about hidden rows, so the ledger's statements are executed unchanged. A
+session may also read from a replica (the application's ``get_bind``); within a settlement the
+ledger reads from the database that it writes to.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 from ..exceptions import LedgerUnavailable
 from .drivers import commits_by_itself, is_shared
 
-#: An execution option of the ledger's statements: a listener of the application's that raises an
-#: exception, where no tenant is known for example, recognizes them by it.
+#: An execution option of the ledger's statements. The application's listeners can recognize them by
+#: it, for example not to raise an exception if no tenant is selected.
 OPTION: Final = "flask_alipay"
 
 _EVENTS: Final = (
@@ -30,19 +29,19 @@ _EVENTS: Final = (
     *("detached_to_persistent", "loaded_as_persistent"),
 )
 _AUTOCOMMIT = (
-    "the database is set to AUTOCOMMIT, where a sale whose callback fails would stay written: the "
-    "ledger's engine needs another isolation_level"
+    "the engine uses AUTOCOMMIT: a sale whose callback fails could not be rolled back. Set another "
+    "isolation_level for the ledger's engine"
 )
 _SHARED = (
-    "all sessions share one connection (StaticPool), where another request would commit or roll "
-    "back a sale: the ledger's engine needs another poolclass"
+    "all sessions share one connection (StaticPool): another request could commit or roll back a "
+    "sale. Set another poolclass for the ledger's engine"
 )
 
 
 class LedgerSession:
-    """Executes the ledger's statements in the application's session.
+    """Executor of the ledger's statements in the application's session.
 
-    :param session: the application's.
+    :param session: the application's session.
     """
 
     def __init__(self, session: Session | scoped_session[Any]) -> None:
@@ -53,24 +52,24 @@ class LedgerSession:
 
     @cached_property
     def observed(self) -> bool:
-        """Whether something listens to what the session executes, loads and flushes."""
+        """``True`` if a listener observes the session's statements, loads or flushes."""
         return type(self.session).flush is not Session.flush or any(
             getattr(self.session.dispatch, name) for name in _EVENTS
         )
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The session's own execution options, a translated schema for example (SQLAlchemy 2.1)."""
+        """The session's execution options, a translated schema for example (SQLAlchemy 2.1)."""
         return getattr(self.session, "execution_options", None) or {}
 
     def connection(self, model: Any) -> Connection:
         """Return the connection on which a class's rows are written, in the current transaction.
 
-        :param model: the application's class; its session decides about the engine.
-        :raises LedgerUnavailable: if each statement on it would be committed by itself, or if other
-            sessions use it at the same time.
+        :param model: the application's class; the session chooses the engine by it.
+        :raises LedgerUnavailable: if the connection commits each statement by itself, or is shared
+            with other sessions.
         """
-        bind = self.session.get_bind(mapper=inspect(model), clause=_writing(model))
+        bind = self.session.get_bind(mapper=inspect(model), clause=_update_of(model))
         transaction, same, known = self._last
         if known is not None and same is bind and transaction is self.session.get_transaction():
             return known
@@ -85,15 +84,18 @@ class LedgerSession:
     def execute(
         self, statement: Executable, model: Any, values: Mapping[str, Any] | None = None
     ) -> Result[Any]:
-        """Execute a Core statement where a class's rows are written, past the session's events.
+        """Execute a Core statement on the connection that writes a class's rows, without the
+        session's events.
 
-        :param values: of its parameters.
+        :param values: the values of its parameters.
         """
         connection = self.connection(model)
         return connection.execute(statement, values, execution_options=self.options)
 
     def read(self, statement: Executable, model: Any) -> Result[Any]:
-        """Execute a Core ``SELECT`` where the session reads a class's rows, past its events."""
+        """Execute a Core ``SELECT`` on the session's connection for reading a class's rows, without
+        the session's events.
+        """
         bind = {"mapper": inspect(model), "clause": statement}
         connection = self.session.connection(bind_arguments=bind)
         return connection.execute(statement, execution_options=self.options)
@@ -103,9 +105,9 @@ class LedgerSession:
     ) -> list[Any]:
         """Return the objects that an ORM statement selects, as the database has them now.
 
-        :param model: the class where whose rows are written is to be read; without it, where the
-            session reads.
-        :param values: of the statement's parameters.
+        :param model: read from the connection that writes this class's rows; by default from the
+            session's connection for reading.
+        :param values: the values of the statement's parameters.
         """
         bind = {} if model is None else {"bind": self.connection(model)}
         options = {"populate_existing": True}
@@ -114,20 +116,18 @@ class LedgerSession:
         )
         return list(found.scalars().unique())
 
-    def changed(self, statement: Executable, model: Any) -> int:
-        """Execute an ``UPDATE`` and return how many rows it changed, or found where nothing was to
-        be changed.
-        """
+    def update_count(self, statement: Executable, model: Any) -> int:
+        """Execute an ``UPDATE`` and return the number of matching rows, changed or not."""
         result: Any = self.execute(statement, model)
         return int(result.rowcount)
 
     def add(self, row: Any) -> None:
-        """Insert a row as the application would: its events, defaults and class decide with it."""
+        """Insert a row as the application would, with its events and defaults."""
         self.session.add(row)
         self.session.flush()
 
     def roll_back(self) -> None:
-        """Roll back, also where the connection is gone, and the transaction with it."""
+        """Roll back; close the session if the connection is lost."""
         try:
             self.session.rollback()
         except SQLAlchemyError:
@@ -140,31 +140,30 @@ def unfiltered(
     values: Mapping[str, Any] | None = None,
     **arguments: Any,
 ) -> Result[Any]:
-    """Execute a statement in a session as it is written, whatever the session's
-    ``do_orm_execute`` listeners make of it.
+    """Execute a statement in a session unchanged by the session's ``do_orm_execute`` listeners.
 
-    :param values: of the statement's parameters.
-    :param arguments: further ones of :meth:`sqlalchemy.orm.Session.execute`.
+    :param values: the values of the statement's parameters.
+    :param arguments: further arguments of :meth:`sqlalchemy.orm.Session.execute`.
     """
-    own: Session = session() if isinstance(session, scoped_session) else session
+    current: Session = session() if isinstance(session, scoped_session) else session
     token = object()
     options = {**arguments.pop("execution_options", {}), OPTION: token}
     restored = False
 
     def restore(state: ORMExecuteState) -> None:
-        # The last of all listeners. Statements that another listener or an eager load executes
+        # Runs after all other listeners. Statements that another listener or an eager load executes
         # meanwhile are not the ledger's.
         nonlocal restored
         if not restored and state.execution_options.get(OPTION) is token:
             state.statement, restored = statement, True
 
-    event.listen(own, "do_orm_execute", restore)
+    event.listen(current, "do_orm_execute", restore)
     try:
-        return own.execute(statement, values, execution_options=options, **arguments)
+        return current.execute(statement, values, execution_options=options, **arguments)
     finally:
-        event.remove(own, "do_orm_execute", restore)
+        event.remove(current, "do_orm_execute", restore)
 
 
 @lru_cache(maxsize=64)
-def _writing(model: Any) -> Any:
+def _update_of(model: Any) -> Any:
     return update(model)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from ..models import NotificationMixin, PaymentMixin, RefundMixin
 
+#: A callback of the shop: takes the payment.
 Callback: TypeAlias = Callable[[Any], object]
 
 
@@ -23,7 +24,7 @@ class Models(NamedTuple):
 
 @dataclass(frozen=True)
 class Settlement:
-    """The result of a report that is answered with ``success``."""
+    """The committed result of a report that is acknowledged with ``success``."""
 
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
@@ -33,5 +34,5 @@ class Settlement:
 
     @cached_property
     def payment(self) -> Any:
-        """The application's object; read on access if the report changed nothing."""
+        """The application's object, read on first access."""
         return self._read()

@@ -1,10 +1,10 @@
-"""Shortcuts for classes without hooks, where the longer way would do the same.
+"""Faster paths for classes without hooks.
 
-A notification's cost is mostly that of its statements and of the objects made for them. The object
-of a payment that was just claimed need not be loaded: what the claim has guarded and written is
-known, and the rest is loaded on first access. A row of the journal need not pass through the unit
-of work. If a class or the session has a listener, a version counter, a constructor or relatives
-that could notice, the ledger takes the longer way.
+Most of a notification's cost are its statements and the objects built for them. The object of a
+payment that was just claimed need not be loaded: the columns that the claim has guarded and written
+are known, and the rest is loaded on first access. A row of the journal need not pass through the
+unit of work. If a class or the session has a listener, a version counter, a constructor or related
+classes that could observe the difference, the ledger uses the ORM's regular path.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from .tables import columns_of
 
 
 def is_plain(session: LedgerSession, model: Any) -> bool:
-    """Tell whether nobody would notice that a class's object was not loaded, or its row not
-    flushed.
-    """
+    """Return whether no hook could observe a skipped load or flush of a class's object."""
     if not _is_simple(model) or session.observed:
         return False
     mapper: Any = inspect(model)
@@ -33,7 +31,7 @@ def is_plain(session: LedgerSession, model: Any) -> bool:
         or rows.after_insert
         or objects.init_failure
         or objects.expire
-        # SQLAlchemy listens to "init" itself, the mixins to the others, for times in UTC.
+        # SQLAlchemy listens to "init" itself; the mixins to the others, to convert times to UTC.
         or len(objects.init) > 1
         or len(objects.load) > 1
         or len(objects.refresh) > 1
@@ -42,8 +40,8 @@ def is_plain(session: LedgerSession, model: Any) -> bool:
 
 @lru_cache(maxsize=64)
 def _is_simple(model: Any) -> bool:
-    """Tell whether a class has no relatives, versions or constructor, and a plain number as its
-    primary key.
+    """Return whether a class has no inheritance, version counter or constructor, and an integer as
+    its primary key.
     """
     mapper: Any = inspect(model)
     identity = columns_of(model)["id"]
@@ -67,13 +65,13 @@ def claim(
     """Execute a claim.
 
     :param statement: the guarded ``UPDATE``.
-    :param values: its parameters, and what is written by the columns' keys.
-    :param known: the attributes of the payment after it, as far as they are known.
+    :param values: its parameters, and the new values by the columns' keys.
+    :param known: the payment's attributes after the claim, as far as they are known.
     :returns: whether a row was claimed, and its object if it need not be loaded.
     """
     connection = session.connection(model)
     returning = _returning(model, connection.dialect.name, connection.dialect.update_returning)
-    if returning is None or not _is_plain_here(session, model, connection):
+    if returning is None or not _writes_where_reads(session, model, connection):
         claimed: Any = connection.execute(statement, values, execution_options=session.options)
         return claimed.rowcount == 1, None
     result: Any = connection.execute(
@@ -88,9 +86,9 @@ def claim(
     return True, _object(session.session, model, {**known, "id": number})
 
 
-def _is_plain_here(session: LedgerSession, model: Any, connection: Connection) -> bool:
-    """Tell whether a claimed object can do without a load; what it loads later has to come from
-    where it was written.
+def _writes_where_reads(session: LedgerSession, model: Any, connection: Connection) -> bool:
+    """Return whether a claimed object can be built without a load: deferred loads have to use the
+    database that was written to.
     """
     bind = session.session.get_bind(mapper=inspect(model))
     here = bind is connection.engine or bind is connection
@@ -99,14 +97,14 @@ def _is_plain_here(session: LedgerSession, model: Any, connection: Connection) -
 
 @lru_cache(maxsize=64)
 def _returning(model: Any, database: str, update_returning: bool) -> Callable[[Update], Any] | None:
-    """Return what makes a claim return the row's ``id``; ``None`` if the database cannot."""
+    """Return a function that adds the row's ``id`` to a claim; ``None`` if the database cannot."""
     identity = columns_of(model)["id"]
 
     @lru_cache(maxsize=1)
     def returning(statement: Update) -> Any:
         if update_returning:
             return statement.returning(identity)
-        # What lastrowid is then. The column keeps its value.
+        # Sets lastrowid; the column keeps its value.
         return statement.values({identity: func.last_insert_id(identity)})
 
     return returning if update_returning or database in ("mysql", "mariadb") else None
@@ -116,7 +114,7 @@ def _object(session: Session, model: Any, known: Mapping[str, Any]) -> Any | Non
     """Return the object of a row that this transaction has changed, persistent in the session.
 
     :param known: its attributes, as far as they are known; ``id`` among them.
-    :returns: ``None`` if the session has it already and would have to refresh it.
+    :returns: ``None`` if the session has the object already and would have to refresh it.
     """
     if inspect(model).identity_key_from_primary_key((known["id"],)) in session.identity_map:
         return None
@@ -139,5 +137,5 @@ def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) ->
 
 @lru_cache(maxsize=64)
 def _insert(model: Any) -> Any:
-    # Inline: nobody asks for the new row's number.
+    # Inline: the new row's number is not needed.
     return insert(inspect(model).local_table).inline()

@@ -1,4 +1,4 @@
-"""The statements that find a payment and move it, written once for each class."""
+"""SQL statements that find and update a payment, built once for each class."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ..exceptions import LedgerUnavailable
 from ..models import PaymentMixin
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
-from .drivers import is_overtaken
+from .drivers import is_serialization_error
 from .exact_text import exactly
 from .session import LedgerSession
 from .shortcuts import claim
 from .tables import change, columns_of, entity_of, version_of
 from .transitions import BEFORE_SALE
 
-# The status of a payment, and what never changes of it: what a look sees and a move guards.
+# The fixed columns and the state of a payment: read before an update, and guarded by it.
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STATE_COLUMNS = ("trade_status", "paid", "refunded_fen")
 
-# What is known of a payment once a claim has written it. Times are not: a database may keep less of
-# them than that.
+# The written columns whose values are known without reading the row back. Times are not: a database
+# may store them with less precision.
 _WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id")
 
 
 class PaymentStatements:
-    """Finds and moves payments of one class.
+    """Statements for the payments of one class.
 
     :param model: the application's class on :class:`~flask_alipay.PaymentMixin`.
     """
 
     def __init__(self, model: type[PaymentMixin]) -> None:
-        #: The class that owns the table; objects are of their own classes all the same.
+        #: The class that owns the table; loaded objects are instances of their own classes.
         self.model: Any = entity_of(cast("Any", model))
         mapper: Any = inspect(self.model)
         column = columns_of(self.model)
@@ -45,11 +45,11 @@ class PaymentStatements:
         self._keys = {name: column[name].key for name in column}
         self._version = version_of(self.model)
         named = (
-            given(column["out_trade_no"], "of_out_trade_no"),
-            given(column["merchant"], "of_merchant"),
+            equals_param(column["out_trade_no"], "of_out_trade_no"),
+            equals_param(column["merchant"], "of_merchant"),
         )
         self._find = select(self.model).where(*named)
-        # Of its own row alone: what a class loads with it may not be there to be locked.
+        # Only its own row: a class may load related rows that cannot be locked.
         self._lock = self._find.with_for_update(of=self.model)
         seen = [column[name].label(name) for name in (*_GUARDED, *_STATE_COLUMNS, "trade_no")]
         source = self._table
@@ -59,13 +59,13 @@ class PaymentStatements:
         # Changes nothing, but locks the row; on SQLite the file.
         same = {column["refunded_fen"]: column["refunded_fen"]}
         self._touch = update(self._table).where(*named).values(same)
-        self._look = select(*seen).select_from(source).where(*named)
-        self._number = select(column["out_trade_no"]).where(
-            given(column["trade_no"], "of_trade_no"),
-            given(column["merchant"], "of_merchant"),
+        self._select_state = select(*seen).select_from(source).where(*named)
+        self._select_number = select(column["out_trade_no"]).where(
+            equals_param(column["trade_no"], "of_trade_no"),
+            equals_param(column["merchant"], "of_merchant"),
         )
-        # This one explains a violated constraint, which compares as the database does.
-        self._another: Any = (
+        # Explains a violated unique constraint, so it compares by the database's collation.
+        self._select_taken: Any = (
             select(literal_column("1"))
             .where(
                 column["trade_no"] == bindparam("of_trade_no"),
@@ -73,12 +73,12 @@ class PaymentStatements:
             )
             .limit(1)
         )
-        self._move = update(self._table).where(
+        self._update = update(self._table).where(
             *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STATE_COLUMNS))
         )
         self._claim = update(self._table).where(
             *named,
-            given(column["currency"], "of_currency"),
+            equals_param(column["currency"], "of_currency"),
             column["total_fen"] == bindparam("of_total_fen"),
             column["trade_status"].in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
             column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
@@ -87,9 +87,9 @@ class PaymentStatements:
         )
 
     @property
-    def claims_at_once(self) -> bool:
-        """Whether a sale can be claimed without a look; the next version of a row depends on the
-        last.
+    def can_claim_unread(self) -> bool:
+        """``True`` if a sale can be claimed without reading the row: a version counter has to be
+        read first.
         """
         return self._version is None
 
@@ -104,8 +104,8 @@ class PaymentStatements:
     ) -> Any | None:
         """Return a payment as the database has it now, or ``None``.
 
-        :param writing: whether to read where payments are written.
-        :param lock: whether to lock its row until the commit, too.
+        :param writing: whether to read on the connection that writes payments.
+        :param lock: whether to lock the row until the commit.
         """
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
         where = self.model if writing else None
@@ -113,16 +113,16 @@ class PaymentStatements:
         return found[0] if found else None
 
     def lock(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
-        """Lock a payment until the commit and return it as it is then, or ``None``.
+        """Lock a payment until the commit and return its current state, or ``None``.
 
-        What is read after it is as others have committed it: on MariaDB a transaction that began
-        with a ``SELECT`` would not see it.
+        Later reads see the commits of other workers: on MariaDB a transaction that began with a
+        ``SELECT`` would not.
 
         :raises LedgerUnavailable: if the database would release the lock at once.
         """
         if session.connection(self.model).dialect.name not in ("mysql", "mariadb"):
-            # On PostgreSQL this UPDATE also fails if the transaction is too old to see the refunds
-            # that others committed.
+            # On PostgreSQL this UPDATE also fails if the transaction's snapshot is older than the
+            # refunds that other workers have committed.
             named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
             touched: Any = session.execute(self._touch, self.model, named)
             if not touched.rowcount:
@@ -130,33 +130,33 @@ class PaymentStatements:
         return self.find(session, merchant, out_trade_no, lock=True)
 
     def fetch_state(self, session: LedgerSession, merchant: str, out_trade_no: str) -> Any | None:
-        """Return the status of a payment as a plain row, or ``None``."""
+        """Return the state of a payment as a plain row, or ``None``."""
         named = {"of_out_trade_no": out_trade_no, "of_merchant": merchant}
-        return session.execute(self._look, self.model, named).one_or_none()
+        return session.execute(self._select_state, self.model, named).one_or_none()
 
     def find_out_trade_no(self, session: LedgerSession, merchant: str, trade_no: str) -> str | None:
         """Return the merchant's number of a trade, or ``None``."""
         named = {"of_trade_no": trade_no, "of_merchant": merchant}
-        found = session.execute(self._number, self.model, named)
+        found = session.execute(self._select_number, self.model, named)
         number: str | None = found.scalar_one_or_none()
         return number
 
     def trade_no_taken(self, session: LedgerSession, notification: Notification) -> bool:
-        """Tell whether a report's trade is another payment's, of any merchant."""
+        """Return whether another payment, of any merchant, has the trade number of a report."""
         numbers = {
             "of_trade_no": notification.trade_no,
             "of_out_trade_no": notification.out_trade_no,
         }
-        return session.execute(self._another, self.model, numbers).first() is not None
+        return session.execute(self._select_taken, self.model, numbers).first() is not None
 
     def claim(
         self, session: LedgerSession, merchant: str, sale: Notification, values: Mapping[str, Any]
     ) -> Any | None:
-        """Make a sale of a payment that is none yet, if it is of exactly that amount: the guarded
-        ``UPDATE`` without a look.
+        """Record a sale for an unpaid payment of exactly that amount, without reading it first: the
+        guarded ``UPDATE``.
 
-        :param values: what is written.
-        :returns: the payment, ``None`` if there was none.
+        :param values: the values to write.
+        :returns: the payment, or ``None`` if no row matched.
         """
         guard = {
             "out_trade_no": sale.out_trade_no,
@@ -167,7 +167,7 @@ class PaymentStatements:
         written = {name: values[name] for name in _WRITTEN if name in values}
         known = {**guard, "refunded_fen": 0, **written}
         params = {f"of_{name}": guard[name] for name in guard} | self._written(values)
-        # Without a query no closed payment becomes a sale.
+        # A closed payment becomes a sale only after a query.
         params["of_barred"] = "" if sale.query_first == "never" else TradeStatus.TRADE_CLOSED
         claimed, payment = claim(session, self.model, self._claim, params, known)
         if claimed and payment is None:
@@ -176,22 +176,24 @@ class PaymentStatements:
                 raise LedgerUnavailable("the session does not return the payment that was claimed")
         return payment
 
-    def move(self, session: LedgerSession, seen: Any, values: Mapping[str, Any]) -> bool:
-        """Change a payment that still is as it was seen: the guarded ``UPDATE``.
+    def update_if_unchanged(
+        self, session: LedgerSession, seen: Any, values: Mapping[str, Any]
+    ) -> bool:
+        """Change a payment if its state is still as it was read: the guarded ``UPDATE``.
 
-        :param seen: what :meth:`look` returned.
-        :param values: what is written.
-        :returns: whether it was.
+        :param seen: the state that :meth:`fetch_state` returned.
+        :param values: the values to write.
+        :returns: ``False`` if the state has changed since.
         """
         guard = {f"seen_{name}": getattr(seen, name) for name in (*_GUARDED, *_STATE_COLUMNS)}
-        return change(session, self.model, self._move, guard | self._written(values), seen)
+        return change(session, self.model, self._update, guard | self._written(values), seen)
 
     def _written(self, values: Mapping[str, Any]) -> dict[str, Any]:
         return {self._keys[name]: value for name, value in values.items()}
 
 
-def given(column: Any, parameter: str) -> exactly:
-    """Return the condition that a column holds exactly the text of a parameter."""
+def equals_param(column: Any, parameter: str) -> exactly:
+    """Return the condition that a column equals the text of a parameter exactly."""
     return exactly(column, bindparam(parameter, type_=column.type))
 
 
@@ -202,9 +204,9 @@ def payment_statements(model: Any) -> PaymentStatements:
 
 
 def is_serialization_failure(error: BaseException | None) -> bool:
-    """Tells whether a transaction failed only because another was faster."""
+    """Return whether a transaction failed only because another was faster."""
     if isinstance(error, StaleDataError):
-        return True  # another worker has counted the row's version up
+        return True  # another worker has incremented the row's version
     if not isinstance(error, DBAPIError) or error.orig is None:
         return False
-    return is_overtaken(error.orig)
+    return is_serialization_error(error.orig)

@@ -1,4 +1,4 @@
-"""Where the columns of the application's classes are: inheritance and version counters."""
+"""Application classes and their columns: inheritance and version counters."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ class Version(NamedTuple):
     """The version counter of a class (``version_id_col``)."""
 
     column: Any
-    #: Returns the next version for the last.
+    #: Returns the version after a given one.
     after: Callable[[Any], Any]
-    #: The primary key of the column's table, if it is the table of a class that is inherited from.
+    #: The primary key of the column's table if that table belongs to a parent class.
     parent: tuple[Any, ...]
 
     @property
     def columns(self) -> list[Any]:
-        """What has to be read of a row before it is changed."""
+        """The columns to read before a row is update_count."""
         keys = (key.label(f"parent_{place}") for place, key in enumerate(self.parent))
         return [self.column.label("version"), *keys]
 
     def same_parent(self, seen: Any) -> Any:
-        """Return the condition for the row of the parent's table."""
+        """Return the condition for the row in the parent's table."""
         keys = enumerate(self.parent)
         return and_(*(key == getattr(seen, f"parent_{place}") for place, key in keys))
 
 
 @lru_cache(maxsize=64)
 def entity_of(model: Any) -> Any:
-    """Return the class that owns a class's table: with single-table inheritance a row may be an
-    object of any of the classes that share it.
+    """Return the class that owns a class's table: with single-table inheritance, several classes
+    share a table.
     """
     mapper: Any = inspect(model)
     sharing = [each for each in mapper.iterate_to_root() if each.local_table is mapper.local_table]
@@ -56,8 +56,8 @@ def columns_of(model: Any) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=64)
 def version_of(model: Any) -> Version | None:
-    """Return the version counter of a class. ``None`` also where the database counts or the
-    application does (``version_id_generator=False``).
+    """Return the version counter of a class; ``None`` also if the database or the application
+    counts (``version_id_generator=False``).
     """
     mapper: Any = inspect(model)
     column, after = mapper.version_id_col, mapper.version_id_generator
@@ -70,12 +70,12 @@ def version_of(model: Any) -> Version | None:
 def change(
     session: LedgerSession, model: Any, statement: Update, values: Mapping[str, Any], seen: Any
 ) -> bool:
-    """Execute a guarded ``UPDATE`` of one row, which also counts the row's version.
+    """Execute a guarded ``UPDATE`` of one row and increment the row's version.
 
     :param model: the class that owns the table.
-    :param values: the statement's parameters, and what is written by the columns' keys.
+    :param values: the statement's parameters, and the new values by the columns' keys.
     :param seen: the row as it was read, with :attr:`Version.columns`.
-    :returns: whether the row still was as the statement says; if not, roll back.
+    :returns: ``False`` if the row did not match the guard any more; the caller rolls back then.
     """
     version = version_of(model)
     if version is not None and not version.parent:
@@ -90,4 +90,4 @@ def change(
         version.same_parent(seen), version.column == seen.version
     )
     counted = {version.column: version.after(seen.version)}
-    return session.changed(counting.values(counted), model) == 1
+    return session.update_count(counting.values(counted), model) == 1

@@ -79,7 +79,7 @@ def takings(
     """Sum up periods, by currency.
 
     A sale belongs to the period in which it was paid, a refund to the one in which Alipay refunded
-    it. Without a class for refunds nothing is known of their times: they are not summed up.
+    it. Without a class for refunds their times are unknown: they are not summed up.
 
     :param wanted: the periods, in the order of the result.
     :returns: the takings of each period by currency; a period without any has zeros. CNY is always
@@ -152,7 +152,7 @@ def _refunds(models: Models, merchant: str, wanted: Sequence[Period]) -> list[Se
 
 
 def _midnight(day: date) -> datetime:
-    # In UTC, since SQLite and MariaDB compare the digits.
+    # In UTC, since SQLite and MariaDB compare times without their zone.
     return datetime.combine(day, time(), CHINA_TIME).astimezone(timezone.utc)
 
 

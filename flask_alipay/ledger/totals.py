@@ -9,11 +9,11 @@ from sqlalchemy import Select, case, func, select
 
 
 def totals(model: Any, conditions: Iterable[Any]) -> Select[Any]:
-    """Return the statement for the sums of each currency: its payments, and what was ordered, paid
-    and refunded, in minor units.
+    """Return the statement for the sums of each currency: the number of payments, and the ordered,
+    paid and refunded amounts in minor units.
 
     :param model: the application's class of payments.
-    :param conditions: those of the selection.
+    :param conditions: the conditions of the selection.
     """
     # MariaDB has no FILTER.
     paid = func.sum(case((model.paid.is_(True), model.total_fen), else_=0))

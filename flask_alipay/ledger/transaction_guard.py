@@ -1,14 +1,14 @@
-"""That nobody ends the ledger's transaction while the shop's callbacks have it.
+"""Guard that prevents callbacks from ending the ledger's transaction.
 
-What ends it through the session is refused (``session.commit()``, ``execute(text("COMMIT"))``).
-What goes past it cannot be stopped (``session.connection().commit()``, a commit of the driver's
-own, a stored procedure's), but SQLAlchemy and the driver know whether it is still the same
-transaction, and open, without a query. They are checked before each statement of the callback,
-which would begin another transaction, and when it returns. After an error of the database they are
-checked at once: it may have rolled back by itself.
+Ending it through the session is refused (``session.commit()``, ``execute(text("COMMIT"))``). Other
+ways cannot be prevented (``session.connection().commit()``, the driver's ``commit``, a stored
+procedure), but SQLAlchemy and the driver know without a query whether the same transaction is still
+open. They are checked before each statement of the callback, which would begin another transaction,
+and when the callback returns. After a database error they are checked at once: the database may
+have rolled back by itself.
 
-Drivers that do not tell (pg8000, mysqlclient) get a savepoint before each callback: it is there
-afterwards only if the transaction is the same.
+For drivers that do not know the state (pg8000, mysqlclient), a savepoint is set before each
+callback: it exists afterwards only if the transaction is the same.
 """
 
 from __future__ import annotations
@@ -22,52 +22,52 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..exceptions import TransactionEnded
-from .drivers import MYSQL, driver_of, is_failed, is_open, is_overtaken, mysql_errno
+from .drivers import MYSQL, driver_of, is_failed, is_open, is_serialization_error, mysql_errno
 
 _MUST_NOT = (
-    "a callback must not commit or roll back: what it adds to the session is committed together "
-    "with the payment, or not at all (a savepoint, session.begin_nested(), is welcome)"
+    "a callback must not commit or roll back: its changes are committed together with the payment. "
+    "Use a savepoint (with session.begin_nested():) instead"
 )
 _PAST_THE_SESSION = (
-    "a callback must not commit or roll back, past the session even less: what was written until "
-    "then is committed without the rest, or gone"
+    "a callback must not commit or roll back, also not on the connection or driver: earlier "
+    "changes are now committed without the payment, or lost. Remove the commit or rollback"
 )
 _BROKEN = (
-    "a callback caught an error of the database that has broken the transaction: try what may fail "
-    "in a savepoint (with session.begin_nested():)"
+    "a callback caught a database error that has broken the transaction: execute statements that "
+    "may fail in a savepoint (with session.begin_nested():)"
 )
 
-# What begins or ends a transaction. Savepoints are theirs who make them.
+# Statements that begin or end a transaction. Savepoints are allowed.
 _ENDS = r"COMMIT|END|ABORT|BEGIN|START\s+TRANSACTION|ROLLBACK(?!\s+((WORK|TRANSACTION)\s+)?TO\b)"
-# MariaDB commits before it changes a table's structure, and before it maintains a table.
+# MariaDB commits implicitly before these statements on tables' structure and maintenance.
 _COMMITS = (
     r"(CREATE|DROP)(?!\s+TEMPORARY\b)|ALTER|RENAME|TRUNCATE|LOCK|UNLOCK|GRANT|REVOKE|FLUSH|RESET"
     r"|(ANALYZE|CHECK|OPTIMIZE|REPAIR)\s+(\w+\s+)?TABLE|CACHE\s+INDEX"
 )
-# Before the first word: blanks and comments.
+# Whitespace and comments before the first keyword.
 _BLANK = r"(?:\s|--[^\n]*\n|/\*(?:(?!\*/).)*\*/)*"
 _FORBIDDEN = re.compile(rf"{_BLANK}({_ENDS})\b", re.IGNORECASE | re.DOTALL)
 _FORBIDDEN_ON_MARIADB = re.compile(rf"{_BLANK}({_ENDS}|{_COMMITS})\b", re.IGNORECASE | re.DOTALL)
-# Errors with which MariaDB and MySQL have rolled all of it back: a row has changed since it was
-# read, too many locks, a deadlock; a savepoint that went with the rest.
+# Errors after which MariaDB and MySQL have rolled the transaction back: a row changed since it was
+# read, too many locks, a deadlock; a savepoint lost with the transaction.
 _ROLLED_BACK = (1020, 1206, 1213, 1305)
-# For drivers that do not tell.
+# For drivers that do not know whether a transaction is open.
 _SAVEPOINT = "flask_alipay_callback"
 
-# In a session's ``info`` while a callback has it.
-_KEPT = "flask_alipay.ledger.transaction_guard"
-# By the connection that a callback has just now. One listener for all of them: to add and to remove
-# one around each callback costs more than the callback's own statement, and one for a connection's
-# commit would make each statement dearer.
-_kept: dict[Connection, TransactionGuard] = {}
+# Key in a session's ``info`` while a callback runs.
+_GUARDED = "flask_alipay.ledger.transaction_guard"
+# The active guards by connection. All share one listener: adding and removing one around each
+# callback takes longer than the callback's statement, and a listener for the connection's commit
+# would slow each statement.
+_guards: dict[Connection, TransactionGuard] = {}
 _listening: WeakSet[Dialect] = WeakSet()
 
 
 class TransactionGuard:
-    """Keeps a session's transaction open, for as long as it is entered.
+    """Context manager that keeps a session's transaction open.
 
     :param session: the session.
-    :param connection: that of the transaction.
+    :param connection: the transaction's connection.
     """
 
     def __init__(self, session: Session, connection: Connection) -> None:
@@ -75,11 +75,12 @@ class TransactionGuard:
         self._of_session = session.get_transaction()
         self._connection = connection
         self._of_connection = connection.get_transaction()
-        # A connection that commits each statement by itself has nothing to be ended.
+        # ``None``: the driver does not know. On a connection in autocommit mode there is no
+        # transaction to end.
         self._open = is_open(connection)
         # The first error since the callback was called.
         self._error: BaseException | None = None
-        # The error with which the database has given the transaction up by itself.
+        # The error with which the database has rolled the transaction back.
         self._lost: BaseException | None = None
         if connection.dialect not in _listening:
             _listen(connection)
@@ -88,18 +89,18 @@ class TransactionGuard:
         self._error = None
         if self._open is None:
             self._connection.exec_driver_sql(f"SAVEPOINT {_SAVEPOINT}")
-        self._session.info[_KEPT] = True
-        _kept[self._connection] = self
+        self._session.info[_GUARDED] = True
+        _guards[self._connection] = self
 
     def __exit__(self, *raised: object) -> None:
-        self._session.info.pop(_KEPT, None)
-        _kept.pop(self._connection, None)
+        self._session.info.pop(_GUARDED, None)
+        _guards.pop(self._connection, None)
 
     def check(self) -> None:
-        """Looks whether the transaction is still the same one, and whole.
+        """Check that the transaction is the same and intact.
 
         :raises TransactionEnded: if it is not.
-        :raises DBAPIError: if the database has given it up, and the callback has caught the error.
+        :raises DBAPIError: if the database has rolled it back and the callback caught the error.
         """
         if self._lost is not None:
             raise self._lost
@@ -121,8 +122,8 @@ class TransactionGuard:
     def check_open(self) -> None:
         """Check, before a statement, that it will not begin another transaction.
 
-        :raises TransactionEnded: if the driver tells that the transaction is over.
-        :raises DBAPIError: if the database has given it up.
+        :raises TransactionEnded: if the transaction is over according to the driver.
+        :raises DBAPIError: if the database has rolled it back.
         """
         if self._lost is not None:
             raise self._lost
@@ -132,7 +133,7 @@ class TransactionGuard:
     def _release(self) -> None:
         """Release the savepoint, which only the same, intact transaction has."""
         while (nested := self._session.get_nested_transaction()) is not None:
-            nested.commit()  # the callback left it open; it would be gone with ours
+            nested.commit()  # left open by the callback; releasing ours would discard it
         try:
             self._connection.exec_driver_sql(f"RELEASE SAVEPOINT {_SAVEPOINT}")
         except DBAPIError as error:
@@ -141,17 +142,17 @@ class TransactionGuard:
             self._refuse_broken(error)
 
     def _refuse_broken(self, cause: DBAPIError | None) -> NoReturn:
-        """Raise the reason; where another transaction was faster, the error that says so."""
-        if isinstance(self._error, DBAPIError) and is_overtaken(self._error.orig):
+        """Raise the reason; a serialization error is raised as it is, to be retried."""
+        if isinstance(self._error, DBAPIError) and is_serialization_error(self._error.orig):
             raise self._error
         raise TransactionEnded(_BROKEN) from cause
 
     def on_error(self, context: ExceptionContext) -> None:
-        """Looks after an error whether the database has given the transaction up with it.
+        """Check, after an error, whether the database has rolled the transaction back.
 
-        What follows would be another transaction, which looks like this one.
+        The next statement would begin another transaction, which looks like this one.
         """
-        # The first is the cause: what it has undone, savepoints too, fails afterwards.
+        # The first error is the cause; later statements, on lost savepoints for example, also fail.
         error = context.sqlalchemy_exception or context.original_exception
         self._error = self._error or error
         if self._lost is None and self._is_over(context):
@@ -159,29 +160,29 @@ class TransactionGuard:
 
     def _is_over(self, context: ExceptionContext) -> bool:
         on_mariadb, error = context.dialect.name in MYSQL, context.original_exception
-        if not self._open:  # the driver does not tell
+        if not self._open:  # the driver does not know
             return on_mariadb and mysql_errno(error) in _ROLLED_BACK
         try:
             if on_mariadb:
-                # An error comes without the server's flags, and this without beginning anything.
+                # An error carries no server flags; a ping does, and begins no transaction.
                 context.dialect.do_ping(driver_of(self._connection))
             return not is_open(self._connection)
-        except Exception:  # whatever a driver raises, there is no connection any more
+        except Exception:  # any driver error here means that the connection is lost
             return True
 
 
 def _listen(connection: Connection) -> None:
-    """Listens to what an engine's connections execute, and to their errors."""
+    """Listen to the statements and errors of an engine's connections."""
     _listening.add(connection.dialect)
     for name in ("do_execute", "do_executemany"):
         event.listen(connection.engine, name, _refuse_statement)
     event.listen(connection.engine, "do_execute_no_params", _refuse_without_parameters)
-    event.listen(connection.engine, "handle_error", _notice)
+    event.listen(connection.engine, "handle_error", _on_error)
 
 
 @event.listens_for(Session, "before_commit")
-def _refuse(session: Session) -> None:
-    if _KEPT in session.info and not session.in_nested_transaction():
+def _refuse_commit(session: Session) -> None:
+    if _GUARDED in session.info and not session.in_nested_transaction():
         raise TransactionEnded(_MUST_NOT)
 
 
@@ -190,15 +191,15 @@ def _refuse_statement(cursor: object, statement: str, parameters: object, contex
 
 
 def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:
-    kept = _kept.get(context.root_connection)
-    if kept is not None:
-        kept.check_open()
+    guard = _guards.get(context.root_connection)
+    if guard is not None:
+        guard.check_open()
         on_mariadb = context.dialect.name in MYSQL
         if (_FORBIDDEN_ON_MARIADB if on_mariadb else _FORBIDDEN).match(statement):
             raise TransactionEnded(_MUST_NOT)
 
 
-def _notice(context: ExceptionContext) -> None:
-    kept = _kept.get(context.connection) if context.connection is not None else None
-    if kept is not None:
-        kept.on_error(context)
+def _on_error(context: ExceptionContext) -> None:
+    guard = _guards.get(context.connection) if context.connection is not None else None
+    if guard is not None:
+        guard.on_error(context)

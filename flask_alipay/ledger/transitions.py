@@ -1,18 +1,18 @@
-"""What each piece of news means for a payment, as one table that is read in a glance.
+"""The table of a payment's state transitions.
 
-Rows are where a payment stands, columns what Alipay says; a cell is what comes of it:
+Rows are the payment's state, columns the reported trade status. A cell is the effect of the report:
 
 ``paid``, ``failed``, ``refunded``, ``finished``
-    the payment moves to what Alipay says, and these events happen;
+    the payment changes to the reported status, and these events occur;
 ``recorded``
-    it moves, and nothing happens;
+    the payment changes without an event;
 ``duplicate``
-    it stands there already;
+    the payment has the status already;
 ``stale``
-    the news is older than what the ledger knows, and a payment never moves back.
+    the report is older than the ledger's state; a payment never moves back.
 
-Two rows share Alipay's word ``TRADE_CLOSED``: ``CLOSED_UNPAID``, from which late money is still a
-sale, and ``REFUNDED``, where the money has come and gone.
+Two rows share Alipay's status ``TRADE_CLOSED``: ``CLOSED_UNPAID``, from which a late payment is
+still a sale, and ``REFUNDED``, closed after a payment that was refunded in full.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from functools import lru_cache
 
 from ..protocol.trade_status import TradeStatus
 
-# In escrow the buyer has paid with WAIT_SELLER_SEND_GOODS. Its successor proves as much, should it
-# overtake it.
+# In escrow, WAIT_SELLER_SEND_GOODS means that the buyer has paid. The statuses after it prove the
+# same if their notification arrives first.
 _TABLE = """
                           WAIT_BUYER_PAY TRADE_PENDING WAIT_SELLER_SEND_GOODS WAIT_BUYER_CONFIRM_GOODS TRADE_SUCCESS TRADE_FINISHED TRADE_CLOSED
 WAIT_BUYER_PAY            duplicate      recorded      paid                   paid                     paid          paid+finished  failed
@@ -33,41 +33,43 @@ TRADE_SUCCESS             stale          stale         stale                  st
 TRADE_FINISHED            stale          stale         stale                  stale                    stale         duplicate      refunded
 CLOSED_UNPAID             stale          stale         paid                   paid                     paid          paid+finished  duplicate
 REFUNDED                  stale          stale         stale                  stale                    stale         stale          duplicate
-"""  # noqa: E501 - a table is read in rows
+"""  # noqa: E501 - the table keeps its rows
 
-#: The events that a cell may name, in the order in which they happen.
+#: The events that a cell may name, in order of occurrence.
 EVENTS = ("paid", "finished", "failed", "refunded")
 
 #: Closed without payment.
 CLOSED_UNPAID = "CLOSED_UNPAID"
-#: Closed after payment, all of it given back.
+#: Closed after payment, refunded in full.
 REFUNDED = "REFUNDED"
 
 
 def _read(table: str) -> dict[tuple[str, str], str]:
     columns, *rows = (line.split() for line in table.strip().splitlines())
     return {
-        (row[0], news): cell for row in rows for news, cell in zip(columns, row[1:], strict=True)
+        (row[0], reported): cell
+        for row in rows
+        for reported, cell in zip(columns, row[1:], strict=True)
     }
 
 
-#: From (where the payment stands, what Alipay says) to what comes of it.
+#: The effect of a report, by the payment's state and the reported trade status.
 TRANSITIONS = _read(_TABLE)
 
-#: Where a payment stands, in Alipay's words, that is no sale yet: any sale makes one of it.
+#: Alipay's statuses of a payment that is not a sale yet and can become one.
 BEFORE_SALE = tuple(
     TradeStatus.TRADE_CLOSED if row == CLOSED_UNPAID else row
-    for (row, news), cell in TRANSITIONS.items()
-    if news == TradeStatus.TRADE_SUCCESS and cell == "paid"
+    for (row, reported), cell in TRANSITIONS.items()
+    if reported == TradeStatus.TRADE_SUCCESS and cell == "paid"
 )
 
 
 def ledger_state(trade_status: str, paid: bool, refunded_fen: int) -> str:
-    """Returns the row of the table that a payment stands in.
+    """Return the state of a payment: its row in the table.
 
-    :param trade_status: Alipay's word.
-    :param paid: whether it is or was a sale.
-    :param refunded_fen: what went back, in fen.
+    :param trade_status: Alipay's status.
+    :param paid: whether the payment is or was a sale.
+    :param refunded_fen: the refunded amount in fen.
     """
     if trade_status != TradeStatus.TRADE_CLOSED:
         return trade_status
@@ -76,10 +78,10 @@ def ledger_state(trade_status: str, paid: bool, refunded_fen: int) -> str:
 
 @lru_cache(maxsize=64)
 def parse_events(cell: str) -> tuple[str, ...]:
-    """Returns the events that a cell names, none for ``recorded``, ``duplicate`` and ``stale``."""
+    """Return the events that a cell names, none for ``recorded``, ``duplicate`` and ``stale``."""
     return tuple(event for event in EVENTS if event in cell.split("+"))
 
 
 def changes_state(cell: str) -> bool:
-    """Tells whether a cell moves the payment."""
+    """Return whether a cell changes the payment."""
     return cell not in ("duplicate", "stale")

@@ -1,4 +1,4 @@
-"""What a piece of news does to a payment, without a database in sight."""
+"""Changes that a report makes to a payment, computed without a database."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from .transitions import CLOSED_UNPAID, TRANSITIONS, changes_state, ledger_state
 
 
 class LedgerUpdate(NamedTuple):
-    """What comes of a piece of news."""
+    """The effect of a report on a payment."""
 
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
-    #: What happens, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``.
     events: tuple[str, ...]
-    #: What goes back to the buyer by this news alone, in minor units.
+    #: The amount refunded by this report alone, in minor units.
     refund_fen: int = 0
 
-    def with_refunds(self, times: int) -> LedgerUpdate:
-        """Returns the move with as many refunds: a close may tell of several at once."""
+    def with_refunds(self, number: int) -> LedgerUpdate:
+        """Return the update with as many ``refunded`` events: one report may cover several."""
         others = tuple(event for event in self.events if event != "refunded")
-        return self._replace(events=(*others, *["refunded"] * times))
+        return self._replace(events=(*others, *["refunded"] * number))
 
 
 def make_update(events: tuple[str, ...], refund_fen: int = 0) -> LedgerUpdate:
-    """Returns a move. The money decides whether it is a refund: a close may follow one that was
-    told before.
+    """Return an update. The amount decides whether it is a refund: a close may follow a refund that
+    was reported before.
 
-    :param events: what the table of transitions says.
-    :param refund_fen: what goes back by this news alone.
+    :param events: the events of the cell in the table of transitions.
+    :param refund_fen: the amount refunded by this report alone, in minor units.
     """
     events = tuple(event for event in events if event != "refunded")
     if refund_fen:
@@ -45,11 +45,11 @@ def make_update(events: tuple[str, ...], refund_fen: int = 0) -> LedgerUpdate:
 def column_values(
     notification: Notification, events: Sequence[str], total_fen: int, currency: str
 ) -> dict[str, Any]:
-    """Returns what a move writes into the payment.
+    """Return the values that an update writes into the payment.
 
-    :param events: what the table of transitions says.
-    :param total_fen: what the payment costs, in its own currency.
-    :param currency: that currency; the news may be told in another.
+    :param events: the events of the cell in the table of transitions.
+    :param total_fen: the payment's amount in minor units of its currency.
+    :param currency: the payment's currency; the report may use another.
     """
     now = utc_now()
     values: dict[str, Any] = {"trade_status": notification.trade_status}
@@ -67,15 +67,16 @@ def column_values(
     if notification.trade_status == TradeStatus.TRADE_CLOSED:
         values["closed_at"] = notification.closed_at or now
         if "refunded" in events or notification.is_refund:
-            # After a sale a closed trade is one whose money has gone back, all of it.
+            # A trade that is closed after a sale was refunded in full.
             values["refunded_fen"] = total_fen
     return values
 
 
 def sale_update(notification: Notification) -> tuple[tuple[str, ...], dict[str, Any]] | None:
-    """Says what a plain sale does to any payment that is none yet, whatever it stands at.
+    """Return the update that a plain sale makes to any payment that is not a sale yet.
 
-    :returns: the events, and what to write; ``None`` for other news, which asks for a look first.
+    :returns: the events and the values to write; ``None`` for other reports, for which the
+        payment's state has to be read first.
     """
     plain = not notification.is_refund and notification.rmb_fen is None and is_sale(notification)
     if not plain or notification.query_first == "always":
@@ -87,19 +88,20 @@ def sale_update(notification: Notification) -> tuple[tuple[str, ...], dict[str, 
 
 
 def is_sale(notification: Notification) -> bool:
-    """Tell whether a report states that the buyer has paid, whatever else it states."""
+    """Return whether a report states that the buyer has paid, whatever else it states."""
     cell = TRANSITIONS[TradeStatus.WAIT_BUYER_PAY, notification.trade_status]
     return "paid" in parse_events(cell)
 
 
 def needs_query(payment: Any, notification: Notification, cell: str) -> bool:
-    """Tell whether Alipay has to be queried before a report is settled.
+    """Return whether Alipay has to be queried before a report is settled.
 
-    A report states what was true when Alipay sent it. Where that may have changed since, by age or
-    because the payment was closed or money went back, a sale is only made of what Alipay has now.
+    A report states what was true when Alipay sent it. If it is old, or the payment was closed or
+    refunded since, only Alipay's current state proves a sale.
 
-    :param payment: as it was seen.
-    :param cell: what :func:`follow` returned; a duplicate or a stale report moves nothing.
+    :param payment: the payment's state as read.
+    :param cell: the cell that :func:`next_state` returned; a duplicate or stale report changes
+        nothing.
     """
     if notification.query_first == "never" or not (changes_state(cell) and is_sale(notification)):
         return False
@@ -108,32 +110,33 @@ def needs_query(payment: Any, notification: Notification, cell: str) -> bool:
 
 
 def next_state(payment: Any, notification: Notification) -> tuple[str, dict[str, Any]]:
-    """Says where a payment goes from where it stands.
+    """Determine a payment's next state from its current one.
 
-    :returns: the cell of the table of transitions, and what to write, nothing if it stays.
-    :raises PaymentMismatch: if a second trade at Alipay pays what a first one has paid.
+    :returns: the cell of the table of transitions, and the values to write, none if the payment
+        does not change.
+    :raises PaymentMismatch: if a second trade pays a payment that another trade has paid.
     """
     row = ledger_state(payment.trade_status, payment.paid, payment.refunded_fen)
     cell = TRANSITIONS[row, notification.trade_status]
     if notification.unpaid and (payment.paid or payment.refunded_fen):
-        return "stale", {}  # the money came in between: it is not gone again
+        return "stale", {}  # the payment arrived since
     if _other_trade(payment, notification):
         if is_sale(notification):
             raise mismatch("trade_no", payment.trade_no, notification.trade_no, notification)
         return "stale", {}
-    about = (payment.total_fen, payment.currency)
-    values = column_values(notification, parse_events(cell), *about) if changes_state(cell) else {}
-    refunded_fen = _refunded_fen(notification, *about)
+    price = (payment.total_fen, payment.currency)
+    values = column_values(notification, parse_events(cell), *price) if changes_state(cell) else {}
+    refunded_fen = _refunded_fen(notification, *price)
     if payment.paid and refunded_fen > payment.refunded_fen:
         values.setdefault("refunded_fen", refunded_fen)
     if row == CLOSED_UNPAID and cell == "duplicate" and notification.is_refund:
-        # It was paid and refunded in between: older news of the sale must not make one of it.
+        # It was paid and refunded since: an older report of the sale must not mark it as paid.
         values["refunded_fen"] = payment.total_fen
     return cell, values
 
 
 def check_match(payment: Any, notification: Notification) -> None:
-    """Checks that the news is about exactly the payment's money.
+    """Check that a report has exactly the payment's currency and amount.
 
     :raises PaymentMismatch: otherwise.
     """
@@ -150,7 +153,7 @@ def check_match(payment: Any, notification: Notification) -> None:
 def mismatch(
     field: str, expected: object, received: object, notification: Notification
 ) -> PaymentMismatch:
-    """Returns the refusal of news that contradicts the ledger."""
+    """Return the exception for a report that contradicts the ledger."""
     return PaymentMismatch(
         field,
         expected,
@@ -161,16 +164,16 @@ def mismatch(
 
 
 def _refunded_fen(notification: Notification, total_fen: int, currency: str) -> int:
-    """What went back, of a payment: all of it or, where the news tells it in the payment's own
-    currency, a part. What a part in another one is worth, only the merchant's account knows.
+    """Return the refunded amount in the payment's currency: all of it or, if the report uses that
+    currency, a part. The value of a part in another currency is known to Alipay only.
     """
-    told = notification.refunded_fen or 0
-    if told >= notification.total_fen:
+    reported = notification.refunded_fen or 0
+    if reported >= notification.total_fen:
         return total_fen
-    return told if notification.currency == currency else 0
+    return reported if notification.currency == currency else 0
 
 
 def _other_trade(payment: Any, notification: Notification) -> bool:
-    """A second trade at Alipay for a payment that a first one has paid."""
+    """Return whether a report is about a second trade for a payment that another trade has paid."""
     numbers = (payment.trade_no, notification.trade_no)
     return payment.paid and all(numbers) and numbers[0] != numbers[1]

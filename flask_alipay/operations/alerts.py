@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import CallbackFailed, NotificationRefused, PaymentMismatch
 from ..ledger.journal import Journal
-from ..ledger.leases import waiting_refunds
+from ..ledger.leases import pending_refunds
 from ..ledger.session import LedgerSession
 from ..models import utc_now
 from ..protocol.log_text import loggable
@@ -65,7 +65,7 @@ def alert_about_refunds(merchant: Merchant) -> None:
     Refund: Any = merchant.models.Refund
     if Refund is None:
         return
-    waiting = waiting_refunds(Refund, merchant.config.merchant, utc_now() - UNRESOLVED)
+    waiting = pending_refunds(Refund, merchant.config.merchant, utc_now() - UNRESOLVED)
     number = waiting.column["out_trade_no"]
     session = LedgerSession(merchant.session)
     found = session.read(select(number).where(*waiting.condition).order_by(number), Refund)
@@ -92,7 +92,7 @@ def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int |
     """How many reports of a payment had the same outcome; ``None`` if nothing counts them."""
     models, session = merchant.models, LedgerSession(merchant.session)
     journal = Journal(session, models.Payment, models.Notification, merchant.config.merchant)
-    if not journal.kept:
+    if not journal.enabled:
         return None
     try:
         return journal.count(number, error.reason)

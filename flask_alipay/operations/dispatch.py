@@ -6,7 +6,7 @@ import inspect
 import logging
 from typing import TYPE_CHECKING
 
-from ..ledger.callbacks import refuse_unfinished, run_coroutine
+from ..ledger.callbacks import reject_unfinished, run_coroutine
 from ..signals import payment_failed, payment_paid, payment_refunded
 
 if TYPE_CHECKING:
@@ -43,6 +43,6 @@ def send_signal(merchant: Merchant, signal: NamedSignal, **values: object) -> No
             if inspect.iscoroutine(result):
                 run_coroutine(result)
             else:
-                refuse_unfinished(result)
+                reject_unfinished(result)
         except Exception:
             logger.exception("a receiver of the signal %s raised", signal.name)

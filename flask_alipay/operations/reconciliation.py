@@ -16,8 +16,8 @@ from ..ledger.leases import (
     count,
     lease_rows,
     oldest_pending,
-    waiting_payments,
-    waiting_refunds,
+    pending_payments,
+    pending_refunds,
 )
 from ..ledger.references import reference_of
 from ..ledger.refunds import SUCCESS
@@ -164,7 +164,7 @@ def _count_unqueried_refunds(merchant: Merchant) -> int:
     Refund = merchant.models.Refund
     if Refund is None or "query_refund" not in merchant.gateway.unsupported:
         return 0
-    number = count(merchant.session, waiting_refunds(Refund, merchant.config.merchant, utc_now()))
+    number = count(merchant.session, pending_refunds(Refund, merchant.config.merchant, utc_now()))
     merchant.session.rollback()
     return number
 
@@ -173,10 +173,10 @@ def _waiting(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ..
     """Return what can be queried: refunds only if the gateway has such a query."""
     before, number = utc_now() - older_than, merchant.config.merchant
     models = merchant.models
-    payments = waiting_payments(models.Payment, number, before)
+    payments = pending_payments(models.Payment, number, before)
     if models.Refund is None or "query_refund" in merchant.gateway.unsupported:
         return (payments,)
-    return waiting_refunds(models.Refund, number, before), payments
+    return pending_refunds(models.Refund, number, before), payments
 
 
 def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from flask_alipay.ledger.leases import lease_rows, waiting_payments
+from flask_alipay.ledger.leases import lease_rows, pending_payments
 from flask_alipay.models import utc_now
 
 from . import ledgers, shops, verdicts
@@ -65,7 +65,7 @@ def waiting(shop: Shop, calls: int) -> Callable[[], None]:
 
     def ask() -> None:
         before = utc_now() - timedelta(minutes=10)
-        those = waiting_payments(shops.Payment, shops.APP_ID, before)
+        those = pending_payments(shops.Payment, shops.APP_ID, before)
         if next(lease_rows(shops.db.session, those), None) is None:
             raise RuntimeError("nothing waits")
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from flask_alipay.exceptions import CallbackFailed, PaymentMismatch
 from flask_alipay.ledger import Ledger, Models
 from flask_alipay.ledger.bypassed_listeners import bypassed
-from flask_alipay.ledger.leases import lease_rows, waiting_payments, waiting_refunds
+from flask_alipay.ledger.leases import lease_rows, pending_payments, pending_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
 from flask_alipay.protocol.trade_status import TradeStatus
@@ -236,7 +236,7 @@ def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
     before = utc_now() + timedelta(minutes=1)
     assert [
         row.out_trade_no
-        for row in lease_rows(session, waiting_payments(CountedPayment, MERCHANT, before))
+        for row in lease_rows(session, pending_payments(CountedPayment, MERCHANT, before))
     ] == ["A1"]
     note()
     ours.settle(news(TradeStatus.TRADE_PENDING))
@@ -263,7 +263,7 @@ def test_a_version_of_the_applications_making_is_made_anew(opened: Open) -> None
     first = ours.refunds.open("A1", 500, "R2", None).row.version
     session.commit()
     before = utc_now() + timedelta(minutes=1)
-    (taken,) = lease_rows(session, waiting_refunds(CountedRefund, MERCHANT, before))
+    (taken,) = lease_rows(session, pending_refunds(CountedRefund, MERCHANT, before))
     leased = taken.version
     batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
     list(ours.settle_refunds(batch))
@@ -281,7 +281,7 @@ def test_a_payment_of_any_kind_is_sold_refunded_and_asked_about(
     seen: list[Any] = []
     ours = ledger(session, Models(registered, RelatedRefund, RelatedLine), seen)
     before = utc_now() + timedelta(minutes=1)
-    taken = list(lease_rows(session, waiting_payments(registered, MERCHANT, before)))
+    taken = list(lease_rows(session, pending_payments(registered, MERCHANT, before)))
     assert [type(row) for row in taken] == [kind]
     assert ours.settle(news()).events == ("paid",)
     assert ours.refunds is not None

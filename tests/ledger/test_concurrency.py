@@ -140,13 +140,13 @@ def test_processes_settle_the_same_news_once(shop: Shop) -> None:
 
 def between_look_and_move(ledger: Ledger, act: Callable[[], None]) -> None:
     """Lets another worker act after this one has looked at the payment and before it moves it."""
-    follow = ledger._follow
+    update = ledger._update
 
     def interrupted(*seen: Any) -> Any:
         act()
-        return follow(*seen)
+        return update(*seen)
 
-    ledger._follow = interrupted  # type: ignore[method-assign]
+    ledger._update = interrupted  # type: ignore[method-assign]
 
 
 def test_whoever_was_overtaken_looks_again(postgresql_shop: Shop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, MetaData, Table, create_engine, inspect
 
-from flask_alipay.ledger.constraints import lacking_in_class, lacking_in_database
+from flask_alipay.ledger.constraints import missing_in_class, missing_in_database
 
 from .shop import Base, Notification, Payment, Refund
 
@@ -25,8 +25,8 @@ def test_the_mixins_tables_lack_nothing(database_url: str) -> None:
     engine = create_engine(database_url)
     Base.metadata.create_all(engine)
     for model in LACKING:
-        assert lacking_in_class(model) == []
-        assert lacking_in_database(model, inspect(engine)) == []
+        assert missing_in_class(model) == []
+        assert missing_in_database(model, inspect(engine)) == []
     engine.dispose()
 
 
@@ -41,5 +41,5 @@ def test_what_bare_tables_lack_is_named(database_url: str) -> None:
         )
     bare.create_all(engine)
     for model, names in LACKING.items():
-        assert lacking_in_database(model, inspect(engine)) == names
+        assert missing_in_database(model, inspect(engine)) == names
     engine.dispose()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, rela
 
 from flask_alipay.cli.output import find_payment, rows_for_payment
 from flask_alipay.ledger import Ledger, Models
-from flask_alipay.ledger.leases import lease_rows, waiting_payments, waiting_refunds
+from flask_alipay.ledger.leases import lease_rows, pending_payments, pending_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
 from flask_alipay.protocol.notification import Notification as News
@@ -149,11 +149,11 @@ def test_their_refunds_are_settled_by_number_by_sum_and_by_a_batch(session: Sess
 
 def test_their_payments_and_refunds_are_taken_to_be_asked_about(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
-    taken = lease_rows(session, waiting_payments(Payment, MERCHANT, before))
+    taken = lease_rows(session, pending_payments(Payment, MERCHANT, before))
     assert [payment.out_trade_no for payment in taken] == ["A1"]
     ledger(session, []).settle(sale())
     open_refund(session, "R1")
-    refunds = lease_rows(session, waiting_refunds(Refund, MERCHANT, before))
+    refunds = lease_rows(session, pending_refunds(Refund, MERCHANT, before))
     assert [refund.out_request_no for refund in refunds] == ["R1"]
 
 

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import Select, select, text
 from sqlalchemy.orm import Session
 
-from flask_alipay.ledger.leases import pending_query, waiting_payments
+from flask_alipay.ledger.leases import pending_payments, pending_query
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import MERCHANT, Payment, Shop
 
 _NOW = utc_now()
-_WAITING = waiting_payments(Payment, MERCHANT, _NOW - timedelta(hours=1))
+_WAITING = pending_payments(Payment, MERCHANT, _NOW - timedelta(hours=1))
 
 _LOOKUPS = {
     "uq_alipay_payment_out_trade_no": select(Payment.id).where(

@@ -194,7 +194,7 @@ def told(shop: Shop) -> str:
     with pytest.raises(LedgerUnavailable) as caught:
         shop.settle(news(params={"buyer_id": BUYER, "subject": "a secret gift"}))
     line = str(caught.value)
-    assert line.startswith("the database could not take it (")
+    assert line.startswith("the database could not record the report (")
     for data in (BUYER, "2026112322001", "secret", "\n", "UPDATE alipay", "INSERT INTO alipay"):
         assert data not in line
     return line
@@ -231,7 +231,7 @@ def test_what_a_row_would_have_said_is_not(server_shop: Shop) -> None:
     server_shop.order()
     with pytest.raises(LedgerUnavailable) as caught:
         server_shop.settle(news(buyer_id="\0" + BUYER * 9, trade_no="T" * 99))
-    assert str(caught.value) == "the database could not take it (DataError)"
+    assert str(caught.value) == "the database could not record the report (DataError)"
 
 
 class Refusal(Exception):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from flask_alipay.exceptions import CallbackFailed
-from flask_alipay.ledger.leases import lease_rows, waiting_payments
+from flask_alipay.ledger.leases import lease_rows, pending_payments
 from flask_alipay.ledger.session import LedgerSession
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
@@ -141,7 +141,7 @@ def test_so_are_refunds_however_they_are_heard_of(routed: Routed) -> None:
 
 
 def test_so_is_who_takes_a_row_to_ask_about_it(routed: Routed) -> None:
-    waiting = waiting_payments(Payment, MERCHANT, utc_now() + timedelta(minutes=1))
+    waiting = pending_payments(Payment, MERCHANT, utc_now() + timedelta(minutes=1))
     with routed.session() as session:
         assert [row.out_trade_no for row in lease_rows(session, waiting)] == ["A1"]
 

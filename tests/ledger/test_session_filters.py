@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
 
 from flask_alipay.exceptions import CallbackFailed, PaymentMismatch
 from flask_alipay.ledger import Ledger, Models
-from flask_alipay.ledger.leases import count, lease_rows, waiting_payments, waiting_refunds
+from flask_alipay.ledger.leases import count, lease_rows, pending_payments, pending_refunds
 from flask_alipay.ledger.session import OPTION
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
@@ -188,7 +188,7 @@ def test_refunds_are_opened_and_recorded_once(session: Session) -> None:
 
 def test_what_waits_is_counted_and_taken(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
-    payments = waiting_payments(Payment, MERCHANT, before)
+    payments = pending_payments(Payment, MERCHANT, before)
     assert count(session, payments) == 1
     assert [row.subject for row in lease_rows(session, payments)] == ["茶"]
     ledger(session).settle(news())
@@ -196,7 +196,7 @@ def test_what_waits_is_counted_and_taken(session: Session) -> None:
     assert refunds is not None
     refunds.open("A1", 1000, "R1", None)
     session.commit()
-    waiting = waiting_refunds(Refund, MERCHANT, before)
+    waiting = pending_refunds(Refund, MERCHANT, before)
     assert [row.out_request_no for row in lease_rows(session, waiting)] == ["R1"]
 
 
