@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ..diagnosis import Diagnosis, Hint, Reason, hints
 from ..diagnosis.messages import NO_HINT, join_hints, message
 from ..diagnosis.payload import CHARSETS
-from ..diagnosis.seal import candidates, recover_signature, rsa_signature
+from ..diagnosis.signatures import candidates, recover_signature, rsa_signature
 from ..exceptions import InvalidParameter, OutcomeUnknown
 from ..gateways.openapi.responses import Envelope, open_envelope
 from ..signer import RsaSigner, Signer

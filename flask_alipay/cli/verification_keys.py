@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ..config import Config
 from ..diagnosis.messages import NO_HINT, Hint, message
-from ..diagnosis.seal import MD5_SHAPE
+from ..diagnosis.signatures import MD5_SHAPE
 from ..exceptions import AlipayError, ConfigurationError, KeyFormatError
 from ..gateways.mapi import MAPI_PUBLIC_KEY
 from ..keys import load_private_key, load_public_key, public_key_der

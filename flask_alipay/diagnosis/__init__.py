@@ -1,12 +1,17 @@
-"""Why a signature does not verify.
+"""Diagnosis of signatures that do not verify.
 
-:func:`diagnose` is the door; :mod:`~flask_alipay.diagnosis.reason` are the words it answers in,
-:mod:`~flask_alipay.diagnosis.payload` reads what an endpoint would refuse to,
-:mod:`~flask_alipay.diagnosis.seal` tells who signed, and
-:mod:`~flask_alipay.diagnosis.mistakes` finds what was done to the words since: how they are written
-(:mod:`~flask_alipay.diagnosis.encoding_mistakes`), which there are
-(:mod:`~flask_alipay.diagnosis.param_mistakes`), and what became of the signature's own text
-(:mod:`~flask_alipay.diagnosis.signature_mistakes`).
+``diagnose``
+    :func:`diagnose`: from a payload and keys to a reason and a hint
+``reason``, ``messages``, ``hints``
+    reasons for programs, and translatable hints for people
+``payload``, ``alipay_params``
+    lenient parsing, and conclusions from the names of parameters
+``signatures``
+    the key and the algorithm that made a signature
+``mistakes``, ``hypotheses``
+    the search for mistakes, each proven by undoing it
+``encoding_mistakes``, ``param_mistakes``, ``signature_mistakes``
+    the known mistakes: in values, in the choice of parameters, in the signature's text
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Conclusions from the names of parameters: what is missing, and where a payload comes from."""
+"""Conclusions from parameters: missing ones, and the environment that a payload comes from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _ALWAYS_ON_OPEN_PLATFORM = ("app_id", "total_amount")
 
 
 def missing_params(params: Mapping[str, str]) -> tuple[str, ...]:
-    """Returns what Alipay always sends in a notification of a trade and is not there.
+    """Return the missing parameters that Alipay always sends in a notification about a trade.
 
-    :param params: of anything; for what is no such notification it returns nothing.
+    :param params: any parameters; for other notifications the result is empty.
     """
     if params.get("notify_type", "trade_status_sync") != "trade_status_sync":
         return ()
@@ -24,7 +24,7 @@ def missing_params(params: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_sandbox(params: Mapping[str, str]) -> bool:
-    """Tells whether a payload says for certain that it comes from the open platform's sandbox.
+    """Return whether a payload certainly comes from the open platform's sandbox.
 
     Source: captured payloads; older sandbox applications have numbers like those of production.
     """

@@ -1,4 +1,4 @@
-"""What to tell people, where it needs nothing of the payload."""
+"""Texts of the hints."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ WAP_OTHER_KEY = message(
     "gateway's published key nor a key here (unless the signature was altered)."
 )
 
-# With names in them.
+# Templates with placeholders.
 WRITTEN_ANEW = N_(
     "The text arrived in the wrong charset: it is encoded in {written}, was signed in {signed}, "
     "and {said} is declared or configured. Something decoded and encoded it again in transit; "

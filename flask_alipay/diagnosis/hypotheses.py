@@ -1,4 +1,4 @@
-"""A payload with a mistake undone, and the words that its signature would then cover."""
+"""Hypotheses about mistakes: a payload with a mistake undone, checked against the signature."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..protocol.charsets import encode
 from ..signer import sign_content
 from .messages import NO_HINT, Hint
 from .payload import ParsedPayload
-from .seal import SignatureCandidate
+from .signatures import SignatureCandidate
 
-#: What no signature of a notification covers.
+#: The parameters that no signature of a notification covers.
 UNSIGNED = ("sign", "sign_type")
 
 
@@ -21,17 +21,17 @@ class Hypothesis(NamedTuple):
 
     #: The parameters as they may have been.
     params: Mapping[str, str]
-    #: What was wrong and what to do, for people.
+    #: The problem and its fix, for people.
     hint: Hint = NO_HINT
     #: Names that are not signed.
     exclude: tuple[str, ...] = UNSIGNED
-    #: The charset of the signed words; ``None``: any likely one.
+    #: The charset of the signed content; ``None``: any likely one.
     charset: str | None = None
-    #: Whether empty values are signed too.
+    #: ``True`` if empty values are signed too.
     keep_empty: bool = False
 
     def combined_with(self, first: Hypothesis) -> Hypothesis:
-        """Returns this with another mistake undone before it."""
+        """Return this hypothesis with another mistake undone before it."""
         return self._replace(
             exclude=first.exclude if self.exclude == UNSIGNED else self.exclude,
             charset=self.charset or first.charset,
@@ -40,9 +40,9 @@ class Hypothesis(NamedTuple):
 
 
 class Budget:
-    """How much may be tried: a diagnosis of hostile input has an end, too.
+    """Limit for the work of one diagnosis, so that hostile input cannot prolong it.
 
-    :param most: bytes to put together and hash.
+    :param limit: the number of bytes to build and hash.
     """
 
     def __init__(self, limit: int = 32 * 1024 * 1024) -> None:
@@ -51,11 +51,11 @@ class Budget:
 
     @property
     def spent(self) -> bool:
-        """Whether nothing more may be tried."""
+        """``True`` if the limit is reached."""
         return self._left <= 0
 
-    def fresh(self, content: bytes) -> bool:
-        """Tells whether these words were not tried yet, and counts them."""
+    def try_once(self, content: bytes) -> bool:
+        """Return whether this content was not tried yet, and count it."""
         key = hash(content)
         if key in self._tried:
             return False
@@ -66,32 +66,32 @@ class Budget:
 
 def matching_charset(
     candidate: SignatureCandidate,
-    undone: Hypothesis,
-    evidence: ParsedPayload,
+    hypothesis: Hypothesis,
+    parsed: ParsedPayload,
     budget: Budget | None = None,
 ) -> str | None:
-    """Returns the charset in which the signature covers these words, or ``None`` if in none."""
-    charsets = evidence.charsets if undone.charset is None else (undone.charset,)
+    """Return the charset in which the signature covers this content, or ``None``."""
+    charsets = parsed.charsets if hypothesis.charset is None else (hypothesis.charset,)
     budget = budget or Budget()
     for charset in charsets:
-        for content in _contents(undone, charset):
-            if budget.fresh(content) and candidate.matches(content):
+        for content in _contents(hypothesis, charset):
+            if budget.try_once(content) and candidate.matches(content):
                 return charset
-        if undone.charset is None and all(map(str.isascii, undone.params.values())):
+        if hypothesis.charset is None and all(map(str.isascii, hypothesis.params.values())):
             break  # the same bytes in every charset
     return None
 
 
-def _contents(undone: Hypothesis, charset: str) -> Iterator[bytes]:
-    excludes = [undone.exclude]
-    if "alipay_cert_sn" in undone.params:
-        excludes.append((*undone.exclude, "alipay_cert_sn"))
+def _contents(hypothesis: Hypothesis, charset: str) -> Iterator[bytes]:
+    excludes = [hypothesis.exclude]
+    if "alipay_cert_sn" in hypothesis.params:
+        excludes.append((*hypothesis.exclude, "alipay_cert_sn"))
     for exclude in excludes:
         try:
-            if undone.keep_empty:
-                yield _content_with_empty(undone.params, exclude, charset)
+            if hypothesis.keep_empty:
+                yield _content_with_empty(hypothesis.params, exclude, charset)
             else:
-                yield sign_content(undone.params, exclude=exclude, charset=charset)
+                yield sign_content(hypothesis.params, exclude=exclude, charset=charset)
         except (InvalidParameter, UnicodeEncodeError):
             continue
 

@@ -1,16 +1,16 @@
-"""What a diagnosis says to people: text that remembers what it was made of, for translation."""
+"""Hints for people: texts that keep their templates and values, for translation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TypeAlias
 
-#: A text as it stands in the code, and what goes into it.
+#: A template in English, and the values of its placeholders.
 Part: TypeAlias = "tuple[str, Mapping[str, str]]"
 
 
 class Hint(str):
-    """A text in English, which keeps its sentences apart for whoever speaks another language."""
+    """A text in English that keeps its templates, so that it can be translated."""
 
     __slots__ = ("parts",)
 
@@ -18,9 +18,10 @@ class Hint(str):
 
 
 def message(template: str, **names: str) -> Hint:
-    """Returns one text.
+    """Return a hint of one template.
 
-    :param template: in English, with ``{names}`` for what goes in.
+    :param template: English text with ``{placeholders}``.
+    :param names: the values of the placeholders.
     """
     hint = Hint(template.format(**names) if names else template)
     hint.parts = ((template, names),)
@@ -28,11 +29,11 @@ def message(template: str, **names: str) -> Hint:
 
 
 def join_hints(*hints: Hint) -> Hint:
-    """Returns several texts as one, with spaces between; empty ones are left out."""
-    whole = Hint(" ".join(filter(None, hints)))
-    whole.parts = tuple(part for hint in hints if hint for part in hint.parts)
-    return whole
+    """Join hints with spaces; empty ones are left out."""
+    joined = Hint(" ".join(filter(None, hints)))
+    joined.parts = tuple(part for hint in hints if hint for part in hint.parts)
+    return joined
 
 
-#: Nothing to say.
+#: No hint.
 NO_HINT = join_hints()

@@ -1,7 +1,7 @@
-"""Which mistakes, one or two of them, make the signature fit.
+"""Search for one or two mistakes that explain why a signature does not verify.
 
-A mistake is a row of :data:`MISTAKES`. It is believed only when the signature fits the words that
-it yields: a new row can never give a false hint, the worst it can do is to find nothing.
+A mistake is a row of :data:`MISTAKES`. It is reported only if the signature matches the content
+with the mistake undone: a new row can never cause a false hint.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from .hypotheses import Budget, Hypothesis, matching_charset
 from .messages import Hint
 from .payload import ParsedPayload
 from .reason import Reason
-from .seal import SignatureCandidate
+from .signatures import SignatureCandidate
 
-# In pairs, only the likeliest forms of each mistake.
+# In pairs, only this number of the likeliest forms of each mistake is tried.
 _IN_PAIRS = 10
 
 
 class Mistake(NamedTuple):
-    """One that was made, proven by undoing it."""
+    """A mistake, proven by undoing it."""
 
     #: See :class:`~flask_alipay.diagnosis.Reason`.
     reason: str
-    #: What is wrong and what to do, for people.
+    #: The problem and its fix, for people.
     hint: Hint
 
 
@@ -52,73 +52,73 @@ MISTAKES: tuple[tuple[str, Callable[[ParsedPayload], Iterator[Hypothesis]]], ...
 
 
 def find_mistakes(
-    candidate: SignatureCandidate, evidence: ParsedPayload, count: int
+    candidate: SignatureCandidate, parsed: ParsedPayload, count: int
 ) -> tuple[Mistake, ...]:
-    """Looks for the mistakes that together make the signature fit.
+    """Find the mistakes that together explain the signature.
 
-    :param count: 1 or 2 of them.
-    :returns: as many mistakes; none if no known ones explain it.
+    :param count: the number of mistakes, 1 or 2.
+    :returns: as many mistakes; none if no known mistakes explain it.
     """
     budget = Budget()
     if count > 1:
-        return _find_two(candidate, evidence, budget)
-    one = _find_one(candidate, evidence, budget)
+        return _find_two(candidate, parsed, budget)
+    one = _find_one(candidate, parsed, budget)
     return () if one is None else (one,)
 
 
 def _find_one(
-    candidate: SignatureCandidate, evidence: ParsedPayload, budget: Budget
+    candidate: SignatureCandidate, parsed: ParsedPayload, budget: Budget
 ) -> Mistake | None:
     for reason, undo in MISTAKES:
-        for undone in undo(evidence):
-            if matching_charset(candidate, undone, evidence, budget) is not None:
-                return Mistake(reason, undone.hint)
+        for hypothesis in undo(parsed):
+            if matching_charset(candidate, hypothesis, parsed, budget) is not None:
+                return Mistake(reason, hypothesis.hint)
             if budget.spent:
                 return None
     return None
 
 
 def _find_two(
-    candidate: SignatureCandidate, evidence: ParsedPayload, budget: Budget
+    candidate: SignatureCandidate, parsed: ParsedPayload, budget: Budget
 ) -> tuple[Mistake, ...]:
     seen: set[int] = set()
-    rows = [(reason, list(islice(undo(evidence), _IN_PAIRS))) for reason, undo in MISTAKES]
+    rows = [(reason, list(islice(undo(parsed), _IN_PAIRS))) for reason, undo in MISTAKES]
     for place, (first, ways) in enumerate(rows):
         if first == Reason.ALTERED:
             continue
-        # Of two that can both be undone first, the order does not matter: once is enough.
+        # The order of two independent mistakes does not matter: each pair is tried once.
         done = {reason for reason, others in rows[:place] if others}
-        for undone in ways:
-            key = hash((tuple(undone.params.items()), undone[2:]))
-            if key in seen or not _changes(undone, evidence):
+        for hypothesis in ways:
+            key = hash((tuple(hypothesis.params.items()), hypothesis[2:]))
+            if key in seen or not _changes(hypothesis, parsed):
                 continue
             seen.add(key)
-            found = _find_second(candidate, evidence, (first, *done), undone, budget)
+            found = _find_second(candidate, parsed, (first, *done), hypothesis, budget)
             if found is not None:
-                return (Mistake(first, undone.hint), found)
+                return (Mistake(first, hypothesis.hint), found)
             if budget.spent:
                 return ()
     return ()
 
 
-def _changes(undone: Hypothesis, evidence: ParsedPayload) -> bool:
-    return undone.params != evidence.params or undone[2:] != Hypothesis({})[2:]
+def _changes(hypothesis: Hypothesis, parsed: ParsedPayload) -> bool:
+    return hypothesis.params != parsed.params or hypothesis[2:] != Hypothesis({})[2:]
 
 
 def _find_second(
     candidate: SignatureCandidate,
-    evidence: ParsedPayload,
+    parsed: ParsedPayload,
     others: tuple[str, ...],
-    undone: Hypothesis,
+    hypothesis: Hypothesis,
     budget: Budget,
 ) -> Mistake | None:
-    left = replace(evidence, params=undone.params, readings={"": undone.params}, verbatim={})
+    left = replace(parsed, params=hypothesis.params, readings={"": hypothesis.params}, verbatim={})
     for reason, undo in MISTAKES:
         if reason in others or reason == Reason.ALTERED:
             continue
         for second in islice(undo(left), _IN_PAIRS):
             if (
-                matching_charset(candidate, second.combined_with(undone), evidence, budget)
+                matching_charset(candidate, second.combined_with(hypothesis), parsed, budget)
                 is not None
             ):
                 return Mistake(reason, second.hint)

@@ -1,4 +1,4 @@
-"""Mistakes in which parameters are signed: too many, too few, or those that never are."""
+"""Mistakes in the choice of signed parameters: too many, too few, or ones never signed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .hypotheses import UNSIGNED, Hypothesis
 from .messages import message
 from .payload import ParsedPayload, printable
 
-# Beyond so many strangers, none is left out together with another: there are too many pairs.
+# Above this number of unknown parameters, pairs of them are not tried.
 _MAX_PAIRED = 20
 
-# What Alipay says in the same words to everybody.
+# Parameters with the same values for all merchants.
 _SAME_FOR_ALL = {
     "charset": ("utf-8", "UTF-8", "GBK", "gbk"),
     "version": ("1.0",),
@@ -23,60 +23,62 @@ _SAME_FOR_ALL = {
 }
 
 
-def sign_type_in_string(evidence: ParsedPayload) -> Iterator[Hypothesis]:
-    """The signature covers ``sign_type``, or it was lost from such words."""
+def sign_type_in_string(parsed: ParsedPayload) -> Iterator[Hypothesis]:
+    """Include ``sign_type`` in the signed content, also if it was lost since."""
     hint = message(
         "The signature covers sign_type as well. Requests to the open platform and its messages "
         "(msg_method) are signed like that, notifications and returns of payments are not: this "
         "is not about a payment, or the signer kept sign_type by mistake."
     )
-    said = evidence.params.get("sign_type")
-    for sign_type in (said,) if said else ("RSA2", "RSA", "MD5"):
-        yield Hypothesis({**evidence.params, "sign_type": sign_type}, hint, exclude=("sign",))
+    declared = parsed.params.get("sign_type")
+    for sign_type in (declared,) if declared else ("RSA2", "RSA", "MD5"):
+        yield Hypothesis({**parsed.params, "sign_type": sign_type}, hint, exclude=("sign",))
 
 
-def empty_kept(evidence: ParsedPayload) -> Iterator[Hypothesis]:
-    """Values that are empty were signed."""
+def empty_kept(parsed: ParsedPayload) -> Iterator[Hypothesis]:
+    """Include empty values in the signed content."""
     hint = message(
         "The signed string contained parameters without a value. Alipay leaves them out, and so "
         "must every signer: remove empty values before signing."
     )
-    if all(evidence.params.values()):
+    if all(parsed.params.values()):
         return
     for exclude in (UNSIGNED, ("sign",)):
-        yield Hypothesis(evidence.params, hint, exclude=exclude, keep_empty=True)
+        yield Hypothesis(parsed.params, hint, exclude=exclude, keep_empty=True)
 
 
-def extra_parameter(evidence: ParsedPayload) -> Iterator[Hypothesis]:
-    """The shop's own parameters among Alipay's."""
-    strangers = [
-        name for name, value in evidence.params.items() if value and name not in NOTIFICATION_NAMES
+def extra_parameter(parsed: ParsedPayload) -> Iterator[Hypothesis]:
+    """Remove parameters that are not Alipay's."""
+    unknown = [
+        name for name, value in parsed.params.items() if value and name not in NOTIFICATION_NAMES
     ]
-    counts = (1, 2) if len(strangers) <= _MAX_PAIRED else (1,)
-    removed = [extra for count in counts for extra in combinations(strangers, count)]
-    if len(strangers) > 2:
-        removed.append(tuple(strangers))
+    counts = (1, 2) if len(unknown) <= _MAX_PAIRED else (1,)
+    removed = [extra for count in counts for extra in combinations(unknown, count)]
+    if len(unknown) > 2:
+        removed.append(tuple(unknown))
     for extra in removed:
         named = " and ".join(map(printable, extra[:5])) + (" and more" if extra[5:] else "")
         yield Hypothesis(
-            {name: text for name, text in evidence.params.items() if name not in extra},
+            {name: text for name, text in parsed.params.items() if name not in extra},
             message(hints.WITHOUT, names=named),
         )
 
 
-def added_param(evidence: ParsedPayload) -> Iterator[Hypothesis]:
-    """One of Alipay's was filled in after it was signed."""
-    for extra, value in evidence.params.items():
+def added_param(parsed: ParsedPayload) -> Iterator[Hypothesis]:
+    """Remove one of Alipay's parameters, added after signing."""
+    for extra, value in parsed.params.items():
         if value and extra in NOTIFICATION_NAMES and extra not in UNSIGNED:
             yield Hypothesis(
-                {name: text for name, text in evidence.params.items() if name != extra},
+                {name: text for name, text in parsed.params.items() if name != extra},
                 message(hints.FILLED_IN, name=printable(extra)),
             )
 
 
-def missing_parameter(evidence: ParsedPayload) -> Iterator[Hypothesis]:
-    """What has the same value for everybody, or is told elsewhere in it, was lost."""
-    given = evidence.params
+def missing_parameter(parsed: ParsedPayload) -> Iterator[Hypothesis]:
+    """Restore lost parameters with values that are the same for all merchants, or that another
+    parameter repeats.
+    """
+    given = parsed.params
     known = dict(_SAME_FOR_ALL)
     for name, other in (("app_id", "auth_app_id"), ("auth_app_id", "app_id")):
         if given.get(other):

@@ -1,4 +1,4 @@
-"""A payload read tolerantly: what an endpoint refuses is still evidence."""
+"""Lenient parsing of payloads, also of those that the notification route rejects."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 from ..exceptions import InvalidParameter
 from ..protocol.charsets import canonical_charset, decode
 
-#: The charsets that Alipay has ever signed in.
+#: The charsets of Alipay's signatures.
 CHARSETS = ("utf-8", "gbk", "gb18030")
 
-# Far more than any payload has, and few enough to try things with each of them.
+# More than any payload has, and few enough to try mistakes with each of them.
 _MAX_FIELDS = 200
 
 _NEXT_NAME = re.compile(r"&(?=[A-Za-z_][\w.]*=)", re.ASCII)
@@ -23,17 +23,17 @@ _NEXT_NAME = re.compile(r"&(?=[A-Za-z_][\w.]*=)", re.ASCII)
 
 @dataclass(frozen=True)
 class ParsedPayload:
-    """What can be read out of a payload that does not verify."""
+    """The parameters of a payload in all possible readings."""
 
     #: The parameters in the likeliest reading.
     params: Mapping[str, str]
-    #: The charset that the payload names or, if it names none, the configured one.
+    #: The charset that the payload declares, by default the configured one.
     declared: str
-    #: Every reading by its charset; a single one, by ``""``, where text was given and not bytes.
+    #: Every reading by its charset; a single one with key ``""`` if the payload was text.
     readings: Mapping[str, Mapping[str, str]]
     #: Names that occur more than once.
     repeated: tuple[str, ...] = ()
-    #: The form taken apart but not decoded, where it holds what decoding would change.
+    #: The form split but not percent-decoded, if decoding would change it.
     verbatim: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -43,16 +43,16 @@ class ParsedPayload:
 
     @cached_property
     def charsets(self) -> tuple[str, ...]:
-        """The charsets that it may have been signed in, the likeliest first."""
+        """The possible charsets of the signature, the likeliest first."""
         return tuple(_known((self.declared, *CHARSETS)))
 
 
 def parse_leniently(payload: bytes | Mapping[str, str], charset: str) -> ParsedPayload | None:
-    """Reads a payload in every charset that it can be read in.
+    """Parse a payload in every charset in which it can be decoded.
 
-    :param payload: a form body, or parameters that somebody has decoded already.
+    :param payload: a form body, or parameters that were decoded already.
     :param charset: the configured charset.
-    :returns: ``None`` if there are no parameters in it.
+    :returns: the payload, ``None`` if it has no parameters.
     """
     if not isinstance(payload, bytes):
         return (
@@ -60,9 +60,9 @@ def parse_leniently(payload: bytes | Mapping[str, str], charset: str) -> ParsedP
         )
     pairs = _pairs(payload)
     plain = {name.decode("latin-1"): value.decode("latin-1") for name, value in pairs}
-    said = _declared(plain, charset)
+    declared = _declared(plain, charset)
     readings: dict[str, dict[str, str]] = {}
-    for name in _known((said, charset, *CHARSETS)):
+    for name in _known((declared, charset, *CHARSETS)):
         params = _decoded(pairs, name)
         if params and params not in readings.values():
             readings[name] = params
@@ -70,20 +70,20 @@ def parse_leniently(payload: bytes | Mapping[str, str], charset: str) -> ParsedP
         return None
     names = Counter(name.decode("latin-1") for name, _ in pairs)
     repeated = tuple(name for name, count in names.items() if count > 1)
-    verbatim = _verbatim(payload, said)
-    return ParsedPayload(next(iter(readings.values())), said, readings, repeated, verbatim)
+    verbatim = _verbatim(payload, declared)
+    return ParsedPayload(next(iter(readings.values())), declared, readings, repeated, verbatim)
 
 
 def printable(text: str) -> str:
-    """Returns a stranger's text so that it can stand in a message: short, plain, on one line."""
+    """Return untrusted text in a form that is safe in a message: short, ASCII, on one line."""
     return re.sub(r"[^\w.\-\[\]]", "?", text, flags=re.ASCII)[:40]
 
 
-def _verbatim(body: bytes, said: str) -> dict[str, str]:
-    """The parameters of a form that somebody decoded before: an ``&`` may be part of a value."""
+def _verbatim(body: bytes, declared: str) -> dict[str, str]:
+    """Split a form that was decoded before, where an ``&`` may be part of a value."""
     if b"%" not in body and b"+" not in body and b" " not in body:
         return {}
-    for name in _known((said, *CHARSETS)):
+    for name in _known((declared, *CHARSETS)):
         try:
             pieces = _NEXT_NAME.split(decode(body, name))
         except UnicodeDecodeError:
@@ -98,7 +98,7 @@ def _declared(params: Mapping[str, str], configured: str) -> str:
 
 
 def _known(names: Iterable[str]) -> Iterator[str]:
-    """Those that exist, each charset once."""
+    """Yield the names of existing charsets, each charset once."""
     seen = set()
     for name in names:
         try:
@@ -111,7 +111,7 @@ def _known(names: Iterable[str]) -> Iterator[str]:
 
 
 def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
-    """The form percent-decoded once, in bytes still: latin-1 holds each byte as one character."""
+    """Percent-decode a form once, to bytes: latin-1 maps each byte to one character."""
     if b"=" not in body:
         return []
     try:
@@ -127,7 +127,9 @@ def _pairs(body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _decoded(pairs: list[tuple[bytes, bytes]], charset: str) -> dict[str, str]:
-    """The parameters in one charset, or none; of a name that occurs twice the first counts."""
+    """Decode the parameters in one charset; return none if that fails. The first of two equal names
+    counts.
+    """
     params: dict[str, str] = {}
     try:
         for name, value in pairs:

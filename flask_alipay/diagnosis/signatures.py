@@ -1,8 +1,8 @@
-"""What a signature gives away by itself: which key made it, and with which algorithm.
+"""Recovery of the key and the algorithm that made a signature.
 
-An RSA signature can be opened with the public half of the key that made it, and with no other; the
-digest of the signed words is then in the open. So *who signed* is known even where *what was
-signed* has been altered, and a guess at the words costs one hash.
+The public key of the key that made an RSA signature, and no other, recovers the digest of the
+signed content. The signer is therefore known even if the content was altered, and each attempt at
+the original content costs one hash.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from ..signer import RsaSigner, Signer
 
-#: What can be read off the shape of a signature.
+#: The form of an MD5 signature.
 MD5_SHAPE = re.compile(r"[0-9a-fA-F]{32}")
 
 # The DER of DigestInfo up to the digest, by the digest's algorithm (RFC 8017, 9.2, note 1).
@@ -31,39 +31,39 @@ _HASH = {"RSA": hashlib.sha1, "RSA2": hashlib.sha256}
 
 
 class SignatureCandidate(Protocol):
-    """A signature beside a key that may have made it."""
+    """A signature together with a key that may have made it."""
 
     @property
     def sign_type(self) -> str:
-        """The algorithm that made it, or that is assumed to have."""
+        """The algorithm of the signature, known or assumed."""
 
     @property
     def key(self) -> rsa.RSAPublicKey | None:
-        """The public half of the key that is proven to have made it; ``None``: nothing is proven
-        before the words fit.
+        """The public key of the key that certainly made it; ``None`` if only matching content can
+        prove the key.
         """
 
     def matches(self, content: bytes) -> bool:
-        """Tells whether these are the words that were signed."""
+        """Return whether this content was signed."""
 
 
 @dataclass(frozen=True)
 class RecoveredSignature:
-    """An RSA signature that a key has opened: that key made it."""
+    """An RSA signature whose digest a public key has recovered: its private key made it."""
 
     sign_type: str
     key: rsa.RSAPublicKey
     digest: bytes
 
     def matches(self, content: bytes) -> bool:
-        """Tells whether these are the words that were signed."""
-        make = _HASH.get(self.sign_type)
-        return make is not None and make(content).digest() == self.digest
+        """Return whether this content was signed."""
+        algorithm = _HASH.get(self.sign_type)
+        return algorithm is not None and algorithm(content).digest() == self.digest
 
 
 @dataclass(frozen=True)
 class OpaqueSignature:
-    """Any other signature: the signer can only say yes or no to words."""
+    """Any other signature: only the signer can verify content against it."""
 
     signer: Signer
     sign: str
@@ -71,29 +71,29 @@ class OpaqueSignature:
 
     @property
     def sign_type(self) -> str:
-        """The signer's."""
+        """The signer's algorithm."""
         return self.signer.sign_type
 
     def matches(self, content: bytes) -> bool:
-        """Tells whether these are the words that were signed."""
+        """Return whether this content was signed."""
         return self.signer.verify(content, self.sign)
 
 
 def candidates(sign: str, signer: Signer) -> list[SignatureCandidate]:
-    """Returns the signature beside each key of the signer that may have made it.
+    """Return the signature with each key of the signer that may have made it.
 
-    :param sign: as it stands in the payload.
-    :returns: for an RSA signer only the key that made it, or nothing.
+    :param sign: the signature as in the payload.
+    :returns: for an RSA signer only the candidate with the key that made it, or none.
     """
     if not isinstance(signer, RsaSigner):
         return [OpaqueSignature(signer, sign)]
     signature = rsa_signature(sign)
-    opened = (recover_signature(signature, key) for key in signer.public_keys if signature)
-    return [seal for seal in opened if seal is not None]
+    recovered = (recover_signature(signature, key) for key in signer.public_keys if signature)
+    return [candidate for candidate in recovered if candidate is not None]
 
 
 def recover_signature(signature: bytes, key: rsa.RSAPublicKey) -> RecoveredSignature | None:
-    """Opens an RSA signature, or returns ``None`` if another key made it."""
+    """Recover the digest of an RSA signature, or return ``None`` if another key made it."""
     if len(signature) != (key.key_size + 7) // 8:
         return None
     try:
@@ -107,8 +107,8 @@ def recover_signature(signature: bytes, key: rsa.RSAPublicKey) -> RecoveredSigna
 
 
 def rsa_signature(sign: str) -> bytes | None:
-    """Returns the bytes of an RSA signature, or ``None`` where it can be none: it is not base64, or
-    has a length that no RSA key makes.
+    """Return the bytes of an RSA signature, or ``None`` if the text is not base64 or has a length
+    that no RSA key produces.
     """
     try:
         signature = base64.b64decode(sign, validate=True)
