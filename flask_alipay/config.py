@@ -1,4 +1,4 @@
-"""The configuration of one merchant: read once, checked at once, frozen."""
+"""Configuration of one merchant: read and checked when the blueprint is registered, then frozen."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 logger = logging.getLogger("flask_alipay")
 
 if TYPE_CHECKING:
-    # An app imports the one gateway that it is on, when its configuration is read.
+    # Only the configured gateway is imported, when its configuration is read.
     from .gateways.mapi import MapiGateway
     from .gateways.openapi import OpenApiGateway
     from .protocol.certificates import CertificateStore
 
     Gateway: TypeAlias = MapiGateway | OpenApiGateway
 
-#: Settings that belong to a real merchant; the simulator refuses to stand beside them.
+#: Settings of a real merchant; the simulator must not be enabled together with them.
 CREDENTIALS = (
     "PARTNER",
     "KEY",
@@ -43,58 +43,58 @@ CREDENTIALS = (
     "SELLER_ID",
 )
 
-# Gateways where no money moves: Alipay's sandboxes, and the simulator on this machine.
+# Gateways without real money: Alipay's sandboxes, and the simulator on this machine.
 _TRIAL_HOST = re.compile(r".*\.alipaydev\.com|localhost|127(?:\.[0-9]+){3}|::1")
 
-#: What the simulator's merchant may be set up with besides a pair of keys.
+#: Options for the simulator's merchant: certificate mode and encrypted content.
 SIMULATED = ("certificates", "encrypted")
 
 
 @dataclass(frozen=True)
 class Config:
-    """One merchant on one of the two gateways. Made when the blueprint is registered; later changes
-    of ``app.config`` are ignored.
+    """Configuration of one merchant on one of the two gateways. Created when the blueprint is
+    registered; later changes of ``app.config`` are ignored.
     """
 
-    #: The prefix of its settings, ``"ALIPAY"``.
+    #: The prefix of the settings, for example ``"ALIPAY"``.
     prefix: str
     #: ``"mapi"`` or ``"openapi"``.
     protocol: str
     #: The ``partner`` or ``app_id``: part of every match in the ledger.
     merchant: str
-    #: Signs requests and verifies what Alipay says.
+    #: Signs requests and verifies responses and notifications.
     signer: Signer = field(repr=False)
     #: The client of the gateway.
     gateway: Gateway = field(repr=False)
     #: The configured charset.
     charset: str
-    #: The account that gets the money, where it is configured.
+    #: The number of the account that receives the payments, if configured.
     seller_id: str | None
-    #: The same by its login name.
+    #: The login name of that account, if configured.
     seller_email: str | None = field(repr=False)
-    #: Where Alipay tells about payments; ``None``: the blueprint's own route.
+    #: The URL for Alipay's notifications; ``None``: the blueprint's route.
     notify_url: str | None
-    #: Where buyers come back to; ``None``: the blueprint's own route.
+    #: The URL to which buyers return; ``None``: the blueprint's route.
     return_url: str | None
-    #: The shop's page to go back to.
+    #: The shop's page that the result page links to.
     show_url: str | None
-    #: Seconds that the links of our pages work.
+    #: Lifetime of the links to the blueprint's pages, in seconds.
     result_max_age: int
-    #: The longest URL, in characters, with which a buyer is sent to the gateway; a longer request
-    #: is posted.
+    #: The maximum length, in characters, of a URL that redirects a buyer to the gateway; a longer
+    #: request is posted.
     max_url_length: int
-    #: Whether each notification of the legacy gateway is confirmed by ``notify_verify``.
+    #: ``True`` if each notification of the legacy gateway is confirmed by ``notify_verify``.
     notify_verify: bool
-    #: Which reports of a sale the open platform is queried about before they are settled:
-    #: ``"old"`` ones, ``"always"`` or ``"never"``; on the legacy gateway never.
+    #: The reports of a sale for which the open platform is queried before they are settled:
+    #: ``"old"`` ones, ``"always"`` or ``"never"``; on the legacy gateway ``"never"``.
     sale_queries: str
-    #: The file that keeps the bodies of rejected notifications; ``None``: none does.
+    #: The file that keeps the bodies of rejected notifications; ``None``: they are not kept.
     rejected_path: Path | None = None
-    #: The shop's catalogues for the pages; ``None``: the package's alone.
+    #: The folder with the shop's translations of the pages; ``None``: only the package's are used.
     translations_path: Path | None = None
     #: The appearance of the pages, and what the checkout offers.
     pages: PageSettings = field(default_factory=PageSettings)
-    #: Whether the gateway is the simulator.
+    #: ``True`` if the gateway is the simulator.
     simulator: bool = False
 
     @classmethod
@@ -107,26 +107,27 @@ class Config:
         transport: OpenApiTransport | None = None,
         simulator: bool = False,
     ) -> Config:
-        """Reads and checks the settings of one prefix.
+        """Read and check the settings of one prefix.
 
         Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
         (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
         ``WAP_GATEWAY_URL``.
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
-        ``PUBLIC_KEY_PATH`` (Alipay's; a list while keys are exchanged), or the certificates
+        ``PUBLIC_KEY_PATH`` (Alipay's key; a list during a key rotation), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (of the merchant for whom
-        a third-party application acts).
+        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (the token of the merchant
+        for whom a third-party application acts).
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
-        ``GATEWAY_URL``, ``TIMEOUT`` and ``CONNECT_TIMEOUT`` (10 seconds), ``RESULT_MAX_AGE`` (86400
-        seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``, ``TRANSLATIONS_PATH``, the
-        ``SHOP_…`` settings, ``PROTOCOL`` where both a partner and an application are there.
+        ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
+        ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
+        ``TRANSLATIONS_PATH``, the ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an
+        ``APP_ID`` are set.
 
-        :param mapping: ``app.config`` or anything like it.
-        :param prefix: of the settings, without the underscore.
-        :param transport: how the gateway is asked; HTTP by default.
+        :param mapping: ``app.config`` or a similar mapping.
+        :param prefix: the prefix of the settings, without the underscore.
+        :param transport: sends requests to the gateway; HTTP by default.
         :param simulator: whether the gateway is the simulator.
-        :raises ConfigurationError: names the setting at fault, never its value.
+        :raises ConfigurationError: names the wrong setting, never its value.
         """
         settings = ConfigReader(mapping, prefix)
         build = _openapi if _protocol(settings) == "openapi" else _mapi
@@ -161,24 +162,24 @@ class Config:
 
     @property
     def moves_money(self) -> bool:
-        """Whether the gateway is neither a simulator nor one of Alipay's sandboxes."""
+        """``True`` unless the gateway is a simulator or one of Alipay's sandboxes."""
         host = urlsplit(self.gateway.gateway_url).hostname or ""
         return not self.simulator and _TRIAL_HOST.fullmatch(host) is None
 
     @property
     def return_query(self) -> frozenset[str]:
-        """Names of the arguments in ``RETURN_URL``; Alipay repeats them without signing them."""
+        """Names of the query arguments in ``RETURN_URL``; Alipay returns them unsigned."""
         query = urlsplit(self.return_url or "").query
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
 
 
 def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> bool:
-    """Tells whether the simulator is asked for.
+    """Return whether the simulator is enabled.
 
-    :param developing: whether the app is being developed or tested; otherwise
-        ``SIMULATOR_WITHOUT_DEBUG`` has to be on as well.
-    :raises ConfigurationError: if it is, and must not run: it would sell for free, or credentials
-        of a real merchant stand beside it.
+    :param developing: whether the application runs in debug or test mode; otherwise
+        ``SIMULATOR_WITHOUT_DEBUG`` has to be set as well.
+    :raises ConfigurationError: if the simulator is enabled and must not run: the shop would accept
+        simulated payments, or credentials of a real merchant are set as well.
     """
     allowed = settings.flag("SIMULATOR_WITHOUT_DEBUG", False) or developing
     if not settings.flag_or_choices("SIMULATOR", False, SIMULATED)[0]:
@@ -187,13 +188,13 @@ def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> boo
         if settings.is_set(name):
             raise settings.error(
                 "SIMULATOR",
-                f"must not be on beside '{settings.key(name)}': the simulator has credentials of "
-                "its own, and payments through it are no money",
+                f"must not be set together with '{settings.key(name)}': the simulator has its own "
+                "credentials, and its payments are not real. Remove one of them",
             )
     if not allowed:
         raise settings.error(
             "SIMULATOR",
-            "must not be on unless debug or TESTING is: anybody could pay without money. Remove "
+            "must not be set without debug mode or TESTING: buyers could pay without money. Remove "
             "it, run with --debug, or, if nothing of value is sold, set "
             f"'{settings.key('SIMULATOR_WITHOUT_DEBUG')}'",
         )
@@ -201,19 +202,22 @@ def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> boo
 
 
 def simulator_options(settings: ConfigReader, protocol: str, sign_type: str) -> dict[str, bool]:
-    """Returns what the simulator's merchant is set up with, by the words of ``SIMULATOR``.
+    """Return the options of the simulator's merchant, from the value of ``SIMULATOR``.
 
-    :param protocol: the gateway that the merchant is on.
-    :param sign_type: what it signs with.
-    :returns: ``certificates`` and ``encrypted``: whether each is wanted.
-    :raises ConfigurationError: if the gateway, or the sign type, has nothing of the kind.
+    :param protocol: the merchant's gateway, ``mapi`` or ``openapi``.
+    :param sign_type: the merchant's sign type.
+    :returns: ``certificates`` and ``encrypted``: whether each is enabled.
+    :raises ConfigurationError: if the gateway or the sign type does not support an option.
     """
-    _, words = settings.flag_or_choices("SIMULATOR", False, SIMULATED)
-    if words and protocol != "openapi":
-        raise settings.error("SIMULATOR", "must be true on the legacy gateway: it has neither")
-    if "certificates" in words and sign_type != "RSA2":
+    _, options = settings.flag_or_choices("SIMULATOR", False, SIMULATED)
+    if options and protocol != "openapi":
+        raise settings.error(
+            "SIMULATOR",
+            "must be true on the legacy gateway, which has neither certificates nor encryption",
+        )
+    if "certificates" in options and sign_type != "RSA2":
         raise settings.error("SIGN_TYPE", "must be RSA2 in certificate mode")
-    return {name: name in words for name in SIMULATED}
+    return {name: name in options for name in SIMULATED}
 
 
 def _protocol(settings: ConfigReader) -> str:
@@ -223,7 +227,7 @@ def _protocol(settings: ConfigReader) -> str:
     partner, app_id = settings.is_set("PARTNER"), settings.is_set("APP_ID")
     if partner and app_id:
         raise settings.error(
-            "PROTOCOL", "must be mapi or openapi where both a PARTNER and an APP_ID are set"
+            "PROTOCOL", "must be mapi or openapi if both a PARTNER and an APP_ID are set"
         )
     if not partner and not app_id:
         raise settings.error(
@@ -251,11 +255,11 @@ def _openapi(settings: ConfigReader, transport: OpenApiTransport) -> tuple[Signe
             app_auth_token=_app_auth_token(settings),
             api_version=_api_version(settings, signer),
             transport=transport,
-            certificates=_alipays(settings, signer) if numbers else None,
+            certificates=_certificate_store(settings, signer) if numbers else None,
             **numbers,
         )
     except KeyFormatError as error:
-        raise settings.error("AES_KEY", f"is not what it should be: {error}") from None
+        raise settings.error("AES_KEY", f"is invalid: {error}") from None
     return signer, gateway, app_id
 
 
@@ -289,13 +293,13 @@ def _mapi(settings: ConfigReader, transport: Transport) -> tuple[Signer, Gateway
 
 
 def _gateway_url(settings: ConfigReader) -> str | None:
-    """An absolute URL; the embedded simulator's is a path on this site."""
+    """Return the gateway's URL; the embedded simulator's is a path on this site."""
     value = settings.text("GATEWAY_URL")
     return value if value and value.startswith("/") else settings.url("GATEWAY_URL")
 
 
 def _goods_url(settings: ConfigReader) -> str | None:
-    """What Alipay is told: an absolute URL. A path on this site is for our own pages alone."""
+    """Return ``SHOW_URL`` for Alipay if it is absolute; a path is for the blueprint's pages."""
     value = settings.text("SHOW_URL")
     return None if value and value.startswith("/") else settings.url("SHOW_URL")
 
@@ -329,12 +333,14 @@ def _api_version(settings: ConfigReader, signer: Signer) -> str:
     if version == "v3" and signer.sign_type != "RSA2":
         raise settings.error("SIGN_TYPE", "must be RSA2 with v3")
     if version == "v3" and not (_gateway_url(settings) or PATH).endswith(PATH):
-        raise settings.error("GATEWAY_URL", f"must end with {PATH}: calls go to paths beside it")
+        raise settings.error(
+            "GATEWAY_URL", f"must end with {PATH}: with v3, calls go to paths next to it"
+        )
     return version
 
 
 def _certificates(settings: ConfigReader) -> dict[str, Any]:
-    """Certificate mode: all three files or none. Returns their numbers, for the gateway."""
+    """Return the numbers of the certificates for the gateway; empty without certificate mode."""
     from .keys import certificate_sn, root_certificate_sn  # slow to import, and often not needed
 
     names = ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")
@@ -343,7 +349,9 @@ def _certificates(settings: ConfigReader) -> dict[str, Any]:
         return {}
     for name in names:
         if not found[name]:
-            raise settings.error(f"{name}_PATH", "must be set: certificate mode wants all three")
+            raise settings.error(
+                f"{name}_PATH", "must be set: certificate mode needs all three certificates"
+            )
     app, root = settings.single_material("APP_CERT"), settings.single_material("ROOT_CERT")
     return {
         "app_cert_sn": _read(settings, app, certificate_sn),
@@ -352,8 +360,8 @@ def _certificates(settings: ConfigReader) -> dict[str, Any]:
     }
 
 
-def _alipays(settings: ConfigReader, signer: RsaSigner) -> CertificateStore:
-    """Alipay's certificates, to which others may come."""
+def _certificate_store(settings: ConfigReader, signer: RsaSigner) -> CertificateStore:
+    """Return the store of Alipay's certificates, to which downloaded ones are added."""
     from .protocol.certificates import CertificateStore
 
     alipay = [material for _, material in settings.key_material("PUBLIC_CERT")]
@@ -376,16 +384,16 @@ def _rsa_signer(
         path = settings.key("PUBLIC_KEY_PATH")
         raise settings.error(
             "PUBLIC_KEY",
-            f"must be set, or '{path}' to the path of its file: Alipay's key, not your "
-            "application's",
+            f"must be set to Alipay's public key, not your application's, or '{path}' to the path "
+            "of its file",
         )
     private_key = _read(settings, private, load_private_key)
     public_keys = [_read(settings, material, load_public_key) for material in public]
-    own = public_key_der(private_key.public_key())
-    if any(public_key_der(key) == own for key in public_keys):
+    merchant_key = public_key_der(private_key.public_key())
+    if any(public_key_der(key) == merchant_key for key in public_keys):
         logger.warning(
-            "'%s' is the public half of your own private key; notifications will only verify with "
-            "the public key that Alipay shows in its console",
+            "'%s' is the public key of your private key: no notification will verify. Set it to "
+            "the public key that Alipay's console shows (支付宝公钥)",
             settings.key(public[0][0]),
         )
     signer = Rsa2Signer if sign_type == "RSA2" else RsaSigner
@@ -397,4 +405,4 @@ def _read(settings: ConfigReader, material: tuple[str, Any], read: Callable[[Any
     try:
         return read(text)
     except KeyFormatError as error:
-        raise settings.error(name, f"is not what it should be: {error}") from None
+        raise settings.error(name, f"is invalid: {error}") from None

@@ -1,8 +1,9 @@
-"""The ledger's tables, as mixins: the app declares the classes and owns the tables.
+"""Mixins for the ledger's tables: the application declares the classes and owns the tables.
 
-Plain column types only, so that migrations made by Flask-Migrate need no import of ours; every
-constraint has its final name; money is integer fen in ``BigInteger``. Times are aware UTC as
-attributes, also on databases that keep no zone. The columns are API: they change by addition only.
+Columns use SQLAlchemy's own types, so that migrations import nothing from this package. Every
+constraint has its final name, and amounts are integers in minor units (fen). Attributes with times
+are aware UTC, also on databases that keep no zone. The columns are API: later versions only add
+columns.
 
 Bases that are :class:`~sqlalchemy.orm.MappedAsDataclass` are not supported.
 """
@@ -33,20 +34,20 @@ from .exceptions import InvalidParameter
 from .protocol.money import to_decimal
 from .protocol.trade_status import TradeStatus as TradeStatus
 
-# SQLite counts up by itself only in a column that is called INTEGER.
+# SQLite generates keys only for a column of type INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
 
-# MariaDB and MySQL take upper and lower case for the same unless told otherwise; Alipay does not.
+# MariaDB and MySQL ignore case by default; Alipay's and the shop's numbers are case-sensitive.
 _Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 def utc_now() -> datetime:
-    """Returns the time as aware UTC."""
+    """Return the current time as aware UTC."""
     return datetime.now(timezone.utc)
 
 
 def _is_inherited(cls: Any, mixin: type) -> bool:
-    """Tell whether a class inherits from another one that has the mixin's columns in a table."""
+    """Return whether a class inherits from another one that has the mixin's columns in a table."""
     return any(issubclass(base, mixin) and "__table__" in vars(base) for base in cls.__mro__[1:])
 
 
@@ -54,25 +55,24 @@ class PaymentMixin:
     """One row for each order number: ``class Payment(PaymentMixin, db.Model): …``.
 
     -   ``id``: the row's own number.
-    -   ``merchant``: the ``app_id`` or ``partner`` it belongs to; part of every match.
-    -   ``out_trade_no``: the shop's number, unique.
-    -   ``trade_no``: Alipay's number, unique once it is known.
-    -   ``product``: how it is paid (``page``, ``wap`` …); ``None``: chosen when the buyer sets out.
-    -   ``subject``: what is sold.
+    -   ``merchant``: the merchant's ``app_id`` or ``partner``; part of every match.
+    -   ``out_trade_no``: the shop's order number, unique.
+    -   ``trade_no``: Alipay's trade number, unique once it is known.
+    -   ``product``: the payment product (``page``, ``wap`` …); ``None``: chosen when the buyer is
+        redirected to Alipay.
+    -   ``subject``: the title of the goods.
     -   ``currency``: ISO 4217, ``CNY``.
-    -   ``total_fen``, ``refunded_fen``: what it costs and what went back, in fen.
+    -   ``total_fen``, ``refunded_fen``: the amount and the refunded amount in minor units (fen).
     -   ``trade_status``: one of :attr:`TradeStatus.ALL`.
-    -   ``paid``: whether it is or was a sale; a sale that is refunded stays one.
-    -   ``buyer_id``: who paid, in Alipay's numbering.
+    -   ``paid``: ``True`` if it is or was a sale; a refunded sale stays ``True``.
+    -   ``buyer_id``: Alipay's number of the buyer.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
-    -   ``asked_at``: when Alipay was last queried about it, by ``reconcile`` or for a waiting
-        buyer; aware UTC.
-    -   ``returned_at``: when the buyer first came back from Alipay, by a verified return; aware
-        UTC.
-    -   ``query_count``: how many queries waiting buyers have caused, since the return if there was
+    -   ``asked_at``: the last query of Alipay, by ``reconcile`` or for a waiting buyer; aware UTC.
+    -   ``returned_at``: the buyer's first verified return from Alipay; aware UTC.
+    -   ``query_count``: the number of queries for waiting buyers, since the return if there was
         one.
-    -   ``query_leased_until``: until when one process alone queries Alipay; aware UTC.
+    -   ``query_leased_until``: the time until which a single process may query Alipay; aware UTC.
 
     A class may have the shop's own order number in ``reference``: a column, or a ``synonym``, a
     ``hybrid_property`` with an SQL expression or an ``association_proxy`` that names another one.
@@ -112,12 +112,12 @@ class PaymentMixin:
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
-        """``alipay_payment``, unless the app's class names another; a subclass shares it."""
+        """``alipay_payment``, unless the application's class names another; subclasses share it."""
         return None if _is_inherited(cls, PaymentMixin) else "alipay_payment"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        """The last guard: what no code of anybody's may break."""
+        """Constraints that protect amounts and numbers from any code, and indexes."""
         if _is_inherited(cls, PaymentMixin):
             return ()
         table = cls.__tablename__
@@ -141,12 +141,12 @@ class PaymentMixin:
 
     @property
     def total_amount(self) -> Decimal:
-        """What it costs, in yuan or, where ``currency`` is another, in its units."""
+        """The amount in major units of ``currency``: yuan for ``CNY``."""
         return to_decimal(self.total_fen, self.currency or "CNY")
 
     @property
     def refunded_amount(self) -> Decimal:
-        """What went back to the buyer, likewise."""
+        """The refunded amount in major units of ``currency``."""
         return to_decimal(self.refunded_fen, self.currency or "CNY")
 
     def __repr__(self) -> str:
@@ -158,11 +158,12 @@ class RefundMixin:
 
     -   ``out_request_no``: the number of the refund, unique for its payment.
     -   ``out_trade_no``, ``merchant``: the payment.
-    -   ``refund_fen``: how much, in fen.
-    -   ``status``: ``REFUND_SUCCESS`` once Alipay says that it happened.
-    -   ``reason``: the shop's.
+    -   ``refund_fen``: the amount in minor units (fen).
+    -   ``status``: ``REFUND_PROCESSING``, ``REFUND_SUCCESS`` once Alipay has confirmed the refund,
+        or the code of Alipay's rejection.
+    -   ``reason``: the shop's reason.
     -   ``created_at``, ``refunded_at``: aware UTC.
-    -   ``asked_at``: when it was last taken on by ``reconcile``; aware UTC.
+    -   ``asked_at``: the last time when ``reconcile`` leased the row to query Alipay; aware UTC.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -178,12 +179,12 @@ class RefundMixin:
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
-        """``alipay_refund``, unless the app's class names another; a subclass shares it."""
+        """``alipay_refund``, unless the application's class names another; subclasses share it."""
         return None if _is_inherited(cls, RefundMixin) else "alipay_refund"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        """A refund's number is its identity: repeated, it is the same refund."""
+        """Constraints and indexes; a refund's number identifies it within its payment."""
         if _is_inherited(cls, RefundMixin):
             return ()
         table = cls.__tablename__
@@ -201,16 +202,16 @@ class RefundMixin:
 
 
 class NotificationMixin:
-    """The journal of what Alipay said and what came of it; rows are only ever added:
+    """The journal of Alipay's reports and their outcomes; rows are added and never changed:
     ``class Notification(NotificationMixin, db.Model): …``.
 
-    -   ``notify_id``: Alipay's number of the news; repeated when Alipay repeats itself.
-    -   ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as it said.
+    -   ``notify_id``: Alipay's number of the notification, the same in each retry.
+    -   ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as reported.
     -   ``outcome``: ``settled`` (a payment became a sale, failed, was refunded or finished),
-        ``recorded`` (it moved without any of these), ``duplicate``, ``stale`` (older than what the
-        ledger knows), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.
-    -   ``detail``: what makes the outcome plain to an operator.
-    -   ``payload``: the parameters as verified, buyer data among them.
+        ``recorded`` (it changed without any of these), ``duplicate``, ``stale`` (older than the
+        ledger's state), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.
+    -   ``detail``: an explanation of the outcome for an operator.
+    -   ``payload``: the parameters as verified, with buyer data and without tokens.
     -   ``received_at``: aware UTC.
     """
 
@@ -227,12 +228,14 @@ class NotificationMixin:
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
-        """``alipay_notification``, unless the app's class names another; a subclass shares it."""
+        """``alipay_notification``, unless the application's class names another; subclasses share
+        it.
+        """
         return None if _is_inherited(cls, NotificationMixin) else "alipay_notification"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        """An operator looks a notification up by order and by Alipay's number."""
+        """Indexes for the lookup by order number, by Alipay's number and by outcome."""
         if _is_inherited(cls, NotificationMixin):
             return ()
         table = cls.__tablename__
@@ -247,16 +250,16 @@ class NotificationMixin:
 
 
 def _keep_utc(mixin: type, *names: str) -> None:
-    """Makes the mixin's times aware UTC as they are loaded and as they are set: SQLite and MariaDB
-    keep the digits without a zone, and PostgreSQL answers in its own.
+    """Convert the mixin's times to aware UTC when they are loaded and set: SQLite and MariaDB keep
+    no zone, and PostgreSQL returns times in the zone of its session.
     """
 
-    def convert(row: Any, name: str, moment: Any) -> Any:
-        if not isinstance(moment, datetime):
-            return moment
-        if moment.tzinfo is None:
-            raise InvalidParameter(name, "must be an aware datetime: say in which zone it is")
-        return moment.astimezone(timezone.utc)
+    def convert(row: Any, name: str, time: Any) -> Any:
+        if not isinstance(time, datetime):
+            return time
+        if time.tzinfo is None:
+            raise InvalidParameter(name, "must be an aware datetime: add its time zone")
+        return time.astimezone(timezone.utc)
 
     def attach(row: Any, context: QueryContext, attributes: Any = None) -> None:
         values = row.__dict__
@@ -280,15 +283,14 @@ _keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")
 
 
-# What Alipay's trade, the links and the QR codes of a payment have in common; the claim of a sale
-# compares all of it.
+# The columns that Alipay's trade, links and QR codes depend on; the claim of a sale compares them.
 _FIXED = frozenset({"merchant", "out_trade_no", "currency", "total_fen"})
 
 
 def _keep_fixed(mapped: type, name: str, attribute: Any) -> None:
-    """Reject changes of what identifies a payment, once its row is in the database.
+    """Reject changes of a payment's fixed columns once its row is in the database.
 
-    Listens for the attribute's own event: a validator would replace one of the app's class.
+    Listens for the attribute's own event: a validator would replace one of the application's class.
     """
     if name not in _FIXED:
         return
@@ -297,8 +299,8 @@ def _keep_fixed(mapped: type, name: str, attribute: Any) -> None:
         if inspect(row).key is not None and value != old:
             raise InvalidParameter(
                 name,
-                "of a stored payment cannot change, the buyer may have the old one: close the "
-                "payment and create another",
+                "of a stored payment cannot change: the buyer may have received the old value. "
+                "Close the payment and create another",
             )
 
     event.listen(attribute, "set", check, active_history=True)

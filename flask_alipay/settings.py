@@ -1,4 +1,4 @@
-"""Settings out of ``app.config``, read strictly: errors name the whole key, never its value."""
+"""Strict reading of settings from ``app.config``: errors name the key, never its value."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .protocol.limits import check_no_embedded_field, check_url
 logger = logging.getLogger("flask_alipay")
 
 _ACCOUNT = re.compile(r"[0-9]{16}")
-# One of them is set for every merchant.
+# Every merchant has one of these settings.
 _ACCOUNTS = ("APP_ID", "PARTNER", "SIMULATOR")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
-# A host as a URL has it, with or without a port; no pattern for several.
+# A host as in a URL, with or without a port; no pattern for several hosts.
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 _NAMES = """
@@ -37,30 +37,30 @@ KNOWN = frozenset(_NAMES.split())
 
 
 class ConfigReader:
-    """The settings of one prefix in ``app.config``, read strictly; errors name the whole key.
+    """Strict reader for the settings of one prefix in ``app.config``.
 
-    Values from the environment are understood: ``app.config.from_prefixed_env()`` turns an
-    ``APP_ID`` of digits into an ``int``, and a plain environment variable says ``"false"``.
+    Values from the environment are accepted: ``app.config.from_prefixed_env()`` turns an ``APP_ID``
+    of digits into an ``int``, and a plain environment variable is a text such as ``"false"``.
 
-    :param mapping: ``app.config`` or anything like it.
-    :param prefix: without the underscore.
+    :param mapping: ``app.config`` or a similar mapping.
+    :param prefix: the prefix without the underscore.
     """
 
     def __init__(self, mapping: Mapping[str, Any], prefix: str) -> None:
         self._mapping = mapping
-        #: Without the underscore.
+        #: The prefix without the underscore.
         self.prefix = prefix
 
     def key(self, name: str) -> str:
-        """Returns the whole name of a setting, for messages."""
+        """Return the full name of a setting, for messages."""
         return f"{self.prefix}_{name}"
 
     def error(self, name: str, message: str) -> ConfigurationError:
-        """Returns an error that blames one setting."""
+        """Return an error about one setting."""
         return ConfigurationError(f"'{self.key(name)}' {message}", self.key(name))
 
     def text(self, name: str) -> str | None:
-        """Returns a text without surrounding space, or ``None`` where it is unset or empty."""
+        """Return a text without surrounding space, or ``None`` if it is unset or empty."""
         value = self._mapping.get(self.key(name))
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
@@ -73,54 +73,53 @@ class ConfigReader:
         return (value or "").strip() or None
 
     def required(self, name: str) -> str:
-        """Returns a text that must be there."""
+        """Return a text that must be set."""
         value = self.text(name)
         if value is None:
             raise self.error(name, "must be set")
         return value
 
     def account(self, name: str) -> str | None:
-        """Returns the number of an account at Alipay."""
+        """Return the number of an Alipay account, or ``None``."""
         value = self.text(name)
         if value is not None and not _ACCOUNT.fullmatch(value):
             raise self.error(name, "must be an account number of 16 digits, like 2088…")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
-        """Returns a switch. An empty text is one that is not set: it turns no check off."""
+        """Return a switch. An empty text counts as unset, so that it turns no check off."""
         return self.flag_or_choices(name, default)[0]
 
     def flag_or_choices(
         self, name: str, default: bool, choices: Sequence[str] = ()
     ) -> tuple[bool, frozenset[str]]:
-        """Returns a switch that some of the choices turn on as well, and which of them do.
+        """Return a switch that some options turn on as well, and the selected options.
 
-        :param choices: words that may stand there instead of true, with commas between.
+        :param choices: options that may be set instead of true, separated by commas.
         """
         value = self._mapping.get(self.key(name))
         if value in (None, ""):
             return default, frozenset()
-        words = frozenset(word.strip() for word in str(value).lower().split(","))
-        if words <= set(choices):
-            return True, words
-        (word,) = words if len(words) == 1 else ("",)
-        if word not in _TRUE + _FALSE:
+        options = frozenset(option.strip() for option in str(value).lower().split(","))
+        if options <= set(choices):
+            return True, options
+        (value,) = options if len(options) == 1 else ("",)
+        if value not in _TRUE + _FALSE:
             raise self.error(name, f"must be {', '.join(['true', *choices])} or false")
-        return word in _TRUE, frozenset()
+        return value in _TRUE, frozenset()
 
     def verification(self, sign_type: str, *, legacy: bool) -> str:
-        """Returns which notifications Alipay is asked about, after ``NOTIFY_VERIFY``.
+        """Return the notifications for which Alipay is queried, from ``NOTIFY_VERIFY``.
 
-        :param sign_type: of the merchant.
-        :param legacy: whether it is on the legacy gateway, where ``old`` and ``always`` are the
-            same.
-        :returns: ``old``, ``always`` or ``never``; a warning is logged for the last where it is
-            dangerous.
+        :param sign_type: the merchant's sign type.
+        :param legacy: whether the merchant is on the legacy gateway, where ``old`` and ``always``
+            mean the same.
+        :returns: ``old``, ``always`` or ``never``; if ``never`` is dangerous, a warning is logged.
         """
-        verifies, words = self.flag_or_choices("NOTIFY_VERIFY", True, ("always",))
-        if verifies:
-            return "always" if words else "old"
-        danger = "a notification that was kept back is settled even after a refund"
+        enabled, options = self.flag_or_choices("NOTIFY_VERIFY", True, ("always",))
+        if enabled:
+            return "always" if options else "old"
+        danger = "a delayed notification of a sale is settled even after a refund"
         if legacy:
             danger = (
                 "Alipay's key of the legacy gateway signs for every merchant, so a notification of "
@@ -131,7 +130,7 @@ class ConfigReader:
         return "never"
 
     def number(self, name: str, default: float) -> float:
-        """Returns a number above zero."""
+        """Return a number above zero."""
         value = self._mapping.get(self.key(name))
         try:
             number = default if value is None else float(value)
@@ -142,13 +141,13 @@ class ConfigReader:
         return number
 
     def url(self, name: str, *, max_length: int = 256, query: bool = True) -> str | None:
-        """Returns an absolute URL, with at most one argument in its query.
+        """Return an absolute URL with at most one argument in its query, or ``None``.
 
-        A host name or path in other than ASCII becomes punycode or percent-encoded: Alipay is
-        sent ASCII only.
+        Other characters than ASCII are converted to punycode or percent-encoded: Alipay accepts
+        ASCII only.
 
-        :param most: the most characters.
-        :param query: whether it may have a query.
+        :param max_length: the maximum number of characters.
+        :param query: whether the URL may have a query.
         """
         value = self.address(name)
         if value is not None:
@@ -160,7 +159,7 @@ class ConfigReader:
         return value
 
     def file(self, name: str) -> Path | None:
-        """Return the absolute path of a file in a folder that is there."""
+        """Return the absolute path of a file in an existing folder."""
         value = self.text(name)
         if value is None:
             return None
@@ -194,14 +193,14 @@ class ConfigReader:
         return url
 
     def protocol(self) -> str | None:
-        """Returns ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""
+        """Return ``PROTOCOL`` if it is set: ``mapi`` or ``openapi``."""
         protocol = (self.text("PROTOCOL") or "").lower()
         if protocol not in ("", "mapi", "openapi"):
             raise self.error("PROTOCOL", "must be mapi or openapi")
         return protocol or None
 
     def charset(self) -> str:
-        """Returns ``INPUT_CHARSET`` or ``CHARSET``, ``utf-8`` where neither is set."""
+        """Return ``INPUT_CHARSET`` or ``CHARSET``, by default ``utf-8``."""
         for name in ("INPUT_CHARSET", "CHARSET"):
             charset = self.text(name)
             if charset is not None:
@@ -212,18 +211,21 @@ class ConfigReader:
         return "utf-8"
 
     def with_overrides(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the whole mapping with some settings, named without prefix, put over it."""
+        """Return the entire mapping with some settings replaced.
+
+        :param values: new values by name without prefix.
+        """
         return {**self._mapping, **{self.key(name): value for name, value in values.items()}}
 
     def is_set(self, name: str) -> bool:
-        """Tells whether a setting has a value."""
+        """Return whether a setting has a value."""
         return self._mapping.get(self.key(name)) not in (None, "", (), [])
 
     def unknown(self, others: Iterable[str] = ()) -> dict[str, str]:
-        """Return the keys below the prefix that name no setting, each with the likely one or "".
+        """Return the keys of the prefix that name no setting, each with the similar one or ``""``.
 
-        :param others: the prefixes of other merchants. A longer prefix below which an account is
-            configured is one, too.
+        :param others: the prefixes of other merchants. A longer prefix with a configured account
+            counts as another merchant's.
         """
         begin = f"{self.prefix}_"
         keys = [key for key in self._mapping if isinstance(key, str) and key.startswith(begin)]
@@ -241,15 +243,15 @@ class ConfigReader:
         }
 
     def _likely(self, key: str) -> str:
-        """The setting that a key may have been meant for; empty if none is like it."""
+        """Return the setting with the most similar name; empty if none is similar."""
         names = get_close_matches(key.removeprefix(f"{self.prefix}_"), KNOWN, 1, 0.75)
         return self.key(names[0]) if names else ""
 
     def key_material(self, name: str) -> list[tuple[str, str | bytes]]:
-        """Returns keys or certificates with the setting that each stands in.
+        """Return keys or certificates, each with the name of its setting.
 
-        :param name: ``PRIVATE_KEY`` takes the text of ``PREFIX_PRIVATE_KEY`` and the files named by
-            ``PREFIX_PRIVATE_KEY_PATH``; either may be a list.
+        :param name: for example ``PRIVATE_KEY``: reads the text of ``PREFIX_PRIVATE_KEY`` and the
+            files at ``PREFIX_PRIVATE_KEY_PATH``; either may be a list.
         """
         path_name = f"{name}_PATH"
         found: list[tuple[str, str | bytes]] = []
@@ -267,7 +269,7 @@ class ConfigReader:
     def single_material(self, name: str) -> tuple[str, str | bytes]:
         """Return a key or certificate that must be set exactly once, with its setting.
 
-        :param name: as for :meth:`materials`.
+        :param name: as for :meth:`key_material`.
         """
         found = self.key_material(name)
         path = self.key(f"{name}_PATH")
@@ -287,12 +289,12 @@ class ConfigReader:
 
 
 def configured_host(config: Mapping[str, Any]) -> str | None:
-    """Return the one host that an app's configuration names, with its port if it has one.
+    """Return the only host that an application's configuration names, with its port if it has one.
 
-    It is ``SERVER_NAME``, or else the only entry of ``TRUSTED_HOSTS``. Several entries, or one that
-    stands for all subdomains, leave the choice to the request: ``None``.
+    It is ``SERVER_NAME``, or else the only entry of ``TRUSTED_HOSTS``. With several entries, or one
+    for all subdomains, the host depends on the request: ``None``.
 
-    :param config: the app's.
+    :param config: the application's configuration.
     :raises ConfigurationError: if ``SERVER_NAME`` is not a host.
     """
     name = config.get("SERVER_NAME")
@@ -300,8 +302,8 @@ def configured_host(config: Mapping[str, Any]) -> str | None:
         host = _host(name)
         if host is None:
             raise ConfigurationError(
-                "'SERVER_NAME' must be a host, with a port where one is needed, like "
-                "shop.example: no scheme and no path",
+                "'SERVER_NAME' must be a host with an optional port, like shop.example: no scheme "
+                "and no path",
                 "SERVER_NAME",
             )
         return host
@@ -311,7 +313,7 @@ def configured_host(config: Mapping[str, Any]) -> str | None:
 
 
 def _host(name: object) -> str | None:
-    """Return a host as URLs have it; ``None`` if the text is something else."""
+    """Return a host as in a URL; ``None`` if the text is not a host."""
     host, colon, port = str(name).strip().lower().partition(":")
     if not host.isascii():
         host = _punycode(host)
@@ -320,13 +322,13 @@ def _host(name: object) -> str | None:
 
 
 def _punycode(host: str) -> str:
-    """Return a host in ASCII as browsers and :meth:`Settings.address` do; empty if it is none."""
+    """Return a host in ASCII like browsers and :meth:`ConfigReader.address`; empty if invalid."""
     url = _prepared(f"http://{host}")
     return url.removeprefix("http://").removesuffix("/") if url else ""
 
 
 def _prepared(url: str) -> str | None:
-    """Return a URL in ASCII, ``None`` if it is none."""
+    """Return a URL in ASCII, ``None`` if it is invalid."""
     from requests import PreparedRequest, RequestException
 
     request = PreparedRequest()
