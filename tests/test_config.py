@@ -13,7 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
-from flask_alipay.config import CREDENTIALS, Config, simulator_enabled, simulator_options
+from flask_alipay.blueprint.simulator_settings import (
+    CREDENTIALS,
+    simulator_enabled,
+    simulator_options,
+)
+from flask_alipay.config import Config
 from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
 from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.gateways.openapi import SANDBOX, OpenApiGateway
@@ -372,7 +377,7 @@ def test_ones_own_public_key_in_place_of_alipays_is_warned_of(
     config(openapi, PUBLIC_KEY=own)
     [record] = caplog.records
     assert record.levelno == logging.WARNING
-    assert "'ALIPAY_PUBLIC_KEY' is the public half of your own private key" in record.message
+    assert "'ALIPAY_PUBLIC_KEY' is the public key of your private key" in record.message
     assert own[:16] not in caplog.text
 
 

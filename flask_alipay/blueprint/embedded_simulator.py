@@ -14,7 +14,7 @@ from flask import current_app, has_request_context, url_for
 from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Response
 
-from ..config import Config, simulator_options
+from ..config import Config
 from ..exceptions import ConfigurationError, OutcomeUnknown
 from ..gateways.mapi import MapiGateway
 from ..gateways.transport import (
@@ -30,6 +30,7 @@ from ..simulator import Simulator
 from ..simulator.merchant.merchant import get_merchant
 from ..simulator.simulator import SIMULATORS
 from ..simulator.web.cashier import simulator_blueprint
+from .simulator_settings import simulator_options
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from ..config import Config, simulator_enabled
+from ..config import Config
 from ..exceptions import ConfigurationError
 from ..merchant import Merchant
 from ..settings import ConfigReader
 from ..signer import MIN_MD5_CHARACTERS
 from .external_urls import external_urls, request_url
 from .rejected import check_path
+from .simulator_settings import simulator_enabled
 from .tokens import Tokens
 
 logger = logging.getLogger("flask_alipay")

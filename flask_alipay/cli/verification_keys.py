@@ -247,7 +247,7 @@ def _keys_in(settings: ConfigReader, name: str) -> Iterator[tuple[str, rsa.RSAPu
         try:
             yield settings.key(setting), load_public_key(material)
         except KeyFormatError as error:
-            raise settings.error(setting, f"is not what it should be: {error}") from None
+            raise settings.error(setting, f"is invalid: {error}") from None
 
 
 def _merchant_key(settings: ConfigReader) -> rsa.RSAPublicKey | None:

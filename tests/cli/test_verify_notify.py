@@ -230,7 +230,7 @@ def test_an_unreadable_key_in_the_environment_is_named(
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY", "secret-looking")
     result = alone("verify-notify", stdin=body(signed(news(), alipay)))
     assert result.exit_code == 2
-    assert "'ALIPAY_PUBLIC_KEY' is not what it should be" in result.stderr
+    assert "'ALIPAY_PUBLIC_KEY' is invalid" in result.stderr
     assert "secret-looking" not in result.output
 
 

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from flask_alipay.config import Config, simulator_enabled
+from flask_alipay.blueprint.simulator_settings import simulator_enabled
+from flask_alipay.config import Config
 from flask_alipay.keys import private_pem, public_pem
 from flask_alipay.settings import ConfigReader
 
