@@ -64,7 +64,7 @@ class Merchant:
     urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
     blueprint: Any = field(repr=False)
-    #: Sends a request to the embedded simulator instead of Alipay, if there is one.
+    #: Redirects a request to the embedded simulator instead of Alipay, if there is one.
     route_to_simulator: Callable[[SignedRequest], SignedRequest] = field(repr=False)
     #: Limits the queries that reports cause.
     query_limit: QueryLimit = field(default_factory=QueryLimit, repr=False, compare=False)

@@ -1,17 +1,19 @@
-"""The door: a Flask blueprint with everything behind it.
+"""The Flask blueprint: routes, pages for buyers, callbacks and registration.
 
-``extension``
-    :class:`AlipayBlueprint`, what an app talks to
-``state``
-    what belongs to one app: configuration, tokens, the simulator
-``tokens``
-    the signed, expiring words in our URLs
-``notify``
-    what happens when Alipay calls
-``pages``
-    what the buyer sees
-``embedded``
-    the simulator inside the app
+``blueprint``, ``payment_methods``, ``page_urls``, ``lazy_command``
+    :class:`AlipayBlueprint` with its methods and the command ``flask alipay``
+``registration``, ``model_checks``, ``external_urls``, ``start_warnings``
+    registration in an application: settings, classes, URLs
+``callback_registry``
+    the callbacks that each application runs
+``notify``, ``log_lines``, ``rejected``, ``probe``
+    the route for Alipay's notifications
+``views``, ``order_items``, ``page_policy``, ``gateway_requests``, ``confirming``
+    the pages for buyers
+``return_url``, ``tokens``
+    the buyer's return, and the signed, expiring tokens in URLs
+``embedded_simulator``, ``simulator_settings``
+    the simulator inside the application
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one object that an app talks to."""
+""":class:`AlipayBlueprint`, the object that an application registers."""
 
 from __future__ import annotations
 
@@ -35,33 +35,33 @@ F = TypeVar("F", bound=Callable[[Any], object])
 
 
 class AlipayBlueprint(PageUrls[P, R], Blueprint):
-    """Takes payments through Alipay: routes, callbacks and the ledger of one merchant.
+    """Payments through Alipay: routes, callbacks and the ledger of one merchant.
 
-    Nothing of an app is kept here; one object may be registered in several apps, and several
-    objects, each with its ``name`` and ``config_prefix``, serve several merchants in one app. The
-    settings under ``config_prefix`` are read when it is registered (see
+    The blueprint stores no state of an application: it may be registered in several applications,
+    and several blueprints, each with its ``name`` and ``config_prefix``, serve several merchants in
+    one application. The settings under ``config_prefix`` are read at registration (see
     :meth:`Config.from_mapping <flask_alipay.config.Config.from_mapping>`); later changes are
     ignored.
 
-    :param db: anything with a ``session``: the app's ``SQLAlchemy()``.
-    :param Payment: the app's class on :class:`~flask_alipay.PaymentMixin`.
-    :param Refund: the app's class on :class:`~flask_alipay.RefundMixin`; without it refunds are
-        only counted.
-    :param Notification: the app's class on :class:`~flask_alipay.NotificationMixin`; without it
-        there is no journal.
+    :param db: any object with a ``session``: the application's ``SQLAlchemy()``.
+    :param Payment: the application's class on :class:`~flask_alipay.PaymentMixin`.
+    :param Refund: the application's class on :class:`~flask_alipay.RefundMixin`; without it,
+        refunds are only counted.
+    :param Notification: the application's class on :class:`~flask_alipay.NotificationMixin`;
+        without it there is no journal.
     :param name: the blueprint's name; selects the merchant in ``flask alipay --merchant NAME``.
-    :param config_prefix: of the settings in ``app.config``.
+    :param config_prefix: the prefix of the settings in ``app.config``.
     :param on_paid: a callback, see :meth:`on_paid`.
     :param on_failed: a callback, see :meth:`on_failed`.
-    :param result_endpoint: an endpoint of the app's own that shows a payment's result; it gets
-        ``out_trade_no``, and buyers come back there instead of to our page.
-    :param problem_endpoint: an endpoint of the app's own for buyers who had a problem; it gets
-        ``out_trade_no``, and the checkout leads there instead of to our help page.
-    :param csp_nonce_generator: returns the nonce of the app's own Content-Security-Policy for the
-        current request; the pages use it, and the app's policy applies to them. Without it each
-        page has a nonce and a policy of its own. The same function as Flask-Admin's.
-    :param blueprint_options: what :class:`flask.Blueprint` takes.
-    :raises ConfigurationError: when it is registered, if the configuration is not good.
+    :param result_endpoint: the application's endpoint that shows a payment's result; it receives
+        ``out_trade_no``, and buyers return there instead of to the blueprint's page.
+    :param problem_endpoint: the application's endpoint for buyers with a problem; it receives
+        ``out_trade_no``, and the checkout links to it instead of to the blueprint's help page.
+    :param csp_nonce_generator: returns the nonce of the application's Content-Security-Policy for
+        the current request; the pages use it, and the application's policy applies to them. Without
+        it, each page has its own nonce and policy. The same function as Flask-Admin's.
+    :param blueprint_options: options of :class:`flask.Blueprint`.
+    :raises ConfigurationError: at registration, if the configuration is invalid.
     """
 
     payment_paid = signals.payment_paid
@@ -139,28 +139,29 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         self.record(self._register_in)
 
     def on_paid(self, callback: F) -> F:
-        """Registers a callback for sales.
+        """Register a callback for sales.
 
-        It is called with the payment, an object of the app's own class, at most once for each
-        payment that commits: inside the transaction that records the sale and before Alipay is
-        answered. What it adds to the session is committed together with the payment. It must not
-        commit; if it raises, all of it is rolled back, Alipay hears ``fail`` and comes again. What
-        cannot be rolled back (mail) belongs into a receiver of :data:`payment_paid` or a queue.
+        It is called with the payment, an object of the application's class, inside the transaction
+        that records the sale and before Alipay receives a response; at most one call for each
+        payment is committed. Its changes to the session are committed together with the payment. It
+        must not commit. If it raises, everything is rolled back, Alipay receives ``fail`` and
+        retries. Actions that cannot be rolled back (mail) belong into a receiver of
+        :data:`payment_paid` or a queue.
 
         :param callback: takes the payment; its result is ignored. An ``async def`` function runs to
             completion and needs the extra ``async``.
         :returns: the callback, unchanged: use it as a decorator, before or after registration.
         :raises TypeError: if it is a generator function.
-        :raises ConfigurationError: if it is async, an app has registered the blueprint, and the
-            extra is not installed; before registration, the registration raises it.
+        :raises ConfigurationError: if it is async, the blueprint is registered, and the extra is
+            not installed; before registration, the registration raises it.
         """
         return self._add_callback("paid", callback)
 
     def on_failed(self, callback: F) -> F:
-        """Registers a callback for trades that were closed without being paid.
+        """Register a callback for trades that were closed without being paid.
 
-        Called and to be written like :meth:`on_paid`. Money that comes after a close is still a
-        sale: :meth:`on_paid` is called then, after this.
+        The rules of :meth:`on_paid` apply. A payment that arrives after the close is still a sale:
+        :meth:`on_paid` is then called after this callback.
 
         :param callback: takes the payment; its result is ignored.
         :returns: the callback, unchanged.
@@ -168,10 +169,10 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         return self._add_callback("failed", callback)
 
     def on_refunded(self, callback: F) -> F:
-        """Registers a callback for money of a sale that went back to the buyer, all or part of it.
+        """Register a callback for refunds of a sale, in full or in part.
 
-        Called once for each refund, and to be written like :meth:`on_paid`; the payment's
-        ``refunded_fen`` is the sum of all refunds by then.
+        Called once for each refund; the rules of :meth:`on_paid` apply. The payment's
+        ``refunded_fen`` includes this refund.
 
         :param callback: takes the payment; its result is ignored.
         :returns: the callback, unchanged.
@@ -179,9 +180,9 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         return self._add_callback("refunded", callback)
 
     def on_finished(self, callback: F) -> F:
-        """Registers a callback for sales that are closed to refunds.
+        """Register a callback for sales that can no longer be refunded.
 
-        Called at most once for each payment, after :meth:`on_paid`'s, and to be written like it.
+        Called at most once for each payment, after those of :meth:`on_paid`, whose rules apply.
 
         :param callback: takes the payment; its result is ignored.
         :returns: the callback, unchanged.
@@ -198,22 +199,22 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         currency: str = "CNY",
         **details: Any,
     ) -> P:
-        """Adds a payment to the session; the caller commits.
+        """Create a payment and add it to the session; the caller commits.
 
-        :param subject: what is sold, one line.
+        :param subject: the title of the goods, one line.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
-        :param out_trade_no: the shop's number, 1 to 64 letters, digits, underscores or hyphens;
-            without it one of 26 digits is made that cannot be guessed.
-        :param product: how it is paid: ``page``, or on the open platform ``wap``; without it chosen
-            when the buyer sets out, by the buyer's browser.
+        :param out_trade_no: the shop's order number, 1 to 64 letters, digits, underscores or
+            hyphens; by default 26 digits that cannot be guessed.
+        :param product: the payment product: ``page``, or on the open platform ``wap``; by default
+            chosen by the buyer's browser when the buyer is redirected to Alipay.
         :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,
-            and ``total_amount`` is then in it.
+            with ``total_amount`` in that currency.
         :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
-            app's own class, and further parameters for the gateway, for example ``body`` or
+            application's class, and further parameters for the gateway, for example ``body`` or
             ``timeout_express``. ``app_auth_token`` is the token of the merchant for whom a
             third-party application sells: every call about the payment sends it.
-        :returns: an object of the app's class, pending in ``db.session``.
-        :raises InvalidParameter: names the parameter at fault; nothing is added.
+        :returns: an object of the application's class, pending in ``db.session``.
+        :raises InvalidParameter: names the invalid parameter; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
         payment: P = build_payment(
@@ -265,7 +266,8 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
     @without_warnings_in_commands()
     def _register_in(self, setup: BlueprintSetupState) -> None:
         app = cast("Flask", setup.app)
-        # First of all: what a factory defines after an error belongs to another registration.
+        # Comes first: callbacks that a factory defines after an error belong to the next
+        # registration.
         callbacks = self._callbacks.register()
         callbacks.check()
         validate_models(self._models, self._db)

@@ -25,7 +25,7 @@ Callback: TypeAlias = Callable[[Any], object]
 class AppCallbacks:
     """The callbacks of one registration in one app.
 
-    :param definitions: those made before it.
+    :param definitions: the definitions made before the registration.
     """
 
     def __init__(self, definitions: Iterable[_Definition]) -> None:
@@ -48,14 +48,14 @@ class AppCallbacks:
         self._by_event[event] = (*self._by_event.get(event, ()), definition.callback)
 
     def remove(self, definition: _Definition) -> None:
-        """Remove a callback, if it is there."""
+        """Remove a callback, if it was added."""
         callbacks = self._by_event.get(definition.event, ())
-        kept = tuple(one for one in callbacks if one is not definition.callback)
-        self._by_event[definition.event] = kept
+        others = tuple(each for each in callbacks if each is not definition.callback)
+        self._by_event[definition.event] = others
 
     @property
     def by_event(self) -> Mapping[str, tuple[Callback, ...]]:
-        """The callbacks of each event. A tuple is replaced as a whole, never changed."""
+        """The callbacks of each event. A tuple is replaced, never changed."""
         return self._by_event
 
 
@@ -63,32 +63,32 @@ class AppCallbacks:
 class _Window:
     """The time between two registrations in one thread; equal definitions within it are kept."""
 
-    #: The app of the registration with which it began.
+    #: The application whose registration began it.
     app: ReferenceType[AppCallbacks] | None = None
     is_open: bool = True
 
 
 @dataclass(eq=False)
 class _Definition:
-    """One callback, as it was given to the blueprint."""
+    """One callback, as defined on the blueprint."""
 
     event: str
     callback: Callback
     window: _Window
     key: Hashable
-    #: Whether it was first given after the registration of the app that it belongs to.
+    #: ``True`` if it was first defined after the registration of the application it belongs to.
     late: bool = False
-    #: The apps that it was added to after their registration.
+    #: The applications that it was added to after their registration.
     apps: list[ReferenceType[AppCallbacks]] = field(default_factory=list)
 
 
 class CallbackRegistry:
-    """Collects a blueprint's callbacks and decides which of them an app runs.
+    """The callbacks of a blueprint, and the choice of those that an application runs.
 
-    A definition that equals none of an earlier registration applies to every app, registered or
-    not. One that does is a factory's: it replaces the earlier ones in the app registered next, or,
-    if the factory defines its callbacks after the registration, in the app registered last.
-    Factories may run in several threads.
+    A definition that equals none of an earlier registration applies to every application,
+    registered or not. A definition that equals an earlier one comes from a factory: it replaces the
+    earlier ones in the application registered next or, if the factory defines its callbacks after
+    the registration, in the application registered last. Factories may run in several threads.
     """
 
     def __init__(self) -> None:
@@ -98,19 +98,19 @@ class CallbackRegistry:
         self._apps: WeakSet[AppCallbacks] = WeakSet()
 
     def add(self, event: str, callback: Callback) -> None:
-        """Record a callback and give it to the registered apps that it applies to.
+        """Record a callback and add it to the registered applications that it applies to.
 
         :param event: ``paid``, ``failed``, ``refunded`` or ``finished``.
         :param callback: takes the payment.
-        :raises TypeError: if it is no callable, or a generator function.
-        :raises ConfigurationError: if it is async, belongs to a registered app, and the extra
-            ``async`` is not installed.
+        :raises TypeError: if it is not callable, or is a generator function.
+        :raises ConfigurationError: if it is async, belongs to a registered application, and the
+            extra ``async`` is not installed.
         """
         check_callback(callback)
         with self._lock:
             new = _Definition(event, callback, self._window, (event, _key(callback)))
-            equal = [one for one in self._definitions if one.key == new.key]
-            same_window = [one for one in equal if one.window is new.window]
+            equal = [each for each in self._definitions if each.key == new.key]
+            same_window = [each for each in equal if each.window is new.window]
             if same_window:
                 new.late, new.apps = same_window[0].late, same_window[0].apps
             elif equal:
@@ -125,16 +125,16 @@ class CallbackRegistry:
             self._definitions.append(new)
 
     def register(self) -> AppCallbacks:
-        """Return the callbacks of an app that is being registered."""
+        """Return the callbacks of an application that is being registered."""
         with self._lock:
             window = self._window
-            own = [one for one in self._definitions if one.window is window]
-            redefined = {one.key for one in own}
-            others = [one for one in self._definitions if one.window is not window]
-            app = AppCallbacks([one for one in others if one.key not in redefined] + own)
-            # A definition of another thread that has not registered its app yet is still needed.
-            kept = [one for one in others if one.window.is_open or one.key not in redefined]
-            self._definitions = kept + own
+            current = [each for each in self._definitions if each.window is window]
+            redefined = {each.key for each in current}
+            others = [each for each in self._definitions if each.window is not window]
+            app = AppCallbacks([each for each in others if each.key not in redefined] + current)
+            # Definitions of another thread that has not registered its app yet are still needed.
+            needed = [each for each in others if each.window.is_open or each.key not in redefined]
+            self._definitions = needed + current
             self._apps.add(app)
             window.is_open = False
             self._local.window = _Window(ref(app))
@@ -153,26 +153,26 @@ class CallbackRegistry:
         app = new.window.app() if new.window.app is not None else None
         if not new.late or app is None:
             return
-        for one in earlier:
-            app.remove(one)
+        for definition in earlier:
+            app.remove(definition)
         new.apps = [ref(app)]
 
 
 def _key(callback: object, seen: tuple[CodeType, ...] = ()) -> Hashable:
     """Return a value that is equal for two objects if the same ``def`` or ``lambda`` made them.
 
-    Functions that a callback encloses are part of it: a decorator makes the same wrapper of all.
-    Anything but a function equals only itself.
+    Functions in a callback's closure are compared as well: a decorator returns the same wrapper for
+    all functions. Anything but a function equals only itself.
     """
     if isinstance(callback, partial):
-        given = (*callback.args, *callback.keywords.values())
-        return (_key(callback.func, seen), *_keys(given, seen))
+        arguments = (*callback.args, *callback.keywords.values())
+        return (_key(callback.func, seen), *_keys(arguments, seen))
     if isinstance(callback, MethodType):
         return (id(callback.__self__), _key(callback.__func__, seen))
     if not isinstance(callback, FunctionType):
         return id(callback) if not hasattr(callback, "__self__") else _builtin_key(callback)
     code = callback.__code__
-    if code in seen:  # it encloses itself
+    if code in seen:  # its closure contains itself
         return code
     cells = [cell.cell_contents for cell in callback.__closure__ or () if _is_filled(cell)]
     return (callback.__module__, callback.__qualname__, code, *_keys(cells, (*seen, code)))
@@ -189,7 +189,7 @@ def _builtin_key(callback: Any) -> Hashable:
 
 def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents  # noqa: B018 - an empty one raises
+        cell.cell_contents  # noqa: B018 - an empty cell raises
     except ValueError:
         return False
     return True

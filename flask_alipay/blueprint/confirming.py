@@ -1,8 +1,8 @@
 """Queries that the pages of waiting buyers cause.
 
-No request waits for Alipay: a thread of the process sends the query, with an application context
-and a session of its own. Under ``TESTING`` there is no thread: the request itself sends the query,
-so that a test sees what came of it, and none is sent to Alipay's own hosts.
+No request waits for Alipay: a thread of the process sends the query, with its own application
+context and session. Under ``TESTING`` there is no thread: the request itself sends the query, so
+that a test sees the result, and no query is sent to Alipay's hosts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def returned(merchant: Merchant, payment: Any) -> Any:
         try:
             _leases(merchant).record_return(number)
         except SQLAlchemyError as error:
-            # The buyer goes on to the result page all the same; its own queries find the payment.
+            # The buyer still gets the result page, whose queries find the payment.
             logger.warning("the return of %s was not recorded (%s)", number, type(error).__name__)
         payment = merchant.ledger().find(number) or payment
     return confirmed_soon(merchant, payment)

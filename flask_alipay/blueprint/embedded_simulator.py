@@ -1,6 +1,6 @@
-"""The simulator inside the app: mounted below the blueprint, and asked without leaving the process.
+"""The simulator inside the application: mounted below the blueprint, called within the process.
 
-A development server with one thread would wait for itself for ever if it asked itself over HTTP.
+A development server with a single thread would deadlock if it called itself over HTTP.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ if TYPE_CHECKING:
 def mount_simulator(
     app: Flask, setup: BlueprintSetupState, settings: ConfigReader, endpoint: str
 ) -> tuple[Config, str]:
-    """Makes a simulator for the app and mounts it at ``simulator`` below the blueprint.
+    """Create a simulator for the application and mount it at ``simulator`` below the blueprint.
 
-    :param app: the app.
-    :param setup: Flask's word about where the blueprint is being registered.
-    :param settings: the merchant's, without credentials.
-    :param endpoint: the name that the blueprint is registered under.
+    :param app: the application.
+    :param setup: Flask's record of the registration.
+    :param settings: the merchant's settings, without credentials.
+    :param endpoint: the name under which the blueprint is registered.
     :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
     """
     mount = (setup.url_prefix or "").rstrip("/")
     if "<" in f"{mount}{setup.subdomain or ''}":
         raise settings.error(
             "SIMULATOR",
-            f"cannot be mounted below '{setup.subdomain or ''}{mount}': the simulator knows no "
-            "value for the variable; register the blueprint below a prefix without variables",
+            f"cannot be mounted below '{setup.subdomain or ''}{mount}': the simulator has no value "
+            "for the variable. Register the blueprint below a prefix without variables",
         )
     name = f"{endpoint.replace('.', '_')}_simulator"
-    inside = InProcessTransport(app, f"{mount}/notify", f"{name}.gateway")
+    transport = InProcessTransport(app, f"{mount}/notify", f"{name}.gateway")
     protocol, charset = settings.protocol() or "openapi", settings.charset()
     sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
-    # A NOTIFY_URL of the shop's own may lead through a tunnel that is to be tried out.
-    post = None if settings.is_set("NOTIFY_URL") else inside.deliver
-    # Other processes of the app, a command or a worker, are to be the same merchant.
+    # A configured NOTIFY_URL may lead through a tunnel under test.
+    post = None if settings.is_set("NOTIFY_URL") else transport.deliver
+    # Other processes of the application, commands and workers, have to be the same merchant.
     folder = Path(app.instance_path)
     keys = folder if folder.is_dir() else None
-    # Several merchants of an app are told apart by their numbers.
+    # Numbers distinguish the merchants of an application.
     simulators = app.extensions.setdefault(SIMULATORS, {})
     try:
         simulator = Simulator(
@@ -79,10 +79,10 @@ def mount_simulator(
     simulators[endpoint] = simulator
     blueprint = simulator_blueprint(simulator, name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
-    dress = simulator_options(settings, protocol, sign_type or "RSA2")
-    merchant = {"GATEWAY_URL": inside.gateway_path, **simulator.merchant_settings(**dress)}
+    options = simulator_options(settings, protocol, sign_type or "RSA2")
+    merchant = {"GATEWAY_URL": transport.gateway_path, **simulator.merchant_settings(**options)}
     config = Config.from_mapping(
-        settings.with_overrides(merchant), settings.prefix, transport=inside, simulator=True
+        settings.with_overrides(merchant), settings.prefix, transport=transport, simulator=True
     )
     if isinstance(config.gateway, MapiGateway):
         config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"
@@ -90,11 +90,11 @@ def mount_simulator(
 
 
 class InProcessTransport:
-    """Sends requests to the app itself, through its WSGI door.
+    """Transport that sends requests to the application itself, through its WSGI interface.
 
-    :param app: the app.
+    :param app: the application.
     :param notify_path: the path of its ``notify`` route.
-    :param gateway: the endpoint of the simulator's gateway, by which its address is found.
+    :param gateway: the endpoint of the simulator's gateway, from which the site's URL is derived.
     """
 
     def __init__(self, app: Flask, notify_path: str, gateway: str | None = None) -> None:
@@ -106,7 +106,9 @@ class InProcessTransport:
         self.gateway_path = f"{self._simulator_path}gateway.do"
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        """Asks the simulator's gateway: a :class:`~flask_alipay.gateways.transport.Transport`."""
+        """Send a GET request to the simulator's gateway; see
+        :class:`~flask_alipay.gateways.transport.Transport`.
+        """
         query = encode_form(params, charset).decode("ascii")
         return _body(self._request("GET", urlsplit(url).path, query_string=query))
 
@@ -118,7 +120,7 @@ class InProcessTransport:
         *,
         repeatable: bool = False,
     ) -> bytes:
-        """Sends the simulator's gateway a form, likewise."""
+        """Post a form to the simulator's gateway."""
         response = self._request(
             "POST",
             urlsplit(url).path,
@@ -137,29 +139,29 @@ class InProcessTransport:
         *,
         repeatable: bool = False,
     ) -> HttpResponse:
-        """Sends the simulator a request as it is, likewise."""
+        """Send a request to the simulator unchanged."""
         parts = urlsplit(url)
-        # In one piece, as it is signed: given by itself, the query is no part of the RAW_URI.
+        # Path and query together, as signed: a separate query would not be part of RAW_URI.
         target = parts._replace(scheme="", netloc="").geturl()
         response = self._request(http_method, target, data=body, headers=dict(headers))
         named = {name.lower(): value for name, value in response.headers.items()}
         return HttpResponse(response.status_code, named, response.get_data())
 
     def download(self, url: str, into: IO[bytes], limit: int) -> int:
-        """Fetches a file of the simulator's, likewise."""
+        """Download a file from the simulator."""
         parts = urlsplit(url)
-        # Here too: what stands before it is where a server has mounted the app.
+        # Without the path below which a server has mounted the application.
         path = parts.path[max(0, parts.path.rfind(self._simulator_path)) :]
         with self._request("GET", path, query_string=parts.query) as response:
             if response.status_code != 200 or is_html(response.content_type):
-                raise OutcomeUnknown(f"there is no such file (status {response.status_code})")
+                raise OutcomeUnknown(f"there is no such file (HTTP status {response.status_code})")
             return copy_limited(response.iter_encoded(), into, limit)
 
     def deliver(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        """Delivers one of the simulator's notifications."""
+        """Deliver one of the simulator's notifications."""
         parts = urlsplit(url)
-        # What stands before the route is where a server has mounted the app; the app knows nothing
-        # of it.
+        # The path before the route, where a server has mounted the application, belongs to the base
+        # URL.
         base_url = f"{parts.scheme}://{parts.netloc}{parts.path.removesuffix(self._notify_path)}"
         response = self._client().post(
             self._notify_path, base_url=base_url, data=body, headers=dict(headers)
@@ -167,17 +169,19 @@ class InProcessTransport:
         return response.status_code, response.get_data(as_text=True)
 
     def _request(self, http_method: str, path: str, **request: Any) -> TestResponse:
-        """Asks the simulator at the address where the site is found, which its answers name."""
+        """Send a request with the site's URL, which the simulator's responses contain."""
         site = self._site()
         response = self._client().open(path, method=http_method, base_url=site, **request)
         secure = f"https{site.removeprefix('http')}"
         if site.startswith("http:") and response.headers.get("Location", "").startswith(secure):
-            # An app that is served over https alone, and not configured so.
+            # The application redirects to https, and PREFERRED_URL_SCHEME is not configured.
             return self._client().open(path, method=http_method, base_url=secure, **request)
         return response
 
     def _site(self) -> str:
-        """The address by which this request came, or the configured one in a command or worker."""
+        """Return the URL of the current request's site, or the configured one in a command or
+        worker.
+        """
         app = current_app._get_current_object() if current_app else None  # type: ignore[attr-defined]
         if self._gateway is None or app is not self._app:
             return site_of(self._app)
@@ -186,7 +190,7 @@ class InProcessTransport:
         try:
             # The app's URL processors may add arguments.
             url = url_for(self._gateway, _external=True).partition("?")[0]
-        except ValueError:  # some releases of Werkzeug take any text for a host
+        except ValueError:  # some releases of Werkzeug accept any text as a host
             return site_of(self._app)
         return url.removesuffix(self.gateway_path)
 
@@ -195,10 +199,10 @@ class InProcessTransport:
 
 
 def site_of(app: Flask, scheme: str | None = None) -> str:
-    """Return an address at which an app answers, without a slash at the end.
+    """Return a URL of an application, without a slash at the end.
 
-    :param app: the app.
-    :param scheme: instead of ``PREFERRED_URL_SCHEME``.
+    :param app: the application.
+    :param scheme: replaces ``PREFERRED_URL_SCHEME``.
     """
     trusted = app.config.get("TRUSTED_HOSTS") or ("localhost",)
     first = trusted if isinstance(trusted, str) else next(iter(trusted))

@@ -1,7 +1,7 @@
 """External URLs of the blueprint's routes, on the host that the merchant configured.
 
 No request decides where Alipay sends a notification: a buyer who chose the host would receive the
-signed notification in the merchant's place, and could present it whenever it suits him.
+signed notification instead of the merchant, and could deliver it at any later time.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-# A port that belongs to one scheme decides it, and is not written.
+# A scheme's default port determines the scheme, and is left out of URLs.
 _SCHEMES: Final = {":80": "http", ":443": "https"}
-# A path that can be nothing else behind a host: no part of the host, no query, no "..".
+# A path that is nothing else after a host: no part of the host, no query, no "..".
 _PLAIN_PATH: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.~-]+)*")
 
 
@@ -46,7 +46,7 @@ class ExternalUrls:
 
     @property
     def notify_url(self) -> str:
-        """Where Alipay sends notifications.
+        """The URL to which Alipay sends notifications.
 
         :raises InvalidParameter: if no host is configured and the request's is invalid, or if a
             header of the request names the path of the app.
@@ -55,7 +55,7 @@ class ExternalUrls:
 
     @property
     def return_url(self) -> str:
-        """Where Alipay sends the buyer back to; raises as :attr:`notify_url` does."""
+        """The URL to which Alipay sends the buyer; raises as :attr:`notify_url` does."""
         return self.fixed_return_url or self._of("return")
 
     def _of(self, route: str) -> str:
@@ -111,7 +111,7 @@ def external_urls(app: Flask, config: Config, endpoint: str) -> ExternalUrls:
 
 
 def _on_any_subdomain(app: Flask, endpoint: str) -> bool:
-    """Tell whether requests name the subdomain of our routes; others may not be the merchant's."""
+    """Return whether requests choose the subdomain of the routes, also a foreign one."""
     (rule,) = app.url_map.iter_rules(f"{endpoint}.notify")
     return "<" in f"{rule.subdomain or ''}{rule.host or ''}"
 
@@ -119,21 +119,21 @@ def _on_any_subdomain(app: Flask, endpoint: str) -> bool:
 def _undecided(prefix: str, urls: ExternalUrls) -> ConfigurationError | None:
     """Return the error of an app without a configured host, if a URL depends on one."""
     if urls.fixed_notify_url is None:
-        key, what = f"{prefix}_NOTIFY_URL", "notifications, and a buyer may keep one for himself"
+        key, sent = f"{prefix}_NOTIFY_URL", "notifications, and a buyer could intercept one"
     elif urls.fixed_return_url is None:
-        key, what = f"{prefix}_RETURN_URL", "the buyer"
+        key, sent = f"{prefix}_RETURN_URL", "the buyer"
     else:
         return None
     return ConfigurationError(
         f"'{key}' must be set (or 'SERVER_NAME', or exactly one host, no pattern, in "
         "'TRUSTED_HOSTS', and a subdomain without variable): without it the Host header of a "
-        f"request decides where Alipay sends {what}",
+        f"request decides where Alipay sends {sent}",
         key,
     )
 
 
 def _return_url_beside(app: Flask, notify_url: str | None, endpoint: str) -> str | None:
-    """Return the URL of our return route, if that of our notify route is configured."""
+    """Return the URL of the return route, derived from a configured URL of the notify route."""
     notify, back = (
         next(app.url_map.iter_rules(f"{endpoint}.{route}")).rule for route in ("notify", "return")
     )
@@ -147,7 +147,7 @@ def _return_url_beside(app: Flask, notify_url: str | None, endpoint: str) -> str
 
 
 def _site(host: str, preferred_scheme: str) -> tuple[str, str]:
-    """Return the host as a URL of its scheme has it, and the scheme."""
+    """Return the host as in a URL of its scheme, and the scheme."""
     secure = preferred_scheme == "https" or (has_request_context() and request.is_secure)
     scheme = "https" if secure else "http"
     for port, its_scheme in _SCHEMES.items():
@@ -157,28 +157,28 @@ def _site(host: str, preferred_scheme: str) -> tuple[str, str]:
 
 
 def _root(app: Flask) -> str:
-    """Return the path below which the app is mounted."""
+    """Return the path below which the application is mounted."""
     root = str(app.config["APPLICATION_ROOT"] or "/")
     return _server_root() if root == "/" and has_request_context() else root
 
 
 def _server_root() -> str:
-    """Return the path below which the server has mounted the app.
+    """Return the path below which the server has mounted the application.
 
     It follows the host in the URL: ``@attacker.example`` or ``.attacker.example`` would change the
-    host, and another path may be another customer's of the same host.
+    host, and another path may belong to another customer of the same host.
 
-    :raises InvalidParameter: if it is no plain path, or ``X-Forwarded-Prefix`` names it: anybody
-        can send that header where the proxy does not replace it.
+    :raises InvalidParameter: if it is no plain path, or ``X-Forwarded-Prefix`` contains it: any
+        client can send that header if the proxy does not replace it.
     """
     root = str(request.environ.get("SCRIPT_NAME") or "").rstrip("/")
     header = request.environ.get("HTTP_X_FORWARDED_PREFIX", "")
-    named = (one.rstrip("/") for one in parse_list_header(header))
-    if any(one and root.startswith(one) for one in named):
+    prefixes = (each.rstrip("/") for each in parse_list_header(header))
+    if any(each and root.startswith(each) for each in prefixes):
         raise InvalidParameter(
             "X-Forwarded-Prefix",
             "of the request must not decide where Alipay sends notifications: set "
-            "'APPLICATION_ROOT' to the path of the app",
+            "'APPLICATION_ROOT' to the path of the application",
         )
     if _PLAIN_PATH.fullmatch(root) is None:
         raise InvalidParameter("SCRIPT_NAME", "of the request is no plain path")

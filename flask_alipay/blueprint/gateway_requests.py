@@ -1,4 +1,4 @@
-"""Signed requests that bring a buyer to Alipay."""
+"""Signed requests that take a buyer to Alipay."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def payment_request(
 ) -> SignedRequest:
     """Return the signed request of a payment for the buyer's browser.
 
-    :param in_frame: whether Alipay is to show nothing but a QR code, in a frame of the checkout.
-    :raises InvalidParameter: names the parameter at fault.
+    :param in_frame: whether Alipay shall only show a QR code, in a frame of the checkout.
+    :raises InvalidParameter: names the invalid parameter.
     """
     return gateway_request(
         merchant,
@@ -42,13 +42,13 @@ def in_frame(pay_url: str) -> str:
 
 
 def wants_frame() -> bool:
-    """Tell whether the request is that of the checkout's frame."""
+    """Return whether the request comes from the checkout's frame."""
     return request.args.get("frame") == "qr"
 
 
 def offers_qr(merchant: Merchant, payment: Any) -> bool:
-    """Tell whether the checkout has a QR code beside its button: ``CHECKOUT_QR`` is on, and the
-    payment is one on a page of Alipay's whose request fits into a URL.
+    """Return whether the checkout shows a QR code next to its button: ``CHECKOUT_QR`` is on, and
+    the payment is made on a page of Alipay's whose request fits into a URL.
     """
     details = payment.details or {}
     if not merchant.config.pages.checkout_qr or payment.product not in (None, "page"):

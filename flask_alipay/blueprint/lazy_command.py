@@ -10,10 +10,10 @@ from werkzeug.utils import import_string
 
 
 class LazyCommand(click.Command):
-    """A command or group that is built on each use: few processes that carry it run it, and its
-    texts are in the language of the process that does.
+    """A command or group that is built on each use: most processes never run it, and its texts are
+    in the language of the process that runs it.
 
-    :param name: on the command line.
+    :param name: the name on the command line.
     :param load: builds the command.
     """
 

@@ -1,7 +1,6 @@
 """One log line for each notification, with its fields as ``extra=``.
 
-A line names numbers and a status, no buyer data. What was not verified is a stranger's text, and
-made safe for a log.
+A line contains numbers and a status, no buyer data. Unverified text is sanitized.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-# Characters that end a line, reach the terminal or turn the text around.
+# Characters that end a line, control the terminal or change the text's direction.
 _UNPRINTABLE = re.compile(r"[^\w .,:;'\"()\[\]{}<>/=+%&*@#?!|$^~`\\-]")
 _NO_ADDRESS = re.compile(r"[^0-9A-Za-z.:%_\-]")
 _MAX_FIELDS = 200
@@ -34,10 +33,10 @@ _ACCOUNT = re.compile(r"2088[0-9]{12}")
 
 
 def log_settled(outcome: str, notification: Notification, merchant: str) -> None:
-    """Log what became of a verified notification.
+    """Log the outcome of a verified notification.
 
-    :param outcome: of its settlement, which is committed.
-    :param notification: verified.
+    :param outcome: the outcome of its committed settlement.
+    :param notification: the verified notification.
     :param merchant: its app_id or partner.
     """
     fields = {
@@ -58,10 +57,10 @@ def log_settled(outcome: str, notification: Notification, merchant: str) -> None
 
 
 def log_rejected(error: NotificationRefused, body: bytes, merchant: str) -> None:
-    """Log why a notification was rejected.
+    """Log the rejection of a notification.
 
     :param error: the reason.
-    :param body: as it came; empty if it could not be read.
+    :param body: the raw body; empty if it could not be read.
     :param merchant: the configured app_id or partner.
     """
     claimed = _claimed(body)
@@ -87,26 +86,26 @@ def log_rejected(error: NotificationRefused, body: bytes, merchant: str) -> None
 
 
 def log(level: int, message: str, *args: object, **fields: object) -> None:
-    """Log a line, also if the app has not configured logging.
+    """Log a line, also if the application has not configured logging.
 
-    Flask's default handler belongs to ``app.logger`` alone, and Python's shows warnings only. If no
-    handler is configured, the line goes where Flask's own lines go.
+    Flask's default handler is attached to ``app.logger`` only, and Python's last-resort handler
+    shows warnings only. Without a configured handler, the line goes to Flask's default handler.
 
-    :param level: of :mod:`logging`.
-    :param message: with ``%s`` for the arguments.
+    :param level: a level of :mod:`logging`.
+    :param message: a format with ``%s`` for the arguments.
     :param fields: attributes of the record, for structured logs.
     """
     if logger.hasHandlers():
         logger.log(level, message, *args, extra=fields)
     elif level >= logger.level and not logger.disabled and level > logger.manager.disable:
-        where = (logger.name, level, "flask_alipay", 0)
-        record: Any = logger.makeRecord(*where, message, args, None, None, fields)
+        origin = (logger.name, level, "flask_alipay", 0)
+        record: Any = logger.makeRecord(*origin, message, args, None, None, fields)
         if logger.filter(record):
             default_handler.handle(record)
 
 
 def _claimed(body: bytes) -> dict[str, str]:
-    """What an unverified body says of itself."""
+    """Return the numbers and status that an unverified body claims."""
     if body.count(b"&") >= _MAX_FIELDS:
         return {}
     fields = (piece.partition(b"=") for piece in body.split(b"&"))
@@ -118,11 +117,11 @@ def _claimed(body: bytes) -> dict[str, str]:
 
 
 def _number(claimed: str | None) -> str | None:
-    """A number that is not verified, made safe; an account's is left out."""
+    """Return an unverified number, sanitized; the number of an account is replaced."""
     return "?" if claimed and _ACCOUNT.search(claimed) else loggable(claimed)
 
 
 def _remote_address() -> str | None:
-    """The address that the app takes for the client's: behind a proxy, what ProxyFix made of it."""
+    """Return the client's address as the application sees it: behind a proxy, set by ProxyFix."""
     address = request.remote_addr if has_request_context() else None
     return _NO_ADDRESS.sub("?", address)[:64] if address else None

@@ -1,4 +1,4 @@
-"""Whether the ledger can write to the app's classes."""
+"""Checks of the application's classes: whether the ledger can use their tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ logger = logging.getLogger("flask_alipay")
 
 
 def validate_models(models: Models, db: Any) -> None:
-    """Checks that each class has the ledger's columns in a table of its own, and its constraints.
+    """Check that each class has the ledger's columns and constraints in its own table.
 
-    One that inherits them from a class with another table has none of them there for an ``UPDATE``.
+    A class that inherits the columns from a class with another table does not have them in the
+    table that an ``UPDATE`` changes.
 
+    :param models: the application's classes.
     :param db: must have a session.
-    :raises ConfigurationError: names the class that has them.
+    :raises ConfigurationError: names the wrong class and, if known, the right one.
     """
     _check_session(db)
     mixins = (PaymentMixin, RefundMixin, NotificationMixin)
@@ -39,10 +41,10 @@ def validate_models(models: Models, db: Any) -> None:
         mapper: Any = inspect(getattr(models, name))
         owner = _owner(mapper, mixin)
         if owner is not mapper:
-            asked, better = mapper.class_.__name__, owner.class_.__name__
+            given, correct = mapper.class_.__name__, owner.class_.__name__
             raise ConfigurationError(
-                f"{asked} has the ledger's columns in the table of {better} and not in its own: "
-                f"give the blueprint {better}",
+                f"{given} has the ledger's columns in the table of {correct} and not in its own: "
+                f"pass {correct} to the blueprint",
                 name,
             )
         if name == "Payment" and not is_searchable(mapper.class_):
@@ -51,10 +53,10 @@ def validate_models(models: Models, db: Any) -> None:
                 "synonym, a hybrid_property with an expression, or an association_proxy",
                 name,
             )
-        lacking = missing_in_class(entity_of(mapper.class_))
-        if lacking:
+        missing = missing_in_class(entity_of(mapper.class_))
+        if missing:
             raise ConfigurationError(
-                f"{mapper.class_.__name__} lacks the constraints {', '.join(lacking)}: its own "
+                f"{mapper.class_.__name__} lacks the constraints {', '.join(missing)}: its own "
                 f"__table_args__, or a base listed before {mixin.__name__}, replaces the mixin's. "
                 f"List {mixin.__name__} first, and return (*super().__table_args__, …) from a "
                 "__table_args__ that is a declared_attr.directive",
@@ -63,7 +65,7 @@ def validate_models(models: Models, db: Any) -> None:
 
 
 def log_bypassed(models: Models) -> None:
-    """Log which listeners of the classes the ledger's guarded ``UPDATE`` does not call."""
+    """Log the listeners of the classes that the ledger's guarded ``UPDATE`` does not call."""
     for model in (models.Payment, models.Refund):
         if model is None:
             continue
@@ -78,7 +80,7 @@ def log_bypassed(models: Models) -> None:
 
 
 def _check_session(db: Any) -> None:
-    """Check that the first argument of the blueprint is what has the session.
+    """Check that the first argument of the blueprint has a session.
 
     :raises ConfigurationError: if it has none.
     """
@@ -86,16 +88,16 @@ def _check_session(db: Any) -> None:
     missing = object()
     if isinstance(db, type) or getattr_static(db, "session", missing) is missing:
         raise ConfigurationError(
-            f"{_name(db)} has no session: give AlipayBlueprint the SQLAlchemy object of the app "
-            "first, then the class of payments: AlipayBlueprint(db, Payment)",
+            f"{_name(db)} has no session: pass the application's SQLAlchemy object to "
+            "AlipayBlueprint first, then the class of payments: AlipayBlueprint(db, Payment)",
             "db",
         )
 
 
 def _check_kinds(models: Models, mixins: tuple[type[Any], ...]) -> None:
-    """Check that each class is a mapped one on its mixin, and none in the place of another.
+    """Check that each class is mapped, on the right mixin, and passed as the right argument.
 
-    :raises ConfigurationError: names the class and its place.
+    :raises ConfigurationError: names the class and the argument.
     """
     for name, model, mixin in zip(models._fields, models, mixins, strict=True):
         if model is None and name != "Payment":
@@ -107,33 +109,33 @@ def _check_kinds(models: Models, mixins: tuple[type[Any], ...]) -> None:
         for place, other in zip(models._fields, mixins, strict=True):
             if issubclass(model, other) and other is not mixin:
                 raise ConfigurationError(
-                    f"{model.__name__} is a {other.__name__} in the place of {name}: give it as "
+                    f"{model.__name__} is a {other.__name__} but was passed as {name}: pass it as "
                     f"{place}=",
                     name,
                 )
         if not issubclass(model, mixin):
             raise ConfigurationError(
-                f"{model.__name__} is given as {name} and has not the columns of "
-                f"{mixin.__name__}: class {model.__name__}({mixin.__name__}, db.Model)",
+                f"{model.__name__} was passed as {name} but lacks the columns of "
+                f"{mixin.__name__}: define class {model.__name__}({mixin.__name__}, db.Model)",
                 name,
             )
         if inspect(model, raiseerr=False) is None:
             raise ConfigurationError(
-                f"{model.__name__} is given as {name} and has no table: derive it from db.Model, "
-                "too",
+                f"{model.__name__} was passed as {name} but has no table: derive it from db.Model "
+                "as well",
                 name,
             )
 
 
-def _name(given: object) -> str:
-    """What to call an argument: a class by its name, anything else by its type, never its value."""
-    return given.__name__ if isinstance(given, type) else f"a {type(given).__name__}"
+def _name(argument: object) -> str:
+    """Describe an argument: a class by its name, any other object by its type, never its value."""
+    return argument.__name__ if isinstance(argument, type) else f"a {type(argument).__name__}"
 
 
 def _owner(mapper: Any, mixin: type[Any]) -> Any:
-    """The mapper, of it and those that it inherits from, in whose table the mixin's columns are."""
-    ours = mixin.__annotations__.keys() - {"id"}
-    tables = {mapper.columns[name].table for name in ours if name in mapper.columns}
+    """Return the mapper, this one or a parent, whose table has the mixin's columns."""
+    names = mixin.__annotations__.keys() - {"id"}
+    tables = {mapper.columns[name].table for name in names if name in mapper.columns}
     if tables <= {mapper.local_table}:
         return mapper
     others = mapper.iterate_to_root()

@@ -1,7 +1,8 @@
-"""What happens when Alipay calls: the way of one notification, step by step.
+"""The route for Alipay's notifications.
 
-Raw body → parsed and verified → confirmed by ``notify_verify`` (legacy gateway) → read into types →
-our account → the ledger. Every refusal is one named exception, caught in one place.
+Raw body → parsed and verified → confirmed by ``notify_verify`` (legacy gateway) → converted to
+types → checked for the merchant's account → settled in the ledger. Every rejection is a named
+exception, caught in one place.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..merchant import Merchant
     from .page_urls import PageUrls
 
-#: Far more than any notification of a trade has.
+#: The maximum size of a notification about a trade; Alipay's are far smaller.
 MAX_BODY = 64 * 1024
 #: The result of a batch has up to a thousand entries.
 MAX_BATCH_BODY = 512 * 1024
@@ -51,7 +52,7 @@ _BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
 
 
 class NotifyView:
-    """The route that Alipay calls.
+    """The view of the route ``notify``.
 
     :param alipay: the blueprint.
     """
@@ -60,7 +61,7 @@ class NotifyView:
         self._alipay = alipay
 
     def notify(self) -> Response:
-        """Answers a notification: ``success`` once it is committed, ``fail`` otherwise."""
+        """Respond to a notification: ``success`` after its commit, otherwise ``fail``."""
         merchant, body = self._alipay.merchant, b""
         config = merchant.config
         probe = probe_in(request.environ)
@@ -81,7 +82,12 @@ class NotifyView:
 
 
 def _receive(merchant: Merchant, body: bytes) -> Iterator[Settlement]:
-    """What came of it, as it is committed: of a batch some may be, and some refused."""
+    """Verify and settle a notification; yield each settlement after its commit.
+
+    Of a batch, some results may be settled before another one is rejected.
+
+    :raises NotificationRefused: if the notification or a result is rejected.
+    """
     config = merchant.config
     params = verify_notification(config, body)
     if config.notify_verify:
@@ -97,8 +103,8 @@ def _receive(merchant: Merchant, body: bytes) -> Iterator[Settlement]:
 
 
 def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:
-    """The results of refunds and transfers, which name no order."""
-    from ..protocol.batch_notification import (  # the legacy gateway's alone
+    """Settle the results of a batch of refunds, or record those of transfers."""
+    from ..protocol.batch_notification import (  # only needed on the legacy gateway
         REFUNDS,
         RefundBatchNotification,
         TransferBatchNotification,
@@ -113,43 +119,45 @@ def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Se
         refunds = RefundBatchNotification.from_params(params)
         yield from ledger.settle_refunds(refunds)
         number = loggable(refunds.batch_no)
-        log(logging.INFO, "refunds of batch %s: %d told", number, len(refunds.results))
+        log(logging.INFO, "refunds of batch %s: %d reported", number, len(refunds.results))
         return
     transfers = TransferBatchNotification.from_params(params)
     if ledger.record_transfers(transfers):
         send_signal(merchant, transfer_batch_notified, batch=transfers)
-    number, told = loggable(transfers.batch_no), len(transfers.results)
-    log(logging.INFO, "transfers of batch %s: %d told", number, told)
+    number, count = loggable(transfers.batch_no), len(transfers.results)
+    log(logging.INFO, "transfers of batch %s: %d reported", number, count)
 
 
 def read_body(*, batches: bool) -> bytes:
-    """Return the raw body of the current request, if it is a form of reasonable size.
+    """Return the raw body of the current request, if it is a form of acceptable size.
 
-    :param batches: whether it may be the result of a batch, which only the legacy gateway has.
+    :param batches: whether it may be the result of a batch, which only the legacy gateway sends.
     :raises BadNotification: otherwise.
     """
-    sent_as = (request.content_type or "").partition(";")[0].strip().lower()
-    if sent_as not in ("application/x-www-form-urlencoded", ""):
+    content_type = (request.content_type or "").partition(";")[0].strip().lower()
+    if content_type not in ("application/x-www-form-urlencoded", ""):
         raise BadNotification("it is not a form")
     if (request.content_length or 0) > (MAX_BATCH_BODY if batches else MAX_BODY):
         raise BodyTooLarge("it is larger than any notification")
     try:
-        # get_data finds what something before us in the app has read, and does not stop by itself.
+        # get_data returns a body that other code of the application has read, but has no limit.
         body = _read(request.stream, MAX_BODY + 1) or request.get_data()
         if len(body) == MAX_BODY + 1 and batches and _BATCH.search(body):
             body += _read(request.stream, MAX_BATCH_BODY - MAX_BODY)
     except HTTPException as error:
         raise BadNotification(f"its body cannot be read ({error.name})") from None
-    most = MAX_BATCH_BODY if batches and _BATCH.search(body) else MAX_BODY
-    if len(body) > most:
+    max_size = MAX_BATCH_BODY if batches and _BATCH.search(body) else MAX_BODY
+    if len(body) > max_size:
         raise BodyTooLarge("it is larger than any notification")
     if not body and request.content_length:
-        raise BadNotification("something in the app has read the form before (a before_request?)")
+        raise BadNotification(
+            "other code of the application has read the form before (a before_request function?)"
+        )
     return body
 
 
 def _read(stream: IO[bytes], limit: int) -> bytes:
-    """Reads a stream that may hand out less at a time than it is asked for, and has no end."""
+    """Read up to ``limit`` bytes from a stream that may return fewer bytes for each call."""
     pieces = []
     while limit > 0 and (piece := stream.read(limit)):
         pieces.append(piece)
@@ -158,12 +166,12 @@ def _read(stream: IO[bytes], limit: int) -> bytes:
 
 
 def _respond_to_probe(probe: Probe) -> Response:
-    """Note that the route was reached, and with what; nothing is verified or recorded."""
+    """Store the route and the body that the probe reached; nothing is verified or recorded."""
     probe.endpoint = request.endpoint
     with suppress(NotificationRefused):
         probe.received = read_body(batches=False)
     return _respond("fail", 400)
 
 
-def _respond(word: str, status: int) -> Response:
-    return Response(word, status, content_type="text/plain; charset=utf-8")
+def _respond(text: str, status: int) -> Response:
+    return Response(text, status, content_type="text/plain; charset=utf-8")

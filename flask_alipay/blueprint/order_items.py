@@ -18,22 +18,23 @@ class OrderItem(NamedTuple):
     name: str
     #: ``None`` if the order does not state it.
     quantity: str | None
-    #: Of the whole line, in the payment's currency; ``None`` likewise.
+    #: The amount of the line in the payment's currency; ``None`` if the order does not state it.
     amount: str | None
 
 
 def order_items(payment: Any) -> list[OrderItem]:
     """Return the items of an order, at most 50.
 
-    They are the application's, if its class has an attribute ``checkout_items``: mappings with
-    ``name``, and ``quantity`` and ``amount`` if they are to be shown. Otherwise they are those of
-    the gateway's parameter ``goods_detail``. What is not understood is left out: the list is for
-    the buyer's information alone.
+    They come from the attribute ``checkout_items`` of the application's class, if it has one:
+    mappings with ``name``, and ``quantity`` and ``amount`` if they are to be shown. Otherwise they
+    come from the gateway's parameter ``goods_detail``. Invalid rows are left out: the list is only
+    for the buyer's information.
 
     :param payment: the application's object.
     """
-    own = getattr(payment, "checkout_items", None)
-    rows = own if own is not None else _goods((payment.details or {}).get("goods_detail"))
+    rows = getattr(payment, "checkout_items", None)
+    if rows is None:
+        rows = _goods((payment.details or {}).get("goods_detail"))
     currency = payment.currency or "CNY"
     found = (_item(row, currency) for row in rows if isinstance(row, Mapping))
     return [item for item in found if item is not None][:_MAX_ITEMS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-# A template that overrides ours may link to pictures of the site.
+# The application's own templates may use images of the site.
 _POLICY: Final = (
     "default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; "
     "connect-src 'self'; img-src {pictures}; base-uri 'none'; frame-src {frames}; "
@@ -19,7 +19,7 @@ _CASHIERS: Final = "https://*.alipay.com https://*.alipaydev.com"
 def content_security_policy(nonce: str, *, forms: str, frames: str, pictures: str = "") -> str:
     """Return the policy of a page.
 
-    :param nonce: of its style and scripts.
+    :param nonce: the nonce of its style and scripts.
     :param forms: the sources for ``form-action``.
     :param frames: the sources for ``frame-src``.
     :param pictures: the origin of a logo on another site.
@@ -29,13 +29,13 @@ def content_security_policy(nonce: str, *, forms: str, frames: str, pictures: st
 
 
 def gateway_forms(gateway_url: str) -> str:
-    """Return where a form may be posted to: the gateway, and the cashiers that it redirects to."""
+    """Return the sources to which a form may be posted: the gateway and the cashiers behind it."""
     parts = urlsplit(gateway_url)
     gateway = f"{parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
     return f"{gateway} {_CASHIERS}"
 
 
 def gateway_frames(gateway_url: str) -> str:
-    """Return what the frame of the checkout may show: Alipay's QR code, by way of ``pay``."""
+    """Return the sources for the frame of the checkout: Alipay's QR code, through ``pay``."""
     sources = gateway_forms(gateway_url)
     return sources if sources.startswith("'self'") else f"'self' {sources}"

@@ -1,4 +1,4 @@
-"""URLs of the buyer's pages and of Alipay's, for one payment."""
+"""URLs of the pages for buyers and of Alipay's page, for one payment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PageUrls(PaymentMethods[P, R]):
-    """Adds the URLs that the buyer follows."""
+    """The blueprint's methods that return URLs for the buyer."""
 
     #: The endpoint of the application's own result page, if it has one.
     result_endpoint: str | None
@@ -50,7 +50,7 @@ class PageUrls(PaymentMethods[P, R]):
 
         :param payment: as :meth:`create_payment` made it.
         :param bank: on the legacy gateway, the code of a bank.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
         return self.gateway_request(payment, bank=bank).url
 
@@ -62,7 +62,7 @@ class PageUrls(PaymentMethods[P, R]):
         :param payment: as :meth:`create_payment` made it.
         :param bank: on the legacy gateway, the code of a bank.
         :param charset: another charset than the configured one.
-        :raises InvalidParameter: names the parameter at fault.
+        :raises InvalidParameter: names the invalid parameter.
         """
         user_agent = request.user_agent.string if has_request_context() else ""
         return gateway_request(
@@ -72,13 +72,14 @@ class PageUrls(PaymentMethods[P, R]):
     def link(
         self, route: str, payment: P, issued_at: datetime | None = None, bank: str | None = None
     ) -> str:
-        """Return the URL of a page about a payment: ours, or the application's result page.
+        """Return the URL of a page about a payment: the blueprint's, or the application's.
 
-        :param issued_at: when the link begins to age, by default now; see :meth:`Tokens.make`.
+        :param issued_at: the beginning of the link's lifetime, by default now; see
+            :meth:`Tokens.make`.
         """
-        own = {"result": self.result_endpoint, "help": self.problem_endpoint}.get(route)
-        if own is not None:
-            return url_for(own, out_trade_no=payment.out_trade_no)
+        endpoint = {"result": self.result_endpoint, "help": self.problem_endpoint}.get(route)
+        if endpoint is not None:
+            return url_for(endpoint, out_trade_no=payment.out_trade_no)
         problem = 1 if route == "help" else None  # a page of the checkout's
         route = "checkout" if problem else route
         merchant = self.merchant

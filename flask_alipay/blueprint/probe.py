@@ -1,8 +1,7 @@
-"""A probe that ``doctor`` posts to the notification route, through the app's whole WSGI stack.
+"""A probe that ``doctor`` posts to the notification route, through the entire WSGI stack.
 
-It cannot carry Alipay's signature. The route recognises it by an object in the WSGI environment,
-which no request over HTTP can put there, and answers ``fail`` before it verifies or records
-anything.
+It cannot have Alipay's signature. The route recognizes it by an object in the WSGI environment,
+which no HTTP request can set, and responds ``fail`` before it verifies or records anything.
 """
 
 from __future__ import annotations
@@ -16,9 +15,9 @@ PROBE = "flask_alipay.blueprint.probe"
 
 @dataclass
 class Probe:
-    """What became of the probe."""
+    """A probe and its result."""
 
-    #: The form that is posted, as large as a notification.
+    #: The posted form, as large as a notification.
     body: bytes = field(repr=False)
     #: The endpoint of the notification route that received it.
     endpoint: str | None = None
@@ -27,7 +26,7 @@ class Probe:
 
     @property
     def reached(self) -> bool:
-        """Whether a notification route received it."""
+        """``True`` if a notification route received it."""
         return self.endpoint is not None
 
 

@@ -1,4 +1,4 @@
-"""Registration of the blueprint in an app: the merchant and what the routes need beside it."""
+"""Registration of the blueprint in an application: the merchant, tokens and simulator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Registration(Merchant):
-    """A merchant, and what the routes of the blueprint need beside it."""
+    """A merchant with the further objects that the blueprint's routes need."""
 
     #: Signs and reads the tokens in the URLs of the pages.
     tokens: Tokens = field(repr=False)
@@ -56,12 +56,12 @@ def build_registration(
     """Read the app's configuration and build the merchant.
 
     :param setup: Flask's record of the registration.
-    :param prefix: of the settings.
+    :param prefix: the prefix of the settings.
     :param callbacks: the callbacks that the app runs.
     :param blueprint: the blueprint that is registered.
     :param db: any object with a ``session``.
     :param models: the application's classes.
-    :raises ConfigurationError: names the setting at fault, never its value.
+    :raises ConfigurationError: names the wrong setting, never its value.
     """
     app = cast("Flask", setup.app)
     settings = ConfigReader(app.config, prefix)
@@ -69,7 +69,7 @@ def build_registration(
     name = ".".join(filter(None, (setup.name_prefix, setup.name)))
     gateway: str | None = None
     if simulator_enabled(settings, developing=app.debug or app.testing):
-        # Other processes never import the simulator.
+        # Applications without the simulator never import it.
         from .embedded_simulator import mount_simulator
 
         config, gateway = mount_simulator(app, setup, settings, name)
@@ -93,7 +93,7 @@ def build_registration(
 
 
 def _route(config: Config, gateway: str | None, signed: SignedRequest) -> SignedRequest:
-    """Return a request for the embedded simulator if there is one; it is where this site is.
+    """Redirect a request to the embedded simulator, on this site, if there is one.
 
     :param gateway: the endpoint of the simulator's gateway.
     """
@@ -106,16 +106,16 @@ def _route(config: Config, gateway: str | None, signed: SignedRequest) -> Signed
 
 
 def _warn_of_unknown(settings: ConfigReader) -> None:
-    """A misspelt setting would be ignored in silence."""
-    for key, likely in settings.unknown().items():
-        meant = f" (did you mean '{likely}'?)" if likely else ""
-        logger.warning("there is no setting '%s'%s: it is ignored", key, meant)
+    """Log a warning for each unknown setting, for example a misspelt one."""
+    for key, similar in settings.unknown().items():
+        suggestion = f" (did you mean '{similar}'?)" if similar else ""
+        logger.warning("there is no setting '%s'%s: it is ignored", key, suggestion)
 
 
 def _check_rejected_path(app: Flask, settings: ConfigReader, config: Config) -> None:
-    """Check that the file of rejected notifications is no other file of the app's.
+    """Check that the file for rejected notifications is no other file of the application.
 
-    :raises ConfigurationError: if it is one, or a static file.
+    :raises ConfigurationError: if it has other content or is a static file.
     """
     if config.rejected_path is not None:
         try:
@@ -155,11 +155,11 @@ def _tokens(app: Flask, config: Config) -> Tokens:
         )
     fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
     if isinstance(fallbacks, (str, bytes)):
-        # Taken for a list, each of its characters would be a key.
+        # Used as a list, each of its characters would be a key.
         raise ConfigurationError(
             "'SECRET_KEY_FALLBACKS' must be a list of keys", "SECRET_KEY_FALLBACKS"
         )
-    # itsdangerous wants the oldest first, Flask lists the newest first.
+    # itsdangerous expects the oldest key first, Flask lists the newest first.
     keys = (*reversed(list(fallbacks)), app.secret_key)
     return Tokens(keys, config.merchant, config.result_max_age)
 

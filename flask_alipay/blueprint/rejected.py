@@ -1,7 +1,7 @@
-"""Keep the bodies of rejected notifications in a bounded file, to diagnose them later.
+"""A bounded file with the bodies of rejected notifications, for a later diagnosis.
 
-Only if the setting ``REJECTED_PATH`` names a file. The bodies hold buyer data and are not verified:
-the file is readable by its owner alone, and nothing of it enters the database.
+Only used if the setting ``REJECTED_PATH`` names a file. The bodies contain buyer data and are not
+verified: only the file's owner can read it, and nothing of it enters the database.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-#: The most bytes of the file; the oldest entries are dropped.
+#: The maximum size of the file; the oldest entries are dropped.
 MAX_FILE = 1024 * 1024
-#: The most bytes of a body that is kept: no notification of a trade is larger.
+#: The maximum size of a body that is kept: no notification of a trade is larger.
 MAX_BODY = 64 * 1024
 
-# How each entry begins.
+# The beginning of each entry.
 _BEGINNING = b'{"received_at":'
 
 
@@ -36,7 +36,7 @@ _BEGINNING = b'{"received_at":'
 class RejectedRequest:
     """One rejected notification."""
 
-    #: When it came, ISO 8601 in UTC.
+    #: The time of its receipt, ISO 8601 in UTC.
     received_at: str
     #: The reason, one of those of :class:`~flask_alipay.exceptions.NotificationRefused`.
     reason: str
@@ -44,29 +44,29 @@ class RejectedRequest:
 
 
 def check_path(path: Path, static_folder: str | None) -> None:
-    """Check that a file may be appended to and cut, and is served to nobody.
+    """Check that a file may be appended to and truncated, and is not served.
 
-    :param path: of the file.
-    :param static_folder: of the app.
+    :param path: the path of the file.
+    :param static_folder: the application's static folder.
     :raises ValueError: if it has other content than :func:`keep` writes, or is a static file.
     """
     if static_folder and path.resolve().is_relative_to(Path(static_folder).resolve()):
-        raise ValueError("must not be in the static folder: everybody could read it")
+        raise ValueError("must not be in the static folder, where anyone could read it")
     try:
         with path.open("rb") as file:
-            begun = file.read(len(_BEGINNING))
+            beginning = file.read(len(_BEGINNING))
     except OSError:
-        return  # there is none yet, or the attempt to write will be logged
-    if begun and begun != _BEGINNING:
+        return  # it does not exist yet, or a failed write will be logged
+    if beginning and beginning != _BEGINNING:
         raise ValueError("names a file with other content: name one that does not exist")
 
 
 def keep(path: Path, error: NotificationRefused, body: bytes) -> None:
     """Append a body to the file. A failure is logged; it does not change the response.
 
-    :param path: of the file; made if it is not there.
-    :param error: why it was rejected.
-    :param body: as it came.
+    :param path: the path of the file; it is created if it does not exist.
+    :param error: the reason of the rejection.
+    :param body: the raw body.
     """
     if not body or len(body) > MAX_BODY:
         return
@@ -82,7 +82,7 @@ def keep(path: Path, error: NotificationRefused, body: bytes) -> None:
 
 
 def kept(path: Path) -> list[RejectedRequest]:
-    """Return the entries of the file, the oldest first; none without a file.
+    """Return the entries of the file, the oldest first; none if it does not exist.
 
     :raises OSError: if it cannot be read.
     """
@@ -100,7 +100,7 @@ def _entries(lines: list[bytes]) -> Iterator[RejectedRequest]:
             body = base64.b64decode(entry["body"], validate=True)
             yield RejectedRequest(str(entry["received_at"]), str(entry["reason"]), body)
         except (ValueError, TypeError, KeyError):
-            continue  # half a line, of a machine that stopped while it was written
+            continue  # an incomplete line, if the machine stopped during a write
 
 
 def _append(path: Path, line: bytes) -> None:
@@ -111,7 +111,7 @@ def _append(path: Path, line: bytes) -> None:
         size = file.seek(0, os.SEEK_END)
         if size + len(line) > MAX_FILE:
             file.seek(size - MAX_FILE // 2 if size > MAX_FILE // 2 else 0)
-            file.readline()  # the rest of a line, of which the beginning is dropped
+            file.readline()  # the rest of a dropped line
             newest = file.read()
             file.seek(0)
             file.write(newest)
@@ -121,7 +121,7 @@ def _append(path: Path, line: bytes) -> None:
 
 @contextmanager
 def _locked(descriptor: int) -> Iterator[None]:
-    """Hold the file against the app's other processes, where the system can."""
+    """Lock the file against the application's other processes, if the system supports it."""
     try:
         import fcntl
     except ImportError:  # Windows

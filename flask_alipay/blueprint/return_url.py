@@ -1,7 +1,7 @@
-"""The signed query with which a buyer returns from Alipay, and what is added to it on the way.
+"""Verification of the signed query with which a buyer returns from Alipay.
 
-Routers, mail services and statistics add parameters of their own, and a stray byte may end up
-behind the last value. None of it may keep a buyer from the result page.
+Routers, mail services and analytics add their own parameters, and stray bytes may follow the last
+value. None of these must keep a buyer from the result page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..protocol.charsets import form_decode
 from ..protocol.notification import verify_form
 from ..signer import Signer
 
-# Base64, complete with its padding, then nothing or a byte that base64 does not have and the rest.
+# Complete base64 with padding, then nothing, or a byte outside base64 and the rest.
 _SIGN = re.compile(
     rb"((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)(?:[^\w+/=].*)?", re.DOTALL
 )
@@ -23,8 +23,8 @@ _SIGN = re.compile(
 def verify_return(
     query: bytes, signer: Signer, charset: str, names: Collection[str]
 ) -> dict[str, str]:
-    """Verify the query of a return: with all its parameters, and only if that fails without those
-    that Alipay's returns do not have.
+    """Verify the query of a return with all its parameters or, if that fails, without those that
+    Alipay does not send.
 
     :param query: the raw query string.
     :param signer: the configured signer.
@@ -32,23 +32,23 @@ def verify_return(
     :param names: the parameters of Alipay's returns.
     :returns: the parameters that the signature covers.
     :raises BadNotification: if it is no form.
-    :raises BadSignature: if what remains is not signed with the configured key.
+    :raises BadSignature: if the remaining parameters are not signed with the configured key.
     """
     try:
         return verify_form(query, signer, charset).signed
     except (BadNotification, BadSignature) as error:
-        own = without_foreign(query, names)
-        if own == query:
+        cleaned = without_foreign(query, names)
+        if cleaned == query:
             raise
         try:
-            return verify_form(own, signer, charset).signed
+            return verify_form(cleaned, signer, charset).signed
         except (BadNotification, BadSignature):
             raise error from None
 
 
 def without_foreign(query: bytes, names: Collection[str]) -> bytes:
-    """Remove what Alipay's returns do not have: other names, empty fields, and bytes after a
-    complete signature that are not base64. ``sign_type`` goes as well: it is never signed.
+    """Remove parts that Alipay's returns do not have: other names, empty fields, and bytes after a
+    complete signature that are not base64. ``sign_type`` is removed as well: it is never signed.
 
     :param query: the raw query string.
     :param names: the parameters of Alipay's returns.

@@ -1,4 +1,4 @@
-"""Warnings about the configuration, which belong to the start of a server and not to a command."""
+"""Suppression of configuration warnings in commands: they belong to the start of a server."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import click
 
-# A child's records do not pass its parent's filters.
+# A parent logger's filters do not apply to a child's records.
 _LOGGERS = ("flask_alipay", "flask_alipay.simulator")
-# The command of Flask's that serves.
-_SERVES = "run"
+# Flask's command that starts a server.
+_RUN_COMMAND = "run"
 
 
 @contextmanager
@@ -20,18 +20,18 @@ def without_warnings_in_commands() -> Iterator[None]:
     servers log them, and ``flask alipay doctor`` reports them as findings.
     """
     context = click.get_current_context(silent=True)
-    if context is None or context.info_name == _SERVES:
+    if context is None or context.info_name == _RUN_COMMAND:
         yield
         return
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
-        logger.addFilter(_is_no_warning)
+        logger.addFilter(_is_not_warning)
     try:
         yield
     finally:
         for logger in loggers:
-            logger.removeFilter(_is_no_warning)
+            logger.removeFilter(_is_not_warning)
 
 
-def _is_no_warning(record: logging.LogRecord) -> bool:
+def _is_not_warning(record: logging.LogRecord) -> bool:
     return record.levelno != logging.WARNING

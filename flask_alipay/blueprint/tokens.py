@@ -1,4 +1,4 @@
-"""The tokens in our URLs: they name a payment, cannot be made up, and stop working."""
+"""Tokens in the blueprint's URLs: they name a payment, cannot be forged, and expire."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..exceptions import BadToken, ExpiredToken
 
 
 class Claim(NamedTuple):
-    """What a token states."""
+    """The content of a token."""
 
     out_trade_no: str
-    #: When the first link of its chain was made; aware.
+    #: The time of the first link in its chain, aware.
     issued_at: datetime
 
 
 class _Signer(TimestampSigner):
-    """Signs with the current time unless it is given another."""
+    """Signer that uses the current time unless ``issued_at`` is set."""
 
     issued_at: datetime | None = None
 
@@ -32,11 +32,11 @@ class _Signer(TimestampSigner):
 
 
 class Tokens:
-    """Makes and reads the tokens of one app and merchant.
+    """Tokens of one application and merchant.
 
-    :param secret_keys: the app's, oldest first: the last signs, each verifies.
-    :param merchant: a token is good for this merchant's pages only.
-    :param max_age: seconds that a token works.
+    :param secret_keys: the application's keys, oldest first: the last signs, all verify.
+    :param merchant: a token is valid for this merchant's pages only.
+    :param max_age: the lifetime of a token in seconds.
     """
 
     def __init__(self, secret_keys: Sequence[str | bytes], merchant: str, max_age: int) -> None:
@@ -46,22 +46,22 @@ class Tokens:
         self._max_age = max_age
 
     def make(self, purpose: str, out_trade_no: str, issued_at: datetime | None = None) -> str:
-        """Returns a token.
+        """Create a token.
 
-        :param purpose: the page that it opens; it opens no other.
+        :param purpose: the only page that it opens.
         :param out_trade_no: the payment.
-        :param issued_at: when it begins to age, by default now. A link on a page keeps the time of
-            the link that opened the page, so that following links does not renew them.
+        :param issued_at: the beginning of its lifetime, by default now. A link on a page keeps the
+            time of the link that opened the page, so that following links does not renew them.
         """
         signer: Any = self._serializer.make_signer(self._salt(purpose))
         signer.issued_at = issued_at
         return str(signer.sign(self._serializer.dump_payload(out_trade_no)).decode("ascii"))
 
     def read(self, purpose: str, token: str) -> Claim:
-        """Returns what a token states.
+        """Verify a token and return its content.
 
         :raises ExpiredToken: if it is too old.
-        :raises BadToken: if it was not made here for this purpose, or is spelled otherwise.
+        :raises BadToken: if it was not issued here for this purpose, or is encoded differently.
         """
         try:
             value, issued_at = self._serializer.loads(
@@ -73,7 +73,7 @@ class Tokens:
         except BadData:
             canonical = False
         if not canonical:
-            raise BadToken("the token was not made here")
+            raise BadToken("the token was not issued by this application")
         return Claim(str(value), issued_at)
 
     def _salt(self, purpose: str) -> str:
@@ -81,10 +81,10 @@ class Tokens:
 
 
 def _is_canonical(token: str) -> bool:
-    """Tells whether each part is spelled as base64 is written here: the decoder also takes padding,
-    foreign characters and bits that it drops.
+    """Return whether each part is encoded as :meth:`Tokens.make` does: the decoder also accepts
+    padding, other characters and surplus bits.
 
-    :raises BadData: if a part is no base64.
+    :raises BadData: if a part is not base64.
     """
     parts = token.encode("ascii", "replace").split(b".")
     return all(base64_encode(base64_decode(part)) == part for part in parts)

@@ -24,16 +24,16 @@ RECONCILE_LEASE: Final = timedelta(seconds=30)
 MIN_PAUSE: Final = timedelta(seconds=3)
 #: The longest.
 MAX_PAUSE: Final = timedelta(minutes=5)
-#: At most so many queries about a payment while its buyer has not returned: two hours, if a page
-#: stays open. With :data:`MAX_QUERIES_AFTER_RETURN`, the limit for one payment.
+#: The maximum of queries about a payment before its buyer returns: two hours, if a page stays open.
+#: With :data:`MAX_QUERIES_AFTER_RETURN`, the limit for one payment.
 MAX_QUERIES: Final = 60
-#: At most so many queries after the buyer's return.
+#: The maximum of queries after the buyer's return.
 MAX_QUERIES_AFTER_RETURN: Final = 16
 #: After the buyer's return the payment counts as being confirmed for this long, or until its
 #: queries are used up.
 CONFIRMATION_PERIOD: Final = timedelta(minutes=6)
 
-# Growth of the pauses; after the return the first ones are the likely ones to tell.
+# Growth of the pauses; after the return, the first queries are the most likely to find the payment.
 _GROWTH: Final = 1.1
 _GROWTH_AFTER_RETURN: Final = 1.25
 
@@ -68,7 +68,7 @@ class QuerySchedule:
 
     @property
     def limit(self) -> int:
-        """How many queries there may be."""
+        """The maximum number of queries."""
         return MAX_QUERIES if self.returned_at is None else MAX_QUERIES_AFTER_RETURN
 
     @property
@@ -78,7 +78,7 @@ class QuerySchedule:
         return min(MAX_PAUSE, MIN_PAUSE * growth ** max(0, self.query_count - 1))
 
     def is_due(self, now: datetime) -> bool:
-        """Tell whether Alipay should be queried.
+        """Return whether Alipay should be queried.
 
         :param now: aware.
         """
@@ -89,7 +89,7 @@ class QuerySchedule:
         return self.asked_at is None or self.asked_at + self.pause <= now
 
     def is_confirming(self, now: datetime) -> bool:
-        """Tell whether the buyer has returned, and queries still go on.
+        """Return whether the buyer has returned, and queries continue.
 
         :param now: aware.
         """
@@ -99,8 +99,8 @@ class QuerySchedule:
 
 
 def may_be_paid(payment: Any) -> bool:
-    """Tell whether Alipay may know of a payment what the ledger does not: it is open, or was closed
-    although its buyer came back from Alipay as one who has paid.
+    """Return whether a payment may be paid at Alipay although the ledger does not know it: it is
+    open, or was closed although the buyer returned from Alipay as having paid.
     """
     if payment.paid or payment.refunded_fen:
         return False

@@ -1,1 +1,15 @@
-"""Use cases for one merchant, shared by views, commands and applications."""
+"""Use cases for one merchant, shared by views, commands and applications.
+
+``payments``, ``order_number``, ``trade_params``, ``payment_state``
+    creating a payment, its parameters for the gateway, and its state for the buyer
+``qr_codes``, ``barcode_payments``, ``app_payments``
+    products of the open platform with steps of their own
+``verification``, ``settlement``, ``dispatch``, ``replay``
+    verifying and settling reports, and the signals afterwards
+``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``
+    querying, closing and cancelling payments, and settling the responses
+``refunds``
+    refunding a payment
+``alerts``
+    alerts for operators
+"""

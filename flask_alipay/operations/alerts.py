@@ -1,4 +1,4 @@
-"""Alerts about what needs a person: one line in the log at ``ERROR``, and a signal."""
+"""Alerts for operators: one log line at ``ERROR``, and a signal."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 #: A handler of this logger receives alerts and nothing else.
 logger = logging.getLogger("flask_alipay.alerts")
 
-#: A refund whose result is unknown for longer needs a person.
+#: A refund whose result is unknown for longer needs an operator.
 UNRESOLVED: Final = timedelta(hours=1)
 # The numbers that an alert names.
 _MAX_NUMBERS: Final = 20
-# Which report of a payment with an outcome sends the alert: Alipay retries, and a callback that
-# fails once may have met a restart.
+# The alert is sent at this report of a payment with the outcome: Alipay retries, and a callback may
+# have failed once because of a restart.
 _AT: Final = {"mismatched": 1, "callback_failed": 2}
 
 
@@ -49,7 +49,7 @@ def alert_about_rejection(merchant: Merchant, error: Exception) -> None:
     Alipay retries a notification and reconciliation repeats its query: the alert is sent once for
     each payment and kind, if there is a journal to count in.
 
-    :param error: of the report; others cause no alert.
+    :param error: the report's rejection; other exceptions cause no alert.
     """
     if not isinstance(error, (PaymentMismatch, CallbackFailed)):
         return
@@ -65,23 +65,24 @@ def alert_about_refunds(merchant: Merchant) -> None:
     Refund: Any = merchant.models.Refund
     if Refund is None:
         return
-    waiting = pending_refunds(Refund, merchant.config.merchant, utc_now() - UNRESOLVED)
-    number = waiting.column["out_trade_no"]
+    pending = pending_refunds(Refund, merchant.config.merchant, utc_now() - UNRESOLVED)
+    number = pending.column["out_trade_no"]
     session = LedgerSession(merchant.session)
-    found = session.read(select(number).where(*waiting.condition).order_by(number), Refund)
+    found = session.read(select(number).where(*pending.condition).order_by(number), Refund)
     numbers = tuple(found.scalars())
     session.roll_back()
     if numbers:
-        told = f"{len(numbers)} refunds have had no result for an hour"
+        summary = f"{len(numbers)} refunds have had no result for an hour"
         named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
-        alert = Alert("refund_unresolved", f"{told}: {named}", numbers[:_MAX_NUMBERS], len(numbers))
+        message = f"{summary}: {named}"
+        alert = Alert("refund_unresolved", message, numbers[:_MAX_NUMBERS], len(numbers))
         send_alert(merchant, alert)
 
 
 def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
     """Send the alert for a bill that differs from the ledger.
 
-    :param date: of the bill, in China.
+    :param date: the date of the bill, in China.
     :param count: the number of differences, above zero.
     """
     message = f"the bill of {date} and the ledger have {count} differences"
@@ -89,7 +90,7 @@ def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
 
 
 def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int | None:
-    """How many reports of a payment had the same outcome; ``None`` if nothing counts them."""
+    """Return the number of reports of a payment with this outcome; ``None`` without a journal."""
     models, session = merchant.models, LedgerSession(merchant.session)
     journal = Journal(session, models.Payment, models.Notification, merchant.config.merchant)
     if not journal.enabled:

@@ -1,4 +1,4 @@
-"""Payments in the shop's own app: what it takes to Alipay's, and what it brings back."""
+"""Payments in the shop's mobile app: the order string for Alipay's SDK, and the SDK's result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def order_string(merchant: Merchant, payment: Any) -> str:
 
 def payment_from_app_result(merchant: Merchant, result: str) -> Any:
     """See :meth:`~flask_alipay.AlipayBlueprint.app_result`."""
-    from ..gateways.openapi.responses import (  # the open platform's alone
+    from ..gateways.openapi.responses import (  # only needed on the open platform
         as_object,
         open_envelope,
         text_field,
@@ -34,12 +34,12 @@ def payment_from_app_result(merchant: Merchant, result: str) -> Any:
         envelope = open_envelope(encode(result, config.charset), _METHOD, config.charset)
         node = as_object(envelope.node)
     except (OutcomeUnknown, ValueError, AttributeError, RecursionError):
-        raise BadNotification("it is not what Alipay's SDK tells an app") from None
+        raise BadNotification("it is not a result of Alipay's SDK") from None
     if not envelope.signed_by(config.signer):
         raise BadSignature("its signature does not verify")
     params = {name: text_field(node, name) for name in ("app_id", "seller_id", "out_trade_no")}
     if not is_for_merchant(config, params, confirmed=False):
-        raise WrongAccount("it is about somebody else's account")
+        raise WrongAccount("it is about another merchant's account")
     payment = merchant.ledger().find(params["out_trade_no"])
     if payment is None:
         raise UnknownPayment("no such payment in the ledger")

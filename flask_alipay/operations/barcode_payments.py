@@ -1,4 +1,4 @@
-"""At the till: the shop scans the buyer's code, and the ledger learns how it ended."""
+"""Barcode payments (当面付): the shop scans the buyer's code, and the result is settled."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ def pay_barcode(
     gateway = require_openapi(merchant, payment, "barcode")
     state = payment_state(payment)
     if state != "waiting":
-        raise InvalidParameter("payment", f"can no longer be paid, it is {state}")
-    order = trade_params(merchant, payment)
+        raise InvalidParameter("payment", f"can no longer be paid: its state is {state}")
+    params = trade_params(merchant, payment)
     # The buyer may need a minute: no transaction stays open.
     snapshot = snapshot_and_commit(merchant, payment)
-    ended = gateway.pay_barcode_and_wait(**order, auth_code=auth_code, polling=polling)
-    return apply_update(merchant, snapshot, _report(snapshot, ended))
+    result = gateway.pay_barcode_and_wait(**params, auth_code=auth_code, polling=polling)
+    return apply_update(merchant, snapshot, _report(snapshot, result))
 
 
-def _report(snapshot: PaymentSnapshot, ended: BarcodePaymentResult) -> Notification:
+def _report(snapshot: PaymentSnapshot, result: BarcodePaymentResult) -> Notification:
     """Return the gateway's signed response as a report for the ledger."""
-    params = journal_params("method", "alipay.trade.pay", ended.params)
-    if ended.paid:
+    params = journal_params("method", "alipay.trade.pay", result.params)
+    if result.paid:
         return Notification(
-            out_trade_no=ended.out_trade_no,
+            out_trade_no=result.out_trade_no,
             trade_status=params.get("trade_status", TradeStatus.TRADE_SUCCESS),
-            total_fen=snapshot.total_fen if ended.total_fen is None else ended.total_fen,
-            currency=ended.currency,
-            trade_no=ended.trade_no,
-            buyer_id=ended.buyer_id,
-            paid_at=ended.paid_at,
+            total_fen=snapshot.total_fen if result.total_fen is None else result.total_fen,
+            currency=result.currency,
+            trade_no=result.trade_no,
+            buyer_id=result.buyer_id,
+            paid_at=result.paid_at,
             params=params,
         )
-    # A trade that was paid in between and then cancelled is refunded.
-    refunded = ended.action == "refund" or bool(params.get("send_pay_date"))
-    return closed_update(snapshot, ClosedTrade(params, ended.trade_no, refunded))
+    # Cancelling a trade that was paid in the meantime refunds it.
+    refunded = result.action == "refund" or bool(params.get("send_pay_date"))
+    return closed_update(snapshot, ClosedTrade(params, result.trade_no, refunded))

@@ -14,7 +14,7 @@ logger = logging.getLogger("flask_alipay")
 
 # The open platform's code for what the sub_code states about a trade.
 _ABOUT_TRADE: Final = "40004"
-# Rejections that are over after a while: too many requests.
+# Temporary rejections: too many requests.
 _LIMITED: Final = re.compile(r"40005|.*-call-limited|.*FREQUENCY_LIMITED|ACCESS_LIMIT\w*")
 
 
@@ -26,7 +26,7 @@ def confirm(leases: QueryLeases, out_trade_no: str, query: Callable[[], Any]) ->
     then all that can settle it. While Alipay does not respond, the lease is kept to its end, so
     that the next query is not sent at once.
 
-    :param leases: the merchant's.
+    :param leases: the merchant's leases.
     :param out_trade_no: the payment.
     :param query: queries Alipay, settles its response and returns the payment.
     :return: whether a query was sent.
@@ -55,7 +55,7 @@ def confirm(leases: QueryLeases, out_trade_no: str, query: Callable[[], Any]) ->
 
 
 def _is_definite(error: GatewayError) -> bool:
-    """Tell whether Alipay would reject the same query again.
+    """Return whether Alipay would reject the same query again.
 
     The open platform signs what it states about a trade, the legacy gateway signs no rejection.
     """

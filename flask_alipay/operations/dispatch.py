@@ -24,7 +24,7 @@ def send_settlement_signals(merchant: Merchant, settlement: Settlement) -> None:
     """Send the signals of a settlement.
 
     :param merchant: the merchant of the current app.
-    :param settlement: of a committed transaction.
+    :param settlement: a committed settlement.
     """
     for event in settlement.events:
         signal = _SIGNALS.get(event)
@@ -33,7 +33,7 @@ def send_settlement_signals(merchant: Merchant, settlement: Settlement) -> None:
 
 
 def send_signal(merchant: Merchant, signal: NamedSignal, **values: object) -> None:
-    """Send a signal to its receivers; log what they raise, since the transaction is committed."""
+    """Send a signal to its receivers; log their exceptions, since the transaction is committed."""
     if not signal.receivers:
         return
     app = merchant.app

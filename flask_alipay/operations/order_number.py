@@ -11,8 +11,8 @@ _RANDOM_DIGITS = 18
 
 
 def generate_out_trade_no() -> str:
-    """Makes an order number of 26 digits: the day in China, then 18 digits from the system's
-    source of randomness.
+    """Generate an order number of 26 digits: the date in China, then 18 digits from the operating
+    system's source of randomness.
     """
     day = datetime.now(timezone.utc).astimezone(CHINA_TIME).strftime("%Y%m%d")
     return f"{day}{secrets.randbelow(10**_RANDOM_DIGITS):0{_RANDOM_DIGITS}d}"

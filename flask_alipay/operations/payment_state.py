@@ -1,4 +1,4 @@
-"""How a payment stands, in one word for buyers."""
+"""A payment's state for its buyer."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _PAYABLE: Final = ("waiting", "confirming", "unconfirmed")
 
 
 def payment_state(payment: Any) -> str:
-    """Says how a payment stands, in one word for buyers.
+    """Return a payment's state for its buyer.
 
-    :returns: ``paid``, ``partly_refunded``, ``refunded`` (all of it), ``confirming`` (the buyer has
-        returned from Alipay, which is queried), ``failed`` (closed early), ``expired`` (its time is
-        over, and no payment is known), ``unconfirmed`` (the buyer has returned, and the queries
-        found no payment) or ``waiting``.
+    :returns: ``paid``, ``partly_refunded``, ``refunded`` (in full), ``confirming`` (the buyer has
+        returned, and Alipay is being queried), ``failed`` (closed before it expired), ``expired``
+        (the time limit is over without a payment), ``unconfirmed`` (the buyer has returned, and the
+        queries found no payment) or ``waiting``.
     """
     if payment.paid:
         if not payment.refunded_fen:
             return "paid"
-        whole = payment.refunded_fen >= payment.total_fen
-        return "refunded" if whole else "partly_refunded"
+        fully_refunded = payment.refunded_fen >= payment.total_fen
+        return "refunded" if fully_refunded else "partly_refunded"
     if may_be_paid(payment) and QuerySchedule.of(payment).is_confirming(utc_now()):
         return "confirming"
     closed = payment.trade_status == TradeStatus.TRADE_CLOSED
-    moment = payment.closed_at if closed and payment.closed_at else utc_now()
+    end = payment.closed_at if closed and payment.closed_at else utc_now()
     # Alipay's times are whole seconds.
-    if payment.expires_at is not None and payment.expires_at.replace(microsecond=0) <= moment:
+    if payment.expires_at is not None and payment.expires_at.replace(microsecond=0) <= end:
         return "expired"
     if closed:
         return "failed"
@@ -37,15 +37,15 @@ def payment_state(payment: Any) -> str:
 
 
 def is_payable(payment: Any) -> bool:
-    """Tell whether a buyer may be sent to Alipay; a trade that is paid there is not paid twice."""
+    """Return whether a buyer may be redirected to Alipay, which prevents paying a trade twice."""
     closed = payment.trade_status == TradeStatus.TRADE_CLOSED
     return payment_state(payment) in _PAYABLE and not closed
 
 
 def confirming_for(payment: Any) -> int:
-    """Return in how many seconds the queries after the buyer's return end.
+    """Return the seconds until the queries after the buyer's return end.
 
-    :param payment: one in the state ``confirming``.
+    :param payment: a payment in the state ``confirming``.
     """
     left = payment.returned_at + CONFIRMATION_PERIOD - utc_now()
     return max(1, int(left.total_seconds()) + 1)

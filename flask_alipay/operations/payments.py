@@ -1,4 +1,4 @@
-"""A new payment: checked as its gateway will check it, before anything is stored."""
+"""New payments: checked by the gateway's rules before they are stored, and sent to Alipay."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from ..merchant import Merchant
     from ..protocol.signed_request import SignedRequest
 
-# Columns of the mixin that are the ledger's, not the caller's; the others are free.
-_LEDGERS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
-# Parameters of the gateway that the blueprint itself provides. No payment names a seller: news of
-# money for another than the configured one is refused.
+# Columns of the mixin that only the ledger sets; the caller may set the others.
+_LEDGER_COLUMNS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
+# Parameters of the gateway that the blueprint itself provides. No payment names a seller:
+# notifications about other sellers than the configured one are rejected.
 _MERCHANT_PARAMS = frozenset(
     {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
 )
-# What is kept with a payment beside its parameters: see ``qr_code``.
-_KEPT = frozenset({"qr_code", "qr_code_until", "qr_code_fen"})
+# Keys in a payment's details that are no parameters of the gateway: see ``qr_codes``.
+_STORED = frozenset({"qr_code", "qr_code_until", "qr_code_fen"})
 _TIMEOUTS = ("timeout_express", "it_b_pay")
 
 
@@ -45,9 +45,9 @@ def build_payment(
 ) -> Any:
     """Build a payment from the arguments of :meth:`~flask_alipay.AlipayBlueprint.create_payment`.
 
-    :param model: the app's class.
-    :param config: the merchant's.
-    :raises InvalidParameter: names the parameter at fault.
+    :param model: the application's class.
+    :param config: the merchant's configuration.
+    :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     total_fen = to_minor_units(total_amount, currency)
@@ -85,15 +85,15 @@ def gateway_request(
     user_agent: str = "",
     extra: Mapping[str, Any] | None = None,
 ) -> SignedRequest:
-    """Return the signed request that sends the buyer to Alipay.
+    """Return the signed request that takes the buyer to Alipay.
 
     :param merchant: the merchant of the current app.
     :param payment: the application's object.
     :param bank: on the legacy gateway, the code of the bank that the buyer chose.
     :param charset: another charset than the configured one.
     :param user_agent: the buyer's browser, which chooses the product if the payment names none.
-    :param extra: parameters for the gateway beside the payment's own.
-    :raises InvalidParameter: names the parameter at fault.
+    :param extra: further parameters for the gateway.
+    :raises InvalidParameter: names the invalid parameter.
     """
     gateway = merchant.gateway if charset is None else merchant.gateway.in_charset(charset)
     currency = payment.currency or "CNY"
@@ -113,26 +113,26 @@ def gateway_request(
 
 
 def gateway_params(payment: Any) -> dict[str, Any]:
-    """Returns the further parameters for the gateway that a payment was made with."""
+    """Return the further parameters for the gateway that a payment was created with."""
     details: Mapping[str, Any] = payment.details or {}
-    return {name: value for name, value in details.items() if name not in _KEPT}
+    return {name: value for name, value in details.items() if name not in _STORED}
 
 
 def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parts what is for the app's class from what is for the gateway."""
+    """Split details into columns of the application's class and parameters of the gateway."""
     columns: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     mapped = inspect(model).attrs
     for name, value in details.items():
-        if name in _LEDGERS or name in _MERCHANT_PARAMS or name in _KEPT:
-            raise InvalidParameter(name, "is not the caller's to set")
+        if name in _LEDGER_COLUMNS or name in _MERCHANT_PARAMS or name in _STORED:
+            raise InvalidParameter(name, "is set by this package: remove it")
         if name in mapped:
             columns[name] = value
         elif value is not None:
             parameters[name] = value
     expires_at = columns.get("expires_at")
     if isinstance(expires_at, datetime) and expires_at.tzinfo is None:
-        raise InvalidParameter("expires_at", "must be an aware datetime: say in which zone")
+        raise InvalidParameter("expires_at", "must be an aware datetime: add its time zone")
     return columns, parameters
 
 
@@ -154,7 +154,7 @@ def _check_token(config: Config, parameters: Mapping[str, Any]) -> None:
 
 
 def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
-    """When a payment with one of the gateways' own timeouts expires."""
+    """Return the time limit from one of the gateways' own timeout parameters."""
     for name in _TIMEOUTS:
         minutes = timeout_minutes(name, parameters[name]) if name in parameters else None
         if minutes is not None:
@@ -163,9 +163,9 @@ def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
 
 
 def _check_json(parameters: Mapping[str, Any]) -> None:
-    """What waits for the buyer in the database has to survive as JSON."""
+    """Check that the parameters can be stored as JSON until the buyer pays."""
     for name, value in parameters.items():
         try:
             json.dumps(value)
         except (TypeError, ValueError):
-            raise InvalidParameter(name, "must be text or a whole number to be kept") from None
+            raise InvalidParameter(name, "must be text or an integer, to be stored") from None

@@ -120,14 +120,14 @@ def close_expired(snapshot: PaymentSnapshot, state: TradeState) -> TradeState:
     :param state: the result of the query.
     :return: the state after the close; ``state`` if there was nothing to close.
     """
-    waits = state.trade_status == TradeStatus.WAIT_BUYER_PAY
-    return _close_trade(snapshot) if waits and snapshot.expired else state
+    unpaid = state.trade_status == TradeStatus.WAIT_BUYER_PAY
+    return _close_trade(snapshot) if unpaid and snapshot.expired else state
 
 
 def apply_update(merchant: Merchant, snapshot: PaymentSnapshot, report: Notification | None) -> Any:
     """Settle a report unless the ledger has it already, and return the payment.
 
-    A report that changes nothing is not journalled.
+    A report that changes nothing is not recorded in the journal.
     """
     ledger = merchant.ledger()
     payment = ledger.find(snapshot.out_trade_no)
@@ -164,7 +164,7 @@ def _close_trade(snapshot: PaymentSnapshot) -> TradeState:
 def _current_state(snapshot: PaymentSnapshot, rejection: GatewayError | None) -> TradeState:
     """Query a trade that should be closed: it may be paid, or have been closed before.
 
-    :param rejection: Alipay's rejection of the close, to raise if the trade still waits.
+    :param rejection: Alipay's rejection of the close, to raise if the trade is still unpaid.
     """
     try:
         state = TradeState.of(snapshot.gateway.query_payment(snapshot.out_trade_no))
@@ -183,7 +183,7 @@ def _cancel_trade(merchant: Merchant, snapshot: PaymentSnapshot) -> TradeState:
     except TradeNotFound as error:
         return _no_trade(snapshot, error)
     except GatewayError as error:
-        if error.signed:  # it may be paid: the ledger should have that
+        if error.signed:  # it may be paid: update the ledger
             apply_update(merchant, snapshot, query_trade(snapshot).report)
         raise
     if closed is None:  # there was nothing to cancel
@@ -192,7 +192,7 @@ def _cancel_trade(merchant: Merchant, snapshot: PaymentSnapshot) -> TradeState:
 
 
 def _changes(payment: Any, report: Notification) -> bool:
-    """Tell whether a report changes a payment, or contradicts it."""
+    """Return whether a report changes a payment, or contradicts it."""
     try:
         check_match(payment, report)
         return bool(next_state(payment, report)[1])

@@ -1,4 +1,4 @@
-"""What was lost is found: asks Alipay about everything that still waits."""
+"""Reconciliation: query pending payments and refunds at Alipay, and settle the responses."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from .refunds import query_refund, submit_refund
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-# After so many questions in a row without an answer, nobody is there to answer more of them.
-_PENDING_TTL: Final = 10
-# An age that everything that waits has reached, whatever another machine's clock says.
-_NOT_YET: Final = timedelta(days=-1)
+# After this number of consecutive queries without a response, the run is aborted.
+_MAX_UNANSWERED: Final = 10
+# An age that all rows have reached, even if another machine's clock is ahead.
+_ANY_AGE: Final = timedelta(days=-1)
 
 
 @dataclass(frozen=True)
 class ReconcileItem:
-    """What was heard of one payment or refund."""
+    """The result for one payment or refund."""
 
     out_trade_no: str
     #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused`` or
     #: ``trouble``.
     outcome: str
-    #: In trouble: what the matter is.
+    #: For ``trouble`` and ``refund_refused``: the exception.
     error: AlipayError | None = None
     #: The shop's own order number, empty if there is none.
     reference: str = ""
 
 
 class Skipped(NamedTuple):
-    """What waits and was not queried."""
+    """Numbers of pending payments and refunds that were not queried."""
 
-    #: Payments and refunds that were created too recently.
+    #: Created too recently.
     younger: int
-    #: Those beyond the limit or, without one, those that another process has just queried.
+    #: Beyond the limit or, without a limit, queried by another process just before.
     others: int
     #: Refunds at a gateway that has no query for them.
     refunds: int
@@ -63,53 +63,53 @@ class Skipped(NamedTuple):
 
 @dataclass
 class ReconcileReport:
-    """What came of asking about everything that waits. Numbers of payments, but for refunds."""
+    """The result of a run: numbers of payments and of refunds."""
 
-    #: Sales that are settled now.
+    #: Payments that are paid now.
     paid: int = 0
-    #: Closed without being paid.
+    #: Payments closed without being paid.
     closed: int = 0
-    #: Neither yet.
+    #: Payments still unpaid.
     waiting: int = 0
-    #: Refunds that are done now, not done yet, and refused by Alipay.
+    #: Refunds that are done now, not done yet, and rejected by Alipay.
     refunded: int = 0
     refund_waiting: int = 0
     refund_refused: int = 0
-    #: Those that could not be asked about, or whose answer could not be settled.
+    #: Payments and refunds that could not be queried, or whose response could not be settled.
     failures: list[ReconcileItem] = field(default_factory=list)
-    #: Whether it was given up, since no answer came any more.
+    #: ``True`` if the run was aborted because Alipay did not respond any more.
     aborted: bool = False
 
     @property
     def queried(self) -> int:
-        """How many were asked about."""
+        """The number of queries."""
         return sum((self.paid, self.closed, self.waiting, len(self.failures), self.refunds))
 
     @property
     def refunds(self) -> int:
-        """How many refunds were asked about and answered."""
+        """The number of refunds with a response."""
         return self.refunded + self.refund_waiting + self.refund_refused
 
-    def count(self, found: ReconcileItem) -> None:
-        """Adds one."""
-        if found.outcome == "trouble":
-            self.failures.append(found)
+    def count(self, item: ReconcileItem) -> None:
+        """Add a result."""
+        if item.outcome == "trouble":
+            self.failures.append(item)
         else:
-            setattr(self, found.outcome, getattr(self, found.outcome) + 1)
-        silent = isinstance(found.error, OutcomeUnknown)
-        self._silent = self._silent + 1 if silent else 0
-        self.aborted = self._silent >= _PENDING_TTL
+            setattr(self, item.outcome, getattr(self, item.outcome) + 1)
+        unanswered = isinstance(item.error, OutcomeUnknown)
+        self._unanswered = self._unanswered + 1 if unanswered else 0
+        self.aborted = self._unanswered >= _MAX_UNANSWERED
 
-    _silent: int = field(default=0, repr=False)
+    _unanswered: int = field(default=0, repr=False)
 
 
 class ReconcileRun:
-    """One time through everything that waits: iterate over it, stop whenever you like.
+    """One run over all pending payments and refunds: an iterable that may be left at any time.
 
     :param merchant: the merchant of the current app.
-    :param older_than: leaves out what is younger.
-    :param limit: the most to ask about.
-    :raises InvalidParameter: if one of them is negative.
+    :param older_than: younger payments and refunds are skipped.
+    :param limit: the maximum number of queries.
+    :raises InvalidParameter: if an argument is negative.
     """
 
     def __init__(self, merchant: Merchant, older_than: timedelta, limit: int | None) -> None:
@@ -120,8 +120,8 @@ class ReconcileRun:
         self._merchant = merchant
         self._older_than = older_than
         self._limit = limit
-        self._due = _count_waiting(merchant, older_than)
-        #: What came of it so far.
+        self._due = _count_pending(merchant, older_than)
+        #: The results so far.
         self.summary = ReconcileReport()
 
     def __iter__(self) -> Iterator[ReconcileItem]:
@@ -133,34 +133,34 @@ class ReconcileRun:
         alert_about_refunds(self._merchant)
 
     def count(self) -> int:
-        """Returns how many there are to ask about, for a progress bar."""
+        """Return the number of queries to make, for a progress bar."""
         return self._due if self._limit is None else min(self._due, self._limit)
 
     def skipped(self) -> Skipped:
-        """Return what was not queried; call it after the iteration."""
+        """Return the numbers of rows that were not queried; call it after the iteration."""
         merchant = self._merchant
-        younger = _count_waiting(merchant, _NOT_YET) - _count_waiting(merchant, self._older_than)
+        younger = _count_pending(merchant, _ANY_AGE) - _count_pending(merchant, self._older_than)
         others = 0 if self.summary.aborted else self._due - self.summary.queried
         return Skipped(max(0, younger), max(0, others), _count_unqueried_refunds(merchant))
 
 
 def reconcile(merchant: Merchant, older_than: timedelta, limit: int | None) -> ReconcileReport:
     """See :meth:`~flask_alipay.AlipayBlueprint.reconcile`."""
-    once = ReconcileRun(merchant, older_than, limit)
-    for _ in once:
+    run = ReconcileRun(merchant, older_than, limit)
+    for _ in run:
         pass
-    return once.summary
+    return run.summary
 
 
-def _count_waiting(merchant: Merchant, older_than: timedelta) -> int:
-    """Returns how many payments and refunds wait."""
-    number = sum(count(merchant.session, waiting) for waiting in _waiting(merchant, older_than))
+def _count_pending(merchant: Merchant, older_than: timedelta) -> int:
+    """Return the number of pending payments and refunds."""
+    number = sum(count(merchant.session, pending) for pending in _pending(merchant, older_than))
     merchant.session.rollback()
     return number
 
 
 def _count_unqueried_refunds(merchant: Merchant) -> int:
-    """Return how many refunds wait for a notification, since the gateway has no query for them."""
+    """Return the number of refunds that wait for a notification: the gateway cannot query them."""
     Refund = merchant.models.Refund
     if Refund is None or "query_refund" not in merchant.gateway.unsupported:
         return 0
@@ -169,8 +169,8 @@ def _count_unqueried_refunds(merchant: Merchant) -> int:
     return number
 
 
-def _waiting(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ...]:
-    """Return what can be queried: refunds only if the gateway has such a query."""
+def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ...]:
+    """Return the selections of rows to query: refunds only if the gateway has such a query."""
     before, number = utc_now() - older_than, merchant.config.merchant
     models = merchant.models
     payments = pending_payments(models.Payment, number, before)
@@ -180,27 +180,27 @@ def _waiting(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ..
 
 
 def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:
-    """Asks about refunds and payments in turns, the longest wait first: a limit must not leave the
-    refunds to the day on which fewer payments wait than that.
+    """Query refunds and payments alternately, the longest wait first: with a limit, a large number
+    of payments must not keep refunds from being queried.
     """
-    since = [
-        (oldest_pending(merchant.session, each), each) for each in _waiting(merchant, older_than)
+    oldest = [
+        (oldest_pending(merchant.session, rows), rows) for rows in _pending(merchant, older_than)
     ]
     merchant.session.rollback()
-    waiting = [(moment, each) for moment, each in since if moment is not None]
-    left = [_each(merchant, each) for _, each in sorted(waiting, key=itemgetter(0))]
-    while left:
-        for kind in tuple(left):
-            found = next(kind, None)
-            if found is None:
-                left.remove(kind)
+    due = [(since, rows) for since, rows in oldest if since is not None]
+    sources = [_each(merchant, rows) for _, rows in sorted(due, key=itemgetter(0))]
+    while sources:
+        for source in tuple(sources):
+            item = next(source, None)
+            if item is None:
+                sources.remove(source)
             else:
-                yield found
+                yield item
 
 
-def _each(merchant: Merchant, waiting: PendingRows) -> Iterator[ReconcileItem]:
-    about = _query if waiting.status == "trade_status" else _finish
-    return (about(merchant, row) for row in lease_rows(merchant.session, waiting))
+def _each(merchant: Merchant, pending: PendingRows) -> Iterator[ReconcileItem]:
+    process = _query if pending.status == "trade_status" else _finish
+    return (process(merchant, row) for row in lease_rows(merchant.session, pending))
 
 
 def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
@@ -210,10 +210,10 @@ def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
         state = close_expired(snapshot, query_trade(snapshot))
         payment = apply_update(merchant, snapshot, state.report)
         if payment is None:
-            return ReconcileItem(number, "waiting")  # it was deleted meanwhile
+            return ReconcileItem(number, "waiting")  # deleted meanwhile
         closed = payment.trade_status == TradeStatus.TRADE_CLOSED
-        what = "paid" if payment.paid else "closed" if closed else "waiting"
-        return ReconcileItem(number, what, reference=reference)
+        outcome = "paid" if payment.paid else "closed" if closed else "waiting"
+        return ReconcileItem(number, outcome, reference=reference)
     except AlipayError as error:
         merchant.session.rollback()
         alert_about_rejection(merchant, error)
@@ -221,7 +221,7 @@ def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
 
 
 def _finish(merchant: Merchant, row: Any) -> ReconcileItem:
-    """Hears of a refund or, where Alipay knows nothing of it, asks for it again: the same one."""
+    """Query a refund; if Alipay does not know it, submit it again with the same number."""
     number, request_no, reason = row.out_trade_no, row.out_request_no, row.reason
     refund_fen, reference = row.refund_fen, ""
     try:
@@ -244,5 +244,5 @@ def _finish(merchant: Merchant, row: Any) -> ReconcileItem:
         status = row.status if row is not None else SUCCESS
         merchant.session.rollback()
         alert_about_rejection(merchant, error)
-        refused = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
-        return ReconcileItem(number, "refund_refused" if refused else "trouble", error, reference)
+        rejected = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
+        return ReconcileItem(number, "refund_refused" if rejected else "trouble", error, reference)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..ledger import Ledger
     from ..merchant import Merchant
 
-# As the ledger does when it settles.
+# The same number as in the ledger's settlements.
 _ATTEMPTS = 3
 
 
@@ -122,7 +122,7 @@ def query_refund(
 ) -> bool:
     """Query a refund, and record it if it is done.
 
-    :return: whether the money was refunded.
+    :return: ``True`` if the refund is done.
     :raises GatewayError: if Alipay rejects the query.
     :raises OutcomeUnknown: if no response arrives.
     """
@@ -139,7 +139,7 @@ class _RecordedRefund(NamedTuple):
     request: RefundRequest
     #: The client for calls about the payment.
     gateway: Gateway
-    #: Whether the money has been refunded already.
+    #: ``True`` if the refund is done already.
     done: bool
 
 
@@ -182,7 +182,7 @@ def _check_domestic(payment: Any) -> None:
     """
     if payment.currency != "CNY" or payment.product in ("forex", "forex_wap"):
         raise InvalidParameter(
-            "payment", "is a cross-border one: gateway.forex_refund() refunds it"
+            "payment", "is a cross-border one: refund it with gateway.forex_refund()"
         )
 
 
@@ -196,12 +196,12 @@ class _Row(NamedTuple):
 def _open(
     merchant: Merchant, refunds: RefundLedger, request: RefundRequest, ttl: timedelta | None
 ) -> _Row:
-    """Commit the row of a refund, and return its state; again, in a new transaction, if another
-    worker was faster.
+    """Commit the row of a refund and return its state; retry in a new transaction if another worker
+    was faster.
     """
     number, refund_no, session = request.out_trade_no, request.out_request_no, merchant.session
     for _ in range(_ATTEMPTS):
-        session.rollback()  # what was read is out of date once the payment is locked
+        session.rollback()  # the payment's lock has to come before any read
         try:
             row, *state = refunds.open(number, request.refund_fen, refund_no, request.reason, ttl)
             opened = _Row(row.status, row.reason, *state)

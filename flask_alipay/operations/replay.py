@@ -1,8 +1,8 @@
-"""A notification heard again: out of the journal, or as somebody captured it.
+"""Replay of notifications from the journal or from a capture.
 
-It takes the way of one that Alipay brings (proven, ours, settled; an old report of a sale after a
-query), except that the legacy gateway can no longer confirm it: ``notify_verify`` knows a
-notification for a minute.
+A replayed notification is processed like a delivered one (verified, checked for the merchant's
+account, settled; an old report of a sale after a query), except that the legacy gateway can no
+longer confirm it: ``notify_verify`` confirms a notification for one minute only.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """What comes of a notification that is heard again, or would come of it."""
+    """The result of a replayed notification or, in a dry run, the expected result."""
 
-    #: The report that is settled: of an old sale Alipay's response to a query.
+    #: The settled report: for an old sale, Alipay's response to a query.
     notification: Notification
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
-    #: What happens, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``.
     events: tuple[str, ...]
-    #: The app's mapped object.
+    #: The application's mapped object.
     payment: Any
-    #: In a dry run: whether Alipay would be queried first, and its response settled.
+    #: In a dry run: ``True`` if Alipay would be queried first, and its response settled.
     queries: bool = False
 
 
@@ -51,11 +51,11 @@ def replay(
         else _verified(config, payload)
     )
     if params.get("notify_type", "").startswith("batch_"):
-        raise BadNotification("it is the result of a batch: those are not heard again")
+        raise BadNotification("it is the result of a batch, which cannot be replayed")
     _check_account(config, params, journalled)
     notification = Notification.from_params(params, config.protocol)
     if dry_run:
-        return _foreseen(merchant, notification)
+        return _dry_run(merchant, notification)
     replayed: list[ReplayResult] = []
     for report, settlement in settle_report(merchant, notification):
         send_settlement_signals(merchant, settlement)
@@ -67,24 +67,24 @@ def replay(
 
 def _verified(config: Config, params: Mapping[str, str]) -> dict[str, str]:
     if not params.get("sign"):
-        raise BadSignature("it holds no signature that could be verified once more")
+        raise BadSignature("it contains no signature to verify")
     if not verify_params(params, config.signer, config.charset):
-        raise BadSignature("its signature does not verify with the keys that are configured now")
+        raise BadSignature("its signature does not verify with the configured keys")
     return dict(params)
 
 
 def _check_account(config: Config, params: Mapping[str, str], journalled: bool) -> None:
-    """The journal holds nothing but what was confirmed to be ours."""
+    """Check the account; the journal contains only confirmed notifications of this merchant."""
     if config.notify_verify and config.signer.sign_type != "MD5" and not journalled:
         raise NotConfirmed(
-            "Alipay confirms a notification for a minute only, and its key signs for every "
-            "merchant: ask about the payment instead"
+            "Alipay confirms a notification for one minute only, and its key signs for every "
+            "merchant: query the payment instead"
         )
     if not is_for_merchant(config, params, confirmed=journalled):
-        raise WrongAccount("it is about somebody else's account")
+        raise WrongAccount("it is about another merchant's account")
 
 
-def _foreseen(merchant: Merchant, notification: Notification) -> ReplayResult:
+def _dry_run(merchant: Merchant, notification: Notification) -> ReplayResult:
     payment = merchant.ledger().find(notification.out_trade_no)
     if payment is None:
         raise UnknownPayment(

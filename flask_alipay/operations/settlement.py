@@ -1,8 +1,8 @@
-"""Settle verified reports about a trade; query Alipay first where a report alone is not enough.
+"""Settle verified reports about a trade; query Alipay first if a report alone is not enough.
 
-A notification never expires: a buyer who got hold of one could keep it, have the money refunded,
-and deliver it afterwards. So an old report of a sale, or one for a payment that is closed or partly
-refunded, only starts a query, and the response to the query is settled.
+A notification's signature never expires: an attacker could keep one, get a refund, and deliver it
+afterwards. An old report of a sale, or one for a payment that is closed or partly refunded,
+therefore only starts a query, and the response to the query is settled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..ledger import Settlement
     from ..merchant import Merchant
 
-#: Alipay delivers a notification for no longer than this: eight times within 24 h 24 min.
+#: The longest time for which Alipay retries a notification: eight deliveries within 24 h 24 min.
 LAST_RETRY: Final = timedelta(hours=25)
 
 
@@ -41,11 +41,12 @@ def settle_report(
 
     No transaction is open, and no row locked, while Alipay is queried.
 
-    :returns: what was settled, each after its commit: the report or, where Alipay had to be queried
-        first, its response, and then the report for the journal and for refunds that it states.
+    :returns: each settled report with its settlement, after the commit: the report or, if Alipay
+        had to be queried first, its response and then the report, for the journal and for refunds
+        that it states.
     :raises NotConfirmed: if Alipay has no trade for a report that needs a query.
-    :raises ConfirmationUnknown: if Alipay does not respond to that query, or does not state yet
-        whether the buyer has paid.
+    :raises ConfirmationUnknown: if Alipay does not respond to that query, or its response does not
+        state yet whether the buyer has paid.
     :raises NotificationRefused: as :meth:`~flask_alipay.ledger.Ledger.settle` does.
     """
     report = with_query_rule(merchant.config, report)
@@ -61,12 +62,12 @@ def settle_report(
     try:
         settlement = merchant.ledger().settle(report.with_query_rule("always"))
     except QueryRequired:
-        return  # Alipay's response contradicts it: there was no sale, or there is none any more
+        return  # Alipay's response contradicts the report: there is no sale, or no longer
     yield report, settlement
 
 
 def with_query_rule(config: Config, report: Notification) -> Notification:
-    """Return a report that states which payments it may only move after a query."""
+    """Return a report with the rule for which payments Alipay has to be queried first."""
     if config.sale_queries == "never":
         return report
     always = config.sale_queries == "always" or is_old(report)
@@ -74,17 +75,17 @@ def with_query_rule(config: Config, report: Notification) -> Notification:
 
 
 def is_old(report: Notification) -> bool:
-    """Tell whether Alipay would no longer deliver a report; one without a time counts as old."""
+    """Return whether Alipay would no longer deliver a report; one without a time counts as old."""
     return report.notify_time is None or utc_now() - report.notify_time > LAST_RETRY
 
 
 def current_report(merchant: Merchant, report: Notification) -> Notification:
-    """Query what Alipay has now of the trade of a report.
+    """Query the current state of a report's trade at Alipay.
 
     :raises NotConfirmed: if Alipay has no such trade.
-    :raises ConfirmationUnknown: if it does not respond, or the trade is neither paid nor closed:
-        then the report is newer than the response, and comes again. Likewise without a query, if
-        the payment was queried too often just now.
+    :raises ConfirmationUnknown: if Alipay does not respond, or the trade is neither paid nor
+        closed: then the report is newer than the response, and Alipay retries it. Also, without a
+        query, if the payment was queried too often recently.
     """
     payment = merchant.ledger().find(report.out_trade_no)
     if payment is None:  # deleted since the ledger saw it
@@ -102,7 +103,7 @@ def current_report(merchant: Merchant, report: Notification) -> Notification:
     if not is_sale(response) and response.trade_status != TradeStatus.TRADE_CLOSED:
         message = f"trade.query: the trade is {response.trade_status}"
         raise ConfirmationUnknown(message, **_numbers(report))
-    # The report proves that a trade was paid: if it is closed now, the money has gone back.
+    # The report proves that the trade was paid: if it is closed now, it was refunded.
     refunded = not is_sale(response) and report.trade_no == response.trade_no
     return replace(response, is_refund=True) if refunded else response
 

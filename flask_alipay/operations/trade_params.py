@@ -1,4 +1,4 @@
-"""A payment of the ledger's as the open platform's methods want it."""
+"""Parameters of a payment for the open platform's methods."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def require_openapi(merchant: Merchant, payment: Any, product: str) -> OpenApiGateway:
-    """Returns the client of the open platform, for a payment of one of its products.
+    """Return the client of the open platform, for a payment of one of its products.
 
     :raises ConfigurationError: on the legacy gateway.
     :raises InvalidParameter: if the payment is of another product.
     """
-    from ..gateways.openapi import OpenApiGateway  # not for those on the legacy gateway
+    from ..gateways.openapi import OpenApiGateway  # not imported on the legacy gateway
 
     gateway, prefix = merchant.gateway_for(payment), merchant.config.prefix
     if not isinstance(gateway, OpenApiGateway):
         raise ConfigurationError(
-            f"the product {product} is the open platform's", f"{prefix}_PROTOCOL"
+            f"the product {product} needs the open platform", f"{prefix}_PROTOCOL"
         )
     if payment.product != product:
-        raise InvalidParameter("payment", f"is not one of the product {product}")
+        raise InvalidParameter("payment", f"is not of the product {product}")
     return gateway
 
 
 def trade_params(merchant: Merchant, payment: Any) -> Mapping[str, Any]:
-    """Returns the fields that every method has which makes a payment.
+    """Return the parameters that all methods for creating a trade have.
 
     :raises InvalidParameter: if the payment is not in yuan, or no host is configured and the
         request's is invalid.

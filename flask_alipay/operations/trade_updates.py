@@ -19,9 +19,9 @@ from ..protocol.trade_status import TradeStatus
 if TYPE_CHECKING:
     from ..gateways.interface import ClosedTrade, Gateway
 
-#: The longest time that Alipay gives an order that names none.
+#: The time limit at Alipay of an order without one.
 MAX_TRADE_LIFETIME: Final = timedelta(days=15)
-# The clocks of two machines differ.
+# Allowance for the difference between two machines' clocks.
 _SKEW: Final = timedelta(minutes=5)
 
 
@@ -56,12 +56,12 @@ class PaymentSnapshot:
 
     @property
     def expired(self) -> bool:
-        """Whether it can no longer be paid, by any clock."""
+        """``True`` if it can no longer be paid, also by a clock that is behind."""
         return self.ends_at + _SKEW < utc_now()
 
 
 def closed_update(snapshot: PaymentSnapshot, closed: ClosedTrade) -> Notification:
-    """Return the report that a payment is closed: unpaid, or all of it refunded.
+    """Return the report that a payment is closed: unpaid, or refunded in full.
 
     :param closed: the response that proves it.
     """

@@ -28,53 +28,55 @@ def verify_notification(config: Config, body: bytes) -> dict[str, str]:
 
 
 def confirm_notify_id(config: Config, notify_id: str | None) -> None:
-    """Asks Alipay whether it sent this: the second check, after the signature.
+    """Confirm with Alipay that it sent a notification: the second check, after the signature.
 
-    :raises NotConfirmed: if it did not, or does not answer in time.
+    :raises NotConfirmed: if Alipay did not send it.
+    :raises ConfirmationUnknown: if Alipay does not respond in time.
     """
-    from ..gateways.mapi import MapiGateway  # here already, wherever there is anything to confirm
+    from ..gateways.mapi import MapiGateway  # already imported on the legacy gateway
 
     if not notify_id:
-        raise NotConfirmed("it has no notify_id to ask Alipay about")
+        raise NotConfirmed("it has no notify_id to confirm")
     assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
     try:
         confirmed = config.gateway.notify_verify(notify_id)
     except OutcomeUnknown as error:
         raise ConfirmationUnknown(f"notify_verify: {error}", notify_id=notify_id) from None
     if not confirmed:
-        raise NotConfirmed("notify_verify: Alipay does not own up to it", notify_id=notify_id)
+        raise NotConfirmed("notify_verify did not confirm it", notify_id=notify_id)
 
 
 def check_account(config: Config, notification: Notification) -> None:
-    """Checks that a well-signed notification is about this merchant's money.
+    """Check that a correctly signed notification is about this merchant's account.
 
-    On the open platform the application must be ours. The legacy gateway's RSA key signs for all
-    merchants: the seller must be ours, and where the payload names none (cross-border ones do not),
-    the MD5 key or ``notify_verify`` must have shown that it is.
+    On the open platform it must name the merchant's application. The legacy gateway's RSA key signs
+    for all merchants: the notification must name the merchant as the seller or, if it names none
+    (cross-border ones do not), the MD5 key or ``notify_verify`` must have proven the merchant.
 
     :raises WrongAccount: otherwise.
     """
     if not is_for_merchant(config, notification.params, confirmed=config.notify_verify):
         raise WrongAccount(
-            "it is about somebody else's account",
+            "it is about another merchant's account",
             out_trade_no=notification.out_trade_no,
             notify_id=notification.notify_id,
         )
 
 
 def is_for_merchant(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
-    """Tells whether well-signed parameters, of a notification or a return, are about this merchant.
+    """Return whether correctly signed parameters, of a notification or a return, are about this
+    merchant.
 
-    :param confirmed: whether ``notify_verify`` has shown that they are.
+    :param confirmed: whether ``notify_verify`` has confirmed them.
     """
     seller_id, seller_email = params.get("seller_id"), params.get("seller_email")
     if config.protocol == "openapi":
-        of_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
-        return params.get("app_id") == config.merchant and of_seller
+        is_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
+        return params.get("app_id") == config.merchant and is_seller
     if not seller_id and not seller_email:
         return confirmed or config.signer.sign_type == "MD5"
     if seller_id in (config.merchant, config.seller_id) and seller_id:
         return True
-    # The e-mail tells whose money it is only where no account number is configured.
-    ours = config.seller_email if config.seller_id is None else None
-    return bool(ours and seller_email) and str(ours).lower() == str(seller_email).lower()
+    # The e-mail address identifies the seller only if no account number is configured.
+    expected = config.seller_email if config.seller_id is None else None
+    return bool(expected and seller_email) and str(expected).lower() == str(seller_email).lower()

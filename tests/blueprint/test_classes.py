@@ -119,7 +119,7 @@ def test_one_that_has_the_ledgers_columns_in_its_table_is_taken(model: type[Any]
 def test_one_that_has_them_from_another_table_is_refused(
     models: tuple[type[Any], ...], key: str, owner: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"give the blueprint {owner}$") as refused:
+    with pytest.raises(ConfigurationError, match=f"pass {owner} to the blueprint$") as refused:
         register(*models)
     assert refused.value.key == key
     assert models[-1].__name__ in str(refused.value)

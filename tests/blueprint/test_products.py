@@ -341,7 +341,7 @@ def test_a_code_of_no_url_is_no_link(shop: Shop, platform: Platform) -> None:
 
 @pytest.mark.parametrize("name", ["qr_code", "qr_code_until", "qr_code_fen"])
 def test_a_code_is_not_the_callers_to_set(shop: Shop, name: str) -> None:
-    with pytest.raises(InvalidParameter, match=f"^{name} is not the caller's to set"):
+    with pytest.raises(InvalidParameter, match=f"^{name} is set by this package: remove it"):
         shop.order(product="qr", **{name: "x"})
 
 
@@ -581,7 +581,7 @@ def test_what_is_paid_is_not_asked_for_again(shop: Shop, platform: Platform, cal
     number = shop.order(product="barcode")
     platform.said["pay"] = paid()
     call("pay_barcode", number, AUTH_CODE)
-    with pytest.raises(InvalidParameter, match="can no longer be paid, it is paid"):
+    with pytest.raises(InvalidParameter, match="can no longer be paid: its state is paid"):
         call("pay_barcode", number, AUTH_CODE)
     assert platform.methods() == ["pay"]
 
@@ -600,7 +600,7 @@ def test_a_payment_of_another_product_is_refused(
     shop: Shop, platform: Platform, call: Any, member: str
 ) -> None:
     product, args = MEMBERS[member]
-    with pytest.raises(InvalidParameter, match=f"is not one of the product {product}"):
+    with pytest.raises(InvalidParameter, match=f"is not of the product {product}"):
         call(member, shop.order(product="page"), *args)
     assert platform.asked == []
 
@@ -609,7 +609,7 @@ def test_a_payment_of_another_product_is_refused(
 @on_the_legacy_gateway
 def test_the_legacy_gateway_has_none_of_them(shop: Shop, call: Any, member: str) -> None:
     _, args = MEMBERS[member]
-    with pytest.raises(ConfigurationError, match="is the open platform's"):
+    with pytest.raises(ConfigurationError, match="needs the open platform"):
         call(member, shop.order(), *args)
 
 

@@ -344,7 +344,7 @@ def test_classes_in_the_wrong_order_are_rejected_by_name(keys: Keys) -> None:
         SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", ALIPAY_SIMULATOR=True, TESTING=True
     )
     db.init_app(app)
-    words = "Notification is a NotificationMixin in the place of Refund: give it as Notification="
+    words = "Notification is a NotificationMixin but was passed as Refund: pass it as Notification="
     with pytest.raises(ConfigurationError, match=words):
         app.register_blueprint(wrong)
 

@@ -164,14 +164,14 @@ def classes() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ("db Refund Payment", "Refund is a RefundMixin in the place of Payment"),
-        ("db Payment Notification Refund", "Notification is a NotificationMixin in the place of"),
-        ("db Order", "Order is given as Payment and has not the columns of PaymentMixin"),
-        ("db Payment Order", "Order is given as Refund and has not the columns of RefundMixin"),
+        ("db Refund Payment", "Refund is a RefundMixin but was passed as Payment"),
+        ("db Payment Notification Refund", "Notification is a NotificationMixin but was passed as"),
+        ("db Order", "Order was passed as Payment but lacks the columns of PaymentMixin"),
+        ("db Payment Order", "Order was passed as Refund but lacks the columns of RefundMixin"),
         ("db text", "Payment must be a class on PaymentMixin, not a str"),
         ("db None", "Payment must be a class on PaymentMixin, not a NoneType"),
-        ("db PaymentMixin", "PaymentMixin is given as Payment and has no table"),
-        ("Payment db", "Payment has no session: give AlipayBlueprint the SQLAlchemy object"),
+        ("db PaymentMixin", "PaymentMixin was passed as Payment but has no table"),
+        ("Payment db", "Payment has no session: pass the application's SQLAlchemy object"),
         ("None Payment", "a NoneType has no session"),
     ],
 )

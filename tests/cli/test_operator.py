@@ -568,7 +568,7 @@ def test_a_capture_of_an_uncertain_merchant_is_not_replayed(
     (tmp_path / "captured.txt").write_bytes(captured(tea))
     result = tea.run("replay", str(tmp_path / "captured.txt"), "--yes")
     assert result.exit_code == 1
-    assert "ask about the payment instead" in result.stderr
+    assert "query the payment instead" in result.stderr
     assert (tea.done, tea.stands()) == ([], before)
 
 
