@@ -242,7 +242,7 @@ class PaymentMethods(Generic[P, R]):
         :param older_than: younger payments and refunds are skipped.
         :param limit: the number of queries; those never queried and those queried longest ago come
             first, payments and refunds in turns.
-        :returns: counts; ``failures`` are those that could not be queried, and ``aborted`` tells
+        :returns: counts; ``failures`` are those that could not be queried, and ``aborted`` means
             that Alipay no longer responded.
         :raises InvalidParameter: if an argument is negative.
         """

@@ -1,4 +1,4 @@
-"""What the buyer sees. Each page is found by its token alone: no session, no cookie."""
+"""Pages for buyers. A token in the URL selects the payment: no session, no cookie."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("flask_alipay")
 
-#: The routes that answer with pages, if only to say that a link is invalid.
+#: The routes that respond with pages, also with an error page.
 PAGES = ("checkout", "pay", "return", "result", "status")
 
 _ERRORS = {
@@ -77,13 +77,13 @@ _ERRORS = {
     ),
 }
 
-# Far more than any return of Alipay's has.
+# More than any return from Alipay has.
 _MAX_QUERY = 16 * 1024
 
-# Paid in the shop's app or at its till: no browser can be sent to pay them.
+# Paid in the shop's mobile app or by barcode, not in a browser.
 _ELSEWHERE = ("app", "barcode")
 _HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
-# Alipay's word that an order can no longer be paid.
+# Alipay's codes for an order that can no longer be paid.
 _OVER = ("ACQ.TRADE_HAS_CLOSE", "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")
 
 
@@ -97,7 +97,7 @@ class PageViews:
         self._alipay = alipay
 
     def checkout(self, token: str) -> BaseResponse:
-        """Shows the order and the ways to pay it."""
+        """Show the order and the payment methods."""
         payment, issued_at = self._find("checkout", token)
         result_url = self._alipay.link("result", payment, issued_at)
         if not is_payable(payment) or payment.product in _ELSEWHERE:
@@ -128,7 +128,7 @@ class PageViews:
         )
 
     def _help_page(self, payment: Any, issued_at: datetime, result_url: str) -> BaseResponse:
-        """Show what a buyer with a problem can do."""
+        """Show help for a buyer with a problem."""
         return self._page(
             "help.html",
             **self._about(payment, issued_at),
@@ -137,7 +137,7 @@ class PageViews:
         )
 
     def pay(self, token: str) -> BaseResponse:
-        """Sends the buyer on to Alipay; one who has paid, or comes too late, to the result."""
+        """Redirect the buyer to Alipay or, if the payment is paid or closed, to the result."""
         payment, issued_at = self._find("pay", token)
         if not is_payable(payment) or payment.product in _ELSEWHERE:
             return redirect(self._alipay.link("result", payment, issued_at), 303)
@@ -150,8 +150,8 @@ class PageViews:
         try:
             signed = payment_request(self._alipay.merchant, payment, bank=bank, in_frame=framed)
         except InvalidParameter as error:
-            # The payment was checked when it was made. The bank and the host that our addresses are
-            # on come from the browser.
+            # The payment was checked when it was created, but the bank and possibly the host of the
+            # URLs come from the browser.
             logger.warning("pay refused: %s", error)
             return self._error(400)
         if len(signed.url) <= self._alipay.config.max_url_length:
@@ -175,29 +175,31 @@ class PageViews:
         )
 
     def return_from_alipay(self) -> BaseResponse:
-        """Sends a buyer who comes back from Alipay on to the result, without a word of what the
-        URL says: it carries buyer data, and proves nothing that the ledger does not know.
+        """Redirect a buyer who returns from Alipay to the result.
+
+        The URL's parameters are not shown: they contain buyer data, and only the ledger's state
+        counts.
         """
         config, query = self._alipay.config, self._signed_query()
         names = OPENAPI_RETURN_NAMES if config.protocol == "openapi" else MAPI_RETURN_NAMES
         if config.show_url and not without_foreign(query, names):
-            return redirect(config.show_url, 303)  # gave up at Alipay: there is nothing to say
+            return redirect(config.show_url, 303)  # the buyer left Alipay without paying
         params = verify_return(query, _return_signer(config, query), config.charset, names)
         payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
         if payment is None or not is_for_merchant(
             config, params, confirmed=_same_trade(payment, params)
         ):
-            raise BadToken("the return is about no payment of ours")
-        told = parse_china_time(params.get("timestamp") or params.get("notify_time"))
-        issued_at = min(told or payment.created_at, utc_now())
-        # Kept and opened again, the return must not outlive the result page.
+            raise BadToken("the return is for no payment of this merchant")
+        returned_at = parse_china_time(params.get("timestamp") or params.get("notify_time"))
+        issued_at = min(returned_at or payment.created_at, utc_now())
+        # A stored return URL must not outlive the result page.
         if utc_now() - issued_at > timedelta(seconds=config.result_max_age):
             raise ExpiredToken("the return is too old")
         payment = returned(self._alipay.merchant, payment)
         return redirect(self._alipay.link("result", payment, issued_at), 303)
 
     def result(self, token: str) -> BaseResponse:
-        """Shows how the payment stands, in the ledger's word and nobody else's."""
+        """Show the payment's state in the ledger."""
         payment, issued_at = self._find("result", token)
         payment = confirmed_soon(self._alipay.merchant, payment)
         state = payment_state(payment)
@@ -208,7 +210,7 @@ class PageViews:
         return self._page("result.html", **about, state=state, pay_url=again, confirming_for=left)
 
     def status(self, token: str) -> BaseResponse:
-        """Tells a waiting page how the payment stands."""
+        """Return the payment's status as JSON, for a page that polls it."""
         payment, _ = self._find("status", token)
         payment = confirmed_soon(self._alipay.merchant, payment)
         return jsonify(
@@ -218,16 +220,16 @@ class PageViews:
         )
 
     def handle_bad_token(self, error: BadToken) -> BaseResponse:
-        """Answers a link that is no good, or no longer."""
+        """Respond to an invalid or expired link."""
         return self._error(410 if isinstance(error, ExpiredToken) else 404)
 
     def handle_bad_return(self, error: NotificationRefused) -> BaseResponse:
-        """Answers a return that Alipay did not sign."""
+        """Respond to a return that Alipay did not sign."""
         logger.warning("return refused (%s): %s", error.reason, error)
         return self._error(400)
 
     def _qr_page(self, payment: Any, issued_at: datetime) -> BaseResponse:
-        """Shows the code to scan, or says why there is none."""
+        """Show the QR code to scan, or the reason why there is none."""
         from ..operations.qr_codes import qr_code
 
         number = payment.out_trade_no
@@ -254,7 +256,7 @@ class PageViews:
         )
 
     def _paid_before(self, number: str, issued_at: datetime) -> BaseResponse:
-        """Alipay has the money already: hears it, if the notification has not come yet."""
+        """Query a payment that is paid at Alipay, in case its notification has not arrived yet."""
         payment = self._alipay.ledger().find(number)
         try:
             payment = self._alipay.query(payment)
@@ -264,7 +266,7 @@ class PageViews:
         return redirect(self._alipay.link("result", payment, issued_at), 303)
 
     def _find(self, purpose: str, token: str) -> tuple[Any, datetime]:
-        """The payment of a token, and the time from which the links of its page age."""
+        """Return the payment of a token, and the time when the first link was issued."""
         claim = self._alipay.merchant.tokens.read(purpose, token)
         payment = self._alipay.ledger().find(claim.out_trade_no)
         if payment is None:
@@ -272,16 +274,18 @@ class PageViews:
         return payment, claim.issued_at
 
     def _signed_query(self) -> bytes:
-        """The query as it came, without what the shop put into ``RETURN_URL`` itself.
+        """Return the raw query without the arguments that the shop put into ``RETURN_URL``.
 
         :raises BodyTooLarge: if it is longer than any return.
         """
         if len(request.query_string) > _MAX_QUERY:
             raise BodyTooLarge("it is larger than any return")
-        own = self._alipay.config.return_query
+        shop_names = self._alipay.config.return_query
         fields = request.query_string.split(b"&")
         return b"&".join(
-            field for field in fields if field.partition(b"=")[0].decode("latin-1") not in own
+            field
+            for field in fields
+            if field.partition(b"=")[0].decode("latin-1") not in shop_names
         )
 
     def _about(self, payment: Any, issued_at: datetime) -> dict[str, Any]:
@@ -335,12 +339,12 @@ class PageViews:
         return response
 
     def _nonce(self) -> str:
-        """Return the nonce of the app's own policy, or a new one if it has none."""
+        """Return the nonce of the application's policy, or a new one without such a policy."""
         generator = self._alipay.csp_nonce_generator
         return (generator() if generator else "") or secrets.token_urlsafe(16)
 
     def _language(self) -> str:
-        """Return the language that the browser prefers among those that have texts."""
+        """Return the browser's preferred language among those with translations."""
         available = languages(self._alipay.config.translations_path)
         return request.accept_languages.best_match(available, DEFAULT)
 
@@ -353,7 +357,7 @@ class PageViews:
 
 
 def _return_signer(config: Config, query: bytes) -> Signer:
-    """Returns the signer of a return: the older WAP gateway has a key of its own."""
+    """Return the signer of a return: the older WAP gateway has another key."""
     if config.protocol == "mapi" and b"request_token=" in query:
         from ..protocol.wap_notification import wap_signer
 
@@ -362,26 +366,26 @@ def _return_signer(config: Config, query: bytes) -> Signer:
 
 
 def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
-    """Tells whether a return is about the very trade that the ledger knows the payment by: that of
-    a cross-border payment and that of the WAP gateway name no seller.
+    """Return whether a return is about the trade in the ledger: returns of cross-border payments
+    and of the WAP gateway name no seller.
     """
     return payment.trade_no is not None and payment.trade_no == params.get("trade_no")
 
 
 def _home_url() -> str | None:
-    """Return the URL of the site's home page, ``None`` if the app has none."""
+    """Return the URL of the site's home page, ``None`` if the application has none."""
     adapter = current_app.create_url_adapter(request)
     known = adapter is not None and adapter.test("/", "GET")
     return f"{request.script_root}/" if known else None
 
 
 def _blocks_alipay() -> bool:
-    """Tell whether this is WeChat's browser, which does not open Alipay's pages."""
+    """Return whether this is WeChat's browser, which does not open Alipay's pages."""
     return "micromessenger" in request.user_agent.string.lower()
 
 
 def set_privacy_headers(response: BaseResponse) -> BaseResponse:
-    """Keeps what our routes answer out of caches, frames and other sites' logs."""
+    """Keep the responses out of caches, and their URLs out of other sites' logs."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"

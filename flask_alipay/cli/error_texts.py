@@ -277,7 +277,7 @@ TEMPLATES: Final = (
     N_("the response to {a} is not signed by Alipay"),
     N_("the response to {a} {b}"),
     N_("the response to {a} {b} (HTTP status {c})"),
-    N_("the return is about no payment of ours"),
+    N_("the return is for no payment of this merchant"),
     N_("the return is too old"),
     N_("the session does not return the payment that was changed"),
     N_("the session does not return the payment that was claimed"),

@@ -30,7 +30,7 @@ class Problems(NamedTuple):
     journal: Sequence[Any]
     #: Refunds whose result has been unknown for an hour.
     refunds: Sequence[Any]
-    #: Whether there are more than are listed.
+    #: ``True`` if there are more than listed.
     more: bool
 
 

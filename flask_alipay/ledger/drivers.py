@@ -51,7 +51,7 @@ def is_serialization_error(error: Any) -> bool:
 
 
 def is_open(connection: Connection) -> bool | None:
-    """Return whether a transaction is open, without a query; ``None`` if the driver cannot tell.
+    """Return whether a transaction is open, without a query; ``None`` if the driver does not know.
 
     pg8000 and mysqlclient have no such attribute; the other drivers have.
     """
@@ -100,7 +100,7 @@ def commits_by_itself(connection: Connection) -> bool:
         return driver.isolation_level is None or getattr(driver, "autocommit", None) is True
     if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient
         return bool(driver.get_autocommit())
-    return getattr(driver, "autocommit", False) is True  # mysql-connector asks the server
+    return getattr(driver, "autocommit", False) is True  # mysql-connector queries the server
 
 
 def _status(driver: Any) -> int | None:

@@ -128,7 +128,7 @@ class QueryLeases:
         return self._session.execute(found.where(*named), self._model).one_or_none()
 
     def _same(self, row: Any) -> tuple[Any, ...]:
-        """Return the conditions that nobody has claimed or counted a query meanwhile."""
+        """Return the conditions that no other process has claimed or counted a query meanwhile."""
         names = ("query_count", "query_leased_until")
         return tuple(self._column[name].is_not_distinct_from(getattr(row, name)) for name in names)
 

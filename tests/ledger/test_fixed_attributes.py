@@ -33,7 +33,7 @@ def test_another_value_is_rejected_where_it_is_set(shop: Shop, name: str, value:
         payment = found(session)
         before = getattr(payment, name)
         with pytest.raises(
-            InvalidParameter, match="close the payment and create another"
+            InvalidParameter, match="Close the payment and create another"
         ) as caught:
             setattr(payment, name, value)
         session.commit()
