@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .peers import node_peer
+from .other_sdks import node_peer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

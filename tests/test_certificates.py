@@ -18,7 +18,7 @@ from flask_alipay.keys import generate_private_key, load_certificates, root_cert
 from flask_alipay.protocol.certificates import CertificateStore, verify_chain
 from flask_alipay.signer import Rsa2Signer
 
-from .chains import ALIPAY, NOW, Issued, content, issue, spare_key
+from .certificate_chains import ALIPAY, NOW, Issued, content, issue, spare_key
 from .conftest import Keys
 from .vectors import all_vectors, is_valid, with_vectors
 

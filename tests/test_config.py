@@ -28,7 +28,7 @@ from flask_alipay.keys import key_to_base64, private_pem, public_pem
 from flask_alipay.settings import ConfigReader
 from flask_alipay.signer import Rsa2Signer, Signer
 
-from .chains import ALIPAY, content, issue, spare_key
+from .certificate_chains import ALIPAY, content, issue, spare_key
 from .conftest import Keys
 from .requirements import missing
 from .vectors import VARIABLE, all_vectors

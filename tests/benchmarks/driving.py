@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-from ..rig.workers import ROOT
+from ..chaos.workers import ROOT
 
 _HEAD = (
     "POST /alipay/notify HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from ..rig.workers import ROOT
+from ..chaos.workers import ROOT
 
 
 def run(*arguments: str, told: bytes = b"") -> bytes:

@@ -1,7 +1,7 @@
 """python-alipay-sdk, which the package is measured beside and does not depend on.
 
 It is taken from this environment where somebody has installed it; else from one of its own, made as
-the tests make them for other people's SDKs (:mod:`tests.peers`), which needs a package index once.
+the tests make them for other SDKs (:mod:`tests.other_sdks`), which needs a package index once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ..peers import python_peer
+from ..other_sdks import python_peer
 
 NAME = "python-alipay-sdk"
 

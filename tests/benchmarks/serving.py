@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ..rig.workers import Workers
+from ..chaos.workers import Workers
 from . import shops, verdicts
 from .databases import database, on_each
 from .driving import Driver

@@ -22,7 +22,7 @@ from flask_alipay.keys import (
 )
 from flask_alipay.signer import Md5Signer, Rsa2Signer
 
-from ..chains import issue
+from ..certificate_chains import issue
 from ..conftest import Keys
 from .conftest import OpenShop
 from .merchants import MAPI_MD5, MAPI_RSA, MD5_KEY, OPENAPI, Merchant

@@ -25,7 +25,7 @@ from flask_alipay.config import Config
 from flask_alipay.exceptions import ConfigurationError, GatewayError, OutcomeUnknown
 from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, public_pem
 
-from ..chains import ALIPAY, issue, spare_key
+from ..certificate_chains import ALIPAY, issue, spare_key
 from ..conftest import Keys
 from .conftest import MD5_KEY
 from .shop import MERCHANT, make_shop

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flask_alipay.testing import AlipayServer
 
-from ..peers import node_peer, python_peer
+from ..other_sdks import node_peer, python_peer
 from ..requirements import missing
 from .reading import code_blocks, page
 

@@ -14,7 +14,7 @@ from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Rsa2Signer, sign_content
 
-from ..chains import ALIPAY, NOW, Issued, content, issue, spare_key
+from ..certificate_chains import ALIPAY, NOW, Issued, content, issue, spare_key
 from ..conftest import Keys
 from .alipay import AES_KEY, APP_ID, DONE, LOST, METHODS, Alipay, answer
 

@@ -23,7 +23,7 @@ from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
-from ..chains import ALIPAY, Issued, content, issue, spare_key
+from ..certificate_chains import ALIPAY, Issued, content, issue, spare_key
 from ..conftest import Keys
 from .alipay import APP_ID, DONE, METHODS, QUESTIONS, answer
 from .alipay3 import answer3, flat, verified

@@ -24,7 +24,7 @@ from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
-from ..chains import Issued, issue, spare_key
+from ..certificate_chains import Issued, issue, spare_key
 
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶 & 茶具", "total_amount": "88.88"}
 CODE = "289123456789012345"

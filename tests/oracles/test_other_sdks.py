@@ -22,7 +22,7 @@ from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
-from ..peers import ask, node_peer, python_peer
+from ..other_sdks import ask, node_peer, python_peer
 from .journey import BESIDES, UNSEEN, check
 from .standalone import Standalone, run
 

@@ -14,7 +14,7 @@ from .databases import Database
 from .workers import ROOT, Workers
 
 if TYPE_CHECKING:
-    from .fire import Figures
+    from .runner import Figures
 
 # So many notifications are settled between two blows, at first and later in a long run: a worker
 # that has just been started is slow. And so many before each crash of the database.
@@ -34,7 +34,7 @@ class Reconciling:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.rig.reconciling"],
+            [sys.executable, "-m", "tests.chaos.reconciling"],
             env={**os.environ, **self._environment},
             cwd=ROOT,
             stdout=subprocess.DEVNULL,

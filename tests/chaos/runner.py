@@ -25,12 +25,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_alipay.keys import generate_private_key
 from flask_alipay.signer import Rsa2Signer
 
-from . import news
-from .blows import Reconciling, strike
+from . import notifications
 from .databases import DATABASES
+from .failures import Reconciling, strike
 from .gateway import Gateway, Trade
+from .invariants import Heard, faults
 from .shop import APP_ID, TOTAL_FEN, Payment, db
-from .verdict import Heard, faults
 from .workers import Workers
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -91,7 +91,7 @@ class Rig:
         self._database = DATABASES[database](folder)
         self._payments, self._notifications = payments, notifications
         self._seconds, self._every, self._calm = seconds, every, calm
-        self._deliveries: queue.PriorityQueue[tuple[float, int, news.Delivery]] = (
+        self._deliveries: queue.PriorityQueue[tuple[float, int, notifications.Delivery]] = (
             queue.PriorityQueue()
         )
         self._open = 0
@@ -208,7 +208,7 @@ class Rig:
             for one in numbers
         ]
         orders = {
-            one: news.new_order(one, self._signer, self._chance, silence=not self._calm)
+            one: notifications.new_order(one, self._signer, self._chance, silence=not self._calm)
             for one in numbers
         }
         while True:
@@ -228,17 +228,19 @@ class Rig:
                 self._gateway.trades[number] = Trade(order.trade_status, dict(order.console))
         deliveries = [one for order in orders.values() for one in order.deliveries]
         if self._calm:
-            deliveries = [one for one in deliveries if one.path == news.NOTIFY]
+            deliveries = [one for one in deliveries if one.path == notifications.NOTIFY]
         self._chance.shuffle(deliveries)
         for delivery in deliveries:
             self._put(delivery, 0.0)
 
     def _refunded(self, number: str, request: str, refunded_fen: int) -> None:
         """What Alipay tells by itself of a refund."""
-        for one in news.refunded(number, request, refunded_fen, self._signer, self._chance):
+        for one in notifications.refunded(
+            number, request, refunded_fen, self._signer, self._chance
+        ):
             self._put(one, 0.0)
 
-    def _put(self, delivery: news.Delivery, delay: float) -> None:
+    def _put(self, delivery: notifications.Delivery, delay: float) -> None:
         with self._lock:
             self._open += 1
             self._number += 1
@@ -260,9 +262,9 @@ class Rig:
                 self._note(delivery, status, answer)
                 self._open -= 1
 
-    def _note(self, delivery: news.Delivery, status: int, answer: str) -> None:
+    def _note(self, delivery: notifications.Delivery, status: int, answer: str) -> None:
         self.figures.deliveries += 1
-        if delivery.path != news.NOTIFY:
+        if delivery.path != notifications.NOTIFY:
             return
         self.figures.notifications += 1
         self.figures.answers[answer or "half an answer"] += 1
@@ -271,7 +273,7 @@ class Rig:
         elif 400 <= status < 500:
             self._heard.refusals[delivery.out_trade_no] += 1
 
-    def _send(self, delivery: news.Delivery, port: int) -> tuple[int, str]:
+    def _send(self, delivery: notifications.Delivery, port: int) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("POST", delivery.path, delivery.body, _FORM)

@@ -24,9 +24,9 @@ from flask_alipay.keys import private_pem, public_pem
 from ..blueprint.answering import trade
 from ..blueprint.merchants import OPENAPI, Merchant
 from ..blueprint.shops import Shop, new_app, new_blueprint
+from ..chaos.workers import Workers
 from ..conftest import Keys
 from ..openapi.alipay import answer
-from ..rig.workers import Workers
 
 pytestmark = pytest.mark.service
 
@@ -37,7 +37,7 @@ SOON = 20.0
 #: What a request to the shop may take there, whatever Alipay does.
 AT_ONCE = 4.0
 
-_APP = "tests.journeys.confirming_app:create_app()"
+_APP = "tests.end_to_end.confirming_app:create_app()"
 _KINDS = [("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4")]
 
 

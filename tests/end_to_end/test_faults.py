@@ -12,7 +12,7 @@ from sqlalchemy import select
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 
 from ..blueprint.shops import Refund, Shop, db
-from .test_asking_journeys import reconcile, tell
+from .test_reconciliation import reconcile, tell
 from .test_journey import SETTINGS, Buyer, Line, on_every_gateway
 from .test_journey import buyer as buyer
 from .test_journey import line as line

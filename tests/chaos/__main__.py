@@ -1,4 +1,4 @@
-"""The rig by hand: ``python -m tests.rig --payments 10000``.
+"""The rig by hand: ``python -m tests.chaos --payments 10000``.
 
 Workers are killed, connections cut, the database is killed once and started again, callbacks raise;
 in the end every payment has to be settled, and every effect there exactly once. Exits with 1 if
@@ -13,12 +13,12 @@ import sys
 from functools import partial
 
 from .databases import DATABASES, Missing
-from .fire import Figures, Rig
+from .runner import Figures, Rig
 
 
 def main() -> int:
     """Reads the command line and runs."""
-    parser = argparse.ArgumentParser(prog="python -m tests.rig", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
     parser.add_argument("--notifications", type=int, default=0, help="likewise")
     parser.add_argument("--seconds", type=float, default=0.0, help="at least so long on each")

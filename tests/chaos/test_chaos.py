@@ -15,7 +15,7 @@ from ..requirements import missing
 
 def rig(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tests.rig", *options],
+        [sys.executable, "-m", "tests.chaos", *options],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -65,8 +65,8 @@ def test_the_rig_finds_what_was_not_there_once(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, insert
 
     from .gateway import Trade
+    from .invariants import Heard, faults
     from .shop import APP_ID, Notification, Parcel, Payment, Refund, db
-    from .verdict import Heard, faults
 
     engine = create_engine(f"sqlite:///{tmp_path / 'shop.sqlite'}")
     db.Model.metadata.create_all(engine)

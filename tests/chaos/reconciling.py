@@ -1,4 +1,4 @@
-"""Asks about all that waits, round after round: ``python -m tests.rig.reconciling``."""
+"""Asks about all that waits, round after round: ``python -m tests.chaos.reconciling``."""
 
 from __future__ import annotations
 
