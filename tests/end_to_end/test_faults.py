@@ -12,11 +12,11 @@ from sqlalchemy import select
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 
 from ..blueprint.shops import Refund, Shop, db
-from .test_reconciliation import reconcile, tell
 from .test_journey import SETTINGS, Buyer, Line, on_every_gateway
 from .test_journey import buyer as buyer
 from .test_journey import line as line
 from .test_journey import shop as shop
+from .test_reconciliation import reconcile, tell
 
 LOST = ["system-error-done", "cut-off", "wrong-sign", "unsigned"]
 on_the_open_platform = pytest.mark.parametrize(
