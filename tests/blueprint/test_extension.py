@@ -214,7 +214,7 @@ def test_a_parameter_that_the_gateway_lacks_is_refused(shop: Shop) -> None:
 def test_what_is_the_ledgers_is_not_the_callers_to_set(shop: Shop, name: str) -> None:
     error = refused(shop, **{name: "1"})
     assert error.parameter == name
-    assert "not the caller's" in str(error)
+    assert "set by this package" in str(error)
 
 
 @on_the_legacy_gateway

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 
 from ..blueprint.shops import Refund, Shop, db
-from .test_journey import SETTINGS, Buyer, Line, on_every_gateway
-from .test_journey import buyer as buyer
-from .test_journey import line as line
-from .test_journey import shop as shop
+from .test_payments import SETTINGS, Buyer, Line, on_every_gateway
+from .test_payments import buyer as buyer
+from .test_payments import line as line
+from .test_payments import shop as shop
 from .test_reconciliation import reconcile, tell
 
 LOST = ["system-error-done", "cut-off", "wrong-sign", "unsigned"]

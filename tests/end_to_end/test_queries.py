@@ -16,10 +16,10 @@ from flask_alipay.operations import settlement
 from flask_alipay.testing import AlipayServer, AlipaySimulator
 
 from ..blueprint.shops import Shop, new_app, new_blueprint
-from .test_journey import SETTINGS, Buyer, Line
-from .test_journey import buyer as buyer
-from .test_journey import line as line
-from .test_journey import shop as shop
+from .test_payments import SETTINGS, Buyer, Line
+from .test_payments import buyer as buyer
+from .test_payments import line as line
+from .test_payments import shop as shop
 
 OPEN_PLATFORM = [*filter(lambda name: name.startswith("openapi"), SETTINGS)]
 

@@ -11,10 +11,10 @@ from sqlalchemy import select
 from flask_alipay.exceptions import GatewayError
 
 from ..blueprint.shops import Payment, Refund, Shop, db
-from .test_journey import Buyer, Line, on_every_gateway
-from .test_journey import buyer as buyer
-from .test_journey import line as line
-from .test_journey import shop as shop
+from .test_payments import Buyer, Line, on_every_gateway
+from .test_payments import buyer as buyer
+from .test_payments import line as line
+from .test_payments import shop as shop
 
 
 @pytest.fixture(autouse=True)

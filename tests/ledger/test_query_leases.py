@@ -8,7 +8,7 @@ from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
-from flask_alipay.ledger.leases import lease_rows, waiting_payments
+from flask_alipay.ledger.leases import lease_rows, pending_payments
 from flask_alipay.ledger.query_leases import QueryLease, QueryLeases
 from flask_alipay.ledger.query_schedule import LEASE, MAX_QUERIES
 from flask_alipay.models import utc_now
@@ -165,7 +165,7 @@ def test_another_merchants_payment_has_no_lease(shop: Shop) -> None:
 
 def test_reconcile_and_a_lease_exclude_each_other(shop: Shop) -> None:
     shop.order()
-    waiting = waiting_payments(Payment, MERCHANT, utc_now() + timedelta(seconds=1))
+    waiting = pending_payments(Payment, MERCHANT, utc_now() + timedelta(seconds=1))
     with shop.session() as session:
         assert [row.out_trade_no for row in lease_rows(session, waiting)] == ["A1"]
     assert claim(shop) is None
