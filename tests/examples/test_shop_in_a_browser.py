@@ -229,7 +229,7 @@ def test_an_escrow_order_is_paid_shipped_and_confirmed(
     tab.get_by_role("heading", name="Your parcel is on its way").wait_for(timeout=SOON)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     tab.get_by_role("link", name="Confirm at the simulated Alipay").click()
-    tab.get_by_role("button", name="I have the goods").click()
+    tab.get_by_role("button", name="Confirm receipt").click()
     tab.get_by_role("heading", name="Payment successful").wait_for()
     tab.goto(order)
     assert heading(tab) == "The order is completed"
@@ -257,7 +257,7 @@ def test_escrow_works_with_a_simulator_on_another_site(
         ran = app.test_cli_runner().invoke(args=["ship", "T1001", "--carrier", "顺丰速运"])
         assert ran.output == "T1001 is on its way.\n"
         cashier.goto(trade)
-        cashier.get_by_role("button", name="I have the goods").click()
+        cashier.get_by_role("button", name="Confirm receipt").click()
         cashier.get_by_role("heading", name="Payment successful").wait_for()
         tab.goto(order)
         assert heading(tab) == "The order is completed"

@@ -78,7 +78,8 @@ def test_a_buyer_pays_and_is_back_in_the_shop(cashier, site):
 
 
 @pytest.mark.parametrize(
-    ("button", "words"), [("Refuse to pay", "Payment refused"), ("Let it expire", "Time is over")]
+    ("button", "words"),
+    [("Reject the payment", "Payment rejected"), ("Expire", "Payment timed out")],
 )
 def test_a_buyer_does_not_pay_and_is_shown_the_way_back(cashier, site, button, words):
     page = cashier()
@@ -117,8 +118,8 @@ def test_the_page_works_without_script(site, merchant, browser):
     order = merchant.page_pay(biz={"timeout_express": "2h"})
     page.goto(f"http://127.0.0.1:{site}{order.url}")
     assert page.get_by_text("Pay before (China time)").is_visible()
-    page.get_by_role("button", name="Refuse to pay").click()
-    assert page.get_by_role("heading", name="Payment refused").is_visible()
+    page.get_by_role("button", name="Reject the payment").click()
+    assert page.get_by_role("heading", name="Payment rejected").is_visible()
     context.close()
 
 

@@ -41,7 +41,7 @@ def test_a_trade_is_paid_refunded_and_notified_again(control, simulator, shop):
     press(control, "Refund")
     control.get_by_text("refunded ¥1.00").wait_for()
     control.get_by_role("button", name="Notify again").first.click()
-    control.get_by_text("Sendings: 2").wait_for()
+    control.get_by_text("Deliveries: 2").wait_for()
     press(control, "Refund all")
     control.get_by_text("refunded ¥88.88").wait_for()
     assert simulator.trades.by_out_trade_no("T1").status == "TRADE_CLOSED"
@@ -57,8 +57,8 @@ def test_a_trade_is_paid_refunded_and_notified_again(control, simulator, shop):
 def test_an_unheard_notification_is_repeated_when_its_time_is_made_to_come(control, shop):
     shop.text = "fail"
     press(control, "Pay")
-    control.get_by_text("not heard").wait_for()
-    control.get_by_text("Sent again at").wait_for()
+    control.get_by_text("not acknowledged").wait_for()
+    control.get_by_text("Next retry at").wait_for()
     shop.text = "success"
     press(control, "+ 5 minutes")
     control.get_by_text("success", exact=True).first.wait_for()
@@ -76,18 +76,18 @@ def test_the_page_shows_a_rejected_event(control, shop):
 
 def test_nothing_is_wider_than_the_screen(control):
     press(control, "Pay")
-    control.get_by_text("Sendings: 1").click()
+    control.get_by_text("Deliveries: 1").click()
     assert control.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_a_fault_is_requested_shown_and_cleared(control, simulator):
-    control.locator("select[name=kind]").select_option("An answer is late")
+    control.locator("select[name=kind]").select_option("A response is delayed")
     control.get_by_label("How often").fill("2")
     control.get_by_label("Seconds").fill("0.5")
-    control.get_by_label("With which order").fill("T1")
-    control.get_by_label("In answer to which method").fill("alipay.trade.query")
-    press(control, "Let it happen")
-    waiting = control.get_by_label("What is still to go wrong")
+    control.get_by_label("Order number").fill("T1")
+    control.get_by_label("Method of the request").fill("alipay.trade.query")
+    press(control, "Inject")
+    waiting = control.get_by_label("Pending faults")
     waiting.get_by_text("T1 · alipay.trade.query · 0.5").wait_for()
     assert simulator.faults.all() == (Fault("slow", 2, "T1", 0.5, "alipay.trade.query"),)
     press(control, "Clear all")
@@ -99,7 +99,7 @@ def test_a_fault_is_requested_shown_and_cleared(control, simulator):
 def test_every_fault_can_be_chosen(control, simulator):
     for count, kind in enumerate(KINDS, start=1):
         control.locator("select[name=kind]").select_option(kind)
-        press(control, "Let it happen")
+        press(control, "Inject")
         control.locator(f"#waiting li:nth-child({count})").wait_for()
     assert [fault.kind for fault in simulator.faults.all()] == list(KINDS)
     assert {fault.times for fault in simulator.faults.all()} == {1}
@@ -118,7 +118,7 @@ def test_an_escrow_trade_is_shipped_and_received(control, buyer, merchant, simul
     assert simulator.trades.by_out_trade_no("E1").status == "TRADE_FINISHED"
 
 
-@pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Do not do it", "refused")])
+@pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Reject", "rejected")])
 def test_a_batch_is_confirmed_or_rejected(control, buyer, merchant, simulator, clock, name, said):
     buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
     now, trade_no = format_china_time(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no

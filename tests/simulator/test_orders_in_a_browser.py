@@ -76,8 +76,8 @@ def test_a_buyer_pays_into_escrow_and_confirms(page, site, simulator, merchant, 
     trade_no = simulator.trades.by_out_trade_no("T1").trade_no
     sent = {"trade_no": trade_no, "logistics_name": "SF", "transport_type": "EMS"}
     buyer.open(merchant.call("send_goods_confirm_by_platform", **sent))
-    page.get_by_role("link", name="Look again").click()
-    page.get_by_role("button", name="I have the goods").click()
+    page.get_by_role("link", name="Refresh").click()
+    page.get_by_role("button", name="Confirm receipt").click()
     page.get_by_role("heading", name="Payment successful").wait_for()
     assert page.complaints == []
 

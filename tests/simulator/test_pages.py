@@ -87,8 +87,8 @@ def test_the_cashier_has_three_buttons_that_post(buyer, merchant):
 @pytest.mark.parametrize(
     ("headers", "language", "words"),
     [
-        ({}, "en", "This is not Alipay. No money moves."),
-        ({"Accept-Language": "de"}, "en", "This is not Alipay. No money moves."),
+        ({}, "en", "This is not Alipay. No money is charged."),
+        ({"Accept-Language": "de"}, "en", "This is not Alipay. No money is charged."),
         (CHINESE, "zh-CN", "这不是支付宝，不会产生真实扣款。"),
         ({"Accept-Language": "zh-TW"}, "zh-CN", "这不是支付宝，不会产生真实扣款。"),
     ],
@@ -143,7 +143,7 @@ def test_a_paid_cashier_leads_back_to_the_shop_with_a_signature(buyer, merchant)
 
 
 @pytest.mark.parametrize(
-    ("button", "words"), [("close", "Payment refused"), ("expire", "Time is over")]
+    ("button", "words"), [("close", "Payment rejected"), ("expire", "Payment timed out")]
 )
 def test_an_unpaid_ending_is_notified_to_shop_and_buyer(buyer, merchant, shop, button, words):
     cashier = buyer.cashier(merchant.page_pay())
@@ -159,7 +159,7 @@ def test_a_cashier_whose_time_is_over_says_so(buyer, merchant, shop, clock):
     cashier = buyer.cashier(merchant.page_pay(biz={"timeout_express": "1m"}))
     buyer.see(cashier)
     clock.advance(minutes=1)
-    assert "Time is over" in buyer.see(cashier).text
+    assert "Payment timed out" in buyer.see(cashier).text
     assert buyer.press(cashier, "pay").location == cashier
     assert [shop.fields(0)["trade_status"]] == ["TRADE_CLOSED"]
 
@@ -168,7 +168,7 @@ def test_a_shop_without_acknowledgement_delays_no_buyer(buyer, merchant, shop):
     shop.status, shop.text = 500, "Internal Server Error"
     cashier = buyer.cashier(merchant.page_pay())
     assert buyer.press(cashier, "pay").location.startswith(RETURN_URL)
-    assert "did not answer" in buyer.see(cashier).text
+    assert "did not respond" in buyer.see(cashier).text
 
 
 def test_a_shop_that_breaks_down_is_no_error_of_the_cashiers(buyer, merchant, shop):
@@ -331,7 +331,7 @@ def test_the_simulator_can_be_mounted_inside_another_blueprint(simulator, mercha
 def test_two_simulators_in_two_apps_do_not_share_trades(buyer, merchant, shop):
     cashier = buyer.cashier(merchant.page_pay())
     app = Flask(__name__)
-    app.register_blueprint(Simulator(post=shop.post).blueprint(), url_prefix="/alipay")
+    app.register_blueprint(simulator_blueprint(Simulator(post=shop.post)), url_prefix="/alipay")
     assert Buyer(app).see(cashier).status_code == 404
 
 

@@ -119,11 +119,11 @@ def test_the_page_of_an_escrow_order_leads_through_it(buyer, server, merchant, t
     buyer.press(cashier, "deposit")
     page = buyer.see(cashier).text
     assert "Waiting for the shop to send the goods" in page
-    assert "I have the goods" not in page
+    assert "Confirm receipt" not in page
     sent = {"trade_no": trade().trade_no, "logistics_name": "SF", "transport_type": "POST"}
     server(merchant.call("send_goods_confirm_by_platform", **sent))
     assert buyer.cashier(merchant.escrow()) == cashier, "the order's address shows how it stands"
-    assert "I have the goods" in buyer.see(cashier).text
+    assert "Confirm receipt" in buyer.see(cashier).text
     buyer.press(cashier, "confirm")
     assert "Payment successful" in buyer.see(cashier).text
     assert "TRADE_HAS_SUCCESS" in buyer.open(merchant.escrow()).text

@@ -114,7 +114,7 @@ def test_a_code_lives_for_two_hours(server, buyer, clock, shop):
     node = server.call("precreate", {**ORDER, "timeout_express": "1d"})
     clock.advance(hours=2)
     assert server.refused("query", T1) == "ACQ.TRADE_NOT_EXIST"
-    assert "Time is over" in buyer.see(urlsplit(node["qr_code"]).path).text
+    assert "Payment timed out" in buyer.see(urlsplit(node["qr_code"]).path).text
     assert shop.bodies == []
 
 
