@@ -214,19 +214,19 @@ class PaymentActions(AlipayView):
 
     def _close(self, payment: Any) -> tuple[str, str]:
         before = payment.trade_status, payment.refunded_fen
-        answer = close(self.alipay.merchant, payment)
-        if answer.payment.paid:
+        result = close(self.alipay.merchant, payment)
+        if result.payment.paid:
             return "warning", _("The buyer has just paid: it is settled as a sale.")
-        return query_result(answer, before)
+        return query_result(result, before)
 
 
-def query_result(answer: Any, before: tuple[str, int]) -> tuple[str, str]:
+def query_result(result: Any, before: tuple[str, int]) -> tuple[str, str]:
     """Return the category and the text for Alipay's response about a payment.
 
-    :param answer: the operation's result.
+    :param result: the operation's result.
     :param before: the payment's status and refunded amount before.
     """
-    payment, reported = answer
+    payment, reported = result
     status = rows.payment_status(payment)
     if payment.paid and reported in (None, TradeStatus.WAIT_BUYER_PAY):
         return "error", _(

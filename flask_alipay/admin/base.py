@@ -132,7 +132,7 @@ class AlipayView(BaseView):
         """
         size = PAGE_SIZE
         after = filters.position()
-        # A search is not continued: it says how much of it is shown.
+        # A search has no next page; the page states its limit.
         wanted = listing.page(PAGE_SIZE * 2 if listing.number else size + 1, after)
         found = read_rows(self.alipay.session, wanted)
         newest = self._url(filters.given()) if after is not None else ""
@@ -160,7 +160,7 @@ def _keep_private(response: Response) -> Response:
 
 
 def no_page(error: InvalidFilter) -> Page:
-    """Return an empty page that says which filter cannot be applied."""
+    """Return an empty page with a message about the invalid filter."""
     return Page([], "", "", str(error))
 
 

@@ -90,7 +90,7 @@ def is_replayable(row: Any) -> bool:
 
 
 def source(row: Any) -> str:
-    """Return in words where a journal row comes from."""
+    """Return the source of a journal row in words."""
     kind = kind_of(row)
     if kind == "operator":
         return _("Operator {name}").format(name=row.payload["operator"])

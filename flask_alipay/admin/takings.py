@@ -110,8 +110,8 @@ class TakingsView(AlipayView):
             self._record()
             summary = self.alipay.reconcile(limit=RECONCILE_LIMIT)
             text = reconciled(summary)
-            asked, failed = summary.queried, len(summary.failures)
-            self._record(f"{asked} queried, {summary.paid} paid, {failed} failed", "done")
+            queried, failed = summary.queried, len(summary.failures)
+            self._record(f"{queried} queried, {summary.paid} paid, {failed} failed", "done")
         except (AlipayError, SQLAlchemyError) as error:
             LedgerSession(self.alipay.session).roll_back()
             return "error", explain(error)

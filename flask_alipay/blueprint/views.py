@@ -46,14 +46,14 @@ PAGES = ("checkout", "pay", "return", "result", "status")
 
 _ERRORS = {
     400: (
-        N_("This link does not say enough"),
+        N_("This link is incomplete"),
         N_(
-            "It may have been cut short, or you came back from Alipay without paying. The page "
-            "that you left open knows how your payment stands, and so does the shop."
+            "It may be truncated, or you returned from Alipay without paying. The page that "
+            "you left open and the shop show the status of your payment."
         ),
     ),
     404: (
-        N_("There is no payment here"),
+        N_("Payment not found"),
         N_("The link may be incomplete. Please go back to the shop and open it from there."),
     ),
     409: (
@@ -61,10 +61,10 @@ _ERRORS = {
         N_("It can no longer be paid. Please go back to the shop and order again."),
     ),
     410: (
-        N_("This page has had its day"),
+        N_("This page has expired"),
         N_(
-            "Payment pages can be opened for a limited time only. What you paid for is safe: the "
-            "shop has its record of it."
+            "Payment pages can be opened for a limited time only. Your payment is safe: the "
+            "shop has recorded it."
         ),
     ),
     502: (

@@ -110,7 +110,7 @@ def _from_text(content: bytes) -> list[Capture]:
             errors.append(error)
     findings = [found for found in findings if found]
     if not findings:
-        raise errors[-1]  # the first reader's error only says that it is not a form
+        raise errors[-1]  # the last error is more specific than "not a form"
     best = max(findings, key=lambda found: max(capture.score for capture in found))
     return [_with_readings(best[0], findings)] if len(best) == 1 else best
 

@@ -240,19 +240,20 @@ def explain_response_row(row: Any) -> str | None:
     """
     if kind_of(row) == "operator":
         return _("it records an operator's action.")
-    asked, refund = method_of(row), row.payload.get("out_request_no")
-    if asked is None:
+    method, refund = method_of(row), row.payload.get("out_request_no")
+    if method is None:
         return None
-    names = {"asked": strip_control_chars(asked), "number": strip_control_chars(row.out_trade_no)}
-    if refund and "refund" in asked:
+    names = {"method": strip_control_chars(method), "number": strip_control_chars(row.out_trade_no)}
+    if refund and "refund" in method:
         text = _(
-            "it is Alipay's response to {asked}, not a notification: retry with 'refund "
+            "it is Alipay's response to {method}, not a notification: retry with 'refund "
             "{number} {amount} --out-request-no {refund}'."
         )
         money = strip_control_chars(row.payload.get("refund_amount", "AMOUNT"))
         return text.format(refund=strip_control_chars(refund), amount=money, **names)
     text = _(
-        "it is Alipay's response to {asked}, not a notification: query again with 'query {number}'."
+        "it is Alipay's response to {method}, not a notification: query again with 'query "
+        "{number}'."
     )
     return text.format(**names)
 

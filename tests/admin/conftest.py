@@ -15,7 +15,7 @@ OpenShop = Callable[..., Shop]
 
 @pytest.fixture
 def open_shop(tmp_path: Any) -> Iterator[OpenShop]:
-    """Opens shops, each with a database of its own, and closes them after the test."""
+    """Open shops, each with its own database, and close them after the test."""
     shops: list[Shop] = []
 
     def make(url: str = "", **options: Any) -> Shop:
@@ -37,5 +37,5 @@ def shop(open_shop: OpenShop) -> Shop:
 
 @pytest.fixture
 def deaf_shop(open_shop: OpenShop) -> Shop:
-    """Alipay's notifications do not reach it."""
+    """A shop that Alipay's notifications do not reach."""
     return open_shop(config={"ALIPAY_NOTIFY_URL": LOST})

@@ -34,7 +34,7 @@ def _locale() -> str:
 
 @cache
 def _folder() -> TemporaryDirectory[str]:
-    """The simulator's keys are kept in it: they are slow to make."""
+    """Return the folder with the simulator's keys, which are slow to generate."""
     return TemporaryDirectory()
 
 
@@ -114,7 +114,7 @@ class Shop:
             self.db.session.commit()
 
     def row(self, out_trade_no: str, **columns: Any) -> Any:
-        """Return a payment that is written without the package."""
+        """Return a payment that is inserted without the package."""
         given = {"merchant": self.merchant, "subject": "Tea", "total_fen": 8888, **columns}
         return self.Payment(out_trade_no=out_trade_no, **given)
 
@@ -228,6 +228,6 @@ def make_shop(
 
 
 def close(shop: Shop) -> None:
-    """Close a shop's connections: one that is left open is a warning, and so an error."""
+    """Close a shop's connections: an open one is a warning, and so an error."""
     with shop.app.app_context():
         shop.db.engine.dispose()

@@ -1,4 +1,4 @@
-"""Who may see the operator pages, and who may act."""
+"""Access to the operator pages: permissions to see them and to act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do with a payment, from the page to the ledger."""
+"""Actions of operators on payments, from the page to the ledger."""
 
 from __future__ import annotations
 

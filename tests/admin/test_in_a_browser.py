@@ -99,7 +99,7 @@ def site(shop: Shop) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
-    """Opens a browser window; a page that breaks its policy or raises an error fails the test."""
+    """Open a browser window; a violated policy or a script error fails the test."""
     contexts: list[Any] = []
     errors: list[str] = []
 
@@ -128,7 +128,7 @@ def picture(page: Page, name: str, viewport: dict[str, int], locale: str) -> Non
 
 
 def check_page(page: Page, viewport: dict[str, int]) -> None:
-    """Check what every page owes to its readers."""
+    """Check the requirements of every page."""
     wide = page.evaluate(
         """width => [...document.querySelectorAll('body *')]
         .filter(e => e.getBoundingClientRect().right > width && !e.closest('.drawing, thead'))

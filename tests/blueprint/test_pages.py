@@ -720,7 +720,7 @@ def test_pages_are_in_the_buyers_language(shop: Shop, accepted: str, shown: str 
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "There is no payment here"), ("zh", "没有找到该订单")]
+    ("language", "words"), [("en", "Payment not found"), ("zh", "没有找到该订单")]
 )
 def test_errors_are_in_the_buyers_language(shop: Shop, language: str, words: str) -> None:
     page = shop.client.get("/alipay/result/bad", headers={"Accept-Language": language})
@@ -753,4 +753,4 @@ def test_a_template_of_the_apps_own_comes_first(redecorated: Shop) -> None:
 
 def test_a_template_of_the_apps_own_has_words_for_errors(redecorated: Shop) -> None:
     answer = redecorated.client.get("/alipay/result/bad")
-    assert (answer.status_code, answer.text) == (404, "404 There is no payment here")
+    assert (answer.status_code, answer.text) == (404, "404 Payment not found")

@@ -26,14 +26,14 @@ Params = dict[str, str]
 
 
 class Run(Protocol):
-    """Runs a command line and returns what came of it."""
+    """A command line runner that returns the result."""
 
     def __call__(self, *args: str, stdin: bytes | None = None) -> Result: ...
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may be a merchant, and in any terminal."""
+    """Remove a merchant's settings and the terminal's size from the environment."""
     import os
 
     monkeypatch.delenv("COLUMNS", raising=False)
@@ -66,7 +66,7 @@ def alipay(keys: Keys) -> Rsa2Signer:
     return Rsa2Signer(keys.alipay)
 
 
-def news(**more: str) -> Params:
+def notification_params(**more: str) -> Params:
     """A notification before it is signed."""
     return {
         "notify_time": "2026-01-31 12:00:05",

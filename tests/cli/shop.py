@@ -1,4 +1,4 @@
-"""A shop with a ledger in which something has happened."""
+"""A shop with rows in its ledger."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Shop:
 
 @cache
 def _folder() -> TemporaryDirectory[str]:
-    """The simulator's keys are kept in it: they are slow to make."""
+    """Return the folder with the simulator's keys, which are slow to generate."""
     return TemporaryDirectory()
 
 

@@ -1,4 +1,4 @@
-"""``flask alipay bill``: buyers buy, Alipay writes its bill, the ledger is held against it."""
+"""``flask alipay bill``: comparison of a bill of the simulator with the ledger."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ COLUMNS = [
 
 
 class Stall(Shop):
-    """A shop, its buyers, and what is done to its tables."""
+    """A shop with buyers, and changes to its tables."""
 
     def buy(self, out_trade_no: str) -> None:
         with self.app.test_request_context():
@@ -80,13 +80,13 @@ class Stall(Shop):
 
 
 def this_month() -> str:
-    """A day would end while the test runs once a day; a month does so once a month."""
+    """Use a monthly bill: a day ends during a test more often than a month."""
     return datetime.now(CHINA_TIME).strftime("%Y-%m")
 
 
 @pytest.fixture
 def stall() -> Stall:
-    """Two teas were bought, and some money of the first went back."""
+    """A shop with two sales and a partial refund of the first."""
     stall = Stall(**vars(make_shop(ALIPAY_SIMULATOR=True)))
     stall.buy("A1")
     stall.buy("A2")
@@ -238,7 +238,7 @@ def test_an_unavailable_bill_is_no_difference(
 
 @pytest.fixture
 def shop() -> Shop:
-    """One that fetches nothing."""
+    """A shop that fetches no bill."""
     return make_shop(ALIPAY_PROTOCOL="mapi", ALIPAY_PARTNER=MERCHANT[:16], ALIPAY_KEY=MD5_KEY)
 
 
@@ -267,7 +267,7 @@ def test_a_downloaded_bill_is_compared(shop: Shop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "date", "told"),
+    ("content", "date", "printed"),
     [
         (b"<html>", "2026-01-31", "The bill cannot be compared: It contains no table"),
         (b"PK\3\4", "2026-01-31", "The bill cannot be compared: It is damaged."),
@@ -276,11 +276,11 @@ def test_a_downloaded_bill_is_compared(shop: Shop, tmp_path: Path) -> None:
     ],
 )
 def test_an_invalid_bill_is_no_difference(
-    content: bytes, date: str, told: str, shop: Shop, tmp_path: Path
+    content: bytes, date: str, printed: str, shop: Shop, tmp_path: Path
 ) -> None:
     result = with_file(shop, content, tmp_path, date)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert told in result.stderr
+    assert printed in result.stderr
 
 
 def test_a_truncated_bill_has_no_differences(shop: Shop, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Payloads out of whatever somebody captured."""
+"""Payloads in captures of any format."""
 
 from __future__ import annotations
 

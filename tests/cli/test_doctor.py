@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, and nothing where all is well."""
+"""``doctor``: a finding for each fault, and none for a valid configuration."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Settings = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def no_unknown_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variable of the tests themselves looks like a setting, of which ``doctor`` would warn."""
+    """Remove the tests' own variable, which ``doctor`` would report as an unknown setting."""
     monkeypatch.delenv("FLASK_ALIPAY_TEST_ALL", raising=False)
 
 
 @pytest.fixture
 def settings(keys: Keys, tmp_path: Path) -> Settings:
-    """A merchant with whom all is well."""
+    """Settings of a merchant without faults."""
     (tmp_path / "private.pem").write_text(private_pem(keys.merchant))
     (tmp_path / "private.pem").chmod(0o600)
     return {
@@ -57,7 +57,7 @@ def alone(settings: Settings, *args: str) -> Result:
 
 
 def found(result: Result) -> dict[str, str]:
-    """The worst level of each check."""
+    """Return the worst level of each check."""
     order = ("ok", "unknown", "warn", "fail")
     levels: dict[str, str] = {}
     for line in result.stdout.splitlines():
@@ -187,7 +187,7 @@ def test_every_fault_and_warning_has_a_fix(settings: Settings, keys: Keys) -> No
 
 
 def faults(settings: Settings) -> list[dict[str, str]]:
-    """The findings that failed, whole."""
+    """Return the failed findings."""
     lines = alone(settings, "--json").stdout.splitlines()
     return [one for one in map(json.loads, lines) if one["level"] == "fail"]
 
@@ -355,7 +355,7 @@ def test_the_configuration_of_an_app_that_lacks_a_host_is_found(
 
 @contextmanager
 def gateway_at(moment: datetime) -> Iterator[str]:
-    """A server that has this time and nothing to say."""
+    """Serve a gateway with a given time."""
 
     class Silent(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -377,7 +377,7 @@ def gateway_at(moment: datetime) -> Iterator[str]:
 
 
 def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, Finding]:
-    """What is found about a gateway that answers like this."""
+    """Return the findings about a gateway with this response."""
     config = Config.from_mapping({**settings, "ALIPAY_GATEWAY_URL": url})
 
     def query_payment(out_trade_no: str) -> None:
@@ -454,7 +454,7 @@ def test_an_unreachable_gateway_is_a_fault(settings: Settings) -> None:
 
 @pytest.fixture
 def certified(settings: Settings, keys: Keys, tmp_path: Path) -> Settings:
-    """A merchant in certificate mode with whom all is well."""
+    """Settings of a merchant in certificate mode without faults."""
     now = datetime.now(timezone.utc)
     ahead = {"until": now + timedelta(days=300)}
     root = issue("Root", spare_key(0), ca=True, **ahead)

@@ -34,7 +34,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 
 @pytest.fixture
 def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A reader of Chinese."""
+    """Make the reader's language Chinese."""
     monkeypatch.setenv("LANGUAGE", "zh")
 
 
@@ -123,7 +123,7 @@ def test_clicks_texts_are_unchanged_in_english(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_translated_texts_are_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release of click that words one differently leaves it in English, unnoticed."""
+    """A changed text in a release of click would stay English without this test."""
     import inspect
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How commands end, and what they have in common when they talk."""
+"""Exit statuses of commands, their confirmations and their progress."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def pay(yes: bool, as_json: bool) -> None:
     click.echo("{}" if as_json else "moved")
 
 
-@pytest.mark.parametrize("said", ["n\n", "\n", ""])
-def test_nothing_happens_without_confirmation(said: str) -> None:
-    result = CliRunner().invoke(pay, input=said)
+@pytest.mark.parametrize("output", ["n\n", "\n", ""])
+def test_nothing_happens_without_confirmation(output: str) -> None:
+    result = CliRunner().invoke(pay, input=output)
     assert result.exit_code == 1
     assert result.stdout == ""
     assert "88.88 CNY go back." in result.stderr
@@ -97,10 +97,10 @@ def test_progress_without_a_terminal_is_a_few_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert list(progress(range(1000), "Querying Alipay")) == list(range(1000))
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert len(told.err.splitlines()) == 10
-    assert told.err.endswith("Querying Alipay: 1000 of 1000\n")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 10
+    assert printed.err.endswith("Querying Alipay: 1000 of 1000\n")
 
 
 def test_progress_of_nothing_prints_no_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def test_commands_are_described_in_the_readers_language(
 
 
 def test_a_real_shell_completes_commands_and_options() -> None:
-    """As ``eval "$(_FLASK_COMPLETE=bash_source flask)"`` would ask."""
+    """The request is that of ``eval "$(_FLASK_COMPLETE=bash_source flask)"``."""
     for words, expected in (("flask_alipay key", "keygen"), ("flask_alipay keygen --b", "--bits")):
         ran = subprocess.run(
             [

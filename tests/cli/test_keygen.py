@@ -1,4 +1,4 @@
-"""Key pairs: every form of the same key, private, and never over another one."""
+"""``keygen``: all formats of one key, private files, and no overwriting."""
 
 from __future__ import annotations
 
@@ -83,10 +83,10 @@ def test_the_private_key_is_not_printed(alone: Run, files: Path, keys: Keys) -> 
 
 def test_json_lists_the_files(alone: Run, files: Path, keys: Keys) -> None:
     source, out = str(files / "merchant.pem"), str(files / "keys")
-    told = json.loads(alone("keygen", "--json", "--from", source, "--out", out).stdout)
-    assert told["bits"] == 2048
-    assert set(told["files"]) == {form.name for form in FORMS}
-    assert told["public_key"] == key_to_base64(keys.merchant.public_key())
+    printed = json.loads(alone("keygen", "--json", "--from", source, "--out", out).stdout)
+    assert printed["bits"] == 2048
+    assert set(printed["files"]) == {form.name for form in FORMS}
+    assert printed["public_key"] == key_to_base64(keys.merchant.public_key())
 
 
 def test_another_file_than_a_private_key_is_named(alone: Run, files: Path) -> None:

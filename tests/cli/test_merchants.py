@@ -1,4 +1,4 @@
-"""The app and the merchant that a command works for."""
+"""The app and the merchant of a command."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """An empty module; what Flask leaves behind when it loads one is taken away."""
+    """An empty module; Flask's changes to the process are undone."""
     monkeypatch.setenv("FLASK_RUN_FROM_CLI", "false")
     monkeypatch.setattr(sys, "path", [*sys.path])
     name = f"app_of_{tmp_path.name}"
@@ -275,7 +275,7 @@ def test_a_bad_configuration_ends_a_command_without_a_traceback(shop: Site) -> N
 
 
 def diagnose(site: Site, **env: str) -> dict[str, dict[str, str]]:
-    """Return what doctor finds, by check; something fails."""
+    """Return the findings of ``doctor`` by check; one of them fails."""
     result = site.run("alipay", "doctor", "--offline", "--json", **env)
     assert result.exit_code == 1, result.output
     return {found["check"]: found for found in map(json.loads, result.stdout.splitlines())}

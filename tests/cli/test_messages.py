@@ -1,5 +1,6 @@
-"""Messages of commands and of the registration: two faults have two messages, and each names what
-the reader gave.
+"""Messages of commands and of the registration.
+
+Two faults have two messages, and each names the reader's input.
 """
 
 from __future__ import annotations
@@ -100,13 +101,13 @@ def test_a_list_of_private_keys_is_rejected_as_one(keys: Keys) -> None:
 
 @pytest.mark.parametrize("name", ["APP_CERT", "ROOT_CERT"])
 def test_a_certificate_that_is_set_twice_is_rejected(name: str, keys: Keys, tmp_path: Path) -> None:
-    """The first of them was used."""
+    """In an earlier version the first one was used."""
     file = tmp_path / "cert.crt"
     file.write_text("a certificate")
     certificates = {f"ALIPAY_{each}": "text" for each in ("APP_CERT", "PUBLIC_CERT", "ROOT_CERT")}
     mapping = settings(keys, **certificates, **{f"ALIPAY_{name}_PATH": str(file)})
-    told = message_of(mapping)
-    assert told == f"'ALIPAY_{name}' and 'ALIPAY_{name}_PATH' are both set: remove one of them"
+    printed = message_of(mapping)
+    assert printed == f"'ALIPAY_{name}' and 'ALIPAY_{name}_PATH' are both set: remove one of them"
 
 
 def _ec_forms() -> list[tuple[str, bytes]]:
@@ -219,7 +220,7 @@ def test_an_unreachable_database_is_reported_without_its_password() -> None:
 
 
 def make_shop_of(uri: str) -> Shop:
-    """A shop whose database is not asked before a command does."""
+    """Return a shop whose database is not used before a command runs."""
     db = SQLAlchemy()
 
     class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]

@@ -1,4 +1,4 @@
-"""An operator asks, closes and replays: the ledger is in line, and nothing happens twice."""
+"""Commands of an operator: the ledger is updated, and nothing happens twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEA = {"subject": "Tea", "total_amount": "88.88", "out_trade_no": NUMBER}
 
 
 class Tea(Shop):
-    """The shop, what it did, and a buyer."""
+    """A shop with its callbacks and a buyer."""
 
     done: list[str]
     broken: bool = False
@@ -69,7 +69,7 @@ def make_tea() -> Callable[..., Tea]:
 
 @pytest.fixture
 def tea(make_tea: Callable[..., Tea]) -> Tea:
-    """Alipay's notifications do not arrive."""
+    """A shop that Alipay's notifications do not reach."""
     return make_tea(ALIPAY_NOTIFY_URL="http://127.0.0.1:9/lost")
 
 
@@ -88,9 +88,9 @@ def test_a_second_query_changes_nothing(tea: Tea) -> None:
     tea.run("query", NUMBER)
     before = tea.stands()
     assert "TRADE_SUCCESS, at Alipay and in the ledger" in tea.run("query", NUMBER).stdout
-    told = json.loads(tea.run("query", NUMBER, "--json").stdout)
-    assert told["paid"] is True
-    assert told["alipay"] == {"trade_status": "TRADE_SUCCESS"}
+    printed = json.loads(tea.run("query", NUMBER, "--json").stdout)
+    assert printed["paid"] is True
+    assert printed["alipay"] == {"trade_status": "TRADE_SUCCESS"}
     assert (tea.done, tea.stands()) == (["ship"], before)
 
 
@@ -100,14 +100,14 @@ def test_a_sale_that_alipay_does_not_have_fails_the_query(tea: Tea) -> None:
     result = tea.run("query", NUMBER)
     assert result.exit_code == 1
     assert "Alipay has no trade with this number; the ledger has TRADE_SUCCESS" in result.stderr
-    told = tea.run("query", NUMBER, "--json")
-    assert told.exit_code == 1
-    assert json.loads(told.stdout)["alipay"] == {"trade_status": None}
+    printed = tea.run("query", NUMBER, "--json")
+    assert printed.exit_code == 1
+    assert json.loads(printed.stdout)["alipay"] == {"trade_status": None}
     assert tea.stands() == ("TRADE_SUCCESS", True, 0)
 
 
 @pytest.mark.parametrize(
-    ("act", "said", "status"),
+    ("act", "output", "status"),
     [
         ("", f"{NUMBER} is WAIT_BUYER_PAY, at Alipay and in the ledger.", "WAIT_BUYER_PAY"),
         (None, f"{NUMBER}: Alipay has no such trade yet; the ledger has WAIT_BUYER_PAY.", None),
@@ -115,13 +115,13 @@ def test_a_sale_that_alipay_does_not_have_fails_the_query(tea: Tea) -> None:
     ids=["opened", "never begun"],
 )
 def test_alipays_report_of_an_unpaid_payment_is_printed(
-    act: str | None, said: str, status: str | None, tea: Tea
+    act: str | None, output: str, status: str | None, tea: Tea
 ) -> None:
     tea.order() if act is None else tea.buy(None)
     result = tea.run("query", NUMBER)
-    assert (result.exit_code, result.stdout) == (0, f"{said}\n")
-    told = json.loads(tea.run("query", NUMBER, "--json").stdout)
-    assert told["alipay"] == {"trade_status": status}
+    assert (result.exit_code, result.stdout) == (0, f"{output}\n")
+    printed = json.loads(tea.run("query", NUMBER, "--json").stdout)
+    assert printed["alipay"] == {"trade_status": status}
 
 
 def test_a_payment_without_a_trade_is_closed_in_the_ledger_alone(tea: Tea) -> None:
@@ -155,11 +155,11 @@ def test_an_unpaid_payment_is_closed(tea: Tea) -> None:
     assert tea.stands()[:2] == ("TRADE_CLOSED", False)
 
 
-@pytest.mark.parametrize("answer", ["n\n", ""])
-def test_a_payment_is_not_closed_without_confirmation(answer: str, tea: Tea) -> None:
+@pytest.mark.parametrize("response", ["n\n", ""])
+def test_a_payment_is_not_closed_without_confirmation(response: str, tea: Tea) -> None:
     tea.buy(None)
     before = tea.stands()
-    assert tea.run("close", NUMBER, stdin=answer).exit_code == 1
+    assert tea.run("close", NUMBER, stdin=response).exit_code == 1
     assert (tea.done, tea.stands()) == ([], before)
 
 
@@ -184,7 +184,7 @@ def test_no_request_is_sent_to_close_a_paid_payment(tea: Tea) -> None:
 
 @pytest.fixture
 def burnt(make_tea: Callable[..., Tea]) -> Tea:
-    """The shop could not do its part when Alipay came."""
+    """A shop whose callback failed on Alipay's notification."""
     tea = make_tea()
     tea.broken = True
     tea.buy()
@@ -213,17 +213,19 @@ def test_a_response_is_not_replayed_but_queried_again(sold: Tea) -> None:
     shown = sold.run("show", NUMBER).stdout
     assert "response: TRADE_SUCCESS" in shown
     assert "response: REFUND_SUCCESS" in shown
-    answers = json.loads(sold.run("show", NUMBER, "--json").stdout)["notifications"]
-    assert [row["asked"] for row in answers] == ["alipay.trade.query", "alipay.trade.refund"]
+    responses = json.loads(sold.run("show", NUMBER, "--json").stdout)["notifications"]
+    assert [row["asked"] for row in responses] == ["alipay.trade.query", "alipay.trade.refund"]
     before = sold.stands(), money(sold)
     for row, again in zip(
-        answers, (f"'query {NUMBER}'", f"'refund {NUMBER} 10.00 --out-request-no R1'"), strict=True
+        responses,
+        (f"'query {NUMBER}'", f"'refund {NUMBER} 10.00 --out-request-no R1'"),
+        strict=True,
     ):
         result = sold.run("replay", "--id", str(row["id"]), "--yes")
         assert result.exit_code == 1
-        said = " ".join(result.stderr.split())
-        assert said.startswith(f"Error: It is Alipay's response to {row['asked']}, not a")
-        assert again in said
+        output = " ".join(result.stderr.split())
+        assert output.startswith(f"Error: It is Alipay's response to {row['asked']}, not a")
+        assert again in output
     assert (sold.stands(), money(sold)) == before
 
 
@@ -254,7 +256,7 @@ def test_a_callback_that_fails_again_is_reported(burnt: Tea) -> None:
 
 
 def captured(tea: Tea, **changed: str) -> bytes:
-    """The payload as Alipay sent it."""
+    """Return the payload as Alipay sent it."""
     with tea.app.app_context():
         payload = tea.db.session.query(tea.Notification).first().payload
     return urlencode({**payload, **changed}).encode()
@@ -324,7 +326,7 @@ def test_an_unknown_number_is_rejected(command: str, tea: Tea) -> None:
 
 @pytest.fixture
 def sold(tea: Tea) -> Tea:
-    """The tea is sold, for 88.88 yuan."""
+    """A shop with a sale of 88.88 yuan."""
     tea.buy()
     tea.run("query", NUMBER)
 
@@ -336,7 +338,7 @@ def sold(tea: Tea) -> Tea:
 
 
 def money(tea: Tea) -> tuple[int, list[tuple[int, str]]]:
-    """What went back, and the refunds."""
+    """Return the refunded amount and the refunds."""
     with tea.app.app_context():
         payment = tea.db.session.query(tea.Payment).filter_by(out_trade_no=NUMBER).one()
         refunds = tea.db.session.query(tea.Refund).order_by(tea.Refund.id)
@@ -415,10 +417,10 @@ def test_a_refund_with_an_unknown_result_is_retried(
         patched.setattr(type(sold.alipay.gateway), "trade_refund", silent)
         result = sold.run("refund", NUMBER, "10.00", "--yes")
         assert result.exit_code == 3
-        told = sold.run("refund", NUMBER, "10.00", "--yes", "--json")
+        printed = sold.run("refund", NUMBER, "10.00", "--yes", "--json")
     assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
     assert sold.done == ["ship"]
-    number = json.loads(told.stdout)["out_request_no"]
+    number = json.loads(printed.stdout)["out_request_no"]
     goes_on = f"flask alipay refund {NUMBER} 10.00 --out-request-no {number}"
     assert goes_on in " ".join(result.stderr.split())
     assert sold.run(*goes_on.split()[2:], "--yes").exit_code == 0
@@ -432,11 +434,11 @@ def test_repeating_a_refund_that_was_settled_meanwhile_does_not_refund_twice(sol
     assert sold.run("refund", NUMBER, "10.00", "--yes").exit_code == 0
     again = sold.run("refund", NUMBER, "10.00", "--yes")
     assert again.exit_code == 1
-    said = " ".join(again.stderr.split())
-    assert f"10.00 CNY of {NUMBER} was already refunded" in said
+    output = " ".join(again.stderr.split())
+    assert f"10.00 CNY of {NUMBER} was already refunded" in output
     assert money(sold) == (1000, [(1000, "REFUND_SUCCESS")])
     assert sold.done == ["ship", "restock"]
-    meant = re.search(r"--out-request-no (\w+)", said)
+    meant = re.search(r"--out-request-no (\w+)", output)
     assert meant is not None
     other = sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", meant[1])
     assert other.exit_code == 0
@@ -468,11 +470,11 @@ def test_a_refund_whose_callback_fails_is_not_reported_as_a_rejection(
     bookkeeping.__module__ = "books"  # a name in somebody's code stays what it is
     bookkeeping.__qualname__ = "enter"
     result = sold.run("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
-    said = " ".join(result.stderr.split())
+    output = " ".join(result.stderr.split())
     assert result.exit_code == 3
-    assert "Alipay has refunded the money, but the ledger could not record it." in said
-    assert "books.enter raised RuntimeError." in said
-    assert f"--out-request-no and the refund's number from 'show {NUMBER}'" in said
+    assert "Alipay has refunded the money, but the ledger could not record it." in output
+    assert "books.enter raised RuntimeError." in output
+    assert f"--out-request-no and the refund's number from 'show {NUMBER}'" in output
     assert money(sold) == (0, [(1000, "REFUND_PROCESSING")])
     broken.clear()
     args = ("refund", NUMBER, "10.00", "--yes", "--out-request-no", "R1")
@@ -537,10 +539,10 @@ def test_a_database_failure_after_alipays_acceptance_is_an_unknown_outcome(
     ids=" ".join,
 )
 def test_nothing_is_requested_without_the_database(command: tuple[str, ...], burnt: Tea) -> None:
-    news = captured(burnt)
+    notification_params = captured(burnt)
     with burnt.app.app_context():
         burnt.db.drop_all()
-    result = burnt.run(*command, stdin=news.decode())
+    result = burnt.run(*command, stdin=notification_params.decode())
     assert result.exit_code == 2
     assert isinstance(result.exception, SystemExit)
     assert "Traceback" not in result.output
@@ -559,7 +561,7 @@ def test_a_notification_of_the_legacy_gateway_is_replayed(make_tea: Callable[...
 def test_a_capture_of_an_uncertain_merchant_is_not_replayed(
     make_tea: Callable[..., Tea], tmp_path: Path
 ) -> None:
-    """The legacy gateway's RSA key signs for all of them, and Alipay confirms for a minute only."""
+    """The legacy gateway's key signs for all merchants; Alipay confirms for a minute only."""
     tea = make_tea(ALIPAY_PROTOCOL="mapi", ALIPAY_SIGN_TYPE="RSA")
     tea.broken = True
     tea.buy()

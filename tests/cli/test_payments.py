@@ -1,4 +1,4 @@
-"""Many payments at a glance, and all that is known of one."""
+"""``payments`` and ``show``: lists of payments, and one with its history."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def shop(keys: Keys) -> Shop:
         created_at=NOON + minutes(60),
         refunded_at=NOON + minutes(61),
     )
-    news = shop.Notification(
+    notification_params = shop.Notification(
         notify_id="n1",
         merchant=MERCHANT,
         out_trade_no=PAID,
@@ -63,7 +63,7 @@ def shop(keys: Keys) -> Shop:
     shop.add(
         paid,
         refund,
-        news,
+        notification_params,
         shop.payment(OPEN, created_at=now - timedelta(hours=2)),
         shop.payment(CLOSED, trade_status="TRADE_CLOSED", created_at=now, total_fen=100),
         shop.payment("T9", merchant="2021000000000009"),
@@ -259,11 +259,11 @@ def test_show_masks_the_buyer(shop: Shop) -> None:
 
 
 def test_show_prints_the_complete_history_as_json(shop: Shop) -> None:
-    told = json.loads(shop.run("show", PAID, "--json").stdout)
-    assert told["total_fen"] == 8888
-    assert told["paid_at"] == "2026-01-31T12:02:00+00:00"
-    assert [refund["out_request_no"] for refund in told["refunds"]] == ["R1"]
-    assert [(n["outcome"], n["detail"]) for n in told["notifications"]] == [("settled", "paid")]
+    printed = json.loads(shop.run("show", PAID, "--json").stdout)
+    assert printed["total_fen"] == 8888
+    assert printed["paid_at"] == "2026-01-31T12:02:00+00:00"
+    assert [refund["out_request_no"] for refund in printed["refunds"]] == ["R1"]
+    assert [(n["outcome"], n["detail"]) for n in printed["notifications"]] == [("settled", "paid")]
 
 
 def test_show_states_that_no_report_was_received(shop: Shop) -> None:

@@ -1,4 +1,4 @@
-"""Notifications as programs in other languages print them, and responses of the gateway."""
+"""Printed maps of many languages, and gateway responses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_alipay.keys import generate_private_key, private_pem, public_pem
 from flask_alipay.signer import Md5Signer, Rsa2Signer
 
 from ..conftest import Keys
-from .conftest import MD5_KEY, Params, Run, body, make_app, news, signed
+from .conftest import MD5_KEY, Params, Run, body, make_app, notification_params, signed
 from .test_verify_notify import report, verify_in
 
 BILL = '[{"amount":"88.88","fundChannel":"ALIPAYACCOUNT"}]'
@@ -101,7 +101,9 @@ PRINTS: dict[str, Callable[[Params], str]] = {
 def test_a_printed_map_of_any_language_is_verified(
     language: str, sign_last: bool, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(fund_bill_list=BILL, gmt_payment="2026-01-31 12:00:04"), alipay)
+    params = signed(
+        notification_params(fund_bill_list=BILL, gmt_payment="2026-01-31 12:00:04"), alipay
+    )
     if not sign_last:
         params = dict(sorted(params.items(), key=lambda pair: pair[0] != "sign"))
     printed = PRINTS[language](params).encode()
@@ -113,7 +115,7 @@ def test_a_printed_map_of_any_language_is_verified(
 def test_words_that_look_like_an_entry_may_be_part_of_a_value(
     language: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(subject="Tea, size=XL, colour:red, a = b, c:d"), alipay)
+    params = signed(notification_params(subject="Tea, size=XL, colour:red, a = b, c:d"), alipay)
     printed = PRINTS[language](params).encode()
     key = f"--public-key={files / 'alipay.pem'}"
     assert alone("verify-notify", key, stdin=printed).exit_code == 0
@@ -123,7 +125,7 @@ def test_two_printed_maps_in_one_log_are_two_payloads(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     print_ = PRINTS["java map in a log line"]
-    log = [print_(signed(news(trade_no=number), alipay)) for number in ("1", "2")]
+    log = [print_(signed(notification_params(trade_no=number), alipay)) for number in ("1", "2")]
     key = f"--public-key={files / 'alipay.pem'}"
     result = alone("verify-notify", key, stdin="\n".join(log).encode())
     assert "2 payloads: 2 verified" in result.stdout
@@ -137,7 +139,7 @@ def test_two_printed_maps_in_one_log_are_two_payloads(
 def test_an_unknown_format_is_not_reported_as_a_missing_signature(
     form: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(fund_bill_list=BILL), alipay)
+    params = signed(notification_params(fund_bill_list=BILL), alipay)
     printed = "".join(form.format(name, text) for name, text in params.items()).encode()
     key = f"--public-key={files / 'alipay.pem'}"
     result = alone("verify-notify", "--json", key, stdin=printed)
@@ -242,7 +244,7 @@ def test_a_configured_key_is_used_beside_a_given_one(
     alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     legacy = body(signed({"notify_id": "1", "out_trade_no": "1"}, Md5Signer(MD5_KEY)))
-    modern = body(signed(news(), alipay))
+    modern = body(signed(notification_params(), alipay))
     monkeypatch.setenv("FLASK_ALIPAY_KEY", MD5_KEY)
     key = f"--public-key={files / 'alipay.pem'}"
     assert alone("verify-notify", key, stdin=legacy).exit_code == 0
@@ -263,6 +265,6 @@ def test_every_key_is_tried_if_the_payload_names_no_sign_type(
 
 def test_in_a_legacy_app_its_md5_key_is_used_beside_a_public_key(files: Path) -> None:
     app = make_app(ALIPAY_PARTNER="2088000000000000", ALIPAY_KEY=MD5_KEY)
-    payload = body(signed(news(), Md5Signer(MD5_KEY)))
+    payload = body(signed(notification_params(), Md5Signer(MD5_KEY)))
     result = verify_in(app, payload, "--public-key", str(files / "alipay.pem"))
     assert report(result)["valid"]

@@ -78,7 +78,7 @@ def with_proxy(db: Any) -> Any:
 
 
 def make(declare: Callable[[Any], Any]) -> Shop:
-    """A shop whose class of payments has the shop's own number in a way."""
+    """Return a shop whose class of payments keeps the shop's own number in one of several ways."""
     db = SQLAlchemy()
     Payment = declare(db)
     app = Flask(__name__)
@@ -93,7 +93,7 @@ def make(declare: Callable[[Any], Any]) -> Shop:
 
 
 def sell(shop: Shop, out_trade_no: str, reference: str | None, **columns: Any) -> None:
-    """Add a payment with the shop's own number, wherever that is kept."""
+    """Add a payment with the shop's own number."""
     with shop.app.app_context():
         payment = shop.payment(out_trade_no, merchant=shop.alipay.config.merchant, **columns)
         if hasattr(shop.Payment, "order") and reference is not None:
@@ -110,7 +110,7 @@ KINDS = [with_column, with_synonym, with_hybrid, with_proxy]
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def shop(request: pytest.FixtureRequest) -> Shop:
-    """Two payments, one of which is about the shop's order T1221."""
+    """A shop with two payments, one of them for the shop's order T1221."""
     found = make(request.param)
     sell(found, NUMBER, "T1221", subject="Tea")
     sell(found, OTHER, None, subject="Coffee")

@@ -1,4 +1,4 @@
-"""``sign-url``: one signed URL on standard output and nothing else."""
+"""``sign-url``: one signed URL on standard output."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def merchant(files: Path) -> tuple[str, ...]:
 
 
 def printed(result: Result) -> dict[str, str]:
-    """The parameters of the one URL that was printed."""
+    """Return the parameters of the printed URL."""
     assert result.exit_code == 0, result.output
     (url,) = result.stdout.splitlines()
     assert urlsplit(url).scheme in ("http", "https")
@@ -214,6 +214,6 @@ def test_the_embedded_simulator_accepts_the_url() -> None:
     app = make_app(ALIPAY_SIMULATOR=True)
     result = app.test_cli_runner().invoke(args=("alipay", "sign-url"))
     printed(result)
-    answer = app.test_client().get(result.stdout.strip())
-    assert answer.status_code in (302, 303)
-    assert "/alipay/simulator/cashier/" in answer.location
+    response = app.test_client().get(result.stdout.strip())
+    assert response.status_code in (302, 303)
+    assert "/alipay/simulator/cashier/" in response.location

@@ -1,4 +1,4 @@
-"""``simulate``: the simulator in a process of its own, as somebody starts and stops it."""
+"""``simulate``: the simulator in its own process, from start to stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ..conftest import Keys
 
 @dataclass
 class Simulating:
-    """A running simulator and what it printed."""
+    """A running simulator and its output."""
 
     process: subprocess.Popen[str]
     printed: str
@@ -53,7 +53,7 @@ class Simulating:
 
 @pytest.fixture
 def folder(tmp_path: Path, keys: Keys) -> Path:
-    """A folder with keys that are there already."""
+    """A folder with existing keys."""
     merchant = SimulatedMerchant(keys.merchant, keys.alipay, "0" * 32)
     write_merchant(tmp_path, merchant, gateway_url="old", mapi_gateway_url="old")
     return tmp_path
@@ -101,8 +101,8 @@ def simulating(folder: Path) -> Iterator[Simulating]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_simulator_serves_until_it_is_stopped(simulating: Simulating, number: int) -> None:
-    with urllib.request.urlopen(f"{simulating.url}/trades", timeout=60) as answer:
-        assert json.load(answer) == []
+    with urllib.request.urlopen(f"{simulating.url}/trades", timeout=60) as response:
+        assert json.load(response) == []
     simulating.process.send_signal(number)
     out, err = simulating.process.communicate(timeout=60)
     assert simulating.process.returncode == 0
@@ -180,8 +180,8 @@ def test_other_files_in_the_key_folder_are_not_changed(tmp_path: Path) -> None:
 
 
 def fetched(url: str, *, post: bool = False) -> Any:
-    with urllib.request.urlopen(url, b"" if post else None, timeout=60) as answer:
-        return answer.read()
+    with urllib.request.urlopen(url, b"" if post else None, timeout=60) as response:
+        return response.read()
 
 
 def test_responses_name_the_host_of_the_request(folder: Path, keys: Keys) -> None:
@@ -201,8 +201,8 @@ def test_responses_name_the_host_of_the_request(folder: Path, keys: Keys) -> Non
             f"{simulating.url}/gateway.do?{urllib.parse.urlencode(order)}",
             headers={"Host": "phones.example:8090"},
         )
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            code = json.load(answer)["alipay_trade_precreate_response"]["qr_code"]
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            code = json.load(response)["alipay_trade_precreate_response"]["qr_code"]
     assert code.startswith("http://phones.example:8090/cashier/")
 
 
@@ -246,16 +246,16 @@ def test_a_killed_simulator_has_lost_no_confirmed_trade(folder: Path, keys: Keys
             line.join()
     with simulate(folder, *state, stderr=subprocess.DEVNULL) as second:
         trades = {t["out_trade_no"]: t for t in json.loads(fetched(f"{second.url}/trades"))}
-        told = {d["out_trade_no"]: d for d in json.loads(fetched(f"{second.url}/deliveries"))}
+        printed = {d["out_trade_no"]: d for d in json.loads(fetched(f"{second.url}/deliveries"))}
     assert set(answered) <= set(trades)
     assert {trades[number]["trade_status"] for number in answered} == {"TRADE_SUCCESS"}
     # Of what was paid, answered or not, the news is not lost either.
-    assert {n for n, t in trades.items() if t["trade_status"] == "TRADE_SUCCESS"} == set(told)
+    assert {n for n, t in trades.items() if t["trade_status"] == "TRADE_SUCCESS"} == set(printed)
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process, which goes on, the log stays as it is."""
+    """Keep the logging of this process unchanged."""
     monkeypatch.setattr("flask_alipay.cli.simulate._log_to_stderr", lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""``trigger``: what the app does with each kind of news, without a trade."""
+"""``trigger``: the app's handling of each kind of notification, without a trade."""
 
 from __future__ import annotations
 

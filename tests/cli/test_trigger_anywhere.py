@@ -1,4 +1,4 @@
-"""``python -m flask_alipay trigger``: an app in any language is told, with the keys of a folder."""
+"""``python -m flask_alipay trigger``: notification of an app in any language."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ORDER = ("--out-trade-no", "T1", "--total-amount", "88.88")
 
 
 class App:
-    """An app in another language: believes what verifies, and keeps what came."""
+    """An app in another language: it verifies and keeps notifications."""
 
     def __init__(self, merchant: SimulatedMerchant) -> None:
         self.merchant = merchant
@@ -45,8 +45,8 @@ class App:
         except UnicodeDecodeError:
             return "fail", self.status
         self.came.append(fields)
-        told, sign = sign_content(fields, charset=charset), fields.get("sign", "")
-        good = self.signer(fields["sign_type"]).verify(told, sign)
+        printed, sign = sign_content(fields, charset=charset), fields.get("sign", "")
+        good = self.signer(fields["sign_type"]).verify(printed, sign)
         ours = fields.get("app_id", fields["seller_id"]) in (
             self.merchant.app_id,
             self.merchant.partner,
@@ -74,13 +74,13 @@ def keys(merchant: SimulatedMerchant, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(merchant: SimulatedMerchant) -> Iterator[App]:
-    told, flask = App(merchant), Flask(__name__)
-    flask.add_url_rule("/notify", "notify", told.notify, methods=["POST"])
+    printed, flask = App(merchant), Flask(__name__)
+    flask.add_url_rule("/notify", "notify", printed.notify, methods=["POST"])
     server = make_server("127.0.0.1", 0, flask, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}/notify"
-    yield told
+    printed.url = f"http://127.0.0.1:{server.server_port}/notify"
+    yield printed
     server.shutdown()
     thread.join()
     server.server_close()
@@ -117,8 +117,8 @@ def test_the_notification_has_the_given_values(app: App, keys: Path) -> None:
     result = run("paid", "--url", app.url, "--keys", str(keys), *ORDER, "--subject", "龙井 & 1")
     assert result.exit_code == 0, result.output
     (fields,) = app.came
-    told = (fields["out_trade_no"], fields["total_amount"], fields["subject"], fields["charset"])
-    assert told == ("T1", "88.88", "龙井 & 1", "utf-8")
+    printed = (fields["out_trade_no"], fields["total_amount"], fields["subject"], fields["charset"])
+    assert printed == ("T1", "88.88", "龙井 & 1", "utf-8")
     assert (fields["app_id"], fields["sign_type"]) == (app.merchant.app_id, "RSA2")
 
 
@@ -134,8 +134,8 @@ def test_an_event_with_two_notifications_sends_both(app: App, keys: Path) -> Non
     common = ("--url", app.url, "--keys", str(keys), *ORDER)
     run("late-paid", *common)
     run("out-of-order", *common)
-    told = [(fields["trade_status"], fields.get("refund_fee")) for fields in app.came]
-    assert told == [
+    printed = [(fields["trade_status"], fields.get("refund_fee")) for fields in app.came]
+    assert printed == [
         ("TRADE_CLOSED", None),
         ("TRADE_SUCCESS", None),
         ("TRADE_SUCCESS", "44.44"),
@@ -159,7 +159,7 @@ def test_an_unreachable_app_gives_no_response(keys: Path, event: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "output"),
     [
         (("--url", "notify"), "url"),
         (("--url", "ftp://127.0.0.1/"), "url"),
@@ -170,11 +170,11 @@ def test_an_unreachable_app_gives_no_response(keys: Path, event: str) -> None:
     ],
 )
 def test_a_misuse_has_its_own_exit_status(
-    app: App, keys: Path, changed: tuple[str, str], said: str
+    app: App, keys: Path, changed: tuple[str, str], output: str
 ) -> None:
     result = run("paid", "--url", app.url, "--keys", str(keys), *ORDER, *changed)
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert output in result.stderr
     assert app.came == []
 
 

@@ -1,4 +1,4 @@
-"""``verify-notify``: what it prints, and how it exits."""
+"""``verify-notify``: its output and exit statuses."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 
 from ..conftest import Keys
 from ..vectors import Vector, is_valid, with_vectors
-from .conftest import MD5_KEY, Run, body, make_app, news, signed
+from .conftest import MD5_KEY, Run, body, make_app, notification_params, signed
 from .shop import MERCHANT, Shop, make_shop
 
 PACKAGE_ROOT = Path(__file__).parents[2]
 
 
 def report(result: Result) -> dict[str, Any]:
-    """The one JSON object that was printed."""
+    """Return the printed JSON object."""
     (line,) = result.stdout.splitlines()
     found: dict[str, Any] = json.loads(line)
     return found
 
 
 def test_a_valid_payload_is_verified(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
-    (files / "good.txt").write_bytes(body(signed(news(), alipay)))
+    (files / "good.txt").write_bytes(body(signed(notification_params(), alipay)))
     result = alone(
         "verify-notify", str(files / "good.txt"), "--public-key", str(files / "alipay.pem")
     )
@@ -48,7 +48,7 @@ def test_a_valid_payload_is_verified(alone: Run, files: Path, alipay: Rsa2Signer
 def test_an_altered_payload_is_not_verified_and_the_reason_is_printed(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    payload = body({**signed(news(), alipay), "total_amount": "0.01"})
+    payload = body({**signed(notification_params(), alipay), "total_amount": "0.01"})
     result = alone("verify-notify", "--public-key", str(files / "alipay.pem"), stdin=payload)
     assert result.exit_code == 1
     assert "standard input: NOT VERIFIED (altered)" in result.stdout
@@ -57,7 +57,7 @@ def test_an_altered_payload_is_not_verified_and_the_reason_is_printed(
 
 def test_a_dash_is_standard_input(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     key = str(files / "alipay.pem")
-    payload = body(signed(news(), alipay))
+    payload = body(signed(notification_params(), alipay))
     assert alone("verify-notify", "-", "--public-key", key, stdin=payload).exit_code == 0
 
 
@@ -65,7 +65,7 @@ def test_the_json_report_is_one_object_with_the_keys_of_the_contract(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     key = str(files / "alipay.pem")
-    payload = body(signed(news(), alipay))
+    payload = body(signed(notification_params(), alipay))
     result = alone("verify-notify", "--json", "--public-key", key, stdin=payload)
     found = report(result)
     assert list(found) == ["file", "valid", "sign_type", "reason", "hint", "params"]
@@ -78,7 +78,7 @@ def test_the_json_report_is_one_object_with_the_keys_of_the_contract(
 def test_buyer_data_and_the_signature_are_masked(
     how: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(), alipay)
+    params = signed(notification_params(), alipay)
     key = str(files / "alipay.pem")
     masked = alone("verify-notify", how, "--public-key", key, stdin=body(params))
     assert "buyer@example.com" not in masked.output
@@ -89,15 +89,17 @@ def test_buyer_data_and_the_signature_are_masked(
 
 def test_the_command_reads_its_own_output(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     key = str(files / "alipay.pem")
-    payload = body(signed(news(), alipay))
+    payload = body(signed(notification_params(), alipay))
     first = alone("verify-notify", "--json", "--show-params", "--public-key", key, stdin=payload)
     again = alone("verify-notify", "--json", "--public-key", key, stdin=first.stdout_bytes)
     assert (again.exit_code, report(again)["valid"]) == (0, True)
 
 
 def test_several_files_have_a_summary(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
-    (files / "good.txt").write_bytes(body(signed(news(), alipay)))
-    (files / "bad.txt").write_bytes(body({**signed(news(), alipay), "total_amount": "0.01"}))
+    (files / "good.txt").write_bytes(body(signed(notification_params(), alipay)))
+    (files / "bad.txt").write_bytes(
+        body({**signed(notification_params(), alipay), "total_amount": "0.01"})
+    )
     key = ("--public-key", str(files / "alipay.pem"))
     result = alone("verify-notify", str(files / "good.txt"), str(files / "bad.txt"), *key)
     assert result.exit_code == 1
@@ -131,7 +133,7 @@ def test_an_unreadable_file_is_reported_with_exit_status_2(
 
 
 def test_a_missing_signature_is_reported_without_a_key(alone: Run) -> None:
-    result = alone("verify-notify", "--json", stdin=body(news()))
+    result = alone("verify-notify", "--json", stdin=body(notification_params()))
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.MISSING_SIGN)
     assert alone("verify-notify", stdin=b"%FF%FF=%FF").stderr.startswith("Error: standard input")
 
@@ -159,7 +161,7 @@ def test_a_misuse_is_reported_with_exit_status_2(
     arguments: tuple[str, ...], finding: str, alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
     words = [word.format(files) for word in arguments]
-    result = alone("verify-notify", *words, stdin=body(signed(news(), alipay)))
+    result = alone("verify-notify", *words, stdin=body(signed(notification_params(), alipay)))
     assert result.exit_code == 2
     assert finding in result.stderr
     assert "Traceback" not in result.output
@@ -168,14 +170,14 @@ def test_a_misuse_is_reported_with_exit_status_2(
 def test_any_of_several_keys_verifies(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     (files / "older.pem").write_text(public_pem(generate_private_key().public_key()))
     keys = [f"--public-key={files / name}" for name in ("older.pem", "alipay.pem")]
-    result = alone("verify-notify", *keys, stdin=body(signed(news(), alipay)))
+    result = alone("verify-notify", *keys, stdin=body(signed(notification_params(), alipay)))
     assert result.exit_code == 0
     assert "alipay.pem (2048 bits)" in result.stdout
     assert "older.pem" not in result.stdout
 
 
 def test_an_md5_key_verifies_a_legacy_payload_in_gbk(alone: Run) -> None:
-    params = news()
+    params = notification_params()
     del params["charset"], params["app_id"]
     payload = body(signed(params, Md5Signer(MD5_KEY), "gbk"), "gbk")
     result = alone("verify-notify", "--key", MD5_KEY, stdin=payload)
@@ -186,7 +188,7 @@ def test_an_md5_key_verifies_a_legacy_payload_in_gbk(alone: Run) -> None:
 
 def test_a_missing_md5_key_is_prompted_for(alone: Run, tmp_path: Path) -> None:
     payload = tmp_path / "good.txt"
-    payload.write_bytes(body(signed(news(), Md5Signer(MD5_KEY))))
+    payload.write_bytes(body(signed(notification_params(), Md5Signer(MD5_KEY))))
     result = alone("verify-notify", str(payload), "--key", stdin=f"{MD5_KEY}\n".encode())
     assert result.exit_code == 0
     assert result.stdout.startswith(str(payload))
@@ -198,7 +200,7 @@ def test_the_environment_provides_the_keys(
 ) -> None:
     monkeypatch.setenv("ALIPAY_PUBLIC_KEY_PATH", str(files / "none.pem"))
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY_PATH", str(files / "alipay.pem"))
-    result = alone("verify-notify", stdin=body(signed(news(), alipay)))
+    result = alone("verify-notify", stdin=body(signed(notification_params(), alipay)))
     assert result.exit_code == 0
     assert "ALIPAY_PUBLIC_KEY_PATH (2048 bits)" in result.stdout
 
@@ -208,14 +210,14 @@ def test_the_environment_provides_several_keys(
 ) -> None:
     pair = [key_to_base64(key.public_key()) for key in (keys.merchant, keys.alipay)]
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY", json.dumps(pair))
-    assert alone("verify-notify", stdin=body(signed(news(), alipay))).exit_code == 0
+    assert alone("verify-notify", stdin=body(signed(notification_params(), alipay))).exit_code == 0
 
 
 def test_an_md5_key_in_the_environment_selects_md5(
     alone: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_KEY", MD5_KEY)
-    params = signed(news(), Md5Signer(MD5_KEY))
+    params = signed(notification_params(), Md5Signer(MD5_KEY))
     del params["sign_type"]
     assert alone("verify-notify", stdin=body(params)).exit_code == 0
     monkeypatch.setenv("FLASK_ALIPAY_SIGN_TYPE", "DSA")
@@ -228,7 +230,7 @@ def test_an_unreadable_key_in_the_environment_is_named(
     alone: Run, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLASK_ALIPAY_PUBLIC_KEY", "secret-looking")
-    result = alone("verify-notify", stdin=body(signed(news(), alipay)))
+    result = alone("verify-notify", stdin=body(signed(notification_params(), alipay)))
     assert result.exit_code == 2
     assert "'ALIPAY_PUBLIC_KEY' is invalid" in result.stderr
     assert "secret-looking" not in result.output
@@ -243,7 +245,7 @@ def test_the_merchants_public_key_is_recognised_by_the_environment(
         "verify-notify",
         "--json",
         f"--public-key={files / 'own.pem'}",
-        stdin=body(signed(news(), alipay)),
+        stdin=body(signed(notification_params(), alipay)),
     )
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.OWN_PUBLIC_KEY)
 
@@ -251,7 +253,7 @@ def test_the_merchants_public_key_is_recognised_by_the_environment(
 def test_without_a_sign_type_the_payloads_own_is_used_and_noted(
     alone: Run, files: Path, keys: Keys
 ) -> None:
-    payload = body(signed(news(), RsaSigner(keys.alipay)))
+    payload = body(signed(notification_params(), RsaSigner(keys.alipay)))
     key = ("--public-key", str(files / "alipay.pem"))
     lenient = alone("verify-notify", "--json", *key, stdin=payload)
     assert (report(lenient)["valid"], report(lenient)["sign_type"]) == (True, "RSA")
@@ -263,7 +265,7 @@ def test_without_a_sign_type_the_payloads_own_is_used_and_noted(
 def test_a_return_is_distinguished_from_a_notification(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(method="alipay.trade.page.pay.return"), alipay)
+    params = signed(notification_params(method="alipay.trade.page.pay.return"), alipay)
     url = b"https://shop.example/alipay/return?" + body(params)
     result = alone("verify-notify", "--public-key", str(files / "alipay.pem"), stdin=url)
     assert result.exit_code == 0
@@ -273,20 +275,20 @@ def test_a_return_is_distinguished_from_a_notification(
 def test_control_characters_do_not_reach_the_terminal(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(out_trade_no="\x1b[2J\x07\u202eevil"), alipay)
+    params = signed(notification_params(out_trade_no="\x1b[2J\x07\u202eevil"), alipay)
     result = alone("verify-notify", "--public-key", str(files / "alipay.pem"), stdin=body(params))
     assert "?[2J??evil" in result.stdout
     assert "\x1b" not in result.stdout
 
 
 def test_in_an_app_its_configuration_verifies(in_app: Run, alipay: Rsa2Signer) -> None:
-    result = in_app("verify-notify", stdin=body(signed(news(), alipay)))
+    result = in_app("verify-notify", stdin=body(signed(notification_params(), alipay)))
     assert result.exit_code == 0
     assert "RSA2, the configured key (2048 bits)" in result.stdout
 
 
 def test_in_an_app_the_payloads_sign_type_is_not_trusted(in_app: Run, keys: Keys) -> None:
-    payload = body(signed(news(), RsaSigner(keys.alipay)))
+    payload = body(signed(notification_params(), RsaSigner(keys.alipay)))
     result = in_app("verify-notify", "--json", stdin=payload)
     assert (result.exit_code, report(result)["reason"]) == (1, Reason.SIGN_TYPE_MISMATCH)
 
@@ -294,7 +296,7 @@ def test_in_an_app_the_payloads_sign_type_is_not_trusted(in_app: Run, keys: Keys
 def test_in_an_app_options_replace_its_keys(in_app: Run, files: Path, keys: Keys) -> None:
     stranger = generate_private_key()
     (files / "other.pem").write_text(public_pem(stranger.public_key()))
-    payload = body(signed(news(), Rsa2Signer(stranger)))
+    payload = body(signed(notification_params(), Rsa2Signer(stranger)))
     assert in_app("verify-notify", stdin=payload).exit_code == 1
     key = ("--public-key", str(files / "other.pem"))
     assert in_app("verify-notify", *key, stdin=payload).exit_code == 0
@@ -306,7 +308,7 @@ def test_in_an_app_the_merchants_public_key_is_recognised(keys: Keys, alipay: Rs
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
         ALIPAY_PUBLIC_KEY=public_pem(keys.merchant.public_key()),
     )
-    payload = body(signed(news(), alipay))
+    payload = body(signed(notification_params(), alipay))
     result = verify_in(app, payload)
     assert report(result)["reason"] == Reason.OWN_PUBLIC_KEY
 
@@ -318,13 +320,13 @@ def test_in_an_app_its_arguments_in_a_return_are_ignored(keys: Keys, alipay: Rsa
         ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
         ALIPAY_RETURN_URL="https://shop.example/back?shop=1",
     )
-    url = b"https://shop.example/back?shop=1&" + body(signed(news(), alipay))
+    url = b"https://shop.example/back?shop=1&" + body(signed(notification_params(), alipay))
     assert verify_in(app, url).exit_code == 0
 
 
 def test_in_an_app_on_the_legacy_gateway_a_public_key_selects_rsa(files: Path, keys: Keys) -> None:
     app = make_app(ALIPAY_PARTNER="2088000000000000", ALIPAY_KEY=MD5_KEY)
-    payload = body(signed(news(), RsaSigner(keys.alipay)))
+    payload = body(signed(notification_params(), RsaSigner(keys.alipay)))
     result = verify_in(app, payload, "--public-key", str(files / "alipay.pem"))
     assert report(result)["valid"]
 
@@ -338,7 +340,7 @@ def verify_in(app: Flask, payload: bytes, *options: str) -> Result:
 
 @pytest.fixture
 def shop(keys: Keys) -> Shop:
-    """A shop with one payment to come, and the journal's word of another."""
+    """A shop with an open payment and a journal."""
     shop = make_shop(
         ALIPAY_APP_ID=MERCHANT,
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
@@ -362,7 +364,7 @@ def shop(keys: Keys) -> Shop:
 def test_in_an_app_a_verified_payload_is_checked_without_changes(
     more: dict[str, str], checks: dict[str, str], shop: Shop, alipay: Rsa2Signer
 ) -> None:
-    params = signed({**news(app_id=MERCHANT, out_trade_no="T1"), **more}, alipay)
+    params = signed({**notification_params(app_id=MERCHANT, out_trade_no="T1"), **more}, alipay)
     result = verify_in(shop.app, body(params))
     found = report(result)
     assert (result.exit_code, found["valid"]) == (0, True)
@@ -378,7 +380,7 @@ def test_in_an_app_a_verified_payload_is_checked_without_changes(
 
 
 def test_a_row_of_the_journal_is_verified(shop: Shop, alipay: Rsa2Signer) -> None:
-    good = signed(news(app_id=MERCHANT, out_trade_no="T1"), alipay)
+    good = signed(notification_params(app_id=MERCHANT, out_trade_no="T1"), alipay)
     for payload in (good, {**good, "total_amount": "0.01"}, {"batch_no": "1"}):
         shop.add(
             shop.Notification(
@@ -418,7 +420,7 @@ def test_a_row_with_a_response_is_explained_with_the_next_step(shop: Shop) -> No
 
 
 def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
-    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    params = {**signed(notification_params(version="1.0"), alipay), "_config": "x"}
     del params["version"]
     key = ("--public-key", str(files / "alipay.pem"))
     found = report(alone("verify-notify", "--json", *key, stdin=body(params)))
@@ -427,7 +429,7 @@ def test_two_mistakes_are_both_in_the_report(alone: Run, files: Path, alipay: Rs
 
 
 def test_each_of_two_mistakes_has_a_paragraph(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
-    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    params = {**signed(notification_params(version="1.0"), alipay), "_config": "x"}
     del params["version"]
     result = alone("verify-notify", f"--public-key={files / 'alipay.pem'}", stdin=body(params))
     assert "NOT VERIFIED (extra_parameter, missing_parameter)" in result.stdout
@@ -436,17 +438,17 @@ def test_each_of_two_mistakes_has_a_paragraph(alone: Run, files: Path, alipay: R
 
 def test_in_production_a_payload_of_the_sandbox_is_recognised(in_app: Run) -> None:
     stranger = Rsa2Signer(generate_private_key())
-    payload = body(signed(news(app_id="9021000122682882"), stranger))
+    payload = body(signed(notification_params(app_id="9021000122682882"), stranger))
     found = report(in_app("verify-notify", "--json", stdin=payload))
     assert (found["valid"], found["reason"]) == (False, Reason.WRONG_ENVIRONMENT)
-    other = body(signed(news(), stranger))
+    other = body(signed(notification_params(), stranger))
     assert report(in_app("verify-notify", "--json", stdin=other))["reason"] == Reason.WRONG_KEY
 
 
 def test_buyer_data_is_masked_in_garbled_payloads(
     alone: Run, files: Path, alipay: Rsa2Signer
 ) -> None:
-    params = signed(news(pay_user_name="Zhang San"), alipay)
+    params = signed(notification_params(pay_user_name="Zhang San"), alipay)
     garbled = {f"amp;{name}": value for name, value in params.items()}
     key = ("--public-key", str(files / "alipay.pem"))
     result = alone("verify-notify", "--json", *key, stdin=body(garbled))
@@ -457,7 +459,7 @@ def test_buyer_data_is_masked_in_garbled_payloads(
 
 def test_a_pattern_is_expanded_without_a_shell(alone: Run, files: Path, alipay: Rsa2Signer) -> None:
     for name in ("a.txt", "b.txt"):
-        (files / name).write_bytes(body(signed(news(), alipay)))
+        (files / name).write_bytes(body(signed(notification_params(), alipay)))
     key = ("--public-key", str(files / "alipay.pem"))
     result = alone("verify-notify", str(files / "*.txt"), *key)
     assert result.exit_code == 0
@@ -489,7 +491,7 @@ def test_the_module_runs_as_a_program(files: Path, alipay: Rsa2Signer) -> None:
     command = ["verify-notify", "--json", "--public-key", str(files / "alipay.pem")]
     ran = subprocess.run(
         [sys.executable, "-m", "flask_alipay", *command],
-        input=body(signed(news(), alipay)),
+        input=body(signed(notification_params(), alipay)),
         capture_output=True,
         cwd=PACKAGE_ROOT,
         env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
@@ -521,7 +523,7 @@ def test_the_key_of_the_legacy_gateway_is_built_in(vector: Vector, alone: Run) -
 
 
 def captured(vector: Vector) -> bytes:
-    """As it came over the wire, where the vector has that, or as it must have been."""
+    """Return the payload as it was sent, if the vector has that, or its reconstruction."""
     for name in ("raw_body", "raw_query", "url"):
         if name in vector:
             return str(vector[name]).encode()
@@ -535,7 +537,7 @@ def test_text_is_chinese_for_chinese_readers_and_json_is_english(
     alone: Run, files: Path, alipay: Rsa2Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LANGUAGE", "zh_CN")
-    params = {**signed(news(version="1.0"), alipay), "_config": "x"}
+    params = {**signed(notification_params(version="1.0"), alipay), "_config": "x"}
     del params["version"]
     key = f"--public-key={files / 'alipay.pem'}"
     result = alone("verify-notify", key, stdin=body(params))

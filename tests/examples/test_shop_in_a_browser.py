@@ -327,7 +327,7 @@ def test_a_payment_works_without_scripts(open_tab: OpenTab) -> None:
     order = order_tea(tab)
     go_to_checkout(tab)
     press(open_cashier(tab), "pay")
-    tab.get_by_role("link", name="See how the payment stands").click()
+    tab.get_by_role("link", name="Check the payment status").click()
     assert heading(tab) == "Payment received"
     tab.goto(order)
     assert heading(tab) == "Thank you, your payment was received"
@@ -338,7 +338,7 @@ def test_without_scripts_the_waiting_page_reloads_itself(open_tab: OpenTab) -> N
     order_tea(tab)
     go_to_checkout(tab)
     cashier = open_cashier(tab)
-    tab.get_by_role("link", name="See how the payment stands").click()
+    tab.get_by_role("link", name="Check the payment status").click()
     assert heading(tab) == "Not paid yet"
     press(cashier, "pay")
     tab.get_by_role("heading", name="Payment received").wait_for(timeout=2 * SOON)
