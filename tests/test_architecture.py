@@ -214,6 +214,9 @@ PLAIN_LANGUAGE = {
     "keys",
     "signer",
     "signals",
+    "admin",
+    "cli",
+    "__main__",
     "testing",
     "__init__",
 }

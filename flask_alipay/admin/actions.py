@@ -124,7 +124,7 @@ class PaymentActions(AlipayView):
             )
             return page, 400
         if not request.form.get("confirmed"):
-            return self._ask(payment, form.confirmation, "")
+            return self._confirmation_page(payment, form.confirmation, "")
         detail = " · ".join(filter(None, (form.text, form.number, form.reason)))
         return self._confirmed(payment, "refund", form.confirmation, detail, form.submit)
 
@@ -149,14 +149,14 @@ class PaymentActions(AlipayView):
         :param work: takes the payment; returns the category and the text of the result.
         """
         if request.method == "GET":
-            return self._ask(payment, confirmation, "")
+            return self._confirmation_page(payment, confirmation, "")
         problem = problem_of_form(confirmation)
         if problem:
-            return self._ask(payment, confirmation, problem), 400
+            return self._confirmation_page(payment, confirmation, problem), 400
         flash(*self._act(payment.out_trade_no, action, detail, work)[::-1])
         return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
 
-    def _ask(self, payment: Any, confirmation: Confirmation, problem: str) -> str:
+    def _confirmation_page(self, payment: Any, confirmation: Confirmation, problem: str) -> str:
         return self.render(
             "confirm.html",
             payment=payment,

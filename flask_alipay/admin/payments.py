@@ -91,16 +91,16 @@ class PaymentsView(PaymentActions, AlipayView):
         subject = filters.text("subject")
         if subject and not filters.has_range():
             raise InvalidFilter(_("To search for a subject, please choose the first day, too."))
-        least, most = filters.fen("min"), filters.fen("max")
+        lowest, highest = filters.fen("min"), filters.fen("max")
         conditions = []
         if product:
             conditions.append(Payment.product == product)
         if subject:
             conditions.append(Payment.subject.contains(subject, autoescape=True))
-        if least is not None:
-            conditions.append(Payment.total_fen >= least)
-        if most is not None:
-            conditions.append(Payment.total_fen <= most)
+        if lowest is not None:
+            conditions.append(Payment.total_fen >= lowest)
+        if highest is not None:
+            conditions.append(Payment.total_fen <= highest)
         statuses = (status,) if status else ()
         listing = payment_listing(Payment, self.merchant_of(), statuses, self.reference_column())
         return narrowed(listing, filters, *conditions)

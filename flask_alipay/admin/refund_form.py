@@ -54,7 +54,7 @@ class RefundForm:
 
     @property
     def is_done(self) -> bool:
-        """Whether Alipay has confirmed this refund."""
+        """True if Alipay has confirmed this refund."""
         return self.row is not None and self.row.status == SUCCESS
 
     @property

@@ -1,4 +1,4 @@
-"""Checks of ``doctor`` that query the gateway: its clock, and the signatures in both directions."""
+"""Diagnosis by ``doctor``: the gateway's clock, and signatures in both directions."""
 
 from __future__ import annotations
 

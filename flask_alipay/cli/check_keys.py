@@ -1,4 +1,4 @@
-"""Checks of ``doctor`` on keys and certificates: type, strength, match and expiry."""
+"""Diagnosis by ``doctor``: type, strength, match and expiry of keys and certificates."""
 
 from __future__ import annotations
 

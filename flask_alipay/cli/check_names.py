@@ -1,4 +1,4 @@
-"""Checks of ``doctor`` on names: unknown settings and malformed application numbers."""
+"""Diagnosis by ``doctor``: unknown settings and malformed application numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check of ``doctor`` that posts a probe to the notification route.
+"""Diagnosis by ``doctor``: a probe of the notification route.
 
 The probe goes through the whole app in process. It shows whether Alipay's notifications reach the
 view, and settles nothing.
@@ -48,7 +48,7 @@ class _Response:
 
     @property
     def good(self) -> bool:
-        """Whether the view received the form, and the app returned the view's response."""
+        """True if the view received the form, and the app returned the view's response."""
         return self.probe.received == self.probe.body and self.body == b"fail"
 
 

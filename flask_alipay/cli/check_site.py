@@ -1,4 +1,4 @@
-"""Checks of ``doctor`` on addresses, the app and its tables."""
+"""Diagnosis by ``doctor``: addresses, the app and its tables."""
 
 from __future__ import annotations
 

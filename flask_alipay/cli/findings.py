@@ -39,7 +39,7 @@ class Finding:
 
     @property
     def is_fault(self) -> bool:
-        """Whether payments cannot work before this is fixed."""
+        """True if payments cannot work before this is fixed."""
         return self.level == FAIL
 
 

@@ -1,4 +1,4 @@
-"""Checks of a verified notification against the ledger: account, order, amount and outcome.
+"""Comparison of a verified notification with the ledger: account, order, amount and outcome.
 
 A valid signature does not prove that a notification is about this shop's account, order and amount.
 The ledger is read and not changed.

@@ -48,7 +48,7 @@ class Capture:
 
     @property
     def score(self) -> tuple[bool, int]:
-        """Whether it is signed, and the number of Alipay's parameters."""
+        """A rank: signed or not, and the number of Alipay's parameters."""
         if self.is_response:
             return True, len(NOTIFICATION_NAMES)
         if isinstance(self.payload, bytes):

@@ -66,7 +66,7 @@ class Days(NamedTuple):
 
     @property
     def is_one_day(self) -> bool:
-        """Whether it is a single day."""
+        """True for a single day."""
         return self.first is not None and self.first == self.last
 
     def conditions(self, column: Any) -> list[Any]:

@@ -45,7 +45,7 @@ def diagnose_response(
         reason, hint = _reason(envelope, signer, others, merchant_key)
     else:
         reason, hint = Reason.OK, NO_HINT
-    keys = (seal.key for seal in candidates(envelope.sign, signer))
+    keys = (candidate.key for candidate in candidates(envelope.sign, signer))
     key = next((each for each in keys if each is not None), None)
     params, valid = _params(envelope), charset is not None
     return Diagnosis(valid, reason, hint, signer.sign_type, charset, key, params)
@@ -65,7 +65,7 @@ def _reason(
         return Reason.ALTERED, hints.DAMAGED
     if any(_charset(each, signer) for each in _rewritten(envelope)):
         return Reason.REFORMATTED, hints.RESPONSE_REWRITTEN
-    if any(seal.key is not None for seal in candidates(envelope.sign, signer)):
+    if any(candidate.key is not None for candidate in candidates(envelope.sign, signer)):
         return Reason.ALTERED, hints.ALTERED
     for owner, other in others.items():
         if _charset(envelope, other):
