@@ -38,7 +38,7 @@ class Issued:
 
 @cache
 def spare_key(number: int) -> RSAPrivateKey:
-    """One of a few keys that are made once, for they are slow to make."""
+    """Return a key from a small cache: generating keys is slow."""
     return generate_private_key()
 
 
@@ -64,10 +64,10 @@ def issue(
     path_length: int | None = None,
     may_sign: bool = True,
 ) -> Issued:
-    """Issues a certificate; by nobody is by itself.
+    """Issue a certificate, self-signed by default.
 
-    :param ca: whether it may issue others; a certificate that may not says nothing of it.
-    :param may_sign: what a certificate that may says of the use of its key.
+    :param ca: whether it may issue others; without it there are no CA extensions.
+    :param may_sign: ``keyCertSign`` of a CA certificate.
     """
     signer = key if by is None else by.key
     builder = (
@@ -100,5 +100,5 @@ def issue(
 
 
 def content(*issued: Issued) -> str:
-    """What Alipay answers who asks for a certificate."""
+    """Return the content of Alipay's response to a request for certificates."""
     return base64.b64encode("".join(one.pem for one in issued).encode()).decode()

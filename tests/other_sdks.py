@@ -1,9 +1,9 @@
-"""Other people's SDKs, each in an environment of its own: built once, kept, and asked in JSON.
+"""Other SDKs for Alipay, each in a separate, cached environment, called with JSON.
 
-They cannot live in ours (three of them install a module called ``alipay``), and one of them is not
-even Python. ``FLASK_ALIPAY_PEERS`` names the folder that keeps the environments; without it they
-are below the temporary folder. ``FLASK_ALIPAY_PEERS_PYTHON`` names the Python that they are made
-with, so that a suite which is run on several needs them once.
+They cannot be installed together (three of them install a module called ``alipay``), and one is
+written in JavaScript. ``FLASK_ALIPAY_PEERS`` names the folder of the environments, by default below
+the temporary folder. ``FLASK_ALIPAY_PEERS_PYTHON`` names the Python for creating them, so that runs
+of the suite on several versions share them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PATIENCE = 300
 
 
 def python_peer(*requirements: str) -> Path:
-    """Returns the Python of an environment with these packages; skips the test without one."""
+    """Return the Python of an environment with these packages; skip the test without one."""
 
     def build(folder: Path) -> None:
         _run(program, "-m", "venv", folder)
@@ -41,7 +41,7 @@ def python_peer(*requirements: str) -> Path:
 
 
 def node_peer(*packages: str) -> Path:
-    """Returns the folder of a Node.js project with these packages; skips the test without one."""
+    """Return the folder of a Node.js project with these packages; skip the test without one."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         missing("Node.js is not installed")
 
@@ -54,11 +54,11 @@ def node_peer(*packages: str) -> Path:
 
 
 def ask(program: list[str | Path], question: Any) -> Any:
-    """Runs a program that reads JSON and writes JSON.
+    """Run a program that reads JSON and writes JSON.
 
-    :param program: with its arguments.
-    :param question: what it is told.
-    :returns: what it says.
+    :param program: the program with its arguments.
+    :param question: the input.
+    :returns: the output.
     """
     done = subprocess.run(
         program,
@@ -75,7 +75,7 @@ def ask(program: list[str | Path], question: Any) -> Any:
 
 
 def _kept(what: tuple[str, ...], build: Callable[[Path], None]) -> Path:
-    """Returns the folder, built by whoever comes first; others wait."""
+    """Return the folder; the first process builds it, others wait."""
     named = os.environ.get(VARIABLE)
     kept = Path(named or Path(tempfile.gettempdir()) / f"flask-alipay-peers-{os.getuid()}")
     kept.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Exactly once, under fire: real workers on real databases, killed, cut off and restarted.
+"""Failure injection: real workers on real databases, killed, disconnected and restarted.
 
-``python -m tests.chaos --payments 10000 --database postgresql``, see ``__main__``.
+``runner`` runs it, ``failures`` injects them, ``gateway`` and ``notifications`` act as Alipay,
+``invariants`` checks the result: every payment is settled exactly once. See ``__main__``.
 """

@@ -1,8 +1,8 @@
-"""The rig by hand: ``python -m tests.chaos --payments 10000``.
+"""Command for failure injection: ``python -m tests.chaos --payments 10000``.
 
-Workers are killed, connections cut, the database is killed once and started again, callbacks raise;
-in the end every payment has to be settled, and every effect there exactly once. Exits with 1 if
-anything is not as it must be, with 2 if the machine lacks what it takes.
+Workers are killed, connections closed, the database is killed and restarted, callbacks raise; in
+the end every payment has to be settled, with each effect exactly once. Exits with 1 if an invariant
+is violated, with 2 if the machine lacks a required program.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .runner import Figures, Rig
 
 
 def main() -> int:
-    """Reads the command line and runs."""
+    """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
     parser.add_argument("--notifications", type=int, default=0, help="likewise")
@@ -39,7 +39,7 @@ def main() -> int:
                 seed=options.seed,
                 calm=options.calm,
             )
-            # Told to stop, it brings what is open to its end; told again, it is gone at once.
+            # The first signal finishes the pending payments; the second exits at once.
             signal.signal(signal.SIGTERM, partial(_wind_up, rig))
             signal.signal(signal.SIGINT, partial(_wind_up, rig))
             figures = rig.run()
@@ -58,7 +58,7 @@ def _wind_up(rig: Rig, number: int, frame: object) -> None:
 
 
 def report(database: str, figures: Figures) -> None:
-    """Prints what happened."""
+    """Print the figures of a run."""
     answers = ", ".join(f"{count} {answer}" for answer, count in figures.answers.most_common(4))
     print(
         f"{database}: {figures.payments} payments and {figures.bad_payments} with bad news alone, "

@@ -1,4 +1,4 @@
-"""Everything that goes wrong meanwhile."""
+"""Injected failures: killed workers, closed connections and crashes of the database."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .workers import ROOT, Workers
 if TYPE_CHECKING:
     from .runner import Figures
 
-# So many notifications are settled between two blows, at first and later in a long run: a worker
-# that has just been started is slow. And so many before each crash of the database.
+# The numbers of notifications to settle between two failures, at first and later in a long run,
+# since a new worker is slow; and before each crash of the database.
 _BREATH, _LONGEST_BREATH = 10, 40
 _FIRST_CRASH, _CRASH = 50, 15_000
 
 
 class Reconciling:
-    """A process that asks Alipay, and is started again when it is killed.
+    """A process that reconciles, and is restarted when it is killed.
 
-    :param environment: what the shop reads.
+    :param environment: the environment variables of the shop.
     """
 
     def __init__(self, environment: dict[str, str]) -> None:
@@ -42,12 +42,12 @@ class Reconciling:
         )
 
     def kill(self) -> None:
-        """Ends it as nothing can prevent, and starts another."""
+        """Kill the process and start another."""
         self.stop()
         self._start()
 
     def stop(self) -> None:
-        """Ends it."""
+        """Kill the process."""
         self._process.kill()
         self._process.wait()
 
@@ -63,15 +63,15 @@ def strike(
     reconciling: list[Reconciling],
     database: Database,
 ) -> None:
-    """Kills workers and those who ask, cuts connections, and kills the database now and then.
+    """Kill workers and reconciling processes, close connections, and sometimes kill the database.
 
-    :param every: seconds between two blows.
-    :param settled: how many notifications were answered ``success``.
+    :param every: the mean time between two failures, in seconds.
+    :param settled: returns the number of notifications acknowledged with ``success``.
     """
     heard, next_crash = 0, _FIRST_CRASH
     while not over.wait(chance.uniform(0.5, 1.5) * every):
         if settled() < heard + max(_BREATH, min(heard // 50, _LONGEST_BREATH)):
-            continue  # on a busy machine blow after blow would let nothing happen at all
+            continue  # on a busy machine, more failures would prevent any progress
         heard = settled()
         figures.killed += chance.choice(workers).kill_one(chance)
         figures.cut += database.cut()

@@ -1,5 +1,5 @@
-"""The rig's Alipay, to be asked: it knows what was paid and what went back, signs what it says, and
-now and then does what it was asked to and does not say so.
+"""Gateway of the chaos tests: knows payments and refunds, signs its responses, and sometimes does
+not respond although it has performed the request.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _SILENT = 0.05
 
 @dataclass
 class Trade:
-    """What the buyer has paid, and what went back."""
+    """A paid trade with its refunds."""
 
     trade_status: str
     refunds: dict[str, int] = field(default_factory=dict)
 
     @property
     def refunded_fen(self) -> int:
-        """All that went back."""
+        """The total refunded amount."""
         return sum(self.refunds.values())
 
     @property
@@ -44,11 +44,11 @@ class Trade:
 
 
 class Gateway:
-    """Answers questions over HTTP until it is stopped.
+    """HTTP server for Alipay's methods.
 
-    :param signer: Alipay's.
-    :param chance: decides what is not answered.
-    :param told: called with each refund that was made, and the sum of all.
+    :param signer: Alipay's signer.
+    :param chance: chooses the requests without a response.
+    :param told: called with each refund and the total refunded so far.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Gateway:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answers no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
 
     def answer(self, params: Mapping[str, str]) -> bytes | None:
-        """Does what it is asked. ``None``: and says nothing."""
+        """Perform a request; ``None``: without a response."""
         method, content = params["method"], json.loads(params["biz_content"])
         act = {
             "alipay.trade.query": self._query,

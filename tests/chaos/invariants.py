@@ -1,4 +1,4 @@
-"""What must hold in the end, whatever happened."""
+"""Invariants that hold at the end of a run, whatever failures happened."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _JOURNALLED = {"amount": "mismatched", "unknown": "unknown"}
 
 @dataclass
 class Heard:
-    """What the shop answered to notifications, by payment, and what it logged."""
+    """The shop's responses to notifications, by payment, and errors in its log."""
 
     successes: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -31,7 +31,7 @@ class Heard:
     unrest: list[str] = field(default_factory=list)
 
     def read(self, log: str) -> None:
-        """Reads the workers' log."""
+        """Read the workers' log."""
         self.unwritten.update(_UNWRITTEN.findall(log))
         self.unrest += [f"the log tells of {word!r}" for word in _TROUBLE if word in log]
 
@@ -42,12 +42,12 @@ def faults(
     bad: Mapping[str, str],
     heard: Heard,
 ) -> list[str]:
-    """Returns what is not as it must be.
+    """Return the violated invariants.
 
-    :param trades: the payments that were paid at Alipay, with what went back.
-    :param bad: those that only bad news has told of, with what was wrong with it.
-    :param heard: what the shop answered.
-    :returns: sentences; none, if all is well.
+    :param trades: the payments that were paid at Alipay, with their refunds.
+    :param bad: payments with only invalid notifications, with the reason.
+    :param heard: the shop's responses.
+    :returns: one sentence for each violation.
     """
     checks = {
         **_sales(connection, trades),

@@ -1,6 +1,4 @@
-"""What reaches the rig's shop: signed news of payments, some that must not be believed, and what
-the shop's own people ask for.
-"""
+"""Deliveries to the shop: valid and invalid notifications, and the operators' requests."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ SENT_AT = format_china_time(utc_now())
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request, sent again until it is answered as it should be, as Alipay does."""
+    """One request, retried until the shop sends the expected response, as Alipay does."""
 
     out_trade_no: str
     body: bytes = b""
@@ -51,7 +49,7 @@ TOO_EARLY = 425
 
 @dataclass(frozen=True)
 class Order:
-    """What happens about one payment."""
+    """All deliveries and facts about one payment."""
 
     #: Whether the buyer pays it, and how it stands at Alipay then.
     trade_status: str | None
@@ -66,9 +64,9 @@ class Order:
 def new_order(
     number: str, signer: Rsa2Signer, chance: random.Random, *, silence: bool = True
 ) -> Order:
-    """Makes up what happens about a payment.
+    """Choose the deliveries about a payment at random.
 
-    :param silence: whether one in thirty is paid without a word from Alipay.
+    :param silence: whether one in thirty is paid without a notification.
     """
     if chance.random() < 0.05:
         fault, deliveries = bad(number, signer, chance)
@@ -89,7 +87,7 @@ def new_order(
 
 
 def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, str]:
-    """Returns the parameters of a notification, unsigned."""
+    """Return the parameters of a notification, unsigned."""
     return {
         "app_id": APP_ID,
         "charset": "utf-8",
@@ -110,7 +108,7 @@ def params_of(out_trade_no: str, trade_status: str, **fields: str) -> dict[str, 
 def good(
     out_trade_no: str, signer: Rsa2Signer, chance: random.Random, *, finished: bool
 ) -> list[Delivery]:
-    """Returns the news of a sale, each piece 1 to 8 times, out of order."""
+    """Return the notifications of a sale, each 1 to 8 times, out of order."""
     statuses = ["TRADE_SUCCESS"]
     statuses += ["TRADE_FINISHED"] if finished else []
     statuses += ["WAIT_BUYER_PAY"] if chance.random() < 0.2 else []
@@ -122,7 +120,7 @@ def good(
 
 
 def bad(out_trade_no: str, signer: Rsa2Signer, chance: random.Random) -> tuple[str, list[Delivery]]:
-    """Returns news of a sale that is none, and what is wrong with it."""
+    """Return the reason and the deliveries of an invalid notification of a sale."""
     forged = signed(params_of(out_trade_no, "TRADE_SUCCESS", total_amount="0.01"), signer)
     stranger = params_of(f"{out_trade_no}X", "TRADE_SUCCESS")
     bodies = {
@@ -137,9 +135,8 @@ def bad(out_trade_no: str, signer: Rsa2Signer, chance: random.Random) -> tuple[s
 
 
 def refunds(out_trade_no: str, chance: random.Random) -> list[Delivery]:
-    """Returns refunds that the shop asks for: a part, several at once, all of it, more than there
-    is, and one that Alipay refuses. Each is asked for by two people at once, or by one who then
-    forgets about it.
+    """Return refunds that the shop requests: in part, several at once, in full, more than was paid,
+    and one that Alipay rejects. Each is requested by two operators at once, or once, not retried.
     """
     half = TOTAL_FEN // 2
     kinds: list[dict[str, int]] = [
@@ -164,7 +161,7 @@ def refunds(out_trade_no: str, chance: random.Random) -> list[Delivery]:
 def refunded(
     out_trade_no: str, request: str, refunded_fen: int, signer: Rsa2Signer, chance: random.Random
 ) -> list[Delivery]:
-    """Returns the news of a refund: it comes with the sum of all until then."""
+    """Return the notifications of a refund, with the total refunded so far."""
     trade_status = "TRADE_CLOSED" if refunded_fen == TOTAL_FEN else "TRADE_SUCCESS"
     params = params_of(
         out_trade_no,
@@ -178,6 +175,6 @@ def refunded(
 
 
 def signed(params: dict[str, str], signer: Rsa2Signer) -> bytes:
-    """Returns a form body."""
-    told = {**params, "sign": signer.sign(sign_content(params)), "sign_type": "RSA2"}
-    return urlencode(told).encode()
+    """Return a signed form body."""
+    fields = {**params, "sign": signer.sign(sign_content(params)), "sign_type": "RSA2"}
+    return urlencode(fields).encode()

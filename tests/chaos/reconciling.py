@@ -1,4 +1,4 @@
-"""Asks about all that waits, round after round: ``python -m tests.chaos.reconciling``."""
+"""Process that reconciles in a loop: ``python -m tests.chaos.reconciling``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LEASE = timedelta(seconds=2)
 
 
 def main() -> None:
-    """Goes on until it is killed, or whoever started it is gone."""
+    """Reconcile until the process is killed or its parent ends."""
     leases.LEASE = _LEASE
     app, parent = create_app(), os.getppid()
     while os.getppid() == parent:

@@ -1,4 +1,4 @@
-"""The rig: deliveries from many threads, and everything that may go wrong meanwhile."""
+"""Runner of failure injection: deliveries from many threads while failures are injected."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _KINDS = (("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4"))
 _CONNECTIONS = 12
 _BATCH = 200
-# For what nobody will tell any more and has to be asked for, in seconds.
+# The time for reconciliation to find payments without a notification, in seconds.
 _PATIENCE = 120.0
 
 
 @dataclass
 class Figures:
-    """What happened."""
+    """Figures of a run."""
 
     payments: int = 0
     bad_payments: int = 0
@@ -57,7 +57,7 @@ class Figures:
     crashed: int = 0
     seconds: float = 0.0
     answers: Counter[str] = field(default_factory=Counter)
-    #: What is not as it must be; nothing, if all is well.
+    #: Violated invariants.
     faults: list[str] = field(default_factory=list)
 
 
@@ -65,12 +65,12 @@ class Rig:
     """One run on one database.
 
     :param database: ``sqlite``, ``postgresql`` or ``mariadb``.
-    :param payments: how many are settled at least.
-    :param notifications: how many are sent at least.
-    :param seconds: how long it goes on at least.
-    :param seed: of everything that is left to chance here.
-    :param every: seconds between two blows.
-    :param calm: whether there are none, and two sync workers alone.
+    :param payments: the minimum of settled payments.
+    :param notifications: the minimum of sent notifications.
+    :param seconds: the minimum duration.
+    :param seed: the seed of the random choices.
+    :param every: the mean time between two failures, in seconds.
+    :param calm: no failures, and only two sync workers.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Rig:
         self._gateway = Gateway(self._signer, random.Random(seed), self._refunded)
 
     def run(self) -> Figures:
-        """Does it all, and looks what came of it."""
+        """Run, check the invariants and return the figures."""
         try:
             self._database.start()
             self._environment["RIG_DATABASE"] = self._database.url
@@ -171,7 +171,7 @@ class Rig:
         self.figures.seconds = time.monotonic() - started
 
     def wind_up(self) -> None:
-        """Opens no more payments: what is open is brought to its end, and judged."""
+        """Create no more payments; the pending ones are finished and checked."""
         self._winding_up = True
 
     def _enough(self, started: float) -> bool:
@@ -186,7 +186,7 @@ class Rig:
         return self._enough(started) and self._open == 0
 
     def _settle_down(self) -> None:
-        """Waits for those who ask: of some sales and refunds nothing else is heard."""
+        """Wait for reconciliation: some sales and refunds have no notification."""
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until and not self._calm:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
@@ -234,7 +234,7 @@ class Rig:
             self._put(delivery, 0.0)
 
     def _refunded(self, number: str, request: str, refunded_fen: int) -> None:
-        """What Alipay tells by itself of a refund."""
+        """Deliver the notifications of a refund."""
         for one in notifications.refunded(
             number, request, refunded_fen, self._signer, self._chance
         ):
@@ -247,7 +247,7 @@ class Rig:
             self._deliveries.put((time.monotonic() + delay, self._number, delivery))
 
     def _deliver(self) -> None:
-        """One connection: what is not answered as it should be comes again."""
+        """Deliver over one connection; retry deliveries without the expected response."""
         chance = random.Random(threading.get_ident())
         while not self._over.is_set():
             try:
@@ -301,7 +301,7 @@ class Rig:
         return int(connection.execute(statement).scalar_one())  # type: ignore[attr-defined]
 
     def _judge(self) -> None:
-        """Compares the ledger with what was told."""
+        """Compare the ledger with Alipay's trades and the deliveries."""
         self._engine.dispose()
         figures, trades = self.figures, self._gateway.trades
         figures.payments, figures.bad_payments = len(trades), len(self._bad)
