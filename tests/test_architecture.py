@@ -206,20 +206,7 @@ def test_importing_the_package_is_fast() -> None:
 
 
 #: Layers whose prose follows the rules; the list grows to the whole package.
-PLAIN_LANGUAGE = {
-    "protocol",
-    "gateways",
-    "simulator",
-    "exceptions",
-    "keys",
-    "signer",
-    "signals",
-    "admin",
-    "cli",
-    "__main__",
-    "testing",
-    "__init__",
-}
+PLAIN_LANGUAGE = (LAYER_OF.keys() | ENTRY_POINTS) - {"models", "ledger", "blueprint"}
 
 #: Words that no first line of a docstring begins with.
 FORBIDDEN_START = re.compile(
