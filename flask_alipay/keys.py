@@ -272,7 +272,7 @@ def _der(material: str | bytes) -> bytes:
             raise KeyFormatError(f"{_ENCRYPTED}: remove the password first (openssl pkey)")
         text = block[2]
     packed = _packed(text)
-    labelled = _LABELLED.fullmatch(packed)
+    labelled = None if block is not None or _is_der(packed) else _LABELLED.fullmatch(packed)
     if labelled is not None:
         packed = labelled[1]
     if not packed:
@@ -282,6 +282,19 @@ def _der(material: str | bytes) -> bytes:
     except (binascii.Error, ValueError):
         cut_off = _is_cut_off(material)
         raise KeyFormatError(_CUT_OFF if cut_off else _not_base64(packed)) from None
+
+
+def _is_der(packed: str) -> bool:
+    """Return True for the base64 of exactly one ASN.1 sequence: no label stands before it."""
+    try:
+        der = base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    if len(der) < 2 or der[0] != 0x30:
+        return False
+    size = der[1] & 0x7F if der[1] & 0x80 else 0
+    length = int.from_bytes(der[2 : 2 + size], "big") if size else der[1]
+    return len(der) == 2 + size + length
 
 
 def _is_cut_off(material: str | bytes) -> bool:

@@ -35,6 +35,23 @@ _NAMES = """
 #: The names of all settings, without prefix.
 KNOWN = frozenset(_NAMES.split())
 
+#: Settings of a real merchant; the simulator must not be enabled together with them.
+CREDENTIALS = (
+    "PARTNER",
+    "KEY",
+    "SELLER_EMAIL",
+    "APP_ID",
+    "PRIVATE_KEY",
+    "PRIVATE_KEY_PATH",
+    "PUBLIC_KEY",
+    "PUBLIC_KEY_PATH",
+    "APP_CERT_PATH",
+    "PUBLIC_CERT_PATH",
+    "ROOT_CERT_PATH",
+    "AES_KEY",
+    "SELLER_ID",
+)
+
 
 class ConfigReader:
     """Strict reader for the settings of one prefix in ``app.config``.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -51,6 +52,22 @@ class Keys:
 def keys() -> Keys:
     """Made once: they are slow to make."""
     return Keys(merchant=generate_private_key(), alipay=generate_private_key())
+
+
+@pytest.fixture(autouse=True)
+def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the event loop of a browser that other tests in this process use.
+
+    Playwright's loop counts as running in this thread until the session ends, and async callbacks
+    and sessions refuse to run in such a thread.
+    """
+    loop = None if "browser" in request.fixturenames else asyncio._get_running_loop()
+    if loop is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 @pytest.fixture

@@ -13,11 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 
-from flask_alipay.blueprint.simulator_settings import (
-    CREDENTIALS,
-    simulator_enabled,
-    simulator_options,
-)
+from flask_alipay.blueprint.simulator_settings import simulator_enabled, simulator_options
 from flask_alipay.config import Config
 from flask_alipay.exceptions import ConfigurationError, OutcomeUnknown
 from flask_alipay.gateways.mapi import MapiGateway
@@ -25,7 +21,7 @@ from flask_alipay.gateways.openapi import SANDBOX, OpenApiGateway
 from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import key_to_base64, private_pem, public_pem
-from flask_alipay.settings import ConfigReader
+from flask_alipay.settings import CREDENTIALS, ConfigReader
 from flask_alipay.signer import Rsa2Signer, Signer
 
 from .certificate_chains import ALIPAY, content, issue, spare_key

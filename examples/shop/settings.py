@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Flask
 
-from flask_alipay.config import CREDENTIALS
+from flask_alipay.settings import CREDENTIALS
 
 DEFAULTS = {
     "SQLALCHEMY_DATABASE_URI": "sqlite:///shop.db",  # relative to the instance folder

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from ..settings import ConfigReader
-
-#: Settings of a real merchant; the simulator must not be enabled together with them.
-CREDENTIALS = (
-    "PARTNER",
-    "KEY",
-    "SELLER_EMAIL",
-    "APP_ID",
-    "PRIVATE_KEY",
-    "PRIVATE_KEY_PATH",
-    "PUBLIC_KEY",
-    "PUBLIC_KEY_PATH",
-    "APP_CERT_PATH",
-    "PUBLIC_CERT_PATH",
-    "ROOT_CERT_PATH",
-    "AES_KEY",
-    "SELLER_ID",
-)
+from ..settings import CREDENTIALS, ConfigReader
 
 #: Options for the simulator's merchant: certificate mode and encrypted content.
 SIMULATED = ("certificates", "encrypted")

@@ -25,9 +25,10 @@ SIGNALS = [payment_paid, payment_failed, payment_refunded, notification_refused]
 
 
 class Ear:
-    """Hears every signal."""
+    """Records every signal of one blueprint; simulators of other tests may still notify theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, alipay: object) -> None:
+        self._alipay = alipay
         self.heard: list[tuple[str, Any, dict[str, Any]]] = []
         self.receivers = [self._receiver(signal.name) for signal in SIGNALS]
         for signal, receiver in zip(SIGNALS, self.receivers, strict=True):
@@ -39,14 +40,15 @@ class Ear:
 
     def _receiver(self, name: str) -> Callable[..., None]:
         def receive(sender: Any, **what: Any) -> None:
-            self.heard.append((name, sender, what))
+            if what["alipay"] is self._alipay:
+                self.heard.append((name, sender, what))
 
         return receive
 
 
 @pytest.fixture
-def ear() -> Ear:
-    return Ear()
+def ear(shop: Shop) -> Ear:
+    return Ear(shop.alipay)
 
 
 @pytest.fixture
@@ -167,7 +169,7 @@ def test_a_receiver_that_raises_does_not_silence_the_others(
     shop: Shop, merchant: Merchant, connected: Any
 ) -> None:
     connected(payment_paid, raising)
-    others = [Ear() for _ in range(5)]
+    others = [Ear(shop.alipay) for _ in range(5)]
     shop.notify(merchant.notification(shop.order()))
     assert [ear.names for ear in others] == [["payment-paid"]] * 5
 
