@@ -36,8 +36,8 @@ compile_once()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return the number of workers: three for two cores, since many tests wait for a page."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
+    """Return the number of workers: two for each core, since many tests wait for a page."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -59,6 +60,12 @@ FORBIDDEN_WORDS = {"util", "utils", "misc", "common", "stuff"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    """Parse a file once for all rules."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def name_of(file: Path) -> str:
     """Return a file's dotted name below the package."""
     return ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
@@ -87,7 +94,7 @@ def imports_of(file: Path, *, types: bool = False) -> Iterator[str]:
     :param types: also what is imported for the type checker alone.
     """
     within = ["flask_alipay", *file.relative_to(PACKAGE).parts[:-1]]
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = tree_of(file)
     for node in ast.walk(tree) if types else at_run_time(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -172,7 +179,7 @@ def test_a_file_has_at_most_400_lines(file: Path) -> None:
 def test_a_function_has_at_most_50_lines(file: Path) -> None:
     long = [
         node.name
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(file))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and lines_of_code(node) > 50
     ]
     assert long == []
@@ -227,7 +234,7 @@ IN_PLAIN_LANGUAGE = [f for f in FILES if layer_name(f) in PLAIN_LANGUAGE]
 
 def described(file: Path) -> Iterator[tuple[ast.AST, str]]:
     """Yield the modules, classes and functions of a file that have a docstring, with it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             docstring = ast.get_docstring(node)
             if docstring:
@@ -274,7 +281,7 @@ def test_names_use_the_standard_terms(file: Path) -> None:
 def names_in(file: Path) -> Iterator[str]:
     """Yield the names of modules, classes, functions, parameters, variables and attributes."""
     yield from name_of(file).split(".")
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name
         elif isinstance(node, ast.arg):
@@ -293,7 +300,7 @@ def words_of(name: str) -> set[str]:
 def test_a_public_class_name_has_one_owner() -> None:
     owners: dict[str, set[str]] = {}
     for file in FILES:
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        for node in tree_of(file).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 # The two protocols may share a name.
                 package = re.sub(r"\.(?:mapi|openapi)\..*", "", name_of(file))
@@ -307,7 +314,7 @@ def test_a_public_class_name_has_one_owner() -> None:
     ids=name_of,
 )
 def test_a_package_describes_its_modules(package: Path) -> None:
-    described_in = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+    described_in = ast.get_docstring(tree_of(package)) or ""
     modules = {each.stem for each in package.parent.glob("*.py")} - {"__init__"}
     missing = {each for each in modules if f"``{each}``" not in described_in}
     assert missing == set()
