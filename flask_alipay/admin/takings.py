@@ -146,7 +146,7 @@ def reconciled(summary: ReconcileReport) -> str:
         failed=len(summary.failures) + summary.refund_refused,
     )
     if summary.aborted:
-        text = f"{text} {_('Alipay does not respond; please try again later.')}"
+        text += " " + _("Alipay does not respond; please try again later.")
     return text
 
 
