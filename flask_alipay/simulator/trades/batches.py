@@ -123,7 +123,8 @@ class BatchStore:
         """End a batch that waits for confirmation; only one of concurrent callers succeeds.
 
         :param status: :data:`DONE` or :data:`REFUSED`.
-        :returns: the batch, or ``None`` if it was not waiting: whoever gets it does the work.
+        :returns: the batch, or ``None`` if it was not waiting: the caller that gets it does the
+            work.
         """
         with self._lock:
             batch = self._batches.get(batch_id)
