@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,14 @@ def test_the_classifiers_name_the_languages_that_have_a_catalogue() -> None:
         "Natural Language :: English",
         "Natural Language :: Chinese (Simplified)",
     }
+
+
+@pytest.mark.parametrize("command", ["test_command", "run_command"])
+def test_ci_finds_the_commands_of_the_readme(command: str) -> None:
+    (search,) = re.findall(
+        rf"^{command}=\$\((sed .* README\.rst) \|", source(".ci/run"), re.MULTILINE
+    )
+    found = subprocess.run(
+        ["bash", "-c", search], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith("python -m pip install ")
