@@ -58,7 +58,7 @@ def files() -> Iterator[Files]:
 def transport() -> Iterator[HttpTransport]:
     transport = HttpTransport(10)
     yield transport
-    transport._session(repeat=False).close()
+    transport._session("downloads").close()
 
 
 @pytest.mark.parametrize("name", ["file", "endless"])

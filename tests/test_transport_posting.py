@@ -69,7 +69,7 @@ def transport() -> Iterator[HttpTransport]:
     transport = HttpTransport(2)
     yield transport
     transport._session().close()
-    transport._session(repeat=False).close()
+    transport._session("operations").close()
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])

@@ -10,6 +10,6 @@
     declarations of services' parameters
 ``query_limit``, ``background``
     limit of the queries for one payment, and threads for them
-``transport``
-    HTTP requests to a gateway
+``transport``, ``sessions``
+    HTTP requests to a gateway; sessions that limit the time of a response
 """

@@ -25,6 +25,9 @@ _CHUNK_SIZE = 64 * 1024
 #: Maximum size of a response in bytes: 16 MiB.
 _MAX_BYTES = 1 << 24
 
+# A file may take the timeout, and a second for each 4 KiB that have arrived.
+_MIN_DOWNLOAD_RATE = 4096
+
 # zlib's window for gzip, with its header.
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -109,7 +112,7 @@ class OpenApiTransport(Transport, Protocol):
 class HttpTransport:
     """Transport with ``requests``: connections are kept alive, proxies come from the environment.
 
-    :param timeout: seconds to wait for each part of the response.
+    :param timeout: seconds for the whole response; a downloaded file gets more time as it arrives.
     :param connect_timeout: seconds to wait for a connection; ``timeout`` by default.
     """
 
@@ -122,8 +125,8 @@ class HttpTransport:
     def within(self, seconds: float) -> HttpTransport:
         """Return a transport that gives up early, and sends nothing twice after a timeout.
 
-        It waits for a connection for two fifths of the time, and for each piece of the response
-        for three fifths, unless the configured timeouts are shorter.
+        It waits for a connection for two fifths of the time, and for the response for three fifths,
+        unless the configured timeouts are shorter.
 
         :param seconds: the time for a request and its response.
         """
@@ -171,7 +174,7 @@ class HttpTransport:
         :raises OutcomeUnknown: if the file does not arrive completely, or an HTML page arrives
             instead.
         """
-        session = self._session(repeat=False)
+        session = self._session("downloads")
         try:
             with (
                 _queries_hidden(),
@@ -209,7 +212,7 @@ class HttpTransport:
         return response.body
 
     def _sent(self, method: str, url: str, repeat: bool, **request: Any) -> HttpResponse:
-        session = self._session(repeat=repeat and self._retries)
+        session = self._session("queries" if repeat and self._retries else "operations")
         try:
             with (
                 _queries_hidden(),
@@ -228,16 +231,19 @@ class HttpTransport:
             # The exception's text contains the URL with parameters: report its name only.
             raise OutcomeUnknown(f"the gateway did not respond ({type(error).__name__})") from None
 
-    def _session(self, *, repeat: bool = True) -> requests.Session:
+    def _session(self, kind: str = "queries") -> requests.Session:
         """Return the thread's session: requests does not guarantee that sessions can be shared.
 
-        Queries have a separate session, since the number of retries is a property of the session.
+        Each kind has a separate session, since the number of retries and the time for a response
+        are properties of the session.
+
+        :param kind: ``queries``, ``operations`` or ``downloads``.
         """
-        name = "queries" if repeat else "operations"
-        session: requests.Session | None = getattr(self._local, name, None)
+        session: requests.Session | None = getattr(self._local, kind, None)
         if session is None:
-            session = _new_session(repeat)
-            setattr(self._local, name, session)
+            rate = _MIN_DOWNLOAD_RATE if kind == "downloads" else 0
+            session = _new_session(kind == "queries", rate)
+            setattr(self._local, kind, session)
         return session
 
 
@@ -363,36 +369,9 @@ def copy_limited(chunks: Iterable[bytes], into: IO[bytes], limit: int) -> int:
     return size
 
 
-def _new_session(repeat: bool) -> requests.Session:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
+def _new_session(repeat: bool, min_rate: float) -> requests.Session:
+    from .sessions import new_session
 
     for name in ("connection", "connectionpool", "util.retry"):
         logging.getLogger(f"urllib3.{name}").addFilter(_query_filter)
-
-    class Session(requests.Session):
-        """Session that follows no redirect: requests would read the whole body of one."""
-
-        def get_redirect_target(self, resp: requests.Response) -> str | None:
-            return None
-
-    session = Session()
-    session.headers["Accept-Encoding"] = "gzip"  # the only encoding that decompressed() supports
-    # Retry requests that were never sent, and queries without a response as well. Each attempt may
-    # take the full timeout.
-    retry = Retry(
-        total=2,
-        connect=1,
-        read=1 if repeat else 0,
-        other=0,
-        status=2 if repeat else 0,
-        backoff_factor=0.1,
-        status_forcelist=(502, 503, 504) if repeat else (),
-        allowed_methods=frozenset({"GET", "POST"}),
-        raise_on_status=False,
-        respect_retry_after_header=False,  # our caller would not wait so long
-    )
-    session.mount("https://", HTTPAdapter(max_retries=retry))
-    session.mount("http://", HTTPAdapter(max_retries=retry))
-    return session
+    return new_session(repeat=repeat, min_rate=min_rate)

@@ -154,7 +154,7 @@ def transports() -> Iterator[dict[str, HttpTransport]]:
     yield transports
     for transport in transports.values():
         transport._session().close()
-        transport._session(repeat=False).close()
+        transport._session("operations").close()
 
 
 @pytest.fixture

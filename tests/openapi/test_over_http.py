@@ -111,7 +111,7 @@ def open_gateway(keys: Keys, platform: Platform) -> Iterator[Callable[..., OpenA
     yield open_gateway
     for transport in (patient, hasty):
         transport._session().close()
-        transport._session(repeat=False).close()
+        transport._session("operations").close()
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])

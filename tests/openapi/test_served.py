@@ -166,7 +166,7 @@ def open_gateway(server: AlipayServer) -> Iterator[OpenGateway]:
     yield open_gateway
     for transport in opened:
         transport._session().close()
-        transport._session(repeat=False).close()
+        transport._session("operations").close()
 
 
 @pytest.fixture
