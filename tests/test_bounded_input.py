@@ -17,7 +17,7 @@ from flask_alipay.protocol import xml
 from flask_alipay.protocol.forms import declared_charset
 from flask_alipay.protocol.xml import child_values, parse
 
-from .openapi.bills import TEA, table, zipped
+from .doubles.bills import TEA, table, zipped
 
 PIECE = 64 * 1024
 

@@ -13,8 +13,8 @@ from werkzeug.test import TestResponse
 from flask_alipay.gateways.transport import HttpTransport
 
 from ..conftest import Keys
-from .merchants import BUYER_DATA, MD5_KEY, OPENAPI, Merchant
-from .shops import Shop, db, new_app, new_blueprint
+from ..doubles.merchant import BUYER_DATA, MD5_KEY, OPENAPI, Merchant
+from ..doubles.shop import Shop, db, new_app, new_blueprint
 
 OpenShop = Callable[..., Shop]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask
 
-from .shops import Shipment, db, new_app, new_blueprint
+from ..doubles.shop import Shipment, db, new_app, new_blueprint
 
 
 def create_app() -> Flask:

@@ -20,8 +20,8 @@ from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipaySimulator
 
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Payment, Refund, Shop, db
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Payment, Refund, Shop, db
 
 OpenShop = Callable[..., Shop]
 

@@ -19,7 +19,7 @@ from flask_alipay.exceptions import (
 from flask_alipay.models import utc_now
 from flask_alipay.operations import queries
 
-from .answering import (
+from ..doubles.gateways import (
     LOST,
     NOT_THERE,
     TRADE_NO,
@@ -32,8 +32,8 @@ from .answering import (
     unsigned,
     yes,
 )
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Notification, Payment, Shop, db
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Notification, Payment, Shop, db
 
 WAITING = trade("WAIT_BUYER_PAY")
 

@@ -21,9 +21,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_sessio
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin, payment_paid
 from flask_alipay.exceptions import CallbackFailed, ConfigurationError
 
+from ..doubles.merchant import Merchant
+from ..doubles.shop import FORM, Shipment, Shop, db, new_app, new_blueprint
 from .conftest import OpenShop
-from .merchants import Merchant
-from .shops import FORM, Shipment, Shop, db, new_app, new_blueprint
 
 
 async def ship(payment: Any) -> None:

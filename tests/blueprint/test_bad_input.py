@@ -15,11 +15,17 @@ from flask_alipay.keys import generate_private_key
 from flask_alipay.protocol.notification import parse
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
+from ..doubles.gateways import Alipay, trade
+from ..doubles.merchant import (
+    BUYER_ID,
+    ODD_AMOUNTS,
+    Merchant,
+    on_each_gateway,
+    on_the_legacy_gateway,
+)
+from ..doubles.shop import FORM, Shop
 from ..strategies import hostile_bodies
-from .answering import Alipay, trade
 from .conftest import Confirmations, Refusals
-from .merchants import BUYER_ID, ODD_AMOUNTS, Merchant, on_each_gateway, on_the_legacy_gateway
-from .shops import FORM, Shop
 
 KILO = 1024
 # The fixtures are made once for all examples: nothing that is sent here may change anything.

@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
 from flask_alipay import AlipayBlueprint, ConfigurationError, PaymentMixin, RefundMixin
 
-from .merchants import MD5_KEY
+from ..doubles.merchant import MD5_KEY
 
 
 class Base(DeclarativeBase):

@@ -19,7 +19,7 @@ from flask_alipay.ledger.query_schedule import (
 from flask_alipay.models import utc_now
 
 from ..conftest import Background
-from .answering import (
+from ..doubles.gateways import (
     LOST,
     NOT_THERE,
     TRADE_NO,
@@ -30,8 +30,8 @@ from .answering import (
     trade,
     unsigned,
 )
-from .merchants import Merchant, on_each_gateway, on_the_legacy_gateway
-from .shops import Shop, db
+from ..doubles.merchant import Merchant, on_each_gateway, on_the_legacy_gateway
+from ..doubles.shop import Shop, db
 from .test_pages import state
 
 WAITING = trade("WAIT_BUYER_PAY")

@@ -12,9 +12,9 @@ from werkzeug.test import TestResponse
 
 from flask_alipay import AlipayBlueprint
 
+from ..doubles.shop import Notification, Payment, Refund, Shop, db, new_app, new_blueprint
 from ..requirements import missing
 from .conftest import OpenShop
-from .shops import Notification, Payment, Refund, Shop, db, new_app, new_blueprint
 from .test_long_requests import open_tab, order, served
 from .test_pages import assert_strict, policy_of
 from .test_qr_in_a_browser import SOON

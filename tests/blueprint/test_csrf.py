@@ -10,8 +10,8 @@ import pytest
 from flask import Blueprint
 from flask_wtf import CSRFProtect
 
-from .merchants import Merchant, on_each_gateway
-from .shops import Shop, new_app, new_blueprint
+from ..doubles.merchant import Merchant, on_each_gateway
+from ..doubles.shop import Shop, new_app, new_blueprint
 
 SIMULATOR = {"SIMULATOR": True}
 

@@ -20,8 +20,8 @@ from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipaySimulator
 
-from .merchants import Merchant
-from .shops import Payment, Shop, db, new_app, new_blueprint
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Payment, Shop, db, new_app, new_blueprint
 
 OpenShop = Callable[..., Shop]
 

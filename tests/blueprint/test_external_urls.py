@@ -13,9 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from flask_alipay import ConfigurationError
 
 from ..conftest import Keys
+from ..doubles.merchant import MAPI_MD5, OPENAPI, Merchant
+from ..doubles.shop import Shop, new_app, new_blueprint
 from .conftest import OpenShop
-from .merchants import MAPI_MD5, OPENAPI, Merchant
-from .shops import Shop, new_app, new_blueprint
 
 # Neither of them decides anything.
 ATTACKER = {

@@ -15,8 +15,8 @@ from flask import Flask
 from flask_alipay import AlipayBlueprint
 from flask_alipay.exceptions import ConfigurationError
 
-from .merchants import Merchant
-from .shops import Shop, new_app, new_blueprint
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Shop, new_app, new_blueprint
 
 Open = Callable[..., Shop]
 

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown, PaymentMismatch
 
+from ..doubles.gateways import Alipay, done, trade
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Payment, Shop, db
 from ..services import database_url as database_url
-from .answering import Alipay, done, trade
 from .conftest import OpenShop, Refusals
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Payment, Shop, db
 
 CODE = "289123456789012345"
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ..doubles.merchant import Merchant, on_each_gateway
+from ..doubles.shop import Shop
 from .conftest import OpenShop
-from .merchants import Merchant, on_each_gateway
-from .shops import Shop
 from .test_long_requests import open_tab, served
 from .test_pages import assert_private, assert_strict
 from .test_products import QR, Platform

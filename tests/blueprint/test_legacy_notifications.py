@@ -12,8 +12,7 @@ import pytest
 
 from flask_alipay.signals import notification_refused, payment_refunded, transfer_batch_notified
 
-from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
-from .merchants import (
+from ..doubles.merchant import (
     BUYER_EMAIL,
     BUYER_ID,
     MAPI_MD5,
@@ -26,7 +25,8 @@ from .merchants import (
     on_the_legacy_gateway,
     with_the_shared_key,
 )
-from .shops import Shop, db
+from ..doubles.shop import Shop, db
+from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
 
 Log = Callable[[], list[logging.LogRecord]]
 
@@ -89,7 +89,7 @@ def ask(shop: Shop, number: str, amount: str = "10.00") -> str:
 
 
 def _column(name: str) -> int:
-    from .shops import Refund
+    from ..doubles.shop import Refund
 
     return [column.key for column in Refund.__mapper__.columns].index(name)
 

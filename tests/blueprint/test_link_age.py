@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Shop
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Shop
 
 DAY = 24 * 60 * 60
 #: Our own addresses in a page, with their tokens.

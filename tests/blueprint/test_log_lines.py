@@ -18,9 +18,9 @@ from flask_alipay import ConfigurationError
 from flask_alipay.blueprint.rejected import MAX_FILE, keep, kept
 from flask_alipay.exceptions import BadSignature
 
+from ..doubles.merchant import APP_ID, Merchant
+from ..doubles.shop import Shop, new_app, new_blueprint
 from .conftest import OpenShop, Refusals, assert_discreet
-from .merchants import APP_ID, Merchant
-from .shops import Shop, new_app, new_blueprint
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from werkzeug.serving import make_server
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.testing import AlipayServer
 
+from ..doubles.merchant import Merchant, on_each_gateway
+from ..doubles.shop import Shop
 from ..test_signed_request import Form
 from .conftest import OpenShop
-from .merchants import Merchant, on_each_gateway
-from .shops import Shop
 from .test_pages import policy_of
 from .test_qr_in_a_browser import DESKTOP, PHONE, look_at
 

@@ -15,8 +15,7 @@ from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.signer import RsaSigner
 
-from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
-from .merchants import (
+from ..doubles.merchant import (
     BUYER_EMAIL,
     BUYER_ID,
     PARTNER,
@@ -27,7 +26,8 @@ from .merchants import (
     on_the_legacy_gateway,
     with_the_shared_key,
 )
-from .shops import FORM, Shipment, Shop, db
+from ..doubles.shop import FORM, Shipment, Shop, db
+from .conftest import Confirmations, OpenShop, Refusals, assert_discreet
 
 Log = Callable[[], list[logging.LogRecord]]
 

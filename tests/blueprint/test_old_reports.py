@@ -14,11 +14,11 @@ from flask_alipay.models import utc_now
 from flask_alipay.operations.settlement import LAST_RETRY
 from flask_alipay.protocol.china_time import format_china_time
 
+from ..doubles.gateways import LOST, NOT_THERE, TRADE_NO, Alipay, refusal, trade, unsigned
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Shop, db
 from ..services import database_url as database_url
-from .answering import LOST, NOT_THERE, TRADE_NO, Alipay, refusal, trade, unsigned
 from .conftest import OpenShop, Refusals
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Shop, db
 
 MINUTE = timedelta(minutes=1)
 QUERY = "alipay.trade.query"

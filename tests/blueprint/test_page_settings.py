@@ -15,9 +15,9 @@ from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.page_settings import PageSettings
 
+from ..doubles.merchant import Merchant, on_each_gateway, on_the_legacy_gateway
+from ..doubles.shop import Payment, Shop, new_blueprint
 from .conftest import OpenShop
-from .merchants import Merchant, on_each_gateway, on_the_legacy_gateway
-from .shops import Payment, Shop, new_blueprint
 from .test_pages import PHONE, state
 
 PAGES = ("checkout", "result", "help")

@@ -16,8 +16,7 @@ from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 
-from .conftest import OpenShop, assert_discreet
-from .merchants import (
+from ..doubles.merchant import (
     PARTNER,
     SELLER_EMAIL,
     Merchant,
@@ -25,7 +24,8 @@ from .merchants import (
     on_the_legacy_gateway,
     with_the_shared_key,
 )
-from .shops import Shop, new_blueprint
+from ..doubles.shop import Shop, new_blueprint
+from .conftest import OpenShop, assert_discreet
 
 DAY = 24 * 60 * 60
 PAGES = ("checkout", "pay", "result", "status")

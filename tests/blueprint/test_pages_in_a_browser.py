@@ -17,7 +17,7 @@ from flask_alipay.models import utc_now
 from flask_alipay.testing import AlipaySimulator
 
 from ..accessibility import violations
-from .shops import Payment, Shop, new_app, new_blueprint
+from ..doubles.shop import Payment, Shop, new_app, new_blueprint
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

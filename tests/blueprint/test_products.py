@@ -28,9 +28,9 @@ from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.models import utc_now
 from flask_alipay.signals import payment_paid
 
-from ..openapi.alipay import LOST, answer
-from .merchants import APP_ID, PARTNER, Merchant, on_the_legacy_gateway
-from .shops import Notification, Payment, Shop, db
+from ..doubles.merchant import APP_ID, PARTNER, Merchant, on_the_legacy_gateway
+from ..doubles.openapi import LOST, answer
+from ..doubles.shop import Notification, Payment, Shop, db
 from .test_pages import assert_private, assert_strict, state
 
 QR = "https://qr.alipay.com/bax03431ljhokirwl38f00a7"

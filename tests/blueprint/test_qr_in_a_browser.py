@@ -14,8 +14,8 @@ from werkzeug.serving import make_server
 
 from flask_alipay.models import utc_now
 
-from .merchants import Merchant
-from .shops import Shop
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Shop
 from .test_products import QR, Platform
 from .test_products import platform as platform
 

@@ -26,10 +26,20 @@ from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 from flask_alipay.models import utc_now
 from flask_alipay.operations.reconciliation import ReconcileItem, ReconcileReport, ReconcileRun
 
-from ..openapi.alipay import answer
-from .answering import LOST, NOT_THERE, TRADE_NO, Alipay, done, legacy_trade, no, refusal, trade
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Payment, Refund, Shop, db, new_app, new_blueprint
+from ..doubles.gateways import (
+    LOST,
+    NOT_THERE,
+    TRADE_NO,
+    Alipay,
+    done,
+    legacy_trade,
+    no,
+    refusal,
+    trade,
+)
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.openapi import answer
+from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
 from .test_refunding import answered, give_back, refunded, rows, sale
 
 LATER = timedelta(hours=1)

@@ -23,10 +23,10 @@ from flask_alipay.exceptions import (
 from flask_alipay.gateways.mapi import new_batch_no
 from flask_alipay.models import utc_now
 
-from .answering import LOST, TRADE_NO, Alipay, done, no, refusal, unsigned, yes
+from ..doubles.gateways import LOST, TRADE_NO, Alipay, done, no, refusal, unsigned, yes
+from ..doubles.merchant import Merchant, on_the_legacy_gateway
+from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
 from .conftest import OpenShop
-from .merchants import Merchant, on_the_legacy_gateway
-from .shops import Payment, Refund, Shop, db, new_app, new_blueprint
 
 ASKED, DONE = "REFUND_PROCESSING", "REFUND_SUCCESS"
 NOT_YET: dict[str, Any] = done()

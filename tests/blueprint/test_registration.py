@@ -13,9 +13,9 @@ from flask_alipay import ConfigurationError
 from flask_alipay.keys import private_pem, public_pem
 
 from ..conftest import Keys
+from ..doubles.merchant import MD5_KEY, Merchant
+from ..doubles.shop import Shop, db, new_app, new_blueprint
 from .conftest import OpenShop, Refusals
-from .merchants import MD5_KEY, Merchant
-from .shops import Shop, db, new_app, new_blueprint
 
 # Values that an error must not repeat are marked.
 SECRET = "s3cret-value-of-the-shop"
@@ -404,7 +404,7 @@ def test_db_may_be_anything_with_a_session(tmp_path: Path, merchant: Merchant) -
 
     from flask_alipay import AlipayBlueprint
 
-    from .shops import Notification, Payment, Refund
+    from ..doubles.shop import Notification, Payment, Refund
 
     app = new_app(tmp_path, merchant.settings)
     alipay = AlipayBlueprint(SimpleNamespace(session=db.session), Payment, Refund, Notification)

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 import flask_alipay
 
-from .answering import TRADE_NO, Alipay
-from .merchants import Merchant
-from .shops import Payment, Shop, db
+from ..doubles.gateways import TRADE_NO, Alipay
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Payment, Shop, db
 from .test_refunding import refunded
 
 PACKAGE = str(Path(flask_alipay.__file__).parent)

@@ -24,9 +24,9 @@ from flask_alipay.signer import Md5Signer, Rsa2Signer
 
 from ..certificate_chains import issue
 from ..conftest import Keys
+from ..doubles.merchant import MAPI_MD5, MAPI_RSA, MD5_KEY, OPENAPI, Merchant
+from ..doubles.shop import new_app, new_blueprint
 from .conftest import OpenShop
-from .merchants import MAPI_MD5, MAPI_RSA, MD5_KEY, OPENAPI, Merchant
-from .shops import new_app, new_blueprint
 
 PACKAGE = str(Path(flask_alipay.__file__).parent)
 

@@ -15,9 +15,9 @@ from flask_alipay.models import utc_now
 from flask_alipay.operations.reconciliation import ReconcileRun
 from flask_alipay.signals import payment_paid
 
-from .answering import TRADE_NO, Alipay, done, refusal, trade
-from .merchants import Merchant
-from .shops import Notification, Payment, Refund, Shop, db
+from ..doubles.gateways import TRADE_NO, Alipay, done, refusal, trade
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Notification, Payment, Refund, Shop, db
 from .test_refunding import refunded
 
 

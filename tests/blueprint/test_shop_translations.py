@@ -10,9 +10,9 @@ from babel.messages.mofile import write_mo
 
 from flask_alipay.exceptions import ConfigurationError
 
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Shop
 from .conftest import OpenShop
-from .merchants import Merchant
-from .shops import Shop
 
 
 def compile_catalogue(folder: Path, language: str, texts: dict[str, str]) -> None:

@@ -17,9 +17,9 @@ from flask_alipay import (
 )
 from flask_alipay.exceptions import CallbackFailed, NotificationRefused
 
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Shop, new_blueprint
 from .conftest import OpenShop, assert_discreet
-from .merchants import Merchant
-from .shops import Shop, new_blueprint
 
 SIGNALS = [payment_paid, payment_failed, payment_refunded, notification_refused]
 

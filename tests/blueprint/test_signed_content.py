@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import select
 
+from ..doubles.merchant import Merchant, in_each_charset, on_each_gateway
+from ..doubles.shop import Notification, Shop, db
 from .conftest import Refusals
-from .merchants import Merchant, in_each_charset, on_each_gateway
-from .shops import Notification, Shop, db
 from .test_bad_input import Counted, without_length
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import text
 
 from flask_alipay.ledger import leases
 
-from .answering import LOST, Alipay, trade
-from .merchants import Merchant
-from .shops import Shop, db
+from ..doubles.gateways import LOST, Alipay, trade
+from ..doubles.merchant import Merchant
+from ..doubles.shop import Shop, db
 from .test_reconciling import by_number
 
 Pause = Callable[[], object]

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from flask_alipay.protocol.money import format_amount, to_minor_units
 from flask_alipay.signer import Rsa2Signer
 
-from ..openapi.alipay import DONE, answer
+from ..doubles.openapi import DONE, answer
 from .shop import TOTAL_FEN
 
 #: Refunds whose number begins so are refused.

@@ -17,7 +17,7 @@ from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import CHINA_TIME
 
-from ..openapi.bills import REFUND, TEA, bill, table
+from ..doubles.bills import REFUND, TEA, bill, table
 from .conftest import MD5_KEY
 from .shop import MERCHANT, Shop, make_shop
 

@@ -13,7 +13,7 @@ from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, Refun
 from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.signer import sign_content
 
-from ..mapi.alipay import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes
+from ..doubles.mapi import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes
 
 db = SQLAlchemy()
 

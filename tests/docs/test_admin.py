@@ -16,7 +16,7 @@ from flask_login import LoginManager, UserMixin, login_user
 from flask_alipay import PaymentMixin
 from flask_alipay.admin import add_alipay_views
 
-from ..blueprint.shops import Payment, Shop, db, new_app, new_blueprint
+from ..doubles.shop import Payment, Shop, db, new_app, new_blueprint
 from .reading import ROOT, code_blocks, page, rows, section
 
 

@@ -11,7 +11,7 @@ import pytest
 from flask_alipay.gateways.openapi import OpenApiGateway
 
 from ..conftest import Keys
-from ..openapi.alipay import APP_ID, METHODS, NUMBERS, Alipay, answer
+from ..doubles.openapi import APP_ID, METHODS, NUMBERS, Alipay, answer
 from .reading import code_blocks, page
 
 PAGE = page("asking.rst")

@@ -11,7 +11,7 @@ import pytest
 
 from flask_alipay.gateways.transport import HttpTransport
 
-from ..mapi.alipay import KEY
+from ..doubles.mapi import KEY
 from .legacy_merchant import FakeAlipay, LegacyMerchant
 from .reading import page
 

@@ -13,7 +13,7 @@ import pytest
 from flask_alipay.exceptions import GatewayError
 from flask_alipay.protocol.china_time import format_china_time
 
-from ..blueprint.shops import Payment, Shop, db, new_app, new_blueprint
+from ..doubles.shop import Payment, Shop, db, new_app, new_blueprint
 from .reading import code_blocks, page
 
 CHINA = timezone(timedelta(hours=8))

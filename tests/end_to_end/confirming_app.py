@@ -8,7 +8,7 @@ import requests  # noqa: F401 - before workers are forked: each would import it 
 from flask import Flask
 from sqlalchemy import event
 
-from ..blueprint.shops import Shipment, db, new_blueprint
+from ..doubles.shop import Shipment, db, new_blueprint
 
 
 def create_app() -> Flask:

@@ -21,12 +21,12 @@ import requests
 
 from flask_alipay.keys import private_pem, public_pem
 
-from ..blueprint.answering import trade
-from ..blueprint.merchants import OPENAPI, Merchant
-from ..blueprint.shops import Shop, new_app, new_blueprint
 from ..chaos.workers import Workers
 from ..conftest import Keys
-from ..openapi.alipay import answer
+from ..doubles.gateways import trade
+from ..doubles.merchant import OPENAPI, Merchant
+from ..doubles.openapi import answer
+from ..doubles.shop import Shop, new_app, new_blueprint
 
 pytestmark = pytest.mark.service
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 
-from ..blueprint.shops import Refund, Shop, db
+from ..doubles.shop import Refund, Shop, db
 from .test_payments import SETTINGS, Buyer, Line, on_every_gateway
 from .test_payments import buyer as buyer
 from .test_payments import line as line

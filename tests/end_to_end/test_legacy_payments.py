@@ -21,7 +21,7 @@ from flask_alipay.signals import transfer_batch_notified
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.simulator import AFTER_RESPONSE
 
-from ..blueprint.shops import Payment, Refund, Shop, db, new_app, new_blueprint
+from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "MD5": {},

@@ -17,7 +17,7 @@ import pytest
 from flask import abort, request
 from werkzeug.test import TestResponse
 
-from ..blueprint.shops import FORM, Shop, new_app, new_blueprint
+from ..doubles.shop import FORM, Shop, new_app, new_blueprint
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "openapi": {},

@@ -15,7 +15,7 @@ from flask_alipay.models import utc_now
 from flask_alipay.operations import settlement
 from flask_alipay.testing import AlipayServer, AlipaySimulator
 
-from ..blueprint.shops import Shop, new_app, new_blueprint
+from ..doubles.shop import Shop, new_app, new_blueprint
 from .test_payments import SETTINGS, Buyer, Line
 from .test_payments import buyer as buyer
 from .test_payments import line as line

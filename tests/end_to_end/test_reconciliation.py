@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from flask_alipay.exceptions import GatewayError
 
-from ..blueprint.shops import Payment, Refund, Shop, db
+from ..doubles.shop import Payment, Refund, Shop, db
 from .test_payments import Buyer, Line, on_every_gateway
 from .test_payments import buyer as buyer
 from .test_payments import line as line

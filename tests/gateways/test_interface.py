@@ -23,8 +23,7 @@ from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.operations import queries, reconciliation, refunds, settlement, trade_updates
 
 from ..conftest import Keys
-from ..mapi import alipay as mapi
-from ..openapi import alipay as openapi
+from ..doubles import mapi, openapi
 
 TRADE_NO = openapi.TRADE_NO
 

@@ -9,7 +9,7 @@ import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 
-from .alipay import LOST, PAGE_INNER, PAGE_XML, TRADE_NO, Alipay, gateway, no, page, yes
+from ..doubles.mapi import LOST, PAGE_INNER, PAGE_XML, TRADE_NO, Alipay, gateway, no, page, yes
 
 NAME = "account_page_query_result"
 TIMES = {"gmt_start_time": "2026-01-31 00:00:00", "gmt_end_time": "2026-01-31 23:59:59"}

@@ -22,9 +22,9 @@ from flask_alipay.protocol.notification import Notification, parse, verified_par
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, sign_content
 
 from ..conftest import Keys
+from ..doubles.mapi import SIGNER, TRADE_NO, Alipay, gateway, yes
 from ..test_transport import Gateway
 from ..test_transport import gateway as gateway_fixture
-from .alipay import SIGNER, TRADE_NO, Alipay, gateway, yes
 
 server = gateway_fixture
 

@@ -23,7 +23,7 @@ from flask_alipay.gateways.mapi import (
 from flask_alipay.protocol.china_time import CHINA_TIME
 from flask_alipay.signer import sign_content
 
-from .alipay import PARTNER, SIGNER, TRADE_NO, Alipay, gateway, yes
+from ..doubles.mapi import PARTNER, SIGNER, TRADE_NO, Alipay, gateway, yes
 
 
 def number(serial: int) -> str:

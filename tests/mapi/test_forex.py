@@ -10,7 +10,7 @@ import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 
-from .alipay import LOST, Alipay, gateway, no, yes
+from ..doubles.mapi import LOST, Alipay, gateway, no, yes
 
 REFUND: dict[str, Any] = {
     "out_return_no": "R1",

@@ -23,8 +23,8 @@ from flask_alipay.gateways.mapi.mobile import order_string
 from flask_alipay.signer import Rsa2Signer, RsaSigner
 
 from ..conftest import Keys
+from ..doubles.mapi import PARTNER, Alipay, gateway
 from ..vectors import Vector, is_valid, signer_of, with_vectors
-from .alipay import PARTNER, Alipay, gateway
 
 ORDER: dict[str, Any] = {
     "out_trade_no": "A1",

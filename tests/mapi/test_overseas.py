@@ -10,7 +10,7 @@ import pytest
 
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 
-from .alipay import ABROAD, CODE, REFUND, TRADE_NO, Alipay, create_code, gateway, yes
+from ..doubles.mapi import ABROAD, CODE, REFUND, TRADE_NO, Alipay, create_code, gateway, yes
 
 
 def query(values: dict[str, str], **asked: Any) -> Any:

@@ -13,7 +13,7 @@ from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.signer import sign_content
 
-from .alipay import PARTNER, SIGNER, gateway
+from ..doubles.mapi import PARTNER, SIGNER, gateway
 
 ESCROW: dict[str, Any] = {
     "out_trade_no": "A1",

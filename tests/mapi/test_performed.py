@@ -12,7 +12,7 @@ from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, sign_content
 
 from ..conftest import Keys
-from .alipay import (
+from ..doubles.mapi import (
     ACTS,
     KEY,
     LOST,

@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.exceptions import GatewayError, InvalidParameter
 from flask_alipay.protocol.notification import Notification
 
-from .alipay import PARTNER, SENT, TRADE, TRADE_NO, Alipay, gateway, no, send_goods, yes
+from ..doubles.mapi import PARTNER, SENT, TRADE, TRADE_NO, Alipay, gateway, no, send_goods, yes
 
 
 def query(values: dict[str, str], **asked: Any) -> Any:

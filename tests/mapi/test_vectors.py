@@ -16,9 +16,9 @@ from flask_alipay.exceptions import GatewayError, InvalidParameter
 from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.protocol.signed_request import SignedRequest
 
+from ..doubles.mapi import Alipay, no
 from ..requirements import missing
 from ..vectors import VARIABLE, Vector, all_vectors, signer_of, with_vectors
-from .alipay import Alipay, no
 
 COMMON = {"service", "partner", "_input_charset", "sign_type", "sign", "payment_type"}
 

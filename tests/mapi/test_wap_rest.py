@@ -20,7 +20,7 @@ from flask_alipay.protocol.notification import verified_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from ..conftest import Keys
-from .alipay import LOST, PARTNER, SIGNER, Alipay, gateway
+from ..doubles.mapi import LOST, PARTNER, SIGNER, Alipay, gateway
 
 TRADE: dict[str, Any] = {
     "subject": "茶 <1> & 100%",

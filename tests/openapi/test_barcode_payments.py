@@ -12,7 +12,18 @@ from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnkno
 from flask_alipay.gateways.openapi import PollingPolicy
 
 from ..conftest import Keys
-from .alipay import AUTH_CODE, DONE, LOST, NUMBERS, ORDER, PAID, TRADE, TRADE_NO, Alipay, answer
+from ..doubles.openapi import (
+    AUTH_CODE,
+    DONE,
+    LOST,
+    NUMBERS,
+    ORDER,
+    PAID,
+    TRADE,
+    TRADE_NO,
+    Alipay,
+    answer,
+)
 
 CONFIRMING = {"code": "10003", "msg": "order success pay inprocess", **NUMBERS}
 WAITING = {**TRADE, "trade_status": "WAIT_BUYER_PAY"}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from flask_alipay.exceptions import InvalidBill, InvalidParameter
 from flask_alipay.gateways.openapi.bill import BillPeriod, BillRow, read_bill
 
-from .bills import BACK, FRONT, HEADER, REFUND, SUMS, TEA, bill, line, table, zipped
+from ..doubles.bills import BACK, FRONT, HEADER, REFUND, SUMS, TEA, bill, line, table, zipped
 
 ROW = BillRow(
     trade_no="2026013122001499160501586202",

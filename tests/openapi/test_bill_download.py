@@ -11,7 +11,7 @@ import pytest
 from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 
 from ..conftest import Keys
-from .alipay import BILL_URL, DONE, Alipay
+from ..doubles.openapi import BILL_URL, DONE, Alipay
 
 PLACE = {**DONE, "bill_download_url": BILL_URL}
 

@@ -10,7 +10,7 @@ from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.gateways.openapi.encryption import ContentCipher
 
 from ..conftest import Keys
-from .alipay import AES_KEY, DONE, Alipay
+from ..doubles.openapi import AES_KEY, DONE, Alipay
 
 METHOD = "alipay.some.method"
 

@@ -16,7 +16,7 @@ from flask_alipay.signer import Rsa2Signer, sign_content
 
 from ..certificate_chains import ALIPAY, NOW, Issued, content, issue, spare_key
 from ..conftest import Keys
-from .alipay import AES_KEY, APP_ID, DONE, LOST, METHODS, Alipay, answer
+from ..doubles.openapi import AES_KEY, APP_ID, DONE, LOST, METHODS, Alipay, answer
 
 DOWNLOAD = "alipay.open.app.alipaycert.download"
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from flask_alipay.exceptions import KeyFormatError
 from flask_alipay.gateways.openapi.encryption import ContentCipher
 
+from ..doubles.openapi import AES_KEY
 from ..vectors import Vector, with_vectors
-from .alipay import AES_KEY
 
 
 @with_vectors("aes")

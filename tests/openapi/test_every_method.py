@@ -25,8 +25,8 @@ from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..certificate_chains import ALIPAY, Issued, content, issue, spare_key
 from ..conftest import Keys
-from .alipay import APP_ID, DONE, METHODS, QUESTIONS, answer
-from .alipay3 import answer3, flat, verified
+from ..doubles.openapi import APP_ID, DONE, METHODS, QUESTIONS, answer
+from ..doubles.openapi_v3 import answer3, flat, verified
 
 MODES = ("key", "certificates", "v3", "v3 with certificates")
 FAILURE = {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_STATUS_ERROR"}

@@ -22,8 +22,8 @@ from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.signer import Rsa2Signer, RsaSigner, Signer
 
 from ..conftest import Keys
+from ..doubles.openapi import AES_KEY
 from ..test_signed_request import Form
-from .alipay import AES_KEY
 
 APP_ID = "2021000000000001"
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}

@@ -18,7 +18,7 @@ from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from ..conftest import Keys
-from .alipay import APP_ID, METHODS, QUESTIONS, answer
+from ..doubles.openapi import APP_ID, METHODS, QUESTIONS, answer
 
 acts = [method for method in METHODS if method not in QUESTIONS]
 

@@ -15,7 +15,17 @@ from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
-from .alipay import AES_KEY, APP_ID, DONE, LOST, METHODS, NUMBERS, QUESTIONS, Alipay, answer
+from ..doubles.openapi import (
+    AES_KEY,
+    APP_ID,
+    DONE,
+    LOST,
+    METHODS,
+    NUMBERS,
+    QUESTIONS,
+    Alipay,
+    answer,
+)
 
 methods = pytest.mark.parametrize("method", METHODS)
 

@@ -11,7 +11,7 @@ import pytest
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 
 from ..conftest import Keys
-from .alipay import DONE, NUMBERS, REFUND, REFUND_QUERY, TRADE_NO, Alipay
+from ..doubles.openapi import DONE, NUMBERS, REFUND, REFUND_QUERY, TRADE_NO, Alipay
 
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "refund_amount": "8.88", "out_request_no": "R1"}
 

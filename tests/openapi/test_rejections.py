@@ -11,8 +11,8 @@ from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.gateways.transport import HttpResponse
 
 from ..conftest import Keys
-from .alipay import AES_KEY, DONE, Alipay, answer
-from .alipay3 import answer3
+from ..doubles.openapi import AES_KEY, DONE, Alipay, answer
+from ..doubles.openapi_v3 import answer3
 
 TOKEN = "201509BBeff9351ad1874306903e96b91d248A36"
 POOR = {

@@ -18,7 +18,7 @@ from flask_alipay.operations.order_number import generate_out_trade_no
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.testing import AlipayServer
 
-from .alipay import TRADE_NO
+from ..doubles.openapi import TRADE_NO
 
 CODE, BUYER, SOMEBODY = "289123456789012345", "2088000000000002", "2088000000000003"
 ORDER: dict[str, Any] = {"subject": "龙井茶 & 茶具", "total_amount": "88.88"}

@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 
 from ..conftest import Keys
-from .alipay import DONE, TRADE_NO, Alipay
+from ..doubles.openapi import DONE, TRADE_NO, Alipay
 
 SETTLED = {**DONE, "trade_no": TRADE_NO, "settle_no": "2026013100253002"}
 TO = {"trans_in": "2088000000000003", "amount": "1.00"}

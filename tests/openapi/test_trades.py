@@ -11,7 +11,7 @@ from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 from flask_alipay.gateways.openapi import OpenApiGateway
 
 from ..conftest import Keys
-from .alipay import DONE, NUMBERS, ORDER, TRADE, TRADE_NO, Alipay
+from ..doubles.openapi import DONE, NUMBERS, ORDER, TRADE, TRADE_NO, Alipay
 
 CODE = {**DONE, "out_trade_no": "A1", "qr_code": "https://qr.alipay.com/bax1"}
 ABOUT = ["trade_query", "trade_close", "trade_cancel"]

@@ -13,8 +13,8 @@ from flask_alipay.gateways.openapi.responses import read_response
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys
+from ..doubles.openapi import ORDER_ID, PAYEE, TRANSFER, TRANSFER_QUERY, Alipay
 from ..vectors import Vector, with_vectors
-from .alipay import ORDER_ID, PAYEE, TRANSFER, TRANSFER_QUERY, Alipay
 
 NOON = datetime(2026, 1, 31, 4, tzinfo=timezone.utc)
 

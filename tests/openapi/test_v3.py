@@ -23,8 +23,7 @@ from flask_alipay.gateways.transport import HttpResponse
 from flask_alipay.signer import Rsa2Signer, RsaSigner
 
 from ..conftest import Keys
-from ..vectors import Vector, is_valid, signer_of, with_vectors
-from .alipay import (
+from ..doubles.openapi import (
     AES_KEY,
     APP_ID,
     AUTH_CODE,
@@ -37,7 +36,8 @@ from .alipay import (
     QUESTIONS,
     Alipay,
 )
-from .alipay3 import TOKEN, Alipay3, answer3, flat, verified
+from ..doubles.openapi_v3 import TOKEN, Alipay3, answer3, flat, verified
+from ..vectors import Vector, is_valid, signer_of, with_vectors
 
 methods = pytest.mark.parametrize("method", METHODS)
 SN = "a359aaadd01ceca03dbc07537da539b9"

@@ -8,10 +8,10 @@ from typing import Any
 
 from flask_alipay.exceptions import OutcomeUnknown
 
-from ..mapi.alipay import no as no
-from ..mapi.alipay import yes as yes
-from ..openapi.alipay import DONE, answer
-from .merchants import BUYER_ID, PARTNER, Merchant
+from .mapi import no as no
+from .mapi import yes as yes
+from .merchant import BUYER_ID, PARTNER, Merchant
+from .openapi import DONE, answer
 
 TRADE_NO = "2026013122001400001234567890"
 LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")

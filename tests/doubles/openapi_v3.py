@@ -14,7 +14,7 @@ from flask_alipay.gateways.transport import HttpResponse
 from flask_alipay.signer import Rsa2Signer, Signer
 
 from ..conftest import Keys
-from .alipay import APP_ID
+from .openapi import APP_ID
 
 GATEWAY = "https://openapi.alipay.com/gateway.do"
 TOKEN = "201509BBeff9351ad1874306903e96b91d248A36"

@@ -1,0 +1,13 @@
+"""Test doubles that several folders share.
+
+``shop``
+    An app with the blueprint: its classes, orders, notifications and pages.
+``merchant``
+    A merchant's settings and keys, and what Alipay signs for the merchant.
+``gateways``
+    A transport that gives a chosen response to each method, for operations and views.
+``openapi``, ``openapi_v3``, ``mapi``
+    A transport and signed responses for the clients of one gateway.
+``bills``
+    Bill files.
+"""
