@@ -65,13 +65,18 @@ def checks(session: nox.Session) -> None:
 @nox.session
 def translations(session: nox.Session) -> None:
     """Collect the texts for translation, compile the catalogues and list what is missing."""
-    session.install("-e", ".[tests]")
+    session.install("-e", ".[tests,docs]")
     session.run("python", "-m", "tests.error_texts")
     session.run("python", "-m", "tests.translations")
+    session.run("python", "-m", "tests.docs_translations")
 
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation into ``docs/_build``; warnings are errors."""
+    """Build the documentation in both languages into ``docs/_build``; warnings are errors."""
     session.install("-e", ".[docs]")
     session.run("python", "-m", "sphinx", "-q", "-W", "-b", "html", "docs", "docs/_build")
+    session.run(
+        "python", "-m", "sphinx", "-q", "-W", "-b", "html",
+        "-D", "language=zh_CN", "docs", "docs/_build/zh_CN",
+    )  # fmt: skip

@@ -21,7 +21,7 @@ KEYWORDS = {"_": None, "_t": None, "N_": None, "n_": (1, 2), "say": None, "messa
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 
 
-class _Undated(Catalog):
+class UndatedCatalog(Catalog):
     """A catalogue whose header depends on the language alone, so that branches do not conflict."""
 
     @property
@@ -52,7 +52,7 @@ def read(path: Path) -> Catalog:
 
 def merge(catalogue: Catalog, texts: Catalog) -> Catalog:
     """Return a catalogue of the collected texts: new ones are empty, unused ones are gone."""
-    result = _Undated(
+    result = UndatedCatalog(
         locale=catalogue.locale_identifier,
         header_comment="# Translations of Flask-Alipay, updated by 'python -m tests.translations'.",
         charset="utf-8",

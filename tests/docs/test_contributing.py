@@ -143,7 +143,17 @@ def test_read_the_docs_builds_what_the_nox_session_builds() -> None:
     assert (ROOT / conf).is_file()
     assert set(re.findall(r"^ +- (\w+)$", configuration, re.M)) == {"docs"}
     assert "fail_on_warning: true" in configuration
-    assert " -W " in commands("docs")[0]
+    english, chinese = commands("docs")
+    assert english == "python -m sphinx -q -W -b html docs docs/_build"
+    assert chinese.removesuffix("docs/_build/zh_CN") in configuration
+
+
+def test_ci_builds_the_documentation_that_the_nox_session_builds() -> None:
+    built = [
+        command.replace('"$work/docs', "docs/_build").replace('"', "")
+        for command in re.findall(r"^python -m sphinx .+$", source(".ci/run"), re.MULTILINE)
+    ]
+    assert built == commands("docs")
 
 
 def test_the_classifiers_begin_with_the_oldest_supported_python() -> None:
