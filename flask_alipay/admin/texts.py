@@ -9,24 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from flask import current_app, has_request_context, request
-
-from ..protocol.i18n import DEFAULT, LANGUAGES, translate, translate_plural
+from ..blueprint.reader_language import reader_language
+from ..protocol.i18n import LANGUAGES, translate, translate_plural
 from ..protocol.i18n import N_ as N_
 from ..protocol.trade_status import TradeStatus
 
 
 def language() -> str:
     """Return the operator's language: ``zh`` or ``en``."""
-    if "babel" in current_app.extensions:
-        from flask_babel import get_locale
-
-        locale = get_locale()
-        chosen = str(locale.language) if locale is not None else DEFAULT
-        return chosen if chosen in LANGUAGES else DEFAULT
-    if not has_request_context():
-        return DEFAULT
-    return request.accept_languages.best_match(LANGUAGES, DEFAULT)
+    return reader_language(LANGUAGES)
 
 
 def html_language() -> str:

@@ -10,6 +10,8 @@
     the route for Alipay's notifications
 ``views``, ``order_items``, ``page_policy``, ``gateway_requests``, ``confirming``
     the pages for buyers
+``reader_language``
+    the language of pages
 ``return_url``, ``tokens``
     the buyer's return, and the signed, expiring tokens in URLs
 ``embedded_simulator``, ``simulator_settings``

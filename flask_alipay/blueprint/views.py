@@ -25,13 +25,14 @@ from ..operations.payment_state import confirming_for, is_payable, payment_state
 from ..operations.verification import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
-from ..protocol.i18n import DEFAULT, N_, languages, translator
+from ..protocol.i18n import N_, languages, translator
 from ..protocol.money import format_amount
 from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
 from .confirming import confirmed_soon, returned
 from .gateway_requests import QR_WIDTH, in_frame, offers_qr, payment_request, wants_frame
 from .order_items import order_items
 from .page_policy import content_security_policy, gateway_forms, gateway_frames
+from .reader_language import reader_language
 from .return_url import verify_return, without_foreign
 
 if TYPE_CHECKING:
@@ -344,9 +345,8 @@ class PageViews:
         return (generator() if generator else "") or secrets.token_urlsafe(16)
 
     def _language(self) -> str:
-        """Return the browser's preferred language among those with translations."""
-        available = languages(self._alipay.config.translations_path)
-        return request.accept_languages.best_match(available, DEFAULT)
+        """Return the reader's language among those with translations."""
+        return reader_language(languages(self._alipay.config.translations_path))
 
     def _translator(self) -> Callable[[str], str]:
         return translator(self._language(), self._alipay.config.translations_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask_babel import Babel
 from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
@@ -717,6 +718,18 @@ def test_pages_are_in_the_buyers_language(shop: Shop, accepted: str, shown: str 
     page = shop.look("result", shop.order(), headers={"Accept-Language": accepted})
     (found,) = re.findall('<html lang="([^"]+)"', page.text)
     assert found == (shown or found)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [("en", "Payment not found"), ("zh_Hans_CN", "没有找到该订单"), ("fr", "Payment not found")],
+)
+def test_pages_are_in_the_language_that_flask_babel_chooses(
+    shop: Shop, chosen: str, words: str
+) -> None:
+    Babel(shop.app, locale_selector=lambda: chosen)
+    headers = {"Accept-Language": "en" if chosen.startswith("zh") else "zh"}
+    assert words in shop.client.get("/alipay/result/bad", headers=headers).text
 
 
 @pytest.mark.parametrize(
