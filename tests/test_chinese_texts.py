@@ -7,14 +7,15 @@ Alipay's own error messages, which the simulator repeats, are not in the catalog
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from .test_translations import pairs
-from .translations import PACKAGE
+from .translations import PACKAGE, SHOP_CATALOGUE
 
 TEXTS = pairs(PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "flask_alipay.po")
+SHOP_TEXTS = pairs(SHOP_CATALOGUE)
 
 #: Words that Alipay does not use, or uses for something else, and the right ones.
 AVOIDED = {
@@ -126,14 +127,17 @@ TYPOGRAPHY = {
 }
 
 
-def found_in(rule: Callable[[str, str], object]) -> dict[str, str]:
+def found_in(
+    rule: Callable[[str, str], object], texts: Sequence[tuple[str, str]] = TEXTS
+) -> dict[str, str]:
     """The texts to which a rule applies, with their translations."""
-    return {english: chinese for english, chinese in TEXTS if rule(english, chinese)}
+    return {english: chinese for english, chinese in texts if rule(english, chinese)}
 
 
 @pytest.mark.parametrize("word", AVOIDED)
 def test_no_text_has_a_word_that_alipay_does_not_use(word: str) -> None:
-    assert found_in(lambda _english, chinese: word in chinese) == {}, f"instead: {AVOIDED[word]}"
+    found = found_in(lambda _english, chinese: word in chinese, [*TEXTS, *SHOP_TEXTS])
+    assert found == {}, f"instead: {AVOIDED[word]}"
 
 
 @pytest.mark.parametrize("term", TERMS)
@@ -148,7 +152,8 @@ def test_a_term_is_translated_by_the_same_word_everywhere(term: str) -> None:
 
 @pytest.mark.parametrize("pattern", TYPOGRAPHY.values(), ids=TYPOGRAPHY)
 def test_no_text_breaks_a_rule_of_typography(pattern: str) -> None:
-    assert found_in(lambda _english, chinese: re.search(pattern, chinese)) == {}
+    texts = [*TEXTS, *SHOP_TEXTS]
+    assert found_in(lambda _english, chinese: re.search(pattern, chinese), texts) == {}
 
 
 def test_only_thanks_address_the_buyer() -> None:

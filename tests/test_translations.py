@@ -14,11 +14,22 @@ from babel.messages.mofile import read_mo
 
 from flask_alipay.protocol.i18n import N_, translate, translate_plural, translator
 
-from .translations import CATALOGUES, KEYWORDS, PACKAGE, as_po, collect, merge, read
+from .translations import (
+    CATALOGUES,
+    KEYWORDS,
+    PACKAGE,
+    SHOP_CATALOGUE,
+    as_po,
+    collect,
+    collect_shop,
+    merge,
+    read,
+)
 
-TEXTS = collect()
+#: The texts that each catalogue translates.
+TEXTS = {**dict.fromkeys(CATALOGUES, collect()), SHOP_CATALOGUE: collect_shop()}
 
-each_catalogue = pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parts[-3])
+each_catalogue = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.parts[-5])
 
 
 def messages(catalogue: Catalog) -> Iterator[Message]:
@@ -45,7 +56,8 @@ def pairs(path: Path) -> list[tuple[str, str]]:
 
 
 def placeholders(text: str) -> set[str]:
-    return {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name}
+    braces = {name for _text, name, _spec, _conversion in string.Formatter().parse(text) if name}
+    return braces | set(re.findall(r"%\((\w+)\)s", text))
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
@@ -65,7 +77,7 @@ def test_every_text_is_translated(path: Path) -> None:
     catalogue = read(path)
     untranslated = [
         message.id
-        for message in messages(TEXTS)
+        for message in messages(TEXTS[path])
         if (known := catalogue.get(message.id)) is None or not all(forms(known.string))
     ]
     assert untranslated == []
@@ -73,7 +85,7 @@ def test_every_text_is_translated(path: Path) -> None:
 
 @each_catalogue
 def test_every_translation_is_used(path: Path) -> None:
-    unused = [message.id for message in messages(read(path)) if TEXTS.get(message.id) is None]
+    unused = [message.id for message in messages(read(path)) if TEXTS[path].get(message.id) is None]
     assert unused == []
 
 
@@ -94,7 +106,7 @@ def test_the_compiled_catalogue_is_current(path: Path) -> None:
 @each_catalogue
 def test_the_source_of_a_catalogue_is_as_the_tool_writes_it(path: Path) -> None:
     """Otherwise the next text that somebody adds would change the whole file."""
-    assert path.read_bytes() == as_po(merge(read(path), TEXTS))
+    assert path.read_bytes() == as_po(merge(read(path), TEXTS[path]))
 
 
 @each_catalogue

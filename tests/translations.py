@@ -6,6 +6,7 @@ Usage: ``python -m tests.translations``
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -18,6 +19,12 @@ CATALOGUES = sorted((PACKAGE / "locale").glob("*/LC_MESSAGES/flask_alipay.po"))
 
 #: Functions whose first argument is a text; the second of ``n_`` is its plural.
 KEYWORDS = {"_": None, "_t": None, "N_": None, "n_": (1, 2), "say": None, "message": None}
+
+SHOP = PACKAGE.parent / "examples" / "shop"
+SHOP_CATALOGUE = SHOP / "translations" / "zh" / "LC_MESSAGES" / "messages.po"
+#: Flask-Babel's functions.
+SHOP_KEYWORDS = {"_": None, "_l": None, "ngettext": (1, 2)}
+
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 
 
@@ -37,10 +44,19 @@ class UndatedCatalog(Catalog):
 
 def collect() -> Catalog:
     """Return all texts of the package, with the files that use them."""
+    return _collect(PACKAGE, KEYWORDS)
+
+
+def collect_shop() -> Catalog:
+    """Return all texts of the example shop, with the files that use them."""
+    return _collect(SHOP, SHOP_KEYWORDS)
+
+
+def _collect(folder: Path, keywords: Mapping[str, tuple[int, ...] | None]) -> Catalog:
     texts = Catalog(charset="utf-8")
-    found = extract_from_dir(PACKAGE, METHODS, keywords=KEYWORDS)
+    found = extract_from_dir(folder, METHODS, keywords=keywords)
     for file, _line, text, _comments, context in sorted(found, key=lambda each: each[:2]):
-        texts.add(text, locations=[(f"flask_alipay/{file}", 0)], context=context)
+        texts.add(text, locations=[(f"{folder.name}/{file}", 0)], context=context)
     return texts
 
 
@@ -84,10 +100,13 @@ def as_mo(catalogue: Catalog) -> bytes:
     return file.getvalue()
 
 
-def update() -> None:
-    """Bring each catalogue up to date and print what is not translated yet."""
-    texts = collect()
-    for path in CATALOGUES:
+def update(paths: Iterable[Path], texts: Catalog) -> None:
+    """Bring catalogues up to date and print what is not translated yet.
+
+    :param paths: the sources of the catalogues.
+    :param texts: what was collected for them.
+    """
+    for path in paths:
         catalogue = merge(read(path), texts)
         path.write_bytes(as_po(catalogue))
         path.with_suffix(".mo").write_bytes(as_mo(catalogue))
@@ -97,4 +116,5 @@ def update() -> None:
 
 
 if __name__ == "__main__":
-    update()
+    update(CATALOGUES, collect())
+    update([SHOP_CATALOGUE], collect_shop())

@@ -5,7 +5,8 @@ replaces Alipay until real credentials are configured.
 
 Suggested reading order: ``catalogue`` (products), ``models`` (tables), ``orders`` (the states of an
 order), ``paying`` (the integration with Alipay), ``sending`` (parcels), ``views`` (pages for
-buyers), ``admin`` and ``keeper`` (pages for operators).
+buyers), ``admin`` and ``keeper`` (pages for operators). ``language`` selects Chinese or
+English.
 
 ``ALIPAY_PROTOCOL=mapi`` selects a merchant on the legacy gateway, who also offers escrow;
 ``ALIPAY_INPUT_CHARSET=gbk`` selects GBK there.
@@ -20,6 +21,7 @@ from flask import Flask
 
 from . import forms, keeper, views
 from .admin import add_admin
+from .language import add_languages
 from .models import db, prepare_tables
 from .paying import alipay
 from .settings import configure
@@ -37,6 +39,7 @@ def create_app(
     app = Flask(__name__, instance_path=instance_path)
     configure(app, config or {})
     db.init_app(app)
+    add_languages(app)
     app.register_blueprint(views.shop)
     app.register_blueprint(alipay, url_prefix="/alipay")
     app.jinja_env.globals["form_token"] = forms.form_token

@@ -31,6 +31,7 @@ from flask_alipay.admin import add_alipay_views
 
 from .forms import check_token
 from .keeper import ParcelsView
+from .language import path_of_this_site
 from .paying import alipay
 
 OPERATOR = "keeper"
@@ -67,8 +68,7 @@ def to_login() -> Redirect:
 
 
 def add_admin(app: Flask) -> None:
-    """Add the pages and the login, in the browser's language."""
-    _select_language(app)
+    """Add the pages and the login."""
     admin = Admin(app, name="Cloud & Leaf", index_view=HomeView(), csp_nonce_generator=_nonce)
     admin.add_view(ParcelsView(is_operator, to_login))
     add_alipay_views(
@@ -96,9 +96,8 @@ def enter() -> Redirect | tuple[str, int]:
         return render_template("login.html", next=request.form.get("next", ""), wrong=True), 403
     session["operator"] = _login_proof()
     wanted = request.form.get("next", "")
-    # Only a path below /admin, never another site.
-    safe = wanted.startswith("/admin/") and "\\" not in wanted
-    return redirect(wanted if safe else url_for("admin.index"), code=303)
+    safe = path_of_this_site(wanted, below="/admin/")
+    return redirect(safe or url_for("admin.index"), code=303)
 
 
 @login.post("/logout")
@@ -138,17 +137,3 @@ def _set_policy(response: Response) -> Response:
             "base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
         )
     return response
-
-
-def _select_language(app: Flask) -> None:
-    """Let Flask-Admin use the browser's language, if Flask-Babel is installed."""
-    try:
-        from flask_babel import Babel
-    except ImportError:
-        return
-
-    def locale() -> str:
-        found = request.accept_languages.best_match(("zh", "en"), "en")
-        return {"zh": "zh_Hans_CN"}.get(found, found)
-
-    Babel(app, locale_selector=locale)

@@ -6,6 +6,7 @@ import secrets
 from hmac import compare_digest
 
 from flask import abort, current_app, request, session
+from flask_babel import gettext as _
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 MAX_AGE = 24 * 60 * 60
@@ -27,7 +28,7 @@ def check_token() -> None:
     except BadSignature:
         seed = ""
     if not seed or not compare_digest(seed, session.get("form", "")):
-        abort(400, "This form has expired. Please go back, reload the page and try again.")
+        abort(400, _("This form has expired. Please go back, reload the page and try again."))
 
 
 def _serializer() -> URLSafeTimedSerializer:

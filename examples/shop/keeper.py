@@ -12,6 +12,8 @@ import click
 from flask import flash, redirect, request, url_for
 from flask.cli import with_appcontext
 from flask_admin import BaseView, expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 from werkzeug import Response as Redirect
 
@@ -30,7 +32,7 @@ class ParcelsView(BaseView):
     """The list of sold orders, with a button to ship each."""
 
     def __init__(self, is_operator: Callable[[], bool], to_login: Callable[[], Redirect]) -> None:
-        super().__init__("Parcels", endpoint="parcels")
+        super().__init__(_l("Parcels"), endpoint="parcels")
         self._is_operator = is_operator
         self._to_login = to_login
 
@@ -56,7 +58,7 @@ class ParcelsView(BaseView):
                 send(order, request.form.get("carrier", ""), request.form.get("parcel", "").strip())
             except (AlipayError, RefundedOrder) as error:
                 db.session.rollback()
-                flash(f"Not shipped; nothing was changed. {error}", "error")
+                flash(_("Not shipped; nothing was changed. %(reason)s", reason=error), "error")
         return redirect(url_for(".index"), code=303)
 
 

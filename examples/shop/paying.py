@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from flask_babel import LazyString
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
 from flask_alipay import AlipayBlueprint
 from flask_alipay.protocol.money import to_decimal
 
@@ -79,15 +83,15 @@ def _begin(order: Order, product: str | None = None) -> None:
 def _subject(order: Order) -> str:
     first = f"{order.items[0].title} × {order.items[0].quantity}"
     more = len(order.items) - 1
-    return f"{first} and {more} more" if more else first
+    return _("%(first)s and %(more)s more", first=first, more=more) if more else first
 
 
 @dataclass(frozen=True)
 class Method:
     """A payment method: how to start it, and the URL for the buyer."""
 
-    label: str
-    note: str
+    label: LazyString
+    note: LazyString
     begin: Callable[[Order], None]
     url: Callable[[Order], str]
     #: The payment product that the merchant's gateway must have.
@@ -96,18 +100,14 @@ class Method:
 
 METHODS = {
     "alipay": Method(
-        "Alipay", "The shop gets your money at once", begin_alipay, alipay_url, "page"
+        _l("Alipay"), _l("The shop gets your money at once"), begin_alipay, alipay_url, "page"
     ),
     "alipay-qr": Method(
-        "Alipay, by QR code (扫码支付)",
-        "Scan it with your phone",
-        begin_qr,
-        alipay_url,
-        QR,
+        _l("Alipay, by QR code (扫码支付)"), _l("Scan it with your phone"), begin_qr, alipay_url, QR
     ),
     "alipay-escrow": Method(
-        "Alipay, escrow (担保交易)",
-        "Alipay keeps your money until you have the tea",
+        _l("Alipay, escrow (担保交易)"),
+        _l("Alipay keeps your money until you have the tea"),
         begin_escrow,
         alipay_url,
         ESCROW,
@@ -115,7 +115,7 @@ METHODS = {
 }
 
 #: Methods that are no longer offered but that old orders have.
-FORMER_METHODS = {"wechat": "WeChat Pay (微信支付)"}
+FORMER_METHODS = {"wechat": _l("WeChat Pay (微信支付)")}
 
 
 def offered() -> Mapping[str, Method]:
@@ -130,5 +130,5 @@ def offered() -> Mapping[str, Method]:
 def method_label(name: str) -> str:
     """Return the label of a payment method."""
     if name in METHODS:
-        return METHODS[name].label
-    return FORMER_METHODS.get(name, "this payment method")
+        return str(METHODS[name].label)
+    return str(FORMER_METHODS.get(name, _l("this payment method")))

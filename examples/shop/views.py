@@ -12,6 +12,7 @@ from flask import (
     session,
     url_for,
 )
+from flask_babel import gettext as _
 from sqlalchemy import select
 from werkzeug import Response as Redirect
 from werkzeug.exceptions import HTTPException
@@ -21,6 +22,7 @@ from flask_alipay.protocol.money import format_amount
 from . import orders
 from .catalogue import CATALOGUE
 from .forms import check_token
+from .language import path_of_this_site
 from .models import EXPIRED, FAILED, OPEN, SENT, Order, Stock, db, now
 from .paying import alipay, method_label, offered
 
@@ -81,6 +83,13 @@ def place() -> Redirect | tuple[str, int]:
     return redirect(url_for(".order", token=placed.token), code=303)
 
 
+@shop.get("/language/<any(zh, en):language>")
+def choose_language(language: str) -> Redirect:
+    """Remember the buyer's choice, and return to the page that offered it."""
+    session["language"] = language
+    return redirect(path_of_this_site(request.args.get("next", "")) or url_for(".home"), code=303)
+
+
 @shop.get("/orders")
 def mine() -> str:
     """List the orders of this browser's session; there is no other list for buyers."""
@@ -131,8 +140,9 @@ def pay(token: str) -> Redirect | tuple[str, int]:
 
 def page_of_error(error: HTTPException) -> tuple[str, int]:
     messages = {
-        400: ("Invalid request", error.description),
-        404: ("Page not found", "This page does not exist, or no longer exists."),
+        400: (_("Invalid request"), error.description),
+        404: (_("Page not found"), _("This page does not exist, or no longer exists.")),
+        405: (_("Invalid request"), _("Please use the links and buttons of the pages.")),
     }
     title, text = messages.get(error.code or 0, (error.name, error.description))
     return render_template("message.html", title=title, text=text), error.code or 500
@@ -140,16 +150,20 @@ def page_of_error(error: HTTPException) -> tuple[str, int]:
 
 def _sold_out(sold_out: orders.SoldOut) -> tuple[str, int]:
     db.session.rollback()
-    text = f"{sold_out.title} is not available in this quantity. Nothing was reserved."
-    return render_template("message.html", title="Sold out", text=text), 409
+    text = _(
+        "%(title)s is not available in this quantity. Nothing was reserved.", title=sold_out.title
+    )
+    return render_template("message.html", title=_("Sold out"), text=text), 409
 
 
 def _method_not_offered(name: str) -> tuple[str, int]:
-    text = (
-        f"The shop does not accept {method_label(name)}. Please order again with another payment "
-        "method; nothing was charged for this order."
+    text = _(
+        "The shop does not accept %(method)s. Please order again with another payment method; "
+        "nothing was charged for this order.",
+        method=method_label(name),
     )
-    return render_template("message.html", title="Payment method not available", text=text), 409
+    title = _("Payment method not available")
+    return render_template("message.html", title=title, text=text), 409
 
 
 def _confirm_url(order: Order) -> str | None:
@@ -182,5 +196,5 @@ def _quantities() -> dict[str, int]:
     quantities = {slug: request.form.get(slug, 0, type=int) for slug in CATALOGUE}
     quantities = {slug: quantity for slug, quantity in quantities.items() if quantity != 0}
     if not quantities or not all(0 < quantity <= MAX_PIECES for quantity in quantities.values()):
-        abort(400, f"Please choose between 1 and {MAX_PIECES} pieces.")
+        abort(400, _("Please choose between 1 and %(most)s pieces.", most=MAX_PIECES))
     return quantities

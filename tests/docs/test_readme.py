@@ -18,7 +18,7 @@ from ..requirements import missing
 from .reading import README, code_blocks, section, words
 from .settings_read import merchants, settings_read
 
-RUN = "python -m pip install '.[admin]' && python -m flask --app examples/shop run"
+RUN = "python -m pip install '.[example]' && python -m flask --app examples/shop run"
 TEST = "python -m pip install -e '.[tests]' && python -m pytest"
 
 

@@ -14,6 +14,8 @@ from flask import Flask
 
 from flask_alipay.simulator.merchant import merchant
 
+from .buyer import Buyer
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -50,6 +52,18 @@ def open_shop(
     yield make
     for app in apps:
         dispose(app)
+
+
+@pytest.fixture
+def app(open_shop: Callable[..., Flask]) -> Flask:
+    """The shop with its defaults."""
+    return open_shop()
+
+
+@pytest.fixture
+def buyer(app: Flask) -> Buyer:
+    """A buyer in that shop."""
+    return Buyer(app)
 
 
 def dispose(app: Flask) -> None:

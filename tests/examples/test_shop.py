@@ -46,16 +46,6 @@ REAL = {
 }
 
 
-@pytest.fixture
-def app(open_shop: OpenShop) -> Flask:
-    return open_shop()
-
-
-@pytest.fixture
-def buyer(app: Flask) -> Buyer:
-    return Buyer(app)
-
-
 @pytest.fixture(params=MERCHANTS.values(), ids=MERCHANTS.keys())
 def merchant(request: pytest.FixtureRequest) -> dict[str, str]:
     settings: dict[str, str] = request.param

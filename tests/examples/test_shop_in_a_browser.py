@@ -346,12 +346,28 @@ def test_without_scripts_the_waiting_page_reloads_itself(open_tab: OpenTab) -> N
 
 def test_a_chinese_browser_gets_chinese_pages(open_tab: OpenTab) -> None:
     tab = open_tab(locale="zh-CN")
-    order_tea(tab)
-    go_to_checkout(tab)
+    tab.goto("/")
+    tab.get_by_role("link", name="龙井").click()
+    tab.get_by_role("button", name="立即购买").click()
+    tab.get_by_role("button", name="支付 ¥88.00").click()
+    tab.wait_for_url("**/checkout/*")
     assert tab.title() == "订单支付"
     press(open_cashier(tab), "pay")
     tab.wait_for_url("**/result/*", timeout=SOON)
     assert heading(tab) == "支付成功"
+
+
+def test_the_link_to_the_other_language_translates_shop_and_checkout(open_tab: OpenTab) -> None:
+    tab = open_tab(locale="zh-CN")
+    tab.goto("/tea/dragon-well")
+    tab.get_by_role("link", name="English").click()
+    tab.get_by_role("heading", name="Dragon Well").wait_for()
+    order_tea(tab)
+    go_to_checkout(tab)
+    assert tab.title() == "Checkout"
+    tab.goto("/orders")
+    tab.get_by_role("link", name="中文").click()
+    tab.get_by_role("heading", name="我的订单").wait_for()
 
 
 @pytest.mark.parametrize("app", [{"ALIPAY_PROTOCOL": "mapi"}], ids=["with banks"], indirect=True)

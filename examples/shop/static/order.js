@@ -33,6 +33,8 @@ if (clock) {
   const end = began + Number(clock.dataset.left) * 1000;
   setInterval(() => {
     const left = Math.max(0, Math.round((end - Date.now()) / 1000));
-    clock.textContent = `Please pay within ${Math.floor(left / 60)} min ${left % 60} s.`;
+    clock.textContent = clock.dataset.text
+      .replace("{minutes}", Math.floor(left / 60))
+      .replace("{seconds}", left % 60);
   }, 1000);
 }
