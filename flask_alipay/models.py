@@ -25,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
     inspect,
+    text,
 )
 from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column, validates
 from sqlalchemy.orm.attributes import set_committed_value
@@ -39,6 +40,7 @@ _Id = BigInteger().with_variant(Integer(), "sqlite")
 
 # MariaDB and MySQL ignore case by default; Alipay's and the shop's numbers are case-sensitive.
 _Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", "mariadb")
+_OpenId = String(128).with_variant(String(128, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 def utc_now() -> datetime:
@@ -65,7 +67,8 @@ class PaymentMixin:
     -   ``total_fen``, ``refunded_fen``: the amount and the refunded amount in minor units (fen).
     -   ``trade_status``: one of :attr:`TradeStatus.ALL`.
     -   ``paid``: ``True`` if it is or was a sale; a refunded sale stays ``True``.
-    -   ``buyer_id``: Alipay's number of the buyer.
+    -   ``buyer_id``: Alipay's number of the buyer, or
+    -   ``buyer_open_id``: the buyer's OpenID, which newer applications receive instead.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: the last query of Alipay, by ``reconcile`` or for a waiting buyer; aware UTC.
@@ -95,6 +98,7 @@ class PaymentMixin:
     trade_status: Mapped[str] = mapped_column(String(32), default=TradeStatus.WAIT_BUYER_PAY)
     paid: Mapped[bool] = mapped_column(default=False)
     buyer_id: Mapped[str | None] = mapped_column(String(128))
+    buyer_open_id: Mapped[str | None] = mapped_column(_OpenId)
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -136,6 +140,13 @@ class PaymentMixin:
                 conv(f"ix_{table}_trade_status_asked_at"), "trade_status", "asked_at", "created_at"
             ),
             Index(conv(f"ix_{table}_buyer_id"), "buyer_id"),
+            # Payments without an OpenID do not pay for its index, where the database allows that.
+            Index(
+                conv(f"ix_{table}_buyer_open_id"),
+                "buyer_open_id",
+                sqlite_where=text("buyer_open_id IS NOT NULL"),
+                postgresql_where=text("buyer_open_id IS NOT NULL"),
+            ),
             Index(conv(f"ix_{table}_paid_at"), "paid_at"),
         )
 

@@ -100,12 +100,9 @@ def source(row: Any) -> str:
 
 
 def buyer(payment: Any, reveal: bool) -> str:
-    """Return the buyer, masked unless ``reveal`` is set."""
-    if not payment.buyer_id:
-        return ""
-    return str(
-        payment.buyer_id if reveal else mask_params({"buyer_id": payment.buyer_id})["buyer_id"]
-    )
+    """Return the buyer's number or OpenID, masked unless ``reveal`` is set."""
+    value: str = payment.buyer_id or payment.buyer_open_id or ""
+    return value if reveal else mask_params({"buyer_id": value})["buyer_id"]
 
 
 def parameters(row: Any, reveal: bool) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ A development server with a single thread would deadlock if it called itself ove
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -66,23 +67,24 @@ def mount_simulator(
     keys = folder if folder.is_dir() else None
     # Numbers distinguish the merchants of an application.
     simulators = app.extensions.setdefault(SIMULATORS, {})
+    options = simulator_options(settings, protocol, sign_type or "RSA2")
+    merchant = get_merchant(keys).numbered(len(simulators))
     try:
         simulator = Simulator(
             protocol=protocol,
             charset=charset,
             sign_type=sign_type,
             post=post,
-            merchant=get_merchant(keys).numbered(len(simulators)),
+            merchant=replace(merchant, open_id=options.pop("open_id")),
         )
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     simulators[endpoint] = simulator
     blueprint = simulator_blueprint(simulator, name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
-    options = simulator_options(settings, protocol, sign_type or "RSA2")
-    merchant = {"GATEWAY_URL": transport.gateway_path, **simulator.merchant_settings(**options)}
+    own = {"GATEWAY_URL": transport.gateway_path, **simulator.merchant_settings(**options)}
     config = Config.from_mapping(
-        settings.with_overrides(merchant), settings.prefix, transport=transport, simulator=True
+        settings.with_overrides(own), settings.prefix, transport=transport, simulator=True
     )
     if isinstance(config.gateway, MapiGateway):
         config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..settings import CREDENTIALS, ConfigReader
 
-#: Options for the simulator's merchant: certificate mode and encrypted content.
-SIMULATED = ("certificates", "encrypted")
+#: Options for the simulator's merchant: certificate mode, encrypted content, an application that
+#: receives OpenIDs.
+SIMULATED = ("certificates", "encrypted", "open_id")
 
 
 def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> bool:
@@ -41,14 +42,15 @@ def simulator_options(settings: ConfigReader, protocol: str, sign_type: str) -> 
 
     :param protocol: the merchant's gateway, ``mapi`` or ``openapi``.
     :param sign_type: the merchant's sign type.
-    :returns: ``certificates`` and ``encrypted``: whether each is enabled.
+    :returns: whether each option is enabled.
     :raises ConfigurationError: if the gateway or the sign type does not support an option.
     """
     _, options = settings.flag_or_choices("SIMULATOR", False, SIMULATED)
     if options and protocol != "openapi":
         raise settings.error(
             "SIMULATOR",
-            "must be true on the legacy gateway, which has neither certificates nor encryption",
+            "must be true on the legacy gateway, which has neither certificates, encryption nor "
+            "OpenIDs",
         )
     if "certificates" in options and sign_type != "RSA2":
         raise settings.error("SIGN_TYPE", "must be RSA2 in certificate mode")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Select, or_, select
 
+from ..ledger.exact_text import exactly
 from ..ledger.history import kind_of, method_of
 from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
@@ -83,6 +84,9 @@ def payment_filters(merchant: Merchant, options: Mapping[str, Any]) -> list[Any]
     if options["newer_than"] is not None:
         found.append(Payment.created_at >= utc_now() - options["newer_than"])
     found += days_of(options).conditions(Payment.created_at)
+    if options["buyer"]:
+        identities = (Payment.buyer_id, Payment.buyer_open_id)
+        found.append(or_(*(exactly(column, options["buyer"]) for column in identities)))
     if options["text"]:
         reference = reference_column(Payment)
         named = (Payment.out_trade_no, Payment.trade_no, Payment.subject)
@@ -193,7 +197,8 @@ def payment_as_json(payment: Any) -> dict[str, Any]:
         "total_fen": payment.total_fen,
         "refunded_fen": payment.refunded_fen,
         "total_amount": format_amount(payment.total_fen, payment.currency),
-        "buyer_id": masked_buyer(payment),
+        "buyer_id": masked(payment, "buyer_id"),
+        "buyer_open_id": masked(payment, "buyer_open_id"),
         **{
             name: iso(getattr(payment, name))
             for name in ("created_at", "expires_at", "paid_at", "closed_at", "finished_at")
@@ -258,9 +263,10 @@ def explain_response_row(row: Any) -> str | None:
     return text.format(**names)
 
 
-def masked_buyer(payment: Any) -> str | None:
-    """Return a payment's masked buyer; ``None`` if it is unknown."""
-    return mask_params({"buyer_id": payment.buyer_id})["buyer_id"] if payment.buyer_id else None
+def masked(payment: Any, name: str) -> str | None:
+    """Return one of a payment's columns with buyer data, masked; ``None`` if it is empty."""
+    value = getattr(payment, name)
+    return mask_params({name: value})[name] if value else None
 
 
 def display_amount(fen: int, currency: str) -> str:

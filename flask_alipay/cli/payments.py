@@ -57,6 +57,7 @@ _CSV = (
     "total_amount",
     "refunded_amount",
     "buyer_id",
+    "buyer_open_id",
     *_TIMES,
 )
 # The default limit of the table.
@@ -86,6 +87,7 @@ def payments_command() -> click.Command:
         "--newer-than", type=Age(), metavar="AGE", help=_("Only payments created within this time.")
     )
     @day_options
+    @click.option("--buyer", help=_("Only payments of this buyer: buyer_id or OpenID."))
     @click.option("--text", help=_("A part of the subject or of a number."))
     @click.option(
         "--limit",

@@ -18,7 +18,7 @@ from .output import (
     display_amount,
     display_time,
     find_payment,
-    masked_buyer,
+    masked,
     notification_as_json,
     payment_as_json,
     refund_as_json,
@@ -117,7 +117,8 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     yield "total_amount", display_amount(payment.total_fen, currency)
     yield "refunded", payment.refunded_fen and display_amount(payment.refunded_fen, currency)
     yield "product", payment.product
-    yield "buyer_id", masked_buyer(payment)
+    for name in ("buyer_id", "buyer_open_id"):
+        yield name, masked(payment, name)
     yield "merchant", payment.merchant
 
 

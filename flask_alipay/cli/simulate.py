@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -77,9 +78,10 @@ def simulate_command(in_app: bool) -> click.Command:
         speed: float,
         retry_schedule: Schedule,
         state: Path | None,
+        open_id: bool,
     ) -> None:
         with handle_errors():
-            _simulate(host, port, folder, speed, retry_schedule, state)
+            _simulate(host, port, folder, speed, retry_schedule, state, open_id=open_id)
 
     return click.Command(
         "simulate",
@@ -130,11 +132,23 @@ def _options() -> list[click.Parameter]:
             metavar="FILE",
             help=_("File that stores trades and notifications across restarts."),
         ),
+        click.Option(
+            ["--open-id"],
+            is_flag=True,
+            help=_("Simulate a newer application, which receives OpenIDs instead of buyer_id."),
+        ),
     ]
 
 
 def _simulate(
-    host: str, port: int, folder: Path, speed: float, schedule: Schedule, state: Path | None
+    host: str,
+    port: int,
+    folder: Path,
+    speed: float,
+    schedule: Schedule,
+    state: Path | None,
+    *,
+    open_id: bool,
 ) -> None:
     from ..simulator import Simulator
     from ..simulator.clock import SystemClock
@@ -142,7 +156,7 @@ def _simulate(
     from ..simulator.merchant.merchant import SimulatedMerchant
     from ..simulator.web.server import BoundSocket
 
-    merchant = read_merchant(folder) or SimulatedMerchant.new()
+    merchant = replace(read_merchant(folder) or SimulatedMerchant.new(), open_id=open_id)
     bound_socket = BoundSocket(host, port)
     with closing(bound_socket):
         _log_to_stderr()

@@ -10,7 +10,8 @@ from sqlalchemy.orm import configure_mappers
 # The attributes that a guarded UPDATE writes, with the number of listeners that the mixin itself
 # registers: it converts times to UTC.
 _WRITTEN: Final = {
-    **dict.fromkeys(("trade_status", "trade_no", "buyer_id", "paid", "refunded_fen"), 0),
+    **dict.fromkeys(("trade_status", "trade_no", "paid", "refunded_fen"), 0),
+    **dict.fromkeys(("buyer_id", "buyer_open_id"), 0),
     **dict.fromkeys(("paid_at", "closed_at", "finished_at", "asked_at"), 1),
     **dict.fromkeys(("returned_at", "query_leased_until"), 1),
     "query_count": 0,

@@ -141,7 +141,7 @@ def payment_listing(
     :param reference: the column with the shop's own order number, if there is one.
     """
     parts = [model.trade_status == status for status in statuses or TradeStatus.ALL]
-    numbers = [model.out_trade_no, model.trade_no, model.buyer_id]
+    numbers = [model.out_trade_no, model.trade_no, model.buyer_id, model.buyer_open_id]
     if reference is not None:
         numbers.append(reference)
     return Listing(model, merchant, "created_at", parts, numbers)

@@ -27,7 +27,7 @@ _STATE_COLUMNS = ("trade_status", "paid", "refunded_fen")
 
 # The written columns whose values are known without reading the row back. Times are not: a database
 # may store them with less precision.
-_WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id")
+_WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id", "buyer_open_id")
 
 
 class PaymentStatements:

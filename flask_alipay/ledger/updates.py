@@ -57,6 +57,8 @@ def column_values(
         values["trade_no"] = notification.trade_no
     if notification.buyer_id:
         values["buyer_id"] = notification.buyer_id
+    if notification.buyer_open_id:
+        values["buyer_open_id"] = notification.buyer_open_id
     if "paid" in events:
         values.update(paid=True, paid_at=notification.paid_at or now, closed_at=None)
         refunded_fen = _refunded_fen(notification, total_fen, currency)

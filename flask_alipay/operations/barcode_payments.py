@@ -44,6 +44,7 @@ def _report(snapshot: PaymentSnapshot, result: BarcodePaymentResult) -> Notifica
             currency=result.currency,
             trade_no=result.trade_no,
             buyer_id=result.buyer_id,
+            buyer_open_id=result.buyer_open_id,
             paid_at=result.paid_at,
             params=params,
         )

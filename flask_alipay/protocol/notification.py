@@ -39,7 +39,9 @@ _NOT_IN_NOTIFICATIONS = frozenset(
 )
 
 # Buyer data and signatures: always masked.
-_PRIVATE = re.compile(r"^(buyer_(?!pay_amount).*|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$")
+_PRIVATE = re.compile(
+    r"^(buyer_(?!pay_amount).*|.*open_id|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$"
+)
 
 
 class VerifiedForm(NamedTuple):
@@ -201,8 +203,9 @@ class Notification:
     #: The account that receives the payment.
     seller_id: str | None = None
     seller_email: str | None = field(default=None, repr=False)
-    #: The buyer: ``buyer_id`` or, in newer applications, ``buyer_open_id``.
+    #: The buyer: Alipay's number or, in newer applications, the OpenID.
     buyer_id: str | None = field(default=None, repr=False)
+    buyer_open_id: str | None = field(default=None, repr=False)
     #: Time of the payment.
     paid_at: datetime | None = None
     #: Time of the close.
@@ -296,7 +299,8 @@ class Notification:
             app_id=params.get("app_id") or None,
             seller_id=params.get("seller_id") or None,
             seller_email=params.get("seller_email") or None,
-            buyer_id=params.get("buyer_id") or params.get("buyer_open_id") or None,
+            buyer_id=params.get("buyer_id") or None,
+            buyer_open_id=params.get("buyer_open_id") or None,
             paid_at=parse_china_time(params.get("gmt_payment")),
             closed_at=parse_china_time(params.get("gmt_close")),
             refunded_at=parse_china_time(params.get("gmt_refund")),

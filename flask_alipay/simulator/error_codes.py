@@ -93,6 +93,7 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "There is not that much left to pass on.",
             "分账金额超限",
         ),
+        "ACQ.BUYER_NOT_EXIST": ("The buyer is unknown to this application.", "买家不存在"),
         "ACQ.BUYER_SELLER_EQUAL": ("The buyer is the seller.", "买卖家不能相同"),
         "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
         "ACQ.REASON_TRADE_STATUS_INVALID": (

@@ -19,6 +19,7 @@ from .shop import LOST, Shop
 
 NOON = datetime(2026, 1, 31, 4, tzinfo=timezone.utc)  # noon in China
 BUYER = "2088102116773037"
+OPEN_ID = "074a1C-dEf_GhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 
 
 def numbers(page: str) -> list[str]:
@@ -60,6 +61,7 @@ def filled(shop: Shop) -> Shop:
             created_at=NOON + timedelta(days=2),
             trade_status=TradeStatus.TRADE_CLOSED,
             total_fen=500,
+            buyer_open_id=OPEN_ID,
             reference="T1003",
         ),
     )
@@ -78,6 +80,8 @@ def test_payments_are_listed_with_the_newest_first(filled: Shop) -> None:
         ("q=aaa", []),  # too short for a beginning
         ("q=20260131220014991605", ["aaaa2"]),
         (f"q={BUYER}", ["aaaa2"]),
+        (f"q={OPEN_ID}", ["bbbb3"]),
+        ("q=074a1C", ["bbbb3"]),
         ("q=T1003", ["bbbb3"]),
         ("q=T100", ["bbbb3", "aaaa2", "aaaa1"]),
         ("q=aaa%25", []),
@@ -263,6 +267,15 @@ def test_buyer_data_is_masked_until_it_is_requested(shop: Shop) -> None:
     shown = shop.get(f"notifications/{row.id}?reveal=1").text
     assert buyer in shown
     assert row.payload["sign"] not in shown
+
+
+def test_the_open_id_of_a_buyer_is_masked_until_it_is_requested(filled: Shop) -> None:
+    masked = filled.get("payments/bbbb3").text
+    assert "07***" in masked
+    assert "Show buyer data" in masked
+    assert OPEN_ID not in masked
+    assert OPEN_ID not in filled.get("payments/export.csv").text
+    assert OPEN_ID in filled.get("payments/bbbb3?reveal=1").text
 
 
 def test_a_page_is_kept_out_of_caches_and_frames(shop: Shop) -> None:

@@ -19,6 +19,7 @@ PAID = "20260131000000000000000001"
 OPEN = "20260131000000000000000002"
 CLOSED = "20260131000000000000000003"
 TRADE = "2026013122001499160501586202"
+OPEN_ID = "074a1C-dEf_GhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def shop(keys: Keys) -> Shop:
         paid,
         refund,
         notification_params,
-        shop.payment(OPEN, created_at=now - timedelta(hours=2)),
+        shop.payment(OPEN, created_at=now - timedelta(hours=2), buyer_open_id=OPEN_ID),
         shop.payment(CLOSED, trade_status="TRADE_CLOSED", created_at=now, total_fen=100),
         shop.payment("T9", merchant="2021000000000009"),
     )
@@ -95,6 +96,9 @@ def test_the_newest_payments_of_the_merchant_come_first(shop: Shop) -> None:
         (["--text", "%"], [PAID]),
         (["--text", TRADE[-8:]], [PAID]),
         (["--text", "_"], []),
+        (["--buyer", "2088123456789012"], [PAID]),
+        (["--buyer", OPEN_ID], [OPEN]),
+        (["--buyer", OPEN_ID[:12]], []),
         (["--limit", "1"], [CLOSED]),
     ],
 )
@@ -194,7 +198,12 @@ def test_the_csv_has_all_payments_as_a_spreadsheet_program_opens_them(shop: Shop
 
 
 def test_the_csv_masks_the_buyer(shop: Shop) -> None:
-    assert "2088123456789012" not in shop.run("payments", "--csv").stdout
+    printed = shop.run("payments", "--csv").stdout
+    assert "2088123456789012" not in printed
+    assert OPEN_ID not in printed
+    rows = {row["out_trade_no"].strip(): row for row in csv.DictReader(io.StringIO(printed[1:]))}
+    assert (rows[PAID]["buyer_id"], rows[PAID]["buyer_open_id"]) == ("20***", "")
+    assert (rows[OPEN]["buyer_id"], rows[OPEN]["buyer_open_id"]) == ("", "07***")
 
 
 def test_json_lists_all_payments(shop: Shop) -> None:
@@ -256,6 +265,12 @@ def test_show_masks_the_buyer(shop: Shop) -> None:
         assert "2088123456789012" not in printed
         assert "buyer@example.com" not in printed
     assert "buyer@example.com" in shop.run("show", PAID, "--show-params").stdout
+
+
+def test_show_has_the_open_id_of_a_newer_application(shop: Shop) -> None:
+    assert "buyer_open_id  07***\n" in shop.run("show", OPEN).stdout
+    printed = json.loads(shop.run("show", OPEN, "--json").stdout)
+    assert (printed["buyer_id"], printed["buyer_open_id"]) == (None, "07***")
 
 
 def test_show_prints_the_complete_history_as_json(shop: Shop) -> None:

@@ -53,6 +53,10 @@ PAGES: dict[str, tuple[Callable[[], Select[Any]], str]] = {
         lambda: with_number(payment_listing(Payment, MERCHANT), "2088102116773037"),
         "ix_alipay_payment_buyer_id",
     ),
+    "payments of an OpenID": (
+        lambda: with_number(payment_listing(Payment, MERCHANT), "074a1C-dEf"),
+        "ix_alipay_payment_buyer_open_id",
+    ),
     "a refund by its number": (
         lambda: with_number(refund_listing(Refund, MERCHANT), "20260131000000000000000001"),
         "ix_alipay_refund_out_request_no",
@@ -83,6 +87,7 @@ def fill(session: Session, count: int = 300) -> None:
                 total_fen=8888,
                 trade_status=TradeStatus.ALL[number % 7],
                 buyer_id=f"2088{number:012}",
+                buyer_open_id=f"074a{number:05}" if number % 2 else None,
                 created_at=at,
                 details={},
             )

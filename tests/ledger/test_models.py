@@ -253,6 +253,7 @@ NAMES = {
     "ix_{}payment_trade_status_asked_at",
     "ix_{}payment_trade_status_created_at",
     "ix_{}payment_buyer_id",
+    "ix_{}payment_buyer_open_id",
     "ix_{}payment_paid_at",
     "ix_{}refund_out_request_no",
     "ix_{}notification_outcome_received_at",
@@ -328,6 +329,7 @@ def test_a_notification_is_found_by_an_index(shop: Shop) -> None:
         ("ix_alipay_notification_notify_id", ("notify_id",)),
         # For lists and sums of operators.
         ("ix_alipay_payment_buyer_id", ("buyer_id",)),
+        ("ix_alipay_payment_buyer_open_id", ("buyer_open_id",)),
         ("ix_alipay_payment_paid_at", ("paid_at",)),
         ("ix_alipay_refund_out_request_no", ("out_request_no",)),
         ("ix_alipay_notification_outcome_received_at", ("outcome", "received_at")),

@@ -49,7 +49,15 @@ def test_a_trade_is_read_into_types(keys: Keys) -> None:
 def test_an_unpaid_trade_has_fewer_fields(keys: Keys) -> None:
     node = {**DONE, **NUMBERS, "total_amount": "88.88", "trade_status": "WAIT_BUYER_PAY"}
     said = query(keys, {**node, "send_pay_date": "", "buyer_open_id": "o1"})
-    assert (said.receipt_fen, said.paid_at, said.buyer_id) == (None, None, "o1")
+    assert (said.receipt_fen, said.paid_at) == (None, None)
+    assert (said.buyer_id, said.buyer_open_id) == (None, "o1")
+
+
+def test_a_buyer_is_also_known_by_the_older_name_of_the_open_id(keys: Keys) -> None:
+    node = {name: value for name, value in TRADE.items() if name != "buyer_user_id"}
+    said = query(keys, {**node, "open_id": "o1"})
+    assert (said.buyer_id, said.buyer_open_id) == (None, "o1")
+    assert "o1" not in repr(said).replace("out_trade_no", "")
 
 
 def test_no_buyer_is_shown(keys: Keys) -> None:
@@ -161,7 +169,9 @@ def test_a_trade_is_made_for_one_buyer(keys: Keys) -> None:
 
 
 def test_a_created_trade_needs_a_buyer(nobody: OpenApiGateway) -> None:
-    with pytest.raises(InvalidParameter, match=r"^buyer_id or buyer_open_id is required"):
+    with pytest.raises(
+        InvalidParameter, match=r"^buyer_id or buyer_open_id or op_buyer_open_id is"
+    ):
         nobody.trade_create(**ORDER)
 
 

@@ -62,6 +62,9 @@ def test_everything_that_an_sdk_asks_for_is_there_for_its_owner_alone(folder):
         "seller_email": merchant.seller_email,
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
+        "open_id": False,
+        "buyer_id": merchant.buyer_id,
+        "buyer_open_id": merchant.buyer_open_id,
         **URLS,
     }
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}

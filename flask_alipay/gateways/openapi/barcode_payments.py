@@ -14,11 +14,11 @@ from ...protocol.china_time import parse_china_time
 from ...protocol.money import to_minor_units
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import pattern, text
-from . import biz_content, responses
+from . import responses
 from .client import MethodSpec
 from .payments import REQUIRED, check_channels
 from .responses import check_echo, required_text, text_field
-from .trades import CREATION_FIELDS, TradeCancelResponse, TradeQueryResponse, Trades
+from .trades import BUYER, CREATION_FIELDS, TradeCancelResponse, TradeQueryResponse, Trades
 
 #: Code of a payment that the buyer must confirm on the phone first.
 _CONFIRMING = "10003"
@@ -34,7 +34,7 @@ _BAR_CODE = pattern(
 
 PAY = MethodSpec(
     "alipay.trade.pay",
-    {**CREATION_FIELDS, "scene": text(32), "auth_code": text(64), "buyer_id": biz_content.account},
+    {**CREATION_FIELDS, **BUYER, "scene": text(32), "auth_code": text(64)},
     required=(*REQUIRED, "scene", "auth_code"),
     success_codes=("10000", _CONFIRMING),
 )
@@ -61,6 +61,7 @@ class TradePayResponse:
     paid_at: datetime | None
     #: The buyer: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
+    buyer_open_id: str | None = field(repr=False)
     #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
@@ -81,8 +82,9 @@ class BarcodePaymentResult:
     currency: str
     #: Time of the payment.
     paid_at: datetime | None
-    #: The buyer.
+    #: The buyer: Alipay's number, or the OpenID.
     buyer_id: str | None = field(repr=False)
+    buyer_open_id: str | None = field(repr=False)
     #: The effect of the cancel after the polling time: ``close``, or ``refund`` if the buyer had
     #: paid meanwhile. ``None`` if the trade was not cancelled or there was nothing to cancel.
     action: str | None
@@ -155,6 +157,7 @@ class BarcodePayments(Trades):
         if paid and text_field(node, "trade_status") not in ("", *_PAID):
             raise OutcomeUnknown("the gateway responded to another request")  # a query's response
         currency = responses.currency_of(node)
+        buyer_id, buyer_open_id = responses.buyer_of(node)
         return TradePayResponse(
             paid=paid,
             out_trade_no=out_trade_no,
@@ -166,7 +169,8 @@ class BarcodePayments(Trades):
             receipt_fen=responses.amount(node, "receipt_amount"),
             buyer_pay_fen=responses.amount(node, "buyer_pay_amount"),
             paid_at=parse_china_time(text_field(node, "gmt_payment")),
-            buyer_id=text_field(node, "buyer_user_id") or text_field(node, "buyer_open_id") or None,
+            buyer_id=buyer_id,
+            buyer_open_id=buyer_open_id,
             params=node,
         )
 
@@ -274,6 +278,7 @@ def _paid(response: TradePayResponse | TradeQueryResponse, price: _Price) -> Bar
         currency=response.currency,
         paid_at=response.paid_at,
         buyer_id=response.buyer_id,
+        buyer_open_id=response.buyer_open_id,
         action=None,
         params=response.params,
     )
@@ -288,6 +293,7 @@ def _closed(response: TradeCancelResponse | TradeQueryResponse) -> BarcodePaymen
         currency="CNY",
         paid_at=None,
         buyer_id=None,
+        buyer_open_id=None,
         action=response.action if isinstance(response, TradeCancelResponse) else None,
         params=response.params,
     )

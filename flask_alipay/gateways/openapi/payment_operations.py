@@ -61,6 +61,7 @@ class PaymentOperations(Refunds):
             # The response does not mention refunds. A closed trade that was paid is one.
             is_refund=status == TradeStatus.TRADE_CLOSED and response.paid_at is not None,
             buyer_id=response.buyer_id,
+            buyer_open_id=response.buyer_open_id,
             paid_at=response.paid_at,
             params=journal_params("method", QUERY.name, response.params),
         )

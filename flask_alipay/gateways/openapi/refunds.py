@@ -53,8 +53,9 @@ class TradeRefundResponse:
     refunded_fen: int
     #: Time of the refund.
     refunded_at: datetime | None
-    #: The buyer: ``buyer_user_id`` or ``buyer_open_id``.
+    #: The buyer: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
+    buyer_open_id: str | None = field(repr=False)
     #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
@@ -119,14 +120,15 @@ class Refunds(Trades):
             raise missing("refund_fee")
         numbers = text_fields(node, "out_trade_no", "trade_no", "fund_change", "gmt_refund_pay")
         order_no, alipay_no, change, refunded_at = numbers
-        user_id, open_id = text_fields(node, "buyer_user_id", "buyer_open_id")
+        buyer_id, buyer_open_id = responses.buyer_of(node)
         return TradeRefundResponse(
             out_trade_no=order_no,
             trade_no=alipay_no,
             fund_change=change == "Y",
             refunded_fen=refunded,
             refunded_at=parse_china_time(refunded_at),
-            buyer_id=user_id or open_id,
+            buyer_id=buyer_id,
+            buyer_open_id=buyer_open_id,
             params=node,
         )
 

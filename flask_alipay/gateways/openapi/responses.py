@@ -196,6 +196,17 @@ def text_fields(node: Mapping[str, Any], *names: str) -> list[str | None]:
     return [text_field(node, name) or None for name in names]
 
 
+def buyer_of(node: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the buyer: Alipay's number and the OpenID, of which an application receives one.
+
+    The OpenID has an older name, ``open_id``.
+    """
+    buyer_id, buyer_open_id, open_id = text_fields(
+        node, "buyer_user_id", "buyer_open_id", "open_id"
+    )
+    return buyer_id, buyer_open_id or open_id
+
+
 def currency_of(node: Mapping[str, Any]) -> str:
     """Return the currency of an order's amount; yuan by default."""
     return text_field(node, "trans_currency") or "CNY"

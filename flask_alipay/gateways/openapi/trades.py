@@ -34,6 +34,12 @@ CREATION_FIELDS: Mapping[str, biz_content.ContentField] = {
     "product_code": text(64),
 }
 
+#: The buyer, for methods that need one: by one of the two.
+BUYER: Mapping[str, biz_content.ContentField] = {
+    "buyer_id": biz_content.account,
+    "buyer_open_id": text(128),
+}
+
 QUERY = MethodSpec("alipay.trade.query", NUMBERS, one_of=EITHER, read_only=True)
 CLOSE = MethodSpec("alipay.trade.close", {**NUMBERS, "operator_id": text(28)}, one_of=EITHER)
 CANCEL = MethodSpec("alipay.trade.cancel", NUMBERS, one_of=EITHER)
@@ -44,9 +50,9 @@ PRECREATE = MethodSpec(
 )
 CREATE = MethodSpec(
     "alipay.trade.create",
-    {**CREATION_FIELDS, "buyer_id": biz_content.account, "buyer_open_id": text(128)},
+    {**CREATION_FIELDS, **BUYER, "op_app_id": text(32), "op_buyer_open_id": text(128)},
     required=REQUIRED,
-    one_of=("buyer_id", "buyer_open_id"),
+    one_of=("buyer_id", "buyer_open_id", "op_buyer_open_id"),
 )
 
 
@@ -76,6 +82,7 @@ class TradeQueryResponse:
     paid_at: datetime | None
     #: The buyer: ``buyer_user_id`` or, in newer applications, ``buyer_open_id``.
     buyer_id: str | None = field(repr=False)
+    buyer_open_id: str | None = field(repr=False)
     #: The complete response node.
     params: Mapping[str, Any] = field(repr=False, hash=False)
 
@@ -160,6 +167,7 @@ class Trades(OpenApiClient):
         total = responses.amount(node, "total_amount", currency)
         if total is None:
             raise missing("total_amount")
+        buyer_id, buyer_open_id = responses.buyer_of(node)
         return TradeQueryResponse(
             out_trade_no=required_text(node, "out_trade_no"),
             trade_no=required_text(node, "trade_no"),
@@ -171,7 +179,8 @@ class Trades(OpenApiClient):
             point_fen=responses.amount(node, "point_amount"),
             invoice_fen=responses.amount(node, "invoice_amount"),
             paid_at=parse_china_time(text_field(node, "send_pay_date")),
-            buyer_id=text_field(node, "buyer_user_id") or text_field(node, "buyer_open_id") or None,
+            buyer_id=buyer_id,
+            buyer_open_id=buyer_open_id,
             params=node,
         )
 

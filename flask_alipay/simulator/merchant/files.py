@@ -38,10 +38,12 @@ def read_merchant(folder: Path) -> SimulatedMerchant | None:
             raise ConfigurationError(
                 f"the file {name} is missing beside {there[0]}: delete both", "KEYS"
             )
+    md5_key, open_id = _about(folder / MERCHANT)
     return SimulatedMerchant(
         _private_key(folder / APP_PRIVATE_KEY),
         _private_key(folder / ALIPAY_PRIVATE_KEY),
-        _md5_key(folder / MERCHANT),
+        md5_key,
+        open_id=open_id,
     )
 
 
@@ -63,6 +65,9 @@ def write_merchant(
         "seller_email": merchant.seller_email,
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
+        "open_id": merchant.open_id,
+        "buyer_id": merchant.buyer_id,
+        "buyer_open_id": merchant.buyer_open_id,
         "gateway_url": gateway_url,
         "mapi_gateway_url": mapi_gateway_url,
     }
@@ -89,14 +94,16 @@ def _private_key(file: Path) -> rsa.RSAPrivateKey:
         raise _broken(file, str(error) if isinstance(error, AlipayError) else "") from None
 
 
-def _md5_key(file: Path) -> str:
+def _about(file: Path) -> tuple[str, bool]:
+    """Return the MD5 key, and whether the application receives OpenIDs."""
     try:
-        key = json.loads(file.read_text("utf-8"))["key"]
-    except (OSError, ValueError, KeyError, TypeError):
+        about = json.loads(file.read_text("utf-8"))
+        key, open_id = about["key"], about.get("open_id", False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise _broken(file) from None
-    if not isinstance(key, str) or not key:
+    if not isinstance(key, str) or not key or not isinstance(open_id, bool):
         raise _broken(file)
-    return key
+    return key, open_id
 
 
 def _broken(file: Path, why: str = "") -> ConfigurationError:

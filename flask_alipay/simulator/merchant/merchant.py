@@ -47,6 +47,8 @@ class SimulatedMerchant:
     seller_email: str = "shop@simulator.invalid"
     buyer_id: str = "2088000000000002"
     buyer_email: str = "buyer@simulator.invalid"
+    #: True for a newer application: it receives the buyer's OpenID instead of ``buyer_id``.
+    open_id: bool = False
 
     @classmethod
     def new(cls) -> SimulatedMerchant:
@@ -78,6 +80,11 @@ class SimulatedMerchant:
         secret = hashlib.sha256(f"aes {self.md5_key}".encode("ascii")).digest()[:16]
         return base64.b64encode(secret).decode("ascii")
 
+    @property
+    def buyer_open_id(self) -> str:
+        """The buyer's OpenID, which is another one for each application."""
+        return open_id_under(self.app_id, self.buyer_id)
+
     def alipay_signers(self) -> dict[str, Signer]:
         """Return the signers of Alipay's side by sign type.
 
@@ -91,6 +98,14 @@ class SimulatedMerchant:
             Rsa2Signer(*pair),
         )
         return {signer.sign_type: signer for signer in signers}
+
+
+def open_id_under(app_id: str, user_id: str) -> str:
+    """Return the OpenID of a user for an application: 48 characters, of which the first three are
+    digits that all users of the application share.
+    """
+    digest = hashlib.sha384(f"{app_id} {user_id}".encode("ascii")).digest()
+    return f"{int(app_id) % 1000:03}{base64.urlsafe_b64encode(digest).decode('ascii')[:45]}"
 
 
 #: The file that keeps the keys. They open nothing but simulators.

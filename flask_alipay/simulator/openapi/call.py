@@ -149,12 +149,21 @@ class Context:
         return step.trade if step.event == trade.resolve_event(event) else None
 
     def buyer(self) -> dict[str, str]:
-        """Return the buyer; the account's name is masked."""
+        """Return the buyer as in responses; the account's name is masked."""
         name, _, host = self.merchant.buyer_email.partition("@")
         return {
             "buyer_logon_id": f"{name[:3]}***@{host}",
-            "buyer_user_id": self.merchant.buyer_id,
+            **self.buyer_identity("buyer_user_id"),
         }
+
+    def buyer_identity(self, name: str) -> dict[str, str]:
+        """Return the buyer's number or, to a newer application, the OpenID.
+
+        :param name: the name of the field with the number.
+        """
+        if self.merchant.open_id:
+            return {"buyer_open_id": self.merchant.buyer_open_id}
+        return {name: self.merchant.buyer_id}
 
 
 def numbers(trade: Trade) -> dict[str, str]:

@@ -80,7 +80,7 @@ class NotificationBuilder:
             "total_amount": format_amount(order.total_fen),
             "subject": order.subject,
             "body": order.body,
-            "buyer_id": merchant.buyer_id,
+            **self._context.buyer_identity("buyer_id"),
             "seller_id": merchant.partner,
             "gmt_create": format_china_time(trade.created_at),
             **order.echo,
