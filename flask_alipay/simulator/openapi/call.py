@@ -41,6 +41,8 @@ class ApiCall:
     notifications: list[Trade] = field(default_factory=list, repr=False)
     #: Whether it came in certificate mode.
     certified: bool = False
+    #: The content of each uploaded file by the name of its field.
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def text(self, name: str, max_length: int = 64) -> str:
         """Return a text of ``biz_content``, empty if it was not given."""

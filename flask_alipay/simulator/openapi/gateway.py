@@ -37,6 +37,7 @@ from .bills import BillService
 from .call import ApiCall, Context, Handler, Success, check_app_auth_token
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
+from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
 from .orders import APP, PAGES
 from .payments import PaymentService
@@ -53,6 +54,8 @@ _SKEW: Final = timedelta(hours=24)
 
 #: The refusal that says more than the others.
 BAD_SIGN: Final = "isv.invalid-signature"
+# Methods whose parameters may stand beside biz_content.
+_WITHOUT_CONTENT: Final = (DOWNLOAD, UPLOAD)
 # In captured answers these stand below this root, whatever the method.
 _ERROR_RESPONSE: Final = ("isv.missing-signature", "aop.invalid-app-auth-token")
 
@@ -91,6 +94,7 @@ class OpenApi:
             TransferService(context),
             self._bills,
             CertificateDownload(context),
+            ImageService(),
         )
         self.methods: Mapping[str, Handler] = {
             name: run for group in services for name, run in group.methods.items()
@@ -173,7 +177,17 @@ class OpenApi:
         charset = form.ascii_value("charset") or "utf-8"
         params = _read(form, charset)
         sign_type, certified = params.get("sign_type", ""), bool(params.get("app_cert_sn"))
-        return ApiCall(method, {}, params, charset, sign_type, now, root, certified=certified)
+        return ApiCall(
+            method,
+            {},
+            params,
+            charset,
+            sign_type,
+            now,
+            root,
+            certified=certified,
+            files=form.files,
+        )
 
     def _authenticate(self, call: ApiCall) -> None:
         params = call.params
@@ -211,7 +225,7 @@ class OpenApi:
             raise ApiError(error_codes.invalid_parameter(call.method), str(error)) from None
 
     def _content(self, call: ApiCall) -> str:
-        text = call.params.get("biz_content", "{}" if call.method == DOWNLOAD else "")
+        text = call.params.get("biz_content", "{}" if call.method in _WITHOUT_CONTENT else "")
         if not call.params.get("encrypt_type"):
             return text
         content = self._context.signer.cipher.decrypt(text)

@@ -39,9 +39,12 @@ class RestRequest:
     query: str
     #: The path with the query as it may have been signed: with, or without where the simulator is.
     uris: tuple[str, ...]
+    #: The body or, of a multipart body, its part ``data``: what is signed.
     body: bytes = field(repr=False)
     #: By names in lower case.
     headers: Mapping[str, str] = field(repr=False)
+    #: The content of each uploaded file by the name of its field.
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class V3:
@@ -69,7 +72,18 @@ class V3:
             urls = {name: str(content.get(name) or "") for name in ("notify_url", "return_url")}
             token = request.headers.get("alipay-app-auth-token", "")
             params = {**urls, "app_auth_token": token}
-            call = ApiCall(method, content, params, "utf-8", "RSA2", now, root, changed, certified)
+            call = ApiCall(
+                method,
+                content,
+                params,
+                "utf-8",
+                "RSA2",
+                now,
+                root,
+                changed,
+                certified,
+                request.files,
+            )
             answer = self._done(request, self._run(call), now, certified)
         except ApiError as refusal:
             answer = self._refused(refusal, now, certified)

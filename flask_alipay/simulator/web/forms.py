@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from ...protocol.charsets import canonical_charset, decode, encode
 
+#: The most bytes of a request with a file: Alipay accepts images of 5 MiB.
+MAX_UPLOAD = 6 * 1024 * 1024
 #: The most bytes of a request's body, and of its query, that are read: a batch has a thousand
 #: entries, each with a reason of 255 bytes that are sent as three.
 MAX_BYTES = 1024 * 1024
@@ -30,10 +32,14 @@ class RawForm:
 
     :param query: the raw query string.
     :param body: the raw body of a form; empty for a GET.
+    :param files: the content of each uploaded file by the name of its field.
     :raises InvalidForm: if there are too many fields, or one is given twice with two values.
     """
 
-    def __init__(self, query: bytes, body: bytes = b"") -> None:
+    def __init__(
+        self, query: bytes, body: bytes = b"", files: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.files = files or {}
         pairs = [*_parse(query), *_parse(body)]
         if len(pairs) > _MAX_FIELDS:
             raise InvalidForm(_TOO_MANY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ..openapi import RestRequest
 from ..replies import Reply
-from .forms import MAX_BYTES, InvalidForm, RawForm
-from .multipart import MULTIPART, parse_multipart
+from .forms import MAX_BYTES, MAX_UPLOAD, InvalidForm, RawForm
+from .multipart import MULTIPART, Parts, parse_multipart
 from .response_faults import apply_faults
 from .responses import no_store, plain, render_page, respond
 from .visited import base_url
@@ -64,12 +64,21 @@ class _Gateways:
         """Handle a request of the merchant's server in version 3."""
         if request.method == "HEAD":
             return _not_by_head()
-        body = request.stream.read(MAX_BYTES + 1)
-        if len(body) > MAX_BYTES or len(request.query_string) > MAX_BYTES:
+        body = _body()
+        files: Mapping[str, bytes] = {}
+        if body is None or len(request.query_string) > MAX_BYTES:
             return plain("The request is too large.", 413)
+        if request.mimetype == MULTIPART:
+            try:
+                fields, files = _parts(body)
+            except InvalidForm as error:
+                return plain(f"The request {error}.", 400)
+            body = dict(fields).get(b"data", b"")  # all that is signed
         headers = {name.lower(): value for name, value in request.headers.items()}
         query = request.query_string.decode("latin-1")
-        rest_request = RestRequest(request.method, path, query, _signed_uris(), body, headers)
+        rest_request = RestRequest(
+            request.method, path, query, _signed_uris(), body, headers, files
+        )
         root = self._simulator.base_url or base_url(request, f"/v3/{path}")
         return apply_faults(
             self._simulator, body, respond(self._simulator.reply_v3(rest_request, root))
@@ -96,8 +105,9 @@ class _Gateways:
         if sent is None or len(request.query_string) > MAX_BYTES:
             return render_page("message.html", 413, topic="large")
         try:
-            body = _as_form(sent)
-            form = RawForm(request.query_string, body)
+            parts = _parts(sent) if request.mimetype == MULTIPART else None
+            body, files = (sent, {}) if parts is None else (parts.form, parts.files)
+            form = RawForm(request.query_string, body, files)
         except InvalidForm as error:
             return plain(f"The request {error}.", 400)
         return apply_faults(self._simulator, body, respond(response(form)))
@@ -126,13 +136,17 @@ def _form_body() -> bytes | None:
     """
     if request.method != "POST" or request.mimetype not in (_FORM, MULTIPART, ""):
         return b""
-    if (request.content_length or 0) > MAX_BYTES:
+    return _body()
+
+
+def _body() -> bytes | None:
+    """Return the raw body, ``None`` if it is too large."""
+    limit = MAX_UPLOAD if request.mimetype == MULTIPART else MAX_BYTES
+    if (request.content_length or 0) > limit:
         return None
-    body = request.stream.read(MAX_BYTES + 1)
-    return None if len(body) > MAX_BYTES else body
+    body = request.stream.read(limit + 1)
+    return None if len(body) > limit else body
 
 
-def _as_form(body: bytes) -> bytes:
-    if request.mimetype != MULTIPART:
-        return body
+def _parts(body: bytes) -> Parts:
     return parse_multipart(body, request.mimetype_params.get("boundary", ""))

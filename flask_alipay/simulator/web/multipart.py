@@ -1,16 +1,17 @@
-"""Conversion of multipart forms, which some libraries send, to URL-encoded ones.
+"""Multipart forms, which some libraries send, and which every file needs.
 
-Alipay's gateway accepts both. Parts are in the charset that the request declares; files are not
-signed, and no method here accepts one.
+Alipay's gateway accepts them like URL-encoded ones. Texts are in the charset that the request
+declares; files are not signed.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.sansio.multipart import Data, Epilogue, Field, MultipartDecoder
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder
 
 from .forms import InvalidForm
 
@@ -19,8 +20,21 @@ MULTIPART: Final = "multipart/form-data"
 _MAX_PARTS = 500
 
 
-def parse_multipart(body: bytes, boundary: str) -> bytes:
-    """Convert a multipart form to an ``application/x-www-form-urlencoded`` one.
+class Parts(NamedTuple):
+    """The parts of a multipart form."""
+
+    fields: tuple[tuple[bytes, bytes], ...]
+    #: The content of each file by the name of its field.
+    files: Mapping[str, bytes]
+
+    @property
+    def form(self) -> bytes:
+        """The fields as an ``application/x-www-form-urlencoded`` form."""
+        return urlencode(self.fields).encode("ascii")
+
+
+def parse_multipart(body: bytes, boundary: str) -> Parts:
+    """Split a multipart form.
 
     :param body: whole.
     :param boundary: what stands between the parts, from the request's ``Content-Type``.
@@ -29,25 +43,28 @@ def parse_multipart(body: bytes, boundary: str) -> bytes:
     if not boundary:
         raise InvalidForm("has no boundary between its parts")
     try:
-        fields = _fields(body, boundary.encode("latin-1"))
+        return _parts(body, boundary.encode("latin-1"))
     except (ValueError, RequestEntityTooLarge):  # what the decoder raises
         raise InvalidForm("is no form in parts, or breaks off") from None
-    return urlencode(fields).encode("ascii")
 
 
-def _fields(body: bytes, boundary: bytes) -> list[tuple[bytes, bytes]]:
+def _parts(body: bytes, boundary: bytes) -> Parts:
     decoder = MultipartDecoder(boundary, max_parts=_MAX_PARTS)
     decoder.receive_data(body)
     decoder.receive_data(None)
     fields: list[tuple[bytes, bytes]] = []
-    in_field = False
-    while not isinstance(event := decoder.next_event(), Epilogue):
+    files: dict[str, bytes] = {}
+    part: Field | File | None = None
+    content = b""
+    while True:
+        event = decoder.next_event()
         if isinstance(event, Data):
-            if in_field:
-                name, text = fields.pop()
-                fields.append((name, text + event.data))
+            content += event.data
             continue
-        in_field = isinstance(event, Field)
-        if isinstance(event, Field):
-            fields.append(((event.name or "").encode("utf-8"), b""))
-    return fields
+        if isinstance(part, Field):
+            fields.append(((part.name or "").encode("utf-8"), content))
+        elif isinstance(part, File):
+            files[part.name or ""] = content
+        if isinstance(event, Epilogue):
+            return Parts(tuple(fields), files)
+        part, content = event if isinstance(event, (Field, File)) else None, b""
