@@ -37,13 +37,18 @@ class SignedRequest:
 
     @property
     def query(self) -> str:
-        """The encoded parameters alone: the order string for Alipay's mobile SDK."""
+        """The encoded parameters."""
         return "&".join(
             [
                 f"{percent_encode(name, self.charset)}={percent_encode(value, self.charset)}"
                 for name, value in self.params.items()
             ]
         )
+
+    @property
+    def order_string(self) -> str:
+        """The request for Alipay's SDK in an app or a mini-program (``orderStr``)."""
+        return self.query
 
     @property
     def url(self) -> str:

@@ -13,12 +13,15 @@ for each purpose:
     royalties, and transfers to accounts
 ``bill_download``, ``bill``
     download and parsing of the trade bill
+``any_method``
+    methods that are not declared here
 ``payment_operations``
     the interface of both gateways
 
 ``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3
-of the protocol; ``biz_content`` validates and encodes fields, ``responses`` verifies and parses
-responses, ``errors`` converts rejections to exceptions, ``encryption`` encrypts content.
+of the protocol; ``biz_content`` validates and encodes fields, ``sending`` adds files and paths,
+``responses`` verifies and parses responses, ``errors`` converts rejections to exceptions,
+``encryption`` encrypts content.
 """
 
 from __future__ import annotations

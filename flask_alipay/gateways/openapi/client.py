@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...exceptions import AlipayError, ConfigurationError, InvalidParameter, OutcomeUnknown
+from ...exceptions import AlipayError, ConfigurationError, OutcomeUnknown
 from ...protocol.charsets import check_encodable, request_charset
 from ...protocol.china_time import format_china_time
 from ...protocol.signed_request import SignedRequest, sign_request
-from ...protocol.validation import Validator, pattern, text, url, validate_params
+from ...protocol.validation import Validator, pattern, url, validate_params
 from ...signer import Signer
 from ..transport import HttpTransport, OpenApiTransport
 from .biz_content import ContentField, biz_content, validate_fields
@@ -25,6 +25,7 @@ from .responses import (
     text_field,
     unverified_node,
 )
+from .sending import AS_USUAL, Sending, upload
 
 if TYPE_CHECKING:
     from ...protocol.certificates import CertificateStore
@@ -45,23 +46,6 @@ COMMON: Mapping[str, Validator] = {
         r"[A-Za-z0-9._\-]{1,40}", "a token of Alipay's, at most 40 characters"
     ),
 }
-# Parameters that the gateway sets.
-_RESERVED = frozenset(
-    {
-        "app_id",
-        "method",
-        "charset",
-        "sign_type",
-        "sign",
-        "timestamp",
-        "app_cert_sn",
-        "alipay_root_cert_sn",
-        "biz_content",
-        "encrypt_type",
-    }
-)
-_METHOD = pattern(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*", "the name of a method, like alipay.x.y")
-_OTHER_PARAMETER = text(1024)
 _SUCCESS = "10000"
 # Methods with which a third-party application gets its tokens: called without one.
 _WITHOUT_TOKEN = ("alipay.open.auth.token.app", "alipay.open.auth.token.app.query")
@@ -136,48 +120,6 @@ class OpenApiClient:
 
             self._v3 = V3Client(app_id, signer, app_cert_sn, root_cert_sn, self._cipher)
         self._transport: OpenApiTransport = HttpTransport() if transport is None else transport
-
-    def call(
-        self,
-        method: str,
-        biz_content: Mapping[str, Any] | None = None,
-        *,
-        notify_url: str | None = None,
-        return_url: str | None = None,
-        app_auth_token: str | None = None,
-        http_method: str | None = None,
-        **common: str | None,
-    ) -> dict[str, Any]:
-        """Call any method of the open platform once: sign, send, verify, parse.
-
-        :param method: ``alipay.some.method``.
-        :param biz_content: its fields; ``None`` values are not sent.
-        :param notify_url: the URL that receives the notification of the result.
-        :param return_url: the URL to which the buyer returns.
-        :param app_auth_token: acts for the merchant who granted this token; the gateway's token by
-            default.
-        :param http_method: with ``v3``, ``GET`` for a method that uses it.
-        :param common: further common parameters, for methods without ``biz_content``.
-        :returns: the node of the response.
-        :raises InvalidParameter: names the invalid parameter.
-        :raises GatewayError: with Alipay's ``code`` and ``sub_code``.
-        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: the request may
-            have taken effect. ``retryable`` is True if the same request may be sent again.
-        """
-        _METHOD("method", method, self.charset)
-        for name in common:
-            if name in _RESERVED:
-                raise InvalidParameter(name, "is set by the gateway and cannot be given")
-        table = {**dict.fromkeys(common, _OTHER_PARAMETER), **COMMON}
-        urls = {"notify_url": notify_url, "return_url": return_url}
-        given = {**urls, "app_auth_token": app_auth_token, **common}
-        params = validate_params(table, given, self.charset, method)
-        content = None
-        if biz_content is not None:
-            content = {name: value for name, value in biz_content.items() if value is not None}
-        if http_method not in (None, "GET", "POST"):
-            raise InvalidParameter("http_method", "must be GET or POST")
-        return self._response(method, content, params, http_method=http_method)
 
     def _do(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
         """Call one of the declared methods.
@@ -257,17 +199,13 @@ class OpenApiClient:
         content: Mapping[str, Any] | None,
         common: Mapping[str, str],
         *,
-        http_method: str | None = None,
         repeatable: bool = False,
+        sending: Sending = AS_USUAL,
     ) -> dict[str, Any]:
         """Sign a request, send it, verify and parse the response."""
         self._signer.verify(b"", "")  # fails without Alipay's key, before anything is sent
-        send = (
-            self._request_v2
-            if self._v3 is None
-            else partial(self._request_v3, self._v3, http_method)
-        )
-        return send(method, content, common, repeatable)
+        send = self._request_v2 if self._v3 is None else partial(self._request_v3, self._v3)
+        return send(method, content, common, repeatable, sending)
 
     def _request_v2(
         self,
@@ -275,12 +213,16 @@ class OpenApiClient:
         content: Mapping[str, Any] | None,
         common: Mapping[str, str],
         repeatable: bool,
+        sending: Sending,
     ) -> dict[str, Any]:
         request = self._request(method, content, common)
         with _retryable():
-            body = self._transport.post(
-                request.gateway_url, request.params, request.charset, repeatable=repeatable
-            )
+            if sending.files:
+                body = upload(self._transport, request, sending.files)
+            else:
+                body = self._transport.post(
+                    request.gateway_url, request.params, request.charset, repeatable=repeatable
+                )
         envelope = open_envelope(body, method, request.charset)
         cert_sns = self._trusted_sns(envelope.cert_sn)
         return read_envelope(envelope, method, self._signer, self._cipher, cert_sns)
@@ -288,11 +230,11 @@ class OpenApiClient:
     def _request_v3(
         self,
         client: V3Client,
-        http_method: str | None,
         method: str,
         content: Mapping[str, Any] | None,
         common: Mapping[str, str],
         repeatable: bool,
+        sending: Sending,
     ) -> dict[str, Any]:
         # In version 3 the common parameters are fields like others, except the token.
         common = self._authorized(method, common)
@@ -300,7 +242,7 @@ class OpenApiClient:
         call = client.call(
             method,
             {**fields, **(content or {})},
-            http_method=http_method,
+            sending,
             app_auth_token=common.get("app_auth_token"),
         )
         url = f"{self.gateway_url.removesuffix(PATH)}{call.uri}"

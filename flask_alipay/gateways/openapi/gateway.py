@@ -15,6 +15,7 @@ from ...protocol.limits import check_choice
 from ...protocol.signed_request import SignedRequest
 from ...signer import sign_content
 from ..transport import HttpTransport
+from .any_method import AnyMethod
 from .barcode_payments import PAY, BarcodePayments
 from .bill_download import BILL, BillDownload
 from .biz_content import biz_content
@@ -56,14 +57,16 @@ METHODS: Mapping[str, MethodSpec] = {
 _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
-class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers, BillDownload):
+class OpenApiGateway(
+    PaymentOperations, BarcodePayments, Settlements, Transfers, BillDownload, AnyMethod
+):
     """The open platform for one application: one method for each of Alipay's, named after it.
 
     Requests that a browser or an app sends are returned signed. Requests that are sent here return
-    Alipay's response as typed values; :meth:`call` calls any other method. If Alipay rejects a
-    request, :class:`~flask_alipay.exceptions.GatewayError` has its ``code`` and ``sub_code``; if no
-    response arrives, or none that can be trusted, :class:`~flask_alipay.exceptions.OutcomeUnknown`
-    is raised: the request may have taken effect.
+    Alipay's response as typed values. :meth:`call` calls, and :meth:`sign` signs, any other method.
+    If Alipay rejects a request, :class:`~flask_alipay.exceptions.GatewayError` has its ``code`` and
+    ``sub_code``; if no response arrives, or none that can be trusted,
+    :class:`~flask_alipay.exceptions.OutcomeUnknown` is raised: the request may have taken effect.
 
     :param app_id: the application ID.
     :param signer: signs the requests and verifies the responses.
@@ -149,7 +152,7 @@ class OpenApiGateway(PaymentOperations, BarcodePayments, Settlements, Transfers,
         :returns: the order string, which the app passes unchanged to Alipay's SDK.
         """
         order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        return self._payment(APP, {**fields, **order}).query
+        return self._payment(APP, {**fields, **order}).order_string
 
     def in_charset(self, charset: str) -> OpenApiGateway:
         """Return the same gateway with another charset."""

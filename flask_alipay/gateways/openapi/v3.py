@@ -24,6 +24,7 @@ from ..transport import HttpResponse
 from .biz_content import biz_content
 from .errors import error_from_response
 from .responses import as_object, decode, text_field
+from .sending import AS_USUAL, WITHOUT_BODY, Sending, TextPart, fill_path, multipart
 
 if TYPE_CHECKING:
     from .encryption import ContentCipher
@@ -72,28 +73,33 @@ class V3Client:
         self,
         method: str,
         fields: Mapping[str, Any],
+        sending: Sending = AS_USUAL,
         *,
-        http_method: str | None = None,
         app_auth_token: str | None = None,
     ) -> SignedCall:
         """Return a signed request.
 
         :param method: ``alipay.some.method``.
-        :param fields: its fields: posted as JSON, or the query of a GET.
-        :param http_method: ``GET`` or ``POST``; by default that of the declared methods.
+        :param fields: its fields: values of the path's variables, and the others posted as JSON, or
+            the query of a GET or DELETE.
+        :param sending: the HTTP method, the path and the files, if they are not the usual ones.
         :param app_auth_token: acts for the merchant who granted this token.
         :raises InvalidParameter: for values that cannot be encoded.
         """
-        http_method = http_method or ("GET" if method in GET else "POST")
-        uri, text = f"/v3/{method.replace('.', '/')}", ""
-        if http_method == "GET":
+        http_method = sending.http_method or ("GET" if method in GET else "POST")
+        uri, fields = fill_path(sending.path or f"/v3/{method.replace('.', '/')}", fields)
+        text, content_type = "", "application/json" if self.cipher is None else "text/plain"
+        if http_method in WITHOUT_BODY:
             uri += f"?{_query(fields)}" if fields else ""
         else:
             text = self._encoded(fields)
-        authorization = self.authorization(http_method, uri, text, app_auth_token)
+        body = text.encode("utf-8")
+        if sending.files:
+            data = TextPart("data", text, content_type)
+            body, content_type = multipart([data], sending.files, "utf-8")
         headers = {
-            "Authorization": authorization,
-            "Content-Type": "application/json" if self.cipher is None else "text/plain",
+            "Authorization": self.authorization(http_method, uri, text, app_auth_token),
+            "Content-Type": content_type,
             "Accept": "application/json",
             "alipay-request-id": uuid.uuid4().hex,
             "alipay-root-cert-sn": self.root_cert_sn,
@@ -101,7 +107,7 @@ class V3Client:
             "alipay-encrypt-type": None if self.cipher is None else self.cipher.encrypt_type,
         }
         sent = {name: value for name, value in headers.items() if value}
-        return SignedCall(http_method, uri, text.encode("utf-8"), sent)
+        return SignedCall(http_method, uri, body, sent)
 
     def authorization(
         self,
