@@ -89,6 +89,8 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "两次请求商户单号一样，但是参数不一致",
         ),
         "ORDER_NOT_EXIST": ("There is no such transfer.", "转账订单不存在"),
+        "PARAM_ILLEGAL": ("A parameter is not acceptable.", "参数非法"),
+        "IMAGE_SIZE_OVERRANGE": ("The image is larger than 5 MB.", "图片大小超过限制"),
         "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR": (
             "There is not that much left to pass on.",
             "分账金额超限",
@@ -118,6 +120,12 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "There is not that much left to refund.",
             "退款金额超限",
         ),
+        "ACQ.AUTH_NO_ERROR": ("There is no such pre-authorisation.", "预授权号错误"),
+        "ACQ.PRE_AUTH_PROD_CODE_INCONSISTENT": (
+            "The product_code is not that of the pre-authorisation.",
+            "支付与冻结的产品码不一致",
+        ),
+        "ACQ.AGREEMENT_NOT_EXIST": ("There is no such agreement.", "用户协议不存在"),
         "ACQ.PAYMENT_AUTH_CODE_INVALID": ("The auth_code is not valid any more.", "支付授权码无效"),
         "ACQ.BUYER_BALANCE_NOT_ENOUGH": ("The buyer does not have that much.", "买家余额不足"),
         "ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE": (
@@ -249,6 +257,7 @@ def system_error(method: str) -> str:
     families = {
         "alipay.data.": "UNKNOWN_ERROR",
         "alipay.fund.": "SYSTEM_ERROR",
+        "alipay.merchant.": "SYSTEM_ERROR",
         "alipay.open.": "isp.unknow-error",  # so spelt by Alipay
     }
     family = next((name for name in families if method.startswith(name)), "")
@@ -262,6 +271,10 @@ def is_unknown_outcome(code: str) -> bool:
 
 def invalid_parameter(method: str) -> str:
     """Return the code of an invalid parameter in the spelling of the method's family."""
-    if method.startswith("alipay.data."):
-        return "INVAILID_ARGUMENTS"
-    return "INVALID_PARAMETER" if method.startswith("alipay.fund.") else "ACQ.INVALID_PARAMETER"
+    families = {
+        "alipay.data.": "INVAILID_ARGUMENTS",
+        "alipay.fund.": "INVALID_PARAMETER",
+        "alipay.merchant.": "PARAM_ILLEGAL",
+    }
+    family = next((name for name in families if method.startswith(name)), "")
+    return families.get(family, "ACQ.INVALID_PARAMETER")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -140,3 +141,19 @@ def test_the_bill(task: Task) -> None:
         with pytest.raises(GatewayError) as caught:
             names["bill_of"]("2020-01-31")
     assert caught.value.sub_code == "BILL_NOT_EXIST"
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_any_method(task: Task, version: str) -> None:
+    shop, names = task("any-method", API_VERSION=version)
+    signed = urlsplit(shop.client.get("/subscribe").location)
+    assert signed.path == "/alipay/simulator/gateway.do"
+    sent = dict(parse_qsl(signed.query, strict_parsing=True))
+    assert sent["method"] == "alipay.user.agreement.page.sign"
+    with shop.app.test_request_context():
+        auth_no, agreement_no = "2026013110002001000000000001", "20265001000000000001"
+        assert names["capture"]("C1", auth_no, "2088000000000002").total_fen == 1200
+        assert names["deduct"]("D1", agreement_no).total_fen == 3000
+        assert names["status_at_alipay"]("D1") == "TRADE_SUCCESS"
+    image = (BytesIO(b"\x89PNG\r\n\x1a\n"), "tea.png")
+    assert shop.client.post("/images", data={"image": image}).get_json()["image_id"]

@@ -1,4 +1,8 @@
-"""Barcode payments (当面付): the merchant scans the buyer's code and polls for the outcome."""
+"""Payments that the merchant's server makes (``alipay.trade.pay``).
+
+In a barcode payment (当面付) the merchant scans the buyer's code and polls for the outcome. Without
+a code, a payment captures a pre-authorised amount, or deducts an amount under an agreement.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from ...exceptions import GatewayError, OutcomeUnknown
+from ...exceptions import GatewayError, InvalidParameter, OutcomeUnknown
 from ...protocol.china_time import parse_china_time
 from ...protocol.money import to_minor_units
 from ...protocol.trade_status import TradeStatus
-from ...protocol.validation import pattern, text
-from . import responses
+from ...protocol.validation import choice, pattern, text
+from . import biz_content, responses
 from .client import MethodSpec
 from .payments import REQUIRED, check_channels
 from .responses import check_echo, required_text, text_field
@@ -32,19 +36,42 @@ _BAR_CODE = pattern(
     r"(?:2[5-9]|30)[0-9]{14,22}", "the buyer's code, 16 to 24 digits that begin with 25 to 30"
 )
 
+# What the buyer has granted: exactly one of them.
+_GRANTS = ("auth_code", "auth_no", "agreement_params")
+
 PAY = MethodSpec(
     "alipay.trade.pay",
-    {**CREATION_FIELDS, **BUYER, "scene": text(32), "auth_code": text(64)},
-    required=(*REQUIRED, "scene", "auth_code"),
+    {
+        **CREATION_FIELDS,
+        **BUYER,
+        "scene": text(32),
+        "auth_code": text(64),
+        "auth_no": text(64),
+        "auth_confirm_mode": choice("COMPLETE", "NOT_COMPLETE"),
+        "agreement_params": biz_content.object_field(
+            {
+                "agreement_no": text(64),
+                "auth_confirm_no": text(64),
+                "apply_token": text(64),
+                "deduct_permission": text(64),
+            },
+            required=("agreement_no",),
+        ),
+    },
+    required=REQUIRED,
+    one_of=_GRANTS,
     success_codes=("10000", _CONFIRMING),
 )
+# Modes in which a success may only mean that Alipay has accepted the payment for later.
+_PAID_AT_ONCE = ("", "SYNC_DIRECT_PAY")
 
 
 @dataclass(frozen=True)
 class TradePayResponse:
-    """Immediate response to a barcode payment. Amounts are in fen, times are aware UTC."""
+    """Immediate response to ``alipay.trade.pay``. Amounts are in fen, times are aware UTC."""
 
-    #: True if paid; otherwise the buyer must confirm first, and may not do so.
+    #: True if paid; otherwise the buyer must confirm first, or Alipay collects the amount later.
+    #: Either may fail: query the trade, or wait for the notification.
     paid: bool
     #: The merchant's order number.
     out_trade_no: str
@@ -126,36 +153,45 @@ class BarcodePayments(Trades):
         out_trade_no: str,
         subject: str,
         total_amount: str | int | Decimal,
-        auth_code: str,
-        scene: str = "bar_code",
+        auth_code: str | None = None,
+        scene: str | None = None,
         **fields: Any,
     ) -> TradePayResponse:
-        """Charge the buyer's code once (``alipay.trade.pay``); :meth:`pay_barcode_and_wait` waits
-        for the buyer's confirmation.
+        """Take a payment that the buyer has granted (``alipay.trade.pay``), once.
+
+        The grant is one of: ``auth_code``, the buyer's code; ``auth_no``, a pre-authorisation, of
+        which the payment captures the amount; ``agreement_params`` with an ``agreement_no``, under
+        which the payment deducts it. For a code, :meth:`pay_barcode_and_wait` also waits for the
+        buyer's confirmation.
 
         :param out_trade_no: 1 to 64 letters, digits, underscores or hyphens.
         :param subject: the goods, at most 256 characters.
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param auth_code: the scanned code; valid for one payment.
-        :param scene: ``bar_code``, or ``security_code`` for a face.
-        :param fields: see :ref:`trade_pay <parameters-trade_pay>`.
+        :param scene: of a code: ``bar_code`` (the default), or ``security_code`` for a face.
+        :param fields: see :ref:`trade_pay <parameters-trade_pay>`. ``product_code`` is required
+            without a code; with one it is ``FACE_TO_FACE_PAYMENT`` by default.
         :raises InvalidParameter: names the invalid field.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: the payment failed, do not retry it with
             this number. The exception is ``ACQ.TRADE_HAS_SUCCESS``: the order was paid before.
         :raises OutcomeUnknown: if no response arrives, or none that can be trusted: it may be paid.
         """
-        if scene == "bar_code":
-            _BAR_CODE("auth_code", auth_code, self.charset)
         order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
-        code = {"auth_code": auth_code, "scene": scene}
-        values = {"product_code": "FACE_TO_FACE_PAYMENT", **fields, **order, **code}
-        check_channels({name: value for name, value in values.items() if value is not None})
-        node = self._do(PAY, values)
+        values = {**fields, **order, "auth_code": auth_code, "scene": scene}
+        given = {name: value for name, value in values.items() if value is not None}
+        self._check_grant(given)
+        if auth_code is not None:
+            given = {"product_code": "FACE_TO_FACE_PAYMENT", "scene": "bar_code", **given}
+        check_channels(given)
+        node = self._do(PAY, given)
         check_echo(node, "out_trade_no", out_trade_no)
         paid = text_field(node, "code") != _CONFIRMING
         if paid and text_field(node, "trade_status") not in ("", *_PAID):
             raise OutcomeUnknown("the gateway responded to another request")  # a query's response
+        # Sources: async_payment_mode and async_pay_apply_status in Alipay's PHP SDK of version 3.
+        at_once = text_field(node, "async_payment_mode") in _PAID_AT_ONCE
+        paid = paid and at_once and not text_field(node, "async_pay_apply_status")
         currency = responses.currency_of(node)
         buyer_id, buyer_open_id = responses.buyer_of(node)
         return TradePayResponse(
@@ -173,6 +209,23 @@ class BarcodePayments(Trades):
             buyer_open_id=buyer_open_id,
             params=node,
         )
+
+    def _check_grant(self, given: Mapping[str, Any]) -> None:
+        """Check what the buyer has granted, beyond the single fields.
+
+        :raises InvalidParameter: names the invalid field.
+        """
+        grants = [name for name in _GRANTS if name in given]
+        if len(grants) > 1:
+            raise InvalidParameter(grants[1], f"must not be given together with {grants[0]}")
+        if grants == ["auth_code"]:
+            if given.get("scene", "bar_code") == "bar_code":
+                _BAR_CODE("auth_code", given["auth_code"], self.charset)
+        elif grants:
+            if "scene" in given:
+                raise InvalidParameter("scene", f"must not be given together with {grants[0]}")
+            if "product_code" not in given:
+                raise InvalidParameter("product_code", f"is required together with {grants[0]}")
 
     def pay_barcode_and_wait(
         self,

@@ -14,6 +14,7 @@ from ..replies import ApiError, RedirectToCashier
 from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
+from .content import required
 from .orders import CREATE, PAGE, PAY, PRECREATE, WAP, read_order
 from .trades import amounts, fund_bill
 
@@ -29,6 +30,11 @@ ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _AUTH_CODE = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}", re.ASCII)
+_AUTH_NO = re.compile(r"20[0-9]{26}", re.ASCII)
+_AGREEMENT_NO = re.compile(r"20[0-9]{18}", re.ASCII)
+#: The products of a payment without a code.
+_CAPTURES = ("PREAUTH_PAY", "PRE_AUTH_ONLINE", "PRE_AUTH")
+_DEDUCTIONS = ("CYCLE_PAY_AUTH", "GENERAL_WITHHOLDING")
 _SCENES = ("bar_code", "wave_code", "security_code")
 
 
@@ -76,10 +82,14 @@ class PaymentService:
             check_pattern("buyer_id", number, "2088[0-9]{12}", "16 digits that begin with 2088")
 
     def _pay(self, call: ApiCall) -> Success:
-        check_choice("scene", call.required("scene", 32), _SCENES)
-        code = call.required("auth_code", 64)
-        if call.content["scene"] != "security_code":
-            check_pattern("auth_code", code, _AUTH_CODE, "16 to 24 digits that begin with 25 to 30")
+        code = call.text("auth_code", 64)
+        if code:
+            check_choice("scene", call.required("scene", 32), _SCENES)
+            if call.content["scene"] != "security_code":
+                expected = "16 to 24 digits that begin with 25 to 30"
+                check_pattern("auth_code", code, _AUTH_CODE, expected)
+        else:
+            _check_grant(call)
         ending = ENDINGS.get(code[-6:], "")
         if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
             read_order(call)
@@ -103,6 +113,33 @@ class PaymentService:
                 "fund_bill_list": fund_bill(trade),
             }
         return fields
+
+
+def _check_grant(call: ApiCall) -> None:
+    """Check the number of the pre-authorisation or of the agreement in a payment without a code.
+
+    The simulator accepts every number in the form of Alipay's: 28 digits for a pre-authorisation,
+    20 for an agreement (captured notifications). Both begin with a date.
+
+    :raises InvalidParameter: if neither is given.
+    :raises ApiError: if a number is in another form, or the product is another.
+    """
+    auth_no = call.text("auth_no")
+    agreement = call.content.get("agreement_params")
+    product_code = call.text("product_code")
+    if auth_no:
+        if product_code not in _CAPTURES:
+            raise ApiError("ACQ.PRE_AUTH_PROD_CODE_INCONSISTENT")
+        if not _AUTH_NO.fullmatch(auth_no):
+            raise ApiError("ACQ.AUTH_NO_ERROR")
+    elif isinstance(agreement, dict):
+        number = required(agreement, "agreement_no", 64, call.charset)
+        if product_code not in _DEDUCTIONS:
+            raise InvalidParameter("product_code", f"must be one of {', '.join(_DEDUCTIONS)}")
+        if not _AGREEMENT_NO.fullmatch(number):
+            raise ApiError("ACQ.AGREEMENT_NOT_EXIST")
+    else:
+        raise InvalidParameter("auth_code", "or auth_no or agreement_params is required")
 
 
 def payable(trade: Trade) -> Trade:

@@ -179,12 +179,18 @@ async function anew() {
     await trade(step, "query", { out_trade_no: what }, { by }).catch((error) =>
       said(step, { code: error.code, status: error.responseHttpStatus }));
   }
-  // A file goes in parts, for a method that the simulator does not have.
+  const png = Buffer.from("89504e470d0a1a0a00", "hex");
   const form = new AlipayFormData();
   form.addField("imageType", "png");
-  form.addFile("imageContent", "tea.png", Buffer.from("PNG"));
-  const answer = await sdk.exec("alipay.offline.material.image.upload", {}, { formData: form });
+  form.addFile("imageContent", "tea.png", png);
+  const method = "alipay.merchant.image.upload";
+  const answer = await certified.exec(method, {}, { formData: form, validateSign: true });
   said("a file", answer);
+  const fields = new AlipayFormData();
+  fields.addField("image_type", "png");
+  fields.addFile("image_content", "tea.png", png);
+  const { data: image } = await sdk.curl("POST", "/v3/alipay/merchant/image/upload", { form: fields });
+  said("v3: a file", { there: image.image_id.length === 32 });
 }
 
 await buy();

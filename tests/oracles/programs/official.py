@@ -128,6 +128,13 @@ def buy():
     news("told of till", believed)
     ask("cancel", "AlipayTradeCancel", out_trade_no=f"{PREFIX}B1")
     news("told of cancel", believed)
+    granted = {"auth_no": "2026013110002001000000000001", "product_code": "PREAUTH_PAY"}
+    ask("capture", "AlipayTradePay", **granted, **order("F1"))
+    news("told of capture", believed)
+    granted = {"agreement_no": "20265001000000000001"}
+    code = "CYCLE_PAY_AUTH"
+    ask("deduction", "AlipayTradePay", agreement_params=granted, product_code=code, **order("F2"))
+    news("told of deduction", believed)
 
 
 def pages():

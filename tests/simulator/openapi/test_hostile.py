@@ -23,6 +23,7 @@ METHODS = st.sampled_from(
         "alipay.fund.trans.common.query",
         "alipay.data.dataservice.bill.downloadurl.query",
         "alipay.open.app.alipaycert.download",
+        "alipay.merchant.image.upload",
     ]
 )
 NAMES = st.sampled_from(
@@ -51,6 +52,10 @@ NAMES = st.sampled_from(
         "bill_type",
         "bill_date",
         "alipay_cert_sn",
+        "auth_no",
+        "agreement_params",
+        "agreement_no",
+        "image_type",
     ]
 )
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
