@@ -18,8 +18,8 @@ from flask_alipay.gateways.transport import HttpResponse
 from flask_alipay.protocol.charsets import python_codec
 
 from ..conftest import Keys
-from .alipay import AES_KEY, DONE, LOST, Alipay, answer
-from .alipay3 import Alipay3, answer3, verified
+from ..doubles.openapi import AES_KEY, DONE, LOST, Alipay, answer
+from ..doubles.openapi_v3 import Alipay3, answer3, verified
 from .test_with_the_simulator import gateway_in
 
 METHOD = "alipay.merchant.image.upload"

@@ -10,7 +10,7 @@ from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnkno
 from flask_alipay.gateways.openapi import OpenApiGateway
 
 from ..conftest import Keys
-from .alipay import AUTH_CODE, NUMBERS, ORDER, PAID, Alipay
+from ..doubles.openapi import AUTH_CODE, NUMBERS, ORDER, PAID, Alipay
 from .test_barcode_payments import CONFIRMING
 from .test_with_the_simulator import gateway_in
 

@@ -14,9 +14,9 @@ from flask_alipay.protocol.signed_request import SignedRequest
 from flask_alipay.signer import sign_content
 
 from ..conftest import Keys
+from ..doubles.openapi import AES_KEY, Alipay
+from ..doubles.openapi_v3 import Alipay3
 from ..oracles.standalone import read_form
-from .alipay import AES_KEY, Alipay
-from .alipay3 import Alipay3
 
 METHOD = "alipay.user.agreement.page.sign"
 CONTENT = {
