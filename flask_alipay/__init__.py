@@ -31,6 +31,8 @@ from .models import NotificationMixin as NotificationMixin
 from .models import PaymentMixin as PaymentMixin
 from .models import RefundMixin as RefundMixin
 from .models import TradeStatus as TradeStatus
+from .models import TransferMixin as TransferMixin
+from .models import TransferStatus as TransferStatus
 from .signals import attention_needed as attention_needed
 from .signals import notification_refused as notification_refused
 from .signals import payment_failed as payment_failed

@@ -74,6 +74,8 @@ class Config:
     translations_path: Path | None = None
     #: The appearance of the pages, and what the checkout offers.
     pages: PageSettings = field(default_factory=PageSettings)
+    #: The maximum of all transfers of a day in China, in fen; ``None``: no limit.
+    transfer_daily_limit_fen: int | None = None
     #: ``True`` if the gateway is the simulator.
     simulator: bool = False
 
@@ -100,8 +102,8 @@ class Config:
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
         ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-        ``TRANSLATIONS_PATH``, the ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an
-        ``APP_ID`` are set.
+        ``TRANSFER_DAILY_LIMIT`` (yuan), ``TRANSLATIONS_PATH``, the ``SHOP_…`` settings,
+        ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
 
         :param mapping: ``app.config`` or a similar mapping.
         :param prefix: the prefix of the settings, without the underscore.
@@ -137,6 +139,7 @@ class Config:
             rejected_path=settings.file("REJECTED_PATH"),
             translations_path=settings.translations("TRANSLATIONS_PATH"),
             pages=read_page_settings(settings),
+            transfer_daily_limit_fen=settings.amount("TRANSFER_DAILY_LIMIT"),
             simulator=simulator,
         )
 

@@ -16,6 +16,8 @@ class AlipayError(Exception):
 
     #: The refund number of a requested refund, for a retry.
     out_request_no: str | None = None
+    #: The number of a requested transfer, for a retry.
+    out_biz_no: str | None = None
 
 
 class ConfigurationError(AlipayError):
@@ -204,7 +206,8 @@ class UnknownPayment(NotificationRefused):
 class PaymentMismatch(NotificationRefused):
     """A verified report that contradicts the payment in the ledger.
 
-    :param field: the differing field, ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+    :param field: the differing field, ``total_amount`` (in yuan), ``currency`` or ``trade_no``; of
+        a transfer, ``trans_amount`` or ``order_id``.
     :param expected: the ledger's value.
     :param received: Alipay's value.
     """
@@ -227,7 +230,7 @@ class PaymentMismatch(NotificationRefused):
             out_trade_no=out_trade_no,
             notify_id=notify_id,
         )
-        #: The differing field: ``total_amount`` (in yuan), ``currency`` or ``trade_no``.
+        #: The differing field, see above.
         self.field = field
         #: The ledger's value.
         self.expected = expected

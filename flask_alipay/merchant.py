@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from flask import current_app
 
+from .exceptions import ConfigurationError
 from .gateways.background import BackgroundTasks
 from .gateways.query_limit import QueryLimit
 from .ledger import Ledger, Models
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
     from .config import Config, Gateway
     from .ledger import Callback
+    from .ledger.transfers import TransferLedger
     from .protocol.signed_request import SignedRequest
+
+L = TypeVar("L", bound=Ledger)
 
 
 class UrlProvider(Protocol):
@@ -59,7 +63,8 @@ class Merchant:
     models: Models
     #: Any object with a ``session``: the application's ``SQLAlchemy()``.
     db: Any = field(repr=False)
-    #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``.
+    #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``,
+    #: ``transferred``, ``transfer_failed``.
     callbacks: Mapping[str, Sequence[Callback]] = field(repr=False)
     urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
@@ -109,7 +114,21 @@ class Merchant:
 
     def ledger(self) -> Ledger:
         """Return the ledger of this merchant in the application's session."""
-        return Ledger(
+        return self._ledger(Ledger)
+
+    def transfers(self) -> TransferLedger:
+        """Return the ledger with the rows of transfers.
+
+        :raises ConfigurationError: if the application has no class for them.
+        """
+        from .ledger.transfers import TransferLedger
+
+        if self.models.Transfer is None:
+            raise ConfigurationError("the blueprint has no class for transfers", "Transfer")
+        return self._ledger(TransferLedger)
+
+    def _ledger(self, kind: type[L]) -> L:
+        return kind(
             self.db.session,
             self.models,
             merchant=self.config.merchant,

@@ -34,6 +34,7 @@ from sqlalchemy.schema import conv
 from .exceptions import InvalidParameter
 from .protocol.money import to_decimal
 from .protocol.trade_status import TradeStatus as TradeStatus
+from .protocol.transfers import TransferStatus as TransferStatus
 
 # SQLite generates keys only for a column of type INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
@@ -260,6 +261,75 @@ class NotificationMixin:
         return f"<{type(self).__name__} {self.notify_id} {self.out_trade_no} {self.outcome}>"
 
 
+class TransferMixin:
+    """One row for each transfer: ``class Transfer(TransferMixin, db.Model): …``.
+
+    -   ``merchant``, ``out_biz_no``: the merchant and its number of the transfer; unique together.
+    -   ``order_id``, ``pay_fund_order_id``: Alipay's numbers of the transfer and of its payment.
+    -   ``amount_fen``: the amount in minor units (fen).
+    -   ``payee``, ``identity_type``: the account, and the kind of its number, in Alipay's values.
+    -   ``status``: one of :attr:`TransferStatus.ALL`; ``DEALING`` until the result is known.
+    -   ``error_code``, ``fail_reason``: Alipay's code and text of a failure.
+    -   ``content``: everything that Alipay received; a retry repeats it.
+    -   ``created_at``, ``submitted_at`` (the last request), ``transferred_at``, ``failed_at``:
+        aware UTC.
+    -   ``asked_at``: the last time when ``reconcile`` leased the row to query Alipay; aware UTC.
+    -   ``limit_day``, ``limit_number``: with a daily limit, the day in China that the transfer
+        counts for, and its place among that day's transfers; unique together.
+    """
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    merchant: Mapped[str] = mapped_column(String(32))
+    out_biz_no: Mapped[str] = mapped_column(_Number)
+    order_id: Mapped[str | None] = mapped_column(String(64))
+    pay_fund_order_id: Mapped[str | None] = mapped_column(String(64))
+    amount_fen: Mapped[int] = mapped_column(BigInteger)
+    payee: Mapped[str] = mapped_column(String(128))
+    identity_type: Mapped[str] = mapped_column(String(64))
+    status: Mapped[str] = mapped_column(String(32), default=TransferStatus.DEALING)
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    fail_reason: Mapped[str | None] = mapped_column(String(256))
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    submitted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    transferred_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    failed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    limit_day: Mapped[str | None] = mapped_column(String(10))
+    limit_number: Mapped[int | None] = mapped_column(Integer)
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str | None:
+        """``alipay_transfer``, unless the application's class names another."""
+        return None if _is_inherited(cls, TransferMixin) else "alipay_transfer"
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:
+        """Constraints that protect numbers, amounts and the daily limit, and indexes."""
+        if _is_inherited(cls, TransferMixin):
+            return ()
+        table = cls.__tablename__
+        return (
+            UniqueConstraint("merchant", "out_biz_no", name=conv(f"uq_{table}_out_biz_no")),
+            UniqueConstraint(
+                *("merchant", "limit_day", "limit_number"), name=conv(f"uq_{table}_limit_number")
+            ),
+            CheckConstraint("amount_fen > 0", name=conv(f"ck_{table}_amount_fen")),
+            Index(conv(f"ix_{table}_status_created_at"), "status", "created_at"),
+            Index(conv(f"ix_{table}_status_asked_at"), "status", "asked_at", "created_at"),
+            Index(conv(f"ix_{table}_out_biz_no"), "out_biz_no"),
+            Index(conv(f"ix_{table}_order_id"), "order_id"),
+        )
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in yuan."""
+        return to_decimal(self.amount_fen)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.out_biz_no} {self.status}>"
+
+
 def _keep_utc(mixin: type, *names: str) -> None:
     """Convert the mixin's times to aware UTC when they are loaded and set: SQLite and MariaDB keep
     no zone, and PostgreSQL returns times in the zone of its session.
@@ -292,6 +362,7 @@ _keep_utc(
 )
 _keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")
+_keep_utc(TransferMixin, "created_at", "submitted_at", "transferred_at", "failed_at", "asked_at")
 
 
 # The columns that Alipay's trade, links and QR codes depend on; the claim of a sale compares them.

@@ -13,6 +13,7 @@ from .exceptions import ConfigurationError, InvalidParameter
 from .protocol.charsets import request_charset
 from .protocol.i18n import catalogues_in
 from .protocol.limits import check_no_embedded_field, check_url
+from .protocol.money import parse_minor_units
 
 logger = logging.getLogger("flask_alipay")
 
@@ -30,7 +31,8 @@ _NAMES = """
     PRIVATE_KEY PRIVATE_KEY_PATH PROTOCOL PUBLIC_CERT PUBLIC_CERT_PATH PUBLIC_KEY PUBLIC_KEY_PATH
     REJECTED_PATH RESULT_MAX_AGE RETURN_URL ROOT_CERT ROOT_CERT_PATH SANDBOX SELLER_EMAIL
     SELLER_ID SHOP_COLOR SHOP_CONTACT SHOP_LOGO SHOP_NAME SHOW_URL SIGN_TYPE SIMULATOR
-    SIMULATOR_WITHOUT_DEBUG SKIP_CHECKOUT TIMEOUT TRANSLATIONS_PATH WAP_GATEWAY_URL
+    SIMULATOR_WITHOUT_DEBUG SKIP_CHECKOUT TIMEOUT TRANSFER_DAILY_LIMIT TRANSLATIONS_PATH
+    WAP_GATEWAY_URL
 """
 #: The names of all settings, without prefix.
 KNOWN = frozenset(_NAMES.split())
@@ -95,6 +97,14 @@ class ConfigReader:
         if value is None:
             raise self.error(name, "must be set")
         return value
+
+    def amount(self, name: str) -> int | None:
+        """Return an amount in yuan as fen, or ``None``; no limit of Alipay's applies."""
+        value = self.text(name)
+        try:
+            return None if value is None else parse_minor_units(value, parameter=name)
+        except InvalidParameter as error:
+            raise self.error(name, str(error).removeprefix(f"{name} ")) from None
 
     def account(self, name: str) -> str | None:
         """Return the number of an Alipay account, or ``None``."""

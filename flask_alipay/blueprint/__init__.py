@@ -1,6 +1,6 @@
 """The Flask blueprint: routes, pages for buyers, callbacks and registration.
 
-``blueprint``, ``payment_methods``, ``page_urls``, ``lazy_command``
+``blueprint``, ``payment_methods``, ``transfer_methods``, ``page_urls``, ``lazy_command``
     :class:`AlipayBlueprint` with its methods and the command ``flask alipay``
 ``registration``, ``model_checks``, ``external_urls``, ``start_warnings``
     registration in an application: settings, classes, URLs

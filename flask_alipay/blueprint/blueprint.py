@@ -12,7 +12,7 @@ from flask import Blueprint, current_app
 from .. import signals
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
 from ..ledger import Models
-from ..models import NotificationMixin
+from ..models import NotificationMixin, TransferMixin
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import build_payment
 from ..protocol.content_policy import allow_view_options
@@ -51,6 +51,8 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         without it there is no journal.
     :param name: the blueprint's name; selects the merchant in ``flask alipay --merchant NAME``.
     :param config_prefix: the prefix of the settings in ``app.config``.
+    :param Transfer: the application's class on :class:`~flask_alipay.TransferMixin`, for
+        :meth:`transfer`.
     :param on_paid: a callback, see :meth:`on_paid`.
     :param on_failed: a callback, see :meth:`on_failed`.
     :param result_endpoint: the application's endpoint that shows a payment's result; it receives
@@ -80,6 +82,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         *,
         name: str = ...,
         config_prefix: str = ...,
+        Transfer: type[TransferMixin] | None = ...,  # noqa: N803
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
@@ -98,6 +101,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         *,
         name: str = ...,
         config_prefix: str = ...,
+        Transfer: type[TransferMixin] | None = ...,  # noqa: N803
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
@@ -115,6 +119,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         *,
         name: str = "alipay",
         config_prefix: str = "ALIPAY",
+        Transfer: type[TransferMixin] | None = None,  # noqa: N803
         on_paid: Callable[[Any], object] | None = None,
         on_failed: Callable[[Any], object] | None = None,
         result_endpoint: str | None = None,
@@ -129,7 +134,7 @@ class AlipayBlueprint(PageUrls[P, R], Blueprint):
         self.csp_nonce_generator = csp_nonce_generator
         self._notify = NotifyView(self)
         self._db = db
-        self._models = Models(Payment, Refund, Notification)
+        self._models = Models(Payment, Refund, Notification, Transfer=Transfer)
         self._config_prefix = config_prefix
         self._callbacks = CallbackRegistry()
         for event, callback in (("paid", on_paid), ("failed", on_failed)):

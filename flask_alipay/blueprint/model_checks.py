@@ -13,7 +13,7 @@ from ..ledger.bypassed_listeners import bypassed
 from ..ledger.constraints import missing_in_class
 from ..ledger.references import is_searchable
 from ..ledger.tables import entity_of
-from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
 
 if TYPE_CHECKING:
     from ..ledger import Models
@@ -33,7 +33,7 @@ def validate_models(models: Models, db: Any) -> None:
     :raises ConfigurationError: names the wrong class and, if known, the right one.
     """
     _check_session(db)
-    mixins = (PaymentMixin, RefundMixin, NotificationMixin)
+    mixins = (PaymentMixin, RefundMixin, NotificationMixin, TransferMixin)
     _check_kinds(models, mixins)
     for name, mixin in zip(models._fields, mixins, strict=True):
         if getattr(models, name) is None:
@@ -66,7 +66,7 @@ def validate_models(models: Models, db: Any) -> None:
 
 def log_bypassed(models: Models) -> None:
     """Log the listeners of the classes that the ledger's guarded ``UPDATE`` does not call."""
-    for model in (models.Payment, models.Refund):
+    for model in (models.Payment, models.Refund, models.Transfer):
         if model is None:
             continue
         listeners = bypassed(model)

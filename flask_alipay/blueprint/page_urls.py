@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from flask import has_request_context, request, url_for
 
 from ..operations.payments import gateway_request
-from .payment_methods import P, PaymentMethods, R
+from .payment_methods import P, R
+from .transfer_methods import TransferMethods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..protocol.signed_request import SignedRequest
 
 
-class PageUrls(PaymentMethods[P, R]):
+class PageUrls(TransferMethods[P, R]):
     """The blueprint's methods that return URLs for the buyer."""
 
     #: The endpoint of the application's own result page, if it has one.

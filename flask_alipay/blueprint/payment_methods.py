@@ -232,16 +232,17 @@ class PaymentMethods(Generic[P, R]):
     def reconcile(
         self, older_than: timedelta = timedelta(minutes=10), limit: int | None = None
     ) -> ReconcileReport:
-        """Query all payments that wait and all refunds whose outcome is unknown; update the ledger
-        and close expired payments.
+        """Query all payments that wait, and all refunds and transfers whose outcome is unknown;
+        update the ledger and close expired payments. A transfer that Alipay does not know is
+        submitted again with its number, up to the age of a week.
 
         Several processes may run this at once: each takes a lease of two minutes on the rows that
         it queries. A row that was queried less than two minutes ago is skipped, and one that cannot
         be queried does not delay the others.
 
-        :param older_than: younger payments and refunds are skipped.
+        :param older_than: younger payments, refunds and transfers are skipped.
         :param limit: the number of queries; those never queried and those queried longest ago come
-            first, payments and refunds in turns.
+            first, payments, refunds and transfers in turns.
         :returns: counts; ``failures`` are those that could not be queried, and ``aborted`` means
             that Alipay no longer responded.
         :raises InvalidParameter: if an argument is negative.

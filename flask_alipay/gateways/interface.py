@@ -1,4 +1,5 @@
-"""Interface of both gateways for the operations on a payment: pay, query, close, cancel, refund.
+"""Interface of both gateways for the operations on a payment (pay, query, close, cancel, refund)
+and for transfers.
 
 Operations call nothing else and therefore do not branch on the protocol. The protocols differ in
 the returned values, in :class:`~flask_alipay.exceptions.TradeNotFound` and in the attributes below:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..protocol.notification import Notification
     from ..protocol.signed_request import SignedRequest
+    from ..protocol.transfers import TransferReport
 
 #: Codes of a trade that does not exist, with and without the prefix of the open platform.
 TRADE_NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
@@ -73,6 +75,23 @@ class RefundReport:
     def code(self) -> str:
         """``SUCCESS``, or Alipay's code of the rejection."""
         return "SUCCESS" if self.rejection is None else rejection_code(self.rejection)
+
+
+@dataclass(frozen=True)
+class TransferRequest:
+    """A transfer to submit, or to query."""
+
+    #: The merchant's number of the transfer.
+    out_biz_no: str
+    amount_fen: int
+    #: Everything that Alipay receives, as :meth:`Gateway.check_transfer` returned it.
+    content: Mapping[str, Any] = field(repr=False, hash=False)
+    #: Alipay's number of the transfer, if it is known.
+    order_id: str | None = None
+    #: True if the same number may have been submitted before.
+    repeated: bool = False
+    #: True if Alipay may still be executing an earlier request.
+    undecided: bool = False
 
 
 class Gateway(Protocol):
@@ -182,6 +201,28 @@ class Gateway(Protocol):
 
         :return: ``None`` if the amount has not been refunded, or not yet.
         :raises ConfigurationError: if ``query_refund`` is in :attr:`unsupported`.
+        """
+
+    def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a transfer before anything is recorded, and return everything to submit.
+
+        :param fields: the method's fields.
+        :raises InvalidParameter: names the invalid field.
+        :raises ConfigurationError: if ``submit_transfer`` is in :attr:`unsupported`.
+        """
+
+    def submit_transfer(self, transfer: TransferRequest) -> TransferReport:
+        """Submit a transfer. A repeated number never transfers twice.
+
+        :return: the state of the transfer; ``FAIL`` also for a rejection, if it is certain that
+            nothing was transferred.
+        :raises OutcomeUnknown: also for a rejection that is not certain.
+        """
+
+    def query_transfer(self, transfer: TransferRequest) -> TransferReport | None:
+        """Query the state of a transfer.
+
+        :return: ``None`` if Alipay has no transfer with this number, or not yet.
         """
 
     def confirm_refund(self, refund: RefundRequest) -> SignedRequest:

@@ -7,6 +7,8 @@ from typing import Any, Final
 from sqlalchemy import inspect
 from sqlalchemy.orm import configure_mappers
 
+from ..models import TransferMixin
+
 # The attributes that a guarded UPDATE writes, with the number of listeners that the mixin itself
 # registers: it converts times to UTC.
 _WRITTEN: Final = {
@@ -16,19 +18,24 @@ _WRITTEN: Final = {
     **dict.fromkeys(("returned_at", "query_leased_until"), 1),
     "query_count": 0,
 }
+_WRITTEN_IN_TRANSFERS: Final = {
+    **dict.fromkeys(("status", "order_id", "pay_fund_order_id", "error_code", "fail_reason"), 0),
+    **dict.fromkeys(("submitted_at", "transferred_at", "failed_at", "asked_at"), 1),
+}
 
 
 def bypassed(model: Any) -> list[str]:
     """Return the hooks of a class that the guarded ``UPDATE`` does not call: ``before_update``,
     ``after_update``, and listeners and validators of the attributes that it writes.
 
-    :param model: the application's class, of payments or of refunds.
+    :param model: the application's class, of payments, refunds or transfers.
     """
     configure_mappers()  # triggers extensions that add listeners
     mapper: Any = inspect(model)
     found = [name for name in ("before_update", "after_update") if getattr(mapper.dispatch, name)]
+    written = _WRITTEN_IN_TRANSFERS if issubclass(model, TransferMixin) else _WRITTEN
     return found + [
         f"{model.__name__}.{name}"
-        for name, count in _WRITTEN.items()
+        for name, count in written.items()
         if name in mapper.column_attrs and len(list(getattr(model, name).dispatch.set)) > count
     ]

@@ -108,7 +108,7 @@ def check_callback(callback: Any) -> None:
 def check_async_support(event: str, callback: Callable[[Any], object]) -> None:
     """Reject an async callback if the extra ``async`` is not installed.
 
-    :param event: ``paid``, ``failed``, ``refunded`` or ``finished``.
+    :param event: the name of the event, ``paid`` for example.
     :raises ConfigurationError: names the callback and the extra.
     """
     if not is_async(callback):
@@ -177,8 +177,9 @@ def callback_name(callback: Any) -> str:
 
 
 def payment_number(payment: Any) -> str:
-    """Return the payment's number without a query: the session may be unusable."""
-    return str(payment.__dict__.get("out_trade_no", "a payment"))
+    """Return the number of a payment or transfer without a query: the session may be unusable."""
+    loaded = payment.__dict__
+    return str(loaded.get("out_trade_no") or loaded.get("out_biz_no") or "a payment")
 
 
 def _function(callback: Any) -> Any:

@@ -8,18 +8,20 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint, inspect
 from sqlalchemy.engine import Inspector
 
-from ..models import NotificationMixin, PaymentMixin, RefundMixin
+from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
 
 # By mixin: the columns that are unique together; the last one names the constraint.
 _UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
     PaymentMixin: (("out_trade_no",), ("trade_no",)),
     RefundMixin: (("out_trade_no", "out_request_no"),),
     NotificationMixin: (),
+    TransferMixin: (("merchant", "out_biz_no"), ("merchant", "limit_day", "limit_number")),
 }
 _CHECKS: Final[dict[type, tuple[str, ...]]] = {
     PaymentMixin: ("total_fen", "refunded_fen", "trade_status"),
     RefundMixin: ("refund_fen",),
     NotificationMixin: (),
+    TransferMixin: ("amount_fen",),
 }
 
 

@@ -1,4 +1,4 @@
-"""Leases of pending payments and refunds, shared between the workers that query Alipay.
+"""Leases of pending payments, refunds and transfers, shared between the workers that query Alipay.
 
 A worker leases a row by writing the time into ``asked_at`` and committing: a lease, not a lock. No
 lock is held during a query, since a notification about the same payment would have to wait for it;
@@ -24,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ..models import utc_now
 from ..protocol.trade_status import TradeStatus
+from ..protocol.transfers import TransferStatus
 from .query_schedule import RECONCILE_LEASE
 from .refunds import PROCESSING
 from .session import LedgerSession
@@ -43,7 +44,7 @@ _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
 class PendingRows:
     """Selection of one merchant's pending rows of one class."""
 
-    #: The application's class, of payments or of refunds.
+    #: The application's class, of payments, refunds or transfers.
     model: Any
     merchant: str
     #: Only rows created before this time, aware UTC.
@@ -91,6 +92,14 @@ def pending_refunds(model: Any, merchant: str, before: datetime) -> PendingRows:
     :param before: only refunds created before this time, aware UTC.
     """
     return PendingRows(entity_of(model), merchant, before, "status", (PROCESSING,))
+
+
+def pending_transfers(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of transfers whose result is unknown.
+
+    :param before: only transfers created before this time, aware UTC.
+    """
+    return PendingRows(entity_of(model), merchant, before, "status", (TransferStatus.DEALING,))
 
 
 def lease_rows(session: Session | scoped_session[Any], pending: PendingRows) -> Iterator[Any]:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from ..models import NotificationMixin, PaymentMixin, RefundMixin
+    from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
 
-#: A callback of the shop: takes the payment.
+#: A callback of the shop: takes the payment, or the transfer.
 Callback: TypeAlias = Callable[[Any], object]
 
 
@@ -20,6 +20,7 @@ class Models(NamedTuple):
     Payment: type[PaymentMixin]
     Refund: type[RefundMixin] | None = None
     Notification: type[NotificationMixin] | None = None
+    Transfer: type[TransferMixin] | None = None
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,12 @@ class Settlement:
 
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
-    #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``.
+    #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``; of a transfer,
+    #: ``transferred`` or ``transfer_failed``.
     events: tuple[str, ...]
     _read: Callable[[], Any] = field(repr=False)
 
     @cached_property
     def payment(self) -> Any:
-        """The application's object, read on first access."""
+        """The application's payment or transfer, read on first access."""
         return self._read()

@@ -8,8 +8,8 @@
     verifying and settling reports, and the signals afterwards
 ``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``
     querying, closing and cancelling payments, and settling the responses
-``refunds``
-    refunding a payment
+``refunds``, ``transfers``
+    refunding a payment, and transferring money to a payee
 ``alerts``
     alerts for operators
 """

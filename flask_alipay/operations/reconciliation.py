@@ -1,15 +1,17 @@
-"""Reconciliation: query pending payments and refunds at Alipay, and settle the responses."""
+"""Reconciliation: query pending payments, refunds and transfers at Alipay, and settle the
+responses.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..exceptions import AlipayError, InvalidParameter, OutcomeUnknown
+from ..exceptions import AlipayError, GatewayError, InvalidParameter, OutcomeUnknown
 from ..gateways.interface import RefundRequest
 from ..ledger.leases import (
     PendingRows,
@@ -18,11 +20,13 @@ from ..ledger.leases import (
     oldest_pending,
     pending_payments,
     pending_refunds,
+    pending_transfers,
 )
 from ..ledger.references import reference_of
 from ..ledger.refunds import SUCCESS
-from ..models import utc_now
+from ..models import RefundMixin, TransferMixin, utc_now
 from ..protocol.trade_status import TradeStatus
+from ..protocol.transfers import TransferStatus
 from .alerts import alert_about_refunds, alert_about_rejection
 from .queries import apply_update, close_expired, query_trade, snapshot_and_commit
 from .refunds import query_refund, submit_refund
@@ -38,20 +42,23 @@ _ANY_AGE: Final = timedelta(days=-1)
 
 @dataclass(frozen=True)
 class ReconcileItem:
-    """The result for one payment or refund."""
+    """The result for one payment, refund or transfer."""
 
+    #: The number of the payment; empty for a transfer.
     out_trade_no: str
-    #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused`` or
-    #: ``trouble``.
+    #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused``,
+    #: ``transferred``, ``transfer_waiting``, ``transfer_failed`` or ``trouble``.
     outcome: str
-    #: For ``trouble`` and ``refund_refused``: the exception.
+    #: For ``trouble``, ``refund_refused`` and ``transfer_failed``: the exception.
     error: AlipayError | None = None
     #: The shop's own order number, empty if there is none.
     reference: str = ""
+    #: The number of the transfer; empty for anything else.
+    out_biz_no: str = ""
 
 
 class Skipped(NamedTuple):
-    """Numbers of pending payments and refunds that were not queried."""
+    """Numbers of pending payments, refunds and transfers that were not queried."""
 
     #: Created too recently.
     younger: int
@@ -63,7 +70,7 @@ class Skipped(NamedTuple):
 
 @dataclass
 class ReconcileReport:
-    """The result of a run: numbers of payments and of refunds."""
+    """The result of a run: numbers of payments, refunds and transfers."""
 
     #: Payments that are paid now.
     paid: int = 0
@@ -75,7 +82,12 @@ class ReconcileReport:
     refunded: int = 0
     refund_waiting: int = 0
     refund_refused: int = 0
-    #: Payments and refunds that could not be queried, or whose response could not be settled.
+    #: Transfers that are done now, not done yet, and failed.
+    transferred: int = 0
+    transfer_waiting: int = 0
+    transfer_failed: int = 0
+    #: Payments, refunds and transfers that could not be queried, or whose response could not be
+    #: settled.
     failures: list[ReconcileItem] = field(default_factory=list)
     #: ``True`` if the run was aborted because Alipay did not respond any more.
     aborted: bool = False
@@ -83,12 +95,18 @@ class ReconcileReport:
     @property
     def queried(self) -> int:
         """The number of queries."""
-        return sum((self.paid, self.closed, self.waiting, len(self.failures), self.refunds))
+        payments = self.paid + self.closed + self.waiting
+        return payments + self.refunds + self.transfers + len(self.failures)
 
     @property
     def refunds(self) -> int:
         """The number of refunds with a response."""
         return self.refunded + self.refund_waiting + self.refund_refused
+
+    @property
+    def transfers(self) -> int:
+        """The number of transfers with a response."""
+        return self.transferred + self.transfer_waiting + self.transfer_failed
 
     def count(self, item: ReconcileItem) -> None:
         """Add a result."""
@@ -104,7 +122,8 @@ class ReconcileReport:
 
 
 class ReconcileRun:
-    """One run over all pending payments and refunds: an iterable that may be left at any time.
+    """One run over all pending payments, refunds and transfers: an iterable that may be left at any
+    time.
 
     :param merchant: the merchant of the current app.
     :param older_than: younger payments and refunds are skipped.
@@ -153,7 +172,7 @@ def reconcile(merchant: Merchant, older_than: timedelta, limit: int | None) -> R
 
 
 def _count_pending(merchant: Merchant, older_than: timedelta) -> int:
-    """Return the number of pending payments and refunds."""
+    """Return the number of pending rows."""
     number = sum(count(merchant.session, pending) for pending in _pending(merchant, older_than))
     merchant.session.rollback()
     return number
@@ -170,18 +189,23 @@ def _count_unqueried_refunds(merchant: Merchant) -> int:
 
 
 def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ...]:
-    """Return the selections of rows to query: refunds only if the gateway has such a query."""
+    """Return the selections of rows to query: refunds and transfers only if the gateway has such a
+    query.
+    """
     before, number = utc_now() - older_than, merchant.config.merchant
     models = merchant.models
-    payments = pending_payments(models.Payment, number, before)
-    if models.Refund is None or "query_refund" in merchant.gateway.unsupported:
-        return (payments,)
-    return pending_refunds(models.Refund, number, before), payments
+    unsupported = merchant.gateway.unsupported
+    found = [pending_payments(models.Payment, number, before)]
+    if models.Refund is not None and "query_refund" not in unsupported:
+        found.insert(0, pending_refunds(models.Refund, number, before))
+    if models.Transfer is not None and "submit_transfer" not in unsupported:
+        found.insert(0, pending_transfers(models.Transfer, number, before))
+    return tuple(found)
 
 
 def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:
-    """Query refunds and payments alternately, the longest wait first: with a limit, a large number
-    of payments must not keep refunds from being queried.
+    """Query transfers, refunds and payments alternately, the longest wait first: with a limit, a
+    large number of payments must not keep refunds from being queried.
     """
     oldest = [
         (oldest_pending(merchant.session, rows), rows) for rows in _pending(merchant, older_than)
@@ -199,7 +223,11 @@ def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:
 
 
 def _each(merchant: Merchant, pending: PendingRows) -> Iterator[ReconcileItem]:
-    process = _query if pending.status == "trade_status" else _finish
+    process: Callable[[Merchant, Any], ReconcileItem] = _query
+    if issubclass(pending.model, RefundMixin):
+        process = _finish
+    elif issubclass(pending.model, TransferMixin):
+        process = _settle_transfer
     return (process(merchant, row) for row in lease_rows(merchant.session, pending))
 
 
@@ -246,3 +274,19 @@ def _finish(merchant: Merchant, row: Any) -> ReconcileItem:
         alert_about_rejection(merchant, error)
         rejected = not isinstance(error, OutcomeUnknown) and status.startswith("ACQ.")
         return ReconcileItem(number, "refund_refused" if rejected else "trouble", error, reference)
+
+
+def _settle_transfer(merchant: Merchant, row: Any) -> ReconcileItem:
+    """Query a transfer; if Alipay does not know it, submit it again with the same number."""
+    from .transfers import finish_transfer  # applications without transfers never import it
+
+    number = row.out_biz_no
+    try:
+        row = finish_transfer(merchant, row)
+    except AlipayError as error:
+        merchant.session.rollback()
+        failed = isinstance(error, GatewayError) and not isinstance(error, OutcomeUnknown)
+        outcome = "transfer_failed" if failed else "trouble"
+        return ReconcileItem("", outcome, error, out_biz_no=number)
+    done = row is not None and row.status == TransferStatus.SUCCESS
+    return ReconcileItem("", "transferred" if done else "transfer_waiting", out_biz_no=number)

@@ -14,6 +14,8 @@
     validators of request parameters
 ``money``, ``china_time``, ``charsets``
     conversion of amounts, times and text
+``transfers``
+    statuses of transfers, and reports about them
 ``trade_status``, ``parameter_names``, ``banks``
     Alipay's statuses, parameter names and bank codes
 ``certificates``

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...exceptions import (
     ConfigurationError,
@@ -18,11 +18,13 @@ from ...protocol.batch_notification import PENDING_TTL
 from ...protocol.money import format_amount
 from ...protocol.notification import Notification
 from ...protocol.signed_request import SignedRequest
+from ...protocol.transfers import TransferReport
 from ..interface import (
     TRADE_NOT_FOUND,
     ClosedTrade,
     RefundReport,
     RefundRequest,
+    TransferRequest,
     journal_params,
     known_status,
     rejection_code,
@@ -50,6 +52,9 @@ class PaymentOperations(Trades, Refunds):
             "the legacy gateway cannot cancel: use close() if unpaid, refund_url() if paid"
         ),
         "query_refund": "the legacy gateway cannot query refunds: it notifies the result",
+        "submit_transfer": (
+            "the legacy gateway transfers in batches: use gateway.batch_trans_notify()"
+        ),
     }
     notifies_refunds: ClassVar[bool] = True
     pending_refund_ttl: ClassVar[timedelta | None] = PENDING_TTL
@@ -148,6 +153,30 @@ class PaymentOperations(Trades, Refunds):
         :raises ConfigurationError: always.
         """
         raise ConfigurationError(self.unsupported["query_refund"], "PROTOCOL")
+
+    def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Raise: the legacy gateway has no such service.
+
+        :param fields: the fields of the transfer.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["submit_transfer"], "PROTOCOL")
+
+    def submit_transfer(self, transfer: TransferRequest) -> TransferReport:
+        """Raise, see :meth:`check_transfer`.
+
+        :param transfer: the transfer.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["submit_transfer"], "PROTOCOL")
+
+    def query_transfer(self, transfer: TransferRequest) -> TransferReport | None:
+        """Raise, see :meth:`check_transfer`.
+
+        :param transfer: the transfer.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["submit_transfer"], "PROTOCOL")
 
     def confirm_refund(self, refund: RefundRequest) -> SignedRequest:
         """Return the request with which the merchant confirms a refund with the password of the

@@ -34,7 +34,8 @@ from .payments import (
 from .refunds import REFUND, REFUND_QUERY
 from .settlements import SETTLE, Settlements
 from .trades import CANCEL, CLOSE, CREATE, PRECREATE, QUERY
-from .transfers import TRANSFER, TRANSFER_QUERY, Transfers
+from .transfer_operations import TransferOperations
+from .transfers import TRANSFER, TRANSFER_QUERY
 
 #: URL of the open platform's sandbox; the certificate of the older host name has expired.
 SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
@@ -58,7 +59,7 @@ _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
 class OpenApiGateway(
-    PaymentOperations, BarcodePayments, Settlements, Transfers, BillDownload, AnyMethod
+    PaymentOperations, BarcodePayments, Settlements, TransferOperations, BillDownload, AnyMethod
 ):
     """The open platform for one application: one method for each of Alipay's, named after it.
 

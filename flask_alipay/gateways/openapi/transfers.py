@@ -14,64 +14,95 @@ from typing import Any
 from ...exceptions import InvalidAmount, InvalidParameter
 from ...protocol.china_time import parse_china_time
 from ...protocol.money import format_amount, to_minor_units
-from ...protocol.validation import pattern, text
+from ...protocol.validation import amount, choice, pattern, text
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient
 from .responses import check_echo, required_text, text_field
 
-#: Minimum amount of a transfer, in fen.
-MIN_FEN = 10
+#: Minimum amount of a transfer and of a red packet, in fen.
+MIN_FEN, MIN_RED_PACKET_FEN = 10, 1
+#: The products: a transfer to an account, to a bank card, and a red packet.
+TO_ACCOUNT, TO_BANK_CARD = "TRANS_ACCOUNT_NO_PWD", "TRANS_BANKCARD_NO_PWD"
+_RED_PACKET = "STD_RED_PACKET"
 
 _ACCOUNTS = pattern(r"[A-Z_]{1,64}", "like ALIPAY_USER_ID, ALIPAY_LOGON_ID or ALIPAY_OPEN_ID")
 _NUMBER = pattern(r"[0-9]{1,64}", "Alipay's number, digits only")
 
 
-def _trans_amount(name: str, value: Any, charset: str) -> str:
-    """Amount in yuan, at least 0.10."""
-    fen = to_minor_units(value, parameter=name)
-    if fen < MIN_FEN:
-        raise InvalidAmount(name, f"must be at least {format_amount(MIN_FEN)} CNY")
-    return format_amount(fen)
+def _json_text(name: str, value: Any, charset: str) -> str:
+    """Mapping, or its JSON as text."""
+    if isinstance(value, Mapping):
+        return biz_content.biz_content(value, charset)
+    return text(2048)(name, value, charset)
 
 
+_bank = biz_content.object_field(
+    {
+        "inst_name": text(64),
+        "account_type": choice("1", "2"),
+        "inst_province": text(32),
+        "inst_city": text(32),
+        "inst_branch_name": text(128),
+        "bank_code": text(32),
+    },
+    required=("account_type",),
+)
 _payee = biz_content.object_field(
     {
-        "identity": text(64),
+        "identity": text(128),
         "identity_type": _ACCOUNTS,
         "name": text(128),
+        "cert_type": text(64),
+        "cert_no": text(128),
+        "ext_info": _json_text,
+        "bankcard_ext_info": _bank,
     },
     required=("identity", "identity_type"),
 )
 
 
 def _payee_info(name: str, value: Any, charset: str) -> Any:
-    """Mapping with ``identity``, ``identity_type`` and, for a login name, ``name``."""
+    """Mapping with ``identity``, ``identity_type``, and ``name`` for a login name or a bank card; a
+    bank card also with ``bankcard_ext_info``.
+    """
     payee = _payee(name, value, charset)
     kind = payee["identity_type"]
     if kind == "ALIPAY_USER_ID":
         biz_content.account(f"{name}.identity", payee["identity"], charset)
     if kind == "ALIPAY_LOGON_ID" and "name" not in payee:
         raise InvalidParameter(f"{name}.name", "is required with a login name")
+    if kind == "BANKCARD_ACCOUNT":
+        for field_name in ("name", "bankcard_ext_info"):
+            if field_name not in payee:
+                raise InvalidParameter(f"{name}.{field_name}", "is required with a bank card")
     return payee
 
 
 _PRODUCT: Mapping[str, biz_content.ContentField] = {"product_code": text(64), "biz_scene": text(64)}
-_DEFAULTS = {"product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
+_DEFAULTS = {"product_code": TO_ACCOUNT, "biz_scene": "DIRECT_TRANSFER"}
 _NUMBERS: Mapping[str, biz_content.ContentField] = {
     "out_biz_no": biz_content.number,
     "order_id": _NUMBER,
     "pay_fund_order_id": _NUMBER,
 }
+_SCENE = {"info_type": text(64), "info_content": text(256)}
 
 TRANSFER = MethodSpec(
     "alipay.fund.trans.uni.transfer",
     {
         **_PRODUCT,
         "out_biz_no": biz_content.number,
-        "trans_amount": _trans_amount,
+        "trans_amount": amount,
         "payee_info": _payee_info,
         "order_title": text(128),
         "remark": text(200),
+        "business_params": _json_text,
+        "transfer_scene_name": text(64),
+        "transfer_scene_report_infos": biz_content.list_field(
+            _SCENE, required=("info_type", "info_content")
+        ),
+        "original_order_id": _NUMBER,
+        "passback_params": text(512),
     },
     required=("out_biz_no", "trans_amount", "payee_info"),
 )
@@ -81,6 +112,25 @@ TRANSFER_QUERY = MethodSpec(
     one_of=tuple(_NUMBERS),
     read_only=True,
 )
+
+
+def transfer_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a transfer with the defaults of its product, after a check of its
+    amount.
+
+    :raises InvalidAmount: if the product has a higher minimum.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    values = {**_DEFAULTS, **given}
+    payee = values.get("payee_info")
+    if isinstance(payee, Mapping) and payee.get("identity_type") == "BANKCARD_ACCOUNT":
+        values["product_code"] = given.get("product_code", TO_BANK_CARD)
+    if values.get("trans_amount") is not None:
+        fen = to_minor_units(values["trans_amount"], parameter="trans_amount")
+        minimum = MIN_RED_PACKET_FEN if values["product_code"] == _RED_PACKET else MIN_FEN
+        if fen < minimum:
+            raise InvalidAmount("trans_amount", f"must be at least {format_amount(minimum)} CNY")
+    return values
 
 
 @dataclass(frozen=True)
@@ -139,12 +189,14 @@ class Transfers(OpenApiClient):
 
         :param out_biz_no: the merchant's transfer number. A repeated number transfers once; after
             an unknown outcome, or ``DEALING``, retry with the **same** number.
-        :param trans_amount: yuan, from 0.10: ``str``, ``int`` or :class:`~decimal.Decimal`.
+        :param trans_amount: yuan, from 0.10 (a red packet from 0.01): ``str``, ``int`` or
+            :class:`~decimal.Decimal`.
         :param payee_info: the payee: ``identity`` and ``identity_type`` (``ALIPAY_USER_ID``,
-            ``ALIPAY_OPEN_ID`` or ``ALIPAY_LOGON_ID``, which requires the ``name`` as well).
+            ``ALIPAY_OPEN_ID`` or ``ALIPAY_LOGON_ID``, which requires the ``name`` as well;
+            ``BANKCARD_ACCOUNT`` with ``name`` and ``bankcard_ext_info``).
         :param fields: see :ref:`fund_trans_uni_transfer <parameters-fund_trans_uni_transfer>`;
-            ``product_code`` and ``biz_scene`` are ``TRANS_ACCOUNT_NO_PWD`` and ``DIRECT_TRANSFER``
-            by default.
+            by default ``product_code`` is ``TRANS_ACCOUNT_NO_PWD``, for a bank card
+            ``TRANS_BANKCARD_NO_PWD``, and ``biz_scene`` is ``DIRECT_TRANSFER``.
         :raises InvalidParameter: names the invalid field: ``payee_info.name``.
         :raises TypeError: for a ``float`` amount.
         :raises GatewayError: with Alipay's ``sub_code``: this call transferred nothing.
@@ -156,7 +208,7 @@ class Transfers(OpenApiClient):
             "trans_amount": trans_amount,
             "payee_info": payee_info,
         }
-        node = self._do(TRANSFER, {**_DEFAULTS, **fields, **required})
+        node = self._do(TRANSFER, transfer_fields({**fields, **required}))
         check_echo(node, "out_biz_no", out_biz_no)
         return TransferResponse(
             out_biz_no=out_biz_no,

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 SCHEME = "ALIPAY-SHA256withRSA"
 
 #: Methods that use GET; all others use POST.
-GET = frozenset({"alipay.data.dataservice.bill.downloadurl.query"})
+GET = frozenset(
+    {
+        "alipay.data.dataservice.bill.downloadurl.query",
+        "alipay.fund.trans.common.query",
+    }
+)
 
 _PAY = "alipay.trade.pay"
 _CONFIRMING = "10003"

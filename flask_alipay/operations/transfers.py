@@ -1,0 +1,258 @@
+"""Transfer money to a payee: record the transfer, commit, and only then submit it to Alipay.
+
+The row has the number by which Alipay knows the transfer. Whatever happens in between, a retry
+submits the same number with the same content, which transfers at most once; responses, queries and
+messages are settled by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..exceptions import AlipayError, GatewayError, OutcomeUnknown
+from ..gateways.interface import TransferRequest
+from ..ledger.transfers import NewTransfer, RecordedTransfer
+from ..models import utc_now
+from ..protocol.limits import check_out_trade_no
+from ..protocol.money import format_amount, to_minor_units
+from ..protocol.transfers import TransferReport, TransferStatus
+from .order_number import generate_out_trade_no
+from .queries import require_support
+
+if TYPE_CHECKING:
+    from ..ledger import Settlement
+    from ..ledger.transfers import TransferLedger
+    from ..merchant import Merchant
+
+#: For this long, Alipay may still be executing a request whose response was lost.
+IN_FLIGHT: Final = timedelta(minutes=5)
+#: A transfer that Alipay does not know is submitted again by ``reconcile`` up to this age; later, a
+#: person should check first whether it is still wanted.
+RESUBMITTED_FOR: Final = timedelta(days=7)
+
+# Statuses with which a transfer has ended without the payee having the money.
+_FAILED: Final = (TransferStatus.FAIL, TransferStatus.CLOSED, TransferStatus.REFUND)
+
+
+class TransferPlan(NamedTuple):
+    """A checked transfer, before it is recorded."""
+
+    new: NewTransfer
+    #: The recorded one that it continues, or that has its number; ``None``: it is a new one.
+    known: RecordedTransfer | None
+
+
+def transfer(
+    merchant: Merchant, amount: str | int | Decimal, out_biz_no: str | None, **fields: Any
+) -> Any:
+    """See :meth:`~flask_alipay.AlipayBlueprint.transfer`."""
+    ledger = merchant.transfers()
+    plan = plan_transfer(merchant, ledger, amount, out_biz_no, **fields)
+    recorded = ledger.record(plan.new)
+    try:
+        return complete(merchant, ledger, recorded)
+    except AlipayError as error:
+        error.out_biz_no = recorded.out_biz_no  # the number for a retry
+        raise
+
+
+def plan_transfer(
+    merchant: Merchant,
+    ledger: TransferLedger,
+    amount: str | int | Decimal,
+    out_biz_no: str | None,
+    *,
+    payee: str,
+    identity_type: str,
+    name: str | None = None,
+    title: str | None = None,
+    **fields: Any,
+) -> TransferPlan:
+    """Check a transfer, and commit the session. Nothing is recorded.
+
+    :raises InvalidParameter: names the invalid parameter.
+    """
+    require_support(merchant, "submit_transfer")
+    fen = to_minor_units(amount, parameter="amount")
+    if out_biz_no is not None:
+        check_out_trade_no(out_biz_no, "out_biz_no")
+    payee_info = {"identity": payee, "identity_type": identity_type, "name": name}
+    bank = fields.pop("bankcard_ext_info", None)
+    content = merchant.gateway.check_transfer(
+        {
+            **fields,
+            "out_biz_no": out_biz_no or generate_out_trade_no(),
+            "trans_amount": format_amount(fen),
+            "payee_info": {**payee_info, "bankcard_ext_info": bank},
+            "order_title": title,
+        }
+    )
+    merchant.session.commit()
+    if out_biz_no is None:
+        undecided = ledger.find_undecided(fen, payee, identity_type)
+        content["out_biz_no"] = undecided or content["out_biz_no"]
+    new = NewTransfer(
+        content["out_biz_no"],
+        fen,
+        payee,
+        identity_type,
+        content,
+        merchant.config.transfer_daily_limit_fen,
+    )
+    row = ledger.find_transfer(new.out_biz_no)
+    known = None if row is None else RecordedTransfer.of(row)
+    merchant.session.rollback()
+    return TransferPlan(new, known)
+
+
+def complete(
+    merchant: Merchant,
+    ledger: TransferLedger,
+    recorded: RecordedTransfer,
+    max_age: timedelta | None = None,
+) -> Any:
+    """Submit a recorded transfer, or query it if it was submitted before, and settle the result.
+
+    :param max_age: an older transfer that Alipay does not know is not submitted again.
+    :returns: the application's object: transferred, or accepted by Alipay and on its way.
+    :raises OutcomeUnknown: if the result is unknown: the row stays ``DEALING``.
+    :raises GatewayError: if it has failed.
+    :raises NotificationRefused: if the ledger rejects the result, or a callback raised.
+    """
+    if recorded.status == TransferStatus.DEALING:
+        report = _submit(merchant, ledger, recorded, max_age)
+        if report is not None:
+            settle_transfer(merchant, ledger, report)
+    row = ledger.find_transfer(recorded.out_biz_no)
+    if row is not None and row.status in _FAILED:
+        raise _failure(row)
+    return row
+
+
+def finish_transfer(merchant: Merchant, row: Any) -> Any:
+    """Query a transfer whose result is unknown, and settle it; submit it again if Alipay does not
+    know it, for :data:`RESUBMITTED_FOR`.
+
+    :param row: the application's object.
+    :returns: the application's object, as the ledger has it now.
+    :raises OutcomeUnknown: if the result is unknown.
+    :raises GatewayError: if it has failed.
+    :raises NotificationRefused: if the ledger rejects the result, or a callback raised.
+    """
+    ledger, recorded = merchant.transfers(), RecordedTransfer.of(row)
+    merchant.session.rollback()
+    return complete(merchant, ledger, recorded, RESUBMITTED_FOR)
+
+
+def _submit(
+    merchant: Merchant,
+    ledger: TransferLedger,
+    recorded: RecordedTransfer,
+    max_age: timedelta | None,
+) -> TransferReport | None:
+    """Submit a transfer for the first time; query it first if it was submitted before."""
+    gateway, request = merchant.gateway, _request(recorded)
+    if recorded.new:
+        return gateway.submit_transfer(request)
+    found = query_transfer(merchant, recorded)
+    if found is not None:
+        return found
+    if max_age is not None and utc_now() - recorded.created_at > max_age:
+        raise OutcomeUnknown(
+            "Alipay does not know the transfer, and it is too old to be submitted automatically"
+        )
+    return _resubmit(merchant, ledger, recorded)
+
+
+def query_transfer(merchant: Merchant, recorded: RecordedTransfer) -> TransferReport | None:
+    """Query a transfer at Alipay.
+
+    :return: ``None`` if Alipay has no transfer with this number, or not yet.
+    :raises GatewayError: if Alipay rejects the query.
+    :raises OutcomeUnknown: if no response arrives, or none that can be trusted.
+    """
+    try:
+        return merchant.gateway.query_transfer(_request(recorded))
+    except OutcomeUnknown:
+        raise
+    except GatewayError as error:  # it says nothing about the transfer
+        raise OutcomeUnknown(
+            str(error),
+            code=error.code,
+            sub_code=error.sub_code,
+            retryable=True,
+            signed=error.signed,
+        ) from None
+
+
+def _resubmit(
+    merchant: Merchant, ledger: TransferLedger, recorded: RecordedTransfer
+) -> TransferReport | None:
+    """Submit a transfer that Alipay does not know again, with the same number and content.
+
+    :returns: its state; ``None`` if it was settled meanwhile.
+    :raises OutcomeUnknown: if the result is unknown.
+    """
+    if not ledger.mark_submitted(recorded.out_biz_no):
+        return None
+    return merchant.gateway.submit_transfer(_request(recorded))
+
+
+def settle_transfer(
+    merchant: Merchant, ledger: TransferLedger, report: TransferReport
+) -> Settlement:
+    """Settle a verified report about a transfer: a response, or a message.
+
+    :param merchant: the merchant of the current app.
+    :param ledger: of its transfers.
+    :param report: verified and known to be for this merchant.
+    :raises NotificationRefused: as :meth:`TransferLedger.settle_transfer
+        <flask_alipay.ledger.transfers.TransferLedger.settle_transfer>` does.
+    """
+    if report.notify_id is not None and report.status in _FAILED and report.error_code is None:
+        report = _with_reason(merchant, ledger, report)
+    return ledger.settle_transfer(report)
+
+
+def _with_reason(
+    merchant: Merchant, ledger: TransferLedger, report: TransferReport
+) -> TransferReport:
+    """Add the reason of a failure, which a message lacks, by a query."""
+    row = ledger.find_transfer(report.out_biz_no)
+    if row is None or row.status == report.status:
+        merchant.session.rollback()
+        return report
+    recorded = RecordedTransfer.of(row)
+    merchant.session.rollback()
+    try:
+        found = query_transfer(merchant, recorded)
+    except OutcomeUnknown:
+        return report
+    if found is None or found.status != report.status:
+        return report
+    reason = {"error_code": found.error_code, "fail_reason": found.fail_reason}
+    return TransferReport(**{**vars(report), **reason})
+
+
+def _request(recorded: RecordedTransfer) -> TransferRequest:
+    content: Mapping[str, Any] = recorded.content
+    submitted = recorded.submitted_at
+    return TransferRequest(
+        out_biz_no=recorded.out_biz_no,
+        amount_fen=recorded.amount_fen,
+        content=content,
+        order_id=recorded.order_id,
+        repeated=not recorded.new,
+        undecided=not recorded.new and submitted is not None and utc_now() - submitted < IN_FLIGHT,
+    )
+
+
+def _failure(row: Any) -> GatewayError:
+    """Return the exception for a transfer that has failed."""
+    code = row.error_code or row.status
+    return GatewayError(
+        f"the transfer has failed: {code}", sub_code=code, sub_msg=row.fail_reason, signed=True
+    )

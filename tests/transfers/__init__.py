@@ -1,0 +1,1 @@
+"""Tests of transfers: operation, ledger, limits and reconciliation."""
