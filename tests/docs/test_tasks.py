@@ -10,7 +10,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Integer, String
 
+from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.exceptions import GatewayError
 from flask_alipay.protocol.china_time import format_china_time
 
@@ -118,10 +121,35 @@ def test_a_refund(task: Task) -> None:
     assert shop.called == [("paid", number), ("refunded", number)]
 
 
-def test_a_transfer(task: Task) -> None:
-    shop, names = task("transfer", SIMULATOR="certificates")
-    with shop.app.test_request_context():
-        assert names["pay_out"]("X1", "buyer@simulator.invalid", "买家") == "SUCCESS"
+def test_a_transfer(tmp_path: Path) -> None:
+    store: Any = SQLAlchemy()
+    names: dict[str, Any] = {"db": store}
+    for mixin in (PaymentMixin, RefundMixin, NotificationMixin):
+        name = mixin.__name__.removesuffix("Mixin")
+        names[name] = type(name, (mixin, store.Model), {})
+    columns = ("amount", "account", "winner", "number", "state")
+    texts = {name: store.mapped_column(String(64)) for name in columns}
+    key = store.mapped_column(Integer, primary_key=True)
+    prizes: Any = type("Prize", (store.Model,), {"id": key, **texts})
+    names["Prize"] = prizes
+    for block in code_blocks(page("transfer.rst")):
+        exec(block, names)
+    app = new_app(tmp_path, {"SIMULATOR": "certificates"})
+    store.init_app(app)
+    app.register_blueprint(names["alipay"], url_prefix="/alipay")
+    with app.test_request_context():
+        store.create_all()
+        account = "buyer@simulator.invalid"
+        prize = prizes(amount="12.50", account=account, winner="买家", number="X1", state="won")
+        lost = prizes(amount="1", account="nobody@simulator.invalid", winner="某", number="X2")
+        store.session.add_all([prize, lost])
+        assert [names["pay_out"](prize).status for _ in range(2)] == ["SUCCESS", "SUCCESS"]
+        assert prize.state == "paid"
+        with pytest.raises(GatewayError):
+            names["pay_out"](lost)
+        assert lost.state == "failed: PAYEE_NOT_EXIST"
+        store.session.remove()
+        store.engine.dispose()
 
 
 def test_the_bill(task: Task) -> None:

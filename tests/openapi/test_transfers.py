@@ -62,11 +62,31 @@ def test_a_transfer_says_how_much_and_to_whom(keys: Keys, value: Any) -> None:
 
 def test_another_kind_of_transfer_is_passed_through(keys: Keys) -> None:
     alipay = Alipay(keys, TRANSFER)
-    bank = {"identity": "6222", "identity_type": "BANKCARD_ACCOUNT", "bankcard_ext_info": {"a": 1}}
+    bank: dict[str, Any] = {"identity": "6222", "identity_type": "BANKCARD_ACCOUNT", "name": "黄龙"}
+    bank |= {"bankcard_ext_info": {"a": 1, "account_type": "2"}}
     transfer(alipay, payee_info=bank, product_code="TRANS_BANKCARD_NO_PWD", business_params="{}")
     assert alipay.content["product_code"] == "TRANS_BANKCARD_NO_PWD"
     assert alipay.content["payee_info"] == bank
     assert alipay.content["business_params"] == "{}"
+
+
+def test_a_bank_card_has_its_own_product(keys: Keys) -> None:
+    alipay = Alipay(keys, TRANSFER)
+    bank = {"identity": "6222", "identity_type": "BANKCARD_ACCOUNT", "name": "黄龙"}
+    transfer(alipay, payee_info={**bank, "bankcard_ext_info": {"account_type": "2"}})
+    assert alipay.content["product_code"] == "TRANS_BANKCARD_NO_PWD"
+
+
+def test_a_red_packet_may_be_a_single_fen(keys: Keys) -> None:
+    alipay = Alipay(keys, TRANSFER)
+    transfer(
+        alipay,
+        trans_amount="0.01",
+        product_code="STD_RED_PACKET",
+        business_params={"sub_biz_scene": "REDPACKET"},
+    )
+    assert alipay.content["trans_amount"] == "0.01"
+    assert alipay.content["business_params"] == '{"sub_biz_scene":"REDPACKET"}'
 
 
 @pytest.mark.parametrize(
@@ -86,6 +106,12 @@ def test_another_kind_of_transfer_is_passed_through(keys: Keys) -> None:
         ("payee_info.identity_type", {"payee_info": {**PAYEE, "identity_type": "email"}}),
         ("payee_info.name", {"payee_info": {**PAYEE, "identity_type": "ALIPAY_LOGON_ID"}}),
         ("payee_info.name", {"payee_info": {**PAYEE, "name": ""}}),
+        ("payee_info.name", {"payee_info": {**PAYEE, "identity_type": "BANKCARD_ACCOUNT"}}),
+        (
+            "payee_info.bankcard_ext_info",
+            {"payee_info": {**PAYEE, "identity_type": "BANKCARD_ACCOUNT", "name": "黄龙"}},
+        ),
+        ("transfer_scene_report_infos[0].info_type", {"transfer_scene_report_infos": [{}]}),
         ("order_title", {"order_title": "a" * 129}),
         ("remark", {"remark": "a\nb"}),
     ],

@@ -44,8 +44,7 @@ _bank = biz_content.object_field(
         "inst_city": text(32),
         "inst_branch_name": text(128),
         "bank_code": text(32),
-    },
-    required=("account_type",),
+    }
 )
 _payee = biz_content.object_field(
     {
