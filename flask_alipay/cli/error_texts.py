@@ -198,7 +198,7 @@ TEMPLATES: Final = (
     N_("must be the absolute path of a folder with catalogues: <language>/LC_MESSAGES/flask_alipay.mo"),
     N_("must be the currency of the payment"),
     N_("must be the path of a file, not of a device or pipe"),
-    N_("must be true on the legacy gateway, which has neither certificates nor encryption"),
+    N_("must be true on the legacy gateway, which has neither certificates, encryption nor OpenIDs"),
     N_("must be utf-8 for alipay.wap.create.direct.pay.by.user: see in_charset()"),
     N_("must be utf-8 or gbk"),
     N_("must be utf-8, gbk, gb2312 or gb18030"),

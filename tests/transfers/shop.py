@@ -15,9 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, TransferMixin
 from flask_alipay.exceptions import OutcomeUnknown
 
-from ..blueprint.merchants import OPENAPI, Merchant
 from ..conftest import Keys
-from ..openapi.alipay import DONE, answer
+from ..doubles.merchant import OPENAPI, Merchant
+from ..doubles.openapi import DONE, answer
 
 LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")
 NOT_THERE = {"code": "40004", "msg": "Business Failed", "sub_code": "ORDER_NOT_EXIST"}

@@ -19,7 +19,7 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.models import utc_now
 
-from ..openapi.alipay import DONE, answer
+from ..doubles.openapi import DONE, answer
 from .shop import (
     ANNA,
     LOST,
