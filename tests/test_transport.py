@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -21,6 +20,8 @@ from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.signer import Md5Signer
+
+from .doubles.local_server import LocalServer, Request
 
 PARTNER = "2088000000000001"
 
@@ -36,32 +37,21 @@ class Gateway:
         self.connections: set[tuple[str, int]] = set()
         self.answer: Callable[[Any], None] = self.says(b"true")
         self.closing = threading.Event()
-        outer = self
+        self._server = LocalServer(self._respond)
+        self.url = self._server.url
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def _respond(self, request: Request) -> None:
+        self.paths.append(request.path)
+        self.connections.add(request.client_address)
+        self.answer(request)
 
-            def do_GET(self) -> None:
-                outer.paths.append(self.path)
-                outer.connections.add(self.client_address)
-                outer.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+    def close(self) -> None:
+        self.closing.set()
+        self._server.close()
 
     @staticmethod
     def says(body: bytes, status: int = 200) -> Callable[[Any], None]:
-        def answer(request: Any) -> None:
-            request.send_response(status)
-            request.send_header("Content-Length", str(len(body)))
-            request.end_headers()
-            request.wfile.write(body)
-
-        return answer
+        return lambda request: request.respond(body, status)
 
     def hangs(self, request: Any) -> None:
         self.closing.wait(PATIENCE)
@@ -95,13 +85,8 @@ class Gateway:
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     gateway = Gateway()
-    thread = threading.Thread(target=gateway.server.serve_forever, args=(0.01,))
-    thread.start()
     yield gateway
-    gateway.closing.set()
-    gateway.server.shutdown()
-    gateway.server.server_close()
-    thread.join()
+    gateway.close()
 
 
 @pytest.fixture

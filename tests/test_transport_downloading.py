@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.gateways.transport import HttpTransport
+
+from .doubles.local_server import LocalServer, Request
 
 FILE = b"PK\x03\x04" + bytes(range(256)) * 1000
 
@@ -20,38 +20,30 @@ class Files:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
-        outer = self
+        self._server = LocalServer(self._respond)
+        self.url = self._server.url.removesuffix("/gateway.do")
+        self.close = self._server.close
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.requests.append((self.path, dict(self.headers)))
-                name = self.path.partition("?")[0].strip("/")
-                self.send_response(int(name) if name.isdigit() else 200)
-                if name == "302":
-                    self.send_header("Location", "/elsewhere")
-                kind = "text/html; charset=GBK" if name == "page" else "application/zip"
-                self.send_header("Content-Type", kind)
-                if name != "endless":
-                    self.send_header("Content-Length", str(len(FILE)))
-                self.end_headers()
-                self.wfile.write(FILE[:-1] if name == "cut" else FILE)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+    def _respond(self, request: Request) -> None:
+        self.requests.append((request.path, dict(request.headers)))
+        name = request.path.partition("?")[0].strip("/")
+        request.send_response(int(name) if name.isdigit() else 200)
+        if name == "302":
+            request.send_header("Location", "/elsewhere")
+        kind = "text/html; charset=GBK" if name == "page" else "application/zip"
+        request.send_header("Content-Type", kind)
+        if name != "endless":
+            request.send_header("Content-Length", str(len(FILE)))
+        request.end_headers()
+        request.wfile.write(FILE[:-1] if name == "cut" else FILE)
+        request.close_connection = True
 
 
 @pytest.fixture
 def files() -> Iterator[Files]:
     files = Files()
-    thread = threading.Thread(target=files.server.serve_forever, args=(0.01,))
-    thread.start()
     yield files
-    files.server.shutdown()
-    files.server.server_close()
-    thread.join()
+    files.close()
 
 
 @pytest.fixture

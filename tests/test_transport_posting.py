@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
 from flask_alipay.gateways.transport import HttpTransport, encode_form
+
+from .doubles.local_server import LocalServer, Request
 
 
 class Gateway:
@@ -21,47 +21,26 @@ class Gateway:
         self.troubles: list[str] = []
         self.requests: list[tuple[str, str, bytes, str]] = []
         self.connections: set[tuple[str, int]] = set()
-        outer = self
+        self._server = LocalServer(self._respond)
+        self.url, self.close = self._server.url, self._server.close
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                kind = self.headers.get("Content-Type", "")
-                outer.requests.append((self.command, self.path, body, kind))
-                outer.connections.add(self.client_address)
-                trouble = outer.troubles.pop(0) if outer.troubles else "200"
-                if trouble == "cut":
-                    self.close_connection = True
-                    return
-                self.send_response(int(trouble))
-                if trouble == "302":
-                    self.send_header("Location", "/elsewhere")
-                self.send_header("Retry-After", "60")
-                self.send_header("Content-Length", "4")
-                self.end_headers()
-                self.wfile.write(b"true")
-
-            do_POST = do_GET  # noqa: N815 - the base class's name
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+    def _respond(self, request: Request) -> None:
+        kind = request.headers.get("Content-Type", "")
+        self.requests.append((request.command, request.path, request.body(), kind))
+        self.connections.add(request.client_address)
+        trouble = self.troubles.pop(0) if self.troubles else "200"
+        if trouble == "cut":
+            request.close_connection = True
+            return
+        moved = {"Location": "/elsewhere"} if trouble == "302" else {}
+        request.respond(b"true", int(trouble), Retry_After="60", **moved)
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     gateway = Gateway()
-    thread = threading.Thread(target=gateway.server.serve_forever, args=(0.01,))
-    thread.start()
     yield gateway
-    gateway.server.shutdown()
-    gateway.server.server_close()
-    thread.join()
+    gateway.close()
 
 
 @pytest.fixture

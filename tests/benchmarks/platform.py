@@ -13,10 +13,8 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import perf_counter_ns
 
 import requests
@@ -28,6 +26,7 @@ from flask_alipay.gateways.openapi.responses import read_response
 from flask_alipay.keys import generate_private_key, private_pem, public_pem
 from flask_alipay.signer import Rsa2Signer
 
+from ..doubles.local_server import LocalServer, Request
 from . import sdk
 from .race import ratio, report
 from .verdicts import at_least, at_most, conclude, for_the_record, not_measured
@@ -147,8 +146,13 @@ def calling(key: rsa.RSAPrivateKey, rounds: int = 40) -> None:
     """A whole call on a connection that is kept, beside the same by hand and the bare exchange."""
     sign = Rsa2Signer(key).sign(NODE.encode())
     body = f'{{"alipay_trade_query_response":{NODE},"sign":"{sign}"}}'.encode()
-    server = _server(body)
-    url = f"http://127.0.0.1:{server.server_port}/gateway.do"
+
+    def respond(request: Request) -> None:
+        request.body()
+        request.respond(body)
+
+    server = LocalServer(respond)
+    url = server.url
     public_key, signer = key.public_key(), Rsa2Signer(key, key.public_key())
     gateway = OpenApiGateway(APP_ID, signer, gateway_url=url)
     session = requests.Session()
@@ -188,8 +192,7 @@ def calling(key: rsa.RSAPrivateKey, rounds: int = 40) -> None:
     at_most("a call on a kept connection adds", added, 1, "ms")
     for_the_record("  signing and verifying by hand, not in it", signed, "ms")
     session.close()
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 def _added(ours: Callable[[], object], floor: Callable[[], object], rounds: int) -> float:
@@ -204,28 +207,6 @@ def _added(ours: Callable[[], object], floor: Callable[[], object], rounds: int)
             floor()
         pairs.append((2 * between - start - perf_counter_ns()) / 10 / 1e6)
     return statistics.median(pairs[2:])
-
-
-def _server(body: bytes) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1  # headers and body in one piece
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +14,7 @@ from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.signer import RsaSigner
 
+from ..doubles.local_server import LocalServer
 from ..doubles.merchant import (
     BUYER_EMAIL,
     BUYER_ID,
@@ -511,21 +511,10 @@ def slow_alipay(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(HttpTransport, "get", REAL_GET)
     over = threading.Event()
 
-    class Gateway(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            over.wait(5)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/gateway.do"
+    server = LocalServer(lambda request: over.wait(5))
+    yield server.url
     over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    server.close()
 
 
 @on_the_legacy_gateway

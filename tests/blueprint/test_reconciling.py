@@ -13,10 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import pytest
 from sqlalchemy import select
@@ -37,6 +36,7 @@ from ..doubles.gateways import (
     refusal,
     trade,
 )
+from ..doubles.local_server import LocalServer, Request
 from ..doubles.merchant import Merchant, on_the_legacy_gateway
 from ..doubles.openapi import answer
 from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
@@ -307,41 +307,25 @@ class Gateway:
         self.asked: Counter[str] = Counter()
         self.twice: list[str] = []
         self.at_once = 0
-        lock, gateway = threading.Lock(), self
+        self._merchant, self._lock = merchant, threading.Lock()
+        self._server = LocalServer(self._respond)
+        self.url, self.close = self._server.url, self._server.close
 
-        class Page(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                size = int(self.headers["Content-Length"])
-                text = self.rfile.read(size).decode()
-                params = {name: value[0] for name, value in parse_qs(text).items()}
-                number = json.loads(params["biz_content"])["out_trade_no"]
-                with lock:
-                    gateway.now[number] += 1
-                    gateway.asked[number] += 1
-                    gateway.at_once = max(gateway.at_once, len(+gateway.now))
-                    if gateway.now[number] > 1:
-                        gateway.twice.append(number)
-                time.sleep(0.02)
-                node = trade(out_trade_no=number, trade_no=f"{TRADE_NO}{number[-20:]}")
-                body = answer(params["method"], node, signer=merchant.signer)
-                with lock:
-                    gateway.now[number] -= 1
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/gateway.do"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def _respond(self, request: Request) -> None:
+        params = dict(parse_qsl(request.body().decode()))
+        number = json.loads(params["biz_content"])["out_trade_no"]
+        with self._lock:
+            self.now[number] += 1
+            self.asked[number] += 1
+            self.at_once = max(self.at_once, len(+self.now))
+            if self.now[number] > 1:
+                self.twice.append(number)
+        time.sleep(0.02)
+        node = trade(out_trade_no=number, trade_no=f"{TRADE_NO}{number[-20:]}")
+        body = answer(params["method"], node, signer=self._merchant.signer)
+        with self._lock:
+            self.now[number] -= 1
+        request.respond(body)
 
 
 @pytest.fixture

@@ -4,19 +4,18 @@ not respond although it has performed the request.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
 from flask_alipay.protocol.money import format_amount, to_minor_units
 from flask_alipay.signer import Rsa2Signer
 
+from ..doubles.local_server import LocalServer, Request
 from ..doubles.openapi import DONE, answer
 from .shop import TOTAL_FEN
 
@@ -63,17 +62,8 @@ class Gateway:
         self.asked = 0
         self._signer, self._chance, self._told = signer, chance, told
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._listener())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/gateway.do"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the server."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server = LocalServer(self._handle)
+        self.url, self.stop = self._server.url, self._server.close
 
     def answer(self, params: Mapping[str, str]) -> bytes | None:
         """Perform a request; ``None``: without a response."""
@@ -129,27 +119,15 @@ class Gateway:
             "refund_status": "REFUND_SUCCESS",
         }
 
-    def _listener(gateway) -> type[BaseHTTPRequestHandler]:  # noqa: N805
-        class Listener(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers["Content-Length"])
-                body = self.rfile.read(length).decode()
-                if len(body) < length:
-                    return  # whoever asks was killed in the middle of it
-                asked = f"{self.path.partition('?')[2]}&{body}"
-                said = gateway.answer(dict(parse_qsl(asked)))
-                if said is None:
-                    return
-                with contextlib.suppress(OSError):  # whoever asked may be dead
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(said)))
-                    self.end_headers()
-                    self.wfile.write(said)
-
-            def log_message(self, *words: object) -> None:
-                pass
-
-        return Listener
+    def _handle(self, request: Request) -> None:
+        request.close_connection = True
+        body = request.body().decode()
+        if len(body) < int(request.headers["Content-Length"]):
+            return  # the client was killed while it sent the request
+        params = f"{request.path.partition('?')[2]}&{body}"
+        response = self.answer(dict(parse_qsl(params)))
+        if response is not None:
+            request.respond(response)
 
 
 def _numbers(content: Mapping[str, str]) -> dict[str, str]:

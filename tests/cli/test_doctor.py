@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, 
 
 from ..certificate_chains import ALIPAY, issue, spare_key
 from ..conftest import Keys
+from ..doubles.local_server import LocalServer, Request
 from .conftest import MD5_KEY
 from .shop import MERCHANT, make_shop
 
@@ -357,23 +356,16 @@ def test_the_configuration_of_an_app_that_lacks_a_host_is_found(
 def gateway_at(moment: datetime) -> Iterator[str]:
     """Serve a gateway with a given time."""
 
-    class Silent(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response_only(200)
-            self.send_header("Date", format_datetime(moment, usegmt=True))
-            self.end_headers()
+    def respond(request: Request) -> None:
+        request.send_response_only(200)
+        request.send_header("Date", format_datetime(moment, usegmt=True))
+        request.end_headers()
 
-        def log_message(self, *args: Any) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Silent)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
+    server = LocalServer(respond)
     try:
-        yield f"http://127.0.0.1:{server.server_port}/gateway.do"
+        yield server.url
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.close()
 
 
 def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, Finding]:

@@ -8,6 +8,8 @@
     A transport that gives a chosen response to each method, for operations and views.
 ``openapi``, ``openapi_v3``, ``mapi``
     A transport and signed responses for the clients of one gateway.
+``local_server``
+    An HTTP server in a thread, for gateways that are reached over the network.
 ``bills``
     Bill files.
 """

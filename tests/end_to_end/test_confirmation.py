@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -11,9 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -24,6 +21,7 @@ from flask_alipay.keys import private_pem, public_pem
 from ..chaos.workers import Workers
 from ..conftest import Keys
 from ..doubles.gateways import trade
+from ..doubles.local_server import LocalServer, Request
 from ..doubles.merchant import OPENAPI, Merchant
 from ..doubles.openapi import answer
 from ..doubles.shop import Shop, new_app, new_blueprint
@@ -57,17 +55,12 @@ class Gateway:
     def __post_init__(self) -> None:
         self._lock, self._open = threading.Lock(), 0
         self.responds.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/gateway.do"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        self._server = LocalServer(self._handle)
+        self.url = self._server.url
 
     def stop(self) -> None:
         self.responds.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.close()
 
     def respond(self, params: dict[str, str]) -> bytes:
         number = json.loads(params["biz_content"])["out_trade_no"]
@@ -82,25 +75,8 @@ class Gateway:
             self._open -= 1
         return answer(params["method"], node, signer=self.merchant.signer)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        gateway = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                response = gateway.respond(dict(parse_qsl(body.decode())))
-                with contextlib.suppress(OSError):
-                    self.send_response(200)
-                    self.send_header("Content-Length", str(len(response)))
-                    self.end_headers()
-                    self.wfile.write(response)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        return Handler
+    def _handle(self, request: Request) -> None:
+        request.respond(self.respond(dict(parse_qsl(request.body().decode()))))
 
 
 @pytest.fixture

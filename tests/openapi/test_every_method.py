@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -25,6 +24,7 @@ from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..certificate_chains import ALIPAY, Issued, content, issue, spare_key
 from ..conftest import Keys
+from ..doubles.local_server import LocalServer, Request
 from ..doubles.openapi import APP_ID, DONE, METHODS, QUESTIONS, answer
 from ..doubles.openapi_v3 import answer3, flat, verified
 
@@ -35,6 +35,8 @@ DOWNLOAD = "alipay.open.app.alipaycert.download"
 
 modes = pytest.mark.parametrize("mode", MODES)
 methods = pytest.mark.parametrize("method", METHODS)
+
+Response = tuple[int, Mapping[str, str], bytes]
 
 
 class Platform:
@@ -54,26 +56,17 @@ class Platform:
         self.stranger = Rsa2Signer(keys.merchant)
         self.mode, self.trouble, self.asked = "", "", 0
         self.closing = threading.Event()
-        platform = self
+        self._server = LocalServer(self._respond)
+        self.url = self._server.url
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
+    def close(self) -> None:
+        self.closing.set()
+        self._server.close()
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                path = urlsplit(self.path).path
-                serve = platform.newer if path.startswith("/v3/") else platform.older
-                platform.send(self, *serve(self, path, body))
-
-            do_GET = do_POST  # noqa: N815 - the base class's name
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+    def _respond(self, request: Request) -> None:
+        body, path = request.body(), urlsplit(request.path).path
+        serve = self.newer if path.startswith("/v3/") else self.older
+        self.send(request, *serve(request, path, body))
 
     def hears(self, requests: int) -> None:
         """Waits for requests whose senders did not wait; there are no more of them."""
@@ -96,7 +89,7 @@ class Platform:
         said = {"failure": FAILURE, "refused": REFUSED}
         return said.get(self.trouble) or METHODS[method][1]
 
-    def older(self, request: Any, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def older(self, request: Request, path: str, body: bytes) -> Response:
         params = dict(parse_qsl(body.decode("ascii"), encoding="utf-8", errors="strict"))
         assert self.merchant.verify(sign_content(params, exclude=("sign",)), params["sign"])
         method, keyed = params["method"], self.certified or self.before
@@ -109,7 +102,7 @@ class Platform:
         signer, name = (None, "error_response") if refused else (self.signer(keyed), None)
         return 200, {}, answer(method, self.node(method), signer=signer, name=name, **sn)
 
-    def newer(self, request: Any, path: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+    def newer(self, request: Request, path: str, body: bytes) -> Response:
         verified(self.merchant, request.command, request.path, body, request.headers)
         self.asked += 1
         method, keyed = path.removeprefix("/v3/").replace("/", "."), self.certified or self.before
@@ -121,7 +114,7 @@ class Platform:
             return answer3({"code": "invalid-app-id"}, None, status=400)
         return answer3(flat(self.node(method)), self.signer(keyed), cert_sn=sn)
 
-    def send(self, request: Any, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def send(self, request: Request, status: int, headers: Mapping[str, str], body: bytes) -> None:
         if self.trouble == "silence":
             self.closing.wait(5)
             request.close_connection = True
@@ -138,13 +131,8 @@ class Platform:
 @pytest.fixture(scope="module")
 def running(keys: Keys) -> Iterator[Platform]:
     platform = Platform(keys)
-    thread = threading.Thread(target=platform.server.serve_forever, args=(0.01,))
-    thread.start()
     yield platform
-    platform.closing.set()
-    platform.server.shutdown()
-    platform.server.server_close()
-    thread.join()
+    platform.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +17,7 @@ from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from ..conftest import Keys
+from ..doubles.local_server import LocalServer, Request
 from ..doubles.openapi import APP_ID, METHODS, QUESTIONS, answer
 
 acts = [method for method in METHODS if method not in QUESTIONS]
@@ -36,22 +36,12 @@ class Platform:
         self.requests: list[dict[str, str]] = []
         self.connections: set[Any] = set()
         self.closing = threading.Event()
-        platform = self
+        self._server = LocalServer(self._respond)
+        self.url = self._server.url
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                platform.connections.add(self.client_address)
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                platform.serve(self, body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/gateway.do"
+    def close(self) -> None:
+        self.closing.set()
+        self._server.close()
 
     def hears(self, requests: int) -> None:
         """Waits for requests whose senders did not wait; there are no more of them."""
@@ -60,10 +50,13 @@ class Platform:
             time.sleep(0.005)
         assert len(self.requests) == requests
 
-    def serve(self, request: Any, body: bytes) -> None:
+    def _respond(self, request: Request) -> None:
+        self.connections.add(request.client_address)
         charset = dict(parse_qsl(request.path.partition("?")[2]))["charset"]
         params = dict(
-            parse_qsl(body.decode("ascii"), encoding=python_codec(charset), errors="strict")
+            parse_qsl(
+                request.body().decode("ascii"), encoding=python_codec(charset), errors="strict"
+            )
         )
         content = sign_content(params, exclude=("sign",), charset=charset)
         assert self.signer.verify(content, params["sign"])
@@ -87,13 +80,8 @@ class Platform:
 @pytest.fixture
 def platform(keys: Keys) -> Iterator[Platform]:
     platform = Platform(keys)
-    thread = threading.Thread(target=platform.server.serve_forever, args=(0.01,))
-    thread.start()
     yield platform
-    platform.closing.set()
-    platform.server.shutdown()
-    platform.server.server_close()
-    thread.join()
+    platform.close()
 
 
 @pytest.fixture
