@@ -1,13 +1,11 @@
-"""A shop with operator pages, on the simulator."""
+"""Shop with operator pages, on the simulator."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from html import unescape
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask import Flask, request
@@ -22,6 +20,9 @@ from werkzeug.test import TestResponse
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.admin import add_alipay_views
 
+from ..doubles.app import Shop as AppShop
+from ..doubles.app import instance_path
+
 #: Nothing listens there: notifications are lost.
 LOST = "http://127.0.0.1:9/lost"
 OPERATOR = "alice"
@@ -32,22 +33,10 @@ def _locale() -> str:
     return {"zh": "zh_Hans_CN"}.get(found, found)
 
 
-@cache
-def _folder() -> TemporaryDirectory[str]:
-    """Return the folder with the simulator's keys, which are slow to generate."""
-    return TemporaryDirectory()
-
-
 @dataclass
-class Shop:
-    """An app with its classes, and a browser that keeps cookies."""
+class Shop(AppShop):
+    """App with operator pages, and a browser that keeps cookies."""
 
-    app: Flask
-    db: Any
-    alipay: AlipayBlueprint
-    Payment: Any
-    Refund: Any
-    Notification: Any
     #: What the callbacks were called with, in order.
     called: list[tuple[str, str]] = field(default_factory=list)
     #: The operator's browser.
@@ -108,15 +97,9 @@ class Shop:
         assert self.payment(number).paid
         return number
 
-    def add(self, *rows: Any) -> None:
-        with self.app.app_context():
-            self.db.session.add_all(rows)
-            self.db.session.commit()
-
     def row(self, out_trade_no: str, **columns: Any) -> Any:
         """Return a payment that is inserted without the package."""
-        given = {"merchant": self.merchant, "subject": "Tea", "total_fen": 8888, **columns}
-        return self.Payment(out_trade_no=out_trade_no, **given)
+        return super().row(out_trade_no, **{"merchant": self.merchant, **columns})
 
     @property
     def merchant(self) -> str:
@@ -205,7 +188,7 @@ def make_shop(
     class Notification(NotificationMixin, Base):
         pass
 
-    app = Flask(__name__, instance_path=_folder().name)
+    app = Flask(__name__, instance_path=instance_path())
     app.config.update(SECRET_KEY="test", ALIPAY_SIMULATOR=True, TESTING=True)
     key = "SQLALCHEMY_ENGINES" if lite else "SQLALCHEMY_DATABASE_URI"
     app.config[key] = {"default": url} if lite else url

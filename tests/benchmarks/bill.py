@@ -19,7 +19,7 @@ from sqlalchemy import insert
 
 from flask_alipay.protocol.china_time import CHINA_TIME, format_china_time
 
-from ..cli.shop import Shop, make_shop
+from ..doubles.app import Shop, make_shop
 from ..doubles.bills import BACK, FRONT, HEADER, line
 from .verdicts import at_most, conclude, for_the_record
 

@@ -29,30 +29,20 @@ from flask import Flask, Response, request
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import bindparam, event, insert, select, update
 
-from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.keys import generate_private_key
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Rsa2Signer, sign_content
 
+from ..doubles.models import declare_models
 from .signing import FIELDS, content_by_hand
 
 APP_ID = FIELDS["app_id"]
 TOTAL_FEN = 8888
 
 db = SQLAlchemy()
-
-
-class Payment(PaymentMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Refund(RefundMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Notification(NotificationMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
+Payment, Refund, Notification = declare_models(db.Model)
 
 
 @lru_cache(maxsize=1)

@@ -5,21 +5,12 @@ from __future__ import annotations
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay import AlipayBlueprint
+
+from ..doubles.models import declare_models
 
 db = SQLAlchemy()
-
-
-class Payment(PaymentMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Refund(RefundMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Notification(NotificationMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
+Payment, Refund, Notification = declare_models(db.Model)
 
 
 def create_app(url: str, public_key: str, private_key: str, app_id: str) -> Flask:

@@ -14,8 +14,8 @@ import pytest
 
 from flask_alipay.signals import Alert, attention_needed
 
-from ..cli.shop import Shop, make_shop
 from ..docs.reading import code_blocks, page
+from ..doubles.app import Shop, make_shop
 
 NUMBER = "20260131000000000000000001"
 LOGGER = "flask_alipay.alerts"
@@ -39,7 +39,7 @@ def shop() -> Shop:
     found = make_shop(ALIPAY_SIMULATOR=True)
     with found.app.app_context():
         merchant = found.alipay.config.merchant
-    found.add(found.payment(NUMBER, merchant=merchant))
+    found.add(found.row(NUMBER, merchant=merchant))
     return found
 
 

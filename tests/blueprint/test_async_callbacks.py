@@ -18,10 +18,11 @@ from flask_sqlalchemy_lite import SQLAlchemy as SQLAlchemyLite
 from sqlalchemy import String, create_engine, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, scoped_session, sessionmaker
 
-from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin, payment_paid
+from flask_alipay import AlipayBlueprint, payment_paid
 from flask_alipay.exceptions import CallbackFailed, ConfigurationError
 
 from ..doubles.merchant import Merchant
+from ..doubles.models import declare_models
 from ..doubles.shop import FORM, Shipment, Shop, db, new_app, new_blueprint
 from .conftest import OpenShop
 
@@ -217,21 +218,12 @@ class Base(DeclarativeBase):
 def models(base: Any) -> tuple[Any, Any, Any, Any]:
     """The ledger's classes and one of the shop's own."""
 
-    class Payment(PaymentMixin, base):
-        pass
-
-    class Refund(RefundMixin, base):
-        pass
-
-    class Notification(NotificationMixin, base):
-        pass
-
     class Parcel(base):
         __tablename__ = "parcel"
         id: Mapped[int] = mapped_column(primary_key=True)
         out_trade_no: Mapped[str] = mapped_column(String(64))
 
-    return Payment, Refund, Notification, Parcel
+    return (*declare_models(base), Parcel)
 
 
 class Plain:

@@ -14,26 +14,17 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.exceptions import AlipayError, GatewayError, InvalidAmount
 from flask_alipay.protocol.money import format_amount
+
+from ..doubles.models import declare_models
 
 APP_ID = "2021000000000001"
 TOTAL_FEN = 8888
 
 db = SQLAlchemy()
-
-
-class Payment(PaymentMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Refund(RefundMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
-
-
-class Notification(NotificationMixin, db.Model):  # type: ignore[misc, name-defined]
-    pass
+Payment, Refund, Notification = declare_models(db.Model)
 
 
 class Parcel(db.Model):  # type: ignore[misc, name-defined]

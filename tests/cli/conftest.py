@@ -12,13 +12,14 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_alipay import AlipayBlueprint, PaymentMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.cli import main
 from flask_alipay.keys import private_pem, public_pem
 from flask_alipay.protocol.charsets import python_codec
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys
+from ..doubles.models import declare_payment
 
 MD5_KEY = "0123456789abcdef0123456789abcdef"
 
@@ -96,16 +97,14 @@ def make_app(name: str = "alipay", prefix: str = "ALIPAY", **config: Any) -> Fla
     """An app with one merchant."""
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
     app = Flask(__name__)
     app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
     app.config["ALIPAY_SIMULATOR_WITHOUT_DEBUG"] = True
     app.config.update({"TRUSTED_HOSTS": ["localhost"], **config})
     db.init_app(app)
     app.register_blueprint(
-        AlipayBlueprint(db, Payment, name=name, config_prefix=prefix), url_prefix=f"/{name}"
+        AlipayBlueprint(db, declare_payment(db.Model), name=name, config_prefix=prefix),
+        url_prefix=f"/{name}",
     )
     return app
 

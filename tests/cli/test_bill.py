@@ -17,9 +17,9 @@ from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import CHINA_TIME
 
+from ..doubles.app import MERCHANT, Shop, make_shop
 from ..doubles.bills import REFUND, TEA, bill, table
 from .conftest import MD5_KEY
-from .shop import MERCHANT, Shop, make_shop
 
 COLUMNS = [
     "difference",
@@ -49,10 +49,10 @@ class Stall(Shop):
 
     def refund(self, out_trade_no: str, number: str) -> None:
         with self.app.test_request_context():
-            payment = self.row(self.Payment, out_trade_no)
+            payment = self.stored(self.Payment, out_trade_no)
             self.alipay.refund(payment, "8.88", out_request_no=number)
 
-    def row(self, model: Any, out_trade_no: str) -> Any:
+    def stored(self, model: Any, out_trade_no: str) -> Any:
         return self.db.session.query(model).filter_by(out_trade_no=out_trade_no).one()
 
     def tamper(self, model: Any, out_trade_no: str, **columns: Any) -> None:
@@ -64,7 +64,7 @@ class Stall(Shop):
 
     def delete(self, model: Any, out_trade_no: str) -> None:
         with self.app.app_context():
-            self.db.session.delete(self.row(model, out_trade_no))
+            self.db.session.delete(self.stored(model, out_trade_no))
             self.db.session.commit()
 
     def dump(self) -> list[Any]:
@@ -134,7 +134,7 @@ def test_a_payment_missing_in_the_bill_is_listed(stall: Stall) -> None:
     made = {"paid": True, "paid_at": utc_now(), "trade_status": "TRADE_SUCCESS"}
     with stall.app.app_context():
         merchant = stall.alipay.config.merchant
-    stall.add(stall.payment("A3", merchant=merchant, trade_no="T3", **made))
+    stall.add(stall.row("A3", merchant=merchant, trade_no="T3", **made))
     assert stall.differences() == [("payment_not_in_bill", "A3", None)]
 
 
@@ -248,7 +248,7 @@ def with_file(shop: Shop, content: bytes, folder: Path, date: str = "2026-01-31"
 
 
 def sold(shop: Shop) -> Any:
-    return shop.payment(
+    return shop.row(
         "A1",
         trade_no=TEA["支付宝交易号"],
         paid=True,

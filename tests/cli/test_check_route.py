@@ -18,9 +18,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from flask_alipay import (
     AlipayBlueprint,
     ConfigurationError,
-    NotificationMixin,
-    PaymentMixin,
-    RefundMixin,
     notification_refused,
 )
 from flask_alipay.keys import key_to_base64, private_pem
@@ -28,7 +25,8 @@ from flask_alipay.settings import KNOWN
 
 from ..conftest import Keys
 from ..docs.settings_read import settings_read
-from .shop import MERCHANT, Shop, make_shop
+from ..doubles.app import MERCHANT, Shop, make_shop
+from ..doubles.models import declare_models, declare_payment
 
 NOTIFY_URL = "https://shop.example.com/alipay/notify"
 
@@ -77,7 +75,7 @@ def test_the_probe_settles_logs_and_signals_nothing(
     open_shop: Callable[..., Shop], caplog: pytest.LogCaptureFixture
 ) -> None:
     shop, signalled = open_shop(), []
-    shop.add(shop.payment("T1"))
+    shop.add(shop.row("T1"))
     caplog.set_level(logging.INFO, "flask_alipay")
 
     def note(*args: object, **rest: object) -> None:
@@ -329,14 +327,7 @@ def test_an_invalid_app_id_is_found(
 def test_classes_in_the_wrong_order_are_rejected_by_name(keys: Keys) -> None:
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
-    class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
-    class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
+    Payment, Refund, Notification = declare_models(db.Model)
 
     wrong: Any = AlipayBlueprint(db, Payment, Notification, Refund)  # type: ignore[arg-type]
     app = Flask(__name__)
@@ -352,9 +343,6 @@ def test_classes_in_the_wrong_order_are_rejected_by_name(keys: Keys) -> None:
 def in_schema(url: str, schema: str | None, keys: Keys) -> tuple[Flask, SQLAlchemy]:
     db = SQLAlchemy(metadata=MetaData(schema=schema))
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY="test",
@@ -366,7 +354,7 @@ def in_schema(url: str, schema: str | None, keys: Keys) -> tuple[Flask, SQLAlche
         ALIPAY_NOTIFY_URL=NOTIFY_URL,
     )
     db.init_app(app)
-    app.register_blueprint(AlipayBlueprint(db, Payment), url_prefix="/alipay")
+    app.register_blueprint(AlipayBlueprint(db, declare_payment(db.Model)), url_prefix="/alipay")
     return app, db
 
 

@@ -25,9 +25,9 @@ from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, 
 
 from ..certificate_chains import ALIPAY, issue, spare_key
 from ..conftest import Keys
+from ..doubles.app import MERCHANT, make_shop
 from ..doubles.local_server import LocalServer, Request
 from .conftest import MD5_KEY
-from .shop import MERCHANT, make_shop
 
 Settings = dict[str, str]
 

@@ -18,11 +18,12 @@ from flask import Blueprint, Flask
 from flask.cli import FlaskGroup, ScriptInfo
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_alipay import AlipayBlueprint, PaymentMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.cli import app_commands, main
 from flask_alipay.keys import private_pem, public_pem
 
 from ..conftest import Keys
+from ..doubles.models import declare_payment
 from .conftest import MD5_KEY
 
 
@@ -30,12 +31,9 @@ def add_merchant(app: Flask, name: str, number: str, **place: Any) -> AlipayBlue
     """Register another merchant on the legacy gateway."""
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
     prefix = name.upper()
     app.config.update({f"{prefix}_PARTNER": number, f"{prefix}_KEY": MD5_KEY})
-    alipay = AlipayBlueprint(db, Payment, name=name, config_prefix=prefix)
+    alipay = AlipayBlueprint(db, declare_payment(db.Model), name=name, config_prefix=prefix)
     app.register_blueprint(alipay, url_prefix=f"/{name}", **place)
     return alipay
 
@@ -173,10 +171,7 @@ def test_the_test_runner_runs_the_commands_that_the_app_adds_to_the_blueprint() 
     app.config["TRUSTED_HOSTS"] = ["localhost"]
     db = SQLAlchemy(app)
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
-    alipay = AlipayBlueprint(db, Payment)
+    alipay = AlipayBlueprint(db, declare_payment(db.Model))
 
     @alipay.cli.command("pack")
     def pack() -> None:
@@ -196,11 +191,8 @@ def test_the_test_runner_finds_a_nested_merchant() -> None:
     app.config["TRUSTED_HOSTS"] = ["localhost"]
     db = SQLAlchemy(app)
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
     parent = Blueprint("tea", __name__)
-    parent.register_blueprint(AlipayBlueprint(db, Payment), url_prefix="/alipay")
+    parent.register_blueprint(AlipayBlueprint(db, declare_payment(db.Model)), url_prefix="/alipay")
     app.register_blueprint(parent, url_prefix="/tea")
     for name in ("alipay", "tea.alipay"):
         result = app.test_cli_runner().invoke(args=["alipay", "--merchant", name, "sign-url"])

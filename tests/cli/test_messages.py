@@ -26,16 +26,15 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_alipay import (
     AlipayBlueprint,
     ConfigurationError,
-    NotificationMixin,
     PaymentMixin,
-    RefundMixin,
 )
 from flask_alipay.config import Config
 from flask_alipay.exceptions import KeyFormatError
 from flask_alipay.keys import load_private_key, load_public_key, private_pem, public_pem
 
 from ..conftest import Keys
-from .shop import MERCHANT, Shop, make_shop
+from ..doubles.app import MERCHANT, Shop, make_shop
+from ..doubles.models import declare_models, declare_payment
 
 NUMBER = "20260131000000000000000001"
 
@@ -44,9 +43,7 @@ NUMBER = "20260131000000000000000001"
 def shop() -> Shop:
     """A shop with one sale."""
     found = make_shop(ALIPAY_SIMULATOR=True)
-    found.add(
-        found.payment(NUMBER, paid=True, trade_status="TRADE_SUCCESS", merchant=merchant(found))
-    )
+    found.add(found.row(NUMBER, paid=True, trade_status="TRADE_SUCCESS", merchant=merchant(found)))
     return found
 
 
@@ -138,14 +135,7 @@ def classes() -> dict[str, Any]:
     """A database object, a class on each mixin, and one on none."""
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
-    class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
-    class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
+    Payment, Refund, Notification = declare_models(db.Model)
 
     class Order(db.Model):  # type: ignore[name-defined,misc]
         id = db.Column(db.Integer, primary_key=True)
@@ -223,13 +213,11 @@ def make_shop_of(uri: str) -> Shop:
     """Return a shop whose database is not used before a command runs."""
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-        pass
-
     app = Flask(__name__)
     app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI=uri, TESTING=True)
     app.config.update(ALIPAY_SIMULATOR=True, TRUSTED_HOSTS=["localhost"])
     db.init_app(app)
+    Payment = declare_payment(db.Model)
     alipay = AlipayBlueprint(db, Payment)
     app.register_blueprint(alipay)
     return Shop(app, db, alipay, Payment, None, None)

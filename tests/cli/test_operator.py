@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from flask_alipay.exceptions import OutcomeUnknown
 from flask_alipay.ledger import Ledger
 
-from .shop import Shop, make_shop
+from ..doubles.app import Shop, make_shop
 
 NUMBER = "20260131000000000000000001"
 TEA = {"subject": "Tea", "total_amount": "88.88", "out_trade_no": NUMBER}
@@ -96,7 +96,7 @@ def test_a_second_query_changes_nothing(tea: Tea) -> None:
 
 def test_a_sale_that_alipay_does_not_have_fails_the_query(tea: Tea) -> None:
     columns = {"merchant": "9021000000000001", "paid": True, "trade_status": "TRADE_SUCCESS"}
-    tea.add(tea.payment(NUMBER, **columns))
+    tea.add(tea.row(NUMBER, **columns))
     result = tea.run("query", NUMBER)
     assert result.exit_code == 1
     assert "Alipay has no trade with this number; the ledger has TRADE_SUCCESS" in result.stderr
@@ -591,7 +591,7 @@ def test_a_legacy_refund_without_a_notification_url_is_not_requested() -> None:
     settings = {"ALIPAY_PARTNER": "2088000000000000", "ALIPAY_KEY": "0" * 32}
     shop = make_shop(TESTING=True, TRUSTED_HOSTS=None, **settings)
     columns = {"merchant": "2088000000000000", "paid": True, "trade_status": "TRADE_SUCCESS"}
-    shop.add(shop.payment(NUMBER, trade_no="2026013122001499160501586202", **columns))
+    shop.add(shop.row(NUMBER, trade_no="2026013122001499160501586202", **columns))
     result = shop.run("refund", NUMBER, "10.00", "--yes")
     assert result.exit_code == 2
     assert "ALIPAY_NOTIFY_URL" in result.stderr

@@ -13,7 +13,7 @@ from flask_alipay.cli.table import width
 from flask_alipay.keys import private_pem, public_pem
 
 from ..conftest import Keys
-from .shop import MERCHANT, NOON, Shop, make_shop, minutes
+from ..doubles.app import MERCHANT, NOON, Shop, make_shop, minutes
 
 PAID = "20260131000000000000000001"
 OPEN = "20260131000000000000000002"
@@ -30,7 +30,7 @@ def shop(keys: Keys) -> Shop:
         ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
     )
     now = datetime.now(timezone.utc)
-    paid = shop.payment(
+    paid = shop.row(
         PAID,
         trade_no=TRADE,
         trade_status="TRADE_SUCCESS",
@@ -65,9 +65,9 @@ def shop(keys: Keys) -> Shop:
         paid,
         refund,
         notification_params,
-        shop.payment(OPEN, created_at=now - timedelta(hours=2), buyer_open_id=OPEN_ID),
-        shop.payment(CLOSED, trade_status="TRADE_CLOSED", created_at=now, total_fen=100),
-        shop.payment("T9", merchant="2021000000000009"),
+        shop.row(OPEN, created_at=now - timedelta(hours=2), buyer_open_id=OPEN_ID),
+        shop.row(CLOSED, trade_status="TRADE_CLOSED", created_at=now, total_fen=100),
+        shop.row("T9", merchant="2021000000000009"),
     )
     return shop
 
@@ -130,7 +130,7 @@ def days() -> Shop:
         "FEB1": datetime(2026, 1, 31, 16, 0, tzinfo=timezone.utc),
         "TODAY": datetime.now(timezone.utc),
     }
-    shop.add(*(shop.payment(n, merchant=merchant, created_at=at) for n, at in times.items()))
+    shop.add(*(shop.row(n, merchant=merchant, created_at=at) for n, at in times.items()))
     return shop
 
 
@@ -184,7 +184,7 @@ def test_the_subject_is_shown_at_80_columns(language: str, shop: Shop) -> None:
 
 
 def test_the_csv_has_all_payments_as_a_spreadsheet_program_opens_them(shop: Shop) -> None:
-    shop.add(*(shop.payment(f"N{number}", subject="=1+1") for number in range(60)))
+    shop.add(*(shop.row(f"N{number}", subject="=1+1") for number in range(60)))
     printed = shop.run("payments", "--csv").stdout
     assert printed.startswith("\ufeffout_trade_no,")
     rows = list(csv.DictReader(io.StringIO(printed[1:])))
@@ -207,7 +207,7 @@ def test_the_csv_masks_the_buyer(shop: Shop) -> None:
 
 
 def test_json_lists_all_payments(shop: Shop) -> None:
-    shop.add(*(shop.payment(f"N{number}") for number in range(1200)))
+    shop.add(*(shop.row(f"N{number}") for number in range(1200)))
     assert len(listed(shop)) == 1203
 
 
@@ -313,8 +313,8 @@ def test_every_database_is_read(database_url: str) -> None:
         merchant = shop.alipay.config.merchant
     try:
         shop.add(
-            shop.payment(PAID, merchant=merchant, paid=True, trade_status="TRADE_SUCCESS"),
-            shop.payment(OPEN, merchant=merchant, subject="龙井茶 100%"),
+            shop.row(PAID, merchant=merchant, paid=True, trade_status="TRADE_SUCCESS"),
+            shop.row(OPEN, merchant=merchant, subject="龙井茶 100%"),
         )
         assert "2 payments of 177.76 CNY; paid 88.88 CNY" in shop.run("payments").stdout
         assert listed(shop, "--text", "0%") == [OPEN]

@@ -9,48 +9,47 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import ForeignKey, String, select
 from sqlalchemy.ext.associationproxy import association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import mapped_column, relationship, synonym
+from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
-from flask_alipay import AlipayBlueprint, ConfigurationError, PaymentMixin
+from flask_alipay import ConfigurationError, PaymentMixin
 
-from .shop import Shop
+from ..doubles.app import Shop, make_shop
+from ..doubles.models import LedgerClasses
 
 NUMBER = "20260131000000000000000001"
 OTHER = "20260131000000000000000002"
 
 
-def with_column(db: Any) -> Any:
-    class Payment(PaymentMixin, db.Model):
+def with_column(base: Any) -> Any:
+    class Payment(PaymentMixin, base):
         reference = mapped_column(String(32), index=True)
 
     return Payment
 
 
-def with_synonym(db: Any) -> Any:
-    class Payment(PaymentMixin, db.Model):
+def with_synonym(base: Any) -> Any:
+    class Payment(PaymentMixin, base):
         order_no = mapped_column(String(32))
         reference = synonym("order_no")
 
     return Payment
 
 
-def _order_of(db: Any) -> Any:
-    class Order(db.Model):
-        id = mapped_column(db.Integer, primary_key=True)
+def _order_of(base: Any) -> Any:
+    class Order(base):
+        id: Mapped[int] = mapped_column(primary_key=True)
         number = mapped_column(String(32))
 
     return Order
 
 
-def with_hybrid(db: Any) -> Any:
-    Order = _order_of(db)
+def with_hybrid(base: Any) -> Any:
+    Order = _order_of(base)
 
-    class Payment(PaymentMixin, db.Model):
+    class Payment(PaymentMixin, base):
         order_id = mapped_column(ForeignKey("order.id"))
         order = relationship(Order)
 
@@ -66,10 +65,10 @@ def with_hybrid(db: Any) -> Any:
     return Payment
 
 
-def with_proxy(db: Any) -> Any:
-    Order = _order_of(db)
+def with_proxy(base: Any) -> Any:
+    Order = _order_of(base)
 
-    class Payment(PaymentMixin, db.Model):
+    class Payment(PaymentMixin, base):
         order_id = mapped_column(ForeignKey("order.id"))
         order = relationship(Order)
         reference = association_proxy("order", "number")
@@ -79,23 +78,15 @@ def with_proxy(db: Any) -> Any:
 
 def make(declare: Callable[[Any], Any]) -> Shop:
     """Return a shop whose class of payments keeps the shop's own number in one of several ways."""
-    db = SQLAlchemy()
-    Payment = declare(db)
-    app = Flask(__name__)
-    app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://", TESTING=True)
-    app.config.update(ALIPAY_SIMULATOR=True, TRUSTED_HOSTS=["localhost"])
-    db.init_app(app)
-    alipay = AlipayBlueprint(db, Payment)
-    app.register_blueprint(alipay, url_prefix="/alipay")
-    with app.app_context():
-        db.create_all()
-    return Shop(app, db, alipay, Payment, None, None)
+    return make_shop(
+        lambda base: LedgerClasses(declare(base), None, None), TESTING=True, ALIPAY_SIMULATOR=True
+    )
 
 
 def sell(shop: Shop, out_trade_no: str, reference: str | None, **columns: Any) -> None:
     """Add a payment with the shop's own number."""
     with shop.app.app_context():
-        payment = shop.payment(out_trade_no, merchant=shop.alipay.config.merchant, **columns)
+        payment = shop.row(out_trade_no, merchant=shop.alipay.config.merchant, **columns)
         if hasattr(shop.Payment, "order") and reference is not None:
             Order = shop.Payment.order.property.entity.class_
             payment.order = Order(number=reference)
@@ -186,8 +177,8 @@ def test_a_payments_own_number_comes_before_the_shops() -> None:
 
 
 def test_a_reference_without_a_column_is_rejected() -> None:
-    def with_property(db: Any) -> Any:
-        class Payment(PaymentMixin, db.Model):
+    def with_property(base: Any) -> Any:
+        class Payment(PaymentMixin, base):
             @property
             def reference(self) -> str:
                 return "T1221"

@@ -11,7 +11,7 @@ from flask_alipay.keys import private_pem, public_pem
 from flask_alipay.simulator.notifications.triggers import EVENTS, TO_REFUSE
 
 from ..conftest import Keys
-from .shop import Shop, make_shop
+from ..doubles.app import Shop, make_shop
 
 ACCOUNTS = {"openapi": "9021000000000001", "mapi": "2088000000000001"}
 SETTLED = {
@@ -31,7 +31,7 @@ SETTLED = {
 def shop(request: pytest.FixtureRequest) -> Shop:
     shop = make_shop(ALIPAY_SIMULATOR=True, ALIPAY_PROTOCOL=request.param)
     merchant = ACCOUNTS[request.param]
-    shop.add(shop.payment("T1", merchant=merchant), shop.payment("T2", merchant=merchant))
+    shop.add(shop.row("T1", merchant=merchant), shop.row("T2", merchant=merchant))
     shop.sold = []  # type: ignore[attr-defined]
     shop.alipay.on_paid(shop.sold.append)  # type: ignore[attr-defined]
     return shop
@@ -148,7 +148,7 @@ def test_trigger_is_rejected_with_real_credentials(keys: Keys) -> None:
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
         ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
     )
-    shop.add(shop.payment("T1"))
+    shop.add(shop.row("T1"))
     result = shop.run("trigger", "paid")
     assert result.exit_code == 1
     assert "ALIPAY_SIMULATOR" in result.stderr

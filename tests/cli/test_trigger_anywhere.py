@@ -22,7 +22,7 @@ from flask_alipay.simulator.merchant.files import write_merchant
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 from flask_alipay.simulator.notifications.triggers import EVENTS, TO_REFUSE
 
-from .shop import make_shop
+from ..doubles.app import make_shop
 
 ORDER = ("--out-trade-no", "T1", "--total-amount", "88.88")
 
@@ -219,7 +219,7 @@ def test_an_app_is_notified_with_the_keys_of_its_simulator(app: App, keys: Path)
         ALIPAY_PRIVATE_KEY_PATH=str(keys / "app_private_key.pem"),
         ALIPAY_PUBLIC_KEY_PATH=str(keys / "alipay_public_key.pem"),
     )
-    shop.add(shop.payment("T1", merchant=app.merchant.app_id))
+    shop.add(shop.row("T1", merchant=app.merchant.app_id))
     result = shop.run("trigger", "paid", "--keys", str(keys), "--url", app.url)
     assert result.exit_code == 0, result.output
     assert (app.came[0]["out_trade_no"], app.came[0]["subject"]) == ("T1", "Tea")
@@ -231,7 +231,7 @@ def test_such_an_app_needs_a_url(app: App, keys: Path) -> None:
         ALIPAY_PRIVATE_KEY_PATH=str(keys / "app_private_key.pem"),
         ALIPAY_PUBLIC_KEY_PATH=str(keys / "alipay_public_key.pem"),
     )
-    shop.add(shop.payment("T1", merchant=app.merchant.app_id))
+    shop.add(shop.row("T1", merchant=app.merchant.app_id))
     result = shop.run("trigger", "paid", "--keys", str(keys))
     assert (result.exit_code, app.came) == (2, [])
     assert "--url" in result.stderr
@@ -239,6 +239,6 @@ def test_such_an_app_needs_a_url(app: App, keys: Path) -> None:
 
 def test_an_app_with_an_embedded_simulator_may_be_notified_at_another_url(app: App) -> None:
     shop = make_shop(ALIPAY_SIMULATOR=True)
-    shop.add(shop.payment("T1", merchant="9021000000000001"))
+    shop.add(shop.row("T1", merchant="9021000000000001"))
     shop.run("trigger", "paid", "--url", app.url)
     assert [fields["out_trade_no"] for fields in app.came] == ["T1"]

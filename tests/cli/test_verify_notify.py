@@ -17,9 +17,9 @@ from flask_alipay.keys import generate_private_key, key_to_base64, private_pem, 
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 
 from ..conftest import Keys
+from ..doubles.app import MERCHANT, Shop, make_shop
 from ..vectors import Vector, is_valid, with_vectors
 from .conftest import MD5_KEY, Run, body, make_app, notification_params, signed
-from .shop import MERCHANT, Shop, make_shop
 
 PACKAGE_ROOT = Path(__file__).parents[2]
 
@@ -346,7 +346,7 @@ def shop(keys: Keys) -> Shop:
         ALIPAY_PRIVATE_KEY=private_pem(keys.merchant),
         ALIPAY_PUBLIC_KEY=public_pem(keys.alipay.public_key()),
     )
-    shop.add(shop.payment("T1"))
+    shop.add(shop.row("T1"))
     return shop
 
 

@@ -9,25 +9,15 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.signer import sign_content
 
 from ..doubles.mapi import ACTS, KEY, PAGE_INNER, PAGE_XML, PARTNER, QUESTIONS, SIGNER, yes
+from ..doubles.models import declare_models
 
 db = SQLAlchemy()
-
-
-class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined,misc]
-    pass
-
-
-class Refund(RefundMixin, db.Model):  # type: ignore[name-defined,misc]
-    pass
-
-
-class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,misc]
-    pass
+Payment, Refund, Notification = declare_models(db.Model)
 
 
 RATES = b"20260131|120000|USD|7.1000|\n20260131|120000|JPY|0.0470|\n"

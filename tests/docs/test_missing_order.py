@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ..cli.shop import Shop, make_shop
+from ..doubles.app import Shop, make_shop
 from .reading import page
 
 BLOCK = re.compile(r"^\.\. code-block:: console\n\n((?:    .*\n|\n)+)", re.M)

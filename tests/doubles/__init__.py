@@ -2,6 +2,10 @@
 
 ``shop``
     An app with the blueprint: its classes, orders, notifications and pages.
+``app``
+    An app with its own ledger classes, for commands and operator pages.
+``models``
+    Ledger classes without columns of the application.
 ``merchant``
     A merchant's settings and keys, and what Alipay signs for the merchant.
 ``gateways``

@@ -15,14 +15,20 @@ class LedgerClasses(NamedTuple):
     Notification: Any
 
 
+def declare_payment(base: Any) -> Any:
+    """Declare a class of payments."""
+
+    class Payment(PaymentMixin, base):
+        pass
+
+    return Payment
+
+
 def declare_models(base: Any) -> LedgerClasses:
     """Declare the three classes of a ledger.
 
     :param base: of the declarative classes, for example ``db.Model``.
     """
-
-    class Payment(PaymentMixin, base):
-        pass
 
     class Refund(RefundMixin, base):
         pass
@@ -30,4 +36,4 @@ def declare_models(base: Any) -> LedgerClasses:
     class Notification(NotificationMixin, base):
         pass
 
-    return LedgerClasses(Payment, Refund, Notification)
+    return LedgerClasses(declare_payment(base), Refund, Notification)

@@ -8,8 +8,10 @@ import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
-from flask_alipay import AlipayBlueprint, PaymentMixin
+from flask_alipay import AlipayBlueprint
 from flask_alipay.exceptions import GatewayError
+
+from ..doubles.models import declare_payment
 
 
 @pytest.fixture(params=["utf-8", "gbk"])
@@ -21,9 +23,6 @@ def charset(request: pytest.FixtureRequest) -> str:
 def alipay(charset: str) -> tuple[Flask, AlipayBlueprint]:
     db = SQLAlchemy()
 
-    class Payment(PaymentMixin, db.Model):
-        pass
-
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY="Change this!",
@@ -34,7 +33,7 @@ def alipay(charset: str) -> tuple[Flask, AlipayBlueprint]:
         ALIPAY_INPUT_CHARSET=charset,
     )
     db.init_app(app)
-    blueprint = AlipayBlueprint(db, Payment)
+    blueprint = AlipayBlueprint(db, declare_payment(db.Model))
     app.register_blueprint(blueprint, url_prefix="/alipay")
     return app, blueprint
 
