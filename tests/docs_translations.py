@@ -30,8 +30,8 @@ LANGUAGES = ("zh_CN",)
 #: The pages that are not completely translated yet; translators shrink the list to nothing.
 INCOMPLETE = LOCALE / "incomplete.txt"
 
-#: The page of autodoc whose docstrings stay English.
-REFERENCE = "api"
+#: The first letters of the pages whose docstrings stay English.
+REFERENCE = "api-"
 
 _HEADER = "# Translations of the documentation, updated by 'python -m tests.docs_translations'."
 _CODE = re.compile(r"``.+?``|:(?:py:)?\w+:`[^`<]+`|:(?:meth|class|attr|exc|func|mod|data):`[^`]+`")
@@ -54,7 +54,7 @@ def collect() -> dict[str, list[str]]:
 
 
 def _without_docstrings(_app: Sphinx, page: str, source: list[str]) -> None:
-    if page == REFERENCE:
+    if page.startswith(REFERENCE):
         source[0] = _AUTODOC.sub("", source[0])
 
 
@@ -69,6 +69,11 @@ def _texts(collected: Any) -> Iterator[str]:
 def path_of(page: str, language: str) -> Path:
     """Return the catalogue of a page."""
     return LOCALE / language / "LC_MESSAGES" / f"{page}.po"
+
+
+def catalogues(language: str) -> set[str]:
+    """Return the pages that have a catalogue. ``sphinx.po`` is the theme's."""
+    return {path.stem for path in (LOCALE / language).rglob("*.po")} - {"sphinx"}
 
 
 def read(path: Path) -> Catalog:
@@ -132,8 +137,8 @@ def update() -> None:
                 unfinished_pages.add(page)
                 state = "fuzzy" if message.fuzzy else "not translated"
                 print(f"{state} in {language}/{page}.po: {message.id!r}")
-        for path in set((LOCALE / language).rglob("*.po")) - {path_of(p, language) for p in pages}:
-            path.unlink()
+        for page in catalogues(language) - set(pages):
+            path_of(page, language).unlink()
     remaining = sorted(incomplete_pages() & unfinished_pages)
     INCOMPLETE.write_text("".join(f"{page}\n" for page in remaining), encoding="utf-8")
 

@@ -16,6 +16,11 @@ def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
+def reference() -> str:
+    """Return the sources of the API reference."""
+    return "\n".join(page(path.name) for path in sorted((ROOT / "docs").glob("api*.rst")))
+
+
 def code_blocks(text: str, language: str = "python") -> list[str]:
     """Return the code blocks of a language, in order."""
     found = re.findall(

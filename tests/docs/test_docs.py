@@ -22,7 +22,7 @@ from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.simulator.notifications.sender import RETRY_SCHEDULE
 
 from ..conftest import Keys
-from .reading import ROOT, code_blocks, page, rows, section, words
+from .reading import ROOT, code_blocks, page, reference, rows, section, words
 from .settings_read import settings_read
 
 PACKAGE = Path(flask_alipay.__file__).parent
@@ -206,7 +206,7 @@ def test_the_help_is_what_the_command_prints(tea: ModuleType) -> None:
 
 
 def test_the_reference_contains_every_public_name_of_the_package() -> None:
-    text = page("api.rst")
+    text = reference()
     modules = {"annotations", *(path.stem for path in PACKAGE.iterdir())}
     # pytest adds names that start with "@" to the modules that it rewrites.
     public = {name for name in vars(flask_alipay) if name[0] not in "_@"} - modules
