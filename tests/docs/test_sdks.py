@@ -23,7 +23,7 @@ TIMEOUT = 120
 
 def block(language: str, server: AlipayServer) -> str:
     """Return the page's code for a language, with the URL and folder of the test's simulator."""
-    tabs = re.sub("^ {8}", "", page("offline.rst"), flags=re.MULTILINE)
+    tabs = re.sub(r"^ {8}|^ {4}(?=\.\. tab)", "", page("offline.rst"), flags=re.MULTILINE)
     (found,) = [text for text in code_blocks(tabs, language) if "alipay-simulator" in text]
     found = found.replace("http://127.0.0.1:8090", server.url)
     return found.replace("alipay-simulator", str(server.folder))
