@@ -98,9 +98,7 @@ class QrCodes(MapiClient):
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no response arrives.
         """
-        service = "alipay.commerce.qrcode.create"
-        checked = validate_declared(ShopCode, _with_timestamp(params), self.charset, service)
-        return _read(self._execute(service, checked))
+        return self._shop_code("alipay.commerce.qrcode.create", ShopCode, params)
 
     def alipay_commerce_qrcode_modify(self, **params: Unpack[ShopCodeChange]) -> QrCode:
         """Change the code of a shop abroad.
@@ -111,8 +109,11 @@ class QrCodes(MapiClient):
         :raises GatewayError: with Alipay's code.
         :raises OutcomeUnknown: if no response arrives.
         """
-        service = "alipay.commerce.qrcode.modify"
-        checked = validate_declared(ShopCodeChange, _with_timestamp(params), self.charset, service)
+        return self._shop_code("alipay.commerce.qrcode.modify", ShopCodeChange, params)
+
+    def _shop_code(self, service: str, declared: type, params: Mapping[str, Any]) -> QrCode:
+        """Validate the declared parameters and send the request."""
+        checked = validate_declared(declared, _with_timestamp(params), self.charset, service)
         return _read(self._execute(service, checked))
 
 

@@ -256,22 +256,10 @@ class BarcodePayments(Trades):
         polling = PollingPolicy() if polling is None else polling
         currency = str(fields.get("trans_currency") or "CNY")
         price = (to_minor_units(total_amount, currency), currency)
-        order: dict[str, Any] = {"subject": subject, "total_amount": total_amount}
-        cancellable = True
-        try:
-            response = self.trade_pay(
-                out_trade_no=out_trade_no, auth_code=auth_code, **order, **fields
-            )
-            if response.paid:
-                return _paid(response, price)
-        except OutcomeUnknown:
-            pass  # it may be paid: queried below
-        except GatewayError as error:
-            # The order was paid before: a cancel would refund that payment.
-            cancellable = error.sub_code != _HAS_SUCCESS
-            # Alipay signs a method's rejections, but rarely the gateway's own.
-            if cancellable and (error.signed or error.code != _BUSINESS_FAILED):
-                raise
+        order = {"out_trade_no": out_trade_no, "subject": subject, "total_amount": total_amount}
+        paid, cancellable = self._charge(price, **order, auth_code=auth_code, **fields)
+        if paid is not None:
+            return paid
         identifiers = {"out_trade_no": out_trade_no, "app_auth_token": fields.get("app_auth_token")}
         ended = self._poll(identifiers, price, polling)
         if ended is None and cancellable:
@@ -279,6 +267,24 @@ class BarcodePayments(Trades):
         if ended is None:
             raise OutcomeUnknown("it is unknown whether the buyer has paid", retryable=True)
         return ended
+
+    def _charge(self, price: _Price, /, **order: Any) -> tuple[BarcodePaymentResult | None, bool]:
+        """Charge the code; return the result if the trade is paid, and whether it may be cancelled.
+
+        :raises GatewayError: if Alipay rejected the payment.
+        """
+        try:
+            response = self.trade_pay(**order)
+            return (_paid(response, price) if response.paid else None), True
+        except OutcomeUnknown:
+            return None, True  # it may be paid: the caller queries
+        except GatewayError as error:
+            # The order was paid before: a cancel would refund that payment.
+            cancellable = error.sub_code != _HAS_SUCCESS
+            # Alipay signs a method's rejections, but rarely the gateway's own.
+            if cancellable and (error.signed or error.code != _BUSINESS_FAILED):
+                raise
+            return None, cancellable
 
     def _poll(
         self, identifiers: Mapping[str, Any], price: _Price, polling: PollingPolicy
