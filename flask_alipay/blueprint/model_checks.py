@@ -1,4 +1,4 @@
-"""Checks of the application's classes: whether the ledger can use their tables."""
+"""Validation of the application's classes: the ledger must be able to use their tables."""
 
 from __future__ import annotations
 

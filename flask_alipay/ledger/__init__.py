@@ -18,6 +18,8 @@
     the record of every verified report and of operators' actions
 ``leases``
     pending rows, shared between the workers that query Alipay
+``query_schedule``, ``query_leases``
+    when a waiting buyer causes a query, and the one process that sends it
 ``session``, ``drivers``, ``errors``
     the application's session, and the differences between database drivers
 ``constraints``, ``bypassed_listeners``

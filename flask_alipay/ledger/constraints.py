@@ -1,4 +1,4 @@
-"""Checks for the constraints that the ledger relies on, in a class's table or in the database."""
+"""Constraints that the ledger relies on, and those that a class's table or the database lacks."""
 
 from __future__ import annotations
 
