@@ -218,7 +218,8 @@ class NotificationMixin:
     ``class Notification(NotificationMixin, db.Model): …``.
 
     -   ``notify_id``: Alipay's number of the notification, the same in each retry.
-    -   ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as reported.
+    -   ``merchant``, ``out_trade_no``, ``trade_no``, ``trade_status``: as reported; of a transfer,
+        ``out_biz_no``, ``order_id`` and its status.
     -   ``outcome``: ``settled`` (a payment became a sale, failed, was refunded or finished),
         ``recorded`` (it changed without any of these), ``duplicate``, ``stale`` (older than the
         ledger's state), ``unknown`` (no such payment), ``mismatched``, ``callback_failed``.

@@ -17,13 +17,15 @@ from blinker import Namespace
 class Alert:
     """A problem that a person must solve."""
 
-    #: ``mismatched``, ``callback_failed``, ``refund_unresolved`` or ``bill_differs``.
+    #: ``mismatched``, ``callback_failed``, ``refund_unresolved``, ``transfer_unresolved`` or
+    #: ``bill_differs``.
     kind: str
     #: One line for people, in English; no buyer data.
     message: str
-    #: The order numbers of at most twenty affected payments.
+    #: The order numbers of at most twenty affected payments, or the numbers of transfers.
     numbers: tuple[str, ...]
-    #: The number of affected payments, refunds or differences; for one payment, of reports.
+    #: The number of affected payments, refunds, transfers or differences; for one payment, of
+    #: reports.
     count: int
 
 
@@ -47,8 +49,8 @@ transfer_batch_notified = _signals.signal("transfer-batch-notified")
 notification_refused = _signals.signal("notification-refused")
 
 #: A person must act: a report contradicts the ledger (``mismatched``), a payment's callback
-#: failed again (``callback_failed``), refunds have had no result for an hour
-#: (``refund_unresolved``, by ``reconcile``), a bill and the ledger differ (``bill_differs``, by
-#: ``flask alipay bill``). Arguments: ``alipay``, ``alert``: an :class:`Alert`. Each is also a line
-#: at ``ERROR`` of the logger ``flask_alipay.alerts``.
+#: failed again (``callback_failed``), refunds or transfers have had no result for an hour
+#: (``refund_unresolved``, ``transfer_unresolved``, by ``reconcile``), a bill and the ledger differ
+#: (``bill_differs``, by ``flask alipay bill``). Arguments: ``alipay``, ``alert``: an
+#: :class:`Alert`. Each is also a line at ``ERROR`` of the logger ``flask_alipay.alerts``.
 attention_needed = _signals.signal("attention-needed")

@@ -12,7 +12,7 @@
     permissions; the base class of the pages
 ``filters``, ``rows``, ``export``
     forms above a list; texts of rows; CSV
-``payments``, ``refunds``, ``notifications``, ``takings``, ``chart``
+``payments``, ``refunds``, ``transfers``, ``notifications``, ``takings``, ``chart``
     the pages
 ``actions``, ``refund_form``, ``confirmations``, ``errors``
     actions of operators, their forms and confirmations, and messages about errors

@@ -12,7 +12,8 @@ from ..protocol.china_time import format_china_time
 from ..protocol.money import format_amount
 from ..protocol.notification import mask_params
 from ..protocol.trade_status import TradeStatus
-from .texts import ACTIONS, EVENTS, OUTCOMES, REFUNDS, STATUSES, _
+from ..protocol.transfers import TransferStatus
+from .texts import ACTIONS, EVENTS, OUTCOMES, REFUNDS, STATUSES, TRANSFERS, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
@@ -71,6 +72,32 @@ def refund_status(refund: Any) -> str:
 def can_be_retried(refund: Any) -> bool:
     """Return whether a refund can be requested again under its number."""
     return bool(refund.status != SUCCESS and refund.out_request_no != AGGREGATE_NO)
+
+
+def transfer_status(transfer: Any) -> str:
+    """Return a transfer's status in words."""
+    return _(TRANSFERS.get(transfer.status, transfer.status))
+
+
+def transfer_mark(transfer: Any) -> str:
+    """Return the class of a transfer's mark: ``good``, ``wait``, ``back`` or ``bad``."""
+    marks = {
+        TransferStatus.SUCCESS: "good",
+        TransferStatus.DEALING: "wait",
+        TransferStatus.REFUND: "back",
+    }
+    return marks.get(transfer.status, "bad")
+
+
+def payee(transfer: Any, reveal: bool) -> str:
+    """Return the payee's account, masked unless ``reveal`` is set."""
+    account: str = transfer.payee
+    return account if reveal else mask_params({"buyer_id": account})["buyer_id"]
+
+
+def failure(transfer: Any) -> str:
+    """Return Alipay's code and text of a failure; empty if there is none."""
+    return " · ".join(filter(None, (transfer.error_code, transfer.fail_reason)))
 
 
 def outcome(row: Any) -> str:

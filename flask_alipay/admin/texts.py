@@ -13,6 +13,7 @@ from ..blueprint.reader_language import reader_language
 from ..protocol.i18n import LANGUAGES, translate, translate_plural
 from ..protocol.i18n import N_ as N_
 from ..protocol.trade_status import TradeStatus
+from ..protocol.transfers import TransferStatus
 
 
 def language() -> str:
@@ -89,6 +90,8 @@ EVENTS: Final = {
     "failed": N_("closed without payment"),
     "refunded": N_("refunded"),
     "finished": N_("finished"),
+    "transferred": N_("transferred"),
+    "transfer_failed": N_("transfer failed"),
 }
 
 #: Kinds of refunds in words.
@@ -96,6 +99,15 @@ REFUNDS: Final = {
     "processing": N_("Result unknown"),
     "success": N_("Refund succeeded"),
     "rejected": N_("Rejected by Alipay"),
+}
+
+#: Statuses of transfers in words.
+TRANSFERS: Final = {
+    TransferStatus.DEALING: N_("Result unknown, or on its way"),
+    TransferStatus.SUCCESS: N_("Transferred"),
+    TransferStatus.FAIL: N_("Failed"),
+    TransferStatus.CLOSED: N_("Closed"),
+    TransferStatus.REFUND: N_("Returned by the bank"),
 }
 
 #: Actions in words.

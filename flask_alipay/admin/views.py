@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .access import Access, Condition
+from .base import AlipayView
 from .notifications import NotificationsView
 from .payments import PaymentsView
 from .refunds import RefundsView
@@ -29,7 +30,8 @@ def add_alipay_views(
     inaccessible: Callable[[], ResponseReturnValue] | None = None,
     category: str | None = None,
 ) -> None:
-    """Add the pages Payments, Refunds, Notifications and Takings of one merchant.
+    """Add the pages Payments, Refunds, Notifications and Takings of one merchant, and Transfers if
+    the blueprint has a class for them.
 
     The pages never change rows by hand: operators query, refund, close, replay and reconcile
     through the same operations as ``flask alipay``. Who did it is recorded in the journal and in
@@ -49,10 +51,15 @@ def add_alipay_views(
     :param category: the menu that the pages belong to; without it the main menu.
     """
     access = Access(is_accessible, can_edit, operator, inaccessible)
-    for view, name, path in (
+    views: list[tuple[type[AlipayView], str, str]] = [
         (PaymentsView, N_("Payments"), "payments"),
         (RefundsView, N_("Refunds"), "refunds"),
         (NotificationsView, N_("Notifications"), "notifications"),
         (TakingsView, N_("Takings"), "takings"),
-    ):
+    ]
+    if alipay.models.Transfer is not None:
+        from .transfers import TransfersView
+
+        views.insert(2, (TransfersView, N_("Transfers"), "transfers"))
+    for view, name, path in views:
         admin.add_view(view(alipay, access, name, path, category))

@@ -21,8 +21,8 @@ Commands of an app:
 
 ``payments``, ``show``
     the ledger's payments, and one payment with its history
-``query``, ``close``, ``refund``, ``reconcile``
-    operations on payments at Alipay
+``query``, ``close``, ``refund``, ``reconcile``, ``transfer``
+    operations at Alipay
 ``bill``
     comparison of Alipay's bill with the ledger
 ``replay``
@@ -75,6 +75,7 @@ APP_COMMANDS = (
     "refund",
     "replay",
     "show",
+    "transfer",
 )
 
 # Commands that do not depend on a merchant.

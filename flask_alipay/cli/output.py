@@ -218,6 +218,22 @@ def refund_as_json(refund: Any) -> dict[str, Any]:
     }
 
 
+def transfer_as_json(transfer: Any) -> dict[str, Any]:
+    """Return a transfer for JSON, with the payee masked."""
+    names = ("out_biz_no", "order_id", "status", "error_code", "fail_reason", "amount_fen")
+    times = ("created_at", "submitted_at", "transferred_at", "failed_at")
+    return {
+        **{name: getattr(transfer, name) for name in names},
+        "payee": masked_account(transfer.payee),
+        **{name: iso(getattr(transfer, name)) for name in times},
+    }
+
+
+def masked_account(account: str) -> str:
+    """Return the number or login name of an account, masked."""
+    return mask_params({"buyer_id": account})["buyer_id"]
+
+
 def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:
     """Return a row of the journal for JSON.
 

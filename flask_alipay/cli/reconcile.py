@@ -1,4 +1,4 @@
-"""``reconcile``: query of all pending payments and refunds at Alipay."""
+"""``reconcile``: query of all pending payments, refunds and transfers at Alipay."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from ..merchant import Merchant
     from ..operations.reconciliation import ReconcileItem, ReconcileReport
 
-_HELP = N_("""Query pending payments and refunds at Alipay, and update the ledger.
+_HELP = N_("""Query pending payments, refunds and transfers at Alipay, and update the ledger.
 
-Sales whose notification was lost are settled, expired payments are closed, and refunds with an
-unknown result are completed. The legacy gateway cannot query refunds: it reports them in the
-notification of their batch; if that is missing, see Alipay's merchant portal. Several processes may
-run at once and share the work. The exit status is 1 if a query or a settlement failed.
+Sales whose notification was lost are settled, expired payments are closed, and refunds and
+transfers with an unknown result are completed. The legacy gateway cannot query refunds: it reports
+them in the notification of their batch; if that is missing, see Alipay's merchant portal. Several
+processes may run at once and share the work. The exit status is 1 if a query or a settlement
+failed.
 
 \b
 Examples:
@@ -52,7 +53,7 @@ def reconcile_command() -> click.Command:
     @click.command(
         "reconcile",
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
-        short_help=_("Query all pending payments and refunds at Alipay."),
+        short_help=_("Query all pending payments, refunds and transfers at Alipay."),
     )
     @click.option(
         "--older-than",
@@ -138,18 +139,16 @@ def _round(
 def _changes(found: Any, stop: threading.Event) -> Iterator[ReconcileItem]:
     """Go through a round and yield the items that changed."""
     for one in found:
-        if one.outcome not in ("waiting", "refund_waiting"):
+        if one.outcome not in ("waiting", "refund_waiting", "transfer_waiting"):
             yield one
         if stop.is_set():
             return
 
 
 def _print(one: ReconcileItem) -> None:
-    number = (
-        f"{strip_control_chars(one.reference)} ({one.out_trade_no})"
-        if one.reference
-        else one.out_trade_no
-    )
+    number = one.out_biz_no or one.out_trade_no
+    if one.reference:
+        number = f"{strip_control_chars(one.reference)} ({number})"
     if one.error is not None:
         text = _("{number}: {trouble}")
         click.echo(text.format(number=number, trouble=sentence(one.error)), err=True)
@@ -158,6 +157,7 @@ def _print(one: ReconcileItem) -> None:
         "paid": _("{number} is paid."),
         "closed": _("{number} is closed without payment."),
         "refunded": _("{number}: a refund has succeeded."),
+        "transferred": _("Transfer {number} has succeeded."),
     }
     click.echo(texts[one.outcome].format(number=number))
 
@@ -178,6 +178,15 @@ def _print_summary(summary: ReconcileReport) -> None:
             failed=len(summary.failures),
         )
     )
+    if summary.transfers:
+        text = _("Transfers: {transferred} succeeded, {waiting} waiting, {failed} failed.")
+        click.echo(
+            text.format(
+                transferred=summary.transferred,
+                waiting=summary.transfer_waiting,
+                failed=summary.transfer_failed,
+            )
+        )
     if summary.aborted:
         click.echo(
             _("Alipay does not respond. The remaining payments are left for the next round."),

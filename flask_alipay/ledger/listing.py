@@ -17,6 +17,7 @@ from sqlalchemy import Select, and_, func, or_, select, union, union_all
 from sqlalchemy.orm import Session, scoped_session
 
 from ..protocol.trade_status import TradeStatus
+from ..protocol.transfers import TransferStatus
 from .exact_text import exactly
 from .journal import OUTCOMES
 from .refunds import PROCESSING, SUCCESS
@@ -167,6 +168,16 @@ def refund_listing(model: Any, merchant: str, kind: str = "") -> Listing:
     chosen = parts[kind] if kind else [part for each in parts.values() for part in each]
     numbers = [model.out_request_no, model.out_trade_no]
     return Listing(model, merchant, "created_at", chosen, numbers)
+
+
+def transfer_listing(model: Any, merchant: str, statuses: Sequence[str] = ()) -> Listing:
+    """Return a selection of transfers by the time of their creation.
+
+    :param model: the application's class.
+    :param statuses: empty: all.
+    """
+    parts = [model.status == status for status in statuses or TransferStatus.ALL]
+    return Listing(model, merchant, "created_at", parts, [model.out_biz_no, model.order_id])
 
 
 def journal_listing(model: Any, merchant: str, outcomes: Sequence[str] = ()) -> Listing:

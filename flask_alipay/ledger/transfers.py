@@ -149,15 +149,31 @@ class TransferLedger(Ledger):
         Alipay's has arrived, or ``None``.
         """
         Transfer = self._transfer
+        pending = (Transfer.status == _DEALING, Transfer.order_id.is_(None))
+        return self._first(amount_fen, payee, identity_type, *pending)
+
+    def find_recent(
+        self, amount_fen: int, payee: str, identity_type: str, since: datetime
+    ) -> str | None:
+        """Return the number of a finished transfer of that amount to that payee since then, or
+        ``None``.
+        """
+        Transfer = self._transfer
+        recent = (Transfer.status == TransferStatus.SUCCESS, Transfer.created_at >= since)
+        return self._first(amount_fen, payee, identity_type, *recent)
+
+    def _first(
+        self, amount_fen: int, payee: str, identity_type: str, *conditions: Any
+    ) -> str | None:
+        Transfer = self._transfer
         found = self._session.load(
             select(Transfer)
             .where(
                 exactly(Transfer.merchant, self._merchant),
-                Transfer.status == _DEALING,
-                Transfer.order_id.is_(None),
                 Transfer.amount_fen == amount_fen,
                 exactly(Transfer.payee, payee),
                 Transfer.identity_type == identity_type,
+                *conditions,
             )
             .order_by(Transfer.created_at)
             .limit(1),
@@ -188,7 +204,10 @@ class TransferLedger(Ledger):
         :raises CallbackFailed: if a callback raised; everything is rolled back.
         :raises LedgerUnavailable: if the database could not record it; everything is rolled back.
         """
-        entry = JournalEntry("", report.order_id, report.status, report.notify_id, report.params)
+        number = report.out_biz_no[:64]  # in place of an order number
+        entry = JournalEntry(
+            number, report.order_id, report.status, report.notify_id, report.params
+        )
         try:
             return self._in_transaction(entry, lambda: self._settle_report(report, entry))
         except NotificationRefused as error:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import CallbackFailed, NotificationRefused, PaymentMismatch
 from ..ledger.journal import Journal
-from ..ledger.leases import pending_refunds
+from ..ledger.leases import pending_refunds, pending_transfers
 from ..ledger.session import LedgerSession
 from ..models import utc_now
 from ..protocol.log_text import loggable
@@ -71,12 +71,23 @@ def alert_about_refunds(merchant: Merchant) -> None:
     found = session.read(select(number).where(*pending.condition).order_by(number), Refund)
     numbers = tuple(found.scalars())
     session.roll_back()
-    if numbers:
-        summary = f"{len(numbers)} refunds have had no result for an hour"
-        named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
-        message = f"{summary}: {named}"
-        alert = Alert("refund_unresolved", message, numbers[:_MAX_NUMBERS], len(numbers))
-        send_alert(merchant, alert)
+    _alert_about(merchant, "refund_unresolved", "refunds", numbers)
+
+
+def alert_about_transfers(merchant: Merchant) -> None:
+    """Send one alert for all transfers to which no response has arrived for an hour."""
+    Transfer: Any = merchant.models.Transfer
+    if Transfer is None:
+        return
+    pending = pending_transfers(Transfer, merchant.config.merchant, utc_now() - UNRESOLVED)
+    # A transfer with a number of Alipay's is on its way to a bank.
+    unanswered = (*pending.condition, pending.column["order_id"].is_(None))
+    number = pending.column["out_biz_no"]
+    session = LedgerSession(merchant.session)
+    found = session.read(select(number).where(*unanswered).order_by(number), Transfer)
+    numbers = tuple(found.scalars())
+    session.roll_back()
+    _alert_about(merchant, "transfer_unresolved", "transfers", numbers)
 
 
 def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
@@ -87,6 +98,15 @@ def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
     """
     message = f"the bill of {date} and the ledger have {count} differences"
     send_alert(merchant, Alert("bill_differs", message, (), count))
+
+
+def _alert_about(merchant: Merchant, kind: str, things: str, numbers: tuple[str, ...]) -> None:
+    """Send one alert for all numbers, if there are any."""
+    if numbers:
+        summary = f"{len(numbers)} {things} have had no result for an hour"
+        named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
+        alert = Alert(kind, f"{summary}: {named}", numbers[:_MAX_NUMBERS], len(numbers))
+        send_alert(merchant, alert)
 
 
 def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int | None:

@@ -27,7 +27,7 @@ from ..ledger.refunds import SUCCESS
 from ..models import RefundMixin, TransferMixin, utc_now
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
-from .alerts import alert_about_refunds, alert_about_rejection
+from .alerts import alert_about_refunds, alert_about_rejection, alert_about_transfers
 from .queries import apply_update, close_expired, query_trade, snapshot_and_commit
 from .refunds import query_refund, submit_refund
 
@@ -150,6 +150,7 @@ class ReconcileRun:
             if self.summary.aborted:
                 break
         alert_about_refunds(self._merchant)
+        alert_about_transfers(self._merchant)
 
     def count(self) -> int:
         """Return the number of queries to make, for a progress bar."""
@@ -285,6 +286,7 @@ def _settle_transfer(merchant: Merchant, row: Any) -> ReconcileItem:
         row = finish_transfer(merchant, row)
     except AlipayError as error:
         merchant.session.rollback()
+        alert_about_rejection(merchant, error)
         failed = isinstance(error, GatewayError) and not isinstance(error, OutcomeUnknown)
         outcome = "transfer_failed" if failed else "trouble"
         return ReconcileItem("", outcome, error, out_biz_no=number)

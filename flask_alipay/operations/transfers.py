@@ -51,7 +51,12 @@ def transfer(
     """See :meth:`~flask_alipay.AlipayBlueprint.transfer`."""
     ledger = merchant.transfers()
     plan = plan_transfer(merchant, ledger, amount, out_biz_no, **fields)
-    recorded = ledger.record(plan.new)
+    return perform(merchant, ledger, plan.new)
+
+
+def perform(merchant: Merchant, ledger: TransferLedger, new: NewTransfer) -> Any:
+    """Record a transfer, submit it, and settle the result; see :func:`complete`."""
+    recorded = ledger.record(new)
     try:
         return complete(merchant, ledger, recorded)
     except AlipayError as error:
