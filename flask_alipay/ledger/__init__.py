@@ -10,8 +10,8 @@
     the guarded ``UPDATE`` and the other statements for payments
 ``refunds``, ``refund_results``
     the rows of refunds, and results that Alipay reports for a single refund
-``transfers``, ``transfer_transitions``
-    the rows of transfers, and the table of their states
+``transfers``, ``transfer_updates``, ``transfer_transitions``
+    the rows of transfers, the changes that a report makes to one, and the table of states
 ``callbacks``, ``transaction_guard``
     the shop's callbacks inside the ledger's transaction
 ``journal``, ``operator_log``

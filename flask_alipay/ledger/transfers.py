@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, cast
@@ -22,7 +21,6 @@ from ..exceptions import (
     InvalidParameter,
     LedgerUnavailable,
     NotificationRefused,
-    PaymentMismatch,
     UnknownPayment,
 )
 from ..models import utc_now
@@ -37,6 +35,9 @@ from .settlement import Settlement
 from .statements import is_serialization_failure
 from .tables import change, columns_of, entity_of, version_of
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED, TRANSITIONS
+from .transfer_updates import NewTransfer as NewTransfer
+from .transfer_updates import RecordedTransfer as RecordedTransfer
+from .transfer_updates import changed_values, check_match, check_same
 
 _DEALING: Final = TransferStatus.DEALING
 # Statuses whose amount does not count for the daily limit.
@@ -44,51 +45,6 @@ _NOT_SPENT: Final = (TransferStatus.FAIL, TransferStatus.CLOSED, TransferStatus.
 # Each attempt lets another worker's transfer pass.
 _ATTEMPTS: Final = 60
 _MAX_PAUSE_MS: Final = 20
-
-
-@dataclass(frozen=True)
-class NewTransfer:
-    """A transfer to record."""
-
-    out_biz_no: str
-    amount_fen: int
-    payee: str
-    identity_type: str
-    #: Everything that Alipay receives.
-    content: Mapping[str, Any]
-    #: The maximum of all transfers of a day in China; ``None``: no limit.
-    daily_limit_fen: int | None = None
-
-
-@dataclass(frozen=True)
-class RecordedTransfer:
-    """A transfer as the ledger has it, committed."""
-
-    out_biz_no: str
-    order_id: str | None
-    amount_fen: int
-    status: str
-    error_code: str | None
-    content: Mapping[str, Any]
-    created_at: datetime
-    submitted_at: datetime | None
-    #: ``True`` if this call recorded it.
-    new: bool = False
-
-    @classmethod
-    def of(cls, row: Any, *, new: bool = False) -> RecordedTransfer:
-        """Read the application's object."""
-        return cls(
-            row.out_biz_no,
-            row.order_id,
-            row.amount_fen,
-            row.status,
-            row.error_code,
-            dict(row.content),
-            row.created_at,
-            row.submitted_at,
-            new,
-        )
 
 
 class TransferLedger(Ledger):
@@ -117,7 +73,7 @@ class TransferLedger(Ledger):
             try:
                 row = self.find_transfer(transfer.out_biz_no)
                 if row is not None:
-                    _check_same(row, transfer)
+                    check_same(row, transfer)
                     recorded = RecordedTransfer.of(row)
                     session.session.commit()
                     return recorded
@@ -218,9 +174,9 @@ class TransferLedger(Ledger):
         seen = self._state(report.out_biz_no)
         if seen is None:
             raise UnknownPayment("no such transfer in the ledger")
-        _check_match(seen, report)
+        check_match(seen, report)
         cell = TRANSITIONS[seen.status, report.status]
-        values = _values(seen, report, cell)
+        values = changed_values(seen, report, cell)
         if not values:
             if report.notify_id is not None:
                 self._journal.write(entry, cell, None)
@@ -357,47 +313,3 @@ class TransferLedger(Ledger):
         ]
         self._session.roll_back()
         return any(found)
-
-
-def _check_same(row: Any, transfer: NewTransfer) -> None:
-    """Check that a number means the recorded transfer.
-
-    :raises InvalidParameter: otherwise.
-    """
-    if row.amount_fen != transfer.amount_fen:
-        raise InvalidAmount("amount", "differs from the recorded transfer with this number")
-    if (row.payee, row.identity_type) != (transfer.payee, transfer.identity_type):
-        raise InvalidParameter("payee", "differs from the recorded transfer with this number")
-
-
-def _check_match(seen: Any, report: TransferReport) -> None:
-    """Check that a report has the transfer's amount and Alipay's number.
-
-    :raises PaymentMismatch: otherwise.
-    """
-    if report.amount_fen not in (None, seen.amount_fen):
-        received = format_amount(report.amount_fen or 0)
-        expected = format_amount(seen.amount_fen)
-        raise PaymentMismatch("trans_amount", expected, received, notify_id=report.notify_id)
-    if None not in (seen.order_id, report.order_id) and seen.order_id != report.order_id:
-        raise PaymentMismatch(
-            "order_id", seen.order_id, report.order_id, notify_id=report.notify_id
-        )
-
-
-def _values(seen: Any, report: TransferReport, cell: str) -> dict[str, Any]:
-    """Return the values that a report changes, none if it changes nothing."""
-    numbers = {
-        name: getattr(report, name)
-        for name in ("order_id", "pay_fund_order_id")
-        if getattr(report, name) and getattr(seen, name) is None
-    }
-    if cell in ("duplicate", "stale"):
-        return numbers
-    values = {**numbers, "status": report.status}
-    now = utc_now()
-    if cell == TRANSFERRED:
-        return {**values, "transferred_at": report.transferred_at or now, "error_code": None}
-    reason = report.fail_reason
-    values |= {"error_code": report.error_code, "fail_reason": reason[:256] if reason else None}
-    return {**values, "failed_at": now} if cell == TRANSFER_FAILED else values

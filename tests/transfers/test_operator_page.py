@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from flask import request
 from flask_admin import Admin
+from flask_babel import Babel
 from werkzeug.test import TestResponse
 
 from flask_alipay.admin import add_alipay_views
@@ -13,12 +15,18 @@ from .conftest import OpenShop
 from .shop import TRANSFER, PayingShop, rejection
 
 
+def add_pages(shop: PayingShop, *, accessible: bool = True) -> None:
+    """Add the operator pages in the language of the browser."""
+    Babel(shop.app, locale_selector=lambda: request.accept_languages.best_match(("zh", "en")))
+    admin = Admin(shop.app, name="Tea")
+    add_alipay_views(admin, shop.alipay, is_accessible=lambda: accessible)
+
+
 @pytest.fixture
 def operated(open_shop: OpenShop, database_url: str) -> PayingShop:
     """A shop with operator pages and three transfers."""
     shop = open_shop(database_url)
-    admin = Admin(shop.app, name="Tea")
-    add_alipay_views(admin, shop.alipay, is_accessible=lambda: True)
+    add_pages(shop)
     shop.pay("12.50", "PAID0001")
     shop.at_alipay.script[TRANSFER] = [rejection("PAYEE_NOT_EXIST")]
     with pytest.raises(GatewayError):
@@ -79,14 +87,12 @@ def test_the_page_is_translated(operated: PayingShop) -> None:
 def test_a_shop_without_transfers_has_no_page(open_shop: OpenShop) -> None:
     shop = open_shop()
     shop.alipay._models = shop.alipay.models._replace(Transfer=None)
-    admin = Admin(shop.app, name="Tea")
-    add_alipay_views(admin, shop.alipay, is_accessible=lambda: True)
+    add_pages(shop)
     assert get(shop).status_code == 404
 
 
 def test_a_stranger_is_refused(open_shop: OpenShop) -> None:
     shop = open_shop()
-    admin = Admin(shop.app, name="Tea")
-    add_alipay_views(admin, shop.alipay, is_accessible=lambda: False)
+    add_pages(shop, accessible=False)
     assert get(shop).status_code == 403
     assert get(shop, "export.csv").status_code == 403
