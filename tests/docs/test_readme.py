@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +18,7 @@ from flask_alipay.settings import KNOWN
 from ..conftest import Keys
 from ..examples.buyer import Buyer
 from ..requirements import missing
-from .reading import README, code_blocks, section, words
+from .reading import README, ROOT, code_blocks, page, section, words
 from .settings_read import merchants, settings_read
 
 RUN = "python -m pip install '.[example]' && python -m flask --app examples/shop run"
@@ -35,33 +38,48 @@ def rows_of(tea: ModuleType, model: type[Any]) -> list[Any]:
         return list(tea.db.session.scalars(tea.db.select(model)))
 
 
-def test_the_example_has_at_most_25_lines() -> None:
-    assert len([line for line in code_blocks(README)[0].splitlines() if line.strip()]) <= 25
+def test_the_example_is_the_file_that_the_quickstart_shows() -> None:
+    file = (ROOT / "examples" / "tea.py").read_text(encoding="utf-8").partition('"""\n\n')[2]
+    assert code_blocks(README)[0] == file.replace("\n\n\n", "\n\n")
+    assert "literalinclude:: ../examples/tea.py" in page("quickstart.rst")
+
+
+def test_the_example_is_short() -> None:
+    assert len([line for line in code_blocks(README)[0].splitlines() if line.strip()]) <= 40
 
 
 def test_the_example_takes_a_payment(tea: ModuleType) -> None:
     buyer = Buyer(tea.app)
-    assert "Buy tea" in buyer.look("/").text
+    assert "<button>Buy tea: ¥88.88</button>" in buyer.look("/").text
     buyer.send(f"{buy(buyer)}/pay", {})
     (payment,) = rows_of(tea, tea.Payment)
     assert payment.paid
     assert payment.total_fen == 8888
 
 
-def test_the_example_ships_after_the_payment(
-    tea: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_example_ships_after_the_payment(tea: ModuleType) -> None:
     buyer = Buyer(tea.app)
     buyer.send(f"{buy(buyer)}/pay", {})
-    assert capsys.readouterr().out.splitlines() == ["Ship Tea"]
+    assert "Shipped: 1" in buyer.look("/").text
 
 
-def test_the_example_does_not_ship_after_a_close(
-    tea: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_example_does_not_ship_after_a_close(tea: ModuleType) -> None:
     buyer = Buyer(tea.app)
     buyer.send(f"{buy(buyer)}/close", {})
-    assert capsys.readouterr().out == ""
+    assert "Shipped: 0" in buyer.look("/").text
+
+
+def test_the_result_page_of_the_example_links_to_the_shop(tea: ModuleType) -> None:
+    buyer = Buyer(tea.app)
+    buyer.send(f"{buy(buyer)}/pay", {})
+    (payment,) = rows_of(tea, tea.Payment)
+    with tea.app.test_request_context():
+        result = tea.alipay.result_url(payment)
+    assert 'href="http://127.0.0.1:5000/"' in buyer.look(result).text
+
+
+def test_the_example_fits_a_phone(tea: ModuleType) -> None:
+    assert '<meta name="viewport" content="width=device-width">' in Buyer(tea.app).look("/").text
 
 
 def test_the_example_writes_the_journal(tea: ModuleType) -> None:
@@ -72,8 +90,17 @@ def test_the_example_writes_the_journal(tea: ModuleType) -> None:
     assert notification.outcome == "settled"
 
 
-def test_the_test_of_the_example_passes(tea: ModuleType) -> None:
-    tea.test_paid_tea_is_paid()
+def test_the_test_of_the_example_passes_as_printed(tmp_path: Path) -> None:
+    """Without the database of the shop."""
+    for name, block in zip(("tea.py", "test_tea.py"), code_blocks(README), strict=True):
+        (tmp_path / name).write_text(block, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0"]
+    command += ["-p", "pytest_flask_alipay", "--basetemp", str(tmp_path / "tests")]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert "1 passed" in done.stdout, done.stdout
+    assert {path.parts[-1] for path in tmp_path.rglob("*.db")} == {"test.db"}
 
 
 @pytest.mark.parametrize("command", [RUN, TEST])
