@@ -1,5 +1,5 @@
-"""A shop on each database. To make one takes longer than most tests: those of servers are kept for
-all of them, and each test leaves their tables as empty as it found them.
+"""Shops on each database. Creating tables takes longer than most tests, so those of servers are
+kept for all tests, and each test empties them.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ def _opened(shop: Shop) -> Iterator[Shop]:
     ]
 )
 def shop(request: pytest.FixtureRequest) -> Shop:
-    """On SQLite, PostgreSQL and MariaDB in turn."""
+    """Return a shop on SQLite, PostgreSQL and MariaDB in turn."""
     each: Shop = request.getfixturevalue(f"{request.param}_shop")
     return each
 
 
 @pytest.fixture
 def small_shop() -> Iterator[Shop]:
-    """On SQLite in memory: for what is not the database's business."""
+    """Open a shop on SQLite in memory, for tests that do not depend on the database."""
     yield from _opened(Shop("sqlite://", poolclass=StaticPool))
 
 
 @pytest.fixture(scope="module")
 def open_shop() -> Iterator[Shop]:
-    """The same, kept for a module: each example of a property has an order of its own."""
+    """Open a shop in memory for a whole module: each example of a property has its own order."""
     yield from _opened(Shop("sqlite://", poolclass=StaticPool))
 
 

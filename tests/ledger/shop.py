@@ -1,4 +1,4 @@
-"""A shop to settle payments for: its tables, its sessions, and the news that reaches it."""
+"""A shop to settle payments for: its tables, its sessions, and the reports that it receives."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from flask_alipay.ledger import Callback, Ledger, Models
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
 MERCHANT = "2021000000000001"
 TOTAL = 8888
 BUYER = "2088102116773037"
 
-#: What says by itself that the buyer has paid: the shop may ship.
+#: Statuses in which the buyer has paid: the shop may ship.
 SALES = (
     TradeStatus.WAIT_SELLER_SEND_GOODS,
     TradeStatus.WAIT_BUYER_CONFIRM_GOODS,
@@ -53,7 +53,7 @@ class Notification(NotificationMixin, Base):
 
 
 class Parcel(Base):
-    """What a callback writes: one for each time it is called and committed."""
+    """Row that a callback writes: one for each call that is committed."""
 
     __tablename__ = "parcel"
     __table_args__ = (CheckConstraint("weight > 0", name="ck_parcel_weight"),)
@@ -71,7 +71,7 @@ NO_JOURNAL = Models(Payment, Refund)
 class Shop:
     """One shop on one database.
 
-    Every method works in a session of its own, so that nothing is seen but what was committed.
+    Every method uses its own session, so that only committed changes are visible.
     """
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -82,10 +82,10 @@ class Shop:
         Base.metadata.create_all(self.engine)
 
     def clear(self) -> None:
-        """Empties the tables, and closes. Rather fails than waits for what a test left open."""
-        patience = {"postgresql": "lock_timeout = 10000", "mysql": "innodb_lock_wait_timeout = 10"}
+        """Empty the tables and close the connections; fail rather than wait for a test's lock."""
+        limits = {"postgresql": "lock_timeout = 10000", "mysql": "innodb_lock_wait_timeout = 10"}
         with self.engine.begin() as connection:
-            connection.execute(text(f"SET {patience[self.engine.dialect.name]}"))
+            connection.execute(text(f"SET {limits[self.engine.dialect.name]}"))
             for table in Base.metadata.sorted_tables:
                 connection.execute(delete(table))
         self.engine.dispose()
@@ -94,7 +94,7 @@ class Shop:
         return Session(self.engine)
 
     def order(self, out_trade_no: str = "A1", **columns: Any) -> str:
-        """Puts a payment into the ledger."""
+        """Insert a payment."""
         columns = {"merchant": MERCHANT, "subject": "茶", "total_fen": TOTAL} | columns
         with self.session() as session, session.begin():
             session.add(Payment(out_trade_no=out_trade_no, **columns))
@@ -114,26 +114,26 @@ class Shop:
         return Ledger(session, models, merchant=MERCHANT, callbacks=several)
 
     def settle(
-        self, news: News, models: Models = MODELS, /, **callbacks: Callback | Sequence[Callback]
+        self, report: Report, models: Models = MODELS, /, **callbacks: Callback | Sequence[Callback]
     ) -> tuple[str, tuple[str, ...]]:
-        """Settles in a session of its own; returns the outcome and the events."""
+        """Settle in a separate session; return the outcome and the events."""
         with self.session() as session:
-            settled = self.ledger(session, models, **callbacks).settle(news)
+            settled = self.ledger(session, models, **callbacks).settle(report)
             return settled.outcome, settled.events
 
     def payment(self, out_trade_no: str = "A1") -> Payment:
-        """A payment as committed, detached."""
+        """Return a payment as committed, detached."""
         with self.session() as session:
             return session.scalars(
                 select(Payment).where(Payment.out_trade_no == out_trade_no)
             ).one()
 
-    def standing(self, out_trade_no: str = "A1") -> tuple[str, bool, int]:
+    def status(self, out_trade_no: str = "A1") -> tuple[str, bool, int]:
         payment = self.payment(out_trade_no)
         return payment.trade_status, payment.paid, payment.refunded_fen
 
     def rows(self, model: type[Base], *of: Any) -> list[Any]:
-        """All of a table's rows, or those that meet a condition."""
+        """Return all rows of a table, or those that meet a condition."""
         with self.session() as session:
             return list(session.scalars(select(model).where(*of).order_by(model.id)))  # type: ignore[attr-defined]
 
@@ -141,7 +141,7 @@ class Shop:
         return [row.outcome for row in self.rows(Notification)]
 
     def parcels(self) -> list[str]:
-        """The events whose callbacks have written their row."""
+        """Return the events whose callbacks have written their row."""
         return [row.event for row in self.rows(Parcel)]
 
     def count(self, model: type[Base]) -> int:
@@ -150,7 +150,7 @@ class Shop:
 
 
 def pack(session: Session, event: str = "paid", weight: int = 1) -> Callback:
-    """A callback that writes a row of the shop's own through the ledger's session."""
+    """Return a callback that writes a row of the shop through the ledger's session."""
 
     def write(payment: Any) -> None:
         session.add(Parcel(out_trade_no=payment.out_trade_no, event=event, weight=weight))
@@ -158,18 +158,20 @@ def pack(session: Session, event: str = "paid", weight: int = 1) -> Callback:
     return write
 
 
-def overhear(engine: Engine, hear: Callable[[str, Any], None]) -> Callable[[], None]:
-    """Tells of each statement as the driver gets it, and leaves the ledger to send it as ever:
-    where somebody listens to SQLAlchemy's cursors, it sends none that is prepared.
+def record_statements(engine: Engine, record: Callable[[str, Any], None]) -> Callable[[], None]:
+    """Record each statement as the driver receives it.
 
-    :returns: what ends it.
+    The events used do not change how the ledger sends statements; a listener for SQLAlchemy's
+    cursor events would turn off its prepared statements.
+
+    :returns: a function that ends the recording.
     """
 
     def with_parameters(cursor: object, statement: str, parameters: Any, context: object) -> None:
-        hear(statement, parameters)
+        record(statement, parameters)
 
     def without(cursor: object, statement: str, context: object) -> None:
-        hear(statement, ())
+        record(statement, ())
 
     event.listen(engine, "do_execute", with_parameters)
     event.listen(engine, "do_execute_no_params", without)
@@ -185,8 +187,8 @@ def no_callback(payment: Any) -> None:
     raise AssertionError("no callback may be called here")
 
 
-def news(trade_status: str = TradeStatus.TRADE_SUCCESS, **fields: Any) -> News:
-    """Proven news of the order A1."""
+def report(trade_status: str = TradeStatus.TRADE_SUCCESS, **fields: Any) -> Report:
+    """Return a verified report about the order A1."""
     about: dict[str, Any] = {
         "out_trade_no": "A1",
         "trade_status": trade_status,
@@ -196,14 +198,14 @@ def news(trade_status: str = TradeStatus.TRADE_SUCCESS, **fields: Any) -> News:
         "buyer_id": BUYER,
         "params": {"buyer_id": BUYER, "trade_status": trade_status},
     }
-    told = about | fields
+    values = about | fields
     # As Notification.from_params does: a refund_fee above zero speaks of a refund.
-    told.setdefault("is_refund", bool(told.get("refunded_fen")))
-    return News(**told)
+    values.setdefault("is_refund", bool(values.get("refunded_fen")))
+    return Report(**values)
 
 
 def recorder(calls: list[str]) -> dict[str, Callable[[Any], None]]:
-    """Callbacks for every event, which write down that they were called."""
+    """Return callbacks for every event that record their calls."""
 
     def remember(event: str) -> Callable[[Any], None]:
         return lambda payment: calls.append(event)

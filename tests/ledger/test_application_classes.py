@@ -20,14 +20,14 @@ from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, ut
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import MERCHANT, TOTAL, news
+from .shop import MERCHANT, TOTAL, report
 
 TRADE = "2026112322001"
 Open = Callable[[type[DeclarativeBase]], Session]
 
 
 class Filled(DeclarativeBase):
-    """The application fills columns that have no default."""
+    """Base whose columns without default are filled by the application."""
 
 
 class FilledPayment(PaymentMixin, Filled):
@@ -127,7 +127,7 @@ class RelatedLine(NotificationMixin, Related):
 
 @pytest.fixture
 def opened(database_url: str) -> Iterator[Open]:
-    """Opens a session on tables of one kind."""
+    """Open a session on tables of one kind."""
     engine = create_engine(database_url)
     sessions: list[Session] = []
 
@@ -162,17 +162,17 @@ def test_rows_of_the_journal_and_refunds_are_filled_by_the_applications_events(
     session = opened(Filled)
     event.listen(session, "before_flush", fill_shift)
     sell(session, FilledPayment)
-    ours = ledger(session, FILLED)
-    ours.settle(news())
-    ours.settle(news())
-    ours.settle(news(refunded_fen=1000, out_request_no="R1", notify_id="n2"))
-    assert ours.refunds is not None
-    ours.refunds.open("A1", 500, "R2", None)
+    app_payment = ledger(session, FILLED)
+    app_payment.settle(report())
+    app_payment.settle(report())
+    app_payment.settle(report(refunded_fen=1000, out_request_no="R1", notify_id="n2"))
+    assert app_payment.refunds is not None
+    app_payment.refunds.open("A1", 500, "R2", None)
     session.commit()
     batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
-    assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
+    assert [each.events for each in app_payment.settle_refunds(batch)] == [("refunded",)]
     with pytest.raises(PaymentMismatch):
-        ours.settle(news(total_fen=TOTAL + 1))
+        app_payment.settle(report(total_fen=TOTAL + 1))
     lines = session.scalars(select(FilledLine).order_by(FilledLine.id)).all()
     outcomes = ["settled", "duplicate", "settled", "settled", "mismatched"]
     assert [row.outcome for row in lines] == outcomes
@@ -181,7 +181,7 @@ def test_rows_of_the_journal_and_refunds_are_filled_by_the_applications_events(
     assert [(row.tenant, row.kind) for row in refunds] == [("tea", "plain")] * 2
 
 
-def test_an_event_that_raises_rolls_back_and_is_journalled(opened: Open) -> None:
+def test_a_listener_that_raises_rolls_back_and_is_journalled(opened: Open) -> None:
     session = opened(Filled)
     event.listen(session, "before_flush", fill_shift)
     sell(session, FilledPayment)
@@ -193,7 +193,7 @@ def test_an_event_that_raises_rolls_back_and_is_journalled(opened: Open) -> None
     event.listen(FilledLine, "before_insert", refuse)
     try:
         with pytest.raises(CallbackFailed, match="RuntimeError") as refused:
-            ledger(session, FILLED).settle(news())
+            ledger(session, FILLED).settle(report())
     finally:
         event.remove(FilledLine, "before_insert", refuse)
     assert "secret" not in str(refused.value)
@@ -212,10 +212,10 @@ def test_a_sale_counts_the_version_so_that_a_stale_save_fails(
     before = stale.version
     with Session(session.get_bind()) as other:
         seen: list[Any] = []
-        assert ledger(other, Models(model), seen).settle(news()).events == ("paid",)
+        assert ledger(other, Models(model), seen).settle(report()).events == ("paid",)
         assert type(seen[0]) is model
         assert seen[0].version == before + 1
-        assert ledger(other, Models(model)).settle(news()).outcome == "duplicate"
+        assert ledger(other, Models(model)).settle(report()).outcome == "duplicate"
     stale.subject = "saved late"
     with pytest.raises(StaleDataError):
         session.commit()
@@ -226,7 +226,7 @@ def test_a_sale_counts_the_version_so_that_a_stale_save_fails(
 def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
     session = opened(Counted)
     sell(session, CountedPayment)
-    ours = ledger(session, Models(CountedPayment, CountedRefund))
+    app_payment = ledger(session, Models(CountedPayment, CountedRefund))
     versions: list[int] = []
 
     def note() -> None:
@@ -239,17 +239,17 @@ def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
         for row in lease_rows(session, pending_payments(CountedPayment, MERCHANT, before))
     ] == ["A1"]
     note()
-    ours.settle(news(TradeStatus.TRADE_PENDING))
+    app_payment.settle(report(TradeStatus.TRADE_PENDING))
     note()
-    ours.settle(news())
+    app_payment.settle(report())
     note()
-    ours.settle(news(refunded_fen=1000, out_request_no="R1", notify_id="n2"))
+    app_payment.settle(report(refunded_fen=1000, out_request_no="R1", notify_id="n2"))
     note()
-    assert ours.refunds is not None
-    ours.refunds.open("A1", 500, "R2", None)
+    assert app_payment.refunds is not None
+    app_payment.refunds.open("A1", 500, "R2", None)
     session.commit()
     batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
-    list(ours.settle_refunds(batch))
+    list(app_payment.settle_refunds(batch))
     note()
     assert versions == sorted(set(versions))
 
@@ -257,45 +257,45 @@ def test_every_change_of_a_payment_counts_its_version(opened: Open) -> None:
 def test_a_version_of_the_applications_making_is_made_anew(opened: Open) -> None:
     session = opened(Counted)
     sell(session, CountedPayment)
-    ours = ledger(session, Models(CountedPayment, CountedRefund))
-    ours.settle(news())
-    assert ours.refunds is not None
-    first = ours.refunds.open("A1", 500, "R2", None).row.version
+    app_payment = ledger(session, Models(CountedPayment, CountedRefund))
+    app_payment.settle(report())
+    assert app_payment.refunds is not None
+    first = app_payment.refunds.open("A1", 500, "R2", None).row.version
     session.commit()
     before = utc_now() + timedelta(minutes=1)
     (taken,) = lease_rows(session, pending_refunds(CountedRefund, MERCHANT, before))
     leased = taken.version
     batch = RefundBatchNotification("R2", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
-    list(ours.settle_refunds(batch))
+    list(app_payment.settle_refunds(batch))
     last = session.scalars(select(CountedRefund.version)).one()
     assert len({first, leased, last}) == 3
 
 
 @pytest.mark.parametrize("registered", [RelatedPayment, Voucher])
 @pytest.mark.parametrize("kind", [RelatedPayment, Voucher, Ticket])
-def test_a_payment_of_any_kind_is_sold_refunded_and_asked_about(
+def test_a_payment_of_any_subclass_is_settled_refunded_and_queried(
     opened: Open, registered: type[Any], kind: type[Any]
 ) -> None:
     session = opened(Related)
     sell(session, kind)
     seen: list[Any] = []
-    ours = ledger(session, Models(registered, RelatedRefund, RelatedLine), seen)
+    app_payment = ledger(session, Models(registered, RelatedRefund, RelatedLine), seen)
     before = utc_now() + timedelta(minutes=1)
     taken = list(lease_rows(session, pending_payments(registered, MERCHANT, before)))
     assert [type(row) for row in taken] == [kind]
-    assert ours.settle(news()).events == ("paid",)
-    assert ours.refunds is not None
-    assert ours.refunds.open("A1", 500, "R1", None).new
+    assert app_payment.settle(report()).events == ("paid",)
+    assert app_payment.refunds is not None
+    assert app_payment.refunds.open("A1", 500, "R1", None).new
     session.commit()
     batch = RefundBatchNotification("R1", "n3", (RefundResult(TRADE, 500, "SUCCESS"),), {})
-    assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
-    close = news(TradeStatus.TRADE_CLOSED, refunded_fen=TOTAL, notify_id="n4")
-    assert ours.settle(close).payment.refunded_fen == TOTAL
+    assert [each.events for each in app_payment.settle_refunds(batch)] == [("refunded",)]
+    close = report(TradeStatus.TRADE_CLOSED, refunded_fen=TOTAL, notify_id="n4")
+    assert app_payment.settle(close).payment.refunded_fen == TOTAL
     assert [type(payment) for payment in seen] == [kind] * 3
-    assert getattr(ours.find("A1"), "seat", "12A") == "12A"
+    assert getattr(app_payment.find("A1"), "seat", "12A") == "12A"
 
 
-def test_what_the_guarded_update_bypasses_is_named() -> None:
+def test_listeners_bypassed_by_the_guarded_update_are_named() -> None:
     class Base(DeclarativeBase):
         pass
 

@@ -26,13 +26,13 @@ BACK = replace(PAID, refund=True, out_request_no="R1", fen=888)
 
 
 def sold(shop: Shop, number: str = "A1", **columns: Any) -> None:
-    """A sale in the ledger."""
+    """Insert a paid payment."""
     made = {"paid": True, "trade_status": "TRADE_SUCCESS", "paid_at": NOON}
     shop.order(number, **{"trade_no": f"T{number[1:]}", **made, **columns})
 
 
 def refunded(shop: Shop, number: str = "A1", **columns: Any) -> None:
-    """A refund in the ledger."""
+    """Insert a refund."""
     made = {"out_request_no": "R1", "refund_fen": 888, "status": "REFUND_SUCCESS"}
     times = {"created_at": NOON, "refunded_at": NOON}
     with shop.session() as session, session.begin():
@@ -53,7 +53,7 @@ def named(shop: Shop, *rows: BillRow, **options: Any) -> list[tuple[str, str, st
     return [(one.kind, one.out_trade_no, one.out_request_no) for one in found]
 
 
-def test_what_agrees_is_not_named_on_any_database(shop: Shop) -> None:
+def test_matching_entries_are_not_listed_on_any_database(shop: Shop) -> None:
     sold(shop)
     refunded(shop)
     assert named(shop, PAID, BACK) == []
@@ -97,13 +97,13 @@ def test_a_sale_that_was_refunded_is_still_one(small_shop: Shop) -> None:
     assert named(small_shop, PAID, replace(BACK, fen=TOTAL)) == []
 
 
-def test_what_waits_here_and_is_paid_there_is_named(small_shop: Shop) -> None:
+def test_a_pending_payment_that_the_bill_has_as_paid_is_listed(small_shop: Shop) -> None:
     small_shop.order("A1")
     (found,) = differences(small_shop, [PAID])
     assert (found.kind, found.status) == ("payment_not_paid", "WAIT_BUYER_PAY")
 
 
-def test_what_is_paid_nowhere_is_not_named(small_shop: Shop) -> None:
+def test_an_unpaid_payment_missing_in_the_bill_is_not_listed(small_shop: Shop) -> None:
     small_shop.order("A1")
     assert named(small_shop) == []
 
@@ -157,7 +157,7 @@ def test_refunds_on_other_days_are_other_days_business(small_shop: Shop) -> None
     assert named(small_shop, PAID) == [("refund_not_in_bill", "A1", "R1")]
 
 
-def test_a_refund_that_was_asked_for_before_midnight_may_be_in_either_bill(
+def test_a_refund_requested_before_midnight_may_be_in_either_bill(
     small_shop: Shop,
 ) -> None:
     sold(small_shop)
@@ -166,7 +166,7 @@ def test_a_refund_that_was_asked_for_before_midnight_may_be_in_either_bill(
     assert named(small_shop, PAID, BACK) == []
 
 
-def test_a_refund_that_is_not_done_here_is_named_with_where_it_stands(small_shop: Shop) -> None:
+def test_a_refund_that_is_not_completed_here_is_listed_with_its_status(small_shop: Shop) -> None:
     sold(small_shop)
     refunded(small_shop, status="REFUND_PROCESSING", refunded_at=None)
     (found,) = differences(small_shop, [PAID, BACK])
@@ -182,7 +182,7 @@ def test_a_refund_of_another_amount_is_named(small_shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("number", [None, "2026013100001"])
-def test_a_refund_under_another_number_goes_by_its_amount(
+def test_a_refund_with_another_number_is_matched_by_its_amount(
     number: str | None, small_shop: Shop
 ) -> None:
     sold(small_shop)
@@ -226,7 +226,7 @@ def test_without_a_class_for_refunds_their_sum_is_compared(
     assert named(small_shop, PAID, *parts, models=Models(Payment)) == expected
 
 
-def test_more_than_one_batch_is_compared_whole(small_shop: Shop) -> None:
+def test_more_rows_than_one_batch_are_all_compared(small_shop: Shop) -> None:
     numbers = [f"A{number}" for number in range(BATCH + 2)]
     made = {"merchant": MERCHANT, "subject": "茶", "total_fen": TOTAL, "paid": True}
     with small_shop.session() as session, session.begin():
@@ -263,7 +263,7 @@ def test_a_bill_that_breaks_off_is_compared_with_nothing(small_shop: Shop) -> No
 
 def test_nothing_is_changed(small_shop: Shop) -> None:
     small_shop.order("A1")
-    before = small_shop.standing()
+    before = small_shop.status()
     named(small_shop, PAID, BACK)
-    assert small_shop.standing() == before
+    assert small_shop.status() == before
     assert small_shop.count(Refund) == 0

@@ -30,7 +30,7 @@ def test_the_mixins_tables_lack_nothing(database_url: str) -> None:
     engine.dispose()
 
 
-def test_what_bare_tables_lack_is_named(database_url: str) -> None:
+def test_missing_constraints_are_named(database_url: str) -> None:
     engine, bare = create_engine(database_url), MetaData()
     for model in LACKING:
         columns = Base.metadata.tables[model.__tablename__].columns

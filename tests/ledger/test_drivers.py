@@ -29,7 +29,7 @@ from flask_alipay.ledger.errors import describe_error, is_outage
 from flask_alipay.protocol.trade_status import TradeStatus
 
 from ..requirements import missing
-from .shop import MODELS, NO_JOURNAL, TOTAL, Parcel, Shop, news, no_callback, pack
+from .shop import MODELS, NO_JOURNAL, TOTAL, Parcel, Shop, no_callback, pack, report
 from .test_kept_open import lose
 
 UNTOUCHED = (TradeStatus.WAIT_BUYER_PAY, False, 0)
@@ -39,7 +39,7 @@ POSTGRESQL = {"psycopg": "psycopg", "psycopg2": "psycopg2", "pg8000": "pg8000"}
 MARIADB = {"pymysql": "pymysql", "mysqldb": "MySQLdb", "mysqlconnector": "mysql.connector"}
 SQLITE = {"pysqlite": "sqlite3"}
 PAID_AT = datetime(2026, 11, 23, tzinfo=timezone.utc)
-#: Those that do not tell whether a transaction is open.
+#: Drivers that do not expose whether a transaction is open.
 SILENT = ("pg8000", "mysqldb")
 CHANGE = text("UPDATE alipay_payment SET subject = concat(subject, 'x') WHERE out_trade_no = 'B1'")
 
@@ -55,7 +55,7 @@ def _drivers(*kinds: dict[str, str]) -> list[Any]:
 
 @pytest.fixture
 def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """A shop whose engine uses the driver that the test names."""
+    """Open a shop whose engine uses the driver that the test names."""
     driver = request.param
     try:
         import_module({**POSTGRESQL, **MARIADB, **SQLITE}[driver])
@@ -86,10 +86,10 @@ def test_a_sale_its_duplicate_and_a_refund_are_settled(shop: Shop) -> None:
     shop.order()
     with shop.session() as session:
         ledger = shop.ledger(session, paid=pack(session), refunded=pack(session, "refunded"))
-        assert ledger.settle(news()).outcome == "settled"
-        assert ledger.settle(news()).outcome == "duplicate"
-        assert ledger.settle(news(refunded_fen=10)).events == ("refunded",)
-    assert shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 10)
+        assert ledger.settle(report()).outcome == "settled"
+        assert ledger.settle(report()).outcome == "duplicate"
+        assert ledger.settle(report(refunded_fen=10)).events == ("refunded",)
+    assert shop.status() == (TradeStatus.TRADE_SUCCESS, True, 10)
     assert shop.parcels() == ["paid", "refunded"]
 
 
@@ -108,15 +108,15 @@ def test_it_is_known_whether_a_transaction_is_open(shop: Shop) -> None:
 def test_a_trade_of_another_payment_is_a_mismatch(shop: Shop) -> None:
     shop.order()
     shop.order("B1")
-    assert shop.settle(news()) == ("settled", ("paid",))
-    first = news(out_trade_no="B1")
+    assert shop.settle(report()) == ("settled", ("paid",))
+    first = report(out_trade_no="B1")
     again = replace(first, paid_at=PAID_AT, notify_time=PAID_AT + timedelta(hours=1))
     for other in (first, again):  # the claim without a look, and the move after one
         with shop.session() as session:
             ledger = shop.ledger(session, paid=no_callback)
             with pytest.raises(PaymentMismatch, match="trade_no"):
                 ledger.settle(other)
-    assert shop.standing("B1") == UNTOUCHED
+    assert shop.status("B1") == UNTOUCHED
     assert shop.outcomes() == ["settled", "mismatched", "mismatched"]
 
 
@@ -155,9 +155,9 @@ def test_the_victim_of_a_deadlock_begins_anew(shop: Shop) -> None:
                 deadlock(session, other)
             pack(session)(payment)
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
     assert calls == ["A1", "A1"]
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -181,10 +181,10 @@ def test_the_loser_of_a_serialization_failure_begins_anew(shop: Shop, quiet: boo
             if not quiet or len(calls) > 1:
                 pack(session)(payment)
 
-        assert isolated.ledger(session, paid=callback).settle(news()).outcome == "settled"
+        assert isolated.ledger(session, paid=callback).settle(report()).outcome == "settled"
     isolated.engine.dispose()
     assert len(calls) == 2
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -202,9 +202,9 @@ def test_the_victim_of_a_deadlock_that_kept_quiet_begins_anew(shop: Shop) -> Non
                     lose(session, other)
             pack(session)(payment)
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
     assert len(calls) == 2
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -221,8 +221,8 @@ def test_a_wait_that_was_too_long_costs_nothing_but_its_statement(shop: Shop) ->
                 session.execute(text(f"{lock} NOWAIT"))
             pack(session)(payment)
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
-    assert shop.standing() == SETTLED
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -238,14 +238,14 @@ def fails(shop: Shop, act: Callable[[Session], object], models: Models = MODELS)
             act(session)
 
         with pytest.raises(CallbackFailed) as caught:
-            shop.ledger(session, models, paid=callback).settle(news())
+            shop.ledger(session, models, paid=callback).settle(report())
     assert isinstance(caught.value.__cause__, TransactionEnded)
     return caught.value
 
 
 @pytest.mark.parametrize("models", [MODELS, NO_JOURNAL], ids=["journal", "no-journal"])
 @postgresql
-def test_a_transaction_that_postgresql_has_failed_is_never_answered_with_success(
+def test_a_transaction_failed_by_postgresql_is_never_reported_as_success(
     shop: Shop, models: Models
 ) -> None:
     def keep_quiet(session: Session) -> None:
@@ -253,20 +253,20 @@ def test_a_transaction_that_postgresql_has_failed_is_never_answered_with_success
             session.execute(text("SELECT 1 / 0"))
 
     assert "savepoint" in str(fails(shop, keep_quiet, models).__cause__)
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news(), models) == ("settled", ("paid",))
+    assert shop.settle(report(), models) == ("settled", ("paid",))
 
 
 @pytest.mark.parametrize("models", [MODELS, NO_JOURNAL], ids=["journal", "no-journal"])
 @servers
-def test_a_rollback_past_the_session_is_never_answered_with_success(
+def test_a_rollback_past_the_session_is_never_reported_as_success(
     shop: Shop, models: Models
 ) -> None:
     fails(shop, lambda session: driver(session).rollback(), models)
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news(), models) == ("settled", ("paid",))
+    assert shop.settle(report(), models) == ("settled", ("paid",))
 
 
 def pack_after(session: Session) -> None:
@@ -282,9 +282,9 @@ def test_after_a_rollback_past_the_session_nothing_more_is_written(shop: Shop) -
         pack_after(session)
 
     fails(shop, begin_again)
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news()) == ("settled", ("paid",))
+    assert shop.settle(report()) == ("settled", ("paid",))
 
 
 @each
@@ -313,7 +313,7 @@ def test_rows_in_bulk_are_not_written_after_the_transaction(shop: Shop) -> None:
 @each
 def test_a_comment_does_not_hide_a_commit(shop: Shop, comment: str) -> None:
     fails(shop, lambda session: session.execute(text(f"{comment} COMMIT")))
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
 
 
@@ -338,7 +338,7 @@ def test_a_procedure_that_commits_is_a_failed_callback(shop: Shop) -> None:
 @mariadb
 def test_the_maintenance_of_a_table_that_would_commit_is_refused(shop: Shop, verb: str) -> None:
     fails(shop, lambda session: session.execute(text(f"{verb} TABLE parcel")))
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
 
 
@@ -364,10 +364,10 @@ def test_a_connection_that_the_server_ends_loses_nothing(shop: Shop) -> None:
                 other.execute(text(kill.format(found)))
 
         with pytest.raises((CallbackFailed, LedgerUnavailable)):
-            shop.ledger(session, paid=callback).settle(news())
-    assert shop.standing() == UNTOUCHED
+            shop.ledger(session, paid=callback).settle(report())
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news()) == ("settled", ("paid",))
+    assert shop.settle(report()) == ("settled", ("paid",))
 
 
 @each
@@ -384,9 +384,9 @@ def test_savepoints_of_a_callback_are_welcome(shop: Shop) -> None:
             pack(session, "left open")(payment)
 
         callbacks = [careful, pack(session, "next")]
-        shop.ledger(session, paid=callbacks).settle(news())
+        shop.ledger(session, paid=callbacks).settle(report())
     assert shop.parcels() == ["good", "left open", "next"]
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
 
 
 @each
@@ -396,9 +396,9 @@ def test_where_each_statement_is_committed_by_itself_nothing_is_begun(shop: Shop
     with careless.session() as session:
         ledger = careless.ledger(session, paid=no_callback)
         with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
-            ledger.settle(news())
+            ledger.settle(report())
     careless.engine.dispose()
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.outcomes() == []
 
 
@@ -409,9 +409,9 @@ def test_a_connection_that_all_sessions_share_is_refused(shop: Shop) -> None:
     with careless.session() as session:
         ledger = careless.ledger(session, paid=no_callback)
         with pytest.raises(LedgerUnavailable, match="StaticPool"):
-            ledger.settle(news())
+            ledger.settle(report())
     careless.engine.dispose()
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.outcomes() == []
 
 
@@ -420,7 +420,7 @@ def test_a_database_in_memory_may_have_one_connection(url: str) -> None:
     shop = Shop(url, poolclass=StaticPool)
     shop.open()
     shop.order()
-    assert shop.settle(news()) == ("settled", ("paid",))
+    assert shop.settle(report()) == ("settled", ("paid",))
 
 
 @pytest.mark.parametrize(
@@ -430,9 +430,9 @@ def test_a_database_in_memory_may_have_one_connection(url: str) -> None:
 def test_other_pools_settle_a_sale(shop: Shop, options: dict[str, Any]) -> None:
     shop.order()
     other = Shop(shop.url, **options)
-    assert other.settle(news()) == ("settled", ("paid",))
+    assert other.settle(report()) == ("settled", ("paid",))
     other.engine.dispose()
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
 
 
 @each
@@ -446,7 +446,7 @@ def test_a_missing_column_is_named_and_no_data(shop: Shop) -> None:
 
     event.listen(shop.engine, "before_cursor_execute", misspell, retval=True)
     with pytest.raises(LedgerUnavailable) as caught:
-        shop.settle(news())
+        shop.settle(report())
     event.remove(shop.engine, "before_cursor_execute", misspell)
     assert "totl_fen" in str(caught.value)
     for data in ("2088102116773037", "2026112322001", "\n"):

@@ -16,10 +16,10 @@ from flask_alipay.ledger import Ledger, Models
 from flask_alipay.ledger.leases import lease_rows, pending_payments, pending_refunds
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import MERCHANT, TOTAL, news
+from .shop import MERCHANT, TOTAL, report
 
 PAID = TradeStatus.TRADE_SUCCESS
 
@@ -89,16 +89,16 @@ def session(database_url: str) -> Iterator[Session]:
     engine.dispose()
 
 
-def ledger(session: Session, told: list[str]) -> Ledger:
+def ledger(session: Session, called: list[str]) -> Ledger:
     callbacks = {
-        name: [lambda payment, name=name: told.append(f"{name}: {len(payment.items)} items")]
+        name: [lambda payment, name=name: called.append(f"{name}: {len(payment.items)} items")]
         for name in ("paid", "refunded")
     }
     return Ledger(session, MODELS, merchant=MERCHANT, callbacks=callbacks)
 
 
-def sale(**fields: Any) -> News:
-    return news(PAID, **fields)
+def sale(**fields: Any) -> Report:
+    return report(PAID, **fields)
 
 
 def open_refund(session: Session, number: str, fen: int = 1000) -> Refund:
@@ -110,13 +110,13 @@ def open_refund(session: Session, number: str, fen: int = 1000) -> Refund:
     return row
 
 
-def test_their_sales_are_settled_whether_first_heard_of_or_late(session: Session) -> None:
-    told: list[str] = []
+def test_their_sales_are_settled_whether_reported_first_or_late(session: Session) -> None:
+    called: list[str] = []
     late = sale(paid_at=utc_now() - timedelta(hours=1), notify_time=utc_now())
-    assert ledger(session, told).settle(late).events == ("paid",)
-    again = ledger(session, told).settle(sale())
+    assert ledger(session, called).settle(late).events == ("paid",)
+    again = ledger(session, called).settle(sale())
     assert (again.outcome, again.payment.paid) == ("duplicate", True)
-    assert told == ["paid: 2 items"]
+    assert called == ["paid: 2 items"]
 
 
 def test_their_sales_are_settled_where_the_session_has_the_payment(session: Session) -> None:
@@ -126,28 +126,28 @@ def test_their_sales_are_settled_where_the_session_has_the_payment(session: Sess
 
 
 def test_their_refunds_are_settled_by_number_by_sum_and_by_a_batch(session: Session) -> None:
-    told: list[str] = []
-    ours = ledger(session, told)
-    ours.settle(sale())
+    called: list[str] = []
+    app_ledger = ledger(session, called)
+    app_ledger.settle(sale())
     assert open_refund(session, "R1").status == "REFUND_PROCESSING"
     assert open_refund(session, "R1").photos
     by_number = sale(refunded_fen=1000, out_request_no="R1", notify_id="n2")
-    assert ours.settle(by_number).events == ("refunded",)
+    assert app_ledger.settle(by_number).events == ("refunded",)
     from_console = sale(refunded_fen=1500, out_request_no="R2", notify_id="n3")
-    assert ours.settle(from_console).events == ("refunded",)
+    assert app_ledger.settle(from_console).events == ("refunded",)
     open_refund(session, "R3")
     results = (RefundResult("2026112322001", 1000, "SUCCESS"),)
-    (batch,) = ours.settle_refunds(RefundBatchNotification("R3", "n4", results, {}))
+    (batch,) = app_ledger.settle_refunds(RefundBatchNotification("R3", "n4", results, {}))
     assert (batch.events, batch.payment.refunded_fen) == (("refunded",), 2500)
     open_refund(session, "R4")
     late = sale(refunded_fen=4500, out_request_no="R4", notify_id="n5")
-    assert ours.settle(late).payment.refunded_fen == 4500
-    whole = news(TradeStatus.TRADE_CLOSED, refunded_fen=TOTAL, notify_id="n6")
-    assert ours.settle(whole).payment.refunded_fen == TOTAL
-    assert set(told[1:]) == {"refunded: 2 items"}
+    assert app_ledger.settle(late).payment.refunded_fen == 4500
+    full_refund = report(TradeStatus.TRADE_CLOSED, refunded_fen=TOTAL, notify_id="n6")
+    assert app_ledger.settle(full_refund).payment.refunded_fen == TOTAL
+    assert set(called[1:]) == {"refunded: 2 items"}
 
 
-def test_their_payments_and_refunds_are_taken_to_be_asked_about(session: Session) -> None:
+def test_their_payments_and_refunds_are_leased(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
     taken = lease_rows(session, pending_payments(Payment, MERCHANT, before))
     assert [payment.out_trade_no for payment in taken] == ["A1"]

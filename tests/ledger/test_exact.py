@@ -11,7 +11,7 @@ from flask_alipay.gateways.openapi.bill import BillPeriod, BillRow
 from flask_alipay.ledger.bill_comparison import PAYMENT_UNKNOWN, REFUND_UNKNOWN, compare_bill
 from flask_alipay.protocol.batch_notification import RefundBatchNotification
 
-from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop, news, no_callback
+from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop, no_callback, report
 
 NO_CALLBACKS = dict.fromkeys(("paid", "failed", "refunded", "finished"), no_callback)
 TRADE_NO = "2026112322001"
@@ -20,11 +20,11 @@ LIKE_A1 = ("A1 ", "A1   ", "a1")
 
 
 def refused(shop: Shop, piece: object, wanted: type[NotificationRefused], outcome: str) -> None:
-    """Settles what must be rejected: the payments are unchanged, the journal has one row more."""
-    before = [shop.standing(row.out_trade_no) for row in shop.rows(Payment)]
+    """Settle a report that must be rejected: payments unchanged, one more row in the journal."""
+    before = [shop.status(row.out_trade_no) for row in shop.rows(Payment)]
     with pytest.raises(wanted):
         shop.settle(piece, **NO_CALLBACKS)  # type: ignore[arg-type]
-    assert [shop.standing(row.out_trade_no) for row in shop.rows(Payment)] == before
+    assert [shop.status(row.out_trade_no) for row in shop.rows(Payment)] == before
     assert shop.outcomes()[-1] == outcome
 
 
@@ -36,7 +36,7 @@ def test_a_number_that_is_only_similar_settles_nothing(
     shop.order("A1")
     paid_at = datetime(2026, 11, 23, tzinfo=timezone.utc)
     sent_at = paid_at.replace(hour=1 if repeated else 0)
-    piece = news(out_trade_no=number, paid_at=paid_at, notify_time=sent_at)
+    piece = report(out_trade_no=number, paid_at=paid_at, notify_time=sent_at)
     refused(shop, piece, UnknownPayment, "unknown")
 
 
@@ -45,9 +45,9 @@ def test_a_close_or_refund_of_a_number_that_is_only_similar_changes_nothing(
     shop: Shop, number: str
 ) -> None:
     shop.order("A1")
-    shop.settle(news())
-    refused(shop, news("TRADE_CLOSED", out_trade_no=number), UnknownPayment, "unknown")
-    refused(shop, news(out_trade_no=number, refunded_fen=100), UnknownPayment, "unknown")
+    shop.settle(report())
+    refused(shop, report("TRADE_CLOSED", out_trade_no=number), UnknownPayment, "unknown")
+    refused(shop, report(out_trade_no=number, refunded_fen=100), UnknownPayment, "unknown")
 
 
 @pytest.mark.parametrize("number", LIKE_A1)
@@ -61,10 +61,10 @@ def test_a_number_that_is_only_similar_finds_no_payment(shop: Shop, number: str)
 @pytest.mark.parametrize("currency", ["cny", "CNY ", "Cny"])
 def test_a_currency_that_is_only_similar_settles_nothing(shop: Shop, currency: str) -> None:
     shop.order("A1")
-    refused(shop, news(currency=currency), PaymentMismatch, "mismatched")
+    refused(shop, report(currency=currency), PaymentMismatch, "mismatched")
 
 
-def test_another_merchant_whose_number_is_only_similar_finds_no_payment(shop: Shop) -> None:
+def test_a_similar_merchant_number_finds_no_payment(shop: Shop) -> None:
     shop.order("A1", merchant="shop")
     with shop.session() as session:
         ledger = shop.ledger(session)
@@ -72,16 +72,16 @@ def test_another_merchant_whose_number_is_only_similar_finds_no_payment(shop: Sh
         assert ledger.find("A1") is None
 
 
-def test_a_refund_whose_number_is_only_similar_is_another_refund(shop: Shop) -> None:
+def test_a_similar_refund_number_is_another_refund(shop: Shop) -> None:
     shop.order("A1")
-    shop.settle(news())
+    shop.settle(report())
     with shop.session() as session:
         refunds = shop.ledger(session).refunds
         assert refunds is not None
         refunds.open("A1", 100, "R1", None)
         session.commit()
         assert refunds.find("A1", "R1 ") is None
-    shop.settle(news(refunded_fen=50, out_request_no="R1 ", notify_id="n2"))
+    shop.settle(report(refunded_fen=50, out_request_no="R1 ", notify_id="n2"))
     rows = {row.out_request_no: (row.status, row.refund_fen) for row in shop.rows(Refund)}
     assert rows.pop("R1") == ("REFUND_PROCESSING", 100)
     assert list(rows.values()) == [("REFUND_SUCCESS", 50)]
@@ -98,9 +98,9 @@ def batch(notify_id: str) -> RefundBatchNotification:
     )
 
 
-def test_a_notification_whose_id_is_only_similar_is_no_duplicate(shop: Shop) -> None:
+def test_a_similar_notify_id_is_no_duplicate(shop: Shop) -> None:
     shop.order("A1")
-    shop.settle(news())
+    shop.settle(report())
     without_refunds = MODELS._replace(Refund=None)
     for notify_id in ("Ab1", "aB1", "aB1", "Ab1"):
         with shop.session() as session:
@@ -109,9 +109,9 @@ def test_a_notification_whose_id_is_only_similar_is_no_duplicate(shop: Shop) -> 
     assert shop.payment().refunded_fen == 2000
 
 
-def test_a_trade_whose_number_is_only_similar_is_not_refunded(shop: Shop) -> None:
+def test_a_trade_with_a_similar_number_is_not_refunded(shop: Shop) -> None:
     shop.order("A1")
-    shop.settle(news(trade_no="trade-a"))
+    shop.settle(report(trade_no="trade-a"))
     result = {
         "notify_type": "batch_refund_notify",
         "notify_id": "n2",
@@ -123,9 +123,9 @@ def test_a_trade_whose_number_is_only_similar_is_not_refunded(shop: Shop) -> Non
     assert shop.payment().refunded_fen == 0
 
 
-def test_a_bill_row_whose_number_is_only_similar_is_unknown_to_the_ledger(shop: Shop) -> None:
+def test_a_bill_row_with_a_similar_number_is_unknown_to_the_ledger(shop: Shop) -> None:
     shop.order("A1")
-    shop.settle(news(paid_at=datetime(2026, 11, 23, 4, tzinfo=timezone.utc)))
+    shop.settle(report(paid_at=datetime(2026, 11, 23, 4, tzinfo=timezone.utc)))
     rows = [bill_row("A1"), bill_row("a1 "), bill_row("A1 ", refund=True)]
     with shop.session() as session:
         found = list(compare_bill(session, MODELS, MERCHANT, rows, BillPeriod.of("2026-11-23")))

@@ -1,4 +1,4 @@
-"""What identifies a payment cannot be changed once the buyer may have it."""
+"""Identifying attributes of a payment cannot be changed once the buyer may have it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, vali
 from flask_alipay.exceptions import InvalidParameter, PaymentMismatch
 from flask_alipay.models import PaymentMixin
 
-from .shop import MERCHANT, TOTAL, Payment, Shop, news
+from .shop import MERCHANT, TOTAL, Payment, Shop, report
 
 CHANGES: dict[str, Any] = {
     "total_fen": 1,
@@ -98,7 +98,7 @@ def test_an_amount_that_sql_changed_never_settles_by_the_old_one(shop: Shop) -> 
     with shop.session() as session, session.begin():
         session.execute(update(Payment).values(total_fen=1))
     with pytest.raises(PaymentMismatch):
-        shop.settle(news())
+        shop.settle(report())
     with shop.session() as session:
         assert (found(session).paid, found(session).total_fen) == (False, 1)
 
@@ -128,7 +128,7 @@ class Gift(Checked):
 
 
 @pytest.mark.parametrize("model", [Checked, Gift])
-def test_the_apps_own_validator_still_runs_also_in_subclasses(model: type[Any]) -> None:
+def test_the_apps_validator_still_runs_in_subclasses_too(model: type[Any]) -> None:
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
     with pytest.raises(ValueError, match="negative"):

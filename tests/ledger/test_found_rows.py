@@ -1,4 +1,4 @@
-"""How many rows a statement changed, and whether there is one, whoever made the connection."""
+"""Affected-row counts, with connections that the application creates."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from .shop import Shop, news
-from .test_refund_answers import answered
-from .test_refund_batches import ASKED, DONE, PAID, ask, rows, sale
+from .shop import Shop, report
+from .test_refund_answers import apply_response
+from .test_refund_batches import DONE, PAID, REQUESTED, request_refund, rows, sale
 
 
 @pytest.fixture
 def connected_shop(mariadb_shop: Shop) -> Iterator[Shop]:
-    """On connections of the app's own making, as Google's connector for Cloud SQL makes them: they
-    count the rows that an ``UPDATE`` has changed, and not those that it has found.
+    """Open a shop on connections created by the application, as Google's connector for Cloud SQL
+    does: they count the rows that an ``UPDATE`` has changed, not those that it has found.
     """
     url = mariadb_shop.engine.url
 
@@ -33,15 +33,15 @@ def connected_shop(mariadb_shop: Shop) -> Iterator[Shop]:
     shop.engine.dispose()
 
 
-def test_refunds_are_asked_for_and_told_of(connected_shop: Shop) -> None:
+def test_refunds_are_requested_and_reported(connected_shop: Shop) -> None:
     shop = connected_shop
     sale(shop)
-    ask(shop, 1000, "R1")
-    assert rows(shop) == [("R1", 1000, ASKED)]
-    assert answered(shop, "R1", 1000) == ("settled", ("refunded",))
-    assert answered(shop, "R1", 1000) == ("duplicate", ())
-    ask(shop, 2000, "R2")
-    told = news(refunded_fen=3000, out_request_no="R2", notify_id="n2")
-    assert shop.settle(told) == ("settled", ("refunded",))
+    request_refund(shop, 1000, "R1")
+    assert rows(shop) == [("R1", 1000, REQUESTED)]
+    assert apply_response(shop, "R1", 1000) == ("settled", ("refunded",))
+    assert apply_response(shop, "R1", 1000) == ("duplicate", ())
+    request_refund(shop, 2000, "R2")
+    batch = report(refunded_fen=3000, out_request_no="R2", notify_id="n2")
+    assert shop.settle(batch) == ("settled", ("refunded",))
     assert rows(shop) == [("R1", 1000, DONE), ("R2", 2000, DONE)]
-    assert shop.standing() == (PAID, True, 3000)
+    assert shop.status() == (PAID, True, 3000)

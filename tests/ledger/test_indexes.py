@@ -1,4 +1,4 @@
-"""The lookups that happen with every notification and every reconcile are served by an index."""
+"""Indexes serve the lookups of every notification and every reconcile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOOKUPS = {
     .order_by(Payment.created_at)
     .limit(100),
 }
-#: Those that nobody has asked about, and those asked about some time ago.
+#: Rows that were never queried, and rows that were queried some time ago.
 _IN_TURN = {
     "never": pending_query(_WAITING, Payment.asked_at.is_(None)),
     "earlier": pending_query(_WAITING, Payment.asked_at < _NOW - timedelta(minutes=2)),
@@ -48,18 +48,18 @@ def test_a_lookup_uses_its_index(shop: Shop, index: str) -> None:
         session.commit()
         session.execute(text(_ANALYZE[session.get_bind().dialect.name]))
         plan = _plan(session, _LOOKUPS[index])
-    # SQLite numbers the indexes of its UNIQUEs: which one it is, the column tells.
+    # SQLite numbers the indexes of its UNIQUEs: the column identifies the index.
     column = index.removeprefix("uq_alipay_payment_")
     assert index in plan or f"({column}=?)" in plan
 
 
-@pytest.mark.parametrize("asked", _IN_TURN)
-def test_what_waits_is_read_in_turn_from_an_index(shop: Shop, asked: str) -> None:
+@pytest.mark.parametrize("queried", _IN_TURN)
+def test_pending_rows_are_read_in_order_from_an_index(shop: Shop, queried: str) -> None:
     with shop.session() as session:
         session.add_all(_payment(10 * number, number % 2) for number in range(400))
         session.commit()
         session.execute(text(_ANALYZE[session.get_bind().dialect.name]))
-        plan = _plan(session, _IN_TURN[asked])
+        plan = _plan(session, _IN_TURN[queried])
     assert plan.count("ix_alipay_payment_trade_status_asked_at") >= 2  # for each status
 
 
@@ -70,7 +70,7 @@ _ANALYZE = {
 }
 
 
-def _payment(number: int, asked: int = False) -> Payment:
+def _payment(number: int, queried: int = False) -> Payment:
     waiting = number % 10 == 0
     return Payment(
         merchant=MERCHANT,
@@ -81,7 +81,7 @@ def _payment(number: int, asked: int = False) -> Payment:
         trade_status=TradeStatus.WAIT_BUYER_PAY if waiting else TradeStatus.TRADE_SUCCESS,
         paid=not waiting,
         created_at=_NOW - timedelta(minutes=number),
-        asked_at=_NOW - timedelta(minutes=number) if asked else None,
+        asked_at=_NOW - timedelta(minutes=number) if queried else None,
         details={},
     )
 

@@ -1,4 +1,4 @@
-"""Whatever the isolation level: nothing is lost, nothing is doubled, nothing is exceeded."""
+"""At any isolation level nothing is lost, doubled or exceeded."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 from flask_alipay.exceptions import CallbackFailed, InvalidAmount, LedgerUnavailable
 from flask_alipay.ledger.statements import is_serialization_failure
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, news, no_callback, pack
-from .test_refund_answers import hear_at_once
-from .test_refund_batches import ASKED, sale
+from .shop import TOTAL, Notification, Parcel, Payment, Refund, Shop, no_callback, pack, report
+from .test_refund_answers import report_at_once
+from .test_refund_batches import REQUESTED, sale
 
 WORKERS = 4
 LEVELS = [
@@ -36,7 +36,7 @@ LEVELS = [
 
 @pytest.fixture(params=LEVELS, ids=" ".join)
 def isolated(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """A shop whose every transaction has that level."""
+    """Open a shop whose transactions all have that level."""
     kind, level = request.param
     shop = Shop(request.getfixturevalue(f"{kind}_shop").url, isolation_level=level)
     yield shop
@@ -44,7 +44,7 @@ def isolated(request: pytest.FixtureRequest) -> Iterator[Shop]:
 
 
 def at_once(works: list[Callable[[], object]]) -> None:
-    """Each on a thread of its own, all let go at the same moment."""
+    """Run each function in a separate thread, all released at the same time."""
     start = Barrier(len(works))
 
     def let_go(work: Callable[[], object]) -> None:
@@ -55,8 +55,8 @@ def at_once(works: list[Callable[[], object]]) -> None:
         list(pool.map(let_go, works))
 
 
-def deliver(shop: Shop, piece: News) -> None:
-    """What is not answered with success comes again."""
+def deliver(shop: Shop, piece: Report) -> None:
+    """Deliver a report, and retry until the response is success."""
     for _ in range(50):
         with shop.session() as session, suppress(LedgerUnavailable):
             events = ("paid", "refunded", "failed", "finished")
@@ -66,8 +66,8 @@ def deliver(shop: Shop, piece: News) -> None:
     raise AssertionError("never answered success")
 
 
-def told(order: str, **fields: Any) -> News:
-    return news(out_trade_no=order, trade_no=f"T{order}", notify_id=f"n{order}", **fields)
+def sale_report(order: str, **fields: Any) -> Report:
+    return report(out_trade_no=order, trade_no=f"T{order}", notify_id=f"n{order}", **fields)
 
 
 def parcels(shop: Shop) -> Counter[tuple[str, str]]:
@@ -82,7 +82,7 @@ def test_the_shop_has_that_level(isolated: Shop, request: pytest.FixtureRequest)
 def test_the_same_and_different_payments_at_once_are_settled_once_each(isolated: Shop) -> None:
     orders = [isolated.order(f"A{number}") for number in range(3)]
     works = [
-        lambda order=order: deliver(isolated, told(order))  # type: ignore[misc]
+        lambda order=order: deliver(isolated, sale_report(order))  # type: ignore[misc]
         for order in orders * WORKERS
     ]
     at_once(works)
@@ -94,26 +94,26 @@ def test_the_same_and_different_payments_at_once_are_settled_once_each(isolated:
 def test_sale_refunds_and_end_at_once_are_each_there_once(isolated: Shop) -> None:
     order = isolated.order()
     pieces = [
-        told(order),
-        told(order, refunded_fen=1000, out_request_no="R1"),
-        told(order, trade_status=TradeStatus.TRADE_FINISHED),
+        sale_report(order),
+        sale_report(order, refunded_fen=1000, out_request_no="R1"),
+        sale_report(order, trade_status=TradeStatus.TRADE_FINISHED),
     ]
     at_once([lambda piece=piece: deliver(isolated, piece) for piece in pieces * 2])  # type: ignore[misc]
-    assert isolated.standing() == (TradeStatus.TRADE_FINISHED, True, 1000)
+    assert isolated.status() == (TradeStatus.TRADE_FINISHED, True, 1000)
     events = ("paid", "refunded", "finished")
     assert parcels(isolated) == {(order, event): 1 for event in events}
     assert [row.refund_fen for row in isolated.rows(Refund)] == [1000]
 
 
-def test_answers_and_news_of_the_same_refunds_at_once_tell_each_once(isolated: Shop) -> None:
-    hear_at_once(isolated)
+def test_concurrent_responses_and_reports_notify_each_refund_once(isolated: Shop) -> None:
+    report_at_once(isolated)
 
 
-def test_refunds_that_are_asked_for_at_once_cannot_exceed_the_payment(isolated: Shop) -> None:
+def test_concurrent_refund_requests_cannot_exceed_the_payment(isolated: Shop) -> None:
     sale(isolated)
     refused: list[str] = []
 
-    def ask(number: str) -> None:
+    def request(number: str) -> None:
         for _ in range(50):
             try:
                 with isolated.session() as session, session.begin():
@@ -130,14 +130,14 @@ def test_refunds_that_are_asked_for_at_once_cannot_exceed_the_payment(isolated: 
                 assert is_serialization_failure(error)  # noqa: PT017
         raise AssertionError("never taken")
 
-    at_once([lambda number=number: ask(f"R{number}") for number in range(WORKERS)])  # type: ignore[misc]
+    at_once([lambda number=number: request(f"R{number}") for number in range(WORKERS)])  # type: ignore[misc]
     assert [(row.refund_fen, row.status) for row in isolated.rows(Refund)] == [
-        (TOTAL - 1000, ASKED)
+        (TOTAL - 1000, REQUESTED)
     ]
     assert len(refused) == WORKERS - 1
 
 
-def test_what_a_callback_has_read_and_others_change_is_begun_anew_or_fails(
+def test_a_callbacks_read_that_others_change_is_retried_or_fails(
     postgresql_shop: Shop,
 ) -> None:
     # Two callbacks that each count before they write: under SERIALIZABLE one has to begin anew.
@@ -156,7 +156,7 @@ def test_what_a_callback_has_read_and_others_change_is_begun_anew_or_fails(
                     read.wait(10)
                 session.add(Parcel(out_trade_no=order, event=f"box {count + 1}", weight=1))
 
-            shop.ledger(session, paid=number_them).settle(told(order))
+            shop.ledger(session, paid=number_them).settle(sale_report(order))
 
     at_once([lambda order=order: settle(order) for order in orders])  # type: ignore[misc]
     assert sorted(row.event for row in shop.rows(Parcel)) == ["box 1", "box 2"]
@@ -173,13 +173,13 @@ def test_on_sqlite_the_first_statement_of_the_claim_takes_the_lock(sqlite_shop: 
             with pytest.raises(DBAPIError, match="locked"):
                 other.exec_driver_sql("BEGIN IMMEDIATE")
 
-        sqlite_shop.ledger(session, paid=look).settle(news())
-    assert sqlite_shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+        sqlite_shop.ledger(session, paid=look).settle(report())
+    assert sqlite_shop.status() == (TradeStatus.TRADE_SUCCESS, True, 0)
 
 
 @pytest.fixture
 def careless(shop: Shop) -> Iterator[Shop]:
-    """A shop whose every statement is committed at once."""
+    """Open a shop in which every statement is committed at once."""
     shop.order()
     careless = Shop(shop.url, isolation_level="AUTOCOMMIT")
     yield careless
@@ -190,15 +190,15 @@ def test_where_each_statement_is_committed_by_itself_nothing_is_begun(careless: 
     with careless.session() as session:
         ledger = careless.ledger(session, paid=no_callback)
         with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT") as refused:
-            ledger.settle(news())
+            ledger.settle(report())
     assert (refused.value.out_trade_no, refused.value.notify_id) == ("A1", "n1")
-    assert careless.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert careless.status() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
     assert careless.outcomes() == []
 
 
 def test_nor_is_a_refund(careless: Shop) -> None:
     careful = Shop(careless.url)
-    careful.settle(news())
+    careful.settle(report())
     careful.engine.dispose()
     with careless.session() as session:
         ledger = careless.ledger(session, refunded=no_callback)
@@ -211,7 +211,7 @@ def test_nor_is_a_refund(careless: Shop) -> None:
         )
         with pytest.raises(LedgerUnavailable, match="AUTOCOMMIT"):
             list(ledger.settle_refunds(batch))
-    assert careless.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+    assert careless.status() == (TradeStatus.TRADE_SUCCESS, True, 0)
 
 
 @pytest.mark.parametrize("driver", ["pysqlite", "psycopg", "pymysql"])
@@ -230,7 +230,7 @@ def test_a_transaction_that_is_begun_by_hand_is_one(
     event.listen(shop.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     shop.order()
     with shop.session() as session, pytest.raises(CallbackFailed):
-        shop.ledger(session, paid=no_callback).settle(news())
-    assert shop.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
-    assert shop.settle(news()) == ("settled", ("paid",))
+        shop.ledger(session, paid=no_callback).settle(report())
+    assert shop.status() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert shop.settle(report()) == ("settled", ("paid",))
     shop.engine.dispose()

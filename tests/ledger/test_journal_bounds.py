@@ -1,4 +1,4 @@
-"""The journal does not grow with what anybody can send again and again."""
+"""The journal does not grow with reports that anyone can send repeatedly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from flask_alipay.exceptions import CallbackFailed, NotificationRefused, UnknownPayment
 from flask_alipay.ledger.journal import MAX_ROWS
 
-from .shop import Notification, Shop, news
+from .shop import Notification, Shop, report
 
 AGAIN = range(MAX_ROWS + 5)
 
@@ -17,24 +17,24 @@ def test_a_notification_that_is_sent_again_and_again_leaves_a_bounded_number_of_
 ) -> None:
     shop.order()
     for _ in AGAIN:
-        shop.settle(news())
+        shop.settle(report())
     assert shop.outcomes() == ["settled", *["duplicate"] * MAX_ROWS]
-    assert shop.settle(news())[0] == "duplicate"
+    assert shop.settle(report())[0] == "duplicate"
 
 
 def test_another_notification_is_recorded_all_the_same(shop: Shop) -> None:
     shop.order()
     for _ in AGAIN:
-        shop.settle(news())
-    shop.settle(news(notify_id="n2"))
-    shop.settle(news(notify_id=None))
+        shop.settle(report())
+    shop.settle(report(notify_id="n2"))
+    shop.settle(report(notify_id=None))
     assert shop.count(Notification) == 1 + MAX_ROWS + 2
 
 
 def test_an_unknown_order_is_recorded_a_bounded_number_of_times(shop: Shop) -> None:
     for _ in AGAIN:
         with pytest.raises(UnknownPayment):
-            shop.settle(news())
+            shop.settle(report())
     assert shop.outcomes() == ["unknown"] * MAX_ROWS
 
 
@@ -45,8 +45,8 @@ def test_a_sale_is_recorded_after_any_number_of_failures(shop: Shop) -> None:
     shop.order()
     for _ in AGAIN:
         with pytest.raises(CallbackFailed):
-            shop.settle(news(), paid=fail)
-    assert shop.settle(news())[0] == "settled"
+            shop.settle(report(), paid=fail)
+    assert shop.settle(report())[0] == "settled"
     assert shop.outcomes() == [*["callback_failed"] * MAX_ROWS, "settled"]
 
 
@@ -55,13 +55,13 @@ def test_reports_without_a_number_are_bounded_for_each_order(shop: Shop) -> None
     shop.order("A2")
     for number in ("A1", "A2"):
         for _ in AGAIN:
-            shop.settle(news(out_trade_no=number, trade_no=f"T{number}", notify_id=None))
+            shop.settle(report(out_trade_no=number, trade_no=f"T{number}", notify_id=None))
     assert shop.outcomes().count("duplicate") == 2 * MAX_ROWS
 
 
 def test_tokens_are_masked(shop: Shop) -> None:
     params = {"app_auth_token": "secret", "subject": "tea"}
     with pytest.raises(NotificationRefused):
-        shop.settle(news(params=params))
+        shop.settle(report(params=params))
     [row] = shop.rows(Notification)
     assert row.payload == {"app_auth_token": "***", "subject": "tea"}

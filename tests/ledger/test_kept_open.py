@@ -1,4 +1,4 @@
-"""Nobody ends the ledger's transaction past the session without being found out."""
+"""The ledger detects when its transaction is ended behind the session's back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from flask_alipay.exceptions import CallbackFailed, TransactionEnded
 from flask_alipay.ledger import transaction_guard
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import TOTAL, Parcel, Payment, Shop, news, pack
+from .shop import TOTAL, Parcel, Payment, Shop, pack, report
 
 UNTOUCHED = (TradeStatus.WAIT_BUYER_PAY, False, 0)
 SETTLED = (TradeStatus.TRADE_SUCCESS, True, 0)
@@ -33,8 +33,8 @@ def transaction(session: Session) -> Any:
     return session.connection().get_transaction()
 
 
-def told_off(shop: Shop, act: Act) -> TransactionEnded:
-    """Settles with a callback that writes its row and then does something that it must not."""
+def settle_breaking(shop: Shop, act: Act) -> TransactionEnded:
+    """Settle with a callback that writes its row and then does something forbidden."""
     shop.order()
     with shop.session() as session:
         write = pack(session)
@@ -44,36 +44,40 @@ def told_off(shop: Shop, act: Act) -> TransactionEnded:
             session.flush()
             act(session)
 
-        with pytest.raises(CallbackFailed, match="callback ended or broke the transaction") as told:
-            shop.ledger(session, paid=callback).settle(news())
-    assert isinstance(told.value.__cause__, TransactionEnded)
+        with pytest.raises(
+            CallbackFailed, match="callback ended or broke the transaction"
+        ) as caught:
+            shop.ledger(session, paid=callback).settle(report())
+    assert isinstance(caught.value.__cause__, TransactionEnded)
     assert shop.outcomes() == ["callback_failed"]
-    return told.value.__cause__
+    return caught.value.__cause__
 
 
 @pytest.mark.parametrize("statement", ["COMMIT", " rollback", "BEGIN", "ROLLBACK WORK"])
 def test_a_statement_that_ends_the_transaction_is_not_executed(shop: Shop, statement: str) -> None:
-    error = told_off(shop, lambda session: session.execute(text(statement)))
+    error = settle_breaking(shop, lambda session: session.execute(text(statement)))
     assert "must not commit" in str(error)
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news()) == ("settled", ("paid",))
+    assert shop.settle(report()) == ("settled", ("paid",))
 
 
-def test_nor_is_one_that_goes_past_the_compiler(shop: Shop) -> None:
+def test_a_commit_past_the_compiler_is_rejected(shop: Shop) -> None:
     def commit(session: Session) -> None:
         session.connection(execution_options={"no_parameters": True}).exec_driver_sql("COMMIT")
 
-    told_off(shop, lambda session: session.connection().exec_driver_sql("COMMIT"))
-    assert shop.standing() == UNTOUCHED
+    settle_breaking(shop, lambda session: session.connection().exec_driver_sql("COMMIT"))
+    assert shop.status() == UNTOUCHED
     with shop.session() as session, pytest.raises(CallbackFailed):
-        shop.ledger(session, paid=lambda payment: commit(session)).settle(news())
-    assert shop.standing() == UNTOUCHED
+        shop.ledger(session, paid=lambda payment: commit(session)).settle(report())
+    assert shop.status() == UNTOUCHED
 
 
 def test_a_statement_after_which_mariadb_commits_is_not_executed(mariadb_shop: Shop) -> None:
-    told_off(mariadb_shop, lambda session: session.execute(text("CREATE TABLE lost (id INT)")))
-    assert mariadb_shop.standing() == UNTOUCHED
+    settle_breaking(
+        mariadb_shop, lambda session: session.execute(text("CREATE TABLE lost (id INT)"))
+    )
+    assert mariadb_shop.status() == UNTOUCHED
     assert mariadb_shop.parcels() == []
 
 
@@ -90,9 +94,9 @@ def test_savepoints_by_hand_are_welcome(shop: Shop) -> None:
             session.execute(text("RELEASE SAVEPOINT mine"))
             session.add(Parcel(out_trade_no="A1", event="good", weight=1))
 
-        shop.ledger(session, paid=careful).settle(news())
+        shop.ledger(session, paid=careful).settle(report())
     assert shop.parcels() == ["good"]
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
 
 
 COMMITS: dict[str, Act] = {
@@ -111,23 +115,23 @@ ROLLBACKS: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("way", COMMITS)
-def test_a_commit_past_the_session_is_never_answered_with_success(shop: Shop, way: str) -> None:
-    error = told_off(shop, COMMITS[way])
+def test_a_commit_past_the_session_is_never_reported_as_success(shop: Shop, way: str) -> None:
+    error = settle_breaking(shop, COMMITS[way])
     assert "not on the connection or driver" in str(error)
-    # It cannot be taken back; it is in the journal, and what comes again is a repetition.
-    assert shop.standing() == SETTLED
-    assert shop.settle(news()) == ("duplicate", ())
+    # It cannot be undone; it is in the journal, and the retry is a duplicate.
+    assert shop.status() == SETTLED
+    assert shop.settle(report()) == ("duplicate", ())
     assert shop.parcels() == ["paid"]
 
 
 @pytest.mark.parametrize("way", ROLLBACKS)
 def test_a_rollback_past_the_session_loses_nothing(shop: Shop, way: str) -> None:
-    error = told_off(shop, ROLLBACKS[way])
+    error = settle_breaking(shop, ROLLBACKS[way])
     assert "not on the connection or driver" in str(error)
-    assert shop.standing() == UNTOUCHED
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
     with shop.session() as session:
-        assert shop.ledger(session, paid=pack(session)).settle(news()).events == ("paid",)
+        assert shop.ledger(session, paid=pack(session)).settle(report()).events == ("paid",)
     assert shop.parcels() == ["paid"]
 
 
@@ -138,8 +142,8 @@ def test_one_that_sqlalchemy_knows_of_is_found_whatever_follows_it(shop: Shop, w
         with suppress(SQLAlchemyError):
             session.execute(text("SELECT 1"))
 
-    told_off(shop, go_on)
-    assert shop.standing() == UNTOUCHED
+    settle_breaking(shop, go_on)
+    assert shop.status() == UNTOUCHED
 
 
 def test_the_callbacks_after_it_are_not_called(small_shop: Shop) -> None:
@@ -147,12 +151,12 @@ def test_the_callbacks_after_it_are_not_called(small_shop: Shop) -> None:
     with small_shop.session() as session:
         callbacks = [lambda payment: session.connection().commit(), pack(session)]
         with pytest.raises(CallbackFailed):
-            small_shop.ledger(session, paid=callbacks).settle(news())
+            small_shop.ledger(session, paid=callbacks).settle(report())
     assert small_shop.parcels() == []
 
 
 @pytest.mark.parametrize("database", ["postgresql_shop", "mariadb_shop"])
-def test_a_connection_of_the_callbacks_own_may_commit(
+def test_a_separate_connection_of_a_callback_may_commit(
     request: pytest.FixtureRequest, database: str
 ) -> None:
     # On SQLite the ledger has the file for itself meanwhile.
@@ -167,9 +171,9 @@ def test_a_connection_of_the_callbacks_own_may_commit(
                 connection.execute(text("ROLLBACK"))
                 connection.commit()
 
-        shop.ledger(session, paid=callback).settle(news())
+        shop.ledger(session, paid=callback).settle(report())
     assert shop.parcels() == ["aside"]
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
 
 
 def test_the_victim_of_a_deadlock_that_kept_quiet_begins_anew(mariadb_shop: Shop) -> None:
@@ -187,14 +191,14 @@ def test_the_victim_of_a_deadlock_that_kept_quiet_begins_anew(mariadb_shop: Shop
                     lose(session, other)
             pack(session)(payment)
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
     assert calls == ["A1", "A1"]
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
 def lose(session: Session, other: Session) -> None:
-    """A deadlock whose victim is the session: the other one has changed more rows."""
+    """Cause a deadlock whose victim is the session: the other transaction has changed more rows."""
     other.add_all(Parcel(out_trade_no="B1", event="heavy", weight=1) for _ in range(20))
     other.flush()
     other.execute(text("UPDATE alipay_payment SET subject = 'x' WHERE out_trade_no = 'B1'"))
@@ -208,7 +212,7 @@ def lose(session: Session, other: Session) -> None:
         until = time.monotonic() + 30
         while not session.scalar(text(waits)):
             assert time.monotonic() < until, "nobody waits for the session"
-            time.sleep(0.2)  # whoever asks more often than ten times a second hears old news
+            time.sleep(0.2)  # more than ten reads a second return cached values
         session.execute(text("UPDATE alipay_payment SET subject = 'y' WHERE out_trade_no = 'B1'"))
     finally:
         waiting.join(30)
@@ -217,7 +221,7 @@ def lose(session: Session, other: Session) -> None:
 
 @pytest.fixture
 def strict_shop(mariadb_shop: Shop) -> Iterator[Shop]:
-    """On MariaDB as it is since 11.6: who changes a row that others changed begins anew."""
+    """Open a shop on MariaDB with 11.6 defaults: changing a row that others changed fails."""
     shop = Shop(
         mariadb_shop.url,
         connect_args={"init_command": "SET SESSION innodb_snapshot_isolation = ON"},
@@ -257,9 +261,9 @@ def test_so_does_who_kept_quiet_about_a_row_that_others_changed(
                     session.execute(change)
             pack(session)(payment)
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
     assert len(calls) == 2
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -279,8 +283,8 @@ def test_a_wait_that_was_too_long_costs_nothing_but_its_statement(mariadb_shop: 
                     text("SELECT * FROM alipay_payment WHERE out_trade_no = 'B1' FOR UPDATE NOWAIT")
                 )
 
-        assert shop.ledger(session, paid=callback).settle(news()).outcome == "settled"
-    assert shop.standing() == SETTLED
+        assert shop.ledger(session, paid=callback).settle(report()).outcome == "settled"
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -305,12 +309,12 @@ def test_an_error_after_which_nothing_is_open_is_noticed_whatever_follows(
             pack(session)(payment)
 
         with pytest.raises(CallbackFailed, match="raised"):
-            shop.ledger(session, paid=callback).settle(news())
-    assert shop.standing() == UNTOUCHED
+            shop.ledger(session, paid=callback).settle(report())
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
 
 
-def test_so_is_a_conflict_over_which_sqlite_rolls_back(small_shop: Shop) -> None:
+def test_a_conflict_that_makes_sqlite_roll_back_is_retried(small_shop: Shop) -> None:
     shop = small_shop
     shop.order()
     with shop.engine.begin() as connection:
@@ -324,8 +328,8 @@ def test_so_is_a_conflict_over_which_sqlite_rolls_back(small_shop: Shop) -> None
             pack(session)(payment)
 
         with pytest.raises(CallbackFailed, match="raised IntegrityError"):
-            shop.ledger(session, paid=callback).settle(news())
-    assert shop.standing() == UNTOUCHED
+            shop.ledger(session, paid=callback).settle(report())
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
     assert shop.outcomes() == ["callback_failed"]
 
@@ -340,11 +344,11 @@ def test_a_connection_that_is_gone_is_a_transaction_that_is(shop: Shop) -> None:
                 session.execute(text("SELECT 1"))
 
         with pytest.raises(CallbackFailed):
-            shop.ledger(session, paid=callback).settle(news())
-    assert shop.standing() == UNTOUCHED
+            shop.ledger(session, paid=callback).settle(report())
+    assert shop.status() == UNTOUCHED
 
 
-def test_a_driver_that_does_not_tell_is_judged_by_the_error(
+def test_a_driver_without_a_transaction_state_is_judged_by_its_error(
     mariadb_shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transaction_guard, "is_open", lambda connection: None)
@@ -358,8 +362,8 @@ def test_a_driver_that_does_not_tell_is_judged_by_the_error(
             pack(session)(payment)
 
         with pytest.raises(CallbackFailed, match="raised OperationalError"):
-            shop.ledger(session, paid=callback).settle(news())
-    assert shop.standing() == UNTOUCHED
+            shop.ledger(session, paid=callback).settle(report())
+    assert shop.status() == UNTOUCHED
 
 
 def test_a_session_in_an_outer_transaction_keeps_it(postgresql_shop: Shop) -> None:
@@ -369,8 +373,8 @@ def test_a_session_in_an_outer_transaction_keeps_it(postgresql_shop: Shop) -> No
     with postgresql_shop.engine.connect() as connection, connection.begin() as outer:
         with Session(connection, join_transaction_mode="create_savepoint") as session:
             ledger = postgresql_shop.ledger(session, paid=pack(session))
-            assert ledger.settle(news()).events == ("paid",)
+            assert ledger.settle(report()).events == ("paid",)
             assert session.scalars(select(Payment)).one().paid
         assert outer.is_active
         outer.rollback()
-    assert postgresql_shop.standing() == UNTOUCHED
+    assert postgresql_shop.status() == UNTOUCHED

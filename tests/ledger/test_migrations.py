@@ -1,4 +1,4 @@
-"""An app's migrations, as Flask-Migrate makes them of the mixins."""
+"""Migrations of an application, as Flask-Migrate generates them from the mixins."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _run(url: str, folder: Path, *steps: str) -> None:
 
 @pytest.fixture(scope="module")
 def migrations(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the one migration that ``flask db migrate`` makes."""
+    """Return the folder with the only migration that ``flask db migrate`` generates."""
     try:
         import flask_migrate  # noqa: F401
     except ImportError:
@@ -74,7 +74,7 @@ def _versions(folder: Path) -> list[Path]:
 def upgraded(
     request: pytest.FixtureRequest, migrations: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A database whose tables the migration made, and in which another one was looked for."""
+    """Return a database whose tables the migration created, after another one was looked for."""
     file = tmp_path_factory.mktemp("upgraded") / "shop.sqlite"
     makes = {"postgresql": new_postgresql, "mariadb": new_mariadb}
     urls = makes[request.param]() if request.param in makes else iter([f"sqlite:///{file}"])
@@ -84,7 +84,7 @@ def upgraded(
         yield url
 
 
-def test_a_migration_needs_no_import_of_ours(migrations: Path) -> None:
+def test_a_migration_does_not_import_the_package(migrations: Path) -> None:
     (migration,) = _versions(migrations)
     assert "flask_alipay" not in migration.read_text()
 

@@ -1,4 +1,4 @@
-"""The tables as the app declares them: the last guard against what no code may do."""
+"""Tables as the application declares them: the last protection against impossible values."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, TradeStatus
 from flask_alipay.protocol.china_time import CHINA_TIME
 
-from .shop import BUYER, MERCHANT, MODELS, TOTAL, Base, Notification, Payment, Refund, Shop, news
+from .shop import BUYER, MERCHANT, MODELS, TOTAL, Base, Notification, Payment, Refund, Shop, report
 
 # MariaDB calls a broken CHECK an operational error.
 BROKEN = (IntegrityError, OperationalError)
 
-MOMENT = datetime(2026, 7, 1, 23, 30, tzinfo=timezone.utc)
+TIME = datetime(2026, 7, 1, 23, 30, tzinfo=timezone.utc)
 TIMES = (
     *("created_at", "expires_at", "paid_at", "closed_at", "finished_at"),
     *("asked_at", "returned_at", "query_leased_until"),
@@ -57,7 +57,7 @@ def refund(**columns: Any) -> Refund:
 def test_a_new_payment_waits_for_its_buyer(shop: Shop) -> None:
     shop.order()
     payment = shop.payment()
-    assert shop.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert shop.status() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
     assert (payment.currency, payment.details) == ("CNY", {})
     assert (payment.trade_no, payment.product, payment.buyer_id) == (None, None, None)
     assert datetime.now(timezone.utc) - payment.created_at < timedelta(minutes=1)
@@ -78,19 +78,19 @@ REFUSED: list[dict[str, Any]] = [
 ]
 
 
-def test_the_database_itself_refuses_what_cannot_be(shop: Shop) -> None:
+def test_the_database_rejects_impossible_values(shop: Shop) -> None:
     for columns in REFUSED:
         with pytest.raises(BROKEN):
             shop.order(**{"out_trade_no": "A1", **columns})
     assert shop.count(Payment) == 0
 
 
-def test_a_refund_never_exceeds_the_payment_whoever_writes_it(shop: Shop) -> None:
+def test_a_refund_never_exceeds_the_payment_whichever_code_writes_it(shop: Shop) -> None:
     shop.order()
     for value in (-1, TOTAL + 1):
         with shop.session() as session, pytest.raises(BROKEN):
             session.execute(update(Payment).values(refunded_fen=value))
-    assert shop.standing() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
+    assert shop.status() == (TradeStatus.WAIT_BUYER_PAY, False, 0)
 
 
 def test_an_order_number_is_given_once(shop: Shop) -> None:
@@ -136,26 +136,26 @@ def test_a_refund_is_of_some_money(shop: Shop) -> None:
                 session.flush()
 
 
-def test_times_come_back_as_the_same_moment_in_utc(shop: Shop) -> None:
+def test_times_are_read_back_as_the_same_time_in_utc(shop: Shop) -> None:
     for zone in (timezone.utc, CHINA_TIME, timezone(-timedelta(hours=9, minutes=30))):
-        times: dict[str, Any] = dict.fromkeys(TIMES, MOMENT.astimezone(zone))
+        times: dict[str, Any] = dict.fromkeys(TIMES, TIME.astimezone(zone))
         payment = shop.payment(shop.order(f"A{zone.utcoffset(None).seconds}", **times))
         for name in TIMES:
-            assert getattr(payment, name) == MOMENT
+            assert getattr(payment, name) == TIME
             assert getattr(payment, name).tzinfo is timezone.utc
 
 
-def test_refunds_and_news_have_aware_times_too(shop: Shop) -> None:
+def test_refunds_and_notifications_have_aware_times(shop: Shop) -> None:
     shop.order()
-    shop.settle(news(refunded_fen=1))
-    [given_back], [told] = shop.rows(Refund), shop.rows(Notification)
-    for moment in (given_back.created_at, given_back.refunded_at, told.received_at):
-        assert moment.tzinfo is timezone.utc
-        assert datetime.now(timezone.utc) - moment < timedelta(minutes=1)
+    shop.settle(report(refunded_fen=1))
+    [refund_row], [row] = shop.rows(Refund), shop.rows(Notification)
+    for time in (refund_row.created_at, refund_row.refunded_at, row.received_at):
+        assert time.tzinfo is timezone.utc
+        assert datetime.now(timezone.utc) - time < timedelta(minutes=1)
 
 
 def test_times_are_aware_after_a_refresh_and_after_a_commit(shop: Shop) -> None:
-    shop.order(expires_at=MOMENT)
+    shop.order(expires_at=TIME)
     with shop.session() as session:
         payment = session.get(Payment, shop.payment().id)
         assert payment is not None
@@ -163,15 +163,15 @@ def test_times_are_aware_after_a_refresh_and_after_a_commit(shop: Shop) -> None:
         assert payment.expires_at is not None
         assert payment.expires_at.tzinfo is timezone.utc
         session.commit()
-        assert payment.expires_at == MOMENT
+        assert payment.expires_at == TIME
         session.expire(payment, ["expires_at"])
-        assert payment.expires_at == MOMENT
+        assert payment.expires_at == TIME
         assert payment not in session.dirty
 
 
 def test_a_time_is_in_utc_as_soon_as_it_is_set() -> None:
-    payment = Payment(expires_at=MOMENT.astimezone(CHINA_TIME))
-    assert payment.expires_at == MOMENT
+    payment = Payment(expires_at=TIME.astimezone(CHINA_TIME))
+    assert payment.expires_at == TIME
     assert payment.expires_at is not None
     assert payment.expires_at.tzinfo is timezone.utc
     payment.expires_at = None
@@ -180,12 +180,12 @@ def test_a_time_is_in_utc_as_soon_as_it_is_set() -> None:
 
 @pytest.mark.parametrize("name", TIMES)
 def test_a_time_without_a_zone_is_refused(name: str) -> None:
-    naive = MOMENT.replace(tzinfo=None)
+    naive = TIME.replace(tzinfo=None)
     with pytest.raises(InvalidParameter, match=f"^{name} must be an aware datetime"):
         Payment(**{name: naive})
 
 
-def test_the_databases_own_clock_may_be_used(small_shop: Shop) -> None:
+def test_the_databases_clock_may_be_used(small_shop: Shop) -> None:
     small_shop.order(created_at=func.current_timestamp())
     assert small_shop.payment().created_at.tzinfo is timezone.utc
 
@@ -208,12 +208,12 @@ def test_a_repr_shows_no_buyer() -> None:
     payment = Payment(
         out_trade_no="A1", trade_status=TradeStatus.TRADE_SUCCESS, buyer_id=BUYER, subject="茶"
     )
-    told = Notification(
+    row = Notification(
         notify_id="n1", out_trade_no="A1", outcome="settled", payload={"buyer_id": BUYER}
     )
     assert repr(payment) == "<Payment A1 TRADE_SUCCESS>"
     assert repr(refund()) == "<Refund A1 R1 REFUND_SUCCESS>"
-    assert repr(told) == "<Notification n1 A1 settled>"
+    assert repr(row) == "<Notification n1 A1 settled>"
 
 
 def tables(convention: dict[str, str] | None = None) -> type[DeclarativeBase]:
@@ -305,7 +305,7 @@ def test_two_merchants_can_have_their_tables_in_one_database(
 
 
 def test_the_columns_are_plain_types() -> None:
-    # A migration that names a type of ours would need an import that nobody writes into it.
+    # A migration that names the package's type would need an import that Alembic does not write.
     plain = (BigInteger, Boolean, DateTime, Integer, String, type(Payment.details.type))
     for model in (PaymentMixin, RefundMixin, NotificationMixin):
         for column in Base.metadata.tables[f"alipay_{model.__name__[:-5].lower()}"].columns:
@@ -342,7 +342,7 @@ def test_ids_count_up_by_themselves(shop: Shop) -> None:
     assert shop.payment("B1").id > shop.payment("A1").id > 0
 
 
-def test_the_apps_own_columns_stand_beside_ours(shop: Shop) -> None:
+def test_the_apps_columns_coexist_with_the_packages(shop: Shop) -> None:
     shop.order(shipped=True)
     assert shop.payment().shipped is True
 
@@ -368,11 +368,11 @@ def test_the_mixins_stand_on_any_declarative_base() -> None:
     assert MODELS.Payment is Payment
 
 
-def test_postgresql_keeps_a_zone_and_is_asked_in_any(postgresql_shop: Shop) -> None:
-    postgresql_shop.order(expires_at=MOMENT)
+def test_postgresql_stores_time_zones_and_accepts_any(postgresql_shop: Shop) -> None:
+    postgresql_shop.order(expires_at=TIME)
     with postgresql_shop.session() as session:
         session.execute(text("SET TIME ZONE 'Asia/Shanghai'"))
         payment = session.scalars(select(Payment)).one()
-        assert payment.expires_at == MOMENT
+        assert payment.expires_at == TIME
         assert payment.expires_at is not None
         assert payment.expires_at.tzinfo is timezone.utc

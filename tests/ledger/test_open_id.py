@@ -9,7 +9,7 @@ import pytest
 from flask_alipay.ledger.listing import payment_listing, read_rows
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import BUYER, MERCHANT, Payment, Shop, news
+from .shop import BUYER, MERCHANT, Payment, Shop, report
 
 OPEN_ID = "074a1C-dEf_GhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 
@@ -18,7 +18,7 @@ OPEN_ID = "074a1C-dEf_GhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
 def paid(shop: Shop) -> Shop:
     """A payment that a buyer with an OpenID has paid."""
     shop.order()
-    shop.settle(news(buyer_id=None, buyer_open_id=OPEN_ID))
+    shop.settle(report(buyer_id=None, buyer_open_id=OPEN_ID))
     return shop
 
 
@@ -37,21 +37,21 @@ def test_a_callback_sees_the_open_id(shop: Shop) -> None:
     shop.order()
     seen: list[str | None] = []
     shop.settle(
-        news(buyer_id=None, buyer_open_id=OPEN_ID),
+        report(buyer_id=None, buyer_open_id=OPEN_ID),
         paid=lambda payment: seen.append(payment.buyer_open_id),
     )
     assert seen == [OPEN_ID]
 
 
 def test_a_later_report_without_a_buyer_keeps_the_open_id(paid: Shop) -> None:
-    report = news(TradeStatus.TRADE_FINISHED, buyer_id=None, notify_id="n2")
-    assert paid.settle(report) == ("settled", ("finished",))
+    later = report(TradeStatus.TRADE_FINISHED, buyer_id=None, notify_id="n2")
+    assert paid.settle(later) == ("settled", ("finished",))
     assert paid.payment().buyer_open_id == OPEN_ID
 
 
 def test_a_report_with_both_identities_records_both(paid: Shop) -> None:
-    report = news(TradeStatus.TRADE_FINISHED, buyer_open_id=OPEN_ID, notify_id="n2")
-    paid.settle(report)
+    later = report(TradeStatus.TRADE_FINISHED, buyer_open_id=OPEN_ID, notify_id="n2")
+    paid.settle(later)
     payment = paid.payment()
     assert (payment.buyer_id, payment.buyer_open_id) == (BUYER, OPEN_ID)
 
@@ -67,7 +67,7 @@ def test_another_spelling_is_another_open_id(paid: Shop) -> None:
 
 def test_a_mismatched_report_records_no_open_id(shop: Shop) -> None:
     shop.order()
-    report = news(buyer_id=None, buyer_open_id=OPEN_ID, total_fen=1)
+    later = report(buyer_id=None, buyer_open_id=OPEN_ID, total_fen=1)
     with pytest.raises(Exception, match="total_amount"):
-        shop.settle(report)
+        shop.settle(later)
     assert shop.payment().buyer_open_id is None

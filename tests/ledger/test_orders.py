@@ -12,20 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import CallbackFailed
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import NO_JOURNAL, SALES, TOTAL, Shop, news, recorder
+from .shop import NO_JOURNAL, SALES, TOTAL, Shop, recorder, report
 
 ORDERS = itertools.count()
 CLOSED = TradeStatus.TRADE_CLOSED
 FINISHED = TradeStatus.TRADE_FINISHED
 
-#: What a refund_fee may say: none, nothing, parts, all of it and, wrongly, more.
+#: Values of a refund_fee: absent, zero, partial, full and, wrongly, more.
 REFUND_FEES = st.sampled_from([None, 0, 1, 4444, TOTAL - 1, TOTAL, TOTAL + 1])
 
 PIECES = st.builds(
-    lambda status, fee, gmt_refund: news(
+    lambda status, fee, gmt_refund: report(
         status, refunded_fen=fee, is_refund=bool(fee) or gmt_refund
     ),
     st.sampled_from(TradeStatus.ALL),
@@ -38,35 +38,35 @@ SEQUENCES = st.lists(PIECES, max_size=10)
 
 
 class Account:
-    """What the shop has to be told, worked out the long way."""
+    """Expected notifications of the shop, computed step by step."""
 
     def __init__(self) -> None:
         self.sold = False
         self.closed = False  # before any sale
-        self.lost = False  # closed and refunded before we heard of a sale
+        self.lost = False  # closed and refunded before a sale was reported
         self.finished = False
         self.refunded = 0
         self.furthest = 0
         self.calls: list[str] = []
 
-    def hear(self, piece: News) -> None:
-        told = min(piece.refunded_fen or 0, TOTAL)
+    def apply(self, piece: Report) -> None:
+        total = min(piece.refunded_fen or 0, TOTAL)
         if self.lost:
             return
         if not self.sold:
             if piece.trade_status in SALES:
-                self._sell(piece, told)
+                self._sell(piece, total)
             elif piece.trade_status == CLOSED:
                 self._close(piece)
             elif not self.closed:
                 self._advance(piece)
             return
         if piece.trade_status == CLOSED:
-            told = TOTAL
+            total = TOTAL
         if piece.trade_status == FINISHED and not self.finished and not self._gone():
             self.finished = True
             self.calls.append("finished")
-        self._refund(told)
+        self._refund(total)
         self._advance(piece)
 
     def status(self) -> str:
@@ -74,16 +74,16 @@ class Account:
             return CLOSED
         return TradeStatus.ALL[self.furthest]
 
-    def _sell(self, piece: News, told: int) -> None:
+    def _sell(self, piece: Report, total: int) -> None:
         self.sold = True
         self.calls.append("paid")
         self.furthest = TradeStatus.ALL.index(piece.trade_status)
         if piece.trade_status == FINISHED:
             self.finished = True
             self.calls.append("finished")
-        self._refund(told)
+        self._refund(total)
 
-    def _close(self, piece: News) -> None:
+    def _close(self, piece: Report) -> None:
         if not self.closed:
             self.calls.append("failed")
         self.closed = True
@@ -91,22 +91,22 @@ class Account:
             self.lost = True
             self.refunded = TOTAL
 
-    def _refund(self, told: int) -> None:
-        if told > self.refunded:
-            self.refunded = told
+    def _refund(self, total: int) -> None:
+        if total > self.refunded:
+            self.refunded = total
             self.calls.append("refunded")
 
-    def _advance(self, piece: News) -> None:
+    def _advance(self, piece: Report) -> None:
         self.furthest = max(self.furthest, TradeStatus.ALL.index(piece.trade_status))
 
     def _gone(self) -> bool:
         return TradeStatus.ALL[self.furthest] == CLOSED
 
 
-def expected(sequence: list[News]) -> Account:
+def expected(sequence: list[Report]) -> Account:
     account = Account()
     for piece in sequence:
-        account.hear(piece)
+        account.apply(piece)
     return account
 
 
@@ -114,15 +114,15 @@ def fresh_order(shop: Shop) -> str:
     return shop.order(f"R{next(ORDERS)}")
 
 
-def of(order: str, piece: News) -> News:
+def of(order: str, piece: Report) -> Report:
     about = {name: getattr(piece, name) for name in ("refunded_fen", "is_refund")}
-    return news(piece.trade_status, out_trade_no=order, trade_no=f"T{order}", **about)
+    return report(piece.trade_status, out_trade_no=order, trade_no=f"T{order}", **about)
 
 
 @settings(max_examples=60)
 @given(sequence=SEQUENCES)
-def test_the_shop_is_told_what_happened_once_in_any_order(
-    open_shop: Shop, sequence: list[News]
+def test_the_shop_is_notified_of_each_event_once_in_any_order(
+    open_shop: Shop, sequence: list[Report]
 ) -> None:
     order = fresh_order(open_shop)
     calls: list[str] = []
@@ -132,37 +132,37 @@ def test_the_shop_is_told_what_happened_once_in_any_order(
         assert before <= open_shop.payment(order).refunded_fen <= TOTAL
     account = expected(sequence)
     assert calls == account.calls
-    assert open_shop.standing(order) == (account.status(), account.sold, account.refunded)
+    assert open_shop.status(order) == (account.status(), account.sold, account.refunded)
 
 
 @settings(max_examples=30)
 @given(sequence=SEQUENCES)
-def test_the_outcome_tells_whether_something_happened(
-    open_shop: Shop, sequence: list[News]
+def test_the_outcome_states_whether_something_changed(
+    open_shop: Shop, sequence: list[Report]
 ) -> None:
     order = fresh_order(open_shop)
     for piece in sequence:
-        before = open_shop.standing(order)
+        before = open_shop.status(order)
         calls: list[str] = []
         outcome, events = open_shop.settle(of(order, piece), NO_JOURNAL, **recorder(calls))
         assert list(events) == calls
         assert (outcome == "settled") == bool(events)
-        changed = open_shop.standing(order) != before
+        changed = open_shop.status(order) != before
         assert changed == (outcome in ("settled", "recorded"))
 
 
 @settings(max_examples=30)
 @given(sequence=SEQUENCES, data=st.data())
-def test_whatever_fails_and_comes_again_ends_the_same(
-    open_shop: Shop, sequence: list[News], data: st.DataObject
+def test_failures_and_retries_end_in_the_same_state(
+    open_shop: Shop, sequence: list[Report], data: st.DataObject
 ) -> None:
     order = fresh_order(open_shop)
     calls: list[str] = []
 
-    def unreliable(piece: News) -> bool:
-        """One delivery; what a callback was told counts only if it was committed."""
-        heard: list[str] = []
-        callbacks = recorder(heard)
+    def unreliable(piece: Report) -> bool:
+        """Deliver once; a callback's call counts only if it was committed."""
+        received: list[str] = []
+        callbacks = recorder(received)
         if data.draw(st.booleans(), label="a callback fails"):
             victim = data.draw(st.sampled_from(sorted(callbacks)), label="which")
             remember = callbacks[victim]
@@ -176,7 +176,7 @@ def test_whatever_fails_and_comes_again_ends_the_same(
             open_shop.settle(of(order, piece), NO_JOURNAL, **callbacks)
         except CallbackFailed:
             return False
-        calls.extend(heard)
+        calls.extend(received)
         return True
 
     for piece in sequence:
@@ -185,4 +185,4 @@ def test_whatever_fails_and_comes_again_ends_the_same(
         open_shop.settle(of(order, piece), NO_JOURNAL, **recorder(calls))
     account = expected(sequence)
     assert calls == account.calls
-    assert open_shop.standing(order) == (account.status(), account.sold, account.refunded)
+    assert open_shop.status(order) == (account.status(), account.sold, account.refunded)

@@ -1,4 +1,4 @@
-"""The database goes away: nothing is half done, and the next delivery settles."""
+"""Outages of the database: nothing is left half done, and the next delivery settles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flask_alipay.ledger import Ledger
 from flask_alipay.ledger.errors import describe_error
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import BUYER, MERCHANT, MODELS, Shop, news, pack
+from .shop import BUYER, MERCHANT, MODELS, Shop, pack, report
 
 UNTOUCHED = (TradeStatus.WAIT_BUYER_PAY, False, 0)
 SETTLED = (TradeStatus.TRADE_SUCCESS, True, 0)
@@ -46,7 +46,7 @@ def cut(shop: Shop, session: Session) -> None:
 
 @pytest.fixture(params=["postgresql_shop", "mariadb_shop"])
 def server_shop(request: pytest.FixtureRequest) -> Shop:
-    """On a database that is a server."""
+    """Return a shop on a database server."""
     shop: Shop = request.getfixturevalue(request.param)
     return shop
 
@@ -66,11 +66,11 @@ def test_a_connection_that_is_cut_in_a_callback_loses_nothing(
                 session.scalar(text("SELECT 1"))
 
         with pytest.raises((CallbackFailed, LedgerUnavailable)):
-            server_shop.ledger(session, paid=callback).settle(news())
-    assert server_shop.standing() == UNTOUCHED
+            server_shop.ledger(session, paid=callback).settle(report())
+    assert server_shop.status() == UNTOUCHED
     assert server_shop.parcels() == []
-    assert server_shop.settle(news()) == ("settled", ("paid",))
-    assert server_shop.standing() == SETTLED
+    assert server_shop.settle(report()) == ("settled", ("paid",))
+    assert server_shop.status() == SETTLED
 
 
 def test_the_failed_callback_is_journalled_over_a_new_connection(server_shop: Shop) -> None:
@@ -82,7 +82,7 @@ def test_the_failed_callback_is_journalled_over_a_new_connection(server_shop: Sh
             session.scalar(text("SELECT 1"))
 
         with pytest.raises(CallbackFailed):
-            server_shop.ledger(session, paid=callback).settle(news())
+            server_shop.ledger(session, paid=callback).settle(report())
     assert server_shop.outcomes() == ["callback_failed"]
 
 
@@ -98,8 +98,8 @@ def test_the_same_session_settles_the_next_delivery(server_shop: Shop) -> None:
         cuts: list[str] = []
         ledger = server_shop.ledger(session, paid=cut_once)
         with pytest.raises((CallbackFailed, LedgerUnavailable)):
-            ledger.settle(news())
-        assert ledger.settle(news()).events == ("paid",)
+            ledger.settle(report())
+        assert ledger.settle(report()).events == ("paid",)
 
 
 def test_a_connection_that_was_cut_before_is_an_outage_and_then_over(server_shop: Shop) -> None:
@@ -109,11 +109,11 @@ def test_a_connection_that_was_cut_before_is_an_outage_and_then_over(server_shop
         cut(server_shop, session)
         ledger = server_shop.ledger(session)
         with pytest.raises(LedgerUnavailable) as caught:
-            ledger.settle(news())
+            ledger.settle(report())
         assert (caught.value.out_trade_no, caught.value.notify_id) == ("A1", "n1")
         assert isinstance(caught.value.__cause__, SQLAlchemyError)
         assert BUYER not in str(caught.value)
-        assert ledger.settle(news()).outcome == "settled"
+        assert ledger.settle(report()).outcome == "settled"
 
 
 def test_an_engine_that_is_disposed_of_in_a_callback_changes_nothing(shop: Shop) -> None:
@@ -127,9 +127,9 @@ def test_an_engine_that_is_disposed_of_in_a_callback_changes_nothing(shop: Shop)
             write(payment)
             shop.engine.dispose()
 
-        shop.ledger(session, paid=dispose).settle(news())
+        shop.ledger(session, paid=dispose).settle(report())
     pool.dispose()  # the connection came back to it
-    assert shop.standing() == SETTLED
+    assert shop.status() == SETTLED
     assert shop.parcels() == ["paid"]
 
 
@@ -144,14 +144,14 @@ def test_an_engine_that_is_disposed_of_in_a_callback_changes_nothing(shop: Shop)
 def test_a_database_that_is_not_there_is_an_outage(url: str) -> None:
     engine = create_engine(url)
     with Session(engine) as session, pytest.raises(LedgerUnavailable, match="OperationalError"):
-        Ledger(session, MODELS, merchant=MERCHANT).settle(news())
+        Ledger(session, MODELS, merchant=MERCHANT).settle(report())
     engine.dispose()
 
 
 def test_a_database_without_our_tables_is_an_outage(database_url: str) -> None:
     engine = create_engine(database_url)
     with Session(engine) as session, pytest.raises(LedgerUnavailable):
-        Ledger(session, MODELS, merchant=MERCHANT).settle(news())
+        Ledger(session, MODELS, merchant=MERCHANT).settle(report())
     engine.dispose()
 
 
@@ -166,10 +166,10 @@ def test_a_commit_that_fails_is_an_outage(shop: Shop, monkeypatch: pytest.Monkey
         with monkeypatch.context() as patch:
             patch.setattr(shop.engine.dialect, "do_commit", lost)
             with pytest.raises(LedgerUnavailable):
-                ledger.settle(news())
-    assert shop.standing() == UNTOUCHED
+                ledger.settle(report())
+    assert shop.status() == UNTOUCHED
     assert shop.parcels() == []
-    assert shop.settle(news()) == ("settled", ("paid",))
+    assert shop.settle(report()) == ("settled", ("paid",))
 
 
 def test_a_locked_sqlite_is_an_outage(tmp_path: Path) -> None:
@@ -180,19 +180,19 @@ def test_a_locked_sqlite_is_an_outage(tmp_path: Path) -> None:
     with other.connect() as connection:
         connection.execute(text("BEGIN IMMEDIATE"))
         with pytest.raises(LedgerUnavailable):
-            shop.settle(news())
-    assert shop.settle(news()) == ("settled", ("paid",))
+            shop.settle(report())
+    assert shop.settle(report()) == ("settled", ("paid",))
     shop.engine.dispose()
     other.dispose()
 
 
-# What is said of it, to the log of who refuses.
+# Log lines about the outage.
 
 
-def told(shop: Shop) -> str:
-    """Settles what the database cannot take; returns what is said about it."""
+def log_line(shop: Shop) -> str:
+    """Settle a report that the database cannot record; return the log line about it."""
     with pytest.raises(LedgerUnavailable) as caught:
-        shop.settle(news(params={"buyer_id": BUYER, "subject": "a secret gift"}))
+        shop.settle(report(params={"buyer_id": BUYER, "subject": "a secret gift"}))
     line = str(caught.value)
     assert line.startswith("the database could not record the report (")
     for data in (BUYER, "2026112322001", "secret", "\n", "UPDATE alipay", "INSERT INTO alipay"):
@@ -202,7 +202,7 @@ def told(shop: Shop) -> str:
 
 @pytest.fixture
 def behind(database_url: str) -> Iterator[Shop]:
-    """A shop whose tables lack a column of the journal, since a migration was forgotten."""
+    """Return a shop whose journal lacks a column, since a migration was forgotten."""
     shop = Shop(database_url)
     shop.open()
     shop.order()
@@ -213,29 +213,29 @@ def behind(database_url: str) -> Iterator[Shop]:
 
 
 def test_a_forgotten_migration_is_found(behind: Shop) -> None:
-    line = told(behind)
+    line = log_line(behind)
     assert "detail" in line
     assert "column" in line.lower()
 
 
-def test_so_is_a_trouble_with_the_journal_of_a_refusal(
+def test_an_error_while_journalling_a_rejection_is_logged_without_buyer_data(
     behind: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(UnknownPayment):
-        behind.settle(news(out_trade_no="B1"))
+        behind.settle(report(out_trade_no="B1"))
     assert "detail" in caplog.text
     assert BUYER not in caplog.text
 
 
-def test_what_a_row_would_have_said_is_not(server_shop: Shop) -> None:
+def test_a_value_that_the_database_rejects_is_not_in_the_message(server_shop: Shop) -> None:
     server_shop.order()
     with pytest.raises(LedgerUnavailable) as caught:
-        server_shop.settle(news(buyer_id="\0" + BUYER * 9, trade_no="T" * 99))
+        server_shop.settle(report(buyer_id="\0" + BUYER * 9, trade_no="T" * 99))
     assert str(caught.value) == "the database could not record the report (DataError)"
 
 
 class Refusal(Exception):
-    """What PyMySQL raises."""
+    """Exception as PyMySQL raises it."""
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ class Refusal(Exception):
         (PendingRollbackError(f"before: {BUYER}"), "PendingRollbackError"),
     ],
 )
-def test_of_the_databases_words_those_are_repeated_that_are_nobodys_data(
+def test_only_parts_of_the_databases_message_without_data_are_logged(
     error: SQLAlchemyError, line: str
 ) -> None:
     assert describe_error(error) == line

@@ -1,4 +1,4 @@
-"""The object that callbacks get of a payment that was claimed: as good as one that was loaded."""
+"""Payment objects that callbacks get after a claim: equivalent to loaded objects."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from sqlalchemy.orm import (
 from flask_alipay.ledger import Ledger, Models
 from flask_alipay.models import PaymentMixin
 
-from .shop import MERCHANT, TOTAL, Payment, Shop, news
+from .shop import MERCHANT, TOTAL, Payment, Shop, report
 
 PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
@@ -63,7 +63,7 @@ class Rich(PaymentMixin, Base):
 
 
 class Backwards(TypeDecorator[int]):
-    """A number that is kept with its sign turned."""
+    """Type that stores a number with its sign inverted."""
 
     impl = BigInteger
     cache_ok = True
@@ -106,7 +106,7 @@ class Listening(PaymentMixin, Base):
 
 
 class Parent(PaymentMixin, Base):
-    """One of several kinds of payments in one table."""
+    """Base of several kinds of payments in one table."""
 
     __tablename__ = "parent"
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "plain"}  # noqa: RUF012
@@ -130,18 +130,18 @@ def session() -> Iterator[Session]:
 
 
 def settled(session: Session, model: type[Any], *others: Any, **columns: Any) -> Any:
-    """What a callback gets to see of a payment of the class."""
+    """Return what a callback sees of a payment of the class."""
     seen: list[Any] = []
     columns = {"merchant": MERCHANT, "subject": "茶", "total_fen": TOTAL} | columns
     session.add_all([model(out_trade_no="A1", **columns), *others])
     session.commit()
     models = Models(model)
     callbacks = {"paid": [lambda payment: seen.append((payment, dict(payment.__dict__)))]}
-    Ledger(session, models, merchant=MERCHANT, callbacks=callbacks).settle(news(paid_at=PAID_AT))
+    Ledger(session, models, merchant=MERCHANT, callbacks=callbacks).settle(report(paid_at=PAID_AT))
     return seen[0]
 
 
-def test_it_says_what_a_loaded_one_says(shop: Shop) -> None:
+def test_it_has_the_values_of_a_loaded_object(shop: Shop) -> None:
     shop.order(details={"body": "一罐"})
     names = [each.key for each in inspect(Payment).column_attrs]
     seen: dict[str, Any] = {}
@@ -150,19 +150,19 @@ def test_it_says_what_a_loaded_one_says(shop: Shop) -> None:
         seen.update({name: getattr(payment, name) for name in names})
 
     with shop.session() as session:
-        shop.ledger(session, paid=read).settle(news(paid_at=PAID_AT))
+        shop.ledger(session, paid=read).settle(report(paid_at=PAID_AT))
     loaded = shop.payment()
     assert seen == {name: getattr(loaded, name) for name in names}
     assert seen["paid_at"] == PAID_AT
     assert seen["created_at"].tzinfo is timezone.utc
 
 
-def test_what_was_claimed_is_known_without_a_question(shop: Shop) -> None:
+def test_claimed_values_are_known_without_a_query(shop: Shop) -> None:
     shop.order()
     with shop.session() as session:
         ledger = shop.ledger(session, paid=lambda payment: seen.append(dict(payment.__dict__)))
         seen: list[dict[str, Any]] = []
-        ledger.settle(news(paid_at=PAID_AT))
+        ledger.settle(report(paid_at=PAID_AT))
     loaded = shop.payment()
     known = ["id", "merchant", "out_trade_no", "currency", "total_fen", "refunded_fen"]
     known += ["trade_status", "paid", "trade_no", "buyer_id"]
@@ -171,7 +171,7 @@ def test_what_was_claimed_is_known_without_a_question(shop: Shop) -> None:
     }
 
 
-def test_it_is_the_sessions_and_what_is_changed_of_it_is_written(shop: Shop) -> None:
+def test_it_belongs_to_the_session_and_its_changes_are_flushed(shop: Shop) -> None:
     shop.order()
 
     def ship(payment: Any) -> None:
@@ -181,7 +181,7 @@ def test_it_is_the_sessions_and_what_is_changed_of_it_is_written(shop: Shop) -> 
         payment.shipped = True
 
     with shop.session() as session:
-        shop.ledger(session, paid=ship).settle(news())
+        shop.ledger(session, paid=ship).settle(report())
     assert shop.payment().shipped
 
 
@@ -191,12 +191,12 @@ def test_one_that_the_app_has_already_is_that_one_brought_up_to_date(shop: Shop)
     with shop.session() as session:
         known = session.scalars(select(Payment)).one()
         shop.ledger(session, paid=lambda payment: seen.append((payment, payment.paid))).settle(
-            news()
+            report()
         )
         assert seen == [(known, True)]
 
 
-def test_relationships_and_deferred_columns_are_read_when_they_are_asked_for(
+def test_relationships_and_deferred_columns_are_loaded_on_access(
     session: Session,
 ) -> None:
     buyer = Buyer(id=1, name="Li")
@@ -230,7 +230,7 @@ def test_a_payment_of_a_subclass_is_of_that_class(session: Session) -> None:
     session.commit()
     seen: list[type] = []
     callbacks = {"paid": [lambda payment: seen.append(type(payment))]}
-    Ledger(session, Models(Parent), merchant=MERCHANT, callbacks=callbacks).settle(news())
+    Ledger(session, Models(Parent), merchant=MERCHANT, callbacks=callbacks).settle(report())
     assert seen == [Child]
 
 

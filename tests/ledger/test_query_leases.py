@@ -13,7 +13,7 @@ from flask_alipay.ledger.query_leases import QueryLease, QueryLeases
 from flask_alipay.ledger.query_schedule import LEASE, MAX_QUERIES
 from flask_alipay.models import utc_now
 
-from .shop import MERCHANT, Payment, Shop, news
+from .shop import MERCHANT, Payment, Shop, report
 
 WORKERS = 10
 
@@ -53,10 +53,10 @@ def test_of_ten_threads_one_gets_the_lease(shop: Shop) -> None:
         assert shop.payment(order).query_count == 1
 
 
-def in_a_process(url: str, barrier: Any, answers: Any) -> None:
+def in_a_process(url: str, barrier: Any, results: Any) -> None:
     shop = Shop(url)
     barrier.wait(30)
-    answers.put(claim(shop) is not None)
+    results.put(claim(shop) is not None)
     shop.engine.dispose()
 
 
@@ -64,14 +64,14 @@ def test_of_several_processes_one_gets_the_lease(shop: Shop) -> None:
     shop.order()
     shop.engine.dispose()
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(3), context.Queue()
+    barrier, results = context.Barrier(3), context.Queue()
     workers = [
-        context.Process(target=in_a_process, args=(shop.url, barrier, answers)) for _ in range(3)
+        context.Process(target=in_a_process, args=(shop.url, barrier, results)) for _ in range(3)
     ]
     for worker in workers:
         worker.start()
     try:
-        got = sorted(answers.get(timeout=60) for _ in workers)
+        got = sorted(results.get(timeout=60) for _ in workers)
     finally:
         for worker in workers:
             worker.join(30)
@@ -90,7 +90,7 @@ def test_a_lease_ends_by_itself(shop: Shop) -> None:
     assert shop.payment().query_count == 2
 
 
-def test_a_lease_that_was_given_back_leaves_the_pause(shop: Shop) -> None:
+def test_a_returned_lease_keeps_the_pause(shop: Shop) -> None:
     shop.order()
     lease = claim(shop)
     assert lease is not None
@@ -148,9 +148,9 @@ def test_a_return_leaves_the_lease_of_a_query_that_is_on_its_way(shop: Shop) -> 
     assert shop.payment().query_count == 0
 
 
-def test_what_is_paid_has_no_lease_and_no_return(shop: Shop) -> None:
+def test_a_paid_payment_has_no_lease_and_no_return(shop: Shop) -> None:
     shop.order()
-    shop.settle(news())
+    shop.settle(report())
     record_return(shop)
     assert claim(shop) is None
     assert shop.payment().returned_at is None

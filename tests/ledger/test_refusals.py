@@ -1,4 +1,4 @@
-"""What the ledger refuses: the answer, nothing changed, no callback called, one trace left."""
+"""Reports that the ledger rejects: the exception, nothing changed, no callback, one journal row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_alipay.exceptions import (
     PaymentMismatch,
     UnknownPayment,
 )
-from flask_alipay.protocol.notification import Notification as News
+from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
 from .shop import (
@@ -27,15 +27,15 @@ from .shop import (
     Payment,
     Refund,
     Shop,
-    news,
     no_callback,
+    report,
 )
 
 NO_CALLBACKS = dict.fromkeys(("paid", "failed", "refunded", "finished"), no_callback)
 
 
 def state(shop: Shop) -> list[dict[str, Any]]:
-    """Every payment and refund, column by column."""
+    """Return every payment and refund, column by column."""
     return [
         {column.key: getattr(row, column.key) for column in model.__table__.columns}
         for model in (Payment, Refund)
@@ -43,8 +43,8 @@ def state(shop: Shop) -> list[dict[str, Any]]:
     ]
 
 
-def refused(shop: Shop, piece: News, wanted: type[NotificationRefused]) -> NotificationRefused:
-    """Settles what must be refused; the ledger stays as it was and the journal says why."""
+def refused(shop: Shop, piece: Report, wanted: type[NotificationRefused]) -> NotificationRefused:
+    """Settle what must be rejected: the ledger is unchanged and the journal has the reason."""
     before, journal = state(shop), len(shop.outcomes())
     with pytest.raises(wanted) as caught:
         shop.settle(piece, **NO_CALLBACKS)
@@ -59,46 +59,46 @@ def refused(shop: Shop, piece: News, wanted: type[NotificationRefused]) -> Notif
 def test_a_payment_that_is_not_there_is_unknown(shop: Shop) -> None:
     shop.order("B1")
     for trade_status in TradeStatus.ALL:
-        refused(shop, news(trade_status), UnknownPayment)
+        refused(shop, report(trade_status), UnknownPayment)
 
 
 def test_another_merchants_payment_is_unknown(shop: Shop) -> None:
     shop.order(merchant="2088000000000009")
-    refused(shop, news(), UnknownPayment)
+    refused(shop, report(), UnknownPayment)
 
 
 @pytest.mark.parametrize("total_fen", [1, TOTAL - 1, TOTAL + 1, 0, TOTAL * 100])
 @pytest.mark.parametrize("trade_status", TradeStatus.ALL)
 def test_another_amount_is_a_mismatch(small_shop: Shop, trade_status: str, total_fen: int) -> None:
     small_shop.order()
-    error = refused(small_shop, news(trade_status, total_fen=total_fen), PaymentMismatch)
+    error = refused(small_shop, report(trade_status, total_fen=total_fen), PaymentMismatch)
     assert isinstance(error, PaymentMismatch)
     assert (error.field, error.expected) == ("total_amount", "88.88")
 
 
 def test_another_amount_is_a_mismatch_on_every_database(shop: Shop) -> None:
     shop.order()
-    refused(shop, news(total_fen=1), PaymentMismatch)
+    refused(shop, report(total_fen=1), PaymentMismatch)
 
 
 def test_another_currency_is_a_mismatch(shop: Shop) -> None:
     shop.order()
-    error = refused(shop, news(currency="JPY"), PaymentMismatch)
+    error = refused(shop, report(currency="JPY"), PaymentMismatch)
     assert isinstance(error, PaymentMismatch)
     assert (error.field, error.expected, error.received) == ("currency", "CNY", "JPY")
 
 
 def test_another_amount_is_a_mismatch_of_a_paid_order_too(small_shop: Shop) -> None:
     small_shop.order()
-    small_shop.settle(news())
-    refused(small_shop, news(total_fen=1), PaymentMismatch)
-    refused(small_shop, news(refunded_fen=1, total_fen=1), PaymentMismatch)
+    small_shop.settle(report())
+    refused(small_shop, report(total_fen=1), PaymentMismatch)
+    refused(small_shop, report(refunded_fen=1, total_fen=1), PaymentMismatch)
 
 
 def test_a_second_trade_that_pays_the_same_order_is_a_mismatch(shop: Shop) -> None:
     shop.order()
-    shop.settle(news(trade_no="T1"))
-    error = refused(shop, news(trade_no="T2"), PaymentMismatch)
+    shop.settle(report(trade_no="T1"))
+    error = refused(shop, report(trade_no="T2"), PaymentMismatch)
     assert isinstance(error, PaymentMismatch)
     assert (error.field, error.expected, error.received) == ("trade_no", "T1", "T2")
 
@@ -106,21 +106,21 @@ def test_a_second_trade_that_pays_the_same_order_is_a_mismatch(shop: Shop) -> No
 @pytest.mark.parametrize("trade_no", ["T1", None])
 def test_the_same_trade_is_not(small_shop: Shop, trade_no: str | None) -> None:
     small_shop.order()
-    small_shop.settle(news(trade_no="T1"))
-    assert small_shop.settle(news(trade_no=trade_no)) == ("duplicate", ())
+    small_shop.settle(report(trade_no="T1"))
+    assert small_shop.settle(report(trade_no=trade_no)) == ("duplicate", ())
 
 
 def test_the_trade_of_another_payment_is_a_mismatch(shop: Shop) -> None:
     shop.order()
     shop.order("B1")
-    shop.settle(news(out_trade_no="B1", trade_no="T1"))
-    error = refused(shop, news(trade_no="T1"), PaymentMismatch)
+    shop.settle(report(out_trade_no="B1", trade_no="T1"))
+    error = refused(shop, report(trade_no="T1"), PaymentMismatch)
     assert isinstance(error, PaymentMismatch)
     assert error.field == "trade_no"
     assert "B1" not in str(error)
 
 
-def test_what_a_constraint_of_the_shops_forbids_is_no_other_trade(small_shop: Shop) -> None:
+def test_a_violated_constraint_of_the_shop_is_no_other_trade(small_shop: Shop) -> None:
     shop = small_shop
     shop.order()
     with shop.engine.begin() as connection:
@@ -131,7 +131,7 @@ def test_what_a_constraint_of_the_shops_forbids_is_no_other_trade(small_shop: Sh
             )
         )
     with pytest.raises(LedgerUnavailable) as caught:
-        shop.settle(news(), **NO_CALLBACKS)
+        shop.settle(report(), **NO_CALLBACKS)
     assert isinstance(caught.value.__cause__, IntegrityError)
     assert "trade_no" not in str(caught.value)
     assert shop.outcomes() == []
@@ -140,17 +140,17 @@ def test_what_a_constraint_of_the_shops_forbids_is_no_other_trade(small_shop: Sh
 def test_a_second_trade_that_is_closed_touches_nothing_of_the_first(shop: Shop) -> None:
     # The shop gave the money of the second one back by hand: that of the first is still there.
     shop.order()
-    shop.settle(news(trade_no="T1"))
+    shop.settle(report(trade_no="T1"))
     for refunded_fen in (None, TOTAL):
-        close = news(TradeStatus.TRADE_CLOSED, trade_no="T2", refunded_fen=refunded_fen)
+        close = report(TradeStatus.TRADE_CLOSED, trade_no="T2", refunded_fen=refunded_fen)
         assert shop.settle(close, **NO_CALLBACKS) == ("stale", ())
-    assert shop.standing() == (TradeStatus.TRADE_SUCCESS, True, 0)
+    assert shop.status() == (TradeStatus.TRADE_SUCCESS, True, 0)
     assert shop.payment().trade_no == "T1"
 
 
 def test_a_mismatch_leaves_its_evidence_in_the_journal(shop: Shop) -> None:
     shop.order()
-    refused(shop, news(total_fen=1, params={"total_amount": "0.01"}), PaymentMismatch)
+    refused(shop, report(total_fen=1, params={"total_amount": "0.01"}), PaymentMismatch)
     [row] = shop.rows(Notification)
     assert row.detail == "total_amount is 0.01 at Alipay and 88.88 in the ledger"
     assert row.payload == {"total_amount": "0.01"}
@@ -159,7 +159,7 @@ def test_a_mismatch_leaves_its_evidence_in_the_journal(shop: Shop) -> None:
 
 def test_without_a_journal_a_refusal_is_still_one(small_shop: Shop) -> None:
     with pytest.raises(UnknownPayment):
-        small_shop.settle(news(), NO_JOURNAL)
+        small_shop.settle(report(), NO_JOURNAL)
 
 
 def test_after_a_refusal_the_session_is_good_for_more(shop: Shop) -> None:
@@ -167,11 +167,11 @@ def test_after_a_refusal_the_session_is_good_for_more(shop: Shop) -> None:
     shop.order("B1")
     with shop.session() as session:
         ledger = shop.ledger(session)
-        ledger.settle(news(out_trade_no="B1", trade_no="T1"))
-        for bad in (news(total_fen=1), news(trade_no="T1"), news(out_trade_no="C1")):
+        ledger.settle(report(out_trade_no="B1", trade_no="T1"))
+        for bad in (report(total_fen=1), report(trade_no="T1"), report(out_trade_no="C1")):
             with pytest.raises(NotificationRefused):
                 ledger.settle(bad)
-        assert ledger.settle(news()).outcome == "settled"
+        assert ledger.settle(report()).outcome == "settled"
 
 
 def test_a_journal_that_cannot_be_written_does_not_hide_the_refusal(
@@ -179,11 +179,11 @@ def test_a_journal_that_cannot_be_written_does_not_hide_the_refusal(
 ) -> None:
     Notification.__table__.drop(small_shop.engine)  # type: ignore[attr-defined]
     with caplog.at_level(logging.DEBUG, "flask_alipay"), pytest.raises(UnknownPayment):
-        small_shop.settle(news())
+        small_shop.settle(report())
     assert "the journal could not be written for A1 (OperationalError: no such table" in caplog.text
     assert BUYER not in caplog.text
 
 
-def test_a_number_longer_than_any_of_ours_is_unknown(shop: Shop) -> None:
+def test_a_number_longer_than_any_order_number_is_unknown(shop: Shop) -> None:
     with pytest.raises(UnknownPayment):
-        shop.settle(news(out_trade_no="A" * 65))
+        shop.settle(report(out_trade_no="A" * 65))

@@ -1,4 +1,4 @@
-"""Where the ledger's statements are executed: in the session's transaction, on the writing side."""
+"""Connection of the ledger's statements: the session's transaction, on the writing side."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from flask_alipay.models import utc_now
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import MERCHANT, NO_JOURNAL, Notification, Payment, Shop, news, pack
-from .test_refund_batches import ask
+from .shop import MERCHANT, NO_JOURNAL, Notification, Payment, Shop, pack, report
+from .test_refund_batches import request_refund
 
 PAID_AT = datetime(2026, 2, 3, 2, tzinfo=timezone.utc)
 
@@ -83,7 +83,7 @@ class Routing(Session):
 
 
 class Routed(Shop):
-    """A shop whose sessions read from a database that follows and cannot be written."""
+    """Shop whose sessions read from a replica that cannot be written."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -116,38 +116,40 @@ def test_sales_are_written_to_the_database_that_is_written_to(routed: Routed) ->
             seen.append((payment.paid, payment.paid_at, payment.subject))
 
         ledger = routed.ledger(session, paid=callback)
-        assert ledger.settle(news(paid_at=PAID_AT)).events == ("paid",)
-    # What the callback reads of it was written in its transaction: a follower has not heard of it.
+        assert ledger.settle(report(paid_at=PAID_AT)).events == ("paid",)
+    # The callback reads what was written in its transaction: a replica does not have it yet.
     assert seen == [(True, PAID_AT, "茶")]
-    assert routed.settle(news()) == ("duplicate", ())
+    assert routed.settle(report()) == ("duplicate", ())
     assert routed.parcels() == ["paid"]
 
 
-def test_so_are_refunds_however_they_are_heard_of(routed: Routed) -> None:
-    routed.settle(news())
-    ask(routed, 1000, "R1")
-    asked = news(refunded_fen=1000, out_request_no="R1", notify_id="n2")
+def test_refunds_from_any_report_are_settled_on_the_writing_side(routed: Routed) -> None:
+    routed.settle(report())
+    request_refund(routed, 1000, "R1")
+    requested = report(refunded_fen=1000, out_request_no="R1", notify_id="n2")
     seen: list[int] = []
     remember = {"refunded": lambda payment: seen.append(payment.refunded_fen)}
-    assert routed.settle(asked, **remember) == ("settled", ("refunded",))
-    ask(routed, 500, "R2")
-    told = RefundBatchNotification("R2", "n3", (RefundResult("2026112322001", 500, "SUCCESS"),), {})
+    assert routed.settle(requested, **remember) == ("settled", ("refunded",))
+    request_refund(routed, 500, "R2")
+    batch = RefundBatchNotification(
+        "R2", "n3", (RefundResult("2026112322001", 500, "SUCCESS"),), {}
+    )
     with routed.session() as session:
-        (settled,) = routed.ledger(session, **remember).settle_refunds(told)
+        (settled,) = routed.ledger(session, **remember).settle_refunds(batch)
         assert settled.events == ("refunded",)
-    assert routed.settle(news(refunded_fen=2000, notify_id="n4"), **remember)[0] == "settled"
+    assert routed.settle(report(refunded_fen=2000, notify_id="n4"), **remember)[0] == "settled"
     assert seen == [1000, 1500, 2000]
-    assert routed.standing() == (TradeStatus.TRADE_SUCCESS, True, 2000)
+    assert routed.status() == (TradeStatus.TRADE_SUCCESS, True, 2000)
 
 
-def test_so_is_who_takes_a_row_to_ask_about_it(routed: Routed) -> None:
+def test_pending_rows_are_leased_on_the_writing_side(routed: Routed) -> None:
     waiting = pending_payments(Payment, MERCHANT, utc_now() + timedelta(minutes=1))
     with routed.session() as session:
         assert [row.out_trade_no for row in lease_rows(session, waiting)] == ["A1"]
 
 
 def test_without_a_journal_the_transaction_is_looked_at_where_it_is(routed: Routed) -> None:
-    # PostgreSQL would answer the commit of a broken one with a silent rollback.
+    # PostgreSQL would silently roll back on the commit of a broken one.
     with routed.session() as session:
 
         def callback(payment: Any) -> None:
@@ -155,4 +157,4 @@ def test_without_a_journal_the_transaction_is_looked_at_where_it_is(routed: Rout
                 session.execute(text("DELETE FROM nowhere"), bind_arguments={"bind": routed.engine})
 
         with pytest.raises(CallbackFailed):
-            routed.ledger(session, NO_JOURNAL, paid=callback).settle(news())
+            routed.ledger(session, NO_JOURNAL, paid=callback).settle(report())

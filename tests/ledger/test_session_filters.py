@@ -26,7 +26,7 @@ from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, ut
 from flask_alipay.protocol.batch_notification import RefundBatchNotification, RefundResult
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import MERCHANT, TOTAL, news
+from .shop import MERCHANT, TOTAL, report
 
 TRADE = "2026112322001"
 
@@ -75,7 +75,7 @@ def by_condition(state: ORMExecuteState) -> None:
 
 
 def by_invoking(state: ORMExecuteState) -> Any:
-    """As listeners do that time statements, with a statement of its own."""
+    """Filter like listeners that measure statements, with another statement."""
     if state.execution_options.get("own") or not state.is_select:
         return None
     state.session.execute(select(Payment.id), execution_options={"own": True})
@@ -84,7 +84,7 @@ def by_invoking(state: ORMExecuteState) -> Any:
 
 
 def by_raising(state: ORMExecuteState) -> None:
-    """No tenant is known where Alipay calls; the ledger's statements are recognized."""
+    """Raise, since no tenant is known when Alipay calls; the ledger's statements are recognized."""
     if OPTION not in state.execution_options:
         raise RuntimeError("no tenant")
 
@@ -99,13 +99,13 @@ FILTERS: list[Callable[[ORMExecuteState], Any]] = [
 
 @pytest.fixture(params=FILTERS, ids=lambda each: each.__name__)
 def session(request: pytest.FixtureRequest, database_url: str) -> Iterator[Session]:
-    """A session whose filter hides every row, with one payment."""
+    """Open a session whose filter hides every row, with one payment."""
     engine = create_engine(database_url)
     Base.metadata.create_all(engine)
     with Session(engine) as session:
         session.add(Payment(out_trade_no="A1", merchant=MERCHANT, subject="茶", total_fen=TOTAL))
         session.commit()
-        # For all sessions, as the recipe says.
+        # For all sessions, as in the recipe.
         event.listen(Session, "do_orm_execute", request.param)
         try:
             with suppress(RuntimeError):
@@ -134,23 +134,23 @@ def outcomes(session: Session) -> list[str]:
 
 def test_a_callback_gets_the_payment(session: Session) -> None:
     seen: list[Any] = []
-    assert ledger(session, seen).settle(news()).events == ("paid",)
+    assert ledger(session, seen).settle(report()).events == ("paid",)
     assert seen == [("paid", "A1", "茶")]
     assert outcomes(session) == ["settled"]
 
 
 def test_a_settlement_has_the_payment_after_the_commit(session: Session) -> None:
-    settled = ledger(session).settle(news())
+    settled = ledger(session).settle(report())
     assert (settled.payment.paid, settled.payment.subject) == (True, "茶")
-    duplicate = ledger(session).settle(news())
+    duplicate = ledger(session).settle(report())
     assert (duplicate.outcome, duplicate.payment.paid) == ("duplicate", True)
 
 
 def test_other_reports_move_the_payment(session: Session) -> None:
     seen: list[Any] = []
-    ledger(session, seen).settle(news(TradeStatus.TRADE_CLOSED))
-    ledger(session, seen).settle(news())
-    ledger(session, seen).settle(news(TradeStatus.TRADE_FINISHED))
+    ledger(session, seen).settle(report(TradeStatus.TRADE_CLOSED))
+    ledger(session, seen).settle(report())
+    ledger(session, seen).settle(report(TradeStatus.TRADE_FINISHED))
     assert [name for name, *_ in seen] == ["failed", "paid", "finished"]
     assert outcomes(session) == ["settled"] * 3
 
@@ -163,9 +163,9 @@ def test_a_payment_is_found(session: Session) -> None:
 
 def test_refunds_are_opened_and_recorded_once(session: Session) -> None:
     seen: list[Any] = []
-    ours = ledger(session, seen)
-    ours.settle(news())
-    refunds = ours.refunds
+    app_payment = ledger(session, seen)
+    app_payment.settle(report())
+    refunds = app_payment.refunds
     assert refunds is not None
     assert refunds.open("A1", 1000, "R1", None).new
     session.commit()
@@ -173,11 +173,11 @@ def test_refunds_are_opened_and_recorded_once(session: Session) -> None:
     session.commit()
     assert refunds.find_pending("A1", 1000) == "R1"
     batch = RefundBatchNotification("R1", "n2", (RefundResult(TRADE, 1000, "SUCCESS"),), {})
-    assert [each.events for each in ours.settle_refunds(batch)] == [("refunded",)]
-    assert [each.outcome for each in ours.settle_refunds(batch)] == ["duplicate"]
-    by_console = news(refunded_fen=3000, out_request_no="R2", notify_id="n3")
-    assert ours.settle(by_console).events == ("refunded",)
-    assert ours.settle(by_console).outcome == "duplicate"
+    assert [each.events for each in app_payment.settle_refunds(batch)] == [("refunded",)]
+    assert [each.outcome for each in app_payment.settle_refunds(batch)] == ["duplicate"]
+    by_console = report(refunded_fen=3000, out_request_no="R2", notify_id="n3")
+    assert app_payment.settle(by_console).events == ("refunded",)
+    assert app_payment.settle(by_console).outcome == "duplicate"
     rows = [refunds.find("A1", number) for number in ("R1", "R2")]
     assert [(row.refund_fen, row.status) for row in rows if row] == [
         (1000, "REFUND_SUCCESS"),
@@ -186,12 +186,12 @@ def test_refunds_are_opened_and_recorded_once(session: Session) -> None:
     assert [name for name, *_ in seen] == ["paid", "refunded", "refunded"]
 
 
-def test_what_waits_is_counted_and_taken(session: Session) -> None:
+def test_pending_rows_are_counted_and_leased(session: Session) -> None:
     before = utc_now() + timedelta(minutes=1)
     payments = pending_payments(Payment, MERCHANT, before)
     assert count(session, payments) == 1
     assert [row.subject for row in lease_rows(session, payments)] == ["茶"]
-    ledger(session).settle(news())
+    ledger(session).settle(report())
     refunds = ledger(session).refunds
     assert refunds is not None
     refunds.open("A1", 1000, "R1", None)
@@ -202,7 +202,7 @@ def test_what_waits_is_counted_and_taken(session: Session) -> None:
 
 def test_a_refusal_is_journalled(session: Session) -> None:
     with pytest.raises(PaymentMismatch):
-        ledger(session).settle(news(total_fen=TOTAL + 1))
+        ledger(session).settle(report(total_fen=TOTAL + 1))
     assert outcomes(session) == ["mismatched"]
 
 
@@ -215,7 +215,7 @@ def test_the_filter_stays_in_force_for_the_application(database_url: str) -> Non
         event.listen(session, "do_orm_execute", by_criteria)
         rows: list[Any] = []
         callbacks = {"paid": [lambda payment: rows.extend(session.scalars(select(Payment)))]}
-        Ledger(session, MODELS, merchant=MERCHANT, callbacks=callbacks).settle(news())
+        Ledger(session, MODELS, merchant=MERCHANT, callbacks=callbacks).settle(report())
         assert rows == []
         assert session.scalars(select(Payment)).all() == []
     engine.dispose()
@@ -234,7 +234,7 @@ def test_a_listener_that_raises_is_journalled_as_a_failed_callback(database_url:
         event.listen(session, "do_orm_execute", refuse)
         seen: list[Any] = []
         with pytest.raises(CallbackFailed, match="RuntimeError"):
-            ledger(session, seen).settle(news())
+            ledger(session, seen).settle(report())
         assert seen == []
         assert outcomes(session) == ["callback_failed"]
         assert session.connection().scalar(select(Payment.__table__.c.paid)) is False
