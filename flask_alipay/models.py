@@ -73,10 +73,14 @@ class PaymentMixin:
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: the last query of Alipay, by ``reconcile`` or for a waiting buyer; aware UTC.
+    -   ``sent_at``: when the payment was first sent to Alipay: the buyer's redirect, a QR code, an
+        order string or a barcode; aware UTC.
     -   ``returned_at``: the buyer's first verified return from Alipay; aware UTC.
     -   ``query_count``: the number of queries for waiting buyers, since the return if there was
         one.
     -   ``query_leased_until``: the time until which a single process may query Alipay; aware UTC.
+    -   ``query_history``: the queries whose response changed nothing, so that they are not in the
+        journal; equal responses are counted, and the latest 20 groups are kept.
 
     A class may have the shop's own order number in ``reference``: a column, or a ``synonym``, a
     ``hybrid_property`` with an SQL expression or an ``association_proxy`` that names another one.
@@ -107,9 +111,11 @@ class PaymentMixin:
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     returned_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     query_count: Mapped[int | None] = mapped_column(Integer)
     query_leased_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    query_history: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON)
 
     if TYPE_CHECKING:
         #: The shop's own order number, if the application's class has it; see above.
@@ -359,7 +365,7 @@ def _keep_utc(mixin: type, *names: str) -> None:
 _keep_utc(
     PaymentMixin,
     *("created_at", "expires_at", "paid_at", "closed_at", "finished_at", "asked_at"),
-    *("returned_at", "query_leased_until"),
+    *("sent_at", "returned_at", "query_leased_until"),
 )
 _keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
 _keep_utc(NotificationMixin, "received_at")

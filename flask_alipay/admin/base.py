@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import BaseView
 
 from ..ledger.history import History, history_of
-from ..ledger.listing import Listing, columns_named, read_rows
+from ..ledger.listing import Listing, read_rows
 from . import rows
 from .export import csv_response
 from .filters import Filters, InvalidFilter, written
@@ -112,10 +112,6 @@ class AlipayView(BaseView):
     def merchant_of(self) -> str:
         """Return the merchant's ``app_id`` or ``partner`` in the current app."""
         return self.alipay.config.merchant
-
-    def reference_column(self) -> Any:
-        """Return the column with the shop's own order number; ``None`` if there is none."""
-        return columns_named(self.alipay.models.Payment, "reference")
 
     def history(self, out_trade_no: str) -> History | None:
         """Read a payment and the rows about it; ``None`` if there is no such payment."""

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from ..ledger.listing import Listing, payment_listing, read_all
+from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..ledger.totals import totals
 from ..models import utc_now
@@ -45,7 +46,7 @@ class PaymentsView(PaymentActions, AlipayView):
             statuses=choices(STATUSES),
             products=[(name, name) for name in self.alipay.gateway.products],
             has_range=filters.has_range(),
-            has_reference=hasattr(self.alipay.models.Payment, "reference"),
+            has_reference=reference_column(self.alipay.models.Payment) is not None,
         )
 
     @expose("/export.csv")
@@ -74,7 +75,7 @@ class PaymentsView(PaymentActions, AlipayView):
             ],
             buyer=rows.buyer(payment, reveal),
             reveal=reveal,
-            reference=rows.reference(self.alipay, payment),
+            reference=reference_of(payment),
             actions=offered(self.alipay, payment) if self.access.may_act() else [],
             journal_kept=self.alipay.models.Notification is not None,
             notified=any(event.kind == "notification" for event in history.events(utc_now())),
@@ -102,7 +103,7 @@ class PaymentsView(PaymentActions, AlipayView):
         if highest is not None:
             conditions.append(Payment.total_fen <= highest)
         statuses = (status,) if status else ()
-        listing = payment_listing(Payment, self.merchant_of(), statuses, self.reference_column())
+        listing = payment_listing(Payment, self.merchant_of(), statuses)
         return narrowed(listing, filters, *conditions)
 
     def _sums(self, listing: Listing) -> list[dict[str, Any]]:
@@ -137,7 +138,7 @@ class PaymentsView(PaymentActions, AlipayView):
         for payment in read_all(self.alipay.session, listing):
             yield (
                 number(payment.out_trade_no),
-                safe_text(rows.reference(self.alipay, payment)),
+                safe_text(reference_of(payment)),
                 number(payment.trade_no),
                 safe_text(payment.subject),
                 payment.currency,

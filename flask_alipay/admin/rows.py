@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ..ledger.annotations import NO_RESPONSE, NO_TRADE, QueryGroup
 from ..ledger.history import Event, kind_of, method_of
+from ..ledger.references import reference_of as reference_of
 from ..ledger.refunds import AGGREGATE_NO, PROCESSING, SUCCESS
 from ..protocol.china_time import format_china_time
 from ..protocol.money import format_amount
@@ -14,9 +16,6 @@ from ..protocol.notification import mask_params
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .texts import ACTIONS, EVENTS, OUTCOMES, REFUNDS, STATUSES, TRANSFERS, _
-
-if TYPE_CHECKING:
-    from ..blueprint import AlipayBlueprint
 
 
 def amount(fen: int, currency: str = "CNY") -> str:
@@ -142,17 +141,13 @@ def parameters(row: Any, reveal: bool) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in sorted(shown.items()) if value]
 
 
-def reference(alipay: AlipayBlueprint[Any, Any], payment: Any) -> str:
-    """Return the shop's own order number of a payment, empty if it has none."""
-    value = getattr(payment, "reference", None)
-    return "" if value is None else str(value)
-
-
 def event_text(event: Event, currency: str) -> tuple[str, str]:
     """Return an event of a payment's history in words, and its details."""
     row = event.row
     plain = {
         "created": _("Created"),
+        "sent": _("Sent to Alipay"),
+        "returned": _("Buyer returned from Alipay"),
         "expired": _("Time to pay ended"),
         "paid": _("Payment received"),
         "closed": _("Closed"),
@@ -160,6 +155,8 @@ def event_text(event: Event, currency: str) -> tuple[str, str]:
     }
     if event.kind in plain:
         return plain[event.kind], ""
+    if event.kind == "queried":
+        return _("Alipay queried"), queries(row)
     if event.kind in ("refund_requested", "refunded"):
         text = _("Refund requested") if event.kind == "refund_requested" else _("Refund succeeded")
         parts: tuple[Any, ...] = (money(row.refund_fen, currency), row.out_request_no, row.reason)
@@ -170,6 +167,19 @@ def event_text(event: Event, currency: str) -> tuple[str, str]:
     if event.kind == "operator":
         parts = (detail(row),)
     return source(row), " · ".join(filter(None, parts))
+
+
+def queries(group: QueryGroup) -> str:
+    """Return queries with the same response in words: the response, how often, until when."""
+    special = {
+        NO_TRADE: _("Alipay has no trade with this number"),
+        NO_RESPONSE: _("no response from Alipay"),
+    }
+    result = special.get(group.result, group.result)
+    if group.times == 1:
+        return result
+    text = _("{result} · {count} times, last at {at}")
+    return text.format(result=result, count=group.times, at=china(group.last))
 
 
 def detail(row: Any) -> str:
@@ -192,4 +202,6 @@ def events(names: Sequence[str]) -> str:
 def _result(result: str) -> str:
     if result == "done":
         return _("completed")
+    if result == "at_alipay":
+        return _("to be confirmed on Alipay's page")
     return _("failed: {reason}").format(reason=result) if result else ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import has_request_context, request, url_for
 
 from ..operations.payments import gateway_request
+from ..operations.sending import mark_new_as_sent
 from .payment_methods import P, R
 from .transfer_methods import TransferMethods
 
@@ -49,6 +50,9 @@ class PageUrls(TransferMethods[P, R]):
     def gateway_url(self, payment: P, *, bank: str | None = None) -> str:
         """Return the signed URL at Alipay.
 
+        A payment that is not stored yet gets ``sent_at``; for a stored one use :meth:`pay_url`,
+        which records that.
+
         :param payment: as :meth:`create_payment` made it.
         :param bank: on the legacy gateway, the code of a bank.
         :raises InvalidParameter: names the invalid parameter.
@@ -60,15 +64,19 @@ class PageUrls(TransferMethods[P, R]):
     ) -> SignedRequest:
         """Return the signed request for Alipay, which can be a form as well as a URL.
 
+        ``sent_at`` is set as by :meth:`gateway_url`.
+
         :param payment: as :meth:`create_payment` made it.
         :param bank: on the legacy gateway, the code of a bank.
         :param charset: another charset than the configured one.
         :raises InvalidParameter: names the invalid parameter.
         """
         user_agent = request.user_agent.string if has_request_context() else ""
-        return gateway_request(
+        signed = gateway_request(
             self.merchant, payment, bank=bank, charset=charset, user_agent=user_agent
         )
+        mark_new_as_sent(payment)
+        return signed
 
     def link(
         self, route: str, payment: P, issued_at: datetime | None = None, bank: str | None = None

@@ -272,9 +272,12 @@ class PaymentMethods(Generic[P, R]):
 
     def order_string(self, payment: P) -> str:
         """Return the order string that the shop's app gives to Alipay's SDK
-        (``alipay.trade.app.pay``).
+        (``alipay.trade.app.pay``), and record that the payment is sent to Alipay.
 
-        :param payment: of the product ``app``; committed, since it may be paid from now on.
+        If the payment is stored already, the session is committed.
+
+        :param payment: of the product ``app``; commit it before you return the string, since it may
+            be paid from then on.
         :raises InvalidParameter: names the invalid parameter.
         :raises ConfigurationError: on the legacy gateway.
         """

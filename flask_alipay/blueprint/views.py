@@ -22,6 +22,7 @@ from ..exceptions import (
 )
 from ..models import utc_now
 from ..operations.payment_state import confirming_for, is_payable, payment_state
+from ..operations.sending import note_sent
 from ..operations.verification import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
@@ -156,15 +157,18 @@ class PageViews:
             logger.warning("pay refused: %s", error)
             return self._error(400)
         if len(signed.url) <= self._alipay.config.max_url_length:
-            return redirect(signed.url, 303)
-        return self._page(
-            "pay.html",
-            **self._about(payment, issued_at),
-            form_action=signed.form_action,
-            form_charset=signed.form_charset,
-            form_fields=signed.form_fields,
-            policy_form_action=gateway_forms(signed.gateway_url),
-        )
+            response = redirect(signed.url, 303)
+        else:
+            response = self._page(
+                "pay.html",
+                **self._about(payment, issued_at),
+                form_action=signed.form_action,
+                form_charset=signed.form_charset,
+                form_fields=signed.form_fields,
+                policy_form_action=gateway_forms(signed.gateway_url),
+            )
+        note_sent(self._alipay.merchant, payment)
+        return response
 
     def _open_in_browser(self, payment: Any, issued_at: datetime) -> BaseResponse:
         """Explain how to open this page in a browser that opens Alipay."""

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Final
+from itertools import chain, islice
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,6 +30,7 @@ from ..ledger.bill_comparison import (
     compare_bill,
     merchants_of,
 )
+from ..ledger.references import references_of
 from ..models import utc_now
 from ..operations.alerts import alert_about_bill
 from ..protocol.money import format_amount
@@ -39,7 +40,7 @@ from .i18n import N_, _, n_
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import json_option
 from .output import display_time, iso
-from .table import Column, echo_json, echo_table
+from .table import Column, echo_json, echo_table, strip_control_chars
 
 if TYPE_CHECKING:
     from ..gateways.openapi import OpenApiGateway
@@ -70,6 +71,8 @@ _KINDS: Final = {
 }
 #: The maximum number of lines in the table.
 _MAX_LINES: Final = 500
+# Differences whose payments are read at once.
+_PAGE: Final = 200
 # Alipay provides a daily bill on the next morning.
 _READY: Final = timedelta(hours=12)
 
@@ -106,7 +109,7 @@ def bill_command() -> click.Command:
             account = merchant.config.merchant
             found = compare_bill(merchant.session, merchant.models, account, rows, period)
             output = _print_json if as_json else _print_csv if as_csv else _print
-            differs = output(found)
+            differs = output(_with_references(merchant, found))
         if differs:
             alert_about_bill(merchant, period.bill_date, differs)
             raise click.exceptions.Exit(NOT_IN_ORDER)
@@ -185,18 +188,38 @@ def _nothing_to_compare() -> Iterator[None]:
         raise InputError(database_message(error)) from None
 
 
-def _print(found: Iterator[Difference]) -> int:
+class _Named(NamedTuple):
+    """A difference, and the shop's own number of its payment; empty if there is none."""
+
+    difference: Difference
+    reference: str
+
+
+def _with_references(merchant: Merchant, found: Iterator[Difference]) -> Iterator[_Named]:
+    """Yield each difference with the shop's own number; a page of payments is read at a time."""
+    model, account = merchant.models.Payment, merchant.config.merchant
+    while page := list(islice(found, _PAGE)):
+        numbers = {difference.out_trade_no for difference in page}
+        references = references_of(merchant.session, model, account, numbers)
+        yield from (_Named(each, references.get(each.out_trade_no, "")) for each in page)
+
+
+def _print(found: Iterator[_Named]) -> int:
     lines: list[tuple[Any, ...]] = []
     count = 0
-    for count, difference in enumerate(found, 1):
+    for count, named in enumerate(found, 1):
         if count <= _MAX_LINES:
-            lines.append(_line(difference))
+            lines.append(_line(named))
     if not count:
         click.echo(_("The bill and the ledger agree."))
         return 0
+    has_reference = any(line[1] for line in lines)
+    if not has_reference:
+        lines = [(line[0], *line[2:]) for line in lines]
     columns = [
         Column(_("difference"), min_width=12),
-        Column("out_trade_no"),
+        *([Column("reference")] if has_reference else []),
+        Column("out_trade_no", optional=has_reference),
         Column("out_request_no", min_width=8, optional=True),
         Column(_("bill"), right=True),
         Column(_("ledger"), right=True),
@@ -212,9 +235,11 @@ def _print(found: Iterator[Difference]) -> int:
     return count
 
 
-def _line(difference: Difference) -> tuple[Any, ...]:
+def _line(named: _Named) -> tuple[Any, ...]:
+    difference = named.difference
     return (
         _(_KINDS[difference.kind]),
+        strip_control_chars(named.reference),
         difference.out_trade_no,
         difference.out_request_no,
         _yuan(difference.bill_fen),
@@ -224,26 +249,28 @@ def _line(difference: Difference) -> tuple[Any, ...]:
     )
 
 
-def _print_json(found: Iterator[Difference]) -> int:
+def _print_json(found: Iterator[_Named]) -> int:
     count = 0
-    for count, difference in enumerate(found, 1):  # noqa: B007 - counts
-        echo_json(_for_programs(difference))
+    for count, named in enumerate(found, 1):  # noqa: B007 - counts
+        echo_json(_for_programs(named))
     return count
 
 
-def _print_csv(found: Iterator[Difference]) -> int:
+def _print_csv(found: Iterator[_Named]) -> int:
     count = 0
-    for count, difference in enumerate(found, 1):
-        values = _for_programs(difference)
+    for count, named in enumerate(found, 1):
+        values = _for_programs(named)
         if count == 1:
             click.echo(_csv_line(values))
         click.echo(_csv_line(values.values()))
     return count
 
 
-def _for_programs(difference: Difference) -> dict[str, Any]:
+def _for_programs(named: _Named) -> dict[str, Any]:
+    difference = named.difference
     return {
         "difference": difference.kind,
+        "reference": named.reference or None,
         "out_trade_no": difference.out_trade_no,
         "trade_no": difference.trade_no,
         "out_request_no": difference.out_request_no,

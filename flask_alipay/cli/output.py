@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from sqlalchemy import Select, or_, select
 
+from ..ledger.annotations import QueryGroup
 from ..ledger.exact_text import exactly
 from ..ledger.history import kind_of, method_of
 from ..ledger.references import reference_column, reference_of
@@ -160,6 +161,18 @@ def find_payment(merchant: Merchant, number: str) -> Any:
     :raises CommandFailed: if there is none, or if several have the shop's number; the message names
         them.
     """
+    found = payments_with(merchant, number)
+    if not found:
+        raise CommandFailed(_not_found(merchant, number))
+    if len(found) > 1:
+        raise several_payments(number, found)
+    return found[0]
+
+
+def payments_with(merchant: Merchant, number: str) -> list[Any]:
+    """Return the payment with an ``out_trade_no`` or ``trade_no``, otherwise those with the shop's
+    own number.
+    """
     Payment = merchant.models.Payment
     own = select(Payment).where(Payment.merchant == merchant.config.merchant).order_by(Payment.id)
     named = or_(Payment.out_trade_no == number, Payment.trade_no == number)
@@ -167,13 +180,14 @@ def find_payment(merchant: Merchant, number: str) -> Any:
     reference = reference_column(Payment)
     if not found and reference is not None:
         found = read(merchant, own.where(reference == number).limit(_MAX_NAMED))
-    if not found:
-        raise CommandFailed(_not_found(merchant, number))
-    if len(found) > 1:
-        text = _("{number} matches several payments. Choose one of them: {payments}.")
-        names = ", ".join(f"{one.out_trade_no} ({one.trade_status})" for one in found)
-        raise CommandFailed(text.format(number=strip_control_chars(number), payments=names))
-    return found[0]
+    return found
+
+
+def several_payments(number: str, found: list[Any]) -> CommandFailed:
+    """Return the error for the shop's own number of several payments; it names them."""
+    text = _("{number} matches several payments. Choose one of them: {payments}.")
+    names = ", ".join(f"{one.out_trade_no} ({one.trade_status})" for one in found)
+    return CommandFailed(text.format(number=strip_control_chars(number), payments=names))
 
 
 def label(payment: Any) -> str:
@@ -201,7 +215,10 @@ def payment_as_json(payment: Any) -> dict[str, Any]:
         "buyer_open_id": masked(payment, "buyer_open_id"),
         **{
             name: iso(getattr(payment, name))
-            for name in ("created_at", "expires_at", "paid_at", "closed_at", "finished_at")
+            for name in (
+                *("created_at", "sent_at", "returned_at", "expires_at"),
+                *("paid_at", "closed_at", "finished_at"),
+            )
         },
     }
 
@@ -232,6 +249,16 @@ def transfer_as_json(transfer: Any) -> dict[str, Any]:
 def masked_account(account: str) -> str:
     """Return the number or login name of an account, masked."""
     return mask_params({"buyer_id": account})["buyer_id"]
+
+
+def query_as_json(group: QueryGroup) -> dict[str, Any]:
+    """Return queries of Alipay with the same response for JSON."""
+    return {
+        "result": group.result,
+        "times": group.times,
+        "first": iso(group.first),
+        "last": iso(group.last),
+    }
 
 
 def notification_as_json(row: Any, show_params: bool) -> dict[str, Any]:

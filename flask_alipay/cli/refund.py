@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exceptions import OutcomeUnknown
+from ..ledger.references import reference_of
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
 from ..operations.refunds import refund as refund_payment
@@ -152,7 +153,7 @@ def _unknown(
     refunds, refund = merchant.ledger().refunds, error.out_request_no or ""
     row = refunds.find(names["number"], refund) if refunds is not None else None
     if as_json and row is not None:
-        echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
+        echo_json(_as_json(row, names))
     text = _("The refund's result is unknown. Retry the same refund with: {command}")
     retry = f"refund {names['number']} {names['yuan']} --out-request-no {refund}"
     step = text.format(command=command_line(merchant, retry))
@@ -181,15 +182,21 @@ def _names(payment: Any, fen: int) -> dict[str, str]:
         "amount": display_amount(fen, payment.currency),
         "yuan": format_amount(fen, payment.currency),
         "number": payment.out_trade_no,
+        "reference": reference_of(payment),
         "label": label(payment),
         "subject": strip_control_chars(payment.subject),
         "total": display_amount(payment.total_fen, payment.currency),
     }
 
 
+def _as_json(row: Any, names: dict[str, str]) -> dict[str, Any]:
+    numbers = {"out_trade_no": row.out_trade_no, "reference": names["reference"] or None}
+    return {**numbers, **refund_as_json(row)}
+
+
 def _print(row: Any, names: dict[str, str], as_json: bool) -> None:
     if as_json:
-        echo_json({"out_trade_no": row.out_trade_no, **refund_as_json(row)})
+        echo_json(_as_json(row, names))
         return
     text = _("{amount} of {label}: {status}, as refund {refund}.")
     names = {**names, "status": row.status, "refund": row.out_request_no}

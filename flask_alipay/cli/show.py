@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ledger.annotations import query_groups
 from ..ledger.history import OPERATOR, Event, History, history_of, kind_of
 from ..ledger.references import reference_of
 from ..models import utc_now
 from .errors import handle_errors
-from .i18n import N_, _
+from .i18n import N_, _, n_
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import json_option
 from .output import (
@@ -21,6 +22,7 @@ from .output import (
     masked,
     notification_as_json,
     payment_as_json,
+    query_as_json,
     refund_as_json,
 )
 from .table import Column, echo_json, echo_table, strip_control_chars
@@ -76,6 +78,7 @@ def _as_json(history: History, show_params: bool) -> None:
     echo_json(
         {
             **payment_as_json(history.payment),
+            "queries": [query_as_json(group) for group in query_groups(history.payment)],
             "refunds": [refund_as_json(refund) for refund in history.refunds],
             "notifications": [notification_as_json(row, show_params) for row in history.journal],
         }
@@ -102,8 +105,8 @@ def _print(merchant: Merchant, history: History, show_params: bool) -> None:
                 click.echo(f"  {strip_control_chars(name)}: {strip_control_chars(value)}")
     if merchant.models.Notification is None:
         click.echo("\n" + _("The app keeps no journal: notifications are not recorded."))
-    elif not history.journal and not payment.paid:
-        click.echo("\n" + _("No notification or response about it was received."))
+    elif not payment.paid and not any(row.notify_id for row in history.journal):
+        click.echo("\n" + _("No notification about it was received."))
 
 
 def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
@@ -127,6 +130,9 @@ def _line(event: Event, currency: str) -> tuple[str, str, str]:
     row, texts = event.row, _texts()
     if event.kind in ("refund_requested", "refunded"):
         detail = f"{display_amount(row.refund_fen, currency)}, {row.out_request_no}"
+    elif event.kind == "queried":
+        times = n_("{count} time", "{count} times", row.times).format(count=row.times)
+        detail = f"{row.result}, {times}"
     elif event.kind in texts:
         detail = ""
     else:
@@ -137,12 +143,15 @@ def _line(event: Event, currency: str) -> tuple[str, str, str]:
 def _texts() -> dict[str, str]:
     return {
         "created": _("created"),
+        "sent": _("sent to Alipay"),
+        "returned": _("buyer returned"),
         "expired": _("payment deadline"),
         "paid": _("paid"),
         "closed": _("closed"),
         "finished": _("finished"),
         "refund_requested": _("refund requested"),
         "refunded": _("refunded"),
+        "queried": _("queried"),
     }
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from ..protocol.money import to_minor_units
 from .errors import NOT_IN_ORDER, CommandFailed, UnknownOutcome, handle_errors
 from .i18n import N_, _
 from .merchants import current_merchant, program
-from .output import read
+from .output import payments_with, read, several_payments
 
 if TYPE_CHECKING:
     from ..merchant import Merchant
@@ -121,7 +121,11 @@ def _listed(events: tuple[str, ...]) -> str:
 
 
 def _parameters(*, in_app: bool) -> list[click.Parameter]:
-    number = _("The payment; by default the newest.") if in_app else None
+    number = (
+        _("The payment's number, Alipay's or the shop's own; by default the newest payment.")
+        if in_app
+        else None
+    )
     folder = click.Path(file_okay=False, path_type=Path)
     return [
         click.Argument(["event"], type=click.Choice(TRUE + UNTRUE), metavar="EVENT"),
@@ -254,17 +258,17 @@ def _deliver(
 def _payment(merchant: Merchant, number: str | None) -> Any:
     """Return the payment with a number, ``None`` if there is none; without a number the newest.
 
-    :raises CommandFailed: if the ledger has no payment.
+    :raises CommandFailed: if the ledger has no payment, or several with the shop's own number.
     """
+    if number is not None:
+        found = payments_with(merchant, number)
+        if len(found) > 1:
+            raise several_payments(number, found)
+        return found[0] if found else None
     Payment = merchant.models.Payment
     own_payments = select(Payment).where(Payment.merchant == merchant.config.merchant)
-    if number is not None:
-        own_payments = own_payments.where(
-            or_(Payment.out_trade_no == number, Payment.trade_no == number)
-        )
-    newest = own_payments.order_by(Payment.id.desc()).limit(1)
-    payment = next(iter(read(merchant, newest)), None)
-    if payment is None and number is None:
+    payment = next(iter(read(merchant, own_payments.order_by(Payment.id.desc()).limit(1))), None)
+    if payment is None:
         raise CommandFailed(_("The ledger has no payment yet."))
     return payment
 

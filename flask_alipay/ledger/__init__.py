@@ -20,6 +20,8 @@
     pending rows, shared between the workers that query Alipay
 ``query_schedule``, ``query_leases``
     when a waiting buyer causes a query, and the one process that sends it
+``payment_rows``, ``annotations``
+    facts beside the settlement: when a payment was sent to Alipay, and queries without a result
 ``session``, ``drivers``, ``errors``
     the application's session, and the differences between database drivers
 ``constraints``, ``bypassed_listeners``

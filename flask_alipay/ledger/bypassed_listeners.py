@@ -15,8 +15,8 @@ _WRITTEN: Final = {
     **dict.fromkeys(("trade_status", "trade_no", "paid", "refunded_fen"), 0),
     **dict.fromkeys(("buyer_id", "buyer_open_id"), 0),
     **dict.fromkeys(("paid_at", "closed_at", "finished_at", "asked_at"), 1),
-    **dict.fromkeys(("returned_at", "query_leased_until"), 1),
-    "query_count": 0,
+    **dict.fromkeys(("sent_at", "returned_at", "query_leased_until"), 1),
+    **dict.fromkeys(("query_count", "query_history"), 0),
 }
 _WRITTEN_IN_TRANSFERS: Final = {
     **dict.fromkeys(("status", "order_id", "pay_fund_order_id", "error_code", "fail_reason"), 0),

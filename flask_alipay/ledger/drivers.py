@@ -6,11 +6,16 @@ as far as they have the same attributes.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
 from sqlalchemy import Connection, StaticPool
+from sqlalchemy.exc import SQLAlchemyError
 
 MYSQL = ("mysql", "mariadb")
+#: In milliseconds: how long a statement without importance waits for SQLite's only writer.
+SHORT_WAIT: Final = 250
 # The MySQL protocol's flag SERVER_STATUS_IN_TRANS, as of the server's last response.
 _IN_TRANSACTION = 1
 # libpq's transaction status PQTRANS_INERROR.
@@ -101,6 +106,24 @@ def commits_by_itself(connection: Connection) -> bool:
     if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient
         return bool(driver.get_autocommit())
     return getattr(driver, "autocommit", False) is True  # mysql-connector queries the server
+
+
+@contextmanager
+def short_lock_wait(connection: Connection) -> Iterator[None]:
+    """Wait for another writer of a SQLite database for :data:`SHORT_WAIT` only, within the block.
+
+    Other databases lock rows, which a statement can skip.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(int(usual), SHORT_WAIT)}")
+    try:
+        yield
+    finally:
+        with suppress(SQLAlchemyError):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(usual)}")
 
 
 def _status(driver: Any) -> int | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
 
+from .annotations import query_groups
 from .exact_text import exactly
 from .listing import read_rows
 from .settlement import Models
@@ -23,10 +24,11 @@ class Event(NamedTuple):
 
     #: Aware UTC.
     at: datetime
-    #: ``created``, ``expired``, ``paid``, ``closed``, ``finished``, ``refund_requested``,
-    #: ``refunded``, ``notification``, ``response`` or ``operator``.
+    #: ``created``, ``sent``, ``returned``, ``expired``, ``paid``, ``closed``, ``finished``,
+    #: ``queried``, ``refund_requested``, ``refunded``, ``notification``, ``response`` or
+    #: ``operator``.
     kind: str
-    #: The row of the refund or of the journal.
+    #: The row of the refund or of the journal, or the :class:`.annotations.QueryGroup`.
     row: Any = None
 
 
@@ -54,10 +56,12 @@ class History:
         expires_at = payment.expires_at
         if expires_at is not None and expires_at <= now and (ended is None or ended > expires_at):
             yield Event(expires_at, "expired")
-        for kind in ("paid", "closed", "finished"):
+        for kind in ("sent", "paid", "returned", "closed", "finished"):
             at = getattr(payment, f"{kind}_at")
             if at is not None:
                 yield Event(at, kind)
+        for group in query_groups(payment):
+            yield Event(group.first, "queried", group)
         for refund in self.refunds:
             yield Event(refund.created_at, "refund_requested", refund)
             if refund.refunded_at is not None:

@@ -14,15 +14,16 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, func, or_, select, union, union_all
+from sqlalchemy.ext.associationproxy import AssociationProxyInstance
 from sqlalchemy.orm import Session, scoped_session
 
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .exact_text import exactly
 from .journal import OUTCOMES
+from .references import reference_column
 from .refunds import PROCESSING, SUCCESS
 from .session import unfiltered
-from .tables import columns_of, entity_of
 
 #: The maximum of rows that a search for a number returns.
 MAX_MATCHES = 100
@@ -124,7 +125,9 @@ class Listing:
         found = []
         for column in self.numbers:
             conditions = (*common, starts_with(column, self.number), or_(*self.parts))
-            by_number = select(self.model.id.label("id")).where(*conditions).order_by(column)
+            by_number = select(self.model.id.label("id")).where(*conditions)
+            if not isinstance(column, AssociationProxyInstance):
+                by_number = by_number.order_by(column)
             found.append(by_number.limit(MAX_MATCHES).subquery())
         return union(*(select(each.c.id) for each in found)).subquery()
 
@@ -132,17 +135,15 @@ class Listing:
         return (exactly(self.model.merchant, self.merchant), *self.conditions)
 
 
-def payment_listing(
-    model: Any, merchant: str, statuses: Sequence[str] = (), reference: Any = None
-) -> Listing:
+def payment_listing(model: Any, merchant: str, statuses: Sequence[str] = ()) -> Listing:
     """Return a selection of payments by the time of their creation.
 
     :param model: the application's class.
     :param statuses: trade statuses; empty: all.
-    :param reference: the column with the shop's own order number, if there is one.
     """
     parts = [model.trade_status == status for status in statuses or TradeStatus.ALL]
     numbers = [model.out_trade_no, model.trade_no, model.buyer_id, model.buyer_open_id]
+    reference = reference_column(model)
     if reference is not None:
         numbers.append(reference)
     return Listing(model, merchant, "created_at", parts, numbers)
@@ -217,8 +218,11 @@ def starts_with(column: Any, text: str) -> Any:
     """Return the condition for texts that equal a text or, if it is long enough, begin with it.
 
     Every database serves the range from an index in every collation. The beginning is compared as
-    well: the range is wider, and ``LIKE`` would ignore case on SQLite.
+    well: the range is wider, and ``LIKE`` would ignore case on SQLite. An association proxy can be
+    compared with whole texts only.
     """
+    if isinstance(column, AssociationProxyInstance):
+        return column == text
     if len(text) < MIN_PREFIX:
         return exactly(column, text)
     low = _sortable_beginning(text)
@@ -247,9 +251,3 @@ def _next(text: str) -> str:
         if last not in "9zZ":
             return text[: length - 1] + chr(ord(last) + 1)
     return ""
-
-
-def columns_named(model: Any, name: str) -> Any:
-    """Return a column of a class by the name of its attribute, or ``None`` if it has none."""
-    entity = entity_of(model)
-    return getattr(entity, name) if name in columns_of(entity) else None

@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import inspect, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session
 
 from ..models import utc_now
-from .exact_text import exactly
+from .payment_rows import PaymentRows
 from .query_schedule import LEASE, MAX_QUERIES, QuerySchedule, may_be_paid
 from .session import LedgerSession
-from .statements import is_serialization_failure
-from .tables import change, columns_of, entity_of, version_of
 
 _SCHEDULE = ("asked_at", "query_count", "query_leased_until", "returned_at")
-_STATUS = ("paid", "refunded_fen", "trade_status")
+_READ = (*_SCHEDULE, "paid", "refunded_fen", "trade_status")
 # Another process may change the row between the SELECT and the UPDATE.
 _ATTEMPTS = 3
 
@@ -47,9 +43,8 @@ class QueryLeases:
 
     def __init__(self, session: Session | scoped_session[Any], model: Any, merchant: str) -> None:
         self._session = LedgerSession(session)
-        self._model = entity_of(model)
-        self._merchant = merchant
-        self._column = columns_of(self._model)
+        self._rows = PaymentRows(self._session, model, merchant)
+        self._column = self._rows.column
 
     def record_return(self, out_trade_no: str) -> None:
         """Record that the buyer came back from Alipay; the queries then begin anew, once.
@@ -63,11 +58,11 @@ class QueryLeases:
         now = _now()
         for _ in range(_ATTEMPTS):
             self._session.session.commit()
-            row = self._read(out_trade_no)
+            row = self._rows.read(out_trade_no, _READ)
             if row is None or row.paid or row.returned_at is not None:
                 break
             values = {"returned_at": now, "query_count": 0}
-            if self._write(row, values, self._column["returned_at"].is_(None)):
+            if self._rows.write(row, values, self._column["returned_at"].is_(None)):
                 return
         self._session.roll_back()
 
@@ -82,7 +77,7 @@ class QueryLeases:
         """
         self._session.roll_back()
         now = _now()
-        row = self._read(out_trade_no)
+        row = self._rows.read(out_trade_no, _READ)
         if row is None or not may_be_paid(row) or not _schedule(row).is_due(now):
             self._session.roll_back()
             return None
@@ -93,7 +88,9 @@ class QueryLeases:
             "query_leased_until": until,
         }
         return (
-            QueryLease(out_trade_no, until) if self._write(row, taken, *self._same(row)) else None
+            QueryLease(out_trade_no, until)
+            if self._rows.write(row, taken, *self._same(row))
+            else None
         )
 
     def release(self, lease: QueryLease, *, last: bool = False) -> None:
@@ -104,53 +101,19 @@ class QueryLeases:
         :raises SQLAlchemyError: if the database fails; the transaction is rolled back.
         """
         self._session.roll_back()
-        row = self._read(lease.out_trade_no)
+        row = self._rows.read(lease.out_trade_no, _READ)
         if row is None or _aware(row.query_leased_until) != lease.until:
             self._session.roll_back()
             return
         values: dict[str, Any] = {"query_leased_until": None}
         if last:
             values["query_count"] = MAX_QUERIES
-        self._write(row, values, *self._same(row))
-
-    def _read(self, out_trade_no: str) -> Any | None:
-        column, version = self._column, version_of(self._model)
-        seen = [column[name].label(name) for name in ("id", *_SCHEDULE, *_STATUS)]
-        source = inspect(self._model).local_table
-        if version is not None:
-            seen += version.columns
-            source = inspect(self._model).persist_selectable if version.parent else source
-        found = select(*seen).select_from(source)
-        named = (
-            exactly(column["out_trade_no"], out_trade_no),
-            exactly(column["merchant"], self._merchant),
-        )
-        return self._session.execute(found.where(*named), self._model).one_or_none()
+        self._rows.write(row, values, *self._same(row))
 
     def _same(self, row: Any) -> tuple[Any, ...]:
         """Return the conditions that no other process has claimed or counted a query meanwhile."""
         names = ("query_count", "query_leased_until")
         return tuple(self._column[name].is_not_distinct_from(getattr(row, name)) for name in names)
-
-    def _write(self, row: Any, values: dict[str, Any], *guard: Any) -> bool:
-        """Change a row that still is as the guard states, and commit."""
-        column = self._column
-        statement = (
-            update(inspect(self._model).local_table)
-            .where(column["id"] == row.id, *guard)
-            .values({column[name]: value for name, value in values.items()})
-        )
-        try:
-            if change(self._session, self._model, statement, {}, row):
-                self._session.session.commit()
-                return True
-        except SQLAlchemyError as error:
-            self._session.roll_back()
-            if not is_serialization_failure(error):
-                raise
-            return False
-        self._session.roll_back()
-        return False
 
 
 def _schedule(row: Any) -> QuerySchedule:

@@ -4,6 +4,8 @@
     creating a payment, its parameters for the gateway, and its state for the buyer
 ``qr_codes``, ``barcode_payments``, ``app_payments``
     products of the open platform with steps of their own
+``sending``
+    the record that a payment is sent to Alipay
 ``verification``, ``settlement``, ``dispatch``, ``replay``
     verifying and settling reports, and the signals afterwards
 ``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``

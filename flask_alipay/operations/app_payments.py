@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import inspect
+
 from ..exceptions import BadNotification, BadSignature, OutcomeUnknown, UnknownPayment, WrongAccount
 from ..protocol.charsets import encode
+from .sending import mark_new_as_sent, note_sent
 from .trade_params import require_openapi, trade_params
 from .verification import is_for_merchant
 
@@ -18,7 +21,12 @@ _METHOD = "alipay.trade.app.pay"
 def order_string(merchant: Merchant, payment: Any) -> str:
     """See :meth:`~flask_alipay.AlipayBlueprint.order_string`."""
     gateway = require_openapi(merchant, payment, "app")
-    return gateway.trade_app_pay(**trade_params(merchant, payment))
+    signed = gateway.trade_app_pay(**trade_params(merchant, payment))
+    if inspect(payment).persistent:
+        note_sent(merchant, payment)
+    else:
+        mark_new_as_sent(payment)
+    return signed
 
 
 def payment_from_app_result(merchant: Merchant, result: str) -> Any:

@@ -10,6 +10,7 @@ from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from .payment_state import payment_state
 from .queries import apply_update, snapshot_and_commit
+from .sending import mark_sent
 from .trade_params import require_openapi, trade_params
 from .trade_updates import PaymentSnapshot, closed_update
 
@@ -27,6 +28,7 @@ def pay_barcode(
     if state != "waiting":
         raise InvalidParameter("payment", f"can no longer be paid: its state is {state}")
     params = trade_params(merchant, payment)
+    mark_sent(payment)
     # The buyer may need a minute: no transaction stays open.
     snapshot = snapshot_and_commit(merchant, payment)
     result = gateway.pay_barcode_and_wait(**params, auth_code=auth_code, polling=polling)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..models import utc_now
 from ..protocol.limits import timeout_minutes
+from .sending import mark_sent
 from .trade_params import require_openapi, trade_params
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def _store(merchant: Merchant, out_trade_no: str, code: PaymentQrCode) -> Paymen
                 "qr_code_fen": code.total_fen,
             }
             payment.details = {**(payment.details or {}), **values}
+            mark_sent(payment)
         session.commit()
     except SQLAlchemyError as error:
         session.rollback()

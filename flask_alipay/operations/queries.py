@@ -18,6 +18,7 @@ from ..exceptions import (
     TradeNotFound,
 )
 from ..gateways.interface import ClosedTrade
+from ..ledger.annotations import NO_RESPONSE, NO_TRADE, record_query
 from ..ledger.updates import check_match, next_state
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
@@ -60,7 +61,9 @@ def query(merchant: Merchant, payment: Any, *, within: float | None = None) -> Q
     snapshot = snapshot_and_commit(merchant, payment)
     if within is not None:
         snapshot = replace(snapshot, gateway=snapshot.gateway.within(within))
-    return _apply(merchant, snapshot, query_trade(snapshot))
+    state = query_and_record(merchant, snapshot)
+    payment = apply_update(merchant, snapshot, state.report, queried=state)
+    return QueryResult(payment, state.trade_status)
 
 
 def close(merchant: Merchant, payment: Any) -> QueryResult:
@@ -114,6 +117,19 @@ def query_trade(snapshot: PaymentSnapshot) -> TradeState:
         return _no_trade(snapshot, error) if snapshot.expired else TradeState(None, None)
 
 
+def query_and_record(merchant: Merchant, snapshot: PaymentSnapshot) -> TradeState:
+    """Query the trade of a payment as :func:`query_trade` does, and record a failure.
+
+    A response is recorded by :func:`apply_update`.
+    """
+    try:
+        return query_trade(snapshot)
+    except GatewayError as error:
+        code = error.sub_code or error.code or NO_RESPONSE
+        _record(merchant, snapshot, NO_RESPONSE if isinstance(error, OutcomeUnknown) else code)
+        raise
+
+
 def close_expired(snapshot: PaymentSnapshot, state: TradeState) -> TradeState:
     """Close a trade that is not paid and whose payment has expired.
 
@@ -124,18 +140,35 @@ def close_expired(snapshot: PaymentSnapshot, state: TradeState) -> TradeState:
     return _close_trade(snapshot) if unpaid and snapshot.expired else state
 
 
-def apply_update(merchant: Merchant, snapshot: PaymentSnapshot, report: Notification | None) -> Any:
+def apply_update(
+    merchant: Merchant,
+    snapshot: PaymentSnapshot,
+    report: Notification | None,
+    *,
+    queried: TradeState | None = None,
+) -> Any:
     """Settle a report unless the ledger has it already, and return the payment.
 
-    A report that changes nothing is not recorded in the journal.
+    A report that changes nothing is not in the journal; the response to a query is then added to
+    the payment's ``query_history``.
+
+    :param queried: the response, if the report comes from a query.
     """
     ledger = merchant.ledger()
     payment = ledger.find(snapshot.out_trade_no)
     if report is None or (payment is not None and not _changes(payment, report)):
+        if queried is not None:
+            _record(merchant, snapshot, queried.trade_status or NO_TRADE)
+            payment = ledger.find(snapshot.out_trade_no)
         return payment
     settlement = ledger.settle(report)
     send_settlement_signals(merchant, settlement)
     return settlement.payment
+
+
+def _record(merchant: Merchant, snapshot: PaymentSnapshot, result: str) -> None:
+    models, account = merchant.models, merchant.config.merchant
+    record_query(merchant.session, models, account, snapshot.out_trade_no, result)
 
 
 def _apply(merchant: Merchant, snapshot: PaymentSnapshot, state: TradeState) -> QueryResult:

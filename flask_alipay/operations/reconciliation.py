@@ -28,7 +28,7 @@ from ..models import RefundMixin, TransferMixin, utc_now
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .alerts import alert_about_refunds, alert_about_rejection, alert_about_transfers
-from .queries import apply_update, close_expired, query_trade, snapshot_and_commit
+from .queries import apply_update, close_expired, query_and_record, snapshot_and_commit
 from .refunds import query_refund, submit_refund
 
 if TYPE_CHECKING:
@@ -236,8 +236,8 @@ def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
     number, reference = payment.out_trade_no, reference_of(payment)
     try:
         snapshot = snapshot_and_commit(merchant, payment)
-        state = close_expired(snapshot, query_trade(snapshot))
-        payment = apply_update(merchant, snapshot, state.report)
+        state = close_expired(snapshot, query_and_record(merchant, snapshot))
+        payment = apply_update(merchant, snapshot, state.report, queried=state)
         if payment is None:
             return ReconcileItem(number, "waiting")  # deleted meanwhile
         closed = payment.trade_status == TradeStatus.TRADE_CLOSED

@@ -240,6 +240,34 @@ def test_a_payment_has_its_history(shop: Shop) -> None:
     assert "Refunded in part" in page
 
 
+def test_the_history_shows_the_way_to_alipay_and_every_query(deaf_shop: Shop) -> None:
+    shop = deaf_shop
+    number = shop.order()
+    for _ in range(2):
+        shop.act(f"payments/{number}/query")
+    shop.pay(number)
+    shop.act(f"payments/{number}/query")
+    page = shop.get(f"payments/{number}").text
+    events = re.findall(r'data-label="Event"><span>([^<]*)</span>', page)
+    assert events[0] == "Created"
+    assert "Sent to Alipay" in events
+    assert events.count("Alipay queried") == 1
+    assert re.search(r"Alipay has no trade with this number · 2 times, last at 20", page)
+    assert "Response to alipay.trade.query" in events
+    chinese = shop.get(f"payments/{number}", headers={"Accept-Language": "zh-CN"}).text
+    assert "已提交到支付宝" in chinese
+    assert "支付宝没有该交易 · 共 2 次" in chinese
+
+
+def test_the_history_shows_the_buyers_return(shop: Shop) -> None:
+    number = shop.order()
+    with shop.app.app_context():
+        payment = shop.alipay.ledger().find(number)
+        payment.returned_at = utc_now()
+        shop.db.session.commit()
+    assert "Buyer returned from Alipay" in shop.get(f"payments/{number}").text
+
+
 def test_a_paid_payment_is_not_shown_as_expired(shop: Shop) -> None:
     paid = {"paid": True, "trade_status": TradeStatus.TRADE_SUCCESS, "paid_at": NOON}
     limit = NOON + timedelta(minutes=30)

@@ -203,6 +203,8 @@ def test_a_parameter_that_the_gateway_lacks_is_refused(shop: Shop) -> None:
         "returned_at",
         "query_count",
         "query_leased_until",
+        "sent_at",
+        "query_history",
         "notify_url",
         "return_url",
         "total_fee",

@@ -23,6 +23,7 @@ from .conftest import MD5_KEY
 
 COLUMNS = [
     "difference",
+    "reference",
     "out_trade_no",
     "trade_no",
     "out_request_no",

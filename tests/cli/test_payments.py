@@ -281,8 +281,26 @@ def test_show_prints_the_complete_history_as_json(shop: Shop) -> None:
     assert [(n["outcome"], n["detail"]) for n in printed["notifications"]] == [("settled", "paid")]
 
 
+def test_show_lists_the_way_to_alipay_and_each_query(shop: Shop) -> None:
+    with shop.app.app_context():
+        payment = shop.alipay.ledger().find(OPEN)
+        payment.sent_at = payment.returned_at = NOON
+        first, last = "2026-01-31T12:00:01+00:00", "2026-01-31T12:00:09+00:00"
+        groups = {"first": first, "last": last, "times": 3, "result": "WAIT_BUYER_PAY"}
+        payment.query_history = [groups]
+        shop.db.session.commit()
+    printed = shop.run("show", OPEN).stdout
+    for event in ("sent to Alipay", "buyer returned", "queried"):
+        assert event in printed
+    assert "WAIT_BUYER_PAY, 3 times" in printed
+    assert "已提交到支付宝" in shop.run("show", OPEN, LANGUAGE="zh").stdout
+    found = json.loads(shop.run("show", OPEN, "--json").stdout)
+    assert found["sent_at"] == found["returned_at"] is not None
+    assert found["queries"] == [groups]
+
+
 def test_show_states_that_no_report_was_received(shop: Shop) -> None:
-    assert "No notification or response about it was received." in shop.run("show", OPEN).stdout
+    assert "No notification about it was received." in shop.run("show", OPEN).stdout
 
 
 def test_show_suggests_a_search_for_an_unknown_number(shop: Shop) -> None:

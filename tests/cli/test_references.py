@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,11 @@ from sqlalchemy.ext.associationproxy import association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship, synonym
 
-from flask_alipay import ConfigurationError, PaymentMixin
+from flask_alipay import ConfigurationError, PaymentMixin, RefundMixin
+from flask_alipay.testing import AlipaySimulator
 
 from ..doubles.app import Shop, make_shop
+from ..doubles.bills import bill
 from ..doubles.models import LedgerClasses
 
 NUMBER = "20260131000000000000000001"
@@ -78,9 +82,14 @@ def with_proxy(base: Any) -> Any:
 
 def make(declare: Callable[[Any], Any]) -> Shop:
     """Return a shop whose class of payments keeps the shop's own number in one of several ways."""
-    return make_shop(
-        lambda base: LedgerClasses(declare(base), None, None), TESTING=True, ALIPAY_SIMULATOR=True
-    )
+
+    def classes(base: Any) -> LedgerClasses:
+        class Refund(RefundMixin, base):
+            pass
+
+        return LedgerClasses(declare(base), Refund, None)
+
+    return make_shop(classes, TESTING=True, ALIPAY_SIMULATOR=True)
 
 
 def sell(shop: Shop, out_trade_no: str, reference: str | None, **columns: Any) -> None:
@@ -153,6 +162,76 @@ def test_the_buyer_sees_the_shops_number(shop: Shop) -> None:
         url = shop.alipay.checkout_url(payment)
     page = shop.app.test_client().get(url).text
     assert '<dd class="number">T1221</dd>' in page
+
+
+def bill_file(folder: Path) -> str:
+    """Return the path of a bill of 31 January 2026 without payments."""
+    place = folder / "bill.zip"
+    place.write_bytes(bill().getvalue())
+    return str(place)
+
+
+def pay_both(shop: Shop) -> None:
+    """Have the ledger list both payments as sales of 31 January 2026."""
+    with shop.app.app_context():
+        for payment in shop.db.session.scalars(select(shop.Payment)):
+            payment.paid, payment.trade_status = True, "TRADE_SUCCESS"
+            payment.paid_at = datetime(2026, 1, 31, 4, tzinfo=timezone.utc)
+        shop.db.session.commit()
+
+
+def test_differences_with_a_bill_have_the_shops_number(shop: Shop, tmp_path: Path) -> None:
+    pay_both(shop)
+    options = ("bill", "2026-01-31", "--file", bill_file(tmp_path))
+    printed = shop.run(*options, COLUMNS="100").stdout
+    assert "reference" in printed.splitlines()[0]
+    assert any("T1221" in line and NUMBER in line for line in printed.splitlines())
+    found = [json.loads(line) for line in shop.run(*options, "--json").stdout.splitlines()]
+    assert {one["out_trade_no"]: one["reference"] for one in found} == {
+        NUMBER: "T1221",
+        OTHER: None,
+    }
+    rows = csv.DictReader(io.StringIO(shop.run(*options, "--csv").stdout))
+    assert {row["out_trade_no"]: row["reference"] for row in rows} == {NUMBER: "T1221", OTHER: ""}
+
+
+def test_a_bill_of_payments_without_a_shops_number_has_no_column_for_it(
+    tmp_path: Path,
+) -> None:
+    shop = make(with_column)
+    sell(shop, NUMBER, None)
+    pay_both(shop)
+    printed = shop.run("bill", "2026-01-31", "--file", bill_file(tmp_path)).stdout
+    assert NUMBER in printed
+    assert "reference" not in printed
+
+
+def test_the_json_of_a_refund_has_the_shops_number(shop: Shop) -> None:
+    simulator = AlipaySimulator.of(shop.app)
+    assert simulator is not None
+    simulator.pay(NUMBER)
+    printed = shop.run("refund", "T1221", "1.00", "--yes", "--json").stdout
+    refund = json.loads(printed)
+    assert (refund["out_trade_no"], refund["reference"]) == (NUMBER, "T1221")
+    assert (refund["refund_fen"], refund["status"]) == (100, "REFUND_SUCCESS")
+
+
+def test_a_notification_is_triggered_by_the_shops_number(shop: Shop) -> None:
+    result = shop.run("trigger", "paid", "--out-trade-no", "T1221")
+    assert result.exit_code == 0, result.output
+    assert NUMBER in result.stdout
+    assert json.loads(shop.run("show", "T1221", "--json").stdout)["paid"]
+    assert not json.loads(shop.run("show", OTHER, "--json").stdout)["paid"]
+
+
+def test_a_notification_is_not_triggered_for_one_of_several_payments() -> None:
+    shop = make(with_column)
+    sell(shop, NUMBER, "T1221")
+    sell(shop, OTHER, "T1221")
+    result = shop.run("trigger", "paid", "--out-trade-no", "T1221")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "matches several payments" in " ".join(result.stderr.split())
+    assert not json.loads(shop.run("show", NUMBER, "--json").stdout)["paid"]
 
 
 def test_a_number_of_several_payments_selects_none_of_them() -> None:

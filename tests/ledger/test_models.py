@@ -39,7 +39,7 @@ BROKEN = (IntegrityError, OperationalError)
 TIME = datetime(2026, 7, 1, 23, 30, tzinfo=timezone.utc)
 TIMES = (
     *("created_at", "expires_at", "paid_at", "closed_at", "finished_at"),
-    *("asked_at", "returned_at", "query_leased_until"),
+    *("asked_at", "sent_at", "returned_at", "query_leased_until"),
 )
 
 
