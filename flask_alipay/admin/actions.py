@@ -25,7 +25,7 @@ from . import rows
 from .base import AlipayView
 from .confirmations import Confirmation, problem_of_form, token
 from .errors import explain
-from .refund_form import RefundForm
+from .refund_form import AT_ALIPAY, PasswordRefundForm, RefundForm
 from .texts import ACTIONS, _
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def offered(alipay: AlipayBlueprint[Any, Any], payment: Any) -> list[str]:
     found = ["query"]
     if can_refund(alipay, payment):
         found.append("refund")
+        if can_confirm_at_alipay(alipay):
+            found.append("refund_with_password")
     if payment.trade_status in _UNPAID:
         found.append("close")
     return found
@@ -53,6 +55,13 @@ def can_refund(alipay: AlipayBlueprint[Any, Any], payment: Any) -> bool:
     kept = alipay.models.Refund is not None
     left = payment.total_fen > payment.refunded_fen
     return bool(payment.paid and domestic and kept and left)
+
+
+def can_confirm_at_alipay(alipay: AlipayBlueprint[Any, Any]) -> bool:
+    """Return whether refunds can be confirmed with the account's password on a page of Alipay's:
+    on the legacy gateway.
+    """
+    return "confirm_refund" not in alipay.gateway.unsupported
 
 
 class PaymentActions(AlipayView):
@@ -108,7 +117,17 @@ class PaymentActions(AlipayView):
     def refund(self, out_trade_no: str) -> ResponseReturnValue:
         """Refund all or a part of a payment."""
         payment = self._payment(out_trade_no)
-        form = RefundForm(self.alipay, payment)
+        return self._refund(payment, RefundForm(self.alipay, payment))
+
+    @expose("/<out_trade_no>/refund-with-password", methods=("GET", "POST"))
+    def refund_with_password(self, out_trade_no: str) -> ResponseReturnValue:
+        """Record a refund that the merchant confirms with a password on Alipay's page."""
+        payment = self._payment(out_trade_no)
+        if not can_confirm_at_alipay(self.alipay):
+            abort(404)
+        return self._refund(payment, PasswordRefundForm(self.alipay, payment))
+
+    def _refund(self, payment: Any, form: RefundForm) -> ResponseReturnValue:
         if form.is_done:
             text = _("Refund {number} has succeeded already; nothing was refunded twice.")
             return self._impossible(payment, text.format(number=form.number))
@@ -126,7 +145,11 @@ class PaymentActions(AlipayView):
         if not request.form.get("confirmed"):
             return self._confirmation_page(payment, form.confirmation, "")
         detail = " · ".join(filter(None, (form.text, form.number, form.reason)))
-        return self._confirmed(payment, "refund", form.confirmation, detail, form.submit)
+        done = self._confirmed(payment, form.action, form.confirmation, detail, form.submit)
+        if not form.alipay_url:
+            return done
+        # A page with a link, not a redirect: the shop's policy for forms may allow no other site.
+        return self.render("refund_at_alipay.html", payment=payment, form=form)
 
     def _payment(self, out_trade_no: str) -> Any:
         if not self.access.may_act():
@@ -153,7 +176,9 @@ class PaymentActions(AlipayView):
         problem = problem_of_form(confirmation)
         if problem:
             return self._confirmation_page(payment, confirmation, problem), 400
-        flash(*self._act(payment.out_trade_no, action, detail, work)[::-1])
+        category, text = self._act(payment.out_trade_no, action, detail, work)
+        if text:
+            flash(text, category)
         return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
 
     def _confirmation_page(self, payment: Any, confirmation: Confirmation, problem: str) -> str:
@@ -178,7 +203,7 @@ class PaymentActions(AlipayView):
             category, text = "error", explain(error)
             result = type(error).__name__
         else:
-            result = "done"
+            result = category if category == AT_ALIPAY else "done"
         try:
             self._record(out_trade_no, action, detail, result)
         except SQLAlchemyError as error:

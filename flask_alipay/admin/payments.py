@@ -17,11 +17,11 @@ from ..models import utc_now
 from ..protocol.money import format_amount
 from ..protocol.trade_status import TradeStatus
 from . import rows
-from .actions import PaymentActions, offered
+from .actions import PaymentActions, can_confirm_at_alipay, offered
 from .base import AlipayView, no_page
 from .export import number, safe_text
 from .filters import Filters, InvalidFilter, narrowed
-from .texts import STATUSES, _, choices
+from .texts import ACTIONS, STATUSES, _, choices
 
 
 class PaymentsView(PaymentActions, AlipayView):
@@ -77,6 +77,8 @@ class PaymentsView(PaymentActions, AlipayView):
             reveal=reveal,
             reference=reference_of(payment),
             actions=offered(self.alipay, payment) if self.access.may_act() else [],
+            action_names=ACTIONS,
+            with_password=can_confirm_at_alipay(self.alipay),
             journal_kept=self.alipay.models.Notification is not None,
             notified=any(event.kind == "notification" for event in history.events(utc_now())),
         )

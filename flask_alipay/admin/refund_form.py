@@ -21,6 +21,9 @@ from .texts import ACTIONS, _
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
 
+#: The category of the result of an action that goes on at Alipay.
+AT_ALIPAY: Final = "at_alipay"
+
 # A refund of the same amount within this time is probably the one that is meant.
 _RECENT: Final = timedelta(days=1)
 
@@ -33,6 +36,13 @@ class RefundForm:
     :param alipay: the merchant's blueprint.
     :param payment: a payment of this merchant's.
     """
+
+    #: The action that is recorded, a key of :data:`.texts.ACTIONS`.
+    action = "refund"
+    #: Whether Alipay requires a reason.
+    needs_reason = False
+    #: The page of Alipay's on which the refund is confirmed; empty: none, or not yet.
+    alipay_url = ""
 
     def __init__(self, alipay: AlipayBlueprint[Any, Any], payment: Any) -> None:
         self._alipay = alipay
@@ -51,6 +61,11 @@ class RefundForm:
             self.amount = default
         #: The reason, for the buyer; empty: none.
         self.reason = sent.get("reason", "").strip()
+
+    @property
+    def title(self) -> str:
+        """The action in words, for a heading."""
+        return _(ACTIONS[self.action])
 
     @property
     def is_done(self) -> bool:
@@ -82,6 +97,8 @@ class RefundForm:
             if error.parameter == "reason":
                 return _("The reason is too long or has characters that Alipay does not accept.")
             return _("The refund's number is damaged; please start again.")
+        if self.needs_reason and not self.reason:
+            return _("Please write a reason.")
         if self.row is None and fen > self.left_fen:
             text = _("At most {left} can be refunded.")
             return text.format(left=rows.money(self.left_fen))
@@ -96,9 +113,9 @@ class RefundForm:
             text = _("{amount} of this payment was refunded within the last day: refund {number}.")
             warnings.append(text.format(amount=self.text, number=same))
             tick = _("This is another refund of the same amount.")
-        text = _("Refund {amount} to the buyer? This cannot be undone.")
+        text = self._question()
         return Confirmation(
-            _(ACTIONS["refund"]),
+            self.title,
             text.format(amount=self.text),
             tuple(warnings),
             {
@@ -124,6 +141,9 @@ class RefundForm:
         status = rows.refund_status(row)
         return category, text.format(number=self.number, amount=self.text, status=status)
 
+    def _question(self) -> str:
+        return _("Refund {amount} to the buyer? This cannot be undone.")
+
     def _find(self) -> Any | None:
         refunds = self._alipay.ledger().refunds
         if refunds is None or not self.number.isprintable():
@@ -136,3 +156,27 @@ class RefundForm:
             return None
         number = self._payment.out_trade_no
         return refunds.find_recent(number, to_minor_units(self.amount), utc_now() - _RECENT)
+
+
+class PasswordRefundForm(RefundForm):
+    """A refund that the merchant confirms with the account's password on Alipay's page."""
+
+    action = "refund_with_password"
+    needs_reason = True
+
+    def submit(self, payment: Any) -> tuple[str, str]:
+        """Record the refund and set :attr:`alipay_url`; there is no text, but a page.
+
+        :param payment: as it is now.
+        :raises AlipayError: see :meth:`~flask_alipay.AlipayBlueprint.refund_url`.
+        """
+        self.alipay_url = self._alipay.refund_url(
+            payment, self.amount, reason=self.reason, out_request_no=self.number
+        )
+        return AT_ALIPAY, ""
+
+    def _question(self) -> str:
+        return _(
+            "The refund of {amount} is recorded here. Then a page of Alipay's is offered, where it "
+            "is confirmed with the account's password: only that refunds the buyer."
+        )

@@ -114,6 +114,7 @@ TRANSFERS: Final = {
 ACTIONS: Final = {
     "query": N_("Query Alipay"),
     "refund": N_("Refund"),
+    "refund_with_password": N_("Refund with password"),
     "close": N_("Close"),
     "replay": N_("Replay"),
     "reconcile": N_("Reconcile"),

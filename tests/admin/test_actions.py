@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from flask_alipay.protocol.trade_status import TradeStatus
 
@@ -386,3 +389,122 @@ def test_a_legacy_refund_is_accepted_and_reported_later(open_shop: OpenShop) -> 
     (refund,) = shop.rows(shop.Refund)
     assert refund.refund_fen == 1000
     assert refund.status in ("REFUND_PROCESSING", "REFUND_SUCCESS")
+
+
+def password_refund(shop: Shop, number: str, amount: str, reason: str) -> TestResponse:
+    """Fill in and confirm a refund with a password."""
+    path = f"payments/{number}/refund-with-password"
+    asked = shop.post(path, {"amount": amount, "reason": reason})
+    if asked.status_code != 200:
+        return asked
+    return shop.client.post(f"/admin/alipay/{path}", data=form_of(asked.text))
+
+
+def alipays_page(page: str) -> str:
+    """Return the link to Alipay's page."""
+    found = re.search(r'href="([^"]+)" target="_blank" rel="noopener noreferrer"', page)
+    assert found is not None, page
+    return unescape(found[1])
+
+
+def test_a_refund_with_password_is_recorded_before_alipays_page_opens(
+    open_shop: OpenShop,
+) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
+    number = shop.sold()
+    assert f"{number}/refund-with-password" in shop.get(f"payments/{number}").text
+    answer = password_refund(shop, number, "10.00", "torn")
+    assert answer.status_code == 200
+    (refund,) = shop.rows(shop.Refund)
+    assert (refund.refund_fen, refund.status, refund.reason) == (1000, "REFUND_PROCESSING", "torn")
+    assert shop.payment(number).refunded_fen == 0
+    record = f"refund_with_password by alice: ¥10.00 · {refund.out_request_no} · torn"
+    assert shop.actions() == [record, f"{record} · at_alipay"]
+    assert "to be confirmed on Alipay" in shop.get(f"payments/{number}").text
+
+    merchant = shop.app.test_client()
+    page = merchant.get(alipays_page(answer.text), follow_redirects=True)
+    assert page.status_code == 200
+    assert merchant.post(f"{page.request.path}/confirm").status_code in (200, 303)
+    assert shop.payment(number).refunded_fen == 1000
+    assert shop.called == [("paid", number), ("refunded", number)]
+    assert [row.status for row in shop.rows(shop.Refund)] == ["REFUND_SUCCESS"]
+
+
+def test_a_refund_with_password_that_is_submitted_twice_is_one_refund(
+    open_shop: OpenShop,
+) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
+    number = shop.sold()
+    path = f"payments/{number}/refund-with-password"
+    fields = form_of(shop.post(path, {"amount": "10.00", "reason": "torn"}).text)
+    pages = [shop.client.post(f"/admin/alipay/{path}", data=fields) for _ in range(2)]
+    assert [page.status_code for page in pages] == [200, 200]
+    (refund,) = shop.rows(shop.Refund)
+    assert all(refund.out_request_no in alipays_page(page.text) for page in pages)
+    # It is opened again from the history, too.
+    again = re.search(
+        r'href="([^"]+refund-with-password[?][^"]+)"', shop.get(f"payments/{number}").text
+    )
+    assert again is not None
+    form = form_of(shop.client.get(unescape(again[1])).text)
+    assert (form["number"], form["amount"], form["reason"]) == (
+        refund.out_request_no,
+        "10.00",
+        "torn",
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "reason", "message"),
+    [("10.00", "", "Please write a reason."), ("88.89", "torn", "At most ¥88.88")],
+)
+def test_a_refund_with_password_that_is_not_possible_is_rejected(
+    open_shop: OpenShop, amount: str, reason: str, message: str
+) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
+    number = shop.sold()
+    before, called = shop.ledger(), shop.called[:]
+    answer = password_refund(shop, number, amount, reason)
+    assert answer.status_code == 400
+    assert message in answer.text
+    assert (shop.ledger(), shop.called, shop.actions()) == (before, called, [])
+
+
+def test_a_reason_that_the_batch_cannot_hold_is_explained(open_shop: OpenShop) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
+    number = shop.sold()
+    before, called = shop.ledger(), shop.called[:]
+    answer = password_refund(shop, number, "10.00", "a^b")
+    assert answer.status_code == 303
+    assert "Not done." in shop.client.get(answer.location).text
+    assert (shop.ledger(), shop.called) == (before, called)
+
+
+def test_a_refund_with_password_without_the_forms_token_is_rejected(open_shop: OpenShop) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"})
+    number = shop.sold()
+    before, called = shop.ledger(), shop.called[:]
+    path = f"/admin/alipay/payments/{number}/refund-with-password"
+    fields = {"number": "20261130123", "amount": "1.00", "reason": "x", "confirmed": "yes"}
+    answer = shop.client.post(path, data=fields)
+    assert answer.status_code == 400
+    assert (shop.ledger(), shop.called) == (before, called)
+
+
+def test_an_operator_without_permission_refunds_nothing_with_password(open_shop: OpenShop) -> None:
+    shop = open_shop(config={"ALIPAY_PROTOCOL": "mapi"}, can_edit=False)
+    number = shop.sold()
+    before, called = shop.ledger(), shop.called[:]
+    assert shop.get(f"payments/{number}/refund-with-password").status_code == 403
+    assert (
+        shop.client.post(f"/admin/alipay/payments/{number}/refund-with-password").status_code == 403
+    )
+    assert "refund-with-password" not in shop.get(f"payments/{number}").text
+    assert (shop.ledger(), shop.called) == (before, called)
+
+
+def test_the_open_platform_has_no_refund_with_password(shop: Shop) -> None:
+    number = shop.sold()
+    assert "refund-with-password" not in shop.get(f"payments/{number}").text
+    assert shop.get(f"payments/{number}/refund-with-password").status_code == 404
