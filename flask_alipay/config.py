@@ -68,6 +68,8 @@ class Config:
     #: The reports of a sale for which the open platform is queried before they are settled:
     #: ``"old"`` ones, ``"always"`` or ``"never"``; on the legacy gateway ``"never"``.
     sale_queries: str
+    #: The URL before ``/oauth2`` of the pages for authorisations; ``None``: that of the gateway.
+    oauth_url: str | None = None
     #: The file that keeps the bodies of rejected notifications; ``None``: they are not kept.
     rejected_path: Path | None = None
     #: The folder with the shop's translations of the pages; ``None``: only the package's are used.
@@ -97,8 +99,8 @@ class Config:
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's key; a list during a key rotation), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``APP_AUTH_TOKEN`` (the token of the merchant
-        for whom a third-party application acts).
+        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``OAUTH_URL``, ``APP_AUTH_TOKEN`` (the token
+        of the merchant for whom a third-party application acts).
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
         ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
@@ -136,6 +138,7 @@ class Config:
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
             notify_verify=legacy and verification != "never",
             sale_queries="never" if legacy else verification,
+            oauth_url=settings.url("OAUTH_URL"),
             rejected_path=settings.file("REJECTED_PATH"),
             translations_path=settings.translations("TRANSLATIONS_PATH"),
             pages=read_page_settings(settings),

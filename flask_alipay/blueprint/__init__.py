@@ -14,6 +14,8 @@
     the language of pages
 ``return_url``, ``tokens``
     the buyer's return, and the signed, expiring tokens in URLs
+``authorizations``, ``states``
+    authorisations by users and merchants, and the ``state`` that protects them
 ``embedded_simulator``, ``simulator_settings``
     the simulator inside the application
 """

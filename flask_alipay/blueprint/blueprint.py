@@ -16,11 +16,11 @@ from ..models import NotificationMixin, TransferMixin
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import build_payment
 from ..protocol.content_policy import allow_view_options
+from .authorizations import AuthorizationMethods
 from .callback_registry import CallbackRegistry
 from .lazy_command import ALIPAY_COMMANDS
 from .model_checks import log_bypassed, validate_models
 from .notify import NotifyView
-from .page_urls import PageUrls
 from .payment_methods import P, R
 from .registration import build_registration, registrations
 from .start_warnings import without_warnings_in_commands
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[[Any], object])
 
 
-class AlipayBlueprint(PageUrls[P, R], Blueprint):
+class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
     """Payments through Alipay: routes, callbacks and the ledger of one merchant.
 
     The blueprint stores no state of an application: it may be registered in several applications,

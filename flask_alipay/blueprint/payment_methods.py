@@ -318,6 +318,44 @@ class PaymentMethods(Generic[P, R]):
 
         return qr_code(self.merchant, payment).text
 
+    def mini_program_trade(
+        self,
+        payment: P,
+        *,
+        buyer_open_id: str | None = None,
+        buyer_id: str | None = None,
+        op_buyer_open_id: str | None = None,
+    ) -> str:
+        """Return Alipay's number of a payment's trade (``alipay.trade.create``), which a
+        mini-program passes to ``my.tradePay`` as ``tradeNO``.
+
+        A payment has at most one trade, for one buyer: the trade is created once and recorded, and
+        a later call returns the same number without a request. Retry the call if the outcome is
+        unknown. The session is committed before the request.
+
+        :param payment: of the product ``jsapi``.
+        :param buyer_open_id: the buyer's OpenID (``open_id`` of ``system_oauth_token``), or
+        :param buyer_id: in older applications, the number of the buyer's account, or
+        :param op_buyer_open_id: the buyer's OpenID under the payment's ``op_app_id``, if that is
+            another application than the calling one.
+        :raises InvalidParameter: names the invalid parameter; also without a buyer, for another
+            buyer than the trade's, or if the payment can no longer be paid.
+        :raises GatewayError: with Alipay's ``sub_code``, for example ``ACQ.BUYER_NOT_EXIST``. If
+            the trade is paid or closed at Alipay, the ledger is updated first.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted: call again.
+        :raises NotificationRefused: if Alipay's response contradicts the ledger.
+        :raises ConfigurationError: on the legacy gateway.
+        """
+        from ..operations.mini_programs import mini_program_trade
+
+        return mini_program_trade(
+            self.merchant,
+            payment,
+            buyer_open_id=buyer_open_id,
+            buyer_id=buyer_id,
+            op_buyer_open_id=op_buyer_open_id,
+        )
+
     def pay_barcode(self, payment: P, auth_code: str, *, polling: PollingPolicy | None = None) -> P:
         """Charge the payment code on the buyer's phone (``alipay.trade.pay``), wait until the buyer
         has confirmed, and update the ledger. This may take a minute.

@@ -2,7 +2,7 @@
 
 ``payments``, ``order_number``, ``trade_params``, ``payment_state``
     creating a payment, its parameters for the gateway, and its state for the buyer
-``qr_codes``, ``barcode_payments``, ``app_payments``
+``qr_codes``, ``barcode_payments``, ``app_payments``, ``mini_programs``
     products of the open platform with steps of their own
 ``sending``
     the record that a payment is sent to Alipay
@@ -12,6 +12,8 @@
     querying, closing and cancelling payments, and settling the responses
 ``refunds``, ``transfers``
     refunding a payment, and transferring money to a payee
+``authorization``
+    the pages on which users and merchants authorise the application
 ``alerts``
     alerts for operators
 """

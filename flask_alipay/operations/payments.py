@@ -27,8 +27,9 @@ _LEDGER_COLUMNS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
 _MERCHANT_PARAMS = frozenset(
     {"notify_url", "return_url", "total_fee", "seller_id", "seller_email", "seller_account_name"}
 )
-# Keys in a payment's details that are no parameters of the gateway: see ``qr_codes``.
-_STORED = frozenset({"qr_code", "qr_code_until", "qr_code_fen"})
+# Keys in a payment's details that are no parameters of the gateway: see ``qr_codes`` and
+# ``mini_programs``.
+_STORED = frozenset({"qr_code", "qr_code_until", "qr_code_fen", "op_buyer_open_id"})
 _TIMEOUTS = ("timeout_express", "it_b_pay")
 
 

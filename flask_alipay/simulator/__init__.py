@@ -4,6 +4,8 @@
     one merchant's simulator: protocols, trades, batches, deliveries
 ``merchant``
     the merchant's keys, certificates and settings
+``authorizations``
+    codes and tokens of users and merchants
 ``trades``
     orders, trades, batches, exchange rates, expiry
 ``openapi``, ``mapi``, ``protocols``

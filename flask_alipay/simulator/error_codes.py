@@ -23,6 +23,7 @@ CLASSES: Final[Mapping[str, str]] = MappingProxyType(
         "40002": "Invalid Arguments",
         "40003": "Insufficient Conditions",
         "40004": "Business Failed",
+        "40006": "Insufficient Permissions",
     }
 )
 
@@ -56,6 +57,19 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "The app_auth_token is unknown or was withdrawn.",
             "无效的应用授权令牌",
         ),
+        "isv.self-invoke-forbidden": (
+            "A third-party application calls with an app_auth_token.",
+            "此用户不允许自调用",
+        ),
+        "isv.grant-type-invalid": ("There is no such grant_type.", "授权类型无效"),
+        "isv.code-invalid": ("The code was used before or is too old.", "授权码code无效"),
+        "isv.refresh-token-invalid": ("The refresh_token is unknown.", "刷新令牌refresh_token无效"),
+        "aop.invalid-auth-token": ("The auth_token does not permit it.", "无效的访问令牌"),
+        "aop.auth-token-time-out": ("The auth_token is too old.", "访问令牌已过期"),
+        "GRANT_TYPE_INVALID": ("There is no such grant_type.", "授权类型无效"),
+        "AUTH_CODE_NOT_EXIST": ("The code was used before or is too old.", "授权码不存在"),
+        "REFRESH_TOKEN_NOT_EXIST": ("The refresh_token is unknown.", "刷新令牌不存在"),
+        "AUTH_TOKEN_NOT_EXISTED": ("There is no such app_auth_token.", "授权令牌不存在"),
         "ACQ.INVALID_PARAMETER": ("A parameter is not acceptable.", "参数无效"),
         "isv.missing-app-cert-sn": ("The app_cert_sn is missing.", "缺少应用公钥证书序列号"),
         "isv.missing-alipay-root-cert-sn": (
@@ -96,6 +110,19 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "分账金额超限",
         ),
         "ACQ.BUYER_NOT_EXIST": ("The buyer is unknown to this application.", "买家不存在"),
+        "ACQ.TRADE_BUYER_NOT_MATCH": ("The trade is for another buyer.", "交易买家不匹配"),
+        "ACQ.OPEN_ID_NOT_TINY_APP": (
+            "The op_app_id is missing or is no mini-program.",
+            "请求的应用id非小程序应用类型",
+        ),
+        "ACQ.PRODUCT_NOT_SUPPORT_IN_TINY_APP": (
+            "A payment in a mini-program has the product_code JSAPI_PAY.",
+            "该产品不支持在小程序中使用",
+        ),
+        "ACQ.UNBOUND_APPLICATION": (
+            "The op_app_id is not bound to the merchant's product.",
+            "应用未绑定商家产品",
+        ),
         "ACQ.BUYER_SELLER_EQUAL": ("The buyer is the seller.", "买卖家不能相同"),
         "ACQ.TRADE_NOT_EXIST": ("There is no such trade.", "交易不存在"),
         "ACQ.REASON_TRADE_STATUS_INVALID": (
@@ -244,6 +271,8 @@ def code_for(sub_code: str) -> str:
         return "20000"
     if sub_code == "isv.decryption-error-unknown":
         return "40003"
+    if sub_code == "isv.self-invoke-forbidden":
+        return "40006"
     if sub_code.startswith("aop."):
         return "20001"
     # Seen in captured answers: a missing certificate is an argument that is not valid.
@@ -259,6 +288,8 @@ def system_error(method: str) -> str:
         "alipay.fund.": "SYSTEM_ERROR",
         "alipay.merchant.": "SYSTEM_ERROR",
         "alipay.open.": "isp.unknow-error",  # so spelt by Alipay
+        "alipay.system.": "isp.unknow-error",
+        "alipay.user.": "isp.unknow-error",
     }
     family = next((name for name in families if method.startswith(name)), "")
     return families.get(family, "ACQ.SYSTEM_ERROR")
@@ -275,6 +306,9 @@ def invalid_parameter(method: str) -> str:
         "alipay.data.": "INVAILID_ARGUMENTS",
         "alipay.fund.": "INVALID_PARAMETER",
         "alipay.merchant.": "PARAM_ILLEGAL",
+        "alipay.open.": "isv.invalid-parameter",
+        "alipay.system.": "isv.invalid-parameter",
+        "alipay.user.": "isv.invalid-parameter",
     }
     family = next((name for name in families if method.startswith(name)), "")
     return families.get(family, "ACQ.INVALID_PARAMETER")

@@ -179,6 +179,26 @@ PAID = {
     "receipt_amount": "88.00",
     "total_amount": "88.88",
 }
+OPEN_ID = "074a1C-dEf_GhIjKlMnOpQrStUvWxYz0123456789AbCdEfG"
+#: As captured in production: without a code, and with numbers.
+OAUTH = {
+    "access_token": "authusrB1",
+    "auth_start": "2026-01-31 12:00:00",
+    "expires_in": 1296000,
+    "re_expires_in": 2592000,
+    "refresh_token": "authusrB2",
+    "open_id": OPEN_ID,
+}
+APP_AUTH_TOKEN = "202601BBeff9351ad1874306903e96b91d248A36"
+APP_TOKEN = {
+    **DONE,
+    "app_auth_token": APP_AUTH_TOKEN,
+    "app_refresh_token": "202601BBdcba66820c4a2fdd64dc2d2ca3d1aX36",
+    "auth_app_id": "2021000000000201",
+    "expires_in": 31536000,
+    "re_expires_in": 32140800,
+    "user_id": "2088000000000201",
+}
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
 
 Ask = Callable[[OpenApiGateway], Any]
@@ -228,6 +248,24 @@ METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
         ),
         {**DONE, "bill_download_url": BILL_URL, "bill_file_code": "SOME"},
     ),
+    "alipay.system.oauth.token": (lambda g: g.system_oauth_token(code="c1"), OAUTH),
+    "alipay.user.info.share": (
+        lambda g: g.user_info_share(auth_token="authusrB1"),
+        {**DONE, "open_id": OPEN_ID, "nick_name": "龙", "gender": "F"},
+    ),
+    "alipay.open.auth.token.app": (lambda g: g.open_auth_token_app(code="P1"), APP_TOKEN),
+    "alipay.open.auth.token.app.query": (
+        lambda g: g.open_auth_token_app_query(app_auth_token=APP_AUTH_TOKEN),
+        {
+            **DONE,
+            "auth_app_id": "2021000000000201",
+            "auth_methods": ["alipay.trade.query"],
+            "auth_start": "2026-01-31 12:00:00",
+            "auth_end": "2027-01-31 12:00:00",
+            "status": "valid",
+            "user_id": "2088000000000201",
+        },
+    ),
     "alipay.some.method": (
         lambda g: g.call("alipay.some.method", {"a": "茶"}),
         {**DONE, "b": "龙井/茶", "c": 8.88, "d": [{"}": '"{'}]},
@@ -239,6 +277,11 @@ QUESTIONS = {
     "alipay.trade.fastpay.refund.query",
     "alipay.fund.trans.common.query",
     "alipay.data.dataservice.bill.downloadurl.query",
+    "alipay.user.info.share",
+    "alipay.open.auth.token.app.query",
 }
+
+#: Those whose fields are common parameters: they have no content.
+IN_COMMON = {"alipay.system.oauth.token", "alipay.user.info.share"}
 
 LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")

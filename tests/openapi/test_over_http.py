@@ -109,7 +109,7 @@ def test_a_call_goes_there_and_back(
 ) -> None:
     perform, node = METHODS[method]
     said = perform(open_gateway(charset))
-    assert (said if isinstance(said, dict) else said.params)["code"] == node["code"]
+    assert (said if isinstance(said, dict) else said.params).get("code") == node.get("code")
     assert len(platform.requests) == 1
 
 

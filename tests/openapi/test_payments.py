@@ -38,6 +38,7 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "disable_pay_channels": CHANNELS,
     "store_id": (["NJ_001", "a" * 32], ["a" * 33, ""]),
     "qr_code_timeout_express": (["1m", "2h"], ["0m", "16d", "1.5h", "", 30]),
+    "op_app_id": (["2021000000000101"], ["2021", "wx0000000000000001", ""]),
     "quit_url": (
         ["https://shop.example/?a=b"],
         ["/cart", "javascript:alert(1)", "", "https://shop.example/?a=b&c=d"],

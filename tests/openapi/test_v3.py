@@ -42,7 +42,11 @@ from ..vectors import Vector, is_valid, signer_of, with_vectors
 methods = pytest.mark.parametrize("method", METHODS)
 SN = "a359aaadd01ceca03dbc07537da539b9"
 #: Methods that Alipay reads from the query of a GET.
-GET = ("alipay.data.dataservice.bill.downloadurl.query", "alipay.fund.trans.common.query")
+GET = (
+    "alipay.data.dataservice.bill.downloadurl.query",
+    "alipay.fund.trans.common.query",
+    "alipay.open.auth.token.app.query",
+)
 
 
 def without_params(said: Any) -> Any:

@@ -360,7 +360,9 @@ def test_a_page_of_another_site_confirms_nothing_and_delivers_nothing(control, b
 def test_all_of_it_is_shown_at_once(control, trade, batch):
     control("/faults", body={"kind": "drop"})
     live = see(control, "/live?latest=1")
-    assert list(live) == ["batches", "deliveries", "faults", "now", "trades"]
+    assert list(live) == [
+        *("authorizations", "batches", "deliveries", "faults", "now", "trades"),
+    ]
     assert live["trades"] == see(control, "/trades")[-1:]
     assert live["batches"] == see(control, "/batches")
     assert live["deliveries"] == see(control, "/deliveries")[-1:]

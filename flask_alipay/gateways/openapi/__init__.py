@@ -11,6 +11,8 @@ for each purpose:
     barcode payments (当面付) at a point of sale
 ``settlements``, ``transfers``
     royalties, and transfers to accounts
+``authorizations``
+    tokens of users, and of the merchants of a third-party application
 ``bill_download``, ``bill``
     download and parsing of the trade bill
 ``any_method``
@@ -26,6 +28,11 @@ of the protocol; ``biz_content`` validates and encodes fields, ``sending`` adds 
 
 from __future__ import annotations
 
+from .authorizations import AppAuthToken as AppAuthToken
+from .authorizations import AppAuthTokenQueryResponse as AppAuthTokenQueryResponse
+from .authorizations import AppAuthTokenResponse as AppAuthTokenResponse
+from .authorizations import OAuthTokenResponse as OAuthTokenResponse
+from .authorizations import UserInfoResponse as UserInfoResponse
 from .barcode_payments import BarcodePaymentResult as BarcodePaymentResult
 from .barcode_payments import PollingPolicy as PollingPolicy
 from .barcode_payments import TradePayResponse as TradePayResponse

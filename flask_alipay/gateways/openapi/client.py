@@ -67,6 +67,8 @@ class MethodSpec(NamedTuple):
     read_only: bool = False
     #: The codes of a success.
     success_codes: tuple[str, ...] = (_SUCCESS,)
+    #: True if the fields are common parameters; the method has no ``biz_content``.
+    in_common: bool = False
 
 
 class OpenApiClient:
@@ -127,10 +129,21 @@ class OpenApiClient:
         :param values: common parameters and fields of ``biz_content``, as given by the caller.
         :raises OutcomeUnknown: also if the response states neither success nor rejection.
         """
-        common, fields = self._split(values, method.name)
-        content = validate_fields(
+        return self._call(method, *self._split(values, method.name))
+
+    def _call(
+        self, method: MethodSpec, common: Mapping[str, str], fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Call one of the declared methods; see :meth:`_do`.
+
+        :param common: validated common parameters.
+        :param fields: the fields, as given by the caller.
+        """
+        content: dict[str, Any] | None = validate_fields(
             method.fields, fields, self.charset, required=method.required, one_of=method.one_of
         )
+        if method.in_common:
+            common, content = {**common, **(content or {})}, None
         node = self._response(method.name, content, common, repeatable=method.read_only)
         # A success in version 3 has no code.
         if (text_field(node, "code") or (_SUCCESS if self._v3 else "")) not in method.success_codes:

@@ -16,6 +16,13 @@ from ...protocol.signed_request import SignedRequest
 from ...signer import sign_content
 from ..transport import HttpTransport
 from .any_method import AnyMethod
+from .authorizations import (
+    APP_TOKEN,
+    APP_TOKEN_QUERY,
+    OAUTH_TOKEN,
+    USER_INFO,
+    Authorizations,
+)
 from .barcode_payments import PAY, BarcodePayments
 from .bill_download import BILL, BillDownload
 from .biz_content import biz_content
@@ -51,6 +58,7 @@ METHODS: Mapping[str, MethodSpec] = {
         for method in (
             *(PRECREATE, CREATE, PAY, QUERY, CLOSE, CANCEL, REFUND, REFUND_QUERY),
             *(SETTLE, TRANSFER, TRANSFER_QUERY, BILL),
+            *(OAUTH_TOKEN, USER_INFO, APP_TOKEN, APP_TOKEN_QUERY),
         )
     },
 }
@@ -59,7 +67,13 @@ _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
 class OpenApiGateway(
-    PaymentOperations, BarcodePayments, Settlements, TransferOperations, BillDownload, AnyMethod
+    PaymentOperations,
+    BarcodePayments,
+    Settlements,
+    TransferOperations,
+    BillDownload,
+    AnyMethod,
+    Authorizations,
 ):
     """The open platform for one application: one method for each of Alipay's, named after it.
 

@@ -34,12 +34,14 @@ BROWSER_PRODUCTS: Mapping[str, Product] = {
     "page": Product("alipay.trade.page.pay", "FAST_INSTANT_TRADE_PAY"),
     "wap": Product("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
 }
-#: All products. The buyer scans the merchant's ``qr`` code, the merchant the buyer's ``barcode``.
+#: All products. The buyer scans the merchant's ``qr`` code, the merchant the buyer's ``barcode``;
+#: ``jsapi`` is paid in a mini-program, or on a page within Alipay's app.
 PRODUCTS: Mapping[str, Product] = {
     **BROWSER_PRODUCTS,
     "app": APP,
     "qr": Product("alipay.trade.precreate", "FACE_TO_FACE_PAYMENT"),
     "barcode": Product("alipay.trade.pay", "FACE_TO_FACE_PAYMENT"),
+    "jsapi": Product("alipay.trade.create", "JSAPI_PAY"),
 }
 
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
@@ -62,6 +64,7 @@ FIELDS: Mapping[str, Validator] = {
     "store_id": text(32),
     "quit_url": url(400),
     "qr_code_timeout_express": timeout,
+    "op_app_id": pattern(r"[0-9]{16}", "the APPID of a mini-program, 16 digits"),
 }
 
 #: Fields that every payment requires.

@@ -50,7 +50,7 @@ PRECREATE = MethodSpec(
 )
 CREATE = MethodSpec(
     "alipay.trade.create",
-    {**CREATION_FIELDS, **BUYER, "op_app_id": text(32), "op_buyer_open_id": text(128)},
+    {**CREATION_FIELDS, **BUYER, "op_buyer_open_id": text(128)},
     required=REQUIRED,
     one_of=("buyer_id", "buyer_open_id", "op_buyer_open_id"),
 )

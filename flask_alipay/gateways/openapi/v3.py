@@ -36,8 +36,11 @@ GET = frozenset(
     {
         "alipay.data.dataservice.bill.downloadurl.query",
         "alipay.fund.trans.common.query",
+        "alipay.open.auth.token.app.query",
     }
 )
+# Methods that post their fields in the query, without a body (Alipay's SDKs for PHP and Java).
+_POST_IN_QUERY = frozenset({"alipay.user.info.share"})
 
 _PAY = "alipay.trade.pay"
 _CONFIRMING = "10003"
@@ -94,7 +97,7 @@ class V3Client:
         http_method = sending.http_method or ("GET" if method in GET else "POST")
         uri, fields = fill_path(sending.path or f"/v3/{method.replace('.', '/')}", fields)
         text, content_type = "", "application/json" if self.cipher is None else "text/plain"
-        if http_method in WITHOUT_BODY:
+        if http_method in WITHOUT_BODY or method in _POST_IN_QUERY:
             uri += f"?{_query(fields)}" if fields else ""
         else:
             text = self._encoded(fields)

@@ -49,6 +49,8 @@ class SimulatedMerchant:
     buyer_email: str = "buyer@simulator.invalid"
     #: True for a newer application: it receives the buyer's OpenID instead of ``buyer_id``.
     open_id: bool = False
+    #: True for a third-party application, which acts for other merchants only.
+    third_party: bool = False
 
     @classmethod
     def new(cls) -> SimulatedMerchant:
@@ -79,6 +81,19 @@ class SimulatedMerchant:
         """The shared key of content encryption: 16 bytes in base64."""
         secret = hashlib.sha256(f"aes {self.md5_key}".encode("ascii")).digest()[:16]
         return base64.b64encode(secret).decode("ascii")
+
+    @property
+    def authorizers(self) -> tuple[tuple[str, str], ...]:
+        """The merchants who may authorise the application: application and account of each."""
+        return tuple(
+            (str(int(self.app_id) + number), str(int(self.partner) + number))
+            for number in (201, 202, 203)
+        )
+
+    @property
+    def mini_app_id(self) -> str:
+        """The merchant's mini-program, which is another application."""
+        return str(int(self.app_id) + 100)
 
     @property
     def buyer_open_id(self) -> str:

@@ -45,8 +45,9 @@ def merchant_settings(
     """
     settings: dict[str, Any] = {
         "PROTOCOL": protocol,
-        "SELLER_ID": merchant.partner,
     }
+    if not merchant.third_party:
+        settings["SELLER_ID"] = merchant.partner
     if protocol == "openapi":
         settings["APP_ID"] = merchant.app_id
         if encrypted:

@@ -36,17 +36,17 @@ class App:
         trade = self._context.happen(call, order, TradeEvent.PAY)
         if trade is None:
             raise ApiError("ACQ.TRADE_HAS_CLOSE")
-        merchant = self._context.merchant
+        auth_app_id, seller_id = self._context.seller(trade.order)
         return Success(
             {
-                "app_id": merchant.app_id,
-                "auth_app_id": merchant.app_id,
+                "app_id": self._context.merchant.app_id,
+                "auth_app_id": auth_app_id,
                 "charset": call.charset,
                 "timestamp": format_china_time(call.now),
                 "out_trade_no": trade.order.out_trade_no,
                 "total_amount": format_amount(trade.order.total_fen),
                 "trade_no": trade.trade_no,
-                "seller_id": merchant.partner,
+                "seller_id": seller_id,
             }
         )
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import error_codes
+from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant.merchant import SimulatedMerchant
 from ..notifications.notify_ids import NotifyIds
 from ..replies import ApiError, RedirectToCashier
 from ..storage.storage import Storage
+from ..trades.orders import Order
 from ..trades.trades import Trade, TradeStore
 from .content import required, text
 from .signing import ServerSigner
-
-# Six digits of the month, BB, 32 characters: the form of the tokens in Alipay's documents.
-_APP_AUTH_TOKEN = re.compile(r"[0-9]{6}BB[0-9A-Za-z]{32}")
 
 
 @dataclass(frozen=True)
@@ -53,23 +51,12 @@ class ApiCall:
         return required(self.content, name, max_length, self.charset)
 
 
-def check_app_auth_token(token: str) -> None:
-    """Check the token with which a third party acts for the merchant.
-
-    The simulator issues none and accepts every token in the form of Alipay's.
-
-    :raises ApiError: if it is in another form.
-    """
-    if token and not _APP_AUTH_TOKEN.fullmatch(token):
-        raise ApiError("aop.invalid-app-auth-token")
-
-
 @dataclass(frozen=True)
 class Success:
     """Successful result of a method."""
 
     fields: Mapping[str, object]
-    #: ``10003``: the buyer has yet to confirm.
+    #: ``10003``: the buyer has yet to confirm; empty: the response has no code.
     code: str = "10000"
 
 
@@ -89,6 +76,8 @@ class Context:
     faults: Faults
     #: Where what they know is kept.
     storage: Storage
+    #: The tokens of users and merchants.
+    authorizations: AuthorizationStore
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 
@@ -150,22 +139,42 @@ class Context:
         call.notifications.append(step.trade)
         return step.trade if step.event == trade.resolve_event(event) else None
 
-    def buyer(self) -> dict[str, str]:
-        """Return the buyer as in responses; the account's name is masked."""
+    def mini_programs(self, call: ApiCall) -> tuple[str, ...]:
+        """Return the mini-programs that the merchant has bound to the product."""
+        own = self.merchant.app_id, self.merchant.mini_app_id
+        token = self.authorizations.app_token(call.params.get("app_auth_token", ""))
+        return own if token is None else (*own, token.auth_app_id)
+
+    def seller(self, order: Order) -> tuple[str, str]:
+        """Return the application and the account of the merchant who sells an order."""
+        token = self.authorizations.app_token(order.app_auth_token)
+        if token is None:
+            return self.merchant.app_id, self.merchant.partner
+        # An app beside the simulator accepts its own account only, unless it acts for others.
+        account = token.user_id if self.merchant.third_party else self.merchant.partner
+        return token.auth_app_id, account
+
+    def buyer(self, order: Order | None = None) -> dict[str, str]:
+        """Return the buyer as in responses; the account's name is masked.
+
+        :param order: the order that the buyer pays.
+        """
         name, _, host = self.merchant.buyer_email.partition("@")
         return {
             "buyer_logon_id": f"{name[:3]}***@{host}",
-            **self.buyer_identity("buyer_user_id"),
+            **self.buyer_identity("buyer_user_id", order),
         }
 
-    def buyer_identity(self, name: str) -> dict[str, str]:
+    def buyer_identity(self, name: str, order: Order | None = None) -> dict[str, str]:
         """Return the buyer's number or, to a newer application, the OpenID.
 
         :param name: the name of the field with the number.
+        :param order: the order that the buyer pays.
         """
         if self.merchant.open_id:
             return {"buyer_open_id": self.merchant.buyer_open_id}
-        return {name: self.merchant.buyer_id}
+        number = order.buyer if order is not None else ""
+        return {name: number if number.isdigit() else self.merchant.buyer_id}
 
 
 def numbers(trade: Trade) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ...exceptions import InvalidParameter
 from ...protocol.charsets import decode
 from ...signer import sign_content
 from .. import error_codes
+from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, read_china_text, zero_offset
 from ..faults import Faults
 from ..merchant.merchant import SimulatedMerchant
@@ -33,8 +34,9 @@ from ..trades.trades import Trade, TradeStore
 from ..web.forms import InvalidForm, RawForm
 from ..web.urls import valid_url_or_empty
 from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
+from .authorizations import IN_COMMON, AuthorizationService, check_app_auth_token
 from .bills import BillService
-from .call import ApiCall, Context, Handler, Success, check_app_auth_token
+from .call import ApiCall, Context, Handler, Success
 from .certificates import DOWNLOAD, CertificateDownload
 from .content import read_content
 from .images import UPLOAD, ImageService
@@ -55,9 +57,15 @@ _SKEW: Final = timedelta(hours=24)
 #: The refusal that says more than the others.
 BAD_SIGN: Final = "isv.invalid-signature"
 # Methods whose parameters may stand beside biz_content.
-_WITHOUT_CONTENT: Final = (DOWNLOAD, UPLOAD)
+_WITHOUT_CONTENT: Final = (DOWNLOAD, UPLOAD, *IN_COMMON)
 # In captured answers these stand below this root, whatever the method.
-_ERROR_RESPONSE: Final = ("isv.missing-signature", "aop.invalid-app-auth-token")
+_ERROR_RESPONSE: Final = (
+    "isv.missing-signature",
+    "aop.invalid-app-auth-token",
+    "isv.grant-type-invalid",
+    "isv.code-invalid",
+    "isv.refresh-token-invalid",
+)
 
 
 class OpenApi:
@@ -81,8 +89,12 @@ class OpenApi:
         ahead: OffsetFn = zero_offset,
     ) -> None:
         signer = ServerSigner(merchant)
+        storage = storage or Storage()
+        #: The tokens of users and merchants.
+        self.authorizations = AuthorizationStore(merchant, storage)
         self._context = context = Context(
-            merchant, trades, notify_ids, signer, faults or Faults(), storage or Storage(), ahead
+            *(merchant, trades, notify_ids, signer, faults or Faults(), storage),
+            *(self.authorizations, ahead),
         )
         self._notifications = NotificationBuilder(context)
         self._bills = BillService(context)
@@ -95,6 +107,7 @@ class OpenApi:
             self._bills,
             CertificateDownload(context),
             ImageService(),
+            AuthorizationService(context),
         )
         self.methods: Mapping[str, Handler] = {
             name: run for group in services for name, run in group.methods.items()
@@ -214,15 +227,21 @@ class OpenApi:
             )
 
     def _run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
-        check_app_auth_token(call.params.get("app_auth_token", ""))
+        check_app_auth_token(self._context, call)
         _check_common(call.params, call.now, self._context.ahead())
         try:
             content = read_content(self._content(call))
             # The news of a call are one list, whatever else of it is read later.
-            read = ApiCall(**{**vars(call), "content": content})
+            read = ApiCall(**{**vars(call), "content": content, "params": self._params(call)})
             return self._context.run(read, run)
         except InvalidParameter as error:
             raise ApiError(error_codes.invalid_parameter(call.method), str(error)) from None
+
+    def _params(self, call: ApiCall) -> Mapping[str, str]:
+        """Return the parameters with the token that stands for the merchant."""
+        token = call.params.get("app_auth_token", "")
+        first = self.authorizations.first_token(token)
+        return call.params if first == token else {**call.params, "app_auth_token": first}
 
     def _content(self, call: ApiCall) -> str:
         text = call.params.get("biz_content", "{}" if call.method in _WITHOUT_CONTENT else "")
@@ -242,7 +261,8 @@ class OpenApi:
         return json_response(self._signed(call, done), call.charset)
 
     def _signed(self, call: ApiCall, done: Success) -> str:
-        node = {"code": done.code, "msg": error_codes.CLASSES[done.code], **done.fields}
+        stated = {"code": done.code, "msg": error_codes.CLASSES[done.code]} if done.code else {}
+        node = {**stated, **done.fields}
         return self._context.signer.signed(_node(call.method), node, call.params, call.charset)
 
     def _refused(self, method: str, refusal: ApiError, call: ApiCall | None, known: bool) -> Reply:

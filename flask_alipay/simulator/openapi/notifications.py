@@ -50,22 +50,24 @@ class NotificationBuilder:
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Return the signed query with which the buyer of a paid trade returns to the shop."""
         order = trade.order
+        auth_app_id, seller_id = self._context.seller(order)
         fields = {
             "charset": order.charset,
             "out_trade_no": order.out_trade_no,
             "method": f"{order.method}.return",
             "total_amount": format_amount(order.total_fen),
             "trade_no": trade.trade_no,
-            "auth_app_id": self._context.merchant.app_id,
+            "auth_app_id": auth_app_id,
             "version": "1.0",
             "app_id": self._context.merchant.app_id,
-            "seller_id": self._context.merchant.partner,
+            "seller_id": seller_id,
             "timestamp": format_china_time(now),
         }
         return self._context.signer.form(fields, order.sign_type, order.charset)
 
     def _notification(self, trade: Trade, notify_id: str, now: datetime) -> dict[str, str]:
         order, merchant = trade.order, self._context.merchant
+        auth_app_id, seller_id = self._context.seller(order)
         fields = {
             "notify_time": format_china_time(now),
             "notify_type": "trade_status_sync",
@@ -73,15 +75,15 @@ class NotificationBuilder:
             "charset": order.charset,
             "version": "1.0",
             "app_id": merchant.app_id,
-            "auth_app_id": merchant.app_id,
+            "auth_app_id": auth_app_id,
             "trade_no": trade.trade_no,
             "out_trade_no": order.out_trade_no,
             "trade_status": trade.status,
             "total_amount": format_amount(order.total_fen),
             "subject": order.subject,
             "body": order.body,
-            **self._context.buyer_identity("buyer_id"),
-            "seller_id": merchant.partner,
+            **self._context.buyer_identity("buyer_id", order),
+            "seller_id": seller_id,
             "gmt_create": format_china_time(trade.created_at),
             **order.echo,
         }

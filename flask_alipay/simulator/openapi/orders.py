@@ -24,6 +24,8 @@ APP: Final = "alipay.trade.app.pay"
 PRECREATE: Final = "alipay.trade.precreate"
 CREATE: Final = "alipay.trade.create"
 PAY: Final = "alipay.trade.pay"
+#: The product code of a payment in a mini-program.
+JSAPI: Final = "JSAPI_PAY"
 
 #: The methods that a browser brings, and the product_codes that each accepts: the documented one
 #: first. QUICK_WAP_PAY is in none of Alipay's documents, but SDKs in several languages have sent it
@@ -47,9 +49,10 @@ _WAITS: Final[Mapping[str, timedelta]] = MappingProxyType(
 )
 
 
-def read_order(call: ApiCall) -> Order:
+def read_order(call: ApiCall, buyer: str = "") -> Order:
     """Parse and validate the order of a call.
 
+    :param buyer: the buyer for whom the trade is created, if it is for one.
     :raises InvalidParameter: names the parameter that Alipay would reject.
     :raises ApiError: if the time to pay is already over.
     """
@@ -81,6 +84,7 @@ def read_order(call: ApiCall) -> Order:
         expires_at=_expires_at(call.method, biz, call.now),
         funds=_funds(biz),
         app_auth_token=call.params.get("app_auth_token", ""),
+        buyer=buyer,
         echo={"passback_params": biz["passback_params"]} if "passback_params" in biz else {},
     )
 

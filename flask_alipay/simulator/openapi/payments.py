@@ -10,12 +10,13 @@ from typing import Final
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
 from ...protocol.limits import check_choice, check_pattern
+from ..merchant.merchant import open_id_under
 from ..replies import ApiError, RedirectToCashier
 from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
 from .content import required
-from .orders import CREATE, PAGE, PAY, PRECREATE, WAP, read_order
+from .orders import CREATE, JSAPI, PAGE, PAY, PRECREATE, WAP, read_order
 from .trades import amounts, fund_bill
 
 #: How the last six digits of an auth_code make a till's payment end; all others are paid at once.
@@ -63,23 +64,9 @@ class PaymentService:
         return Success({"out_trade_no": trade.order.out_trade_no, "qr_code": code})
 
     def _create(self, call: ApiCall) -> Success:
-        self._check_buyer(call)
-        return Success(numbers(create_or_reject(self._context, call, opened=True)))
-
-    def _check_buyer(self, call: ApiCall) -> None:
-        """Check that a call names a buyer.
-
-        Of a newer application Alipay accepts only its OpenIDs, and rejects a ``buyer_id`` like an
-        unknown buyer (seen in production).
-        """
-        open_id, number = call.text("buyer_open_id", 128), call.text("buyer_id", 28)
-        if not open_id and not number:
-            raise InvalidParameter("buyer_id", "or buyer_open_id is required")
-        merchant = self._context.merchant
-        if merchant.open_id and open_id != merchant.buyer_open_id:
-            raise ApiError("ACQ.BUYER_NOT_EXIST")
-        if not open_id:
-            check_pattern("buyer_id", number, "2088[0-9]{12}", "16 digits that begin with 2088")
+        _check_mini_program(self._context, call)
+        buyer = buyer_of(self._context, call)
+        return Success(numbers(create_or_reject(self._context, call, opened=True, buyer=buyer)))
 
     def _pay(self, call: ApiCall) -> Success:
         code = call.text("auth_code", 64)
@@ -96,7 +83,9 @@ class PaymentService:
             raise ApiError(ending)
         trade = payable(create_or_reject(self._context, call, opened=True))
         if ending == "10003":
-            return Success({**numbers(trade), **self._context.buyer(), **amounts(trade)}, "10003")
+            return Success(
+                {**numbers(trade), **self._context.buyer(trade.order), **amounts(trade)}, "10003"
+            )
         if ending:  # a new try needs a new order
             self._context.happen(call, trade, TradeEvent.CLOSE)
             raise ApiError(ending)
@@ -106,7 +95,11 @@ class PaymentService:
         return Success(self._receipt(paid))
 
     def _receipt(self, trade: Trade) -> dict[str, object]:
-        fields: dict[str, object] = {**numbers(trade), **self._context.buyer(), **amounts(trade)}
+        fields: dict[str, object] = {
+            **numbers(trade),
+            **self._context.buyer(trade.order),
+            **amounts(trade),
+        }
         if trade.paid_at is not None:
             fields |= {
                 "gmt_payment": format_china_time(trade.paid_at),
@@ -152,18 +145,64 @@ def payable(trade: Trade) -> Trade:
     return trade
 
 
-def create_or_reject(context: Context, call: ApiCall, *, opened: bool) -> Trade:
+def _check_mini_program(context: Context, call: ApiCall) -> None:
+    """Check ``op_app_id``, which a payment in a mini-program requires, and no other payment has.
+
+    :raises ApiError: if it is missing, or no mini-program of the merchant's.
+    """
+    app_id, jsapi = call.text("op_app_id", 32), call.text("product_code") == JSAPI
+    if app_id and not jsapi:
+        raise ApiError("ACQ.PRODUCT_NOT_SUPPORT_IN_TINY_APP")
+    if jsapi and not app_id:
+        raise ApiError("ACQ.OPEN_ID_NOT_TINY_APP")
+    if jsapi and app_id not in context.mini_programs(call):
+        raise ApiError("ACQ.UNBOUND_APPLICATION")
+
+
+def buyer_of(context: Context, call: ApiCall) -> str:
+    """Return the buyer that a call names.
+
+    Of a newer application Alipay accepts only its OpenIDs, and rejects a ``buyer_id`` like an
+    unknown buyer (seen in production). To an older application, each number and each OpenID is a
+    buyer here.
+
+    :raises InvalidParameter: if it names none.
+    :raises ApiError: if there is no such buyer.
+    """
+    merchant = context.merchant
+    number = call.text("buyer_id", 28)
+    named = (
+        (call.text("buyer_open_id", 128), merchant.app_id),
+        (call.text("op_buyer_open_id", 128), call.text("op_app_id", 32)),
+    )
+    for open_id, app_id in named:
+        if open_id and app_id and open_id == open_id_under(app_id, merchant.buyer_id):
+            return merchant.buyer_id
+    open_id = next((open_id for open_id, _ in named if open_id), "")
+    if not open_id and not number:
+        raise InvalidParameter("buyer_id", "or buyer_open_id is required")
+    if merchant.open_id:
+        raise ApiError("ACQ.BUYER_NOT_EXIST")
+    if not open_id:
+        check_pattern("buyer_id", number, "2088[0-9]{12}", "16 digits that begin with 2088")
+    return open_id or number
+
+
+def create_or_reject(context: Context, call: ApiCall, *, opened: bool, buyer: str = "") -> Trade:
     """Return the trade of an order, new or existing.
 
     :param opened: whether it is a trade at once, or not before its buyer has opened it.
+    :param buyer: the only buyer who may pay it; by default any.
     :raises InvalidParameter: names the parameter that Alipay would reject.
     :raises ApiError: if the number was used for another order, or the trade has ended.
     """
-    order = read_order(call)
+    order = read_order(call, buyer)
     seller = {"buyer_id": context.merchant.partner, "buyer_logon_id": context.merchant.seller_email}
     if any(call.content.get(name) == account for name, account in seller.items()):
         raise ApiError("ACQ.BUYER_SELLER_EQUAL")
     trade = context.trades.create(order, call.now, opened=opened)
+    if trade.order.is_for_another(order.buyer):
+        raise ApiError("ACQ.TRADE_BUYER_NOT_MATCH")
     if not trade.order.agrees_with(order):
         raise ApiError("ACQ.CONTEXT_INCONSISTENT")
     if trade.paid:

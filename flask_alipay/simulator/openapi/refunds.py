@@ -55,7 +55,7 @@ class RefundService:
 
     def _refunded(self, call: ApiCall, trade: Trade, made: Refund, new: bool) -> dict[str, object]:
         fields: dict[str, object] = {
-            **self._context.buyer(),
+            **self._context.buyer(trade.order),
             **numbers(trade),
             "fund_change": "Y" if new else "N",
             "gmt_refund_pay": format_china_time(made.at),

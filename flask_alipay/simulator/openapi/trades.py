@@ -32,7 +32,7 @@ class TradeService:
         stated = self._context.trades.stated.get(call.text("out_trade_no"))
         trade = stated or self._context.find(call)
         fields: dict[str, object] = {
-            **self._context.buyer(),
+            **self._context.buyer(trade.order),
             **amounts(trade),
             **numbers(trade),
             "trade_status": trade.status,

@@ -16,15 +16,21 @@ from urllib.parse import parse_qsl
 from ...exceptions import InvalidParameter
 from .. import error_codes
 from ..replies import ApiError, CallResult, RedirectToCashier, V3Response
-from .call import ApiCall, Context, Handler, Success, check_app_auth_token
+from .authorizations import APP_TOKEN_QUERY, check_app_auth_token
+from .call import ApiCall, Context, Handler, Success
 from .content import read_content
 from .orders import PAGES
 from .signing import dump_json
 
 _SCHEME = re.compile(r"ALIPAY-SHA256withRSA +(?P<auth>.+),sign=(?P<sign>[^,\s]+)", re.ASCII)
 _BILL: Final = "alipay.data.dataservice.bill.downloadurl.query"
-#: Methods that use GET; some older SDKs post the last two.
-GET: Final = (_BILL, "alipay.fund.trans.common.query", "alipay.open.app.alipaycert.download")
+#: Methods that use GET; some older SDKs post all but the first.
+GET: Final = (
+    _BILL,
+    "alipay.fund.trans.common.query",
+    "alipay.open.app.alipaycert.download",
+    APP_TOKEN_QUERY,
+)
 _SKEW_MS = 10 * 60 * 1000
 _CONFIRMING = "10003"
 
@@ -84,6 +90,8 @@ class V3:
                 certified,
                 request.files,
             )
+            check_app_auth_token(self._context, call)
+            params["app_auth_token"] = self._context.authorizations.first_token(token)
             answer = self._done(request, self._run(call), now, certified)
         except ApiError as refusal:
             answer = self._refused(refusal, now, certified)
@@ -111,7 +119,6 @@ class V3:
         if not auth.get("nonce"):
             raise ApiError("isv.invalid-parameter", "nonce is missing")
         self._verify(request, found["auth"], found["sign"])
-        check_app_auth_token(request.headers.get("alipay-app-auth-token", ""))
         return bool(auth.get("app_cert_sn"))
 
     def _verify(self, request: RestRequest, auth: str, sign: str) -> None:
@@ -125,7 +132,7 @@ class V3:
         raise ApiError("isv.invalid-signature", "signed with another key, or altered on the way")
 
     def _content(self, request: RestRequest) -> dict[str, Any]:
-        if request.http_method == "GET":
+        if request.http_method == "GET" or (request.query and not request.body):
             return dict(parse_qsl(request.query, errors="replace"))
         body: bytes | None = request.body
         if request.headers.get("alipay-encrypt-type"):

@@ -68,6 +68,9 @@ class Order:
     funds: tuple[str, ...] = KINDS
     #: The token of the merchant for whom a third-party application sells, or nothing.
     app_auth_token: str = field(default="", repr=False)
+    #: The buyer for whom a trade was created: the number of the account, or an OpenID that the
+    #: simulator does not know; empty for an order that any buyer may pay.
+    buyer: str = field(default="", repr=False)
     #: Parameters that a notification says back as they came.
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -85,6 +88,10 @@ class Order:
         bank = CHECKOUT_BANKS[0]
         return {DEBIT_CARD: bank, CREDIT_CARD: credit_card(bank)}.get(first, first)
 
+    def is_for_another(self, buyer: str) -> bool:
+        """Return True if the order is for one buyer, and not for this one."""
+        return bool(self.buyer and buyer) and self.buyer != buyer
+
     def agrees_with(self, other: Order) -> bool:
         """Return True if both are the same order, not only the same number."""
         return (
@@ -95,4 +102,5 @@ class Order:
             and self.payment_events == other.payment_events
             and self.subject == other.subject
             and self.app_auth_token == other.app_auth_token
+            and not self.is_for_another(other.buyer)
         )

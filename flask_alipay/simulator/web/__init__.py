@@ -1,7 +1,7 @@
 """HTTP interface of the simulator.
 
-``cashier``, ``gateways``, ``control_api``
-    routes of the buyer's pages, the gateways and the JSON control
+``cashier``, ``authorization_pages``, ``gateways``, ``control_api``
+    routes of the buyer's pages, of authorisations, of the gateways and of the JSON control
 ``responses``, ``response_faults``, ``serializers``
     conversion of replies and objects, and injected faults
 ``forms``, ``multipart``, ``urls``, ``visited``, ``network``

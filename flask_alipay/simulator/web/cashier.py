@@ -22,6 +22,7 @@ from ..trades.batches import TRANSFERS, WAITING, Batch
 from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from ..trades.trades import Order, Trade, TradeEvent
+from .authorization_pages import add_authorization_pages
 from .control_api import ActionRejected, add_control, reject_strangers
 from .gateways import add_gateways
 from .network import is_loopback, lan_url
@@ -63,6 +64,7 @@ def simulator_blueprint(simulator: Simulator, name: str = "simulator") -> Bluepr
     views = _Views(simulator)
     add_gateways(blueprint, simulator)
     add_control(blueprint, simulator)
+    add_authorization_pages(blueprint, simulator)
     blueprint.add_url_rule("/", "control", views.control)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
     blueprint.add_url_rule("/cashier/<cashier_id>/follow", "follow", views.follow)

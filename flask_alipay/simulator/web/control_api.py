@@ -25,7 +25,7 @@ from ..trades.orders import PAYING
 from ..trades.trades import TRANSITIONS, Trade
 from .network import is_from_nearby
 from .responses import no_store
-from .serializers import batch_to_dict, delivery_to_dict, trade_to_dict
+from .serializers import app_token_to_dict, batch_to_dict, delivery_to_dict, trade_to_dict
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -62,6 +62,8 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
         ("/deliveries/<notify_id>/deliver", "deliver_one", views.deliver_one, "POST"),
         ("/batches", "batches", views.batches, "GET"),
         ("/batches/<batch_id>/<any(confirm, refuse):action>", "decide", views.end_batch, "POST"),
+        ("/authorizations", "authorizations", views.authorizations, "GET"),
+        ("/authorizations/<auth_app_id>/withdraw", "withdraw", views.withdraw, "POST"),
         ("/live", "live", views.live, "GET"),
         ("/faults", "faults", views.faults, "GET"),
         ("/faults", "add_fault", views.add_fault, "POST"),
@@ -156,6 +158,18 @@ class _Control:
         ended = self._simulator.complete_batch(batch_id, confirm=action == "confirm")
         return batch_to_dict(ended or batch)
 
+    def authorizations(self) -> Any:
+        """Return the merchants' authorisations of the application, without their tokens."""
+        now, openapi = self._simulator.clock.now(), self._simulator.dialects.openapi
+        return [app_token_to_dict(each, now) for each in openapi.authorizations.app_tokens()]
+
+    def withdraw(self, auth_app_id: str) -> Any:
+        """Withdraw a merchant's authorisation."""
+        openapi = self._simulator.dialects.openapi
+        if not openapi.authorizations.withdraw(auth_app_id, self._simulator.clock.now()):
+            raise ActionRejected(409, "the merchant has not authorised the application")
+        return self.authorizations()
+
     def live(self) -> Any:
         """Return everything at once, as polled by the control page."""
         return {
@@ -163,6 +177,7 @@ class _Control:
             "trades": self.trades(),
             "batches": self.batches(),
             "deliveries": self.deliveries(),
+            "authorizations": self.authorizations(),
             "faults": self.faults(),
         }
 

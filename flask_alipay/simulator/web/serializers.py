@@ -8,6 +8,7 @@ from typing import Any
 from flask import url_for
 
 from ...protocol.money import format_amount
+from ..authorizations import AppToken
 from ..notifications.sender import Attempt, Delivery
 from ..trades.batches import Batch
 from ..trades.trades import Trade
@@ -66,6 +67,17 @@ def delivery_to_dict(delivery: Delivery) -> dict[str, Any]:
         "heard": delivery.acknowledged,
         "next_at": _format_time(delivery.next_at),
         "attempts": [_attempt(attempt) for attempt in delivery.attempts],
+    }
+
+
+def app_token_to_dict(token: AppToken, now: datetime) -> dict[str, Any]:
+    """Convert a merchant's authorisation, without its tokens."""
+    return {
+        "auth_app_id": token.auth_app_id,
+        "user_id": token.user_id,
+        "authorized_at": _format_time(token.at),
+        "ends_at": _format_time(token.ends_at),
+        "valid": token.valid(now),
     }
 
 

@@ -24,6 +24,10 @@ METHODS = st.sampled_from(
         "alipay.data.dataservice.bill.downloadurl.query",
         "alipay.open.app.alipaycert.download",
         "alipay.merchant.image.upload",
+        "alipay.system.oauth.token",
+        "alipay.user.info.share",
+        "alipay.open.auth.token.app",
+        "alipay.open.auth.token.app.query",
     ]
 )
 NAMES = st.sampled_from(
@@ -56,6 +60,13 @@ NAMES = st.sampled_from(
         "agreement_params",
         "agreement_no",
         "image_type",
+        "grant_type",
+        "code",
+        "refresh_token",
+        "auth_token",
+        "app_auth_token",
+        "op_app_id",
+        "buyer_open_id",
     ]
 )
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
