@@ -116,7 +116,7 @@ class Alipay3:
     def fields(self) -> dict[str, Any]:
         """What it was asked, the only time."""
         [(http_method, uri, body, _, _)] = self.asked
-        if http_method == "GET":
+        if http_method == "GET" or not body:
             return dict(parse_qsl(urlsplit(uri).query, strict_parsing=True))
         fields: dict[str, Any] = json.loads(body)
         return fields

@@ -29,6 +29,7 @@ from ..doubles.openapi import (
     AUTH_CODE,
     BILL_URL,
     DONE,
+    IN_COMMON,
     LOST,
     METHODS,
     NUMBERS,
@@ -100,7 +101,10 @@ def test_a_request_has_the_same_values_as_in_version_2(keys: Keys, method: str) 
     newer, older = Alipay3(keys, flat(node)), Alipay(keys, node)
     perform(newer.gateway())
     perform(older.gateway())
-    assert newer.fields == older.content
+    if method in IN_COMMON:
+        assert newer.fields.items() <= older.params.items()
+    else:
+        assert newer.fields == older.content
 
 
 def test_version_2_codes_are_used_if_present(keys: Keys) -> None:
@@ -249,7 +253,7 @@ def test_content_is_encrypted_both_ways(keys: Keys, method: str) -> None:
     assert said == perform(plain.gateway())
     [(http_method, _, body, headers, _)] = encrypted.asked
     assert (headers["alipay-encrypt-type"], headers["Content-Type"]) == ("AES", "text/plain")
-    if http_method == "POST":
+    if http_method == "POST" and body:
         assert json.loads(cipher.decrypt(body.decode())) == plain.fields
 
 
