@@ -27,6 +27,8 @@ Commands of an app:
     comparison of Alipay's bill with the ledger
 ``replay``
     settlement of a notification from the journal or a file
+``prune``
+    deletion of old rows of the journal
 
 Used by ``verify_notify`` and ``replay``:
 
@@ -70,6 +72,7 @@ APP_COMMANDS = (
     "bill",
     "close",
     "payments",
+    "prune",
     "query",
     "reconcile",
     "refund",

@@ -14,8 +14,8 @@
     the rows of transfers, the changes that a report makes to one, and the table of states
 ``callbacks``, ``transaction_guard``
     the shop's callbacks inside the ledger's transaction
-``journal``, ``operator_log``
-    the record of every verified report and of operators' actions
+``journal``, ``operator_log``, ``retention``
+    the record of every verified report and of operators' actions, and its deletion
 ``leases``
     pending rows, shared between the workers that query Alipay
 ``query_schedule``, ``query_leases``
