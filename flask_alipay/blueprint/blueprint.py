@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from .. import signals
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
@@ -260,7 +260,8 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         self.register_error_handler(BadToken, pages.handle_bad_token)
         self.register_error_handler(NotificationRefused, pages.handle_bad_return)
         self.after_request(set_privacy_headers)
-        self.before_app_request(lambda: self._exempt_from_csrf(current_app))
+        # Runs before the app's ``before_request`` functions, that of CSRFProtect among them.
+        self.url_value_preprocessor(self._notify.exempt_from_csrf)
 
     def register(self, app: Any, options: dict[str, Any]) -> None:
         """Register the blueprint, and ``flask alipay`` for ``app.test_cli_runner()``."""
@@ -290,16 +291,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             if sys.version_info >= (3, 11):
                 error.add_note("'flask alipay doctor' checks keys and settings.")
             raise
-        self._exempt_from_csrf(app)
+        with app.app_context():
+            self._notify.exempt_from_csrf()
+        if registrations(app)[self].simulator_gateway is not None:
+            app.before_request(self._notify.exempt_from_csrf)  # also for requests to the simulator
         endpoints = map(registrations(app)[self].endpoint_of, PAGES)
         allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)
-
-    def _exempt_from_csrf(self, app: Flask) -> None:
-        """Exempt the notification route and the simulator from Flask-WTF's CSRFProtect."""
-        csrf = app.extensions.get("csrf")
-        if csrf is None:
-            return
-        csrf.exempt(self._notify.notify)
-        gateway = registrations(app)[self].simulator_gateway
-        if gateway is not None:
-            csrf.exempt(app.blueprints[gateway.rpartition(".")[0]])

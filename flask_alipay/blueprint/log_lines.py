@@ -13,7 +13,7 @@ from flask import has_request_context, request
 from flask.logging import default_handler
 
 from ..protocol.charsets import form_decode
-from ..protocol.notification import loggable
+from ..protocol.log_text import loggable, loggable_texts
 from ..protocol.trade_status import TradeStatus
 
 if TYPE_CHECKING:
@@ -39,13 +39,18 @@ def log_settled(outcome: str, notification: Notification, merchant: str) -> None
     :param notification: the verified notification.
     :param merchant: its app_id or partner.
     """
+    if not is_logged(logging.INFO):
+        return
+    out_trade_no, trade_no, notify_id = loggable_texts(
+        notification.out_trade_no, notification.trade_no, notification.notify_id
+    )
     fields = {
         "outcome": outcome,
         "merchant": merchant,
-        "out_trade_no": loggable(notification.out_trade_no),
-        "trade_no": loggable(notification.trade_no),
+        "out_trade_no": out_trade_no,
+        "trade_no": trade_no,
         "trade_status": notification.trade_status,
-        "notify_id": loggable(notification.notify_id),
+        "notify_id": notify_id,
         "remote_addr": _remote_address(),
     }
     log(
@@ -63,6 +68,8 @@ def log_rejected(error: NotificationRefused, body: bytes, merchant: str) -> None
     :param body: the raw body; empty if it could not be read.
     :param merchant: the configured app_id or partner.
     """
+    if not is_logged(logging.WARNING):
+        return
     claimed = _claimed(body)
     status = claimed.get("trade_status")
     fields = {
@@ -95,13 +102,22 @@ def log(level: int, message: str, *args: object, **fields: object) -> None:
     :param message: a format with ``%s`` for the arguments.
     :param fields: attributes of the record, for structured logs.
     """
+    if not is_logged(level):
+        return
     if logger.hasHandlers():
         logger.log(level, message, *args, extra=fields)
-    elif level >= logger.level and not logger.disabled and level > logger.manager.disable:
+    else:
         origin = (logger.name, level, "flask_alipay", 0)
         record: Any = logger.makeRecord(*origin, message, args, None, None, fields)
         if logger.filter(record):
             default_handler.handle(record)
+
+
+def is_logged(level: int) -> bool:
+    """Return whether :func:`log` logs a line of a level."""
+    if logger.hasHandlers():
+        return logger.isEnabledFor(level)
+    return level >= logger.level and not logger.disabled and level > logger.manager.disable
 
 
 def _claimed(body: bytes) -> dict[str, str]:

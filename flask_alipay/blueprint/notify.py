@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from ..exceptions import (
@@ -23,18 +23,19 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..operations.alerts import alert_about_rejection
-from ..operations.dispatch import send_settlement_signals, send_signal
-from ..operations.settlement import settle_report
-from ..operations.verification import (
-    check_account,
+from ..operations.settlement import (
     confirm_notify_id,
     is_for_merchant,
+    send_settlement_signals,
+    send_signal,
+    settle_notification,
     verify_notification,
 )
-from ..protocol.notification import Notification, check_no_embedded_fields, loggable
+from ..protocol.notification import check_no_embedded_fields, loggable
 from ..signals import notification_refused, transfer_batch_notified
 from .log_lines import log, log_rejected, log_settled
-from .probe import Probe, probe_in
+from .probe import PROBE, Probe
+from .registration import registrations
 from .rejected import keep
 
 if TYPE_CHECKING:
@@ -62,10 +63,10 @@ class NotifyView:
 
     def notify(self) -> Response:
         """Respond to a notification: ``success`` after its commit, otherwise ``fail``."""
-        merchant, body = self._alipay.merchant, b""
-        config = merchant.config
-        probe = probe_in(request.environ)
-        if probe is not None:
+        merchant: Merchant = current_app.extensions["alipay"][self._alipay]
+        config, body = merchant.config, b""
+        probe = request.environ.get(PROBE)
+        if isinstance(probe, Probe):
             return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
@@ -79,6 +80,16 @@ class NotifyView:
             alert_about_rejection(merchant, error)
             return _respond("fail", error.status)
         return _respond("success", 200)
+
+    def exempt_from_csrf(self, *endpoint_and_values: object) -> None:
+        """Exempt the route and the simulator from Flask-WTF's CSRFProtect in the current app."""
+        csrf = current_app.extensions.get("csrf")
+        if csrf is None:
+            return
+        csrf.exempt(self.notify)
+        gateway = registrations(current_app)[self._alipay].simulator_gateway
+        if gateway is not None:
+            csrf.exempt(current_app.blueprints[gateway.rpartition(".")[0]])
 
 
 def _receive(merchant: Merchant, body: bytes) -> Iterator[Settlement]:
@@ -95,9 +106,7 @@ def _receive(merchant: Merchant, body: bytes) -> Iterator[Settlement]:
     if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
         yield from _receive_batch(merchant, params)
         return
-    notification = Notification.from_params(params, config.protocol)
-    check_account(config, notification)
-    for report, settlement in settle_report(merchant, notification):
+    for report, settlement in settle_notification(merchant, params):
         log_settled(settlement.outcome, report, config.merchant)
         yield settlement
 
@@ -137,7 +146,8 @@ def read_body(*, batches: bool) -> bytes:
     content_type = (request.content_type or "").partition(";")[0].strip().lower()
     if content_type not in ("application/x-www-form-urlencoded", ""):
         raise BadNotification("it is not a form")
-    if (request.content_length or 0) > (MAX_BATCH_BODY if batches else MAX_BODY):
+    length = request.content_length or 0
+    if length > (MAX_BATCH_BODY if batches else MAX_BODY):
         raise BodyTooLarge("it is larger than any notification")
     try:
         # get_data returns a body that other code of the application has read, but has no limit.
@@ -149,7 +159,7 @@ def read_body(*, batches: bool) -> bytes:
     max_size = MAX_BATCH_BODY if batches and _BATCH.search(body) else MAX_BODY
     if len(body) > max_size:
         raise BodyTooLarge("it is larger than any notification")
-    if not body and request.content_length:
+    if not body and length:
         raise BadNotification(
             "other code of the application has read the form before (a before_request function?)"
         )

@@ -7,7 +7,6 @@ which no HTTP request can set, and responds ``fail`` before it verifies or recor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 #: The key in the WSGI environment.
 PROBE = "flask_alipay.blueprint.probe"
@@ -28,9 +27,3 @@ class Probe:
     def reached(self) -> bool:
         """``True`` if a notification route received it."""
         return self.endpoint is not None
-
-
-def probe_in(environ: dict[str, Any]) -> Probe | None:
-    """Return the probe of a request, or ``None`` for any other request."""
-    found = environ.get(PROBE)
-    return found if isinstance(found, Probe) else None

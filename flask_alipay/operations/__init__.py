@@ -6,7 +6,7 @@
     products of the open platform with steps of their own
 ``sending``
     the record that a payment is sent to Alipay
-``verification``, ``settlement``, ``dispatch``, ``replay``
+``settlement``, ``replay``
     verifying and settling reports, and the signals afterwards
 ``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``
     querying, closing and cancelling payments, and settling the responses

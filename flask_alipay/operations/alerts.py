@@ -16,7 +16,7 @@ from ..ledger.session import LedgerSession
 from ..models import utc_now
 from ..protocol.log_text import loggable
 from ..signals import Alert, attention_needed
-from .dispatch import send_signal
+from .settlement import send_signal
 
 if TYPE_CHECKING:
     from ..merchant import Merchant

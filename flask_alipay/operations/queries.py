@@ -22,7 +22,7 @@ from ..ledger.annotations import NO_RESPONSE, NO_TRADE, record_query
 from ..ledger.updates import check_match, next_state
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
-from .dispatch import send_settlement_signals
+from .settlement import send_settlement_signals
 from .trade_updates import PaymentSnapshot, closed_update
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from ..protocol.batch_notification import RefundResult
 from ..protocol.limits import check_out_trade_no, check_text
 from ..protocol.money import format_amount, to_minor_units
 from ..protocol.signed_request import SignedRequest
-from .dispatch import send_settlement_signals
 from .order_number import generate_out_trade_no
 from .queries import require_support, snapshot_and_commit
+from .settlement import send_settlement_signals
 
 if TYPE_CHECKING:
     from ..ledger import Ledger

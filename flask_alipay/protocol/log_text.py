@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.\-]")
 _MAX_NAMES = 5
 _MAX_NAME = 40
 
@@ -15,7 +16,12 @@ def loggable(value: str | None) -> str | None:
 
     :param value: of any length and with any characters.
     """
-    return re.sub(r"[^A-Za-z0-9_.\-]", "?", value[:64]) if value else None
+    return _UNSAFE.sub("?", value[:64]) if value else None
+
+
+def loggable_texts(*values: str | None) -> list[str | None]:
+    """Return several received identifiers made safe for a log line: see :func:`loggable`."""
+    return [loggable(value) for value in values]
 
 
 def loggable_names(names: Iterable[str]) -> str:
