@@ -10,8 +10,10 @@ Bases that are :class:`~sqlalchemy.orm.MappedAsDataclass` are not supported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -44,9 +46,8 @@ _Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", 
 _OpenId = String(128).with_variant(String(128, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
-def utc_now() -> datetime:
-    """Return the current time as aware UTC."""
-    return datetime.now(timezone.utc)
+#: Returns the current time as aware UTC.
+utc_now: Callable[[], datetime] = partial(datetime.now, timezone.utc)
 
 
 def _is_inherited(cls: Any, mixin: type) -> bool:

@@ -73,12 +73,11 @@ def run_callbacks(
         try:
             with transaction:
                 result = callback(payment)
-                if is_async(callback) and inspect.iscoroutine(result):
+                if inspect.iscoroutine(result) and is_async(callback):
                     run_coroutine(result, check_session)
                 else:
                     reject_unfinished(result)
                 session.flush()
-            transaction.check()
         except Exception as error:
             if isinstance(error, StatementError):
                 error.hide_parameters = True  # a statement's parameters are customer data
@@ -134,6 +133,8 @@ def reject_unfinished(result: object) -> None:
     :param result: the result of a callback.
     :raises TypeError: if the result has to be awaited, iterated over or entered.
     """
+    if result is None:
+        return
     for kinds, kind in _UNFINISHED:
         if isinstance(result, kinds):
             if isinstance(result, (Coroutine, Generator)):

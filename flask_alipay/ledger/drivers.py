@@ -13,6 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, StaticPool
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..exceptions import LedgerUnavailable
+
 MYSQL = ("mysql", "mariadb")
 #: In milliseconds: how long a statement without importance waits for SQLite's only writer.
 SHORT_WAIT: Final = 250
@@ -24,6 +26,15 @@ _IN_ERROR = 3
 # deadlock_detected; MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
 _SERIALIZATION_ERRORS = ("40001", "40P01", 1020, 1213)
 _BUSY_SNAPSHOT = 517
+
+_AUTOCOMMIT = (
+    "the engine uses AUTOCOMMIT: a sale whose callback fails could not be rolled back. Set another "
+    "isolation_level for the ledger's engine"
+)
+_SHARED = (
+    "all sessions share one connection (StaticPool): another request could commit or roll back a "
+    "sale. Set another poolclass for the ledger's engine"
+)
 
 
 def driver_of(connection: Connection) -> Any:
@@ -79,17 +90,29 @@ def is_failed(connection: Connection) -> bool:
     return _status(driver_of(connection)) == _IN_ERROR
 
 
+def check_transactional(connection: Connection) -> None:
+    """Check that a connection has a transaction of its own.
+
+    :raises LedgerUnavailable: if it commits each statement by itself, or is shared with other
+        sessions.
+    """
+    if commits_by_itself(connection):
+        raise LedgerUnavailable(_AUTOCOMMIT)
+    if is_shared(connection):
+        raise LedgerUnavailable(_SHARED)
+
+
 def is_shared(connection: Connection) -> bool:
     """Return whether all sessions of a process share one connection and its transaction.
 
     An in-memory SQLite database needs a shared connection and is only used in tests: ``False``.
     """
+    if not isinstance(connection.engine.pool, StaticPool):
+        return False
     url = connection.engine.url
     name = url.database or ":memory:"
     in_memory = ":memory:" in name or url.query.get("mode") == "memory"
-    return isinstance(connection.engine.pool, StaticPool) and not (
-        connection.dialect.name == "sqlite" and in_memory
-    )
+    return not (connection.dialect.name == "sqlite" and in_memory)
 
 
 def commits_by_itself(connection: Connection) -> bool:

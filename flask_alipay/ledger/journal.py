@@ -10,12 +10,11 @@ from typing import Any, NoReturn
 from sqlalchemy import func, inspect, literal, select
 
 from ..exceptions import NotificationRefused
-from ..models import NotificationMixin, PaymentMixin, utc_now
-from ..protocol.notification import Notification
+from ..models import PaymentMixin, utc_now
 from .errors import describe_error
 from .exact_text import exactly
 from .session import LedgerSession
-from .shortcuts import insert_row, is_plain
+from .shortcuts import insert_row
 from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")
@@ -44,38 +43,19 @@ class JournalEntry:
     notify_id: str | None
     payload: Mapping[str, str] = field(repr=False, hash=False)
 
-    @classmethod
-    def of(cls, notification: Notification) -> JournalEntry:
-        """Return the entry for a notification about a trade."""
-        return cls(
-            notification.out_trade_no,
-            notification.trade_no,
-            notification.trade_status,
-            notification.notify_id,
-            notification.params,
-        )
 
-
+@dataclass(frozen=True)
 class Journal:
-    """Writer of journal rows; without a class of the application's it writes none.
+    """Writer of journal rows; without a class of the application's it writes none."""
 
-    :param session: the application's session.
-    :param payments: the application's class on :class:`~flask_alipay.PaymentMixin`.
-    :param model: the application's class on :class:`~flask_alipay.NotificationMixin`.
-    :param merchant: the ``app_id`` or ``partner``.
-    """
-
-    def __init__(
-        self,
-        session: LedgerSession,
-        payments: type[PaymentMixin],
-        model: type[NotificationMixin] | None,
-        merchant: str,
-    ) -> None:
-        self._session = session
-        self._payments = payments
-        self._model: Any = model
-        self._merchant = merchant
+    #: The application's session.
+    _session: LedgerSession
+    #: The application's class on :class:`~flask_alipay.PaymentMixin`.
+    _payments: type[PaymentMixin]
+    #: The application's class on :class:`~flask_alipay.NotificationMixin`.
+    _model: Any
+    #: The ``app_id`` or ``partner``.
+    _merchant: str
 
     @property
     def enabled(self) -> bool:
@@ -122,10 +102,7 @@ class Journal:
             "payload": _without_tokens(entry.payload),
             "received_at": utc_now(),
         }
-        if is_plain(self._session, self._model):
-            insert_row(self._session, self._model, row)
-        else:
-            self._session.add(self._model(**row))
+        insert_row(self._session, self._model, row)
 
     def count(self, out_trade_no: str, outcome: str) -> int:
         """Return how many rows of a payment have an outcome; the journal must be kept."""
@@ -182,4 +159,6 @@ class Journal:
 
 def _without_tokens(payload: Mapping[str, str]) -> dict[str, str]:
     """Return the parameters with tokens masked: a reader of the journal must not use them."""
+    if "token" not in "".join(payload):
+        return dict(payload)
     return {name: "***" if name.endswith("token") else value for name, value in payload.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -117,7 +116,13 @@ class Ledger:
         :raises CallbackFailed: if a callback raised; everything is rolled back.
         :raises LedgerUnavailable: if the database could not record it; everything is rolled back.
         """
-        entry = JournalEntry.of(notification)
+        entry = JournalEntry(
+            notification.out_trade_no,
+            notification.trade_no,
+            notification.trade_status,
+            notification.notify_id,
+            notification.params,
+        )
         return self._in_transaction(entry, lambda: self._settle(notification, entry))
 
     def settle_refunds(self, batch: RefundBatchNotification) -> Iterator[Settlement]:
@@ -234,15 +239,16 @@ class Ledger:
         """Try the guarded ``UPDATE`` first; read the payment's state only on a miss or a likely
         duplicate. ``None``: the state has changed since it was read.
         """
-        sale = sale_update(notification)
-        if sale is not None and self._statements.can_claim_unread and not notification.is_retry:
-            events, values = sale
-            with self._mismatching_trade(notification):
-                payment = self._statements.claim(
-                    self._session, self._merchant, notification, values
-                )
+        statements, sale = self._statements, sale_update(notification)
+        if sale is not None and statements.version is None:
+            update, values = sale
+            try:
+                payment = statements.claim(self._session, self._merchant, notification, values)
+            except IntegrityError:
+                self._refuse_second_payment(notification)
+                raise
             if payment is not None:
-                return self._finish(entry, make_update(events), payment)
+                return self._finish(entry, update, payment)
             self._session.roll_back()
         return self._read_and_apply(notification, entry)
 
@@ -276,8 +282,11 @@ class Ledger:
         # The UPDATE has to be the first statement of its transaction, so that nothing it depends on
         # comes from an older snapshot.
         self._session.roll_back()
-        with self._mismatching_trade(notification):
+        try:
             updated = self._statements.update_if_unchanged(self._session, seen, values)
+        except IntegrityError:
+            self._refuse_second_payment(notification)
+            raise
         refund_fen = values.get("refunded_fen", seen.refunded_fen) - seen.refunded_fen
         paid = values.get("paid", seen.paid)
         return make_update(parse_events(cell), refund_fen if paid else 0) if updated else None
@@ -380,15 +389,11 @@ class Ledger:
         update, payment = results.write(entry, out_request_no, result)
         return self._finish(entry, update, payment)
 
-    @contextmanager
-    def _mismatching_trade(self, notification: Notification) -> Iterator[None]:
-        """Convert the violated unique constraint on Alipay's number into a mismatch. Violations of
-        the application's own constraints pass.
+    def _refuse_second_payment(self, notification: Notification) -> None:
+        """Roll back after a violated unique constraint.
+
+        :raises PaymentMismatch: if it is the one on Alipay's number, not one of the application's.
         """
-        try:
-            yield
-        except IntegrityError:
-            self._session.roll_back()
-            if not self._statements.trade_no_taken(self._session, notification):
-                raise
+        self._session.roll_back()
+        if self._statements.trade_no_taken(self._session, notification):
             raise mismatch("trade_no", "another", notification.trade_no, notification) from None

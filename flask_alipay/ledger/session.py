@@ -10,31 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Executable, Result, event, inspect, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
-from ..exceptions import LedgerUnavailable
-from .drivers import commits_by_itself, is_shared
+from .drivers import check_transactional
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
 #: it, for example not to raise an exception if no tenant is selected.
 OPTION: Final = "flask_alipay"
 
-_EVENTS: Final = (
+_listeners: Final = attrgetter(
     *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
     *("after_flush_postexec", "transient_to_pending", "pending_to_persistent"),
     *("detached_to_persistent", "loaded_as_persistent"),
-)
-_AUTOCOMMIT = (
-    "the engine uses AUTOCOMMIT: a sale whose callback fails could not be rolled back. Set another "
-    "isolation_level for the ledger's engine"
-)
-_SHARED = (
-    "all sessions share one connection (StaticPool): another request could commit or roll back a "
-    "sale. Set another poolclass for the ledger's engine"
 )
 
 
@@ -47,20 +39,18 @@ class LedgerSession:
     def __init__(self, session: Session | scoped_session[Any]) -> None:
         #: The session itself.
         self.session: Session = session() if isinstance(session, scoped_session) else session
-        #: The last transaction, with its bind and connection.
-        self._last: tuple[object, object, Connection | None] = (None, None, None)
+        #: The session's execution options, a translated schema for example (SQLAlchemy 2.1).
+        self.options: Mapping[str, Any] = getattr(self.session, "execution_options", None) or {}
+        #: The connections of a transaction, by class and by bind.
+        self._connections: dict[object, Connection] = {}
+        self._transaction: object = None
 
     @cached_property
     def observed(self) -> bool:
         """``True`` if a listener observes the session's statements, loads or flushes."""
         return type(self.session).flush is not Session.flush or any(
-            getattr(self.session.dispatch, name) for name in _EVENTS
+            _listeners(self.session.dispatch)
         )
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The session's execution options, a translated schema for example (SQLAlchemy 2.1)."""
-        return getattr(self.session, "execution_options", None) or {}
 
     def connection(self, model: Any) -> Connection:
         """Return the connection on which a class's rows are written, in the current transaction.
@@ -69,16 +59,18 @@ class LedgerSession:
         :raises LedgerUnavailable: if the connection commits each statement by itself, or is shared
             with other sessions.
         """
-        bind = self.session.get_bind(mapper=inspect(model), clause=_update_of(model))
-        transaction, same, known = self._last
-        if known is not None and same is bind and transaction is self.session.get_transaction():
-            return known
+        if self._transaction is not self.session.get_transaction():
+            self._connections = {}
+        if model not in self._connections:
+            bind = self.session.get_bind(**_update_of(model))
+            found = self._connections.get(bind) or self._begin(bind)
+            self._connections[bind] = self._connections[model] = found
+            self._transaction = self.session.get_transaction()
+        return self._connections[model]
+
+    def _begin(self, bind: Any) -> Connection:
         connection = self.session.connection(bind_arguments={"bind": bind})
-        if commits_by_itself(connection):
-            raise LedgerUnavailable(_AUTOCOMMIT)
-        if is_shared(connection):
-            raise LedgerUnavailable(_SHARED)
-        self._last = self.session.get_transaction(), bind, connection
+        check_transactional(connection)
         return connection
 
     def execute(
@@ -165,5 +157,6 @@ def unfiltered(
 
 
 @lru_cache(maxsize=64)
-def _update_of(model: Any) -> Any:
-    return update(model)
+def _update_of(model: Any) -> Mapping[str, Any]:
+    """Return the arguments by which a session chooses the bind for updates of a class."""
+    return {"mapper": inspect(model), "clause": update(model)}

@@ -13,18 +13,18 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Update, func, insert, inspect
+from sqlalchemy import Connection, Integer, Update, func, insert
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from .session import LedgerSession
-from .tables import columns_of
+from .tables import columns_of, mapper_of
 
 
 def is_plain(session: LedgerSession, model: Any) -> bool:
     """Return whether no hook could observe a skipped load or flush of a class's object."""
     if not _is_simple(model) or session.observed:
         return False
-    mapper: Any = inspect(model)
+    mapper = mapper_of(model)
     rows, objects = mapper.dispatch, mapper.class_manager.dispatch
     return not (
         rows.before_insert
@@ -43,7 +43,7 @@ def _is_simple(model: Any) -> bool:
     """Return whether a class has no inheritance, version counter or constructor, and an integer as
     its primary key.
     """
-    mapper: Any = inspect(model)
+    mapper = mapper_of(model)
     identity = columns_of(model)["id"]
     return (
         mapper.inherits is None
@@ -90,7 +90,7 @@ def _writes_where_reads(session: LedgerSession, model: Any, connection: Connecti
     """Return whether a claimed object can be built without a load: deferred loads have to use the
     database that was written to.
     """
-    bind = session.session.get_bind(mapper=inspect(model))
+    bind = session.session.get_bind(mapper=mapper_of(model))
     here = bind is connection.engine or bind is connection
     return here and is_plain(session, model)
 
@@ -116,7 +116,7 @@ def _object(session: Session, model: Any, known: Mapping[str, Any]) -> Any | Non
     :param known: its attributes, as far as they are known; ``id`` among them.
     :returns: ``None`` if the session has the object already and would have to refresh it.
     """
-    if inspect(model).identity_key_from_primary_key((known["id"],)) in session.identity_map:
+    if mapper_of(model).identity_key_from_primary_key((known["id"],)) in session.identity_map:
         return None
     payment = model()
     # Without history and without events, as a load sets them.
@@ -127,10 +127,13 @@ def _object(session: Session, model: Any, known: Mapping[str, Any]) -> Any | Non
 
 
 def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) -> None:
-    """Insert a row without an object.
+    """Insert a row, without an object if no hook could observe the difference.
 
     :param values: by the names of the attributes.
     """
+    if not is_plain(session, model):
+        session.add(model(**values))
+        return
     columns = columns_of(model)
     session.execute(_insert(model), model, {columns[name].key: values[name] for name in values})
 
@@ -138,4 +141,4 @@ def insert_row(session: LedgerSession, model: Any, values: Mapping[str, Any]) ->
 @lru_cache(maxsize=64)
 def _insert(model: Any) -> Any:
     # Inline: the new row's number is not needed.
-    return insert(inspect(model).local_table).inline()
+    return insert(mapper_of(model).local_table).inline()

@@ -43,7 +43,8 @@ class PaymentStatements:
         column = columns_of(self.model)
         self._table = mapper.local_table
         self._keys = {name: column[name].key for name in column}
-        self._version = version_of(self.model)
+        #: The version counter, which has to be read before an update.
+        self.version = version_of(self.model)
         named = (
             equals_param(column["out_trade_no"], "of_out_trade_no"),
             equals_param(column["merchant"], "of_merchant"),
@@ -53,9 +54,9 @@ class PaymentStatements:
         self._lock = self._find.with_for_update(of=self.model)
         seen = [column[name].label(name) for name in (*_GUARDED, *_STATE_COLUMNS, "trade_no")]
         source = self._table
-        if self._version is not None:
-            seen += self._version.columns
-            source = mapper.persist_selectable if self._version.parent else source
+        if self.version is not None:
+            seen += self.version.columns
+            source = mapper.persist_selectable if self.version.parent else source
         # Changes nothing, but locks the row; on SQLite the file.
         same = {column["refunded_fen"]: column["refunded_fen"]}
         self._touch = update(self._table).where(*named).values(same)
@@ -85,13 +86,6 @@ class PaymentStatements:
             column["paid"].is_(False),
             column["refunded_fen"] == literal_column("0"),
         )
-
-    @property
-    def can_claim_unread(self) -> bool:
-        """``True`` if a sale can be claimed without reading the row: a version counter has to be
-        read first.
-        """
-        return self._version is None
 
     def find(
         self,
@@ -158,17 +152,23 @@ class PaymentStatements:
         :param values: the values to write.
         :returns: the payment, or ``None`` if no row matched.
         """
-        guard = {
+        params = {
+            "of_out_trade_no": sale.out_trade_no,
+            "of_merchant": merchant,
+            "of_currency": sale.currency,
+            "of_total_fen": sale.total_fen,
+            # A closed payment becomes a sale only after a query.
+            "of_barred": "" if sale.query_first == "never" else TradeStatus.TRADE_CLOSED,
+            **self._written(values),
+        }
+        known = {
             "out_trade_no": sale.out_trade_no,
             "merchant": merchant,
             "currency": sale.currency,
             "total_fen": sale.total_fen,
+            "refunded_fen": 0,
+            **{name: values[name] for name in _WRITTEN if name in values},
         }
-        written = {name: values[name] for name in _WRITTEN if name in values}
-        known = {**guard, "refunded_fen": 0, **written}
-        params = {f"of_{name}": guard[name] for name in guard} | self._written(values)
-        # A closed payment becomes a sale only after a query.
-        params["of_barred"] = "" if sale.query_first == "never" else TradeStatus.TRADE_CLOSED
         claimed, payment = claim(session, self.model, self._claim, params, known)
         if claimed and payment is None:
             payment = self.find(session, merchant, sale.out_trade_no)

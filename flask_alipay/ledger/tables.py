@@ -33,6 +33,12 @@ class Version(NamedTuple):
 
 
 @lru_cache(maxsize=64)
+def mapper_of(model: Any) -> Any:
+    """Return a class's mapper; it is the same for as long as the class exists."""
+    return inspect(model)
+
+
+@lru_cache(maxsize=64)
 def entity_of(model: Any) -> Any:
     """Return the class that owns a class's table: with single-table inheritance, several classes
     share a table.

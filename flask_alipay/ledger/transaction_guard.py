@@ -64,7 +64,7 @@ _listening: WeakSet[Dialect] = WeakSet()
 
 
 class TransactionGuard:
-    """Context manager that keeps a session's transaction open.
+    """Context manager that keeps a session's transaction open, and checks that in the end.
 
     :param session: the session.
     :param connection: the transaction's connection.
@@ -92,11 +92,13 @@ class TransactionGuard:
         self._session.info[_GUARDED] = True
         _guards[self._connection] = self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
         self._session.info.pop(_GUARDED, None)
         _guards.pop(self._connection, None)
+        if kind is None:
+            self._check()
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Check that the transaction is the same and intact.
 
         :raises TransactionEnded: if it is not.
@@ -187,7 +189,8 @@ def _refuse_commit(session: Session) -> None:
 
 
 def _refuse_statement(cursor: object, statement: str, parameters: object, context: Any) -> None:
-    _refuse_without_parameters(cursor, statement, context)
+    if _guards:
+        _refuse_without_parameters(cursor, statement, context)
 
 
 def _refuse_without_parameters(cursor: object, statement: str, context: Any) -> None:

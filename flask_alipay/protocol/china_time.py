@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 #: China has used one zone without daylight saving time since 1991: no zone database is needed.
@@ -23,6 +24,14 @@ def parse_china_time(text: str | None) -> datetime | None:
         return (datetime.fromisoformat(text) - _UTC_OFFSET).replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         return None
+
+
+def parse_china_times(params: Mapping[str, str], *names: str) -> list[datetime | None]:
+    """Parse several of Alipay's times, each as :func:`parse_china_time` does.
+
+    :param names: the names of the times in ``params``.
+    """
+    return [parse_china_time(params.get(name)) for name in names]
 
 
 def format_china_time(when: datetime) -> str:

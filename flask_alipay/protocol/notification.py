@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from ..exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
 from ..signer import Signer, sign_content
-from .china_time import parse_china_time
+from .china_time import parse_china_times
 from .forms import declared_charset, parse_as
 from .forms import parse as parse
 from .limits import EMBEDDED_FIELD
@@ -27,9 +26,7 @@ from .parameter_names import ALL_NOTIFICATION_NAMES
 from .trade_status import TradeStatus
 
 _AMOUNT_FIELDS = ("total_amount", "total_fee")
-
-# Alipay's first retry follows after four minutes; this allows for clock skew and queues.
-_FIRST_ATTEMPT = timedelta(minutes=3)
+_TIME_FIELDS = ("gmt_payment", "gmt_close", "gmt_refund", "notify_time")
 
 # Requests to the legacy gateway are signed with the same MD5 key as notifications, returns with the
 # same key on both gateways, and the buyer sees both. Each has one of these fields, which no
@@ -226,19 +223,11 @@ class Notification:
         amount = (self.currency, self.total_fen)
         return (amount,) if self.rmb_fen is None else (amount, ("CNY", self.rmb_fen))
 
-    @property
-    def is_retry(self) -> bool:
-        """True if this is most likely a retry: Alipay sends the first attempt at once, and retries
-        after four minutes at the earliest.
-        """
-        sent, paid = self.notify_time, self.paid_at
-        return sent is not None and paid is not None and sent - paid > _FIRST_ATTEMPT
-
     def with_query_rule(self, rule: Literal["never", "closed", "always"]) -> Notification:
         """Return the same report with another :attr:`query_first`."""
         # dataclasses.replace would pass all fields through the constructor, for each notification.
-        changed = copy(self)
-        object.__setattr__(changed, "query_first", rule)
+        changed = object.__new__(type(self))
+        vars(changed).update(vars(self), query_first=rule)
         return changed
 
     @classmethod
@@ -285,6 +274,7 @@ class Notification:
         refunded_fen = (
             parse_minor_units(refunded, currency, parameter="refund_fee") if refunded else None
         )
+        paid_at, closed_at, refunded_at, notify_time = parse_china_times(params, *_TIME_FIELDS)
         return cls(
             out_trade_no=out_trade_no,
             trade_status=trade_status,
@@ -301,10 +291,10 @@ class Notification:
             seller_email=params.get("seller_email") or None,
             buyer_id=params.get("buyer_id") or None,
             buyer_open_id=params.get("buyer_open_id") or None,
-            paid_at=parse_china_time(params.get("gmt_payment")),
-            closed_at=parse_china_time(params.get("gmt_close")),
-            refunded_at=parse_china_time(params.get("gmt_refund")),
-            notify_time=parse_china_time(params.get("notify_time")),
+            paid_at=paid_at,
+            closed_at=closed_at,
+            refunded_at=refunded_at,
+            notify_time=notify_time,
             params=params,
         )
 
