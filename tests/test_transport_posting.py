@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter, OutcomeUnknown
-from flask_alipay.gateways.transport import HttpTransport, encode_form
+from flask_alipay.gateways.transport import HttpTransport
+from flask_alipay.protocol.charsets import encode_form
 
 from .doubles.local_server import LocalServer, Request
 

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
-from urllib.parse import urlencode
 
 from ..exceptions import GatewayError, OutcomeUnknown
-from ..protocol.charsets import canonical_charset, check_encodable
+from ..protocol.charsets import canonical_charset, encode_form
 
 if TYPE_CHECKING:
     import requests
@@ -278,20 +277,6 @@ def _without_query(value: object) -> object:
     if isinstance(value, str) and "?" in value:
         return f"{value.partition('?')[0]}?..."
     return value
-
-
-def encode_form(params: Mapping[str, str], charset: str) -> bytes:
-    """Encode parameters as a query or form body.
-
-    :param params: decoded text by name.
-    :param charset: the charset of the encoded text.
-    :raises InvalidParameter: if a parameter has a character that the charset lacks.
-    """
-    pairs = {
-        check_encodable(name, name, charset): check_encodable(name, value, charset)
-        for name, value in params.items()
-    }
-    return urlencode(pairs).encode("ascii")
 
 
 def charset_params(params: Mapping[str, str]) -> dict[str, str]:

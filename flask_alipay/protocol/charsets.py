@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from itertools import product
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, urlencode
 
 from ..exceptions import InvalidParameter
 
@@ -123,6 +124,20 @@ def percent_encode(text: str, charset: str) -> str:
     :raises UnicodeEncodeError: for a character that the charset does not have.
     """
     return quote_from_bytes(encode(text, charset), safe="")
+
+
+def encode_form(params: Mapping[str, str], charset: str) -> bytes:
+    """Encode parameters as a query or form body.
+
+    :param params: decoded text by name.
+    :param charset: the charset of the encoded text.
+    :raises InvalidParameter: if a parameter has a character that the charset lacks.
+    """
+    pairs = {
+        check_encodable(name, name, charset): check_encodable(name, value, charset)
+        for name, value in params.items()
+    }
+    return urlencode(pairs).encode("ascii")
 
 
 def form_decode(field: bytes) -> bytes:

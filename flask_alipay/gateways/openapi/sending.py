@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
-from ...protocol.charsets import check_encodable
+from ...protocol.charsets import check_encodable, encode_form
 from ...protocol.limits import check_choice, check_pattern, check_text
 from ...protocol.signed_request import SignedRequest
-from ..transport import OpenApiTransport, encode_form
+from ..transport import OpenApiTransport
 
 #: Files by the name of their field: the file's name, whose ending tells its kind, and its content.
 Files: TypeAlias = Mapping[str, tuple[str, bytes]]
