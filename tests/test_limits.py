@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.protocol.limits import (
+from flask_alipay.protocol.validation import (
     check_choice,
     check_out_trade_no,
     check_pattern,

@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.operations import order_number
 from flask_alipay.operations.order_number import generate_out_trade_no
 from flask_alipay.protocol.china_time import CHINA_TIME
-from flask_alipay.protocol.limits import check_out_trade_no
+from flask_alipay.protocol.validation import check_out_trade_no
 
 
 def test_a_number_is_26_digits_that_alipay_takes() -> None:

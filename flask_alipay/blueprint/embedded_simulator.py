@@ -23,9 +23,9 @@ from ..gateways.transport import (
     HttpResponse,
     charset_params,
     copy_limited,
-    encode_form,
     is_html,
 )
+from ..protocol.charsets import encode_form
 from ..settings import ConfigReader
 from ..simulator import Simulator
 from ..simulator.merchant.merchant import get_merchant

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from ..exceptions import ConfigurationError, InvalidParameter
-from ..protocol.limits import check_url
 from ..protocol.signed_request import SignedRequest
+from ..protocol.validation import check_url
 
 if TYPE_CHECKING:
     from ..gateways.openapi import OpenApiGateway

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..models import utc_now
-from ..protocol.limits import timeout_minutes
+from ..protocol.validation import timeout_minutes
 from .sending import mark_sent
 from .trade_params import require_openapi, trade_params
 

@@ -19,9 +19,9 @@ from ..ledger.journal import JournalEntry
 from ..ledger.refunds import SUCCESS, RefundLedger
 from ..ledger.statements import is_serialization_failure
 from ..protocol.batch_notification import RefundResult
-from ..protocol.limits import check_out_trade_no, check_text
 from ..protocol.money import format_amount, to_minor_units
 from ..protocol.signed_request import SignedRequest
+from ..protocol.validation import check_out_trade_no, check_text
 from .order_number import generate_out_trade_no
 from .queries import require_support, snapshot_and_commit
 from .settlement import send_settlement_signals

@@ -16,9 +16,9 @@ from ..exceptions import AlipayError, GatewayError, OutcomeUnknown
 from ..gateways.interface import TransferRequest
 from ..ledger.transfers import NewTransfer, RecordedTransfer
 from ..models import utc_now
-from ..protocol.limits import check_out_trade_no
 from ..protocol.money import format_amount, to_minor_units
 from ..protocol.transfers import TransferReport, TransferStatus
+from ..protocol.validation import check_out_trade_no
 from .order_number import generate_out_trade_no
 from .queries import require_support
 

@@ -10,8 +10,8 @@
     strict parsers of received form bodies and XML documents
 ``signed_request``
     signed requests that a browser sends
-``validation``, ``limits``
-    validators of request parameters
+``validation``
+    limits and validators of request parameters
 ``money``, ``china_time``, ``charsets``
     conversion of amounts, times and text
 ``transfers``

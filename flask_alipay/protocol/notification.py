@@ -18,12 +18,12 @@ from ..signer import Signer, sign_content
 from .china_time import parse_china_times
 from .forms import declared_charset, parse_as
 from .forms import parse as parse
-from .limits import EMBEDDED_FIELD
 from .log_text import loggable as loggable
 from .log_text import loggable_names
 from .money import parse_minor_units, parse_price
 from .parameter_names import ALL_NOTIFICATION_NAMES
 from .trade_status import TradeStatus
+from .validation import EMBEDDED_FIELD
 
 _AMOUNT_FIELDS = ("total_amount", "total_fee")
 _TIME_FIELDS = ("gmt_payment", "gmt_close", "gmt_refund", "notify_time")

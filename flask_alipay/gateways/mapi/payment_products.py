@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_choice
+from ...protocol.validation import check_choice
 from . import direct_pay, escrow, forex_pay, wap_pay
 
 #: The products and the services behind them.

@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.china_time import CHINA_TIME
-from ...protocol.limits import check_url
-from ...protocol.validation import pattern, text
+from ...protocol.validation import check_url, pattern, text
 from .client import MethodSpec, OpenApiClient
 from .responses import required_text, text_field
 

@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import check_encodable
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_no_embedded_field
-from ...protocol.validation import pattern
+from ...protocol.validation import check_no_embedded_field, pattern
 
 #: Like :data:`~flask_alipay.protocol.validation.Validator`, but the result may be any JSON value.
 ContentField: TypeAlias = Callable[[str, Any, str], Any]

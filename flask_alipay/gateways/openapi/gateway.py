@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import request_charset
-from ...protocol.limits import check_choice
 from ...protocol.signed_request import SignedRequest
+from ...protocol.validation import check_choice
 from ...signer import sign_content
 from ..transport import HttpTransport
 from .any_method import AnyMethod

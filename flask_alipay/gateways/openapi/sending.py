@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.charsets import check_encodable, encode_form
-from ...protocol.limits import check_choice, check_pattern, check_text
 from ...protocol.signed_request import SignedRequest
+from ...protocol.validation import check_choice, check_pattern, check_text
 from ..transport import OpenApiTransport
 
 #: Files by the name of their field: the file's name, whose ending tells its kind, and its content.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ...exceptions import InvalidAmount
-from ...protocol.limits import check_out_trade_no, check_text
 from ...protocol.money import to_minor_units
+from ...protocol.validation import check_out_trade_no, check_text
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult, PlainText
 from ..trades import exchange_rates

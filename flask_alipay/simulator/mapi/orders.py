@@ -9,14 +9,14 @@ from typing import Final
 
 from ...exceptions import InvalidAmount, InvalidParameter
 from ...protocol.banks import BANK_CODE
-from ...protocol.limits import (
+from ...protocol.money import format_amount, parse_minor_units, to_minor_units
+from ...protocol.validation import (
     check_choice,
     check_out_trade_no,
     check_pattern,
     check_text,
     timeout_minutes,
 )
-from ...protocol.money import format_amount, parse_minor_units, to_minor_units
 from ..clock import end_of_china_day
 from ..replies import ApiError
 from ..trades import exchange_rates

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_choice, check_text
 from ...protocol.money import format_amount
 from ...protocol.trade_status import TradeStatus
+from ...protocol.validation import check_choice, check_text
 from ..replies import ApiError, CallResult
 from ..trades import exchange_rates
 from ..trades.trades import Trade

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_choice
+from ...protocol.validation import check_choice
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult
 from ..storage.storage import PersistentDict

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_text
 from ...protocol.money import to_minor_units
 from ...protocol.trade_status import TradeStatus
+from ...protocol.validation import check_text
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult, RedirectToBatch
 from ..trades.batches import DONE, REFUNDS, Batch, BatchEntry, Outcome

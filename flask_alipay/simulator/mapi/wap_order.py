@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from ...protocol.limits import check_out_trade_no, check_text
 from ...protocol.money import to_minor_units
+from ...protocol.validation import check_out_trade_no, check_text
 from ..replies import ApiError
 from ..trades.orders import Order
 from ..web.urls import checked_url

@@ -18,8 +18,8 @@ from datetime import date, datetime, timedelta
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import encode
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_pattern
 from ...protocol.money import format_amount
+from ...protocol.validation import check_pattern
 from ..replies import ApiError
 from ..storage.storage import PersistentDict
 from ..trades.trades import Trade

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_text
+from ...protocol.validation import check_text
 from ..replies import ApiError
 
 

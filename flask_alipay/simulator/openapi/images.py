@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_choice, check_text
+from ...protocol.validation import check_choice, check_text
 from ..replies import ApiError
 from .call import ApiCall, Handler, Success
 

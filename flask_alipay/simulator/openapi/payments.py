@@ -9,7 +9,7 @@ from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_choice, check_pattern
+from ...protocol.validation import check_choice, check_pattern
 from ..merchant.merchant import open_id_under
 from ..replies import ApiError, RedirectToCashier
 from ..trades.orders import TradeEvent

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_out_trade_no
 from ...protocol.money import format_amount, to_minor_units
 from ...protocol.trade_status import TradeStatus
+from ...protocol.validation import check_out_trade_no
 from ..replies import ApiError
 from ..trades import funding
 from ..trades.trades import Refund, Trade

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_out_trade_no, check_pattern
 from ...protocol.money import to_minor_units
 from ...protocol.trade_status import TradeStatus
+from ...protocol.validation import check_out_trade_no, check_pattern
 from ..replies import ApiError
 from .call import ApiCall, Context, Handler, Success
 from .content import required, text

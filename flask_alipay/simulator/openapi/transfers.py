@@ -10,8 +10,8 @@ from datetime import datetime
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_choice, check_out_trade_no
 from ...protocol.money import format_amount, to_minor_units
+from ...protocol.validation import check_choice, check_out_trade_no
 from ..replies import ApiError
 from ..storage.storage import PersistentDict
 from .call import ApiCall, Context, Handler, Success

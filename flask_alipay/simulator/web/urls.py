@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ...exceptions import InvalidParameter
-from ...protocol.limits import check_url
+from ...protocol.validation import check_url
 
 logger = logging.getLogger("flask_alipay.simulator")
 
