@@ -20,6 +20,7 @@ Packages: ``protocol`` (rules of both gateways), ``gateways`` (clients), ``ledge
 
 from __future__ import annotations
 
+from . import _distribution as _distribution
 from ._version import __version__ as __version__
 from .blueprint import AlipayBlueprint as AlipayBlueprint
 from .exceptions import AlipayError as AlipayError

@@ -58,6 +58,7 @@ from importlib import import_module
 
 import click
 
+from .. import _distribution as _distribution  # also if the other project's __init__.py is in place
 from .._version import __version__
 from ..blueprint.lazy_command import LazyCommand
 from .click_texts import translate_click

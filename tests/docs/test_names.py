@@ -14,7 +14,7 @@ from .reading import ROOT, page, words
 
 PACKAGE = Path(flask_alipay.__file__).parent
 #: The package's own entry and what the packaging needs.
-OMITTED = {"__init__.py", "_version.py", "py.typed"}
+OMITTED = {"__init__.py", "_distribution.py", "_version.py", "py.typed"}
 PAGES = [*(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.rst")), "README.rst"]
 
 
