@@ -38,6 +38,12 @@ def test_the_commands_are_those_of_the_english_readme(command: str) -> None:
     assert f"\n\n    {command}\n\n" in CHINESE
 
 
+@pytest.mark.parametrize("tool", ["uvx", "pipx"])
+def test_the_simulator_runs_with_the_same_tools(tool: str) -> None:
+    commands = re.findall(rf"^    ({tool} .+)$", README, re.MULTILINE)
+    assert commands == re.findall(rf"^    ({tool} .+)$", CHINESE, re.MULTILINE) != []
+
+
 def test_the_examples_are_those_of_the_english_readme() -> None:
     assert code_blocks(CHINESE) == code_blocks(README)
 
