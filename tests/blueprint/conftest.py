@@ -20,7 +20,7 @@ OpenShop = Callable[..., Shop]
 
 
 class Confirmations:
-    """Alipay's ``notify_verify``: what it was asked, and what it answers."""
+    """Stand-in for Alipay's ``notify_verify``, which records requests."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, str]] = []
@@ -35,7 +35,7 @@ class Confirmations:
 
 @pytest.fixture(autouse=True)
 def confirmations(monkeypatch: pytest.MonkeyPatch) -> Confirmations:
-    """No test asks the real Alipay."""
+    """Replace ``notify_verify``: no test calls the real Alipay."""
     stub = Confirmations()
     monkeypatch.setattr(HttpTransport, "get", lambda _, url, params, *more: stub.get(url, params))
     return stub
@@ -43,14 +43,14 @@ def confirmations(monkeypatch: pytest.MonkeyPatch) -> Confirmations:
 
 @pytest.fixture
 def merchant(request: pytest.FixtureRequest, keys: Keys) -> Merchant:
-    """On the open platform, unless the test says otherwise."""
+    """Return a merchant, on the open platform unless the test is parametrized."""
     protocol, sign_type, charset = getattr(request, "param", OPENAPI)
     return Merchant(protocol, sign_type, charset, keys)
 
 
 @pytest.fixture
 def open_shop(tmp_path: Path) -> Iterator[OpenShop]:
-    """Opens shops, each with a database of its own, and closes them after the test."""
+    """Open shops, each with a separate database, and close them after the test."""
     shops: list[Shop] = []
 
     def make(
@@ -75,26 +75,26 @@ def open_shop(tmp_path: Path) -> Iterator[OpenShop]:
 
 @pytest.fixture
 def shop(open_shop: OpenShop, merchant: Merchant) -> Shop:
-    """The merchant's."""
+    """Open the merchant's shop."""
     return open_shop(merchant)
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
-    """Our own log lines of the test's call so far."""
+    """Return the package's log records of the test's call so far."""
     caplog.set_level(logging.INFO, "flask_alipay")
     return lambda: [record for record in caplog.records if record.name == "flask_alipay"]
 
 
 class Refusals:
-    """Sends what must be refused, and sees that nothing came of it."""
+    """Sends requests that must be rejected, and checks that they changed nothing."""
 
     def __init__(self, shop: Shop, log: Callable[[], list[logging.LogRecord]]) -> None:
         self._shop = shop
         self._log = log
 
     def of(self, body: bytes, *, lines: int = 1, **options: Any) -> TestResponse:
-        """The answer, after the three things that go with every refusal were seen to."""
+        """Send a request, check the three properties of a rejection, and return the response."""
         before, called, logged = self._shop.ledger(), [*self._shop.called], len(self._log())
         answer = self._shop.notify(body, **options)
         assert answer.data == b"fail"
@@ -110,14 +110,14 @@ class Refusals:
 
     @property
     def reason(self) -> str:
-        """Of the last one, as the log has it."""
+        """Reason of the last rejection, from the log."""
         args = self._log()[-1].args
         assert isinstance(args, tuple)
         return str(args[0])
 
 
 def assert_discreet(text: str, body: bytes = b"") -> None:
-    """Neither buyer data nor a key nor the signature is in a text."""
+    """Assert that a text contains neither buyer data nor a key nor the signature."""
     fields = dict(parse_qsl(body.decode("latin-1")))
     private = [*BUYER_DATA, MD5_KEY, "PRIVATE KEY", fields.get("sign", "")]
     assert [value for value in private if len(value) > 8 and value in text] == []
@@ -130,7 +130,7 @@ def refusals(shop: Shop, log: Callable[[], list[logging.LogRecord]]) -> Refusals
 
 @pytest.fixture
 def connections(shop: Shop) -> Iterator[list[object]]:
-    """Every time that the shop asks for a connection to its database."""
+    """Record each checkout of a database connection."""
     taken: list[object] = []
     with shop.app.app_context():
         engine = db.engine

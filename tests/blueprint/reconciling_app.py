@@ -1,4 +1,4 @@
-"""The tests' shop in a process of its own: ``flask --app tests.blueprint.reconciling_app``."""
+"""App of a separate process: ``flask --app tests.blueprint.reconciling_app``."""
 
 from __future__ import annotations
 

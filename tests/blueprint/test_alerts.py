@@ -22,7 +22,7 @@ LOGGER = "flask_alipay.alerts"
 
 
 @contextmanager
-def heard() -> Iterator[list[Alert]]:
+def received() -> Iterator[list[Alert]]:
     """Collect the alerts that are sent."""
     alerts: list[Alert] = []
 
@@ -35,7 +35,7 @@ def heard() -> Iterator[list[Alert]]:
 
 @pytest.fixture
 def shop() -> Shop:
-    """A shop with one payment that waits."""
+    """Return a shop with one waiting payment."""
     found = make_shop(ALIPAY_SIMULATOR=True)
     with found.app.app_context():
         merchant = found.alipay.config.merchant
@@ -54,7 +54,7 @@ def trigger(shop: Shop, event: str, *args: str) -> None:
 def test_a_mismatch_is_one_alert_however_often_alipay_repeats_it(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with heard() as alerts:
+    with received() as alerts:
         for _time in range(3):
             trigger(shop, "wrong-amount")
     (alert,) = alerts
@@ -67,7 +67,7 @@ def test_a_mismatch_is_one_alert_however_often_alipay_repeats_it(
 
 def test_a_callback_that_fails_is_an_alert_when_it_fails_again(shop: Shop) -> None:
     shop.alipay.on_paid(fail)
-    with heard() as alerts:
+    with received() as alerts:
         trigger(shop, "paid")
         assert alerts == []
         trigger(shop, "paid")
@@ -78,8 +78,8 @@ def test_a_callback_that_fails_is_an_alert_when_it_fails_again(shop: Shop) -> No
 
 
 @pytest.mark.parametrize("event", ["paid", "forged", "unknown-order", "wrong-account"])
-def test_what_needs_nobody_is_no_alert(shop: Shop, event: str) -> None:
-    with heard() as alerts:
+def test_entries_without_required_action_are_no_alert(shop: Shop, event: str) -> None:
+    with received() as alerts:
         trigger(shop, event)
     assert alerts == []
 
@@ -106,7 +106,7 @@ def test_refunds_without_a_result_for_an_hour_are_one_alert_of_a_reconciliation(
         refund(shop, "YOUNG", timedelta(minutes=59)),
         refund(shop, "DONE", timedelta(hours=2), "REFUND_SUCCESS"),
     )
-    with heard() as alerts:
+    with received() as alerts:
         shop.run("reconcile")
     (alert,) = [one for one in alerts if one.kind == "refund_unresolved"]
     assert (alert.numbers, alert.count) == (("LOST1", "LOST2"), 2)
@@ -115,7 +115,7 @@ def test_refunds_without_a_result_for_an_hour_are_one_alert_of_a_reconciliation(
 
 def test_without_such_refunds_a_reconciliation_is_no_alert(shop: Shop) -> None:
     shop.add(refund(shop, "YOUNG", timedelta(minutes=59)))
-    with heard() as alerts:
+    with received() as alerts:
         shop.run("reconcile")
     assert alerts == []
 
@@ -201,7 +201,7 @@ def test_the_recipe_reports_each_kind_to_sentry_as_one_issue(
     assert (fingerprint, tags) == (["alipay", "mismatched"], {"alipay.kind": "mismatched"})
 
 
-def test_the_recipe_queues_what_may_take_long(shop: Shop) -> None:
+def test_the_recipe_queues_slow_work(shop: Shop) -> None:
     queued: list[str] = []
     names: dict[str, Any] = {"post_to_chat": SimpleNamespace(delay=queued.append)}
     exec(recipes()[2], names)

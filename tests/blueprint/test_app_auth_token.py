@@ -38,7 +38,7 @@ PLACES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 class Authorized:
-    """A shop whose payments are for the merchant who gave the token."""
+    """Shop whose payments are for the merchant who issued the token."""
 
     def __init__(self, shop: Shop, details: dict[str, Any]) -> None:
         self.shop = shop
@@ -50,8 +50,8 @@ class Authorized:
     def order(self, **details: Any) -> str:
         return self.shop.order(**self.details, **details)
 
-    def paid_unheard(self, **details: Any) -> str:
-        """A payment that is paid at Alipay, and whose notification is lost."""
+    def paid_without_notification(self, **details: Any) -> str:
+        """Return a payment that is paid at Alipay, and whose notification is lost."""
         number = self.order(product="page", **details)
         self.simulator.inject_fault("drop")
         self.simulator.pay(number)
@@ -73,13 +73,13 @@ def authorized(request: pytest.FixtureRequest, open_shop: OpenShop) -> Authorize
 
 
 def test_a_query_finds_the_trade_of_the_payments_merchant(authorized: Authorized) -> None:
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     authorized.call("query", number)
     assert authorized.shop.payment(number).paid
 
 
 def test_reconcile_settles_a_paid_payment_instead_of_closing_it(authorized: Authorized) -> None:
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     ago = utc_now() - timedelta(hours=1)
     authorized.shop.change(number, created_at=ago, expires_at=ago)
     with authorized.shop.app.app_context():
@@ -96,14 +96,14 @@ def test_a_waiting_trade_is_closed_at_alipay(authorized: Authorized) -> None:
     assert authorized.simulator.trade(number).status == "TRADE_CLOSED"
 
 
-def test_a_cancel_takes_the_money_back(authorized: Authorized) -> None:
-    number = authorized.paid_unheard()
+def test_a_cancel_refunds_the_payment(authorized: Authorized) -> None:
+    number = authorized.paid_without_notification()
     authorized.call("cancel", number)
     assert authorized.simulator.trade(number).refunded_fen == 8888
 
 
 def test_a_refund_is_made_and_found_again(authorized: Authorized) -> None:
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     authorized.call("query", number)
     authorized.simulator.inject_fault("system-error-done", method="alipay.trade.refund")
     with pytest.raises(GatewayError):
@@ -135,7 +135,7 @@ def test_an_order_string_carries_the_token(authorized: Authorized) -> None:
 
 
 def test_any_other_call_about_a_payment_can_send_the_token(authorized: Authorized) -> None:
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     authorized.call("query", number)
     trade_no = authorized.shop.payment(number).trade_no
     royalty = {"trans_in": "2088000000000003", "amount": "1.00"}
@@ -149,13 +149,13 @@ def test_any_other_call_about_a_payment_can_send_the_token(authorized: Authorize
 
 def test_a_merchants_bill_holds_the_trades_of_that_merchant_alone(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True})
-    Authorized(shop, {"app_auth_token": TOKEN}).paid_unheard()
-    asked = {"bill_type": "trade", "bill_date": format_china_time(utc_now())[:10]}
+    Authorized(shop, {"app_auth_token": TOKEN}).paid_without_notification()
+    queried = {"bill_type": "trade", "bill_date": format_china_time(utc_now())[:10]}
     with shop.app.test_request_context():
         gateway: Any = shop.alipay.gateway
-        assert gateway.acting_for(TOKEN).data_dataservice_bill_downloadurl_query(**asked)
+        assert gateway.acting_for(TOKEN).data_dataservice_bill_downloadurl_query(**queried)
         with pytest.raises(GatewayError) as caught:
-            gateway.data_dataservice_bill_downloadurl_query(**asked)
+            gateway.data_dataservice_bill_downloadurl_query(**queried)
     assert caught.value.sub_code == "BILL_NOT_EXIST"
 
 
@@ -166,7 +166,7 @@ def test_a_merchants_bill_holds_the_trades_of_that_merchant_alone(open_shop: Ope
     ]
 )
 def sellers(request: pytest.FixtureRequest, open_shop: OpenShop) -> Callable[..., Shop]:
-    """Opens a shop where two merchants and the application itself have sold."""
+    """Open a shop in which two merchants and the application itself have payments."""
     url = request.getfixturevalue(f"{request.param}_url")
 
     def sell(*tokens: str | None, **settings: Any) -> Shop:
@@ -196,7 +196,7 @@ def test_the_bills_of_all_merchants_are_compared(sellers: Any, version: str) -> 
     assert (result.exit_code, result.output) == (0, "The bill and the ledger agree.\n")
 
 
-def test_an_application_that_sells_for_others_alone_needs_no_bill_of_its_own(sellers: Any) -> None:
+def test_an_application_that_only_sells_for_others_needs_no_bill_for_itself(sellers: Any) -> None:
     result = bill(sellers(TOKEN, OTHER))
     assert (result.exit_code, result.output) == (0, "The bill and the ledger agree.\n")
 
@@ -215,7 +215,7 @@ def test_a_difference_in_one_of_several_bills_is_listed(sellers: Any) -> None:
     assert (difference["difference"], difference["out_trade_no"]) == ("payment_amount", number)
 
 
-def test_a_merchant_whose_bill_is_refused_is_named_by_a_payment(
+def test_a_merchant_whose_bill_is_rejected_is_named_by_a_payment(
     sellers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = sellers(None, TOKEN)
@@ -240,7 +240,7 @@ def test_a_merchant_whose_bill_is_refused_is_named_by_a_payment(
 def test_without_the_token_the_trade_does_not_exist(open_shop: OpenShop, version: str) -> None:
     shop = open_shop({"SIMULATOR": True, "API_VERSION": version})
     authorized = Authorized(shop, {"app_auth_token": TOKEN})
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     with shop.app.app_context(), pytest.raises(GatewayError) as caught:
         shop.alipay.gateway.trade_query(out_trade_no=number)  # type: ignore[union-attr]
     assert caught.value.sub_code == "ACQ.TRADE_NOT_EXIST"
@@ -252,18 +252,18 @@ def test_the_token_is_in_no_log_repr_or_error(
     caplog.set_level(logging.DEBUG)
     shop = open_shop({"SIMULATOR": True, "APP_AUTH_TOKEN": OTHER})
     authorized = Authorized(shop, {"app_auth_token": TOKEN})
-    number = authorized.paid_unheard()
+    number = authorized.paid_without_notification()
     authorized.call("query", number)
     with shop.app.app_context():
         gateway = shop.alipay.gateway_for(shop.payment(number))
-        told = f"{shop.alipay.config!r} {gateway!r} {shop.payment(number)!r} {caplog.text}"
-    assert TOKEN not in told
-    assert OTHER not in told
+        text = f"{shop.alipay.config!r} {gateway!r} {shop.payment(number)!r} {caplog.text}"
+    assert TOKEN not in text
+    assert OTHER not in text
 
 
 def test_the_token_is_in_no_command_output(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True})
-    number = Authorized(shop, {"app_auth_token": TOKEN}).paid_unheard()
+    number = Authorized(shop, {"app_auth_token": TOKEN}).paid_without_notification()
     runner = shop.app.test_cli_runner()
     for words in (["query", number], ["show", number, "--json", "--show-params"], ["payments"]):
         result = runner.invoke(args=["alipay", *words])
@@ -274,7 +274,7 @@ def test_the_token_is_in_no_command_output(open_shop: OpenShop) -> None:
 def test_the_journal_does_not_keep_the_token(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True})
     authorized = Authorized(shop, {"app_auth_token": TOKEN})
-    authorized.call("query", authorized.paid_unheard())
+    authorized.call("query", authorized.paid_without_notification())
     with shop.app.app_context():
         rows = db.session.scalars(select(shop.alipay.models.Notification))
         assert [TOKEN in str(row.payload) for row in rows] == [False]
@@ -312,7 +312,7 @@ def test_a_token_of_another_merchant_excludes_a_fixed_seller(shop: Shop) -> None
     assert shop.ledger() == []
 
 
-def test_a_method_that_issues_tokens_is_called_in_the_applications_own_name(
+def test_a_method_that_issues_tokens_is_called_without_a_token(
     merchant: Merchant, open_shop: OpenShop
 ) -> None:
     shop = open_shop({**merchant.settings, "APP_AUTH_TOKEN": TOKEN})

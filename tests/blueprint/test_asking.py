@@ -40,15 +40,15 @@ WAITING = trade("WAIT_BUYER_PAY")
 
 @pytest.fixture
 def alipay(shop: Shop, merchant: Merchant) -> Alipay:
-    """Answers the shop's questions."""
+    """Provide the responses to the shop's requests."""
     played = Alipay(merchant)
     with shop.app.app_context():
         shop.alipay.gateway._transport = played
     return played
 
 
-def tell(shop: Shop, verb: str, number: str) -> tuple[str, bool]:
-    """Calls a method of the blueprint's with a payment; returns how it stands then."""
+def call(shop: Shop, verb: str, number: str) -> tuple[str, bool]:
+    """Call a method of the blueprint with a payment; return the payment's status afterwards."""
     with shop.app.app_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
         found = getattr(shop.alipay, verb)(payment)
@@ -57,10 +57,10 @@ def tell(shop: Shop, verb: str, number: str) -> tuple[str, bool]:
 
 
 def refused(shop: Shop, verb: str, number: str, wanted: type[Exception]) -> Any:
-    """Calls what must fail: nothing changes, nothing is called."""
+    """Call a method that must fail: nothing changes, no callback is called."""
     before, called = shop.ledger(), [*shop.called]
     with pytest.raises(wanted) as caught:
-        tell(shop, verb, number)
+        call(shop, verb, number)
     assert shop.ledger() == before
     assert shop.called == called
     return caught.value
@@ -76,39 +76,39 @@ def expired(shop: Shop) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "heard"),
+    ("said", "received"),
     [(WAITING, "WAIT_BUYER_PAY"), (NOT_THERE, None)],
     ids=["waiting", "not there"],
 )
 @pytest.mark.parametrize("over", [False, True], ids=["young", "expired"])
-def test_what_alipay_said_is_told_beside_the_payment(
-    said: Any, heard: str | None, over: bool, shop: Shop, alipay: Alipay
+def test_a_query_returns_alipays_response_with_the_payment(
+    said: Any, received: str | None, over: bool, shop: Shop, alipay: Alipay
 ) -> None:
     number = expired(shop) if over else shop.order()
     alipay.will_say(query=said)
     with shop.app.app_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
         answer = queries.query(shop.alipay.merchant, payment)
-        assert (answer.payment, answer.trade_status) == (payment, heard)
+        assert (answer.payment, answer.trade_status) == (payment, received)
 
 
-def test_a_sale_that_alipay_answers_is_settled_once(shop: Shop, alipay: Alipay) -> None:
+def test_a_paid_response_is_settled_once(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=trade())
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
     assert shop.called == [("paid", number)]
     payment = shop.payment(number)
     assert payment.trade_no == TRADE_NO
     assert payment.paid_at.isoformat() == "2026-01-31T04:00:01+00:00"
 
 
-def test_the_journal_says_that_it_was_asked(shop: Shop, alipay: Alipay) -> None:
+def test_the_journal_records_the_query(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=[WAITING, trade()])
-    tell(shop, "query", number)
+    call(shop, "query", number)
     assert shop.journal() == []  # nothing new
-    tell(shop, "query", number)
+    call(shop, "query", number)
     with shop.app.app_context():
         [row] = db.session.scalars(select(Notification))
         assert (row.outcome, row.detail, row.notify_id) == ("settled", "paid", None)
@@ -116,38 +116,38 @@ def test_the_journal_says_that_it_was_asked(shop: Shop, alipay: Alipay) -> None:
         assert "PCREDIT" in row.payload["fund_bill_list"]
 
 
-def test_a_notification_after_the_answer_finds_it_settled(
+def test_a_notification_after_the_response_is_a_duplicate(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = shop.order()
     alipay.will_say(query=trade())
-    tell(shop, "query", number)
+    call(shop, "query", number)
     assert shop.notify(merchant.notification(number, trade_no=TRADE_NO)).data == b"success"
     assert shop.called == [("paid", number)]
 
 
-def test_an_answer_after_the_notification_changes_nothing(
+def test_a_response_after_the_notification_changes_nothing(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = shop.order()
     alipay.will_say(query=trade())
     alipay.before = lambda: shop.notify(merchant.notification(number, trade_no=TRADE_NO))
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
     assert shop.called == [("paid", number)]
 
 
 def test_a_young_order_that_alipay_does_not_know_waits(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=NOT_THERE)
-    assert tell(shop, "query", number) == ("WAIT_BUYER_PAY", False)
+    assert call(shop, "query", number) == ("WAIT_BUYER_PAY", False)
     assert shop.called == []
 
 
 def test_an_expired_order_that_alipay_does_not_know_has_failed(shop: Shop, alipay: Alipay) -> None:
     number = expired(shop)
     alipay.will_say(query=NOT_THERE)
-    assert tell(shop, "query", number) == ("TRADE_CLOSED", False)
-    assert tell(shop, "query", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "query", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "query", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
@@ -157,7 +157,7 @@ def test_a_sale_in_the_meantime_is_not_closed_again(
     number = expired(shop)
     alipay.will_say(query=NOT_THERE)
     alipay.before = lambda: shop.notify(merchant.notification(number))
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
     assert shop.called == [("paid", number)]
     assert shop.payment(number).refunded_fen == 0
 
@@ -168,14 +168,14 @@ def test_an_unsigned_no_changes_nothing(shop: Shop, alipay: Alipay) -> None:
     assert not refused(shop, "query", number, GatewayError).signed
 
 
-def test_no_answer_changes_nothing(shop: Shop, alipay: Alipay) -> None:
+def test_a_missing_response_changes_nothing(shop: Shop, alipay: Alipay) -> None:
     alipay.will_say(query=LOST, close=LOST, cancel=LOST)
     number = expired(shop)
     for verb in ("query", "close", "cancel"):
         refused(shop, verb, number, OutcomeUnknown)
 
 
-def test_a_status_that_does_not_exist_is_not_believed(shop: Shop, alipay: Alipay) -> None:
+def test_an_unknown_status_is_rejected(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=trade("TRADE_WONDERFUL"))
     refused(shop, "query", number, OutcomeUnknown)
@@ -191,8 +191,8 @@ def test_another_amount_is_refused_and_journalled(shop: Shop, alipay: Alipay) ->
 def test_the_money_of_a_closed_trade_that_was_paid_is_gone(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=[trade(), trade("TRADE_CLOSED", send_pay_date="2026-01-31 12:00:01")])
-    tell(shop, "query", number)
-    assert tell(shop, "query", number) == ("TRADE_CLOSED", True)
+    call(shop, "query", number)
+    assert call(shop, "query", number) == ("TRADE_CLOSED", True)
     assert shop.called == [("paid", number), ("refunded", number)]
     assert shop.payment(number).refunded_fen == 8888
 
@@ -210,12 +210,12 @@ def test_a_callback_that_raises_leaves_the_payment_for_the_next_time(
 
     alipay.will_say(query=trade())
     with pytest.raises(CallbackFailed):
-        tell(shop, "query", number)
+        call(shop, "query", number)
     assert shop.payment(number).paid is False
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
 
 
-def test_what_waits_in_the_session_is_committed_first(shop: Shop, alipay: Alipay) -> None:
+def test_pending_changes_of_the_session_are_committed_first(shop: Shop, alipay: Alipay) -> None:
     alipay.will_say(query=trade())
     with shop.app.app_context():
         payment = shop.alipay.create_payment(subject="茶", total_amount="88.88")
@@ -223,16 +223,16 @@ def test_what_waits_in_the_session_is_committed_first(shop: Shop, alipay: Alipay
         assert payment.paid
 
 
-def test_nothing_is_locked_while_alipay_is_asked(shop: Shop, alipay: Alipay) -> None:
+def test_nothing_is_locked_during_a_query(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=trade())
     open_ones: list[bool] = []
     alipay.before = lambda: open_ones.append(db.session().in_transaction())
-    tell(shop, "query", number)
+    call(shop, "query", number)
     assert open_ones == [False]
 
 
-def test_another_merchants_payment_is_not_asked_about(shop: Shop, alipay: Alipay) -> None:
+def test_another_merchants_payment_is_not_queried(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     shop.change(number, merchant="2021999999999999")
     for verb in ("query", "close", "cancel"):
@@ -240,16 +240,16 @@ def test_another_merchants_payment_is_not_asked_about(shop: Shop, alipay: Alipay
     assert alipay.asked == []
 
 
-def test_observers_hear_of_it(shop: Shop, alipay: Alipay) -> None:
-    number, heard = shop.order(), []
+def test_observers_are_notified(shop: Shop, alipay: Alipay) -> None:
+    number, received = shop.order(), []
 
-    def hear(app: Any, alipay: Any, payment: Any) -> None:
-        heard.append(payment.out_trade_no)
+    def receive(app: Any, alipay: Any, payment: Any) -> None:
+        received.append(payment.out_trade_no)
 
     alipay.will_say(query=trade())
-    with shop.alipay.payment_paid.connected_to(hear):
-        tell(shop, "query", number)
-    assert heard == [number]
+    with shop.alipay.payment_paid.connected_to(receive):
+        call(shop, "query", number)
+    assert received == [number]
 
 
 # Close
@@ -258,22 +258,22 @@ def test_observers_hear_of_it(shop: Shop, alipay: Alipay) -> None:
 def test_a_waiting_trade_is_closed(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(close=done())
-    assert tell(shop, "close", number) == ("TRADE_CLOSED", False)
-    assert tell(shop, "close", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "close", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "close", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
 def test_a_trade_that_alipay_does_not_know_is_closed_here(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(close=NOT_THERE)
-    assert tell(shop, "close", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "close", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
 def test_money_after_the_close_is_a_sale(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = shop.order()
     alipay.will_say(close=NOT_THERE, query=trade())
-    tell(shop, "close", number)
+    call(shop, "close", number)
     shop.notify(merchant.notification(number, trade_no=TRADE_NO))
     assert shop.called == [("failed", number), ("paid", number)]
 
@@ -281,7 +281,7 @@ def test_money_after_the_close_is_a_sale(shop: Shop, alipay: Alipay, merchant: M
 def test_a_paid_trade_is_settled_instead_of_closed(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(close=refusal("ACQ.REASON_TRADE_STATUS_INVALID"), query=trade())
-    assert tell(shop, "close", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "close", number) == ("TRADE_SUCCESS", True)
     assert shop.called == [("paid", number)]
 
 
@@ -306,57 +306,59 @@ def test_an_unsigned_not_there_closes_nothing(shop: Shop, alipay: Alipay) -> Non
 # Cancel
 
 
-def test_cancel_closes_what_is_not_paid(shop: Shop, alipay: Alipay) -> None:
+def test_cancel_closes_an_unpaid_trade(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(cancel=done(action="close", retry_flag="N"))
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
-def test_cancel_refunds_what_is_paid_once(shop: Shop, alipay: Alipay) -> None:
+def test_cancel_refunds_a_paid_trade_once(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(query=trade(), cancel=done(action="refund", retry_flag="N"))
-    tell(shop, "query", number)
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", True)
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", True)
+    call(shop, "query", number)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", True)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", True)
     assert shop.called == [("paid", number), ("refunded", number)]
     assert shop.payment(number).refunded_fen == 8888
 
 
-def test_cancel_of_what_was_never_heard_of_is_a_failure(shop: Shop, alipay: Alipay) -> None:
+def test_cancel_of_an_unreported_payment_fails_it(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(cancel=done(action="refund", retry_flag="N"))
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
 @pytest.mark.parametrize("said", [NOT_THERE, done(retry_flag="N")], ids=["unknown", "nothing"])
-def test_cancel_of_what_never_began_closes_it(shop: Shop, alipay: Alipay, said: Any) -> None:
+def test_cancel_of_a_trade_that_never_began_closes_it(
+    shop: Shop, alipay: Alipay, said: Any
+) -> None:
     number = shop.order()
     alipay.will_say(cancel=said, query=NOT_THERE)
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
-def test_cancel_is_asked_again_where_alipay_wants_it(
+def test_cancel_is_retried_if_alipay_requests_it(
     shop: Shop, alipay: Alipay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flask_alipay.gateways.openapi.payment_operations._CANCEL_INTERVAL", 0)
     number = shop.order()
     again = done(retry_flag="Y")
     alipay.will_say(cancel=[again, again, done(action="close", retry_flag="N")])
-    assert tell(shop, "cancel", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "cancel", number) == ("TRADE_CLOSED", False)
     alipay.will_say(cancel=again)
     other = shop.order()
     assert refused(shop, "cancel", other, OutcomeUnknown).retryable
     assert alipay.methods.count("alipay.trade.cancel") == 6
 
 
-def test_a_cancel_that_comes_too_late_tells_of_the_sale(shop: Shop, alipay: Alipay) -> None:
+def test_a_cancel_that_comes_too_late_reports_the_sale(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
     alipay.will_say(cancel=refusal("ACQ.TRADE_CANCEL_TIME_OUT"), query=trade())
     with pytest.raises(GatewayError):
-        tell(shop, "cancel", number)
+        call(shop, "cancel", number)
     assert shop.payment(number).paid
     assert shop.called == [("paid", number)]
 
@@ -365,51 +367,55 @@ def test_a_cancel_that_comes_too_late_tells_of_the_sale(shop: Shop, alipay: Alip
 
 
 @on_the_legacy_gateway
-def test_the_legacy_gateway_is_asked_too(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
+def test_the_legacy_gateway_is_queried_too(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = shop.order()
     alipay.will_say(single_trade_query=legacy_trade(number, "TRADE_SUCCESS", merchant))
-    assert tell(shop, "query", number) == ("TRADE_SUCCESS", True)
+    assert call(shop, "query", number) == ("TRADE_SUCCESS", True)
     assert shop.called == [("paid", number)]
 
 
 @on_the_legacy_gateway
-def test_there_an_expired_order_that_nobody_knows_has_failed(shop: Shop, alipay: Alipay) -> None:
+def test_an_expired_order_unknown_to_the_legacy_gateway_has_failed(
+    shop: Shop, alipay: Alipay
+) -> None:
     young, old = shop.order(), expired(shop)
     alipay.will_say(single_trade_query=no("TRADE_NOT_EXIST"))
-    assert tell(shop, "query", young) == ("WAIT_BUYER_PAY", False)
-    assert tell(shop, "query", old) == ("TRADE_CLOSED", False)
+    assert call(shop, "query", young) == ("WAIT_BUYER_PAY", False)
+    assert call(shop, "query", old) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", old)]
 
 
 @on_the_legacy_gateway
-def test_there_a_part_that_went_back_is_left_to_its_batch(
+def test_a_partial_refund_on_the_legacy_gateway_is_left_to_its_batch(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = shop.order()
     part = {"refund_status": "REFUND_SUCCESS", "to_buyer_fee": "10.00"}
     sold = legacy_trade(number, "TRADE_SUCCESS", merchant)
-    told = legacy_trade(number, "TRADE_SUCCESS", merchant, **part)
+    row = legacy_trade(number, "TRADE_SUCCESS", merchant, **part)
     gone = legacy_trade(number, "TRADE_CLOSED", merchant, **part)
-    alipay.will_say(single_trade_query=[sold, told, gone])
+    alipay.will_say(single_trade_query=[sold, row, gone])
     for refunded_fen in (0, 0, 8888):
-        tell(shop, "query", number)
+        call(shop, "query", number)
         assert shop.payment(number).refunded_fen == refunded_fen
     assert shop.called == [("paid", number), ("refunded", number)]
 
 
 @on_the_legacy_gateway
-def test_there_a_close_is_proven_by_a_query(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
+def test_a_close_on_the_legacy_gateway_is_confirmed_by_a_query(
+    shop: Shop, alipay: Alipay, merchant: Merchant
+) -> None:
     number = shop.order()
     closed = legacy_trade(number, "TRADE_CLOSED", merchant)
     waiting = legacy_trade(number, "WAIT_BUYER_PAY", merchant)
     alipay.will_say(close_trade=yes(), single_trade_query=[waiting, closed])
     refused(shop, "close", number, OutcomeUnknown)
-    assert tell(shop, "close", number) == ("TRADE_CLOSED", False)
+    assert call(shop, "close", number) == ("TRADE_CLOSED", False)
     assert shop.called == [("failed", number)]
 
 
 @on_the_legacy_gateway
-def test_there_another_sellers_trade_is_not_believed(
+def test_another_sellers_trade_on_the_legacy_gateway_is_rejected(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = shop.order()

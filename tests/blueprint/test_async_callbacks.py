@@ -128,7 +128,7 @@ async def enter_async(payment: Any) -> AsyncIterator[None]:
         enter_async,
     ],
 )
-def test_what_did_not_run_to_completion_is_a_failed_callback(
+def test_an_incomplete_coroutine_is_a_failed_callback(
     shop: Shop, merchant: Merchant, callback: Any
 ) -> None:
     number = shop.order()
@@ -216,7 +216,7 @@ class Base(DeclarativeBase):
 
 
 def models(base: Any) -> tuple[Any, Any, Any, Any]:
-    """The ledger's classes and one of the shop's own."""
+    """Return the ledger's classes and one of the shop."""
 
     class Parcel(base):
         __tablename__ = "parcel"
@@ -227,7 +227,7 @@ def models(base: Any) -> tuple[Any, Any, Any, Any]:
 
 
 class Plain:
-    """An app's own ``scoped_session``, by thread."""
+    """The application's ``scoped_session``, one session per thread."""
 
     def __init__(self, url: str) -> None:
         self.engine = create_engine(url)
@@ -235,7 +235,7 @@ class Plain:
 
 
 class Property:
-    """An object whose ``session`` is the thread's, without a registry in sight."""
+    """Object whose ``session`` belongs to the thread, without a visible registry."""
 
     def __init__(self, url: str) -> None:
         self._plain = Plain(url)
@@ -247,7 +247,7 @@ class Property:
 
 
 class Registry:
-    """An app with sessions of one kind."""
+    """App with one kind of sessions."""
 
     def __init__(self, kind: str, place: Path, merchant: Merchant, url: str) -> None:
         self.app: Flask = new_app(place, merchant.settings, SQLALCHEMY_DATABASE_URI=url)
@@ -322,7 +322,7 @@ def test_an_async_callback_writes_through_the_claiming_session(
     assert registry.count(registry.parcel) == registry.count(registry.payment, paid=True) == 1
 
 
-def test_an_async_callback_that_raises_rolls_its_rows_back(
+def test_an_async_callback_that_raises_rolls_back_its_rows(
     registry: Registry, merchant: Merchant
 ) -> None:
     add = add_parcel(registry, [])
@@ -410,7 +410,7 @@ async def forget_await_to_thank(app: Flask, **rest: Any) -> Awaitable[None]:
         (thank_and_raise, "no stamps left"),
     ],
 )
-def test_a_receiver_that_fails_or_never_runs_is_logged_and_the_sale_stands(
+def test_a_receiver_that_fails_or_never_runs_is_logged_and_the_sale_remains(
     shop: Shop, merchant: Merchant, caplog: pytest.LogCaptureFixture, receiver: Any, logged: str
 ) -> None:
     with payment_paid.connected_to(receiver):

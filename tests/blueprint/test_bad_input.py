@@ -1,4 +1,4 @@
-"""Whatever strangers send: ``fail``, one discreet log line, nothing changed, never a 500."""
+"""Hostile requests: the response ``fail``, one log line without secrets, nothing changed."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_a_body_over_the_limit_without_a_length_is_refused(
     assert refusals.of(b"", **without_length(BytesIO(body))).status_code == 413
 
 
-def test_nothing_is_read_of_a_body_that_says_it_is_too_large(shop: Shop) -> None:
+def test_a_body_declared_too_large_is_not_read(shop: Shop) -> None:
     stream = Counted(1024 * KILO)
     shop.notify(b"", **without_length(stream, str(1024 * KILO)))
     assert stream.taken == 0
 
 
 @pytest.mark.parametrize("length", ["", "7", "nine"])
-def test_no_more_than_the_limit_is_read_whatever_the_length_is_said_to_be(
+def test_no_more_than_the_limit_is_read_whatever_length_is_declared(
     shop: Shop, length: str
 ) -> None:
     stream = Counted(10 * 1024 * KILO)
@@ -70,7 +70,7 @@ def test_no_more_than_the_limit_is_read_whatever_the_length_is_said_to_be(
     assert stream.taken == 64 * KILO + 1
 
 
-def test_a_body_that_comes_in_small_pieces_is_read_whole(shop: Shop, merchant: Merchant) -> None:
+def test_a_body_in_small_chunks_is_read_completely(shop: Shop, merchant: Merchant) -> None:
     body = merchant.notification(shop.order())
     assert shop.notify(b"", **without_length(Trickle(body))).data == b"success"
 
@@ -93,7 +93,7 @@ def test_a_length_that_is_no_number_is_refused(
     refusals.of(b"", input_stream=body, environ_overrides=environ)
 
 
-def test_the_limit_of_the_app_is_no_error_of_ours(
+def test_the_limit_of_the_app_causes_no_error(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     shop.app.config["MAX_CONTENT_LENGTH"] = 100
@@ -101,7 +101,7 @@ def test_the_limit_of_the_app_is_no_error_of_ours(
 
 
 class Counted(BytesIO):
-    """A body that counts what is taken of it."""
+    """Body that counts the bytes read."""
 
     def __init__(self, size: int) -> None:
         super().__init__(b"a" * size)
@@ -114,14 +114,14 @@ class Counted(BytesIO):
 
 
 class Trickle(BytesIO):
-    """A body of which never more than a few bytes are there."""
+    """Body that yields only a few bytes per read."""
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(7 if size is None or size < 0 else min(size, 7))
 
 
 def without_length(stream: BytesIO, length: str = "") -> dict[str, object]:
-    """Sends a body whose end the server sees to: a chunked one, for example."""
+    """Send a body whose end the server determines, for example a chunked one."""
     environ = {"CONTENT_LENGTH": length, "wsgi.input_terminated": True}
     return {"input_stream": stream, "environ_overrides": environ}
 
@@ -140,7 +140,7 @@ def without_length(stream: BytesIO, length: str = "") -> dict[str, object]:
         "\x7f",
     ],
 )
-def test_what_is_labelled_as_something_else_is_refused(
+def test_another_content_type_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, content_type: str
 ) -> None:
     refusals.of(merchant.notification(shop.order()), content_type=content_type)
@@ -231,15 +231,15 @@ def test_a_charset_that_does_not_exist_is_refused(
 
 
 def other_keys(merchant: Merchant) -> list[Signer]:
-    """Of everybody but Alipay, and Alipay's with the wrong sign type."""
+    """Return keys of other parties, and Alipay's with the wrong sign type."""
     stranger, alipay = generate_private_key(1024), merchant.keys.alipay
-    own = merchant.keys.merchant
+    signer_key = merchant.keys.merchant
     signers: list[Signer] = [
         Md5Signer("another key of thirty-two letters"),
         RsaSigner(stranger),
         Rsa2Signer(stranger),
-        RsaSigner(own),
-        Rsa2Signer(own),
+        RsaSigner(signer_key),
+        Rsa2Signer(signer_key),
         RsaSigner(alipay),
         Rsa2Signer(alipay),
     ]
@@ -254,7 +254,7 @@ def right(signer: Signer, merchant: Merchant) -> bool:
 
 
 @on_each_gateway
-def test_what_somebody_else_signed_is_refused(
+def test_a_signature_by_another_key_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     news = merchant.news(shop.order())
@@ -265,7 +265,7 @@ def test_what_somebody_else_signed_is_refused(
 
 
 @on_each_gateway
-def test_what_somebody_else_signed_does_not_get_better_by_our_sign_type(
+def test_a_signature_by_another_key_is_rejected_with_the_configured_sign_type(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     news = merchant.news(shop.order())
@@ -276,7 +276,7 @@ def test_what_somebody_else_signed_does_not_get_better_by_our_sign_type(
 
 @on_each_gateway
 @pytest.mark.parametrize("sign", [None, "", " ", "true", "=", "====", "中", "0" * 32, "A" * 4096])
-def test_what_is_not_signed_is_refused(
+def test_an_unsigned_notification_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, sign: str | None
 ) -> None:
     fields = merchant.signed(merchant.news(shop.order()))
@@ -362,14 +362,14 @@ def test_a_negative_amount_is_refused_though_it_is_the_orders(
 
 @on_each_gateway
 @pytest.mark.parametrize("amount", [None, ""])
-def test_news_without_an_amount_is_refused(
+def test_a_notification_without_an_amount_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, amount: str | None
 ) -> None:
     changes = {merchant.amount: amount, "price": None, "quantity": None}
     refusals.of(merchant.notification(shop.order(), **changes))
 
 
-def test_news_with_two_amounts_is_refused(
+def test_a_notification_with_two_amounts_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     refusals.of(merchant.notification(shop.order(), total_amount="88.88", total_fee="88.88"))
@@ -434,10 +434,10 @@ def test_a_repeated_key_is_refused_whichever_of_the_two_is_signed(
 
 
 @on_each_gateway
-def test_a_field_that_hides_another_is_refused(
+def test_a_field_that_embeds_another_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
-    """What is signed is one text: paid cheaply, it could be cut to say another amount."""
+    """The signed text could be cut so that a small amount becomes a large one."""
     name = merchant.amount
     bought = merchant.news(shop.order(), subject=f"x&{name}=88.88&{name}_too=y", **{name: "0.01"})
     signed = merchant.signed(bought)
@@ -454,7 +454,7 @@ Change = Callable[[bytes], bytes]
 
 @st.composite
 def mutations(draw: st.DrawFn) -> Change:
-    """What a stranger may do to a body that was once good."""
+    """Generate changes that an attacker may make to a valid body."""
     kind = draw(st.sampled_from(["cut", "insert", "replace", "swap", "case", "repeat"]))
     at = draw(st.floats(0, 1, exclude_max=True))
     length = draw(st.integers(1, 40))
@@ -477,7 +477,7 @@ def mutations(draw: st.DrawFn) -> Change:
 
 
 def meaning(body: bytes, charset: str) -> dict[str, str] | None:
-    """What a body says, apart from the signature: in any order, and however it is encoded."""
+    """Return the parameters of a body without the signature, independent of order and encoding."""
     try:
         params = parse(body, charset)
     except BadNotification:
@@ -513,7 +513,7 @@ def test_a_good_body_that_was_changed_is_never_settled(
 @of_any_kind
 @given(body=hostile_bodies())
 @example(body=b"a=b&sign=%FF&charset=gbk")
-def test_any_bytes_are_answered_with_fail(shop: Shop, merchant: Merchant, body: bytes) -> None:
+def test_arbitrary_bytes_get_the_response_fail(shop: Shop, merchant: Merchant, body: bytes) -> None:
     answer = shop.notify(body)
     assert answer.data == b"fail"
     assert 400 <= answer.status_code < 500
@@ -546,7 +546,7 @@ def test_any_bytes_are_answered_with_fail(shop: Shop, merchant: Merchant, body: 
 @example(name="gmt_payment", value="0001-01-01 00:00:00")
 @example(name="gmt_payment", value="9999-12-31 23:59:59+23:59")
 @example(name="refund_fee", value="999999999999.99")
-def test_whatever_alipay_may_sign_is_no_error_of_ours(
+def test_no_signed_notification_causes_a_server_error(
     shop: Shop, merchant: Merchant, name: str, value: str
 ) -> None:
     if merchant.protocol == "openapi":

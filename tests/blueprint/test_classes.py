@@ -1,4 +1,4 @@
-"""Which classes of an app's the blueprint takes, where they inherit from one another."""
+"""Inheritance between an application's classes, as far as the blueprint supports it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Payment(PaymentMixin, db.Model):  # type: ignore[name-defined, misc]
 
 
 class Ticket(Payment):
-    """In a table of its own, beside that of all payments."""
+    """Payment in a separate table, joined with that of all payments."""
 
     __tablename__ = "ticket"
 
@@ -38,7 +38,7 @@ class Ticket(Payment):
 
 
 class Voucher(Payment):
-    """In the table of all payments."""
+    """Payment in the table of all payments."""
 
     __mapper_args__ = {"polymorphic_identity": "voucher"}  # noqa: RUF012
 
@@ -52,7 +52,7 @@ class Voucher(Payment):
 
 
 class Coupon(Payment):
-    """In the table of all payments, without a word about it."""
+    """Payment in the table of all payments, by inheritance alone."""
 
     __mapper_args__ = {"polymorphic_identity": "coupon"}  # noqa: RUF012
 
@@ -66,7 +66,7 @@ class Document(db.Model):  # type: ignore[name-defined, misc]
 
 
 class Invoice(PaymentMixin, Document):
-    """One of many documents; the ledger's columns are in its own table."""
+    """One of many documents; the ledger's columns are in a separate table."""
 
     id: Mapped[int] = mapped_column(ForeignKey(Document.id), primary_key=True)
     __mapper_args__ = {"polymorphic_identity": "invoice"}  # noqa: RUF012
@@ -126,7 +126,7 @@ def test_one_that_has_them_from_another_table_is_refused(
 
 
 def sale(**attributes: Any) -> type[Any]:
-    """A class of payments on a base of its own."""
+    """Return a class of payments on a separate base."""
 
     class Other(DeclarativeBase):
         pass
@@ -135,7 +135,7 @@ def sale(**attributes: Any) -> type[Any]:
 
 
 class Audited:
-    """A base of the application's that is listed first."""
+    """Base of the application that is listed first."""
 
     __table_args__ = {"mysql_engine": "InnoDB"}  # noqa: RUF012
 
@@ -143,7 +143,7 @@ class Audited:
 NAMES = ("uq_sale_out_trade_no", "uq_sale_trade_no", "ck_sale_total_fen", "ck_sale_refunded_fen")
 
 
-def test_a_class_whose_own_table_args_drop_the_constraints_is_rejected() -> None:
+def test_a_class_whose_table_args_drop_the_constraints_is_rejected() -> None:
     payment = sale(__table_args__=(Index("ix_merchant", "merchant"),))
     with pytest.raises(ConfigurationError, match="lacks the constraints") as refused:
         register(payment)
@@ -151,7 +151,7 @@ def test_a_class_whose_own_table_args_drop_the_constraints_is_rejected() -> None
     assert all(name in str(refused.value) for name in ("Sale", *NAMES))
 
 
-def test_so_is_one_whose_base_that_is_listed_first_drops_them() -> None:
+def test_a_class_whose_first_base_drops_the_constraints_is_rejected() -> None:
     class Other(DeclarativeBase):
         pass
 

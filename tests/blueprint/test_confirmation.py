@@ -48,7 +48,7 @@ def alipay(shop: Shop, merchant: Merchant) -> Alipay:
 
 @pytest.fixture
 def work(background: Background) -> Callable[[], int]:
-    """Runs what was submitted to the background so far; returns how much it was."""
+    """Run the submitted background tasks; return their number."""
 
     def run() -> int:
         tasks = background[:]
@@ -63,8 +63,8 @@ def work(background: Background) -> Callable[[], int]:
 Work = Callable[[], int]
 
 
-def come_back(shop: Shop, merchant: Merchant, number: str) -> str:
-    """The buyer returns from Alipay; returns the URL of the result page."""
+def return_to_shop(shop: Shop, merchant: Merchant, number: str) -> str:
+    """Return to the shop as the buyer does; return the URL of the result page."""
     answer = shop.come_back(merchant.come_back(number, trade_no=TRADE_NO))
     assert answer.status_code == 303
     return answer.location
@@ -79,7 +79,7 @@ def later(shop: Shop, number: str, **delta: float) -> None:
     shop.change(number, **{name: at - ago for name, at in times.items() if at is not None})
 
 
-def says_paid(shop: Shop, number: str) -> bool:
+def shows_paid(shop: Shop, number: str) -> bool:
     answer = shop.look("status", number).json
     assert answer is not None
     return bool(answer["paid"])
@@ -99,7 +99,7 @@ def test_a_lost_notification_is_made_up_for_by_a_query_after_the_return(
 ) -> None:
     number = shop.order()
     play(alipay, number, "TRADE_SUCCESS")
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     assert alipay.asked == []  # the redirect did not wait for it
     assert work() == 1
     assert state(shop.client.get(url)) == "paid"
@@ -113,7 +113,7 @@ def test_the_notification_that_follows_is_a_duplicate(
 ) -> None:
     number = shop.order()
     play(alipay, number, "TRADE_SUCCESS")
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     work()
     assert shop.notify(merchant.notification(number, trade_no=TRADE_NO)).data == b"success"
     assert shop.called == [("paid", number)]
@@ -129,7 +129,7 @@ def test_a_waiting_page_has_alipay_queried_without_a_return(
     shop.look(kind, number)
     assert alipay.asked == []
     assert work() == 1
-    assert says_paid(shop, number)
+    assert shows_paid(shop, number)
 
 
 def test_no_query_is_sent_for_a_payment_that_is_decided(
@@ -141,17 +141,17 @@ def test_no_query_is_sent_for_a_payment_that_is_decided(
     for number in (paid, closed):
         shop.look("status", number)
         shop.look("result", number)
-    come_back(shop, merchant, paid)
+    return_to_shop(shop, merchant, paid)
     assert background == []
 
 
-def test_a_closed_payment_whose_buyer_returns_is_queried(
+def test_a_closed_payment_is_queried_when_the_buyer_returns(
     shop: Shop, merchant: Merchant, alipay: Alipay, work: Work
 ) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number, trade_status="TRADE_CLOSED", trade_no=TRADE_NO))
     alipay.will_say(query=trade())
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     assert state(shop.client.get(url)) == "confirming"
     work()
     assert state(shop.client.get(url)) == "paid"
@@ -204,7 +204,7 @@ def test_a_killed_process_holds_nothing_for_longer_than_the_lease(
     alipay.will_say(query=trade())
     shop.look("status", number)
     assert work() == 1
-    assert says_paid(shop, number)
+    assert shows_paid(shop, number)
 
 
 def test_an_open_page_causes_fewer_and_fewer_queries(
@@ -232,7 +232,7 @@ def test_the_queries_are_bounded_in_total(
         for _ in range(MAX_QUERIES + 20):
             shop.look("status", number)
             shop.look("result", number)
-            come_back(shop, merchant, number) if returns else None
+            return_to_shop(shop, merchant, number) if returns else None
             work()
             later(shop, number, minutes=6)
 
@@ -252,7 +252,7 @@ def test_the_return_has_alipay_queried_at_once_however_long_the_pauses_were(
     shop.look("status", number)
     assert work() == 0
     alipay.will_say(query=trade())
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     assert work() == 1
     assert state(shop.client.get(url)) == "paid"
 
@@ -263,7 +263,7 @@ def test_a_return_right_after_a_query_waits_for_the_shortest_pause(
     number = shop.order()
     shop.look("status", number)
     work()
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     assert work() == 0
     later(shop, number, seconds=3)
     shop.look("status", number)
@@ -292,7 +292,7 @@ def test_until_the_queries_end_the_page_confirms_and_paying_is_not_its_first_off
 ) -> None:
     number = shop.order()
     play(alipay, number, "WAIT_BUYER_PAY")
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     work()
     page = shop.client.get(url, headers={"Accept-Language": "zh-CN"})
     assert state(page) == "confirming"
@@ -310,7 +310,7 @@ def test_who_is_being_confirmed_may_pay_all_the_same(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = shop.order()
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     assert shop.look("checkout", number).status_code == 200
     assert merchant.request_at(shop.look("pay", number).location)
 
@@ -322,7 +322,7 @@ def test_a_merchant_without_single_trade_query_is_not_queried_again(
 ) -> None:
     number = shop.order()
     alipay.will_say(single_trade_query=no(code))
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     work()
     assert len(alipay.asked) == 1
     page = shop.client.get(url, headers={"Accept-Language": "zh-CN"})
@@ -336,7 +336,7 @@ def test_a_merchant_without_single_trade_query_is_not_queried_again(
     assert shop.payment(number).trade_status == "WAIT_BUYER_PAY"
     assert shop.called == []
     shop.notify(merchant.notification(number))
-    assert says_paid(shop, number)
+    assert shows_paid(shop, number)
 
 
 @pytest.mark.parametrize("sub_code", ["isv.insufficient-isv-permissions", "isv.invalid-app-id"])
@@ -345,12 +345,12 @@ def test_a_definite_rejection_ends_the_queries(
 ) -> None:
     number = shop.order()
     alipay.will_say(query=refusal(sub_code))
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     work()
     later(shop, number, minutes=1)
     shop.look("status", number)
     assert work() == 0
-    assert not says_paid(shop, number)
+    assert not shows_paid(shop, number)
     assert shop.called == []
 
 
@@ -370,7 +370,7 @@ def test_anything_else_than_a_definite_rejection_is_queried_again(
 ) -> None:
     number = shop.order()
     alipay.will_say(query=[said, trade()])
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     work()
     assert state(shop.client.get(url)) == "confirming"
     assert shop.called == []
@@ -386,12 +386,12 @@ def test_a_trade_of_another_amount_settles_nothing_and_ends_the_queries(
 ) -> None:
     number = shop.order()
     alipay.will_say(query=trade(total_amount="0.01"))
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     work()
     later(shop, number, minutes=1)
     shop.look("status", number)
     assert work() == 0
-    assert not says_paid(shop, number)
+    assert not shows_paid(shop, number)
     assert shop.called == []
     assert shop.journal() == ["mismatched"]
 
@@ -408,24 +408,24 @@ def test_a_callback_that_fails_is_called_again_after_the_next_query(
             raise failures.pop()
 
     alipay.will_say(query=trade())
-    come_back(shop, merchant, number)
+    return_to_shop(shop, merchant, number)
     work()
-    assert not says_paid(shop, number)
+    assert not shows_paid(shop, number)
     later(shop, number, seconds=4)
     shop.look("status", number)
     work()
-    assert says_paid(shop, number)
+    assert shows_paid(shop, number)
 
 
-def test_a_query_sends_the_token_of_the_payments_own_merchant(
+def test_a_query_sends_the_token_of_the_payments_merchant(
     shop: Shop, alipay: Alipay, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens: list[str | None] = []
-    say = alipay._say
+    respond = alipay._say
 
     def post(url: str, params: dict[str, str], *more: Any, **options: Any) -> bytes:
         tokens.append(params.get("app_auth_token"))
-        return say(params)
+        return respond(params)
 
     monkeypatch.setattr(alipay, "post", post)
     with shop.app.app_context():
@@ -449,10 +449,10 @@ def test_the_status_is_still_there_without_a_database_that_can_be_written(
         )
         db.session.commit()
     before = shop.ledger()
-    url = come_back(shop, merchant, number)
+    url = return_to_shop(shop, merchant, number)
     assert work() == 1
     assert state(shop.client.get(url)) == "waiting"
-    assert not says_paid(shop, number)
+    assert not shows_paid(shop, number)
     assert shop.ledger() == before
     assert alipay.asked == []
     assert shop.called == []
@@ -475,11 +475,11 @@ def test_under_testing_the_request_queries_the_simulator_itself(
     if not notified:
         simulator.inject_fault("drop", times=9)
     simulator.pay(number)
-    assert says_paid(shop, number)
+    assert shows_paid(shop, number)
     assert background == []
 
 
-def test_under_testing_alipays_own_hosts_are_not_queried(
+def test_alipays_real_hosts_are_not_queried_under_testing(
     open_shop: Callable[..., Shop], merchant: Merchant, background: Background
 ) -> None:
     shop = open_shop(merchant, TESTING=True)
@@ -487,6 +487,6 @@ def test_under_testing_alipays_own_hosts_are_not_queried(
     with shop.app.app_context():
         shop.alipay.gateway._transport = alipay
     number = shop.order()
-    assert state(shop.client.get(come_back(shop, merchant, number))) == "confirming"
-    assert not says_paid(shop, number)
+    assert state(shop.client.get(return_to_shop(shop, merchant, number))) == "confirming"
+    assert not shows_paid(shop, number)
     assert (alipay.asked, background) == ([], [])

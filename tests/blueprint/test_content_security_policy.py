@@ -56,7 +56,7 @@ def guard(app: Flask, **options: Any) -> Any:
 
 @pytest.fixture(params=["before", "after"])
 def guarded(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """A shop behind Talisman, which came to the app before the blueprint or after it."""
+    """Open a shop with Talisman, initialized before the blueprint or after it."""
     app = new_app(tmp_path, {"SIMULATOR": True})
     if request.param == "before":
         guard(app)
@@ -74,7 +74,7 @@ def nonces_of(page: TestResponse) -> set[str]:
     return set(re.findall(r'nonce="([^"]*)"', page.text))
 
 
-def test_talisman_leaves_our_pages_their_own_policy(guarded: Shop) -> None:
+def test_talisman_does_not_replace_the_policy_of_the_packages_pages(guarded: Shop) -> None:
     number = guarded.order()
     for page in (
         guarded.look("checkout", number),
@@ -86,7 +86,7 @@ def test_talisman_leaves_our_pages_their_own_policy(guarded: Shop) -> None:
         assert page.headers["X-Frame-Options"] == "SAMEORIGIN", "the rest of it stays"
 
 
-def test_talisman_keeps_the_policy_of_the_apps_own_pages(guarded: Shop) -> None:
+def test_talisman_keeps_the_policy_of_the_apps_pages(guarded: Shop) -> None:
     assert policy_of(guarded.client.get("/"))["form-action"] == ["'self'"]
 
 
@@ -112,7 +112,7 @@ def test_the_apps_nonce_is_used_and_its_policy_applies(open_shop: OpenShop) -> N
     assert policy["form-action"] == ["'self'"]
 
 
-def test_a_view_may_have_options_of_its_own(open_shop: OpenShop) -> None:
+def test_a_view_may_have_separate_options(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True, "MAX_URL_LENGTH": 1}, alipay=with_the_apps_nonce())
     security, views = guard(shop.app, **NONCES), shop.app.view_functions
     options = {**POLICY, "form-action": "'self' https://*.alipay.com"}
@@ -122,7 +122,7 @@ def test_a_view_may_have_options_of_its_own(open_shop: OpenShop) -> None:
     assert policy_of(shop.look("checkout", number))["form-action"] == ["'self'"]
 
 
-def test_a_nonce_of_an_apps_own_making_is_used(open_shop: OpenShop) -> None:
+def test_a_nonce_made_by_the_app_is_used(open_shop: OpenShop) -> None:
     def nonce() -> str:
         g.setdefault("nonce", secrets.token_urlsafe())
         return str(g.nonce)
@@ -138,7 +138,7 @@ def test_a_nonce_of_an_apps_own_making_is_used(open_shop: OpenShop) -> None:
     assert [f"'nonce-{one}'" for one in nonces_of(page)] == policy_of(page)["script-src"]
 
 
-def test_without_a_policy_of_the_apps_ours_has_its_nonce(open_shop: OpenShop) -> None:
+def test_without_a_policy_of_the_app_the_packages_policy_has_its_nonce(open_shop: OpenShop) -> None:
     nonce = "n" * 24
     alipay = with_the_apps_nonce(csp_nonce_generator=lambda: nonce)
     shop = open_shop({"SIMULATOR": True}, alipay=alipay)
@@ -148,7 +148,7 @@ def test_without_a_policy_of_the_apps_ours_has_its_nonce(open_shop: OpenShop) ->
 
 
 @pytest.mark.parametrize("empty", ["", None])
-def test_an_app_without_a_nonce_gets_one_of_ours(open_shop: OpenShop, empty: Any) -> None:
+def test_an_app_without_a_nonce_gets_the_packages(open_shop: OpenShop, empty: Any) -> None:
     alipay = with_the_apps_nonce(csp_nonce_generator=lambda: empty)
     shop = open_shop({"SIMULATOR": True}, alipay=alipay)
     assert_strict(shop.look("checkout", shop.order()))
@@ -183,7 +183,9 @@ def test_a_buyer_pays_in_a_shop_with_talisman(guarded: Shop, browser: Browser) -
 
 
 @pytest.mark.browser
-def test_a_buyer_pays_in_a_shop_whose_nonce_is_used(open_shop: OpenShop, browser: Browser) -> None:
+def test_a_buyer_pays_in_a_shop_that_provides_the_nonce(
+    open_shop: OpenShop, browser: Browser
+) -> None:
     shop = open_shop({"SIMULATOR": True}, alipay=with_the_apps_nonce())
     guard(shop.app, **NONCES)
     buy(shop, browser)

@@ -18,7 +18,7 @@ SIMULATOR = {"SIMULATOR": True}
 
 @pytest.fixture(params=["before", "after"])
 def order(request: pytest.FixtureRequest) -> str:
-    """When CSRFProtect comes to the app, as seen from the blueprint."""
+    """Return whether CSRFProtect is initialized before or after the blueprint."""
     found: str = request.param
     return found
 
@@ -73,7 +73,7 @@ def test_a_forgery_is_refused_by_us_and_not_for_want_of_a_token(protected: Shop)
     assert (answer.status_code, answer.data) == (400, b"fail")
 
 
-def test_the_shops_own_forms_still_need_one(protected: Shop, merchant: Merchant) -> None:
+def test_the_shops_forms_still_need_a_token(protected: Shop, merchant: Merchant) -> None:
     assert protected.client.post("/buy").status_code == 400
     protected.notify(merchant.notification(protected.order()))
     assert protected.client.post("/buy").status_code == 400
@@ -92,5 +92,5 @@ def test_the_simulators_forms_work(simulated: Shop, button: str) -> None:
     assert simulated.payment(number).trade_status != "WAIT_BUYER_PAY"
 
 
-def test_beside_the_simulator_the_shops_own_forms_still_need_one(simulated: Shop) -> None:
+def test_with_the_simulator_the_shops_forms_still_need_a_token(simulated: Shop) -> None:
     assert simulated.client.post("/buy").status_code == 400

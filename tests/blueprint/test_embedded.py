@@ -1,4 +1,4 @@
-"""The simulator inside the app: what it answers leads to where the app is found."""
+"""Simulator inside the app: links in its responses lead to the app's site."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ PLACES = ["http://192.168.1.2:5000", "https://shop.example", "https://shop.examp
 
 @contextmanager
 def visited(shop: Shop, place: str) -> Iterator[None]:
-    """In a request that came by an address."""
+    """Open a request context with a host."""
     with shop.app.test_request_context(base_url=place):
         yield
 
 
 def code_of(shop: Shop, number: str) -> str:
-    """What the QR code of a payment says, asked for in the context at hand."""
+    """Return the content of a payment's QR code, requested in the current context."""
     payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
     return str(shop.alipay.qr_code(payment))
 
@@ -84,12 +84,12 @@ def test_a_command_knows_the_site_by_its_configured_name(
     assert answer.qr_code.startswith(f"{root}/alipay/simulator/cashier/")
 
 
-def test_in_the_request_of_another_app_it_answers_as_ever(open_shop: OpenShop) -> None:
+def test_it_responds_during_a_request_of_another_app(open_shop: OpenShop) -> None:
     shop = open_shop({"SIMULATOR": True})
     with shop.app.app_context():
         gateway = shop.alipay.gateway
-    elsewhere = Flask("another").test_request_context(base_url="https://another.example")
-    with elsewhere, pytest.raises(GatewayError) as caught:
+    other_request = Flask("another").test_request_context(base_url="https://another.example")
+    with other_request, pytest.raises(GatewayError) as caught:
         gateway.trade_query(out_trade_no="T1")
     assert caught.value.sub_code == "ACQ.TRADE_NOT_EXIST"
 
@@ -111,7 +111,7 @@ def test_a_bill_is_fetched_from_where_the_shop_was_visited(open_shop: OpenShop, 
     assert len(ZipFile(file).namelist()) == 2
 
 
-def test_in_certificate_mode_requests_and_answers_name_their_certificates(
+def test_in_certificate_mode_requests_and_responses_name_their_certificates(
     open_shop: OpenShop,
 ) -> None:
     shop = open_shop({"SIMULATOR": "certificates"})

@@ -1,4 +1,4 @@
-"""What an app asks of the object itself: payments, URLs, callbacks."""
+"""Methods that an app calls on the blueprint: payments, URLs, callbacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .conftest import OpenShop
 
 
 def attempt(shop: Shop, **details: Any) -> Any:
-    """Calls create_payment as an app does, and returns what is pending after it."""
+    """Call create_payment as an app does, and return the pending objects afterwards."""
     with shop.app.app_context():
         try:
             return shop.alipay.create_payment(
@@ -37,7 +37,7 @@ def attempt(shop: Shop, **details: Any) -> Any:
 
 
 def refused(shop: Shop, **details: Any) -> InvalidParameter:
-    """The error, after it was seen that nothing is left in the session."""
+    """Return the error, after checking that the session has no pending objects."""
     with pytest.raises(InvalidParameter) as caught:
         attempt(shop, **details)
     assert shop.pending == 0  # type: ignore[attr-defined]
@@ -69,14 +69,14 @@ def test_an_int_is_yuan(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("amount", [88.88, 88.0, float("nan")])
-def test_a_float_is_refused_and_told_why(shop: Shop, amount: float) -> None:
+def test_a_float_is_rejected_with_the_reason(shop: Shop, amount: float) -> None:
     with pytest.raises(TypeError, match="float cannot hold"):
         attempt(shop, total_amount=amount)
     assert shop.pending == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("amount", [True, None, b"88.88", ["88.88"]])
-def test_what_is_no_amount_at_all_is_refused(shop: Shop, amount: Any) -> None:
+def test_an_invalid_amount_is_rejected(shop: Shop, amount: Any) -> None:
     with pytest.raises(TypeError, match="total_amount"):
         attempt(shop, total_amount=amount)
 
@@ -93,17 +93,17 @@ def test_the_largest_amount_is_kept_exactly(shop: Shop) -> None:
     assert shop.payment(number).total_amount == Decimal("100000000.00")
 
 
-def test_a_number_of_ours_has_a_fixed_shape(shop: Shop) -> None:
+def test_a_generated_number_has_a_fixed_format(shop: Shop) -> None:
     number = shop.order()
     day = datetime.now(timezone.utc).astimezone(CHINA_TIME)
     assert len(number) == 26
     assert number.isascii()
     assert number.isdigit()
     # Midnight in China may have passed since.
-    assert number[:8] in {f"{moment:%Y%m%d}" for moment in (day, day - timedelta(minutes=1))}
+    assert number[:8] in {f"{created:%Y%m%d}" for created in (day, day - timedelta(minutes=1))}
 
 
-def test_numbers_of_ours_are_not_guessed_from_one_another(shop: Shop) -> None:
+def test_generated_numbers_cannot_be_guessed_from_one_another(shop: Shop) -> None:
     numbers = [int(shop.order()[8:]) for _ in range(20)]
     gaps = {later - earlier for earlier, later in pairwise(numbers)}
     assert len(gaps) == 19
@@ -127,14 +127,16 @@ def test_a_subject_that_alipay_would_not_take_is_refused(shop: Shop, subject: An
 
 @on_each_gateway
 @pytest.mark.parametrize("parameter", ["subject", "body"])
-def test_what_a_notification_could_not_say_back_is_refused(shop: Shop, parameter: str) -> None:
+def test_a_value_that_a_notification_could_not_return_is_rejected(
+    shop: Shop, parameter: str
+) -> None:
     """Paid for it would be, and then every notification of it refused."""
     assert refused(shop, **{parameter: "R&D=fun"}).parameter == parameter
 
 
 @on_each_gateway
 @pytest.mark.parametrize("subject", ["R&D", "1+1=2", "100% & more", "a&", "&=", "Tea; 茶"])
-def test_a_subject_may_hold_what_a_form_is_made_of(
+def test_a_subject_may_contain_form_delimiters(
     shop: Shop, merchant: Merchant, subject: str
 ) -> None:
     number = shop.order(subject=subject)
@@ -159,13 +161,13 @@ def test_a_product_is_kept(shop: Shop, merchant: Merchant) -> None:
     assert params["method"] == "alipay.trade.wap.pay"
 
 
-def test_a_column_of_the_shops_own_is_filled(shop: Shop) -> None:
+def test_a_column_of_the_shop_is_filled(shop: Shop) -> None:
     payment = shop.payment(shop.order(gift_note="for Anna"))
     assert (payment.gift_note, payment.details) == ("for Anna", {})
 
 
 @on_each_gateway
-def test_anything_else_goes_to_the_gateway(shop: Shop, merchant: Merchant) -> None:
+def test_other_values_are_sent_to_the_gateway(shop: Shop, merchant: Merchant) -> None:
     number = shop.order(body="green", gift_note="for Anna")
     assert shop.payment(number).details == {"body": "green"}
     params = merchant.request_at(shop.look("pay", number).location)
@@ -213,7 +215,7 @@ def test_a_parameter_that_the_gateway_lacks_is_refused(shop: Shop) -> None:
         "seller_account_name",
     ],
 )
-def test_what_is_the_ledgers_is_not_the_callers_to_set(shop: Shop, name: str) -> None:
+def test_columns_of_the_ledger_cannot_be_set(shop: Shop, name: str) -> None:
     error = refused(shop, **{name: "1"})
     assert error.parameter == name
     assert "set by this package" in str(error)
@@ -226,12 +228,12 @@ def test_a_second_amount_is_refused(shop: Shop) -> None:
 
 @on_each_gateway
 @pytest.mark.parametrize("value", [b"green", {1, 2}, object()])
-def test_what_cannot_wait_in_the_database_is_refused(shop: Shop, value: object) -> None:
+def test_a_value_that_the_database_cannot_store_is_rejected(shop: Shop, value: object) -> None:
     assert refused(shop, body=value).parameter == "body"
 
 
 @on_each_gateway
-def test_expires_at_is_kept_and_told_to_the_gateway(shop: Shop, merchant: Merchant) -> None:
+def test_expires_at_is_recorded_and_sent_to_the_gateway(shop: Shop, merchant: Merchant) -> None:
     end = utc_now().replace(microsecond=0) + timedelta(minutes=30)
     number = shop.order(expires_at=end)
     assert shop.payment(number).expires_at == end
@@ -253,7 +255,7 @@ def test_a_naive_expires_at_is_refused(shop: Shop) -> None:
     [(("openapi", "RSA2", "utf-8"), "timeout_express"), (("mapi", "MD5", "utf-8"), "it_b_pay")],
     indirect=["merchant"],
 )
-def test_the_gateways_own_timeout_is_when_it_expires(shop: Shop, name: str) -> None:
+def test_the_gateways_timeout_sets_the_expiry(shop: Shop, name: str) -> None:
     expires_at = shop.payment(shop.order(**{name: "2h"})).expires_at
     assert abs(expires_at - utc_now() - timedelta(hours=2)) < timedelta(minutes=1)
 
@@ -266,7 +268,7 @@ def test_without_either_it_does_not_expire(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("kind", ["checkout", "pay", "result", "status"])
-def test_no_url_of_ours_says_the_number(shop: Shop, kind: str) -> None:
+def test_no_url_of_the_package_contains_the_number(shop: Shop, kind: str) -> None:
     number = shop.order()
     url = shop.url(kind, number)
     assert url.startswith(f"/alipay/{kind}/")
@@ -274,7 +276,7 @@ def test_no_url_of_ours_says_the_number(shop: Shop, kind: str) -> None:
     assert "88" not in url.removeprefix(f"/alipay/{kind}/")[:8]
 
 
-def test_each_page_has_a_token_of_its_own(shop: Shop) -> None:
+def test_each_page_has_a_separate_token(shop: Shop) -> None:
     number = shop.order()
     tokens = {shop.url(kind, number).rsplit("/", 1)[1] for kind in ("checkout", "pay", "result")}
     assert len(tokens) == 3
@@ -290,11 +292,14 @@ def test_the_gateways_url_is_signed(shop: Shop, merchant: Merchant) -> None:
 
 
 @on_each_gateway
-def test_addresses_of_the_configuration_come_first(open_shop: OpenShop, merchant: Merchant) -> None:
-    ours = {"NOTIFY_URL": "https://shop.example/n", "RETURN_URL": "https://shop.example/r"}
-    shop = open_shop(merchant.settings | ours)
+def test_configured_urls_take_precedence(open_shop: OpenShop, merchant: Merchant) -> None:
+    defaults = {"NOTIFY_URL": "https://shop.example/n", "RETURN_URL": "https://shop.example/r"}
+    shop = open_shop(merchant.settings | defaults)
     params = merchant.request_at(shop.url("gateway", shop.order()))
-    assert (params["notify_url"], params["return_url"]) == (ours["NOTIFY_URL"], ours["RETURN_URL"])
+    assert (params["notify_url"], params["return_url"]) == (
+        defaults["NOTIFY_URL"],
+        defaults["RETURN_URL"],
+    )
 
 
 def test_a_request_can_be_a_form(shop: Shop) -> None:
@@ -330,7 +335,9 @@ def test_a_decorator_returns_the_callback_unchanged(event: str) -> None:
     assert getattr(alipay, event)(callback) is callback
 
 
-def test_a_callback_may_come_before_registration(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_a_callback_may_be_added_before_registration(
+    open_shop: OpenShop, merchant: Merchant
+) -> None:
     alipay, seen = new_blueprint(), []
     alipay.on_paid(seen.append)
     shop = open_shop(merchant, alipay=alipay)
@@ -338,7 +345,7 @@ def test_a_callback_may_come_before_registration(open_shop: OpenShop, merchant: 
     assert len(seen) == 1
 
 
-def test_a_callback_may_come_after_registration(shop: Shop, merchant: Merchant) -> None:
+def test_a_callback_may_be_added_after_registration(shop: Shop, merchant: Merchant) -> None:
     seen: list[object] = []
     shop.look("checkout", shop.order())
     shop.alipay.on_paid(seen.append)
@@ -394,13 +401,13 @@ def test_it_is_a_blueprint() -> None:
     assert isinstance(new_blueprint(), Blueprint)
 
 
-def test_it_takes_what_a_blueprint_takes(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_it_accepts_the_arguments_of_a_blueprint(open_shop: OpenShop, merchant: Merchant) -> None:
     alipay = new_blueprint(name="pay", url_prefix="/pay")
     shop = open_shop(merchant, alipay=alipay, url_prefix=None)
     assert shop.url("checkout", shop.order()).startswith("/pay/checkout/")
 
 
-def test_the_routes_are_those_of_the_contract(shop: Shop) -> None:
+def test_the_routes_are_the_documented_ones(shop: Shop) -> None:
     rules = {
         (rule.rule, rule.endpoint, tuple(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})))
         for rule in shop.app.url_map.iter_rules()

@@ -27,7 +27,7 @@ ATTACKER = {
 
 
 def sent_to_alipay(shop: Shop, base_url: str = "http://localhost", **options: Any) -> Any:
-    """The parameters of the payment that a request starts."""
+    """Return the parameters of the payment that a request starts."""
     url = shop.url("pay", shop.order())
     response = shop.client.get(url, base_url=base_url, **options)
     assert response.status_code == 303
@@ -73,9 +73,7 @@ def test_the_addresses_are_on_the_configured_host(
         assert shop.alipay.notify_url == f"{root}/alipay/notify"
 
 
-def test_a_buyer_who_brings_a_host_of_his_own_changes_nothing(
-    open_shop: OpenShop, merchant: Merchant
-) -> None:
+def test_a_host_sent_by_the_buyer_changes_nothing(open_shop: OpenShop, merchant: Merchant) -> None:
     shop = open_shop(merchant, SERVER_NAME="shop.example", TRUSTED_HOSTS=None)
     params = sent_to_alipay(shop, "https://attacker.example", headers=ATTACKER)
     assert params["notify_url"] == "https://shop.example/alipay/notify"
@@ -175,7 +173,7 @@ PREFIXES = [
 
 @pytest.mark.parametrize("merchant", [OPENAPI, MAPI_MD5], indirect=True)
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_buyer_who_forwards_a_prefix_of_his_own_is_rejected(
+def test_a_prefix_forwarded_by_the_buyer_is_rejected(
     open_shop: OpenShop, merchant: Merchant, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop = open_shop(merchant, SERVER_NAME="shop.example", TRUSTED_HOSTS=None)
@@ -211,7 +209,7 @@ def test_a_forwarded_prefix_that_is_the_root_is_none(
     assert params["notify_url"] == "http://localhost/alipay/notify"
 
 
-def test_a_forwarded_prefix_that_nobody_trusts_changes_nothing(
+def test_an_untrusted_forwarded_prefix_changes_nothing(
     open_shop: OpenShop, merchant: Merchant
 ) -> None:
     shop = open_shop(merchant)
@@ -303,11 +301,11 @@ def test_a_proxy_that_is_trusted_is_no_configured_host(tmp_path: Path, merchant:
         app.register_blueprint(new_blueprint(), url_prefix="/alipay")
 
 
-def test_a_notify_url_elsewhere_says_nothing_of_the_buyers_return(
+def test_a_notify_url_on_another_site_does_not_set_the_return_url(
     tmp_path: Path, merchant: Merchant
 ) -> None:
-    elsewhere = {"NOTIFY_URL": "https://gateway.example/from-alipay"}
-    error = rejected(tmp_path, merchant, elsewhere)
+    other_site = {"NOTIFY_URL": "https://gateway.example/from-alipay"}
+    error = rejected(tmp_path, merchant, other_site)
     assert error.key == "ALIPAY_RETURN_URL"
 
 
@@ -329,7 +327,7 @@ def test_a_server_name_that_is_no_host_is_rejected(
     assert rejected(tmp_path, merchant, SERVER_NAME=name).key == "SERVER_NAME"
 
 
-def test_another_merchants_error_names_its_own_key(tmp_path: Path, keys: Keys) -> None:
+def test_another_merchants_error_names_its_key(tmp_path: Path, keys: Keys) -> None:
     merchant = Merchant("openapi", "RSA2", "utf-8", keys)
     app = new_app(tmp_path, {})
     app.config.update({f"SECOND_{name}": value for name, value in merchant.settings.items()})
@@ -351,7 +349,7 @@ SANDBOX = "https://openapi-sandbox.dl.alipaydev.com/gateway.do"
         ({"GATEWAY_URL": "http://127.0.0.1:8090/gateway.do"}, {}),
     ],
 )
-def test_while_developing_the_request_decides_and_a_warning_says_so(
+def test_in_development_the_request_decides_with_a_warning(
     open_shop: OpenShop,
     merchant: Merchant,
     caplog: pytest.LogCaptureFixture,
@@ -365,7 +363,7 @@ def test_while_developing_the_request_decides_and_a_warning_says_so(
     assert params["notify_url"] == "http://tea.test:5000/alipay/notify"
 
 
-def test_with_the_simulator_the_request_decides_and_a_warning_says_so(
+def test_with_the_simulator_the_request_decides_with_a_warning(
     open_shop: OpenShop, caplog: pytest.LogCaptureFixture
 ) -> None:
     open_shop({"SIMULATOR": True})

@@ -23,7 +23,7 @@ Open = Callable[..., Shop]
 
 @pytest.fixture
 def opened(tmp_path: Path, merchant: Merchant) -> Iterator[Open]:
-    """Opens a shop in a new app; ``define`` runs before its registration, ``later`` after."""
+    """Open a shop in a new app; ``define`` runs before its registration, ``later`` after."""
     shops: list[Shop] = []
 
     def open_shop(
@@ -55,7 +55,7 @@ def pay(merchant: Merchant) -> Callable[[Shop], None]:
 
 
 def define_ship(alipay: AlipayBlueprint, calls: list[str], app: str) -> None:
-    """What a factory does for its app."""
+    """Define a callback as a factory does for its app."""
 
     @alipay.on_paid
     def ship(payment: Any) -> None:
@@ -63,7 +63,7 @@ def define_ship(alipay: AlipayBlueprint, calls: list[str], app: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["define", "later"])
-def test_each_app_runs_the_definition_of_its_own_factory_once(
+def test_each_app_runs_the_definition_of_its_factory_once(
     opened: Open, pay: Callable[[Shop], None], place: str
 ) -> None:
     alipay, calls = new_blueprint(), list[str]()
@@ -235,7 +235,7 @@ def test_the_constructors_callback_is_replaced_by_the_same_function(
     assert len(seen) == 2
 
 
-def test_factories_in_several_threads_define_for_their_own_app(
+def test_factories_in_several_threads_define_for_the_respective_app(
     opened: Open, pay: Callable[[Shop], None], tmp_path: Path, merchant: Merchant
 ) -> None:
     alipay, calls = new_blueprint(), list[str]()

@@ -32,7 +32,7 @@ CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9"}
 @on_each_gateway
 @pytest.mark.parametrize("agent", [WECHAT, COMPUTER, WECHAT.lower()])
 @pytest.mark.parametrize("kind", ["checkout", "pay"])
-def test_the_buyer_is_told_how_to_leave_wechat(shop: Shop, kind: str, agent: str) -> None:
+def test_the_page_explains_how_to_leave_wechat(shop: Shop, kind: str, agent: str) -> None:
     url = shop.url(kind, shop.order())
     page = shop.client.get(url, headers={"User-Agent": agent})
     assert (page.status_code, "Location" in page.headers) == (200, False)
@@ -45,7 +45,7 @@ def test_the_buyer_is_told_how_to_leave_wechat(shop: Shop, kind: str, agent: str
     assert_strict(page)
 
 
-def test_the_buyer_is_told_in_chinese(shop: Shop) -> None:
+def test_the_explanation_is_in_chinese(shop: Shop) -> None:
     page = shop.look("checkout", shop.order(), headers={"User-Agent": WECHAT, **CHINESE})
     assert "请在浏览器中打开此页面" in page.text
     assert "点击右上角" in page.text
@@ -59,7 +59,7 @@ def test_other_browsers_go_to_alipay(shop: Shop, agent: str) -> None:
     assert "data-pay" in shop.look("checkout", number, headers={"User-Agent": agent}).text
 
 
-def test_a_payment_that_was_made_elsewhere_leads_to_its_result(
+def test_a_payment_made_in_another_browser_leads_to_its_result(
     shop: Shop, merchant: Merchant
 ) -> None:
     number = shop.order()
@@ -124,7 +124,7 @@ def test_a_browser_that_may_not_copy_selects_the_link(shop: Shop, browser: Brows
 
 
 @pytest.mark.browser
-def test_the_page_in_wechat_notices_that_it_was_paid_elsewhere(
+def test_the_page_in_wechat_notices_a_payment_in_another_browser(
     shop: Shop, merchant: Merchant, browser: Browser
 ) -> None:
     number = shop.order()

@@ -1,4 +1,4 @@
-"""What only the legacy gateway says: batches, escrow, foreign money, and the older WAP gateway."""
+"""Notifications of the legacy gateway only: batches, escrow, foreign currency, and WAP payments."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def signed(merchant: Merchant, fields: dict[str, str]) -> bytes:
 
 
 def refunds(merchant: Merchant, details: str, **changes: str) -> bytes:
-    """The result of a batch of refunds, as Alipay sends it: it names no order and no seller."""
+    """Return the result of a batch of refunds: it names no order and no seller."""
     fields = {
         "notify_type": "batch_refund_notify",
         "notify_id": "notify-batch",
@@ -72,7 +72,7 @@ def transfers(merchant: Merchant, **changes: str) -> bytes:
 
 
 def sold(shop: Shop, merchant: Merchant, **details: Any) -> tuple[str, str]:
-    """A sale: its number and Alipay's."""
+    """Insert a sale; return its order number and Alipay's number."""
     number = shop.order(**details)
     trade_no = f"{number}00"
     assert shop.notify(merchant.notification(number, trade_no=trade_no)).data == b"success"
@@ -80,8 +80,8 @@ def sold(shop: Shop, merchant: Merchant, **details: Any) -> tuple[str, str]:
     return number, trade_no
 
 
-def ask(shop: Shop, number: str, amount: str = "10.00") -> str:
-    """Asks for a refund as the shop does; returns the number of the batch."""
+def request_refund(shop: Shop, number: str, amount: str = "10.00") -> str:
+    """Request a refund as the shop does; return the number of the batch."""
     with shop.app.test_request_context():
         payment = db.session.scalar(shop._query(number))
         shop.alipay.refund_url(payment, amount, reason="too green")
@@ -110,11 +110,9 @@ def test_a_batch_of_refunds_is_settled_once(shop: Shop, merchant: Merchant) -> N
 
 
 @on_mapi
-def test_a_refund_that_the_shop_asked_for_is_found_by_its_batch(
-    shop: Shop, merchant: Merchant
-) -> None:
+def test_a_requested_refund_is_found_by_its_batch(shop: Shop, merchant: Merchant) -> None:
     number, trade_no = sold(shop, merchant)
-    batch_no = ask(shop, number)
+    batch_no = request_refund(shop, number)
     shop.notify(refunds(merchant, f"{trade_no}^10.00^SUCCESS", batch_no=batch_no))
     _, refund = shop.ledger()
     assert refund[_column("status")] == "REFUND_SUCCESS"
@@ -124,26 +122,26 @@ def test_a_refund_that_the_shop_asked_for_is_found_by_its_batch(
 @on_the_legacy_gateway
 def test_the_signal_of_a_refund_is_sent_once(shop: Shop, merchant: Merchant) -> None:
     number, trade_no = sold(shop, merchant)
-    heard: list[tuple[str, int]] = []
+    received: list[tuple[str, int]] = []
 
     def listen(app: object, alipay: object, payment: Any) -> None:
-        heard.append((payment.out_trade_no, payment.refunded_fen))
+        received.append((payment.out_trade_no, payment.refunded_fen))
 
     with payment_refunded.connected_to(listen, shop.app):
         for _ in range(2):
             shop.notify(refunds(merchant, f"{trade_no}^10.00^SUCCESS"))
-    assert heard == [(number, 1000)]
+    assert received == [(number, 1000)]
 
 
 @on_the_legacy_gateway
-def test_what_of_a_batch_is_committed_is_told_though_the_rest_is_refused(
+def test_committed_refunds_of_a_batch_are_notified_if_the_rest_is_rejected(
     shop: Shop, merchant: Merchant
 ) -> None:
     number, trade_no = sold(shop, merchant)
-    heard: list[str] = []
+    received: list[str] = []
 
     def listen(app: object, alipay: object, payment: Any = None, error: Any = None) -> None:
-        heard.append(error.reason if payment is None else payment.out_trade_no)
+        received.append(error.reason if payment is None else payment.out_trade_no)
 
     body = refunds(merchant, f"trade-of-nobody^1.00^SUCCESS#{trade_no}^10.00^SUCCESS")
     with (
@@ -152,12 +150,14 @@ def test_what_of_a_batch_is_committed_is_told_though_the_rest_is_refused(
     ):
         answer = shop.notify(body)
     assert (answer.status_code, answer.data) == (404, b"fail")
-    assert heard == [number, "unknown"]
+    assert received == [number, "unknown"]
     assert shop.called == [("refunded", number)]
 
 
 @on_the_legacy_gateway
-def test_a_refund_whose_callback_failed_comes_again_alone(shop: Shop, merchant: Merchant) -> None:
+def test_only_the_refund_whose_callback_failed_is_settled_on_retry(
+    shop: Shop, merchant: Merchant
+) -> None:
     first, second = sold(shop, merchant), sold(shop, merchant)
     body = refunds(
         merchant, "#".join(f"{trade_no}^10.00^SUCCESS" for _, trade_no in (first, second))
@@ -173,7 +173,7 @@ def test_a_refund_whose_callback_failed_comes_again_alone(shop: Shop, merchant: 
 
 
 @with_the_shared_key
-def test_a_batch_that_alipay_does_not_own_up_to_is_refused(
+def test_a_batch_that_notify_verify_does_not_confirm_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
     # Its key signs for every merchant, and the batch names none.
@@ -184,7 +184,7 @@ def test_a_batch_that_alipay_does_not_own_up_to_is_refused(
 
 
 @with_the_shared_key
-def test_a_batch_that_could_be_anybodys_is_refused_where_nobody_asks_alipay(
+def test_a_batch_of_unknown_merchant_is_rejected_without_notify_verify(
     open_shop: OpenShop, merchant: Merchant, log: Log, confirmations: Confirmations
 ) -> None:
     shop = open_shop({**merchant.settings, "NOTIFY_VERIFY": False})
@@ -197,7 +197,7 @@ def test_a_batch_that_could_be_anybodys_is_refused_where_nobody_asks_alipay(
 
 
 @on_the_legacy_gateway
-def test_md5_is_enough_where_nobody_asks_alipay(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_md5_is_sufficient_without_notify_verify(open_shop: OpenShop, merchant: Merchant) -> None:
     shop = open_shop({**merchant.settings, "NOTIFY_VERIFY": False})
     number, trade_no = sold(shop, merchant)
     assert shop.notify(refunds(merchant, f"{trade_no}^10.00^SUCCESS")).data == b"success"
@@ -225,11 +225,11 @@ def test_a_batch_that_cannot_be_is_refused(
 
 
 @on_the_legacy_gateway
-def test_another_amount_than_the_shop_asked_for_is_refused(
+def test_an_amount_other_than_the_requested_one_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     number, trade_no = sold(shop, merchant)
-    batch_no = ask(shop, number)
+    batch_no = request_refund(shop, number)
     body = refunds(merchant, f"{trade_no}^10.01^SUCCESS", batch_no=batch_no)
     assert refusals.of(body).status_code == 409
     assert refusals.reason == "mismatched"
@@ -280,7 +280,7 @@ def test_a_batch_of_a_thousand_is_not_too_large(shop: Shop, merchant: Merchant) 
 
 
 @on_the_legacy_gateway
-def test_other_news_over_64_kib_is_too_large(
+def test_other_notifications_over_64_kib_are_too_large(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     answer = refusals.of(merchant.notification(shop.order(), body="x" * 64 * 1024))
@@ -299,17 +299,17 @@ def test_a_batch_over_512_kib_is_too_large(
 
 
 @on_mapi_in_each_charset
-def test_transfers_are_told_once(shop: Shop, merchant: Merchant) -> None:
-    heard: list[Any] = []
+def test_transfers_are_notified_once(shop: Shop, merchant: Merchant) -> None:
+    received: list[Any] = []
 
     def listen(app: object, alipay: object, batch: Any) -> None:
-        heard.append(batch)
+        received.append(batch)
 
     with transfer_batch_notified.connected_to(listen, shop.app):
         for _ in range(3):
             answer = shop.notify(transfers(merchant))
             assert (answer.status_code, answer.data) == (200, b"success")
-    [batch] = heard
+    [batch] = received
     assert batch.batch_no == BATCH
     assert [(one.serial, one.amount_fen, one.succeeded) for one in batch.results] == [
         ("S1", 2000, True),
@@ -332,9 +332,9 @@ def test_who_got_money_is_in_no_log(shop: Shop, merchant: Merchant, log: Log) ->
 
 
 def wap(merchant: Merchant, number: str, turned: bool = False, **changes: Any) -> bytes:
-    """A notification of the WAP gateway: XML in a form, signed in a fixed order.
+    """Return a notification of the WAP gateway: XML in a form, signed in a fixed order.
 
-    :param turned: whether the fields come in another order than they are signed in.
+    :param turned: True to send the fields in another order than the signed one.
     """
     news = {
         "payment_type": "1",
@@ -375,9 +375,7 @@ def wap(merchant: Merchant, number: str, turned: bool = False, **changes: Any) -
 
 @on_mapi_in_each_charset
 @pytest.mark.parametrize("turned", [False, True])
-def test_the_wap_gateways_news_is_settled_once(
-    shop: Shop, merchant: Merchant, turned: bool
-) -> None:
+def test_a_wap_notification_is_settled_once(shop: Shop, merchant: Merchant, turned: bool) -> None:
     number = shop.order()
     for _ in range(2):
         answer = shop.notify(wap(merchant, number, turned=turned))
@@ -393,7 +391,7 @@ def test_the_wap_gateways_news_is_settled_once(
 
 
 @on_mapi
-def test_the_wap_gateways_news_is_confirmed_like_any_other(
+def test_a_wap_notification_is_confirmed_like_any_other(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
     number = shop.order()
@@ -414,7 +412,7 @@ def test_the_wap_gateways_news_is_confirmed_like_any_other(
         ({"total_fee": None, "price": None}, "malformed"),
     ],
 )
-def test_what_the_wap_gateway_may_not_say_is_refused(
+def test_an_invalid_wap_notification_is_rejected(
     shop: Shop,
     merchant: Merchant,
     refusals: Refusals,
@@ -426,7 +424,7 @@ def test_what_the_wap_gateway_may_not_say_is_refused(
 
 
 @on_mapi
-def test_forged_news_of_the_wap_gateway_is_refused(
+def test_a_forged_wap_notification_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     number, other = shop.order(), shop.order()
@@ -441,11 +439,11 @@ def test_forged_news_of_the_wap_gateway_is_refused(
 
 
 def forex(merchant: Merchant, number: str, **changes: str | None) -> bytes:
-    """As captured: no seller, no buyer, and finished at once."""
+    """Return a notification as captured: no seller, no buyer, and finished at once."""
     left_out = ("seller_id", "seller_email", "buyer_id", "buyer_email", "subject", "payment_type")
     fields: dict[str, str | None] = dict.fromkeys((*left_out, "price", "quantity", "gmt_payment"))
-    told = {"trade_status": "TRADE_FINISHED", "currency": "USD"} | changes
-    return merchant.notification(number, **fields, **told)
+    notified = {"trade_status": "TRADE_FINISHED", "currency": "USD"} | changes
+    return merchant.notification(number, **fields, **notified)
 
 
 #: How the shop prices an order, and what Alipay says of it.
@@ -459,18 +457,20 @@ PRICED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     ),
 }
 
-in_each_currency = pytest.mark.parametrize(("order", "told"), PRICED.values(), ids=PRICED.keys())
+in_each_currency = pytest.mark.parametrize(
+    ("order", "notified"), PRICED.values(), ids=PRICED.keys()
+)
 
 
 @on_mapi
 @in_each_currency
 @pytest.mark.parametrize("product", ["forex", "forex_wap"])
-def test_a_cross_border_payment_is_matched_in_its_own_currency(
-    shop: Shop, merchant: Merchant, product: str, order: dict[str, Any], told: dict[str, str]
+def test_a_cross_border_payment_is_matched_in_its_currency(
+    shop: Shop, merchant: Merchant, product: str, order: dict[str, Any], notified: dict[str, str]
 ) -> None:
     number = shop.order(product=product, **order)
     for _ in range(2):
-        answer = shop.notify(forex(merchant, number, **told))
+        answer = shop.notify(forex(merchant, number, **notified))
         assert (answer.status_code, answer.data) == (200, b"success")
     payment = shop.payment(number)
     assert (payment.paid, payment.trade_status) == (True, "TRADE_FINISHED")
@@ -479,7 +479,7 @@ def test_a_cross_border_payment_is_matched_in_its_own_currency(
 
 @on_the_legacy_gateway
 @pytest.mark.parametrize(
-    ("order", "told"),
+    ("order", "notified"),
     [
         (PRICED["USD"][0], {"total_fee": "88.87"}),
         (PRICED["USD"][0], {"total_fee": "8888"}),
@@ -503,25 +503,27 @@ def test_another_amount_or_currency_is_refused(
     merchant: Merchant,
     refusals: Refusals,
     order: dict[str, Any],
-    told: dict[str, str | None],
+    notified: dict[str, str | None],
 ) -> None:
     number = shop.order(**{"product": "forex", **order})
-    assert refusals.of(forex(merchant, number, **told)).status_code == 409
+    assert refusals.of(forex(merchant, number, **notified)).status_code == 409
     assert refusals.reason == "mismatched"
 
 
 @on_the_legacy_gateway
-@pytest.mark.parametrize("told", [{"total_fee": "17.50"}, {"total_fee": "17", "rmb_fee": "1e1"}])
+@pytest.mark.parametrize(
+    "notified", [{"total_fee": "17.50"}, {"total_fee": "17", "rmb_fee": "1e1"}]
+)
 def test_an_amount_that_its_currency_does_not_have_is_refused(
-    shop: Shop, merchant: Merchant, refusals: Refusals, told: dict[str, str]
+    shop: Shop, merchant: Merchant, refusals: Refusals, notified: dict[str, str]
 ) -> None:
     number = shop.order(product="forex", **PRICED["JPY"][0])
-    refusals.of(forex(merchant, number, currency="JPY", **told))
+    refusals.of(forex(merchant, number, currency="JPY", **notified))
     assert refusals.reason == "malformed"
 
 
 @with_the_shared_key
-def test_cross_border_news_that_could_be_anybodys_is_refused_where_nobody_asks_alipay(
+def test_a_cross_border_notification_of_unknown_merchant_is_rejected_without_notify_verify(
     open_shop: OpenShop, merchant: Merchant, log: Log
 ) -> None:
     shop = open_shop({**merchant.settings, "NOTIFY_VERIFY": False})
@@ -550,7 +552,7 @@ def test_a_bank_is_offered_only_where_it_can_be_chosen(shop: Shop, product: str)
     assert "bank=" in shop.look("checkout", shop.order(product="page")).text
 
 
-def test_the_buyer_of_a_cross_border_payment_comes_back(
+def test_the_buyer_of_a_cross_border_payment_returns(
     open_shop: OpenShop, merchant: Merchant
 ) -> None:
     for kind in (MAPI_MD5, MAPI_RSA):
@@ -564,7 +566,7 @@ def test_the_buyer_of_a_cross_border_payment_comes_back(
 
 
 @with_the_shared_key
-def test_a_return_of_another_trade_shows_nobody_the_order(shop: Shop, merchant: Merchant) -> None:
+def test_a_return_of_another_trade_does_not_show_the_order(shop: Shop, merchant: Merchant) -> None:
     number = shop.order(product="forex", currency="USD")
     shop.notify(forex(merchant, number))
     answer = shop.come_back(forex(merchant, number, notify_id=None, trade_no="T9").decode())
@@ -577,8 +579,8 @@ def test_a_return_of_another_trade_shows_nobody_the_order(shop: Shop, merchant: 
 @on_the_legacy_gateway
 def test_a_price_and_a_quantity_are_an_amount(shop: Shop, merchant: Merchant) -> None:
     number = shop.order(product="escrow", quantity=2)
-    told = {"total_fee": None, "price": "44.44", "quantity": "2"}
-    assert shop.notify(merchant.notification(number, **told)).data == b"success"
+    notified = {"total_fee": None, "price": "44.44", "quantity": "2"}
+    assert shop.notify(merchant.notification(number, **notified)).data == b"success"
     assert shop.called == [("paid", number)]
 
 
@@ -596,7 +598,7 @@ def test_a_price_and_a_quantity_are_an_amount(shop: Shop, merchant: Merchant) ->
         ("-44.44", "2", "malformed"),
     ],
 )
-def test_a_price_and_a_quantity_that_come_to_something_else_are_refused(
+def test_a_price_times_quantity_other_than_the_total_is_rejected(
     shop: Shop,
     merchant: Merchant,
     refusals: Refusals,
@@ -609,7 +611,7 @@ def test_a_price_and_a_quantity_that_come_to_something_else_are_refused(
     assert refusals.reason == reason
 
 
-STORY = [
+SEQUENCE = [
     ("WAIT_BUYER_PAY", []),
     ("WAIT_SELLER_SEND_GOODS", ["paid"]),
     ("WAIT_BUYER_CONFIRM_GOODS", ["paid"]),
@@ -623,10 +625,10 @@ def test_escrow_is_a_sale_once_the_money_is_at_alipay(
     shop: Shop, merchant: Merchant, product: str
 ) -> None:
     number = shop.order(product=product)
-    for trade_status, called in STORY:
-        told = {"trade_status": trade_status, "notify_id": trade_status, "receive_name": "安娜"}
+    for trade_status, called in SEQUENCE:
+        notified = {"trade_status": trade_status, "notify_id": trade_status, "receive_name": "安娜"}
         for _ in range(2):
-            assert shop.notify(merchant.notification(number, **told)).data == b"success"
+            assert shop.notify(merchant.notification(number, **notified)).data == b"success"
         assert shop.called == [(event, number) for event in called]
         payment = shop.payment(number)
         assert (payment.trade_status, payment.paid) == (trade_status, bool(called))
@@ -644,9 +646,9 @@ def test_escrow_that_is_closed_after_payment_is_a_refund(shop: Shop, merchant: M
 
 @on_the_legacy_gateway
 def test_where_goods_are_sent_is_in_no_log(shop: Shop, merchant: Merchant, log: Log) -> None:
-    told = {"receive_name": "Anna Buyer", "receive_mobile": "13800000000"}
-    shop.notify(merchant.notification(shop.order(product="escrow"), **told))
-    shop.notify(merchant.notification("nobodys", **told))
+    notified = {"receive_name": "Anna Buyer", "receive_mobile": "13800000000"}
+    shop.notify(merchant.notification(shop.order(product="escrow"), **notified))
+    shop.notify(merchant.notification("nobodys", **notified))
     for record in log():
         assert_discreet(record.getMessage())
         assert "13800000000" not in record.getMessage()
@@ -661,4 +663,4 @@ def test_a_cross_border_payment_is_not_refunded_in_a_batch(shop: Shop, merchant:
         number = shop.order(product="forex", **order[0])
         shop.notify(forex(merchant, number, **order[1]))
         with pytest.raises(ValueError, match="forex_refund"):
-            ask(shop, number, "1.00")
+            request_refund(shop, number, "1.00")

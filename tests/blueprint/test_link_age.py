@@ -26,7 +26,7 @@ Later = Callable[[float], None]
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Moves the clock of the tokens on, by so many seconds from the beginning."""
+    """Advance the tokens' clock by a number of seconds from the start."""
     begin = time.time()
 
     def move(seconds: float) -> None:
@@ -117,7 +117,7 @@ def test_a_result_token_opens_no_status(shop: Shop) -> None:
 
 
 def last_bits_changed(token: str) -> str:
-    """The same signature: base64 of 20 bytes has two bits to spare in its last character."""
+    """Return an equivalent signature: base64 of 20 bytes leaves two unused bits."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return token[:-1] + letters[letters.index(token[-1]) ^ 1]
 

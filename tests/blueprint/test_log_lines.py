@@ -44,7 +44,7 @@ def test_with_flasks_default_logging_a_settled_notification_leaves_a_line(
     assert_discreet(line, body)
 
 
-def test_a_logger_that_is_set_to_warnings_says_nothing_of_settled_ones(
+def test_a_logger_at_level_warning_omits_settled_notifications(
     shop: Shop, merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body, errors = merchant.notification(shop.order()), io.StringIO()
@@ -91,7 +91,7 @@ def test_a_name_that_notifications_of_alipays_have_is_not_called_foreign(
     assert "notifications do not have: added;" in log()[-1].getMessage()
 
 
-def test_what_a_forgery_claims_cannot_forge_a_line(
+def test_the_values_of_a_forgery_cannot_forge_a_log_line(
     shop: Shop, refusals: Refusals, log: Any
 ) -> None:
     evil = "TRADE\n2026 INFO settled \x1b[2J\u202e" + "x" * 500

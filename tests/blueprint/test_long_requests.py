@@ -32,7 +32,7 @@ SOON = 15_000
 
 
 def order(shop: Shop) -> str:
-    """A payment whose request is longer than 2,000 characters in any charset."""
+    """Insert a payment whose request is longer than 2,000 characters in any charset."""
     with shop.app.app_context():
         if shop.alipay.config.protocol == "openapi":
             return shop.order(subject=SUBJECT + "龙井" * 80, body=BODY)
@@ -125,7 +125,7 @@ SIMULATED = {
 
 @pytest.fixture(params=SIMULATED.values(), ids=SIMULATED.keys())
 def sold(request: pytest.FixtureRequest, open_shop: OpenShop) -> Shop:
-    """A shop with the simulator inside, on each gateway and in each charset."""
+    """Open a shop with the simulator, on each gateway and in each charset."""
     return open_shop(request.param)
 
 
@@ -202,7 +202,7 @@ def test_a_gateway_on_another_host_gets_the_form(
 
 
 @pytest.mark.browser
-def test_a_buyer_who_comes_back_is_not_sent_away_again(sold: Shop, browser: Browser) -> None:
+def test_a_buyer_who_returns_is_not_redirected_again(sold: Shop, browser: Browser) -> None:
     with served(sold) as site:
         tab = open_tab(browser, site, [])
         tab.add_init_script("performance.getEntriesByType = () => [{ type: 'back_forward' }];")

@@ -1,4 +1,4 @@
-"""What is settled when Alipay calls, and what is remembered of it."""
+"""Settlement of notifications, and their rows in the journal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ WITHOUT_LENGTH = {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}
 
 
 @in_each_charset
-def test_a_sale_is_answered_with_exactly_success(shop: Shop, merchant: Merchant) -> None:
+def test_the_response_to_a_sale_is_exactly_success(shop: Shop, merchant: Merchant) -> None:
     answer = shop.notify(merchant.notification(shop.order()))
     assert answer.data == b"success"
     assert answer.status_code == 200
@@ -58,7 +58,7 @@ def test_a_sale_is_in_the_ledger(shop: Shop, merchant: Merchant) -> None:
 
 
 @on_each_gateway
-def test_a_sale_is_told_to_the_shop(shop: Shop, merchant: Merchant) -> None:
+def test_the_shop_is_notified_of_a_sale(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number))
     assert shop.called == [("paid", number)]
@@ -80,7 +80,7 @@ def test_a_sale_is_logged_without_buyer_data(shop: Shop, merchant: Merchant, log
 
 
 @on_each_gateway
-def test_a_repetition_is_answered_and_does_nothing(shop: Shop, merchant: Merchant) -> None:
+def test_a_duplicate_is_acknowledged_and_does_nothing(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     body = merchant.notification(number)
     assert [shop.notify(body).data for _ in range(3)] == [b"success"] * 3
@@ -88,7 +88,7 @@ def test_a_repetition_is_answered_and_does_nothing(shop: Shop, merchant: Merchan
     assert shop.journal() == ["settled", "duplicate", "duplicate"]
 
 
-def test_the_same_news_by_many_ways_at_once_is_one_sale(shop: Shop, merchant: Merchant) -> None:
+def test_concurrent_copies_of_one_notification_are_one_sale(shop: Shop, merchant: Merchant) -> None:
     @shop.alipay.on_paid
     def ship(payment) -> None:
         db.session.add(Shipment(out_trade_no=payment.out_trade_no))
@@ -96,13 +96,15 @@ def test_the_same_news_by_many_ways_at_once_is_one_sale(shop: Shop, merchant: Me
     number = shop.order()
     body = merchant.notification(number)
     with ThreadPoolExecutor(4) as ways:
-        answers = list(ways.map(lambda _: shop.notify(body).data, range(12)))
-    assert set(answers) == {b"success"}
+        responses = list(ways.map(lambda _: shop.notify(body).data, range(12)))
+    assert set(responses) == {b"success"}
     assert shop.shipments() == [number]
     assert shop.journal() == ["settled"] + ["duplicate"] * 11
 
 
-def test_late_older_news_is_answered_and_moves_nothing(shop: Shop, merchant: Merchant) -> None:
+def test_an_older_notification_arriving_late_is_acknowledged_and_changes_nothing(
+    shop: Shop, merchant: Merchant
+) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number))
     old = merchant.notification(number, trade_status="WAIT_BUYER_PAY", gmt_payment=None)
@@ -119,7 +121,7 @@ def test_a_trade_closed_without_payment_is_a_failure(shop: Shop, merchant: Merch
     assert not shop.payment(number).paid
 
 
-def test_money_that_went_back_is_a_refund(shop: Shop, merchant: Merchant) -> None:
+def test_a_refunded_amount_is_a_refund(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number))
     body = merchant.notification(
@@ -154,7 +156,7 @@ def test_a_body_without_a_length_is_taken(shop: Shop, merchant: Merchant) -> Non
 
 
 @on_the_legacy_gateway
-def test_news_in_another_charset_than_configured_is_read(keys, shop: Shop) -> None:
+def test_a_notification_in_another_charset_than_configured_is_read(keys, shop: Shop) -> None:
     gbk = Merchant("mapi", "MD5", "gbk", keys)
     assert shop.notify(gbk.notification(shop.order())).data == b"success"
 
@@ -182,7 +184,9 @@ def test_get_is_not_a_way_to_notify(shop: Shop) -> None:
 # Callbacks
 
 
-def test_what_a_callback_adds_is_committed_with_the_payment(shop: Shop, merchant: Merchant) -> None:
+def test_rows_added_by_a_callback_are_committed_with_the_payment(
+    shop: Shop, merchant: Merchant
+) -> None:
     @shop.alipay.on_paid
     def ship(payment) -> None:
         db.session.add(Shipment(out_trade_no=payment.out_trade_no))
@@ -193,7 +197,7 @@ def test_what_a_callback_adds_is_committed_with_the_payment(shop: Shop, merchant
 
 
 @on_each_gateway
-def test_a_callback_that_raises_takes_all_of_it_back(
+def test_a_callback_that_raises_rolls_everything_back(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     number = shop.order()
@@ -206,7 +210,7 @@ def test_a_callback_that_raises_takes_all_of_it_back(
 
 
 @on_each_gateway
-def test_what_a_callback_refused_is_settled_once_when_it_comes_again(
+def test_a_sale_whose_callback_failed_is_settled_once_on_retry(
     shop: Shop, merchant: Merchant
 ) -> None:
     number = shop.order()
@@ -223,9 +227,9 @@ def test_a_callback_that_raises_is_logged_without_buyer_data(
     shop.alipay.on_paid(ship_and_then(RuntimeError("out of paper")))
     body = merchant.notification(shop.order())
     shop.notify(body)
-    told = "\n".join(logging.Formatter().format(record) for record in log())
-    assert "out of paper" in told
-    assert_discreet(told, body)
+    calls = "\n".join(logging.Formatter().format(record) for record in log())
+    assert "out of paper" in calls
+    assert_discreet(calls, body)
 
 
 def test_a_callback_must_not_commit(shop: Shop, merchant: Merchant) -> None:
@@ -236,7 +240,7 @@ def test_a_callback_must_not_commit(shop: Shop, merchant: Merchant) -> None:
 
 
 def ship_and_then(*endings: Exception | None) -> Callable[[object], None]:
-    """A callback that ships, and raises or not, one ending for each call."""
+    """Return a callback that ships, and raises or not, with one ending per call."""
     left = list(endings)
 
     def ship(payment) -> None:
@@ -252,7 +256,7 @@ def ship_and_then(*endings: Exception | None) -> Callable[[object], None]:
 
 
 @on_each_gateway
-def test_news_of_an_unknown_order_is_refused_and_journalled(
+def test_a_notification_of_an_unknown_order_is_rejected_and_journalled(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     shop.order()
@@ -262,7 +266,7 @@ def test_news_of_an_unknown_order_is_refused_and_journalled(
 
 @on_each_gateway
 @pytest.mark.parametrize("amount", ["88.87", "88.89", "0.01", "0.00", "8888.00", "100000000.00"])
-def test_news_of_another_amount_is_refused_and_journalled(
+def test_a_notification_of_another_amount_is_rejected_and_journalled(
     shop: Shop, merchant: Merchant, refusals: Refusals, amount: str
 ) -> None:
     body = merchant.notification(shop.order(), **{merchant.amount: amount})
@@ -271,7 +275,7 @@ def test_news_of_another_amount_is_refused_and_journalled(
 
 
 @on_each_gateway
-def test_news_in_another_currency_is_refused(
+def test_a_notification_in_another_currency_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     assert refusals.of(merchant.notification(shop.order(), currency="JPY")).status_code in (
@@ -298,16 +302,16 @@ def test_a_second_trade_for_a_paid_order_is_refused(
 
 
 @pytest.mark.parametrize("body", [b"", None], ids=["refused", "settled"])
-def test_the_answer_is_kept_by_no_cache(shop: Shop, merchant: Merchant, body: bytes | None) -> None:
+def test_the_response_is_not_cached(shop: Shop, merchant: Merchant, body: bytes | None) -> None:
     answer = shop.notify(merchant.notification(shop.order()) if body is None else body)
-    told = {
+    calls = {
         "Cache-Control": "no-store",
         "Content-Type": "text/plain; charset=utf-8",
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "X-Content-Type-Options": "nosniff",
     }
-    assert {name: answer.headers.getlist(name) for name in told} == {
-        name: [value] for name, value in told.items()
+    assert {name: answer.headers.getlist(name) for name in calls} == {
+        name: [value] for name, value in calls.items()
     }
 
 
@@ -321,7 +325,7 @@ def test_a_journal_that_cannot_be_written_gives_no_buyer_data_away(
     refusals.of(merchant.notification("20260102000000000001", **at_once), lines=2)
 
 
-def test_a_repetition_that_cannot_be_written_down_is_told_again(
+def test_a_duplicate_that_cannot_be_recorded_gets_fail(
     shop: Shop, merchant: Merchant, log: Log
 ) -> None:
     number = shop.order()
@@ -338,7 +342,7 @@ def test_a_repetition_that_cannot_be_written_down_is_told_again(
     assert shop.called == [("paid", number)]
 
 
-def test_a_ledger_that_is_gone_answers_fail(shop: Shop, merchant: Merchant, log: Log) -> None:
+def test_an_unavailable_ledger_gets_fail(shop: Shop, merchant: Merchant, log: Log) -> None:
     body = merchant.notification(shop.order())
     with shop.app.app_context():
         db.session.execute(text("DROP TABLE alipay_payment"))
@@ -354,7 +358,7 @@ def test_a_ledger_that_is_gone_answers_fail(shop: Shop, merchant: Merchant, log:
 
 
 @on_each_gateway
-def test_news_for_another_seller_is_refused(
+def test_a_notification_for_another_seller_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     body = merchant.notification(
@@ -364,7 +368,7 @@ def test_news_for_another_seller_is_refused(
     assert (refusals.reason, shop.journal()) == ("wrong_account", [])
 
 
-def test_news_for_another_application_is_refused(
+def test_a_notification_for_another_application_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     assert refusals.of(merchant.notification(shop.order(), app_id="9021000000000666"))
@@ -372,7 +376,7 @@ def test_news_for_another_application_is_refused(
 
 
 @pytest.mark.parametrize("app_id", [None, ""])
-def test_news_for_no_application_is_refused(
+def test_a_notification_without_an_application_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, app_id: str | None
 ) -> None:
     refusals.of(merchant.notification(shop.order(), app_id=app_id))
@@ -380,7 +384,7 @@ def test_news_for_no_application_is_refused(
 
 
 @with_the_shared_key
-def test_alipays_key_alone_does_not_make_it_ours(
+def test_alipays_signature_does_not_identify_the_merchant(
     open_shop: OpenShop, merchant: Merchant, log: Log
 ) -> None:
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": False})
@@ -403,7 +407,7 @@ def test_a_seller_is_known_by_the_number_too(shop: Shop, merchant: Merchant) -> 
 
 
 @with_the_shared_key
-def test_what_alipay_said_to_another_merchant_proves_nothing_here(
+def test_a_notification_confirmed_for_another_merchant_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
     confirmations.answer = b"false"
@@ -434,7 +438,7 @@ def test_a_notification_is_confirmed_by_its_number(
     ]
 
 
-def test_the_open_platform_is_not_asked(
+def test_the_open_platform_has_no_notify_verify(
     shop: Shop, merchant: Merchant, confirmations: Confirmations
 ) -> None:
     shop.notify(merchant.notification(shop.order()))
@@ -445,7 +449,7 @@ def test_the_open_platform_is_not_asked(
 @pytest.mark.parametrize(
     "said", [b"false", b"invalid", b"", b"TRUE", b"true false", b"<html>true</html>", b"\xff"]
 )
-def test_what_alipay_does_not_own_up_to_is_refused(
+def test_a_notification_that_notify_verify_does_not_confirm_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations, said: bytes
 ) -> None:
     confirmations.answer = said
@@ -454,7 +458,7 @@ def test_what_alipay_does_not_own_up_to_is_refused(
 
 
 @on_the_legacy_gateway
-def test_a_confirmation_that_does_not_come_is_no_success(
+def test_a_missing_confirmation_is_no_success(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
     confirmations.answer = OutcomeUnknown("the gateway did not respond (ReadTimeout)")
@@ -478,7 +482,7 @@ def test_a_notification_without_a_number_cannot_be_confirmed(
 
 
 @on_the_legacy_gateway
-def test_a_forgery_is_not_worth_a_question(
+def test_a_forgery_causes_no_notify_verify_request(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
     refusals.of(merchant.encoded(merchant.news(shop.order())))
@@ -507,7 +511,7 @@ def test_confirmations_are_on_unless_they_are_switched_off(
 
 @pytest.fixture
 def slow_alipay(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A gateway on this machine that takes its time; its address."""
+    """Serve a gateway on this machine that responds slowly; return its URL."""
     monkeypatch.setattr(HttpTransport, "get", REAL_GET)
     over = threading.Event()
 
@@ -531,10 +535,10 @@ def test_a_gateway_that_takes_its_time_is_not_waited_for(
 def test_two_merchants_of_one_ledger_do_not_settle_each_others_payments(
     open_shop: OpenShop, keys, log: Log
 ) -> None:
-    ours = Merchant("openapi", "RSA2", "utf-8", keys)
-    theirs = Merchant("openapi", "RSA2", "utf-8", keys, number="9021000000000002")
-    shop = open_shop(ours)
-    Refusals(shop, log).of(theirs.notification(shop.order()))
+    merchant_here = Merchant("openapi", "RSA2", "utf-8", keys)
+    other_merchant = Merchant("openapi", "RSA2", "utf-8", keys, number="9021000000000002")
+    shop = open_shop(merchant_here)
+    Refusals(shop, log).of(other_merchant.notification(shop.order()))
 
 
 @on_the_legacy_gateway

@@ -39,7 +39,7 @@ def alipay(shop: Shop, merchant: Merchant) -> Alipay:
 
 
 def play(shop: Shop, merchant: Merchant) -> Alipay:
-    """An open platform that responds to queries with a sale, unless it is told otherwise."""
+    """Serve an open platform whose queries report a sale by default."""
     played = Alipay(merchant, query=trade())
     with shop.app.app_context():
         shop.alipay.gateway._transport = played
@@ -187,7 +187,7 @@ def test_a_trade_that_was_paid_and_is_closed_was_refunded_and_is_not_queried_aga
     assert ("paid", number) not in shop.called
 
 
-def test_another_trade_that_is_closed_says_nothing_of_a_refund(
+def test_another_closed_trade_is_no_evidence_of_a_refund(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = shop.order()
@@ -398,7 +398,7 @@ def test_on_the_legacy_gateway_always_is_notify_verify(
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": "always"})
     number = closed(shop)
     assert shop.notify(report(merchant, number, notify_time=None)).data == b"success"
-    assert [asked["service"] for asked in confirmations.asked] == ["notify_verify"]
+    assert [queried["service"] for queried in confirmations.asked] == ["notify_verify"]
     assert shop.called == [("paid", number)]
 
 
@@ -420,7 +420,7 @@ def test_a_replay_of_an_old_report_queries_as_well(
     assert (alipay.methods, shop.called) == ([QUERY], [("paid", number)])
 
 
-def test_a_dry_run_of_a_replay_says_that_it_would_query_and_does_not(
+def test_a_dry_run_of_a_replay_announces_the_query_without_sending_it(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = closed(shop)

@@ -1,4 +1,4 @@
-"""A shop with a newer application: the simulator names its buyers by OpenIDs only."""
+"""Shop with a newer application: the simulator names its buyers by OpenIDs only."""
 
 from __future__ import annotations
 

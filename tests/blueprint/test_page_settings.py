@@ -1,4 +1,4 @@
-"""The shop's appearance on the pages, the items, the QR code beside the button, and help."""
+"""Settings of the pages: the shop's appearance, the items, the QR code beside the button, help."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_the_dialog_leads_to_our_help_page(shop: Shop) -> None:
     assert number in answer.text.replace("<wbr>", "")
 
 
-def test_the_dialog_leads_to_the_shops_own_page(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_the_dialog_leads_to_the_shops_page(open_shop: OpenShop, merchant: Merchant) -> None:
     blueprint = new_blueprint(problem_endpoint="problem")
     shop = open_shop(merchant, alipay=blueprint)
     shop.app.add_url_rule("/problem/<out_trade_no>", "problem", lambda out_trade_no: "")
@@ -256,7 +256,7 @@ def test_a_result_without_a_shop_url_leads_to_the_home_page(
 
 
 @pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
-def test_without_a_home_page_a_result_says_that_it_may_be_closed(
+def test_without_a_home_page_a_result_may_be_closed(
     shop: Shop, merchant: Merchant, status: str
 ) -> None:
     number = shop.order()
@@ -272,6 +272,6 @@ def test_a_long_order_number_breaks_only_between_groups(shop: Shop) -> None:
     assert "0015</dd>" in page
 
 
-def test_an_expired_payment_has_a_page_of_its_own(shop: Shop) -> None:
+def test_an_expired_payment_has_a_separate_page(shop: Shop) -> None:
     number = shop.order(expires_at=utc_now() - timedelta(seconds=1))
     assert "You can close this page." in shop.look("result", number).text

@@ -1,4 +1,4 @@
-"""What the buyer sees, found by a token alone; and what nobody gets to see."""
+"""Pages of the buyer, found by a token alone, and data that they never show."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PHONE = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) M
 
 
 def state(page: TestResponse) -> str:
-    """What a result page says."""
+    """Return the state shown by a result page."""
     (found,) = re.findall(r'<article class="card (\w+)">', page.text)
     return str(found)
 
@@ -45,7 +45,7 @@ def token_of(url: str) -> str:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Lets the tokens' clock go on by some seconds."""
+    """Advance the tokens' clock by some seconds."""
     now = TimestampSigner.get_timestamp
 
     def move(seconds: int) -> None:
@@ -58,7 +58,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 class Markup(HTMLParser):
-    """What a page is made of."""
+    """Elements of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def policy_of(page: TestResponse) -> dict[str, list[str]]:
 
 
 def assert_strict(page: TestResponse) -> None:
-    """The policy allows the page's own style and script, and the page has no others."""
+    """Assert that the policy allows the page's style and script, and that it has no others."""
     policy = policy_of(page)
     (nonce,) = re.findall(r"'nonce-([\w-]{16,})'", policy["script-src"][0])
     assert policy["default-src"] == policy["form-action"] == policy["base-uri"] == ["'none'"]
@@ -100,12 +100,12 @@ def assert_strict(page: TestResponse) -> None:
 
 
 @pytest.fixture
-def every_answer(shop: Shop, merchant: Merchant, later: Any) -> dict[str, TestResponse]:
-    """One of each kind that a buyer can get."""
+def every_response(shop: Shop, merchant: Merchant, later: Any) -> dict[str, TestResponse]:
+    """Return one of each kind of response that a buyer can get."""
     number, paid = shop.order(), shop.order()
     shop.notify(merchant.notification(paid))
     stale = shop.url("result", number)
-    answers = {
+    responses = {
         "checkout": shop.look("checkout", number),
         "checkout of a paid payment": shop.look("checkout", paid),
         "pay": shop.look("pay", number),
@@ -121,28 +121,28 @@ def every_answer(shop: Shop, merchant: Merchant, later: Any) -> dict[str, TestRe
         "refused notify": shop.notify(b"a=b"),
     }
     later(2 * DAY)
-    return answers | {"expired token": shop.client.get(stale)}
+    return responses | {"expired token": shop.client.get(stale)}
 
 
 @on_each_gateway
-def test_every_answer_is_kept_private(every_answer: dict[str, TestResponse]) -> None:
-    for answer in every_answer.values():
+def test_every_response_is_private(every_response: dict[str, TestResponse]) -> None:
+    for answer in every_response.values():
         assert_private(answer)
 
 
 @on_each_gateway
-def test_every_page_has_a_strict_policy(every_answer: dict[str, TestResponse]) -> None:
-    pages = [a for a in every_answer.values() if a.mimetype == "text/html" and not a.location]
+def test_every_page_has_a_strict_policy(every_response: dict[str, TestResponse]) -> None:
+    pages = [a for a in every_response.values() if a.mimetype == "text/html" and not a.location]
     assert len(pages) >= 8
     for page in pages:
         assert_strict(page)
 
 
 @on_each_gateway
-def test_no_answer_says_what_a_stranger_should_not_know(
-    every_answer: dict[str, TestResponse],
+def test_no_response_contains_confidential_data(
+    every_response: dict[str, TestResponse],
 ) -> None:
-    for answer in every_answer.values():
+    for answer in every_response.values():
         if "gateway.do" in (answer.location or ""):
             continue
         assert_discreet(answer.text + str(answer.headers))
@@ -154,13 +154,13 @@ def test_no_two_pages_have_the_same_nonce(shop: Shop) -> None:
     assert len(policies) == 5
 
 
-def test_the_shops_own_pages_keep_their_headers(shop: Shop) -> None:
+def test_the_shops_pages_keep_their_headers(shop: Shop) -> None:
     shop.app.add_url_rule("/", "home", lambda: "home")
     assert "Cache-Control" not in shop.client.get("/").headers
 
 
 @on_each_gateway
-def test_what_the_shop_wrote_is_escaped(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_texts_of_the_shop_are_escaped(open_shop: OpenShop, merchant: Merchant) -> None:
     subject = "<script>alert(1)</script>'\"</style>"
     shop = open_shop(merchant)
     number = shop.order(subject=subject)
@@ -174,13 +174,13 @@ def test_what_the_shop_wrote_is_escaped(open_shop: OpenShop, merchant: Merchant)
 
 
 @pytest.mark.parametrize("kind", PAGES)
-def test_a_link_of_ours_opens_its_page(shop: Shop, kind: str) -> None:
+def test_a_link_opens_its_page(shop: Shop, kind: str) -> None:
     assert shop.look(kind, shop.order()).status_code in (200, 303)
 
 
 @pytest.mark.parametrize("kind", PAGES)
 @pytest.mark.parametrize("other", PAGES)
-def test_a_token_opens_no_other_page_than_its_own(shop: Shop, kind: str, other: str) -> None:
+def test_a_token_opens_only_its_page(shop: Shop, kind: str, other: str) -> None:
     number = shop.order()
     token = token_of(shop.url(other, number))
     answer = shop.client.get(f"/alipay/{kind}/{token}")
@@ -218,21 +218,21 @@ def test_a_token_of_another_merchant_is_not_found(
     open_shop: OpenShop, keys: Any, kind: str
 ) -> None:
     """Even where both apps have the same secret key."""
-    ours = open_shop(Merchant("openapi", "RSA2", "utf-8", keys))
-    theirs = open_shop(Merchant("openapi", "RSA2", "utf-8", keys, number="9021000000000002"))
-    ours.order(out_trade_no="T1")
-    theirs.order(out_trade_no="T1")
-    assert ours.client.get(theirs.url(kind, "T1")).status_code == 404
+    first_shop = open_shop(Merchant("openapi", "RSA2", "utf-8", keys))
+    second_shop = open_shop(Merchant("openapi", "RSA2", "utf-8", keys, number="9021000000000002"))
+    first_shop.order(out_trade_no="T1")
+    second_shop.order(out_trade_no="T1")
+    assert first_shop.client.get(second_shop.url(kind, "T1")).status_code == 404
 
 
 @pytest.mark.parametrize("kind", PAGES)
 def test_a_token_made_with_another_secret_key_is_not_found(
     open_shop: OpenShop, merchant: Merchant, kind: str
 ) -> None:
-    ours, theirs = open_shop(merchant), open_shop(merchant, SECRET_KEY="another")
-    ours.order(out_trade_no="T1")
-    theirs.order(out_trade_no="T1")
-    assert ours.client.get(theirs.url(kind, "T1")).status_code == 404
+    first_shop, second_shop = open_shop(merchant), open_shop(merchant, SECRET_KEY="another")
+    first_shop.order(out_trade_no="T1")
+    second_shop.order(out_trade_no="T1")
+    assert first_shop.client.get(second_shop.url(kind, "T1")).status_code == 404
 
 
 @pytest.mark.parametrize("kind", PAGES)
@@ -310,7 +310,7 @@ def test_the_legacy_checkout_offers_banks(shop: Shop, merchant: Merchant) -> Non
 
 
 @pytest.mark.parametrize("status", ["TRADE_SUCCESS", "TRADE_CLOSED"])
-def test_the_checkout_of_what_is_decided_leads_to_the_result(
+def test_the_checkout_of_an_ended_payment_leads_to_the_result(
     shop: Shop, merchant: Merchant, status: str
 ) -> None:
     number = shop.order()
@@ -362,7 +362,7 @@ def test_a_phone_is_sent_on_where_there_is_no_phones_way(shop: Shop, merchant: M
 @pytest.mark.parametrize(
     ("status", "shown"), [("TRADE_SUCCESS", "paid"), ("TRADE_CLOSED", "failed")]
 )
-def test_what_is_decided_is_not_paid_again(
+def test_an_ended_payment_is_not_paid_again(
     shop: Shop, merchant: Merchant, status: str, shown: str
 ) -> None:
     number = shop.order()
@@ -373,7 +373,7 @@ def test_what_is_decided_is_not_paid_again(
     assert state(shop.client.get(answer.location)) == shown
 
 
-def test_who_comes_too_late_is_not_sent_on(shop: Shop) -> None:
+def test_an_expired_payment_is_not_redirected_to_alipay(shop: Shop) -> None:
     number = shop.order(expires_at=utc_now() - timedelta(seconds=1))
     assert shop.look("pay", number).location.startswith("/alipay/result/")
 
@@ -413,7 +413,7 @@ def test_the_browser_cannot_name_an_amount(shop: Shop, merchant: Merchant) -> No
 @pytest.mark.parametrize(
     "host", ["ev il.example", "é.example", "a/b", "a@b", "[::1", "x:99999", ""]
 )
-def test_a_host_that_is_none_is_no_error_of_ours(shop: Shop, host: str) -> None:
+def test_an_invalid_host_causes_no_server_error(shop: Shop, host: str) -> None:
     # Without the test client: that of Werkzeug 3.1.7 raises over such a host itself.
     environ = create_environ(shop.url("pay", shop.order()), headers={"Host": host})
     _, status, _ = run_wsgi_app(shop.app, environ)
@@ -438,7 +438,7 @@ def test_the_result_is_there_under_another_host_name(shop: Shop, host: str) -> N
     assert state(answer) == "waiting"
 
 
-def test_a_payment_that_nothing_was_heard_of_waits(shop: Shop) -> None:
+def test_an_unreported_payment_is_waiting(shop: Shop) -> None:
     page = shop.look("result", shop.order())
     assert state(page) == "waiting"
     assert "/alipay/checkout/" in page.text
@@ -465,14 +465,14 @@ def test_the_result_is_the_ledgers(
     assert state(shop.look("result", number)) == shown
 
 
-def test_a_sale_that_was_given_back_is_shown_as_refunded(shop: Shop, merchant: Merchant) -> None:
+def test_a_refunded_sale_is_shown_as_refunded(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number))
     shop.notify(merchant.notification(number, trade_status="TRADE_CLOSED", refund_fee="88.88"))
     assert state(shop.look("result", number)) == "refunded"
 
 
-def test_a_payment_whose_time_is_over_has_expired(shop: Shop) -> None:
+def test_a_payment_after_its_time_limit_has_expired(shop: Shop) -> None:
     number = shop.order(expires_at=utc_now() - timedelta(seconds=1))
     page = shop.look("result", number)
     assert state(page) == "expired"
@@ -480,14 +480,14 @@ def test_a_payment_whose_time_is_over_has_expired(shop: Shop) -> None:
     assert "/alipay/checkout/" not in page.text
 
 
-def test_money_that_comes_at_the_last_moment_is_shown(shop: Shop, merchant: Merchant) -> None:
+def test_a_payment_at_the_last_second_is_shown(shop: Shop, merchant: Merchant) -> None:
     number = shop.order(expires_at=utc_now() - timedelta(seconds=1))
     shop.notify(merchant.notification(number))
     assert state(shop.look("result", number)) == "paid"
 
 
 @on_each_gateway
-def test_nothing_but_proof_makes_a_result_say_paid(shop: Shop, merchant: Merchant) -> None:
+def test_only_a_settled_payment_is_shown_as_paid(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     fields = merchant.news(number)
     shop.notify(merchant.encoded(fields | {"sign": "x"}))
@@ -497,7 +497,7 @@ def test_nothing_but_proof_makes_a_result_say_paid(shop: Shop, merchant: Merchan
     assert state(shop.look("result", number)) == "confirming"
 
 
-def test_the_result_links_back_to_the_shop(open_shop: OpenShop, merchant: Merchant) -> None:
+def test_the_result_links_to_the_shop(open_shop: OpenShop, merchant: Merchant) -> None:
     shop = open_shop(merchant.settings | {"SHOW_URL": "https://shop.example/tea"})
     assert 'href="https://shop.example/tea"' in shop.look("result", shop.order()).text
 
@@ -506,7 +506,7 @@ def test_the_result_links_back_to_the_shop(open_shop: OpenShop, merchant: Mercha
 
 
 @on_each_gateway
-def test_the_status_says_three_things(shop: Shop, merchant: Merchant) -> None:
+def test_the_status_has_three_values(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     answer = shop.look("status", number)
     assert answer.mimetype == "application/json"
@@ -527,7 +527,7 @@ def test_the_status_says_three_things(shop: Shop, merchant: Merchant) -> None:
 
 
 @on_each_gateway
-def test_who_comes_back_is_sent_on_to_the_result(shop: Shop, merchant: Merchant) -> None:
+def test_a_returning_buyer_is_redirected_to_the_result(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     answer = shop.come_back(merchant.come_back(number))
     assert answer.status_code == 303
@@ -536,7 +536,7 @@ def test_who_comes_back_is_sent_on_to_the_result(shop: Shop, merchant: Merchant)
 
 
 @on_each_gateway
-def test_not_a_word_of_what_alipay_sent_is_repeated(shop: Shop, merchant: Merchant) -> None:
+def test_no_value_of_the_return_is_repeated(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     query = merchant.come_back(number)
     answer = shop.come_back(query)
@@ -547,7 +547,7 @@ def test_not_a_word_of_what_alipay_sent_is_repeated(shop: Shop, merchant: Mercha
 
 
 @on_each_gateway
-def test_coming_back_settles_nothing(shop: Shop, merchant: Merchant) -> None:
+def test_a_return_settles_nothing(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     assert shop.come_back(merchant.come_back(number)).status_code == 303
     payment = shop.payment(number)
@@ -556,7 +556,9 @@ def test_coming_back_settles_nothing(shop: Shop, merchant: Merchant) -> None:
 
 
 @on_each_gateway
-def test_who_comes_back_after_the_news_sees_it_paid(shop: Shop, merchant: Merchant) -> None:
+def test_a_buyer_who_returns_after_the_notification_sees_it_paid(
+    shop: Shop, merchant: Merchant
+) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number))
     answer = shop.come_back(merchant.come_back(number))
@@ -612,7 +614,7 @@ def test_a_forged_return_is_refused_and_shows_nothing(
     ],
     ids=range(13),
 )
-def test_what_others_add_to_a_return_keeps_no_buyer_from_the_result(
+def test_foreign_arguments_of_a_return_do_not_prevent_the_result(
     shop: Shop, merchant: Merchant, add: Callable[[str], str]
 ) -> None:
     number = shop.order()
@@ -669,26 +671,26 @@ def test_a_return_without_a_time_is_as_old_as_the_payment(shop: Shop, merchant: 
     assert shop.come_back(query).status_code == 410
 
 
-@pytest.mark.parametrize("own", ["from=alipay", "from=", "from", "from=a%26b"])
-def test_the_shops_own_arguments_of_the_return_url_are_not_signed(
-    open_shop: OpenShop, merchant: Merchant, own: str
+@pytest.mark.parametrize("arguments", ["from=alipay", "from=", "from", "from=a%26b"])
+def test_the_shops_arguments_of_the_return_url_are_not_signed(
+    open_shop: OpenShop, merchant: Merchant, arguments: str
 ) -> None:
-    address = f"https://shop.example/alipay/return?{own}"
+    address = f"https://shop.example/alipay/return?{arguments}"
     shop = open_shop(merchant.settings | {"RETURN_URL": address})
     query = merchant.come_back(shop.order())
-    assert shop.come_back(f"{own}&{query}").status_code == 303
-    assert shop.come_back(f"{query}&{own}").status_code == 303
-    assert shop.come_back(f"{query}&{own}&x=1").status_code == 303
+    assert shop.come_back(f"{arguments}&{query}").status_code == 303
+    assert shop.come_back(f"{query}&{arguments}").status_code == 303
+    assert shop.come_back(f"{query}&{arguments}&x=1").status_code == 303
 
 
-def test_who_gave_up_at_alipay_and_comes_back_bare_is_sent_to_the_shop(
+def test_a_buyer_who_aborts_at_alipay_is_redirected_to_the_shop(
     open_shop: OpenShop, merchant: Merchant
 ) -> None:
     shop = open_shop(merchant.settings | {"SHOW_URL": "https://shop.example/tea"})
     assert shop.come_back("").location == "https://shop.example/tea"
 
 
-def test_a_result_page_of_the_shops_own_is_shown_instead(
+def test_a_result_page_of_the_shop_is_shown_instead(
     open_shop: OpenShop, merchant: Merchant
 ) -> None:
     shop = open_shop(merchant, alipay=new_blueprint(result_endpoint="order"))
@@ -750,7 +752,7 @@ def test_chinese_pages_are_in_chinese(shop: Shop, kind: str) -> None:
 
 @pytest.fixture
 def redecorated(open_shop: OpenShop, merchant: Merchant, tmp_path: Path) -> Shop:
-    """A shop with a template of its own."""
+    """Open a shop with a template of the app."""
     folder = tmp_path / "shop0" / "templates" / "alipay"
     shop = open_shop(merchant)
     folder.mkdir(parents=True)
@@ -759,11 +761,11 @@ def redecorated(open_shop: OpenShop, merchant: Merchant, tmp_path: Path) -> Shop
     return shop
 
 
-def test_a_template_of_the_apps_own_comes_first(redecorated: Shop) -> None:
+def test_a_template_of_the_app_takes_precedence(redecorated: Shop) -> None:
     number = redecorated.order()
     assert redecorated.look("result", number).text == f"waiting {number} 88.88"
 
 
-def test_a_template_of_the_apps_own_has_words_for_errors(redecorated: Shop) -> None:
+def test_a_template_of_the_app_gets_error_texts(redecorated: Shop) -> None:
     answer = redecorated.client.get("/alipay/result/bad")
     assert (answer.status_code, answer.text) == (404, "404 Payment not found")

@@ -1,4 +1,4 @@
-"""The buyers' pages in a real browser: at both sizes, in both languages, and accessible."""
+"""Pages of the buyer in a real browser: in both sizes and languages, and accessible."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def look_at(tab: Page, name: str, browser_name: str) -> None:
 
 
 def assert_usable(tab: Page) -> None:
-    """A page keeps the rules of WCAG 2.2 AA, and is not wider than the window."""
+    """Assert that a page meets WCAG 2.2 AA and is not wider than the window."""
     assert violations(tab) == []
     assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -232,7 +232,7 @@ def test_the_code_beside_the_button_is_paid_with_a_phone(
 
 @pytest.fixture
 def queries(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """When Alipay was queried."""
+    """Return the times of the queries."""
     times: list[float] = []
     with shop.app.app_context():
         transport: Any = shop.alipay.gateway._transport

@@ -1,4 +1,4 @@
-"""What is not paid by sending a browser to Alipay: in an app, by QR code, at the till."""
+"""Payments without a browser at Alipay: in an app, by QR code, by barcode."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NO = {"code": "40004", "msg": "Business Failed"}
 
 
 class Platform:
-    """The open platform, which says by method what it is told to."""
+    """Open platform with a chosen response to each method."""
 
     def __init__(self, merchant: Merchant) -> None:
         self._merchant = merchant
@@ -67,7 +67,7 @@ class Platform:
 
     @property
     def content(self) -> Any:
-        """The ``biz_content`` of the last question."""
+        """The ``biz_content`` of the last request."""
         return json.loads(self.asked[-1]["biz_content"])
 
 
@@ -83,7 +83,7 @@ def platform(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> Platform:
 
 @pytest.fixture
 def call(shop: Shop) -> Callable[..., Any]:
-    """Calls a member of the blueprint with a payment, in a request of the shop's."""
+    """Call a method of the blueprint with a payment, during a request of the shop."""
 
     def call(member: str, number: str, *args: Any, **options: Any) -> Any:
         with shop.app.test_request_context():
@@ -110,7 +110,7 @@ def test_the_checkout_shows_the_code_to_scan(shop: Shop, platform: Platform) -> 
     assert_private(page)
 
 
-def test_alipay_is_asked_for_the_order_as_it_is(shop: Shop, platform: Platform) -> None:
+def test_the_request_contains_the_order(shop: Shop, platform: Platform) -> None:
     until = utc_now() + timedelta(minutes=30)
     number = shop.order(product="qr", expires_at=until, store_id="S1")
     shop.look("checkout", number)
@@ -122,7 +122,7 @@ def test_alipay_is_asked_for_the_order_as_it_is(shop: Shop, platform: Platform) 
     assert platform.asked[-1]["notify_url"] == "http://localhost/alipay/notify"
 
 
-def test_a_code_is_asked_for_once_and_kept(shop: Shop, platform: Platform, call: Any) -> None:
+def test_a_code_is_requested_once_and_stored(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="qr")
     pages = [shop.look("checkout", number).text for _ in range(2)]
     assert call("qr_code", number) == QR
@@ -141,7 +141,7 @@ def test_a_kept_code_is_no_parameter_of_a_later_request(shop: Shop, platform: Pl
     assert platform.content["store_id"] == "S1"
 
 
-def test_a_code_that_has_grown_too_old_is_asked_for_anew(shop: Shop, platform: Platform) -> None:
+def test_an_expired_code_is_requested_again(shop: Shop, platform: Platform) -> None:
     number = shop.order(product="qr", qr_code_timeout_express="1m")
     shop.look("checkout", number)
     until = shop.payment(number).details["qr_code_until"]
@@ -151,7 +151,7 @@ def test_a_code_that_has_grown_too_old_is_asked_for_anew(shop: Shop, platform: P
     assert f'href="{QR}"' in shop.look("checkout", number).text
 
 
-def test_of_two_workers_that_ask_at_once_both_show_the_first_code(
+def test_two_concurrent_workers_show_the_first_code(
     shop: Shop, platform: Platform, call: Any
 ) -> None:
     number = shop.order(product="qr")
@@ -164,7 +164,7 @@ def test_of_two_workers_that_ask_at_once_both_show_the_first_code(
     assert call("qr_code", number) == "https://qr.alipay.com/first"
 
 
-def test_no_connection_is_held_while_alipay_is_asked(shop: Shop, platform: Platform) -> None:
+def test_no_connection_is_held_during_a_request(shop: Shop, platform: Platform) -> None:
     number = shop.order(product="qr")
 
     def look() -> None:
@@ -221,7 +221,7 @@ def test_pay_leads_to_the_page_with_the_code(shop: Shop, platform: Platform) -> 
         ({**NO, "sub_code": "ACQ.TRADE_HAS_CLOSE"}, 409),
     ],
 )
-def test_where_alipay_gives_no_code_the_buyer_is_told_and_nothing_changes(
+def test_without_a_code_from_alipay_the_buyer_sees_an_error_and_nothing_changes(
     shop: Shop, platform: Platform, said: Any, status: int
 ) -> None:
     number = shop.order(product="qr")
@@ -289,7 +289,7 @@ def test_a_code_of_another_amount_is_not_shown_where_alipay_rejects_the_new_one(
     assert (page.status_code, QR in page.text) == (502, False)
 
 
-def test_a_code_that_was_kept_without_its_amount_is_asked_for_anew(
+def test_a_code_stored_without_its_amount_is_requested_again(
     shop: Shop, platform: Platform
 ) -> None:
     number = shop.order(product="qr")
@@ -301,7 +301,7 @@ def test_a_code_that_was_kept_without_its_amount_is_asked_for_anew(
     assert platform.methods() == ["precreate", "precreate"]
 
 
-def test_an_amount_that_changes_while_alipay_is_asked_has_its_own_code(
+def test_an_amount_changed_during_a_request_gets_another_code(
     shop: Shop, platform: Platform
 ) -> None:
     number = shop.order(product="qr")
@@ -316,7 +316,7 @@ def test_an_amount_that_changes_while_alipay_is_asked_has_its_own_code(
     assert shop.payment(number).details["qr_code_fen"] == 9999
 
 
-def test_who_has_paid_before_the_news_came_is_asked_about(shop: Shop, platform: Platform) -> None:
+def test_a_payment_paid_before_its_notification_is_queried(shop: Shop, platform: Platform) -> None:
     number = shop.order(product="qr")
     platform.said |= {
         "precreate": {**NO, "sub_code": "ACQ.TRADE_HAS_SUCCESS"},
@@ -346,7 +346,7 @@ def test_a_code_is_not_the_callers_to_set(shop: Shop, name: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_of_a_code_speaks_the_buyers_language(
+def test_the_page_of_a_code_is_in_the_buyers_language(
     shop: Shop, platform: Platform, language: str
 ) -> None:
     number = shop.order(product="qr")
@@ -357,7 +357,7 @@ def test_the_page_of_a_code_speaks_the_buyers_language(
 # In an app
 
 
-def test_an_order_string_is_signed_and_says_all_of_the_order(
+def test_an_order_string_is_signed_and_contains_the_order(
     shop: Shop, merchant: Merchant, call: Any
 ) -> None:
     number = shop.order(product="app", body="two cups")
@@ -371,7 +371,7 @@ def test_an_order_string_is_signed_and_says_all_of_the_order(
 
 
 def app_result(merchant: Merchant, number: str, **changes: Any) -> str:
-    """What Alipay's SDK tells an app."""
+    """Return the result that Alipay's SDK gives to an app."""
     node = {
         "code": "10000",
         "msg": "Success",
@@ -389,7 +389,7 @@ def app_result(merchant: Merchant, number: str, **changes: Any) -> str:
     return f'{text[:-1]},"sign_type":"RSA2"}}'
 
 
-def test_what_an_app_was_told_leads_to_the_payment_and_settles_nothing(
+def test_the_sdks_result_identifies_the_payment_and_settles_nothing(
     shop: Shop, merchant: Merchant
 ) -> None:
     number = shop.order(product="app")
@@ -415,7 +415,7 @@ def test_what_an_app_was_told_leads_to_the_payment_and_settles_nothing(
         (lambda text: text.replace("app_pay", "page_pay"), BadNotification),
     ],
 )
-def test_what_alipay_did_not_tell_an_app_is_refused(
+def test_a_forged_result_of_the_sdk_is_rejected(
     shop: Shop, merchant: Merchant, spoil: Any, error: type[NotificationRefused]
 ) -> None:
     number = shop.order(product="app")
@@ -434,7 +434,7 @@ def test_what_alipay_did_not_tell_an_app_is_refused(
         ({"out_trade_no": "nobodys"}, UnknownPayment),
     ],
 )
-def test_what_an_app_was_told_about_others_is_refused(
+def test_the_sdks_result_for_another_merchant_is_rejected(
     shop: Shop, merchant: Merchant, changes: Any, error: type[NotificationRefused]
 ) -> None:
     text = app_result(merchant, shop.order(product="app"), **changes)
@@ -445,7 +445,9 @@ def test_what_an_app_was_told_about_others_is_refused(
 
 @pytest.mark.parametrize("product", ["app", "barcode"])
 @pytest.mark.parametrize("kind", ["checkout", "pay"])
-def test_what_no_browser_can_pay_leads_to_its_result(shop: Shop, kind: str, product: str) -> None:
+def test_a_payment_without_a_browser_leads_to_its_result(
+    shop: Shop, kind: str, product: str
+) -> None:
     answer = shop.look(kind, shop.order(product=product))
     assert answer.status_code == 303
     page = shop.client.get(answer.location)
@@ -467,17 +469,19 @@ def paid(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_payment_at_the_till_is_a_sale_at_once(shop: Shop, platform: Platform, call: Any) -> None:
+def test_a_barcode_payment_is_settled_immediately(
+    shop: Shop, platform: Platform, call: Any
+) -> None:
     number = shop.order(product="barcode")
     platform.said["pay"] = paid()
-    heard: list[str] = []
+    received: list[str] = []
 
-    def hear(app: Any, payment: Any, **more: Any) -> None:
-        heard.append(payment.out_trade_no)
+    def receive(app: Any, payment: Any, **more: Any) -> None:
+        received.append(payment.out_trade_no)
 
-    with payment_paid.connected_to(hear, shop.app):
+    with payment_paid.connected_to(receive, shop.app):
         assert call("pay_barcode", number, AUTH_CODE).paid is True
-    assert heard == [number]
+    assert received == [number]
     assert shop.called == [("paid", number)]
     found = shop.payment(number)
     assert (found.trade_status, found.trade_no) == (
@@ -558,9 +562,7 @@ def test_a_code_that_is_refused_changes_nothing(shop: Shop, platform: Platform, 
     assert shop.called == []
 
 
-def test_what_is_no_code_of_a_buyers_is_not_asked_about(
-    shop: Shop, platform: Platform, call: Any
-) -> None:
+def test_an_invalid_payment_code_is_not_sent(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="barcode")
     with pytest.raises(InvalidParameter, match=r"^auth_code "):
         call("pay_barcode", number, "4006381333931", polling=AT_ONCE)
@@ -577,7 +579,7 @@ def test_another_amount_is_never_a_sale(shop: Shop, platform: Platform, call: An
     assert shop.called == []
 
 
-def test_what_is_paid_is_not_asked_for_again(shop: Shop, platform: Platform, call: Any) -> None:
+def test_a_paid_payment_is_not_charged_again(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="barcode")
     platform.said["pay"] = paid()
     call("pay_barcode", number, AUTH_CODE)

@@ -1,4 +1,4 @@
-"""The page with the QR code in a real browser: it counts down, notices, and renews the code."""
+"""Page with the QR code in a real browser: it counts down, notices the payment, renews the code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def tab(request: pytest.FixtureRequest, browser: Browser, site: str) -> Iterator
 
 
 def look_at(tab: Page, name: str) -> None:
-    """Keeps a picture where somebody wants to look at it."""
+    """Save a screenshot if a folder for screenshots is set."""
     folder = os.environ.get("FLASK_ALIPAY_SCREENSHOTS")
     if folder:
         width = (tab.viewport_size or {"width": 0})["width"]
@@ -101,7 +101,7 @@ def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: P
     assert platform.methods() == ["precreate"]
 
 
-def test_a_code_that_grew_old_unseen_waits_to_be_asked_for(
+def test_a_code_that_expired_in_the_background_waits_for_the_buyer(
     shop: Shop, platform: Platform, tab: Page
 ) -> None:
     tab.add_init_script("Object.defineProperty(document, 'hidden', {get: () => true})")

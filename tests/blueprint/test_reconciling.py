@@ -1,4 +1,4 @@
-"""What was lost is found: everything that waits is asked about, by one process or several."""
+"""Reconciliation of pending payments with Alipay, by one process or several."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ..doubles.local_server import LocalServer, Request
 from ..doubles.merchant import Merchant, on_the_legacy_gateway
 from ..doubles.openapi import answer
 from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
-from .test_refunding import answered, give_back, refunded, rows, sale
+from .test_refunding import query_response, refund, refunded, rows, sale
 
 LATER = timedelta(hours=1)
 NONE = timedelta(0)
@@ -61,7 +61,7 @@ def reconcile(shop: Shop, older_than: timedelta = NONE, **options: Any) -> Recon
 
 
 def again(shop: Shop) -> None:
-    """Lets the leases end."""
+    """End the leases."""
     with shop.app.app_context():
         for model in (Payment, Refund):
             for row in db.session.scalars(select(model)):
@@ -87,7 +87,7 @@ def test_each_payment_that_waits_is_brought_in_line(shop: Shop, alipay: Alipay) 
     assert alipay.methods.count("alipay.trade.close") == 1
 
 
-def test_what_is_settled_or_young_is_not_asked_about(
+def test_settled_and_new_payments_are_not_queried(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     sale(shop, merchant)
@@ -96,7 +96,7 @@ def test_what_is_settled_or_young_is_not_asked_about(
     assert alipay.asked == []
 
 
-def test_nobody_else_asks_for_a_while(shop: Shop, alipay: Alipay) -> None:
+def test_a_queried_payment_is_not_queried_again_soon(shop: Shop, alipay: Alipay) -> None:
     shop.order()
     alipay.will_say(query=NOT_THERE)
     assert [reconcile(shop).queried for _ in range(2)] == [1, 0]
@@ -104,31 +104,31 @@ def test_nobody_else_asks_for_a_while(shop: Shop, alipay: Alipay) -> None:
     assert reconcile(shop).queried == 1
 
 
-def asked(alipay: Alipay) -> list[str]:
+def queried(alipay: Alipay) -> list[str]:
     return [content["out_trade_no"] for _, content in alipay.asked]
 
 
-def test_those_asked_about_longest_ago_come_first(shop: Shop, alipay: Alipay) -> None:
+def test_payments_queried_longest_ago_come_first(shop: Shop, alipay: Alipay) -> None:
     first, second, third = (shop.order() for _ in range(3))
     alipay.will_say(query=NOT_THERE)
     shop.change(first, asked_at=utc_now() - LATER)
     shop.change(second, asked_at=utc_now() - 2 * LATER)
     shop.change(third, asked_at=utc_now() - 3 * LATER)
     assert reconcile(shop, limit=2).queried == 2
-    assert asked(alipay) == [third, second]
+    assert queried(alipay) == [third, second]
 
 
-def test_new_ones_and_those_asked_about_before_have_turns(shop: Shop, alipay: Alipay) -> None:
+def test_new_and_queried_payments_alternate(shop: Shop, alipay: Alipay) -> None:
     old, older, *new = (shop.order() for _ in range(6))
     alipay.will_say(query=NOT_THERE)
     shop.change(old, asked_at=utc_now() - LATER)
     shop.change(older, asked_at=utc_now() - 2 * LATER)
     assert reconcile(shop, limit=5).queried == 5
-    assert asked(alipay) == [older, new[0], old, new[1], new[2]]
+    assert queried(alipay) == [older, new[0], old, new[1], new[2]]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_a_shop_that_opens_more_than_the_limit_hears_of_the_older_ones(
+def test_more_new_payments_than_the_limit_do_not_displace_older_ones(
     shop: Shop, alipay: Alipay, limit: int
 ) -> None:
     lost = shop.order()
@@ -143,24 +143,26 @@ def test_a_shop_that_opens_more_than_the_limit_hears_of_the_older_ones(
 
 
 @pytest.mark.parametrize("longest", ["refund", "payment"])
-def test_with_one_at_a_time_the_longest_wait_comes_first(
+def test_with_a_limit_of_one_the_longest_wait_comes_first(
     shop: Shop, alipay: Alipay, merchant: Merchant, longest: str
 ) -> None:
     number = sale(shop, merchant)
     alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
     with pytest.raises(OutcomeUnknown):
-        give_back(shop, number, out_request_no="R1")
+        refund(shop, number, out_request_no="R1")
     waiting = shop.order()
     with shop.app.app_context():
-        (refund,) = db.session.scalars(select(Refund))
-        refund.asked_at = utc_now() - (2 if longest == "refund" else 1) * LATER
+        (row,) = db.session.scalars(select(Refund))
+        row.asked_at = utc_now() - (2 if longest == "refund" else 1) * LATER
         db.session.commit()
     shop.change(waiting, asked_at=utc_now() - (1 if longest == "refund" else 2) * LATER)
-    told = [(len(each.failures), each.waiting) for each in (reconcile(shop, limit=1) for _ in "ab")]
-    assert told == ([(1, 0), (0, 1)] if longest == "refund" else [(0, 1), (1, 0)])
+    reported = [
+        (len(each.failures), each.waiting) for each in (reconcile(shop, limit=1) for _ in "ab")
+    ]
+    assert reported == ([(1, 0), (0, 1)] if longest == "refund" else [(0, 1), (1, 0)])
 
 
-def test_one_in_trouble_does_not_hold_the_others_up(shop: Shop, alipay: Alipay) -> None:
+def test_one_failure_does_not_delay_the_others(shop: Shop, alipay: Alipay) -> None:
     broken, wrong, good = (shop.order() for _ in range(3))
     says = {broken: LOST, wrong: trade(total_amount="0.01"), good: trade()}
     alipay.will_say(query=by_number(says))
@@ -170,7 +172,7 @@ def test_one_in_trouble_does_not_hold_the_others_up(shop: Shop, alipay: Alipay) 
     assert shop.called == [("paid", good)]
 
 
-def test_it_is_given_up_where_nobody_answers(shop: Shop, alipay: Alipay) -> None:
+def test_it_is_aborted_if_alipay_does_not_respond(shop: Shop, alipay: Alipay) -> None:
     for _ in range(12):
         shop.order()
     alipay.will_say(query=LOST)
@@ -180,9 +182,9 @@ def test_it_is_given_up_where_nobody_answers(shop: Shop, alipay: Alipay) -> None
 
 def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=answered())
+    alipay.will_say(refund=LOST, fastpay_refund_query=query_response())
     with pytest.raises(OutcomeUnknown):
-        give_back(shop, number, out_request_no="R1")
+        refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refunded == 1
     assert shop.called == [("refunded", number)]
     assert alipay.methods.count("alipay.trade.refund") == 1
@@ -193,9 +195,9 @@ def test_a_refund_does_not_wait_until_fewer_payments_wait_than_the_limit(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=answered(), query=NOT_THERE)
+    alipay.will_say(refund=LOST, fastpay_refund_query=query_response(), query=NOT_THERE)
     with pytest.raises(OutcomeUnknown):
-        give_back(shop, number, out_request_no="R1")
+        refund(shop, number, out_request_no="R1")
     for _ in range(3):
         shop.order()
     summary = reconcile(shop, limit=2)
@@ -210,37 +212,37 @@ def test_many_refunds_do_not_keep_the_payments_from_their_turn(
     alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
     for one in range(3):
         with pytest.raises(OutcomeUnknown):
-            give_back(shop, number, "1.00", out_request_no=f"R{one}")
+            refund(shop, number, "1.00", out_request_no=f"R{one}")
     shop.order()
     summary = reconcile(shop, limit=2)
     assert (len(summary.failures), summary.waiting) == (1, 1)
 
 
-def test_a_refund_that_never_arrived_is_asked_for_again(
+def test_a_refund_that_never_arrived_is_requested_again(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = sale(shop, merchant)
     alipay.will_say(refund=[LOST, refunded()], fastpay_refund_query=done())
     with pytest.raises(OutcomeUnknown):
-        give_back(shop, number, out_request_no="R1")
+        refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refunded == 1
     assert rows(shop) == [("R1", 1000, "REFUND_SUCCESS")]
     assert shop.payment(number).refunded_fen == 1000
 
 
-def test_a_refund_that_is_refused_says_so(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
+def test_a_rejected_refund_is_reported(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = sale(shop, merchant)
     said = "ACQ.TRADE_NOT_ALLOW_REFUND"
     alipay.will_say(refund=[LOST, refusal(said)], fastpay_refund_query=done())
     with pytest.raises(OutcomeUnknown):
-        give_back(shop, number, out_request_no="R1")
+        refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refund_refused == 1
     assert rows(shop) == [("R1", 1000, said)]
     assert shop.called == []
 
 
 @on_the_legacy_gateway
-def test_the_legacy_gateway_is_asked_likewise(
+def test_the_legacy_gateway_is_queried_likewise(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     bought, lost = shop.order(), shop.order()
@@ -252,7 +254,7 @@ def test_the_legacy_gateway_is_asked_likewise(
 
 
 @pytest.mark.parametrize("options", [{"older_than": -LATER}, {"limit": -1}], ids=str)
-def test_what_makes_no_sense_is_refused(shop: Shop, options: dict[str, Any]) -> None:
+def test_invalid_arguments_are_rejected(shop: Shop, options: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameter):
         reconcile(shop, **options)
 
@@ -260,7 +262,7 @@ def test_what_makes_no_sense_is_refused(shop: Shop, options: dict[str, Any]) -> 
 # The command
 
 
-def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
+def test_the_command_prints_the_outcome(shop: Shop, alipay: Alipay) -> None:
     bought, broken = shop.order(), shop.order()
     alipay.will_say(query=by_number({bought: trade(), broken: LOST}))
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
@@ -274,7 +276,7 @@ def test_the_command_says_what_came_of_it(shop: Shop, alipay: Alipay) -> None:
     assert run.exit_code == 2
 
 
-def test_a_database_that_goes_away_in_the_midst_leaves_something_that_was_not_asked(
+def test_a_database_outage_during_the_run_leaves_payments_unqueried(
     shop: Shop, alipay: Alipay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.order()
@@ -304,8 +306,8 @@ class Gateway:
 
     def __init__(self, merchant: Merchant) -> None:
         self.now: Counter[str] = Counter()
-        self.asked: Counter[str] = Counter()
-        self.twice: list[str] = []
+        self.queried: Counter[str] = Counter()
+        self.concurrently: list[str] = []
         self.at_once = 0
         self._merchant, self._lock = merchant, threading.Lock()
         self._server = LocalServer(self._respond)
@@ -316,10 +318,10 @@ class Gateway:
         number = json.loads(params["biz_content"])["out_trade_no"]
         with self._lock:
             self.now[number] += 1
-            self.asked[number] += 1
+            self.queried[number] += 1
             self.at_once = max(self.at_once, len(+self.now))
             if self.now[number] > 1:
-                self.twice.append(number)
+                self.concurrently.append(number)
         time.sleep(0.02)
         node = trade(out_trade_no=number, trade_no=f"{TRADE_NO}{number[-20:]}")
         body = answer(params["method"], node, signer=self._merchant.signer)
@@ -386,13 +388,13 @@ def test_several_processes_share_the_work(crowd: Shop, gateway: Gateway, tmp_pat
     assert [process.returncode for process in processes] == [0, 0, 0], said
     with crowd.app.app_context():
         assert {row.paid for row in db.session.scalars(select(Payment))} == {True}
-    assert gateway.twice == []
-    assert set(gateway.asked.values()) == {1}
-    assert len(gateway.asked) == 30
-    assert sorted(crowd.shipments()) == sorted(gateway.asked)
+    assert gateway.concurrently == []
+    assert set(gateway.queried.values()) == {1}
+    assert len(gateway.queried) == 30
+    assert sorted(crowd.shipments()) == sorted(gateway.queried)
 
 
-def test_a_watch_ends_when_it_is_told_to(
+def test_a_watch_ends_on_a_signal(
     open_shop: Any, merchant: Merchant, gateway: Gateway, tmp_path: Path
 ) -> None:
     shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)
@@ -411,12 +413,12 @@ def test_a_terminal_sees_how_far_it_is(
 ) -> None:
     shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)
     shop.order()
-    ours, theirs = pty.openpty()
-    process = command(shop, tmp_path, stderr=theirs)
-    os.close(theirs)
+    merchant_here, other_merchant = pty.openpty()
+    process = command(shop, tmp_path, stderr=other_merchant)
+    os.close(other_merchant)
     said, _ = process.communicate(timeout=60)
-    seen = os.read(ours, 4096).decode()
-    os.close(ours)
+    seen = os.read(merchant_here, 4096).decode()
+    os.close(merchant_here)
     assert process.returncode == 0
     assert "Querying Alipay" in seen
     assert "100%" in seen
@@ -425,7 +427,7 @@ def test_a_terminal_sees_how_far_it_is(
     assert summary.startswith("Queried 1: 1 paid")
 
 
-def test_what_is_too_young_or_beyond_the_limit_is_counted(
+def test_payments_too_new_or_beyond_the_limit_are_counted(
     open_shop: Any, merchant: Merchant, gateway: Gateway
 ) -> None:
     shop = open_shop(merchant, ALIPAY_GATEWAY_URL=gateway.url)

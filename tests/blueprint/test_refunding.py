@@ -28,17 +28,17 @@ from ..doubles.merchant import Merchant, on_the_legacy_gateway
 from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
 from .conftest import OpenShop
 
-ASKED, DONE = "REFUND_PROCESSING", "REFUND_SUCCESS"
+REQUESTED, DONE = "REFUND_PROCESSING", "REFUND_SUCCESS"
 NOT_YET: dict[str, Any] = done()
 Row = tuple[str, int, str]
 
 
 @pytest.fixture
 def alipay(shop: Shop, merchant: Merchant, number: str) -> Alipay:
-    return answer_for(shop, merchant)
+    return response_for(shop, merchant)
 
 
-def answer_for(shop: Shop, merchant: Merchant) -> Alipay:
+def response_for(shop: Shop, merchant: Merchant) -> Alipay:
     played = Alipay(merchant)
     with shop.app.app_context():
         shop.alipay.gateway._transport = played
@@ -47,7 +47,7 @@ def answer_for(shop: Shop, merchant: Merchant) -> Alipay:
 
 @pytest.fixture
 def number(shop: Shop, merchant: Merchant) -> str:
-    """A sale."""
+    """Return the number of a sale."""
     return sale(shop, merchant)
 
 
@@ -63,8 +63,8 @@ def refunded(fund_change: str = "Y", refund_fee: str = "10.00") -> dict[str, Any
     return done(fund_change=fund_change, refund_fee=refund_fee)
 
 
-def answered(refund_amount: str = "10.00") -> Any:
-    """What a refund query says of one that is done."""
+def query_response(refund_amount: str = "10.00") -> Any:
+    """Return the response of a refund query about a completed refund."""
     return lambda content: done(
         out_trade_no=content["out_trade_no"],
         out_request_no=content["out_request_no"],
@@ -73,7 +73,7 @@ def answered(refund_amount: str = "10.00") -> Any:
     )
 
 
-def give_back(shop: Shop, number: str, amount: str = "10.00", **options: Any) -> Row:
+def refund(shop: Shop, number: str, amount: str = "10.00", **options: Any) -> Row:
     """Refunds; returns the row."""
     with shop.app.test_request_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
@@ -91,10 +91,10 @@ def rows(shop: Shop) -> list[Row]:
 
 
 def refused(shop: Shop, number: str, wanted: type[Exception], **options: Any) -> Any:
-    """What must fail and leave the payment alone."""
+    """Request a refund that must fail and leave the payment unchanged."""
     before = shop.payment(number).refunded_fen
     with pytest.raises(wanted) as caught:
-        give_back(shop, number, **options)
+        refund(shop, number, **options)
     assert shop.called == []
     assert shop.payment(number).refunded_fen == before
     return caught.value
@@ -102,7 +102,7 @@ def refused(shop: Shop, number: str, wanted: type[Exception], **options: Any) ->
 
 def test_a_part_of_a_sale_is_refunded(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=refunded())
-    row = give_back(shop, number, reason="too green", out_request_no="R1")
+    row = refund(shop, number, reason="too green", out_request_no="R1")
     assert row == ("R1", 1000, DONE)
     assert shop.called == [("refunded", number)]
     payment = shop.payment(number)
@@ -116,7 +116,7 @@ def test_a_part_of_a_sale_is_refunded(shop: Shop, alipay: Alipay, number: str) -
     }
 
 
-def test_the_row_is_there_before_alipay_is_asked(shop: Shop, alipay: Alipay, number: str) -> None:
+def test_the_row_is_committed_before_the_request(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=refunded())
     seen: list[Any] = []
 
@@ -127,26 +127,26 @@ def test_the_row_is_there_before_alipay_is_asked(shop: Shop, alipay: Alipay, num
         thread.join()
 
     alipay.before = look
-    give_back(shop, number, out_request_no="R1")
-    assert seen == [False, ("R1", 1000, ASKED)]
+    refund(shop, number, out_request_no="R1")
+    assert seen == [False, ("R1", 1000, REQUESTED)]
 
 
 def test_the_same_number_is_the_same_refund(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=refunded())
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
     assert len(alipay.asked) == 1
     assert shop.called == [("refunded", number)]
 
 
-def test_an_unknown_outcome_is_asked_again_under_its_number(
+def test_an_unknown_outcome_is_retried_with_its_number(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(refund=[LOST, refunded("N")], fastpay_refund_query=answered())
+    alipay.will_say(refund=[LOST, refunded("N")], fastpay_refund_query=query_response())
     refused(shop, number, OutcomeUnknown)
     [(first, _, status)] = rows(shop)
-    assert status == ASKED
-    assert give_back(shop, number) == (first, 1000, DONE)  # no number: it goes on with that one
+    assert status == REQUESTED
+    assert refund(shop, number) == (first, 1000, DONE)  # no number: it goes on with that one
     assert alipay.asked[0][1]["out_request_no"] == alipay.asked[1][1]["out_request_no"]
     assert shop.called == [("refunded", number)]
 
@@ -154,10 +154,10 @@ def test_an_unknown_outcome_is_asked_again_under_its_number(
 def test_no_change_of_funds_is_confirmed_by_a_query(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(refund=refunded("N"), fastpay_refund_query=[NOT_YET, answered()])
+    alipay.will_say(refund=refunded("N"), fastpay_refund_query=[NOT_YET, query_response()])
     assert refused(shop, number, OutcomeUnknown, out_request_no="R1").retryable
-    assert rows(shop) == [("R1", 1000, ASKED)]
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert rows(shop) == [("R1", 1000, REQUESTED)]
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_a_refusal_is_in_the_row(shop: Shop, alipay: Alipay, number: str) -> None:
@@ -166,25 +166,25 @@ def test_a_refusal_is_in_the_row(shop: Shop, alipay: Alipay, number: str) -> Non
     assert refused(shop, number, GatewayError, out_request_no="R1").sub_code == said
     assert rows(shop) == [("R1", 1000, said)]
     assert shop.journal()[-1] == "recorded"
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_a_no_after_a_lost_yes_is_no_refusal(shop: Shop, alipay: Alipay, number: str) -> None:
     said = refusal("ACQ.TRADE_HAS_FINISHED")
-    alipay.will_say(refund=[LOST, said], fastpay_refund_query=answered())
+    alipay.will_say(refund=[LOST, said], fastpay_refund_query=query_response())
     refused(shop, number, OutcomeUnknown, out_request_no="R1")
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_an_unsigned_no_leaves_the_row_as_it_is(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=unsigned("alipay.trade.refund", "ACQ.TRADE_NOT_ALLOW_REFUND"))
     refused(shop, number, GatewayError, out_request_no="R1")
-    assert rows(shop) == [("R1", 1000, ASKED)]
+    assert rows(shop) == [("R1", 1000, REQUESTED)]
 
 
-def test_more_than_is_left_is_not_asked_for(shop: Shop, alipay: Alipay, number: str) -> None:
+def test_more_than_is_left_is_not_requested(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=refunded())
-    give_back(shop, number, "80.00", out_request_no="R1")
+    refund(shop, number, "80.00", out_request_no="R1")
     shop.called.clear()
     refused(shop, number, InvalidParameter, amount="8.89")
     refused(shop, number, InvalidParameter, amount="1.00", out_request_no="R1")
@@ -197,7 +197,7 @@ def test_more_than_is_left_is_not_asked_for(shop: Shop, alipay: Alipay, number: 
     [{"out_request_no": "no spaces"}, {"reason": ""}, {"reason": "a\nb"}, {"amount": "0.00"}],
     ids=str,
 )
-def test_what_alipay_would_not_take_is_not_written_down(
+def test_an_invalid_request_is_not_recorded(
     shop: Shop, alipay: Alipay, number: str, options: dict[str, str]
 ) -> None:
     refused(shop, number, InvalidParameter, **options)
@@ -205,7 +205,7 @@ def test_what_alipay_would_not_take_is_not_written_down(
     assert alipay.asked == []
 
 
-def test_what_is_not_paid_is_not_refunded(shop: Shop, alipay: Alipay) -> None:
+def test_an_unpaid_payment_is_not_refunded(shop: Shop, alipay: Alipay) -> None:
     refused(shop, shop.order(), InvalidParameter)
     assert rows(shop) == []
     assert alipay.asked == []
@@ -220,21 +220,21 @@ def test_a_callback_that_raises_is_called_again(shop: Shop, alipay: Alipay, numb
             broken.clear()
             raise RuntimeError("no shelf")
 
-    alipay.will_say(refund=[refunded(), refunded("N")], fastpay_refund_query=answered())
+    alipay.will_say(refund=[refunded(), refunded("N")], fastpay_refund_query=query_response())
     with pytest.raises(CallbackFailed):
-        give_back(shop, number, out_request_no="R1")
-    assert rows(shop) == [("R1", 1000, ASKED)]
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+        refund(shop, number, out_request_no="R1")
+    assert rows(shop) == [("R1", 1000, REQUESTED)]
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
     assert shop.payment(number).refunded_fen == 1000
 
 
-def test_the_notification_and_the_answer_tell_of_one_refund(
+def test_the_notification_and_the_response_are_one_refund(
     shop: Shop, alipay: Alipay, number: str, merchant: Merchant
 ) -> None:
     told = {"trade_no": TRADE_NO, "refund_fee": "10.00", "out_biz_no": "R1"}
     alipay.will_say(refund=refunded())
     alipay.before = lambda: shop.notify(merchant.notification(number, notify_id="2", **told))
-    assert give_back(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
+    assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
     shop.notify(merchant.notification(number, notify_id="3", **told))
     assert shop.called == [("refunded", number)]
     assert shop.payment(number).refunded_fen == 1000
@@ -259,7 +259,7 @@ def test_without_a_class_for_refunds_there_are_none(
 def test_the_legacy_gateway_takes_a_refund_on(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund_fastpay_by_platform_nopwd=yes())
     batch = new_batch_no()
-    assert give_back(shop, number, out_request_no=batch) == (batch, 1000, ASKED)
+    assert refund(shop, number, out_request_no=batch) == (batch, 1000, REQUESTED)
     assert alipay.asked[0][1]["detail_data"] == f"{TRADE_NO}^10.00^refund"
 
 
@@ -291,20 +291,20 @@ def test_there_a_batch_that_alipay_has_already_is_under_way(
     alipay.will_say(**{NOPWD: [LOST, no("DUPLICATE_BATCH_NO")]})
     first = refused(shop, number, OutcomeUnknown).out_request_no
     options = {"out_request_no": first} if named else {}
-    assert give_back(shop, number, **options) == (first, 1000, ASKED)
+    assert refund(shop, number, **options) == (first, 1000, REQUESTED)
     assert [content["batch_no"] for _, content in alipay.asked] == [first, first]
-    assert rows(shop) == [(first, 1000, ASKED)]
+    assert rows(shop) == [(first, 1000, REQUESTED)]
 
 
 @on_the_legacy_gateway
-def test_there_a_no_to_a_repetition_says_nothing_of_the_first_time(
+def test_a_rejected_retry_on_the_legacy_gateway_leaves_the_first_outcome_unknown(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
     alipay.will_say(**{NOPWD: [LOST, no("TRADE_STATUS_ERROR"), yes()]})
     first = refused(shop, number, OutcomeUnknown, amount="80.00").out_request_no
     error = refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no=first)
     assert "TRADE_STATUS_ERROR" in str(error)
-    assert rows(shop) == [(first, 8000, ASKED)]
+    assert rows(shop) == [(first, 8000, REQUESTED)]
     # Its money is still held back.
     refused(shop, number, InvalidAmount, amount="80.01")
 
@@ -332,19 +332,19 @@ def test_there_yesterdays_batch_is_neither_repeated_nor_made_twice(
         row.out_request_no = yesterday
         db.session.commit()
     assert yesterday in str(refused(shop, number, InvalidParameter))
-    assert rows(shop) == [(yesterday, 1000, ASKED)]
+    assert rows(shop) == [(yesterday, 1000, REQUESTED)]
     another = new_batch_no()
-    assert give_back(shop, number, out_request_no=another) == (another, 1000, ASKED)
+    assert refund(shop, number, out_request_no=another) == (another, 1000, REQUESTED)
 
 
-def test_who_is_told_nothing_is_told_the_number(shop: Shop, alipay: Alipay, number: str) -> None:
+def test_an_unknown_outcome_has_the_refund_number(shop: Shop, alipay: Alipay, number: str) -> None:
     alipay.will_say(refund=LOST)
     number_of_it = refused(shop, number, OutcomeUnknown).out_request_no
-    assert rows(shop) == [(number_of_it, 1000, ASKED)]
+    assert rows(shop) == [(number_of_it, 1000, REQUESTED)]
 
 
-@pytest.mark.parametrize("status", [ASKED, "ACQ.SELLER_BALANCE_NOT_ENOUGH"])
-def test_however_old_a_refund_that_is_asked_for_holds_its_money(
+@pytest.mark.parametrize("status", [REQUESTED, "ACQ.SELLER_BALANCE_NOT_ENOUGH"])
+def test_an_old_pending_refund_still_reserves_its_amount(
     shop: Shop, alipay: Alipay, number: str, status: str
 ) -> None:
     alipay.will_say(refund=[LOST, LOST])
@@ -355,7 +355,7 @@ def test_however_old_a_refund_that_is_asked_for_holds_its_money(
         db.session.commit()
     refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no="R1")
     refused(shop, number, InvalidAmount, amount="80.00", out_request_no="R2")
-    assert rows(shop) == [("R1", 8000, ASKED)]
+    assert rows(shop) == [("R1", 8000, REQUESTED)]
 
 
 @on_the_legacy_gateway
@@ -385,7 +385,7 @@ def test_there_a_refund_without_a_notification_url_is_not_recorded(
 
 @pytest.fixture
 def crowd(database_url: str, tmp_path: Path, merchant: Merchant) -> Iterator[Shop]:
-    """A shop on each database."""
+    """Open a shop on each database."""
     app: Flask = new_app(tmp_path, merchant.settings, SQLALCHEMY_DATABASE_URI=database_url)
     alipay = new_blueprint()
     app.register_blueprint(alipay, url_prefix="/alipay")
@@ -396,10 +396,8 @@ def crowd(database_url: str, tmp_path: Path, merchant: Merchant) -> Iterator[Sho
     opened.close()
 
 
-def test_refunds_at_the_same_moment_cannot_exceed_the_payment(
-    crowd: Shop, merchant: Merchant
-) -> None:
-    alipay = answer_for(crowd, merchant)
+def test_concurrent_refunds_cannot_exceed_the_payment(crowd: Shop, merchant: Merchant) -> None:
+    alipay = response_for(crowd, merchant)
     number = sale(crowd, merchant)
     alipay.will_say(refund=refunded(refund_fee="60.00"))
     start, outcomes = threading.Barrier(4), []
@@ -407,7 +405,7 @@ def test_refunds_at_the_same_moment_cannot_exceed_the_payment(
     def work(place: int) -> None:
         start.wait()
         try:
-            outcomes.append(give_back(crowd, number, "60.00", out_request_no=f"R{place}")[2])
+            outcomes.append(refund(crowd, number, "60.00", out_request_no=f"R{place}")[2])
         except InvalidParameter:
             outcomes.append("too much")
 

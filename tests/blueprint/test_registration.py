@@ -1,4 +1,4 @@
-"""What happens when an app registers the blueprint, once, often, here and there."""
+"""Registration of the blueprint in apps: once, several times, nested."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_alipays_key_is_missed(tmp_path: Path, keys: Keys) -> None:
     assert refused(tmp_path, settings).key == "ALIPAY_PUBLIC_KEY"
 
 
-def test_a_public_key_is_no_private_one_and_is_told_so(tmp_path: Path, keys: Keys) -> None:
+def test_a_public_key_as_private_key_is_reported(tmp_path: Path, keys: Keys) -> None:
     public = public_pem(keys.alipay.public_key())
     settings = {"APP_ID": "9021000000000001", "PRIVATE_KEY": public, "PUBLIC_KEY": public}
     error = refused(tmp_path, settings)
@@ -122,7 +122,7 @@ def test_one_old_secret_key_is_no_list_of_letters(tmp_path: Path) -> None:
     assert SECRET not in str(error)
 
 
-def test_another_prefix_is_named_whole(tmp_path: Path) -> None:
+def test_another_prefix_is_named_completely(tmp_path: Path) -> None:
     app = new_app(tmp_path)
     with pytest.raises(ConfigurationError, match="'SECOND_APP_ID'"):
         app.register_blueprint(new_blueprint(config_prefix="SECOND"))
@@ -133,7 +133,7 @@ def test_later_changes_of_the_configuration_are_ignored(shop: Shop, merchant: Me
     assert shop.notify(merchant.notification(shop.order())).data == b"success"
 
 
-def test_what_is_kept_shows_no_secret(open_shop: OpenShop) -> None:
+def test_the_stored_state_shows_no_secret(open_shop: OpenShop) -> None:
     shop = open_shop(LEGACY | {"SELLER_EMAIL": SECRET})
     with shop.app.app_context():
         shown = repr(shop.app.extensions["alipay"]) + repr(shop.alipay.config)
@@ -154,7 +154,7 @@ def merchants(keys: Keys) -> tuple[Merchant, Merchant]:
     )
 
 
-def test_one_object_serves_each_app_with_its_own_merchant(
+def test_one_object_serves_each_app_with_its_merchant(
     open_shop: OpenShop, merchants: tuple[Merchant, Merchant]
 ) -> None:
     alipay = new_blueprint()
@@ -167,7 +167,7 @@ def test_one_object_serves_each_app_with_its_own_merchant(
         assert shop.payment(number).paid
 
 
-def test_each_app_of_one_object_has_its_own_database(
+def test_each_app_of_one_object_has_its_database(
     open_shop: OpenShop, merchants: tuple[Merchant, Merchant]
 ) -> None:
     alipay = new_blueprint()
@@ -177,7 +177,7 @@ def test_each_app_of_one_object_has_its_own_database(
     assert second.ledger() == []
 
 
-def test_one_app_refuses_what_alipay_tells_the_other(
+def test_one_app_rejects_notifications_for_the_other(
     open_shop: OpenShop, merchants: tuple[Merchant, Merchant], log: Any
 ) -> None:
     alipay = new_blueprint()
@@ -245,7 +245,7 @@ def test_a_link_of_one_merchant_opens_nothing_of_the_other(shared: tuple[Shop, S
     assert second.client.get(url).status_code == 404
 
 
-def test_each_object_has_its_own_notify_route(
+def test_each_object_has_a_separate_notify_route(
     shared: tuple[Shop, Shop], merchants: tuple[Merchant, Merchant]
 ) -> None:
     second = shared[1]
@@ -310,7 +310,7 @@ def test_a_name_given_at_registration_counts(tmp_path: Path, merchant: Merchant)
     shop.close()
 
 
-def test_an_app_that_has_not_registered_it_is_told_so(tmp_path: Path, shop: Shop) -> None:
+def test_using_it_in_an_unregistered_app_is_reported(tmp_path: Path, shop: Shop) -> None:
     other = new_app(tmp_path / "shop0")
     with other.app_context(), pytest.raises(RuntimeError, match="register_blueprint"):
         shop.alipay.create_payment(subject="Tea", total_amount="88.88")
@@ -324,9 +324,7 @@ def test_outside_of_any_app_there_is_nothing_to_be_had(shop: Shop) -> None:
 # The simulator
 
 
-def test_the_simulator_is_not_there_unless_it_is_asked_for(
-    open_shop: OpenShop, merchant: Merchant
-) -> None:
+def test_the_simulator_is_off_by_default(open_shop: OpenShop, merchant: Merchant) -> None:
     for off in (None, False, "false", "0", ""):
         shop = open_shop(merchant.settings | {"SIMULATOR": off})
         assert [rule for rule in shop.app.url_map.iter_rules() if "simulator" in str(rule)] == []
@@ -334,7 +332,7 @@ def test_the_simulator_is_not_there_unless_it_is_asked_for(
 
 
 @pytest.mark.parametrize("on", [True, "true", "1", 1])
-def test_the_simulator_is_there_where_it_is_asked_for(open_shop: OpenShop, on: object) -> None:
+def test_the_simulator_is_mounted_if_configured(open_shop: OpenShop, on: object) -> None:
     shop = open_shop({"SIMULATOR": on})
     assert shop.look("pay", shop.order()).location.startswith(
         "http://localhost/alipay/simulator/gateway.do?"
@@ -374,7 +372,7 @@ def test_a_real_gateway_cannot_be_given_to_the_simulators_merchant(open_shop: Op
     assert shop.look("pay", shop.order()).location.startswith("http://localhost/alipay/simulator/")
 
 
-def test_what_the_simulator_signs_is_worth_nothing_elsewhere(
+def test_the_simulators_signature_is_not_valid_in_other_apps(
     open_shop: OpenShop, merchant: Merchant, log: Any
 ) -> None:
     from flask_alipay.simulator.merchant.merchant import get_merchant
@@ -385,7 +383,7 @@ def test_what_the_simulator_signs_is_worth_nothing_elsewhere(
     Refusals(shop, log).of(forged)
 
 
-def test_each_app_with_a_simulator_has_trades_of_its_own(open_shop: OpenShop) -> None:
+def test_each_app_with_a_simulator_has_separate_trades(open_shop: OpenShop) -> None:
     alipay = new_blueprint()
     first, second = (open_shop({"SIMULATOR": True}, alipay=alipay) for _ in range(2))
     first.order(out_trade_no="T1")

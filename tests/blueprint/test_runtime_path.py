@@ -35,7 +35,7 @@ PACKAGE = str(Path(flask_alipay.__file__).parent)
 
 
 class RuntimePath:
-    """The files of the package that run, and the transitions between them, returns included."""
+    """Executed files of the package, and the transitions between them, returns included."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()

@@ -1,4 +1,4 @@
-"""A start that fails shows no key to whoever records tracebacks; weak keys are rejected."""
+"""Failures at start show no key to a recorder of tracebacks; weak keys are rejected."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ kkGxowUlly4S2lGwYfxTIsVmF5cYVUmeJwIDAQAB
 
 
 def errors_of(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and all that led to it, suppressed or not."""
+    """Return an error and all its causes and contexts, suppressed or not."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def frames_of(error: BaseException) -> Iterator[dict[str, Any]]:
-    """The local variables of our frames that an error tracker could record."""
+    """Return the local variables of the package's frames, which an error tracker could record."""
     for one in errors_of(error):
         for frame, _ in traceback.walk_tb(one.__traceback__):
             if frame.f_code.co_filename.startswith(PACKAGE):
@@ -204,7 +204,7 @@ def test_an_md5_key_of_16_characters_is_accepted(open_shop: OpenShop, merchant: 
     open_shop(weak(merchant, "KEY", "sixteen letters!"))
 
 
-def test_weak_keys_still_verify_what_was_signed_with_them() -> None:
+def test_weak_keys_still_verify_existing_signatures() -> None:
     signer = Rsa2Signer(WEAK_KEY, WEAK_PUBLIC_KEY)
     assert signer.verify(b"tea", signer.sign(b"tea"))
     assert Md5Signer("a").verify(b"tea", Md5Signer("a").sign(b"tea"))

@@ -43,7 +43,7 @@ def hide() -> Iterator[Callable[[], None]]:
 
 
 def found(shop: Shop, number: str) -> Any:
-    """A payment as the ledger finds it, in the current context."""
+    """Return a payment as the ledger finds it, in the current context."""
     return shop.alipay.ledger().find(number)
 
 
@@ -87,7 +87,7 @@ def test_the_pages_find_the_payment(shop: Shop, alipay: Alipay, hide: Callable[[
 def test_a_query_a_close_and_a_cancel_return_the_payment(
     shop: Shop, alipay: Alipay, hide: Callable[[], None]
 ) -> None:
-    bought, unwanted, taken_back = (shop.order() for _ in range(3))
+    bought, unwanted, cancelled = (shop.order() for _ in range(3))
     alipay.will_say(
         query=trade(),
         close=done(trade_no="2"),
@@ -97,7 +97,7 @@ def test_a_query_a_close_and_a_cancel_return_the_payment(
     with shop.app.test_request_context():
         assert shop.alipay.query(found(shop, bought)).paid
         assert shop.alipay.close(found(shop, unwanted)).trade_status == "TRADE_CLOSED"
-        assert shop.alipay.cancel(found(shop, taken_back)).trade_status == "TRADE_CLOSED"
+        assert shop.alipay.cancel(found(shop, cancelled)).trade_status == "TRADE_CLOSED"
 
 
 def test_refunds_are_made_once_and_their_rows_returned(
@@ -121,7 +121,7 @@ def test_refunds_are_made_once_and_their_rows_returned(
     assert status_of(shop, number) == ("TRADE_SUCCESS", True, 1000)
 
 
-def test_reconcile_asks_about_what_waits(
+def test_reconcile_queries_pending_payments(
     shop: Shop, merchant: Merchant, alipay: Alipay, hide: Callable[[], None]
 ) -> None:
     bought, lost = shop.order(), shop.order()

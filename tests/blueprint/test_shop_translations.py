@@ -1,4 +1,4 @@
-"""A shop adds texts and languages to the buyers' pages by ``ALIPAY_TRANSLATIONS_PATH``."""
+"""Texts and languages that a shop adds to the buyers' pages by ``ALIPAY_TRANSLATIONS_PATH``."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def checkout(shop: Shop, accepted: str) -> str:
         ("de", "en", "Your tea"),
     ],
 )
-def test_the_shops_text_comes_first(
+def test_the_shops_text_takes_precedence(
     translated: Shop, accepted: str, language: str, title: str
 ) -> None:
     page = checkout(translated, accepted)

@@ -1,4 +1,4 @@
-"""What observers hear, when, and that they can do no harm."""
+"""Signals to observers, which cannot interfere."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Ear:
 
     def __init__(self, alipay: object) -> None:
         self._alipay = alipay
-        self.heard: list[tuple[str, Any, dict[str, Any]]] = []
+        self.received: list[tuple[str, Any, dict[str, Any]]] = []
         self.receivers = [self._receiver(signal.name) for signal in SIGNALS]
         for signal, receiver in zip(SIGNALS, self.receivers, strict=True):
             signal.connect(receiver)
 
     @property
     def names(self) -> list[str]:
-        return [name for name, _, _ in self.heard]
+        return [name for name, _, _ in self.received]
 
     def _receiver(self, name: str) -> Callable[..., None]:
-        def receive(sender: Any, **what: Any) -> None:
-            if what["alipay"] is self._alipay:
-                self.heard.append((name, sender, what))
+        def receive(sender: Any, **given: Any) -> None:
+            if given["alipay"] is self._alipay:
+                self.received.append((name, sender, given))
 
         return receive
 
@@ -90,7 +90,7 @@ def test_a_refund_is_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None
     assert ear.names == ["payment-paid", "payment-refunded"]
 
 
-def test_a_repetition_is_not_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
+def test_a_duplicate_is_not_signalled(shop: Shop, merchant: Merchant, ear: Ear) -> None:
     body = merchant.notification(shop.order())
     shop.notify(body)
     shop.notify(body)
@@ -104,32 +104,32 @@ def test_a_finish_has_no_signal(shop: Shop, merchant: Merchant, ear: Ear) -> Non
 
 def test_the_sender_is_the_app(shop: Shop, merchant: Merchant, ear: Ear) -> None:
     shop.notify(merchant.notification(shop.order()))
-    ((_, sender, what),) = ear.heard
+    ((_, sender, given),) = ear.received
     assert sender is shop.app
-    assert what["alipay"] is shop.alipay
-    assert set(what) == {"alipay", "payment"}
+    assert given["alipay"] is shop.alipay
+    assert set(given) == {"alipay", "payment"}
 
 
-def test_who_listens_to_one_app_does_not_hear_another(
+def test_a_receiver_for_one_app_gets_no_signal_of_another(
     open_shop: OpenShop, merchant: Merchant, connected: Any
 ) -> None:
     alipay = new_blueprint()
     first, second = open_shop(merchant, alipay=alipay), open_shop(merchant, alipay=alipay)
-    heard: list[Any] = []
+    received: list[Any] = []
 
-    def receive(sender: Any, **what: Any) -> None:
-        heard.append(sender)
+    def receive(sender: Any, **given: Any) -> None:
+        received.append(sender)
 
     payment_paid.connect(receive, first.app)
     second.notify(merchant.notification(second.order()))
     first.notify(merchant.notification(first.order()))
-    assert heard == [first.app]
+    assert received == [first.app]
 
 
 def test_the_payment_can_be_read(shop: Shop, merchant: Merchant, connected: Any) -> None:
     seen: list[tuple[str, bool]] = []
 
-    def receive(sender: Any, payment: Any, **what: Any) -> None:
+    def receive(sender: Any, payment: Any, **given: Any) -> None:
         seen.append((payment.out_trade_no, payment.paid))
 
     connected(payment_paid, receive)
@@ -138,18 +138,18 @@ def test_the_payment_can_be_read(shop: Shop, merchant: Merchant, connected: Any)
     assert seen == [(number, True)]
 
 
-def test_a_signal_comes_after_the_commit(shop: Shop, merchant: Merchant, connected: Any) -> None:
-    """Somebody else, on a connection of their own, can see it by then."""
+def test_a_signal_is_sent_after_the_commit(shop: Shop, merchant: Merchant, connected: Any) -> None:
+    """Another connection sees the change when the signal is sent."""
     seen: list[Any] = []
-    elsewhere = create_engine(shop.app.config["SQLALCHEMY_DATABASE_URI"])
+    other = create_engine(shop.app.config["SQLALCHEMY_DATABASE_URI"])
 
-    def receive(sender: Any, **what: Any) -> None:
-        with elsewhere.connect() as connection:
+    def receive(sender: Any, **given: Any) -> None:
+        with other.connect() as connection:
             seen.append(connection.scalar(text("SELECT paid FROM alipay_payment")))
 
     connected(payment_paid, receive)
     shop.notify(merchant.notification(shop.order()))
-    elsewhere.dispose()
+    other.dispose()
     assert seen == [1]
 
 
@@ -165,7 +165,7 @@ def test_a_receiver_that_raises_changes_nothing(
     assert_discreet(caplog.text, body)
 
 
-def test_a_receiver_that_raises_does_not_silence_the_others(
+def test_a_receiver_that_raises_does_not_stop_the_others(
     shop: Shop, merchant: Merchant, connected: Any
 ) -> None:
     connected(payment_paid, raising)
@@ -179,24 +179,24 @@ def test_a_receiver_of_a_refusal_that_raises_changes_nothing(shop: Shop, connect
     assert shop.notify(b"a=b").data == b"fail"
 
 
-def raising(sender: Any, **what: Any) -> None:
+def raising(sender: Any, **given: Any) -> None:
     raise RuntimeError("the mail server is down")
 
 
 def test_a_refusal_is_signalled_with_the_error(shop: Shop, merchant: Merchant, ear: Ear) -> None:
     shop.notify(merchant.notification("20260102000000000001"))
-    ((name, sender, what),) = ear.heard
-    assert (name, sender, set(what)) == ("notification-refused", shop.app, {"alipay", "error"})
-    assert isinstance(what["error"], NotificationRefused)
-    assert what["error"].out_trade_no == "20260102000000000001"
+    ((name, sender, given),) = ear.received
+    assert (name, sender, set(given)) == ("notification-refused", shop.app, {"alipay", "error"})
+    assert isinstance(given["error"], NotificationRefused)
+    assert given["error"].out_trade_no == "20260102000000000001"
 
 
-def test_the_error_of_a_refusal_says_no_buyer_data(
+def test_the_error_of_a_rejection_contains_no_buyer_data(
     shop: Shop, merchant: Merchant, ear: Ear
 ) -> None:
     body = merchant.notification("20260102000000000001")
     shop.notify(body)
-    error = ear.heard[0][2]["error"]
+    error = ear.received[0][2]["error"]
     assert_discreet(f"{error!r} {error} {vars(error)}", body)
 
 
@@ -209,13 +209,13 @@ def test_a_failed_callback_is_a_refusal_and_no_sale(
 
     shop.notify(merchant.notification(shop.order()))
     assert ear.names == ["notification-refused"]
-    assert isinstance(ear.heard[0][2]["error"], CallbackFailed)
+    assert isinstance(ear.received[0][2]["error"], CallbackFailed)
 
 
-def test_a_receiver_cannot_settle_or_refuse_by_what_it_returns(
+def test_a_receivers_return_value_does_not_settle_or_reject(
     shop: Shop, merchant: Merchant, connected: Any
 ) -> None:
-    connected(payment_paid, lambda sender, **what: False)
+    connected(payment_paid, lambda sender, **given: False)
     assert shop.notify(merchant.notification(shop.order())).data == b"success"
 
 

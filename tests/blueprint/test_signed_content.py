@@ -1,4 +1,4 @@
-"""Only what Alipay's signature covers is stored; what else came is named in the log or ignored."""
+"""Only fields covered by the signature are stored; others are logged by name or ignored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def payloads(shop: Shop) -> list[dict[str, str]]:
 
 
 @in_each_charset
-def test_the_journal_holds_what_is_signed_and_the_signature(shop: Shop, merchant: Merchant) -> None:
+def test_the_journal_has_the_signed_fields_and_the_signature(
+    shop: Shop, merchant: Merchant
+) -> None:
     fields = merchant.signed(merchant.news(shop.order()))
     padding = {"empty": "", "sign_type": "x" * 10_000}
     assert shop.notify(merchant.encoded({**fields, **padding})).data == b"success"
@@ -45,7 +47,7 @@ def test_a_certificate_number_that_is_signed_is_stored(shop: Shop, merchant: Mer
 
 
 @in_each_charset
-def test_what_the_journal_holds_can_be_replayed(shop: Shop, merchant: Merchant) -> None:
+def test_a_journalled_notification_can_be_replayed(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number, subject="茶", body=""))
     with shop.app.app_context():

@@ -24,9 +24,9 @@ COMMAND = ["alipay", "reconcile", "--older-than", "0s", "--watch"]
 
 
 class Clock:
-    """Stands in for the event that ends a watch: no pause takes any time.
+    """Replacement for the event that ends a watch: a pause takes no time.
 
-    :param pauses: what happens in each pause; after the last one it is told to stop.
+    :param pauses: called in each pause; after the last one the watch is stopped.
     """
 
     def __init__(self, *pauses: Pause) -> None:
@@ -50,7 +50,7 @@ Watch = Callable[..., tuple[Clock, Result]]
 
 @pytest.fixture
 def alipay(shop: Shop, merchant: Merchant) -> Alipay:
-    """Answers the shop's questions."""
+    """Provide the responses to the shop's requests."""
     played = Alipay(merchant)
     with shop.app.app_context():
         shop.alipay.gateway._transport = played
@@ -59,30 +59,28 @@ def alipay(shop: Shop, merchant: Merchant) -> Alipay:
 
 @pytest.fixture
 def watch(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Watch:
-    """Runs the command until its last pause."""
+    """Run the command until its last pause."""
     monkeypatch.setattr(leases, "LEASE", timedelta(0))
 
     def run(*pauses: Pause) -> tuple[Clock, Result]:
         clock = Clock(*pauses)
 
         @contextmanager
-        def until_told() -> Iterator[Clock]:
+        def until_stopped() -> Iterator[Clock]:
             yield clock
 
         module: Any = importlib.import_module("flask_alipay.cli.reconcile")
-        monkeypatch.setattr(module, "_stop_on_sigterm", until_told)
+        monkeypatch.setattr(module, "_stop_on_sigterm", until_stopped)
         return clock, shop.app.test_cli_runner().invoke(args=COMMAND)
 
     return run
 
 
 def nothing() -> None:
-    """A pause in which nothing happens."""
+    """Do nothing in a pause."""
 
 
-def test_it_asks_each_minute_about_what_is_there_by_then(
-    shop: Shop, alipay: Alipay, watch: Watch
-) -> None:
+def test_it_queries_pending_payments_each_minute(shop: Shop, alipay: Alipay, watch: Watch) -> None:
     alipay.will_say(query=lambda content: trade(trade_no=f"T{content['out_trade_no']}"))
     numbers = [shop.order()]
     clock, run = watch(nothing, lambda: numbers.append(shop.order()))
@@ -96,16 +94,16 @@ def test_it_asks_each_minute_about_what_is_there_by_then(
     assert len(alipay.asked) == 2
 
 
-def test_it_asks_later_and_later_while_nobody_answers(
+def test_it_pauses_longer_while_alipay_does_not_respond(
     shop: Shop, alipay: Alipay, watch: Watch
 ) -> None:
     numbers = [shop.order() for _ in range(10)]
     alipay.will_say(query=LOST)
 
-    def come_back() -> None:
+    def recover() -> None:
         alipay.will_say(query=by_number({number: trade("WAIT_BUYER_PAY") for number in numbers}))
 
-    clock, run = watch(nothing, nothing, nothing, nothing, come_back, nothing)
+    clock, run = watch(nothing, nothing, nothing, nothing, recover, nothing)
     assert clock.waited == [120, 240, 480, 900, 900, 60, 60]
     assert run.stderr.count("Alipay does not respond") == 5
     assert run.exit_code == 0
