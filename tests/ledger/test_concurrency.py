@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -17,7 +16,18 @@ from flask_alipay.ledger import Ledger
 from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
-from .shop import MODELS, TOTAL, Parcel, Payment, Refund, Shop, pack, record_statements, report
+from .shop import (
+    MODELS,
+    TOTAL,
+    Parcel,
+    Payment,
+    Refund,
+    Shop,
+    pack,
+    process_context,
+    record_statements,
+    report,
+)
 
 ROUNDS = 8
 WORKERS = 4
@@ -119,7 +129,7 @@ def in_a_process(url: str, order: str, barrier: Any, outcomes_queue: Any) -> Non
 
 def test_processes_settle_the_same_report_once(shop: Shop) -> None:
     shop.order()
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     barrier, outcomes_queue = context.Barrier(2), context.Queue()
     workers = [
         context.Process(target=in_a_process, args=(shop.url, "A1", barrier, outcomes_queue))

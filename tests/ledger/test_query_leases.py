@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -13,7 +12,7 @@ from flask_alipay.ledger.query_leases import QueryLease, QueryLeases
 from flask_alipay.ledger.query_schedule import LEASE, MAX_QUERIES
 from flask_alipay.models import utc_now
 
-from .shop import MERCHANT, Payment, Shop, report
+from .shop import MERCHANT, Payment, Shop, process_context, report
 
 WORKERS = 10
 
@@ -63,7 +62,7 @@ def in_a_process(url: str, barrier: Any, results: Any) -> None:
 def test_of_several_processes_one_gets_the_lease(shop: Shop) -> None:
     shop.order()
     shop.engine.dispose()
-    context = multiprocessing.get_context("spawn")
+    context = process_context()
     barrier, results = context.Barrier(3), context.Queue()
     workers = [
         context.Process(target=in_a_process, args=(shop.url, barrier, results)) for _ in range(3)
