@@ -132,7 +132,8 @@ def picture(page: Page, name: str, viewport: dict[str, int], locale: str) -> Non
 
 
 def check_page(page: Page, viewport: dict[str, int]) -> None:
-    """Check the requirements of every page."""
+    """Check the requirements of every page, when it is complete."""
+    page.wait_for_load_state("load")
     wide = page.evaluate(
         """width => [...document.querySelectorAll('body *')]
         .filter(e => e.getBoundingClientRect().right > width && !e.closest('.drawing, thead'))
