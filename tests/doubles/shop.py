@@ -16,6 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from werkzeug.test import TestResponse
 
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.simulator.simulator import SIMULATORS
+
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -148,7 +150,12 @@ class Shop:
         return self.client.post(f"{self._prefix}/notify", data=body, **options)
 
     def close(self) -> None:
-        """A connection left open is a warning, and so an error."""
+        """A connection left open is a warning, and so an error. No retry of the simulator's comes
+        in the middle of a later test.
+        """
+        for simulator in self.app.extensions.get(SIMULATORS, {}).values():
+            with simulator.clock._changed:
+                simulator.clock._due.clear()
         with self.app.app_context():
             db.engine.dispose()
 
