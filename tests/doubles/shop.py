@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.simulator.simulator import SIMULATORS
 
+from ..compiled import create_tables
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -85,7 +86,7 @@ class Shop:
         with app.app_context():
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
-            db.create_all()
+            create_tables(db.metadata, db.engine)
 
     def order(self, **details: Any) -> str:
         """A new payment of 88.88 yuan; returns its number."""

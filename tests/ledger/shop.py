@@ -24,6 +24,8 @@ from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.protocol.notification import Notification as Report
 from flask_alipay.protocol.trade_status import TradeStatus
 
+from ..compiled import create_tables
+
 MERCHANT = "2021000000000001"
 TOTAL = 8888
 BUYER = "2088102116773037"
@@ -80,7 +82,7 @@ class Shop:
         self.engine: Engine = create_engine(url, **options)
 
     def open(self) -> None:
-        Base.metadata.create_all(self.engine)
+        create_tables(Base.metadata, self.engine)
 
     def clear(self) -> None:
         """Empty the tables and close the connections; fail rather than wait for a test's lock."""
