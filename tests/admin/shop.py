@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from html import unescape
 from typing import Any
 
@@ -20,8 +21,10 @@ from werkzeug.test import TestResponse
 from flask_alipay import AlipayBlueprint, NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.admin import add_alipay_views
 
+from ..compiled import create_tables
 from ..doubles.app import Shop as AppShop
 from ..doubles.app import instance_path
+from ..doubles.models import LedgerClasses
 
 #: Nothing listens there: notifications are lost.
 LOST = "http://127.0.0.1:9/lost"
@@ -147,25 +150,9 @@ def form_of(page: str) -> dict[str, str]:
     return fields
 
 
-def make_shop(
-    url: str = "sqlite://",
-    *,
-    lite: bool = False,
-    refunds: bool = True,
-    journal: bool = True,
-    config: dict[str, Any] | None = None,
-    admin: Callable[[Flask], Admin] = Admin,
-    **views: Any,
-) -> Shop:
-    """Return a shop.
-
-    :param url: of its database.
-    :param lite: on Flask-SQLAlchemy-Lite.
-    :param refunds: whether it has a class for refunds.
-    :param journal: whether it has a class for notifications.
-    :param config: further configuration.
-    :param views: options of ``add_alipay_views``.
-    """
+@cache
+def _declared(lite: bool) -> tuple[Any, LedgerClasses]:
+    """Return the classes for all apps of the kind."""
     db: Any
 
     if lite:
@@ -188,6 +175,30 @@ def make_shop(
     class Notification(NotificationMixin, Base):
         pass
 
+    return db, LedgerClasses(Payment, Refund, Notification)
+
+
+def make_shop(
+    url: str = "sqlite://",
+    *,
+    lite: bool = False,
+    refunds: bool = True,
+    journal: bool = True,
+    config: dict[str, Any] | None = None,
+    admin: Callable[[Flask], Admin] = Admin,
+    **views: Any,
+) -> Shop:
+    """Return a shop.
+
+    :param url: of its database.
+    :param lite: on Flask-SQLAlchemy-Lite.
+    :param refunds: whether it has a class for refunds.
+    :param journal: whether it has a class for notifications.
+    :param config: further configuration.
+    :param views: options of ``add_alipay_views``.
+    """
+    db, declared = _declared(lite)
+    Payment, Refund, Notification = declared
     app = Flask(__name__, instance_path=instance_path())
     app.config.update(SECRET_KEY="test", ALIPAY_SIMULATOR=True, TESTING=True)
     key = "SQLALCHEMY_ENGINES" if lite else "SQLALCHEMY_DATABASE_URI"
@@ -199,7 +210,7 @@ def make_shop(
     alipay = AlipayBlueprint(db, *classes)  # type: ignore[arg-type]
     app.register_blueprint(alipay, url_prefix="/alipay")
     with app.app_context():
-        Base.metadata.create_all(db.engine)
+        create_tables(Payment.metadata, db.engine)
     options = {"is_accessible": lambda: True, "operator": lambda: OPERATOR, **views}
     add_alipay_views(admin(app), alipay, **options)
     shop = Shop(app, db, alipay, *classes)

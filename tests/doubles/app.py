@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from functools import cache
+from functools import cache, lru_cache
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -15,6 +15,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_alipay import AlipayBlueprint
 
+from ..compiled import create_tables
 from .models import LedgerClasses, declare_models
 
 MERCHANT = "2021000000000000"
@@ -64,13 +65,19 @@ def instance_path() -> str:
     return _keys_folder().name
 
 
+@lru_cache(maxsize=8)
+def _declared(declare: Callable[[Any], LedgerClasses]) -> tuple[SQLAlchemy, LedgerClasses]:
+    """Return the classes for all apps that declare them like this."""
+    db = SQLAlchemy()
+    return db, declare(db.Model)
+
+
 def make_shop(declare: Callable[[Any], LedgerClasses] = declare_models, **config: Any) -> Shop:
     """Return a shop on SQLite in memory, with tables.
 
     :param declare: called with ``db.Model``.
     """
-    db = SQLAlchemy()
-    models = declare(db.Model)
+    db, models = _declared(declare)
     app = Flask(__name__, instance_path=instance_path())
     app.config.update(SECRET_KEY="test", SQLALCHEMY_DATABASE_URI="sqlite://")
     app.config["ALIPAY_SIMULATOR_WITHOUT_DEBUG"] = True
@@ -79,7 +86,7 @@ def make_shop(declare: Callable[[Any], LedgerClasses] = declare_models, **config
     alipay = AlipayBlueprint(db, *models)
     app.register_blueprint(alipay, url_prefix="/alipay")
     with app.app_context():
-        db.create_all()
+        create_tables(db.metadata, db.engine)
     return Shop(app, db, alipay, *models)
 
 
