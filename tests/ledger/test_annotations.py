@@ -22,7 +22,7 @@ from flask_alipay.ledger.annotations import (
 from flask_alipay.ledger.history import history_of
 from flask_alipay.models import utc_now
 
-from .shop import MERCHANT, MODELS, Payment, Shop, news
+from .shop import MERCHANT, MODELS, Payment, Shop, report
 
 #: Seconds: far less than any database waits for a lock.
 SOON = 2.0
@@ -96,7 +96,7 @@ def test_the_history_lists_what_was_sent_and_queried_in_order(shop: Shop) -> Non
     shop.order()
     send(shop)
     query(shop, "WAIT_BUYER_PAY", "WAIT_BUYER_PAY")
-    shop.settle(news())
+    shop.settle(report())
     with shop.session() as session:
         payment = session.query(Payment).one()
         payment.created_at -= timedelta(minutes=2)
