@@ -4,8 +4,8 @@ Commands without an app:
 
 ``doctor``
     diagnosis of keys, settings, addresses, tables and gateway; its checks are in ``check_keys``,
-    ``check_names``, ``check_site``, ``check_route`` and ``check_gateway``, ``findings`` prints
-    their results, and ``load_failure`` explains an app that does not load
+    ``check_names``, ``check_site``, ``check_route``, ``check_production`` and ``check_gateway``,
+    ``findings`` prints their results, and ``load_failure`` explains an app that does not load
 ``keygen``
     RSA key pair in the formats of Alipay's console and the SDKs
 ``sign_url``

@@ -14,6 +14,7 @@ from ..settings import KNOWN, ConfigReader
 from .check_gateway import check_gateway
 from .check_keys import check_keys
 from .check_names import check_names
+from .check_production import check_production
 from .check_route import check_route
 from .check_site import check_addresses, check_app, check_host
 from .credentials import credential_options, given_settings
@@ -53,10 +54,20 @@ def doctor_command(in_app: bool) -> click.Command:
     @json_option
     @click.pass_context
     def doctor(context: click.Context, /, offline: bool, as_json: bool, **options: Any) -> None:
-        found = _check_app(context, offline) if in_app else _check_environment(options, offline)
+        found = (
+            _check_app(context, offline, production=options["production"])
+            if in_app
+            else _check_environment(options, offline)
+        )
         context.exit(IN_ORDER if print_findings(found, as_json) else NOT_IN_ORDER)
 
-    if not in_app:
+    if in_app:
+        click.option(
+            "--production",
+            is_flag=True,
+            help=_("Also check what production needs: mode, cookies, alerts, reconciliation."),
+        )(doctor)
+    else:
         credential_options(doctor)
         click.option(
             "--config",
@@ -66,7 +77,7 @@ def doctor_command(in_app: bool) -> click.Command:
     return doctor
 
 
-def _check_app(context: click.Context, offline: bool) -> Iterator[Finding]:
+def _check_app(context: click.Context, offline: bool, *, production: bool) -> Iterator[Finding]:
     try:
         app = load_app(context)
     except (Exception, SystemExit) as error:
@@ -100,6 +111,8 @@ def _check_app(context: click.Context, offline: bool) -> Iterator[Finding]:
     yield from check_addresses(config)
     yield from check_app(app, merchant)
     yield from check_route(app, merchant)
+    if production:
+        yield from check_production(app, merchant)
     if not offline:
         yield from check_gateway(config)
 
