@@ -20,6 +20,8 @@ Packages: ``protocol`` (rules of both gateways), ``gateways`` (clients), ``ledge
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import _distribution as _distribution
 from ._version import __version__ as __version__
 from .blueprint import AlipayBlueprint as AlipayBlueprint
@@ -39,3 +41,15 @@ from .signals import notification_refused as notification_refused
 from .signals import payment_failed as payment_failed
 from .signals import payment_paid as payment_paid
 from .signals import payment_refunded as payment_refunded
+
+if TYPE_CHECKING:
+    from .protocol.message import Message as Message
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name that few applications need when it is first used."""
+    if name == "Message":
+        from .protocol.message import Message
+
+        return Message
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,8 @@
 
 ``notification``
     verification of notifications, and the frozen :class:`~.notification.Notification`
+``message``
+    notifications that are not about a trade
 ``batch_notification``
     results of the legacy gateway's refund and transfer batches
 ``wap_notification``
