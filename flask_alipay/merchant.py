@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .config import Config, Gateway
     from .ledger import Callback
+    from .ledger.messages import MessageLedger
     from .ledger.transfers import TransferLedger
     from .protocol.signed_request import SignedRequest
 
@@ -64,7 +65,7 @@ class Merchant:
     #: Any object with a ``session``: the application's ``SQLAlchemy()``.
     db: Any = field(repr=False)
     #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``,
-    #: ``transferred``, ``transfer_failed``.
+    #: ``transferred``, ``transfer_failed``, ``message``, and ``message:`` followed by a kind.
     callbacks: Mapping[str, Sequence[Callback]] = field(repr=False)
     urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
@@ -115,6 +116,12 @@ class Merchant:
     def ledger(self) -> Ledger:
         """Return the ledger of this merchant in the application's session."""
         return self._ledger(Ledger)
+
+    def messages(self) -> MessageLedger:
+        """Return the ledger for messages."""
+        from .ledger.messages import MessageLedger
+
+        return self._ledger(MessageLedger)
 
     def transfers(self) -> TransferLedger:
         """Return the ledger with the rows of transfers.

@@ -44,6 +44,8 @@ _Id = BigInteger().with_variant(Integer(), "sqlite")
 # MariaDB and MySQL ignore case by default; Alipay's and the shop's numbers are case-sensitive.
 _Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", "mariadb")
 _OpenId = String(128).with_variant(String(128, collation="utf8mb4_bin"), "mysql", "mariadb")
+# A merchant, a colon and a notify_id.
+_MessageId = String(161).with_variant(String(161, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 #: Returns the current time as aware UTC.
@@ -233,6 +235,10 @@ class NotificationMixin:
     -   ``detail``: an explanation of the outcome for an operator.
     -   ``payload``: the parameters as verified, with buyer data and without tokens.
     -   ``received_at``: aware UTC.
+    -   ``message_id``: unique; the merchant and ``notify_id`` of a message that was processed.
+
+    A message, which is not about a trade, has its kind in ``trade_status``, cut off after 32
+    characters, and an ``out_trade_no`` only if its content has one.
     """
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -245,6 +251,7 @@ class NotificationMixin:
     detail: Mapped[str | None] = mapped_column(String(256))
     payload: Mapped[dict[str, str]] = mapped_column(JSON)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
+    message_id: Mapped[str | None] = mapped_column(_MessageId)
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
@@ -255,11 +262,12 @@ class NotificationMixin:
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
-        """Indexes for the lookup by order number, by Alipay's number and by outcome."""
+        """The constraint that claims messages, and indexes for lookups by numbers and outcome."""
         if _is_inherited(cls, NotificationMixin):
             return ()
         table = cls.__tablename__
         return (
+            UniqueConstraint("message_id", name=conv(f"uq_{table}_message_id")),
             Index(conv(f"ix_{table}_out_trade_no"), "out_trade_no"),
             Index(conv(f"ix_{table}_notify_id"), "notify_id"),
             Index(conv(f"ix_{table}_outcome_received_at"), "outcome", "received_at"),

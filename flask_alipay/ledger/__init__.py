@@ -12,6 +12,8 @@
     the rows of refunds, and results that Alipay reports for a single refund
 ``transfers``, ``transfer_updates``, ``transfer_transitions``
     the rows of transfers, the changes that a report makes to one, and the table of states
+``messages``
+    notifications that are not about a trade
 ``callbacks``, ``transaction_guard``
     the shop's callbacks inside the ledger's transaction
 ``journal``, ``operator_log``, ``retention``
@@ -35,6 +37,7 @@
 from __future__ import annotations
 
 from .ledger import Ledger as Ledger
+from .settlement import MESSAGE_EVENT as MESSAGE_EVENT
 from .settlement import Callback as Callback
 from .settlement import Models as Models
 from .settlement import Settlement as Settlement

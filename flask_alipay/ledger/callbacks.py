@@ -118,7 +118,7 @@ def check_async_support(event: str, callback: Callable[[Any], object]) -> None:
         raise ConfigurationError(
             f"the callback {callback_name(callback)} is async: install the extra 'async' "
             "(pip install 'flask-alipay-blueprint[async]'), or define it without 'async'",
-            f"on_{event}",
+            f"on_{event.partition(':')[0]}",
         ) from None
 
 
@@ -178,9 +178,12 @@ def callback_name(callback: Any) -> str:
 
 
 def payment_number(payment: Any) -> str:
-    """Return the number of a payment or transfer without a query: the session may be unusable."""
+    """Return the number of a payment, transfer or message without a query: the session may be
+    unusable.
+    """
     loaded = payment.__dict__
-    return str(loaded.get("out_trade_no") or loaded.get("out_biz_no") or "a payment")
+    names = ("out_trade_no", "out_biz_no", "notify_id")
+    return str(next((loaded[name] for name in names if loaded.get(name)), "a payment"))
 
 
 def _function(callback: Any) -> Any:

@@ -14,7 +14,7 @@ from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
 _UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
     PaymentMixin: (("out_trade_no",), ("trade_no",)),
     RefundMixin: (("out_trade_no", "out_request_no"),),
-    NotificationMixin: (),
+    NotificationMixin: (("message_id",),),
     TransferMixin: (("merchant", "out_biz_no"), ("merchant", "limit_day", "limit_number")),
 }
 _CHECKS: Final[dict[type, tuple[str, ...]]] = {

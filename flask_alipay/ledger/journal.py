@@ -77,11 +77,25 @@ class Journal:
         found = select(column["id"]).where(*known).limit(1)
         return self._session.execute(found, self._model).first() is not None
 
-    def write(self, entry: JournalEntry, outcome: str, detail: str | None) -> None:
+    def is_claimed(self, message_id: str) -> bool:
+        """Return whether a message was processed before."""
+        column = columns_of(entity_of(self._model))
+        found = select(column["id"]).where(exactly(column["message_id"], message_id))
+        return self._session.execute(found, self._model).first() is not None
+
+    def write(
+        self,
+        entry: JournalEntry,
+        outcome: str,
+        detail: str | None,
+        *,
+        message_id: str | None = None,
+    ) -> None:
         """Add a row to the current transaction, as the application would.
 
         :param outcome: see :class:`~flask_alipay.NotificationMixin`.
         :param detail: explains the outcome to an operator.
+        :param message_id: claims the message that is being processed.
 
         A report that changes nothing is recorded at most :data:`MAX_ROWS` times with each outcome:
         a third party that has seen a signed notification can replay it any number of times.
@@ -102,11 +116,17 @@ class Journal:
             "payload": _without_tokens(entry.payload),
             "received_at": utc_now(),
         }
+        if message_id is not None:
+            row["message_id"] = message_id
         insert_row(self._session, self._model, row)
 
-    def count(self, out_trade_no: str, outcome: str) -> int:
-        """Return how many rows of a payment have an outcome; the journal must be kept."""
+    def count(self, out_trade_no: str, outcome: str, notify_id: str | None = None) -> int:
+        """Return how many rows of a payment have an outcome; the journal must be kept.
+
+        :param notify_id: counts the rows of one notification only: of a message about no payment.
+        """
         column = columns_of(entity_of(self._model))
+        of_one = [] if notify_id is None else [exactly(column["notify_id"], notify_id)]
         found = (
             select(func.count())
             .select_from(inspect(self._model).local_table)
@@ -114,6 +134,7 @@ class Journal:
                 exactly(column["merchant"], self._merchant),
                 exactly(column["out_trade_no"], out_trade_no),
                 column["outcome"] == outcome,
+                *of_one,
             )
         )
         return int(self._session.execute(found, self._model).scalar_one())

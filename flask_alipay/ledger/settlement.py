@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
 
-#: A callback of the shop: takes the payment, or the transfer.
+#: A callback of the shop: takes the payment, the transfer or the message.
 Callback: TypeAlias = Callable[[Any], object]
+
+#: The event of messages of all kinds; that of one kind is followed by a colon and the kind.
+MESSAGE_EVENT: Final = "message"
 
 
 class Models(NamedTuple):
@@ -21,6 +24,17 @@ class Models(NamedTuple):
     Refund: type[RefundMixin] | None = None
     Notification: type[NotificationMixin] | None = None
     Transfer: type[TransferMixin] | None = None
+
+
+class MessageEffect(NamedTuple):
+    """The changes that a message has made to the ledger, in a transaction that is still open."""
+
+    #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
+    outcome: str
+    #: The events whose callbacks run next.
+    events: tuple[str, ...] = ()
+    #: The application's object that these callbacks take.
+    subject: Any = None
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def alert_about_rejection(merchant: Merchant, error: Exception) -> None:
     """Send the alert for a report that contradicts the ledger, or whose callback failed again.
 
     Alipay retries a notification and reconciliation repeats its query: the alert is sent once for
-    each payment and kind, if there is a journal to count in.
+    each payment (or message about no payment) and kind, if there is a journal to count in.
 
     :param error: the report's rejection; other exceptions cause no alert.
     """
@@ -56,8 +56,9 @@ def alert_about_rejection(merchant: Merchant, error: Exception) -> None:
     number = error.out_trade_no or ""
     times = _count(merchant, number, error)
     if times is None or times == _AT[error.reason]:
-        message = f"{loggable(number)}: {error}"
-        send_alert(merchant, Alert(error.reason, message, (number,), times or 1))
+        message = f"{loggable(number or error.notify_id)}: {error}"
+        numbers = (number,) if number else ()
+        send_alert(merchant, Alert(error.reason, message, numbers, times or 1))
 
 
 def alert_about_refunds(merchant: Merchant) -> None:
@@ -116,7 +117,7 @@ def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int |
     if not journal.enabled:
         return None
     try:
-        return journal.count(number, error.reason)
+        return journal.count(number, error.reason, None if number else error.notify_id)
     except SQLAlchemyError:
         return None
     finally:

@@ -17,7 +17,7 @@ LACKING = {
         "ck_alipay_payment_trade_status",
     ],
     Refund: ["uq_alipay_refund_out_request_no", "ck_alipay_refund_refund_fen"],
-    Notification: [],
+    Notification: ["uq_alipay_notification_message_id"],
 }
 
 

@@ -109,6 +109,7 @@ def test_constraints_and_indexes_have_their_final_names(upgraded: str) -> None:
         "uq_alipay_payment_out_trade_no",
         "uq_alipay_payment_trade_no",
         "uq_alipay_refund_out_request_no",
+        "uq_alipay_notification_message_id",
     }
     assert indexes - unique == {
         "ix_alipay_payment_trade_status_created_at",

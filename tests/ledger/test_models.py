@@ -261,6 +261,7 @@ NAMES = {
     "uq_{}payment_out_trade_no",
     "uq_{}payment_trade_no",
     "uq_{}refund_out_request_no",
+    "uq_{}notification_message_id",
 }
 
 CONVENTION = {
