@@ -11,7 +11,7 @@ from flask import Blueprint
 
 from .. import signals
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
-from ..ledger import Models
+from ..ledger import MESSAGE_EVENT, Models
 from ..models import NotificationMixin, TransferMixin
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import build_payment
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
+    from ..protocol.message import Message
+
 
 F = TypeVar("F", bound=Callable[[Any], object])
+M = TypeVar("M", bound="Callable[[Message], object]")
 
 
 class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
@@ -193,6 +196,43 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         :returns: the callback, unchanged.
         """
         return self._add_callback("finished", callback)
+
+    def on_message(self, *kinds: str) -> Callable[[M], M]:
+        """Register a callback for messages: verified notifications that are not about a trade.
+
+        For example about an agreement, a pre-authorisation, a complaint or a refund to a bank card.
+        Each message is processed once for each ``notify_id``. The rules of :meth:`on_paid` apply:
+        the callback is called inside the transaction that records the message, and if it raises,
+        everything is rolled back, Alipay receives ``fail`` and retries. Callbacks for all kinds run
+        before those for one kind. A message without a callback is recorded and answered with
+        ``success``.
+
+        Use it as a decorator, ``@alipay.on_message("dut_user_sign", "dut_user_unsign")``; the
+        callback takes a :class:`~flask_alipay.Message`.
+
+        :param kinds: ``notify_type`` or ``msg_method`` of the messages; none: all kinds.
+        :returns: the decorator.
+        :raises ConfigurationError: without a class for notifications: its table records which
+            messages were processed.
+        :raises TypeError: if a kind is not a text, or as :meth:`on_paid` raises it.
+        """
+        if self._models.Notification is None:
+            raise ConfigurationError(
+                "on_message needs the journal, which records the processed messages: pass a class "
+                "on NotificationMixin to the blueprint",
+                "Notification",
+            )
+        for kind in kinds:
+            if not isinstance(kind, str) or not kind:
+                raise TypeError("a kind must be a text: use @alipay.on_message() for all kinds")
+        events = [f"{MESSAGE_EVENT}:{kind}" for kind in dict.fromkeys(kinds)] or [MESSAGE_EVENT]
+
+        def register(callback: M) -> M:
+            for event in events:
+                self._add_callback(event, callback)
+            return callback
+
+        return register
 
     def create_payment(
         self,

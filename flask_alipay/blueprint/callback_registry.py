@@ -100,8 +100,8 @@ class CallbackRegistry:
     def add(self, event: str, callback: Callback) -> None:
         """Record a callback and add it to the registered applications that it applies to.
 
-        :param event: ``paid``, ``failed``, ``refunded`` or ``finished``.
-        :param callback: takes the payment.
+        :param event: a name of :attr:`Merchant.callbacks <flask_alipay.merchant.Merchant>`.
+        :param callback: takes the payment or, for other events, their object.
         :raises TypeError: if it is not callable, or is a generator function.
         :raises ConfigurationError: if it is async, belongs to a registered application, and the
             extra ``async`` is not installed.

@@ -18,6 +18,7 @@ from ..protocol.trade_status import TradeStatus
 
 if TYPE_CHECKING:
     from ..exceptions import NotificationRefused
+    from ..protocol.message import Message
     from ..protocol.notification import Notification
 
 logger = logging.getLogger("flask_alipay")
@@ -58,6 +59,26 @@ def log_settled(outcome: str, notification: Notification, merchant: str) -> None
         "notification %s: %s is %s; notify_id=%s",
         *(fields[name] for name in ("outcome", "out_trade_no", "trade_status", "notify_id")),
         **fields,
+    )
+
+
+def log_message(outcome: str, message: Message, merchant: str) -> None:
+    """Log the outcome of a verified message.
+
+    :param outcome: the outcome of its committed processing.
+    :param message: the verified message.
+    :param merchant: the configured app_id or partner.
+    """
+    kind, notify_id = loggable(message.kind), loggable(message.notify_id)
+    fields = {"outcome": outcome, "merchant": merchant, "kind": kind, "notify_id": notify_id}
+    log(
+        logging.INFO,
+        "message %s: %s; notify_id=%s",
+        outcome,
+        kind,
+        notify_id,
+        **fields,
+        remote_addr=_remote_address(),
     )
 
 

@@ -1,8 +1,9 @@
 """The route for Alipay's notifications.
 
 Raw body → parsed and verified → confirmed by ``notify_verify`` (legacy gateway) → converted to
-types → checked for the merchant's account → settled in the ledger. Every rejection is a named
-exception, caught in one place.
+types → checked for the merchant's account → settled in the ledger. What is not about a trade is a
+batch, a message, or the probe of an application gateway. Every rejection is a named exception,
+caught in one place.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ from ..operations.settlement import (
 )
 from ..protocol.notification import check_no_embedded_fields, loggable
 from ..signals import notification_refused, transfer_batch_notified
-from .log_lines import log, log_rejected, log_settled
+from .log_lines import log, log_message, log_rejected, log_settled
 from .probe import PROBE, Probe
 from .registration import registrations
 from .rejected import keep
 
 if TYPE_CHECKING:
+    from ..config import Config
     from ..ledger import Settlement
     from ..merchant import Merchant
     from .page_urls import PageUrls
@@ -48,6 +50,7 @@ MAX_BODY = 64 * 1024
 #: The result of a batch has up to a thousand entries.
 MAX_BATCH_BODY = 512 * 1024
 
+_XML = "text/xml; charset=GBK"
 _BATCHES = ("batch_refund_notify", "batch_trans_notify")
 _BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
 
@@ -70,7 +73,10 @@ class NotifyView:
             return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
-            for settlement in _receive(merchant, body):
+            params = _verified(config, body)
+            if "trade_status" not in params:
+                return _receive_other(merchant, params)
+            for settlement in _settle(merchant, params):
                 send_settlement_signals(merchant, settlement)
         except NotificationRefused as error:
             log_rejected(error, body, config.merchant)
@@ -92,23 +98,52 @@ class NotifyView:
             csrf.exempt(current_app.blueprints[gateway.rpartition(".")[0]])
 
 
-def _receive(merchant: Merchant, body: bytes) -> Iterator[Settlement]:
-    """Verify and settle a notification; yield each settlement after its commit.
+def _verified(config: Config, body: bytes) -> dict[str, str]:
+    """Return the verified parameters of a notification.
+
+    :raises NotificationRefused: if Alipay did not sign it, or does not confirm it.
+    """
+    params = verify_notification(config, body)
+    if config.notify_verify:
+        confirm_notify_id(config, params.get("notify_id"))
+    return params
+
+
+def _settle(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:
+    """Settle a notification about a trade; yield each settlement after its commit.
+
+    :raises NotificationRefused: if the notification is rejected.
+    """
+    for report, settlement in settle_notification(merchant, params):
+        log_settled(settlement.outcome, report, merchant.config.merchant)
+        yield settlement
+
+
+def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
+    """Respond to a verified notification that is not about a single trade.
 
     Of a batch, some results may be settled before another one is rejected.
 
     :raises NotificationRefused: if the notification or a result is rejected.
     """
+    from ..operations.messages import gateway_check_response, read_message  # not about payments
+    from ..protocol.message import GATEWAY_CHECK
+
     config = merchant.config
-    params = verify_notification(config, body)
-    if config.notify_verify:
-        confirm_notify_id(config, params.get("notify_id"))
     if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
-        yield from _receive_batch(merchant, params)
-        return
-    for report, settlement in settle_notification(merchant, params):
-        log_settled(settlement.outcome, report, config.merchant)
-        yield settlement
+        settlements = _receive_batch(merchant, params)
+    elif config.protocol == "openapi" and params.get("service") == GATEWAY_CHECK:
+        response = Response(gateway_check_response(config, params), content_type=_XML)
+        log(logging.INFO, "the address of the application gateway is activated")
+        return response
+    else:
+        message = read_message(config, params, confirmed=config.notify_verify)
+        settlement = merchant.messages().receive(message)
+        log_message(settlement.outcome, message, config.merchant)
+        settlements = iter((settlement,))
+    for settlement in settlements:
+        send_settlement_signals(merchant, settlement)
+    return _respond("success", 200)
 
 
 def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:

@@ -8,6 +8,8 @@
     the record that a payment is sent to Alipay
 ``settlement``, ``replay``
     verifying and settling reports, and the signals afterwards
+``messages``
+    reading notifications that are not about a trade
 ``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``
     querying, closing and cancelling payments, and settling the responses
 ``refunds``, ``transfers``

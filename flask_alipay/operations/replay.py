@@ -26,19 +26,20 @@ from .settlement import (
 if TYPE_CHECKING:
     from ..config import Config
     from ..merchant import Merchant
+    from ..protocol.message import Message
 
 
 @dataclass(frozen=True)
 class ReplayResult:
     """The result of a replayed notification or, in a dry run, the expected result."""
 
-    #: The settled report: for an old sale, Alipay's response to a query.
-    notification: Notification
+    #: The settled report: for an old sale, Alipay's response to a query. Or the message.
+    notification: Notification | Message
     #: ``settled``, ``recorded``, ``duplicate`` or ``stale``.
     outcome: str
     #: The events, of ``paid``, ``finished``, ``failed``, ``refunded``.
     events: tuple[str, ...]
-    #: The application's mapped object.
+    #: The application's mapped object; ``None`` for a message.
     payment: Any
     #: In a dry run: ``True`` if Alipay would be queried first, and its response settled.
     queries: bool = False
@@ -57,6 +58,8 @@ def replay(
     if params.get("notify_type", "").startswith("batch_"):
         raise BadNotification("it is the result of a batch, which cannot be replayed")
     _check_account(config, params, journalled)
+    if "trade_status" not in params:
+        return _replay_message(merchant, params, dry_run)
     notification = Notification.from_params(params, config.protocol)
     if dry_run:
         return _dry_run(merchant, notification)
@@ -86,6 +89,17 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
         )
     if not is_for_merchant(config, params, confirmed=journalled):
         raise WrongAccount("it is about another merchant's account")
+
+
+def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool) -> ReplayResult:
+    from .messages import read_message
+
+    message, ledger = read_message(merchant.config, params, confirmed=True), merchant.messages()
+    if dry_run:
+        return ReplayResult(message, ledger.expected_outcome(message), (), None)
+    settlement = ledger.receive(message)
+    send_settlement_signals(merchant, settlement)
+    return ReplayResult(message, settlement.outcome, settlement.events, settlement.payment)
 
 
 def _dry_run(merchant: Merchant, notification: Notification) -> ReplayResult:

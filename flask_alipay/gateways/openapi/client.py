@@ -111,16 +111,17 @@ class OpenApiClient:
         }
         self._alipay_cert_sns = frozenset(alipay_cert_sns)
         self._certificates = certificates
-        self._cipher = None
+        #: Encrypts and decrypts content; ``None`` without an AES key.
+        self.cipher = None
         if aes_key is not None:
             from .encryption import ContentCipher  # rarely used
 
-            self._cipher = ContentCipher(aes_key)
+            self.cipher = ContentCipher(aes_key)
         self._v3 = None
         if api_version == "v3":
             from .v3 import V3Client
 
-            self._v3 = V3Client(app_id, signer, app_cert_sn, root_cert_sn, self._cipher)
+            self._v3 = V3Client(app_id, signer, app_cert_sn, root_cert_sn, self.cipher)
         self._transport: OpenApiTransport = HttpTransport() if transport is None else transport
 
     def _do(self, method: MethodSpec, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,12 +199,12 @@ class OpenApiClient:
 
     def _encoded(self, content: Mapping[str, Any]) -> dict[str, str]:
         text = biz_content(content, self.charset)
-        if self._cipher is None:
+        if self.cipher is None:
             return {"biz_content": text}
         encoded = check_encodable("biz_content", text, self.charset)
         return {
-            "encrypt_type": self._cipher.encrypt_type,
-            "biz_content": self._cipher.encrypt(encoded),
+            "encrypt_type": self.cipher.encrypt_type,
+            "biz_content": self.cipher.encrypt(encoded),
         }
 
     def _response(
@@ -238,7 +239,7 @@ class OpenApiClient:
                 )
         envelope = open_envelope(body, method, request.charset)
         cert_sns = self._trusted_sns(envelope.cert_sn)
-        return read_envelope(envelope, method, self._signer, self._cipher, cert_sns)
+        return read_envelope(envelope, method, self._signer, self.cipher, cert_sns)
 
     def _request_v3(
         self,

@@ -1,0 +1,61 @@
+"""Notifications that are not about a trade: messages, and the probe of their address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..exceptions import BadNotification, ConfigurationError, WrongAccount
+from ..protocol.log_text import loggable
+from ..protocol.message import Message
+from ..protocol.xml import InvalidXml, parse
+from .settlement import is_for_merchant
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+
+def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) -> Message:
+    """Return the message in verified parameters, if it is for this merchant.
+
+    :param confirmed: whether ``notify_verify`` has confirmed them.
+    :raises BadNotification: if it is not a message, or cannot be read.
+    :raises WrongAccount: if it is for another application.
+    """
+    cipher = getattr(config.gateway, "cipher", None)
+    message = Message.from_params(params, None if cipher is None else cipher.decrypt)
+    if not is_for_merchant(config, params, confirmed=confirmed):
+        raise WrongAccount(
+            "it is for another merchant's application", notify_id=loggable(message.notify_id)
+        )
+    return message
+
+
+def gateway_check_response(config: Config, params: Mapping[str, str]) -> bytes:
+    """Return the response to the probe with which the console activates an application gateway.
+
+    It contains the application's public key, and is signed over the text between the tags of
+    ``response``. Source: the sample code of Alipay's PHP SDK of version 2.
+
+    :param params: the verified parameters of the probe.
+    :raises BadNotification: if its content cannot be read.
+    :raises WrongAccount: if it is for another application.
+    """
+    from ..keys import key_to_base64  # the probe is sent once
+
+    try:
+        app_id = parse(params.get("biz_content", "")).findtext("AppId")
+    except InvalidXml as error:
+        raise BadNotification(f"the content of the probe: {error}") from None
+    if app_id is not None and app_id.strip() != config.merchant:
+        raise WrongAccount("it is for another merchant's application")
+    public_key = getattr(config.signer, "own_public_key", None)
+    if public_key is None:
+        raise ConfigurationError("a private key is needed to sign", "PRIVATE_KEY")
+    content = f"<success>true</success><biz_content>{key_to_base64(public_key)}</biz_content>"
+    sign, sign_type = config.signer.sign(content.encode("ascii")), config.signer.sign_type
+    return (
+        '<?xml version="1.0" encoding="GBK"?>'
+        f"<alipay><response>{content}</response>"
+        f"<sign>{sign}</sign><sign_type>{sign_type}</sign_type></alipay>"
+    ).encode("ascii")
