@@ -36,8 +36,8 @@ def check_against_ledger(merchant: Merchant, params: Mapping[str, str]) -> dict[
     :param merchant: the merchant.
     :param params: verified with the merchant's own keys.
     :return: ``ok`` or the problem, by the name of the check; ``outcome`` is the outcome of settling
-        it: ``settled``, ``recorded``, ``duplicate`` or ``stale``. Empty if it is not a notification
-        of a trade.
+        it: ``settled``, ``recorded``, ``duplicate`` or ``stale``. A message has only the first and
+        the last check. Empty if it is no notification.
     """
     try:
         result = replay(merchant, params, journalled=True, dry_run=True)
@@ -51,6 +51,8 @@ def check_against_ledger(merchant: Merchant, params: Mapping[str, str]) -> dict[
         return {}
     except SQLAlchemyError as error:
         return {"account": _OK, "order": f"unavailable ({type(error).__name__})"}
+    if result.payment is None:
+        return {"account": _OK, "outcome": result.outcome}
     return {
         "account": _OK,
         "order": _OK,

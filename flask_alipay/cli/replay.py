@@ -134,8 +134,7 @@ def _replay(
     if as_json:
         echo_json(
             {
-                "out_trade_no": result.notification.out_trade_no,
-                "trade_status": result.notification.trade_status,
+                **_named(result.notification),
                 "outcome": result.outcome,
                 "events": list(result.events),
                 "dry_run": options["dry_run"],
@@ -144,6 +143,21 @@ def _replay(
 
 
 def _print(found: Any, message: str) -> None:
-    notification = found.notification
+    number, status = map(strip_control_chars, _named(found.notification).values())
     text = message.format(outcome=", ".join((found.outcome, *found.events)))
-    click.echo(f"{notification.out_trade_no}: {notification.trade_status}. {text}")
+    click.echo(f"{number}: {status}. {text}")
+
+
+def _named(report: Any) -> dict[str, str]:
+    """Return the number and the status of a notification, or the number and the kind of a
+    message.
+    """
+    names = (
+        ("out_trade_no", "trade_status")
+        if hasattr(report, "trade_status")
+        else (
+            "notify_id",
+            "kind",
+        )
+    )
+    return {name: getattr(report, name) for name in names}

@@ -15,7 +15,8 @@ from ..blueprint.rejected import kept
 from ..diagnosis import Reason, diagnose
 from ..diagnosis.diagnose import Diagnosis, verifies
 from ..diagnosis.messages import NO_HINT, Hint, message
-from ..diagnosis.payload import parse_leniently
+from ..diagnosis.payload import parse_leniently, printable
+from ..protocol.message import GATEWAY_CHECK, message_kind
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, read_captures
 from .credentials import key_option, sign_type_option
@@ -71,7 +72,10 @@ _RESPONSE = message(
     "It is not a notification and settles nothing."
 )
 _REQUEST = message("This is a request to Alipay, not a notification.")
-_MESSAGE = message("This is a message from Alipay (msg_method), not the notification of a payment.")
+_MESSAGE = N_("This is a message from Alipay ({kind}), not the notification of a payment.")
+_GATEWAY_CHECK = message(
+    "This is the probe with which Alipay's console activates the address of an application gateway."
+)
 
 
 def verify_notify_command(in_app: bool) -> click.Command:
@@ -333,8 +337,11 @@ def _about(params: Mapping[str, str]) -> Hint:
     """Return a note on the kind of payload, unless it is a notification."""
     if params.get("method", "").endswith(".return") or "is_success" in params:
         return _RETURN
-    if "msg_method" in params:
-        return _MESSAGE
+    if params.get("service") == GATEWAY_CHECK:
+        return _GATEWAY_CHECK
+    kind = message_kind(params)
+    if kind is not None:
+        return message(_MESSAGE, kind=printable(kind))
     if "biz_content" in params or ("service" in params and "partner" in params):
         return _REQUEST
     return NO_HINT

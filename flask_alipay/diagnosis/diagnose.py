@@ -14,7 +14,7 @@ from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_sig
 from ..signer import Md5Signer, RsaSigner, Signer
 from . import hints
 from .alipay_params import is_sandbox, missing_params
-from .hypotheses import Hypothesis, matching_charset
+from .hypotheses import UNSIGNED, Hypothesis, matching_charset
 from .messages import NO_HINT, Hint, join_hints, message
 from .mistakes import Mistake, find_mistakes
 from .payload import ParsedPayload, parse_leniently, printable
@@ -109,8 +109,9 @@ def _verify(
 
 def _verified(params: Mapping[str, str], signer: Signer, parsed: ParsedPayload) -> Diagnosis:
     charset, key = None, None
+    unsigned = ("sign",) if notification.signs_sign_type(params) else UNSIGNED
     for candidate in candidates(params.get("sign", ""), signer):
-        charset = matching_charset(candidate, Hypothesis(params), parsed)
+        charset = matching_charset(candidate, Hypothesis(params, exclude=unsigned), parsed)
         if charset is not None:
             key = candidate.key
             break
