@@ -46,7 +46,7 @@ class MessageHandler(Protocol):
 
 
 class Handling(NamedTuple):
-    """How the package handles a kind of message."""
+    """The ledger that handles a kind of message."""
 
     #: The field of :class:`~flask_alipay.ledger.Models` with the application's class; without the
     #: class, messages of the kind are not handled.

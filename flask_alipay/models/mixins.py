@@ -26,17 +26,15 @@ from sqlalchemy import (
     String,
     UniqueConstraint,
     event,
-    inspect,
     text,
 )
-from sqlalchemy.orm import Mapped, QueryContext, declared_attr, mapped_column, validates
-from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import conv
 
-from .exceptions import InvalidParameter
-from .protocol.money import to_decimal
-from .protocol.trade_status import TradeStatus as TradeStatus
-from .protocol.transfers import TransferStatus as TransferStatus
+from ..protocol.money import to_decimal
+from ..protocol.trade_status import TradeStatus as TradeStatus
+from ..protocol.transfers import TransferStatus as TransferStatus
+from .attributes import keep_fixed, keep_utc
 
 # SQLite generates keys only for a column of type INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
@@ -346,62 +344,13 @@ class TransferMixin:
         return f"<{type(self).__name__} {self.out_biz_no} {self.status}>"
 
 
-def _keep_utc(mixin: type, *names: str) -> None:
-    """Convert the mixin's times to aware UTC when they are loaded and set: SQLite and MariaDB keep
-    no zone, and PostgreSQL returns times in the zone of its session.
-    """
-
-    def convert(row: Any, name: str, time: Any) -> Any:
-        if not isinstance(time, datetime):
-            return time
-        if time.tzinfo is None:
-            raise InvalidParameter(name, "must be an aware datetime: add its time zone")
-        return time.astimezone(timezone.utc)
-
-    def attach(row: Any, context: QueryContext, attributes: Any = None) -> None:
-        values = row.__dict__
-        for name in names:
-            value = values.get(name)
-            if value is not None and value.tzinfo is not timezone.utc:
-                aware = value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
-                set_committed_value(row, name, aware.astimezone(timezone.utc))
-
-    mixin._in_utc = validates(*names)(convert)  # type: ignore[attr-defined]
-    event.listen(mixin, "load", attach, propagate=True)
-    event.listen(mixin, "refresh", attach, propagate=True)
-
-
-_keep_utc(
+keep_utc(
     PaymentMixin,
     *("created_at", "expires_at", "paid_at", "closed_at", "finished_at", "asked_at"),
     *("sent_at", "returned_at", "query_leased_until"),
 )
-_keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
-_keep_utc(NotificationMixin, "received_at")
-_keep_utc(TransferMixin, "created_at", "submitted_at", "transferred_at", "failed_at", "asked_at")
+keep_utc(RefundMixin, "created_at", "refunded_at", "asked_at")
+keep_utc(NotificationMixin, "received_at")
+keep_utc(TransferMixin, "created_at", "submitted_at", "transferred_at", "failed_at", "asked_at")
 
-
-# The columns that Alipay's trade, links and QR codes depend on; the claim of a sale compares them.
-_FIXED = frozenset({"merchant", "out_trade_no", "currency", "total_fen"})
-
-
-def _keep_fixed(mapped: type, name: str, attribute: Any) -> None:
-    """Reject changes of a payment's fixed columns once its row is in the database.
-
-    Listens for the attribute's own event: a validator would replace one of the application's class.
-    """
-    if name not in _FIXED:
-        return
-
-    def check(row: Any, value: Any, old: Any, initiator: object) -> None:
-        if inspect(row).key is not None and value != old:
-            raise InvalidParameter(
-                name,
-                "of a stored payment cannot change: the buyer may have received the old value. "
-                "Close the payment and create another",
-            )
-
-    event.listen(attribute, "set", check, active_history=True)
-
-
-event.listen(PaymentMixin, "attribute_instrument", _keep_fixed, propagate=True)
+event.listen(PaymentMixin, "attribute_instrument", keep_fixed, propagate=True)

@@ -1,0 +1,17 @@
+"""Mixins for the ledger's tables.
+
+``mixins``
+    the columns and constraints of each table
+``attributes``
+    rules of the columns' attributes
+"""
+
+from __future__ import annotations
+
+from .mixins import NotificationMixin as NotificationMixin
+from .mixins import PaymentMixin as PaymentMixin
+from .mixins import RefundMixin as RefundMixin
+from .mixins import TradeStatus as TradeStatus
+from .mixins import TransferMixin as TransferMixin
+from .mixins import TransferStatus as TransferStatus
+from .mixins import utc_now as utc_now
