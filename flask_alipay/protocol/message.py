@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from ..exceptions import BadNotification
 from .china_time import parse_china_time
-from .limits import EMBEDDED_FIELD
 from .log_text import loggable
+from .validation import EMBEDDED_FIELD
 
 #: The value of ``service`` in the probe with which the console activates the address of an
 #: application gateway (应用网关).
