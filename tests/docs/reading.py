@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +21,16 @@ def page(name: str) -> str:
 def reference() -> str:
     """Return the sources of the API reference."""
     return "\n".join(page(path.name) for path in sorted((ROOT / "docs").glob("api*.rst")))
+
+
+def load_script(path: Path) -> ModuleType:
+    """Return a script as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def code_blocks(text: str, language: str = "python") -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -28,19 +26,12 @@ from flask_alipay.gateways.parameters import (
 )
 from flask_alipay.protocol.validation import amount, text
 
+from ..docs.reading import load_script
+
 DOCS = Path(flask_alipay.__file__).parents[1] / "docs"
 
 
-def load_generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generator", DOCS / "generate_parameters.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-GENERATOR = load_generator()
+GENERATOR = load_script(DOCS / "generate_parameters.py")
 SERVICES: dict[str, Any] = dict(GENERATOR.legacy_services())
 
 
