@@ -1,0 +1,33 @@
+"""The frequent questions quote messages that exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ..test_translations import pairs
+from ..translations import CATALOGUES
+from .reading import page, section
+
+#: The texts that the package may print, and their translations.
+PRINTED = {path.parts[-3]: pairs(path) for path in CATALOGUES}["zh_CN"]
+OURS = re.findall(r'^    "([^"]+)", "', section(page("faq.rst"), "Messages of this package"), re.M)
+#: How many codes and texts of Alipay have a line.
+ALIPAYS = re.findall(r'^    "(.*?)", "', section(page("faq.rst"), "Messages of Alipay"), re.M)
+
+
+@pytest.mark.parametrize("message", OURS)
+def test_a_quoted_message_of_the_package_exists(message: str) -> None:
+    pattern = re.compile(r"\{\w+\}".join(map(re.escape, message.split("..."))))
+    assert [english for english, _chinese in PRINTED if pattern.search(english)] != []
+
+
+def test_messages_of_both_sides_are_quoted() -> None:
+    assert len(OURS) > 10
+    assert len(ALIPAYS) > 20
+
+
+def test_each_message_is_quoted_once() -> None:
+    assert len(set(OURS)) == len(OURS)
+    assert len(set(ALIPAYS)) == len(ALIPAYS)
