@@ -152,3 +152,11 @@ def test_it_renders_without_sphinx() -> None:
     settings = {"report_level": 1, "halt_level": 5, "warning_stream": False}
     document = publish_doctree(README, settings_overrides=settings)
     assert [message.astext() for message in document.parse_messages] == []
+
+
+@pytest.mark.parametrize("name", ["README.rst", "README.zh-CN.rst"])
+def test_a_readme_shows_the_shop_and_a_timeline(name: str) -> None:
+    suffix = "" if name == "README.rst" else ".zh_CN"
+    pictures = re.findall(r"image:: (\S+)", (ROOT / name).read_text(encoding="utf-8"))
+    assert pictures == [f"docs/_static/{each}{suffix}.png" for each in ("shop", "timeline")]
+    assert all((ROOT / path).is_file() for path in pictures)
