@@ -25,14 +25,14 @@ FAST = (
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests; a test whose server, browser or program is missing is skipped."""
-    session.install("-e", ".[tests]")
+    session.install("-e", ".[tests,docs]")
     session.run(*PYTEST, *session.posargs)
 
 
 @nox.session
 def fast(session: nox.Session) -> None:
     """Run the tests that need nothing but Python."""
-    session.install("-e", ".[tests]")
+    session.install("-e", ".[tests,docs]")
     session.run(*PYTEST, *FAST, *session.posargs)
 
 

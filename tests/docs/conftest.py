@@ -34,12 +34,17 @@ def tea(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]
         module.db.engine.dispose()
 
 
+def require_sphinx() -> None:
+    """Skip the test unless Sphinx, its extensions and the theme are installed."""
+    for name in ("sphinx", "furo", "jieba", "sphinx_copybutton", "sphinx_design"):
+        if find_spec(name) is None:
+            missing(f"{name} is not installed: python -m pip install -e '.[docs]'")
+
+
 @pytest.fixture(scope="session")
 def html(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """The documentation in both languages, built once for all workers of a run."""
-    for name in ("furo", "jieba", "sphinx_copybutton", "sphinx_design"):
-        if find_spec(name) is None:
-            missing(f"{name} is not installed: python -m pip install -e '.[docs]'")
+    require_sphinx()
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "html"
     with (folder.parent / "html.lock").open("w") as lock:

@@ -11,7 +11,7 @@ import pytest
 
 from flask_alipay.testing import AlipaySimulator
 
-from ..requirements import missing
+from .conftest import require_sphinx
 from .reading import ROOT, page, words
 
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.rst"))
@@ -21,10 +21,9 @@ each_page = pytest.mark.parametrize("name", PAGES)
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    try:
-        from .. import docs_translations
-    except ImportError as error:
-        missing(f"{error.name} is not installed: python -m pip install -e '.[docs]'")
+    require_sphinx()
+    from .. import docs_translations
+
     return docs_translations
 
 
