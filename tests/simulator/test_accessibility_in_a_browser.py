@@ -1,0 +1,124 @@
+"""The simulator's pages meet WCAG 2.2 AA, on a desktop and on a phone, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.simulator.clock import SystemClock
+
+from ..accessibility import violations
+from .conftest import NOTIFY_URL
+from .test_cashier_in_a_browser import site as site
+
+pytestmark = pytest.mark.browser
+
+VIEWS = {
+    f"{kind}-{locale}": {"viewport": viewport, "locale": locale, "has_touch": kind == "phone"}
+    for kind, viewport in (
+        ("desktop", {"width": 1280, "height": 800}),
+        ("phone", {"width": 390, "height": 844}),
+    )
+    for locale in ("en-US", "zh-CN")
+}
+
+
+@pytest.fixture
+def clock():
+    return SystemClock()
+
+
+@pytest.fixture(params=VIEWS.values(), ids=VIEWS)
+def tab(request, browser, site):
+    context = browser.new_context(base_url=f"http://127.0.0.1:{site}", **request.param)
+    yield context.new_page()
+    context.close()
+
+
+def assert_usable(tab):
+    """The page keeps the rules, and is not wider than the window."""
+    assert violations(tab) == []
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_cashier_and_its_result_are_accessible(tab, merchant, site):
+    back = f"http://127.0.0.1:{site}/return"
+    tab.goto(merchant.page_pay(biz={"subject": "龙井茶 " * 20}, return_url=back).url)
+    assert_usable(tab)
+    for detail in tab.locator("summary").all():
+        detail.click()
+    assert_usable(tab)
+    address = tab.url
+    tab.locator("form button").first.click()
+    tab.wait_for_url(f"{back}?**")
+    tab.goto(address)
+    assert_usable(tab)
+
+
+@pytest.mark.parametrize("ending", ["close", "expire"])
+def test_the_page_of_a_payment_that_ended_is_accessible(tab, merchant, simulator, ending):
+    tab.goto(merchant.page_pay().url)
+    address = tab.url
+    simulator.cashier_event(address.rsplit("/", 1)[1], ending, "")
+    tab.goto(address)
+    assert_usable(tab)
+
+
+def test_the_code_in_a_frame_is_accessible(tab, merchant, buyer):
+    cashier = buyer.cashier(merchant.page_pay(biz={"qr_pay_mode": "4"}))
+    response = tab.request.get(cashier, headers={"Sec-Fetch-Dest": "iframe"})
+    tab.set_content(response.text())
+    assert violations(tab) == []
+
+
+def test_the_pages_of_escrow_are_accessible(tab, merchant, buyer, simulator):
+    order = merchant.escrow(subject="Tea", service="trade_create_by_buyer")
+    tab.goto(order.url)
+    assert_usable(tab)
+    address = tab.url
+    simulator.cashier_event(address.rsplit("/", 1)[1], "deposit", "")
+    tab.goto(address)
+    assert_usable(tab)
+    trade_no = simulator.trades.by_out_trade_no("T1").trade_no
+    sent = {"trade_no": trade_no, "logistics_name": "SF", "transport_type": "EMS"}
+    buyer.open(merchant.call("send_goods_confirm_by_platform", **sent))
+    tab.goto(address)
+    assert_usable(tab)
+
+
+def test_the_pages_of_a_batch_are_accessible(tab, merchant, buyer, simulator, clock):
+    buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="T1")), "pay")
+    now = format_china_time(clock.now())
+    trade_no = simulator.trades.by_out_trade_no("T1").trade_no
+    batch = merchant.call(
+        "refund_fastpay_by_platform_pwd",
+        notify_url=NOTIFY_URL,
+        seller_user_id=merchant.account.partner,
+        refund_date=now,
+        batch_no=now[:10].replace("-", "") + "001",
+        batch_num="1",
+        detail_data=f"{trade_no}^99.99^not nice",
+    )
+    tab.goto(batch.url)
+    assert_usable(tab)
+    tab.locator("form button").first.click()
+    tab.wait_for_load_state()
+    assert_usable(tab)
+
+
+def test_the_pages_about_errors_are_accessible(tab, merchant):
+    tab.goto("/alipay/cashier/nothing")
+    assert_usable(tab)
+    url = merchant.page_pay().url
+    tab.goto(url.replace("sign=", "sign=x"))
+    assert_usable(tab)
+
+
+def test_the_control_page_is_accessible(tab, merchant, buyer):
+    buyer.press(buyer.cashier(merchant.page_pay()), "pay")
+    tab.goto("/alipay/")
+    tab.get_by_text("T1").first.wait_for()
+    assert_usable(tab)
+    for detail in tab.locator("summary").all():
+        detail.click()
+    assert_usable(tab)
