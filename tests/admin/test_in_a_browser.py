@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +11,9 @@ from flask import Flask, Response, g
 from flask_admin import Admin
 from werkzeug.serving import make_server
 
+from ..accessibility import violations
 from .conftest import OpenShop
+from .pictures import take
 from .shop import LOST, Shop
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-#: A folder for pictures of the pages; read now, as the tests may change the environment.
-SCREENSHOTS = os.environ.get("FLASK_ALIPAY_SCREENSHOTS")
-
+#: The number of the payment whose notification was lost, as in the documentation.
+NUMBER = "20260131000000000000000001"
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 WORDS = {
     "en": {
@@ -124,16 +123,10 @@ def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
     assert [error for error in errors if "404" not in error and "400" not in error] == []
 
 
-def picture(page: Page, name: str, viewport: dict[str, int], locale: str) -> None:
-    if SCREENSHOTS:
-        kind = "phone" if viewport is PHONE else "desktop"
-        place = Path(SCREENSHOTS) / f"admin-{name}-{kind}-{locale[:2]}.png"
-        page.screenshot(path=place, full_page=True)
-
-
 def check_page(page: Page, viewport: dict[str, int]) -> None:
     """Check the requirements of every page, when it is complete."""
     page.wait_for_load_state("load")
+    assert violations(page) == []
     wide = page.evaluate(
         """width => [...document.querySelectorAll('body *')]
         .filter(e => e.getBoundingClientRect().right > width && !e.closest('.drawing, thead'))
@@ -156,52 +149,56 @@ def check_page(page: Page, viewport: dict[str, int]) -> None:
     assert page.locator("main svg[role=img]:not([aria-label])").count() == 0
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("kind", ["desktop", "phone"])
 @pytest.mark.parametrize("locale", ["en", "zh-CN"])
 def test_a_missing_order_is_resolved_refunded_and_counted(
-    shop: Shop, open_page: Callable[..., Page], viewport: dict[str, int], locale: str
+    shop: Shop, open_page: Callable[..., Page], kind: str, locale: str
 ) -> None:
-    number = shop.order(reference="T1221", subject="龙井茶 × 2")
-    shop.order(reference="T1222", subject="Keemun × 1")
+    """The walk through ``docs/missing-order.rst``, with its pictures."""
+    viewport = {"desktop": DESKTOP, "phone": PHONE}[kind]
+    number = shop.order(reference="T1221", subject="龙井茶 × 2", out_trade_no=NUMBER)
+    shop.order(reference="T1222", subject="Keemun × 1", out_trade_no=NUMBER[:-1] + "2")
     shop.pay(number)
     page, words = open_page(viewport, locale), WORDS[locale]
+
+    def check(picture: str = "") -> None:
+        check_page(page, viewport)
+        if picture:
+            take(page, picture, kind, locale)
+
     page.goto("/admin/alipay/payments/")
-    check_page(page, viewport)
-    picture(page, "payments", viewport, locale)
+    check("payments")
     page.get_by_label(words["search"]).fill("T1221")
     page.get_by_label(words["search"]).press("Enter")
     page.get_by_role("link", name=number).click()
-    check_page(page, viewport)
+    check("missing")
     page.get_by_role("link", name=words["query"], exact=True).click()
-    check_page(page, viewport)
+    check("query")
     page.get_by_role("button", name=words["confirm query"]).click()
     page.get_by_text(words["updated"]).wait_for()
     assert shop.payment(number).paid
+    check("found")
     page.locator("main").get_by_role("link", name=words["refund"], exact=True).click()
-    check_page(page, viewport)
+    check()
     page.get_by_label(words["amount"]).fill("10.00")
     page.get_by_label(words["reason"]).fill("包装破损")
-    picture(page, "refund", viewport, locale)
+    check("refund")
     page.get_by_role("button", name=words["continue"]).click()
-    check_page(page, viewport)
-    picture(page, "confirm", viewport, locale)
+    check("confirm")
     page.get_by_role("button", name=words["confirm refund"]).click()
     page.get_by_text(words["refunded"]).first.wait_for()
     assert shop.payment(number).refunded_fen == 1000
     assert [row.refund_fen for row in shop.rows(shop.Refund)] == [1000]
-    check_page(page, viewport)
-    picture(page, "payment", viewport, locale)
+    check("payment")
     if viewport is PHONE:
         page.get_by_role("button", name=words["menu"]).click()
         page.wait_for_timeout(500)
     page.get_by_role("link", name=words["takings"], exact=True).click()
     page.get_by_text(words["net"]).wait_for()
-    check_page(page, viewport)
-    picture(page, "takings", viewport, locale)
+    check("takings")
     for path in ("refunds/", "notifications/", "notifications/1"):
         page.goto(f"/admin/alipay/{path}")
-        check_page(page, viewport)
-        picture(page, path.strip("/").replace("/", "-"), viewport, locale)
+        check()
 
 
 def test_a_payment_is_closed_with_the_keyboard_alone(

@@ -86,6 +86,19 @@ def test_every_option_is_explained() -> None:
     assert documented == set(signature(add_alipay_views).parameters) - {"admin", "alipay"}
 
 
-def test_every_image_exists() -> None:
-    for name in re.findall(r"image:: (\S+)", page("admin.rst")):
-        assert (ROOT / "docs" / name).is_file(), name
+@pytest.mark.parametrize("name", ["admin.rst", "missing-order.rst"])
+def test_every_image_exists_in_both_languages_and_is_small(name: str) -> None:
+    for image in re.findall(r"image:: (\S+)", page(name)):
+        for suffix in (".png", ".zh_CN.png"):
+            file = ROOT / "docs" / image.replace(".png", suffix)
+            assert file.is_file(), file
+            assert file.stat().st_size <= 150_000, file
+
+
+def test_every_picture_is_shown_at_both_sizes() -> None:
+    shown = set(re.findall(r"image:: _static/(\S+)[.]png", page("missing-order.rst")))
+    taken = {file.name.partition(".")[0] for file in (ROOT / "docs/_static").glob("admin-*.png")}
+    assert shown == taken
+    assert {name.replace("phone", "desktop") for name in shown} == {
+        name for name in shown if "desktop" in name
+    }
