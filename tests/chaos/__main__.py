@@ -59,12 +59,15 @@ def _wind_up(rig: Rig, number: int, frame: object) -> None:
 
 def report(database: str, figures: Figures) -> None:
     """Print the figures of a run."""
-    answers = ", ".join(f"{count} {answer}" for answer, count in figures.answers.most_common(4))
+    responses = ", ".join(
+        f"{count} {response}" for response, count in figures.responses.most_common(4)
+    )
     print(
-        f"{database}: {figures.payments} payments and {figures.bad_payments} with bad news alone, "
-        f"{figures.notifications} notifications ({answers}), {figures.refunds} refunds, "
-        f"{figures.questions} questions to the gateway in {figures.seconds:.0f} s; "
-        f"{figures.killed} workers and {figures.killed_asking} who reconcile killed, "
+        f"{database}: {figures.payments} payments, "
+        f"{figures.bad_payments} more with invalid notifications alone, "
+        f"{figures.notifications} notifications ({responses}), {figures.refunds} refunds, "
+        f"{figures.gateway_requests} requests to the gateway in {figures.seconds:.0f} s; "
+        f"{figures.killed} workers and {figures.killed_reconciling} reconcilers killed, "
         f"{figures.cut} connections cut, the database killed {figures.crashed} times",
         flush=True,
     )

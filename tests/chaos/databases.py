@@ -17,15 +17,15 @@ from typing import TypeAlias
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-_PATIENCE = 90.0
+_TIMEOUT = 90.0
 
 
 class Missing(Exception):
-    """The machine lacks what a server is started with."""
+    """Raised if the machine lacks a program that starts a server."""
 
 
 class Sqlite:
-    """A file. There is no server to cut or to restart."""
+    """A file: there is no server to disconnect or to restart."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "shop.sqlite"
@@ -77,7 +77,7 @@ class _Server(ABC):
             raise RuntimeError(f"{command[0]} failed: {done.stderr.decode()[-500:]}")
 
     def launch(self, *command: str) -> None:
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _TIMEOUT
         while time.monotonic() < until:
             if self.process is None or self.process.poll() is not None:
                 # Or again: what is left of a killed server may still be in its way.
@@ -109,14 +109,14 @@ class _Server(ABC):
         return 0
 
     def crash(self) -> bool:
-        """Kills the server and starts it again: what was committed must be there."""
+        """Kill the server and start it again; committed data must survive."""
         self._kill(signal.SIGKILL)
         self.start_again()
         return True
 
     @abstractmethod
     def start_again(self) -> None:
-        """Starts what was killed, on the same data."""
+        """Start the killed server on the same data."""
 
     def stop(self) -> None:
         self._kill(signal.SIGKILL)
@@ -130,7 +130,7 @@ class _Server(ABC):
 
 
 class PostgreSql(_Server):
-    """A cluster made by ``initdb``."""
+    """Cluster created by ``initdb``."""
 
     user = "postgres"
     connections = (
@@ -164,7 +164,7 @@ class PostgreSql(_Server):
 
 
 class MariaDb(_Server):
-    """A data folder made by ``mariadb-install-db``."""
+    """Data folder created by ``mariadb-install-db``."""
 
     user = "mysql"
     connections = (
@@ -206,7 +206,7 @@ DATABASES: dict[str, type[Sqlite] | type[PostgreSql] | type[MariaDb]] = {
 
 
 def free_port() -> int:
-    """Returns a port that nothing listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

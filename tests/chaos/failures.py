@@ -23,7 +23,7 @@ _FIRST_CRASH, _CRASH = 50, 15_000
 
 
 class Reconciling:
-    """A process that reconciles, and is restarted when it is killed.
+    """Process that reconciles, restarted when it is killed.
 
     :param environment: the environment variables of the shop.
     """
@@ -68,16 +68,16 @@ def strike(
     :param every: the mean time between two failures, in seconds.
     :param settled: returns the number of notifications acknowledged with ``success``.
     """
-    heard, next_crash = 0, _FIRST_CRASH
+    responses, next_crash = 0, _FIRST_CRASH
     while not over.wait(chance.uniform(0.5, 1.5) * every):
-        if settled() < heard + max(_BREATH, min(heard // 50, _LONGEST_BREATH)):
+        if settled() < responses + max(_BREATH, min(responses // 50, _LONGEST_BREATH)):
             continue  # on a busy machine, more failures would prevent any progress
-        heard = settled()
+        responses = settled()
         figures.killed += chance.choice(workers).kill_one(chance)
         figures.cut += database.cut()
         if chance.random() < 0.1:
             chance.choice(reconciling).kill()
-            figures.killed_asking += 1
-        if heard > next_crash:
+            figures.killed_reconciling += 1
+        if responses > next_crash:
             figures.crashed += int(database.crash())
-            next_crash = heard + _CRASH
+            next_crash = responses + _CRASH

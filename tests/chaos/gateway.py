@@ -26,19 +26,19 @@ _SILENT = 0.05
 
 @dataclass
 class Trade:
-    """A paid trade with its refunds."""
+    """Paid trade with its refunds."""
 
     trade_status: str
     refunds: dict[str, int] = field(default_factory=dict)
 
     @property
     def refunded_fen(self) -> int:
-        """The total refunded amount."""
+        """Total refunded amount."""
         return sum(self.refunds.values())
 
     @property
-    def told(self) -> str:
-        """How it stands, in Alipay's word."""
+    def reported_status(self) -> str:
+        """Status that Alipay reports."""
         return "TRADE_CLOSED" if self.refunded_fen == TOTAL_FEN else self.trade_status
 
 
@@ -47,20 +47,20 @@ class Gateway:
 
     :param signer: Alipay's signer.
     :param chance: chooses the requests without a response.
-    :param told: called with each refund and the total refunded so far.
+    :param on_refund: called with each refund and the total refunded so far.
     """
 
     def __init__(
         self,
         signer: Rsa2Signer,
         chance: random.Random,
-        told: Callable[[str, str, int], object],
+        on_refund: Callable[[str, str, int], object],
     ) -> None:
         self.trades: dict[str, Trade] = {}
         #: What Alipay should never be asked for.
         self.faults: list[str] = []
-        self.asked = 0
-        self._signer, self._chance, self._told = signer, chance, told
+        self.requests = 0
+        self._signer, self._chance, self._on_refund = signer, chance, on_refund
         self._lock = threading.Lock()
         self._server = LocalServer(self._handle)
         self.url, self.stop = self._server.url, self._server.close
@@ -74,7 +74,7 @@ class Gateway:
             "alipay.trade.fastpay.refund.query": self._refund_query,
         }[method]
         with self._lock:
-            self.asked += 1
+            self.requests += 1
             trade = self.trades.get(content["out_trade_no"])
             node = act(trade, content) if trade else _refusal("ACQ.TRADE_NOT_EXIST")
             silent = self._chance.random() < _SILENT
@@ -83,7 +83,7 @@ class Gateway:
     def _query(self, trade: Trade, content: Mapping[str, str]) -> dict[str, Any]:
         return {
             **_numbers(content),
-            "trade_status": trade.told,
+            "trade_status": trade.reported_status,
             "total_amount": format_amount(TOTAL_FEN),
             "buyer_user_id": "2088102122524333",
             "send_pay_date": "2026-02-03 10:12:13",
@@ -101,7 +101,7 @@ class Gateway:
             return _refusal("ACQ.REASON_TRADE_REFUND_FEE_ERR")
         if new:
             trade.refunds[request] = fen
-            self._told(number, request, trade.refunded_fen)
+            self._on_refund(number, request, trade.refunded_fen)
         return {
             **_numbers(content),
             "fund_change": "Y" if new else "N",

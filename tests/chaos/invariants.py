@@ -12,15 +12,15 @@ from sqlalchemy import Connection, text
 from .gateway import REFUSED, Trade
 
 _OF_JOURNAL = "SELECT out_trade_no FROM alipay_notification WHERE"
-_ANSWERED = "('settled', 'recorded', 'duplicate', 'stale')"
+_RESPONDED = "('settled', 'recorded', 'duplicate', 'stale')"
 _UNWRITTEN = re.compile(r"the journal could not be written for (\w+)")
-_TROUBLE = ("database is locked", "ledger_unavailable", "callback_failed", "Traceback")
-# What the journal says of each kind of bad news. What is not proven, or not ours, is not in it.
+_ERROR = ("database is locked", "ledger_unavailable", "callback_failed", "Traceback")
+# Outcome in the journal of each kind of invalid notification; unverified and foreign ones are not in it.
 _JOURNALLED = {"amount": "mismatched", "unknown": "unknown"}
 
 
 @dataclass
-class Heard:
+class ShopResponses:
     """The shop's responses to notifications, by payment, and errors in its log."""
 
     successes: Counter[str] = field(default_factory=Counter)
@@ -33,14 +33,14 @@ class Heard:
     def read(self, log: str) -> None:
         """Read the workers' log."""
         self.unwritten.update(_UNWRITTEN.findall(log))
-        self.unrest += [f"the log tells of {word!r}" for word in _TROUBLE if word in log]
+        self.unrest += [f"the log contains {word!r}" for word in _ERROR if word in log]
 
 
 def faults(
     connection: Connection,
     trades: Mapping[str, Trade],
     bad: Mapping[str, str],
-    heard: Heard,
+    responses: ShopResponses,
 ) -> list[str]:
     """Return the violated invariants.
 
@@ -52,7 +52,7 @@ def faults(
     checks = {
         **_sales(connection, trades),
         **_refunds(connection, trades),
-        **_journal(connection, trades, bad, heard),
+        **_journal(connection, trades, bad, responses),
     }
     return [fault for fault, found in checks.items() if found]
 
@@ -105,17 +105,22 @@ def _refunds(connection: Connection, trades: Mapping[str, Trade]) -> dict[str, b
 
 
 def _journal(
-    connection: Connection, trades: Mapping[str, Trade], bad: Mapping[str, str], heard: Heard
+    connection: Connection,
+    trades: Mapping[str, Trade],
+    bad: Mapping[str, str],
+    responses: ShopResponses,
 ) -> dict[str, bool]:
-    answered = _numbers(connection, f"{_OF_JOURNAL} outcome IN {_ANSWERED}")
+    responded = _numbers(connection, f"{_OF_JOURNAL} outcome IN {_RESPONDED}")
     unproven = {number for number, fault in bad.items() if fault not in _JOURNALLED}
     checks = {
         "an answer 'success' has no line in the journal": any(
-            answered[number] < count for number, count in heard.successes.items()
+            responded[number] < count for number, count in responses.successes.items()
         ),
-        "bad news was answered 'success'": any(number in bad for number in heard.successes),
-        "good news was refused": any(number in trades for number in heard.refusals),
-        "what is not proven or not ours is in the journal": bool(
+        "an invalid notification got 'success'": any(
+            number in bad for number in responses.successes
+        ),
+        "a valid notification was rejected": any(number in trades for number in responses.refusals),
+        "an unverified or foreign notification is in the journal": bool(
             unproven & set(_numbers(connection, f"{_OF_JOURNAL} 1 = 1"))
         ),
     }
@@ -124,7 +129,8 @@ def _journal(
         refused = {number for number in bad if bad[number] == fault}
         checks[f"the journal has another {outcome!r} than was sent"] = not set(lines) <= refused
         checks[f"a refusal has no line {outcome!r} in the journal"] = any(
-            lines[number] < heard.refusals[number] - heard.unwritten[number] for number in refused
+            lines[number] < responses.refusals[number] - responses.unwritten[number]
+            for number in refused
         )
     return checks
 

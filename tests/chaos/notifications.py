@@ -21,7 +21,7 @@ SENT_AT = format_china_time(utc_now())
 
 @dataclass(frozen=True)
 class Delivery:
-    """One request, retried until the shop sends the expected response, as Alipay does."""
+    """One notification, retried until the shop sends the expected response, as Alipay does."""
 
     out_trade_no: str
     body: bytes = b""
@@ -31,16 +31,16 @@ class Delivery:
     #: Whether nobody comes back to it, whatever becomes of it.
     abandoned: bool = False
 
-    def is_over(self, status: int, answer: str) -> bool:
-        """Whether it need not come again.
+    def is_over(self, status: int, response: str) -> bool:
+        """Return whether the delivery needs no further retry.
 
-        :param status: of the answer, 0 if there was none.
+        :param status: HTTP status of the response, 0 without one.
         """
         if self.abandoned and status != TOO_EARLY:
             return True
         if self.fault is not None:
             return 400 <= status < 500 and status != TOO_EARLY
-        return answer == "success"
+        return response == "success"
 
 
 #: The shop's answer to a refund of what it does not know to be paid.
@@ -49,7 +49,7 @@ TOO_EARLY = 425
 
 @dataclass(frozen=True)
 class Order:
-    """All deliveries and facts about one payment."""
+    """Deliveries and facts about one payment."""
 
     #: Whether the buyer pays it, and how it stands at Alipay then.
     trade_status: str | None
@@ -62,7 +62,7 @@ class Order:
 
 
 def new_order(
-    number: str, signer: Rsa2Signer, chance: random.Random, *, silence: bool = True
+    number: str, signer: Rsa2Signer, chance: random.Random, *, without_response: bool = True
 ) -> Order:
     """Choose the deliveries about a payment at random.
 
@@ -72,7 +72,7 @@ def new_order(
         fault, deliveries = bad(number, signer, chance)
         return Order(None, deliveries, fault)
     finished = chance.random() < 0.2
-    silent = silence and chance.random() < 1 / 30
+    silent = without_response and chance.random() < 1 / 30
     deliveries = [] if silent else good(number, signer, chance, finished=finished)
     if chance.random() < 0.2:
         deliveries.append(Delivery(number, path=f"/query/{number}"))
@@ -146,12 +146,16 @@ def refunds(out_trade_no: str, chance: random.Random) -> list[Delivery]:
         {"a": TOTAL_FEN, "b": TOTAL_FEN},
         {f"{REFUSED}_a": 1000},
     ]
-    asked = chance.choice(kinds)
-    fault = "refund" if sum(asked.values()) > TOTAL_FEN or REFUSED in next(iter(asked)) else None
+    requested = chance.choice(kinds)
+    fault = (
+        "refund"
+        if sum(requested.values()) > TOTAL_FEN or REFUSED in next(iter(requested))
+        else None
+    )
     deliveries = []
-    for request, fen in asked.items():
+    for request, fen in requested.items():
         path = f"/refund/{out_trade_no}/{request}/{fen}"
-        if sum(asked.values()) > TOTAL_FEN or (fault is None and chance.random() < 0.3):
+        if sum(requested.values()) > TOTAL_FEN or (fault is None and chance.random() < 0.3):
             deliveries.append(Delivery(out_trade_no, path=path, abandoned=True))
         else:
             deliveries += [Delivery(out_trade_no, path=path, fault=fault)] * 2

@@ -29,7 +29,7 @@ from . import notifications
 from .databases import DATABASES
 from .failures import Reconciling, strike
 from .gateway import Gateway, Trade
-from .invariants import Heard, faults
+from .invariants import ShopResponses, faults
 from .shop import APP_ID, TOTAL_FEN, Payment, db
 from .workers import Workers
 
@@ -38,7 +38,7 @@ _KINDS = (("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "
 _CONNECTIONS = 12
 _BATCH = 200
 # The time for reconciliation to find payments without a notification, in seconds.
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 
 
 @dataclass
@@ -50,13 +50,13 @@ class Figures:
     refunds: int = 0
     deliveries: int = 0
     notifications: int = 0
-    questions: int = 0
+    gateway_requests: int = 0
     killed: int = 0
-    killed_asking: int = 0
+    killed_reconciling: int = 0
     cut: int = 0
     crashed: int = 0
     seconds: float = 0.0
-    answers: Counter[str] = field(default_factory=Counter)
+    responses: Counter[str] = field(default_factory=Counter)
     #: Violated invariants.
     faults: list[str] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class Rig:
         self._workers: list[Workers] = []
         self._reconciling: list[Reconciling] = []
         self._bad: dict[str, str] = {}
-        self._heard = Heard()
+        self._responses = ShopResponses()
         self.figures = Figures()
         self._environment = self._write_keys(folder)
         self._gateway = Gateway(self._signer, random.Random(seed), self._refunded)
@@ -131,7 +131,7 @@ class Rig:
         self._workers = [Workers(self._environment, self._log, *kind) for kind in kinds]
         if not self._calm:
             self._reconciling = [Reconciling(self._environment) for _ in range(2)]
-        while not all(workers.answers() for workers in self._workers):
+        while not all(workers.is_listening() for workers in self._workers):
             self._check_workers()
             time.sleep(0.1)
 
@@ -187,7 +187,7 @@ class Rig:
 
     def _settle_down(self) -> None:
         """Wait for reconciliation: some sales and refunds have no notification."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _TIMEOUT
         while time.monotonic() < until and not self._calm:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
                 missing = len(self._gateway.trades) - self._count(connection, "payment", "paid")
@@ -208,7 +208,9 @@ class Rig:
             for one in numbers
         ]
         orders = {
-            one: notifications.new_order(one, self._signer, self._chance, silence=not self._calm)
+            one: notifications.new_order(
+                one, self._signer, self._chance, without_response=not self._calm
+            )
             for one in numbers
         }
         while True:
@@ -267,11 +269,11 @@ class Rig:
         if delivery.path != notifications.NOTIFY:
             return
         self.figures.notifications += 1
-        self.figures.answers[answer or "half an answer"] += 1
+        self.figures.responses[answer or "half a response"] += 1
         if answer == "success":
-            self._heard.successes[delivery.out_trade_no] += 1
+            self._responses.successes[delivery.out_trade_no] += 1
         elif 400 <= status < 500:
-            self._heard.refusals[delivery.out_trade_no] += 1
+            self._responses.refusals[delivery.out_trade_no] += 1
 
     def _send(self, delivery: notifications.Delivery, port: int) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -290,7 +292,7 @@ class Rig:
             random.Random(self._chance.random()),
             self._every,
             self.figures,
-            lambda: self.figures.answers["success"],
+            lambda: self.figures.responses["success"],
             workers=self._workers,
             reconciling=self._reconciling,
             database=self._database,
@@ -305,12 +307,12 @@ class Rig:
         self._engine.dispose()
         figures, trades = self.figures, self._gateway.trades
         figures.payments, figures.bad_payments = len(trades), len(self._bad)
-        figures.questions = self._gateway.asked
+        figures.gateway_requests = self._gateway.requests
         figures.refunds = sum(len(trade.refunds) for trade in trades.values())
-        self._heard.read(self._log.read_text(errors="replace"))
+        self._responses.read(self._log.read_text(errors="replace"))
         with self._engine.connect() as connection:
-            figures.faults += faults(connection, trades, self._bad, self._heard)
+            figures.faults += faults(connection, trades, self._bad, self._responses)
         figures.faults += self._gateway.faults
         if self._calm:
-            figures.faults += self._heard.unrest
+            figures.faults += self._responses.unrest
         self._engine.dispose()

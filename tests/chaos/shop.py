@@ -1,4 +1,4 @@
-"""The shop that the workers run, configured by the environment."""
+"""Shop that the workers run, configured by the environment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Payment, Refund, Notification = declare_models(db.Model)
 
 
 class Parcel(db.Model):  # type: ignore[misc, name-defined]
-    """What a callback writes. Nothing but the ledger keeps a second one out."""
+    """Row that a callback writes. Only the ledger prevents a second one."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     out_trade_no: Mapped[str] = mapped_column(db.String(64))
@@ -38,8 +38,8 @@ class Parcel(db.Model):  # type: ignore[misc, name-defined]
 alipay = AlipayBlueprint(db, Payment, Refund, Notification)
 
 
-def _write(payment: Any, what: str) -> None:
-    db.session.add(Parcel(out_trade_no=payment.out_trade_no, event=what))
+def _write(payment: Any, event_name: str) -> None:
+    db.session.add(Parcel(out_trade_no=payment.out_trade_no, event=event_name))
     db.session.flush()
     if random.random() < float(os.environ.get("RIG_CALLBACKS_RAISE", "0")):
         raise RuntimeError("no boxes left")
@@ -61,17 +61,17 @@ def release(payment: Any) -> None:
 
 
 @alipay.on_refunded
-def take_back(payment: Any) -> None:
+def record_refund(payment: Any) -> None:
     _write(payment, "refunded")
 
 
 def query(number: str) -> tuple[str, int]:
-    """What an operator does who wants to know."""
-    return _answer(lambda: alipay.query(alipay.ledger().find(number)).paid)
+    """Query a payment, as an operator does."""
+    return _respond(lambda: alipay.query(alipay.ledger().find(number)).paid)
 
 
 def refund(number: str, request: str, fen: int) -> tuple[str, int]:
-    """What an operator does whose buyer wants the money back."""
+    """Refund a payment, as an operator does at a buyer's request."""
 
     def act() -> bool | None:
         payment: Any = alipay.ledger().find(number)
@@ -80,10 +80,10 @@ def refund(number: str, request: str, fen: int) -> tuple[str, int]:
         row = alipay.refund(payment, format_amount(fen), out_request_no=request)
         return bool(row.status == "REFUND_SUCCESS")
 
-    return _answer(act)
+    return _respond(act)
 
 
-def _answer(act: Callable[[], bool | None]) -> tuple[str, int]:
+def _respond(act: Callable[[], bool | None]) -> tuple[str, int]:
     try:
         return {True: ("success", 200), False: ("not yet", 503), None: ("too early", 425)}[act()]
     except InvalidAmount:
@@ -95,7 +95,7 @@ def _answer(act: Callable[[], bool | None]) -> tuple[str, int]:
 
 
 def create_app() -> Flask:
-    """Returns the shop."""
+    """Return the shop."""
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY="a secret for the rig",

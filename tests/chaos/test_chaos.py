@@ -1,4 +1,4 @@
-"""The short form of the rig: a few dozen payments on each database, under every kind of blow."""
+"""Short chaos run: a few dozen payments on each database, with every kind of failure."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_a_worker_opens_the_rigs_new_file_while_another_uses_it(tmp_path: Path) 
         assert second.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_the_rig_finds_what_was_not_there_once(tmp_path: Path) -> None:
+def test_the_checks_find_every_violation(tmp_path: Path) -> None:
     from sqlalchemy import create_engine, insert
 
     from .gateway import Trade
-    from .invariants import Heard, faults
+    from .invariants import ShopResponses, faults
     from .shop import APP_ID, Notification, Parcel, Payment, Refund, db
 
     engine = create_engine(f"sqlite:///{tmp_path / 'shop.sqlite'}")
@@ -75,33 +75,33 @@ def test_the_rig_finds_what_was_not_there_once(tmp_path: Path) -> None:
     refund = {**named, "out_request_no": "a", "refund_fen": 10, "status": "REFUND_SUCCESS"}
     line = {**named, "trade_status": "", "outcome": "settled", "detail": "paid", "payload": {}}
     trades = {"P1": Trade("TRADE_SUCCESS", {"a": 10})}
-    heard = Heard()
-    heard.successes["P1"] = 1
+    responses = ShopResponses()
+    responses.successes["P1"] = 1
     with engine.begin() as connection:
 
         def add(model: type, row: dict[str, object]) -> None:
             connection.execute(insert(model.__table__), row)  # type: ignore[attr-defined]
 
-        def found(trades: dict[str, Trade], bad: dict[str, str], heard: Heard) -> int:
-            return len(faults(connection, trades, bad, heard))
+        def found(trades: dict[str, Trade], bad: dict[str, str], responses: ShopResponses) -> int:
+            return len(faults(connection, trades, bad, responses))
 
         for event in ("paid", "refunded"):
             add(Parcel, {"out_trade_no": "P1", "event": event})
         for model, row in ((Payment, payment), (Refund, refund), (Notification, line)):
             add(model, row)
-        assert found(trades, {}, heard) == 0
-        assert found({}, {}, Heard()) == 6
-        assert found({"P1": Trade("TRADE_SUCCESS", {"a": 11})}, {}, heard) == 2
-        heard.successes["P1"] = 2
-        assert found(trades, {}, heard) == 1
-        heard.refusals["P2"] = 1
-        assert found(trades, {"P2": "amount"}, heard) == 2
-        assert found(trades, {"P2": "forged"}, heard) == 1
-        heard.read("the journal could not be written for P2 (OperationalError)")
-        assert found(trades, {"P2": "amount"}, heard) == 1
+        assert found(trades, {}, responses) == 0
+        assert found({}, {}, ShopResponses()) == 6
+        assert found({"P1": Trade("TRADE_SUCCESS", {"a": 11})}, {}, responses) == 2
+        responses.successes["P1"] = 2
+        assert found(trades, {}, responses) == 1
+        responses.refusals["P2"] = 1
+        assert found(trades, {"P2": "amount"}, responses) == 2
+        assert found(trades, {"P2": "forged"}, responses) == 1
+        responses.read("the journal could not be written for P2 (OperationalError)")
+        assert found(trades, {"P2": "amount"}, responses) == 1
         add(Parcel, {"out_trade_no": "P1", "event": "paid"})
-        assert found(trades, {}, heard) == 2
-        assert heard.unrest == []
-        heard.read("sqlite3.OperationalError: database is locked")
-        assert len(heard.unrest) == 1
+        assert found(trades, {}, responses) == 2
+        assert responses.unrest == []
+        responses.read("sqlite3.OperationalError: database is locked")
+        assert len(responses.unrest) == 1
     engine.dispose()

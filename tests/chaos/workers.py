@@ -21,10 +21,10 @@ _SHOP = "tests.chaos.shop:create_app()"
 class Workers:
     """One gunicorn.
 
-    :param environment: what the shop reads.
-    :param log: where errors go.
-    :param options: gunicorn's, for how many workers of which kind.
-    :param app: as gunicorn is told of it.
+    :param environment: environment variables of the shop.
+    :param log: receives the errors.
+    :param options: gunicorn's options for the number and kind of workers.
+    :param app: the app, as named on gunicorn's command line.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Workers:
         return 0
 
     def processor_seconds(self) -> float:
-        """How long the workers have kept a processor busy."""
+        """Return how many seconds the workers have used a processor."""
         ticks = 0
         for pid in self._workers():
             # The name may hold anything; what follows it does not.
@@ -66,8 +66,8 @@ class Workers:
         pid = self._process.pid
         return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def answers(self) -> bool:
-        """Whether it listens."""
+    def is_listening(self) -> bool:
+        """Return whether it listens."""
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             return True
@@ -75,7 +75,7 @@ class Workers:
 
     @property
     def running(self) -> bool:
-        """Whether gunicorn itself still is."""
+        """Return whether gunicorn itself is running."""
         return self._process.poll() is None
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The shop that gunicorn serves for the tests of confirmation, configured by the environment."""
+"""App that gunicorn serves for the tests of confirmation, configured by the environment."""
 
 from __future__ import annotations
 

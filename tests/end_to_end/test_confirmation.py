@@ -50,7 +50,7 @@ class Gateway:
     #: When each query came, by the monotonic clock.
     queries: list[float] = field(default_factory=list)
     #: How many queries it had at the same time, at most.
-    most: int = 0
+    max_open: int = 0
 
     def __post_init__(self) -> None:
         self._lock, self._open = threading.Lock(), 0
@@ -67,7 +67,7 @@ class Gateway:
         with self._lock:
             self.queries.append(time.monotonic())
             self._open += 1
-            self.most = max(self.most, self._open)
+            self.max_open = max(self.max_open, self._open)
         self.responds.wait(30)
         time.sleep(0.2)
         node = trade(self.trade_status, out_trade_no=number, trade_no=f"T{number}")
@@ -88,7 +88,7 @@ def gateway(keys: Keys) -> Iterator[Gateway]:
 
 @dataclass
 class Site:
-    """The shop behind gunicorn, and its ledger."""
+    """Shop behind gunicorn, and its ledger."""
 
     shop: Shop
     workers: Workers
@@ -105,8 +105,8 @@ class Site:
         assert time.monotonic() - began < AT_ONCE
         return response
 
-    def come_back(self, number: str) -> str:
-        """The buyer returns; returns the path of the result page."""
+    def return_to_shop(self, number: str) -> str:
+        """Return as the buyer does; return the path of the result page."""
         query = self.gateway.merchant.come_back(number, trade_no=f"T{number}")
         response = self.get(f"/alipay/return?{query}")
         assert response.status_code == 303, response.text
@@ -137,7 +137,7 @@ OpenSite = Callable[..., Site]
 def open_site(
     tmp_path: Path, keys: Keys, gateway: Gateway, database_url: str
 ) -> Iterator[OpenSite]:
-    """Serves shops by gunicorn with two workers, on each database."""
+    """Serve shops by gunicorn with two workers, on each database."""
     sites: list[Site] = []
 
     def make(*options: str) -> Site:
@@ -158,7 +158,7 @@ def open_site(
         workers = Workers(environment, tmp_path / "gunicorn.log", *options, app=_APP)
         sites.append(Site(shop, workers, gateway))
         end = time.monotonic() + 60
-        while not workers.answers():
+        while not workers.is_listening():
             assert time.monotonic() < end, (tmp_path / "gunicorn.log").read_text()
             time.sleep(0.1)
         return sites[-1]
@@ -175,13 +175,13 @@ def test_ten_tabs_and_two_processes_see_it_paid_soon_by_few_queries(
 ) -> None:
     site = open_site(*options)
     number = site.shop.order()
-    site.come_back(number)
+    site.return_to_shop(number)
     confirmation = threading.Timer(4, lambda: setattr(gateway, "trade_status", "TRADE_SUCCESS"))
     confirmation.start()
     took = site.wait_in_tabs(number)
     confirmation.join()
     assert took < SOON
-    assert gateway.most == 1
+    assert gateway.max_open == 1
     assert len(gateway.queries) <= 2 + took / 2
     pauses = [b - a for a, b in zip(gateway.queries, gateway.queries[1:], strict=False)]
     assert all(pause >= 1.9 for pause in pauses)
@@ -195,7 +195,7 @@ def test_a_gateway_that_hangs_delays_no_page_and_is_queried_again(
     number = site.shop.order()
     gateway.responds.clear()
     gateway.trade_status = "TRADE_SUCCESS"
-    result = site.come_back(number)
+    result = site.return_to_shop(number)
     for _ in range(20):
         assert site.get(result).status_code == 200
         assert not site.is_paid(number)
@@ -213,7 +213,7 @@ def test_a_hanging_gateway_does_not_hide_a_notification(
     site = open_site(*_KINDS[0])
     number = site.shop.order()
     gateway.responds.clear()
-    site.come_back(number)
+    site.return_to_shop(number)
     body = gateway.merchant.notification(number, trade_no=f"T{number}")
     response = requests.post(
         f"{site.root}/alipay/notify",
@@ -232,7 +232,7 @@ def test_a_worker_that_is_killed_while_it_queries_delays_the_result_by_its_lease
     number = site.shop.order()
     gateway.responds.clear()
     gateway.trade_status = "TRADE_SUCCESS"
-    site.come_back(number)
+    site.return_to_shop(number)
     end = time.monotonic() + SOON
     while not gateway.queries:
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""What goes wrong at Alipay, or on the way: nothing is lost of it, and nothing doubled."""
+"""Failures at Alipay or on the network: nothing is lost and nothing is doubled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .test_payments import SETTINGS, Buyer, Line, on_every_gateway
 from .test_payments import buyer as buyer
 from .test_payments import line as line
 from .test_payments import shop as shop
-from .test_reconciliation import reconcile, tell
+from .test_reconciliation import call, reconcile
 
 LOST = ["system-error-done", "cut-off", "wrong-sign", "unsigned"]
 on_the_open_platform = pytest.mark.parametrize(
@@ -40,13 +40,13 @@ in_utf_8 = pytest.mark.parametrize(
 
 
 def wrong(shop: Shop, kind: str, **more: Any) -> None:
-    answer = shop.client.post("/alipay/simulator/faults", json={"kind": kind, **more})
-    assert answer.status_code == 200, answer.text
+    response = shop.client.post("/alipay/simulator/faults", json={"kind": kind, **more})
+    assert response.status_code == 200, response.text
 
 
-def happen(shop: Shop, number: str, wish: str, **body: Any) -> None:
-    answer = shop.client.post(f"/alipay/simulator/trades/{number}/{wish}", json=body)
-    assert answer.status_code == 200, answer.text
+def happen(shop: Shop, number: str, action: str, **body: Any) -> None:
+    response = shop.client.post(f"/alipay/simulator/trades/{number}/{action}", json=body)
+    assert response.status_code == 200, response.text
 
 
 def waits(shop: Shop) -> bool:
@@ -59,7 +59,7 @@ def refunds(shop: Shop) -> list[tuple[int, str]]:
 
 
 def paid(shop: Shop, buyer: Buyer, line: Line) -> str:
-    """A sale, of whose refunds nobody will call; forgets the callbacks of it."""
+    """Return the number of a sale whose notifications of refunds are lost; forget its callbacks."""
     buyer.press("pay")
     line.down = True
     shop.called.clear()
@@ -89,39 +89,39 @@ def test_a_notification_that_was_altered_is_refused_and_the_next_one_settles(
 
 
 @on_every_gateway
-def test_news_of_a_refund_that_overtakes_the_sale_is_both(shop: Shop, buyer: Buyer) -> None:
+def test_a_refund_notification_that_overtakes_the_sale_is_both(shop: Shop, buyer: Buyer) -> None:
     wrong(shop, "out-of-order")
     buyer.press("pay")
     assert shop.called == []
     happen(shop, buyer.number, "refund", amount="8.88")
     assert shop.called.count(("paid", buyer.number)) == 1
-    payment = tell(shop, "query", buyer.number)
+    payment = call(shop, "query", buyer.number)
     assert (payment.paid, payment.trade_status) == (True, "TRADE_SUCCESS")
     assert shop.called.count(("paid", buyer.number)) == 1
 
 
 @on_every_gateway
-def test_what_was_lost_on_the_way_comes_again(shop: Shop, buyer: Buyer) -> None:
+def test_a_lost_notification_is_retried(shop: Shop, buyer: Buyer) -> None:
     wrong(shop, "drop")
     buyer.press("pay")
     assert shop.called == []
-    answer = shop.client.post("/alipay/simulator/clock", json={"advance": 240})
-    assert answer.status_code == 200
+    response = shop.client.post("/alipay/simulator/clock", json={"advance": 240})
+    assert response.status_code == 200
     assert shop.called == [("paid", buyer.number)]
 
 
 @on_both_gateways
-def test_what_is_late_settles_late(shop: Shop, buyer: Buyer) -> None:
+def test_a_late_notification_settles_late(shop: Shop, buyer: Buyer) -> None:
     wrong(shop, "delay", seconds=60)
     buyer.press("pay")
     assert shop.called == []
-    answer = shop.client.post("/alipay/simulator/clock", json={"advance": 60})
-    assert answer.status_code == 200
+    response = shop.client.post("/alipay/simulator/clock", json={"advance": 60})
+    assert response.status_code == 200
     assert shop.called == [("paid", buyer.number)]
 
 
 @on_both_gateways
-def test_what_comes_twice_settles_once(shop: Shop, buyer: Buyer, line: Line) -> None:
+def test_a_notification_sent_twice_settles_once(shop: Shop, buyer: Buyer, line: Line) -> None:
     wrong(shop, "repeat")
     buyer.press("pay")
     assert len(line.sent) == 2
@@ -131,14 +131,14 @@ def test_what_comes_twice_settles_once(shop: Shop, buyer: Buyer, line: Line) -> 
 
 @pytest.mark.parametrize("kind", ["system-error", *LOST])
 @on_both_gateways
-def test_a_query_that_fails_changes_nothing_and_the_next_one_tells(
+def test_a_query_that_fails_changes_nothing_and_the_next_one_settles(
     shop: Shop, buyer: Buyer, line: Line, kind: str
 ) -> None:
     line.down = True
     buyer.press("pay")
     wrong(shop, kind)
     with pytest.raises(GatewayError):
-        tell(shop, "query", buyer.number)
+        call(shop, "query", buyer.number)
     assert not waits(shop)
     assert (shop.payment(buyer.number).paid, shop.called) == (False, [])
     assert reconcile(shop).paid == 1
@@ -156,28 +156,28 @@ def test_whether_a_trade_was_closed_is_found_out(
     for method in closes:
         wrong(shop, kind, method=method, times=2)
     try:
-        tell(shop, "close", buyer.number)
+        call(shop, "close", buyer.number)
     except OutcomeUnknown:
         assert shop.called == []
     shop.client.delete("/alipay/simulator/faults")
     if kind == "system-error":
-        assert not tell(shop, "query", buyer.number).paid
-        tell(shop, "close", buyer.number)
+        assert not call(shop, "query", buyer.number).paid
+        call(shop, "close", buyer.number)
     else:
-        tell(shop, "query", buyer.number)
+        call(shop, "query", buyer.number)
     assert shop.payment(buyer.number).trade_status == "TRADE_CLOSED"
     assert shop.called == [("failed", buyer.number)]
 
 
 @pytest.mark.parametrize("kind", LOST)
 @on_the_open_platform
-def test_a_refund_whose_answer_is_lost_is_found(
+def test_a_refund_with_a_lost_response_is_found(
     shop: Shop, buyer: Buyer, line: Line, kind: str
 ) -> None:
     number = paid(shop, buyer, line)
     wrong(shop, kind, method="alipay.trade.refund", times=9)
     with pytest.raises(OutcomeUnknown):
-        tell(shop, "refund", number, "8.88")
+        call(shop, "refund", number, "8.88")
     assert refunds(shop) == [(888, "REFUND_PROCESSING")]
     assert (shop.payment(number).refunded_fen, shop.called) == (0, [])
     shop.client.delete("/alipay/simulator/faults")
@@ -196,10 +196,10 @@ def test_a_refund_that_was_not_done_is_done_by_the_next_try(
     number = paid(shop, buyer, line)
     wrong(shop, "system-error", method="alipay.trade.refund", times=9)
     with pytest.raises(OutcomeUnknown):
-        tell(shop, "refund", number, "8.88")
+        call(shop, "refund", number, "8.88")
     assert refunds(shop) == [(888, "REFUND_PROCESSING")]
     shop.client.delete("/alipay/simulator/faults")
-    assert tell(shop, "refund", number, "8.88").status == "REFUND_SUCCESS"
+    assert call(shop, "refund", number, "8.88").status == "REFUND_SUCCESS"
     assert refunds(shop) == [(888, "REFUND_SUCCESS")]
     assert shop.payment(number).refunded_fen == 888
     assert shop.called == [("refunded", number)]
@@ -207,22 +207,22 @@ def test_a_refund_that_was_not_done_is_done_by_the_next_try(
 
 @pytest.mark.parametrize("kind", ["system-error", *LOST])
 @on_the_open_platform
-def test_a_sale_that_may_have_been_taken_back_is_asked_about(
+def test_a_sale_with_an_unknown_cancellation_is_queried(
     shop: Shop, buyer: Buyer, line: Line, kind: str
 ) -> None:
     number = paid(shop, buyer, line)
     wrong(shop, kind, method="alipay.trade.cancel", times=9)
     with pytest.raises(OutcomeUnknown):
-        tell(shop, "cancel", number)
+        call(shop, "cancel", number)
     shop.client.delete("/alipay/simulator/faults")
-    tell(shop, "cancel", number)
+    call(shop, "cancel", number)
     assert shop.payment(number).refunded_fen == 8888
     assert shop.called == [("refunded", number)]
 
 
 @pytest.mark.parametrize("kind", ["system-error", "system-error-done", "cut-off"])
 @pytest.mark.parametrize("shop", [SETTINGS["mapi with MD5"]], indirect=True)
-def test_a_batch_of_refunds_whose_answer_is_lost_is_settled_by_its_news(
+def test_a_batch_of_refunds_with_a_lost_response_is_settled_by_its_notification(
     shop: Shop, buyer: Buyer, line: Line, kind: str
 ) -> None:
     buyer.press("pay")
@@ -230,7 +230,7 @@ def test_a_batch_of_refunds_whose_answer_is_lost_is_settled_by_its_news(
     number = buyer.number
     wrong(shop, kind, method="refund_fastpay_by_platform_nopwd", times=9)
     with pytest.raises(OutcomeUnknown):
-        tell(shop, "refund", number, "8.88")
+        call(shop, "refund", number, "8.88")
     ((fen, status),) = refunds(shop)
     assert fen == 888
     shop.client.delete("/alipay/simulator/faults")
@@ -238,7 +238,7 @@ def test_a_batch_of_refunds_whose_answer_is_lost_is_settled_by_its_news(
         assert status == "REFUND_PROCESSING"
         with shop.app.app_context():
             batch_no = db.session.scalar(select(Refund.out_request_no))
-        tell(shop, "refund", number, "8.88", out_request_no=batch_no)
+        call(shop, "refund", number, "8.88", out_request_no=batch_no)
     shop.client.post("/alipay/simulator/clock", json={"advance": timedelta(minutes=1).seconds})
     assert refunds(shop) == [(888, "REFUND_SUCCESS")]
     assert shop.called == [("refunded", number)]

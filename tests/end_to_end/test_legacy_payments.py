@@ -1,4 +1,4 @@
-"""The legacy gateway's other ways, from the order to the last piece of news.
+"""Other products of the legacy gateway, from the order to the last notification.
 
 Alipay is the simulator inside the app; buyer and merchant are clients that follow the links.
 """
@@ -37,9 +37,9 @@ in_utf_8 = pytest.mark.parametrize(
 
 
 class LegacyShop(Shop):
-    """A merchant on the legacy gateway.
+    """Merchant on the legacy gateway.
 
-    :param due: what the simulator puts off until the shop's server has its answer.
+    :param due: the simulator's work that is postponed until the shop has its response.
     """
 
     def __init__(self, app: Any, alipay: Any, due: list[Callable[[], object]]) -> None:
@@ -67,28 +67,28 @@ def shop(
     shop.close()
 
 
-def goes_to(shop: LegacyShop, url: str) -> str:
-    """Opens an address that leads to one of the simulator's pages, and returns that one's path."""
-    answer = shop.client.get(url)
-    assert answer.status_code == 303, answer.text
-    assert shop.client.get(answer.location).status_code == 200
-    return urlsplit(answer.location).path
+def open_page(shop: LegacyShop, url: str) -> str:
+    """Open a URL that redirects to a page of the simulator; return the page's path."""
+    response = shop.client.get(url)
+    assert response.status_code == 303, response.text
+    assert shop.client.get(response.location).status_code == 200
+    return urlsplit(response.location).path
 
 
 def cashier(shop: LegacyShop, number: str) -> str:
     """Sets out to pay, and returns the page at the cashier."""
     gateway = shop.look("pay", number)
     assert gateway.status_code == 303, gateway.text
-    return goes_to(shop, gateway.location)
+    return open_page(shop, gateway.location)
 
 
 def press(shop: LegacyShop, page: str, button: str) -> TestResponse:
     """Presses a button and follows to where it leads."""
-    answer = shop.client.post(f"{page}/{button}")
-    while answer.location:
-        answer = shop.client.get(answer.location)
-    assert answer.status_code == 200, answer.text
-    return answer
+    response = shop.client.post(f"{page}/{button}")
+    while response.location:
+        response = shop.client.get(response.location)
+    assert response.status_code == 200, response.text
+    return response
 
 
 def order(shop: LegacyShop, product: str, **details: Any) -> str:
@@ -96,7 +96,7 @@ def order(shop: LegacyShop, product: str, **details: Any) -> str:
 
 
 def paid(shop: LegacyShop, product: str = "page", **details: Any) -> str:
-    """A sale; forgets the callbacks of it."""
+    """Return the number of a sale; forget its callbacks."""
     number = order(shop, product, **details)
     press(shop, cashier(shop, number), "pay")
     assert shop.payment(number).paid
@@ -104,23 +104,23 @@ def paid(shop: LegacyShop, product: str = "page", **details: Any) -> str:
     return number
 
 
-def ask(shop: LegacyShop, call: Callable[[MapiGateway], Any]) -> Any:
-    """Has the shop's server ask Alipay something; what comes of it is told after the answer."""
+def call_gateway(shop: LegacyShop, call: Callable[[MapiGateway], Any]) -> Any:
+    """Send a request from the shop's server; run the postponed notifications after the response."""
     with shop.app.test_request_context():
         gateway = shop.alipay.gateway
         assert isinstance(gateway, MapiGateway)
-        answer = call(gateway)
+        response = call(gateway)
     while shop.due:
         shop.due.pop(0)()
-    return answer
+    return response
 
 
 def refund_page(shop: LegacyShop, number: str, amount: str, **options: Any) -> str:
-    """Asks for a refund, and returns the page where the merchant confirms it."""
+    """Request a refund; return the page where the merchant confirms it."""
     with shop.app.test_request_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
         url = shop.alipay.refund_url(payment, amount, reason="退货", **options)
-    return goes_to(shop, url)
+    return open_page(shop, url)
 
 
 def refunds(shop: LegacyShop) -> list[tuple[int, str]]:
@@ -134,18 +134,18 @@ def refunds(shop: LegacyShop) -> list[tuple[int, str]]:
 
 def send_goods(shop: LegacyShop, number: str) -> None:
     trade_no = shop.payment(number).trade_no
-    told = ask(
+    trade = call_gateway(
         shop,
         lambda gateway: gateway.send_goods_confirm_by_platform(
             trade_no=trade_no, logistics_name="顺丰", transport_type="EXPRESS", invoice_no="SF1"
         ),
     )
-    assert (told.out_trade_no, told.trade_status) == (number, "WAIT_BUYER_CONFIRM_GOODS")
+    assert (trade.out_trade_no, trade.trade_status) == (number, "WAIT_BUYER_CONFIRM_GOODS")
     assert shop.payment(number).trade_status == "WAIT_BUYER_CONFIRM_GOODS"
 
 
 @pytest.mark.parametrize("product", ["escrow", "dual"])
-def test_escrow_goes_from_the_order_to_the_confirmed_goods(shop: LegacyShop, product: str) -> None:
+def test_escrow_works_from_the_order_to_the_confirmed_goods(shop: LegacyShop, product: str) -> None:
     number = order(shop, product)
     page = cashier(shop, number)
     assert shop.payment(number).trade_status == "WAIT_BUYER_PAY"
@@ -184,9 +184,11 @@ def test_logistics_that_the_buyer_pays_are_part_of_the_total(shop: LegacyShop) -
 def test_goods_that_were_not_paid_cannot_be_sent(shop: LegacyShop) -> None:
     number = order(shop, "escrow")
     cashier(shop, number)
-    trade_no = ask(shop, lambda gateway: gateway.single_trade_query(out_trade_no=number)).trade_no
+    trade_no = call_gateway(
+        shop, lambda gateway: gateway.single_trade_query(out_trade_no=number)
+    ).trade_no
     with pytest.raises(GatewayError) as caught:
-        ask(
+        call_gateway(
             shop,
             lambda gateway: gateway.send_goods_confirm_by_platform(
                 trade_no=trade_no, logistics_name="顺丰", transport_type="EXPRESS"
@@ -207,7 +209,7 @@ def test_a_buyer_pays_on_a_phone(shop: LegacyShop) -> None:
 
 
 @pytest.mark.parametrize("shop", [SETTINGS["MD5 in GBK"]], indirect=True)
-def test_what_takes_utf_8_alone_is_refused_by_name_to_a_merchant_on_gbk(shop: LegacyShop) -> None:
+def test_a_service_that_requires_utf_8_is_rejected_for_a_merchant_on_gbk(shop: LegacyShop) -> None:
     with pytest.raises(InvalidParameter) as caught:
         order(shop, "wap", show_url="https://shop.example/tea")
     assert caught.value.parameter == "_input_charset"
@@ -228,9 +230,9 @@ def test_a_buyer_pays_by_the_older_wap_gateway(shop: LegacyShop) -> None:
         signed = gateway.alipay_wap_auth_authAndExecute(token)
         return shop.alipay.merchant.route_to_simulator(signed).url
 
-    url = ask(shop, request)
+    url = call_gateway(shop, request)
     assert url.startswith("http://localhost/alipay/simulator/service/rest.htm?")
-    end = press(shop, goes_to(shop, url), "pay")
+    end = press(shop, open_page(shop, url), "pay")
     assert end.request.path.startswith("/alipay/result/")
     assert "Payment received" in end.text
     assert shop.called == [("paid", number)]
@@ -267,19 +269,19 @@ def test_a_cross_border_payment_is_refunded_in_its_currency(shop: LegacyShop) ->
     number = paid(shop, "forex", currency="USD", total_amount="12.34")
     with pytest.raises(InvalidParameter, match="forex_refund"):
         refund_page(shop, number, "1.00")
-    asked = {"out_trade_no": number, "currency": "USD", "reason": "too green"}
-    ask(
+    given = {"out_trade_no": number, "currency": "USD", "reason": "too green"}
+    call_gateway(
         shop,
-        lambda gateway: gateway.forex_refund(out_return_no="R1", return_amount="2.34", **asked),
+        lambda gateway: gateway.forex_refund(out_return_no="R1", return_amount="2.34", **given),
     )
-    told = ask(shop, lambda gateway: gateway.single_trade_query(out_trade_no=number))
-    assert (told.currency, told.total_fen, told.refunded_fen) == ("USD", 1234, 234)
+    trade = call_gateway(shop, lambda gateway: gateway.single_trade_query(out_trade_no=number))
+    assert (trade.currency, trade.total_fen, trade.refunded_fen) == ("USD", 1234, 234)
 
 
 # Refunds
 
 
-def test_a_refund_is_told_once_when_the_merchant_confirms_it(shop: LegacyShop) -> None:
+def test_a_refund_is_notified_once_when_the_merchant_confirms_it(shop: LegacyShop) -> None:
     number = paid(shop)
     page = refund_page(shop, number, "10.00")
     assert refunds(shop) == [(1000, "REFUND_PROCESSING")]
@@ -291,7 +293,7 @@ def test_a_refund_is_told_once_when_the_merchant_confirms_it(shop: LegacyShop) -
     assert (payment.refunded_fen, payment.trade_status) == (1000, "TRADE_SUCCESS")
 
 
-def test_a_full_refund_closes_the_trade_and_is_told_once(shop: LegacyShop) -> None:
+def test_a_full_refund_closes_the_trade_and_is_notified_once(shop: LegacyShop) -> None:
     number = paid(shop)
     press(shop, refund_page(shop, number, "88.88"), "confirm")
     payment = shop.payment(number)
@@ -300,7 +302,7 @@ def test_a_full_refund_closes_the_trade_and_is_told_once(shop: LegacyShop) -> No
     assert refunds(shop) == [(8888, "REFUND_SUCCESS")]
 
 
-def test_refunds_in_parts_are_told_each_and_close_the_trade_in_the_end(shop: LegacyShop) -> None:
+def test_partial_refunds_are_each_notified_and_finally_close_the_trade(shop: LegacyShop) -> None:
     number = paid(shop)
     for amount, status in (("10.00", "TRADE_SUCCESS"), ("78.88", "TRADE_CLOSED")):
         press(shop, refund_page(shop, number, amount), "confirm")
@@ -324,7 +326,7 @@ def test_the_same_refund_again_is_the_same_page(shop: LegacyShop) -> None:
     assert refunds(shop) == [(8888, "REFUND_SUCCESS")]
 
 
-def test_more_than_is_left_is_refused_before_anything_is_asked_for(shop: LegacyShop) -> None:
+def test_more_than_is_left_is_rejected_before_the_request(shop: LegacyShop) -> None:
     number = paid(shop)
     refund_page(shop, number, "80.00")
     with pytest.raises(InvalidParameter) as caught:
@@ -333,30 +335,30 @@ def test_more_than_is_left_is_refused_before_anything_is_asked_for(shop: LegacyS
     assert len(refunds(shop)) == 1
 
 
-def in_the_console(shop: LegacyShop, number: str, amount: str) -> None:
-    """Gives money back without the shop: no result of a batch tells it."""
+def refund_in_console(shop: LegacyShop, number: str, amount: str) -> None:
+    """Refund without the shop: no result of a batch is sent."""
     entry = RefundEntry(shop.payment(number).trade_no, amount, "退货")
-    ask(
+    call_gateway(
         shop,
         lambda gateway: gateway.refund_fastpay_by_platform_nopwd([entry], batch_no=new_batch_no()),
     )
 
 
-def test_a_refund_that_fails_at_alipay_says_why(shop: LegacyShop) -> None:
+def test_a_refund_that_fails_at_alipay_has_the_reason(shop: LegacyShop) -> None:
     number = paid(shop)
     page = refund_page(shop, number, "80.00")
-    in_the_console(shop, number, "8.89")
+    refund_in_console(shop, number, "8.89")
     press(shop, page, "confirm")
     assert refunds(shop) == [(8000, "REFUND_TRADE_FEE_ERROR")]
     assert shop.called == []
 
 
-def test_a_refund_that_comes_after_all_of_it_went_back_is_not_told_again(
+def test_a_refund_reported_after_a_full_refund_is_not_notified_again(
     shop: LegacyShop,
 ) -> None:
     number = paid(shop)
     page = refund_page(shop, number, "80.00")
-    in_the_console(shop, number, "88.88")
+    refund_in_console(shop, number, "88.88")
     assert shop.called == [("refunded", number)]
     press(shop, page, "confirm")
     assert shop.called == [("refunded", number)]
@@ -364,7 +366,7 @@ def test_a_refund_that_comes_after_all_of_it_went_back_is_not_told_again(
     assert refunds(shop) == [(8000, "TRADE_HAS_CLOSED"), (8888, "REFUND_SUCCESS")]
 
 
-def test_a_refund_without_a_password_is_told_a_little_later(shop: LegacyShop) -> None:
+def test_a_refund_without_a_password_is_notified_shortly_after(shop: LegacyShop) -> None:
     number = paid(shop)
     entry = RefundEntry(shop.payment(number).trade_no, "88.88", "退货")
 
@@ -373,7 +375,7 @@ def test_a_refund_without_a_password_is_told_a_little_later(shop: LegacyShop) ->
             [entry], batch_no=new_batch_no(), notify_url=shop.alipay.notify_url
         )
 
-    ask(shop, refund)
+    call_gateway(shop, refund)
     assert shop.payment(number).trade_status == "TRADE_CLOSED"
     assert shop.payment(number).refunded_fen == 8888
     assert shop.called == [("refunded", number)]
@@ -383,18 +385,18 @@ def test_a_refund_without_a_password_is_told_a_little_later(shop: LegacyShop) ->
 # Questions, closing, transfers
 
 
-def test_a_trade_is_asked_about(shop: LegacyShop) -> None:
+def test_a_trade_is_queried(shop: LegacyShop) -> None:
     number = paid(shop)
-    told = ask(shop, lambda gateway: gateway.single_trade_query(out_trade_no=number))
-    assert (told.out_trade_no, told.trade_no) == (number, shop.payment(number).trade_no)
-    assert (told.trade_status, told.total_fen, told.currency) == ("TRADE_SUCCESS", 8888, "CNY")
-    assert told.params["subject"] == SUBJECT
+    trade = call_gateway(shop, lambda gateway: gateway.single_trade_query(out_trade_no=number))
+    assert (trade.out_trade_no, trade.trade_no) == (number, shop.payment(number).trade_no)
+    assert (trade.trade_status, trade.total_fen, trade.currency) == ("TRADE_SUCCESS", 8888, "CNY")
+    assert trade.params["subject"] == SUBJECT
 
 
 def test_a_trade_that_the_shop_closes_has_failed(shop: LegacyShop) -> None:
     number = order(shop, "page")
     cashier(shop, number)
-    ask(shop, lambda gateway: gateway.close_trade(out_order_no=number))
+    call_gateway(shop, lambda gateway: gateway.close_trade(out_order_no=number))
     assert shop.called == [], "Alipay does not notify it"
     with shop.app.test_request_context():
         shop.alipay.reconcile(timedelta(0))
@@ -405,16 +407,16 @@ def test_a_trade_that_the_shop_closes_has_failed(shop: LegacyShop) -> None:
 def test_a_trade_that_is_paid_cannot_be_closed(shop: LegacyShop) -> None:
     number = paid(shop)
     with pytest.raises(GatewayError) as caught:
-        ask(shop, lambda gateway: gateway.close_trade(out_order_no=number))
+        call_gateway(shop, lambda gateway: gateway.close_trade(out_order_no=number))
     assert caught.value.code == "TRADE_STATUS_NOT_AVAILD"
     assert shop.payment(number).paid
 
 
-def test_transfers_are_told_when_the_merchant_confirms_them(shop: LegacyShop) -> None:
-    heard: list[Any] = []
+def test_transfers_are_notified_when_the_merchant_confirms_them(shop: LegacyShop) -> None:
+    received: list[Any] = []
 
     def listen(app: object, alipay: object, batch: Any) -> None:
-        heard.append(batch)
+        received.append(batch)
 
     def request(gateway: MapiGateway) -> str:
         signed = gateway.batch_trans_notify(
@@ -430,11 +432,11 @@ def test_transfers_are_told_when_the_merchant_confirms_them(shop: LegacyShop) ->
         assert signed.params["batch_fee"] == "0.30"
         return shop.alipay.merchant.route_to_simulator(signed).url
 
-    page = goes_to(shop, ask(shop, request))
+    page = open_page(shop, call_gateway(shop, request))
     with transfer_batch_notified.connected_to(listen, shop.app):
         press(shop, page, "confirm")
         press(shop, page, "confirm")
-    [batch] = heard
+    [batch] = received
     assert [(one.serial, one.name, one.amount_fen, one.succeeded) for one in batch.results] == [
         ("S1", "安娜", 10, True),
         ("S2", "安娜", 20, False),

@@ -1,4 +1,4 @@
-"""The whole line: order, checkout, gateway, cashier, notification, return, result.
+"""Complete payments: order, checkout, gateway, cashier, notification, return, result.
 
 Alipay is the simulator inside the app; the buyer is a client that follows the links.
 """
@@ -37,7 +37,7 @@ on_every_gateway = pytest.mark.parametrize(
 
 
 class Line:
-    """The line on which Alipay calls the shop, as the shop's front server sees it."""
+    """Connection by which Alipay calls the shop, as the shop's front server sees it."""
 
     def __init__(self) -> None:
         #: The bodies that came over it.
@@ -69,7 +69,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path, line: Line) -> Iterator
 
 
 class Buyer:
-    """A buyer who follows the links, without cookies.
+    """Buyer who follows the links, without cookies.
 
     :param shop: to buy from.
     """
@@ -80,24 +80,24 @@ class Buyer:
         self.number = shop.order(subject=SUBJECT)
 
     def cashier(self, way: int = 0) -> str:
-        """Goes by the checkout to the cashier and returns the page's address."""
+        """Open the checkout and follow the links to the cashier; return the page's URL."""
         page = self._shop.look("checkout", self.number).text
         ways = re.findall(r'<a\b[^>]*href="([^"]+)"[^>]*\bdata-pay', page)
         gateway = self._client.get(unescape(ways[way])).location
-        answer = self._client.get(gateway)
-        assert answer.status_code == 303, answer.text
-        assert self._client.get(answer.location).status_code == 200
-        return urlsplit(answer.location).path
+        response = self._client.get(gateway)
+        assert response.status_code == 303, response.text
+        assert self._client.get(response.location).status_code == 200
+        return urlsplit(response.location).path
 
     def press(self, button: str, cashier: str | None = None) -> TestResponse:
         """Presses a button at the cashier and follows to where it leads."""
-        answer = self._client.post(f"{cashier or self.cashier()}/{button}")
-        while answer.location:
-            answer = self._client.get(answer.location)
-        return answer
+        response = self._client.post(f"{cashier or self.cashier()}/{button}")
+        while response.location:
+            response = self._client.get(response.location)
+        return response
 
     def state(self) -> str:
-        """What the result page says."""
+        """Return the state shown by the result page."""
         (found,) = re.findall(
             r'<article class="card (\w+)">', self._shop.look("result", self.number).text
         )
@@ -118,7 +118,7 @@ def test_who_pays_sees_it_paid_at_once(shop: Shop, buyer: Buyer) -> None:
 
 
 @on_every_gateway
-def test_what_was_paid_is_in_the_ledger(shop: Shop, buyer: Buyer) -> None:
+def test_a_paid_payment_is_in_the_ledger(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
     payment = shop.payment(buyer.number)
     assert (payment.paid, payment.trade_status) == (True, "TRADE_SUCCESS")
@@ -128,8 +128,8 @@ def test_what_was_paid_is_in_the_ledger(shop: Shop, buyer: Buyer) -> None:
     assert shop.journal() == ["settled"]
 
 
-def learn_of_the_close(shop: Shop, buyer: Buyer) -> None:
-    """The legacy gateway does not notify that a direct payment was closed unpaid: query it."""
+def query_close(shop: Shop, buyer: Buyer) -> None:
+    """Query the close: the legacy gateway does not notify of an unpaid close."""
     if shop.app.config.get("ALIPAY_PROTOCOL") != "mapi":
         return
     assert buyer.state() == "waiting"
@@ -141,7 +141,7 @@ def learn_of_the_close(shop: Shop, buyer: Buyer) -> None:
 @on_every_gateway
 def test_who_closes_the_trade_sees_it_closed(shop: Shop, buyer: Buyer) -> None:
     buyer.press("close")
-    learn_of_the_close(shop, buyer)
+    query_close(shop, buyer)
     assert buyer.state() == "failed"
     assert shop.called == [("failed", buyer.number)]
     assert shop.payment(buyer.number).trade_status == "TRADE_CLOSED"
@@ -150,28 +150,26 @@ def test_who_closes_the_trade_sees_it_closed(shop: Shop, buyer: Buyer) -> None:
 @on_every_gateway
 def test_who_lets_it_expire_sees_it_closed(shop: Shop, buyer: Buyer) -> None:
     buyer.press("expire")
-    learn_of_the_close(shop, buyer)
+    query_close(shop, buyer)
     assert buyer.state() == "failed"
     assert shop.called == [("failed", buyer.number)]
     assert not shop.payment(buyer.number).paid
 
 
 @on_every_gateway
-def test_who_goes_no_further_than_the_cashier_has_not_paid(shop: Shop, buyer: Buyer) -> None:
+def test_a_buyer_who_stops_at_the_cashier_has_not_paid(shop: Shop, buyer: Buyer) -> None:
     buyer.cashier()
     assert buyer.state() == "waiting"
     assert (shop.called, shop.journal()) == ([], [])
 
 
 @on_every_gateway
-def test_a_notification_that_comes_again_does_nothing_again(
-    shop: Shop, buyer: Buyer, line: Line
-) -> None:
+def test_a_repeated_notification_does_nothing(shop: Shop, buyer: Buyer, line: Line) -> None:
     buyer.press("pay")
     (body,) = line.sent
     for _ in range(3):
-        answer = shop.client.post("/alipay/notify", data=body, content_type=FORM)
-        assert answer.data == b"success"
+        response = shop.client.post("/alipay/notify", data=body, content_type=FORM)
+        assert response.data == b"success"
     assert shop.called == [("paid", buyer.number)]
     assert shop.journal() == ["settled", "duplicate", "duplicate", "duplicate"]
 
@@ -193,7 +191,7 @@ def test_going_to_the_cashier_twice_is_one_trade(shop: Shop, buyer: Buyer) -> No
 
 @pytest.mark.parametrize("button", ["close", "expire"])
 @on_every_gateway
-def test_what_was_paid_cannot_be_closed_at_the_cashier(
+def test_a_paid_trade_cannot_be_closed_at_the_cashier(
     shop: Shop, buyer: Buyer, button: str
 ) -> None:
     cashier = buyer.cashier()
@@ -204,7 +202,7 @@ def test_what_was_paid_cannot_be_closed_at_the_cashier(
 
 
 @on_every_gateway
-def test_a_shop_that_fails_tells_the_buyer_that_it_is_not_paid_yet(
+def test_a_failing_shop_shows_the_buyer_that_it_is_not_paid_yet(
     shop: Shop, buyer: Buyer, line: Line
 ) -> None:
     endings: list[Callable[[], object]] = [shop.called.clear, lambda: 1 / 0]
@@ -213,8 +211,8 @@ def test_a_shop_that_fails_tells_the_buyer_that_it_is_not_paid_yet(
     assert "Your payment is being confirmed" in page.text
     assert not shop.payment(buyer.number).paid
     # Alipay comes again.
-    answer = shop.client.post("/alipay/notify", data=line.sent[0], content_type=FORM)
-    assert answer.data == b"success"
+    response = shop.client.post("/alipay/notify", data=line.sent[0], content_type=FORM)
+    assert response.data == b"success"
     assert buyer.state() == "paid"
     assert shop.journal() == ["callback_failed", "settled"]
 
@@ -237,7 +235,7 @@ def test_a_bank_chosen_at_the_checkout_leads_to_the_cashier(shop: Shop, buyer: B
 
 
 @pytest.mark.parametrize("shop", [SETTINGS["mapi with RSA"]], indirect=True)
-def test_the_simulator_owns_up_to_what_it_sent_and_to_nothing_else(
+def test_the_simulator_confirms_only_the_notifications_it_sent(
     shop: Shop, buyer: Buyer, line: Line
 ) -> None:
     buyer.press("pay")
@@ -255,8 +253,8 @@ def test_it_works_under_whatever_name_the_buyer_came_by(shop: Shop, host: str) -
     gateway = client.get(shop.url("pay", number), base_url=host).location
     assert gateway.startswith(f"{host}/alipay/simulator/")
     cashier = urlsplit(client.get(gateway).location).path
-    answer = client.post(f"{cashier}/pay", base_url=host)
-    assert answer.location.startswith(f"{host}/alipay/return?")
+    response = client.post(f"{cashier}/pay", base_url=host)
+    assert response.location.startswith(f"{host}/alipay/return?")
     assert shop.payment(number).paid
 
 

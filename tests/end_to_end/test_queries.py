@@ -26,7 +26,7 @@ OPEN_PLATFORM = [*filter(lambda name: name.startswith("openapi"), SETTINGS)]
 
 @pytest.fixture
 def always(request: pytest.FixtureRequest, tmp_path: Path, line: Line) -> Iterator[Shop]:
-    """A shop that queries for each sale, with the simulator inside."""
+    """Open a shop that queries for each sale, with the simulator inside."""
     settings = {"SIMULATOR": True, "NOTIFY_VERIFY": "always", **SETTINGS[request.param]}
     app, alipay = new_app(tmp_path, settings), new_blueprint()
     app.register_blueprint(alipay, url_prefix="/alipay")

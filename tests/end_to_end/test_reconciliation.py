@@ -1,4 +1,4 @@
-"""What notifications do not tell is asked for: the shop and the simulator, without a line back."""
+"""Queries and reconciliation of the shop with the simulator, without notifications."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .test_payments import shop as shop
 
 
 @pytest.fixture(autouse=True)
-def nobody_calls(line: Line) -> None:
+def no_notifications(line: Line) -> None:
     line.down = True
 
 
-def tell(shop: Shop, verb: str, number: str, *arguments: Any, **options: Any) -> Any:
+def call(shop: Shop, verb: str, number: str, *arguments: Any, **options: Any) -> Any:
     with shop.app.test_request_context():
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
         found = getattr(shop.alipay, verb)(payment, *arguments, **options)
@@ -37,10 +37,10 @@ def reconcile(shop: Shop) -> Any:
 
 
 @on_every_gateway
-def test_a_sale_that_nobody_told_of_is_found(shop: Shop, buyer: Buyer) -> None:
+def test_a_sale_without_a_notification_is_found(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
     assert not shop.payment(buyer.number).paid
-    assert tell(shop, "query", buyer.number).paid
+    assert call(shop, "query", buyer.number).paid
     assert shop.called == [("paid", buyer.number)]
 
 
@@ -55,18 +55,18 @@ def test_reconcile_finds_it_too(shop: Shop, buyer: Buyer) -> None:
 
 
 @on_every_gateway
-def test_what_waits_is_closed(shop: Shop, buyer: Buyer) -> None:
+def test_a_pending_payment_is_closed(shop: Shop, buyer: Buyer) -> None:
     cashier = buyer.cashier()
-    assert tell(shop, "close", buyer.number).trade_status == "TRADE_CLOSED"
+    assert call(shop, "close", buyer.number).trade_status == "TRADE_CLOSED"
     buyer.press("pay", cashier)
-    assert tell(shop, "query", buyer.number).trade_status == "TRADE_CLOSED"
+    assert call(shop, "query", buyer.number).trade_status == "TRADE_CLOSED"
     assert shop.called == [("failed", buyer.number)]
 
 
 @on_every_gateway
-def test_what_was_just_paid_is_not_closed(shop: Shop, buyer: Buyer) -> None:
+def test_a_payment_just_paid_is_not_closed(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
-    assert tell(shop, "close", buyer.number).paid
+    assert call(shop, "close", buyer.number).paid
     assert shop.called == [("paid", buyer.number)]
 
 
@@ -74,11 +74,11 @@ def test_a_sale_is_refunded_in_parts_until_nothing_is_left(
     shop: Shop, buyer: Buyer, line: Line
 ) -> None:
     buyer.press("pay")
-    tell(shop, "query", buyer.number)
-    assert tell(shop, "refund", buyer.number, "8.88").status == "REFUND_SUCCESS"
+    call(shop, "query", buyer.number)
+    assert call(shop, "refund", buyer.number, "8.88").status == "REFUND_SUCCESS"
     line.down = False  # this one is told of by a notification, too
-    assert tell(shop, "refund", buyer.number, "80.00").status == "REFUND_SUCCESS"
-    assert tell(shop, "query", buyer.number).trade_status == "TRADE_CLOSED"
+    assert call(shop, "refund", buyer.number, "80.00").status == "REFUND_SUCCESS"
+    assert call(shop, "query", buyer.number).trade_status == "TRADE_CLOSED"
     payment = shop.payment(buyer.number)
     assert (payment.refunded_fen, payment.paid) == (8888, True)
     assert shop.called == [("paid", buyer.number), *[("refunded", buyer.number)] * 2]
@@ -88,8 +88,8 @@ def test_a_sale_is_refunded_in_parts_until_nothing_is_left(
 
 def test_the_same_number_refunds_once(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
-    tell(shop, "query", buyer.number)
-    tell(shop, "refund", buyer.number, "8.88", out_request_no="R1")
+    call(shop, "query", buyer.number)
+    call(shop, "refund", buyer.number, "8.88", out_request_no="R1")
     with shop.app.app_context():  # as if the answer had been lost
         db.session.execute(Refund.__table__.update().values(status="REFUND_PROCESSING"))
         db.session.execute(Payment.__table__.update().values(refunded_fen=0))
@@ -100,16 +100,16 @@ def test_the_same_number_refunds_once(shop: Shop, buyer: Buyer) -> None:
     assert shop.called == [("refunded", buyer.number)]
 
 
-def test_a_paid_sale_is_taken_back(shop: Shop, buyer: Buyer) -> None:
+def test_a_paid_sale_is_cancelled_with_a_refund(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
-    tell(shop, "query", buyer.number)
-    assert tell(shop, "cancel", buyer.number).refunded_fen == 8888
+    call(shop, "query", buyer.number)
+    assert call(shop, "cancel", buyer.number).refunded_fen == 8888
     assert shop.called == [("paid", buyer.number), ("refunded", buyer.number)]
 
 
 def test_more_than_it_cost_is_refused_by_alipay_too(shop: Shop, buyer: Buyer) -> None:
     buyer.press("pay")
-    tell(shop, "query", buyer.number)
+    call(shop, "query", buyer.number)
     with shop.app.app_context():
         gateway = shop.alipay.gateway
         with pytest.raises(GatewayError):
