@@ -22,7 +22,7 @@ ALIPAY = "支付宝(中国)网络技术有限公司-2088000000000001"
 
 @dataclass(frozen=True)
 class Issued:
-    """A certificate, and the key that belongs to it."""
+    """Certificate with the key that belongs to it."""
 
     certificate: x509.Certificate
     key: RSAPrivateKey

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 
 
 def compile_once() -> None:
-    """Has Werkzeug, Jinja and SQLAlchemy keep what they compile, from one app to the next."""
+    """Keep what Werkzeug and Jinja compile, from one app to the next."""
     Flask.jinja_options = {"bytecode_cache": _Pages()}
     _keep_routes()
     _keep_queries()

@@ -56,7 +56,7 @@ def pytest_collection_finish() -> None:
 
 @dataclass(frozen=True)
 class Keys:
-    """The merchant's key pair and Alipay's, 2048 bits each."""
+    """Key pairs of the merchant and of Alipay, 2048 bits each."""
 
     merchant: RSAPrivateKey
     alipay: RSAPrivateKey
@@ -64,7 +64,7 @@ class Keys:
 
 @pytest.fixture(scope="session")
 def keys() -> Keys:
-    """Made once: they are slow to make."""
+    """Generate the keys once: it is slow."""
     return Keys(merchant=generate_private_key(), alipay=generate_private_key())
 
 
@@ -86,7 +86,7 @@ def no_running_loop(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def vector(request: pytest.FixtureRequest) -> Vector:
-    """One published payload, see :func:`tests.vectors.with_vectors`."""
+    """Return one published payload, see :func:`tests.vectors.with_vectors`."""
     if request.param is None:
         missing(f"{VARIABLE} does not name a folder with vectors of this kind")
     found: Vector = request.param
@@ -100,9 +100,7 @@ _SUBMIT = BackgroundTasks.submit
 
 @pytest.fixture(autouse=True)
 def background(monkeypatch: pytest.MonkeyPatch) -> Background:
-    """The queries that requests in this process have submitted to the background: a test runs them
-    itself, or leaves them.
-    """
+    """Collect the queries that requests submit to the background; a test runs them itself."""
     tasks: Background = []
 
     def submit(_: BackgroundTasks, key: object, task: Callable[[], object]) -> bool:
@@ -115,5 +113,5 @@ def background(monkeypatch: pytest.MonkeyPatch) -> Background:
 
 @pytest.fixture
 def in_threads(monkeypatch: pytest.MonkeyPatch, background: Background) -> None:
-    """The queries are sent by threads, as they are outside of tests."""
+    """Send background queries from threads, as outside of tests."""
     monkeypatch.setattr(BackgroundTasks, "submit", _SUBMIT)

@@ -78,7 +78,7 @@ def _texts_in(file: Path) -> Iterator[str]:
 
 
 def _message_of(call: ast.Call) -> ast.expr | None:
-    """The argument of a call that is the message of an exception."""
+    """Return the argument of a call that is the exception's message."""
     name = ast.unparse(call.func)
     place = 1 if name in (*NAMED, *BUILDERS) else 0
     builds = name in CLASSES or name in BUILDERS
@@ -86,7 +86,7 @@ def _message_of(call: ast.Call) -> ast.expr | None:
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
-    """The texts of a module's constants."""
+    """Return the texts of a module's constants."""
     found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -25,7 +25,7 @@ from .requirements import missing
 VARIABLE = "FLASK_ALIPAY_PEERS"
 _READY = "ready"
 # A registry may be slow, and one of the SDKs has twenty thousand files.
-_PATIENCE = 300
+_TIMEOUT = 300
 
 
 def python_peer(*requirements: str) -> Path:
@@ -68,7 +68,7 @@ def ask(program: list[str | Path], question: Any) -> Any:
         encoding="utf-8",
         # A proxy of the machine's has nothing to do between two of its own processes.
         env={**os.environ, "NO_PROXY": "127.0.0.1", "PYTHONIOENCODING": "utf-8"},
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout)
@@ -101,7 +101,7 @@ def _run(*command: str | Path, cwd: Path | None = None) -> None:
         command,
         check=True,
         cwd=cwd,
-        timeout=_PATIENCE,
+        timeout=_TIMEOUT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

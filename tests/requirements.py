@@ -1,4 +1,4 @@
-"""What some tests need beyond Python, and what happens where it is not there."""
+"""Requirements of some tests beyond Python, and what happens if they are missing."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def mariadb_url() -> Iterator[str]:
 
 
 def new_postgresql() -> Iterator[str]:
-    """An empty database, until it is needed no more."""
+    """Create an empty database, and drop it at the end."""
     yield from _database(
         "FLASK_ALIPAY_POSTGRESQL", POSTGRESQL, drop="DROP DATABASE {} WITH (FORCE)"
     )
@@ -85,7 +85,7 @@ def new_mariadb() -> Iterator[str]:
     ]
 )
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of each kind in turn."""
+    """Return the URL of an empty database of each kind in turn."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
@@ -109,7 +109,7 @@ def browser() -> Iterator[Browser]:
 
 
 def hurry(context: BrowserContext) -> None:
-    """Has pages wait a fifth as long before they look again."""
+    """Shorten the pages' pauses between queries to a fifth."""
     context.add_init_script(_HASTE)
 
 

@@ -1,4 +1,4 @@
-"""What Alipay and strangers may send, for hypothesis."""
+"""Values that Alipay and attackers may send, for hypothesis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout: packages, imports between them, sizes and names."""
+"""Layout: packages, imports between them, sizes and names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Alipay says about batches of refunds and transfers, read into types or refused."""
+"""Notifications of batches of refunds and transfers, parsed into types or rejected."""
 
 from __future__ import annotations
 

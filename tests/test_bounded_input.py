@@ -23,7 +23,7 @@ PIECE = 64 * 1024
 
 
 class Response:
-    """A response as requests has it, not read yet."""
+    """Response as requests has it, not read yet."""
 
     def __init__(self, body: bytes, **headers: str) -> None:
         self.headers: Mapping[str, str] = {n.replace("_", "-"): v for n, v in headers.items()}
@@ -41,7 +41,7 @@ def read(response: Any, most: int = 1 << 24) -> list[bytes]:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
-def test_a_compressed_response_is_read_whole(coding: str) -> None:
+def test_a_compressed_response_is_read_completely(coding: str) -> None:
     body = bytes(range(256)) * 2000
     assert b"".join(read(Response(gzip.compress(body), Content_Encoding=coding))) == body
     assert b"".join(read(Response(body))) == body
@@ -77,7 +77,7 @@ def test_compressed_bytes_are_limited_as_well() -> None:
 
 
 class Counted(bytes):
-    """A body that counts the bytes of its slices."""
+    """Body that counts the bytes of its slices."""
 
     copied = 0
 

@@ -1,4 +1,4 @@
-"""A new certificate of Alipay's proves itself, or is not believed."""
+"""A new certificate of Alipay is verified by its chain, or rejected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ODD = "-----BEGIN CERTIFICATE-----\nMIICgjCCAeugAwIBAgIB\n-----END CERTIFICATE--
 
 @dataclass(frozen=True)
 class Authority:
-    """A root, one between, Alipay's certificate of today and that of tomorrow."""
+    """Root, intermediate, and Alipay's present and next certificates."""
 
     root: Issued
     between: Issued
@@ -52,7 +52,7 @@ def configured(authority: Authority, **options: Any) -> tuple[CertificateStore, 
 
 
 def accepts(authority: Authority, new: Issued, *between: Issued, **options: Any) -> bool:
-    """Whether a certificate is accepted; if not, nothing changes."""
+    """Return whether a certificate is accepted; if not, nothing changes."""
     certificates, signer = configured(authority, **options)
     before = certificates.sns, signer.public_keys
     try:
@@ -71,11 +71,11 @@ def test_the_configured_certificate_is_trusted(authority: Authority) -> None:
 
 def test_the_new_certificate_verifies_like_the_old_one(authority: Authority) -> None:
     certificates, signer = configured(authority)
-    said = Rsa2Signer(authority.tomorrow.key).sign(b"x")
-    assert not signer.verify(b"x", said)
+    message = Rsa2Signer(authority.tomorrow.key).sign(b"x")
+    assert not signer.verify(b"x", message)
     certificates.add_verified(content(authority.tomorrow, authority.between), authority.tomorrow.sn)
     assert certificates.sns == {authority.today.sn, authority.tomorrow.sn}
-    assert signer.verify(b"x", said)
+    assert signer.verify(b"x", message)
     assert signer.verify(b"x", Rsa2Signer(authority.today.key).sign(b"x"))
 
 
@@ -168,17 +168,19 @@ def test_the_serial_number_must_match(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "!", "茶", "AAAA", base64.b64encode(b"x" * 100_000).decode(), content()]
+    "message", ["", "!", "茶", "AAAA", base64.b64encode(b"x" * 100_000).decode(), content()]
 )
-def test_content_that_is_not_a_certificate_is_rejected(authority: Authority, said: str) -> None:
+def test_content_that_is_not_a_certificate_is_rejected(authority: Authority, message: str) -> None:
     with pytest.raises(KeyFormatError):
-        configured(authority)[0].add_verified(said, authority.tomorrow.sn)
+        configured(authority)[0].add_verified(message, authority.tomorrow.sn)
 
 
-@given(said=st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
-def test_any_response_raises_only_the_packages_exceptions(authority: Authority, said: str) -> None:
+@given(message=st.one_of(st.text(), st.binary().map(lambda raw: base64.b64encode(raw).decode())))
+def test_any_response_raises_only_the_packages_exceptions(
+    authority: Authority, message: str
+) -> None:
     with pytest.raises(KeyFormatError):
-        configured(authority)[0].add_verified(said, authority.tomorrow.sn)
+        configured(authority)[0].add_verified(message, authority.tomorrow.sn)
 
 
 def test_many_threads_accept_it_once(authority: Authority) -> None:

@@ -36,7 +36,7 @@ GATEWAY = "https://gateway.invalid/gateway.do"
 
 
 @pytest.mark.parametrize("charset", GBK_NAMES)
-def test_all_characters_of_gbk_come_back_as_the_same_bytes(charset: str) -> None:
+def test_all_characters_of_gbk_are_decoded_and_encoded_to_the_same_bytes(charset: str) -> None:
     assert len(ALL) == 23_940
     for code in ALL:
         text = decode(code, charset)
@@ -46,7 +46,7 @@ def test_all_characters_of_gbk_come_back_as_the_same_bytes(charset: str) -> None
 
 
 @pytest.mark.parametrize("charset", GBK_NAMES)
-def test_a_notification_with_any_character_of_gbk_verifies_over_its_own_bytes(charset: str) -> None:
+def test_a_notification_with_any_character_of_gbk_verifies_over_its_bytes(charset: str) -> None:
     for start in range(0, len(ALL), 2000):
         subject = b"".join(ALL[start : start + 2000])
         signed = b"charset=" + charset.encode() + b"&out_trade_no=1&subject=" + subject

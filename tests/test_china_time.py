@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 
 from flask_alipay.protocol.china_time import format_china_time, parse_china_time
 
-moments = st.datetimes(
+times = st.datetimes(
     min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
     max_value=datetime(9998, 1, 1),  # noqa: DTZ001
     timezones=st.just(timezone.utc),
-).map(lambda moment: moment.replace(microsecond=0))
+).map(lambda time: time.replace(microsecond=0))
 
 
-@given(moments)
-def test_a_time_survives_the_way_to_china_and_back(moment: datetime) -> None:
-    there = format_china_time(moment)
+@given(times)
+def test_a_time_is_unchanged_by_formatting_and_parsing(time: datetime) -> None:
+    there = format_china_time(time)
     assert len(there) == len("yyyy-MM-dd HH:mm:ss")
     back = parse_china_time(there)
-    assert back == moment
+    assert back == time
     assert back is not None
     assert back.utcoffset() == timedelta(0)
 

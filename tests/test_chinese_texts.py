@@ -1,4 +1,4 @@
-"""The Chinese texts use Alipay's terms and one typography.
+"""Chinese texts use Alipay's terms and one typography.
 
 Each rule is one decision: Alipay's documentation says 异步通知 and 验签成功, so the package does.
 Alipay's own error messages, which the simulator repeats, are not in the catalogue.
@@ -130,7 +130,7 @@ TYPOGRAPHY = {
 def found_in(
     rule: Callable[[str, str], object], texts: Sequence[tuple[str, str]] = TEXTS
 ) -> dict[str, str]:
-    """The texts to which a rule applies, with their translations."""
+    """Return the texts to which a rule applies, with their translations."""
     return {english: chinese for english, chinese in texts if rule(english, chinese)}
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a merchant: every setting does what it says, and says what is wrong."""
+"""Configuration of a merchant: every setting has its effect, and errors name the fault."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def config(settings: Mapping[str, Any], prefix: str = "ALIPAY", **more: Any) -> 
 
 @pytest.fixture
 def openapi(keys: Keys) -> dict[str, Any]:
-    """The settings of an application in key mode."""
+    """Return the settings of an application in key mode."""
     return {
         "APP_ID": "2021000000000001",
         "PRIVATE_KEY": key_to_base64(keys.merchant),
@@ -51,7 +51,7 @@ def openapi(keys: Keys) -> dict[str, Any]:
 
 
 def blamed(settings: Mapping[str, Any], key: str, **more: Any) -> str:
-    """What the error says; never what a setting holds."""
+    """Return the error's message, after checking that it contains no value of a setting."""
     with pytest.raises(ConfigurationError) as caught:
         config(settings, **more)
     assert caught.value.key == f"ALIPAY_{key}"
@@ -65,8 +65,8 @@ def blamed(settings: Mapping[str, Any], key: str, **more: Any) -> str:
     return message
 
 
-def asked(config: Config) -> dict[str, str]:
-    """The parameters of a payment made with the configuration."""
+def payment_params(config: Config) -> dict[str, str]:
+    """Return the parameters of a payment made with the configuration."""
     request = config.gateway.pay(
         "page",
         out_trade_no="A1",
@@ -86,7 +86,7 @@ def test_the_legacy_gateway_by_its_fewest_settings() -> None:
     assert (made.signer.sign_type, made.charset) == ("MD5", "utf-8")
     assert (made.result_max_age, made.notify_verify, made.simulator) == (86400, True, False)
     assert (made.notify_url, made.return_url, made.show_url) == (None, None, None)
-    assert asked(made)["seller_email"] == EMAIL
+    assert payment_params(made)["seller_email"] == EMAIL
 
 
 def test_the_open_platform_by_its_fewest_settings(keys: Keys, openapi: dict[str, Any]) -> None:
@@ -99,15 +99,15 @@ def test_the_open_platform_by_its_fewest_settings(keys: Keys, openapi: dict[str,
     assert made.signer.verify(b"a", Rsa2Signer(keys.alipay).sign(b"a"))
 
 
-def test_the_money_goes_to_the_partner_itself_unless_told() -> None:
+def test_the_seller_is_the_partner_unless_configured() -> None:
     plain = {"PARTNER": MAPI["PARTNER"], "KEY": KEY}
-    assert asked(config(plain))["seller_id"] == MAPI["PARTNER"]
-    told = asked(config(MAPI, SELLER_ID="2088000000000002"))
-    assert told["seller_id"] == "2088000000000002"
-    assert "seller_email" not in told
+    assert payment_params(config(plain))["seller_id"] == MAPI["PARTNER"]
+    seller_params = payment_params(config(MAPI, SELLER_ID="2088000000000002"))
+    assert seller_params["seller_id"] == "2088000000000002"
+    assert "seller_email" not in seller_params
 
 
-def test_what_the_environment_makes_of_numbers_is_text_again(
+def test_numbers_parsed_from_the_environment_are_text_again(
     monkeypatch: pytest.MonkeyPatch, openapi: dict[str, Any]
 ) -> None:
     for name, value in openapi.items():
@@ -120,7 +120,7 @@ def test_what_the_environment_makes_of_numbers_is_text_again(
     assert isinstance(app.config["ALIPAY_APP_ID"], int)
     made = Config.from_mapping(app.config)
     assert (made.merchant, made.seller_id) == ("2021000000000001", "2088000000000002")
-    assert asked(made)["app_id"] == "2021000000000001"
+    assert payment_params(made)["app_id"] == "2021000000000001"
     assert made.gateway.gateway_url == SANDBOX
 
 
@@ -135,7 +135,7 @@ def test_a_key_of_digits_alone_is_a_text_too(monkeypatch: pytest.MonkeyPatch) ->
     ).signer.sign(b"a")
 
 
-def test_every_merchant_has_a_prefix_of_its_own() -> None:
+def test_every_merchant_has_a_separate_prefix() -> None:
     values = {f"ALIPAY_HK_{name}": value for name, value in MAPI.items()}
     values |= {"ALIPAY_APP_ID": "2021000000000001"}
     made = Config.from_mapping(values, "ALIPAY_HK")
@@ -165,15 +165,13 @@ def test_the_settings_of_both_gateways(openapi: dict[str, Any]) -> None:
         assert made.seller_id == "2088000000000002"
 
 
-def test_the_names_in_a_return_urls_query_are_the_shops_own(openapi: dict[str, Any]) -> None:
+def test_the_names_in_a_return_urls_query_belong_to_the_shop(openapi: dict[str, Any]) -> None:
     made = config(openapi, RETURN_URL="https://shop.example/r?lang=zh")
     assert made.return_query == {"lang"}
 
 
 @pytest.mark.parametrize("name", ["NOTIFY_URL", "RETURN_URL"])
-def test_a_url_that_holds_what_reads_as_another_field_is_refused(
-    name: str, openapi: dict[str, Any]
-) -> None:
+def test_a_url_that_embeds_another_field_is_rejected(name: str, openapi: dict[str, Any]) -> None:
     for url in ("https://shop.example/r?lang=zh&s3cr3t=x", "https://shop.example&s3cr3t=x/r"):
         assert "another field" in blamed(openapi, name, **{name: url})
         assert "another field" in blamed(MAPI, name, **{name: url.replace("?lang=zh", "")})
@@ -206,9 +204,9 @@ def test_the_legacy_gateway_would_lose_a_query(name: str) -> None:
     assert "query" in blamed(MAPI, name, **{name: "https://shop.example/s3cr3t?lang=zh"})
 
 
-def test_a_legacy_payment_shows_what_is_sold() -> None:
+def test_a_legacy_payment_has_the_show_url() -> None:
     made = config(MAPI, SHOW_URL="https://shop.example/tea")
-    assert asked(made)["show_url"] == "https://shop.example/tea"
+    assert payment_params(made)["show_url"] == "https://shop.example/tea"
 
 
 def test_the_embedded_simulators_gateway_is_a_path() -> None:
@@ -219,12 +217,12 @@ def test_the_embedded_simulators_gateway_is_a_path() -> None:
 def test_the_legacy_sign_types(keys: Keys, sign_type: str, hint: str) -> None:
     made = config(MAPI, SIGN_TYPE=sign_type, PRIVATE_KEY=private_pem(keys.merchant))
     assert made.signer.sign_type == hint
-    assert asked(made)["sign_type"] == hint
+    assert payment_params(made)["sign_type"] == hint
 
 
 @pytest.mark.parametrize("sign_type", ["RSA", "RSA2"])
 def test_the_open_platforms_sign_types(openapi: dict[str, Any], sign_type: str) -> None:
-    assert asked(config(openapi, SIGN_TYPE=sign_type))["sign_type"] == sign_type
+    assert payment_params(config(openapi, SIGN_TYPE=sign_type))["sign_type"] == sign_type
 
 
 def test_md5_is_not_for_the_open_platform(openapi: dict[str, Any]) -> None:
@@ -247,8 +245,8 @@ def test_rsa_on_the_legacy_gateway_needs_no_public_key_of_alipay(keys: Keys) -> 
 def test_the_charset_is_that_of_requests(openapi: dict[str, Any], charset: str) -> None:
     made = config(MAPI, INPUT_CHARSET=charset)
     assert made.charset == charset.lower()
-    assert asked(made)["_input_charset"] == charset.lower()
-    assert asked(config(openapi, CHARSET=charset))["charset"] == charset.lower()
+    assert payment_params(made)["_input_charset"] == charset.lower()
+    assert payment_params(config(openapi, CHARSET=charset))["charset"] == charset.lower()
 
 
 def test_a_charset_that_does_not_exist_is_refused() -> None:
@@ -257,8 +255,8 @@ def test_a_charset_that_does_not_exist_is_refused() -> None:
 
 def test_the_sandbox_is_another_address(openapi: dict[str, Any]) -> None:
     assert config(openapi, SANDBOX=True).gateway.gateway_url == SANDBOX
-    elsewhere = config(openapi, SANDBOX=True, GATEWAY_URL="https://gateway.example/")
-    assert elsewhere.gateway.gateway_url == "https://gateway.example/"
+    other_place = config(openapi, SANDBOX=True, GATEWAY_URL="https://gateway.example/")
+    assert other_place.gateway.gateway_url == "https://gateway.example/"
 
 
 @pytest.mark.parametrize(("value", "on"), [(False, False), ("0", False), ("", True), ("yes", True)])
@@ -270,7 +268,7 @@ def test_the_open_platform_has_no_second_check(openapi: dict[str, Any]) -> None:
     assert config(openapi, NOTIFY_VERIFY=True).notify_verify is False
 
 
-def test_with_both_accounts_the_protocol_has_to_be_said(openapi: dict[str, Any]) -> None:
+def test_with_both_accounts_the_protocol_must_be_set(openapi: dict[str, Any]) -> None:
     both = {**MAPI, **openapi}
     blamed(both, "PROTOCOL")
     assert config(both, PROTOCOL="mapi").merchant == MAPI["PARTNER"]
@@ -333,7 +331,7 @@ def test_a_bad_setting_of_the_open_platform_is_blamed_by_name(
     assert "s3cr3t" not in blamed(openapi, key, **changed)
 
 
-def test_keys_in_each_others_place_are_told_so(openapi: dict[str, Any]) -> None:
+def test_swapped_keys_are_reported(openapi: dict[str, Any]) -> None:
     swapped = {
         "PRIVATE_KEY": openapi["PUBLIC_KEY"],
         "PUBLIC_KEY": openapi["PRIVATE_KEY"],
@@ -366,7 +364,7 @@ def test_while_keys_are_exchanged_there_are_two(keys: Keys, openapi: dict[str, A
         assert made.signer.verify(b"a", Rsa2Signer(key).sign(b"a"))
 
 
-def test_ones_own_public_key_in_place_of_alipays_is_warned_of(
+def test_the_merchants_public_key_in_place_of_alipays_causes_a_warning(
     keys: Keys, openapi: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     own = key_to_base64(keys.merchant.public_key())
@@ -387,16 +385,16 @@ def test_a_good_configuration_warns_of_nothing(
 def test_payments_are_encrypted_with_the_aes_key(openapi: dict[str, Any]) -> None:
     key = "aa4BtZ4tspm2wnXLb1ThQA=="
     made = config(openapi, AES_KEY=f" {key}\n")
-    params = asked(made)
+    params = payment_params(made)
     assert params["encrypt_type"] == "AES"
     assert b'"out_trade_no":"A1"' in ContentCipher(key).decrypt(params["biz_content"])
     assert key not in repr(made)
-    assert "encrypt_type" not in asked(config(openapi, AES_KEY=""))
+    assert "encrypt_type" not in payment_params(config(openapi, AES_KEY=""))
 
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, Any]:
-    """The files of certificate mode, published by others, and the numbers they must give."""
+    """Return the published files of certificate mode, and the numbers that they must give."""
     found = {
         vector["name"].removeprefix("certsn-"): vector
         for vector in all_vectors()
@@ -421,7 +419,7 @@ def test_certificate_mode_sends_the_certificates_numbers(
 ) -> None:
     numbers = certificates.pop("numbers")
     del openapi["PUBLIC_KEY"]
-    params = asked(config(openapi, **certificates))
+    params = payment_params(config(openapi, **certificates))
     assert (params["app_cert_sn"], params["alipay_root_cert_sn"]) == numbers[:2]
 
 
@@ -434,8 +432,8 @@ def test_certificate_mode_knows_alipays_certificate(
 ) -> None:
     numbers = certificates.pop("numbers")
     number = numbers[2] if configured else "a" * 32
-    said = f'{{"alipay_x_response":{{}},"alipay_cert_sn":"{number}","sign":"AAAA"}}'.encode()
-    monkeypatch.setattr(HttpTransport, "post", lambda *_, **__: said)
+    response = f'{{"alipay_x_response":{{}},"alipay_cert_sn":"{number}","sign":"AAAA"}}'.encode()
+    monkeypatch.setattr(HttpTransport, "post", lambda *_, **__: response)
     expected = "is not signed by Alipay" if configured else "certificate"
     with pytest.raises(OutcomeUnknown, match=expected):
         config(openapi, **certificates).gateway.call("alipay.x")
@@ -460,7 +458,7 @@ def test_a_file_that_is_no_certificate_is_blamed(
 
 
 def test_key_mode_sends_no_certificate_numbers(openapi: dict[str, Any]) -> None:
-    params = asked(config(openapi))
+    params = payment_params(config(openapi))
     assert not {"app_cert_sn", "alipay_root_cert_sn"} & params.keys()
 
 
@@ -480,10 +478,10 @@ def test_later_changes_of_the_settings_are_ignored(openapi: dict[str, Any]) -> N
     values = {f"ALIPAY_{name}": value for name, value in openapi.items()}
     made = Config.from_mapping(values)
     values["ALIPAY_APP_ID"] = "2021999999999999"
-    assert asked(made)["app_id"] == openapi["APP_ID"]
+    assert payment_params(made)["app_id"] == openapi["APP_ID"]
 
 
-def test_a_transport_of_ones_own_is_used() -> None:
+def test_another_transport_is_used() -> None:
     class Yes:
         def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
             calls.append((url, dict(params)))
@@ -505,7 +503,7 @@ def test_a_transport_of_ones_own_is_used() -> None:
 
 
 @pytest.mark.parametrize(("value", "on"), [(True, True), ("1", True), (None, False), ("", False)])
-def test_the_simulator_is_asked_for(value: object, on: bool) -> None:
+def test_the_simulator_is_enabled_by_its_setting(value: object, on: bool) -> None:
     assert simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY")) is on
 
 
@@ -518,7 +516,7 @@ def test_the_simulator_is_asked_for(value: object, on: bool) -> None:
         (" Certificates , ENCRYPTED ", {"certificates", "encrypted"}),
     ],
 )
-def test_the_simulators_merchant_is_set_up_as_it_says(value: object, words: set[str]) -> None:
+def test_the_simulators_merchant_is_configured_as_described(value: object, words: set[str]) -> None:
     settings = ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY")
     assert simulator_enabled(settings)
     wanted = simulator_options(settings, "openapi", "RSA2")
@@ -526,7 +524,7 @@ def test_the_simulators_merchant_is_set_up_as_it_says(value: object, words: set[
 
 
 @pytest.mark.parametrize("value", ["certificate", "certificates,", ",", "certificates,true", 2])
-def test_another_word_is_no_way_to_set_it_up(value: object) -> None:
+def test_another_value_does_not_enable_it(value: object) -> None:
     with pytest.raises(ConfigurationError, match="true, certificates, encrypted or false"):
         simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
 
@@ -548,7 +546,7 @@ def test_every_credential_of_the_contract_is_known() -> None:
     assert documented <= set(CREDENTIALS)
 
 
-def test_the_url_of_a_payment_comes_from_the_configured_gateway(openapi: dict[str, Any]) -> None:
+def test_the_url_of_a_payment_is_on_the_configured_gateway(openapi: dict[str, Any]) -> None:
     made = config(openapi, GATEWAY_URL="https://gateway.example/gateway.do")
     request = made.gateway.pay("page", out_trade_no="A1", subject="茶", total_amount=1)
     parts = urlsplit(request.url)
@@ -579,7 +577,7 @@ def test_the_newer_way_starts_beside_the_older_address(openapi: dict[str, Any]) 
     assert "/gateway.do" in blamed(openapi, "GATEWAY_URL", **wrong)
 
 
-def test_waiting_for_a_connection_and_for_an_answer_differ(openapi: dict[str, Any]) -> None:
+def test_the_timeouts_for_connection_and_response_differ(openapi: dict[str, Any]) -> None:
     def waits(**settings: Any) -> Any:
         return config(openapi, **settings).gateway._transport._timeout
 
@@ -602,8 +600,8 @@ def test_a_new_certificate_that_leads_to_the_root_verifies_notifications(
     for name, issued in files.items():
         (tmp_path / name).write_text(issued.pem)
     made = config(openapi, **{name: str(tmp_path / name) for name in files})
-    said = Rsa2Signer(after.key).sign(b"news")
-    assert not made.signer.verify(b"news", said)
+    sign = Rsa2Signer(after.key).sign(b"news")
+    assert not made.signer.verify(b"news", sign)
     made.gateway._certificates.add_verified(content(after), after.sn)
-    assert made.signer.verify(b"news", said)
+    assert made.signer.verify(b"news", sign)
     assert made.signer.verify(b"news", Rsa2Signer(before.key).sign(b"news"))

@@ -1,4 +1,4 @@
-"""Why a signature does not verify: each mistake is made on purpose, and has to be named."""
+"""Reasons why a signature does not verify: each mistake is made on purpose and must be named."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def verifier(sign_type: str, keys: Keys) -> Signer:
     return made(keys.merchant, keys.alipay.public_key())
 
 
-def news(charset: str = "utf-8", **more: str) -> Params:
-    """A notification before it is signed."""
+def notification(charset: str = "utf-8", **more: str) -> Params:
+    """Return a notification before it is signed."""
     return {
         "notify_time": "2026-01-31 12:00:05",
         "notify_type": "trade_status_sync",
@@ -99,7 +99,7 @@ def body(params: Mapping[str, str], charset: str = "utf-8") -> bytes:
 
 
 def test_a_good_payload_is_good(signer: Signer, charset: str) -> None:
-    payload = body(signed(news(charset), signer, charset), charset)
+    payload = body(signed(notification(charset), signer, charset), charset)
     found = diagnose(payload, signer)
     assert (found.valid, found.reason, found.hint) == (True, Reason.OK, "")
     assert (found.sign_type, found.charset) == (signer.sign_type, charset)
@@ -110,7 +110,7 @@ def test_the_key_that_made_it_is_named(rsa_signer: Signer, keys: Keys) -> None:
     other = generate_private_key().public_key()
     made = type(rsa_signer)
     found = diagnose(
-        body(signed(news(), rsa_signer)),
+        body(signed(notification(), rsa_signer)),
         made(public_key=[other, keys.alipay.public_key()]),  # type: ignore[call-arg]
     )
     assert found.valid
@@ -199,77 +199,77 @@ def test_a_mistake_is_named(
     signer: Signer,
     charset: str,
 ) -> None:
-    params = mistake(signed(news(charset), signer, charset), signer, charset)
+    params = mistake(signed(notification(charset), signer, charset), signer, charset)
     found = diagnose(body(params, charset) if raw else params, signer)
     assert (found.valid, found.reason, bool(found.hint)) == (False, reason, True)
 
 
-def test_many_plus_signs_are_put_back_together(signer: Signer) -> None:
-    params = signed(news(subject="+".join("twelve cups of tea")), signer)
+def test_many_lost_plus_signs_are_restored(signer: Signer) -> None:
+    params = signed(notification(subject="+".join("twelve cups of tea")), signer)
     found = diagnose({**params, "subject": " ".join("twelve cups of tea")}, signer)
     assert found.reason == Reason.ALTERED  # the spaces within are no pluses: too many to try
-    params = signed(news(subject="+".join("twelvecupsoftea")), signer)
+    params = signed(notification(subject="+".join("twelvecupsoftea")), signer)
     found = diagnose({**params, "subject": " ".join("twelvecupsoftea")}, signer)
     assert found.reason == Reason.DOUBLE_DECODED
 
 
 @pytest.mark.parametrize("covered", [True, False])
 def test_a_certificate_number_may_be_signed_or_not(covered: bool, signer: Signer) -> None:
-    params = signed(news(**({"alipay_cert_sn": "1"} if covered else {})), signer)
+    params = signed(notification(**({"alipay_cert_sn": "1"} if covered else {})), signer)
     assert diagnose({**params, "alipay_cert_sn": "1"}, signer).reason == Reason.OK
     spoilt = diagnose({**params, "alipay_cert_sn": "1", "_config": "x"}, signer)
     assert spoilt.reason == Reason.EXTRA_PARAMETER
 
 
-def test_text_that_was_decoded_in_the_wrong_charset_is_told(signer: Signer, charset: str) -> None:
-    params = signed(news(charset), signer, charset)
+def test_text_decoded_in_the_wrong_charset_is_reported(signer: Signer, charset: str) -> None:
+    params = signed(notification(charset), signer, charset)
     garbled = {name: encode(text, charset).decode("latin-1") for name, text in params.items()}
     found = diagnose(garbled, signer)
     assert (found.valid, found.reason) == (False, Reason.CHARSET)
     assert f"it is {charset.lower()}, but something decoded it as latin-1" in found.hint
 
 
-def test_a_payload_written_in_another_charset_than_it_says_is_told(signer: Signer) -> None:
-    found = diagnose(body(signed(news("utf-8"), signer), "gbk"), signer)
+def test_a_payload_encoded_in_another_charset_than_declared_is_reported(signer: Signer) -> None:
+    found = diagnose(body(signed(notification("utf-8"), signer), "gbk"), signer)
     assert (found.valid, found.reason) == (False, Reason.CHARSET)
     assert "encoded in gbk, was signed in utf-8" in found.hint
 
 
-def test_a_payload_signed_in_another_charset_than_it_says_is_told(signer: Signer) -> None:
-    params = signed(news("utf-8"), signer, "gbk")
+def test_a_payload_signed_in_another_charset_than_declared_is_reported(signer: Signer) -> None:
+    params = signed(notification("utf-8"), signer, "gbk")
     found = diagnose(params, signer)
     assert (found.valid, found.reason) == (False, Reason.CHARSET)
     assert "it was signed in gbk" in found.hint
 
 
 def test_a_legacy_payload_in_gbk_is_good_though_utf8_is_configured(signer: Signer) -> None:
-    params = news()
+    params = notification()
     del params["charset"]
     found = diagnose(body(signed(params, signer, "gbk"), "gbk"), signer, charset="utf-8")
     assert (found.valid, found.charset) == (True, "gbk")
 
 
-def test_plus_signs_lost_from_the_signature_are_told(rsa_signer: Signer) -> None:
-    params = signed(news(), rsa_signer)
+def test_plus_signs_lost_from_the_signature_are_reported(rsa_signer: Signer) -> None:
+    params = signed(notification(), rsa_signer)
     nonce = 0
     while "+" not in params["sign"]:
         nonce += 1
-        params = signed(news(nonce=str(nonce)), rsa_signer)
+        params = signed(notification(nonce=str(nonce)), rsa_signer)
     params["sign"] = params["sign"].replace("+", " ")
     assert diagnose(params, rsa_signer).reason == Reason.PLUS_SPACE
 
 
 @pytest.mark.parametrize("sign_type", ["RSA", "RSA2"])
-def test_another_key_is_told(sign_type: str, keys: Keys) -> None:
+def test_another_key_is_reported(sign_type: str, keys: Keys) -> None:
     stranger = {"RSA": RsaSigner, "RSA2": Rsa2Signer}[sign_type](generate_private_key())
-    found = diagnose(body(signed(news(), stranger)), verifier(sign_type, keys))
+    found = diagnose(body(signed(notification(), stranger)), verifier(sign_type, keys))
     assert (found.valid, found.reason, found.key) == (False, Reason.WRONG_KEY, None)
     assert "console" in found.hint
 
 
-def test_a_key_of_another_size_is_told(keys: Keys) -> None:
+def test_a_key_of_another_size_is_reported(keys: Keys) -> None:
     small = Rsa2Signer(generate_private_key(1024))
-    found = diagnose(body(signed(news(), small)), verifier("RSA2", keys))
+    found = diagnose(body(signed(notification(), small)), verifier("RSA2", keys))
     assert found.reason == Reason.WRONG_KEY
     assert "1024 bits; the one here has 2048" in found.hint
 
@@ -277,7 +277,7 @@ def test_a_key_of_another_size_is_told(keys: Keys) -> None:
 def test_a_key_known_by_other_means_is_named(keys: Keys) -> None:
     stranger = generate_private_key()
     found = diagnose(
-        body(signed(news(), Rsa2Signer(stranger))),
+        body(signed(notification(), Rsa2Signer(stranger))),
         verifier("RSA2", keys),
         others={"the key of another shop": Rsa2Signer(public_key=stranger.public_key())},
     )
@@ -285,9 +285,9 @@ def test_a_key_known_by_other_means_is_named(keys: Keys) -> None:
     assert "signed with the key of another shop," in found.hint
 
 
-def test_a_known_key_over_changed_words_is_both(keys: Keys) -> None:
+def test_a_known_key_over_changed_values_is_reported_as_both(keys: Keys) -> None:
     stranger = generate_private_key()
-    params = altered(signed(news(), Rsa2Signer(stranger)), Rsa2Signer(stranger), "utf-8")
+    params = altered(signed(notification(), Rsa2Signer(stranger)), Rsa2Signer(stranger), "utf-8")
     found = diagnose(
         params,
         verifier("RSA2", keys),
@@ -300,7 +300,7 @@ def test_a_known_key_over_changed_words_is_both(keys: Keys) -> None:
 
 def test_an_md5_key_known_by_other_means_is_named() -> None:
     found = diagnose(
-        signed(news(), Md5Signer(MD5_KEY)),
+        signed(notification(), Md5Signer(MD5_KEY)),
         Md5Signer("other"),
         others={"the key of another shop": Md5Signer(MD5_KEY)},
     )
@@ -309,96 +309,98 @@ def test_an_md5_key_known_by_other_means_is_named() -> None:
 
 
 @pytest.mark.parametrize("key", [f" {MD5_KEY}", f"{MD5_KEY}\n"])
-def test_a_stray_space_around_the_md5_key_is_told(key: str) -> None:
-    found = diagnose(signed(news(), Md5Signer(MD5_KEY)), Md5Signer(key))
+def test_a_stray_space_around_the_md5_key_is_reported(key: str) -> None:
+    found = diagnose(signed(notification(), Md5Signer(MD5_KEY)), Md5Signer(key))
     assert found.reason == Reason.WRONG_KEY
     assert "surrounding spaces, line ends" in found.hint
 
 
-def test_of_md5_nobody_can_tell_an_altered_word_from_another_key() -> None:
-    payload = signed(news(), Md5Signer(MD5_KEY))
+def test_with_md5_an_altered_value_and_another_key_are_indistinguishable() -> None:
+    payload = signed(notification(), Md5Signer(MD5_KEY))
     wrong_key = diagnose(payload, Md5Signer("other"))
-    wrong_words = diagnose(altered(payload, Md5Signer(MD5_KEY), "utf-8"), Md5Signer(MD5_KEY))
-    assert wrong_key.reason == wrong_words.reason == Reason.ALTERED
-    assert wrong_key.hint == wrong_words.hint
+    wrong_values = diagnose(altered(payload, Md5Signer(MD5_KEY), "utf-8"), Md5Signer(MD5_KEY))
+    assert wrong_key.reason == wrong_values.reason == Reason.ALTERED
+    assert wrong_key.hint == wrong_values.hint
     assert "altered, or signed with another key" in wrong_key.hint
 
 
-def test_ones_own_public_key_in_the_place_of_alipays_is_told(keys: Keys) -> None:
+def test_the_merchants_public_key_in_place_of_alipays_is_reported(keys: Keys) -> None:
     mistaken = Rsa2Signer(keys.merchant, keys.merchant.public_key())
-    payload = body(signed(news(), Rsa2Signer(keys.alipay)))
+    payload = body(signed(notification(), Rsa2Signer(keys.alipay)))
     found = diagnose(payload, mistaken)
     assert (found.valid, found.reason) == (False, Reason.OWN_PUBLIC_KEY)
 
 
-def test_ones_own_public_key_is_told_by_a_key_given_apart(keys: Keys) -> None:
+def test_the_merchants_public_key_is_recognized_by_a_separate_key(keys: Keys) -> None:
     mistaken = Rsa2Signer(public_key=keys.merchant.public_key())
-    payload = body(signed(news(), Rsa2Signer(keys.alipay)))
+    payload = body(signed(notification(), Rsa2Signer(keys.alipay)))
     assert diagnose(payload, mistaken).reason == Reason.WRONG_KEY
     found = diagnose(payload, mistaken, merchant_key=keys.merchant.public_key())
     assert found.reason == Reason.OWN_PUBLIC_KEY
 
 
-def test_ones_own_signature_is_told(keys: Keys) -> None:
-    found = diagnose(signed(news(), Rsa2Signer(keys.merchant)), verifier("RSA2", keys))
+def test_the_merchants_signature_is_reported(keys: Keys) -> None:
+    found = diagnose(signed(notification(), Rsa2Signer(keys.merchant)), verifier("RSA2", keys))
     assert found.reason == Reason.OWN_SIGNATURE
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"),
+    ("alipay_signer", "merchant_signer"),
     [("RSA", "RSA2"), ("RSA2", "RSA"), ("MD5", "RSA2"), ("RSA2", "MD5"), ("RSA", "MD5")],
 )
 @pytest.mark.parametrize("honest", [True, False])
-def test_a_sign_type_that_is_not_configured_is_told(
-    theirs: str, ours: str, honest: bool, keys: Keys
+def test_a_sign_type_that_is_not_configured_is_reported(
+    alipay_signer: str, merchant_signer: str, honest: bool, keys: Keys
 ) -> None:
-    params = signed(news(), signer_named(theirs, keys))
+    params = signed(notification(), signer_named(alipay_signer, keys))
     if not honest:
-        params["sign_type"] = ours
-    found = diagnose(body(params), signer_named(ours, keys))
+        params["sign_type"] = merchant_signer
+    found = diagnose(body(params), signer_named(merchant_signer, keys))
     assert (found.valid, found.reason) == (False, Reason.SIGN_TYPE_MISMATCH)
-    assert f"{ours} is configured" in found.hint
+    assert f"{merchant_signer} is configured" in found.hint
 
 
-def test_what_it_says_of_itself_does_not_make_it_good(keys: Keys) -> None:
-    params = {**signed(news(), Rsa2Signer(keys.alipay)), "sign_type": "MD5"}
+def test_the_declared_sign_type_does_not_make_it_valid(keys: Keys) -> None:
+    params = {**signed(notification(), Rsa2Signer(keys.alipay)), "sign_type": "MD5"}
     assert diagnose(params, verifier("RSA2", keys)).valid
 
 
 @pytest.mark.parametrize("sign", ["x", "A" * 10, "x" * 344, "中文", "A" * 343 + "="])
-def test_a_damaged_signature_is_told(sign: str, keys: Keys) -> None:
-    params = {**signed(news(), Rsa2Signer(keys.alipay)), "sign": sign}
+def test_a_damaged_signature_is_reported(sign: str, keys: Keys) -> None:
+    params = {**signed(notification(), Rsa2Signer(keys.alipay)), "sign": sign}
     found = diagnose(params, verifier("RSA2", keys))
     assert found.reason in (Reason.ALTERED, Reason.WRONG_KEY)
     assert "damaged" in found.hint or "altered" in found.hint
 
 
 def test_a_name_that_occurs_twice_is_named(signer: Signer) -> None:
-    found = diagnose(body(signed(news(), signer)) + b"&total_amount=0.01", signer)
+    found = diagnose(body(signed(notification(), signer)) + b"&total_amount=0.01", signer)
     assert (found.valid, found.reason) == (False, Reason.MALFORMED)
     assert "total_amount" in found.hint
 
 
 def test_a_value_that_is_not_encoded_is_malformed(signer: Signer) -> None:
-    payload = body(signed(news(), signer)).replace(b"%2C+two", b" & two")
+    payload = body(signed(notification(), signer)).replace(b"%2C+two", b" & two")
     assert diagnose(payload, signer).reason == Reason.MALFORMED
 
 
 def test_a_charset_that_does_not_exist_is_mentioned(rsa_signer: Signer) -> None:
-    payload = body(signed(news(), rsa_signer)).replace(b"charset=utf-8", b"charset=klingon")
+    payload = body(signed(notification(), rsa_signer)).replace(b"charset=utf-8", b"charset=klingon")
     found = diagnose(payload, rsa_signer)
     assert found.reason == Reason.ALTERED
     assert "declares an unknown charset" in found.hint
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff\xff=\xff", b"x" * 100, {}])
-def test_what_has_no_parameters_is_unreadable(payload: bytes | Params, signer: Signer) -> None:
+def test_a_payload_without_parameters_is_unreadable(
+    payload: bytes | Params, signer: Signer
+) -> None:
     assert diagnose(payload, signer).reason == Reason.UNREADABLE
 
 
 def test_without_a_key_there_is_no_verdict() -> None:
     with pytest.raises(ConfigurationError):
-        diagnose(signed(news(), Md5Signer(MD5_KEY)), Rsa2Signer())
+        diagnose(signed(notification(), Md5Signer(MD5_KEY)), Rsa2Signer())
 
 
 @given(payload=hostile_bodies())
@@ -417,14 +419,14 @@ def test_no_text_is_too_strange(params: Params, keys: Keys) -> None:
 
 
 def test_a_diagnosis_keeps_buyer_data_and_keys_out_of_its_repr(keys: Keys) -> None:
-    params = signed(news(buyer_id="2088000000000002"), Rsa2Signer(keys.alipay))
+    params = signed(notification(buyer_id="2088000000000002"), Rsa2Signer(keys.alipay))
     found = diagnose(params, verifier("RSA2", keys))
     assert isinstance(found, Diagnosis)
     assert "2088000000000002" not in repr(found)
 
 
 def test_hints_hold_no_text_of_a_stranger_as_it_came(rsa_signer: Signer) -> None:
-    params = {**signed(news(), rsa_signer), "\x1b[31mevil\n" * 9: "x"}
+    params = {**signed(notification(), rsa_signer), "\x1b[31mevil\n" * 9: "x"}
     found = diagnose(params, rsa_signer)
     assert found.reason == Reason.EXTRA_PARAMETER
     assert "\x1b" not in found.hint
@@ -446,7 +448,7 @@ def test_a_captured_payload_that_does_not_verify_has_its_reason(vector: Vector) 
 
 
 @with_vectors("request-sign", where=lambda vector: vector["protocol"] == "openapi-v2")
-def test_a_request_is_told_from_news(vector: Vector) -> None:
+def test_a_request_is_distinguished_from_a_notification(vector: Vector) -> None:
     found = diagnose(params_of(vector), signer_of(vector))
     assert found.reason == Reason.SIGN_TYPE_IN_STRING
 
@@ -463,12 +465,12 @@ def known() -> dict[str, Signer]:
 
 
 def test_base64_padding_is_not_a_trap(keys: Keys) -> None:
-    params = signed(news(), Rsa2Signer(keys.alipay))
+    params = signed(notification(), Rsa2Signer(keys.alipay))
     params["sign"] = base64.b64encode(base64.b64decode(params["sign"])[:-1]).decode()
     assert diagnose(params, verifier("RSA2", keys)).reason == Reason.ALTERED
 
 
-def test_a_signature_that_is_percent_encoded_still_is_not_believed(keys: Keys) -> None:
-    params = signed(news(), Rsa2Signer(keys.alipay))
+def test_a_percent_encoded_signature_is_invalid(keys: Keys) -> None:
+    params = signed(notification(), Rsa2Signer(keys.alipay))
     params["sign"] = quote(params["sign"], safe="")
     assert not diagnose(params, verifier("RSA2", keys)).valid

@@ -1,5 +1,5 @@
-"""Each known mistake, alone and with another, made from good payloads of several kinds; and a great
-many alterations that are none of them.
+"""Each known mistake, alone and combined, made from valid payloads of several kinds; and many
+alterations that are no known mistake.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _SIGNERS: dict[str, Signer] = {
 }
 
 
-def news(charset: str) -> Params:
-    """A notification before it is signed, with something in it for every mistake to spoil."""
+def notification(charset: str) -> Params:
+    """Return a notification before it is signed, with a target for every mistake."""
     return {
         "gmt_create": "2026-01-31 12:00:00",
         "notify_time": "2026-01-31 12:00:05",
@@ -62,7 +62,7 @@ def signed(
 
 
 def values(change: Callable[[str], str]) -> Callable[[Params], Params]:
-    """A mistake in all values; the signature is spoilt apart."""
+    """Return a mistake in all values; the signature is damaged separately."""
 
     def mistake(params: Params) -> Params:
         return {
@@ -74,7 +74,7 @@ def values(change: Callable[[str], str]) -> Callable[[Params], Params]:
 
 
 def one(name: str, change: Callable[[str], str]) -> Callable[[Params], Params]:
-    """A mistake in one value."""
+    """Return a mistake in one value."""
     return lambda params: {**params, name: change(params[name])}
 
 
@@ -89,7 +89,7 @@ def not_for_html(value: str) -> str:
 
 
 def shown_in_a_page(params: Params) -> Params:
-    """The form as a browser shows it where its & were not escaped, and somebody copies it."""
+    """Return the form as a browser shows it with unescaped ``&``, copied from the page."""
     form = "&".join(f"{name}={quote_plus(value)}" for name, value in params.items())
     return dict(parse_qsl(not_for_html(form), keep_blank_values=True))
 
@@ -149,7 +149,9 @@ def test_a_mistake_is_named(name: str, sign_type: str, charset: str) -> None:
     mistake, reason = MISTAKES[name]
     signer = _SIGNERS[sign_type]
     # Who lost the charset configures the right one, or the text would be in another as well.
-    found = diagnose(mistake(signed(news(charset), signer, charset)), signer, charset=charset)
+    found = diagnose(
+        mistake(signed(notification(charset), signer, charset)), signer, charset=charset
+    )
     assert (found.valid, found.reason) == (False, reason), found.hint
     assert found.hint
     assert "Besides" not in found.hint
@@ -173,7 +175,7 @@ _PAIRED = {
 @pytest.mark.parametrize(("first", "second"), list(permutations(_PAIRED, 2)))
 def test_two_mistakes_are_named(first: str, second: str, sign_type: str) -> None:
     signer = _SIGNERS[sign_type]
-    spoilt = _PAIRED[first][0](signed(news("utf-8"), signer, "utf-8"))
+    spoilt = _PAIRED[first][0](signed(notification("utf-8"), signer, "utf-8"))
     params = _PAIRED[second][0](spoilt)
     if params == spoilt:
         return  # the first has left nothing for the second to spoil
@@ -183,16 +185,16 @@ def test_two_mistakes_are_named(first: str, second: str, sign_type: str) -> None
     assert {found.reason, *found.also} <= {_PAIRED[first][1], _PAIRED[second][1]}, found.hint
 
 
-def test_a_body_that_was_decoded_before_is_told() -> None:
+def test_a_body_that_was_decoded_before_is_reported() -> None:
     for signer in _SIGNERS.values():
-        params = signed(news("utf-8"), signer, "utf-8")
+        params = signed(notification("utf-8"), signer, "utf-8")
         pasted = "&".join(f"{name}={value}" for name, value in params.items()).encode()
         found = diagnose(pasted, signer)
         assert (found.valid, found.reason) == (False, Reason.DOUBLE_DECODED), found.hint
 
 
-def test_md5_in_capitals_is_told() -> None:
-    params = signed(news("utf-8"), _SIGNERS["MD5"], "utf-8")
+def test_md5_in_capitals_is_reported() -> None:
+    params = signed(notification("utf-8"), _SIGNERS["MD5"], "utf-8")
     found = diagnose({**params, "sign": params["sign"].upper()}, _SIGNERS["MD5"])
     assert found.reason == Reason.SIGN_CHANGED
     assert "upper case" in found.hint
@@ -200,28 +202,28 @@ def test_md5_in_capitals_is_told() -> None:
 
 @pytest.mark.parametrize("sign_type", ["RSA", "RSA2"])
 def test_base64_in_lower_case_is_described_and_no_more(sign_type: str) -> None:
-    params = signed(news("utf-8"), _SIGNERS[sign_type], "utf-8")
+    params = signed(notification("utf-8"), _SIGNERS[sign_type], "utf-8")
     found = diagnose({**params, "sign": params["sign"].lower()}, _SIGNERS[sign_type])
     assert found.reason == Reason.ALTERED
     assert "no capital letter" in found.hint
 
 
-def test_a_signature_that_is_still_encoded_is_told() -> None:
+def test_a_signature_that_is_still_encoded_is_reported() -> None:
     signer = _SIGNERS["RSA2"]
-    params = signed(news("utf-8"), signer, "utf-8")
+    params = signed(notification("utf-8"), signer, "utf-8")
     found = diagnose({**params, "sign": quote(params["sign"], safe="")}, signer)
     assert found.reason == Reason.NOT_DECODED
 
 
 @pytest.mark.parametrize("name", ["notify_id", "trade_no", "out_trade_no"])
-def test_what_alipay_always_sends_and_is_missing_is_mentioned(name: str) -> None:
+def test_a_missing_mandatory_parameter_is_mentioned(name: str) -> None:
     for signer in _SIGNERS.values():
-        found = diagnose(without(name)(signed(news("utf-8"), signer, "utf-8")), signer)
+        found = diagnose(without(name)(signed(notification("utf-8"), signer, "utf-8")), signer)
         assert found.reason == Reason.ALTERED
         assert f"lacks parameters that Alipay always sends: {name}." in found.hint
 
 
-def test_a_message_is_told_by_what_its_signature_covers() -> None:
+def test_the_kind_of_message_is_determined_by_the_signed_parameters() -> None:
     signer = _SIGNERS["RSA2"]
     params = {
         "msg_method": "alipay.trade.order.settle.notify",
@@ -235,25 +237,25 @@ def test_a_message_is_told_by_what_its_signature_covers() -> None:
 
 
 def of_sandbox() -> Params:
-    return {**news("utf-8"), "app_id": "9021000122682882"}
+    return {**notification("utf-8"), "app_id": "9021000122682882"}
 
 
 def test_a_payload_of_the_sandbox_does_not_go_with_productions_key() -> None:
     stranger = Rsa2Signer(generate_private_key(1024))
     payload = signed(of_sandbox(), stranger, "utf-8")
-    ours = Rsa2Signer(public_key=_ALIPAY.public_key())
-    found = diagnose(payload, ours, production=True)
+    merchant_signer = Rsa2Signer(public_key=_ALIPAY.public_key())
+    found = diagnose(payload, merchant_signer, production=True)
     assert (found.valid, found.reason) == (False, Reason.WRONG_ENVIRONMENT)
-    assert diagnose(payload, ours).reason == Reason.WRONG_KEY
-    assert "sandbox" in diagnose(payload, ours).hint
-    of_production = signed(news("utf-8"), stranger, "utf-8")
-    found = diagnose(of_production, ours, production=True)
+    assert diagnose(payload, merchant_signer).reason == Reason.WRONG_KEY
+    assert "sandbox" in diagnose(payload, merchant_signer).hint
+    of_production = signed(notification("utf-8"), stranger, "utf-8")
+    found = diagnose(of_production, merchant_signer, production=True)
     assert found.reason == Reason.WRONG_KEY
     assert "it comes from Alipay's sandbox" not in found.hint
 
 
 def altered(good: Params, chance: random.Random) -> Params:
-    """One character inserted, replaced or taken out, in the middle of a value that matters."""
+    """Insert, replace or remove one character in the middle of a signed value."""
     names = [n for n in good if n not in ("sign", "sign_type", "charset", "_input_charset")]
     while True:
         name = chance.choice(names)
@@ -270,7 +272,7 @@ def altered(good: Params, chance: random.Random) -> Params:
 @pytest.mark.parametrize("charset", ["utf-8", "GBK"])
 def test_a_random_alteration_is_called_nothing_but_altered(sign_type: str, charset: str) -> None:
     signer, chance = _SIGNERS[sign_type], random.Random(f"{sign_type} {charset}")
-    good = {**signed(news(charset), signer, charset)}
+    good = {**signed(notification(charset), signer, charset)}
     for _ in range(60):
         bad = altered(good, chance)
         found = diagnose(bad, signer)
@@ -289,7 +291,7 @@ def test_a_random_alteration_is_called_nothing_but_altered(sign_type: str, chars
 )
 @pytest.mark.parametrize("sign_type", ["MD5", "RSA2"])
 def test_a_payload_that_invites_to_try_for_ever_is_given_up(more: Params, sign_type: str) -> None:
-    good = signed(news("utf-8"), _SIGNERS[sign_type], "utf-8")
+    good = signed(notification("utf-8"), _SIGNERS[sign_type], "utf-8")
     assert diagnose({**good, "total_amount": "1", **more}, _SIGNERS[sign_type]).reason == (
         Reason.ALTERED
     )

@@ -1,4 +1,4 @@
-"""The tree of exceptions, and what each carries."""
+"""Tree of exceptions, and their attributes."""
 
 from __future__ import annotations
 

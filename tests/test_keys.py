@@ -43,7 +43,7 @@ LINE_ENDS = ("\n", "\r\n", "\r", "\\n", "\\r\\n", " ", "\n\n", " \n\t")
 
 @st.composite
 def paste_forms(draw: st.DrawFn, der: bytes, label: str) -> str | bytes:
-    """A key as it comes out of consoles, mails, .env files and text editors."""
+    """Return a key as consoles, mails, .env files and text editors format it."""
     packed = base64.b64encode(der).decode("ascii")
     width = draw(st.sampled_from([64, 76, 1, 63, len(packed)]))
     lines = [packed[start : start + width] for start in range(0, len(packed), width)]
@@ -243,7 +243,7 @@ def test_a_key_is_described_for_people(keys: Keys, certificate: x509.Certificate
     assert "neither PEM nor base64" in describe_key("hello?")
 
 
-def test_a_new_key_is_as_long_as_asked() -> None:
+def test_a_new_key_has_the_requested_size() -> None:
     assert generate_private_key(1024).key_size == 1024
 
 
@@ -261,8 +261,8 @@ def test_a_pem_text_that_is_cut_off_is_described(most: int, keys: Keys) -> None:
 
 
 def test_a_pem_text_that_lacks_nothing_but_its_last_line_is_read(keys: Keys) -> None:
-    whole = private_pem(keys.merchant).partition("-----END")[0]
-    assert load_private_key(whole) == load_private_key(private_pem(keys.merchant))
+    pem = private_pem(keys.merchant).partition("-----END")[0]
+    assert load_private_key(pem) == load_private_key(private_pem(keys.merchant))
 
 
 def test_a_certificates_number_is_made_of_its_issuer_and_serial(
@@ -305,7 +305,7 @@ def test_line_ends_may_be_escaped_more_than_once(keys: Keys, escape: str) -> Non
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
-def test_a_whole_pem_file_may_be_encoded_in_base64(keys: Keys, encode: Any) -> None:
+def test_a_complete_pem_file_may_be_encoded_in_base64(keys: Keys, encode: Any) -> None:
     assert same(load_private_key(encode(private_pem(keys.merchant).encode())), keys.merchant)
     public = load_public_key(encode(public_pem(keys.alipay.public_key()).encode()).decode())
     assert public_key_der(public) == public_key_der(keys.alipay.public_key())

@@ -1,4 +1,4 @@
-"""Each check lets good values through and blames the parameter for bad ones."""
+"""Checks accept valid values and name the parameter of invalid ones."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_choice_lists_its_values() -> None:
         check_choice("paymethod", "cash", ("bankPay", "directPay"))
 
 
-def test_a_pattern_has_to_match_the_whole_value() -> None:
+def test_a_pattern_must_match_the_complete_value() -> None:
     shape = re.compile("[0-9]{4}")
     check_pattern("year", "2026", shape, "four digits")
     for value in ("20266", "2026\n", "", None):

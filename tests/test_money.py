@@ -22,13 +22,13 @@ fens = st.integers(MIN_FEN, MAX_FEN)
 
 
 @given(fens)
-def test_every_amount_survives_the_way_to_text_and_back(fen: int) -> None:
+def test_every_amount_is_unchanged_by_formatting_and_parsing(fen: int) -> None:
     assert to_minor_units(format_amount(fen)) == fen
     assert parse_minor_units(format_amount(fen)) == fen
 
 
 @given(fens)
-def test_every_amount_survives_the_way_to_a_decimal_and_back(fen: int) -> None:
+def test_every_amount_is_unchanged_by_conversion_to_a_decimal(fen: int) -> None:
     assert to_minor_units(to_decimal(fen)) == fen
     assert str(to_decimal(fen)) == format_amount(fen)
 
@@ -167,7 +167,7 @@ def test_a_format_that_alipay_does_not_use_is_rejected(text: str) -> None:
     ("text", "currency", "units"),
     [("88.88", "USD", 8888), ("500.00", "JPY", 500), ("500", "KRW", 500), ("0.00", "JPY", 0)],
 )
-def test_an_amount_is_counted_in_its_own_currency(text: str, currency: str, units: int) -> None:
+def test_an_amount_is_counted_in_its_currency(text: str, currency: str, units: int) -> None:
     assert parse_minor_units(text, currency) == units
 
 

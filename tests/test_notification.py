@@ -338,7 +338,7 @@ def test_a_legacy_notification_is_converted() -> None:
     )
 
 
-def test_price_times_quantity_stands_for_a_total() -> None:
+def test_price_times_quantity_replaces_a_total() -> None:
     values = {name: text for name, text in LEGACY.items() if name != "total_fee"}
     assert Notification.from_params(values).total_fen == 2 * 4444
 
@@ -528,8 +528,10 @@ def test_a_request_or_a_return_is_no_notification(name: str) -> None:
 def test_the_merchants_request_cannot_be_split_into_a_notification() -> None:
     """The buyer sees it, and it is signed with the key that signs the notifications."""
     gateway = MapiGateway("2088000000000001", MD5)
-    asked = gateway.create_direct_pay_by_user(out_trade_no="DEAR", subject="s", total_fee="9999.00")
-    body = form({**asked.params, "sign_type": "MD5"})
+    requested = gateway.create_direct_pay_by_user(
+        out_trade_no="DEAR", subject="s", total_fee="9999.00"
+    )
+    body = form({**requested.params, "sign_type": "MD5"})
     with pytest.raises(BadNotification):
         Notification.from_params(verified_params(body, MD5))
 

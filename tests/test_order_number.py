@@ -33,17 +33,17 @@ def test_a_number_begins_with_the_day_in_china(monkeypatch: pytest.MonkeyPatch) 
     assert generate_out_trade_no().startswith("20260101")
 
 
-def test_the_rest_comes_from_the_systems_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+def test_the_rest_is_from_the_systems_random_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[int] = []
 
     def smallest(below: int) -> int:
-        asked.append(below)
+        requested.append(below)
         return 7
 
     monkeypatch.setattr(secrets, "randbelow", smallest)
     # Fixed length: what is small is filled up.
     assert generate_out_trade_no()[8:] == "000000000000000007"
-    assert asked == [10**18]
+    assert requested == [10**18]
 
 
 def test_no_two_are_the_same() -> None:

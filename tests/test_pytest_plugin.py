@@ -1,4 +1,4 @@
-"""The fixtures for shops' tests, in runs of pytest of their own."""
+"""Fixtures for shops' tests, in separate runs of pytest."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ def test_a_shop_beside_a_simulator(run) -> None:
     run(ALONE).assert_outcomes(passed=3)
 
 
-def test_a_run_that_asks_for_nothing_loads_nothing() -> None:
+def test_a_run_without_the_fixtures_loads_nothing() -> None:
     program = (
         "import sys, pytest_flask_alipay as _;"
         "print([name for name in ('flask', 'flask_alipay', 'sqlalchemy') if name in sys.modules])"

@@ -1,4 +1,4 @@
-"""The fixtures that need servers give what they promise."""
+"""Fixtures that need servers."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_digits_from_the_environment_are_a_text(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("value", [True, 1.5, [SECRET], {"a": SECRET}, SECRET.encode()])
-def test_what_is_no_text_is_refused(value: object) -> None:
+def test_a_value_that_is_no_text_is_rejected(value: object) -> None:
     error = blamed(lambda: settings(KEY=value).text("KEY"), "SHOP_KEY")
     assert "double quotes" in str(error)
 
@@ -71,7 +71,7 @@ def test_a_switch_is_off(value: object) -> None:
 
 @pytest.mark.parametrize("default", [True, False])
 @pytest.mark.parametrize("value", [None, ""])
-def test_a_switch_that_is_not_set_stands_as_it_should(value: object, default: bool) -> None:
+def test_an_unset_switch_has_its_default(value: object, default: bool) -> None:
     # An empty variable in the environment turns no check off.
     assert settings(NOTIFY_VERIFY=value).flag("NOTIFY_VERIFY", default) is default
     assert settings().flag("NOTIFY_VERIFY", default) is default
@@ -90,7 +90,7 @@ def test_a_number_is_read(value: object, number: float) -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, "0", "nan", "inf", "-inf", True, False, "", SECRET, [1]])
-def test_what_is_no_number_above_zero_is_refused(value: object) -> None:
+def test_a_value_that_is_no_number_above_zero_is_rejected(value: object) -> None:
     blamed(lambda: settings(TIMEOUT=value).number("TIMEOUT", 7.0), "SHOP_TIMEOUT")
 
 
@@ -157,7 +157,7 @@ def test_settings_are_put_over_others() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", (), []])
-def test_what_is_empty_is_not_set(value: object) -> None:
+def test_an_empty_value_is_not_set(value: object) -> None:
     assert not settings(KEY=value).is_set("KEY")
 
 

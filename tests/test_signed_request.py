@@ -1,4 +1,4 @@
-"""A signed request as a URL and as a form: what leaves is what was signed."""
+"""Signed requests as URLs and as forms: exactly the signed values are sent."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ EXCLUDE = ("sign", "sign_type")
 
 
 class Form(HTMLParser):
-    """What a browser would make of the form.
+    """Form as a browser reads it.
 
-    :param charset: of the request; decides what the posted bytes mean.
+    :param charset: of the request; decides how the posted bytes are decoded.
     """
 
     def __init__(self, markup: str, charset: str = "utf-8") -> None:
@@ -61,7 +61,7 @@ class Form(HTMLParser):
 
 
 def byte_of(character: str) -> str:
-    """The byte that a browser posts for a character of windows-1252, as Latin-1 has it."""
+    """Return the byte that a browser posts for a character of windows-1252, as Latin-1."""
     try:
         return character.encode("cp1252").decode("latin-1")
     except UnicodeEncodeError:  # five bytes have no character of their own
@@ -190,7 +190,7 @@ def test_a_browser_sends_the_form_as_it_was_signed(
 
 @pytest.mark.browser
 def test_a_browser_posts_every_character_of_gbk_as_it_was_signed(browser: Browser) -> None:
-    """The euro sign, private use and rare names among them."""
+    """Includes the euro sign, private use and rare names."""
     leads = range(0x81, 0xFF)
     trails = [*range(0x40, 0x7F), *range(0x80, 0xFF)]
     texts = [bytes(byte for trail in trails for byte in (lead, trail)) for lead in leads]

@@ -1,4 +1,4 @@
-"""The string that is signed, and the three ways to sign it."""
+"""Content of signatures, and the three signature algorithms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MD5_KEY = "0123456789abcdef0123456789abcdef"
 
 @pytest.fixture(scope="module", params=["MD5", "RSA", "RSA2"])
 def signer(request: pytest.FixtureRequest, keys: Keys) -> Signer:
-    """One that can both sign and verify."""
+    """Return a signer that can both sign and verify."""
     if request.param == "MD5":
         return Md5Signer(MD5_KEY)
     made = {"RSA": RsaSigner, "RSA2": Rsa2Signer}[request.param]
@@ -37,7 +37,7 @@ def signer(request: pytest.FixtureRequest, keys: Keys) -> Signer:
 
 
 def reference_content(values: dict[str, str], exclude: list[str], charset: str) -> bytes:
-    """The rule once more, written from Alipay's words and on bytes."""
+    """Return the signed content by Alipay's rule, written independently and on bytes."""
     content = b""
     while values:
         name = min(values)
@@ -58,7 +58,7 @@ def test_the_content_follows_alipays_rule(data: st.DataObject, charset: str) -> 
     )
 
 
-def test_capital_letters_come_before_small_ones_and_the_underscore_between() -> None:
+def test_names_are_sorted_with_capitals_first_and_the_underscore_before_small_letters() -> None:
     values = {"b": "1", "a": "2", "Z": "3", "_input_charset": "4", "a1": "5", "aB": "6"}
     assert sign_content(values) == b"Z=3&_input_charset=4&a=2&a1=5&aB=6&b=1"
 

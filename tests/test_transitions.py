@@ -1,4 +1,4 @@
-"""The table of transitions, walked in every order and with every repetition."""
+"""Table of transitions, in every order and with every duplicate."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ WALKS = list(product(TradeStatus.ALL, repeat=5))
 
 
 class Walker:
-    """A payment that is nothing but the table, and all that happened to it."""
+    """Payment that consists of the table, with its events."""
 
     def __init__(self) -> None:
         self.row: str = TradeStatus.WAIT_BUYER_PAY
         self.seen = [self.row]
         self.events: list[str] = []
 
-    def hear(self, news: str) -> None:
-        cell = TRANSITIONS[self.row, news]
+    def apply(self, report: str) -> None:
+        cell = TRANSITIONS[self.row, report]
         self.events += parse_events(cell)
         if changes_state(cell):
-            self.row = ledger_state(news, "paid" in self.events, 0)
+            self.row = ledger_state(report, "paid" in self.events, 0)
             self.seen.append(self.row)
 
 
@@ -51,8 +51,8 @@ def walks() -> list[tuple[tuple[str, ...], Walker]]:
     walked = []
     for walk in WALKS:
         walker = Walker()
-        for news in walk:
-            walker.hear(news)
+        for report in walk:
+            walker.apply(report)
         walked.append((walk, walker))
     return walked
 
@@ -64,14 +64,14 @@ def test_the_table_has_every_cell_and_no_other() -> None:
     assert set(TRANSITIONS) == set(product(ROWS, TradeStatus.ALL))
 
 
-def test_a_cell_says_only_what_can_happen() -> None:
+def test_a_cell_has_only_possible_events() -> None:
     words = {word for cell in TRANSITIONS.values() for word in cell.split("+")}
     assert words == {*EVENTS, "recorded", "duplicate", "stale"}
 
 
-def test_what_was_sold_was_sold_once(walks: Walks) -> None:
+def test_a_payment_is_sold_once(walks: Walks) -> None:
     for walk, walker in walks:
-        assert walker.events.count("paid") == any(news in SALES for news in walk)
+        assert walker.events.count("paid") == any(report in SALES for report in walk)
 
 
 def test_pending_is_not_money() -> None:
@@ -82,17 +82,17 @@ def test_pending_is_not_money() -> None:
 
 def test_a_trade_fails_only_before_a_sale(walks: Walks) -> None:
     for walk, walker in walks:
-        sold_at = next((at for at, news in enumerate(walk) if news in SALES), len(walk))
+        sold_at = next((at for at, report in enumerate(walk) if report in SALES), len(walk))
         assert walker.events.count("failed") == (CLOSED in walk[:sold_at])
 
 
 def test_a_close_after_a_sale_is_a_refund_once(walks: Walks) -> None:
     for walk, walker in walks:
-        sold_at = next((at for at, news in enumerate(walk) if news in SALES), len(walk))
+        sold_at = next((at for at, report in enumerate(walk) if report in SALES), len(walk))
         assert walker.events.count("refunded") == (CLOSED in walk[sold_at:])
 
 
-def test_a_sale_is_finished_once_at_most_and_never_after_a_refund(walks: Walks) -> None:
+def test_a_sale_is_finished_at_most_once_and_never_after_a_refund(walks: Walks) -> None:
     for walk, walker in walks:
         assert walker.events.count("finished") <= 1
         if "finished" in walker.events:
@@ -102,7 +102,7 @@ def test_a_sale_is_finished_once_at_most_and_never_after_a_refund(walks: Walks) 
             assert TradeStatus.TRADE_FINISHED in walk
 
 
-def test_a_payment_never_moves_back(walks: Walks) -> None:
+def test_a_payment_never_returns_to_an_earlier_state(walks: Walks) -> None:
     life = [*TradeStatus.ALL[:-1], REFUNDED]
     for _, walker in walks:
         # The one way out of a close without payment is a sale.
@@ -113,12 +113,12 @@ def test_a_payment_never_moves_back(walks: Walks) -> None:
             assert not after or after[0] in SALES
 
 
-def test_the_same_news_again_changes_nothing() -> None:
-    for row, news in TRANSITIONS:
-        if changes_state(TRANSITIONS[row, news]):
+def test_a_repeated_report_changes_nothing() -> None:
+    for row, report in TRANSITIONS:
+        if changes_state(TRANSITIONS[row, report]):
             for paid in (True, False):
-                again = ledger_state(news, paid, 0)
-                assert TRANSITIONS[again, news] == "duplicate"
+                again = ledger_state(report, paid, 0)
+                assert TRANSITIONS[again, report] == "duplicate"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_same_news_again_changes_nothing() -> None:
         (CLOSED, False, 1, REFUNDED),
     ],
 )
-def test_a_closed_trade_stands_where_its_money_is(
+def test_the_state_of_a_closed_trade_depends_on_its_money(
     trade_status: str, paid: bool, refunded_fen: int, row: str
 ) -> None:
     assert ledger_state(trade_status, paid, refunded_fen) == row

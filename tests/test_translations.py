@@ -1,4 +1,4 @@
-"""The catalogues have every text of the package, and the compiled ones are current."""
+"""Catalogues contain every text of the package, and the compiled ones are current."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ each_catalogue = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.pa
 
 
 def messages(catalogue: Catalog) -> Iterator[Message]:
-    """Everything except the header."""
+    """Return everything except the header."""
     return (message for message in catalogue if message.id)
 
 
@@ -46,7 +46,7 @@ def contents(catalogue: Catalog) -> dict[tuple[str, ...], tuple[str, ...]]:
 
 
 def pairs(path: Path) -> list[tuple[str, str]]:
-    """Each English text, singular and plural, with each of its translations."""
+    """Return each English text, singular and plural, with each of its translations."""
     return [
         (english, translated)
         for message in messages(read(path))
@@ -61,7 +61,7 @@ def placeholders(text: str) -> set[str]:
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:
-    """Each call that shows or marks a text, with its place."""
+    """Return each call that shows or marks a text, with its place."""
     for file in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in KEYWORDS:
@@ -130,7 +130,7 @@ def test_commands_options_and_settings_are_the_same_in_both_languages(path: Path
     assert wrong == {}
 
 
-def test_only_whole_literal_texts_are_looked_up() -> None:
+def test_only_complete_literal_texts_are_looked_up() -> None:
     """No catalogue has an f-string, a sum, or a text with its values inserted."""
     wrong = [
         place

@@ -1,4 +1,4 @@
-"""Asking a gateway over HTTP: what is no whole answer is an unknown outcome, never an answer."""
+"""Requests to a gateway over HTTP: an incomplete response is an unknown outcome."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from .doubles.local_server import LocalServer, Request
 PARTNER = "2088000000000001"
 
 #: Seconds that a gateway keeps silent: far longer than anybody waits for it.
-PATIENCE = 10
+SILENCE = 10
 
 
 class Gateway:
-    """A gateway on this machine: it answers what it is told to, and remembers the questions."""
+    """Gateway on this machine with a chosen response, which records requests."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
         self.connections: set[tuple[str, int]] = set()
-        self.answer: Callable[[Any], None] = self.says(b"true")
+        self.response: Callable[[Any], None] = self.responds(b"true")
         self.closing = threading.Event()
         self._server = LocalServer(self._respond)
         self.url = self._server.url
@@ -43,18 +43,18 @@ class Gateway:
     def _respond(self, request: Request) -> None:
         self.paths.append(request.path)
         self.connections.add(request.client_address)
-        self.answer(request)
+        self.response(request)
 
     def close(self) -> None:
         self.closing.set()
         self._server.close()
 
     @staticmethod
-    def says(body: bytes, status: int = 200) -> Callable[[Any], None]:
+    def responds(body: bytes, status: int = 200) -> Callable[[Any], None]:
         return lambda request: request.respond(body, status)
 
     def hangs(self, request: Any) -> None:
-        self.closing.wait(PATIENCE)
+        self.closing.wait(SILENCE)
         request.close_connection = True
 
     def cuts_off(self, request: Any) -> None:
@@ -73,11 +73,11 @@ class Gateway:
         self.hangs(request)
 
     @staticmethod
-    def hangs_up(request: Any) -> None:
+    def closes(request: Any) -> None:
         request.close_connection = True
 
     @staticmethod
-    def babbles(request: Any) -> None:
+    def sends_no_http(request: Any) -> None:
         request.wfile.write(b"true\r\n\r\n")
         request.close_connection = True
 
@@ -102,20 +102,20 @@ def merchant(gateway: Gateway, transport: HttpTransport) -> MapiGateway:
 
 
 def test_the_response_is_its_body(gateway: Gateway, transport: HttpTransport) -> None:
-    gateway.answer = gateway.says(b"\xd6\xd0\x00")
+    gateway.response = gateway.responds(b"\xd6\xd0\x00")
     assert transport.get(gateway.url, {"a": "1"}) == b"\xd6\xd0\x00"
     assert gateway.paths == ["/gateway.do?a=1"]
 
 
-@pytest.mark.parametrize("trouble", ["hangs", "cuts_off", "drips", "hangs_up", "babbles"])
+@pytest.mark.parametrize("trouble", ["hangs", "cuts_off", "drips", "closes", "sends_no_http"])
 def test_an_incomplete_response_is_an_unknown_outcome(
     gateway: Gateway, transport: HttpTransport, trouble: str
 ) -> None:
-    gateway.answer = getattr(gateway, trouble)
+    gateway.response = getattr(gateway, trouble)
     began = time.monotonic()
     with pytest.raises(OutcomeUnknown, match="did not respond") as caught:
         transport.get(gateway.url, {"notify_id": "s3cr3t"})
-    assert time.monotonic() - began < PATIENCE / 2
+    assert time.monotonic() - began < SILENCE / 2
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
@@ -125,7 +125,7 @@ def test_an_incomplete_response_is_an_unknown_outcome(
 def test_another_status_is_an_unknown_outcome(
     gateway: Gateway, transport: HttpTransport, status: int
 ) -> None:
-    gateway.answer = gateway.says(b"" if status == 204 else b"true", status)
+    gateway.response = gateway.responds(b"" if status == 204 else b"true", status)
     with pytest.raises(OutcomeUnknown, match=str(status)):
         transport.get(gateway.url, {})
 
@@ -147,10 +147,10 @@ def test_an_address_that_leads_nowhere_is_an_unknown_outcome(
 
 
 def test_a_query_after_a_failure_succeeds(gateway: Gateway, transport: HttpTransport) -> None:
-    gateway.answer = gateway.cuts_off
+    gateway.response = gateway.cuts_off
     with pytest.raises(OutcomeUnknown):
         transport.get(gateway.url, {})
-    gateway.answer = gateway.says(b"true")
+    gateway.response = gateway.responds(b"true")
     assert transport.get(gateway.url, {}) == b"true"
 
 
@@ -160,22 +160,20 @@ def test_the_connection_is_kept(gateway: Gateway, transport: HttpTransport) -> N
     assert len(gateway.connections) == 1
 
 
-def test_each_thread_has_a_connection_of_its_own(
-    gateway: Gateway, transport: HttpTransport
-) -> None:
-    def ask() -> None:
+def test_each_thread_has_a_separate_connection(gateway: Gateway, transport: HttpTransport) -> None:
+    def send_request() -> None:
         transport.get(gateway.url, {})
         transport._session().close()
 
     transport.get(gateway.url, {})
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=send_request)
     thread.start()
     thread.join()
     assert len(gateway.connections) == 2
 
 
 @pytest.mark.parametrize(
-    ("answer", "confirmed"),
+    ("response", "confirmed"),
     [
         (b"true", True),
         (b"true\n", True),
@@ -190,14 +188,14 @@ def test_each_thread_has_a_connection_of_its_own(
     ],
 )
 def test_only_true_is_a_confirmation(
-    gateway: Gateway, merchant: MapiGateway, answer: bytes, confirmed: bool
+    gateway: Gateway, merchant: MapiGateway, response: bytes, confirmed: bool
 ) -> None:
-    gateway.answer = gateway.says(answer)
+    gateway.response = gateway.responds(response)
     assert merchant.notify_verify("n1") is confirmed
 
 
 def test_a_missing_response_is_no_confirmation(gateway: Gateway, merchant: MapiGateway) -> None:
-    gateway.answer = gateway.hangs
+    gateway.response = gateway.hangs
     with pytest.raises(OutcomeUnknown):
         merchant.notify_verify("n1")
 
@@ -227,7 +225,7 @@ def test_a_literal_percent_sign_is_sent_as_one(gateway: Gateway, merchant: MapiG
     assert gateway.paths[0].endswith("notify_id=RqPnCoPT3K9%252Fvwbh3InWeOvCB%252BJOJ")
 
 
-@pytest.mark.parametrize("trouble", ["hangs", "hangs_up", "babbles"])
+@pytest.mark.parametrize("trouble", ["hangs", "closes", "sends_no_http"])
 def test_no_log_line_of_a_library_holds_a_signed_query(
     gateway: Gateway,
     merchant: MapiGateway,
@@ -236,7 +234,7 @@ def test_no_log_line_of_a_library_holds_a_signed_query(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    gateway.answer = getattr(gateway, trouble)
+    gateway.response = getattr(gateway, trouble)
     with pytest.raises(OutcomeUnknown):
         merchant.single_trade_query(out_trade_no="T1")
     with pytest.raises(OutcomeUnknown):
@@ -246,11 +244,11 @@ def test_no_log_line_of_a_library_holds_a_signed_query(
     assert [line for line in lines if "sign=" in line or "T1" in line or "s3cr3t" in line] == []
 
 
-def test_the_log_lines_of_other_requests_stay_whole(
+def test_the_log_lines_of_other_requests_are_unchanged(
     gateway: Gateway, transport: HttpTransport, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    gateway.answer = gateway.says(b"true")
+    gateway.response = gateway.responds(b"true")
     transport.get(gateway.url, {"a": "1"})
     requests.get(f"{gateway.url}?theirs=2", timeout=5)
     lines = " ".join(record.getMessage() for record in caplog.records)

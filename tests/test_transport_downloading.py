@@ -1,4 +1,4 @@
-"""A file is fetched piece by piece, whole or not at all, and never more of it than was allowed."""
+"""Downloads arrive in chunks, completely or not at all, and within the limit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = b"PK\x03\x04" + bytes(range(256)) * 1000
 
 
 class Files:
-    """A place on this machine where files are; what goes wrong is in their names."""
+    """File server on this machine; the file's name chooses the failure."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
@@ -54,7 +54,7 @@ def transport() -> Iterator[HttpTransport]:
 
 
 @pytest.mark.parametrize("name", ["file", "endless"])
-def test_a_file_comes_whole(files: Files, transport: HttpTransport, name: str) -> None:
+def test_a_file_is_downloaded_completely(files: Files, transport: HttpTransport, name: str) -> None:
     into = io.BytesIO()
     assert transport.download(f"{files.url}/{name}?id=%2F1", into, len(FILE)) == len(FILE)
     assert into.getvalue() == FILE

@@ -1,4 +1,4 @@
-"""What is sent is sent once, in the merchant's charset; what is asked may be asked again."""
+"""Forms are sent once, in the merchant's charset; queries may be retried."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .doubles.local_server import LocalServer, Request
 
 
 class Gateway:
-    """A gateway on this machine, whose first answers may be trouble."""
+    """Gateway on this machine, whose first responses may be failures."""
 
     def __init__(self) -> None:
-        self.troubles: list[str] = []
+        self.failures: list[str] = []
         self.requests: list[tuple[str, str, bytes, str]] = []
         self.connections: set[tuple[str, int]] = set()
         self._server = LocalServer(self._respond)
@@ -29,12 +29,12 @@ class Gateway:
         kind = request.headers.get("Content-Type", "")
         self.requests.append((request.command, request.path, request.body(), kind))
         self.connections.add(request.client_address)
-        trouble = self.troubles.pop(0) if self.troubles else "200"
-        if trouble == "cut":
+        failure = self.failures.pop(0) if self.failures else "200"
+        if failure == "cut":
             request.close_connection = True
             return
-        moved = {"Location": "/elsewhere"} if trouble == "302" else {}
-        request.respond(b"true", int(trouble), Retry_After="60", **moved)
+        moved = {"Location": "/elsewhere"} if failure == "302" else {}
+        request.respond(b"true", int(failure), Retry_After="60", **moved)
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def test_a_character_that_the_charset_lacks_is_rejected_by_name(verb: str) -> No
         getattr(HttpTransport(), verb)("http://gateway.invalid/", {"subject": "🍵"}, "gbk")
 
 
-@pytest.mark.parametrize("trouble", ["cut", "502", "503", "504"])
-def test_a_lost_query_is_retried(gateway: Gateway, transport: HttpTransport, trouble: str) -> None:
-    gateway.troubles = [trouble]
+@pytest.mark.parametrize("failure", ["cut", "502", "503", "504"])
+def test_a_lost_query_is_retried(gateway: Gateway, transport: HttpTransport, failure: str) -> None:
+    gateway.failures = [failure]
     assert transport.get(gateway.url, {"a": "1"}) == b"true"
     assert len(gateway.requests) == 2
 
@@ -90,20 +90,20 @@ def test_a_lost_query_is_retried(gateway: Gateway, transport: HttpTransport, tro
 def test_a_query_is_retried_a_limited_number_of_times(
     gateway: Gateway, transport: HttpTransport
 ) -> None:
-    gateway.troubles = ["cut"] * 20
+    gateway.failures = ["cut"] * 20
     with pytest.raises(OutcomeUnknown, match="did not respond"):
         transport.get(gateway.url, {"a": "1"})
     assert len(gateway.requests) <= 3
-    gateway.troubles = ["503"] * 20
+    gateway.failures = ["503"] * 20
     with pytest.raises(OutcomeUnknown, match="503"):
         transport.get(gateway.url, {"a": "1"})
 
 
-@pytest.mark.parametrize("trouble", ["cut", "500", "502", "503", "504"])
+@pytest.mark.parametrize("failure", ["cut", "500", "502", "503", "504"])
 def test_an_operation_is_sent_once(
-    gateway: Gateway, transport: HttpTransport, trouble: str
+    gateway: Gateway, transport: HttpTransport, failure: str
 ) -> None:
-    gateway.troubles = [trouble]
+    gateway.failures = [failure]
     with pytest.raises(OutcomeUnknown):
         transport.post(gateway.url, {"batch_no": "s3cr3t"})
     assert len(gateway.requests) == 1
@@ -111,7 +111,7 @@ def test_an_operation_is_sent_once(
 
 @pytest.mark.parametrize("verb", ["get", "post"])
 def test_redirects_are_not_followed(gateway: Gateway, transport: HttpTransport, verb: str) -> None:
-    gateway.troubles = ["302"]
+    gateway.failures = ["302"]
     with pytest.raises(OutcomeUnknown, match="302"):
         getattr(transport, verb)(gateway.url, {"sign": "s3cr3t"})
     assert len(gateway.requests) == 1
@@ -159,15 +159,15 @@ def test_an_endless_response_does_not_fill_the_memory(
 def test_an_exchange_returns_a_response_of_any_status(
     gateway: Gateway, transport: HttpTransport, status: str
 ) -> None:
-    gateway.troubles = [status]
-    answer = transport.request("POST", f"{gateway.url}?a=%2F", b"{}", {"Content-Type": "a/b"})
-    assert (answer.status, answer.body) == (int(status), b"true")
-    assert answer.headers["retry-after"] == "60"
+    gateway.failures = [status]
+    response = transport.request("POST", f"{gateway.url}?a=%2F", b"{}", {"Content-Type": "a/b"})
+    assert (response.status, response.body) == (int(status), b"true")
+    assert response.headers["retry-after"] == "60"
     assert gateway.requests == [("POST", "/gateway.do?a=%2F", b"{}", "a/b")]
 
 
 def test_a_repeatable_request_is_retried(gateway: Gateway, transport: HttpTransport) -> None:
-    gateway.troubles = ["503", "cut"]
+    gateway.failures = ["503", "cut"]
     assert transport.request("GET", gateway.url, b"", {}, repeatable=True).status == 200
     assert len(gateway.requests) == 3
 

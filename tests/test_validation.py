@@ -1,4 +1,4 @@
-"""Each field writes good values as Alipay's text and blames the parameter for bad ones."""
+"""Fields format valid values as Alipay's text and name the parameter of invalid ones."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_another_choice_is_rejected(value: Any) -> None:
     assert "0, 1" in blamed(validation.choice("0", "1"), value)
 
 
-def test_a_pattern_is_for_the_whole_value() -> None:
+def test_a_pattern_applies_to_the_complete_value() -> None:
     field = validation.pattern(r"[0-9]{2}", "two digits")
     assert field("some_name", "12", "utf-8") == "12"
     for bad in ("123", "1", "12\n", "１２", None, 12):

@@ -24,11 +24,11 @@ NOTICES = ("notify", "captured-notify", "captured-return")
 REQUESTS = ("request-sign",)
 
 #: What the mirrors of their modules try.
-ELSEWHERE = {"aes", "response-slice", "v3-request-sign", "v3-response-verify"}
+OTHER_PLACE = {"aes", "response-slice", "v3-request-sign", "v3-response-verify"}
 
 
 def strings_flaw(vector: Vector) -> bool:
-    """Tells of a negative that is a good payload whose *string* was put together wrongly."""
+    """Return whether the payload is valid and only the signed *string* was built wrongly."""
     return str(vector["name"]).endswith(("-read-as-utf8", "-sign-type-kept"))
 
 
@@ -48,7 +48,7 @@ def test_no_kind_of_vector_is_forgotten() -> None:
     if not all_vectors():
         missing(f"{VARIABLE} does not name a folder with vectors")
     kinds = {vector["kind"] for vector in all_vectors()}
-    assert kinds - ELSEWHERE == {*STRINGS, *PARAMETERS, *NOTICES, *REQUESTS, "cert-sn"}
+    assert kinds - OTHER_PLACE == {*STRINGS, *PARAMETERS, *NOTICES, *REQUESTS, "cert-sn"}
 
 
 @with_vectors(*STRINGS, *PARAMETERS, *NOTICES, *REQUESTS, where=lambda vector: "sign" in vector)
@@ -92,7 +92,7 @@ def test_a_payload_is_judged_right_as_a_form(vector: Vector) -> None:
 
 
 @with_vectors(*NOTICES, where=strings_flaw)
-def test_a_payload_whose_string_was_wrong_is_good_in_itself(vector: Vector) -> None:
+def test_a_payload_whose_string_was_wrong_is_valid_itself(vector: Vector) -> None:
     wrong = sign_content(payload(vector), exclude=excluded(vector), charset=vector["charset"])
     assert not signer_of(vector).verify(wrong, vector["sign"])
     assert verify_params(payload(vector), signer_of(vector))
@@ -148,5 +148,5 @@ def test_a_certificates_number_is_alipays(vector: Vector) -> None:
 
 
 def fields(url: str) -> list[tuple[str, str]]:
-    """The decoded fields of a URL, or of an order string, which has no address before them."""
+    """Return the decoded fields of a URL or of an order string."""
     return sorted(parse_qsl(urlsplit(url).query or url, strict_parsing=True))

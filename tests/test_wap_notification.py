@@ -1,4 +1,4 @@
-"""What the older WAP gateway says: signed in a fixed order, with XML inside."""
+"""Notifications of the older WAP gateway: signed in a fixed order, with XML inside."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flask_alipay.signer import Md5Signer, RsaSigner, Signer
 from .conftest import Keys
 
 SIGNER = Md5Signer("0123456789abcdef0123456789abcdef")
-NEWS = {
+NOTIFICATION = {
     "payment_type": "1",
     "subject": "茶 <1> & 100% + &total_fee",
     "trade_no": "2026013122001400001234567890",
@@ -55,7 +55,7 @@ def told(
         "service": "alipay.wap.trade.create.direct",
         "v": "1.0",
         "sec_id": "MD5",
-        "notify_data": xml(NEWS) if data is None else data,
+        "notify_data": xml(NOTIFICATION) if data is None else data,
         **changes,
     }
     if signer is not None:
@@ -70,16 +70,20 @@ def test_a_notification_is_verified_and_parsed(charset: str, configured: str) ->
     body = told(charset=charset)
     assert is_wap_notification(body)
     params = verify_wap(body, SIGNER, configured)
-    assert params == NEWS
-    news = Notification.from_params(params)
-    assert (news.out_trade_no, news.total_fen, news.trade_status) == ("A1", 8888, "TRADE_SUCCESS")
-    assert news.notify_id == "n1"
-    assert news.paid_at is not None
+    assert params == NOTIFICATION
+    notification = Notification.from_params(params)
+    assert (notification.out_trade_no, notification.total_fen, notification.trade_status) == (
+        "A1",
+        8888,
+        "TRADE_SUCCESS",
+    )
+    assert notification.notify_id == "n1"
+    assert notification.paid_at is not None
 
 
 def test_the_signed_order_does_not_depend_on_the_order_of_fields() -> None:
     fields = told().split(b"&")
-    assert verify_wap(b"&".join(reversed(fields)), SIGNER) == NEWS
+    assert verify_wap(b"&".join(reversed(fields)), SIGNER) == NOTIFICATION
     # The sorted rule signs something else.
     wrong = "&".join(f"{name}={value}" for name, value in sorted({"v": "1.0"}.items()))
     assert not SIGNER.verify(wrong.encode(), "x")
@@ -87,15 +91,17 @@ def test_the_signed_order_does_not_depend_on_the_order_of_fields() -> None:
 
 def test_rsa_has_a_separate_key(keys: Keys) -> None:
     body = told(signer=RsaSigner(keys.alipay), sec_id="0001")
-    ours = RsaSigner(keys.merchant, keys.alipay.public_key())
-    assert verify_wap(body, wap_signer(ours)) == NEWS
-    widened = wap_signer(ours)
+    merchant_signer = RsaSigner(keys.merchant, keys.alipay.public_key())
+    assert verify_wap(body, wap_signer(merchant_signer)) == NOTIFICATION
+    widened = wap_signer(merchant_signer)
     assert isinstance(widened, RsaSigner)
     assert len(widened.public_keys) == 2
     assert RsaSigner(public_key=WAP_PUBLIC_KEY).public_keys[0].key_size == 1024
     assert wap_signer(SIGNER) is SIGNER
     with pytest.raises(BadSignature):
-        verify_wap(told(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(ours))
+        verify_wap(
+            told(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(merchant_signer)
+        )
 
 
 def test_an_unsigned_notification_is_not_trusted() -> None:
@@ -122,7 +128,7 @@ def test_unsigned_fields_are_ignored() -> None:
     assert params["seller_id"] == "2088000000000001"
 
 
-def test_the_signed_string_cannot_be_split_elsewhere() -> None:
+def test_the_signed_string_cannot_be_split_at_another_place() -> None:
     # A subject in CDATA may hold a raw "&notify_data=<notify>…": signed once, it must not be read
     # from there.
     inner = "<notify><out_trade_no>B2</out_trade_no></notify>"
@@ -174,8 +180,8 @@ def test_any_body_raises_only_rejections(body: bytes) -> None:
 
 
 def test_an_xml_declaration_inside_is_ignored() -> None:
-    data = '<?xml version="1.0" encoding="GBK"?>' + xml(NEWS)
-    assert verify_wap(told(data), SIGNER) == NEWS
+    data = '<?xml version="1.0" encoding="GBK"?>' + xml(NOTIFICATION)
+    assert verify_wap(told(data), SIGNER) == NOTIFICATION
 
 
 def test_other_notifications_are_not_wap_notifications() -> None:

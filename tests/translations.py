@@ -29,7 +29,7 @@ METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 
 
 class UndatedCatalog(Catalog):
-    """A catalogue whose header depends on the language alone, so that branches do not conflict."""
+    """Catalogue whose header depends on the language alone, so that branches do not conflict."""
 
     @property
     def mime_headers(self) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ Vector: TypeAlias = dict[str, Any]
 
 @lru_cache(maxsize=1)
 def all_vectors() -> tuple[Vector, ...]:
-    """Every vector in the folder; none where no folder is named."""
+    """Return every vector in the folder; none if no folder is named."""
     folder = os.environ.get(VARIABLE)
     if not folder:
         return ()
@@ -35,7 +35,7 @@ def all_vectors() -> tuple[Vector, ...]:
 def with_vectors(
     *kinds: str, where: Callable[[Vector], object] = lambda vector: True
 ) -> pytest.MarkDecorator:
-    """Runs a test that takes ``vector`` once for each vector of these kinds."""
+    """Run a test that takes ``vector`` once for each vector of these kinds."""
     chosen = [vector for vector in all_vectors() if vector["kind"] in kinds and where(vector)]
     cases = [pytest.param(vector, id=f"{vector['id']}-{vector['name']}") for vector in chosen]
     # Without any, one case is left: the fixture says there what is missing.
@@ -45,7 +45,7 @@ def with_vectors(
 
 
 def signer_of(vector: Vector) -> Signer:
-    """A signer with all the keys that were published with the vector."""
+    """Return a signer with all the keys that were published with the vector."""
     if vector["sign_type"] == "MD5":
         return Md5Signer(vector["md5_key"])
     signer = {"RSA": RsaSigner, "RSA2": Rsa2Signer}[vector["sign_type"]]

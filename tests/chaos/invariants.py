@@ -15,7 +15,7 @@ _OF_JOURNAL = "SELECT out_trade_no FROM alipay_notification WHERE"
 _RESPONDED = "('settled', 'recorded', 'duplicate', 'stale')"
 _UNWRITTEN = re.compile(r"the journal could not be written for (\w+)")
 _ERROR = ("database is locked", "ledger_unavailable", "callback_failed", "Traceback")
-# Outcome in the journal of each kind of invalid notification; unverified and foreign ones are not in it.
+# Outcome in the journal of each kind of invalid notification. Unverified ones are not in it.
 _JOURNALLED = {"amount": "mismatched", "unknown": "unknown"}
 
 

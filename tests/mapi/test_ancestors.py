@@ -94,7 +94,7 @@ def test_a_subject_with_markup_in_it_stays_a_subject() -> None:
 
 
 def test_a_gateway_that_hangs_is_not_waited_for_forever(server: Gateway) -> None:
-    server.answer = server.hangs
+    server.response = server.hangs
     transport = HttpTransport(0.2)
     merchant = gateway(transport, gateway_url=server.url)
     with pytest.raises(OutcomeUnknown):
