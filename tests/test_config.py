@@ -513,6 +513,7 @@ def test_the_simulator_is_enabled_by_its_setting(value: object, on: bool) -> Non
         (True, set()),
         ("certificates", {"certificates"}),
         ("encrypted", {"encrypted"}),
+        ("open_id", {"open_id"}),
         (" Certificates , ENCRYPTED ", {"certificates", "encrypted"}),
     ],
 )
@@ -520,12 +521,12 @@ def test_the_simulators_merchant_is_configured_as_described(value: object, words
     settings = ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY")
     assert simulator_enabled(settings)
     wanted = simulator_options(settings, "openapi", "RSA2")
-    assert wanted == {name: name in words for name in ("certificates", "encrypted")}
+    assert wanted == {name: name in words for name in ("certificates", "encrypted", "open_id")}
 
 
 @pytest.mark.parametrize("value", ["certificate", "certificates,", ",", "certificates,true", 2])
 def test_another_value_does_not_enable_it(value: object) -> None:
-    with pytest.raises(ConfigurationError, match="true, certificates, encrypted or false"):
+    with pytest.raises(ConfigurationError, match="true, certificates, encrypted, open_id or false"):
         simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
 
 
