@@ -94,6 +94,10 @@ class TransferRequest:
     undecided: bool = False
 
 
+class RejectionInDoubt(OutcomeUnknown):
+    """A rejection of a repeated request, while Alipay may still be executing an earlier one."""
+
+
 class Gateway(Protocol):
     """One merchant's gateway, of either protocol.
 
@@ -216,6 +220,7 @@ class Gateway(Protocol):
 
         :return: the state of the transfer; ``FAIL`` also for a rejection, if it is certain that
             nothing was transferred.
+        :raises RejectionInDoubt: for a rejection if :attr:`TransferRequest.undecided`.
         :raises OutcomeUnknown: also for a rejection that is not certain.
         """
 

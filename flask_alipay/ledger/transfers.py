@@ -137,8 +137,8 @@ class TransferLedger(Ledger):
         )
         return found[0].out_biz_no if found else None
 
-    def mark_submitted(self, out_biz_no: str) -> bool:
-        """Record the time of another request for a transfer without a result, and commit.
+    def mark_submitted(self, out_biz_no: str, at: datetime | None) -> bool:
+        """Record the time of the last request whose response is unknown, and commit.
 
         :returns: ``False`` if its result is known meanwhile.
         """
@@ -147,7 +147,7 @@ class TransferLedger(Ledger):
         self._session.roll_back()
         if seen is None or seen.status != _DEALING:
             return False
-        changed = self._change(seen, {"submitted_at": utc_now()})
+        changed = self._change(seen, {"submitted_at": at})
         self._session.session.commit()
         return changed
 

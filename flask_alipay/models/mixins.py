@@ -285,8 +285,8 @@ class TransferMixin:
     -   ``status``: one of :attr:`TransferStatus.ALL`; ``DEALING`` until the result is known.
     -   ``error_code``, ``fail_reason``: Alipay's code and text of a failure.
     -   ``content``: everything that Alipay received; a retry repeats it.
-    -   ``created_at``, ``submitted_at`` (the last request), ``transferred_at``, ``failed_at``:
-        aware UTC.
+    -   ``created_at``, ``submitted_at`` (the last request whose response is not known to be a
+        rejection), ``transferred_at``, ``failed_at``: aware UTC.
     -   ``asked_at``: the last time when ``reconcile`` leased the row to query Alipay; aware UTC.
     -   ``limit_day``, ``limit_number``: with a daily limit, the day in China that the transfer
         counts for, and its place among that day's transfers; unique together.

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..exceptions import AlipayError, GatewayError, OutcomeUnknown
-from ..gateways.interface import TransferRequest
+from ..gateways.interface import RejectionInDoubt, TransferRequest
 from ..ledger.transfers import NewTransfer, RecordedTransfer
 from ..models import utc_now
 from ..protocol.money import format_amount, to_minor_units
@@ -201,9 +201,15 @@ def _resubmit(
     :returns: its state; ``None`` if it was settled meanwhile.
     :raises OutcomeUnknown: if the result is unknown.
     """
-    if not ledger.mark_submitted(recorded.out_biz_no):
+    number = recorded.out_biz_no
+    if not ledger.mark_submitted(number, utc_now()):
         return None
-    return merchant.gateway.submit_transfer(_request(recorded))
+    try:
+        return merchant.gateway.submit_transfer(_request(recorded))
+    except RejectionInDoubt:
+        # Alipay has answered this request: only the earlier one may still be on its way.
+        ledger.mark_submitted(number, recorded.submitted_at)
+        raise
 
 
 def settle_transfer(

@@ -96,7 +96,16 @@ OPENAPI: Final[Meanings] = MappingProxyType(
         "INVAILID_ARGUMENTS": ("A parameter is not acceptable.", "入参不合法"),
         "BILL_NOT_EXIST": ("There is no bill of that time.", "账单不存在"),
         "TYPE_NOT_SUPPORTED": ("There is no such bill.", "账单类型不支持"),
-        "PAYEE_NOT_EXIST": ("There is no such account.", "收款账号不存在"),
+        "PAYEE_NOT_EXIST": (
+            "There is no such account, or it has another name.",
+            "收款方不存在或姓名有误",
+        ),
+        "NO_PERMISSION_ACCOUNT": ("The account is another's.", "无权限操作当前账号"),
+        "PAYER_PAYEE_CANNOT_SAME": ("The payee is the payer.", "收付款方不能相同"),
+        "MEMO_REQUIRED_IN_TRANSFER_ERROR": (
+            "An amount of 50,000 yuan or more needs a remark.",
+            "单笔转账金额达到 50000 元时，需要填写备注信息",
+        ),
         "PAYER_BALANCE_NOT_ENOUGH": ("The merchant does not have that much.", "付款方余额不足"),
         "PAYMENT_INFO_INCONSISTENCY": (
             "This out_biz_no was used for another transfer.",

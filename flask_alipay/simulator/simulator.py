@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .clock import Clock, PersistedOffset, SystemClock, clock_offset
 from .faults import Faults
@@ -26,10 +26,8 @@ from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
 from .trades.expiry import Expiry
 from .trades.trades import EventResult, Trade, TradeEvent, TradeStore
+from .trades.transfers import Transfer
 from .web.forms import InvalidForm, RawForm, with_query
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger("flask_alipay.simulator")
 
@@ -108,6 +106,8 @@ class Simulator:
         self.dialects = Protocols(
             self.merchant, self.trades, self.batches, notify_ids, self.faults, self._storage, offset
         )
+        #: The transfers, by the merchant's numbers.
+        self.transfers = self.dialects.openapi.transfers
         kept = (self._storage, self._offset.save)
         #: Sends the notifications and keeps what was answered.
         self.deliverer = NotificationSender(
@@ -324,6 +324,16 @@ class Simulator:
             if reply is not None:
                 deliveries += self._accepted(reply)
         return self.batches.by_id(batch_id)
+
+    def change_transfer(self, out_biz_no: str, event: str) -> Transfer | None:
+        """Let the payee's bank confirm a transfer, reject it, or return the money.
+
+        :param out_biz_no: the merchant's number.
+        :param event: one of :data:`~.trades.transfers.TRANSFER_EVENTS`.
+        :returns: the transfer as it is then; ``None`` if that is not possible.
+        """
+        with self._turn():
+            return self.transfers.apply(out_biz_no, event)
 
     def unheard_batch(self, batch: Batch) -> bool:
         """Return True if the batch's notification was not acknowledged with ``success``."""

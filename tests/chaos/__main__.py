@@ -21,13 +21,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--payments", type=int, default=0, help="at least so many on each database")
     parser.add_argument("--notifications", type=int, default=0, help="likewise")
+    parser.add_argument("--transfers", type=int, default=0, help="likewise")
     parser.add_argument("--seconds", type=float, default=0.0, help="at least so long on each")
     parser.add_argument("--database", action="append", choices=list(DATABASES))
     parser.add_argument("--calm", action="store_true", help="no blows, and two sync workers alone")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if not (options.payments or options.notifications or options.seconds):
-        parser.error("say how many --payments or --notifications, or how many --seconds")
+    if not (options.payments or options.notifications or options.transfers or options.seconds):
+        parser.error("say how many --payments, --notifications or --transfers, or --seconds")
     well = True
     for database in options.database or DATABASES:
         try:
@@ -35,6 +36,7 @@ def main() -> int:
                 database,
                 payments=options.payments,
                 notifications=options.notifications,
+                transfers=options.transfers,
                 seconds=options.seconds,
                 seed=options.seed,
                 calm=options.calm,
@@ -66,6 +68,7 @@ def report(database: str, figures: Figures) -> None:
         f"{database}: {figures.payments} payments, "
         f"{figures.bad_payments} more with invalid notifications alone, "
         f"{figures.notifications} notifications ({responses}), {figures.refunds} refunds, "
+        f"{figures.paid_transfers} of {figures.transfers} transfers paid, "
         f"{figures.gateway_requests} requests to the gateway in {figures.seconds:.0f} s; "
         f"{figures.killed} workers and {figures.killed_reconciling} reconcilers killed, "
         f"{figures.cut} connections cut, the database killed {figures.crashed} times",

@@ -18,6 +18,7 @@ from flask_alipay.signer import Rsa2Signer
 from ..doubles.local_server import LocalServer, Request
 from ..doubles.openapi import DONE, answer
 from .shop import TOTAL_FEN
+from .transfers import Transfers
 
 #: Refunds whose number begins so are refused.
 REFUSED = "no"
@@ -57,6 +58,7 @@ class Gateway:
         on_refund: Callable[[str, str, int], object],
     ) -> None:
         self.trades: dict[str, Trade] = {}
+        self.transfers = Transfers(chance)
         #: What Alipay should never be asked for.
         self.faults: list[str] = []
         self.requests = 0
@@ -68,6 +70,13 @@ class Gateway:
     def answer(self, params: Mapping[str, str]) -> bytes | None:
         """Perform a request; ``None``: without a response."""
         method, content = params["method"], json.loads(params["biz_content"])
+        if method.startswith("alipay.fund."):
+            with self._lock:
+                self.asked += 1
+                silent = self._chance.random() < _SILENT
+            node = self.transfers.answer(method, content)
+            silent = silent or node is None
+            return None if silent else answer(method, node or {}, signer=self._signer)
         act = {
             "alipay.trade.query": self._query,
             "alipay.trade.refund": self._refund,

@@ -13,6 +13,7 @@ from flask_alipay.signer import Rsa2Signer, sign_content
 
 from .gateway import REFUSED
 from .shop import APP_ID, TOTAL_FEN
+from .transfers import BAD_BANK, KINDS, MISSING
 
 NOTIFY = "/alipay/notify"
 #: An older report of a sale would need a query.
@@ -160,6 +161,25 @@ def refunds(out_trade_no: str, chance: random.Random) -> list[Delivery]:
         else:
             deliveries += [Delivery(out_trade_no, path=path, fault=fault)] * 2
     return deliveries
+
+
+def new_transfers(first: int, count: int, chance: random.Random) -> dict[str, list[Delivery]]:
+    """Return payees with the shop's requests: each twice at once until the result is known, or once
+    without a retry; some without a number.
+    """
+    found: dict[str, list[Delivery]] = {}
+    for one in range(first, first + count):
+        payee = f"{chance.choice(KINDS)}T{one:08d}"
+        fen = chance.randint(10, 100_000)
+        fault = "payee" if payee.startswith((MISSING, BAD_BANK)) else None
+        fate = chance.random()
+        number = "-" if fate < 0.1 else f"N{one:08d}"
+        path = f"/transfer/{number}/{payee}/{fen}"
+        if fate < 0.4:
+            found[payee] = [Delivery(payee, path=path, abandoned=True)]
+        else:
+            found[payee] = [Delivery(payee, path=path, fault=fault)] * 2
+    return found
 
 
 def refunded(

@@ -31,14 +31,17 @@ from .failures import Reconciling, strike
 from .gateway import Gateway, Trade
 from .invariants import ShopResponses, faults
 from .shop import APP_ID, TOTAL_FEN, Payment, db
+from .transfers import transfer_faults, unfinished
 from .workers import Workers
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _KINDS = (("-k", "sync", "-w", "2"), ("-k", "gthread", "-w", "2", "--threads", "4"))
 _CONNECTIONS = 12
 _BATCH = 200
+# Payments at a time besides transfers, if those are what the run is about.
+_FEW = 20
 # The time for reconciliation to find payments without a notification, in seconds.
-_TIMEOUT = 120.0
+_TIMEOUT = 180.0
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Figures:
     payments: int = 0
     bad_payments: int = 0
     refunds: int = 0
+    transfers: int = 0
+    paid_transfers: int = 0
     deliveries: int = 0
     notifications: int = 0
     gateway_requests: int = 0
@@ -67,6 +72,7 @@ class Rig:
     :param database: ``sqlite``, ``postgresql`` or ``mariadb``.
     :param payments: the minimum of settled payments.
     :param notifications: the minimum of sent notifications.
+    :param transfers: the minimum of transfers.
     :param seconds: the minimum duration.
     :param seed: the seed of the random choices.
     :param every: the mean time between two failures, in seconds.
@@ -79,6 +85,7 @@ class Rig:
         *,
         payments: int = 0,
         notifications: int = 0,
+        transfers: int = 0,
         seconds: float = 0.0,
         seed: int = 1,
         every: float = 0.5,
@@ -90,12 +97,14 @@ class Rig:
         self._log = folder / "gunicorn.log"
         self._database = DATABASES[database](folder)
         self._payments, self._notifications = payments, notifications
+        self._transfers = transfers
         self._seconds, self._every, self._calm = seconds, every, calm
         self._deliveries: queue.PriorityQueue[tuple[float, int, notifications.Delivery]] = (
             queue.PriorityQueue()
         )
         self._open = 0
         self._winding_up = False
+        self._progress = 0
         self._number = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -159,9 +168,13 @@ class Rig:
             thread.start()
         try:
             while not self._done(started):
+                missing = self._transfers - len(self._gateway.transfers.wanted)
+                if self._deliveries.qsize() < _BATCH and missing > 0 and not self._winding_up:
+                    self._open_transfers(min(_BATCH, missing))
                 if self._deliveries.qsize() < _BATCH and not self._enough(started):
                     missing = self._payments - len(self._gateway.trades)
-                    self._open_payments(min(_BATCH, missing) if missing > 0 else _BATCH)
+                    further = _FEW if self._transfers else _BATCH
+                    self._open_payments(min(_BATCH, missing) if missing > 0 else further)
                 time.sleep(0.05)
             self._settle_down()
         finally:
@@ -179,6 +192,7 @@ class Rig:
             time.monotonic() - started >= self._seconds
             and len(self._gateway.trades) >= self._payments
             and self.figures.notifications >= self._notifications
+            and len(self._gateway.transfers.wanted) >= self._transfers
         )
 
     def _done(self, started: float) -> bool:
@@ -192,6 +206,7 @@ class Rig:
             with contextlib.suppress(SQLAlchemyError), self._engine.connect() as connection:
                 missing = len(self._gateway.trades) - self._count(connection, "payment", "paid")
                 waiting = self._count(connection, "refund", "status = 'REFUND_PROCESSING'")
+                waiting += unfinished(connection)
                 if not missing and not waiting and not self._open:
                     return
             time.sleep(0.2)
@@ -235,6 +250,16 @@ class Rig:
         for delivery in deliveries:
             self._put(delivery, 0.0)
 
+    def _open_transfers(self, count: int) -> None:
+        """Have the shop pay further payees."""
+        wanted = self._gateway.transfers.wanted
+        orders = notifications.new_transfers(len(wanted), count, self._chance)
+        wanted.update(orders)
+        deliveries = [one for each in orders.values() for one in each]
+        self._chance.shuffle(deliveries)
+        for delivery in deliveries:
+            self._put(delivery, 0.0)
+
     def _refunded(self, number: str, request: str, refunded_fen: int) -> None:
         """Deliver the notifications of a refund."""
         for one in notifications.refunded(
@@ -267,6 +292,7 @@ class Rig:
     def _note(self, delivery: notifications.Delivery, status: int, answer: str) -> None:
         self.figures.deliveries += 1
         if delivery.path != notifications.NOTIFY:
+            self._progress += answer == "success"
             return
         self.figures.notifications += 1
         self.figures.responses[answer or "half a response"] += 1
@@ -292,7 +318,7 @@ class Rig:
             random.Random(self._chance.random()),
             self._every,
             self.figures,
-            lambda: self.figures.responses["success"],
+            lambda: self.figures.responses["success"] + self._progress,
             workers=self._workers,
             reconciling=self._reconciling,
             database=self._database,
@@ -308,10 +334,13 @@ class Rig:
         figures, trades = self.figures, self._gateway.trades
         figures.payments, figures.bad_payments = len(trades), len(self._bad)
         figures.gateway_requests = self._gateway.requests
+        figures.transfers = len(self._gateway.transfers.wanted)
+        figures.paid_transfers = self._gateway.transfers.paid.total()
         figures.refunds = sum(len(trade.refunds) for trade in trades.values())
         self._responses.read(self._log.read_text(errors="replace"))
         with self._engine.connect() as connection:
             figures.faults += faults(connection, trades, self._bad, self._responses)
+            figures.faults += transfer_faults(connection, self._gateway.transfers)
         figures.faults += self._gateway.faults
         if self._calm:
             figures.faults += self._responses.unrest

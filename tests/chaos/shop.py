@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import requests  # noqa: F401 - before workers are forked: each would import it by itself
@@ -14,8 +15,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from flask_alipay import AlipayBlueprint
+from flask_alipay import AlipayBlueprint, TransferMixin
 from flask_alipay.exceptions import AlipayError, GatewayError, InvalidAmount
+from flask_alipay.operations import transfers
 from flask_alipay.protocol.money import format_amount
 
 from ..doubles.models import declare_models
@@ -35,11 +37,21 @@ class Parcel(db.Model):  # type: ignore[misc, name-defined]
     event: Mapped[str] = mapped_column(db.String(16))
 
 
-alipay = AlipayBlueprint(db, Payment, Refund, Notification)
+class Transfer(TransferMixin, db.Model):  # type: ignore[misc, name-defined]
+    pass
+
+
+alipay = AlipayBlueprint(db, Payment, Refund, Notification, Transfer=Transfer)
+# On the rig's clock, on which a second is a minute.
+_IN_FLIGHT = timedelta(seconds=5)
 
 
 def _write(payment: Any, event_name: str) -> None:
-    db.session.add(Parcel(out_trade_no=payment.out_trade_no, event=event_name))
+    _pack(payment.out_trade_no, event_name)
+
+
+def _pack(number: str, event_name: str) -> None:
+    db.session.add(Parcel(out_trade_no=number, event=event_name))
     db.session.flush()
     if random.random() < float(os.environ.get("RIG_CALLBACKS_RAISE", "0")):
         raise RuntimeError("no boxes left")
@@ -63,6 +75,32 @@ def release(payment: Any) -> None:
 @alipay.on_refunded
 def record_refund(payment: Any) -> None:
     _write(payment, "refunded")
+
+
+@alipay.on_transferred
+def record_transfer(transfer: Any) -> None:
+    _pack(transfer.out_biz_no, "transferred")
+
+
+@alipay.on_transfer_failed
+def record_failure(transfer: Any) -> None:
+    _pack(transfer.out_biz_no, "transfer_failed")
+
+
+def pay_out(number: str, payee: str, fen: int) -> tuple[str, int]:
+    """Transfer money to a payee, as an operator does."""
+
+    def act() -> bool | None:
+        row = alipay.transfer(
+            format_amount(fen),
+            payee=payee,
+            identity_type="ALIPAY_OPEN_ID",
+            title="Prize",
+            out_biz_no=None if number == "-" else number,
+        )
+        return bool(row.status == "SUCCESS")
+
+    return _respond(act)
 
 
 def query(number: str) -> tuple[str, int]:
@@ -107,6 +145,8 @@ def create_app() -> Flask:
     )
     db.init_app(app)
     app.add_url_rule("/query/<number>", view_func=query, methods=["POST"])
+    transfers.IN_FLIGHT = _IN_FLIGHT  # type: ignore[misc]
+    app.add_url_rule("/transfer/<number>/<payee>/<int:fen>", view_func=pay_out, methods=["POST"])
     app.add_url_rule("/refund/<number>/<request>/<int:fen>", view_func=refund, methods=["POST"])
     app.register_blueprint(alipay, url_prefix="/alipay")
     with app.app_context():

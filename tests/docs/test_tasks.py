@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
@@ -140,7 +141,7 @@ def test_a_transfer(tmp_path: Path) -> None:
     with app.test_request_context():
         store.create_all()
         account = "buyer@simulator.invalid"
-        prize = prizes(amount="12.50", account=account, winner="买家", number="X1", state="won")
+        prize = prizes(amount="12.50", account=account, winner="黄龙", number="X1", state="won")
         lost = prizes(amount="1", account="nobody@simulator.invalid", winner="某", number="X2")
         store.session.add_all([prize, lost])
         assert [names["pay_out"](prize).status for _ in range(2)] == ["SUCCESS", "SUCCESS"]
@@ -148,6 +149,11 @@ def test_a_transfer(tmp_path: Path) -> None:
         with pytest.raises(GatewayError):
             names["pay_out"](lost)
         assert lost.state == "failed: PAYEE_NOT_EXIST"
+        assert names["payouts_of_today"]() == (99_998_750, ["X1"])
+        file = io.BytesIO()
+        done = store.session.scalar(store.select(names["Transfer"]).filter_by(status="SUCCESS"))
+        assert names["receipt"](done, file) == "SUCCESS"
+        assert file.getvalue().startswith(b"%PDF")
         store.session.remove()
         store.engine.dispose()
 

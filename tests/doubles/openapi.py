@@ -242,6 +242,34 @@ METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
         lambda g: g.fund_trans_common_query(out_biz_no="T1"),
         TRANSFER_QUERY,
     ),
+    "alipay.fund.account.query": (
+        lambda g: g.fund_account_query(alipay_user_id="2088000000000001"),
+        {**DONE, "available_amount": "26.45", "freeze_amount": "11.11"},
+    ),
+    "alipay.data.bill.balance.query": (
+        lambda g: g.data_bill_balance_query(),
+        {**DONE, "available_amount": "26.45", "total_amount": "37.56"},
+    ),
+    "alipay.data.bill.accountlog.query": (
+        lambda g: g.data_bill_accountlog_query(
+            start_time="2026-01-31 00:00:00", end_time="2026-02-01 00:00:00"
+        ),
+        {
+            **DONE,
+            "page_no": "1",
+            "page_size": "2000",
+            "total_size": "1",
+            "detail_list": [{"account_log_id": "1", "trans_amount": "8.88", "direction": "支出"}],
+        },
+    ),
+    "alipay.data.bill.ereceipt.apply": (
+        lambda g: g.data_bill_ereceipt_apply(type="FUND_DETAIL", key="20260131110070001"),
+        {**DONE, "file_id": "0123456789"},
+    ),
+    "alipay.data.bill.ereceipt.query": (
+        lambda g: g.data_bill_ereceipt_query(file_id="0123456789"),
+        {**DONE, "status": "SUCCESS", "download_url": "https://example.com/receipt"},
+    ),
     "alipay.data.dataservice.bill.downloadurl.query": (
         lambda g: g.data_dataservice_bill_downloadurl_query(
             bill_type="trade", bill_date="2026-01-31"
@@ -276,6 +304,10 @@ QUESTIONS = {
     "alipay.trade.query",
     "alipay.trade.fastpay.refund.query",
     "alipay.fund.trans.common.query",
+    "alipay.fund.account.query",
+    "alipay.data.bill.balance.query",
+    "alipay.data.bill.accountlog.query",
+    "alipay.data.bill.ereceipt.query",
     "alipay.data.dataservice.bill.downloadurl.query",
     "alipay.user.info.share",
     "alipay.open.auth.token.app.query",

@@ -45,6 +45,10 @@ SN = "a359aaadd01ceca03dbc07537da539b9"
 #: Methods that Alipay reads from the query of a GET.
 GET = (
     "alipay.data.dataservice.bill.downloadurl.query",
+    "alipay.data.bill.accountlog.query",
+    "alipay.data.bill.balance.query",
+    "alipay.data.bill.ereceipt.query",
+    "alipay.fund.account.query",
     "alipay.fund.trans.common.query",
     "alipay.open.auth.token.app.query",
 )

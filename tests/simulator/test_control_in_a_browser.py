@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.faults import KINDS, Fault
+from flask_alipay.simulator.trades.transfers import Transfer, new_number
 
 from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import page as page
@@ -135,4 +138,21 @@ def test_a_batch_is_confirmed_or_rejected(control, buyer, merchant, simulator, c
     press(control, name)
     control.locator("#batches").get_by_text(said, exact=True).wait_for()
     assert simulator.trades.by_out_trade_no("B1").refunded_fen == (888 if said == "done" else 0)
+    assert control.complaints == []
+
+
+def test_a_bank_confirms_and_returns_a_transfer(control, simulator):
+    now = datetime(2026, 1, 31, tzinfo=timezone.utc)
+    payee = ("BANKCARD_ACCOUNT", "6222")
+    waiting = {"status": "DEALING", "product_code": "TRANS_BANKCARD_NO_PWD", "title": "Prize"}
+    simulator.transfers.add(
+        Transfer("B1", 888, payee, now, new_number(now), new_number(now), **waiting)
+    )
+    transfers = control.locator("#transfers")
+    transfers.get_by_text("DEALING", exact=True).wait_for()
+    transfers.get_by_role("button", name="Confirm", exact=True).click()
+    transfers.get_by_text("SUCCESS", exact=True).wait_for()
+    transfers.get_by_role("button", name="Return the money", exact=True).click()
+    transfers.get_by_text("REFUND", exact=True).wait_for()
+    assert simulator.transfers.get("B1").status == "REFUND"
     assert control.complaints == []

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from flask_alipay.simulator.faults import Fault
 from flask_alipay.simulator.notifications.delivery import Attempt, DeliveryState
-from flask_alipay.simulator.openapi.transfers import Transfer
 from flask_alipay.simulator.replies import PendingNotification
 from flask_alipay.simulator.storage.serialization import InvalidDocument, dump, load
 from flask_alipay.simulator.trades.batches import Batch, BatchEntry, Outcome
 from flask_alipay.simulator.trades.orders import Order
 from flask_alipay.simulator.trades.trades import Refund, Trade, TradeSettlement
+from flask_alipay.simulator.trades.transfers import Transfer
 
 MOMENT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
 ORDER = Order("openapi", "alipay.trade.page.pay", "T1", "Tea 茶", 8888, "utf-8", "RSA2")

@@ -234,12 +234,31 @@ def test_a_rejected_retry_is_no_failure_while_the_first_request_may_be_on_its_wa
         with pytest.raises(OutcomeUnknown):
             shop.pay()
     assert shop.row.status == "DEALING"
+    assert shop.called == []
     shop.change(submitted_at=utc_now() - timedelta(minutes=6))
     alipay.script[TRANSFER] = [rejection("PAYEE_NOT_EXIST")]
     with pytest.raises(GatewayError, match="PAYEE_NOT_EXIST"):
         shop.pay()
     assert shop.row.status == "FAIL"
     assert shop.called == [("transfer_failed", "T1")]
+
+
+def test_a_rejected_retry_does_not_prolong_the_doubt(
+    shop: PayingShop, alipay: TransferringAlipay
+) -> None:
+    rejected = rejection("PAYEE_NOT_EXIST")
+    alipay.script = {TRANSFER: [LOST, rejected, rejected], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    first = shop.row.submitted_at
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            shop.pay()
+        assert shop.row.submitted_at == first
+    alipay.script[TRANSFER] = [LOST]
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    assert shop.row.submitted_at > first
 
 
 def test_a_truncated_response_leaves_the_row_pending(

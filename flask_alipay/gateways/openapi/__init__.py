@@ -13,6 +13,8 @@ for each purpose:
     royalties, and transfers to accounts
 ``authorizations``
     tokens of users, and of the merchants of a third-party application
+``accounts``
+    the merchant's balance, log and receipts
 ``bill_download``, ``bill``
     download and parsing of the trade bill
 ``any_method``
@@ -28,6 +30,11 @@ of the protocol; ``biz_content`` validates and encodes fields, ``sending`` adds 
 
 from __future__ import annotations
 
+from .accounts import AccountLogResponse as AccountLogResponse
+from .accounts import AccountQueryResponse as AccountQueryResponse
+from .accounts import BalanceQueryResponse as BalanceQueryResponse
+from .accounts import ReceiptApplyResponse as ReceiptApplyResponse
+from .accounts import ReceiptQueryResponse as ReceiptQueryResponse
 from .authorizations import AppAuthToken as AppAuthToken
 from .authorizations import AppAuthTokenQueryResponse as AppAuthTokenQueryResponse
 from .authorizations import AppAuthTokenResponse as AppAuthTokenResponse

@@ -15,6 +15,14 @@ from ...protocol.signed_request import SignedRequest
 from ...protocol.validation import check_choice
 from ...signer import sign_content
 from ..transport import HttpTransport
+from .accounts import (
+    ACCOUNT,
+    ACCOUNT_LOG,
+    BALANCE,
+    RECEIPT_APPLY,
+    RECEIPT_QUERY,
+    Accounts,
+)
 from .any_method import AnyMethod
 from .authorizations import (
     APP_TOKEN,
@@ -59,6 +67,7 @@ METHODS: Mapping[str, MethodSpec] = {
             *(PRECREATE, CREATE, PAY, QUERY, CLOSE, CANCEL, REFUND, REFUND_QUERY),
             *(SETTLE, TRANSFER, TRANSFER_QUERY, BILL),
             *(OAUTH_TOKEN, USER_INFO, APP_TOKEN, APP_TOKEN_QUERY),
+            *(ACCOUNT, BALANCE, ACCOUNT_LOG, RECEIPT_APPLY, RECEIPT_QUERY),
         )
     },
 }
@@ -72,6 +81,7 @@ class OpenApiGateway(
     Settlements,
     TransferOperations,
     BillDownload,
+    Accounts,
     AnyMethod,
     Authorizations,
 ):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ...exceptions import GatewayError, OutcomeUnknown
 from ...protocol.transfers import TransferReport, TransferStatus, known_transfer_status
-from ..interface import TransferRequest, journal_params, rejection_code
+from ..interface import RejectionInDoubt, TransferRequest, journal_params, rejection_code
 from .biz_content import biz_content, validate_fields
 from .errors import explanation
 from .transfers import TRANSFER, TRANSFER_QUERY, Transfers, transfer_fields
@@ -49,6 +49,7 @@ class TransferOperations(Transfers):
         :param transfer: the transfer.
         :return: its state; ``FAIL`` also for a rejection, if it is certain that nothing was
             transferred.
+        :raises RejectionInDoubt: if an earlier request may still be on its way.
         :raises OutcomeUnknown: otherwise.
         """
         try:
@@ -131,8 +132,8 @@ class TransferOperations(Transfers):
                 raise unknown from None
             if report is not None:
                 return report
-            if transfer.undecided:  # an earlier request may still be on its way
-                raise unknown
+            if transfer.undecided:
+                raise _uncertain(error, RejectionInDoubt)
         params = {"method": TRANSFER.name, "code": error.code or "", "sub_code": code}
         return TransferReport(
             out_biz_no=transfer.out_biz_no,
@@ -143,9 +144,9 @@ class TransferOperations(Transfers):
         )
 
 
-def _uncertain(error: GatewayError) -> OutcomeUnknown:
+def _uncertain(error: GatewayError, kind: type[OutcomeUnknown] = OutcomeUnknown) -> OutcomeUnknown:
     """Return a rejection that proves nothing as an unknown outcome."""
-    return OutcomeUnknown(
+    return kind(
         str(error),
         code=error.code,
         sub_code=error.sub_code,

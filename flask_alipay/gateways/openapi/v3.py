@@ -35,6 +35,10 @@ SCHEME = "ALIPAY-SHA256withRSA"
 GET = frozenset(
     {
         "alipay.data.dataservice.bill.downloadurl.query",
+        "alipay.data.bill.accountlog.query",
+        "alipay.data.bill.balance.query",
+        "alipay.data.bill.ereceipt.query",
+        "alipay.fund.account.query",
         "alipay.fund.trans.common.query",
         "alipay.open.auth.token.app.query",
     }

@@ -7,7 +7,7 @@
 ``signing``, ``encryption``
     Alipay's side of signatures and content encryption
 ``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
-``bills``, ``certificates``, ``images``, ``authorizations``
+``accounts``, ``receipts``, ``bills``, ``certificates``, ``images``, ``authorizations``
     the methods
 ``notifications``
     notifications and returns

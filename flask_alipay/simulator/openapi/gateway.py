@@ -31,8 +31,10 @@ from ..replies import (
 )
 from ..storage.storage import Storage
 from ..trades.trades import Trade, TradeStore
+from ..trades.transfers import TransferStore
 from ..web.forms import InvalidForm, RawForm
 from ..web.urls import valid_url_or_empty
+from .accounts import AccountService
 from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
 from .authorizations import IN_COMMON, AuthorizationService, check_app_auth_token
 from .bills import BillService
@@ -43,6 +45,7 @@ from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
 from .orders import APP, PAGES
 from .payments import PaymentService
+from .receipts import ReceiptService
 from .refunds import RefundService
 from .settlements import SettlementService
 from .signing import ServerSigner, dump_json, json_response
@@ -98,12 +101,17 @@ class OpenApi:
         )
         self._notifications = NotificationBuilder(context)
         self._bills = BillService(context)
+        #: The transfers.
+        self.transfers = TransferStore(context.storage)
+        self._receipts = ReceiptService(context, self.transfers)
         services = (
             PaymentService(context),
             TradeService(context),
             RefundService(context),
             SettlementService(context),
-            TransferService(context),
+            TransferService(context, self.transfers),
+            AccountService(context, self.transfers),
+            self._receipts,
             self._bills,
             CertificateDownload(context),
             ImageService(),
@@ -163,8 +171,8 @@ class OpenApi:
         return self._rest.reply(request, now, root)
 
     def bill(self, token: str, now: datetime) -> bytes | None:
-        """Return the bill of a URL's token, ``None`` if it is unknown or expired."""
-        return self._bills.download(token, now)
+        """Return the bill or receipt of a URL's token, ``None`` if it is unknown or expired."""
+        return self._bills.download(token, now) or self._receipts.download(token, now)
 
     def notice(self, trade: Trade) -> PendingNotification | None:
         """Return the notification of a trade, ``None`` if Alipay sends none."""

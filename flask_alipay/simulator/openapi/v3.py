@@ -27,6 +27,10 @@ _BILL: Final = "alipay.data.dataservice.bill.downloadurl.query"
 #: Methods that use GET; some older SDKs post all but the first.
 GET: Final = (
     _BILL,
+    "alipay.data.bill.accountlog.query",
+    "alipay.data.bill.balance.query",
+    "alipay.data.bill.ereceipt.query",
+    "alipay.fund.account.query",
     "alipay.fund.trans.common.query",
     "alipay.open.app.alipaycert.download",
     APP_TOKEN_QUERY,

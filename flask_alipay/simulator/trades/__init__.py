@@ -6,6 +6,8 @@
     trades, their statuses and their store
 ``batches``
     batches of refunds and transfers
+``transfers``
+    transfers to accounts and bank cards
 ``expiry``
     closing of expired trades
 ``funding``

@@ -23,9 +23,16 @@ from ..trades.batches import WAITING
 from ..trades.funding import check_fund
 from ..trades.orders import PAYING
 from ..trades.trades import TRANSITIONS, Trade
+from ..trades.transfers import TRANSFER_EVENTS
 from .network import is_from_nearby
 from .responses import no_store
-from .serializers import app_token_to_dict, batch_to_dict, delivery_to_dict, trade_to_dict
+from .serializers import (
+    app_token_to_dict,
+    batch_to_dict,
+    delivery_to_dict,
+    trade_to_dict,
+    transfer_to_dict,
+)
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -64,6 +71,13 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
         ("/batches/<batch_id>/<any(confirm, refuse):action>", "decide", views.end_batch, "POST"),
         ("/authorizations", "authorizations", views.authorizations, "GET"),
         ("/authorizations/<auth_app_id>/withdraw", "withdraw", views.withdraw, "POST"),
+        ("/transfers", "transfers", views.transfers, "GET"),
+        (
+            f"/transfers/<out_biz_no>/<any({', '.join(TRANSFER_EVENTS)}):action>",
+            "change_transfer",
+            views.change_transfer,
+            "POST",
+        ),
         ("/live", "live", views.live, "GET"),
         ("/faults", "faults", views.faults, "GET"),
         ("/faults", "add_fault", views.add_fault, "POST"),
@@ -170,12 +184,27 @@ class _Control:
             raise ActionRejected(409, "the merchant has not authorised the application")
         return self.authorizations()
 
+    def transfers(self) -> Any:
+        """Return the transfers, the oldest first."""
+        return [transfer_to_dict(each) for each in _latest(self._simulator.transfers.all())]
+
+    def change_transfer(self, out_biz_no: str, action: str) -> Any:
+        """Let the payee's bank confirm or reject a transfer, or return the money."""
+        transfer = self._simulator.transfers.get(out_biz_no)
+        if transfer is None:
+            raise ActionRejected(404, "there is no transfer with this out_biz_no")
+        changed = self._simulator.change_transfer(out_biz_no, action)
+        if changed is None:
+            raise ActionRejected(409, f"cannot {action} a transfer that is {transfer.status}")
+        return transfer_to_dict(changed)
+
     def live(self) -> Any:
         """Return everything at once, as polled by the control page."""
         return {
             **self.clock(),
             "trades": self.trades(),
             "batches": self.batches(),
+            "transfers": self.transfers(),
             "deliveries": self.deliveries(),
             "authorizations": self.authorizations(),
             "faults": self.faults(),

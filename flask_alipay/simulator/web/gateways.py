@@ -85,11 +85,12 @@ class _Gateways:
         )
 
     def bill(self, token: str) -> BaseResponse:
-        """Return a bill, for half a minute."""
+        """Return a bill or a receipt, for half a minute."""
         bill = self._simulator.bill(token)
         if bill is None:
             return plain("There is no bill here, or no longer.", 404)
-        response = no_store(Response(bill, content_type="application/zip"))
+        kind = "pdf" if bill.startswith(b"%PDF") else "zip"
+        response = no_store(Response(bill, content_type=f"application/{kind}"))
         return apply_faults(self._simulator, b"", response)
 
     def mobile(self, action: str) -> BaseResponse:

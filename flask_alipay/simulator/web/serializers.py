@@ -12,6 +12,7 @@ from ..authorizations import AppToken
 from ..notifications.sender import Attempt, Delivery
 from ..trades.batches import Batch
 from ..trades.trades import Trade
+from ..trades.transfers import Transfer
 
 
 def trade_to_dict(trade: Trade) -> dict[str, Any]:
@@ -55,6 +56,22 @@ def batch_to_dict(batch: Batch) -> dict[str, Any]:
         "notify_url": batch.notify_url,
         "page_url": url_for(".batch", batch_id=batch.batch_id, _external=True),
         "ended_at": _format_time(batch.ended_at),
+    }
+
+
+def transfer_to_dict(transfer: Transfer) -> dict[str, Any]:
+    """Convert a transfer, with the events that it ``can`` have next."""
+    kind, identity = transfer.payee
+    return {
+        "out_biz_no": transfer.out_biz_no,
+        "order_id": transfer.order_id,
+        "status": transfer.status,
+        "can": list(transfer.possible),
+        "amount": format_amount(transfer.fen),
+        "identity_type": kind,
+        "payee": identity,
+        "title": transfer.title,
+        "at": _format_time(transfer.at),
     }
 
 

@@ -70,12 +70,67 @@ def test_no_money_is_sent_with_plain_keys(app, server, merchant):
             },
             "PAYEE_NOT_EXIST",
         ),
+        (
+            {
+                "payee_info": {
+                    "identity": "buyer@simulator.invalid",
+                    "identity_type": "ALIPAY_LOGON_ID",
+                    "name": "黄虎",
+                }
+            },
+            "PAYEE_NOT_EXIST",
+        ),
+        (
+            {"payee_info": TRANSFER["payee_info"] | {"identity": "2088000000000001"}},
+            "PAYER_PAYEE_CANNOT_SAME",
+        ),
         ({"trans_amount": "1000000.01"}, "PAYER_BALANCE_NOT_ENOUGH"),
+        ({"trans_amount": "50000"}, "MEMO_REQUIRED_IN_TRANSFER_ERROR"),
+        ({"product_code": "TRANS_BANKCARD_NO_PWD"}, "INVALID_PARAMETER"),
     ],
 )
 def test_a_transfer_that_cannot_be_made_is_not(server, certified, changes, sub_code):
     assert server.refused(SEND, TRANSFER | changes, **certified) == sub_code
     assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
+
+
+def test_a_transfer_reduces_the_merchants_balance(server, certified):
+    large = TRANSFER | {"trans_amount": "999999.50", "remark": "once"}
+    assert server.call(SEND, large, **certified)["status"] == "SUCCESS"
+    more = TRANSFER | {"out_biz_no": "B2", "trans_amount": "0.51"}
+    assert server.refused(SEND, more, **certified) == "PAYER_BALANCE_NOT_ENOUGH"
+
+
+def test_a_repetition_with_another_title_is_rejected(server, certified):
+    server.call(SEND, TRANSFER, **certified)
+    other = TRANSFER | {"order_title": "x"}
+    assert server.refused(SEND, other, **certified) == "PAYMENT_INFO_INCONSISTENCY"
+
+
+BANK_CARD = TRANSFER | {
+    "product_code": "TRANS_BANKCARD_NO_PWD",
+    "payee_info": {"identity": "6222", "identity_type": "BANKCARD_ACCOUNT", "name": "黄龙"},
+}
+
+
+def test_a_bank_confirms_a_transfer_later_and_may_return_the_money(server, certified, simulator):
+    assert server.call(SEND, BANK_CARD, **certified)["status"] == "DEALING"
+    asked = {"out_biz_no": "B1"}
+    assert "trans_amount" not in server.call(ASK, asked)
+    assert simulator.change_transfer("B1", "return") is None
+    assert simulator.change_transfer("B1", "succeed").status == "SUCCESS"
+    assert server.call(ASK, asked)["trans_amount"] == "1.00"
+    assert simulator.change_transfer("B1", "return").status == "REFUND"
+    found = server.call(ASK, asked)
+    assert (found["status"], found["error_code"]) == ("REFUND", "BANK_RETURNED")
+    assert simulator.change_transfer("B1", "succeed") is None
+
+
+def test_a_bank_rejects_a_transfer(server, certified, simulator):
+    server.call(SEND, BANK_CARD, **certified)
+    assert simulator.change_transfer("B1", "fail").status == "FAIL"
+    found = server.call(ASK, {"out_biz_no": "B1"})
+    assert (found["status"], found["error_code"]) == ("FAIL", "PAYEE_CARD_INFO_ERROR")
 
 
 def test_a_query_names_a_transfer(server):
