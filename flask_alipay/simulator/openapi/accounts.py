@@ -8,8 +8,8 @@ from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
-from ...protocol.limits import check_choice, check_pattern
 from ...protocol.money import format_amount
+from ...protocol.validation import check_choice, check_pattern
 from ..clock import read_china_text
 from ..replies import ApiError
 from ..trades.transfers import Transfer, TransferStore

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ...protocol.limits import check_choice
+from ...protocol.validation import check_choice
 from ..replies import ApiError
 from ..storage.storage import PersistentDict
 from ..trades.transfers import TransferStore
