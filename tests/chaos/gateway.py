@@ -72,7 +72,7 @@ class Gateway:
         method, content = params["method"], json.loads(params["biz_content"])
         if method.startswith("alipay.fund."):
             with self._lock:
-                self.asked += 1
+                self.requests += 1
                 silent = self._chance.random() < _SILENT
             node = self.transfers.answer(method, content)
             silent = silent or node is None

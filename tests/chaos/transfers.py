@@ -58,7 +58,7 @@ class Transfers:
         self.wanted: set[str] = set()
         #: The accepted transfers by number.
         self.accepted: dict[str, PaidTransfer] = {}
-        #: What Alipay should never be asked for.
+        #: Requests that Alipay should never receive.
         self.faults: list[str] = []
         self._chance = chance
         self._lock = threading.Lock()
@@ -140,7 +140,7 @@ def transfer_faults(connection: Connection, transfers: Transfers) -> list[str]:
         "transfers have no known result": any(row[2] == "DEALING" for row in rows),
         "transfers have two rows": len(rows) != len(number_of),
         "transfers failed otherwise than at Alipay": set(failed) != missing,
-        "somebody was paid whom nobody wanted to pay": not set(transfers.paid) <= transfers.wanted,
+        "a payee was paid without a request": not set(transfers.paid) <= transfers.wanted,
         "effects of on_transferred are not there exactly once": (
             _parcels(connection, "transferred") != _numbers_of(succeeded, number_of)
         ),
