@@ -46,6 +46,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 gc.disable()
 
 
+#: They start processes and wait for them, some of them for ten seconds.
+_LONG = (
+    "tests/docs/test_html.py",
+    "tests/docs/test_offline.py",
+    "tests/docs/test_sdks.py",
+    "tests/docs/test_translations.py",
+    "tests/end_to_end/test_confirmation.py",
+    "tests/examples/test_worker.py",
+    "tests/ledger/test_migrations.py",
+    "tests/oracles/",
+    "tests/test_pytest_plugin.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long tests before the others, so that no worker is alone with them at the end.
+
+    A worker begins with a part of the list as it is: half of the long tests are in the first part,
+    half in the one in the middle, and the workers between have work for the processor.
+    """
+    long = [item for item in items if item.nodeid.startswith(_LONG)]
+    others = [item for item in items if not item.nodeid.startswith(_LONG)]
+    half, middle = len(long) // 2, len(others) // 2
+    items[:] = [*long[:half], *others[:middle], *long[half:], *others[middle:]]
+
+
 def pytest_collection_finish() -> None:
     """Exempt the collected tests from garbage collection, and collect garbage less often."""
     gc.collect()
