@@ -16,6 +16,9 @@ from .reading import ROOT, page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+#: The first test waits for both builds, which take minutes on a busy machine.
+pytestmark = pytest.mark.timeout(1200)
+
 PAGES = sorted(path.stem for path in (ROOT / "docs").glob("*.rst"))
 DICTIONARY = ROOT / "docs/locale/zh_CN/search-words.txt"
 
