@@ -36,6 +36,8 @@ REFERENCE = "api-"
 _HEADER = "# Translations of the documentation, updated by 'python -m tests.docs_translations'."
 _CODE = re.compile(r"``.+?``|:(?:py:)?\w+:`[^`<]+`|:(?:meth|class|attr|exc|func|mod|data):`[^`]+`")
 _AUTODOC = re.compile(r"^\.\. auto\w+::.*\n(?: +.*\n)*", re.MULTILINE)
+#: A space beside a full-width mark, except before the colons of a code block.
+_NEEDLESS_SPACE = re.compile(r" +(?=[，。；：、？！）”])|(?<=[，。；：、？！（“]) +(?!::)")
 #: A text at least this similar to one that is gone is an edited version of it.
 _SIMILARITY = 0.6
 
@@ -98,12 +100,17 @@ def merge(known: Catalog, texts: list[str], language: str) -> Catalog:
     for text in texts:
         message = known.get(text)
         if message and message.string:
-            result.add(text, message.string, flags=message.flags & {"fuzzy"})
+            result.add(text, tidy(str(message.string)), flags=message.flags & {"fuzzy"})
         elif similar := difflib.get_close_matches(text, gone, 1, _SIMILARITY):
             result.add(text, gone[similar[0]], flags={"fuzzy"})
         else:
             result.add(text, "")
     return result
+
+
+def tidy(translation: str) -> str:
+    """Return a translation without spaces beside full-width marks, which markup does not need."""
+    return _NEEDLESS_SPACE.sub("", translation)
 
 
 def as_po(catalogue: Catalog) -> bytes:

@@ -105,6 +105,19 @@ def test_an_edited_text_keeps_its_translation_as_fuzzy(tool: ModuleType) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "tidy"),
+    [
+        ("见 :doc:`notify` 。", "见 :doc:`notify`。"),
+        ("（ ``key`` ）， **退款** ：", "（``key``），**退款**："),
+        ("运行： ::", "运行： ::"),
+        ("在 Flask 中使用 ``key`` 时", "在 Flask 中使用 ``key`` 时"),
+    ],
+)
+def test_no_space_stays_beside_a_full_width_mark(written: str, tidy: str, tool: ModuleType) -> None:
+    assert tool.tidy(written) == tidy
+
+
 def test_a_removed_text_leaves_the_catalogue(tool: ModuleType) -> None:
     before = tool.merge(tool.Catalog(), ["Refund", "Bill"], "zh_CN")
     before["Bill"].string = "对账单"
