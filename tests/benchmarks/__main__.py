@@ -1,6 +1,6 @@
-"""Runs all benchmarks, and sums up what they found: ``python -m tests.benchmarks``.
+"""All benchmarks and a summary of their results: ``python -m tests.benchmarks``.
 
-Exits with 1 if anything is not reached.
+Exits with 1 if a target is missed.
 """
 
 from __future__ import annotations

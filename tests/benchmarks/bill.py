@@ -1,7 +1,7 @@
-"""How much memory it takes to compare a month of 100,000 rows with the ledger: at most 200 MiB.
+"""Memory needed to compare a month of 100,000 rows with the ledger: at most 200 MiB.
 
-``python -m tests.benchmarks.bill`` (another number of rows as its argument). The app, its ledger on
-SQLite and the bill are made in one process and compared in another, by the command itself.
+``python -m tests.benchmarks.bill`` (another number of rows as its argument). The app, its ledger
+on SQLite and the bill are made in one process and compared in another, by the command itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _paid_at(number: int, count: int) -> datetime:
 
 
 def _fill(shop: Shop, count: int) -> None:
-    """Puts the sales of a month into the ledger, each tenth of them refunded."""
+    """Insert the sales of a month into the ledger, each tenth of them refunded."""
     with shop.app.app_context():
         for start in range(0, count, 10_000):
             numbers = range(start, min(start + 10_000, count))
@@ -78,7 +78,7 @@ def _fill(shop: Shop, count: int) -> None:
 
 
 def _write(bill: Path, count: int) -> None:
-    """Writes the bill of the same month."""
+    """Write the bill of the same month."""
     with (
         zipfile.ZipFile(bill, "w", zipfile.ZIP_DEFLATED) as bundle,
         bundle.open("202601.csv", "w") as table,
@@ -102,7 +102,7 @@ def _write(bill: Path, count: int) -> None:
 
 
 def _compare(database: str, bill: str) -> None:
-    """In a process of its own: compares, and tells how large it was before and at its largest."""
+    """Compare in a separate process, and return its size before and at its maximum."""
     shop = _shop(database)
     shop.run("bill", "--help")
     before = _largest()
@@ -115,13 +115,15 @@ def _compare(database: str, bill: str) -> None:
 
 
 def _largest() -> float:
-    """The most memory of this process so far, in MiB; ``ru_maxrss`` would count its parent's."""
+    """Return the maximum memory of this process so far, in MiB; ``ru_maxrss`` includes its
+    parent's.
+    """
     (told,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("ascii"))
     return int(told) / 1024
 
 
 def main(rows: int = 100_000) -> None:
-    """Makes a month of so many rows and prints what comparing it takes."""
+    """Create a month of rows and print what the comparison takes."""
     sales = rows * 10 // 11
     with tempfile.TemporaryDirectory() as folder:
         database, bill = str(Path(folder, "ledger.sqlite")), Path(folder, "bill.zip")

@@ -1,4 +1,4 @@
-"""An empty database of each kind, for one run."""
+"""Empty databases of each kind, for one run."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class NoServer(Exception):
 
 @contextlib.contextmanager
 def database(kind: str) -> Iterator[str]:
-    """Gives the URL of a database, and drops it in the end.
+    """Yield the URL of a database, and drop it at the end.
 
     :param kind: one of :data:`KINDS`.
-    :raises NoServer: if there is nothing to make it on.
+    :raises NoServer: if there is no server to create it on.
     """
     if kind == "sqlite":
         with tempfile.TemporaryDirectory() as folder:
@@ -57,11 +57,11 @@ def database(kind: str) -> Iterator[str]:
 
 
 def on_each(what: str, run: Callable[[str], None], kinds: tuple[str, ...]) -> None:
-    """Runs something on each kind of database that there is.
+    """Run a benchmark on each available kind of database.
 
-    :param what: is measured.
-    :param run: takes the kind.
-    :param kinds: those that are asked for; all, if none is.
+    :param what: the name of the measured quantity.
+    :param run: called with the kind.
+    :param kinds: the requested kinds; all by default.
     """
     for kind in kinds or KINDS:
         try:

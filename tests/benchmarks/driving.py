@@ -1,8 +1,8 @@
-"""The load on a server, from a process of its own: ``python -m tests.benchmarks.driving``.
+"""Load on a server, from a separate process: ``python -m tests.benchmarks.driving``.
 
-Reads a line of JSON for each turn, ``{"port", "connections", "bodies"}``: so many connections at a
-time, a new one for each body, since gunicorn's synchronous workers keep none. Answers with a line,
-``{"seconds", "latencies", "answers"}``.
+Reads a line of JSON for each turn, ``{"port", "connections", "bodies"}``: so many concurrent
+connections, a new one for each body, since gunicorn's synchronous workers keep none. Writes a
+line ``{"seconds", "latencies", "answers"}``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HEAD = (
 
 
 class Driver:
-    """The process, as the one who counts sees it."""
+    """Process that creates the load, as the measuring process sees it."""
 
     def __enter__(self) -> Driver:
         command = [sys.executable, "-m", __name__]
@@ -72,7 +72,7 @@ async def drive(port: int, connections: int, bodies: list[bytes]) -> dict[str, A
 
 
 def main() -> None:
-    """Answers line by line."""
+    """Respond line by line."""
     for line in sys.stdin:
         told = json.loads(line)
         bodies = [body.encode() for body in told["bodies"]]

@@ -10,10 +10,10 @@ from ..chaos.workers import ROOT
 
 
 def run(*arguments: str, told: bytes = b"") -> bytes:
-    """Runs Python from the root of the checkout.
+    """Run Python from the root of the checkout.
 
-    :param told: what it reads.
-    :returns: what it prints.
+    :param told: standard input.
+    :returns: standard output.
     """
     environment = dict(os.environ)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

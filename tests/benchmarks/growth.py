@@ -1,9 +1,9 @@
-"""What a hundred times the payments cost: a ledger of 10,000 beside one of 1,000,000, in turns.
+"""Cost of a hundred times the payments: a ledger of 10,000 and one of 1,000,000, in turns.
 
 ``python -m tests.benchmarks.growth [sqlite] [postgresql] [mariadb]``
 
-A twentieth of the payments waits. Each piece of work is done as an app does it, through the package
-and the session.
+A twentieth of the payments is pending. Each operation is done as an app does it, through the
+package and the session.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REACH: dict[str, tuple[float | None, ...]] = {
 
 
 class Shop(NamedTuple):
-    """An app with a ledger of some size."""
+    """App with a ledger of some size."""
 
     app: Flask
     #: Of payments that are there.
@@ -49,7 +49,7 @@ class Shop(NamedTuple):
 
 
 def lookup(shop: Shop, calls: int) -> Callable[[], None]:
-    """A payment by its number."""
+    """Find a payment by its number."""
     turn = itertools.cycle(shop.numbers)
 
     def find() -> None:
@@ -61,7 +61,7 @@ def lookup(shop: Shop, calls: int) -> Callable[[], None]:
 
 
 def waiting(shop: Shop, calls: int) -> Callable[[], None]:
-    """The next of those that wait, taken: what ``reconcile`` does before it asks about one."""
+    """Lease the next pending payment, as ``reconcile`` does before its query."""
 
     def ask() -> None:
         before = utc_now() - timedelta(minutes=10)
@@ -73,7 +73,7 @@ def waiting(shop: Shop, calls: int) -> Callable[[], None]:
 
 
 def insert(shop: Shop, calls: int) -> Callable[[], None]:
-    """A new payment, committed."""
+    """Create a payment and commit it."""
 
     def create() -> None:
         shop.alipay.create_payment(subject="龙井茶 250g", total_amount="88.88")
@@ -83,7 +83,7 @@ def insert(shop: Shop, calls: int) -> Callable[[], None]:
 
 
 def settle(shop: Shop, calls: int) -> Callable[[], None]:
-    """A first notification, by the route that Alipay calls."""
+    """Settle a first notification, by the route that Alipay calls."""
     numbers = [
         shop.alipay.create_payment(subject="茶", total_amount="88.88").out_trade_no
         for _ in range(calls)
@@ -98,7 +98,7 @@ WORK = {"lookup": lookup, "waiting list": waiting, "insert": insert, "settle": s
 
 @contextlib.contextmanager
 def shop_of(kind: str, count: int) -> Iterator[Shop]:
-    """A shop with so many payments on a database of its own."""
+    """Open a shop with so many payments on a separate database."""
     key = shops.alipay_key()
     with database(kind) as url:
         app = shops.our_app(url, shops.public_pem(key), shops.private_pem(shops.merchant_key()))
@@ -110,7 +110,7 @@ def shop_of(kind: str, count: int) -> Iterator[Shop]:
 
 
 def in_app(shop: Shop, work: Callable[[], None]) -> Callable[[], None]:
-    """Returns the work with the app around it, as a request has it."""
+    """Return the work inside an app context, as a request has it."""
 
     def call() -> None:
         with shop.app.app_context():
@@ -122,7 +122,7 @@ def in_app(shop: Shop, work: Callable[[], None]) -> Callable[[], None]:
 def grow(
     kind: str, few: int = FEW, many: int = MANY, rounds: int = ROUNDS, calls: int = CALLS
 ) -> None:
-    """Does each kind of work in both ledgers."""
+    """Run each operation in both ledgers."""
     reach = REACH[kind]
     with shop_of(kind, few) as small, shop_of(kind, many) as large:
         for (name, work), most in zip(WORK.items(), reach, strict=True):
@@ -139,7 +139,7 @@ def grow(
 
 
 def main(*kinds: str) -> None:
-    """Runs it on each database."""
+    """Run the benchmark on each database."""
     on_each("growth", grow, kinds)
 
 

@@ -1,6 +1,6 @@
-"""What ``import flask_alipay`` adds to a process that has Flask and Flask-SQLAlchemy.
+"""Cost of ``import flask_alipay`` in a process that has Flask and Flask-SQLAlchemy.
 
-``python -m tests.benchmarks.importing``. The time is the processor's: a busy machine is none of it.
+``python -m tests.benchmarks.importing``. The time is processor time, independent of other load.
 """
 
 from __future__ import annotations

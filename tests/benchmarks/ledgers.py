@@ -36,13 +36,13 @@ _COLUMNS = {
 
 
 def fill(app: Flask, count: int, seed: int = 1) -> list[str]:
-    """Makes a ledger: so many payments with their numbers in no order, the last of them waiting,
-    and a line of the journal (with a short payload) for each of the others.
+    """Fill a ledger: payments with unordered numbers, the last of them pending, and a journal row
+    with a short payload for each of the others.
 
-    :param app: whose tables are there and empty.
+    :param app: whose tables exist and are empty.
     :param count: of payments.
     :param seed: of the numbers.
-    :returns: the numbers of some that are paid, in no order.
+    :returns: the numbers of some paid payments, in no order.
     """
     chance = random.Random(seed)
     now = datetime.now(timezone.utc)
@@ -65,7 +65,7 @@ def fill(app: Flask, count: int, seed: int = 1) -> list[str]:
 
 
 def _moments(count: int, now: datetime) -> Iterator[datetime]:
-    """When each was created: two years of sales, then those of the last hours, which wait."""
+    """Return the times of creation: two years of sales, then the pending ones of the last hours."""
     wait = count // WAITING
     done = count - wait
     for place in range(done):
@@ -75,7 +75,7 @@ def _moments(count: int, now: datetime) -> Iterator[datetime]:
 
 
 def _number(moment: datetime, chance: random.Random) -> str:
-    """A number as the package makes them, but the same in each run."""
+    """Return a number in the package's format, the same in each run."""
     return f"{moment:%Y%m%d}{chance.randrange(10**18):018d}"
 
 
@@ -115,7 +115,7 @@ def _insert(connection: Connection, model: Any, rows: list[tuple[Any, ...]]) -> 
 
 
 def _settle_down() -> None:
-    """What a database does by itself in time: statistics, and nothing left to be written."""
+    """Update statistics and write everything to disk, as a database does in time."""
     engine = db.engine.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for statement in _AFTERWARDS[connection.dialect.name]:

@@ -1,8 +1,8 @@
-"""How much larger a worker is with the package in it: at most 4 MiB, after 1,000 notifications.
+"""Additional memory of a worker with the package: at most 4 MiB, after 1,000 notifications.
 
-``python -m tests.benchmarks.memory``. Beside it is the same app that does it by hand, in a process
-that has not imported the package. Counted is what is each process' own: a library that is loaded by
-several workers is in the machine's memory once.
+``python -m tests.benchmarks.memory``. It is compared with a hand-written app in a process that
+has not imported the package. Only private memory counts: a library loaded by several workers is
+in the machine's memory once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _WITHOUT, _WITH = "tests.benchmarks.worker_without", "tests.benchmarks.worker_wi
 
 
 def worker(app: str, config: dict[str, str], bodies: list[bytes]) -> dict[str, Any]:
-    """Has a process of its own take notifications.
+    """Have a separate process receive notifications.
 
     :param app: the module with the app.
-    :param config: what the app is made with.
+    :param config: arguments of the app's factory.
     :returns: its sizes, and the ``modules`` in it.
     """
     lines = [json.dumps({"app": app, "config": config}).encode(), *bodies]
@@ -36,7 +36,7 @@ def worker(app: str, config: dict[str, str], bodies: list[bytes]) -> dict[str, A
 
 
 def both(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Asks a worker without the package and one with it, on the same database."""
+    """Measure a worker without the package and one with it, on the same database."""
     key = shops.alipay_key()
     with database("sqlite") as url:
         app, _ = apps(url)
@@ -56,7 +56,7 @@ def both(count: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def own(sizes: dict[str, Any]) -> float:
-    """What a process shares with no other."""
+    """Return the memory that a process shares with no other."""
     return float(sizes["Private_Clean"] + sizes["Private_Dirty"])
 
 

@@ -1,8 +1,8 @@
-"""The open platform's client: a payment's URL, an answer, a whole call.
+"""Client of the open platform: a payment's URL, a response, a complete call.
 
-``python -m tests.benchmarks.platform``. The URL is raced, in turns, against that of
-python-alipay-sdk in a process of its own: of the interpreter that ``FLASK_ALIPAY_PEER`` names, or
-else of an environment that is made for it.
+``python -m tests.benchmarks.platform``. The URL is compared, in turns, with that of python-
+alipay-sdk in a separate process: of the interpreter that ``FLASK_ALIPAY_PEER`` names, or of an
+environment created for it.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ for line in sys.stdin:
 
 
 def answering(key: rsa.RSAPrivateKey) -> None:
-    """An answer, cut, verified and parsed; by hand with plain searches."""
+    """Split, verify and parse a response; by hand with plain searches."""
     sign = Rsa2Signer(key).sign(NODE.encode())
     body = f'{{"alipay_trade_query_response":{NODE},"sign":"{sign}"}}'.encode()
     public_key = key.public_key()
@@ -109,7 +109,7 @@ def answering(key: rsa.RSAPrivateKey) -> None:
 
 
 def beside_the_peer(key: rsa.RSAPrivateKey) -> None:
-    """The signed URL of a page payment, beside python-alipay-sdk."""
+    """Build the signed URL of a page payment, and compare with python-alipay-sdk."""
     try:
         interpreter = os.environ.get("FLASK_ALIPAY_PEER") or sdk.interpreter()
     except sdk.Missing as error:
@@ -143,7 +143,9 @@ def beside_the_peer(key: rsa.RSAPrivateKey) -> None:
 
 
 def calling(key: rsa.RSAPrivateKey, rounds: int = 40) -> None:
-    """A whole call on a connection that is kept, beside the same by hand and the bare exchange."""
+    """Run a complete call on a kept connection, and compare with hand-written code and the bare
+    exchange.
+    """
     sign = Rsa2Signer(key).sign(NODE.encode())
     body = f'{{"alipay_trade_query_response":{NODE},"sign":"{sign}"}}'.encode()
 
@@ -196,7 +198,7 @@ def calling(key: rsa.RSAPrivateKey, rounds: int = 40) -> None:
 
 
 def _added(ours: Callable[[], object], floor: Callable[[], object], rounds: int) -> float:
-    """Returns how many milliseconds one takes more than the other, in turns, per call."""
+    """Return how many milliseconds one takes more than the other, in turns, per call."""
     pairs = []
     for _ in range(rounds):
         start = perf_counter_ns()
@@ -210,7 +212,7 @@ def _added(ours: Callable[[], object], floor: Callable[[], object], rounds: int)
 
 
 def main() -> None:
-    """Runs all three."""
+    """Run all three."""
     key = generate_private_key()
     answering(key)
     beside_the_peer(key)

@@ -12,7 +12,9 @@ from . import verdicts
 
 
 class Ratios(NamedTuple):
-    """The floor's time over ours: 1.0 is as fast as the floor, 0.5 takes twice as long."""
+    """The floor's time divided by the package's: 1.0 is as fast as the floor, 0.5 takes twice as
+    long.
+    """
 
     #: By the clock on the wall.
     wall: float
@@ -27,12 +29,12 @@ class Ratios(NamedTuple):
 def race(
     ours: Callable[[], object], floor: Callable[[], object], *, rounds: int = 60, calls: int = 100
 ) -> Ratios:
-    """Lets both run in turns.
+    """Run both in turns.
 
-    :param ours: what is measured.
+    :param ours: the measured code.
     :param floor: the same done by hand.
-    :param rounds: how often each gets its turn; the median counts.
-    :param calls: how many calls a turn has.
+    :param rounds: number of turns of each; the median counts.
+    :param calls: number of calls in a turn.
     """
     _turn(ours, calls)
     _turn(floor, calls)
@@ -54,7 +56,7 @@ def race(
 def ratio(
     ours: Callable[[], object], floor: Callable[[], object], *, rounds: int = 60, calls: int = 100
 ) -> float:
-    """Returns what :func:`race` finds by the clock on the wall."""
+    """Return the result of :func:`race` by wall-clock time."""
     return race(ours, floor, rounds=rounds, calls=calls).wall
 
 

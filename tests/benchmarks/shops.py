@@ -1,10 +1,10 @@
-"""The two apps that the ledger's benchmarks race: one with the package, one that does the same by
-hand, on the same tables of the same database.
+"""Two apps that the ledger's benchmarks compare: one with the package, one hand-written, on the
+same tables of the same database.
 
-The hand-written one is the floor: it parses, checks one signature and runs four Core statements
-through the same kind of ``db.session``: ``SELECT``, ``UPDATE``, ``INSERT``, ``COMMIT``, prepared
-beforehand so that nothing is paid twice. It believes what it should not (no field is read twice, no
-currency, no standing but "paid"), and so does less than is safe.
+The hand-written one is the floor: it parses, verifies one signature and runs four Core
+statements through the same kind of ``db.session``: ``SELECT``, ``UPDATE``, ``INSERT``,
+``COMMIT``, prepared beforehand so that nothing is paid twice. It omits checks (embedded fields,
+the currency, every status except "paid"), and so does less than is safe.
 """
 
 from __future__ import annotations
@@ -47,28 +47,28 @@ Payment, Refund, Notification = declare_models(db.Model)
 
 @lru_cache(maxsize=1)
 def alipay_key() -> rsa.RSAPrivateKey:
-    """What stands in for Alipay's key, made once for a run."""
+    """Return a replacement for Alipay's key, generated once for a run."""
     return generate_private_key()
 
 
 @lru_cache(maxsize=1)
 def merchant_key() -> rsa.RSAPrivateKey:
-    """The shop's own key, likewise."""
+    """Return the shop's key, generated once for a run."""
     return generate_private_key()
 
 
 def public_pem(key: rsa.RSAPrivateKey) -> str:
-    """Returns the public half as text."""
+    """Return the public half as text."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def private_pem(key: rsa.RSAPrivateKey) -> str:
-    """Returns the whole of it as text."""
+    """Return the key pair as text."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def our_app(url: str, public_key: str, private_key: str) -> Flask:
-    """Returns an app with the package and a callback that does nothing."""
+    """Return an app with the package and a callback that does nothing."""
     app = new_app(url)
     app.config.update(
         SERVER_NAME="shop.example",
@@ -106,7 +106,7 @@ JOURNAL = insert(Notification.__table__)
 
 
 def floor_app(url: str, public_key: rsa.RSAPublicKey) -> Flask:
-    """Returns an app that does it by hand."""
+    """Return a hand-written app."""
     app = new_app(url)
 
     @app.post("/alipay/notify")
@@ -122,7 +122,7 @@ def floor_app(url: str, public_key: rsa.RSAPublicKey) -> Flask:
 
 
 def check_by_hand(signer: Rsa2Signer) -> Response:
-    """Parsing and one signature check, and nothing else."""
+    """Parse and verify one signature, and nothing else."""
     params = dict(parse_qsl(request.get_data().decode(), keep_blank_values=True))
     content = content_by_hand(params, ("sign", "sign_type"))
     signer.verify(content, params["sign"])
@@ -130,7 +130,7 @@ def check_by_hand(signer: Rsa2Signer) -> Response:
 
 
 def settle_by_hand(params: dict[str, str]) -> bool:
-    """``SELECT``, ``UPDATE``, ``INSERT``, ``COMMIT``."""
+    """Run ``SELECT``, ``UPDATE``, ``INSERT``, ``COMMIT``."""
     number, now = params["out_trade_no"], datetime.now(timezone.utc)
     row = db.session.execute(FIND, {"number": number}).one_or_none()
     if row is None or row.total_fen != round(float(params["total_amount"]) * 100):
@@ -165,7 +165,7 @@ def settle_by_hand(params: dict[str, str]) -> bool:
 
 
 def new_app(url: str) -> Flask:
-    """Returns an app on a database, with nothing in it."""
+    """Return an empty app on a database."""
     # Both at the level of production, where the log says nothing about what went well.
     logging.getLogger("flask_alipay").setLevel(logging.ERROR)
     app = Flask(__name__)
@@ -188,7 +188,7 @@ def prepare_sqlite(engine: Any) -> None:
 
 
 def orders(app: Flask, prefix: str, count: int) -> Iterator[str]:
-    """Puts payments into the ledger and returns their numbers."""
+    """Insert payments and return their numbers."""
     numbers = [f"{prefix}{number:09d}" for number in range(count)]
     rows = [
         {"merchant": APP_ID, "out_trade_no": number, "subject": "茶", "total_fen": TOTAL_FEN}
@@ -202,7 +202,7 @@ def orders(app: Flask, prefix: str, count: int) -> Iterator[str]:
 
 
 def notification(out_trade_no: str, key: rsa.RSAPrivateKey, **fields: str) -> bytes:
-    """Returns signed news of a sale, as a form body of 27 fields."""
+    """Return a signed notification of a sale, as a form body of 27 fields."""
     now = format_china_time(utc_now())  # an old one would need a query
     told = {
         **FIELDS,

@@ -1,4 +1,4 @@
-"""The same app as :mod:`tests.benchmarks.worker_without`, with the package in it instead."""
+"""App with the package, otherwise the same as :mod:`tests.benchmarks.worker_without`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Payment, Refund, Notification = declare_models(db.Model)
 
 
 def create_app(url: str, public_key: str, private_key: str, app_id: str) -> Flask:
-    """Returns the app."""
+    """Return the app."""
     app = Flask(__name__)
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SECRET_KEY="a secret for benchmarks")
     app.config.update(

@@ -1,4 +1,4 @@
-"""Bills as Alipay writes them, made by hand."""
+"""Bills in Alipay's format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alipay's gateways as the tests of asking play them: each question has its answer."""
+"""Gateway with a chosen response to each method, for tests of operations and views."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ Said = Node | Exception | bytes | Callable[[dict[str, Any]], Any]
 
 
 class Alipay:
-    """Says what it is told to, by method: once each of a list, and the last of it for ever.
+    """Transport that gives the chosen responses by method: each of a list once, and its last one
+    for ever.
 
-    :param merchant: whose Alipay it is.
+    :param merchant: signs for this merchant.
     """
 
     def __init__(self, merchant: Merchant, **says: Any) -> None:
@@ -76,7 +77,7 @@ class Alipay:
 
 
 def trade(trade_status: str = "TRADE_SUCCESS", **changes: Any) -> dict[str, Any]:
-    """An answer of ``alipay.trade.query``."""
+    """Return a response of ``alipay.trade.query``."""
     paid = {"send_pay_date": "2026-01-31 12:00:01"} if trade_status == "TRADE_SUCCESS" else {}
     return {
         **DONE,
@@ -94,17 +95,17 @@ def done(**fields: Any) -> dict[str, Any]:
 
 
 def refusal(sub_code: str) -> dict[str, Any]:
-    """A no that Alipay signs."""
+    """Return a rejection that Alipay signs."""
     return {"code": "40004", "msg": "Business Failed", "sub_code": sub_code}
 
 
 def unsigned(method: str, sub_code: str) -> bytes:
-    """A no that nobody has signed."""
+    """Return a rejection without a signature."""
     return answer(method, refusal(sub_code), signer=None)
 
 
 def legacy_trade(out_trade_no: str, trade_status: str, merchant: Merchant, **changes: str) -> bytes:
-    """An answer of ``single_trade_query``."""
+    """Return a response of ``single_trade_query``."""
     fields = {
         "out_trade_no": out_trade_no,
         "trade_no": TRADE_NO,

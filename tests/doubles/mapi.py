@@ -1,4 +1,4 @@
-"""Alipay as the tests play it: a transport that answers what it is told to, and the answers."""
+"""Transport with a chosen response for the legacy gateway's client, and the responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIGNER = Md5Signer(KEY)
 
 
 class Alipay:
-    """Remembers what it was asked and says what it was told to."""
+    """Transport that records requests and gives the chosen response."""
 
     def __init__(self, answer: bytes | Exception = b"") -> None:
         self.answer: bytes | Exception | Callable[[Mapping[str, str]], bytes] = answer
@@ -40,7 +40,7 @@ class Alipay:
 
     @property
     def params(self) -> dict[str, str]:
-        """What it was asked, the only time."""
+        """Parameters of the only request."""
         [(_, _, params, _)] = self.asked
         return params
 
@@ -63,12 +63,12 @@ def yes(
     declared: str | None = None,
     inner: str | None = None,
 ) -> bytes:
-    """A good answer.
+    """Return a successful response.
 
     :param name: of the element with the values.
-    :param signer: signs it; ``None``: nobody does.
-    :param declared: what the document says that it is written in.
-    :param inner: what stands in the element instead of the values' own XML.
+    :param signer: signs it; ``None``: unsigned.
+    :param declared: the encoding declared in the document.
+    :param inner: content of the element, instead of the values' XML.
     """
     values = values or {}
     xml = inner or "".join(f"<{key}>{escape(text)}</{key}>" for key, text in values.items())

@@ -1,4 +1,4 @@
-"""Alipay's side of the line: what a merchant has to configure, and how Alipay speaks to it."""
+"""Merchant's settings and keys, and what Alipay signs for the merchant."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ODD_AMOUNTS = (
 
 @dataclass(frozen=True)
 class Merchant:
-    """One merchant on one gateway, with the keys of both sides.
+    """Merchant on one gateway, with the keys of both sides.
 
     :param keys: the merchant's pair and Alipay's.
     """
@@ -63,7 +63,7 @@ class Merchant:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """For ``app.config``, without prefix."""
+        """Settings for ``app.config``, without prefix."""
         settings: dict[str, Any] = {"SIGN_TYPE": self.sign_type, "INPUT_CHARSET": self.charset}
         if self.protocol == "openapi":
             settings |= {"APP_ID": self.number or APP_ID, "SELLER_ID": PARTNER}
@@ -78,7 +78,7 @@ class Merchant:
 
     @property
     def signer(self) -> Signer:
-        """Signs as Alipay does, and verifies what the merchant signed."""
+        """Signer that signs as Alipay does, and verifies the merchant's signatures."""
         pair = (self.keys.alipay, self.keys.merchant.public_key())
         if self.sign_type == "MD5":
             return Md5Signer(MD5_KEY)
@@ -86,11 +86,11 @@ class Merchant:
 
     @property
     def amount(self) -> str:
-        """What the gateway calls the amount of an order."""
+        """Name of an order's amount on the gateway."""
         return "total_amount" if self.protocol == "openapi" else "total_fee"
 
     def news(self, out_trade_no: str, **changes: str | None) -> dict[str, str]:
-        """The fields of a notification of a sale, unsigned. ``None`` leaves a field out."""
+        """Return the fields of a notification of a sale, unsigned. ``None`` leaves a field out."""
         fields: dict[str, str | None] = {
             "notify_time": format_china_time(datetime.now(timezone.utc)),
             "notify_type": "trade_status_sync",
@@ -110,21 +110,21 @@ class Merchant:
         return {name: value for name, value in fields.items() if value is not None}
 
     def signed(self, fields: dict[str, str], signer: Signer | None = None) -> dict[str, str]:
-        """The fields with their signature."""
+        """Return the fields with their signature."""
         signer = signer or self.signer
         content = sign_content(fields, charset=self.charset)
         return fields | {"sign_type": signer.sign_type, "sign": signer.sign(content)}
 
     def encoded(self, fields: dict[str, str]) -> bytes:
-        """The fields as they go over the wire."""
+        """Return the fields as they are sent."""
         return urlencode(fields, encoding=python_codec(self.charset)).encode("ascii")
 
     def notification(self, out_trade_no: str, **changes: str | None) -> bytes:
-        """The body of a notification as Alipay sends it."""
+        """Return the body of a notification as Alipay sends it."""
         return self.encoded(self.signed(self.news(out_trade_no, **changes)))
 
     def come_back(self, out_trade_no: str, **changes: str | None) -> str:
-        """The query with which the buyer comes back to the shop."""
+        """Return the query with which the buyer returns to the shop."""
         now = format_china_time(datetime.now(timezone.utc))
         if self.protocol == "openapi":
             fields: dict[str, str | None] = {
@@ -158,7 +158,7 @@ class Merchant:
         return self.encoded(self.signed(present)).decode("ascii")
 
     def request_at(self, url: str) -> dict[str, str]:
-        """What a signed URL of the merchant's says, once its signature is known to be good."""
+        """Return the parameters of the merchant's signed URL, after verifying its signature."""
         query = url.partition("?")[2]
         params = dict(parse_qsl(query, strict_parsing=True, encoding=python_codec(self.charset)))
         exclude = ("sign",) if self.protocol == "openapi" else ("sign", "sign_type")
@@ -167,7 +167,7 @@ class Merchant:
         return params
 
     def _own_fields(self) -> dict[str, str | None]:
-        """What the other gateway does not have."""
+        """Return the fields that only this gateway sends."""
         if self.protocol == "openapi":
             return {
                 "charset": self.charset,

@@ -1,4 +1,4 @@
-"""Alipay as the tests play it: a transport that answers what it is told to, and the answers."""
+"""Transport with a chosen response for the open platform's client, and the responses."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ AES_KEY = "aa4BtZ4tspm2wnXLb1ThQA=="
 
 
 class Alipay:
-    """Remembers what it was asked, says what it was told to, and signs it.
+    """Transport that records requests and signs the chosen response.
 
     :param keys: of both sides.
-    :param node: what it answers, as an object or as the text of the body.
+    :param node: the response, as an object or as the text of the body.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Alipay:
         return into.write(self.file)
 
     def gateway(self, **options: Any) -> OpenApiGateway:
-        """A shop that asks it."""
+        """Return a client that sends its requests here."""
         signer = Rsa2Signer(self._keys.merchant, self._keys.alipay.public_key())
         return OpenApiGateway(APP_ID, signer, transport=self, **options)
 
     @property
     def params(self) -> dict[str, str]:
-        """What it was asked, the only time, once the merchant's signature is verified."""
+        """Parameters of the only request, after verifying the merchant's signature."""
         [(_, params, charset, _)] = self.asked
         assert params["charset"] == charset
         content = sign_content(params, exclude=("sign",), charset=charset)
@@ -76,7 +76,7 @@ class Alipay:
 
     @property
     def content(self) -> Any:
-        """The ``biz_content`` of it."""
+        """The request's ``biz_content``."""
         return json.loads(self.params["biz_content"])
 
     @property
@@ -95,12 +95,12 @@ def answer(
     cipher: ContentCipher | None = None,
     name: str | None = None,
 ) -> bytes:
-    """An answer.
+    """Return a response.
 
-    :param signer: signs it; ``None``: nobody does.
-    :param cert_sn: what it says of the certificate.
+    :param signer: signs it; ``None``: unsigned.
+    :param cert_sn: the declared serial number of the certificate.
     :param cipher: encrypts the node.
-    :param name: the node's, instead of the method's own.
+    :param name: of the node, instead of the method's.
     """
     text = json.dumps(node, ensure_ascii=False).replace("/", "\\/")
     if cipher is not None:

@@ -1,4 +1,6 @@
-"""Alipay as it answers the newer way: a path for each method, signatures in headers, flat JSON."""
+"""Transport with a chosen response for version 3 of the open platform: a path for each method,
+signatures in headers, flat JSON.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ TOKEN = "201509BBeff9351ad1874306903e96b91d248A36"
 
 
 def flat(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A yes as the newer way has it: without the older code."""
+    """Return a successful response as version 3 has it: without the code of version 2."""
     return {name: value for name, value in node.items() if name not in ("code", "msg")}
 
 
@@ -33,9 +35,9 @@ def answer3(
     cert_sn: str | None = None,
     cipher: ContentCipher | None = None,
 ) -> HttpResponse:
-    """An answer.
+    """Return a response.
 
-    :param signer: signs it; ``None``: nobody does.
+    :param signer: signs it; ``None``: unsigned.
     """
     body = node if isinstance(node, bytes) else json.dumps(node, ensure_ascii=False).encode()
     if cipher is not None:
@@ -51,7 +53,7 @@ def answer3(
 def verified(
     signer: Signer, http_method: str, uri: str, body: bytes, headers: Mapping[str, str]
 ) -> dict[str, str]:
-    """What an Authorization says, once its signature is verified, worked out by hand."""
+    """Return the fields of an Authorization header, after verifying its signature step by step."""
     scheme, _, rest = headers["Authorization"].partition(" ")
     said, _, sign = rest.rpartition(",sign=")
     assert scheme == "ALIPAY-SHA256withRSA"
@@ -64,10 +66,10 @@ def verified(
 
 
 class Alipay3:
-    """Remembers what it was asked, says what it was told to, and signs it.
+    """Transport that records requests and signs the chosen response.
 
     :param keys: of both sides.
-    :param node: what it answers.
+    :param node: the response.
     """
 
     def __init__(
@@ -108,13 +110,13 @@ class Alipay3:
         return answer3(self.node, **{"signer": self.signer, **self.options})
 
     def gateway(self, **options: Any) -> OpenApiGateway:
-        """A shop that asks it."""
+        """Return a client that sends its requests here."""
         signer = Rsa2Signer(self._keys.merchant, self._keys.alipay.public_key())
         return OpenApiGateway(APP_ID, signer, transport=self, api_version="v3", **options)
 
     @property
     def fields(self) -> dict[str, Any]:
-        """What it was asked, the only time."""
+        """Parameters of the only request."""
         [(http_method, uri, body, _, _)] = self.asked
         if http_method == "GET" or not body:
             return dict(parse_qsl(urlsplit(uri).query, strict_parsing=True))

@@ -1,4 +1,4 @@
-"""A shop with the blueprint in it, arranged and looked at in contexts of their own.
+"""App with the blueprint, prepared and inspected in separate contexts.
 
 No request is made inside a pushed context: one that forgot to commit would pass there.
 """
@@ -39,7 +39,7 @@ class Notification(NotificationMixin, db.Model):  # type: ignore[name-defined,mi
 
 
 class Shipment(db.Model):  # type: ignore[name-defined,misc]
-    """What a callback of the shop's adds."""
+    """Row that a callback of the shop adds."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     out_trade_no: Mapped[str] = mapped_column(String(64))
@@ -50,7 +50,9 @@ def new_blueprint(**options: Any) -> AlipayBlueprint:
 
 
 def new_app(place: Path, settings: Mapping[str, Any] | None = None, **config: Any) -> Flask:
-    """An app with a database and a merchant's settings (named without prefix), not registered."""
+    """Return an app with a database and a merchant's settings (named without prefix), not
+    registered.
+    """
     app = Flask("shop", root_path=str(place), instance_path=str(place / "instance"))
     app.config.update(
         SECRET_KEY="not a secret",
@@ -65,7 +67,7 @@ def new_app(place: Path, settings: Mapping[str, Any] | None = None, **config: An
 
 
 class Shop:
-    """An app that has registered the blueprint.
+    """App that has registered the blueprint.
 
     :param app: with the blueprint registered.
     :param alipay: the blueprint.
@@ -89,7 +91,7 @@ class Shop:
             create_tables(db.metadata, db.engine)
 
     def order(self, **details: Any) -> str:
-        """A new payment of 88.88 yuan; returns its number."""
+        """Create a payment of 88.88 yuan; return its number."""
         with self.app.app_context():
             payment = self.alipay.create_payment(
                 **{"subject": "龙井 + 1 100%", "total_amount": "88.88", **details}
@@ -99,7 +101,7 @@ class Shop:
         return number
 
     def payment(self, out_trade_no: str) -> Any:
-        """The payment as the database has it, detached."""
+        """Return the payment as the database has it, detached."""
         with self.app.app_context():
             found = db.session.scalar(self._query(out_trade_no))
             db.session.expunge(found)
@@ -113,7 +115,7 @@ class Shop:
             db.session.commit()
 
     def ledger(self) -> list[tuple[Any, ...]]:
-        """Every column of every payment and refund, to see whether anything changed."""
+        """Return every column of every payment and refund, to see whether anything changed."""
         with self.app.app_context():
             return [
                 tuple(getattr(row, column.key) for column in inspect(model).columns)
@@ -122,7 +124,7 @@ class Shop:
             ]
 
     def journal(self) -> list[str]:
-        """The outcomes, oldest first."""
+        """Return the outcomes, oldest first."""
         with self.app.app_context():
             return list(db.session.scalars(select(Notification.outcome).order_by(Notification.id)))
 
@@ -131,29 +133,29 @@ class Shop:
             return list(db.session.scalars(select(Shipment.out_trade_no).order_by(Shipment.id)))
 
     def url(self, kind: str, out_trade_no: str, **options: Any) -> str:
-        """One of our URLs: ``checkout``, ``pay``, ``result``, ``status`` or ``gateway``."""
+        """Return a URL of the package: ``checkout``, ``pay``, ``result``, ``status`` or
+        ``gateway``.
+        """
         with self.app.test_request_context():
             payment = db.session.scalar(self._query(out_trade_no))
             found: str = getattr(self.alipay, f"{kind}_url")(payment, **options)
         return found
 
     def look(self, kind: str, out_trade_no: str, **options: Any) -> TestResponse:
-        """Opens one of the pages."""
+        """Open one of the pages."""
         return self.client.get(self.url(kind, out_trade_no), **options)
 
     def come_back(self, query: str, **options: Any) -> TestResponse:
-        """Opens the address that Alipay sends the buyer back to."""
+        """Open the URL to which Alipay redirects the buyer."""
         return self.client.get(f"{self._prefix}/return?{query}", **options)
 
     def notify(self, body: bytes, **options: Any) -> TestResponse:
-        """Sends a notification."""
+        """Send a notification."""
         options.setdefault("content_type", FORM)
         return self.client.post(f"{self._prefix}/notify", data=body, **options)
 
     def close(self) -> None:
-        """A connection left open is a warning, and so an error. No retry of the simulator's comes
-        in the middle of a later test.
-        """
+        """Close the connections: an open one is a warning, and so an error."""
         for simulator in self.app.extensions.get(SIMULATORS, {}).values():
             with simulator.clock._changed:
                 simulator.clock._due.clear()
@@ -179,6 +181,6 @@ class Shop:
 
 
 def _hurry(connection: Any, record: object) -> None:
-    """A test's database does not have to survive a power cut."""
+    """Speed up SQLite: a test's database need not survive a power failure."""
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA journal_mode = MEMORY")

@@ -1,1 +1,1 @@
-"""What loads the simulator: connections, signed orders, a shop that listens, and a floor."""
+"""Load for the simulator: connections, signed orders, a listening shop, and a lower bound."""

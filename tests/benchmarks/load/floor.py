@@ -1,4 +1,4 @@
-"""What the simulator does for a trade, and nothing of what it is for: requests, signatures, a shop.
+"""Lower bound: the simulator's work for a trade without its function: requests, signatures, a shop.
 
 ``python -m tests.benchmarks.load.floor SHOP_PORT SIGNATURES``
 """

@@ -1,4 +1,4 @@
-"""A connection that costs its driver as little as possible."""
+"""Connection with minimal cost for its driver."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 class Line:
-    """One connection to a server on this machine, kept open where the server does.
+    """Connection to a server on this machine, kept open if the server allows it.
 
     :param port: the server's.
     """
@@ -16,7 +16,7 @@ class Line:
         self._socket: socket.socket | None = None
 
     def ask(self, request: bytes, expected: int) -> bytes:
-        """Sends a request and returns the body of the answer, which must have the status."""
+        """Send a request and return the body of the response, which must have the status."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -30,7 +30,7 @@ class Line:
         return body
 
     def close(self) -> None:
-        """Hangs up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

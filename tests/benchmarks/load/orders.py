@@ -1,4 +1,4 @@
-"""The orders that are placed: on each gateway in its usual way."""
+"""Orders on each gateway in its usual way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to order."""
+    """Way to order."""
 
     name: str
     #: How many signatures Alipay makes for a trade, by RSA.

@@ -1,6 +1,7 @@
-"""A shop that believes every notification, and counts the orders that it heard of.
+"""Shop that acknowledges every notification without verification, and counts the orders.
 
-Prints its port; for each line on stdin, how many different numbers begin with it.
+Prints its port; for each line on stdin, the number of different order numbers that begin with
+it.
 """
 
 from __future__ import annotations
