@@ -276,7 +276,7 @@ def without_prefix(code: str) -> str:
 
 def code_for(sub_code: str) -> str:
     """Return the open platform's ``code`` for a ``sub_code``."""
-    if is_unknown_outcome(sub_code):  # with this code in a captured answer of the sandbox
+    if is_unknown_outcome(sub_code):  # with this code in a captured response of the sandbox
         return "20000"
     if sub_code == "isv.decryption-error-unknown":
         return "40003"
@@ -284,7 +284,7 @@ def code_for(sub_code: str) -> str:
         return "40006"
     if sub_code.startswith("aop."):
         return "20001"
-    # Seen in captured answers: a missing certificate is an argument that is not valid.
+    # Seen in captured responses: a missing certificate is an invalid argument.
     if sub_code.startswith("isv.missing-") and not sub_code.endswith("-cert-sn"):
         return "40001"
     return "40002" if sub_code.startswith("isv.") else "40004"

@@ -20,26 +20,26 @@ DROP: Final = "drop"
 DELAY: Final = "delay"
 #: A notification is first sent right after the next one about the same trade.
 OUT_OF_ORDER: Final = "out-of-order"
-#: A notification is sent once more though it was heard.
+#: A notification is sent again although it was acknowledged.
 REPEAT: Final = "repeat"
 #: A notification is altered after it was signed.
 TAMPER: Final = "tamper"
-#: A notification is written in GBK, says so where it can, and is signed in it.
+#: A notification is encoded and signed in GBK, and declares it if its protocol can.
 GBK: Final = "gbk"
-#: A gateway's answer comes late.
+#: A gateway's response is late.
 SLOW: Final = "slow"
-#: A gateway's answer breaks off in the middle; what was asked for is done.
+#: A gateway's response is truncated; the request is performed.
 CUT_OFF: Final = "cut-off"
-#: A gateway's answer has a signature that does not hold.
+#: A gateway's response has an invalid signature.
 WRONG_SIGN: Final = "wrong-sign"
-#: A gateway's answer has no signature.
+#: A gateway's response has no signature.
 UNSIGNED: Final = "unsigned"
-#: A gateway answers that it failed; what was asked for is not done.
+#: A gateway responds with a system error; the request is not performed.
 SYSTEM_ERROR: Final = "system-error"
-#: A gateway answers that it failed, though what was asked for is done.
+#: A gateway responds with a system error, although the request is performed.
 SYSTEM_ERROR_DONE: Final = "system-error-done"
 
-#: What may happen to a notification, and to a gateway's answer.
+#: Faults of notifications, and faults of a gateway's responses.
 TO_NOTIFICATIONS: Final = (DROP, DELAY, OUT_OF_ORDER, REPEAT, TAMPER, GBK)
 RESPONSE_FAULTS: Final = (SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE)
 KINDS: Final = TO_NOTIFICATIONS + RESPONSE_FAULTS
@@ -63,9 +63,9 @@ class Fault:
     times: int = 1
     #: With which trade; empty: with any.
     out_trade_no: str = ""
-    #: How long a delay is in the simulator's time, and a slow answer in the machine's.
+    #: Seconds of a delay in the simulator's time, or of a slow response in the machine's.
     seconds: float = 5.0
-    #: In answer to which method or service of a gateway; empty: to any.
+    #: Method or service of a gateway whose response is affected; empty: any.
     method: str = ""
 
 

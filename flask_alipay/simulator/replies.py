@@ -49,7 +49,7 @@ class V3Response:
 
     status: int
     body: bytes = field(repr=False)
-    #: The signature and what belongs to it; nothing where nobody signed.
+    #: The signature and its parameters; empty without a signature.
     headers: Mapping[str, str]
     media_type: str = "application/json"
 
@@ -99,8 +99,8 @@ class ApiError(AlipayError):
         self.detail = detail
 
 
-#: Who a notification comes from: Alipay, somebody who has none of its keys, Alipay about somebody
-#: else's account; or it is Alipay's, and somebody on the way alters the amount or garbles a text.
+#: Sender of a notification: Alipay, a party without Alipay's keys, Alipay about another
+#: account; or Alipay, with the amount altered or a text garbled on the way.
 ALIPAY: Final = "alipay"
 FORGER: Final = "forger"
 OTHER_ACCOUNT: Final = "other-account"
@@ -120,7 +120,7 @@ class PendingNotification:
     notify_id: str
     #: What it is about, as it stood when it happened.
     about: Trade | Batch = field(repr=False)
-    #: :data:`ALIPAY`, unless a developer wants to be told by others.
+    #: :data:`ALIPAY`, unless a developer chooses another sender.
     sender: str = ALIPAY
 
     @property
@@ -142,7 +142,7 @@ class CallResult:
     reply: Reply
     #: Notifications that are written already.
     notices: tuple[PendingNotification, ...] = ()
-    #: Trades to which something happened: each told in its own protocol.
+    #: Changed trades: each is notified in its protocol.
     trades: tuple[Trade, ...] = ()
 
 

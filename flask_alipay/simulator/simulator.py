@@ -34,8 +34,8 @@ logger = logging.getLogger("flask_alipay.simulator")
 #: Where an app's ``extensions`` keep its simulators, by the endpoints of their blueprints.
 SIMULATORS = "alipay_simulators"
 
-#: How long after its answer a merchant's server is told of what its call did. It waits for the
-#: answer, and may hold its database until it has it.
+#: Delay of a notification about a call after the call's response: the merchant's server waits for
+#: the response, and may lock its database until it arrives.
 AFTER_RESPONSE = timedelta(seconds=0.5)
 _WARNING = "this is a simulator of Alipay (%s): no money moves, never use it in production"
 
@@ -302,7 +302,7 @@ class Simulator:
         url = trade.order.return_url
         if not url or not trade.paid:
             return url
-        with self._storage.transaction():  # its notify_id may be asked about
+        with self._storage.transaction():  # its notify_id may be verified
             query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 

@@ -22,7 +22,7 @@ from .payments import placed
 
 SERVICE: Final = "mobile.securitypay.pay"
 
-#: What the library says: paid, cannot be paid, cancelled, nobody knows.
+#: Results of the library: paid, cannot be paid, cancelled, unknown.
 PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
 
 _SIGNED = re.compile(rb'(?P<text>.+)&sign="(?P<sign>[^"]*)"&sign_type="(?P<type>[^"]*)"', re.DOTALL)

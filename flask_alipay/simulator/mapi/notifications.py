@@ -16,7 +16,7 @@ from ..trades.trades import Trade
 from .batch_notifications import NOTIFY_TYPES, result
 from .call import Context
 
-# What the parcel's parameters are called; a notification says them back.
+# Names of the parcel's parameters; a notification repeats them.
 _PARCEL = ("logistics_", "receive_")
 
 

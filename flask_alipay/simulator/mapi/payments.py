@@ -42,7 +42,7 @@ class PaymentService:
             self._timestamps.check(call)
             new = self._context.trades.by_out_trade_no(order.out_trade_no) is None
             trade = placed(self._context.trades, order, call.now)
-            # Of one that may go into escrow the merchant hears before it is paid.
+            # An order that may go into escrow is notified before it is paid.
             changed = (trade,) if new and TradeEvent.DEPOSIT in order.payment_events else ()
             return CallResult(RedirectToCashier(trade), trades=changed)
 

@@ -61,7 +61,7 @@ class QrCodeService:
 
     def _modify(self, call: ApiCall) -> CallResult:
         _check_shop(call)
-        # The guide says qrcode; the best known client says qr_code.
+        # The guide has qrcode; the best known client reads qr_code.
         return self._changed(call, call.either("qrcode", "qr_code"))
 
     def _made(self, call: ApiCall) -> CallResult:

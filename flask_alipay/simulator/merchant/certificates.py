@@ -29,7 +29,7 @@ class Certificates:
 
     #: The application's, over the merchant's key.
     app: str
-    #: Alipay's, over the key that signs its answers.
+    #: Alipay's, for the key that signs its responses.
     alipay: str
     #: What both lead to.
     root: str

@@ -22,9 +22,9 @@ class Attempt:
     sent_at: datetime
     #: The signed form, as it went over the wire.
     body: bytes = field(repr=False)
-    #: The HTTP status; ``None``: nobody answered.
+    #: The HTTP status; ``None``: no response.
     status: int | None
-    #: The beginning of the answer; or, where nobody answered, the kind of trouble.
+    #: The beginning of the response; without a response, the kind of error.
     response: str
 
     @property
@@ -54,7 +54,7 @@ class Delivery:
     def __init__(self, number: str, notice: PendingNotification, course: DeliveryState) -> None:
         #: Under which it is kept.
         self.number = number
-        #: What is to be told, and where.
+        #: The notification, and its URL.
         self.notice = notice
         #: The sendings so far, in order.
         self.attempts = course.attempts

@@ -28,8 +28,8 @@ from .tampering import tamper_amount
 
 logger = logging.getLogger("flask_alipay.simulator")
 
-#: Sends a body to a URL: ``post(url, body, headers)`` returns the status and the answer's text.
-#: Whatever it raises counts as no answer.
+#: Sends a body to a URL: ``post(url, body, headers)`` returns the status and the response's text.
+#: Any exception counts as no response.
 Post: TypeAlias = Callable[[str, bytes, Mapping[str, str]], tuple[int, str]]
 
 #: Writes and signs a notification for the time of a sending: ``compose(notice, now)``.
@@ -239,6 +239,6 @@ class NotificationSender:
         try:
             status, answer = self._post(notice.url, body, headers)
         except Exception as error:
-            # The merchant's side may fail in any way; for Alipay it is all the same: not heard.
+            # The merchant's side may fail in any way; for Alipay it is not acknowledged.
             return Attempt(now, body, None, type(error).__name__)
         return Attempt(now, body, status, answer[:MAX_RESPONSE_BYTES])

@@ -10,7 +10,7 @@ _AMOUNT = re.compile(
     rb"|(?:^|&)result_details=[^&]*?%5E"
     rb"|(?:^|&)(?:success|fail)_details=(?:[^&]*?%5E){3})([^&%]+)"
 )
-# Where a text begins, likewise; news of foreign money have none but its name.
+# Beginning of a text, likewise; notifications in foreign currency have only its name.
 _TEXT = re.compile(rb"(?:^|&)subject=|subject%3E|(?:^|&)(?:batch_no|currency)=")
 
 

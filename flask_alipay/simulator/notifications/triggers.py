@@ -105,7 +105,7 @@ _SENDERS: Final = MappingProxyType(
     }
 )
 
-#: The events; those that a shop must not answer with ``success`` are :data:`TO_REFUSE`.
+#: The events; those to which a shop must not respond ``success`` are :data:`TO_REFUSE`.
 EVENTS: Final = tuple(_STORIES)
 TO_REFUSE: Final = frozenset({*_SENDERS, "wrong-amount", "unknown-order"})
 

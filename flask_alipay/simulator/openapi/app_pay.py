@@ -9,7 +9,7 @@ from ..trades.orders import TradeEvent
 from .call import ApiCall, Context, Success
 from .payments import create_or_reject, payable
 
-#: What the library says: paid, cannot be paid, cancelled by the buyer, nobody knows.
+#: Results of the library: paid, cannot be paid, cancelled by the buyer, unknown.
 PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
 
 

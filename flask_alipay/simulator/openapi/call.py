@@ -33,9 +33,9 @@ class ApiCall:
     charset: str
     sign_type: str
     now: datetime
-    #: Where the simulator is, for addresses in answers; without a slash at the end.
+    #: URL of the simulator, for URLs in responses; without a slash at the end.
     root: str = ""
-    #: Trades to which something happened: to be told, whatever the answer is.
+    #: Changed trades: to be notified, whatever the response is.
     notifications: list[Trade] = field(default_factory=list, repr=False)
     #: Whether it came in certificate mode.
     certified: bool = False
@@ -60,7 +60,7 @@ class Success:
     code: str = "10000"
 
 
-#: A method: answers a call, or refuses it by raising.
+#: A method: returns the response to a call, or raises to reject it.
 Handler: TypeAlias = Callable[[ApiCall], Success | RedirectToCashier]
 
 

@@ -43,7 +43,7 @@ def text(content: Mapping[str, Any], name: str, max_length: int, charset: str) -
     if value is None or value == "":
         return ""
     check_text(name, value, max_length=max_length)
-    # JSON can spell characters that the charset does not have; they could not be told back.
+    # JSON can spell characters that the charset does not have; they could not be sent back.
     check_text(name, value, max_length=4 * max_length, charset=charset)
     return str(value)
 

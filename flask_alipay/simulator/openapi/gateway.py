@@ -57,11 +57,11 @@ from .v3 import V3, RestRequest
 # their host, wherever that is, and are served, so a day either way must do.
 _SKEW: Final = timedelta(hours=24)
 
-#: The refusal that says more than the others.
+#: The rejection with more details than the others.
 BAD_SIGN: Final = "isv.invalid-signature"
 # Methods whose parameters may stand beside biz_content.
 _WITHOUT_CONTENT: Final = (DOWNLOAD, UPLOAD, *IN_COMMON)
-# In captured answers these stand below this root, whatever the method.
+# In captured responses these are below this root, whatever the method.
 _ERROR_RESPONSE: Final = (
     "isv.missing-signature",
     "aop.invalid-app-auth-token",
@@ -239,7 +239,7 @@ class OpenApi:
         _check_common(call.params, call.now, self._context.ahead())
         try:
             content = read_content(self._content(call))
-            # The news of a call are one list, whatever else of it is read later.
+            # The notifications of a call are one list, which later work does not change.
             read = ApiCall(**{**vars(call), "content": content, "params": self._params(call)})
             return self._context.run(read, run)
         except InvalidParameter as error:
@@ -263,7 +263,7 @@ class OpenApi:
         except UnicodeDecodeError:
             raise ApiError("isv.decryption-error-unknown") from None
 
-    # What Alipay says.
+    # Alipay's message.
 
     def _done(self, call: ApiCall, done: Success) -> Reply:
         return json_response(self._signed(call, done), call.charset)

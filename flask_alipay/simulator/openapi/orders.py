@@ -68,7 +68,7 @@ def read_order(call: ApiCall, buyer: str = "") -> Order:
     for name, max_length in _TEXTS.items():
         if name in biz:
             check_text(name, biz[name], max_length=max_length)
-            # JSON can spell characters that the charset does not have; they could not be told back.
+            # JSON can spell characters that the charset does not have; they could not be sent back.
             check_text(name, biz[name], max_length=4 * max_length, charset=call.charset)
     return Order(
         protocol="openapi",

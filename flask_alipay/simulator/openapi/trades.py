@@ -83,7 +83,7 @@ class TradeService:
         number = trade.trade_no if out_trade_no in used else out_trade_no
         rest = trade.order.total_fen - trade.refunded_fen
         changed = self._context.trades.refund(out_trade_no, number, rest, call.now)
-        if changed is None:  # somebody else was quicker
+        if changed is None:  # another client was faster
             raise ApiError("ACQ.SYSTEM_ERROR")
         call.notifications.append(changed)
 

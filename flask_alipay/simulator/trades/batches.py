@@ -31,7 +31,7 @@ class BatchEntry:
     #: The trade that is refunded, or the merchant's number of the transfer.
     number: str
     fen: int
-    #: The amount as the merchant wrote it: it is told back so.
+    #: The amount as the merchant wrote it: the notification repeats it.
     amount: str
     #: Why.
     note: str

@@ -41,7 +41,7 @@ class Expiry:
         self._lock = threading.Lock()
         # The earliest first, each with the number of its trade.
         self._limits: list[_Limit] = []
-        #: For when the clock was asked to ring next.
+        #: Time of the next scheduled callback.
         self._rings_at: datetime | None = None
         trades.on_new = self.watch
         for trade in trades.all():

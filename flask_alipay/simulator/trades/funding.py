@@ -99,7 +99,7 @@ def notification_fund_bill(paid_with: str, fen: int) -> list[dict[str, str]]:
     channel = _CHANNELS.get(paid_with)
     if channel is not None:
         return [{"amount": format_amount(fen), "fundChannel": channel}]
-    # A card is told by its kind (seen in captured notifications) and not by its bank.
+    # A card is reported by its kind, as in captured notifications, and not by its bank.
     return [{"amount": format_amount(fen), "fundChannel": "BANKCARD", "fundType": _card(paid_with)}]
 
 

@@ -40,7 +40,7 @@ PAYING: Final = (TradeEvent.PAY, TradeEvent.DEPOSIT, TradeEvent.SETTLE)
 class Order:
     """A merchant's order."""
 
-    #: ``"openapi"``, ``"mapi"`` or ``"wap"``: who is to tell of it.
+    #: ``"openapi"``, ``"mapi"`` or ``"wap"``: the protocol of its notifications.
     protocol: str
     #: The open platform's ``method`` or the legacy gateway's ``service``.
     method: str
@@ -54,7 +54,7 @@ class Order:
     body: str = ""
     notify_url: str = ""
     return_url: str = ""
-    #: Until when it may be paid, aware UTC; ``None``: no limit was asked for.
+    #: Until when it may be paid, aware UTC; ``None``: no limit was requested.
     expires_at: datetime | None = None
     #: The code of the bank that the buyer chose in the shop, or nothing.
     bank: str = ""
@@ -71,7 +71,7 @@ class Order:
     #: The buyer for whom a trade was created: the number of the account, or an OpenID that the
     #: simulator does not know; empty for an order that any buyer may pay.
     buyer: str = field(default="", repr=False)
-    #: Parameters that a notification says back as they came.
+    #: Parameters that a notification repeats unchanged.
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def choose_fund(self, requested: str = "") -> str:

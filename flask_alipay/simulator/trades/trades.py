@@ -83,8 +83,8 @@ class Trade:
     #: The part of the cashier's address that cannot be guessed.
     cashier_id: str = field(repr=False)
     created_at: datetime
-    #: When the buyer first saw it: on the open platform an order whose page or code nobody has
-    #: opened is no trade yet, and cannot be asked about.
+    #: When the buyer first saw it: on the open platform an order whose page or code was never
+    #: opened is no trade yet, and cannot be queried.
     opened_at: datetime | None = None
     status: str = TradeStatus.WAIT_BUYER_PAY
     #: The event that ended the waiting, ``None`` while it waits.
@@ -168,7 +168,7 @@ class Trade:
         return replace(
             self,
             status=status,
-            # Who pays or refuses has seen it; time runs out for an order that nobody saw, too.
+            # A buyer who pays or refuses has seen it; an unopened order expires, too.
             opened_at=now if self._seen(event) else self.opened_at,
             ended_by=event if self.waiting else self.ended_by,
             paid_at=now if event in PAYING else self.paid_at,

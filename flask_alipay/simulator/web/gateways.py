@@ -100,7 +100,7 @@ class _Gateways:
         return apply_faults(self._simulator, order_string, response)
 
     def _respond(self, response: Callable[[RawForm], Reply]) -> BaseResponse:
-        if request.method == "HEAD":  # asks without wanting an answer, and must not do anything
+        if request.method == "HEAD":  # expects no body, and must have no effect
             return _not_by_head()
         sent = _form_body()
         if sent is None or len(request.query_string) > MAX_BYTES:

@@ -9,8 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-# Of addresses that belong to nobody: to "connect" there sends nothing, and says by which address of
-# this machine it would be done.
+# Unassigned addresses: to "connect" there sends nothing, and reveals this machine's address for it.
 _ELSEWHERE: Final = ("192.0.2.1", 9)
 # This machine, and networks that are not on the internet.
 _NEARBY: Final = tuple(

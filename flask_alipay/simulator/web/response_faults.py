@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ..simulator import Simulator
 
-# Where answers have their signature: JSON, XML, the form of the older gateway for phones, and what
-# Alipay's library on a phone says of an app's older order string.
+# Signatures in responses: JSON, XML, the form of the older gateway for phones, and the result of
+# Alipay's library on a phone for an app's older order string.
 _SIGN = re.compile(rb'("sign" ?: ?"|<sign>|(?:^|&)sign="?)([^"<&]{8})')
 # The whole of it, with what joins it to the rest.
 _WHOLE_SIGN = re.compile(

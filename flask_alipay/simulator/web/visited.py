@@ -12,10 +12,10 @@ from werkzeug.wrappers import Request
 
 from .network import is_loopback, lan_url
 
-# A name or an address, perhaps with a port. Whoever asks says it, and may say anything.
+# A name or an address, perhaps with a port. The client chooses it, and may send anything.
 _PLAIN: Final = re.compile(r"(?:\w[\w.-]{0,252}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 # What stands for all of a machine's addresses is none.
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nobody listens here
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - no server listens here
 _USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
