@@ -126,7 +126,11 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
 
     :raises NotificationRefused: if the notification or a result is rejected.
     """
-    from ..operations.messages import gateway_check_response, read_message  # not about payments
+    from ..operations.messages import (  # not about payments
+        gateway_check_response,
+        read_message,
+        receive_message,
+    )
     from ..protocol.message import GATEWAY_CHECK
 
     config = merchant.config
@@ -138,7 +142,7 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
         return response
     else:
         message = read_message(config, params, confirmed=config.notify_verify)
-        settlement = merchant.messages().receive(message)
+        settlement = receive_message(merchant, message)
         log_message(settlement.outcome, message, config.merchant)
         settlements = iter((settlement,))
     for settlement in settlements:

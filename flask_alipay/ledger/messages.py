@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from sqlalchemy.exc import IntegrityError
 
 from ..protocol.message import Message
+from ..protocol.transfers import TRANSFER_MESSAGE
 from .callbacks import run_callbacks
 from .journal import JournalEntry
 from .ledger import Ledger
@@ -56,16 +57,17 @@ class Handling(NamedTuple):
     load: Callable[[], Callable[..., MessageHandler]]
 
 
+def _transfers() -> Callable[..., MessageHandler]:
+    from .transfers import TransferLedger
+
+    return TransferLedger
+
+
 #: The kinds of messages that the package itself handles. The modules are imported when the first
-#: message arrives, so that applications without the feature do not pay for it::
-#:
-#:     def _transfers() -> Callable[..., MessageHandler]:
-#:         from .transfers import TransferLedger
-#:
-#:         return TransferLedger
-#:
-#:     HANDLERS = MappingProxyType({TRANSFER_MESSAGE: Handling("Transfer", _transfers)})
-HANDLERS: Mapping[str, Handling] = MappingProxyType({})
+#: message arrives, so that applications without the feature do not pay for it.
+HANDLERS: Mapping[str, Handling] = MappingProxyType(
+    {TRANSFER_MESSAGE: Handling("Transfer", _transfers)}
+)
 
 
 class MessageLedger(Ledger):
@@ -166,7 +168,10 @@ class MessageLedger(Ledger):
 def _entry(message: Message) -> JournalEntry:
     """Return the journal's entry: with the numbers of a trade or transfer that the content has."""
     content = message.content
-    numbers = [_number(content, "out_trade_no"), _number(content, "trade_no", "order_id")]
+    numbers = [
+        _number(content, "out_trade_no", "out_biz_no"),
+        _number(content, "trade_no", "order_id"),
+    ]
     payload = {
         name: _SECRET.sub(r'\1"***"', value) if name == "biz_content" else value
         for name, value in message.params.items()

@@ -25,13 +25,14 @@ from ..exceptions import (
 )
 from ..models import utc_now
 from ..protocol.china_time import format_china_time
+from ..protocol.message import Message
 from ..protocol.money import format_amount
 from ..protocol.transfers import TransferReport, TransferStatus
 from .callbacks import run_callbacks
 from .exact_text import exactly
 from .journal import JournalEntry
 from .ledger import Ledger
-from .settlement import Settlement
+from .settlement import MessageEffect, Settlement
 from .statements import is_serialization_failure
 from .tables import change, columns_of, entity_of, version_of
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED, TRANSITIONS
@@ -161,14 +162,34 @@ class TransferLedger(Ledger):
         :raises LedgerUnavailable: if the database could not record it; everything is rolled back.
         """
         number = report.out_biz_no[:64]  # in place of an order number
-        entry = JournalEntry(
-            number, report.order_id, report.status, report.notify_id, report.params
-        )
+        entry = JournalEntry(number, report.order_id, report.status, None, report.params)
         try:
             return self._in_transaction(entry, lambda: self._settle_report(report, entry))
         except NotificationRefused as error:
             error.out_biz_no = report.out_biz_no
             raise
+
+    def apply_message(self, message: Message) -> MessageEffect | None:
+        """Change the transfer that a message reports, in the current transaction; see
+        :class:`~flask_alipay.ledger.messages.MessageHandler`.
+
+        :raises BadNotification: if a field is missing or invalid.
+        :raises PaymentMismatch: if the amount or Alipay's number contradicts the ledger.
+        """
+        report = TransferReport.from_message(message.content, message.params, message.notify_id)
+        seen = self._state(report.out_biz_no)
+        if seen is None:  # made by other software of the merchant
+            return MessageEffect("recorded")
+        check_match(seen, report)
+        cell = TRANSITIONS[seen.status, report.status]
+        values = changed_values(seen, report, cell)
+        if not values:
+            return MessageEffect("recorded")
+        if not self._change(seen, values):
+            return None
+        events = _events(cell)
+        row = self.find_transfer(report.out_biz_no)
+        return MessageEffect("settled" if events else "recorded", events, row)
 
     def _settle_report(self, report: TransferReport, entry: JournalEntry) -> Settlement | None:
         seen = self._state(report.out_biz_no)
@@ -178,15 +199,13 @@ class TransferLedger(Ledger):
         cell = TRANSITIONS[seen.status, report.status]
         values = changed_values(seen, report, cell)
         if not values:
-            if report.notify_id is not None:
-                self._journal.write(entry, cell, None)
             self._session.session.commit()
             return self._settled(report, cell, ())
         # The UPDATE has to be the first statement of its transaction.
         self._session.roll_back()
         if not self._change(seen, values):
             return None
-        events = (cell,) if cell in (TRANSFERRED, TRANSFER_FAILED) else ()
+        events = _events(cell)
         outcome = "settled" if events else "recorded"
         for event in events:
             self._run(event, report.out_biz_no)
@@ -313,3 +332,7 @@ class TransferLedger(Ledger):
         ]
         self._session.roll_back()
         return any(found)
+
+
+def _events(cell: str) -> tuple[str, ...]:
+    return (cell,) if cell in (TRANSFERRED, TRANSFER_FAILED) else ()

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from ..exceptions import BadNotification, ConfigurationError, WrongAccount
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
+from ..protocol.transfers import TRANSFER_MESSAGE
 from ..protocol.xml import InvalidXml, parse
 from .settlement import is_for_merchant
 
 if TYPE_CHECKING:
     from ..config import Config
+    from ..ledger import Settlement
+    from ..merchant import Merchant
 
 
 def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) -> Message:
@@ -29,6 +32,19 @@ def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) 
             "it is for another merchant's application", notify_id=loggable(message.notify_id)
         )
     return message
+
+
+def receive_message(merchant: Merchant, message: Message) -> Settlement:
+    """Process a message once; query the reason first if it reports that a transfer failed.
+
+    :raises NotificationRefused: as :meth:`MessageLedger.receive
+        <flask_alipay.ledger.messages.MessageLedger.receive>` does.
+    """
+    if message.kind == TRANSFER_MESSAGE and merchant.models.Transfer is not None:
+        from .transfers import with_reason
+
+        message = with_reason(merchant, message)
+    return merchant.messages().receive(message)
 
 
 def gateway_check_response(config: Config, params: Mapping[str, str]) -> bytes:

@@ -92,12 +92,13 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
 
 
 def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool) -> ReplayResult:
-    from .messages import read_message
+    from .messages import read_message, receive_message
 
-    message, ledger = read_message(merchant.config, params, confirmed=True), merchant.messages()
+    message = read_message(merchant.config, params, confirmed=True)
     if dry_run:
-        return ReplayResult(message, ledger.expected_outcome(message), (), None)
-    settlement = ledger.receive(message)
+        outcome = merchant.messages().expected_outcome(message)
+        return ReplayResult(message, outcome, (), None)
+    settlement = receive_message(merchant, message)
     send_settlement_signals(merchant, settlement)
     return ReplayResult(message, settlement.outcome, settlement.events, settlement.payment)
 

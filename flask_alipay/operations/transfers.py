@@ -8,6 +8,7 @@ messages are settled by the same function.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,9 +24,9 @@ from .order_number import generate_out_trade_no
 from .queries import require_support
 
 if TYPE_CHECKING:
-    from ..ledger import Settlement
     from ..ledger.transfers import TransferLedger
     from ..merchant import Merchant
+    from ..protocol.message import Message
 
 #: For this long, Alipay may still be executing a request whose response was lost.
 IN_FLIGHT: Final = timedelta(minutes=5)
@@ -130,7 +131,7 @@ def complete(
     if recorded.status == TransferStatus.DEALING:
         report = _submit(merchant, ledger, recorded, max_age)
         if report is not None:
-            settle_transfer(merchant, ledger, report)
+            ledger.settle_transfer(report)
     row = ledger.find_transfer(recorded.out_biz_no)
     if row is not None and row.status in _FAILED:
         raise _failure(row)
@@ -212,40 +213,27 @@ def _resubmit(
         raise
 
 
-def settle_transfer(
-    merchant: Merchant, ledger: TransferLedger, report: TransferReport
-) -> Settlement:
-    """Settle a verified report about a transfer: a response, or a message.
+def with_reason(merchant: Merchant, message: Message) -> Message:
+    """Add the reason of a failure, which a message lacks, by a query; no transaction is open.
 
-    :param merchant: the merchant of the current app.
-    :param ledger: of its transfers.
-    :param report: verified and known to be for this merchant.
-    :raises NotificationRefused: as :meth:`TransferLedger.settle_transfer
-        <flask_alipay.ledger.transfers.TransferLedger.settle_transfer>` does.
+    :param message: about a transfer.
     """
-    if report.notify_id is not None and report.status in _FAILED and report.error_code is None:
-        report = _with_reason(merchant, ledger, report)
-    return ledger.settle_transfer(report)
-
-
-def _with_reason(
-    merchant: Merchant, ledger: TransferLedger, report: TransferReport
-) -> TransferReport:
-    """Add the reason of a failure, which a message lacks, by a query."""
-    row = ledger.find_transfer(report.out_biz_no)
-    if row is None or row.status == report.status:
-        merchant.session.rollback()
-        return report
-    recorded = RecordedTransfer.of(row)
+    number, status = message.content.get("out_biz_no"), message.content.get("status")
+    if status not in _FAILED or not isinstance(number, str):
+        return message
+    row = merchant.transfers().find_transfer(number)
+    recorded = None if row is None or row.status == status else RecordedTransfer.of(row)
     merchant.session.rollback()
+    if recorded is None:
+        return message
     try:
         found = query_transfer(merchant, recorded)
     except OutcomeUnknown:
-        return report
-    if found is None or found.status != report.status:
-        return report
+        return message
+    if found is None or found.status != status:
+        return message
     reason = {"error_code": found.error_code, "fail_reason": found.fail_reason}
-    return TransferReport(**{**vars(report), **reason})
+    return replace(message, content={**message.content, **reason})
 
 
 def _request(recorded: RecordedTransfer) -> TransferRequest:

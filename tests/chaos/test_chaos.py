@@ -33,7 +33,7 @@ def rig(*options: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_everything_happens_exactly_once_under_fire(database: str) -> None:
-    ran = rig("--payments", "30", "--database", database)
+    ran = rig("--payments", "30", "--transfers", "20", "--database", database)
     if ran.returncode == 2:
         missing(ran.stderr.strip())
     assert ran.returncode == 0, ran.stdout + ran.stderr[-2000:]
@@ -104,4 +104,37 @@ def test_the_checks_find_every_violation(tmp_path: Path) -> None:
         assert responses.unrest == []
         responses.read("sqlite3.OperationalError: database is locked")
         assert len(responses.unrest) == 1
+    engine.dispose()
+
+
+def test_the_rig_finds_a_transfer_that_was_paid_twice_or_has_no_result(tmp_path: Path) -> None:
+    import random
+
+    from sqlalchemy import create_engine, text
+
+    from .shop import APP_ID, db
+    from .transfers import PaidTransfer, Transfers, transfer_faults
+
+    engine = create_engine(f"sqlite:///{tmp_path / 'shop.sqlite'}")
+    db.Model.metadata.create_all(engine)
+    row = (
+        "INSERT INTO alipay_transfer (merchant, out_biz_no, amount_fen, payee, identity_type, "
+        "status, content, created_at) VALUES (:m, :n, 10, :p, 'x', :s, '{}', '2026-01-31')"
+    )
+    alipay = Transfers(random.Random(1))
+    alipay.wanted.add("T1")
+    content = {"payee_info": {"identity": "T1"}, "trans_amount": "0.10"}
+    with engine.begin() as connection:
+        assert transfer_faults(connection, alipay) == []
+        alipay.accepted["N1"] = PaidTransfer(content)
+        assert len(transfer_faults(connection, alipay)) == 1  # not in the ledger
+        connection.execute(text(row), {"m": APP_ID, "n": "N1", "p": "T1", "s": "DEALING"})
+        assert len(transfer_faults(connection, alipay)) == 2  # nor has it a result
+        connection.execute(text("UPDATE alipay_transfer SET status = 'SUCCESS'"))
+        assert len(transfer_faults(connection, alipay)) == 1  # no callback
+        event = "INSERT INTO parcel (out_trade_no, event) VALUES ('N1', 'transferred')"
+        connection.execute(text(event))
+        assert transfer_faults(connection, alipay) == []
+        alipay.accepted["N2"] = PaidTransfer(content)
+        assert "payees were paid more than once" in transfer_faults(connection, alipay)
     engine.dispose()

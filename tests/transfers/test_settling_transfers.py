@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
+import threading
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.exceptions import BadNotification, PaymentMismatch, UnknownPayment
+from flask_alipay.exceptions import PaymentMismatch, UnknownPayment
 from flask_alipay.ledger.transfer_transitions import TRANSITIONS
-from flask_alipay.operations.transfers import settle_transfer
 from flask_alipay.protocol.transfers import TransferReport, TransferStatus
+from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
-from .shop import Notification, PayingShop, TransferringAlipay, db
+from ..conftest import Keys
+from .shop import LOST, QUERY, Notification, PayingShop, TransferringAlipay, db
 
 CONTENT = {
     "out_biz_no": "T1",
@@ -22,17 +26,42 @@ CONTENT = {
     "status": "SUCCESS",
     "trans_amount": "8.88",
     "pay_date": "2026-01-31 12:00:00",
+    "product_code": "TRANS_ACCOUNT_NO_PWD",
+    "biz_scene": "DIRECT_TRANSFER",
+    "origin_interface": "alipay.fund.trans.uni.transfer",
+    "action_type": "FINISH",
 }
 
 
-def message(**changes: Any) -> TransferReport:
-    return TransferReport.from_message({**CONTENT, **changes}, {"msg_method": "x"}, "n1")
+def message(notify_id: str = "n1", **changes: Any) -> dict[str, str]:
+    """Return the parameters of a message, unsigned."""
+    content = {name: value for name, value in {**CONTENT, **changes}.items() if value is not None}
+    return {
+        "app_id": "9021000000000001",
+        "charset": "UTF-8",
+        "version": "1.1",
+        "utc_timestamp": "1769832000000",
+        "msg_method": "alipay.fund.trans.order.changed",
+        "notify_id": notify_id,
+        "biz_content": json.dumps(content, ensure_ascii=False),
+    }
+
+
+def notify(shop: PayingShop, params: dict[str, str], signer: Signer | None = None) -> str:
+    """Deliver a message, and return the response."""
+    signer = signer or shop.merchant.signer
+    sign = signer.sign(sign_content(params))
+    body = urlencode({**params, "sign": sign, "sign_type": "RSA2"})
+    response = shop.app.test_client().post(
+        "/alipay/notify", data=body, content_type="application/x-www-form-urlencoded"
+    )
+    return response.text
 
 
 def settle(shop: PayingShop, report: TransferReport) -> tuple[str, tuple[str, ...]]:
+    """Settle a response."""
     with shop.app.app_context():
-        merchant = shop.alipay.merchant
-        settled = settle_transfer(merchant, merchant.transfers(), report)
+        settled = shop.alipay.merchant.transfers().settle_transfer(report)
         return settled.outcome, settled.events
 
 
@@ -47,10 +76,39 @@ def pending(shop: PayingShop, alipay: TransferringAlipay) -> PayingShop:
 
 
 def test_a_message_settles_a_transfer_once(pending: PayingShop) -> None:
-    assert settle(pending, message()) == ("settled", ("transferred",))
-    assert settle(pending, message()) == ("duplicate", ())
+    assert notify(pending, message()) == "success"
+    assert notify(pending, message()) == "success"
+    assert notify(pending, message("n2")) == "success"
     assert pending.row.status == "SUCCESS"
     assert pending.row.order_id == CONTENT["order_id"]
+    assert pending.bonuses() == [("transferred", "T1")]
+    assert pending.journal()[-3:] == ["settled", "duplicate", "recorded"]
+
+
+def test_a_message_and_a_query_settle_a_transfer_once(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.transfers["T1"]["status"] = "SUCCESS"
+    order_id = alipay.transfers["T1"]["order_id"]
+    with pending.app.app_context():
+        pending.alipay.query_transfer(pending.row)
+    assert notify(pending, message(order_id=order_id)) == "success"
+    assert pending.bonuses() == [("transferred", "T1")]
+
+
+def test_concurrent_messages_settle_a_transfer_once(pending: PayingShop) -> None:
+    responses: list[str] = []
+
+    def deliver(number: int) -> None:
+        responses.append(notify(pending, message(f"n{number % 3}")))
+
+    threads = [threading.Thread(target=deliver, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while "fail" in responses:  # Alipay retries
+        responses = [notify(pending, message("n0"))]
     assert pending.bonuses() == [("transferred", "T1")]
 
 
@@ -58,63 +116,118 @@ def test_a_message_of_a_failure_is_completed_with_the_reason(
     pending: PayingShop, alipay: TransferringAlipay
 ) -> None:
     alipay.transfers["T1"]["status"] = "FAIL"
-    failure = message(status="FAIL", order_id=alipay.transfers["T1"]["order_id"])
-    assert settle(pending, failure) == ("settled", ("transfer_failed",))
-    assert (pending.row.error_code, pending.row.fail_reason) == ("CARD_BIN_ERROR", "卡号有误")
+    order_id = alipay.transfers["T1"]["order_id"]
+    assert notify(pending, message(status="FAIL", order_id=order_id)) == "success"
+    row = pending.row
+    assert (row.status, row.error_code, row.fail_reason) == ("FAIL", "CARD_BIN_ERROR", "卡号有误")
+    assert pending.bonuses() == [("transfer_failed", "T1")]
+
+
+def test_a_failure_without_a_reason_is_settled(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.script[QUERY] = [LOST]
+    assert notify(pending, message(status="FAIL")) == "success"
+    assert (pending.row.status, pending.row.error_code) == ("FAIL", None)
 
 
 def test_money_that_the_bank_returns_fails_a_finished_transfer(pending: PayingShop) -> None:
-    settle(pending, message())
-    assert settle(pending, message(status="REFUND")) == ("settled", ("transfer_failed",))
+    assert notify(pending, message()) == "success"
+    assert notify(pending, message("n2", status="REFUND")) == "success"
     assert pending.row.status == "REFUND"
     assert pending.bonuses() == [("transferred", "T1"), ("transfer_failed", "T1")]
-    assert settle(pending, message()) == ("stale", ())
+    assert notify(pending, message("n3")) == "success"
+    assert pending.row.status == "REFUND"
 
 
-def test_another_amount_is_a_mismatch(pending: PayingShop) -> None:
-    before = pending.contents()
-    with pytest.raises(PaymentMismatch) as caught:
-        settle(pending, message(trans_amount="9.99"))
-    assert caught.value.out_biz_no == "T1"
-    assert pending.contents() == before
-    assert pending.called == []
+def test_a_callback_that_raises_has_alipay_retry(pending: PayingShop) -> None:
+    pending.refusal = RuntimeError("no")
+    assert notify(pending, message()) == "fail"
+    assert pending.row.status == "DEALING"
+    assert pending.bonuses() == []
+    pending.refusal = None
+    assert notify(pending, message()) == "success"
+    assert pending.bonuses() == [("transferred", "T1")]
 
 
-def test_another_order_of_alipays_is_a_mismatch(pending: PayingShop) -> None:
-    settle(pending, message(status="DEALING"))
-    before = pending.contents()
-    with pytest.raises(PaymentMismatch) as caught:
-        settle(pending, message(order_id="20260131110070000006210099999999"))
-    assert caught.value.field == "order_id"
-    assert pending.contents() == before
-    assert pending.called == []
-
-
-def test_a_transfer_that_the_ledger_does_not_have_is_unknown(pending: PayingShop) -> None:
-    before = pending.contents()
-    with pytest.raises(UnknownPayment):
-        settle(pending, message(out_biz_no="T2"))
-    assert pending.contents() == before
-    assert pending.called == []
+def assert_rejected(shop: PayingShop, params: dict[str, str], signer: Signer | None = None) -> None:
+    """Check the response, the unchanged ledger, and that no callback ran."""
+    before, called = shop.contents(), [*shop.called]
+    assert notify(shop, params, signer) == "fail"
+    assert shop.contents() == before
+    assert shop.called == called
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"out_biz_no": None},
-        {"status": "PAID"},
-        {"status": None},
+        {"trans_amount": "9.99"},
         {"trans_amount": None},
-        {"trans_amount": "8.888"},
+        {"status": "PAID"},
+        {"out_biz_no": None},
     ],
 )
-def test_a_message_without_a_field_is_rejected(changes: dict[str, Any]) -> None:
-    with pytest.raises(BadNotification):
-        message(**changes)
+def test_a_message_that_contradicts_the_ledger_is_rejected(
+    pending: PayingShop, changes: dict[str, Any]
+) -> None:
+    assert_rejected(pending, message(**changes))
+
+
+def test_another_order_of_alipays_is_rejected(pending: PayingShop) -> None:
+    assert notify(pending, message(status="DEALING")) == "success"
+    assert_rejected(pending, message("n2", order_id="20260131110070000006210099999999"))
+
+
+def test_a_forged_message_is_rejected(pending: PayingShop, keys: Keys) -> None:
+    assert_rejected(pending, message(), Rsa2Signer(keys.merchant))
+
+
+def test_a_message_for_another_application_is_rejected(pending: PayingShop) -> None:
+    assert_rejected(pending, {**message(), "app_id": "9021000000000009"})
+
+
+def test_a_transfer_of_other_software_is_recorded(pending: PayingShop) -> None:
+    before = pending.contents()
+    assert notify(pending, message(out_biz_no="T2")) == "success"
+    assert pending.contents() == before
+    assert pending.called == []
+    assert pending.journal()[-1] == "recorded"
+
+
+def test_a_message_is_settled_without_a_journal(
+    small_shop: PayingShop,
+) -> None:
+    small_shop.at_alipay.status = "DEALING"
+    small_shop.pay()
+    small_shop.change(order_id=None)
+    with small_shop.app.app_context():
+        merchant = small_shop.alipay.merchant
+        object.__setattr__(merchant, "models", merchant.models._replace(Notification=None))
+    for number in ("n1", "n1", "n2"):
+        assert notify(small_shop, message(number)) == "success"
+    assert small_shop.bonuses() == [("transferred", "T1")]
+
+
+def test_a_response_about_another_amount_is_a_mismatch(pending: PayingShop) -> None:
+    before = pending.contents()
+    with pytest.raises(PaymentMismatch) as caught:
+        settle(pending, TransferReport("T1", "SUCCESS", 999))
+    assert caught.value.out_biz_no == "T1"
+    assert pending.contents() == before
+    assert pending.called == []
+
+
+def test_a_response_about_an_unknown_transfer_is_rejected(pending: PayingShop) -> None:
+    before = pending.contents()
+    with pytest.raises(UnknownPayment):
+        settle(pending, TransferReport("T2", "SUCCESS", 888))
+    assert pending.contents() == before
+    assert pending.called == []
 
 
 def test_an_order_that_waits_for_the_payer_is_on_its_way() -> None:
-    assert message(status="WAIT_PAY").status == "DEALING"
+    content = {**CONTENT, "status": "WAIT_PAY"}
+    assert TransferReport.from_message(content, {}, "n1").status == "DEALING"
 
 
 def test_every_pair_of_statuses_has_a_cell() -> None:
