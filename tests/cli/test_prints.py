@@ -223,7 +223,7 @@ def test_a_message_of_the_open_platform_is_not_called_a_request(
     result = alone("verify-notify", key, stdin=body(signed(message, alipay)))
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
-    assert "This is a message from Alipay (msg_method)" in text
+    assert "This is a message from Alipay (alipay.fund.trans.order.changed)" in text
     assert "request to Alipay" not in text
 
 
