@@ -80,6 +80,7 @@ def mount_simulator(
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None
     simulators[endpoint] = simulator
+    simulator.messages.default_url = f"{site_of(app)}{mount}/notify"
     blueprint = simulator_blueprint(simulator, name)
     app.register_blueprint(blueprint, url_prefix=f"{mount}/simulator", subdomain=setup.subdomain)
     own = {"GATEWAY_URL": transport.gateway_path, **simulator.merchant_settings(**options)}

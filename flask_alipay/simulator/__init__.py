@@ -14,6 +14,8 @@
     replies as data, Alipay's codes, injected faults
 ``notifications``
     notifications and their delivery with retries
+``messages``
+    messages that a developer sends
 ``storage``
     data beyond the process
 ``clock``, ``worker_pool``

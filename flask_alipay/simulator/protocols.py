@@ -11,6 +11,7 @@ from .clock import OffsetFn, zero_offset
 from .faults import Faults
 from .mapi import Mapi, WapRestService, closed_unpaid
 from .merchant.merchant import SimulatedMerchant
+from .notifications.messages import OutgoingMessage
 from .notifications.notify_ids import NotifyIds
 from .notifications.tampering import corrupt_text, tamper_amount
 from .openapi import OpenApi
@@ -107,7 +108,7 @@ class Protocols:
 def with_charset(notice: PendingNotification, charset: str) -> PendingNotification:
     """Return a notification in another charset. The WAP gateway's stay in UTF-8."""
     about = notice.about
-    if isinstance(about, Batch):
+    if isinstance(about, (Batch, OutgoingMessage)):
         return replace(notice, about=replace(about, charset=charset))
     return replace(notice, about=replace(about, order=replace(about.order, charset=charset)))
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
 from ..exceptions import AlipayError
+from .notifications.messages import OutgoingMessage
 from .trades.batches import Batch
 from .trades.trades import Trade
 from .web.forms import RawForm
@@ -119,20 +120,29 @@ class PendingNotification:
     #: Alipay's number of the notification, the same however often it is sent.
     notify_id: str
     #: What it is about, as it stood when it happened.
-    about: Trade | Batch = field(repr=False)
+    about: Trade | Batch | OutgoingMessage = field(repr=False)
     #: :data:`ALIPAY`, unless a developer chooses another sender.
     sender: str = ALIPAY
 
     @property
     def out_trade_no(self) -> str:
-        """The merchant's number: of an order or, for a batch, its batch_no."""
+        """The merchant's number: of an order, of a batch, or that a message is about."""
         about = self.about
+        if isinstance(about, OutgoingMessage):
+            return about.number
         return about.batch_no if isinstance(about, Batch) else about.order.out_trade_no
 
     @property
     def protocol(self) -> str:
         """The protocol of the notification."""
+        if isinstance(self.about, OutgoingMessage):
+            return "openapi"
         return "mapi" if isinstance(self.about, Batch) else self.about.order.protocol
+
+    @property
+    def is_message(self) -> bool:
+        """True for a message, which is not about a trade."""
+        return isinstance(self.about, OutgoingMessage)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .clock import Clock, PersistedOffset, SystemClock, clock_offset
 from .faults import Faults
 from .merchant.merchant import SimulatedMerchant, get_merchant
 from .merchant.settings import SIGN_TYPES, check_merchant, merchant_settings
+from .messages import MessageService
 from .notifications.notify_ids import NotifyIds
 from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, Post
 from .openapi import RestRequest
@@ -112,6 +113,11 @@ class Simulator:
         #: Sends the notifications and keeps what was answered.
         self.deliverer = NotificationSender(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
+        )
+        #: Sends messages, which are not about a trade.
+        self.messages = MessageService(
+            self.clock,
+            *(self.dialects.openapi, self.trades, self.deliverer, self._send, self._storage),
         )
         self._resume()
         logger.warning(_WARNING, protocol)
@@ -384,6 +390,11 @@ class Simulator:
             self._offset.save()
         for delivery in deliveries:
             self.deliverer.send(delivery)
+
+    def _send(self, notice: PendingNotification) -> Delivery:
+        with self._turn() as deliveries:
+            deliveries.append(self.deliverer.enqueue(notice))
+        return deliveries[0]
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)

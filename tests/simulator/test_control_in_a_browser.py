@@ -156,3 +156,22 @@ def test_a_bank_confirms_and_returns_a_transfer(control, simulator):
     transfers.get_by_text("REFUND", exact=True).wait_for()
     assert simulator.transfers.get("B1").status == "REFUND"
     assert control.complaints == []
+
+
+def test_a_message_is_sent_from_a_sample(control, shop):
+    kind = control.get_by_label("Kind")
+    kind.fill("alipay.fund.trans.order.changed")
+    content = control.get_by_label("Content (JSON)")
+    assert '"out_biz_no": "T2001"' in content.input_value()
+    content.fill('{"out_biz_no": "T2002"}')
+    control.get_by_role("button", name="Send", exact=True).click()
+    control.get_by_text("alipay.fund.trans.order.changed").first.wait_for()
+    control.get_by_text("T2002").first.wait_for()
+    assert shop.fields()["biz_content"] == '{"out_biz_no":"T2002"}'
+    content.fill("{")
+    control.get_by_role("button", name="Send", exact=True).click()
+    control.get_by_role("alert").wait_for()
+    assert len(shop.bodies) == 1
+    control.get_by_role("button", name="Activate the address").click()
+    control.get_by_text("has not answered the probe correctly").wait_for()
+    assert control.complaints == []

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from flask_alipay.keys import private_pem
-from flask_alipay.simulator.notifications.http_client import HttpClient
+from flask_alipay.simulator.notifications.http_client import MAX_RESPONSE_BYTES, HttpClient
 
 SUCCESS = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nsuccess"
 
@@ -149,7 +149,7 @@ def test_a_request_whose_response_breaks_off_is_not_sent_twice(post, shop):
 
 def test_of_a_long_response_only_the_beginning_is_read(post, shop):
     shop.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + 100_000 * b"x"]
-    assert post(shop.url, b"a=1", HEADERS) == (200, "x" * 200)
+    assert post(shop.url, b"a=1", HEADERS) == (200, "x" * MAX_RESPONSE_BYTES)
 
 
 def test_a_response_in_parts_is_read(post, shop):

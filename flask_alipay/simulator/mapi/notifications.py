@@ -54,6 +54,8 @@ class NotificationBuilder:
             fields = _stamp(notice.notify_id, NOTIFY_TYPES[about.kind], now)
             fields |= {"batch_no": about.batch_no, **result(about, self._context.merchant)}
             return self._form(fields, about.sign_type, about.charset)
+        if not isinstance(about, Trade):
+            raise TypeError("the legacy gateway sends no messages")
         order = about.order
         fields = _stamp(notice.notify_id, "trade_status_sync", now)
         fields |= _foreign(about) if order.currency != "CNY" else self._trade(about)

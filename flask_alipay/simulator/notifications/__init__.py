@@ -6,6 +6,8 @@
     one HTTP request to the merchant's server
 ``notify_ids``
     notification IDs for ``notify_verify``
+``messages``
+    messages that are not about a trade
 ``triggers``, ``tampering``
     notifications without a trade, and tampered ones
 """

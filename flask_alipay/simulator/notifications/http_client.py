@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import unquote
 
-#: Maximum part of a response that is read, in bytes.
-MAX_RESPONSE_BYTES: Final = 200
+#: Maximum part of a response that is read, in bytes: the longest has a public key and a signature.
+MAX_RESPONSE_BYTES: Final = 2_000
 
 _CONNECT_TIMEOUT, _READ_TIMEOUT = 5, 10  # seconds, the latter for each part of a response
 

@@ -22,7 +22,8 @@ from ..worker_pool import Task
 from .delivery import Attempt as Attempt
 from .delivery import Delivery as Delivery
 from .delivery import DeliveryStore
-from .http_client import MAX_RESPONSE_BYTES, HttpClient
+from .http_client import HttpClient
+from .messages import MESSAGE_SCHEDULE
 from .notify_ids import NotifyIds
 from .tampering import tamper_amount
 
@@ -45,6 +46,8 @@ RETRY_SCHEDULE: Final = (
     timedelta(hours=6),
     timedelta(hours=15),
 )
+#: Maximum part of a response that is kept.
+MAX_RESPONSE_CHARACTERS: Final = 200
 #: How long one that is to come out of order waits for another that overtakes it.
 LONGEST_HELD: Final = timedelta(hours=1)
 # Alipay's servers call themselves so.
@@ -83,6 +86,8 @@ class NotificationSender:
         self._compose = compose
         self._post = post or HttpClient()
         self._schedule = tuple(schedule)
+        is_alipays = self._schedule == RETRY_SCHEDULE
+        self._message_schedule = MESSAGE_SCHEDULE if is_alipays else self._schedule
         self._storage = storage or Storage()
         self._note_time = note_time
         self._deliveries = DeliveryStore(storage=self._storage)
@@ -150,6 +155,14 @@ class NotificationSender:
             attempt = self._sent(delivery)
             self._note(delivery, attempt)
 
+    def post(self, url: str, body: bytes) -> tuple[int, str]:
+        """Send a form once, without a record.
+
+        :returns: the status and the answer.
+        :raises Exception: whatever the merchant's side fails with.
+        """
+        return self._post(url, body, {"Content-Type": _FORM, "User-Agent": _USER_AGENT})
+
     def _hold(self, delivery: Delivery) -> None:
         """Delay a notification until the next one of its trade was sent, if that happens soon."""
         delivery.delayed = True
@@ -211,8 +224,9 @@ class NotificationSender:
 
     def _put_off(self, delivery: Delivery) -> None:
         delivery.scheduled = sent = delivery.scheduled + 1
-        if sent <= len(self._schedule):
-            self._later(delivery, self._schedule[sent - 1])
+        schedule = self._message_schedule if delivery.notice.is_message else self._schedule
+        if sent <= len(schedule):
+            self._later(delivery, schedule[sent - 1])
         else:  # that was the last time
             self._keep(delivery)
 
@@ -235,10 +249,9 @@ class NotificationSender:
             return Attempt(now, body, None, "dropped by a fault")
         if self._faults.take(TAMPER, notice.out_trade_no):
             body = tamper_amount(body)
-        headers = {"Content-Type": _FORM, "User-Agent": _USER_AGENT}
         try:
-            status, answer = self._post(notice.url, body, headers)
+            status, answer = self.post(notice.url, body)
         except Exception as error:
             # The merchant's side may fail in any way; for Alipay it is not acknowledged.
             return Attempt(now, body, None, type(error).__name__)
-        return Attempt(now, body, status, answer[:MAX_RESPONSE_BYTES])
+        return Attempt(now, body, status, answer[:MAX_RESPONSE_CHARACTERS])

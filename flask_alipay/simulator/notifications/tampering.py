@@ -13,10 +13,13 @@ _AMOUNT = re.compile(
 # Beginning of a text, likewise; notifications in foreign currency have only its name.
 _TEXT = re.compile(rb"(?:^|&)subject=|subject%3E|(?:^|&)(?:batch_no|currency)=")
 
+_NUMBER = re.compile(rb"(?:^|&)notify_id=")
+
 
 def tamper_amount(body: bytes) -> bytes:
-    """Return a signed notification with another amount."""
-    return _AMOUNT.sub(_other_amount, body, count=1)
+    """Return a signed notification with another amount, a message with another number."""
+    tampered = _AMOUNT.sub(_other_amount, body, count=1)
+    return tampered if tampered != body else _NUMBER.sub(rb"\g<0>0", body, count=1)
 
 
 def corrupt_text(body: bytes) -> bytes:

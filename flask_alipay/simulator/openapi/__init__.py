@@ -7,7 +7,8 @@
 ``signing``, ``encryption``
     Alipay's side of signatures and content encryption
 ``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
-``accounts``, ``receipts``, ``bills``, ``certificates``, ``images``, ``authorizations``
+``accounts``, ``receipts``, ``bills``, ``certificates``, ``images``, ``complaints``,
+``authorizations``
     the methods
 ``notifications``
     notifications and returns

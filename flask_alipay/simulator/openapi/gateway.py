@@ -40,6 +40,7 @@ from .authorizations import IN_COMMON, AuthorizationService, check_app_auth_toke
 from .bills import BillService
 from .call import ApiCall, Context, Handler, Success
 from .certificates import DOWNLOAD, CertificateDownload
+from .complaints import ComplaintService
 from .content import read_content
 from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
@@ -104,6 +105,8 @@ class OpenApi:
         #: The transfers.
         self.transfers = TransferStore(context.storage)
         self._receipts = ReceiptService(context, self.transfers)
+        #: The complaints that messages announce.
+        self.complaints = ComplaintService(context)
         services = (
             PaymentService(context),
             TradeService(context),
@@ -115,6 +118,7 @@ class OpenApi:
             self._bills,
             CertificateDownload(context),
             ImageService(),
+            self.complaints,
             AuthorizationService(context),
         )
         self.methods: Mapping[str, Handler] = {
@@ -181,6 +185,14 @@ class OpenApi:
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
         """Return the signed body of a notification for the time of an attempt."""
         return self._notifications.compose(notice, now)
+
+    def gateway_check(self, now: datetime) -> bytes:
+        """Return the signed probe with which the console activates the merchant's address."""
+        return self._notifications.gateway_check(now)
+
+    def is_activated(self, answer: str) -> bool:
+        """Return True if an answer to the probe has the application's public key, signed."""
+        return self._notifications.is_activated(answer)
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Return the signed query with which the buyer of a paid trade returns to the shop."""

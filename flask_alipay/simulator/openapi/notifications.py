@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import Final
 
+from ...keys import key_to_base64
+from ...protocol.charsets import encode
 from ...protocol.china_time import CHINA_TIME, format_china_time
+from ...protocol.message import GATEWAY_CHECK
 from ...protocol.money import format_amount
 from ...protocol.trade_status import TradeStatus
+from ..notifications.messages import OutgoingMessage, envelope
 from ..replies import PendingNotification
 from ..trades import funding
 from ..trades.trades import Trade
@@ -17,6 +22,12 @@ from .orders import CREATE, PAY, PRECREATE
 
 # Whose notifications name the accounts of both sides, too.
 _WITH_ACCOUNTS: Final = (PRECREATE, PAY, CREATE)
+
+# Source: the sample code of Alipay's PHP SDK of version 2.
+_GATEWAY_ANSWER: Final = re.compile(
+    r'<\?xml version="1\.0" encoding="GBK"\?><alipay><response>(?P<content>[ -~]*)</response>'
+    r"<sign>(?P<sign>[^<]*)</sign><sign_type>RSA2</sign_type></alipay>"
+)
 
 
 class NotificationBuilder:
@@ -41,11 +52,50 @@ class NotificationBuilder:
     def compose(self, notice: PendingNotification, now: datetime) -> bytes:
         """Return the signed body of a notification for the time of an attempt."""
         trade = notice.about
+        if isinstance(trade, OutgoingMessage):
+            return self._message(trade, notice.notify_id, now)
         if not isinstance(trade, Trade):
-            raise TypeError("the open platform tells of trades alone")
+            raise TypeError("the open platform has no batches")
         fields = self._notification(trade, notice.notify_id, now)
         order = trade.order
         return self._context.signer.form(fields, order.sign_type, order.charset).encode("ascii")
+
+    def _message(self, message: OutgoingMessage, notify_id: str, now: datetime) -> bytes:
+        signer, charset = self._context.signer, message.charset
+        fields = envelope(message, self._context.merchant.app_id, notify_id, now)
+        if not message.is_newer_form:
+            fields = {**message.fields, **fields}
+        elif message.encrypted:
+            content = signer.cipher.encrypt(encode(message.content, charset))
+            fields |= {"biz_content": content, "encrypt_type": "AES"}
+        else:
+            fields["biz_content"] = message.content
+        form = signer.form(fields, "RSA2", charset, with_sign_type=message.signs_sign_type)
+        return form.encode("ascii")
+
+    def gateway_check(self, now: datetime) -> bytes:
+        """Return the signed probe with which the console activates the merchant's address."""
+        merchant = self._context.merchant
+        content = (
+            f"<XML><AppId><![CDATA[{merchant.app_id}]]></AppId>"
+            f"<FromUserId><![CDATA[{merchant.partner}]]></FromUserId>"
+            f"<CreateTime>{int(now.timestamp() * 1000)}</CreateTime>"
+            "<MsgType><![CDATA[event]]></MsgType><EventType><![CDATA[verifygw]]></EventType></XML>"
+        )
+        fields = {"service": GATEWAY_CHECK, "charset": "GBK", "biz_content": content}
+        form = self._context.signer.form(fields, "RSA2", "GBK", with_sign_type=True)
+        return form.encode("ascii")
+
+    def is_activated(self, answer: str) -> bool:
+        """Return True if an answer to the probe has the application's public key, signed."""
+        found = _GATEWAY_ANSWER.fullmatch(answer.strip())
+        if found is None or f">{self._public_key}<" not in found["content"]:
+            return False
+        return self._context.signer.verifies_text(found["content"].encode("ascii"), found["sign"])
+
+    @property
+    def _public_key(self) -> str:
+        return key_to_base64(self._context.merchant.private_key.public_key())
 
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Return the signed query with which the buyer of a paid trade returns to the shop."""

@@ -57,11 +57,23 @@ class ServerSigner:
         """Sign exactly this text with ``RSA2``."""
         return self._signers["RSA2"].sign(content.encode("utf-8"))
 
-    def form(self, fields: Mapping[str, str], sign_type: str, charset: str) -> str:
-        """Return signed fields as a form or query in a charset."""
-        signed = {name: value for name, value in fields.items() if value}
-        sign = self._signers[sign_type].sign(sign_content(signed, charset=charset))
-        return encode_form({**signed, "sign_type": sign_type, "sign": sign}, charset)
+    def form(
+        self,
+        fields: Mapping[str, str],
+        sign_type: str,
+        charset: str,
+        *,
+        with_sign_type: bool = False,
+    ) -> str:
+        """Return signed fields as a form or query in a charset.
+
+        :param with_sign_type: whether the signature covers ``sign_type`` as well.
+        """
+        sent = {name: value for name, value in fields.items() if value}
+        sent["sign_type"] = sign_type
+        exclude = ("sign",) if with_sign_type else ("sign", "sign_type")
+        content = sign_content(sent, exclude=exclude, charset=charset)
+        return encode_form({**sent, "sign": self._signers[sign_type].sign(content)}, charset)
 
     def check_certificates(
         self, app_cert_sn: str, root_cert_sn: str, *, root_required: bool = True

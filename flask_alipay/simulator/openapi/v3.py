@@ -18,6 +18,8 @@ from .. import error_codes
 from ..replies import ApiError, CallResult, RedirectToCashier, V3Response
 from .authorizations import APP_TOKEN_QUERY, check_app_auth_token
 from .call import ApiCall, Context, Handler, Success
+from .complaints import PATH as COMPLAINTS
+from .complaints import QUERY as QUERY_COMPLAINT
 from .content import read_content
 from .orders import PAGES
 from .signing import dump_json
@@ -34,6 +36,7 @@ GET: Final = (
     "alipay.fund.trans.common.query",
     "alipay.open.app.alipaycert.download",
     APP_TOKEN_QUERY,
+    QUERY_COMPLAINT,
 )
 _SKEW_MS = 10 * 60 * 1000
 _CONFIRMING = "10003"
@@ -73,12 +76,12 @@ class V3:
 
         :param root: the simulator's URL, without a trailing slash.
         """
-        method = request.path.replace("/", ".")
+        method, variables = _method(request.path)
         changed: list[Any] = []
         certified = False
         try:
             certified = self._admit(request, method, now)
-            content = self._content(request)
+            content = {**self._content(request), **variables}
             urls = {name: str(content.get(name) or "") for name in ("notify_url", "return_url")}
             token = request.headers.get("alipay-app-auth-token", "")
             params = {**urls, "app_auth_token": token}
@@ -201,6 +204,14 @@ class V3:
             headers["alipay-sn"] = self._context.merchant.certificates.alipay_cert_sn
         media_type = "text/plain" if encrypted else "application/json"
         return V3Response(status, body.encode("utf-8"), headers, media_type)
+
+
+def _method(path: str) -> tuple[str, dict[str, str]]:
+    """Return the method of a path, and the values in the path."""
+    number = path.removeprefix(COMPLAINTS)
+    if number not in (path, "") and "/" not in number and number != "batchquery":
+        return QUERY_COMPLAINT, {"complain_event_id": number}
+    return path.replace("/", "."), {}
 
 
 def _check_time(text: str, now: datetime, ahead: timedelta) -> None:

@@ -18,6 +18,7 @@ from ...protocol.content_policy import allow_view_options
 from ...protocol.i18n import N_, translate
 from ...protocol.money import NO_MINOR_UNIT, format_amount
 from ..faults import RESPONSE_FAULTS, TIMED, TO_NOTIFICATIONS
+from ..notifications.messages import SAMPLES
 from ..trades.batches import TRANSFERS, WAITING, Batch
 from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
@@ -108,6 +109,8 @@ class _Views:
             "control.html",
             kinds={"to_notifications": TO_NOTIFICATIONS, "to_answers": RESPONSE_FAULTS},
             timed=TIMED,
+            messages={kind: dict(sample) for kind, sample in SAMPLES.items()},
+            message_url=self._simulator.messages.url,
             methods=[*dialects.openapi.methods, *dialects.mapi.services],
         )
 

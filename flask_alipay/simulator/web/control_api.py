@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ...exceptions import AlipayError
 from ...protocol.money import format_amount, to_minor_units
 from ..faults import read_fault
+from ..notifications.messages import SAMPLES
 from ..trades.batches import WAITING
 from ..trades.funding import check_fund
 from ..trades.orders import PAYING
@@ -78,6 +79,9 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
             views.change_transfer,
             "POST",
         ),
+        ("/messages", "messages", views.messages, "GET"),
+        ("/messages", "send_message", views.send_message, "POST"),
+        ("/messages/activate", "activate", views.activate, "POST"),
         ("/live", "live", views.live, "GET"),
         ("/faults", "faults", views.faults, "GET"),
         ("/faults", "add_fault", views.add_fault, "POST"),
@@ -197,6 +201,29 @@ class _Control:
         if changed is None:
             raise ActionRejected(409, f"cannot {action} a transfer that is {transfer.status}")
         return transfer_to_dict(changed)
+
+    def messages(self) -> Any:
+        """Return the kinds of messages with a sample of each, and the address they are sent to."""
+        kinds = {kind: dict(sample) for kind, sample in SAMPLES.items()}
+        return {"url": self._simulator.messages.url, "kinds": kinds}
+
+    def send_message(self) -> Any:
+        """Send a message: its ``kind`` and, optionally, ``content``, ``url``, ``charset`` and
+        ``encrypted``.
+        """
+        body = _body()
+        if not isinstance(body.get("kind"), str):
+            raise ActionRejected(400, "kind must be a text")
+        if unknown := body.keys() - {"kind", "content", "url", "charset", "encrypted"}:
+            raise ActionRejected(400, f"a message has no {', '.join(sorted(unknown))}")
+        if body.get("charset", "utf-8") not in ("utf-8", "gbk"):
+            raise ActionRejected(400, "charset must be utf-8 or gbk")
+        options = {**body, "encrypted": body.get("encrypted") is True, "url": _url(body)}
+        return delivery_to_dict(self._simulator.messages.send(**options))
+
+    def activate(self) -> Any:
+        """Send the probe of the console to the address of the application gateway."""
+        return {"activated": self._simulator.messages.activate(_url(_body()))}
 
     def live(self) -> Any:
         """Return everything at once, as polled by the control page."""
@@ -331,6 +358,13 @@ def _fund(body: dict[str, Any]) -> str:
     if not isinstance(paid_with, str):
         raise ActionRejected(400, "paid_with must be a text")
     return check_fund(paid_with) if paid_with else ""
+
+
+def _url(body: dict[str, Any]) -> str:
+    url = body.get("url", "")
+    if not isinstance(url, str):
+        raise ActionRejected(400, "url must be a text")
+    return url
 
 
 def _latest(all_of_them: tuple[Shown, ...]) -> tuple[Shown, ...]:
