@@ -143,6 +143,17 @@ def journal_row(merchant: Merchant, row: int | None) -> Any | None:
     return next(iter(read(merchant, found)), None)
 
 
+def latest_journal_row(merchant: Merchant, notify_id: str) -> Any | None:
+    """Return the newest row of a notification in the merchant's journal; ``None`` if there is
+    none.
+    """
+    model: Any = merchant.models.Notification
+    found = select(model).where(
+        model.notify_id == notify_id, model.merchant == merchant.config.merchant
+    )
+    return next(iter(read(merchant, found.order_by(model.id.desc()).limit(1))), None)
+
+
 def rows_for_payment(merchant: Merchant, model: Any, out_trade_no: str) -> list[Any]:
     """Return the rows of a class for one payment, the oldest first; empty without the class."""
     if model is None:

@@ -18,7 +18,7 @@ from .errors import NOT_IN_ORDER, CommandFailed, handle_errors, sentence
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, current_merchant
 from .options import confirm, json_option, yes_option
-from .output import explain_response_row, journal_row
+from .output import explain_response_row, journal_row, latest_journal_row
 from .payloads import Payload, UnreadablePayload
 from .table import echo_json, strip_control_chars
 
@@ -29,6 +29,7 @@ _HELP = N_("""Verify and settle a notification again, as if Alipay had retried i
 
 FILE contains a notification in any format of verify-notify: a form body, a raw HTTP request, JSON
 ...; '-' reads standard input. --id selects a row of the journal instead; 'show' prints its number.
+--notify-id selects the newest row of a notification; the log prints its number.
 The notification is verified with the configured keys and settled once. The outcome is shown first
 and has to be confirmed.
 
@@ -49,21 +50,29 @@ def replay_command() -> click.Command:
     )
     @click.argument("file", required=False, type=click.Path(allow_dash=True))
     @click.option("--id", "row", type=int, help=_("The number of a row in the journal."))
+    @click.option("--notify-id", help=_("Alipay's number of a notification in the journal."))
     @click.option("--dry-run", is_flag=True, help=_("Only show the outcome; change nothing."))
     @yes_option
     @json_option
     @click.pass_context
     def replay(
-        context: click.Context, /, file: str | None, row: int | None, **options: bool
+        context: click.Context,
+        /,
+        file: str | None,
+        row: int | None,
+        notify_id: str | None,
+        **options: bool,
     ) -> None:
         merchant = current_merchant()
-        if (file is None) == (row is None):
-            raise click.UsageError(_("Pass either a FILE or a row of the journal with --id."))
+        if sum(given is not None for given in (file, row, notify_id)) != 1:
+            raise click.UsageError(
+                _("Pass either a FILE, or a row of the journal with --id or --notify-id.")
+            )
         failed = False
-        for payload in _payloads(merchant, file, row):
+        for payload in _payloads(merchant, file, row, notify_id):
             try:
                 with handle_errors():
-                    _replay(merchant, payload, row is not None, options)
+                    _replay(merchant, payload, file is None, options)
             except CommandFailed as error:
                 error.show()
                 failed = True
@@ -73,7 +82,9 @@ def replay_command() -> click.Command:
     return replay
 
 
-def _payloads(merchant: Merchant, file: str | None, row: int | None) -> Iterator[Payload]:
+def _payloads(
+    merchant: Merchant, file: str | None, row: int | None, notify_id: str | None
+) -> Iterator[Payload]:
     if file is not None:
         try:
             for capture in read_captures(_content(file)):
@@ -96,7 +107,14 @@ def _payloads(merchant: Merchant, file: str | None, row: int | None) -> Iterator
     if model is None:
         raise CommandFailed(_("The app keeps no journal: notifications are not recorded."))
     with handle_errors():
-        entry: Any = journal_row(merchant, row)
+        entry: Any = (
+            journal_row(merchant, row)
+            if notify_id is None
+            else latest_journal_row(merchant, notify_id)
+        )
+    if entry is None and notify_id is not None:
+        text = _("The journal has no notification {number}.")
+        raise CommandFailed(text.format(number=strip_control_chars(notify_id)))
     if entry is None:
         text = _("The journal has no row {row}. Find the row's number with 'show'.")
         raise CommandFailed(text.format(row=row))
