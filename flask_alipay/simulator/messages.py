@@ -59,8 +59,8 @@ class MessageService:
         given = self._addresses.get("url")
         if given is not None:
             return given.url
-        told = (trade.order.notify_url for trade in reversed(self._trades.all()))
-        return self.default_url or next(filter(None, told), "")
+        urls = (trade.order.notify_url for trade in reversed(self._trades.all()))
+        return self.default_url or next(filter(None, urls), "")
 
     def send(
         self,

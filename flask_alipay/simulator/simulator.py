@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -114,16 +114,17 @@ class Simulator:
         self.deliverer = NotificationSender(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
         )
-        #: Sends messages, which are not about a trade.
-        self.messages = MessageService(
-            self.clock,
-            *(self.dialects.openapi, self.trades, self.deliverer, self._send, self._storage),
-        )
         self._resume()
         logger.warning(_WARNING, protocol)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.protocol} {len(self.trades)} trades>"
+
+    @cached_property
+    def messages(self) -> MessageService:
+        """Alipay's message service."""
+        parts = (self.dialects.openapi, self.trades, self.deliverer)
+        return MessageService(self.clock, *parts, self._send, self._storage)
 
     def close(self) -> None:
         """Close the state file; later changes end with the process."""

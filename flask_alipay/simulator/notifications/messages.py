@@ -149,7 +149,7 @@ class OutgoingMessage:
 
     @property
     def number(self) -> str:
-        """What it is about: the first number in its content that the merchant knows."""
+        """The number that the message is about: the first one that the merchant knows."""
         content = json.loads(self.content)
         found = (content.get(name) for name in _NUMBERS)
         return next((value for value in found if isinstance(value, str) and value), self.kind)
