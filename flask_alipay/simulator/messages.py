@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,6 @@ class MessageService:
     :param openapi: signs.
     :param trades: store of the trades.
     :param deliverer: sends.
-    :param deliver: stores and sends a notification.
     :param storage: stores the address beyond the process.
     """
 
@@ -41,14 +40,12 @@ class MessageService:
         openapi: OpenApi,
         trades: TradeStore,
         deliverer: NotificationSender,
-        deliver: Callable[[PendingNotification], Delivery],
         storage: Storage,
     ) -> None:
         self._clock = clock
         self._openapi = openapi
         self._trades = trades
         self._deliverer = deliverer
-        self._deliver = deliver
         self._addresses = PersistentDict(storage, "message_url", GatewayAddress)
         #: The address if none was given: of the application that the simulator is part of.
         self.default_url = ""
@@ -86,7 +83,8 @@ class MessageService:
         address, now = self._address(url), self._clock.now()
         if kind == COMPLAINT:
             self._openapi.complaints.add(message.number, now)
-        return self._deliver(PendingNotification(address, new_message_id(now), message, sender))
+        number = new_message_id(now)
+        return self._deliverer.deliver(PendingNotification(address, number, message, sender))
 
     def activate(self, url: str = "") -> bool:
         """Send the probe of the console, and return True if the address answers it correctly.

@@ -123,8 +123,8 @@ class Simulator:
     @cached_property
     def messages(self) -> MessageService:
         """Alipay's message service."""
-        parts = (self.dialects.openapi, self.trades, self.deliverer)
-        return MessageService(self.clock, *parts, self._send, self._storage)
+        parts = (self.dialects.openapi, self.trades, self.deliverer, self._storage)
+        return MessageService(self.clock, *parts)
 
     def close(self) -> None:
         """Close the state file; later changes end with the process."""
@@ -285,10 +285,7 @@ class Simulator:
         return delivery
 
     def advance(self, delta: timedelta) -> None:
-        """Advance the time: send due retries, close expired trades.
-
-        :param delta: how far.
-        """
+        """Advance the time: send due retries, close expired trades."""
         self.clock.advance(delta)
         with self._turn():
             pass  # keeps what time it is
@@ -313,9 +310,9 @@ class Simulator:
             query = self.dialects.return_query(trade, self.clock.now())
         return with_query(url, query)
 
-    def is_unacknowledged(self, trade: Trade) -> bool:
-        """Return True if the trade's last notification was not acknowledged with ``success``."""
-        delivery = self.deliverer.latest(trade.order.out_trade_no)
+    def is_unacknowledged(self, number: str) -> bool:
+        """Return True if the last notification of an order or batch was not acknowledged."""
+        delivery = self.deliverer.latest(number)
         return delivery is not None and not delivery.acknowledged
 
     def complete_batch(self, batch_id: str, *, confirm: bool) -> Batch | None:
@@ -341,11 +338,6 @@ class Simulator:
         """
         with self._turn():
             return self.transfers.apply(out_biz_no, event)
-
-    def unheard_batch(self, batch: Batch) -> bool:
-        """Return True if the batch's notification was not acknowledged with ``success``."""
-        delivery = self.deliverer.latest(batch.batch_no)
-        return delivery is not None and not delivery.acknowledged
 
     def _resume(self) -> None:
         """Continue the deliveries of an earlier process."""
@@ -391,11 +383,6 @@ class Simulator:
             self._offset.save()
         for delivery in deliveries:
             self.deliverer.send(delivery)
-
-    def _send(self, notice: PendingNotification) -> Delivery:
-        with self._turn() as deliveries:
-            deliveries.append(self.deliverer.enqueue(notice))
-        return deliveries[0]
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)

@@ -178,12 +178,12 @@ def test_time_that_is_put_on_closes_a_trade_at_its_limit_before_it_returns(shop)
 def test_a_missing_acknowledgement_is_known(simulator, merchant, shop, clock):
     shop.text = "fail"
     trade = order(simulator, merchant.page_pay())
-    assert not simulator.is_unacknowledged(trade)
+    assert not simulator.is_unacknowledged("T1")
     simulator.cashier_event(trade.cashier_id, TradeEvent.PAY)
-    assert simulator.is_unacknowledged(trade)
+    assert simulator.is_unacknowledged("T1")
     shop.text = "success"
     clock.advance(minutes=4)
-    assert not simulator.is_unacknowledged(trade)
+    assert not simulator.is_unacknowledged("T1")
 
 
 def test_a_retry_tells_the_same_with_the_time_of_its_sending(simulator, merchant, shop, clock):

@@ -164,7 +164,7 @@ class _Views:
             total=format_amount(batch.total_fen),
             waiting=batch.status == WAITING,
             transfers=batch.kind == TRANSFERS,
-            unheard=batch.status != WAITING and self._simulator.unheard_batch(batch),
+            unheard=batch.status != WAITING and self._simulator.is_unacknowledged(batch.batch_no),
         )
 
     def end_batch(self, batch_id: str, action: str) -> BaseResponse:
@@ -206,7 +206,7 @@ class _Views:
             "escrow.html",
             **self._about(trade),
             sent=trade.sent_at is not None,
-            unheard=self._simulator.is_unacknowledged(trade),
+            unheard=self._simulator.is_unacknowledged(trade.order.out_trade_no),
             shop_url=self._simulator.return_url(trade),
         )
 
@@ -221,7 +221,7 @@ class _Views:
             **self._about(trade),
             ending=ending,
             paid_with=_fund_name(trade.paid_with),
-            unheard=self._simulator.is_unacknowledged(trade),
+            unheard=self._simulator.is_unacknowledged(trade.order.out_trade_no),
             shop_url=self._simulator.return_url(trade),
         )
 
