@@ -472,13 +472,13 @@ def test_a_callback_that_fails_again_is_an_alert(
         raise RuntimeError
 
     shop.alipay.on_message()(fail)
-    for kind in (TRANSFER, AGREEMENT):
+    for kind in (COMPLAINT, AGREEMENT):
         shop.notify(message(merchant, kind))
     alerts = [each for each in caplog.records if each.name == "flask_alipay.alerts"]
     assert alerts == []
-    shop.notify(message(merchant, TRANSFER))
+    shop.notify(message(merchant, COMPLAINT))
     (alert,) = [each for each in caplog.records if each.name == "flask_alipay.alerts"]
-    assert message_fields(TRANSFER)["notify_id"] in alert.getMessage()
+    assert message_fields(COMPLAINT)["notify_id"] in alert.getMessage()
 
 
 # The probe of an application gateway
