@@ -93,6 +93,8 @@ def test_it_names_every_service() -> None:
         "check_payment",
         "product_for",
         "notify_verify",
+        "query_transfer",
+        "submit_transfer",
     }
     methods = {name for name, _ in inspect.getmembers(MapiGateway, inspect.isfunction)}
     services = {name for name in methods - omitted if not name.startswith("_")}
