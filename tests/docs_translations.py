@@ -4,7 +4,7 @@ Usage: ``python -m tests.docs_translations``
 
 Sphinx translates each page with the catalogue ``docs/locale/LANGUAGE/LC_MESSAGES/PAGE.po`` and
 compiles it during a build. The catalogues contain no docstrings of the API reference, no included
-files and no text that consists of code only: these are the same in each language.
+files and no text of code or numbers only: these are the same in each language.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _texts(collected: Any) -> Iterator[str]:
     for text in collected.messages:
         places = (source for source, _line, _uuid in collected.metadata[text])
         ours = any(":docstring of " in each or Path(each).parent == DOCS for each in places)
-        if ours and re.search(r"\w", _CODE.sub("", text)):
+        if ours and re.search(r"[^\W\d_]", _CODE.sub("", text)):
             yield text
 
 

@@ -143,6 +143,11 @@ def test_a_text_of_code_only_is_not_translated(texts: dict[str, list[str]]) -> N
     assert "``page_no``" not in texts["parameters"]
 
 
+def test_a_text_of_numbers_only_is_not_translated(texts: dict[str, list[str]]) -> None:
+    assert "4,904" in page("reliability.rst")
+    assert "4,904" not in texts["reliability"]
+
+
 @pytest.mark.parametrize(
     "name", ["changes", "contributing", "license", *(n for n in PAGES if n.startswith("api-"))]
 )
