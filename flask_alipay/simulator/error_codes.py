@@ -118,6 +118,12 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "There is not that much left to pass on.",
             "分账金额超限",
         ),
+        "ACQ.ROYALTY_ACCOUNTS_EQUAL": ("The receiver is the giver.", "分账收付方不能相同"),
+        "ACQ.TRADE_SETTLE_NOT_EXIST": ("There is no such settlement.", "分账记录不存在"),
+        "USER_NOT_EXIST": ("There is no such account.", "用户不存在"),
+        "RECEIVER_LIST_EMPTY": ("The list has no receiver.", "分账接收方列表为空"),
+        "RECEIVER_LIST_OVERLOAD": ("The list has too many receivers.", "分账接收方列表超限"),
+        "RELATION_QUANTITY_LIMIT": ("There are too many relations.", "分账关系数量超限"),
         "ACQ.BUYER_NOT_EXIST": ("The buyer is unknown to this application.", "买家不存在"),
         "ACQ.TRADE_BUYER_NOT_MATCH": ("The trade is for another buyer.", "交易买家不匹配"),
         "ACQ.OPEN_ID_NOT_TINY_APP": (

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +18,7 @@ from sqlalchemy import Integer, String
 from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.exceptions import GatewayError
 from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.message import Message
 
 from ..doubles.shop import Payment, Shop, db, new_app, new_blueprint
 from .reading import code_blocks, page
@@ -191,3 +193,24 @@ def test_any_method(task: Task, version: str) -> None:
         assert names["status_at_alipay"]("D1") == "TRADE_SUCCESS"
     image = (BytesIO(b"\x89PNG\r\n\x1a\n"), "tea.png")
     assert shop.client.post("/images", data={"image": image}).get_json()["image_id"]
+
+
+def test_profit_sharing(task: Task) -> None:
+    shop, names = task("profit-sharing")
+    seller = SimpleNamespace(id=1, account="anna@example.org", name="安娜")
+    with shop.app.test_request_context():
+        names["add_seller"](seller)
+        payment = names["sell"](SimpleNamespace(total="88.88", number="S1"))
+        db.session.commit()
+    open_cashier(shop, shop.url("pay", "S1"))
+    act(shop, "S1", "pay")
+    with shop.app.test_request_context():
+        payment = db.session.scalar(db.select(Payment))
+        settle_no = names["share"](payment, seller, "20.00")
+        assert names["states"](settle_no) == [(2000, "SUCCESS")]
+        assert names["unsettled"](payment) == 6888
+        merchant = names["alipay"].merchant
+        content = {"msg_type": "ASYNC_SETTLE_RESULT", "settle_no": settle_no}
+        message = Message("alipay.trade.order.settle.notify", "n1", content)
+        assert merchant.messages().receive(message).outcome == "settled"
+    assert names["finished"] == [("ASYNC_SETTLE_RESULT", settle_no, 0)]

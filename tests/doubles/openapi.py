@@ -167,6 +167,7 @@ TRANSFER_QUERY = {
 }
 PAYEE = {"identity": "2088000000000002", "identity_type": "ALIPAY_USER_ID"}
 ROYALTIES = [{"trans_in": "2088000000000003", "amount": "1.00", "desc": "分账"}]
+RECEIVERS = [{"type": "userId", "account": "2088000000000003", "memo": "分账"}]
 BILL_URL = "https://dwbillcenter.alipay.com/downloadBillFile.resource?fileId=1&bizDates=20260131"
 AUTH_CODE = "289123456789012345"
 PAID = {
@@ -233,6 +234,32 @@ METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
             out_request_no="S1", trade_no=TRADE_NO, royalty_parameters=ROYALTIES
         ),
         {**DONE, "trade_no": TRADE_NO, "settle_no": "20260131002530020077000000000001"},
+    ),
+    "alipay.trade.order.settle.query": (
+        lambda g: g.trade_order_settle_query(settle_no="20260131002530020077000000000001"),
+        {
+            **DONE,
+            "out_request_no": "S1",
+            "royalty_detail_list": [
+                {"trans_in": "2088000000000003", "amount": "1.00", "state": "SUCCESS"}
+            ],
+        },
+    ),
+    "alipay.trade.order.onsettle.query": (
+        lambda g: g.trade_order_onsettle_query(trade_no=TRADE_NO),
+        {**DONE, "unsettled_amount": "87.88"},
+    ),
+    "alipay.trade.royalty.relation.bind": (
+        lambda g: g.trade_royalty_relation_bind(out_request_no="R1", receiver_list=RECEIVERS),
+        {**DONE, "result_code": "SUCCESS"},
+    ),
+    "alipay.trade.royalty.relation.unbind": (
+        lambda g: g.trade_royalty_relation_unbind(out_request_no="R1", receiver_list=RECEIVERS),
+        {**DONE, "result_code": "SUCCESS"},
+    ),
+    "alipay.trade.royalty.relation.batchquery": (
+        lambda g: g.trade_royalty_relation_batchquery(out_request_no="R1"),
+        {**DONE, "result_code": "SUCCESS", "receiver_list": [], "total_record_num": "0"},
     ),
     "alipay.fund.trans.uni.transfer": (
         lambda g: g.fund_trans_uni_transfer(out_biz_no="T1", trans_amount="8.88", payee_info=PAYEE),
@@ -304,6 +331,9 @@ QUESTIONS = {
     "alipay.trade.query",
     "alipay.trade.fastpay.refund.query",
     "alipay.fund.trans.common.query",
+    "alipay.trade.order.settle.query",
+    "alipay.trade.order.onsettle.query",
+    "alipay.trade.royalty.relation.batchquery",
     "alipay.fund.account.query",
     "alipay.data.bill.balance.query",
     "alipay.data.bill.accountlog.query",

@@ -50,6 +50,7 @@ GET = (
     "alipay.data.bill.ereceipt.query",
     "alipay.fund.account.query",
     "alipay.fund.trans.common.query",
+    "alipay.trade.order.settle.query",
     "alipay.open.auth.token.app.query",
 )
 

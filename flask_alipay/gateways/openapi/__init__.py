@@ -9,8 +9,8 @@ for each purpose:
     single trades and their refunds
 ``barcode_payments``
     barcode payments (当面付) at a point of sale
-``settlements``, ``transfers``
-    royalties, and transfers to accounts
+``settlements``, ``royalty_relations``, ``transfers``
+    royalties with their receivers, and transfers to accounts
 ``authorizations``
     tokens of users, and of the merchants of a third-party application
 ``accounts``
@@ -49,7 +49,12 @@ from .gateway import SANDBOX as SANDBOX
 from .gateway import OpenApiGateway as OpenApiGateway
 from .refunds import RefundQueryResponse as RefundQueryResponse
 from .refunds import TradeRefundResponse as TradeRefundResponse
+from .royalty_relations import RoyaltyRelationResponse as RoyaltyRelationResponse
+from .royalty_relations import RoyaltyRelationsResponse as RoyaltyRelationsResponse
+from .settlements import OnSettleQueryResponse as OnSettleQueryResponse
+from .settlements import OrderSettleQueryResponse as OrderSettleQueryResponse
 from .settlements import OrderSettleResponse as OrderSettleResponse
+from .settlements import RoyaltyDetail as RoyaltyDetail
 from .trades import TradeCancelResponse as TradeCancelResponse
 from .trades import TradeCloseResponse as TradeCloseResponse
 from .trades import TradeCreateResponse as TradeCreateResponse

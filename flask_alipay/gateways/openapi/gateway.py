@@ -47,7 +47,8 @@ from .payments import (
     payment_content,
 )
 from .refunds import REFUND, REFUND_QUERY
-from .settlements import SETTLE, Settlements
+from .royalty_relations import BIND, RELATIONS, UNBIND, RoyaltyRelations
+from .settlements import ONSETTLE_QUERY, SETTLE, SETTLE_QUERY, Settlements
 from .trades import CANCEL, CLOSE, CREATE, PRECREATE, QUERY
 from .transfer_operations import TransferOperations
 from .transfers import TRANSFER, TRANSFER_QUERY
@@ -66,6 +67,7 @@ METHODS: Mapping[str, MethodSpec] = {
         for method in (
             *(PRECREATE, CREATE, PAY, QUERY, CLOSE, CANCEL, REFUND, REFUND_QUERY),
             *(SETTLE, TRANSFER, TRANSFER_QUERY, BILL),
+            *(SETTLE_QUERY, ONSETTLE_QUERY, BIND, UNBIND, RELATIONS),
             *(OAUTH_TOKEN, USER_INFO, APP_TOKEN, APP_TOKEN_QUERY),
             *(ACCOUNT, BALANCE, ACCOUNT_LOG, RECEIPT_APPLY, RECEIPT_QUERY),
         )
@@ -79,6 +81,7 @@ class OpenApiGateway(
     PaymentOperations,
     BarcodePayments,
     Settlements,
+    RoyaltyRelations,
     TransferOperations,
     BillDownload,
     Accounts,

@@ -40,6 +40,7 @@ GET = frozenset(
         "alipay.data.bill.ereceipt.query",
         "alipay.fund.account.query",
         "alipay.fund.trans.common.query",
+        "alipay.trade.order.settle.query",
         "alipay.open.auth.token.app.query",
     }
 )

@@ -6,9 +6,9 @@
     parsed requests, their context, and the fields of ``biz_content``
 ``signing``, ``encryption``
     Alipay's side of signatures and content encryption
-``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``, ``transfers``,
-``accounts``, ``receipts``, ``bills``, ``certificates``, ``images``, ``complaints``,
-``authorizations``
+``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``,
+``royalty_relations``, ``transfers``, ``accounts``, ``receipts``, ``bills``, ``certificates``,
+``images``, ``complaints``, ``authorizations``
     the methods
 ``notifications``
     notifications and returns

@@ -48,6 +48,7 @@ from .orders import APP, PAGES
 from .payments import PaymentService
 from .receipts import ReceiptService
 from .refunds import RefundService
+from .royalty_relations import RoyaltyRelationService
 from .settlements import SettlementService
 from .signing import ServerSigner, dump_json, json_response
 from .trades import TradeService
@@ -112,6 +113,7 @@ class OpenApi:
             TradeService(context),
             RefundService(context),
             SettlementService(context),
+            RoyaltyRelationService(context),
             TransferService(context, self.transfers),
             AccountService(context, self.transfers),
             self._receipts,

@@ -34,6 +34,7 @@ GET: Final = (
     "alipay.data.bill.ereceipt.query",
     "alipay.fund.account.query",
     "alipay.fund.trans.common.query",
+    "alipay.trade.order.settle.query",
     "alipay.open.app.alipaycert.download",
     APP_TOKEN_QUERY,
     QUERY_COMPLAINT,
