@@ -45,7 +45,9 @@ SHARED_WITH_SIMULATOR = {"protocol", "signer", "keys", "exceptions", "_version"}
 
 #: Files that may import the simulator.
 IMPORT_SIMULATOR = {
+    "cli.key_folder",
     "cli.simulate",
+    "cli.simulate_instructions",
     "cli.trigger",
     "cli.trigger_sender",
     "blueprint.embedded_simulator",

@@ -10,8 +10,8 @@ Commands without an app:
     RSA key pair in the formats of Alipay's console and the SDKs
 ``sign_url``
     one signed test URL
-``simulate``
-    stand-alone simulator of Alipay
+``simulate``, ``simulate_instructions``, ``sdk_settings``
+    stand-alone simulator of Alipay, and the settings for its apps
 ``trigger``, ``trigger_sender``
     a simulated notification without a trade
 ``verify_notify``
@@ -39,8 +39,8 @@ Used by ``verify_notify`` and ``replay``:
 
 Shared by the commands:
 
-``merchants``, ``credentials``, ``site_addresses``
-    the app's merchants; credentials without an app; URLs
+``merchants``, ``credentials``, ``key_folder``, ``site_addresses``
+    the app's merchants; credentials without an app, and a simulator's; URLs
 ``options``, ``periods``
     options, confirmations and progress; days in China
 ``output``, ``table``, ``spreadsheet``

@@ -20,10 +20,11 @@ import click
 from .errors import CommandFailed, handle_errors
 from .i18n import N_, _
 from .merchants import program
+from .sdk_settings import SDKS
+from .simulate_instructions import instructions
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
-    from ..simulator.merchant.merchant import SimulatedMerchant
 
 Schedule: TypeAlias = tuple[timedelta, ...]
 
@@ -51,6 +52,12 @@ def _waits(context: click.Context, parameter: click.Parameter, value: str) -> Sc
     return waits
 
 
+def _sdks(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(SDKS) if "all" in value else tuple(dict.fromkeys(value))
+
+
 _HELP = N_("""Run an offline simulator of Alipay for apps in any language.
 
 Provides a gateway with both of Alipay's protocols, cashier pages, signed notifications, and a JSON
@@ -61,6 +68,7 @@ Examples:
   {prefix} simulate
   {prefix} simulate --port 0 --keys keys --speed 60
   {prefix} simulate --state simulator.db
+  {prefix} simulate --sdk node --sdk go
 """)
 
 
@@ -79,9 +87,10 @@ def simulate_command(in_app: bool) -> click.Command:
         retry_schedule: Schedule,
         state: Path | None,
         open_id: bool,
+        sdks: tuple[str, ...],
     ) -> None:
         with handle_errors():
-            _simulate(host, port, folder, speed, retry_schedule, state, open_id=open_id)
+            _simulate(host, port, folder, speed, retry_schedule, state, open_id=open_id, sdks=sdks)
 
     return click.Command(
         "simulate",
@@ -93,6 +102,10 @@ def simulate_command(in_app: bool) -> click.Command:
 
 
 def _options() -> list[click.Parameter]:
+    return [*_server_options(), *_merchant_options()]
+
+
+def _server_options() -> list[click.Parameter]:
     return [
         click.Option(
             ["--host"], default="127.0.0.1", show_default=True, help=_("Address to listen on.")
@@ -103,13 +116,6 @@ def _options() -> list[click.Parameter]:
             default=8090,
             show_default=True,
             help=_("Port to listen on; 0 selects a free one."),
-        ),
-        click.Option(
-            ["--keys", "folder"],
-            type=click.Path(file_okay=False, path_type=Path),
-            default="alipay-simulator",
-            show_default=True,
-            help=_("Folder for the merchant's keys; existing ones are used again."),
         ),
         click.Option(
             ["--speed"],
@@ -132,10 +138,29 @@ def _options() -> list[click.Parameter]:
             metavar="FILE",
             help=_("File that stores trades and notifications across restarts."),
         ),
+    ]
+
+
+def _merchant_options() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--keys", "folder"],
+            type=click.Path(file_okay=False, path_type=Path),
+            default="alipay-simulator",
+            show_default=True,
+            help=_("Folder for the merchant's keys; existing ones are used again."),
+        ),
         click.Option(
             ["--open-id"],
             is_flag=True,
             help=_("Simulate a newer application, which receives OpenIDs instead of buyer_id."),
+        ),
+        click.Option(
+            ["--sdk", "sdks"],
+            type=click.Choice([*SDKS, "all"]),
+            multiple=True,
+            callback=_sdks,
+            help=_("Print the settings for an SDK of another language as well; repeatable."),
         ),
     ]
 
@@ -149,6 +174,7 @@ def _simulate(
     state: Path | None,
     *,
     open_id: bool,
+    sdks: tuple[str, ...],
 ) -> None:
     from ..simulator import Simulator
     from ..simulator.clock import SystemClock
@@ -170,7 +196,7 @@ def _simulate(
         )
         _write(folder, simulator, f"{bound_socket.base_url}/gateway.do")
         server = bound_socket.server(simulator)
-    click.echo(_instructions(bound_socket.base_url, folder.resolve(), merchant))
+    click.echo(instructions(bound_socket.base_url, folder.resolve(), merchant, sdks))
     if not _is_loopback(host):
         click.echo(_("Anyone who can reach this machine can use the simulator."), err=True)
     with closing(simulator), _terminated_like_interrupted():
@@ -189,43 +215,6 @@ def _write(folder: Path, simulator: Simulator, gateway_url: str) -> None:
         simulator.close()
         reason = error.strerror or type(error).__name__
         raise CommandFailed(_("Cannot write the keys: {reason}.").format(reason=reason)) from None
-
-
-def _instructions(base_url: str, folder: Path, merchant: SimulatedMerchant) -> str:
-    """Return the instructions; secrets stay in their files."""
-    return f"""\
-This is a simulator of Alipay: no money moves, never use it in production.
-It listens on {base_url}/ until it is interrupted (Ctrl+C).
-
-Open platform (RSA2)
-  gateway              {base_url}/gateway.do
-  app_id               {merchant.app_id}
-  app's private key    {folder / "app_private_key.pem"} (PKCS#8)
-                       {folder / "app_private_key_pkcs1.pem"} (PKCS#1)
-  Alipay's public key  {folder / "alipay_public_key.pem"}
-  or certificates      {folder / "app_cert.crt"}
-                       {folder / "alipay_cert.crt"}
-                       {folder / "alipay_root_cert.crt"}
-  AES key, if wanted   "aes_key" in {folder / "merchant.json"}
-  seller_id            {merchant.partner}
-
-Legacy gateway (MD5; RSA with the same keys)
-  gateway              {base_url}/gateway.do
-  partner, seller_id   {merchant.partner}
-  seller_email         {merchant.seller_email}
-  key                  "key" in {folder / "merchant.json"}
-
-A Flask app with AlipayBlueprint, by its environment
-  FLASK_ALIPAY_GATEWAY_URL={base_url}/gateway.do
-  FLASK_ALIPAY_APP_ID={merchant.app_id}
-  FLASK_ALIPAY_SELLER_ID={merchant.partner}
-  FLASK_ALIPAY_PRIVATE_KEY_PATH={folder / "app_private_key.pem"}
-  FLASK_ALIPAY_PUBLIC_KEY_PATH={folder / "alipay_public_key.pem"}
-
-Control
-  curl {base_url}/trades
-  curl -X POST {base_url}/trades/OUT_TRADE_NO/pay
-"""
 
 
 def _log_to_stderr() -> None:

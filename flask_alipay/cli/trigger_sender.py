@@ -14,7 +14,6 @@ from flask import current_app
 
 from ..exceptions import InvalidParameter
 from ..simulator.clock import SystemClock
-from ..simulator.merchant.files import read_merchant
 from ..simulator.merchant.settings import SIGN_TYPES
 from ..simulator.notifications.notify_ids import NotifyIds
 from ..simulator.notifications.sender import Delivery, NotificationSender
@@ -28,6 +27,7 @@ from ..simulator.trades.trades import Trade, TradeStore
 from ..simulator.web.urls import checked_url
 from .errors import CommandFailed
 from .i18n import _
+from .key_folder import simulated_merchant
 
 if TYPE_CHECKING:
     from ..merchant import Merchant
@@ -140,14 +140,7 @@ def from_key_folder(
     :raises CommandFailed: if the folder has no keys.
     :raises InvalidParameter: if the protocol has no such sign type.
     """
-    merchant = read_merchant(folder)
-    if merchant is None:
-        raise CommandFailed(
-            _(
-                "{folder} contains no keys of a simulator. Create them with 'python -m "
-                "flask_alipay simulate --keys {folder}'."
-            ).format(folder=folder)
-        )
+    merchant = simulated_merchant(folder)
     known = SIGN_TYPES[protocol]
     if sign_type is not None and sign_type not in known:
         raise InvalidParameter("sign_type", f"must be one of {', '.join(known)}")

@@ -14,6 +14,8 @@ from click.testing import Result
 from flask_alipay.keys import private_pem
 from flask_alipay.protocol.notification import verify_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
+from flask_alipay.simulator.merchant.files import MERCHANT, write_merchant
+from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 
 from ..conftest import Keys
 from .conftest import MD5_KEY, Run, make_app
@@ -217,3 +219,91 @@ def test_the_embedded_simulator_accepts_the_url() -> None:
     response = app.test_client().get(result.stdout.strip())
     assert response.status_code in (302, 303)
     assert "/alipay/simulator/cashier/" in response.location
+
+
+SIMULATOR_URL = "http://127.0.0.1:8090/gateway.do"
+MAPI_URL = "http://127.0.0.1:8090/legacy.do"
+
+
+@pytest.fixture
+def simulator(tmp_path: Path, keys: Keys) -> SimulatedMerchant:
+    """The merchant of the folder "simulator"."""
+    merchant = SimulatedMerchant(keys.merchant, keys.alipay, "5" * 32)
+    write_merchant(
+        tmp_path / "simulator", merchant, gateway_url=SIMULATOR_URL, mapi_gateway_url=MAPI_URL
+    )
+    return merchant
+
+
+@pytest.fixture
+def folder(tmp_path: Path, simulator: SimulatedMerchant) -> str:
+    return str(tmp_path / "simulator")
+
+
+def test_the_keys_of_a_simulator_sign_a_url_of_its_gateway(
+    alone: Run, folder: str, simulator: SimulatedMerchant
+) -> None:
+    result = alone("sign-url", "--keys", folder)
+    params = printed(result)
+    assert result.stdout.startswith(f"{SIMULATOR_URL}?")
+    assert params["app_id"] == simulator.app_id
+    content = sign_content(params, exclude=("sign",))
+    signer = Rsa2Signer(public_key=simulator.private_key.public_key())
+    assert signer.verify(content, params["sign"])
+
+
+def test_the_keys_of_a_simulator_sign_for_its_legacy_gateway(
+    alone: Run, folder: str, simulator: SimulatedMerchant
+) -> None:
+    result = alone("sign-url", "--keys", folder, "--protocol", "mapi")
+    params = printed(result)
+    assert result.stdout.startswith(f"{MAPI_URL}?")
+    assert params["partner"] == simulator.partner
+    assert verify_params(params, Md5Signer(simulator.md5_key))
+    assert simulator.md5_key not in result.output
+
+
+def test_the_environment_does_not_change_the_merchant_of_a_simulator(
+    alone: Run, folder: str, simulator: SimulatedMerchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLASK_ALIPAY_APP_ID", "2021000000000000")
+    monkeypatch.setenv("FLASK_ALIPAY_GATEWAY_URL", "https://openapi.alipay.com/gateway.do")
+    monkeypatch.setenv("FLASK_ALIPAY_NOTIFY_URL", "https://shop.example/notify")
+    result = alone("sign-url", "--keys", folder)
+    assert result.stdout.startswith(f"{SIMULATOR_URL}?")
+    assert printed(result)["app_id"] == simulator.app_id
+    assert "notify_url" not in printed(result)
+
+
+def test_urls_and_charset_of_a_simulators_order_are_options(alone: Run, folder: str) -> None:
+    urls = ("--notify-url", "http://localhost/notify", "--return-url", "http://localhost/back")
+    params = printed(alone("sign-url", "--keys", folder, "--charset", "gbk", *urls))
+    assert (params["notify_url"], params["return_url"]) == (urls[1], urls[3])
+    assert params["charset"] == "gbk"
+
+
+@pytest.mark.parametrize("option", ["--app-id", "--partner", "--key", "--seller-id"])
+def test_another_merchant_beside_the_keys_of_a_simulator_is_a_usage_error(
+    alone: Run, folder: str, option: str
+) -> None:
+    result = alone("sign-url", "--keys", folder, option, "2088000000000000")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert f"Omit {option}: the merchant of --keys has its own." in result.stderr
+
+
+def test_a_folder_without_keys_signs_nothing(alone: Run, tmp_path: Path) -> None:
+    result = alone("sign-url", "--keys", str(tmp_path / "nothing"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "contains no keys of a simulator" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["", ', "gateway_url": 5'])
+def test_a_simulators_settings_without_the_gateway_are_an_error(
+    alone: Run, folder: str, url: str
+) -> None:
+    Path(folder, MERCHANT).write_text(f'{{"key": "{"5" * 32}"{url}}}', "utf-8")
+    result = alone("sign-url", "--keys", folder)
+    assert result.exit_code != 0
+    assert result.stdout == ""
+    assert "merchant.json cannot be read" in result.stderr

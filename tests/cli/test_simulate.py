@@ -26,6 +26,8 @@ import pytest
 from click.testing import CliRunner
 
 from flask_alipay.cli import main
+from flask_alipay.cli.sdk_settings import SDKS
+from flask_alipay.cli.simulate_instructions import instructions
 from flask_alipay.keys import load_private_key
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
@@ -121,6 +123,62 @@ def test_the_instructions_contain_no_secret_and_name_existing_files(
     named = re.findall(rf"{re.escape(str(simulating.keys))}/(\S+)", simulating.printed)
     assert len(set(named)) == 7
     assert all((simulating.keys / name).is_file() for name in named)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "printed"),
+    [
+        ([], []),
+        (["ruby", "go", "ruby"], ["ruby", "go"]),
+        (["go", "all"], list(SDKS)),
+    ],
+)
+def test_the_settings_for_the_chosen_sdks_are_printed(
+    folder: Path, chosen: list[str], printed: list[str]
+) -> None:
+    options = [text for name in chosen for text in ("--sdk", name)]
+    with simulate(folder, *options) as simulating:
+        pass
+    account = json.loads((folder / MERCHANT).read_text())
+    codes = {
+        name: sdk.settings(folder, f"{simulating.url}/gateway.do", account["app_id"])
+        for name, sdk in SDKS.items()
+    }
+    assert sorted(printed) == sorted(name for name in SDKS if codes[name] in simulating.printed)
+    places = [simulating.printed.index(codes[name]) for name in printed]
+    assert places == sorted(places)
+    assert account["key"] not in simulating.printed
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("node", r'`/a\`b\${c}d"e#\\f/${name}`'),
+        ("php", r'"/a`b\${c}d\"e#\\f/$name"'),
+        ("ruby", r'"/a`b${c}d\"e\#\\f/app_private_key.pem"'),
+        ("go", r'"/a`b${c}d\"e#\\f/alipay_public_key.pem"'),
+        ("java", r'"/a`b${c}d\"e#\\f"'),
+        ("python", r'"/a`b${c}d\"e#\\f"'),
+    ],
+)
+def test_special_characters_of_the_folder_are_escaped(name: str, written: str) -> None:
+    folder = Path('/a`b${c}d"e#\\f')
+    assert written in SDKS[name].settings(folder, "http://127.0.0.1:8090/gateway.do", "9021")
+
+
+def test_the_instructions_are_in_chinese_for_a_chinese_terminal(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "zh")
+    merchant = SimulatedMerchant(keys.merchant, keys.alipay, "0" * 32)
+    text = instructions("http://127.0.0.1:8090", Path("/keys"), merchant, SDKS)
+    text = text.replace(merchant.seller_email, "")
+    for sdk in SDKS.values():
+        code = sdk.settings(Path("/keys"), "http://127.0.0.1:8090/gateway.do", merchant.app_id)
+        text = text.replace(f"{sdk.title}\n\n{code}", "")
+    literal = r"https?://\S+|/keys/\S+|[A-Z_]{6,}\S*|Flask|AlipayBlueprint|PKCS#\d|RSA2?|MD5|AES"
+    literal += r"|Ctrl\+C|curl|-X POST|SDK|--sdk NAME|\w+_\w+|partner|\bkey\b|all|" + "|".join(SDKS)
+    assert re.findall(r"[A-Za-z]{2,}", re.sub(literal, "", text)) == []
 
 
 def alone(*arguments: str) -> Any:

@@ -12,6 +12,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from flask_alipay.cli.sdk_settings import SDKS
 from flask_alipay.testing import AlipayServer
 
 from ..other_sdks import node_peer, python_peer
@@ -21,10 +24,16 @@ from .reading import code_blocks, page
 TIMEOUT = 120
 
 
-def block(language: str, server: AlipayServer) -> str:
-    """Return the page's code for a language, with the URL and folder of the test's simulator."""
+def documented(language: str) -> str:
+    """Return the page's code for a language."""
     tabs = re.sub(r"^ {8}|^ {4}(?=\.\. tab)", "", page("offline.rst"), flags=re.MULTILINE)
     (found,) = [text for text in code_blocks(tabs, language) if "alipay-simulator" in text]
+    return found
+
+
+def block(language: str, server: AlipayServer) -> str:
+    """Return the page's code for a language, with the URL and folder of the test's simulator."""
+    found = documented(language)
     found = found.replace("http://127.0.0.1:8090", server.url)
     return found.replace("alipay-simulator", str(server.folder))
 
@@ -196,3 +205,18 @@ func (client *Client) LoadAliPayPublicKey(key string) error {
 def test_the_page_names_only_files_that_exist(alipay_server: AlipayServer) -> None:
     named = set(re.findall(r"\w+\.(?:pem|crt)", page("offline.rst")))
     assert named <= {file.name for file in alipay_server.folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_the_simulator_prints_the_code_of_the_page(name: str) -> None:
+    language = {"node": "javascript"}.get(name, name)
+    printed = SDKS[name].settings(
+        Path("alipay-simulator"), "http://127.0.0.1:8090/gateway.do", "9021000000000001"
+    )
+    assert printed.strip() == documented(language).strip()
+    assert SDKS[name].title.split(":", 1)[1].strip() in page("offline.rst")
+
+
+def test_the_simulator_prints_the_code_of_each_sdk_on_the_page() -> None:
+    tabs = re.findall(r":sync: (\w+)", page("offline.rst"))
+    assert sorted(tabs) == sorted(SDKS)

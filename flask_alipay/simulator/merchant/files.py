@@ -21,6 +21,9 @@ APP_PRIVATE_KEY: Final = "app_private_key.pem"
 ALIPAY_PRIVATE_KEY: Final = "alipay_private_key.pem"
 MERCHANT: Final = "merchant.json"
 
+# Names in the file with the settings.
+_GATEWAY_URLS: Final = {"openapi": "gateway_url", "mapi": "mapi_gateway_url"}
+
 # Without these there is no merchant to go on with.
 _KEPT: Final = (APP_PRIVATE_KEY, ALIPAY_PRIVATE_KEY, MERCHANT)
 
@@ -45,6 +48,22 @@ def read_merchant(folder: Path) -> SimulatedMerchant | None:
         md5_key,
         open_id=open_id,
     )
+
+
+def read_gateway_url(folder: Path, protocol: str) -> str:
+    """Return the gateway's URL from a directory that has a merchant.
+
+    :param protocol: ``openapi`` or ``mapi``.
+    :raises ConfigurationError: if the file with the settings is broken.
+    """
+    file = folder / MERCHANT
+    try:
+        url = json.loads(file.read_text("utf-8"))[_GATEWAY_URLS[protocol]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise _broken(file) from None
+    if not isinstance(url, str):
+        raise _broken(file)
+    return url
 
 
 def write_merchant(
