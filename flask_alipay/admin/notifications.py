@@ -91,7 +91,7 @@ class NotificationsView(AlipayView):
                 safe_text(rows.source(row)),
                 number(row.out_trade_no),
                 number(row.trade_no),
-                row.trade_status,
+                rows.trade_status(row),
                 rows.outcome(row),
                 safe_text(row.detail),
                 number(row.notify_id),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..ledger.annotations import NO_RESPONSE, NO_TRADE, QueryGroup
-from ..ledger.history import Event, kind_of, method_of
+from ..ledger.history import Event, kind_of, message_of, method_of
 from ..ledger.references import reference_of as reference_of
 from ..ledger.refunds import AGGREGATE_NO, PROCESSING, SUCCESS
 from ..protocol.china_time import format_china_time
@@ -115,6 +115,14 @@ def is_replayable(row: Any) -> bool:
     return kind_of(row) == "notification" and bool(row.payload.get("sign")) and not batch
 
 
+def is_about_payment(row: Any) -> bool:
+    """Return whether the number of a journal row is that of a payment: a message may have another
+    one.
+    """
+    texts = (*row.payload, row.payload.get("biz_content", ""))
+    return message_of(row) is None or any("out_trade_no" in text for text in texts)
+
+
 def source(row: Any) -> str:
     """Return the source of a journal row in words."""
     kind = kind_of(row)
@@ -122,7 +130,13 @@ def source(row: Any) -> str:
         return _("Operator {name}").format(name=row.payload["operator"])
     if kind == "response":
         return _("Response to {method}").format(method=method_of(row) or "-")
-    return _("Notification")
+    message = message_of(row)
+    return _("Notification") if message is None else _("Message {kind}").format(kind=message)
+
+
+def trade_status(row: Any) -> str:
+    """Return the status that a journal row reports; empty for a message."""
+    return row.trade_status if message_of(row) is None else ""
 
 
 def buyer(payment: Any, reveal: bool) -> str:
@@ -163,7 +177,7 @@ def event_text(event: Event, currency: str) -> tuple[str, str]:
         if event.kind == "refund_requested":
             parts = (*parts, refund_status(row))
         return text, " · ".join(filter(None, parts))
-    parts = (row.trade_status, outcome(row), detail(row))
+    parts = (trade_status(row), outcome(row), detail(row))
     if event.kind == "operator":
         parts = (detail(row),)
     return source(row), " · ".join(filter(None, parts))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
 
+from ..protocol.message import message_kind
 from .annotations import query_groups
 from .exact_text import exactly
 from .listing import read_rows
@@ -108,6 +109,11 @@ def method_of(row: Any) -> str | None:
         return None
     method: str | None = row.payload.get("method") or row.payload.get("service")
     return method
+
+
+def message_of(row: Any) -> str | None:
+    """Return the kind of message that a journal row records, otherwise ``None``."""
+    return message_kind(row.payload) if kind_of(row) == "notification" else None
 
 
 def _rows(

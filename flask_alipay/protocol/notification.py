@@ -38,7 +38,8 @@ _NOT_IN_NOTIFICATIONS = frozenset(
 
 # Buyer data and signatures: always masked.
 _PRIVATE = re.compile(
-    r"^(buyer_(?!pay_amount).*|.*open_id|receive_.*|sign|.*_email|.*phone.*|.*mobile.*)$"
+    r"^(buyer_(?!pay_amount).*|.*open_id|.*logon_id|(?:alipay|payer)_user_id|receive_.*|contactor"
+    r"|biz_content|login_token|sign|.*_email|.*phone.*|.*mobile.*)$"
 )
 
 

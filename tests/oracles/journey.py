@@ -51,6 +51,10 @@ JOURNEY: dict[str, dict[str, Any]] = {
 _V3 = {"status": 200}
 _V3_PAID = {**_V3, "trade_status": "TRADE_SUCCESS"}
 
+#: The kinds of messages that some receive: in both forms, with each rule for the signature.
+MESSAGES = ("alipay.fund.trans.order.changed", "dut_user_sign", "servicemarket_order_notify")
+_BELIEVED = {"verified": True, "forgery_believed": False}
+
 #: Steps that some take besides.
 BESIDES: dict[str, dict[str, Any]] = {
     "in GBK": _DONE,
@@ -86,6 +90,8 @@ BESIDES: dict[str, dict[str, Any]] = {
     "legacy: wrong key": {"is_success": "F", "error": "ILLEGAL_SIGN"},
     "a file": {"code": "10000"},
     "v3: a file": {"there": True},
+    "v3: a complaint": {"status": "MERCHANT_PROCESSING"},
+    **{f"message {kind}": _BELIEVED for kind in MESSAGES},
     "capture": _DONE,
     "told of capture": _PAID,
     "deduction": _DONE,

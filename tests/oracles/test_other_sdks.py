@@ -23,7 +23,7 @@ from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..other_sdks import ask, node_peer, python_peer
-from .journey import BESIDES, UNSEEN, check
+from .journey import BESIDES, MESSAGES, UNSEEN, check
 from .standalone import Standalone, run
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -119,7 +119,8 @@ def test_the_sdk_for_nodejs_shops_at_the_simulator(
     program = tmp_path / "node.mjs"
     program.write_bytes((PROGRAMS / "node.mjs").read_bytes())
     said = run(["node", program, standalone.keys, f"node{package[-1]}"])
-    check(standalone, said, besides, unseen=UNSEEN)
+    received = [f"message {kind}" for kind in MESSAGES]
+    check(standalone, said, (*besides, *received), unseen=UNSEEN)
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:

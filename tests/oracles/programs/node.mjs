@@ -191,12 +191,42 @@ async function anew() {
   fields.addFile("image_content", "tea.png", png);
   const { data: image } = await sdk.curl("POST", "/v3/alipay/merchant/image/upload", { form: fields });
   said("v3: a file", { there: image.image_id.length === 32 });
+  const complaint = `${prefix}00100000000000000001`;
+  await fetch(`${root}/messages`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({
+      kind: "alipay.merchant.tradecomplain.changed",
+      content: { complain_event_id: complaint },
+      url: notifyUrl,
+    }),
+  });
+  heard.shift();
+  const { data: details } = await sdk.curl("GET", `/v3/alipay/merchant/tradecomplain/${complaint}`);
+  said("v3: a complaint", { status: details.status });
+}
+
+// Messages, which are not about a trade: in both forms, each kind with its own rule.
+async function messages() {
+  for (const kind of ["alipay.fund.trans.order.changed", "dut_user_sign", "servicemarket_order_notify"]) {
+    await fetch(`${root}/messages`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ kind, url: notifyUrl }),
+    });
+    const { sign, ...fields } = heard.shift();
+    said(`message ${kind}`, {
+      verified: believed({ ...fields, sign }),
+      forgery_believed: believed({ ...fields, notify_id: "1", sign }),
+    });
+  }
 }
 
 await buy();
 await pages();
 await refusals();
 await dresses();
+await messages();
 if (sdk.curl) await anew();
 site.close();
 site.closeAllConnections();
