@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from flask import current_app
 from sqlalchemy import select
 
 from ..protocol.money import to_minor_units
@@ -79,6 +81,8 @@ UNTRUE = (
     "unknown-order",
     "bad-charset",
 )
+#: The events of messages; the first is genuine.
+MESSAGES = ("message", "forged-message", "message-to-another-app")
 
 
 def trigger_command(in_app: bool) -> click.Command:
@@ -90,8 +94,11 @@ def trigger_command(in_app: bool) -> click.Command:
     def trigger(**options: Any) -> None:
         with handle_errors():
             merchant = current_merchant() if in_app else None
+            _require(options, in_app=in_app)
             sender = _sender(merchant, options)
-            if merchant is None:
+            if options["event"] in MESSAGES:
+                deliveries = _send_message(sender, merchant, options)
+            elif merchant is None:
                 deliveries = _send_by_keys(sender, options)
             else:
                 deliveries = _send_to_app(sender, merchant, options)
@@ -104,7 +111,9 @@ def trigger_command(in_app: bool) -> click.Command:
         callback=trigger,
         params=_parameters(in_app=in_app),
         help=_(_HELP if in_app else _HELP_ANYWHERE).format(
-            prefix=program(in_app), true=_listed(TRUE), untrue=_listed(UNTRUE)
+            prefix=program(in_app),
+            true=_listed((*TRUE, *MESSAGES[:1])),
+            untrue=_listed((*UNTRUE, *MESSAGES[1:])),
         ),
         short_help=_("Send a notification of a kind."),
     )
@@ -128,13 +137,10 @@ def _parameters(*, in_app: bool) -> list[click.Parameter]:
     )
     folder = click.Path(file_okay=False, path_type=Path)
     return [
-        click.Argument(["event"], type=click.Choice(TRUE + UNTRUE), metavar="EVENT"),
-        click.Option(
-            ["--out-trade-no"], required=not in_app, help=number or _("The order's number.")
-        ),
+        click.Argument(["event"], type=click.Choice(TRUE + UNTRUE + MESSAGES), metavar="EVENT"),
+        click.Option(["--out-trade-no"], help=number or _("The order's number.")),
         click.Option(
             ["--total-amount"],
-            required=not in_app,
             help=_(
                 "The amount in yuan, for an order that is not in the ledger, or a different amount."
             )
@@ -142,6 +148,10 @@ def _parameters(*, in_app: bool) -> list[click.Parameter]:
             else _("The amount in yuan."),
         ),
         click.Option(["--subject"], help=_("The order's subject.")),
+        click.Option(["--kind"], help=_("The kind of a message: its notify_type or msg_method.")),
+        click.Option(
+            ["--content"], help=_("The content of a message as JSON; by default a sample.")
+        ),
         click.Option(
             ["--url"],
             required=not in_app,
@@ -203,6 +213,42 @@ def _sender(merchant: Merchant | None, options: dict[str, Any]) -> TriggerSender
     )
 
 
+def _require(options: dict[str, Any], *, in_app: bool) -> None:
+    """Check that the options that an event needs are given.
+
+    :raises click.MissingParameter: names the first that is missing.
+    """
+    needed: tuple[str, ...] = () if in_app else ("out_trade_no", "total_amount")
+    if options["event"] in MESSAGES:
+        needed = ("kind",)
+    context = click.get_current_context()
+    for param in context.command.params:
+        if param.name in needed and options[param.name] is None:
+            raise click.MissingParameter(ctx=context, param=param)
+
+
+def _send_message(
+    sender: TriggerSender, merchant: Merchant | None, options: dict[str, Any]
+) -> list[Delivery]:
+    """Send a message to the app."""
+    content = None
+    if options["content"] is not None:
+        try:
+            content = json.loads(options["content"])
+        except ValueError:
+            content = ()
+        if not isinstance(content, dict):
+            raise click.UsageError(_("--content must be a JSON object."))
+    url = options["url"]
+    if merchant is None or url:
+        by_http = sender if merchant is None else sender.over_http()
+        return by_http.send_message(options["event"], options["kind"], content, url=url)
+    merchant.session.rollback()  # the app processes it in its own transaction
+    with current_app.test_request_context():
+        url = merchant.notify_url
+    return sender.send_message(options["event"], options["kind"], content, url=url)
+
+
 def _send_by_keys(sender: TriggerSender, options: dict[str, Any]) -> list[Delivery]:
     return sender.send(
         options["event"],
@@ -246,8 +292,6 @@ def _send_to_app(
 def _deliver(
     sender: TriggerSender, merchant: Merchant, options: dict[str, Any], message: dict[str, Any]
 ) -> list[Delivery]:
-    from flask import current_app
-
     if options["url"]:
         return sender.over_http().send(options["event"], url=options["url"], **message)
     with current_app.test_request_context():
@@ -284,11 +328,12 @@ def _exit(event: str, attempts: list[Attempt]) -> None:
     """Exit with a status that states whether the app responded as expected."""
     from ..simulator.notifications.triggers import TO_REFUSE
 
+    to_refuse = event in TO_REFUSE or event in MESSAGES[1:]
     if any(attempt.status is None for attempt in attempts):
         raise UnknownOutcome(_("There was no response. Check that the app is running."))
     # A server error is not a rejection.
     rejected = [not attempt.acknowledged and (attempt.status or 0) < 500 for attempt in attempts]
-    expected = rejected if event in TO_REFUSE else [attempt.acknowledged for attempt in attempts]
+    expected = rejected if to_refuse else [attempt.acknowledged for attempt in attempts]
     if not all(expected):
         click.echo(_("The app did not respond as expected."), err=True)
         click.get_current_context().exit(NOT_IN_ORDER)

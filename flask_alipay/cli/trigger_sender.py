@@ -17,7 +17,7 @@ from ..simulator.clock import SystemClock
 from ..simulator.merchant.settings import SIGN_TYPES
 from ..simulator.notifications.notify_ids import NotifyIds
 from ..simulator.notifications.sender import Delivery, NotificationSender
-from ..simulator.notifications.triggers import build_notifications
+from ..simulator.notifications.triggers import build_message, build_notifications
 from ..simulator.protocols import Protocols
 from ..simulator.replies import PendingNotification
 from ..simulator.simulator import SIMULATORS
@@ -88,6 +88,26 @@ class TriggerSender:
         if not notifications or (event == "escrow-paid" and self.protocol != "mapi"):
             raise CommandFailed(_("Alipay sends no such notification about this payment."))
         return [self._deliver(notification) for notification in notifications]
+
+    def send_message(
+        self, event: str, kind: str, content: dict[str, Any] | None, *, url: str
+    ) -> list[Delivery]:
+        """Sign and deliver a message.
+
+        :param event: one of :data:`~flask_alipay.simulator.notifications.triggers.MESSAGES`.
+        :param kind: ``msg_method`` or ``notify_type``.
+        :param content: its content; by default the kind's sample.
+        :param url: the app's notify_url.
+        :return: the delivery with the app's response.
+        :raises CommandFailed: on the legacy gateway.
+        :raises InvalidParameter: names the wrong parameter.
+        """
+        if self.protocol != "openapi":
+            raise CommandFailed(_("Only the open platform sends messages."))
+        url = checked_url("url", url, max_length=256)
+        now, charset = SystemClock().now(), self.charset
+        notification = build_message(event, kind, content, url=url, charset=charset, now=now)
+        return [self._deliver(notification)]
 
     def _deliver(self, notification: PendingNotification) -> Delivery:
         if isinstance(notification.about, Trade):

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..protocols import Protocols, with_charset
 from ..replies import ALIPAY, FORGER, GARBLER, OTHER_ACCOUNT, TAMPERER, PendingNotification
 from ..trades.orders import Order, TradeEvent
 from ..trades.trades import Trade, TradeStore
+from .messages import new_message, new_message_id
 
 # The states of the trade that are notified; None if the trade does not reach one.
 _Sequence: TypeAlias = Callable[[Trade, datetime], "tuple[Trade | None, ...]"]
@@ -108,6 +109,32 @@ _SENDERS: Final = MappingProxyType(
 #: The events; those to which a shop must not respond ``success`` are :data:`TO_REFUSE`.
 EVENTS: Final = tuple(_STORIES)
 TO_REFUSE: Final = frozenset({*_SENDERS, "wrong-amount", "unknown-order"})
+
+
+#: The events of messages, with their senders.
+MESSAGES: Final = MappingProxyType(
+    {"message": ALIPAY, "forged-message": FORGER, "message-to-another-app": OTHER_ACCOUNT}
+)
+
+
+def build_message(
+    event: str,
+    kind: str,
+    content: Mapping[str, Any] | None,
+    *,
+    url: str,
+    charset: str,
+    now: datetime,
+) -> PendingNotification:
+    """Return a message.
+
+    :param event: one of :data:`MESSAGES`.
+    :param kind: ``msg_method`` or ``notify_type``.
+    :param content: its content; by default the kind's sample.
+    :raises InvalidParameter: names the wrong parameter.
+    """
+    message = new_message(kind, content, charset=charset)
+    return PendingNotification(url, new_message_id(now), message, MESSAGES[event])
 
 
 def build_notifications(
