@@ -8,7 +8,7 @@ from typing import Any
 
 from ..exceptions import InvalidParameter
 from .clock import Clock
-from .notifications.messages import COMPLAINT, new_message, new_message_id
+from .notifications.messages import COMPLAINT, Announcement, new_message, new_message_id
 from .notifications.sender import Delivery, NotificationSender
 from .openapi import OpenApi
 from .replies import ALIPAY, PendingNotification
@@ -85,6 +85,17 @@ class MessageService:
             self._openapi.complaints.add(message.number, now)
         number = new_message_id(now)
         return self._deliverer.deliver(PendingNotification(address, number, message, sender))
+
+    def pending(self, announcement: Announcement) -> list[PendingNotification]:
+        """Return the message about a change; an empty list without an address."""
+        message = new_message(announcement.kind, announcement.content)
+        number = new_message_id(self._clock.now())
+        return [PendingNotification(self.url, number, message)] if self.url else []
+
+    def announce(self, announcement: Announcement) -> None:
+        """Send the message about a change, and schedule retries."""
+        for notice in self.pending(announcement):
+            self._deliverer.deliver(notice)
 
     def activate(self, url: str = "") -> bool:
         """Send the probe of the console, and return True if the address answers it correctly.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
 from ..exceptions import AlipayError
-from .notifications.messages import OutgoingMessage
+from .notifications.messages import Announcement, OutgoingMessage
 from .trades.batches import Batch
 from .trades.trades import Trade
 from .web.forms import RawForm
@@ -153,7 +153,7 @@ class CallResult:
     #: Notifications that are written already.
     notices: tuple[PendingNotification, ...] = ()
     #: Changed trades: each is notified in its protocol.
-    trades: tuple[Trade, ...] = ()
+    trades: tuple[Trade | Announcement, ...] = ()
 
 
 class GatewayProtocol(Protocol):

@@ -17,9 +17,10 @@ from .faults import Faults
 from .merchant.merchant import SimulatedMerchant, get_merchant
 from .merchant.settings import SIGN_TYPES, check_merchant, merchant_settings
 from .messages import MessageService
+from .notifications.messages import Announcement
 from .notifications.notify_ids import NotifyIds
 from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, Post
-from .openapi import RestRequest
+from .openapi import RestRequest, transfer_changed
 from .protocols import Protocols
 from .replies import CallResult, PendingNotification, RedirectToBatch, RedirectToCashier, Reply
 from .storage.sqlite import SqliteStorage
@@ -275,10 +276,7 @@ class Simulator:
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
-        """Send the last notification of a trade again, with the same ID.
-
-        :returns: the delivery with the new sending; ``None`` if nothing was told of the trade.
-        """
+        """Send the last notification of a trade again, with the same ID, if there was one."""
         delivery = self.deliverer.latest(out_trade_no)
         if delivery is not None:
             self.deliverer.resend(delivery)
@@ -330,14 +328,14 @@ class Simulator:
         return self.batches.by_id(batch_id)
 
     def change_transfer(self, out_biz_no: str, event: str) -> Transfer | None:
-        """Let the payee's bank confirm a transfer, reject it, or return the money.
+        """Apply an event of the payee's bank to a transfer, and send the message.
 
-        :param out_biz_no: the merchant's number.
-        :param event: one of :data:`~.trades.transfers.TRANSFER_EVENTS`.
         :returns: the transfer as it is then; ``None`` if that is not possible.
         """
-        with self._turn():
-            return self.transfers.apply(out_biz_no, event)
+        changed = self.transfers.apply(out_biz_no, event)
+        if changed is not None:
+            self.messages.announce(transfer_changed(changed, self.clock.now()))
+        return changed
 
     def _resume(self) -> None:
         """Continue the deliveries of an earlier process."""
@@ -392,8 +390,10 @@ class Simulator:
         step = self.apply_event(trade.order.out_trade_no, event, paid_with)
         return None if step is None else step.trade
 
-    def _notices(self, trade: Trade) -> list[PendingNotification]:
-        """Return the notifications of a changed trade."""
+    def _notices(self, trade: Trade | Announcement) -> list[PendingNotification]:
+        """Return the notifications of a changed trade, or the message about another change."""
+        if isinstance(trade, Announcement):
+            return self.messages.pending(trade)
         logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
         notice = self.dialects.notice(trade)
         return [] if notice is None else [notice]

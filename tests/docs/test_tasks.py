@@ -156,7 +156,22 @@ def test_a_transfer(tmp_path: Path) -> None:
         done = store.session.scalar(store.select(names["Transfer"]).filter_by(status="SUCCESS"))
         assert names["receipt"](done, file) == "SUCCESS"
         assert file.getvalue().startswith(b"%PDF")
+        card = {"payee": "6222", "identity_type": "BANKCARD_ACCOUNT", "name": "黄龙"}
+        bank = {"bankcard_ext_info": {"account_type": "2", "inst_name": "招商银行"}}
+        prize = prizes(amount="3", account="6222", winner="黄龙", number="X3")
+        store.session.add(prize)
+        transfer = names["alipay"].transfer("3", **card, **bank, title="Prize", out_biz_no="X3")
+        assert transfer.status == "DEALING"
         store.session.remove()
+    # The bank confirms, later returns the money, and the messages settle both.
+    client = app.test_client()
+    for event, state in (("succeed", "paid"), ("return", "failed: BANK_RETURNED")):
+        done = client.post(f"/alipay/simulator/transfers/X3/{event}", json={})
+        assert done.status_code == 200, done.text
+        with app.test_request_context():
+            assert store.session.scalar(store.select(prizes).filter_by(number="X3")).state == state
+            store.session.remove()
+    with app.app_context():
         store.engine.dispose()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 
 import pytest
 
 from flask_alipay.simulator.trades.transfers import Transfer, new_number
 
+from .conftest import NOTIFY_URL
 from .test_control import control as control
 from .test_control import see
 
@@ -57,3 +59,18 @@ def test_the_bank_decides(control, pending, events, status):
 def test_what_cannot_happen_changes_nothing(control, pending, simulator, path, code):
     assert control(f"/transfers/{path}", body={}).status_code == code
     assert simulator.transfers.get("B1") == pending
+
+
+def test_each_change_is_reported_by_a_message(control, pending, simulator, shop):
+    simulator.messages.default_url = NOTIFY_URL
+    for event in ("succeed", "return"):
+        assert control(f"/transfers/B1/{event}", body={}).status_code == 200
+    contents = [json.loads(shop.fields(index)["biz_content"]) for index in range(2)]
+    assert [content["status"] for content in contents] == ["SUCCESS", "REFUND"]
+    assert {content["out_biz_no"] for content in contents} == {"B1"}
+    assert shop.fields(0)["msg_method"] == "alipay.fund.trans.order.changed"
+
+
+def test_without_an_address_no_message_is_sent(control, pending, simulator, shop):
+    assert control("/transfers/B1/succeed", body={}).status_code == 200
+    assert simulator.deliverer.deliveries == ()

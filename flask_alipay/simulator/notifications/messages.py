@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...exceptions import InvalidParameter
 from ...protocol.china_time import CHINA_TIME, format_china_time
@@ -44,6 +44,15 @@ _NUMBERS: Final = (
     "complain_event_id",
     "out_request_no",
 )
+
+
+class Announcement(NamedTuple):
+    """A change that Alipay reports by a message."""
+
+    #: ``msg_method``.
+    kind: str
+    content: Mapping[str, Any]
+
 
 #: The kinds that the control page offers, with a sample of their content.
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(

@@ -17,4 +17,5 @@
 from __future__ import annotations
 
 from .gateway import OpenApi as OpenApi
+from .transfers import transfer_changed as transfer_changed
 from .v3 import RestRequest as RestRequest

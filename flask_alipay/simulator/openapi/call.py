@@ -12,6 +12,7 @@ from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant.merchant import SimulatedMerchant
+from ..notifications.messages import Announcement
 from ..notifications.notify_ids import NotifyIds
 from ..replies import ApiError, RedirectToCashier
 from ..storage.storage import Storage
@@ -36,7 +37,7 @@ class ApiCall:
     #: URL of the simulator, for URLs in responses; without a slash at the end.
     root: str = ""
     #: Changed trades: to be notified, whatever the response is.
-    notifications: list[Trade] = field(default_factory=list, repr=False)
+    notifications: list[Trade | Announcement] = field(default_factory=list, repr=False)
     #: Whether it came in certificate mode.
     certified: bool = False
     #: The content of each uploaded file by the name of its field.

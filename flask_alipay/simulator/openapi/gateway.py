@@ -19,6 +19,7 @@ from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, read_china_text, zero_offset
 from ..faults import Faults
 from ..merchant.merchant import SimulatedMerchant
+from ..notifications.messages import Announcement
 from ..notifications.notify_ids import NotifyIds
 from ..replies import (
     ApiError,
@@ -353,7 +354,7 @@ def _string_to_sign(refusal: ApiError, call: ApiCall | None) -> str:
     return decode(content, call.charset)
 
 
-def _detail(call: ApiCall | None) -> tuple[Trade, ...]:
+def _detail(call: ApiCall | None) -> tuple[Trade | Announcement, ...]:
     return () if call is None else tuple(call.notifications)
 
 

@@ -13,6 +13,7 @@ from ...protocol.china_time import format_china_time
 from ...protocol.money import format_amount, to_minor_units
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import check_choice, check_out_trade_no, check_pattern
+from ..notifications.messages import Announcement
 from ..replies import ApiError
 from ..storage.storage import PersistentDict
 from .call import ApiCall, Context, Handler, Success
@@ -82,6 +83,8 @@ class SettlementService:
                     number, trade.trade_no, made.settle_no, made.at, parts, mode
                 )
                 self._settlements.evict()
+                if mode == "async":  # a synchronous one has no message
+                    call.notifications.append(self._announcement(self._settlements[made.settle_no]))
         return Success({"trade_no": trade.trade_no, "settle_no": made.settle_no})
 
     def _parts(self, call: ApiCall, total_fen: int) -> tuple[RoyaltyPart, ...]:
@@ -138,6 +141,17 @@ class SettlementService:
             }
             for place, part in enumerate(settlement.parts, 1)
         ]
+
+    def _announcement(self, settlement: RoyaltySettlement) -> Announcement:
+        content = {
+            "msg_type": "ASYNC_SETTLE_RESULT",
+            "operation_dt": format_china_time(settlement.at),
+            "out_request_no": settlement.out_request_no,
+            "settle_no": settlement.settle_no,
+            "trade_no": settlement.trade_no,
+            "royalty_detail_list": self._details(settlement),
+        }
+        return Announcement("alipay.trade.order.settle.notify", content)
 
     def _unsettled(self, call: ApiCall) -> Success:
         call.required("trade_no")

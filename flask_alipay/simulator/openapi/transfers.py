@@ -11,6 +11,7 @@ from ...exceptions import InvalidParameter
 from ...protocol.china_time import format_china_time
 from ...protocol.money import format_amount, to_minor_units
 from ...protocol.validation import check_choice, check_out_trade_no
+from ..notifications.messages import Announcement
 from ..replies import ApiError
 from ..trades.transfers import REASONS, Transfer, TransferStore, new_number
 from .call import ApiCall, Context, Handler, Success
@@ -64,6 +65,8 @@ class TransferService:
         transfer = self._transfers.get(number)
         if transfer is None:
             transfer = self._transfers.add(self._new(call, fen, payee, content))
+            # Sent within seconds, also if the response states the success.
+            call.notifications.append(transfer_changed(transfer, call.now))
         if (transfer.fen, transfer.payee) != (fen, payee) or transfer.content not in ("", content):
             raise ApiError("PAYMENT_INFO_INCONSISTENCY")
         return Success({**_numbers(transfer), "trans_date": format_china_time(transfer.at)})
@@ -147,13 +150,13 @@ def _outcome(transfer: Transfer) -> dict[str, Any]:
     return {}
 
 
-def message_content(transfer: Transfer, now: datetime) -> dict[str, str]:
-    """Return the content of the message about a changed transfer.
+def transfer_changed(transfer: Transfer, now: datetime) -> Announcement:
+    """Return the change of a transfer that a message reports.
 
     :param now: the time of the change.
     """
     numbers = {name: str(value) for name, value in _numbers(transfer).items()}
-    return {
+    content = {
         **numbers,
         "product_code": transfer.product_code,
         "biz_scene": transfer.biz_scene,
@@ -163,3 +166,4 @@ def message_content(transfer: Transfer, now: datetime) -> dict[str, str]:
         **({"pay_date": format_china_time(transfer.at)} if transfer.status == "SUCCESS" else {}),
         **({"refund_date": format_china_time(now)} if transfer.status == "REFUND" else {}),
     }
+    return Announcement("alipay.fund.trans.order.changed", content)
