@@ -15,6 +15,11 @@ SUBJECT = "龙井茶 '50g' + 100%"
 _DONE = {"code": "10000", "signed": True, "verified": True}
 _TOLD = {"verified": True, "forgery_believed": False, "subject": SUBJECT}
 _PAID = {**_TOLD, "trade_status": "TRADE_SUCCESS", "refund_fee": ""}
+_CHANGED = {
+    "verified": True,
+    "forgery_believed": False,
+    "msg_method": "alipay.fund.trans.order.changed",
+}
 _CERTIFIED = {**_DONE, "named": True}
 
 #: What a shop in any language sees, step by step; of each step, what matters.
@@ -77,7 +82,22 @@ BESIDES: dict[str, dict[str, Any]] = {
         "code": "40002",
         "sub_code": "isv.missing-app-cert-sn",
     },
+    "told of the transfer": {**_CHANGED, "status": "SUCCESS"},
+    "told of the card": {**_CHANGED, "status": "DEALING"},
+    "told of the bank": {**_CHANGED, "status": "SUCCESS"},
+    "transfer to a card": {**_DONE, "status": "DEALING"},
+    "confirmed by the bank": {**_DONE, "status": "SUCCESS", "trans_amount": "2.00"},
+    "account": _DONE,
+    "balance": _DONE,
+    "account log": {"found": "1.00"},
+    "receipt": _DONE,
+    "receipt download": {"there": True},
+    "bind": {**_DONE, "result_code": "SUCCESS"},
+    "relations": {**_DONE, "total_record_num": "1"},
+    "unbind": {**_DONE, "result_code": "SUCCESS"},
     "settle": _DONE,
+    "settle query": {"state": "SUCCESS"},
+    "unsettled": {**_DONE, "unsettled_amount": "87.88"},
     "legacy": {"verified": True, "trade_status": "TRADE_SUCCESS"},
     "told of legacy": {
         **_TOLD,

@@ -74,6 +74,13 @@ def query_signed_by_the_merchant(standalone: Standalone, query: str) -> tuple[bo
 
 
 MONEY = ("transfer", "transfer query", "settle")
+SHARES = ("bind", "relations", "settle", "settle query", "unbind")
+ACCOUNT = ("account", "balance")
+PAYOUTS = (
+    *("told of the transfer", "told of the card", "told of the bank"),
+    *("transfer", "transfer query", "transfer to a card", "confirmed by the bank"),
+    *(*ACCOUNT, "account log", "receipt", "receipt download", *SHARES, "unsettled"),
+)
 TILL = ("till", "told of till", "cancel", "told of cancel")
 GRANTED = ("capture", "told of capture", "deduction", "told of deduction")
 V3 = tuple(step for step in BESIDES if step.startswith("v3: "))
@@ -101,9 +108,8 @@ def test_the_official_sdk_shops_at_the_simulator(standalone: Standalone) -> None
     query = said.pop("signed")["query"]
     assert query_signed_by_the_merchant(standalone, query)[0]
     without = ("with certificates", "encrypted, with certificates")
-    check(
-        standalone, said, (*TILL, *GRANTED, "transfer with plain keys", "settle"), without=without
-    )
+    besides = (*TILL, *GRANTED, "transfer with plain keys", *SHARES, *ACCOUNT)
+    check(standalone, said, besides, without=without)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,7 @@ def test_the_sdk_for_nodejs_shops_at_the_simulator(
     program.write_bytes((PROGRAMS / "node.mjs").read_bytes())
     said = run(["node", program, standalone.keys, f"node{package[-1]}"])
     received = [f"message {kind}" for kind in MESSAGES]
-    check(standalone, said, (*besides, *received), unseen=UNSEEN)
+    check(standalone, said, (*besides, *received, *PAYOUTS), unseen=UNSEEN)
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:

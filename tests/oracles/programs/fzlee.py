@@ -121,7 +121,7 @@ def money():
     answered("with certificates", certified.api_alipay_trade_precreate, **order("C1"))
     payee = {"identity_type": "ALIPAY_USER_ID", "identity": "2088000000000002"}
     sent = certified.api_alipay_fund_trans_uni_transfer
-    answered("transfer", sent, f"{PREFIX}T1", trans_amount="1.00", name="张三", **payee)
+    answered("transfer", sent, f"{PREFIX}T1", trans_amount="1.00", name="黄龙", **payee)
     asked = {"out_biz_no": f"{PREFIX}T1", "product_code": "TRANS_ACCOUNT_NO_PWD"}
     asked["biz_scene"] = "DIRECT_TRANSFER"
     answered("transfer query", certified.server_api, "alipay.fund.trans.common.query", asked)

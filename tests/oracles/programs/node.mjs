@@ -222,11 +222,79 @@ async function messages() {
   }
 }
 
+async function told(step) {
+  while (heard.length === 0) await new Promise((woken) => { wake = woken; });
+  const { sign, ...fields } = heard.shift();
+  said(step, {
+    status: JSON.parse(fields.biz_content).status,
+    msg_method: fields.msg_method,
+    verified: believed({ ...fields, sign }),
+    forgery_believed: believed({ ...fields, biz_content: "{}", sign }),
+  });
+}
+
+// Money that leaves the account, and what the account says of it.
+async function payouts() {
+  const by = { by: certified };
+  const out_biz_no = `${prefix}T1`, direct = { biz_scene: "DIRECT_TRANSFER" };
+  const account = { product_code: "TRANS_ACCOUNT_NO_PWD", ...direct };
+  const payee_info = { identity_type: "ALIPAY_USER_ID", identity: "2088000000000002", name: "黄龙" };
+  const transfer = "alipay.fund.trans.uni.transfer";
+  const content = { out_biz_no, trans_amount: "1.00", payee_info, ...account };
+  const paid = await ask("transfer", transfer, content, by);
+  await told("told of the transfer");
+  await ask("transfer query", "alipay.fund.trans.common.query", { out_biz_no, ...account }, by);
+  const card = {
+    identity_type: "BANKCARD_ACCOUNT", identity: "6222", name: "黄龙",
+    bankcard_ext_info: { account_type: "2", inst_name: "招商银行" },
+  };
+  await ask("transfer to a card", transfer, {
+    out_biz_no: `${prefix}T2`, trans_amount: "2.00", payee_info: card,
+    product_code: "TRANS_BANKCARD_NO_PWD", ...direct,
+  }, by);
+  await told("told of the card");
+  await control(`/transfers/${prefix}T2/succeed`);
+  await told("told of the bank");
+  await ask("confirmed by the bank", "alipay.fund.trans.common.query", {
+    out_biz_no: `${prefix}T2`, product_code: "TRANS_BANKCARD_NO_PWD", ...direct,
+  }, by);
+  await ask("account", "alipay.fund.account.query", {
+    alipay_user_id: merchant.partner ?? "2088000000000001", account_type: "ACCTRANS_ACCOUNT",
+  });
+  await ask("balance", "alipay.data.bill.balance.query", {});
+  const china = (ms) => new Date(ms + 8 * 3600_000).toISOString().slice(0, 19).replace("T", " ");
+  const log = await ask(null, "alipay.data.bill.accountlog.query", {
+    start_time: china(Date.now() - 3600_000), end_time: china(Date.now() + 3600_000),
+    page_no: "1", page_size: "1000", merchant_order_no: out_biz_no,
+  });
+  said("account log", { found: log.detail_list?.[0]?.trans_amount ?? log.detailList?.[0]?.transAmount });
+  const applied = await ask("receipt", "alipay.data.bill.ereceipt.apply", {
+    type: "FUND_DETAIL", key: paid.pay_fund_order_id,
+  });
+  const { file_id } = applied;
+  const receipt = await ask(null, "alipay.data.bill.ereceipt.query", { file_id });
+  said("receipt download", { there: (await fetch(receipt.download_url)).ok });
+  const receiver = { type: "userId", account: "2088000000000003", memo: "seller" };
+  const bound = { out_request_no: "R1", receiver_list: [receiver] };
+  await ask("bind", "alipay.trade.royalty.relation.bind", bound);
+  await ask("relations", "alipay.trade.royalty.relation.batchquery", { out_request_no: "R2" });
+  const till = order("S1", { scene: "bar_code", auth_code: "281234567890123456" });
+  const { trade_no } = await ask(null, "alipay.trade.pay", till);
+  const part = { trans_in: "2088000000000003", trans_in_type: "userId", amount: "1.00" };
+  const share = { out_request_no: `${prefix}S1`, trade_no };
+  await ask("settle", "alipay.trade.order.settle", { ...share, royalty_parameters: [part] });
+  const split = await ask(null, "alipay.trade.order.settle.query", share);
+  said("settle query", { state: split.royalty_detail_list[0].state });
+  await ask("unsettled", "alipay.trade.order.onsettle.query", { trade_no, royalty_source: "unsettled" });
+  await ask("unbind", "alipay.trade.royalty.relation.unbind", bound);
+}
+
 await buy();
 await pages();
 await refusals();
 await dresses();
 await messages();
 if (sdk.curl) await anew();
+await payouts();
 site.close();
 site.closeAllConnections();

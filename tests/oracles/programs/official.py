@@ -169,7 +169,7 @@ def refusals():
 def money():
     encrypted = made(encrypt_type="AES", encrypt_key=merchant["aes_key"])
     ask("encrypted", "AlipayTradePrecreate", encrypted, **order("E1"))
-    payee = {"identity_type": "ALIPAY_USER_ID", "identity": "2088000000000002", "name": "张三"}
+    payee = {"identity_type": "ALIPAY_USER_ID", "identity": "2088000000000002", "name": "黄龙"}
     how = {"product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
     named = {"out_biz_no": f"{PREFIX}T1", "trans_amount": "1.00", **how}
     # It knows no certificates: the gateway rejects the transfer, with a signature.
@@ -179,7 +179,17 @@ def money():
     paid = ask(None, "AlipayTradePay", **till, **order("S1"))
     share = {"trans_in": "2088000000000003", "trans_in_type": "userId", "amount": "1.00"}
     told = {"out_request_no": f"{PREFIX}S1", "trade_no": paid["trade_no"]}
+    receiver = {"type": "userId", "account": "2088000000000003", "memo": "seller"}
+    bound = {"out_request_no": "R1", "receiver_list": [receiver]}
+    ask("bind", "AlipayTradeRoyaltyRelationBind", **bound)
+    ask("relations", "AlipayTradeRoyaltyRelationBatchquery", out_request_no="R2")
     ask("settle", "AlipayTradeOrderSettle", royalty_parameters=[share], **told)
+    node = ask(None, "AlipayTradeOrderSettleQuery", **told)
+    say("settle query", {"state": node["royalty_detail_list"][0]["state"]})
+    ask("unbind", "AlipayTradeRoyaltyRelationUnbind", **bound)
+    account = {"alipay_user_id": "2088000000000001", "account_type": "ACCTRANS_ACCOUNT"}
+    ask("account", "AlipayFundAccountQuery", **account)
+    ask("balance", "AlipayDataBillBalanceQuery")
 
 
 buy()
