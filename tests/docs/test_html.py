@@ -188,7 +188,7 @@ def test_the_dictionary_is_sorted_without_duplicates() -> None:
     assert words == sorted(set(words))
 
 
-def test_the_configuration_groups_each_page_once() -> None:
+def test_the_index_lists_each_page_once() -> None:
     index = page("index.rst") + page("api.rst")
     listed = re.findall(r"^    ([\w-]+)$", index.partition(".. toctree::")[2], re.MULTILINE)
     assert sorted(listed) == sorted(set(PAGES) - {"index"})
