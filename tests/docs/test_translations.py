@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from docutils.core import publish_doctree
 
 from flask_alipay.testing import AlipaySimulator
 
@@ -93,6 +95,19 @@ def test_a_translation_has_the_same_roles(name: str, tool: ModuleType) -> None:
         if sorted(role.findall(english)) != sorted(role.findall(translated))
     }
     assert wrong == {}
+
+
+@each_page
+def test_the_markup_of_a_translation_is_closed(name: str, tool: ModuleType) -> None:
+    """A space is needed between markup and an opening bracket, for example."""
+    wrong = []
+    for _english, translated in translations(tool, name):
+        warnings = io.StringIO()
+        settings = {"warning_stream": warnings, "report_level": 2}
+        publish_doctree(translated, settings_overrides=settings)
+        if "start-string without end-string" in warnings.getvalue():
+            wrong.append(translated)
+    assert wrong == []
 
 
 def test_an_edited_text_keeps_its_translation_as_fuzzy(tool: ModuleType) -> None:
