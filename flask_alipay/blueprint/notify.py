@@ -24,14 +24,8 @@ from ..exceptions import (
     WrongAccount,
 )
 from ..operations.alerts import alert_about_rejection
-from ..operations.settlement import (
-    confirm_notify_id,
-    is_for_merchant,
-    send_settlement_signals,
-    send_signal,
-    settle_notification,
-    verify_notification,
-)
+from ..operations.settlement import send_settlement_signals, send_signal, settle_notification
+from ..operations.verification import confirm_notify_id, is_for_merchant, verify_notification
 from ..protocol.notification import check_no_embedded_fields, loggable
 from ..signals import notification_refused, transfer_batch_notified
 from .log_lines import log, log_message, log_rejected, log_settled

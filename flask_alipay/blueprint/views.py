@@ -23,7 +23,7 @@ from ..exceptions import (
 from ..models import utc_now
 from ..operations.payment_state import confirming_for, is_payable, payment_state
 from ..operations.sending import note_sent
-from ..operations.settlement import is_for_merchant
+from ..operations.verification import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
 from ..protocol.i18n import N_, languages, translator

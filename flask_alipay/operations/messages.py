@@ -10,7 +10,7 @@ from ..protocol.log_text import loggable
 from ..protocol.message import Message
 from ..protocol.transfers import TRANSFER_MESSAGE
 from ..protocol.xml import InvalidXml, parse
-from .settlement import is_for_merchant
+from .verification import is_for_merchant
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -15,13 +15,8 @@ from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPay
 from ..ledger.transitions import parse_events
 from ..ledger.updates import check_match, needs_query, next_state
 from ..protocol.notification import Notification, verify_params
-from .settlement import (
-    is_for_merchant,
-    send_settlement_signals,
-    settle_report,
-    verify_notification,
-    with_query_rule,
-)
+from .settlement import send_settlement_signals, settle_report, with_query_rule
+from .verification import is_for_merchant, verify_notification
 
 if TYPE_CHECKING:
     from ..config import Config

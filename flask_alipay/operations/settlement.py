@@ -1,4 +1,4 @@
-"""Verify and settle reports about a trade, and send the signals of a committed settlement.
+"""Settle reports about a trade, and send the signals of a committed settlement.
 
 A notification's signature never expires: an attacker could keep one, get a refund, and deliver it
 afterwards. An old report of a sale, or one for a payment that is closed or partly refunded,
@@ -18,18 +18,17 @@ from ..exceptions import (
     ConfirmationUnknown,
     GatewayError,
     NotConfirmed,
-    OutcomeUnknown,
     QueryRequired,
     TradeNotFound,
-    WrongAccount,
 )
 from ..ledger.callbacks import reject_unfinished, run_coroutine
 from ..ledger.updates import is_sale
 from ..models import utc_now
-from ..protocol.notification import Notification, verify_form
+from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from ..signals import payment_failed, payment_paid, payment_refunded
 from .trade_updates import PaymentSnapshot
+from .verification import read_notification
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -46,78 +45,18 @@ logger = logging.getLogger("flask_alipay")
 _SIGNALS: Final = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
 
 
-def verify_notification(config: Config, body: bytes) -> dict[str, str]:
-    """Return the parameters that Alipay's signature covers, and the signature.
-
-    :raises BadNotification: if it cannot be read.
-    :raises BadSignature: if it is not signed, or not by the configured key.
-    """
-    if config.protocol == "mapi":
-        from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
-
-        if is_wap_notification(body):
-            return verify_wap(body, wap_signer(config.signer), config.charset)
-    return verify_form(body, config.signer, config.charset).signed
-
-
-def confirm_notify_id(config: Config, notify_id: str | None) -> None:
-    """Confirm with Alipay that it sent a notification: the second check, after the signature.
-
-    :raises NotConfirmed: if Alipay did not send it.
-    :raises ConfirmationUnknown: if Alipay does not respond in time.
-    """
-    from ..gateways.mapi import MapiGateway  # already imported on the legacy gateway
-
-    if not notify_id:
-        raise NotConfirmed("it has no notify_id to confirm")
-    assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
-    try:
-        confirmed = config.gateway.notify_verify(notify_id)
-    except OutcomeUnknown as error:
-        raise ConfirmationUnknown(f"notify_verify: {error}", notify_id=notify_id) from None
-    if not confirmed:
-        raise NotConfirmed("notify_verify did not confirm it", notify_id=notify_id)
-
-
-def is_for_merchant(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
-    """Return whether correctly signed parameters, of a notification or a return, are about this
-    merchant.
-
-    :param confirmed: whether ``notify_verify`` has confirmed them.
-    """
-    seller_id, seller_email = params.get("seller_id"), params.get("seller_email")
-    if config.protocol == "openapi":
-        is_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
-        return params.get("app_id") == config.merchant and is_seller
-    if not seller_id and not seller_email:
-        return confirmed or config.signer.sign_type == "MD5"
-    if seller_id in (config.merchant, config.seller_id) and seller_id:
-        return True
-    # The e-mail address identifies the seller only if no account number is configured.
-    expected = config.seller_email if config.seller_id is None else None
-    return bool(expected and seller_email) and str(expected).lower() == str(seller_email).lower()
-
-
 def settle_notification(
     merchant: Merchant, params: Mapping[str, str]
 ) -> Iterator[tuple[Notification, Settlement]]:
     """Settle a verified notification, if it is about this merchant's account: see
-    :func:`settle_report`.
+    :func:`.verification.read_notification` and :func:`settle_report`.
 
-    On the open platform it must name the merchant's application. The legacy gateway's RSA key signs
-    for all merchants: the notification must name the merchant as the seller or, if it names none
-    (cross-border ones do not), the MD5 key or ``notify_verify`` must have proven the merchant.
-
-    :param params: the result of :func:`verify_notification`; with ``notify_verify``, confirmed.
+    :param params: the result of :func:`.verification.verify_notification`; with
+        ``notify_verify``, confirmed.
     :raises BadNotification: if the parameters do not describe a trade.
     :raises WrongAccount: if it is about another account.
     """
-    config = merchant.config
-    notification = Notification.from_params(params, config.protocol)
-    if not is_for_merchant(config, params, confirmed=config.notify_verify):
-        message = "it is about another merchant's account"
-        raise WrongAccount(message, **_numbers(notification))
-    return settle_report(merchant, notification)
+    return settle_report(merchant, read_notification(merchant.config, params))
 
 
 def settle_report(

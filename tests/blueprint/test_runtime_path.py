@@ -93,8 +93,8 @@ def test_a_notification_passes_through_few_files(shop: Shop, merchant: Merchant)
     body = first_notification(merchant, number, TRADE_NO[::-1])
     files, transitions = RuntimePath().follow(lambda: shop.notify(body))
     assert shop.payment(number).paid
-    assert 10 < files <= 22
-    assert 40 < transitions <= 87
+    assert 10 < files <= 23
+    assert 40 < transitions <= 91
 
 
 def test_a_refund_passes_through_few_files(

@@ -30,8 +30,11 @@ TIMEOUT = 120
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with the README's shop, configured from the environment."""
-    (block,) = (b for b in code_blocks(README) if "SQLAlchemy(app)" in b)
-    shop = re.sub(r'app\.config\["ALIPAY_SIMULATOR"\].*', "app.config.from_prefixed_env()", block)
+    (block,) = (b for b in code_blocks(README) if "def create_app" in b)
+    shop = re.sub(
+        r"app\.config\.update\(ALIPAY_SIMULATOR.*", "app.config.from_prefixed_env()", block
+    )
+    assert shop != block
     (tmp_path / "tea.py").write_text(shop, encoding="utf-8")
     return tmp_path
 
