@@ -222,9 +222,11 @@ async function messages() {
   }
 }
 
+// Notifications of the trades before may still wait, or come between.
 async function told(step) {
-  while (heard.length === 0) await new Promise((woken) => { wake = woken; });
-  const { sign, ...fields } = heard.shift();
+  const ours = (one) => one.msg_method === "alipay.fund.trans.order.changed";
+  while (!heard.some(ours)) await new Promise((woken) => { wake = woken; });
+  const [{ sign, ...fields }] = heard.splice(heard.findIndex(ours), 1);
   said(step, {
     status: JSON.parse(fields.biz_content).status,
     msg_method: fields.msg_method,
