@@ -127,7 +127,8 @@ def test_every_method_of_the_open_platform_is_declared() -> None:
     methods = {
         name
         for name in dir(OpenApiGateway)
-        if name.startswith(("trade_", "fund_", "data_")) and callable(getattr(OpenApiGateway, name))
+        if name.startswith(("trade_", "fund_", "data_", "open_", "system_", "user_"))
+        and callable(getattr(OpenApiGateway, name))
     }
     assert methods == set(METHODS)
 

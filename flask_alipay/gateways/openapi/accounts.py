@@ -146,19 +146,20 @@ class Accounts(OpenApiClient):
     def fund_account_query(
         self,
         *,
+        account_type: str = "ACCTRANS_ACCOUNT",
         alipay_user_id: str | None = None,
         alipay_open_id: str | None = None,
         **fields: Any,
     ) -> AccountQueryResponse:
         """Query the balance of an account (``alipay.fund.account.query``).
 
+        :param account_type: the kind of account.
         :param alipay_user_id: the account's number, ``2088…``, or
         :param alipay_open_id: its OpenID.
-        :param fields: see :ref:`fund_account_query <parameters-fund_account_query>`;
-            ``account_type`` is ``ACCTRANS_ACCOUNT`` by default.
+        :param fields: see :ref:`fund_account_query <parameters-fund_account_query>`.
         """
         identity = {"alipay_user_id": alipay_user_id, "alipay_open_id": alipay_open_id}
-        node = self._do(ACCOUNT, {"account_type": "ACCTRANS_ACCOUNT", **fields, **identity})
+        node = self._do(ACCOUNT, {"account_type": account_type, **fields, **identity})
         return AccountQueryResponse(
             available_fen=_required_amount(node, "available_amount"),
             freeze_fen=responses.amount(node, "freeze_amount"),
