@@ -27,6 +27,7 @@ from .storage.sqlite import SqliteStorage
 from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
 from .trades.expiry import Expiry
+from .trades.orders import Order
 from .trades.trades import EventResult, Trade, TradeEvent, TradeStore
 from .trades.transfers import Transfer
 from .web.forms import InvalidForm, RawForm, with_query
@@ -144,14 +145,8 @@ class Simulator:
             ``RSA2``.
         :param encrypted: whether it encrypts content, likewise on the open platform.
         """
-        settings = merchant_settings(
-            self.merchant,
-            self.protocol,
-            self.charset,
-            self.sign_type,
-            certificates=certificates,
-            encrypted=encrypted,
-        )
+        about = (self.merchant, self.protocol, self.charset, self.sign_type)
+        settings = merchant_settings(*about, certificates=certificates, encrypted=encrypted)
         if self.base_url is not None:
             settings["GATEWAY_URL"] = f"{self.base_url.rstrip('/')}/gateway.do"
         return settings
@@ -239,6 +234,14 @@ class Simulator:
         """
         return self._step(cashier_id, event, paid_with)
 
+    def create_trade(self, order: Order) -> Trade:
+        """Create the trade of an order that no request of the merchant brought.
+
+        :param order: with an unused number.
+        """
+        with self._turn():
+            return self.trades.create(order, self.clock.now())
+
     def apply_event(
         self, out_trade_no: str, event: str | None, paid_with: str = ""
     ) -> EventResult | None:
@@ -251,10 +254,7 @@ class Simulator:
         :returns: the applied event; ``None`` if there is no such trade.
         """
         with self._turn() as deliveries:
-            if event not in (
-                None,
-                TradeEvent.EXPIRE,
-            ):  # an event implies an opened trade
+            if event not in (None, TradeEvent.EXPIRE):  # an event implies an opened trade
                 self.trades.open(out_trade_no, self.clock.now())
             step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
             if step is not None and step.event is not None:

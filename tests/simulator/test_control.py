@@ -361,9 +361,115 @@ def test_all_of_it_is_shown_at_once(control, trade, batch):
     control("/faults", body={"kind": "drop"})
     live = see(control, "/live?latest=1")
     assert list(live) == [
-        *("authorizations", "batches", "deliveries", "faults", "now", "trades", "transfers"),
+        *("authorizations", "batches", "deliveries", "faults", "now", "page", "pages"),
+        *("total", "trades", "transfers"),
     ]
     assert live["trades"] == see(control, "/trades")[-1:]
     assert live["batches"] == see(control, "/batches")
     assert live["deliveries"] == see(control, "/deliveries")[-1:]
     assert live["faults"] == see(control, "/faults")
+
+
+def test_a_test_order_is_paid_on_its_cashier_page_and_notified(control, buyer, shop):
+    body = {"amount": "12.50", "subject": "茶", "notify_url": NOTIFY_URL}
+    answer = control("/trades", body=body)
+    made = answer.json
+    assert answer.status_code == 200
+    assert (made["trade_status"], made["total_amount"]) == ("WAIT_BUYER_PAY", "12.50")
+    assert "茶" in buyer.see(made["cashier_url"]).text
+    control(f"/trades/{made['out_trade_no']}/pay")
+    assert shop.fields()["out_trade_no"] == made["out_trade_no"]
+    assert shop.fields()["total_amount"] == "12.50"
+
+
+def test_a_test_order_of_the_legacy_gateway_is_notified_as_by_that(control, shop):
+    body = {"amount": "1", "subject": "Tea", "protocol": "mapi", "notify_url": NOTIFY_URL}
+    made = control("/trades", body=body).json
+    control(f"/trades/{made['out_trade_no']}/pay")
+    assert (shop.fields()["total_fee"], shop.fields()["sign_type"]) == ("1.00", "MD5")
+
+
+def test_test_orders_have_different_numbers(control):
+    body = {"amount": "0.01", "subject": "Tea"}
+    numbers = {control("/trades", body=body).json["out_trade_no"] for _ in range(3)}
+    assert len(numbers) == 3
+    assert len(see(control, "/trades")) == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"amount": "0"}, "amount"),
+        ({"amount": "1.001"}, "amount"),
+        ({"amount": 1}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"subject": " "}, "subject"),
+        ({"subject": "x" * 257}, "subject"),
+        ({"subject": "a\nb"}, "subject"),
+        ({"protocol": "wap"}, "protocol"),
+        ({"notify_url": "javascript:alert(1)"}, "notify_url"),
+        ({"return_url": "/back"}, "return_url"),
+    ],
+)
+def test_an_invalid_test_order_creates_no_trade(control, shop, wrong, named):
+    answer = control("/trades", body={"amount": "0.01", "subject": "Tea", **wrong})
+    assert answer.status_code == 400
+    assert named in answer.json["error"]
+    assert see(control, "/trades") == []
+    assert shop.bodies == []
+
+
+def test_a_page_of_another_site_creates_no_test_order(control):
+    body, headers = {"amount": "0.01", "subject": "Tea"}, {"Origin": "http://evil.example"}
+    assert control("/trades", body=body, headers=headers).status_code == 403
+    assert see(control, "/trades") == []
+
+
+@pytest.fixture
+def many(control):
+    """45 trades, the oldest first."""
+    return [
+        control("/trades", body={"amount": "0.01", "subject": f"Tea {number}"}).json
+        for number in range(45)
+    ]
+
+
+def subjects(trades):
+    return [trade["subject"] for trade in trades]
+
+
+def test_a_page_has_twenty_trades_and_the_first_one_the_newest(control, many):
+    pages = [subjects(see(control, f"/trades?page={number}")) for number in (1, 2, 3)]
+    assert [len(page) for page in pages] == [20, 20, 5]
+    assert pages[2] + pages[1] + pages[0] == subjects(many)
+    assert subjects(see(control, "/trades")) == subjects(many)
+
+
+def test_a_page_after_the_last_is_the_last(control, many):
+    live = see(control, "/live?page=9")
+    assert (live["page"], live["pages"], live["total"]) == (3, 3, 45)
+    assert subjects(live["trades"]) == subjects(many[:5])
+
+
+def test_without_trades_there_is_one_empty_page(control):
+    live = see(control, "/live?page=2&q=x")
+    assert (live["page"], live["pages"], live["total"], live["trades"]) == (1, 1, 0, [])
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "", "1.5", "9999999999"])
+@pytest.mark.parametrize("path", ["/trades", "/live"])
+def test_what_is_no_number_of_a_page_is_rejected(control, path, number):
+    answer = control(f"{path}?page={number}", method="GET")
+    assert answer.status_code == 400
+    assert "page" in answer.json["error"]
+
+
+def test_a_search_finds_subjects_and_both_numbers(control, many):
+    wanted = many[30]
+    for text in ("tea 30", wanted["out_trade_no"].lower(), wanted["trade_no"], " Tea 30 "):
+        assert subjects(control("/trades", method="GET", query_string={"q": text}).json) == [
+            "Tea 30"
+        ]
+    assert see(control, "/trades?q=coffee") == []
+    live = see(control, "/live?q=Tea+1&page=1")
+    assert (live["total"], live["pages"]) == (11, 1)

@@ -10,6 +10,7 @@ from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.faults import KINDS, Fault
 from flask_alipay.simulator.trades.transfers import Transfer, new_number
+from flask_alipay.simulator.web.manual_orders import read_order
 
 from .conftest import NOTIFY_URL
 from .test_cashier_in_a_browser import page as page
@@ -175,3 +176,70 @@ def test_a_message_is_sent_from_a_sample(control, shop):
     control.get_by_role("button", name="Activate the address").click()
     control.get_by_text("has not answered the probe correctly").wait_for()
     assert control.complaints == []
+
+
+def test_a_new_test_order_leads_to_its_cashier_page(control, simulator):
+    press(control, "New test order")
+    control.get_by_label("Order amount in yuan").fill("12.50")
+    control.get_by_label("Subject", exact=True).fill("Oolong")
+    press(control, "Create and open the cashier")
+    control.wait_for_url("**/cashier/*")
+    assert control.get_by_text("¥12.50").first.is_visible()
+    assert control.get_by_text("Oolong").first.is_visible()
+    assert len(simulator.trades) == 2
+    assert control.complaints == []
+
+
+def test_an_amount_that_is_none_creates_no_test_order(control, simulator):
+    press(control, "New test order")
+    control.get_by_label("Order amount in yuan").fill("free")
+    press(control, "Create and open the cashier")
+    assert control.evaluate("document.querySelector('#order :invalid').name") == "amount"
+    assert len(simulator.trades) == 1
+
+
+def make_trades(simulator, count):
+    for number in range(count):
+        body = {"amount": "0.01", "subject": f"Tea {number}"}
+        simulator.create_trade(read_order(body, simulator))
+
+
+def test_trades_are_searched_and_turned_over(control, simulator):
+    make_trades(simulator, 44)
+    control.get_by_text("Page 1 of 3, 45 trades").wait_for()
+    assert control.locator("#trades > li").count() == 20
+    assert control.get_by_role("button", name="Newer").is_disabled()
+    press(control, "Older")
+    control.get_by_text("Page 2 of 3, 45 trades").wait_for()
+    press(control, "Older")
+    control.get_by_text("Page 3 of 3, 45 trades").wait_for()
+    assert control.get_by_role("button", name="Older").is_disabled()
+    search = control.get_by_label("Search for a number or a subject")
+    search.fill("tea 43")
+    control.get_by_text("Tea 42", exact=True).wait_for(state="detached")
+    control.get_by_text("Tea 43", exact=True).wait_for()
+    assert control.locator("#trades > li").count() == 1
+    assert not control.locator("#pages").is_visible()
+    search.fill("coffee")
+    control.get_by_text("No trade matches.").wait_for()
+    assert control.complaints == []
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 5000), (390, 8000)])
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_the_page_with_200_trades_has_a_bounded_height(
+    browser, site, simulator, locale, width, height
+):
+    make_trades(simulator, 200)
+    context = browser.new_context(locale=locale, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(f"http://127.0.0.1:{site}/alipay/")
+    page.get_by_text("Tea 199", exact=True).wait_for()
+    page.locator("#new").click()
+    assert page.locator("#order").is_visible()
+    size = page.evaluate(
+        "[document.documentElement.scrollHeight, document.documentElement.scrollWidth]"
+    )
+    context.close()
+    assert size[0] <= height
+    assert size[1] <= width

@@ -1,6 +1,7 @@
 """HTTP interface of the simulator.
 
-``cashier``, ``authorization_pages``, ``gateways``, ``control_api``
+``cashier``, ``authorization_pages``, ``gateways``, ``control_api``,
+``manual_orders``, ``trade_search``
     routes of the buyer's pages, of authorisations, of the gateways and of the JSON control
 ``responses``, ``response_faults``, ``serializers``
     conversion of replies and objects, and injected faults

@@ -5,6 +5,7 @@ Other hosts, and pages of other sites, are rejected: see :func:`reject_strangers
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import lru_cache
@@ -25,6 +26,7 @@ from ..trades.funding import check_fund
 from ..trades.orders import PAYING
 from ..trades.trades import TRANSITIONS, Trade
 from ..trades.transfers import TRANSFER_EVENTS
+from .manual_orders import read_order
 from .network import is_from_nearby
 from .responses import no_store
 from .serializers import (
@@ -34,6 +36,7 @@ from .serializers import (
     trade_to_dict,
     transfer_to_dict,
 )
+from .trade_search import page_number, page_of, search
 
 if TYPE_CHECKING:
     from ..simulator import Simulator
@@ -57,6 +60,7 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
     views = _Control(simulator)
     rules = (
         ("/trades", "trades", views.trades, "GET"),
+        ("/trades", "create_trade", views.create_trade, "POST"),
         ("/trades/<out_trade_no>", "trade", views.trade, "GET"),
         (
             f"/trades/<out_trade_no>/<any({', '.join(_ACTIONS)}):action>",
@@ -98,9 +102,16 @@ class _Control:
         self._simulator = simulator
 
     def trades(self) -> Any:
-        """Return the trades, the oldest first; optionally only the ``latest`` ones."""
-        self._simulator.expire()
-        return [trade_to_dict(trade) for trade in _latest(self._simulator.trades.all())]
+        """Return the trades, the oldest first; optionally only those that match ``q``, of a
+        ``page``, or the ``latest`` ones.
+        """
+        found, number = self._found(), page_number(request.args.get("page"))
+        shown = _latest(tuple(found)) if number is None else page_of(found, number).trades
+        return [trade_to_dict(trade) for trade in shown]
+
+    def create_trade(self) -> Any:
+        """Create a trade that its buyer can pay on its cashier page."""
+        return trade_to_dict(self._simulator.create_trade(read_order(_body(), self._simulator)))
 
     def trade(self, out_trade_no: str) -> Any:
         """Return one trade."""
@@ -226,10 +237,14 @@ class _Control:
         return {"activated": self._simulator.messages.activate(_url(_body()))}
 
     def live(self) -> Any:
-        """Return everything at once, as polled by the control page."""
+        """Return everything at once, as polled by the control page; of the trades one page."""
+        page = page_of(self._found(), page_number(request.args.get("page")) or 1)
         return {
             **self.clock(),
-            "trades": self.trades(),
+            "trades": [trade_to_dict(trade) for trade in page.trades],
+            "page": page.number,
+            "pages": page.pages,
+            "total": page.total,
             "batches": self.batches(),
             "transfers": self.transfers(),
             "deliveries": self.deliveries(),
@@ -261,6 +276,11 @@ class _Control:
         seconds = _number("advance", _body().get("advance"), 0, _MAX_SECONDS)
         self._simulator.advance(timedelta(seconds=seconds))
         return self.clock()
+
+    def _found(self) -> Sequence[Trade]:
+        """Return the trades that match the request's ``q``."""
+        self._simulator.expire()
+        return search(self._simulator.trades.all(), request.args.get("q", ""))
 
     def _known(self, out_trade_no: str) -> Trade:
         trade = self._simulator.trades.by_out_trade_no(out_trade_no)
