@@ -26,9 +26,11 @@ TEXT = st.text(max_size=30) | st.sampled_from(["{}", '{"a":1}', "1.1", "AES", "1
 
 
 def test_the_time_is_that_of_the_form() -> None:
-    newer = Message.from_params(message_fields(TRANSFER))
-    assert newer.sent_at == datetime(2026, 1, 1, 4, tzinfo=timezone.utc)
-    assert Message.from_params(message_fields(AGREEMENT)).sent_at == newer.sent_at
+    at = datetime(2026, 1, 1, 4, tzinfo=timezone.utc)
+    newer = message_fields(TRANSFER, utc_timestamp="1767240000000")
+    assert Message.from_params(newer).sent_at == at
+    older = message_fields(AGREEMENT, notify_time="2026-01-01 12:00:00")
+    assert Message.from_params(older).sent_at == at
     assert Message.from_params(message_fields(TRANSFER, utc_timestamp="soon")).sent_at is None
 
 

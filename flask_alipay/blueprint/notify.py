@@ -121,6 +121,7 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
     :raises NotificationRefused: if the notification or a result is rejected.
     """
     from ..operations.messages import (  # not about payments
+        check_age,
         gateway_check_response,
         read_message,
         receive_message,
@@ -136,6 +137,7 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
         return response
     else:
         message = read_message(config, params, confirmed=config.notify_verify)
+        check_age(message)
         settlement = receive_message(merchant, message)
         log_message(settlement.outcome, message, config.merchant)
         settlements = iter((settlement,))

@@ -134,6 +134,7 @@ TEMPLATES: Final = (
     N_("it names no seller, and its key signs for every merchant"),
     N_("it repeats a key: {a}"),
     N_("it repeats a parameter"),
+    N_("it was sent more than {a} days ago"),
     N_("its ZIP format is not that of a bill; it may have a password"),
     N_("its biz_content is not a JSON object"),
     N_("its body cannot be read ({a})"),

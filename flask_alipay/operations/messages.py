@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..exceptions import BadNotification, ConfigurationError, WrongAccount
+from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, WrongAccount
+from ..ledger.retention import MIN_AGE
+from ..models import utc_now
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
 from ..protocol.transfers import TRANSFER_MESSAGE
@@ -32,6 +34,20 @@ def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) 
             "it is for another merchant's application", notify_id=loggable(message.notify_id)
         )
     return message
+
+
+def check_age(message: Message) -> None:
+    """Check that the journal would still know a message if it had been processed before.
+
+    The signature of a message never expires, and ``prune`` deletes old rows: an attacker could keep
+    a message and deliver it after that. Alipay's retries have the time of the retry.
+
+    :raises NotConfirmed: if it was sent before the rows that are always kept.
+    """
+    if message.sent_at is not None and utc_now() - message.sent_at > MIN_AGE:
+        raise NotConfirmed(
+            f"it was sent more than {MIN_AGE.days} days ago", notify_id=loggable(message.notify_id)
+        )
 
 
 def receive_message(merchant: Merchant, message: Message) -> Settlement:

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,8 @@ from flask_alipay import AlipayBlueprint, Message
 from flask_alipay.exceptions import ConfigurationError
 from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.keys import public_key_der
+from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Rsa2Signer
 
 from ..doubles.merchant import MAPI_MD5, Merchant, in_each_charset, on_each_gateway
@@ -128,7 +131,7 @@ def test_a_message_of_the_legacy_gateway_is_received(shop: Shop, merchant: Merch
     fields = {
         "notify_type": AGREEMENT,
         "notify_id": "1",
-        "notify_time": "2026-01-01 12:00:00",
+        "notify_time": format_china_time(utc_now()),
         "agreement_no": "20265001000000000001",
     }
     assert shop.notify(merchant.encoded(merchant.signed(fields))).data == b"success"
@@ -153,7 +156,8 @@ def test_the_content_is_decrypted_with_the_configured_key(
 
 def test_a_retry_is_answered_and_does_nothing(shop: Shop, merchant: Merchant) -> None:
     messages = Messages(shop)
-    bodies = [message(merchant, TRANSFER, utc_timestamp=str(1767240000000 + n)) for n in range(3)]
+    sent = int(utc_now().timestamp() * 1000)
+    bodies = [message(merchant, TRANSFER, utc_timestamp=str(sent + n)) for n in range(3)]
     assert [shop.notify(body).data for body in bodies] == [b"success"] * 3
     assert messages.kinds == [TRANSFER]
     assert shop.journal() == ["settled", "duplicate", "duplicate"]
@@ -437,6 +441,26 @@ def test_a_return_is_not_a_message(
 ) -> None:
     refusals.of(merchant.come_back(shop.order(), trade_status=None).encode())
     assert (messages.received, shop.journal()) == ([], [])
+
+
+@pytest.mark.parametrize("days", [31, 400])
+def test_an_old_message_is_rejected(
+    shop: Shop, merchant: Merchant, refusals: Refusals, messages: Messages, days: int
+) -> None:
+    """The row of the journal that would make it a duplicate may be deleted."""
+    at = utc_now() - timedelta(days=days)
+    refusals.of(message(merchant, TRANSFER, utc_timestamp=str(int(at.timestamp() * 1000))))
+    refusals.of(message(merchant, AGREEMENT, notify_time=format_china_time(at)))
+    assert refusals.reason == "not_confirmed"
+    assert (messages.received, shop.journal()) == ([], [])
+
+
+def test_a_message_that_was_delayed_for_weeks_is_accepted(
+    shop: Shop, merchant: Merchant, messages: Messages
+) -> None:
+    at = format_china_time(utc_now() - timedelta(days=29))
+    assert shop.notify(message(merchant, AGREEMENT, notify_time=at)).data == b"success"
+    assert messages.kinds == [AGREEMENT]
 
 
 # Journal and log

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 from zlib import crc32
 
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import sign_content
 
 from .merchant import APP_ID, Merchant
@@ -66,7 +68,7 @@ def message_fields(
     **changes: str | None,
 ) -> dict[str, str]:
     """The fields of a message, unsigned; ``None`` leaves a field out."""
-    content = CONTENTS[kind] if content is None else content
+    content, now = CONTENTS[kind] if content is None else content, datetime.now(timezone.utc)
     fields: dict[str, str | None] = {
         "charset": charset,
         "app_id": app_id,
@@ -76,13 +78,13 @@ def message_fields(
         fields |= {
             "msg_method": kind,
             "version": "1.1",
-            "utc_timestamp": "1767240000000",
+            "utc_timestamp": str(int(now.timestamp() * 1000)),
             "biz_content": json.dumps(content, ensure_ascii=False),
         }
     else:
         fields |= {
             "notify_type": kind,
-            "notify_time": "2026-01-01 12:00:00",
+            "notify_time": format_china_time(now),
             "version": "1.0",
             "auth_app_id": app_id,
             **content,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -40,7 +41,7 @@ def message(notify_id: str = "n1", **changes: Any) -> dict[str, str]:
         "app_id": "9021000000000001",
         "charset": "UTF-8",
         "version": "1.1",
-        "utc_timestamp": "1769832000000",
+        "utc_timestamp": str(int(time.time() * 1000)),
         "msg_method": "alipay.fund.trans.order.changed",
         "notify_id": notify_id,
         "biz_content": json.dumps(content, ensure_ascii=False),
