@@ -237,11 +237,11 @@ class _Control:
         return {"activated": self._simulator.messages.activate(_url(_body()))}
 
     def live(self) -> Any:
-        """Return everything at once, as polled by the control page; of the trades one page."""
+        """Return everything at once, as polled by the control page; of trades see :meth:`trades`."""
         page = page_of(self._found(), page_number(request.args.get("page")) or 1)
         return {
             **self.clock(),
-            "trades": [trade_to_dict(trade) for trade in page.trades],
+            "trades": self.trades(),
             "page": page.number,
             "pages": page.pages,
             "total": page.total,
