@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Gateways without real money: Alipay's sandboxes, and the simulator on this machine.
 _TRIAL_HOST = re.compile(r".*\.alipaydev\.com|localhost|127(?:\.[0-9]+){3}|::1")
 
+_APP_ID = re.compile(r"[0-9]{16}")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -68,6 +70,9 @@ class Config:
     #: The reports of a sale for which the open platform is queried before they are settled:
     #: ``"old"`` ones, ``"always"`` or ``"never"``; on the legacy gateway ``"never"``.
     sale_queries: str
+    #: In a third-party application, the APPID of the merchant of ``APP_AUTH_TOKEN``; ``None``: not
+    #: compared.
+    auth_app_id: str | None = None
     #: The URL before ``/oauth2`` of the pages for authorisations; ``None``: that of the gateway.
     oauth_url: str | None = None
     #: The file that keeps the bodies of rejected notifications; ``None``: they are not kept.
@@ -99,8 +104,8 @@ class Config:
         Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
         ``PUBLIC_KEY_PATH`` (Alipay's key; a list during a key rotation), or the certificates
         ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``OAUTH_URL``, ``APP_AUTH_TOKEN`` (the token
-        of the merchant for whom a third-party application acts).
+        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``OAUTH_URL``, ``APP_AUTH_TOKEN`` and
+        ``AUTH_APP_ID`` (token and APPID of the merchant for whom a third-party application acts).
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
         ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
@@ -138,6 +143,7 @@ class Config:
             max_url_length=int(settings.number("MAX_URL_LENGTH", 2000)),
             notify_verify=legacy and verification != "never",
             sale_queries="never" if legacy else verification,
+            auth_app_id=_auth_app_id(settings, legacy=legacy),
             oauth_url=settings.url("OAUTH_URL"),
             rejected_path=settings.file("REJECTED_PATH"),
             translations_path=settings.translations("TRANSLATIONS_PATH"),
@@ -261,6 +267,18 @@ def _app_auth_token(settings: ConfigReader) -> str | None:
             reason = str(error).removeprefix("app_auth_token ")
             raise settings.error("APP_AUTH_TOKEN", reason) from None
     return token
+
+
+def _auth_app_id(settings: ConfigReader, *, legacy: bool) -> str | None:
+    found = settings.text("AUTH_APP_ID")
+    if found is None:
+        return None
+    if not _APP_ID.fullmatch(found):
+        raise settings.error("AUTH_APP_ID", "must be an APPID of 16 digits")
+    if legacy or not settings.is_set("APP_AUTH_TOKEN"):
+        key = settings.key("APP_AUTH_TOKEN")
+        raise settings.error("AUTH_APP_ID", f"must not be set without '{key}'")
+    return found
 
 
 def _api_version(settings: ConfigReader, signer: Signer) -> str:

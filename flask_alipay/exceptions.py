@@ -122,6 +122,15 @@ class OutcomeUnknown(GatewayError):
     """No complete response arrived: the request may or may not have taken effect."""
 
 
+class AppAuthTokenError(GatewayError):
+    """The token with which a third-party application acts for a merchant is missing or not valid.
+
+    Raised for Alipay's rejection, or by this package (``code`` is then ``None``, and nothing was
+    sent) if the application has no token for the merchant. Ask the merchant to authorise the
+    application again, or refresh the token.
+    """
+
+
 class InvalidBill(AlipayError):
     """A file that is not Alipay's bill, is of another period, damaged, or incomplete."""
 
@@ -206,8 +215,8 @@ class UnknownPayment(NotificationRefused):
 class PaymentMismatch(NotificationRefused):
     """A verified report that contradicts the payment in the ledger.
 
-    :param field: the differing field, ``total_amount`` (in yuan), ``currency`` or ``trade_no``; of
-        a transfer, ``trans_amount`` or ``order_id``.
+    :param field: the differing field, ``total_amount`` (in yuan), ``currency``, ``trade_no`` or
+        ``auth_app_id``; of a transfer, ``trans_amount`` or ``order_id``.
     :param expected: the ledger's value.
     :param received: Alipay's value.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from flask import current_app
 
-from .exceptions import ConfigurationError
+from .exceptions import AppAuthTokenError, ConfigurationError, InvalidParameter
 from .gateways.background import BackgroundTasks
 from .gateways.query_limit import QueryLimit
 from .ledger import Ledger, Models
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from .ledger.transfers import TransferLedger
     from .protocol.signed_request import SignedRequest
 
+logger = logging.getLogger("flask_alipay")
+
 L = TypeVar("L", bound=Ledger)
+
+#: The name of the callback that returns a merchant's ``app_auth_token``.
+TOKEN_LOADER: Final = "app_auth_token"  # noqa: S105 - a name
 
 
 class UrlProvider(Protocol):
@@ -65,7 +71,8 @@ class Merchant:
     #: Any object with a ``session``: the application's ``SQLAlchemy()``.
     db: Any = field(repr=False)
     #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``,
-    #: ``transferred``, ``transfer_failed``, ``message``, and ``message:`` followed by a kind.
+    #: ``transferred``, ``transfer_failed``, ``message``, and ``message:`` followed by a kind; and
+    #: the :data:`TOKEN_LOADER`.
     callbacks: Mapping[str, Sequence[Callback]] = field(repr=False)
     urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
@@ -106,12 +113,51 @@ class Merchant:
     def gateway_for(self, payment: Any) -> Gateway:
         """Return the client of the gateway for calls about one payment.
 
-        For a payment with an ``app_auth_token`` of its own each call sends that token; for any
-        other payment this is :attr:`gateway`.
+        For a payment with an ``app_auth_token`` or ``auth_app_id`` of its own each call sends that
+        token or that merchant's; for any other payment this is :attr:`gateway`.
 
         :param payment: one of this merchant's.
+        :raises AppAuthTokenError: as :meth:`gateway_of` does.
         """
-        return self.gateway.acting_for((payment.details or {}).get("app_auth_token"))
+        token = (payment.details or {}).get("app_auth_token")
+        if token is not None or payment.auth_app_id is None:
+            return self.gateway.acting_for(token)
+        return self.gateway_of(payment.auth_app_id)
+
+    @property
+    def has_token_loader(self) -> bool:
+        """``True`` if the application has a callback that returns merchants' tokens."""
+        return bool(self.callbacks.get(TOKEN_LOADER))
+
+    def gateway_of(self, auth_app_id: str) -> Gateway:
+        """Return the client of the gateway for calls of a third-party application for a merchant.
+
+        :param auth_app_id: the APPID of the merchant's application.
+        :raises AppAuthTokenError: if the application has no token for the merchant.
+        """
+        token = self._load_token(auth_app_id) if self.has_token_loader else None
+        if token is None:
+            if auth_app_id == self.config.auth_app_id:
+                return self.gateway
+            raise AppAuthTokenError(f"there is no app_auth_token for the merchant {auth_app_id}")
+        try:
+            return self.gateway.acting_for(token)
+        except InvalidParameter as error:
+            raise AppAuthTokenError(f"for the merchant {auth_app_id}: {error}") from None
+
+    def _load_token(self, auth_app_id: str) -> str | None:
+        load: Callable[[Any], Any] = self.callbacks[TOKEN_LOADER][-1]
+        try:
+            token: str | None = load(auth_app_id)
+        except Exception as error:
+            # Not its message, nor its traceback, in which error trackers read the token.
+            reason = type(error).__name__
+            logger.error("the app_auth_token of %s was not loaded: %s", auth_app_id, reason)
+            raise AppAuthTokenError(
+                f"the app_auth_token of the merchant {auth_app_id} was not loaded: {reason}",
+                retryable=True,
+            ) from error
+        return token
 
     def ledger(self) -> Ledger:
         """Return the ledger of this merchant in the application's session."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from flask import request
 
 from ..exceptions import BadToken
+from ..ledger.callbacks import is_async
+from ..merchant import TOKEN_LOADER
 from .page_urls import PageUrls
 from .payment_methods import P, R
 from .states import issue_state, redeem_state
+
+if TYPE_CHECKING:
+    from ..config import Gateway
+    from .callback_registry import CallbackRegistry
+
+L = TypeVar("L", bound=Callable[[str], str | None])
 
 _USER: Final = "user-authorization"
 _APP: Final = "app-authorization"
@@ -30,6 +38,34 @@ class AuthorizationCode(NamedTuple):
 
 class AuthorizationMethods(PageUrls[P, R]):
     """Authorisations by users (OAuth), and by the merchants of a third-party application."""
+
+    _callbacks: CallbackRegistry
+
+    def app_auth_token_loader(self, loader: L) -> L:
+        """Register the function that returns the tokens of a third-party application's merchants.
+
+        It is called before each call about a payment with an ``auth_app_id``, and may use the
+        session; it must not commit.
+
+        :param loader: takes the APPID of a merchant (``auth_app_id``) and returns the
+            ``app_auth_token``, or ``None`` if there is none.
+        :returns: the function, unchanged: use it as a decorator. The function registered last is
+            called.
+        :raises TypeError: if it is a generator or ``async`` function.
+        """
+        if is_async(loader):
+            raise TypeError("app_auth_token_loader must not be async: its result is needed at once")
+        self._callbacks.add(TOKEN_LOADER, loader)
+        return loader
+
+    def gateway_of(self, auth_app_id: str) -> Gateway:
+        """Return the client of the gateway for calls of a third-party application for a merchant.
+
+        :param auth_app_id: the APPID of the merchant's application.
+        :raises AppAuthTokenError: if :meth:`app_auth_token_loader` returns no token for the
+            merchant, or fails.
+        """
+        return self.merchant.gateway_of(auth_app_id)
 
     def user_authorization_url(
         self,

@@ -256,8 +256,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             with ``total_amount`` in that currency.
         :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
             application's class, and further parameters for the gateway, for example ``body`` or
-            ``timeout_express``. ``app_auth_token`` is the token of the merchant for whom a
-            third-party application sells: every call about the payment sends it.
+            ``timeout_express``. In a third-party application, ``auth_app_id`` is the APPID of the
+            merchant for whom it sells: every call about the payment sends that merchant's token,
+            from :meth:`app_auth_token_loader` or from the argument ``app_auth_token``.
         :returns: an object of the application's class, pending in ``db.session``.
         :raises InvalidParameter: names the invalid parameter; nothing is added.
         :raises TypeError: for a ``float`` amount.
@@ -271,6 +272,7 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             product=product,
             currency=currency,
             details=details,
+            has_token_loader=self.merchant.has_token_loader,
         )
         self._db.session.add(payment)
         return payment

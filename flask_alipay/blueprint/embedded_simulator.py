@@ -6,7 +6,6 @@ A development server with a single thread would deadlock if it called itself ove
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -68,14 +67,15 @@ def mount_simulator(
     # Numbers distinguish the merchants of an application.
     simulators = app.extensions.setdefault(SIMULATORS, {})
     options = simulator_options(settings, protocol, sign_type or "RSA2")
-    merchant = get_merchant(keys).numbered(len(simulators))
+    kind = {name: options.pop(name) for name in ("open_id", "third_party")}
+    merchant = get_merchant(keys).numbered(len(simulators)).of_kind(**kind)
     try:
         simulator = Simulator(
             protocol=protocol,
             charset=charset,
             sign_type=sign_type,
             post=post,
-            merchant=replace(merchant, open_id=options.pop("open_id")),
+            merchant=merchant,
         )
     except ConfigurationError as error:
         raise settings.error(error.key, f"cannot be simulated: {error}") from None

@@ -84,7 +84,7 @@ class PaymentMethods(Generic[P, R]):
     def gateway_for(self, payment: P) -> Gateway:
         """Return the client of the gateway for calls about one payment.
 
-        For a payment with an ``app_auth_token`` of its own each call sends that token; for any
+        For a payment of a third-party application's merchant each call sends its token; for any
         other payment this is :attr:`gateway`.
 
         :param payment: one of this merchant's.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..settings import CREDENTIALS, ConfigReader
 
 #: Options for the simulator's merchant: certificate mode, encrypted content, an application that
-#: receives OpenIDs.
-SIMULATED = ("certificates", "encrypted", "open_id")
+#: receives OpenIDs, one that acts for other merchants.
+SIMULATED = ("certificates", "encrypted", "open_id", "third_party")
 
 
 def simulator_enabled(settings: ConfigReader, *, developing: bool = True) -> bool:
@@ -49,8 +49,8 @@ def simulator_options(settings: ConfigReader, protocol: str, sign_type: str) -> 
     if options and protocol != "openapi":
         raise settings.error(
             "SIMULATOR",
-            "must be true on the legacy gateway, which has neither certificates, encryption nor "
-            "OpenIDs",
+            "must be true on the legacy gateway, which has neither certificates, encryption, "
+            "OpenIDs nor third-party applications",
         )
     if "certificates" in options and sign_type != "RSA2":
         raise settings.error("SIGN_TYPE", "must be RSA2 in certificate mode")

@@ -12,6 +12,7 @@ from flask import Response, current_app, jsonify, make_response, redirect, rende
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..exceptions import (
+    AppAuthTokenError,
     BadToken,
     BodyTooLarge,
     ExpiredToken,
@@ -156,6 +157,9 @@ class PageViews:
             # URLs come from the browser.
             logger.warning("pay refused: %s", error)
             return self._error(400)
+        except AppAuthTokenError as error:
+            logger.warning("pay refused: %s", error)
+            return self._error(502)
         if len(signed.url) <= self._alipay.config.max_url_length:
             response = redirect(signed.url, 303)
         else:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import chain, islice
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..exceptions import AlipayError, GatewayError, InvalidBill, InvalidParameter
+from ..exceptions import AlipayError, AppAuthTokenError, GatewayError, InvalidBill, InvalidParameter
 from ..gateways.mapi import MapiGateway
 from ..gateways.openapi.bill import BillPeriod, BillRow, read_bill
 from ..ledger.bill_comparison import (
@@ -128,8 +128,8 @@ def _fetch_all(merchant: Merchant, period: BillPeriod) -> Iterator[BillRow]:
         raise click.UsageError(text)
     merchants = merchants_of(merchant.session, merchant.models, merchant.config.merchant, period)
     found, fetched = False, set()
-    for token, number in (merchants or {None: ""}).items():
-        gateway = default.acting_for(token)
+    for (token, auth_app_id), number in (merchants or {(None, None): ""}).items():
+        gateway = _gateway_of(merchant, default, token, auth_app_id, number)
         if gateway in fetched:
             continue
         fetched.add(gateway)
@@ -139,6 +139,27 @@ def _fetch_all(merchant: Merchant, period: BillPeriod) -> Iterator[BillRow]:
                 yield from read_bill(file, period)
     if not found:
         click.echo(_("The bill is empty: Alipay has no trades in this period."), err=True)
+
+
+def _gateway_of(
+    merchant: Merchant,
+    default: OpenApiGateway,
+    token: str | None,
+    auth_app_id: str | None,
+    out_trade_no: str,
+) -> OpenApiGateway:
+    """Return the client of the gateway for calls for the merchant of a payment."""
+    if token is not None or auth_app_id is None:
+        return default.acting_for(token)
+    try:
+        return cast("OpenApiGateway", merchant.gateway_of(auth_app_id))
+    except AppAuthTokenError as error:
+        raise _bill_of(out_trade_no, error) from None
+
+
+def _bill_of(out_trade_no: str, error: GatewayError) -> InputError:
+    text = _("The bill of the merchant of payment {out_trade_no}: {reason}")
+    return InputError(text.format(out_trade_no=out_trade_no, reason=sentence(error)))
 
 
 def _fetch(
@@ -159,9 +180,7 @@ def _fetch(
         if not (error.sub_code or "").endswith("BILL_NOT_EXIST"):
             if out_trade_no is None:
                 raise
-            text = _("The bill of the merchant of payment {out_trade_no}: {reason}")
-            reason = sentence(error)
-            raise InputError(text.format(out_trade_no=out_trade_no, reason=reason)) from None
+            raise _bill_of(out_trade_no, error) from None
         if utc_now() < period.until + _READY:
             text = _(
                 "Alipay has not created this bill yet. A daily bill is available on the next "

@@ -224,6 +224,7 @@ def payment_as_json(payment: Any) -> dict[str, Any]:
         "total_amount": format_amount(payment.total_fen, payment.currency),
         "buyer_id": masked(payment, "buyer_id"),
         "buyer_open_id": masked(payment, "buyer_open_id"),
+        "auth_app_id": payment.auth_app_id,
         **{
             name: iso(getattr(payment, name))
             for name in (

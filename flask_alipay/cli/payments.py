@@ -58,6 +58,7 @@ _CSV = (
     "refunded_amount",
     "buyer_id",
     "buyer_open_id",
+    "auth_app_id",
     *_TIMES,
 )
 # The default limit of the table.

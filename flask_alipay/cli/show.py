@@ -123,6 +123,7 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     for name in ("buyer_id", "buyer_open_id"):
         yield name, masked(payment, name)
     yield "merchant", payment.merchant
+    yield "auth_app_id", payment.auth_app_id
 
 
 def _line(event: Event, currency: str) -> tuple[str, str, str]:

@@ -9,7 +9,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -86,11 +85,11 @@ def simulate_command(in_app: bool) -> click.Command:
         speed: float,
         retry_schedule: Schedule,
         state: Path | None,
-        open_id: bool,
         sdks: tuple[str, ...],
+        **kind: bool,
     ) -> None:
         with handle_errors():
-            _simulate(host, port, folder, speed, retry_schedule, state, open_id=open_id, sdks=sdks)
+            _simulate(host, port, folder, speed, retry_schedule, state, sdks, **kind)
 
     return click.Command(
         "simulate",
@@ -156,6 +155,11 @@ def _merchant_options() -> list[click.Parameter]:
             help=_("Simulate a newer application, which receives OpenIDs instead of buyer_id."),
         ),
         click.Option(
+            ["--third-party"],
+            is_flag=True,
+            help=_("Simulate a third-party application, which acts for other merchants."),
+        ),
+        click.Option(
             ["--sdk", "sdks"],
             type=click.Choice([*SDKS, "all"]),
             multiple=True,
@@ -172,9 +176,8 @@ def _simulate(
     speed: float,
     schedule: Schedule,
     state: Path | None,
-    *,
-    open_id: bool,
     sdks: tuple[str, ...],
+    **kind: bool,
 ) -> None:
     from ..simulator import Simulator
     from ..simulator.clock import SystemClock
@@ -182,7 +185,7 @@ def _simulate(
     from ..simulator.merchant.merchant import SimulatedMerchant
     from ..simulator.web.server import BoundSocket
 
-    merchant = replace(read_merchant(folder) or SimulatedMerchant.new(), open_id=open_id)
+    merchant = (read_merchant(folder) or SimulatedMerchant.new()).of_kind(**kind)
     bound_socket = BoundSocket(host, port)
     with closing(bound_socket):
         _log_to_stderr()

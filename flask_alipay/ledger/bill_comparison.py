@@ -46,7 +46,7 @@ _NOTIFICATION_DELAY: Final = timedelta(days=2)
 # The longest time between a payment's creation and its refund.
 _REFUNDABLE: Final = timedelta(days=400)
 # A label that no column of an application has.
-_LABEL: Final = "flask_alipay_app_auth_token"
+_LABELS: Final = ("flask_alipay_app_auth_token", "flask_alipay_auth_app_id")
 
 
 @dataclass(frozen=True)
@@ -96,27 +96,28 @@ def compare_bill(
 
 def merchants_of(
     session: Session, models: Models, merchant: str, period: BillPeriod
-) -> dict[str | None, str]:
+) -> dict[tuple[str | None, str | None], str]:
     """Return the authorizations whose bills of a period may contain the ledger's payments.
 
     :param session: the application's session; its transaction is rolled back.
     :param merchant: the ``app_id`` or ``partner`` whose payments are selected.
-    :returns: for each ``app_auth_token`` (``None``: payments without one) the number of a payment.
+    :returns: for each ``app_auth_token`` and ``auth_app_id`` (``None``: payments without one) the
+        number of a payment.
     """
     Payment: Any = entity_of(cast("Any", models.Payment))
-    token = Payment.details["app_auth_token"].as_string().label(_LABEL)
+    token = Payment.details["app_auth_token"].as_string().label(_LABELS[0])
     statement = (
-        select(token, func.min(Payment.out_trade_no))
+        select(token, Payment.auth_app_id.label(_LABELS[1]), func.min(Payment.out_trade_no))
         .where(
             exactly(Payment.merchant, merchant),
             Payment.created_at >= period.since - _REFUNDABLE,
             Payment.created_at < period.until,
         )
-        .group_by(_LABEL)
+        .group_by(*_LABELS)
     )
     rows: Sequence[Any] = unfiltered(session, statement).all()
     session.rollback()
-    return dict(rows)
+    return {(token, auth_app_id): number for token, auth_app_id, number in rows}
 
 
 class _Ledger:

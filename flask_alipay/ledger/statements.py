@@ -25,6 +25,8 @@ from .transitions import BEFORE_SALE
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STATE_COLUMNS = ("trade_status", "paid", "refunded_fen")
 
+_SEEN = (*_GUARDED, *_STATE_COLUMNS, "trade_no", "auth_app_id")
+
 # The written columns whose values are known without reading the row back. Times are not: a database
 # may store them with less precision.
 _WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id", "buyer_open_id")
@@ -52,7 +54,7 @@ class PaymentStatements:
         self._find = select(self.model).where(*named)
         # Only its own row: a class may load related rows that cannot be locked.
         self._lock = self._find.with_for_update(of=self.model)
-        seen = [column[name].label(name) for name in (*_GUARDED, *_STATE_COLUMNS, "trade_no")]
+        seen = [column[name].label(name) for name in _SEEN]
         source = self._table
         if self.version is not None:
             seen += self.version.columns
@@ -85,6 +87,8 @@ class PaymentStatements:
             column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
             column["paid"].is_(False),
             column["refunded_fen"] == literal_column("0"),
+            # Of another merchant's payment the merchant is compared, after it was read.
+            column["auth_app_id"].is_(None),
         )
 
     def find(
@@ -167,6 +171,7 @@ class PaymentStatements:
             "currency": sale.currency,
             "total_fen": sale.total_fen,
             "refunded_fen": 0,
+            "auth_app_id": None,
             **{name: values[name] for name in _WRITTEN if name in values},
         }
         claimed, payment = claim(session, self.model, self._claim, params, known)

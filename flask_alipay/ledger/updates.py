@@ -141,10 +141,13 @@ def next_state(payment: Any, notification: Notification) -> tuple[str, dict[str,
 
 
 def check_match(payment: Any, notification: Notification) -> None:
-    """Check that a report has exactly the payment's currency and amount.
+    """Check that a report has exactly the payment's currency and amount and, in a third-party
+    application, is about the payment's merchant.
 
     :raises PaymentMismatch: otherwise.
     """
+    if payment.auth_app_id is not None:
+        _check_auth_app_id(payment.auth_app_id, notification)
     amounts = dict(notification.amounts)
     if payment.currency not in amounts:
         raise mismatch("currency", payment.currency, notification.currency, notification)
@@ -153,6 +156,13 @@ def check_match(payment: Any, notification: Notification) -> None:
         currency = payment.currency
         expected = format_amount(payment.total_fen, currency)
         raise mismatch("total_amount", expected, format_amount(received, currency), notification)
+
+
+def _check_auth_app_id(expected: str, notification: Notification) -> None:
+    # Responses do not name the merchant: the request's token did.
+    received = notification.params.get("auth_app_id", expected)
+    if received != expected:
+        raise mismatch("auth_app_id", expected, received, notification)
 
 
 def mismatch(

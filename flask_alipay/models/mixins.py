@@ -60,6 +60,7 @@ class PaymentMixin:
 
     -   ``id``: the row's own number.
     -   ``merchant``: the merchant's ``app_id`` or ``partner``; part of every match.
+    -   ``auth_app_id``: in a third-party application, the APPID of the merchant who sells.
     -   ``out_trade_no``: the shop's order number, unique.
     -   ``trade_no``: Alipay's trade number, unique once it is known.
     -   ``product``: the payment product (``page``, ``wap`` …); ``None``: chosen when the buyer is
@@ -105,6 +106,7 @@ class PaymentMixin:
     paid: Mapped[bool] = mapped_column(default=False)
     buyer_id: Mapped[str | None] = mapped_column(String(128))
     buyer_open_id: Mapped[str | None] = mapped_column(_OpenId)
+    auth_app_id: Mapped[str | None] = mapped_column(String(32))
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -7,7 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..exceptions import GatewayError, NotificationRefused, OutcomeUnknown, PaymentMismatch
+from ..exceptions import (
+    AppAuthTokenError,
+    GatewayError,
+    NotificationRefused,
+    OutcomeUnknown,
+    PaymentMismatch,
+)
 from ..ledger.query_leases import QueryLeases
 
 logger = logging.getLogger("flask_alipay")
@@ -59,6 +65,8 @@ def _is_definite(error: GatewayError) -> bool:
 
     The open platform signs what it states about a trade, the legacy gateway signs no rejection.
     """
+    if isinstance(error, AppAuthTokenError):
+        return False  # a new token changes it
     if error.code == _ABOUT_TRADE and not error.signed:
         return False
     codes = (error.code or "", error.sub_code or "")

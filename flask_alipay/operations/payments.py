@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..protocol.signed_request import SignedRequest
 
 # Columns of the mixin that only the ledger sets; the caller may set the others.
-_LEDGER_COLUMNS = frozenset(PaymentMixin.__annotations__) - {"expires_at"}
+_LEDGER_COLUMNS = frozenset(PaymentMixin.__annotations__) - {"expires_at", "auth_app_id"}
 # Parameters of the gateway that the blueprint itself provides. No payment names a seller:
 # notifications about other sellers than the configured one are rejected.
 _MERCHANT_PARAMS = frozenset(
@@ -31,6 +32,7 @@ _MERCHANT_PARAMS = frozenset(
 # ``mini_programs``.
 _STORED = frozenset({"qr_code", "qr_code_until", "qr_code_fen", "op_buyer_open_id"})
 _TIMEOUTS = ("timeout_express", "it_b_pay")
+_APP_ID = re.compile(r"[0-9]{16}")
 
 
 def build_payment(
@@ -43,18 +45,24 @@ def build_payment(
     product: str | None,
     currency: str,
     details: Mapping[str, Any],
+    has_token_loader: bool = False,
 ) -> Any:
     """Build a payment from the arguments of :meth:`~flask_alipay.AlipayBlueprint.create_payment`.
 
     :param model: the application's class.
     :param config: the merchant's configuration.
+    :param has_token_loader: whether the application can load the token of a merchant.
     :raises InvalidParameter: names the invalid parameter.
     :raises TypeError: for a ``float`` amount.
     """
     total_fen = to_minor_units(total_amount, currency)
     check_out_trade_no(out_trade_no)
     columns, parameters = _split(model, details)
-    _check_token(config, parameters)
+    auth_app_id = columns.pop("auth_app_id", None)
+    token = parameters.get("app_auth_token")
+    auth_app_id = _choose_merchant(config, auth_app_id, token, has_token_loader)
+    if auth_app_id is not None:
+        columns["auth_app_id"] = auth_app_id
     config.gateway.check_payment(
         product,
         out_trade_no=out_trade_no,
@@ -95,8 +103,11 @@ def gateway_request(
     :param user_agent: the buyer's browser, which chooses the product if the payment names none.
     :param extra: further parameters for the gateway.
     :raises InvalidParameter: names the invalid parameter.
+    :raises AppAuthTokenError: if the application has no token for the payment's merchant.
     """
-    gateway = merchant.gateway if charset is None else merchant.gateway.in_charset(charset)
+    gateway = merchant.gateway_for(payment)
+    if charset is not None:
+        gateway = gateway.in_charset(charset)
     currency = payment.currency or "CNY"
     signed = gateway.pay(
         payment.product or gateway.product_for(user_agent),
@@ -137,21 +148,45 @@ def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return columns, parameters
 
 
-def _check_token(config: Config, parameters: Mapping[str, Any]) -> None:
-    """Check that a payment for another merchant can be settled and managed.
+def _choose_merchant(
+    config: Config, auth_app_id: str | None, token: str | None, has_token_loader: bool
+) -> str | None:
+    """Return the APPID of the merchant who sells through a third-party application, if known.
 
-    :raises InvalidParameter: if the gateway or the configured seller excludes it.
+    :raises InvalidParameter: if the gateway, the configured seller or a missing token excludes the
+        merchant.
     """
-    token = parameters.get("app_auth_token")
-    if token is None:
-        return
-    other = config.gateway.acting_for(token) is not config.gateway
+    other = token is not None and config.gateway.acting_for(token) is not config.gateway
+    if auth_app_id is None:
+        auth_app_id = None if other else config.auth_app_id
+        parameter = "app_auth_token"
+    else:
+        _check_app_id(config, auth_app_id)
+        if auth_app_id == config.merchant:  # the application sells itself
+            auth_app_id = None
+        parameter = "auth_app_id"
+        others = auth_app_id is not None and auth_app_id != config.auth_app_id
+        if others and not (other or has_token_loader):
+            raise InvalidParameter(
+                "auth_app_id",
+                "needs the merchant's token: pass app_auth_token as well, or define "
+                "app_auth_token_loader",
+            )
+        other = other or others
     if other and config.seller_id and not config.simulator:
         raise InvalidParameter(
-            "app_auth_token",
+            parameter,
             f"of another merchant excludes {config.prefix}_SELLER_ID: notifications that name "
             f"another seller are rejected. Unset it, or set {config.prefix}_APP_AUTH_TOKEN",
         )
+    return auth_app_id
+
+
+def _check_app_id(config: Config, auth_app_id: object) -> None:
+    if config.protocol == "mapi":
+        raise InvalidParameter("auth_app_id", "is for the open platform only")
+    if not isinstance(auth_app_id, str) or not _APP_ID.fullmatch(auth_app_id):
+        raise InvalidParameter("auth_app_id", "must be an APPID of 16 digits")
 
 
 def _expiry(parameters: Mapping[str, Any]) -> datetime | None:

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ..exceptions import (
+    AppAuthTokenError,
     ConfirmationUnknown,
     GatewayError,
     NotConfirmed,
@@ -110,12 +111,17 @@ def current_report(merchant: Merchant, report: Notification) -> Notification:
     :raises NotConfirmed: if Alipay has no such trade.
     :raises ConfirmationUnknown: if Alipay does not respond, or the trade is neither paid nor
         closed: then the report is newer than the response, and Alipay retries it. Also, without a
-        query, if the payment was queried too often recently.
+        query, if the payment was queried too often recently, or its merchant has no token.
     """
     payment = merchant.ledger().find(report.out_trade_no)
     if payment is None:  # deleted since the ledger saw it
         raise ConfirmationUnknown("the payment was deleted meanwhile", **_numbers(report))
-    snapshot = PaymentSnapshot.of(payment, merchant.config.merchant, merchant.gateway_for(payment))
+    try:
+        gateway = merchant.gateway_for(payment)
+    except AppAuthTokenError as error:
+        merchant.session.rollback()
+        raise ConfirmationUnknown(f"trade.query: {error}", **_numbers(report)) from None
+    snapshot = PaymentSnapshot.of(payment, merchant.config.merchant, gateway)
     merchant.session.rollback()
     if not merchant.query_limit.admits(report.out_trade_no):
         raise ConfirmationUnknown("the payment was queried too often", **_numbers(report))

@@ -63,6 +63,7 @@ def test_everything_that_an_sdk_asks_for_is_there_for_its_owner_alone(folder):
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
         "open_id": False,
+        "third_party": False,
         "buyer_id": merchant.buyer_id,
         "buyer_open_id": merchant.buyer_open_id,
         **URLS,

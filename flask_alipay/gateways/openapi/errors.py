@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ...exceptions import GatewayError, OutcomeUnknown
+from ...exceptions import AppAuthTokenError, GatewayError, OutcomeUnknown
 
 # The service is temporarily unavailable; the request may have taken effect.
 _UNAVAILABLE = "20000"
@@ -14,6 +14,11 @@ _UNAVAILABLE = "20000"
 _UNDECIDED = re.compile(
     r"(?:\w+\.)?SYSTEM_ERROR|(?:aop|isp)\..*unknow-error"
     r"|UNKNOWN_ERROR|REQUEST_PROCESSING|TRANS_ORDER_DEALING"
+)
+# No merchant's token, or one that is wrong, withdrawn, expired or without a right to the method.
+_BAD_TOKEN = re.compile(
+    r"(?:\w+\.)?(?:self-invoke-forbidden|invalid-app-auth-token(?:-no-api)?"
+    r"|app-auth-token-time-out)"
 )
 # The string to sign, which Alipay quotes at the end of a text. It contains the whole request:
 # goods, buyer, and the token of a merchant.
@@ -39,7 +44,8 @@ def explanation(text: object) -> str:
 
 def error_from_response(method: str, node: Mapping[str, Any], *, signed: bool) -> GatewayError:
     """Return Alipay's rejection as an exception: a retryable
-    :class:`~flask_alipay.exceptions.OutcomeUnknown` if the request may have taken effect.
+    :class:`~flask_alipay.exceptions.OutcomeUnknown` if the request may have taken effect, an
+    :class:`~flask_alipay.exceptions.AppAuthTokenError` if a merchant's token is at fault.
 
     :param method: the called method.
     :param node: the node of the response.
@@ -47,7 +53,8 @@ def error_from_response(method: str, node: Mapping[str, Any], *, signed: bool) -
     """
     code, sub_code = _code(node, "code"), _code(node, "sub_code")
     undecided = code == _UNAVAILABLE or _UNDECIDED.fullmatch(sub_code or "") is not None
-    kind = OutcomeUnknown if undecided else GatewayError
+    bad_token = _BAD_TOKEN.fullmatch(sub_code or code or "") is not None
+    kind = OutcomeUnknown if undecided else AppAuthTokenError if bad_token else GatewayError
     sub_msg = node.get("sub_msg")
     reason = explanation(sub_msg) or explanation(node.get("msg"))
     parts = [code or "UNKNOWN", sub_code or "", f"({reason})" if reason else ""]

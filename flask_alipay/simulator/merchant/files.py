@@ -24,6 +24,9 @@ MERCHANT: Final = "merchant.json"
 # Names in the file with the settings.
 _GATEWAY_URLS: Final = {"openapi": "gateway_url", "mapi": "mapi_gateway_url"}
 
+# Attributes of the merchant: the kind of its application.
+_KINDS: Final = ("open_id", "third_party")
+
 # Without these there is no merchant to go on with.
 _KEPT: Final = (APP_PRIVATE_KEY, ALIPAY_PRIVATE_KEY, MERCHANT)
 
@@ -41,13 +44,12 @@ def read_merchant(folder: Path) -> SimulatedMerchant | None:
             raise ConfigurationError(
                 f"the file {name} is missing beside {there[0]}: delete both", "KEYS"
             )
-    md5_key, open_id = _about(folder / MERCHANT)
+    md5_key, kind = _about(folder / MERCHANT)
     return SimulatedMerchant(
         _private_key(folder / APP_PRIVATE_KEY),
         _private_key(folder / ALIPAY_PRIVATE_KEY),
         md5_key,
-        open_id=open_id,
-    )
+    ).of_kind(**kind)
 
 
 def read_gateway_url(folder: Path, protocol: str) -> str:
@@ -84,7 +86,7 @@ def write_merchant(
         "seller_email": merchant.seller_email,
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
-        "open_id": merchant.open_id,
+        **{name: getattr(merchant, name) for name in _KINDS},
         "buyer_id": merchant.buyer_id,
         "buyer_open_id": merchant.buyer_open_id,
         "gateway_url": gateway_url,
@@ -113,16 +115,20 @@ def _private_key(file: Path) -> rsa.RSAPrivateKey:
         raise _broken(file, str(error) if isinstance(error, AlipayError) else "") from None
 
 
-def _about(file: Path) -> tuple[str, bool]:
-    """Return the MD5 key, and whether the application receives OpenIDs."""
+def _about(file: Path) -> tuple[str, dict[str, bool]]:
+    """Return the MD5 key, and the kind of the application."""
     try:
         about = json.loads(file.read_text("utf-8"))
-        key, open_id = about["key"], about.get("open_id", False)
+        key, kind = about["key"], {name: about.get(name, False) for name in _KINDS}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise _broken(file) from None
-    if not isinstance(key, str) or not key or not isinstance(open_id, bool):
+    if (
+        not isinstance(key, str)
+        or not key
+        or not all(isinstance(each, bool) for each in kind.values())
+    ):
         raise _broken(file)
-    return key, open_id
+    return key, kind
 
 
 def _broken(file: Path, why: str = "") -> ConfigurationError:

@@ -71,6 +71,14 @@ class SimulatedMerchant:
             seller_email=f"shop{number + 1}@simulator.invalid",
         )
 
+    def of_kind(self, *, open_id: bool, third_party: bool) -> SimulatedMerchant:
+        """Return the merchant with an application of another kind.
+
+        :param open_id: see :attr:`open_id`.
+        :param third_party: see :attr:`third_party`.
+        """
+        return replace(self, open_id=open_id, third_party=third_party)
+
     @cached_property
     def certificates(self) -> Certificates:
         """The certificates of certificate mode; equal keys have equal ones."""
