@@ -527,9 +527,7 @@ def test_the_simulators_merchant_is_configured_as_described(value: object, words
 
 @pytest.mark.parametrize("value", ["certificate", "certificates,", ",", "certificates,true", 2])
 def test_another_value_does_not_enable_it(value: object) -> None:
-    with pytest.raises(
-        ConfigurationError, match="true, certificates, encrypted"
-    ):
+    with pytest.raises(ConfigurationError, match="true, certificates, encrypted"):
         simulator_enabled(ConfigReader({"ALIPAY_SIMULATOR": value}, "ALIPAY"))
 
 
