@@ -237,7 +237,7 @@ class _Control:
         return {"activated": self._simulator.messages.activate(_url(_body()))}
 
     def live(self) -> Any:
-        """Return everything at once, as polled by the control page; of trades see :meth:`trades`."""
+        """Return everything at once, as the control page polls it; trades: :meth:`trades`."""
         page = page_of(self._found(), page_number(request.args.get("page")) or 1)
         return {
             **self.clock(),
