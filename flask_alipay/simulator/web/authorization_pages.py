@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ...exceptions import InvalidParameter
 from ..trades.orders import TradeEvent
 from .forms import encode_form, with_query
-from .responses import no_store, plain, render_page
+from .responses import no_store, plain, problem, render_page
 from .urls import checked_url
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class _Authorizations:
         try:
             found = self._requested(kind)
         except InvalidParameter as error:
-            return plain(f"{error}.", 400)
+            return problem("invalid", 400, f"{error}.", parameter=error.parameter)
         silent = kind == _USER and found["scope"] == _SILENT
         if request.method != "POST" and not silent:
             merchants = [] if kind == _USER else self._simulator.merchant.authorizers
@@ -67,7 +67,7 @@ class _Authorizations:
         try:
             query = self._granted(kind, found)
         except InvalidParameter as error:
-            return plain(f"{error}.", 400)
+            return problem("invalid", 400, f"{error}.", parameter=error.parameter)
         location = with_query(found["redirect_uri"], encode_form(query, "utf-8"))
         return no_store(redirect(location, 303))
 
@@ -141,7 +141,8 @@ class _Authorizations:
         """Open the cashier, as ``my.tradePay`` does on a phone."""
         trade = self._simulator.trades.by_trade_no(trade_no)
         if trade is None or self._waiting(trade_no) is None:
-            return plain(f"{_TRADE_ERROR}: no trade with this number waits for its buyer.", 404)
+            text = f"{_TRADE_ERROR}: no trade with this number waits for its buyer."
+            return problem("over", 404, text)
         return no_store(redirect(url_for(".cashier", cashier_id=trade.cashier_id), 303))
 
     def _waiting(self, trade_no: str) -> str | None:

@@ -27,7 +27,7 @@ from .authorization_pages import add_authorization_pages
 from .control_api import ActionRejected, add_control, reject_strangers
 from .gateways import add_gateways
 from .network import is_loopback, lan_url
-from .responses import language, no_store, plain, render_page
+from .responses import language, no_store, plain, problem, render_page
 
 if TYPE_CHECKING:
     from flask.blueprints import BlueprintSetupState
@@ -103,7 +103,7 @@ class _Views:
         try:
             reject_strangers()
         except ActionRejected as error:
-            return plain(f"Not served: {error}.", error.status)
+            return problem("elsewhere", error.status, f"Not served: {error}.")
         dialects = self._simulator.dialects
         return render_page(
             "control.html",
@@ -130,12 +130,12 @@ class _Views:
         try:
             paid_with = _chosen_fund()
         except InvalidParameter as error:
-            return plain(f"{error}.", 400)
+            return problem("invalid", 400, f"{error}.", parameter=error.parameter)
         trade = self._simulator.cashier_event(cashier_id, event, paid_with)
         if trade is None:
             return render_page("message.html", 404, topic="lost")
         if trade.waiting and paid_with and not trade.order.choose_fund(paid_with):
-            return plain("The shop does not take that for this order.", 400)
+            return problem("fund", 400, "The shop does not take that for this order.")
         if event in (TradeEvent.PAY, TradeEvent.DEPOSIT) and trade.paid and trade.order.return_url:
             return no_store(redirect(self._simulator.return_url(trade), 303))
         return no_store(redirect(url_for(".cashier", cashier_id=cashier_id), 303))

@@ -13,7 +13,7 @@ from ..replies import Reply
 from .forms import MAX_BYTES, MAX_UPLOAD, InvalidForm, RawForm
 from .multipart import MULTIPART, Parts, parse_multipart
 from .response_faults import apply_faults
-from .responses import no_store, plain, render_page, respond
+from .responses import no_store, plain, problem, render_page, respond
 from .visited import base_url
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class _Gateways:
         """Return a bill or a receipt, for half a minute."""
         bill = self._simulator.bill(token)
         if bill is None:
-            return plain("There is no bill here, or no longer.", 404)
+            return problem("no_bill", 404, "There is no bill here, or no longer.")
         kind = "pdf" if bill.startswith(b"%PDF") else "zip"
         response = no_store(Response(bill, content_type=f"application/{kind}"))
         return apply_faults(self._simulator, b"", response)
@@ -110,7 +110,7 @@ class _Gateways:
             body, files = (sent, {}) if parts is None else (parts.form, parts.files)
             form = RawForm(request.query_string, body, files)
         except InvalidForm as error:
-            return plain(f"The request {error}.", 400)
+            return problem("invalid", 400, f"The request {error}.")
         return apply_faults(self._simulator, body, respond(response(form)))
 
 

@@ -93,6 +93,18 @@ def render_page(
     return no_store(response)
 
 
+def problem(topic: str, status: int, text: str, *, parameter: str = "") -> BaseResponse:
+    """Return a rejection: a page in the reader's language for a browser, otherwise a plain text.
+
+    :param topic: of the page, see ``message.html``.
+    :param text: in English, for programs.
+    :param parameter: the invalid parameter of the request, for the page.
+    """
+    if request.accept_mimetypes.best_match(("text/plain", "text/html")) != "text/html":
+        return plain(text, status)
+    return render_page("message.html", status, topic=topic, parameter=parameter)
+
+
 def plain(text: str, status: int) -> BaseResponse:
     """Return a plain text."""
     return no_store(Response(text, status, content_type="text/plain; charset=utf-8"))

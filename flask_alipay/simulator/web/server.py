@@ -19,10 +19,11 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import BaseWSGIServer, create_server
 from waitress.utilities import BadRequest
+from werkzeug.exceptions import MethodNotAllowed
 
 from ...exceptions import AlipayError
 from .cashier import simulator_blueprint
-from .responses import plain
+from .responses import problem
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
@@ -98,6 +99,8 @@ class BoundSocket:
         app = Flask("flask_alipay.simulator", static_folder=None, template_folder=None)
         app.register_blueprint(simulator_blueprint(simulator))
         app.register_error_handler(404, _not_found)
+        app.register_error_handler(405, _not_allowed)
+        app.register_error_handler(500, _failed)
         app.after_request(_log_response)
         return SimulatorServer(self._socket.dup(), self._host, app)
 
@@ -190,4 +193,14 @@ def _log_response(response: BaseResponse) -> BaseResponse:
 
 
 def _not_found(error: Exception) -> BaseResponse:
-    return plain(_ADDRESSES, 404)
+    return problem("nothing", 404, _ADDRESSES)
+
+
+def _not_allowed(error: MethodNotAllowed) -> BaseResponse:
+    response = problem("method", 405, "This address does not accept the method of the request.")
+    response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _failed(error: Exception) -> BaseResponse:
+    return problem("failed", 500, "The simulator failed: its log has the reason.")
