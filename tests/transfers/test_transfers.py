@@ -250,6 +250,7 @@ def test_a_rejected_retry_does_not_prolong_the_doubt(
     alipay.script = {TRANSFER: [LOST, rejected, rejected], QUERY: [LOST]}
     with pytest.raises(OutcomeUnknown):
         shop.pay()
+    shop.change(submitted_at=utc_now().replace(microsecond=0) - timedelta(minutes=1))
     first = shop.row.submitted_at
     for _ in range(2):
         with pytest.raises(OutcomeUnknown):
