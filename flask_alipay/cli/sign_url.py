@@ -48,6 +48,7 @@ class TestOrder:
     total_fen: int
     product: str | None = None
     expires_at: None = None
+    auth_app_id: None = None
     details: Mapping[str, str] = field(default_factory=dict)
     currency: str = "CNY"
 
