@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import bindparam, inspect, literal_column, select, update
+from sqlalchemy import Update, bindparam, inspect, literal_column, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -30,6 +30,21 @@ _SEEN = (*_GUARDED, *_STATE_COLUMNS, "trade_no", "auth_app_id")
 # The written columns whose values are known without reading the row back. Times are not: a database
 # may store them with less precision.
 _WRITTEN = (*_STATE_COLUMNS, "trade_no", "buyer_id", "buyer_open_id")
+
+
+def _claim(table: Any, column: Mapping[str, Any], named: tuple[Any, ...]) -> Update:
+    """Return the ``UPDATE`` that turns an unpaid payment into a sale."""
+    return update(table).where(
+        *named,
+        equals_param(column["currency"], "of_currency"),
+        column["total_fen"] == bindparam("of_total_fen"),
+        column["trade_status"].in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
+        column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
+        column["paid"].is_(False),
+        column["refunded_fen"] == literal_column("0"),
+        # Of another merchant's payment the merchant is compared, after it was read.
+        column["auth_app_id"].is_(None),
+    )
 
 
 class PaymentStatements:
@@ -79,17 +94,7 @@ class PaymentStatements:
         self._update = update(self._table).where(
             *(column[name] == bindparam(f"seen_{name}") for name in (*_GUARDED, *_STATE_COLUMNS))
         )
-        self._claim = update(self._table).where(
-            *named,
-            equals_param(column["currency"], "of_currency"),
-            column["total_fen"] == bindparam("of_total_fen"),
-            column["trade_status"].in_([literal_column(f"'{status}'") for status in BEFORE_SALE]),
-            column["trade_status"] != bindparam("of_barred", type_=column["trade_status"].type),
-            column["paid"].is_(False),
-            column["refunded_fen"] == literal_column("0"),
-            # Of another merchant's payment the merchant is compared, after it was read.
-            column["auth_app_id"].is_(None),
-        )
+        self._claim = _claim(self._table, column, named)
 
     def find(
         self,
