@@ -16,7 +16,7 @@ from flask_alipay.protocol.charsets import (
     check_encodable,
     decode,
     encode,
-    form_decode,
+    percent_decode,
     percent_encode,
     request_charset,
 )
@@ -103,7 +103,7 @@ def test_decoded_bytes_are_encoded_to_the_same_bytes(data: bytes, charset: str) 
     except UnicodeDecodeError:
         return
     assert encode(text, charset) == data
-    assert form_decode(percent_encode(text, charset).encode()) == data
+    assert percent_decode(percent_encode(text, charset).encode()) == data
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_browser_sends_every_character_of_gbk_as_it_was_signed(browser: Browse
     [body] = posted
     fields = (field.partition(b"=") for field in body.split(b"&"))
     sent = {name: value for name, _, value in fields}
-    assert form_decode(sent[b"subject"]) == encode(subject, "gbk")
+    assert percent_decode(sent[b"subject"]) == encode(subject, "gbk")
 
 
 @pytest.mark.parametrize(
@@ -156,21 +156,21 @@ def test_a_browser_sends_every_character_of_gbk_as_it_was_signed(browser: Browse
     [b"%", b"%4", b"%%41", b"%4%41", b"%zz%E4%bd%A0", b"a+%2B", b"%25%32%35", b"%0g"],
 )
 def test_an_escape_is_undone_once_and_a_stray_percent_sign_stays(field: bytes) -> None:
-    assert form_decode(field) == unquote_to_bytes(field.replace(b"+", b" "))
+    assert percent_decode(field) == unquote_to_bytes(field.replace(b"+", b" "))
 
 
 def test_every_escape_is_undone_in_both_cases() -> None:
     data = bytes(range(256))
     for digits in (data.hex(), data.hex().upper()):
         field = "".join(f"%{digits[at : at + 2]}" for at in range(0, 512, 2))
-        assert form_decode(field.encode()) == data
+        assert percent_decode(field.encode()) == data
 
 
 def test_stray_percent_signs_are_not_cut_apart() -> None:
     field = b"%" * (512 * 1024)
     tracemalloc.start()
     try:
-        assert form_decode(field) == field
+        assert percent_decode(field) == field
         assert tracemalloc.get_traced_memory()[1] < 3 * len(field)
     finally:
         tracemalloc.stop()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flask import has_request_context, request
 from flask.logging import default_handler
 
-from ..protocol.charsets import form_decode
+from ..protocol.charsets import percent_decode
 from ..protocol.log_text import loggable, loggable_texts
 from ..protocol.trade_status import TradeStatus
 
@@ -147,7 +147,7 @@ def _claimed(body: bytes) -> dict[str, str]:
         return {}
     fields = (piece.partition(b"=") for piece in body.split(b"&"))
     return {
-        name.decode(): form_decode(value).decode("latin-1")
+        name.decode(): percent_decode(value).decode("latin-1")
         for name, _, value in fields
         if value and name in _CLAIMS
     }

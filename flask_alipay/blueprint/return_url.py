@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 
 from ..exceptions import BadNotification, BadSignature
-from ..protocol.charsets import form_decode
+from ..protocol.charsets import percent_decode
 from ..protocol.notification import verify_form
 from ..signer import Signer
 
@@ -56,7 +56,7 @@ def without_foreign(query: bytes, names: Collection[str]) -> bytes:
     kept = []
     for field in query.split(b"&"):
         name, equals, value = field.partition(b"=")
-        known = form_decode(name).decode("latin-1")
+        known = percent_decode(name).decode("latin-1")
         if not equals or known not in names or known == "sign_type":
             continue
         kept.append(b"sign=" + _without_stray_bytes(value) if known == "sign" else field)
@@ -64,5 +64,5 @@ def without_foreign(query: bytes, names: Collection[str]) -> bytes:
 
 
 def _without_stray_bytes(sign: bytes) -> bytes:
-    found = _SIGN.fullmatch(form_decode(sign))
+    found = _SIGN.fullmatch(percent_decode(sign))
     return sign if found is None else found[1].replace(b"+", b"%2B")

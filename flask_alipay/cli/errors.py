@@ -1,4 +1,8 @@
-"""Exit statuses of all commands, and errors that name the next step."""
+"""Exit statuses of errors, and errors that name the next step.
+
+Commands with results of their own (``bill``, ``doctor``, ``reconcile``, ``replay``, ``trigger``,
+``verify_notify``) decide their exit status themselves, with the constants of this module.
+"""
 
 from __future__ import annotations
 

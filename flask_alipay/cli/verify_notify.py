@@ -20,7 +20,7 @@ from ..protocol.message import GATEWAY_CHECK, message_kind
 from ..signer import Rsa2Signer, Signer
 from .captures import MAX_BYTES, read_captures
 from .credentials import key_option, sign_type_option
-from .errors import handle_errors
+from .errors import IN_ORDER, MISUSED, NOT_IN_ORDER, handle_errors
 from .i18n import N_, _
 from .ledger_checks import check_against_ledger
 from .merchants import current_merchant, program
@@ -119,7 +119,7 @@ def verify_notify_command(in_app: bool) -> click.Command:
         if rejected:
             assert merchant is not None  # noqa: S101 - the option needs an app
             _add_rejected(report, keyring, merchant)
-        context.exit(report.finish())
+        context.exit(report.exit_status())
 
     return verify_notify
 
@@ -251,7 +251,7 @@ class _Report:
         }
         click.echo(text.format(**names), err=True)
 
-    def finish(self) -> int:
+    def exit_status(self) -> int:
         """Print the summary and return the exit status."""
         total = self._verified + self._failed + self._unreadable
         if total > 1 and not self._as_json:
@@ -266,7 +266,9 @@ class _Report:
                 "unreadable": self._unreadable,
             }
             click.echo(text.format(**counts))
-        return 2 if self._unreadable else int(self._failed > 0)
+        if self._unreadable:
+            return MISUSED
+        return NOT_IN_ORDER if self._failed else IN_ORDER
 
 
 def _verdict(

@@ -1,4 +1,9 @@
-"""The journal: a record of every verified report, with its outcome."""
+"""The journal: a record of every verified report, with its outcome.
+
+It decides about a duplicate only where no payment's state can: of a batch without rows of refunds,
+and of a message. A duplicate report of a payment is recognized by the payment's state
+(``transitions``) and ends in ``Ledger._read_and_apply``.
+"""
 
 from __future__ import annotations
 
@@ -62,8 +67,8 @@ class Journal:
         """``True`` if the application has a class for the journal."""
         return self._model is not None
 
-    def is_recorded(self, entry: JournalEntry) -> bool:
-        """Return whether this report (of this trade, if it is of one) was acknowledged before."""
+    def was_acknowledged(self, entry: JournalEntry) -> bool:
+        """Return whether this result of a batch was acknowledged before."""
         if self._model is None or entry.notify_id is None:
             return False
         column = columns_of(entity_of(self._model))

@@ -170,7 +170,7 @@ class Ledger:
         entry = JournalEntry("", None, batch.params["notify_type"], batch.notify_id, batch.params)
 
         def work() -> Settlement:
-            outcome = "duplicate" if self._journal.is_recorded(entry) else "recorded"
+            outcome = "duplicate" if self._journal.was_acknowledged(entry) else "recorded"
             return self._finish(entry, LedgerUpdate(outcome, ()), None)
 
         return self._in_transaction(entry, work).outcome == "recorded"
@@ -269,6 +269,7 @@ class Ledger:
         if update is None:
             return None
         if not values and not (seen.paid and notification.is_refund):
+            # A duplicate, or an outdated report, ends here.
             return self._finish(entry, update, None)
         payment = self._read(notification.out_trade_no)
         if self.refunds is not None:

@@ -91,7 +91,7 @@ class RefundResultWriter:
         """Count a refund by the journal; without a journal, only record the report."""
         if not result.succeeded or not self._journal.enabled or entry.notify_id is None:
             return LedgerUpdate("recorded", ())
-        if self._journal.is_recorded(entry):
+        if self._journal.was_acknowledged(entry):
             return LedgerUpdate("duplicate", ())
         counted = self._count_refund(payment, result.refund_fen)
         return make_update((), result.refund_fen if counted else 0)

@@ -4,6 +4,9 @@ Alipay's GBK is the two-byte range of GB18030: 23,940 characters. Python's codec
 of them, among them the euro sign (``A2 E3``), and browsers encode the euro sign as ``80`` in a GBK
 form. GBK is therefore encoded and decoded with the codec ``gb18030``, without its four-byte
 characters.
+
+Bodies of notifications are decoded in ``forms``, XML in ``xml``, responses of the open platform in
+``gateways.openapi.responses``.
 """
 
 from __future__ import annotations
@@ -140,7 +143,7 @@ def encode_form(params: Mapping[str, str], charset: str) -> bytes:
     return urlencode(pairs).encode("ascii")
 
 
-def form_decode(field: bytes) -> bytes:
+def percent_decode(field: bytes) -> bytes:
     """Undo the percent-encoding of a name or value in a form body or query, without decoding it."""
     if b"+" in field:
         field = field.replace(b"+", b" ")
@@ -153,7 +156,7 @@ def form_decode(field: bytes) -> bytes:
 
 def form_text(field: bytes, charset: str) -> str:
     """Undo the percent-encoding of a name or value, and decode it: see :func:`decode`."""
-    return decode(form_decode(field), charset)
+    return decode(percent_decode(field), charset)
 
 
 def _gbk_length(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..exceptions import BadNotification, InvalidParameter
-from .charsets import canonical_charset, form_decode, form_text
+from .charsets import canonical_charset, form_text, percent_decode
 from .log_text import loggable_names
 
 # Several times the number of fields in any notification.
@@ -74,5 +74,5 @@ def declared_charset(body: bytes) -> str | None:
     """Return the charset that a form body declares in one of its fields, or ``None``."""
     for field_ in body.split(b"&"):
         if field_.startswith(_CHARSET_FIELDS):
-            return form_decode(field_.partition(b"=")[2]).decode("latin-1") or None
+            return percent_decode(field_.partition(b"=")[2]).decode("latin-1") or None
     return None

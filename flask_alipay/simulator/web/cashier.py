@@ -1,4 +1,4 @@
-"""Flask blueprint with the buyer's pages and the gateways."""
+"""The cashier page and the other pages of the simulator, and its Flask blueprint."""
 
 from __future__ import annotations
 
