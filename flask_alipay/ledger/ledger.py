@@ -1,4 +1,4 @@
-"""Settlement of reports: one report, one transaction.
+"""Settlement of notifications and other reports: each once, in one transaction.
 
 A guarded ``UPDATE`` claims the payment, the application's callbacks run, the journal is written,
 and the transaction is committed. If the ``UPDATE`` changes no row, or probably would not, the

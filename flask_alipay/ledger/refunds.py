@@ -1,4 +1,4 @@
-"""The rows of refunds, requested by the shop or made in Alipay's console."""
+"""The rows of refunds: recorded before Alipay is called, or reported from Alipay's console."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def _record(
         merchant.notify_url if gateway.notifies_refunds else None,
     )
     gateway.check_refund(request, resumed=out_request_no is None and number is not None)
-    row = _open(merchant, refunds, request, ttl)
+    row = _commit_row(merchant, refunds, request, ttl)
     request = replace(request, reason=row.reason, repeated=row.known, undecided=not row.new)
     return _RecordedRefund(request, gateway, done=row.status == SUCCESS)
 
@@ -193,7 +193,7 @@ class _Row(NamedTuple):
     known: bool
 
 
-def _open(
+def _commit_row(
     merchant: Merchant, refunds: RefundLedger, request: RefundRequest, ttl: timedelta | None
 ) -> _Row:
     """Commit the row of a refund and return its state; retry in a new transaction if another worker

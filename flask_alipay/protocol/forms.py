@@ -1,4 +1,4 @@
-"""Strict parsing of received form bodies and query strings: raw bytes to parameters."""
+"""Strict parsing of form bodies and query strings: raw bytes, in UTF-8 or GBK, to parameters."""
 
 from __future__ import annotations
 
