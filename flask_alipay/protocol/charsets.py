@@ -5,8 +5,8 @@ of them, among them the euro sign (``A2 E3``), and browsers encode the euro sign
 form. GBK is therefore encoded and decoded with the codec ``gb18030``, without its four-byte
 characters.
 
-Bodies of notifications are decoded in ``protocol.forms``, XML in ``xml``, responses of the open platform in
-``gateways.openapi.responses``.
+Bodies of notifications are decoded in ``protocol.forms``, XML in ``protocol.xml``, responses of the
+open platform in ``gateways.openapi.responses``.
 """
 
 from __future__ import annotations
