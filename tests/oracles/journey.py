@@ -135,6 +135,13 @@ UNSEEN = {
 }
 
 
+def compare(said: dict[str, dict[str, Any]], steps: dict[str, dict[str, Any]]) -> None:
+    """Compares what a program said with what it must have seen, in what is named of each step."""
+    assert set(said) == set(steps)
+    for step, seen in steps.items():
+        assert {name: said[step].get(name) for name in seen} == seen, step
+
+
 def check(
     standalone: Standalone,
     said: dict[str, dict[str, Any]],
@@ -151,12 +158,13 @@ def check(
     :param unseen: the names of those of which it does not see :data:`UNSEEN`.
     """
     forms = {name: said.pop(name) for name in ("form of page", "form of wap") if name in said}
-    assert set(said) == {*JOURNEY, *besides} - set(without)
-    for step, seen in {**JOURNEY, **BESIDES}.items():
-        if step in said:
-            hidden = UNSEEN[step] if step in unseen else ()
-            expected = {name: value for name, value in seen.items() if name not in hidden}
-            assert {name: said[step].get(name) for name in expected} == expected, step
+    taken = {*JOURNEY, *besides} - set(without)
+    steps = {step: seen for step, seen in {**JOURNEY, **BESIDES}.items() if step in taken}
+    for step in {*unseen} & taken:
+        steps[step] = {
+            name: value for name, value in steps[step].items() if name not in UNSEEN[step]
+        }
+    compare(said, steps)
     assert len(forms) == 2 or "form" in without
     for form in forms.values():
         assert str(escape(SUBJECT)) in standalone.bring(form["html"])

@@ -37,17 +37,18 @@ class Standalone:
 
     @classmethod
     @contextmanager
-    def running(cls, keys: Path) -> Iterator[Standalone]:
+    def running(cls, keys: Path, *options: str) -> Iterator[Standalone]:
         """Serves one until the end of the block.
 
         :param keys: a folder that it makes.
+        :param options: of the command, beyond its port and folder.
         """
         command = (*(sys.executable, "-m", "flask_alipay", "simulate"), "--port", "0")
         environ = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
         # Its log is long, and nobody reads a pipe.
         with tempfile.TemporaryFile("w+") as log:
             process = subprocess.Popen(
-                [*command, "--keys", str(keys)],
+                [*command, "--keys", str(keys), *options],
                 env=environ,
                 stdout=subprocess.PIPE,
                 stderr=log,

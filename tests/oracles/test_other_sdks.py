@@ -9,6 +9,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -23,10 +24,14 @@ from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..other_sdks import ask, node_peer, python_peer
-from .journey import BESIDES, MESSAGES, UNSEEN, check
+from .authorizations import mini_program_steps, third_party_steps
+from .journey import BESIDES, MESSAGES, UNSEEN, check, compare
 from .standalone import Standalone, run
 
 PROGRAMS = Path(__file__).parent / "programs"
+
+#: A command, to which the arguments are added.
+Program: TypeAlias = list[str | Path]
 
 
 class Site:
@@ -104,12 +109,20 @@ def test_python_alipay_sdk_shops_at_the_simulator(standalone: Standalone) -> Non
 
 def test_the_official_sdk_shops_at_the_simulator(standalone: Standalone) -> None:
     python = python_peer("alipay-sdk-python")
-    said = run([python, PROGRAMS / "official.py", standalone.keys, "official"])
+    said = run([python, PROGRAMS / "official.py", standalone.keys, "official", "trades"])
     query = said.pop("signed")["query"]
     assert query_signed_by_the_merchant(standalone, query)[0]
     without = ("with certificates", "encrypted, with certificates")
     besides = (*TILL, *GRANTED, "transfer with plain keys", *SHARES, *ACCOUNT)
     check(standalone, said, besides, without=without)
+
+
+def node_program(folder: Path, package: str) -> Program:
+    """Copy the program to a folder: a module finds the packages beside it, and no others."""
+    (folder / "node_modules").symlink_to(node_peer(package) / "node_modules")
+    program = folder / "node.mjs"
+    program.write_bytes((PROGRAMS / "node.mjs").read_bytes())
+    return ["node", program]
 
 
 @pytest.mark.parametrize(
@@ -120,13 +133,33 @@ def test_the_official_sdk_shops_at_the_simulator(standalone: Standalone) -> None
 def test_the_sdk_for_nodejs_shops_at_the_simulator(
     standalone: Standalone, tmp_path: Path, package: str, besides: tuple[str, ...]
 ) -> None:
-    # A module finds the packages beside it, and no others.
-    (tmp_path / "node_modules").symlink_to(node_peer(package) / "node_modules")
-    program = tmp_path / "node.mjs"
-    program.write_bytes((PROGRAMS / "node.mjs").read_bytes())
-    said = run(["node", program, standalone.keys, f"node{package[-1]}"])
+    program = node_program(tmp_path, package)
+    said = run([*program, standalone.keys, f"node{package[-1]}", "trades"])
     received = [f"message {kind}" for kind in MESSAGES]
     check(standalone, said, (*besides, *received, *PAYOUTS), unseen=UNSEEN)
+
+
+@pytest.fixture(params=["official", "node4", "node3"])
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Program:
+    """The program with an official SDK: Python's, or Node's newer or older."""
+    if request.param == "official":
+        return [python_peer("alipay-sdk-python"), PROGRAMS / "official.py"]
+    return node_program(tmp_path, f"alipay-sdk@{request.param[-1]}")
+
+
+def test_official_sdks_sell_in_a_mini_program(
+    mini_program: Standalone, program: Program, request: pytest.FixtureRequest
+) -> None:
+    prefix = request.node.callspec.id
+    said = run([*program, mini_program.keys, prefix, "mini-program"])
+    compare(said, mini_program_steps(mini_program.merchant))
+
+
+def test_official_sdks_sell_for_merchants_who_authorise_them(
+    third_party: Standalone, program: Program
+) -> None:
+    said = run([*program, third_party.keys, "isv", "third-party"])
+    compare(said, third_party_steps(third_party.merchant))
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:

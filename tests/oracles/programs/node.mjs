@@ -5,7 +5,7 @@ import { generateKeyPairSync, verify } from "node:crypto";
 import { inflateRawSync } from "node:zlib";
 import * as library from "alipay-sdk";
 
-const [keys, prefix] = process.argv.slice(2);
+const [keys, prefix, journey] = process.argv.slice(2);
 const AlipaySdk = library.AlipaySdk ?? library.default;
 const AlipayFormData = library.AlipayFormData;
 const file = (name) => readFileSync(`${keys}/${name}`, "utf8");
@@ -34,6 +34,12 @@ const sdk = new AlipaySdk({ ...config });
 const certified = new AlipaySdk({ ...certificates });
 const believed = (fields) => (sdk.checkNotifySignV2?.(fields) ?? sdk.checkNotifySign(fields, true));
 
+function verified(text, name) {
+  const sign = Buffer.from(JSON.parse(text).sign, "base64");
+  const content = Buffer.from(sdk.getSignStr(text, name));
+  return verify("sha256", content, file("alipay_public_key.pem"), sign);
+}
+
 // The shop's site.
 const heard = [];
 let wake = () => {};
@@ -56,23 +62,34 @@ async function news(step) {
     trade_status: fields.trade_status,
     refund_fee: fields.refund_fee ?? "",
     subject: fields.subject,
+    auth_app_id: fields.auth_app_id,
     verified: believed({ ...fields, sign }),
     forgery_believed: believed({ ...fields, total_amount: "0.01", sign }),
   });
 }
 
 // Throws where the signature of the answer does not hold.
-async function ask(step, method, bizContent, { by = sdk, signed = true, ...more } = {}) {
-  const node = await by.exec(method, { bizContent, notifyUrl, ...more }, { validateSign: signed });
+async function exec(step, method, params, { by = sdk, signed = true } = {}) {
+  const node = await by.exec(method, params, { validateSign: signed });
   if (step) said(step, { ...node, signed, verified: signed });
   return node;
 }
 
+const ask = (step, method, bizContent, { by, signed, ...more } = {}) =>
+  exec(step, method, { bizContent, notifyUrl, ...more }, { by, signed });
+
+// It throws at an error_response, in which it looks for the signed text of the method's response.
+const rejected = (step, method, params) => exec(null, method, params).catch((error) => {
+  const text = error.responseDataRaw ?? error.serverResult.data;
+  const { error_response, sign } = JSON.parse(text);
+  said(step, { ...error_response, signed: !!sign, verified: verified(text, "error_response") });
+});
+
 const order = (number, more) => ({
   out_trade_no: prefix + number, total_amount: "88.88", subject: "龙井茶 '50g' + 100%", ...more,
 });
-const control = (path) => fetch(root + path, {
-  method: "POST", headers: { "Content-Type": "application/json" }, body: "{}",
+const control = (path, about = {}) => fetch(root + path, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(about),
 });
 const moved = async (method, url) => {
   const answer = await fetch(url, { method, redirect: "manual" });
@@ -123,11 +140,9 @@ async function pages() {
   const body = sdk.sdkExec("alipay.trade.app.pay", params);
   const result = await (await fetch(`${root}/mobile/pay`, { method: "POST", body })).text();
   const [, text] = /result=\{(.*)\}$/s.exec(result);
-  const content = sdk.getSignStr(text, "alipay_trade_app_pay_response");
-  const sign = Buffer.from(JSON.parse(text).sign, "base64");
   said("app", {
     paid: result.startsWith("resultStatus={9000}"),
-    verified: verify("sha256", Buffer.from(content), file("alipay_public_key.pem"), sign),
+    verified: verified(text, "alipay_trade_app_pay_response"),
   });
   await news("told of app");
 }
@@ -291,12 +306,75 @@ async function payouts() {
   await ask("unbind", "alipay.trade.royalty.relation.unbind", bound);
 }
 
-await buy();
-await pages();
-await refusals();
-await dresses();
-await messages();
-if (sdk.curl) await anew();
-await payouts();
+// A buyer in a mini-program, whom the shop knows by an OpenID.
+async function miniProgram() {
+  const app = async (name, about) => (await control(`/mini-program/${name}`, about)).json();
+  const { authCode: code } = await app("auth-code", { scopes: "auth_user" });
+  const exchange = { grant_type: "authorization_code", code };
+  const user = await exec("buyer's token", "alipay.system.oauth.token", exchange);
+  await rejected("code used twice", "alipay.system.oauth.token", exchange);
+  await exec("profile", "alipay.user.info.share", { auth_token: user.access_token });
+  const product = { product_code: "JSAPI_PAY", op_app_id: merchant.app_id };
+  const create = "alipay.trade.create";
+  await ask("create for a buyer_id", create, order("M0", { buyer_id: merchant.buyer_id, ...product }));
+  const mine = order("M1", { buyer_open_id: user.open_id, ...product });
+  const { out_trade_no, trade_no } = await ask("create", create, mine);
+  const again = await ask("create again", create, mine);
+  said("trade", { same: again.trade_no === trade_no });
+  said("pay by out_trade_no", await app("pay", { tradeNO: out_trade_no }));
+  said("pay", await app("pay", { tradeNO: trade_no }));
+  await news("told that it is paid");
+  await ask("query", "alipay.trade.query", { out_trade_no });
+}
+
+// A merchant authorises the third-party application on Alipay's page, and comes back.
+async function connect(number) {
+  const page = new URL(`${root}/oauth2/appToAppAuth.htm`);
+  const about = { app_id: merchant.app_id, redirect_uri: "http://127.0.0.1/connected", state: "c3RhdGU=" };
+  page.search = new URLSearchParams(about);
+  const found = [...(await (await fetch(page)).text()).matchAll(/name="auth_app_id" value="(\d+)"/g)];
+  const body = new URLSearchParams({ auth_app_id: found[number][1], decision: "allow" });
+  const answer = await fetch(page, { method: "POST", body, redirect: "manual" });
+  return Object.fromEntries(new URL(answer.headers.get("location")).searchParams);
+}
+
+async function thirdParty() {
+  const exchange = "alipay.open.auth.token.app", tokens = [];
+  for (const number of [0, 1]) {
+    const back = await connect(number);
+    said(`authorisation ${number}`, back);
+    const granted = { grant_type: "authorization_code", code: back.app_auth_code };
+    tokens.push(await ask(`token ${number}`, exchange, granted));
+    await ask(`code used twice ${number}`, exchange, granted);
+  }
+  const [first, second] = tokens.map((token) => ({ appAuthToken: token.app_auth_token }));
+  const precreate = "alipay.trade.precreate", query = "alipay.trade.query";
+  const out_trade_no = `${prefix}I1`;
+  await ask("token query", `${exchange}.query`, { app_auth_token: first.appAuthToken });
+  await ask("without a token", precreate, order("I1"));
+  const wrong = { bizContent: order("I1"), appAuthToken: "202611BBx" };
+  await rejected("with a wrong token", precreate, wrong);
+  await ask("not found", query, { out_trade_no }, first);
+  await ask("precreate", precreate, order("I1"), first);
+  await control(`/trades/${out_trade_no}/pay`);
+  await news("told that it is paid");
+  await ask("query", query, { out_trade_no }, first);
+  await ask("query by another merchant", query, { out_trade_no }, second);
+  const { app_refresh_token: refresh_token, auth_app_id } = tokens[0];
+  const renewed = await ask("renewed token", exchange, { grant_type: "refresh_token", refresh_token });
+  const by = { appAuthToken: renewed.app_auth_token };
+  const all = { out_trade_no, refund_amount: "88.88", out_request_no: "R1" };
+  await ask("refund", "alipay.trade.refund", all, by);
+  await control(`/authorizations/${auth_app_id}/withdraw`);
+  await ask("withdrawn token query", `${exchange}.query`, { app_auth_token: by.appAuthToken });
+  await rejected("after the withdrawal", query, { bizContent: { out_trade_no }, ...by });
+}
+
+const journeys = {
+  trades: [buy, pages, refusals, dresses, messages, ...(sdk.curl ? [anew] : []), payouts],
+  "mini-program": [miniProgram],
+  "third-party": [thirdParty],
+};
+for (const part of journeys[journey]) await part();
 site.close();
 site.closeAllConnections();

@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import sys
 import urllib.parse
 from importlib import import_module
 
@@ -20,6 +21,7 @@ from python_shop import (
     TODAY,
     app,
     bill,
+    connect,
     control,
     key,
     merchant,
@@ -69,9 +71,13 @@ def made(**changes):
 client = made()
 
 
+def bare(name):
+    return getattr(import_module(f"alipay.aop.api.request.{name}Request"), f"{name}Request")()
+
+
 def request(name, content, **more):
     """A request; its model, where it has one, is filled by the names of the fields."""
-    made = getattr(import_module(f"alipay.aop.api.request.{name}Request"), f"{name}Request")()
+    made = bare(name)
     model = getattr(import_module(f"alipay.aop.api.domain.{name}Model"), f"{name}Model")()
     for field, value in content.items():
         setattr(model, field, value)
@@ -81,8 +87,15 @@ def request(name, content, **more):
     return made
 
 
-def ask(step, name, by=client, **content):
-    node = json.loads(by.execute(request(name, content)))
+def ask(step, name, by=client, token=None, **content):
+    asked = request(name, content)
+    if token:
+        asked.add_other_text_param("app_auth_token", token)
+    return execute(step, asked, by)
+
+
+def execute(step, asked, by=client):
+    node = json.loads(by.execute(asked))
     if step:
         say(step, {**node, "signed": True, "verified": True})
     return node
@@ -192,10 +205,68 @@ def money():
     ask("balance", "AlipayDataBillBalanceQuery")
 
 
-buy()
-pages()
-refusals()
-money()
-plain = {"b": "龙井 + 1&2=3", "C": "%41", "_": "x"}
-sign = sign_with_rsa2(key("app_private_key_pkcs1.pem"), get_sign_content(plain), "utf-8")
-say("signed", {"query": urllib.parse.urlencode({**plain, "sign": sign})})
+def query():
+    plain = {"b": "龙井 + 1&2=3", "C": "%41", "_": "x"}
+    sign = sign_with_rsa2(key("app_private_key_pkcs1.pem"), get_sign_content(plain), "utf-8")
+    say("signed", {"query": urllib.parse.urlencode({**plain, "sign": sign})})
+
+
+def mini_program():
+    code = control("/mini-program/auth-code", scopes="auth_user")["authCode"]
+    exchange = bare("AlipaySystemOauthToken")
+    exchange.grant_type, exchange.code = "authorization_code", code
+    user = execute("buyer's token", exchange)
+    execute("code used twice", exchange)
+    profile = bare("AlipayUserInfoShare")
+    profile.add_other_text_param("auth_token", user["access_token"])
+    execute("profile", profile)
+    product = {"product_code": "JSAPI_PAY", "op_app_id": merchant["app_id"]}
+    create = "AlipayTradeCreate"
+    ask("create for a buyer_id", create, buyer_id=merchant["buyer_id"], **product, **order("M0"))
+    mine = {"buyer_open_id": user["open_id"], **product, **order("M1")}
+    made = ask("create", create, **mine)
+    again = ask("create again", create, **mine)
+    say("trade", {"same": made["trade_no"] == again["trade_no"]})
+    say("pay by out_trade_no", control("/mini-program/pay", tradeNO=made["out_trade_no"]))
+    say("pay", control("/mini-program/pay", tradeNO=made["trade_no"]))
+    news("told that it is paid", believed)
+    ask("query", "AlipayTradeQuery", out_trade_no=made["out_trade_no"])
+
+
+def third_party():
+    token = {}
+    grant = {"grant_type": "authorization_code"}
+    for number in (0, 1):
+        back = connect(number)
+        say(f"authorisation {number}", back)
+        granted = {**grant, "code": back["app_auth_code"]}
+        token[number] = ask(f"token {number}", "AlipayOpenAuthTokenApp", **granted)
+        ask(f"code used twice {number}", "AlipayOpenAuthTokenApp", **granted)
+    first, second = (token[number]["app_auth_token"] for number in (0, 1))
+    state = "AlipayOpenAuthTokenAppQuery"
+    ask("token query", state, app_auth_token=first)
+    ask("without a token", "AlipayTradePrecreate", **order("I1"))
+    ask("with a wrong token", "AlipayTradePrecreate", token="202611BBx", **order("I1"))
+    ask("not found", "AlipayTradeQuery", token=first, out_trade_no=f"{PREFIX}I1")
+    ask("precreate", "AlipayTradePrecreate", token=first, **order("I1"))
+    control(f"/trades/{PREFIX}I1/pay")
+    news("told that it is paid", believed)
+    sold = {"out_trade_no": f"{PREFIX}I1"}
+    ask("query", "AlipayTradeQuery", token=first, **sold)
+    ask("query by another merchant", "AlipayTradeQuery", token=second, **sold)
+    refresh = {"grant_type": "refresh_token", "refresh_token": token[0]["app_refresh_token"]}
+    renewed = ask("renewed token", "AlipayOpenAuthTokenApp", **refresh)["app_auth_token"]
+    part = {"refund_amount": "88.88", "out_request_no": "R1"}
+    ask("refund", "AlipayTradeRefund", token=renewed, **sold, **part)
+    control(f"/authorizations/{token[0]['auth_app_id']}/withdraw")
+    ask("withdrawn token query", state, app_auth_token=renewed)
+    ask("after the withdrawal", "AlipayTradeQuery", token=renewed, **sold)
+
+
+JOURNEYS = {
+    "trades": (buy, pages, refusals, money, query),
+    "mini-program": (mini_program,),
+    "third-party": (third_party,),
+}
+for step in JOURNEYS[sys.argv[3]]:
+    step()

@@ -5,6 +5,7 @@ for each step. Imports nothing but Python, since the SDKs live in environments o
 import io
 import json
 import queue
+import re
 import sys
 import threading
 import urllib.error
@@ -13,7 +14,7 @@ import zipfile
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qsl, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 KEYS, PREFIX = Path(sys.argv[1]), sys.argv[2]
 SUBJECT = "龙井茶 '50g' + 100%"
@@ -56,6 +57,7 @@ def news(step, believed):
         "trade_status": fields["trade_status"],
         "refund_fee": fields.get("refund_fee", ""),
         "subject": fields["subject"],
+        "auth_app_id": fields["auth_app_id"],
         "verified": believed(dict(fields)),
         "forgery_believed": believed({**fields, "total_amount": "0.01"}),
     }
@@ -71,8 +73,20 @@ def order(number, **more):
     }
 
 
-def control(path):
-    _open(urllib.request.Request(ROOT + path, data=b"{}", headers={"Content-Type": "text/json"}))
+def control(path, **about):
+    body = json.dumps(about).encode("ascii")
+    asked = urllib.request.Request(ROOT + path, data=body, headers={"Content-Type": "text/json"})
+    return json.loads(_open(asked)[1])
+
+
+def connect(number):
+    """A merchant authorises the third-party application on Alipay's page, and comes back."""
+    about = {"app_id": merchant["app_id"], "redirect_uri": "http://127.0.0.1/connected"}
+    url = f"{ROOT}/oauth2/appToAppAuth.htm?{urlencode({**about, 'state': 'c3RhdGU='})}"
+    found = re.findall(r'name="auth_app_id" value="(\d+)"', _open(url)[1].decode())
+    form = urlencode({"auth_app_id": found[number], "decision": "allow"}).encode("ascii")
+    back = _open(urllib.request.Request(url, data=form))[0]["Location"]
+    return dict(parse_qsl(urlsplit(back).query))
 
 
 def _open(asked):
