@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -62,14 +63,23 @@ def test_everything_that_an_sdk_asks_for_is_there_for_its_owner_alone(folder):
         "seller_email": merchant.seller_email,
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
-        "open_id": False,
-        "third_party": False,
+        "kind": "",
         "buyer_id": merchant.buyer_id,
         "buyer_open_id": merchant.buyer_open_id,
         **URLS,
     }
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert not [file for file in folder.iterdir() if file.name.startswith(".")]
+
+
+@pytest.mark.parametrize("kinds", [{"open_id"}, {"open_id", "third_party"}])
+def test_the_kind_of_the_application_is_kept_as_a_text(tmp_path, kinds):
+    merchant = replace(get_merchant(), **dict.fromkeys(kinds, True))
+    write_merchant(tmp_path, merchant, **URLS)
+    about = json.loads((tmp_path / "merchant.json").read_text())
+    assert all(isinstance(value, str) for value in about.values())
+    kept = read_merchant(tmp_path)
+    assert {name for name in ("open_id", "third_party") if getattr(kept, name)} == kinds
 
 
 @pytest.mark.parametrize("name", ["app_private_key.pem", "alipay_private_key.pem", "merchant.json"])

@@ -86,7 +86,8 @@ def write_merchant(
         "seller_email": merchant.seller_email,
         "key": merchant.md5_key,
         "aes_key": merchant.aes_key,
-        **{name: getattr(merchant, name) for name in _KINDS},
+        # All values are text, for programs that read the file into a map of strings.
+        "kind": " ".join(name for name in _KINDS if getattr(merchant, name)),
         "buyer_id": merchant.buyer_id,
         "buyer_open_id": merchant.buyer_open_id,
         "gateway_url": gateway_url,
@@ -119,16 +120,12 @@ def _about(file: Path) -> tuple[str, dict[str, bool]]:
     """Return the MD5 key, and the kind of the application."""
     try:
         about = json.loads(file.read_text("utf-8"))
-        key, kind = about["key"], {name: about.get(name, False) for name in _KINDS}
+        key, kinds = about["key"], about.get("kind", "").split()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise _broken(file) from None
-    if (
-        not isinstance(key, str)
-        or not key
-        or not all(isinstance(each, bool) for each in kind.values())
-    ):
+    if not isinstance(key, str) or not key or not set(kinds) <= set(_KINDS):
         raise _broken(file)
-    return key, kind
+    return key, {name: name in kinds for name in _KINDS}
 
 
 def _broken(file: Path, why: str = "") -> ConfigurationError:
