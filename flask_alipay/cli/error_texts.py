@@ -109,6 +109,7 @@ TEMPLATES: Final = (
     N_("it has no amount"),
     N_("it has no notify_id"),
     N_("it has no notify_id to confirm"),
+    N_("it has no time that can be read"),
     N_("it has no {a}"),
     N_("it has two amounts"),
     N_("it has two currencies"),

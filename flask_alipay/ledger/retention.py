@@ -18,6 +18,11 @@ from .tables import columns_of, entity_of
 #: The youngest age at which rows may be deleted.
 MIN_AGE: Final = timedelta(days=30)
 
+#: The greatest age of a report whose row in the journal is all that prevents a repetition. Retries
+#: have the time of the retry, up to 25 hours after the attempt that was processed; the rest allows
+#: for clocks that differ.
+MAX_REPORT_AGE: Final = MIN_AGE - timedelta(days=2)
+
 _BATCH: Final = 500
 
 

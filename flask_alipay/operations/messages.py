@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, WrongAccount
-from ..ledger.retention import MIN_AGE
+from ..ledger.retention import MAX_REPORT_AGE
 from ..models import utc_now
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
@@ -40,14 +40,18 @@ def check_age(message: Message) -> None:
     """Check that the journal would still know a message if it had been processed before.
 
     The signature of a message never expires, and ``prune`` deletes old rows: an attacker could keep
-    a message and deliver it after that. Alipay's retries have the time of the retry.
+    a message, or a retry of it with a later time, and deliver it after that. Both forms of messages
+    have a time, which the signature covers.
 
-    :raises NotConfirmed: if it was sent before the rows that are always kept.
+    :raises NotConfirmed: if it was sent before :data:`MAX_REPORT_AGE
+        <flask_alipay.ledger.retention.MAX_REPORT_AGE>`, or has no time that can be read.
     """
-    if message.sent_at is not None and utc_now() - message.sent_at > MIN_AGE:
-        raise NotConfirmed(
-            f"it was sent more than {MIN_AGE.days} days ago", notify_id=loggable(message.notify_id)
-        )
+    notify_id = loggable(message.notify_id)
+    if message.sent_at is None:
+        raise NotConfirmed("it has no time that can be read", notify_id=notify_id)
+    if utc_now() - message.sent_at > MAX_REPORT_AGE:
+        days = MAX_REPORT_AGE.days
+        raise NotConfirmed(f"it was sent more than {days} days ago", notify_id=notify_id)
 
 
 def receive_message(merchant: Merchant, message: Message) -> Settlement:

@@ -87,9 +87,10 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
 
 
 def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool) -> ReplayResult:
-    from .messages import read_message, receive_message
+    from .messages import check_age, read_message, receive_message
 
     message = read_message(merchant.config, params, confirmed=True)
+    check_age(message)
     if dry_run:
         outcome = merchant.messages().expected_outcome(message)
         return ReplayResult(message, outcome, (), None)

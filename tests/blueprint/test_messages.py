@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from flask_alipay import AlipayBlueprint, Message
-from flask_alipay.exceptions import ConfigurationError
+from flask_alipay.exceptions import ConfigurationError, NotConfirmed
 from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.keys import public_key_der
+from flask_alipay.ledger.retention import MIN_AGE, OldNotifications
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signer import Rsa2Signer
@@ -443,7 +444,7 @@ def test_a_return_is_not_a_message(
     assert (messages.received, shop.journal()) == ([], [])
 
 
-@pytest.mark.parametrize("days", [31, 400])
+@pytest.mark.parametrize("days", [29, 400])
 def test_an_old_message_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, messages: Messages, days: int
 ) -> None:
@@ -455,10 +456,51 @@ def test_an_old_message_is_rejected(
     assert (messages.received, shop.journal()) == ([], [])
 
 
+@pytest.mark.parametrize("time", [None, "soon", ""])
+def test_a_message_without_a_time_that_can_be_read_is_rejected(
+    shop: Shop, merchant: Merchant, refusals: Refusals, messages: Messages, time: str | None
+) -> None:
+    refusals.of(message(merchant, TRANSFER, utc_timestamp=time))
+    refusals.of(message(merchant, AGREEMENT, notify_time=time))
+    assert refusals.reason == "not_confirmed"
+    assert (messages.received, shop.journal()) == ([], [])
+
+
+def test_a_retry_is_no_new_message_after_its_row_was_deleted(
+    shop: Shop, merchant: Merchant, messages: Messages, refusals: Refusals
+) -> None:
+    received_at = utc_now() - MIN_AGE - timedelta(minutes=1)
+    retry = message(
+        merchant, AGREEMENT, notify_time=format_china_time(received_at + timedelta(hours=25))
+    )
+    assert shop.notify(message(merchant, AGREEMENT)).data == b"success"
+    with shop.app.app_context():
+        for row in db.session.scalars(select(Notification)):
+            row.received_at = received_at
+        db.session.commit()
+        app_id = merchant.settings["APP_ID"]
+        old = OldNotifications(db.session, Notification, app_id, utc_now() - MIN_AGE)
+        assert sum(old.delete()) == 1
+    refusals.of(retry)
+    assert (messages.kinds, shop.journal()) == ([AGREEMENT], [])
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_old_message_is_not_replayed(
+    shop: Shop, merchant: Merchant, messages: Messages, dry_run: bool
+) -> None:
+    """A capture of it may be all that is left."""
+    at = format_china_time(utc_now() - timedelta(days=29))
+    body, before = message(merchant, AGREEMENT, notify_time=at), shop.ledger()
+    with shop.app.app_context(), pytest.raises(NotConfirmed, match="more than 28 days ago"):
+        shop.alipay.replay(body, dry_run=dry_run)
+    assert (shop.ledger(), messages.received, shop.journal()) == (before, [], [])
+
+
 def test_a_message_that_was_delayed_for_weeks_is_accepted(
     shop: Shop, merchant: Merchant, messages: Messages
 ) -> None:
-    at = format_china_time(utc_now() - timedelta(days=29))
+    at = format_china_time(utc_now() - timedelta(days=27))
     assert shop.notify(message(merchant, AGREEMENT, notify_time=at)).data == b"success"
     assert messages.kinds == [AGREEMENT]
 
