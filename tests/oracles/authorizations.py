@@ -16,6 +16,11 @@ def _rejected(code: str, sub_code: str) -> dict[str, Any]:
     return {**_VERIFIED, "code": code, "sub_code": sub_code}
 
 
+def without_v3(steps: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the steps of an SDK that does not know version 3 of the protocol."""
+    return {step: seen for step, seen in steps.items() if not step.startswith("v3: ")}
+
+
 def mini_program_steps(merchant: SimulatedMerchant) -> dict[str, dict[str, Any]]:
     """Return what the shop of a mini-program sees.
 
@@ -31,6 +36,11 @@ def mini_program_steps(merchant: SimulatedMerchant) -> dict[str, dict[str, Any]]
         "create": _DONE,
         "create again": _DONE,
         "trade": {"same": True},
+        "v3: buyer's token": {**buyer, "http_status": 200},
+        "v3: code used twice": {"code": "code-invalid", "http_status": 400},
+        "v3: profile": {**buyer, "nick_name": "测试买家", "http_status": 200},
+        "v3: create again": {"http_status": 200},
+        "v3: trade": {"same": True},
         "pay by out_trade_no": {"resultCode": "4000", "memo": "ALI38110"},
         "pay": {"resultCode": "9000"},
         "told that it is paid": JOURNEY["told that it is paid"],
@@ -65,6 +75,10 @@ def third_party_steps(merchant: SimulatedMerchant) -> dict[str, dict[str, Any]]:
         "told that it is paid": {**JOURNEY["told that it is paid"], "auth_app_id": auth_app_id},
         "query": JOURNEY["query"],
         "query by another merchant": unknown,
+        "v3: token query": {**account, "status": "valid", "http_status": 200},
+        "v3: query": {"trade_status": "TRADE_SUCCESS", "http_status": 200},
+        "v3: query by another merchant": {"code": "ACQ.TRADE_NOT_EXIST", "http_status": 400},
+        "v3: without a token": {"code": "self-invoke-forbidden"},
         "renewed token": {**_DONE, **account},
         "refund": {**_DONE, "fund_change": "Y", "refund_fee": "88.88"},
         "withdrawn token query": {**_DONE, **account, "status": "invalid"},

@@ -53,7 +53,7 @@ JOURNEY: dict[str, dict[str, Any]] = {
     "with certificates": _CERTIFIED,
 }
 
-_V3 = {"status": 200}
+_V3 = {"http_status": 200}
 _V3_PAID = {**_V3, "trade_status": "TRADE_SUCCESS"}
 
 #: The kinds of messages that some receive: in both forms, with each rule for the signature.
@@ -123,8 +123,8 @@ BESIDES: dict[str, dict[str, Any]] = {
     "v3: query": _V3_PAID,
     "v3: encrypted, with certificates": _V3_PAID,
     "v3: bill": {"there": True},
-    "v3: unknown app": {"status": 400, "code": "invalid-app-id"},
-    "v3: nothing there": {"status": 400, "code": "ACQ.TRADE_NOT_EXIST"},
+    "v3: unknown app": {"http_status": 400, "code": "invalid-app-id"},
+    "v3: nothing there": {"http_status": 400, "code": "ACQ.TRADE_NOT_EXIST"},
 }
 
 #: What some do not look at: an SDK that cannot verify what is encrypted, or keeps it to itself.
