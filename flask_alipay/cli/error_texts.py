@@ -38,6 +38,7 @@ TEMPLATES: Final = (
     N_("a callback must not commit or roll back: its changes are committed together with the payment. Use a savepoint (with session.begin_nested():) instead"),
     N_("a file name instead of the key itself: use the setting that ends in _PATH"),
     N_("a private key is needed to sign"),
+    N_("a query does not confirm what the message reports"),
     N_("a {a} of another kind ({b}), not RSA"),
     N_("all sessions share one connection (StaticPool): another request could commit or roll back a sale. Set another poolclass for the ledger's engine"),
     N_("an RSA {a} of {b} bits"),

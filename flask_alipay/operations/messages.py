@@ -55,15 +55,16 @@ def check_age(message: Message) -> None:
 
 
 def receive_message(merchant: Merchant, message: Message) -> Settlement:
-    """Process a message once; query the reason first if it reports that a transfer failed.
+    """Process a message once; query the transfer first if it reports that one failed.
 
+    :raises ConfirmationUnknown: if the query gives no certain result.
     :raises NotificationRefused: as :meth:`MessageLedger.receive
         <flask_alipay.ledger.messages.MessageLedger.receive>` does.
     """
     if message.kind == TRANSFER_MESSAGE and merchant.models.Transfer is not None:
-        from .transfers import with_reason
+        from .transfers import confirm_message
 
-        message = with_reason(merchant, message)
+        message = confirm_message(merchant, message)
     return merchant.messages().receive(message)
 
 

@@ -13,10 +13,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..exceptions import AlipayError, GatewayError, OutcomeUnknown
+from ..exceptions import AlipayError, ConfirmationUnknown, GatewayError, OutcomeUnknown
 from ..gateways.interface import RejectionInDoubt, TransferRequest
+from ..ledger.transfer_transitions import TRANSITIONS
 from ..ledger.transfers import NewTransfer, RecordedTransfer
 from ..models import utc_now
+from ..protocol.china_time import format_china_time
 from ..protocol.money import format_amount, to_minor_units
 from ..protocol.transfers import TransferReport, TransferStatus
 from ..protocol.validation import check_out_trade_no
@@ -213,27 +215,50 @@ def _resubmit(
         raise
 
 
-def with_reason(merchant: Merchant, message: Message) -> Message:
-    """Add the reason of a failure, which a message lacks, by a query; no transaction is open.
+def confirm_message(merchant: Merchant, message: Message) -> Message:
+    """Query a transfer that a message reports as failed, unless the message changes nothing; no
+    transaction is open. The message may be about an earlier attempt, and lacks the reason.
 
     :param message: about a transfer.
+    :returns: the message with the queried state.
+    :raises ConfirmationUnknown: if the query gives no certain result.
     """
     number, status = message.content.get("out_biz_no"), message.content.get("status")
     if status not in _FAILED or not isinstance(number, str):
         return message
     row = merchant.transfers().find_transfer(number)
-    recorded = None if row is None or row.status == status else RecordedTransfer.of(row)
+    changes = row is not None and TRANSITIONS[row.status, status] not in ("duplicate", "stale")
+    recorded = RecordedTransfer.of(row) if changes else None
     merchant.session.rollback()
     if recorded is None:
         return message
     try:
         found = query_transfer(merchant, recorded)
     except OutcomeUnknown:
-        return message
-    if found is None or found.status != status:
-        return message
-    reason = {"error_code": found.error_code, "fail_reason": found.fail_reason}
-    return replace(message, content={**message.content, **reason})
+        found = None
+    # A successful transfer may be returned later: that message must not be lost.
+    if found is None or (status, found.status) == (TransferStatus.REFUND, TransferStatus.SUCCESS):
+        raise ConfirmationUnknown(
+            "a query does not confirm what the message reports", notify_id=message.notify_id
+        )
+    return replace(message, content={**message.content, **_reported(found)})
+
+
+def _reported(found: TransferReport) -> dict[str, Any]:
+    """Return a queried state as the fields of a message; those it lacks are the message's."""
+    when, fen = found.transferred_at, found.amount_fen
+    given = {
+        "order_id": found.order_id,
+        "pay_fund_order_id": found.pay_fund_order_id,
+        "trans_amount": None if fen is None else format_amount(fen),
+    }
+    return {
+        **{name: value for name, value in given.items() if value},
+        "status": found.status,
+        "pay_date": None if when is None else format_china_time(when),
+        "error_code": found.error_code,
+        "fail_reason": found.fail_reason,
+    }
 
 
 def _request(recorded: RecordedTransfer) -> TransferRequest:

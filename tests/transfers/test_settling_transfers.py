@@ -19,7 +19,16 @@ from flask_alipay.protocol.transfers import TransferReport, TransferStatus
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys
-from .shop import LOST, QUERY, Notification, PayingShop, TransferringAlipay, db
+from .shop import (
+    LOST,
+    NOT_THERE,
+    QUERY,
+    Notification,
+    PayingShop,
+    TransferringAlipay,
+    db,
+    rejection,
+)
 
 CONTENT = {
     "out_biz_no": "T1",
@@ -124,20 +133,64 @@ def test_a_message_of_a_failure_is_completed_with_the_reason(
     assert pending.bonuses() == [("transfer_failed", "T1")]
 
 
-def test_a_failure_without_a_reason_is_settled(
+@pytest.mark.parametrize("status", ["FAIL", "CLOSED", "REFUND"])
+@pytest.mark.parametrize("query", [LOST, NOT_THERE, rejection("SYSTEM_ERROR")])
+def test_a_failure_that_no_query_confirms_is_rejected(
+    pending: PayingShop, alipay: TransferringAlipay, query: Any, status: str
+) -> None:
+    alipay.script[QUERY] = [query]
+    assert_rejected(pending, message(status=status))
+
+
+def test_a_failure_of_an_earlier_attempt_settles_what_the_query_finds(
     pending: PayingShop, alipay: TransferringAlipay
 ) -> None:
-    alipay.script[QUERY] = [LOST]
+    alipay.transfers["T1"]["status"] = "SUCCESS"
+    assert notify(pending, message(status="FAIL", pay_date=None)) == "success"
+    row = pending.row
+    assert (row.status, row.order_id) == ("SUCCESS", alipay.transfers["T1"]["order_id"])
+    assert row.transferred_at.isoformat() == "2026-01-31T04:00:00+00:00"
+    assert pending.bonuses() == [("transferred", "T1")]
+
+
+def test_a_failure_of_an_earlier_attempt_leaves_a_pending_transfer(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
     assert notify(pending, message(status="FAIL")) == "success"
-    assert (pending.row.status, pending.row.error_code) == ("FAIL", None)
+    assert pending.row.status == "DEALING"
+    assert pending.called == []
 
 
-def test_money_that_the_bank_returns_fails_a_finished_transfer(pending: PayingShop) -> None:
-    assert notify(pending, message()) == "success"
-    assert notify(pending, message("n2", status="REFUND")) == "success"
+def test_a_failure_is_rejected_if_the_query_finds_another_amount(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.transfers["T1"]["status"] = "SUCCESS"
+    alipay.transfers["T1"]["content"]["trans_amount"] = "9.99"
+    assert_rejected(pending, message(status="FAIL"))
+
+
+def test_returned_money_that_the_query_does_not_show_yet_is_rejected(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.transfers["T1"]["status"] = "SUCCESS"
+    order_id = alipay.transfers["T1"]["order_id"]
+    assert notify(pending, message(order_id=order_id)) == "success"
+    assert_rejected(pending, message("n2", status="REFUND", order_id=order_id))
+    alipay.transfers["T1"]["status"] = "REFUND"
+    assert notify(pending, message("n2", status="REFUND", order_id=order_id)) == "success"
+    assert pending.row.status == "REFUND"
+
+
+def test_money_that_the_bank_returns_fails_a_finished_transfer(
+    pending: PayingShop, alipay: TransferringAlipay
+) -> None:
+    order_id = alipay.transfers["T1"]["order_id"]
+    assert notify(pending, message(order_id=order_id)) == "success"
+    alipay.transfers["T1"]["status"] = "REFUND"
+    assert notify(pending, message("n2", status="REFUND", order_id=order_id)) == "success"
     assert pending.row.status == "REFUND"
     assert pending.bonuses() == [("transferred", "T1"), ("transfer_failed", "T1")]
-    assert notify(pending, message("n3")) == "success"
+    assert notify(pending, message("n3", order_id=order_id)) == "success"
     assert pending.row.status == "REFUND"
 
 
