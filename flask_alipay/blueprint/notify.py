@@ -26,6 +26,7 @@ from ..exceptions import (
 from ..operations.alerts import alert_about_rejection
 from ..operations.settlement import send_settlement_signals, send_signal, settle_notification
 from ..operations.verification import confirm_notify_id, is_for_merchant, verify_notification
+from ..protocol.china_time import parse_china_time
 from ..protocol.notification import check_no_embedded_fields, loggable
 from ..signals import notification_refused, transfer_batch_notified
 from .log_lines import log, log_message, log_rejected, log_settled
@@ -137,7 +138,7 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
         return response
     else:
         message = read_message(config, params, confirmed=config.notify_verify)
-        check_age(message)
+        check_age(message.sent_at, message.notify_id)
         settlement = receive_message(merchant, message)
         log_message(settlement.outcome, message, config.merchant)
         settlements = iter((settlement,))
@@ -148,6 +149,7 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
 
 def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:
     """Settle the results of a batch of refunds, or record those of transfers."""
+    from ..operations.messages import check_age
     from ..protocol.batch_notification import (  # only needed on the legacy gateway
         REFUNDS,
         RefundBatchNotification,
@@ -158,6 +160,7 @@ def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Se
     check_no_embedded_fields(params)
     if not is_for_merchant(config, params, confirmed=config.notify_verify):
         raise WrongAccount("it names no seller, and its key signs for every merchant")
+    check_age(parse_china_time(params.get("notify_time")), params.get("notify_id"))
     ledger = merchant.ledger()
     if params["notify_type"] == REFUNDS:
         refunds = RefundBatchNotification.from_params(params)

@@ -1,7 +1,8 @@
 """Deletion of old rows of the journal.
 
 No operation depends on rows that are older than :data:`MIN_AGE`: Alipay's last retry of a
-notification comes after a day, and the operator pages list problems of the last 30 days.
+notification comes after a day, reports that only the journal can recognize as duplicates are
+rejected from :data:`MAX_REPORT_AGE` on, and the operator pages list problems of the last 30 days.
 """
 
 from __future__ import annotations

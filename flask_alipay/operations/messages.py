@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, WrongAccount
@@ -36,20 +37,22 @@ def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) 
     return message
 
 
-def check_age(message: Message) -> None:
-    """Check that the journal would still know a message if it had been processed before.
+def check_age(sent_at: datetime | None, notify_id: str | None) -> None:
+    """Check that the journal would still know a report if it had been processed before.
 
-    The signature of a message never expires, and ``prune`` deletes old rows: an attacker could keep
-    a message, or a retry of it with a later time, and deliver it after that. Both forms of messages
-    have a time, which the signature covers.
+    Only its row tells that a message or the result of a batch is a duplicate. The signature never
+    expires, and ``prune`` deletes old rows: an attacker could keep a report, or a retry of it with
+    a later time, and deliver it after that. All forms have a time, which the signature covers.
 
+    :param sent_at: the time of the report.
+    :param notify_id: Alipay's number of the report.
     :raises NotConfirmed: if it was sent before :data:`MAX_REPORT_AGE
         <flask_alipay.ledger.retention.MAX_REPORT_AGE>`, or has no time that can be read.
     """
-    notify_id = loggable(message.notify_id)
-    if message.sent_at is None:
+    notify_id = loggable(notify_id)
+    if sent_at is None:
         raise NotConfirmed("it has no time that can be read", notify_id=notify_id)
-    if utc_now() - message.sent_at > MAX_REPORT_AGE:
+    if utc_now() - sent_at > MAX_REPORT_AGE:
         days = MAX_REPORT_AGE.days
         raise NotConfirmed(f"it was sent more than {days} days ago", notify_id=notify_id)
 

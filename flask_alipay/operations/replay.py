@@ -90,7 +90,7 @@ def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool
     from .messages import check_age, read_message, receive_message
 
     message = read_message(merchant.config, params, confirmed=True)
-    check_age(message)
+    check_age(message.sent_at, message.notify_id)
     if dry_run:
         outcome = merchant.messages().expected_outcome(message)
         return ReplayResult(message, outcome, (), None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
 import pytest
 
+from flask_alipay.models import utc_now
+from flask_alipay.protocol.china_time import format_china_time
 from flask_alipay.signals import notification_refused, payment_refunded, transfer_batch_notified
 
 from ..doubles.merchant import (
@@ -48,7 +51,7 @@ def refunds(merchant: Merchant, details: str, **changes: str) -> bytes:
     fields = {
         "notify_type": "batch_refund_notify",
         "notify_id": "notify-batch",
-        "notify_time": "2026-01-31 12:00:00",
+        "notify_time": format_china_time(utc_now()),
         "batch_no": BATCH,
         "success_num": "1",
         "result_details": details,
@@ -60,7 +63,7 @@ def transfers(merchant: Merchant, **changes: str) -> bytes:
     fields = {
         "notify_type": "batch_trans_notify",
         "notify_id": "notify-batch",
-        "notify_time": "2026-01-31 12:00:00",
+        "notify_time": format_china_time(utc_now()),
         "batch_no": BATCH,
         "pay_user_id": PARTNER,
         "pay_user_name": "茶店",
@@ -116,6 +119,38 @@ def test_a_requested_refund_is_found_by_its_batch(shop: Shop, merchant: Merchant
     shop.notify(refunds(merchant, f"{trade_no}^10.00^SUCCESS", batch_no=batch_no))
     _, refund = shop.ledger()
     assert refund[_column("status")] == "REFUND_SUCCESS"
+    assert shop.called == [("refunded", number)]
+
+
+@on_the_legacy_gateway
+@pytest.mark.parametrize("confirmed", [True, False])
+@pytest.mark.parametrize("sent_at", ["29 days ago", "", "soon"])
+def test_an_old_batch_is_rejected(
+    open_shop: OpenShop, merchant: Merchant, log: Log, confirmed: bool, sent_at: str
+) -> None:
+    """The rows of the journal that would make its results duplicates may be deleted."""
+    shop = open_shop({**merchant.settings, "NOTIFY_VERIFY": confirmed})
+    refusals = Refusals(shop, log)
+    if sent_at == "29 days ago":
+        sent_at = format_china_time(utc_now() - timedelta(days=29))
+    _, trade_no = sold(shop, merchant)
+    received: list[Any] = []
+    with transfer_batch_notified.connected_to(lambda *_, **batch: received.append(batch), shop.app):
+        for body in (
+            refunds(merchant, f"{trade_no}^10.00^SUCCESS", notify_time=sent_at),
+            transfers(merchant, notify_time=sent_at),
+        ):
+            assert refusals.of(body).status_code == 403
+            assert refusals.reason == "not_confirmed"
+    assert (shop.called, received, shop.journal()) == ([], [], ["settled"])
+
+
+@on_the_legacy_gateway
+def test_a_batch_that_was_delayed_for_weeks_is_settled(shop: Shop, merchant: Merchant) -> None:
+    number, trade_no = sold(shop, merchant)
+    sent_at = format_china_time(utc_now() - timedelta(days=27))
+    body = refunds(merchant, f"{trade_no}^10.00^SUCCESS", notify_time=sent_at)
+    assert shop.notify(body).data == b"success"
     assert shop.called == [("refunded", number)]
 
 
