@@ -60,18 +60,20 @@ _LONG = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the long tests before the others, so that no worker is alone with them at the end.
 
     A worker begins with a part of the list as it is: half of the long tests are in the first part,
     half in the one in the middle, and the workers between have work for the processor.
 
-    With ``FLASK_ALIPAY_TEST_SHARE`` set to ``1/3`` only every third test remains, from the first on.
+    With ``FLASK_ALIPAY_TEST_SHARE`` set to ``1/3`` only every third test remains, from the first.
     """
     share = os.environ.get("FLASK_ALIPAY_TEST_SHARE")
     if share:
         number, count = map(int, share.split("/"))
-        items[:] = items[number - 1 :: count]
+        kept = items[number - 1 :: count]
+        config.hook.pytest_deselected(items=list(set(items) - set(kept)))
+        items[:] = kept
     long = [item for item in items if item.nodeid.startswith(_LONG)]
     others = [item for item in items if not item.nodeid.startswith(_LONG)]
     half, middle = len(long) // 2, len(others) // 2
