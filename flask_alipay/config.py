@@ -73,6 +73,8 @@ class Config:
     #: In a third-party application, the APPID of the merchant of ``APP_AUTH_TOKEN``; ``None``: not
     #: compared.
     auth_app_id: str | None = None
+    #: ``True`` if ``APP_AUTH_TOKEN`` names a merchant for whom the application acts.
+    has_app_auth_token: bool = False
     #: The URL before ``/oauth2`` of the pages for authorisations; ``None``: that of the gateway.
     oauth_url: str | None = None
     #: The file that keeps the bodies of rejected notifications; ``None``: they are not kept.
@@ -144,6 +146,7 @@ class Config:
             notify_verify=legacy and verification != "never",
             sale_queries="never" if legacy else verification,
             auth_app_id=_auth_app_id(settings, legacy=legacy),
+            has_app_auth_token=settings.is_set("APP_AUTH_TOKEN"),
             oauth_url=settings.url("OAUTH_URL"),
             rejected_path=settings.file("REJECTED_PATH"),
             translations_path=settings.translations("TRANSLATIONS_PATH"),

@@ -73,31 +73,38 @@ HANDLERS: Mapping[str, Handling] = MappingProxyType(
 class MessageLedger(Ledger):
     """The ledger of a merchant, for messages."""
 
-    def receive(self, message: Message) -> Settlement:
+    def receive(self, message: Message, *, own: bool = True) -> Settlement:
         """Process a message once, in one transaction with the shop's callbacks.
 
         The session's current transaction is rolled back first. Returns after the commit; if it
         raises, only the journal has changed. Without a journal and a handler nothing is done.
 
-        :param message: verified and known to be for this merchant.
+        :param message: verified and known to be for this merchant's application.
+        :param own: ``False`` if it is about another merchant of that application: nothing in the
+            ledger is changed.
         :returns: the result, with the outcome ``settled`` if something was done about the message,
             ``recorded`` if nothing was, or ``duplicate``.
         :raises CallbackFailed: if a callback raised; everything is rolled back.
         :raises LedgerUnavailable: if the database could not record it; everything is rolled back.
         """
-        if not self._journal.enabled and self._handler(message) is None:
+        handler = self._handler(message) if own else None
+        if not self._journal.enabled and handler is None:
             return Settlement("recorded", (), lambda: None)
         entry = _entry(message)
-        return self._in_transaction(entry, lambda: self._process(message, entry))
+        return self._in_transaction(entry, lambda: self._process(message, entry, handler))
 
-    def expected_outcome(self, message: Message) -> str:
+    def expected_outcome(self, message: Message, *, own: bool = True) -> str:
         """Return the outcome that :meth:`receive` would probably have; nothing is changed."""
         if self._journal.enabled and self._journal.is_claimed(self._message_id(message)):
             return "duplicate"
-        handled = self._handler(message) is not None or self._message_callbacks(message.kind)
+        handled = (own and self._handler(message) is not None) or self._message_callbacks(
+            message.kind
+        )
         return "settled" if handled else "recorded"
 
-    def _process(self, message: Message, entry: JournalEntry) -> Settlement | None:
+    def _process(
+        self, message: Message, entry: JournalEntry, handler: MessageHandler | None
+    ) -> Settlement | None:
         """Do all that a message causes. ``None``: the state has changed since it was read."""
         message_id = self._message_id(message)
         if self._journal.enabled and self._journal.is_claimed(message_id):
@@ -106,7 +113,6 @@ class MessageLedger(Ledger):
             return Settlement("duplicate", (), lambda: None)
         # Nothing that is changed below depends on this snapshot.
         self._session.roll_back()
-        handler = self._handler(message)
         effect = MessageEffect("recorded") if handler is None else handler.apply_message(message)
         if effect is None:
             return None

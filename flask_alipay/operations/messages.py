@@ -58,17 +58,38 @@ def check_age(sent_at: datetime | None, notify_id: str | None) -> None:
 
 
 def receive_message(merchant: Merchant, message: Message) -> Settlement:
-    """Process a message once; query the transfer first if it reports that one failed.
+    """Process a message once; query the transfer first if it reports that one failed, or if it may
+    be about another merchant's.
 
+    :raises BadNotification: if a field of a message about a transfer is missing or invalid.
     :raises ConfirmationUnknown: if the query gives no certain result.
     :raises NotificationRefused: as :meth:`MessageLedger.receive
         <flask_alipay.ledger.messages.MessageLedger.receive>` does.
     """
-    if message.kind == TRANSFER_MESSAGE and merchant.models.Transfer is not None:
+    own = is_own(merchant.config, message)
+    if (
+        own is not False
+        and message.kind == TRANSFER_MESSAGE
+        and merchant.models.Transfer is not None
+    ):
         from .transfers import confirm_message
 
-        message = confirm_message(merchant, message)
-    return merchant.messages().receive(message)
+        message = confirm_message(merchant, message, own=bool(own))
+    return merchant.messages().receive(message, own=own is not False)
+
+
+def is_own(config: Config, message: Message) -> bool | None:
+    """Return whether a message is about this merchant's objects: the application gateway of a
+    third-party application receives the messages of all its merchants.
+
+    :returns: ``None`` if that is unknown: messages of version 1.1 do not name the merchant.
+    """
+    named = message.auth_app_id
+    if config.auth_app_id is not None:
+        return None if named is None else named == config.auth_app_id
+    if config.has_app_auth_token:
+        return None
+    return named in (None, config.merchant)
 
 
 def gateway_check_response(config: Config, params: Mapping[str, str]) -> bytes:

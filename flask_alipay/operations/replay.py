@@ -87,12 +87,13 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
 
 
 def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool) -> ReplayResult:
-    from .messages import check_age, read_message, receive_message
+    from .messages import check_age, is_own, read_message, receive_message
 
     message = read_message(merchant.config, params, confirmed=True)
     check_age(message.sent_at, message.notify_id)
     if dry_run:
-        outcome = merchant.messages().expected_outcome(message)
+        own = is_own(merchant.config, message) is not False
+        outcome = merchant.messages().expected_outcome(message, own=own)
         return ReplayResult(message, outcome, (), None)
     settlement = receive_message(merchant, message)
     send_settlement_signals(merchant, settlement)

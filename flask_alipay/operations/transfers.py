@@ -38,6 +38,8 @@ RESUBMITTED_FOR: Final = timedelta(days=7)
 
 # Statuses with which a transfer has ended without the payee having the money.
 _FAILED: Final = (TransferStatus.FAIL, TransferStatus.CLOSED, TransferStatus.REFUND)
+# Transitions that keep the status.
+_UNCHANGED: Final = ("duplicate", "stale")
 
 
 class TransferPlan(NamedTuple):
@@ -215,20 +217,22 @@ def _resubmit(
         raise
 
 
-def confirm_message(merchant: Merchant, message: Message) -> Message:
+def confirm_message(merchant: Merchant, message: Message, *, own: bool) -> Message:
     """Query a transfer that a message reports as failed, unless the message changes nothing; no
     transaction is open. The message may be about an earlier attempt, and lacks the reason.
 
     :param message: about a transfer.
+    :param own: ``False`` if it may be about another merchant's: each state is queried then.
     :returns: the message with the queried state.
+    :raises BadNotification: if a field is missing or invalid.
     :raises ConfirmationUnknown: if the query gives no certain result.
     """
-    number, status = message.content.get("out_biz_no"), message.content.get("status")
-    if status not in _FAILED or not isinstance(number, str):
+    report = TransferReport.from_message(message.content, message.params, message.notify_id)
+    if own and report.status not in _FAILED:
         return message
-    row = merchant.transfers().find_transfer(number)
-    changes = row is not None and TRANSITIONS[row.status, status] not in ("duplicate", "stale")
-    recorded = RecordedTransfer.of(row) if changes else None
+    row = merchant.transfers().find_transfer(report.out_biz_no)
+    changes = row is not None and TRANSITIONS[row.status, report.status] not in _UNCHANGED
+    recorded = RecordedTransfer.of(row) if row is not None and (changes or not own) else None
     merchant.session.rollback()
     if recorded is None:
         return message
@@ -237,7 +241,8 @@ def confirm_message(merchant: Merchant, message: Message) -> Message:
     except OutcomeUnknown:
         found = None
     # A successful transfer may be returned later: that message must not be lost.
-    if found is None or (status, found.status) == (TransferStatus.REFUND, TransferStatus.SUCCESS):
+    returned = (TransferStatus.REFUND, TransferStatus.SUCCESS)
+    if found is None or (report.status, found.status) == returned:
         raise ConfirmationUnknown(
             "a query does not confirm what the message reports", notify_id=message.notify_id
         )
@@ -245,19 +250,16 @@ def confirm_message(merchant: Merchant, message: Message) -> Message:
 
 
 def _reported(found: TransferReport) -> dict[str, Any]:
-    """Return a queried state as the fields of a message; those it lacks are the message's."""
+    """Return a queried state as the fields of a message; the amount only if it is known."""
     when, fen = found.transferred_at, found.amount_fen
-    given = {
+    return {
+        "status": found.status,
         "order_id": found.order_id,
         "pay_fund_order_id": found.pay_fund_order_id,
-        "trans_amount": None if fen is None else format_amount(fen),
-    }
-    return {
-        **{name: value for name, value in given.items() if value},
-        "status": found.status,
         "pay_date": None if when is None else format_china_time(when),
         "error_code": found.error_code,
         "fail_reason": found.fail_reason,
+        **({} if fen is None else {"trans_amount": format_amount(fen)}),
     }
 
 

@@ -13,16 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.exceptions import PaymentMismatch, UnknownPayment
+from flask_alipay.exceptions import OutcomeUnknown, PaymentMismatch, UnknownPayment
 from flask_alipay.ledger.transfer_transitions import TRANSITIONS
 from flask_alipay.protocol.transfers import TransferReport, TransferStatus
 from flask_alipay.signer import Rsa2Signer, Signer, sign_content
 
 from ..conftest import Keys
+from .conftest import OpenShop
 from .shop import (
     LOST,
     NOT_THERE,
     QUERY,
+    TRANSFER,
     Notification,
     PayingShop,
     TransferringAlipay,
@@ -238,6 +240,73 @@ def test_a_forged_message_is_rejected(pending: PayingShop, keys: Keys) -> None:
 
 def test_a_message_for_another_application_is_rejected(pending: PayingShop) -> None:
     assert_rejected(pending, {**message(), "app_id": "9021000000000009"})
+
+
+THIRD_PARTY = {"APP_AUTH_TOKEN": "202601BBtokenA", "AUTH_APP_ID": "2021000000000001"}
+OTHER, OWN = {"auth_app_id": "2021999999999999"}, {"auth_app_id": "2021000000000001"}
+
+
+def waiting(open_shop: OpenShop, url: str | None = None, **settings: str) -> PayingShop:
+    """Return a shop with a transfer whose result is unknown; Alipay does not have it."""
+    shop = open_shop(url, **settings)
+    shop.at_alipay.script = {TRANSFER: [LOST], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    return shop
+
+
+@pytest.mark.parametrize("settings", [THIRD_PARTY, {}])
+@pytest.mark.parametrize("status", ["SUCCESS", "FAIL", "DEALING"])
+def test_a_message_about_another_merchants_transfer_is_recorded(
+    open_shop: OpenShop, database_url: str, settings: dict[str, str], status: str
+) -> None:
+    shop = waiting(open_shop, database_url, **settings)
+    before = shop.contents()
+    assert notify(shop, {**message(status=status), **OTHER}) == "success"
+    assert shop.contents() == before
+    assert shop.called == []
+    assert shop.journal() == ["recorded"]
+
+
+def test_a_message_about_another_merchants_transfer_is_recorded_in_replays(
+    open_shop: OpenShop,
+) -> None:
+    shop = waiting(open_shop, **THIRD_PARTY)
+    before = shop.contents()
+    params = {**message(), **OTHER}
+    sign = shop.merchant.signer.sign(sign_content(params))
+    with shop.app.app_context():
+        for dry_run in (True, False):
+            found = shop.alipay.replay({**params, "sign": sign}, dry_run=dry_run)
+            assert found.outcome == "recorded"
+    assert shop.contents() == before
+    assert shop.called == []
+
+
+def test_a_message_that_names_the_merchant_settles_the_transfer(open_shop: OpenShop) -> None:
+    shop = waiting(open_shop, **THIRD_PARTY)
+    assert notify(shop, {**message(), **OWN}) == "success"
+    assert shop.bonuses() == [("transferred", "T1")]
+    assert shop.at_alipay.methods == [TRANSFER, QUERY]
+
+
+@pytest.mark.parametrize("token_only", [True, False])
+@pytest.mark.parametrize("status", ["SUCCESS", "DEALING"])
+def test_a_message_that_names_no_merchant_is_rejected_without_a_transfer_at_alipay(
+    open_shop: OpenShop, database_url: str, status: str, token_only: bool
+) -> None:
+    settings = {"APP_AUTH_TOKEN": THIRD_PARTY["APP_AUTH_TOKEN"]} if token_only else THIRD_PARTY
+    assert_rejected(waiting(open_shop, database_url, **settings), message(status=status))
+
+
+def test_a_message_that_names_no_merchant_settles_what_the_query_finds(
+    open_shop: OpenShop,
+) -> None:
+    shop = waiting(open_shop, **THIRD_PARTY)
+    shop.at_alipay.perform(TRANSFER, shop.row.content)
+    assert notify(shop, message()) == "success"
+    assert shop.row.order_id == shop.at_alipay.transfers["T1"]["order_id"]
+    assert shop.bonuses() == [("transferred", "T1")]
 
 
 def test_a_transfer_of_other_software_is_recorded(pending: PayingShop) -> None:
