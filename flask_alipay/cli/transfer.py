@@ -180,7 +180,7 @@ def _check_recent(ledger: TransferLedger, plan: TransferPlan, names: dict[str, s
     recent = ledger.find_recent(new.amount_fen, new.payee, new.identity_type, utc_now() - _RECENT)
     if recent is not None:
         text = _(
-            "{amount} was already transferred to {payee} within the last day, as transfer "
+            "A transfer of {amount} to {payee} was already made within the last day: "
             "{recent}. To transfer {amount} once more, use a new number: --out-biz-no {new}."
         )
         raise CommandFailed(text.format(**names, recent=recent, new=generate_out_trade_no()))

@@ -112,11 +112,11 @@ class TransferLedger(Ledger):
     def find_recent(
         self, amount_fen: int, payee: str, identity_type: str, since: datetime
     ) -> str | None:
-        """Return the number of a finished transfer of that amount to that payee since then, or
-        ``None``.
+        """Return the number of a transfer of that amount to that payee since then that has not
+        failed, or ``None``.
         """
         Transfer = self._transfer
-        recent = (Transfer.status == TransferStatus.SUCCESS, Transfer.created_at >= since)
+        recent = (Transfer.status.not_in(_NOT_SPENT), Transfer.created_at >= since)
         return self._first(amount_fen, payee, identity_type, *recent)
 
     def _first(

@@ -80,6 +80,25 @@ def test_a_repeated_transfer_within_a_day_needs_a_new_number(small_shop: PayingS
     assert len(small_shop.rows()) == 2
 
 
+def test_a_repeated_transfer_that_the_bank_has_not_confirmed_needs_a_new_number(
+    shop: PayingShop,
+) -> None:
+    shop.at_alipay.status = "DEALING"
+    card = ("6222000000000000", "--identity-type", "BANKCARD_ACCOUNT", "--bank", "招商银行")
+    command = ("transfer", "8.88", *card, *ANNA[1:], "--yes")
+    assert run(shop, *command).exit_code == 0
+    before = shop.contents()
+    done = run(shop, *command)
+    assert done.exit_code == 1
+    assert shop.row.out_biz_no in done.stderr
+    assert shop.contents() == before
+    assert shop.called == []
+    assert len(shop.at_alipay.transfers) == 1
+    shop.change(status="FAIL")
+    assert run(shop, *command).exit_code == 0
+    assert len(shop.at_alipay.transfers) == 2
+
+
 @pytest.mark.parametrize(
     "args",
     [
