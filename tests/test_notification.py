@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import datetime, timezone
 from urllib.parse import parse_qsl, quote_plus, urlencode
 
@@ -595,6 +596,32 @@ def test_a_mask_hides_the_buyer_and_the_signature() -> None:
         assert private not in shown
     assert mask_params(values)["total_amount"] == "88.88"
     assert mask_params(values).keys() == values.keys()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"app_auth_token": "secret"},
+        {"app_auth_code": "secret"},
+        {"appAuthToken": "secret"},
+        {"detail": '{"app_auth_token": "secret"}'},
+        {"detail": '[{"a": {"authCode": ["secret"]}}]'},
+        {"detail": r'{"app_auth_toke\u006e": "secret"}'},
+        {"detail": json.dumps({"a": json.dumps({"b": json.dumps({"auth_code": "secret"})})})},
+        {"detail": "[" * 100_000 + '"token", "secret"'},
+        {"login_token": "secret"},
+    ],
+)
+def test_a_mask_hides_credentials(params: dict[str, str]) -> None:
+    assert "secret" not in str(mask_params(params))
+    assert mask_params(params).keys() == params.keys()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"token":""}', '{ "a" : "token" }', '{"auth_code": null}', "{token", "token"]
+)
+def test_a_mask_leaves_texts_without_credentials_as_they_are(text: str) -> None:
+    assert mask_params({"detail": text}) == {"detail": text}
 
 
 def test_a_mask_leaves_amounts_to_be_seen() -> None:

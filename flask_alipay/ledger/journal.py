@@ -16,6 +16,7 @@ from sqlalchemy import func, inspect, literal, select
 
 from ..exceptions import NotificationRefused
 from ..models import PaymentMixin, utc_now
+from ..protocol.credentials import mask_credential_fields
 from .errors import describe_error
 from .exact_text import exactly
 from .session import LedgerSession
@@ -118,7 +119,7 @@ class Journal:
             "trade_status": entry.trade_status[:32],
             "outcome": outcome,
             "detail": detail[:256] if detail else None,
-            "payload": _without_tokens(entry.payload),
+            "payload": mask_credential_fields(entry.payload),
             "received_at": utc_now(),
         }
         if message_id is not None:
@@ -181,10 +182,3 @@ class Journal:
                     describe_error(failure),
                 )
         raise error
-
-
-def _without_tokens(payload: Mapping[str, str]) -> dict[str, str]:
-    """Return the parameters with tokens masked: a reader of the journal must not use them."""
-    if "token" not in "".join(payload):
-        return dict(payload)
-    return {name: "***" if name.endswith("token") else value for name, value in payload.items()}

@@ -8,13 +8,13 @@ application's callbacks for messages.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.exc import IntegrityError
 
+from ..protocol.credentials import mask_credentials
 from ..protocol.message import Message
 from ..protocol.transfers import TRANSFER_MESSAGE
 from .callbacks import run_callbacks
@@ -22,8 +22,6 @@ from .journal import JournalEntry
 from .ledger import Ledger
 from .settlement import MESSAGE_EVENT, Callback, MessageEffect, Settlement
 
-# Credentials within JSON: they may be used by whoever reads them.
-_SECRET: Final = re.compile(r'("\w*(?:token|auth_code)"\s*:\s*)"(?:[^"\\]|\\.)*"')
 _MAX_NUMBER: Final = 64
 
 
@@ -178,10 +176,7 @@ def _entry(message: Message) -> JournalEntry:
         _number(content, "out_trade_no", "out_biz_no"),
         _number(content, "trade_no", "order_id"),
     ]
-    payload = {
-        name: _SECRET.sub(r'\1"***"', value) if name == "biz_content" else value
-        for name, value in message.params.items()
-    }
+    payload = mask_credentials(message.params)
     return JournalEntry(numbers[0] or "", numbers[1], message.kind, message.notify_id, payload)
 
 

@@ -26,6 +26,8 @@
     settings of the buyers' pages, and their Content-Security-Policy
 ``log_text``
     received text made safe for log lines
+``credentials``
+    credentials masked, for the journal and output
 ``i18n``
     translations from the gettext catalogues
 """

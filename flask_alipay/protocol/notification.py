@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from ..exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
 from ..signer import Signer, sign_content
 from .china_time import parse_china_times
+from .credentials import mask_credentials
 from .forms import declared_charset, parse_as
 from .forms import parse as parse
 from .log_text import loggable as loggable
@@ -39,7 +40,7 @@ _NOT_IN_NOTIFICATIONS = frozenset(
 # Buyer data and signatures: always masked.
 _PRIVATE = re.compile(
     r"^(buyer_(?!pay_amount).*|.*open_id|.*logon_id|(?:alipay|payer)_user_id|receive_.*|contactor"
-    r"|biz_content|login_token|sign|.*_email|.*phone.*|.*mobile.*)$"
+    r"|biz_content|sign|.*_email|.*phone.*|.*mobile.*)$"
 )
 
 
@@ -318,13 +319,13 @@ class Notification:
 
 
 def mask_params(params: Mapping[str, str]) -> dict[str, str]:
-    """Mask buyer data and the signature.
+    """Mask buyer data, credentials and the signature.
 
     :param params: verified or not.
     """
     return {
         name: f"{value[:2]}***" if value and _PRIVATE.match(name) else value
-        for name, value in params.items()
+        for name, value in mask_credentials(params).items()
     }
 
 

@@ -520,6 +520,44 @@ def test_tokens_within_the_content_are_masked_in_the_journal(
     assert kept == {**dict.fromkeys(detail, "***"), "user_id": "2088"}
 
 
+def test_credentials_in_the_fields_of_a_message_are_masked_in_the_journal(
+    shop: Shop, merchant: Merchant, messages: Messages
+) -> None:
+    secrets = {"app_auth_code": "c1", "app_auth_token": "201509BB"}
+    content = {**secrets, "detail": json.dumps(secrets), "status": "execute_auth"}
+    assert shop.notify(message(merchant, "open_app_auth_notify", content)).data == b"success"
+    assert dict(messages.received[0].content) == content
+    (row,) = rows(shop)
+    assert row.payload.items() >= dict.fromkeys(secrets, "***").items()
+    assert json.loads(row.payload["detail"]) == dict.fromkeys(secrets, "***")
+    assert row.payload["status"] == "execute_auth"
+
+
+def test_credentials_in_json_within_the_content_are_masked_in_the_journal(
+    shop: Shop, merchant: Merchant, messages: Messages
+) -> None:
+    inner = json.dumps({"app_auth_token": "secret", "name": "茶"}, ensure_ascii=False)
+    content = {"detail": inner, "refresh_token": ["secret"], "lone": "\ud800"}
+    body = message(merchant, "open.app.auth.notify", {}, biz_content=json.dumps(content))
+    assert shop.notify(body).data == b"success"
+    (row,) = rows(shop)
+    assert "secret" not in str(row.payload)
+    kept = json.loads(row.payload["biz_content"])
+    assert json.loads(kept.pop("detail")) == {"app_auth_token": "***", "name": "茶"}
+    assert kept == {"refresh_token": "***", "lone": "\ud800"}
+
+
+def test_a_message_without_credentials_is_replayed_from_the_journal(
+    shop: Shop, merchant: Merchant, messages: Messages
+) -> None:
+    content = '{ "text": "the token is  lost", "inner": "{\\"a\\": 1.10}", "a": 1.10 }'
+    assert shop.notify(message(merchant, COMPLAINT, biz_content=content)).data == b"success"
+    (row,) = rows(shop)
+    assert row.payload["biz_content"] == content
+    with shop.app.app_context():
+        assert shop.alipay.replay(row.payload, journalled=True).outcome == "duplicate"
+
+
 def test_a_message_is_one_log_line_without_its_content(
     shop: Shop, merchant: Merchant, log: Log
 ) -> None:

@@ -60,8 +60,16 @@ def test_reports_without_a_number_are_bounded_for_each_order(shop: Shop) -> None
 
 
 def test_tokens_are_masked(shop: Shop) -> None:
-    params = {"app_auth_token": "secret", "subject": "tea"}
+    params = {"app_auth_token": "secret", "app_auth_code": "secret", "subject": "tea"}
     with pytest.raises(NotificationRefused):
         shop.settle(report(params=params))
     [row] = shop.rows(Notification)
-    assert row.payload == {"app_auth_token": "***", "subject": "tea"}
+    assert row.payload == {"app_auth_token": "***", "app_auth_code": "***", "subject": "tea"}
+
+
+def test_the_shops_own_values_stay_as_they_are_signed(shop: Shop) -> None:
+    params = {"passback_params": '{"token": "of the shop"}', "subject": "tea"}
+    with pytest.raises(NotificationRefused):
+        shop.settle(report(params=params))
+    [row] = shop.rows(Notification)
+    assert row.payload == params
