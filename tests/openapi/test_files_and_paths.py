@@ -240,6 +240,14 @@ def test_a_file_cannot_be_sent_without_a_body(keys: Keys, http_method: str) -> N
         Alipay3(keys, {}).gateway().call(METHOD, {}, http_method=http_method, files=FILES)
 
 
+def test_files_are_not_sent_with_a_method_that_is_a_get_by_default(keys: Keys) -> None:
+    alipay = Alipay3(keys, {})
+    with pytest.raises(InvalidParameter, match="cannot be sent by GET") as caught:
+        alipay.gateway().call("alipay.data.bill.balance.query", {}, files=FILES)
+    assert caught.value.parameter == "files"
+    assert alipay.asked == []
+
+
 # With the simulator
 
 

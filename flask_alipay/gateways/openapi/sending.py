@@ -76,8 +76,16 @@ class Sending(NamedTuple):
                     raise InvalidParameter(name, "must have a value for the path")
         if self.files is not None:
             _check_files(self.files, fields)
-            if self.http_method in WITHOUT_BODY:
-                raise InvalidParameter("files", f"cannot be sent by {self.http_method}")
+            self.check_body(self.http_method)
+
+    def check_body(self, http_method: str | None) -> None:
+        """Check that the HTTP method can send the files, if there are any.
+
+        :param http_method: the caller's or, if known, the usual one of the request's method.
+        :raises InvalidParameter: otherwise.
+        """
+        if self.files and http_method in WITHOUT_BODY:
+            raise InvalidParameter("files", f"cannot be sent by {http_method}")
 
 
 AS_USUAL: Final = Sending()

@@ -100,6 +100,7 @@ class V3Client:
         :raises InvalidParameter: for values that cannot be encoded.
         """
         http_method = sending.http_method or ("GET" if method in GET else "POST")
+        sending.check_body(http_method)
         uri, fields = fill_path(sending.path or f"/v3/{method.replace('.', '/')}", fields)
         text, content_type = "", "application/json" if self.cipher is None else "text/plain"
         if http_method in WITHOUT_BODY or method in _POST_IN_QUERY:
