@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
 
-from ..exceptions import InvalidAmount, InvalidParameter, PaymentMismatch
+from ..exceptions import InvalidAmount, InvalidParameter, OutcomeUnknown, PaymentMismatch
 from ..models import utc_now
 from ..protocol.money import format_amount
 from ..protocol.transfers import TransferReport
@@ -59,6 +59,30 @@ class RecordedTransfer:
         )
 
 
+class Submission(NamedTuple):
+    """The mark of a request in the row of its transfer, by ``submitted_at``."""
+
+    #: The mark of the request before.
+    before: datetime | None
+    #: Its own. No other request has the same, also in databases that keep whole seconds.
+    at: datetime | None
+
+    @classmethod
+    def after(cls, before: datetime | None) -> Submission:
+        """Return the next mark."""
+        now = utc_now()
+        later = now if before is None else max(now, before + timedelta(seconds=1))
+        return cls(before, later.replace(microsecond=0))
+
+
+def in_utc(time: datetime | None) -> datetime | None:
+    """Return a time of a plain row as aware UTC: SQLite and MariaDB keep no zone."""
+    if time is None:
+        return None
+    aware = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    return aware.astimezone(timezone.utc)
+
+
 def check_same(row: Any, transfer: NewTransfer) -> None:
     """Check that a number means the recorded transfer.
 
@@ -68,6 +92,15 @@ def check_same(row: Any, transfer: NewTransfer) -> None:
         raise InvalidAmount("amount", "differs from the recorded transfer with this number")
     if (row.payee, row.identity_type) != (transfer.payee, transfer.identity_type):
         raise InvalidParameter("payee", "differs from the recorded transfer with this number")
+
+
+def check_last(seen: Any, submission: Submission) -> None:
+    """Check that a request is the last one that was submitted for a transfer.
+
+    :raises OutcomeUnknown: otherwise.
+    """
+    if in_utc(seen.submitted_at) != submission.at:
+        raise OutcomeUnknown("another worker has submitted the transfer again", retryable=True)
 
 
 def check_match(seen: Any, report: TransferReport) -> None:

@@ -38,9 +38,11 @@ from .tables import change, columns_of, entity_of, version_of
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED, TRANSITIONS
 from .transfer_updates import NewTransfer as NewTransfer
 from .transfer_updates import RecordedTransfer as RecordedTransfer
-from .transfer_updates import changed_values, check_match, check_same
+from .transfer_updates import Submission as Submission
+from .transfer_updates import changed_values, check_last, check_match, check_same, in_utc
 
 _DEALING: Final = TransferStatus.DEALING
+_REFUND: Final = TransferStatus.REFUND
 # Statuses whose amount does not count for the daily limit.
 _NOT_SPENT: Final = (TransferStatus.FAIL, TransferStatus.CLOSED, TransferStatus.REFUND)
 # Each attempt lets another worker's transfer pass.
@@ -138,24 +140,51 @@ class TransferLedger(Ledger):
         )
         return found[0].out_biz_no if found else None
 
-    def mark_submitted(self, out_biz_no: str, at: datetime | None) -> bool:
-        """Record the time of the last request whose response is unknown, and commit.
+    def mark_submitted(self, out_biz_no: str) -> Submission | None:
+        """Mark a request that is about to be submitted, and commit.
 
-        :returns: ``False`` if its result is known meanwhile.
+        :returns: its mark; ``None`` if the transfer's result is known meanwhile.
+        :raises LedgerUnavailable: if other workers keep submitting it.
         """
+        for _ in range(_ATTEMPTS):
+            seen = self._read_state(out_biz_no)
+            if seen is None or seen.status != _DEALING:
+                return None
+            submission = Submission.after(in_utc(seen.submitted_at))
+            if self._change(seen, {"submitted_at": submission.at}):
+                self._session.session.commit()
+                return submission
+        raise LedgerUnavailable("other workers keep submitting the transfer")
+
+    def unmark_submitted(self, out_biz_no: str, submission: Submission) -> None:
+        """Restore the mark of the request before, and commit: unless another request has been
+        submitted since.
+        """
+        seen = self._read_state(out_biz_no)
+        if (
+            seen is not None
+            and seen.status == _DEALING
+            and in_utc(seen.submitted_at) == submission.at
+            and self._change(seen, {"submitted_at": submission.before})
+        ):
+            self._session.session.commit()
+        self._session.roll_back()
+
+    def _read_state(self, out_biz_no: str) -> Any | None:
+        """Return the state of a transfer; the next statement begins a transaction."""
         self._session.roll_back()
         seen = self._state(out_biz_no)
         self._session.roll_back()
-        if seen is None or seen.status != _DEALING:
-            return False
-        changed = self._change(seen, {"submitted_at": at})
-        self._session.session.commit()
-        return changed
+        return seen
 
-    def settle_transfer(self, report: TransferReport) -> Settlement:
+    def settle_transfer(
+        self, report: TransferReport, submission: Submission | None = None
+    ) -> Settlement:
         """Record a verified report about a transfer once, in one transaction with the shop's
         callbacks. A response that changes nothing is not journalled.
 
+        :param submission: the last request that a response knows of.
+        :raises OutcomeUnknown: for a failure if another request has been submitted since.
         :raises UnknownPayment: if the transfer is not in the ledger.
         :raises PaymentMismatch: if the amount or Alipay's number contradicts the ledger.
         :raises CallbackFailed: if a callback raised; everything is rolled back.
@@ -164,7 +193,9 @@ class TransferLedger(Ledger):
         number = report.out_biz_no[:64]  # in place of an order number
         entry = JournalEntry(number, report.order_id, report.status, None, report.params)
         try:
-            return self._in_transaction(entry, lambda: self._settle_report(report, entry))
+            return self._in_transaction(
+                entry, lambda: self._settle_report(report, entry, submission)
+            )
         except NotificationRefused as error:
             error.out_biz_no = report.out_biz_no
             raise
@@ -191,7 +222,9 @@ class TransferLedger(Ledger):
         row = self.find_transfer(report.out_biz_no)
         return MessageEffect("settled" if events else "recorded", events, row)
 
-    def _settle_report(self, report: TransferReport, entry: JournalEntry) -> Settlement | None:
+    def _settle_report(
+        self, report: TransferReport, entry: JournalEntry, submission: Submission | None
+    ) -> Settlement | None:
         seen = self._state(report.out_biz_no)
         if seen is None:
             raise UnknownPayment("no such transfer in the ledger")
@@ -201,6 +234,8 @@ class TransferLedger(Ledger):
         if not values:
             self._session.session.commit()
             return self._settled(report, cell, ())
+        if submission is not None and cell == TRANSFER_FAILED and report.status != _REFUND:
+            check_last(seen, submission)
         # The UPDATE has to be the first statement of its transaction.
         self._session.roll_back()
         if not self._change(seen, values):
@@ -241,7 +276,10 @@ class TransferLedger(Ledger):
     def _state(self, out_biz_no: str) -> Any | None:
         """Return the state of a transfer as a plain row, or ``None``."""
         column, version = columns_of(self._transfer), version_of(self._transfer)
-        names = ("id", "status", "amount_fen", "order_id", "pay_fund_order_id", "error_code")
+        names = (
+            *("id", "status", "amount_fen", "order_id", "pay_fund_order_id", "error_code"),
+            "submitted_at",
+        )
         seen = [column[name].label(name) for name in names]
         mapper: Any = inspect(self._transfer)
         source = mapper.local_table
@@ -252,7 +290,9 @@ class TransferLedger(Ledger):
         return self._session.execute(found, self._transfer).one_or_none()
 
     def _change(self, seen: Any, values: Mapping[str, Any]) -> bool:
-        """Change a transfer if its status is still as it was read: the guarded ``UPDATE``."""
+        """Change a transfer if its status and its last request are still as they were read: the
+        guarded ``UPDATE``.
+        """
         column, mapper = columns_of(self._transfer), inspect(self._transfer)
         statement = (
             update(mapper.local_table)
@@ -260,6 +300,7 @@ class TransferLedger(Ledger):
                 column["id"] == seen.id,
                 column["status"] == seen.status,
                 column["amount_fen"] == seen.amount_fen,
+                column["submitted_at"].is_not_distinct_from(seen.submitted_at),
             )
             .values({column[name]: value for name, value in values.items()})
         )
@@ -280,7 +321,7 @@ class TransferLedger(Ledger):
             status=_DEALING,
             content=dict(transfer.content),
             created_at=now,
-            submitted_at=now,
+            submitted_at=Submission.after(None).at,
             **counted,
         )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..exceptions import AlipayError, ConfirmationUnknown, GatewayError, OutcomeUnknown
 from ..gateways.interface import RejectionInDoubt, TransferRequest
 from ..ledger.transfer_transitions import TRANSITIONS
-from ..ledger.transfers import NewTransfer, RecordedTransfer
+from ..ledger.transfers import NewTransfer, RecordedTransfer, Submission
 from ..models import utc_now
 from ..protocol.china_time import format_china_time
 from ..protocol.money import format_amount, to_minor_units
@@ -133,9 +133,9 @@ def complete(
     :raises NotificationRefused: if the ledger rejects the result, or a callback raised.
     """
     if recorded.status == TransferStatus.DEALING:
-        report = _submit(merchant, ledger, recorded, max_age)
-        if report is not None:
-            ledger.settle_transfer(report)
+        found = _submit(merchant, ledger, recorded, max_age)
+        if found is not None:
+            ledger.settle_transfer(*found)
     row = ledger.find_transfer(recorded.out_biz_no)
     if row is not None and row.status in _FAILED:
         raise _failure(row)
@@ -162,14 +162,18 @@ def _submit(
     ledger: TransferLedger,
     recorded: RecordedTransfer,
     max_age: timedelta | None,
-) -> TransferReport | None:
-    """Submit a transfer for the first time; query it first if it was submitted before."""
-    gateway, request = merchant.gateway, _request(recorded)
+) -> tuple[TransferReport, Submission] | None:
+    """Submit a transfer for the first time; query it first if it was submitted before.
+
+    :returns: its state, and the last request that it includes; ``None`` if it was settled
+        meanwhile.
+    """
+    last = Submission(None, recorded.submitted_at)
     if recorded.new:
-        return gateway.submit_transfer(request)
+        return merchant.gateway.submit_transfer(_request(recorded)), last
     found = query_transfer(merchant, recorded)
     if found is not None:
-        return found
+        return found, last
     if max_age is not None and utc_now() - recorded.created_at > max_age:
         raise OutcomeUnknown(
             "Alipay does not know the transfer, and it is too old to be submitted automatically"
@@ -200,20 +204,23 @@ def query_transfer(merchant: Merchant, recorded: RecordedTransfer) -> TransferRe
 
 def _resubmit(
     merchant: Merchant, ledger: TransferLedger, recorded: RecordedTransfer
-) -> TransferReport | None:
+) -> tuple[TransferReport, Submission] | None:
     """Submit a transfer that Alipay does not know again, with the same number and content.
 
-    :returns: its state; ``None`` if it was settled meanwhile.
+    :returns: as :func:`_submit`.
     :raises OutcomeUnknown: if the result is unknown.
     """
     number = recorded.out_biz_no
-    if not ledger.mark_submitted(number, utc_now()):
+    submission = ledger.mark_submitted(number)
+    if submission is None:
         return None
+    # Another worker may have submitted it since it was read.
+    request = _request(replace(recorded, submitted_at=submission.before))
     try:
-        return merchant.gateway.submit_transfer(_request(recorded))
+        return merchant.gateway.submit_transfer(request), submission
     except RejectionInDoubt:
-        # Alipay has answered this request: only the earlier one may still be on its way.
-        ledger.mark_submitted(number, recorded.submitted_at)
+        # Alipay has answered this request: only an earlier one may still be on its way.
+        ledger.unmark_submitted(number, submission)
         raise
 
 

@@ -262,6 +262,70 @@ def test_a_rejected_retry_does_not_prolong_the_doubt(
     assert shop.row.submitted_at > first
 
 
+def submit_meanwhile(shop: PayingShop, method: str, times: int = 1) -> None:
+    """Have another worker submit the transfer just before the next request of a method."""
+    left = [None] * times
+
+    def mark() -> None:
+        with shop.app.app_context():
+            assert shop.alipay.merchant.transfers().mark_submitted("T1") is not None
+
+    def before(requested: str) -> None:
+        if requested == method and left:
+            left.pop()
+            thread = threading.Thread(target=mark)
+            thread.start()
+            thread.join()
+
+    shop.at_alipay.before = before
+
+
+@pytest.mark.parametrize("method", [QUERY, TRANSFER])
+@pytest.mark.parametrize("age", [timedelta(minutes=4, seconds=50), timedelta(minutes=10)])
+def test_a_rejected_retry_is_no_failure_while_another_workers_request_may_be_on_its_way(
+    shop: PayingShop, alipay: TransferringAlipay, age: timedelta, method: str
+) -> None:
+    alipay.script = {TRANSFER: [LOST, rejection("PAYEE_NOT_EXIST")], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    shop.change(submitted_at=utc_now() - age)
+    submit_meanwhile(shop, method)
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    row = shop.row
+    assert row.status == "DEALING"
+    assert utc_now() - row.submitted_at < timedelta(minutes=1)
+    assert shop.called == []
+
+
+def test_a_rejected_first_request_is_no_failure_after_another_workers(
+    shop: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.script[TRANSFER] = [rejection("PAYEE_NOT_EXIST")]
+    submit_meanwhile(shop, QUERY)
+    with pytest.raises(OutcomeUnknown) as caught:
+        shop.pay()
+    assert caught.value.out_biz_no == "T1"
+    assert shop.row.status == "DEALING"
+    assert shop.called == []
+
+
+def test_each_request_has_a_mark_of_its_own(shop: PayingShop, alipay: TransferringAlipay) -> None:
+    alipay.script = {TRANSFER: [LOST], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.pay()
+    with shop.app.app_context():
+        ledger = shop.alipay.merchant.transfers()
+        first, second = ledger.mark_submitted("T1"), ledger.mark_submitted("T1")
+        assert first is not None
+        assert second is not None
+        assert second.before == first.at != second.at
+        ledger.unmark_submitted("T1", first)
+        assert shop.row.submitted_at == second.at
+        ledger.unmark_submitted("T1", second)
+        assert shop.row.submitted_at == first.at
+
+
 def test_a_truncated_response_leaves_the_row_pending(
     shop: PayingShop, alipay: TransferringAlipay
 ) -> None:
