@@ -81,7 +81,8 @@ class TransferMethods(PaymentMethods[P, R]):
         :returns: the application's object, committed: ``SUCCESS``, or ``DEALING`` if Alipay has
             accepted it and reports the result later.
         :raises InvalidParameter: names the invalid parameter, also for a number that was used for
-            another amount or payee, and for more than the daily limit; nothing is recorded.
+            another amount, payee or content, and for more than the daily limit; nothing is
+            recorded.
         :raises TypeError: for a ``float`` amount.
         :raises OutcomeUnknown: if the result is unknown: the row stays ``DEALING``. Call this again
             with the exception's ``out_biz_no``, or run ``reconcile``; never use another number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -92,6 +93,17 @@ def check_same(row: Any, transfer: NewTransfer) -> None:
         raise InvalidAmount("amount", "differs from the recorded transfer with this number")
     if (row.payee, row.identity_type) != (transfer.payee, transfer.identity_type):
         raise InvalidParameter("payee", "differs from the recorded transfer with this number")
+    recorded, given = _flat(row.content), _flat(json.loads(json.dumps(dict(transfer.content))))
+    for name in sorted(recorded.keys() | given.keys()):
+        if recorded.get(name) != given.get(name):
+            raise InvalidParameter(name, "differs from the recorded transfer with this number")
+
+
+def _flat(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all fields, those of the payee by their path."""
+    payee = content.get("payee_info") or {}
+    fields = {name: value for name, value in content.items() if name != "payee_info"}
+    return {**fields, **{f"payee_info.{name}": value for name, value in payee.items()}}
 
 
 def check_last(seen: Any, submission: Submission) -> None:

@@ -63,7 +63,7 @@ class TransferLedger(Ledger):
 
         :raises InvalidAmount: if the number was recorded with another amount, or if the amount
             exceeds the rest of the daily limit.
-        :raises InvalidParameter: if the number was recorded with another payee.
+        :raises InvalidParameter: if the number was recorded with another payee or content.
         :raises LedgerUnavailable: if other workers keep recording transfers.
         """
         session = self._session

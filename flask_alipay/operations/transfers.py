@@ -13,7 +13,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..exceptions import AlipayError, ConfirmationUnknown, GatewayError, OutcomeUnknown
+from ..exceptions import (
+    AlipayError,
+    ConfirmationUnknown,
+    GatewayError,
+    InvalidParameter,
+    OutcomeUnknown,
+)
 from ..gateways.interface import RejectionInDoubt, TransferRequest
 from ..ledger.transfer_transitions import TRANSITIONS
 from ..ledger.transfers import NewTransfer, RecordedTransfer, Submission
@@ -38,6 +44,8 @@ RESUBMITTED_FOR: Final = timedelta(days=7)
 
 # Statuses with which a transfer has ended without the payee having the money.
 _FAILED: Final = (TransferStatus.FAIL, TransferStatus.CLOSED, TransferStatus.REFUND)
+# Alipay's names of parameters that this package has its own names for.
+_OWN_FIELDS: Final = ("payee_info", "trans_amount", "order_title")
 # Transitions that keep the status.
 _UNCHANGED: Final = ("duplicate", "stale")
 
@@ -86,6 +94,9 @@ def plan_transfer(
     :raises InvalidParameter: names the invalid parameter.
     """
     require_support(merchant, "submit_transfer")
+    for field in _OWN_FIELDS:
+        if field in fields:
+            raise InvalidParameter(field, "is set by this package: remove it")
     fen = to_minor_units(amount, parameter="amount")
     if out_biz_no is not None:
         check_out_trade_no(out_biz_no, "out_biz_no")

@@ -122,6 +122,22 @@ def test_a_retry_without_a_number_continues_the_transfer(
     assert sent[0] == sent[1]
 
 
+def test_a_call_without_a_number_does_not_continue_a_transfer_with_another_title(
+    shop: PayingShop, alipay: TransferringAlipay
+) -> None:
+    alipay.script = {TRANSFER: [LOST], QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.pay(out_biz_no=None)
+    before = shop.contents()
+    alipay.requests.clear()
+    with pytest.raises(InvalidParameter) as caught:
+        shop.pay(out_biz_no=None, title="工资")
+    assert caught.value.parameter == "order_title"
+    assert shop.contents() == before
+    assert shop.called == []
+    assert alipay.requests == []
+
+
 def test_a_call_without_a_number_for_another_amount_is_another_transfer(
     small_shop: PayingShop,
 ) -> None:
@@ -383,6 +399,9 @@ def test_a_number_of_another_transfer_at_alipay_has_failed(
         ({"amount": "8.89"}, "amount"),
         ({"payee": "bert@example.org"}, "payee"),
         ({"payee": "2088000000000002", "identity_type": "ALIPAY_USER_ID"}, "payee"),
+        ({"name": "别人"}, "payee_info.name"),
+        ({"title": "工资"}, "order_title"),
+        ({"remark": "一月"}, "remark"),
     ],
 )
 def test_a_number_is_not_used_for_another_transfer(
@@ -416,6 +435,9 @@ def test_a_number_is_not_used_for_another_transfer(
         ({"identity_type": "BANKCARD_ACCOUNT"}, "payee_info.bankcard_ext_info"),
         ({"title": "x" * 129}, "order_title"),
         ({"remark": "a\nb"}, "remark"),
+        ({"payee_info": {"identity": "bert@example.org"}}, "payee_info"),
+        ({"trans_amount": "999"}, "trans_amount"),
+        ({"order_title": "工资"}, "order_title"),
     ],
 )
 def test_an_invalid_transfer_is_neither_recorded_nor_sent(
