@@ -187,4 +187,5 @@ class Merchant:
             merchant=self.config.merchant,
             callbacks=self.callbacks,
             registry=lambda: self.db.session,
+            has_token=self.config.has_app_auth_token,
         )

@@ -68,6 +68,7 @@ class Ledger:
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
     :param registry: returns the application's current session, which an async callback would use.
+    :param has_token: whether a configured token acts for a merchant whom the ledger may not know.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Ledger:
         merchant: str,
         callbacks: Mapping[str, Sequence[Callback]] | None = None,
         registry: Callable[[], Any] | None = None,
+        has_token: bool = False,
     ) -> None:
         self._session = LedgerSession(session)
         self._statements = payment_statements(cast("Any", models.Payment))
@@ -86,6 +88,7 @@ class Ledger:
         self._registry = registry or (lambda: session)
         self._journal = Journal(self._session, models.Payment, models.Notification, merchant)
         self._models = models
+        self._has_token = has_token
 
     @cached_property
     def refunds(self) -> RefundLedger | None:
@@ -254,12 +257,11 @@ class Ledger:
 
     def _read_and_apply(self, notification: Notification, entry: JournalEntry) -> Settlement | None:
         """Read the payment's state and apply the report to it."""
-        seen = self._statements.fetch_state(
-            self._session, self._merchant, notification.out_trade_no
-        )
+        number = notification.out_trade_no
+        seen = self._statements.fetch_state(self._session, self._merchant, number)
         if seen is None:
             raise UnknownPayment("no such payment in the ledger")
-        check_match(seen, notification)
+        check_match(seen, notification, has_token=self._has_token)
         cell, values = next_state(seen, notification)
         if needs_query(seen, notification, cell):
             raise QueryRequired("the report needs a query")
@@ -271,7 +273,7 @@ class Ledger:
         if not values and not (seen.paid and notification.is_refund):
             # A duplicate, or an outdated report, ends here.
             return self._finish(entry, update, None)
-        payment = self._read(notification.out_trade_no)
+        payment = self._read(number)
         if self.refunds is not None:
             update = self._record_refund(self.refunds, notification, update, payment)
         return self._finish(entry, update, payment)
@@ -343,8 +345,7 @@ class Ledger:
         self._journal.write(entry, update.outcome, ", ".join(update.events) or None)
         self._session.session.commit()
         # A commit expires the object, and the session's filters would hide it from a refresh.
-        read = self._statements.find
-        number = entry.out_trade_no
+        read, number = self._statements.find, entry.out_trade_no
         return Settlement(
             update.outcome, update.events, lambda: read(self._session, self._merchant, number)
         )
@@ -387,8 +388,7 @@ class Ledger:
         results = RefundResultWriter(
             self._session, self._statements, self.refunds, self._journal, self._merchant
         )
-        update, payment = results.write(entry, out_request_no, result)
-        return self._finish(entry, update, payment)
+        return self._finish(entry, *results.write(entry, out_request_no, result))
 
     def _refuse_second_payment(self, notification: Notification) -> None:
         """Roll back after a violated unique constraint.

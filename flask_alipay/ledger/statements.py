@@ -25,7 +25,7 @@ from .transitions import BEFORE_SALE
 _GUARDED = ("merchant", "out_trade_no", "currency", "total_fen")
 _STATE_COLUMNS = ("trade_status", "paid", "refunded_fen")
 
-_SEEN = (*_GUARDED, *_STATE_COLUMNS, "trade_no", "auth_app_id")
+_SEEN = (*_GUARDED, *_STATE_COLUMNS, "trade_no", "auth_app_id", "details")
 
 # The written columns whose values are known without reading the row back. Times are not: a database
 # may store them with less precision.

@@ -88,6 +88,8 @@ def sale_update(notification: Notification) -> tuple[LedgerUpdate, dict[str, Any
     plain = "paid" in events and not notification.is_refund and notification.rmb_fen is None
     if not plain or notification.query_first == "always" or _is_retry(notification):
         return None
+    if notification.params.get("auth_app_id") not in (None, "", notification.app_id):
+        return None  # the payment has to be of the merchant that it names
     price = (notification.total_fen, notification.currency)
     return make_update(events), column_values(notification, events, *price)
 
@@ -140,14 +142,21 @@ def next_state(payment: Any, notification: Notification) -> tuple[str, dict[str,
     return cell, values
 
 
-def check_match(payment: Any, notification: Notification) -> None:
+def check_match(payment: Any, notification: Notification, *, has_token: bool = False) -> None:
     """Check that a report has exactly the payment's currency and amount and, in a third-party
     application, is about the payment's merchant.
 
+    A payment without ``auth_app_id`` and without a token is the application's own sale.
+
+    :param has_token: whether a configured token acts for a merchant whom the ledger may not know.
     :raises PaymentMismatch: otherwise.
     """
     if payment.auth_app_id is not None:
         _check_auth_app_id(payment.auth_app_id, notification)
+    elif notification.params.get("auth_app_id") and not (
+        has_token or (payment.details or {}).get("app_auth_token")
+    ):
+        _check_auth_app_id(payment.merchant, notification)
     amounts = dict(notification.amounts)
     if payment.currency not in amounts:
         raise mismatch("currency", payment.currency, notification.currency, notification)

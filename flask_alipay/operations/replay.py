@@ -106,7 +106,7 @@ def _dry_run(merchant: Merchant, notification: Notification) -> ReplayResult:
         raise UnknownPayment(
             "no such payment in the ledger", out_trade_no=notification.out_trade_no
         )
-    check_match(payment, notification)
+    check_match(payment, notification, has_token=merchant.config.has_app_auth_token)
     cell, values = next_state(payment, notification)
     queries = needs_query(payment, with_query_rule(merchant.config, notification), cell)
     events = tuple(event for event in parse_events(cell) if event != "refunded")

@@ -17,6 +17,7 @@ from flask_alipay.exceptions import (
     AppAuthTokenError,
     ConfigurationError,
     InvalidParameter,
+    PaymentMismatch,
 )
 from flask_alipay.models import utc_now
 from flask_alipay.protocol.china_time import format_china_time
@@ -346,6 +347,31 @@ def test_a_payment_without_a_merchant_is_not_compared(merchant: Merchant, sold: 
     number = sold.order(app_auth_token=TOKEN)
     assert sold.notify(merchant.notification(number, auth_app_id=SELLER)).data == b"success"
     assert sold.called == [("paid", number)]
+
+
+def test_an_own_sale_is_not_paid_by_a_notification_for_a_merchant(
+    merchant: Merchant, sold: Shop
+) -> None:
+    number = sold.order()
+    before = sold.ledger()
+    response = sold.notify(merchant.notification(number, auth_app_id=SELLER))
+    assert (response.status_code, response.data) == (409, b"fail")
+    assert (sold.ledger(), sold.called, sold.journal()) == (before, [], ["mismatched"])
+    body = merchant.notification(number, auth_app_id=SELLER)
+    with sold.app.app_context(), pytest.raises(PaymentMismatch):
+        sold.alipay.replay(body, dry_run=True)
+
+
+def test_with_a_configured_token_alone_merchants_are_not_compared(
+    merchant: Merchant, open_shop: OpenShop
+) -> None:
+    shop = open_shop({**merchant.settings, "APP_AUTH_TOKEN": TOKEN, "SELLER_ID": ""})
+    number = shop.order()
+    body = merchant.notification(number, auth_app_id=SELLER)
+    with shop.app.app_context():
+        assert shop.alipay.replay(body, dry_run=True).outcome == "settled"
+    assert shop.notify(body).data == b"success"
+    assert shop.called == [("paid", number)]
 
 
 def test_a_repeated_number_with_another_amount_is_rejected(merchant: Merchant, sold: Shop) -> None:

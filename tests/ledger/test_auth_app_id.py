@@ -8,7 +8,7 @@ import pytest
 
 from flask_alipay.exceptions import PaymentMismatch
 
-from .shop import BUYER, Shop, recorder, report
+from .shop import BUYER, MERCHANT, Shop, recorder, report
 
 SELLER = "9021000000000202"
 
@@ -46,10 +46,26 @@ def test_a_response_names_no_merchant(shop: Shop) -> None:
     assert shop.settle(named(None)) == ("settled", ("paid",))
 
 
-def test_a_payment_without_a_merchant_is_not_compared(shop: Shop) -> None:
-    shop.order()
+def test_a_payment_with_a_token_alone_is_not_compared(shop: Shop) -> None:
+    shop.order(details={"app_auth_token": "201509BB"})
     assert shop.settle(named(SELLER)) == ("settled", ("paid",))
     assert shop.payment().auth_app_id is None
+
+
+def test_an_own_sale_is_not_paid_by_a_report_of_another_merchant(shop: Shop) -> None:
+    shop.order()
+    calls: list[str] = []
+    with pytest.raises(PaymentMismatch, match="auth_app_id") as caught:
+        shop.settle(named(SELLER), **recorder(calls))
+    assert (caught.value.expected, caught.value.received) == (MERCHANT, SELLER)
+    assert calls == []
+    assert (shop.payment().paid, shop.payment().trade_no) == (False, None)
+
+
+@pytest.mark.parametrize("own", [MERCHANT, "", None])
+def test_an_own_sale_is_paid_by_its_own_report(shop: Shop, own: str | None) -> None:
+    shop.order()
+    assert shop.settle(named(own)) == ("settled", ("paid",))
 
 
 def test_the_callback_of_a_claimed_payment_reads_no_merchant(shop: Shop) -> None:
