@@ -127,5 +127,6 @@ class TransferMethods(PaymentMethods[P, R]):
             )
         return self._add_callback(event, callback)
 
-    def _add_callback(self, event: str, callback: F) -> F:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+        # The blueprint's own.
+        def _add_callback(self, event: str, callback: F) -> F: ...
