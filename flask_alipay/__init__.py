@@ -30,6 +30,10 @@ from .exceptions import ConfigurationError as ConfigurationError
 from .exceptions import GatewayError as GatewayError
 from .exceptions import InvalidParameter as InvalidParameter
 from .exceptions import NotificationRefused as NotificationRefused
+from .models import AgreementMixin as AgreementMixin
+from .models import AgreementStatus as AgreementStatus
+from .models import AuthorizationMixin as AuthorizationMixin
+from .models import AuthorizationStatus as AuthorizationStatus
 from .models import NotificationMixin as NotificationMixin
 from .models import PaymentMixin as PaymentMixin
 from .models import RefundMixin as RefundMixin

@@ -12,9 +12,11 @@ from .exceptions import AppAuthTokenError, ConfigurationError, InvalidParameter
 from .gateways.background import BackgroundTasks
 from .gateways.query_limit import QueryLimit
 from .ledger import Ledger, Models
+from .models import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from flask import Flask
 
@@ -71,14 +73,17 @@ class Merchant:
     #: Any object with a ``session``: the application's ``SQLAlchemy()``.
     db: Any = field(repr=False)
     #: The application's callbacks by event: ``paid``, ``failed``, ``refunded``, ``finished``,
-    #: ``transferred``, ``transfer_failed``, ``message``, and ``message:`` followed by a kind; and
-    #: the :data:`TOKEN_LOADER`.
+    #: ``transferred``, ``transfer_failed``, ``authorized``, ``released``,
+    #: ``authorization_closed``, ``agreement_signed``, ``agreement_ended``, ``message``, and
+    #: ``message:`` followed by a kind; and the :data:`TOKEN_LOADER`.
     callbacks: Mapping[str, Sequence[Callback]] = field(repr=False)
     urls: UrlProvider = field(repr=False)
     #: The blueprint; receivers of signals get it as ``alipay``.
     blueprint: Any = field(repr=False)
     #: Redirects a request to the embedded simulator instead of Alipay, if there is one.
     route_to_simulator: Callable[[SignedRequest], SignedRequest] = field(repr=False)
+    #: Returns the current time, aware, for the dates of agreements.
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False, compare=False)
     #: Limits the queries that reports cause.
     query_limit: QueryLimit = field(default_factory=QueryLimit, repr=False, compare=False)
     #: Queries Alipay while buyers wait.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -12,7 +13,7 @@ from flask import Blueprint
 from .. import signals
 from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
 from ..ledger import MESSAGE_EVENT, Models
-from ..models import NotificationMixin, TransferMixin
+from ..models import AgreementMixin, AuthorizationMixin, NotificationMixin, TransferMixin
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import build_payment
 from ..protocol.content_policy import allow_view_options
@@ -56,6 +57,12 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
     :param config_prefix: the prefix of the settings in ``app.config``.
     :param Transfer: the application's class on :class:`~flask_alipay.TransferMixin`, for
         :meth:`transfer`.
+    :param Authorization: the application's class on :class:`~flask_alipay.AuthorizationMixin`, for
+        pre-authorisations.
+    :param Agreement: the application's class on :class:`~flask_alipay.AgreementMixin`, for
+        deductions under agreements.
+    :param clock: returns the current time, aware, for the dates of agreements; by default the
+        machine's time or, with the embedded simulator, the simulator's.
     :param on_paid: a callback, see :meth:`on_paid`.
     :param on_failed: a callback, see :meth:`on_failed`.
     :param result_endpoint: the application's endpoint that shows a payment's result; it receives
@@ -86,6 +93,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         name: str = ...,
         config_prefix: str = ...,
         Transfer: type[TransferMixin] | None = ...,  # noqa: N803
+        Authorization: type[AuthorizationMixin] | None = ...,  # noqa: N803
+        Agreement: type[AgreementMixin] | None = ...,  # noqa: N803
+        clock: Callable[[], datetime] | None = ...,
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
@@ -105,6 +115,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         name: str = ...,
         config_prefix: str = ...,
         Transfer: type[TransferMixin] | None = ...,  # noqa: N803
+        Authorization: type[AuthorizationMixin] | None = ...,  # noqa: N803
+        Agreement: type[AgreementMixin] | None = ...,  # noqa: N803
+        clock: Callable[[], datetime] | None = ...,
         on_paid: Callable[[Any], object] | None = ...,
         on_failed: Callable[[Any], object] | None = ...,
         result_endpoint: str | None = ...,
@@ -123,6 +136,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         name: str = "alipay",
         config_prefix: str = "ALIPAY",
         Transfer: type[TransferMixin] | None = None,  # noqa: N803
+        Authorization: type[AuthorizationMixin] | None = None,  # noqa: N803
+        Agreement: type[AgreementMixin] | None = None,  # noqa: N803
+        clock: Callable[[], datetime] | None = None,
         on_paid: Callable[[Any], object] | None = None,
         on_failed: Callable[[Any], object] | None = None,
         result_endpoint: str | None = None,
@@ -137,7 +153,8 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         self.csp_nonce_generator = csp_nonce_generator
         self._notify = NotifyView(self)
         self._db = db
-        self._models = Models(Payment, Refund, Notification, Transfer=Transfer)
+        self._models = Models(Payment, Refund, Notification, Transfer, Authorization, Agreement)
+        self._clock = clock
         self._config_prefix = config_prefix
         self._callbacks = CallbackRegistry()
         for event, callback in (("paid", on_paid), ("failed", on_failed)):
@@ -328,6 +345,7 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
                 blueprint=self,
                 db=self._db,
                 models=self._models,
+                clock=self._clock,
             )
         except ConfigurationError as error:
             if sys.version_info >= (3, 11):

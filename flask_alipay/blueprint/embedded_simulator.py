@@ -5,7 +5,8 @@ A development server with a single thread would deadlock if it called itself ove
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -39,14 +40,15 @@ if TYPE_CHECKING:
 
 def mount_simulator(
     app: Flask, setup: BlueprintSetupState, settings: ConfigReader, endpoint: str
-) -> tuple[Config, str]:
+) -> tuple[Config, str, Callable[[], datetime]]:
     """Create a simulator for the application and mount it at ``simulator`` below the blueprint.
 
     :param app: the application.
     :param setup: Flask's record of the registration.
     :param settings: the merchant's settings, without credentials.
     :param endpoint: the name under which the blueprint is registered.
-    :returns: the configuration of the simulator's merchant, and the endpoint of its gateway.
+    :returns: the configuration of the simulator's merchant, the endpoint of its gateway, and its
+        clock.
     """
     mount = (setup.url_prefix or "").rstrip("/")
     if "<" in f"{mount}{setup.subdomain or ''}":
@@ -89,7 +91,7 @@ def mount_simulator(
     )
     if isinstance(config.gateway, MapiGateway):
         config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"
-    return config, f"{name}.gateway"
+    return config, f"{name}.gateway", simulator.clock.now
 
 
 class InProcessTransport:

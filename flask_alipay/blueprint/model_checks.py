@@ -13,13 +13,31 @@ from ..ledger.bypassed_listeners import bypassed
 from ..ledger.constraints import missing_in_class
 from ..ledger.references import is_searchable
 from ..ledger.tables import entity_of
-from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
+from ..models import (
+    AgreementMixin,
+    AuthorizationMixin,
+    NotificationMixin,
+    PaymentMixin,
+    RefundMixin,
+    TransferMixin,
+)
 
 if TYPE_CHECKING:
     from ..ledger import Models
 
 
 logger = logging.getLogger("flask_alipay")
+
+
+# In the order of the fields of ``Models``.
+_MIXINS: tuple[type[Any], ...] = (
+    PaymentMixin,
+    RefundMixin,
+    NotificationMixin,
+    TransferMixin,
+    AuthorizationMixin,
+    AgreementMixin,
+)
 
 
 def validate_models(models: Models, db: Any) -> None:
@@ -33,9 +51,8 @@ def validate_models(models: Models, db: Any) -> None:
     :raises ConfigurationError: names the wrong class and, if known, the right one.
     """
     _check_session(db)
-    mixins = (PaymentMixin, RefundMixin, NotificationMixin, TransferMixin)
-    _check_kinds(models, mixins)
-    for name, mixin in zip(models._fields, mixins, strict=True):
+    _check_kinds(models, _MIXINS)
+    for name, mixin in zip(models._fields, _MIXINS, strict=True):
         if getattr(models, name) is None:
             continue
         mapper: Any = inspect(getattr(models, name))
@@ -66,7 +83,7 @@ def validate_models(models: Models, db: Any) -> None:
 
 def log_bypassed(models: Models) -> None:
     """Log the listeners of the classes that the ledger's guarded ``UPDATE`` does not call."""
-    for model in (models.Payment, models.Refund, models.Transfer):
+    for model in (m for m in models if m is not models.Notification):
         if model is None:
             continue
         listeners = bypassed(model)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..config import Config
 from ..exceptions import ConfigurationError
 from ..merchant import Merchant
+from ..models import utc_now
 from ..settings import ConfigReader
 from ..signer import MIN_MD5_CHARACTERS
 from .external_urls import external_urls, request_url
@@ -20,6 +21,9 @@ from .tokens import Tokens
 logger = logging.getLogger("flask_alipay")
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
@@ -52,6 +56,7 @@ def build_registration(
     blueprint: Any,
     db: Any,
     models: Models,
+    clock: Callable[[], datetime] | None = None,
 ) -> Registration:
     """Read the app's configuration and build the merchant.
 
@@ -61,6 +66,7 @@ def build_registration(
     :param blueprint: the blueprint that is registered.
     :param db: any object with a ``session``.
     :param models: the application's classes.
+    :param clock: see :class:`~flask_alipay.AlipayBlueprint`.
     :raises ConfigurationError: names the wrong setting, never its value.
     """
     app = cast("Flask", setup.app)
@@ -72,7 +78,8 @@ def build_registration(
         # Applications without the simulator never import it.
         from .embedded_simulator import mount_simulator
 
-        config, gateway = mount_simulator(app, setup, settings, name)
+        config, gateway, simulated = mount_simulator(app, setup, settings, name)
+        clock = clock or simulated
     else:
         config = Config.from_mapping(app.config, prefix)
         _check_strength(settings, config)
@@ -89,6 +96,7 @@ def build_registration(
         route_to_simulator=partial(_route, config, gateway),
         tokens=_tokens(app, config),
         simulator_gateway=gateway,
+        clock=clock or utc_now,
     )
 
 

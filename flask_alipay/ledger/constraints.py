@@ -8,7 +8,14 @@ from typing import Any, Final
 from sqlalchemy import CheckConstraint, PrimaryKeyConstraint, UniqueConstraint, inspect
 from sqlalchemy.engine import Inspector
 
-from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
+from ..models import (
+    AgreementMixin,
+    AuthorizationMixin,
+    NotificationMixin,
+    PaymentMixin,
+    RefundMixin,
+    TransferMixin,
+)
 
 # By mixin: the columns that are unique together; the last one names the constraint.
 _UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
@@ -16,12 +23,16 @@ _UNIQUE: Final[dict[type, tuple[tuple[str, ...], ...]]] = {
     RefundMixin: (("out_trade_no", "out_request_no"),),
     NotificationMixin: (("message_id",),),
     TransferMixin: (("merchant", "out_biz_no"), ("merchant", "limit_day", "limit_number")),
+    AuthorizationMixin: (("merchant", "out_order_no"), ("auth_no",)),
+    AgreementMixin: (("merchant", "external_agreement_no"), ("agreement_no",)),
 }
 _CHECKS: Final[dict[type, tuple[str, ...]]] = {
     PaymentMixin: ("total_fen", "refunded_fen", "trade_status"),
     RefundMixin: ("refund_fen",),
     NotificationMixin: (),
     TransferMixin: ("amount_fen",),
+    AuthorizationMixin: ("total_fen", "rest_fen", "status"),
+    AgreementMixin: ("status", "charged_fen"),
 }
 
 

@@ -8,9 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from ..models import NotificationMixin, PaymentMixin, RefundMixin, TransferMixin
+    from ..models import (
+        AgreementMixin,
+        AuthorizationMixin,
+        NotificationMixin,
+        PaymentMixin,
+        RefundMixin,
+        TransferMixin,
+    )
 
-#: A callback of the shop: takes the payment, the transfer or the message.
+#: A callback of the shop: takes the payment, transfer, authorization, agreement or message.
 Callback: TypeAlias = Callable[[Any], object]
 
 #: The event of messages of all kinds; that of one kind is followed by a colon and the kind.
@@ -24,6 +31,8 @@ class Models(NamedTuple):
     Refund: type[RefundMixin] | None = None
     Notification: type[NotificationMixin] | None = None
     Transfer: type[TransferMixin] | None = None
+    Authorization: type[AuthorizationMixin] | None = None
+    Agreement: type[AgreementMixin] | None = None
 
 
 class MessageEffect(NamedTuple):

@@ -10,10 +10,8 @@ Bases that are :class:`~sqlalchemy.orm.MappedAsDataclass` are not supported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -35,24 +33,8 @@ from ..protocol.money import to_decimal
 from ..protocol.trade_status import TradeStatus as TradeStatus
 from ..protocol.transfers import TransferStatus as TransferStatus
 from .attributes import keep_fixed, keep_utc
-
-# SQLite generates keys only for a column of type INTEGER.
-_Id = BigInteger().with_variant(Integer(), "sqlite")
-
-# MariaDB and MySQL ignore case by default; Alipay's and the shop's numbers are case-sensitive.
-_Number = String(64).with_variant(String(64, collation="utf8mb4_bin"), "mysql", "mariadb")
-_OpenId = String(128).with_variant(String(128, collation="utf8mb4_bin"), "mysql", "mariadb")
-# A merchant, a colon and a notify_id.
-_MessageId = String(161).with_variant(String(161, collation="utf8mb4_bin"), "mysql", "mariadb")
-
-
-#: Returns the current time as aware UTC.
-utc_now: Callable[[], datetime] = partial(datetime.now, timezone.utc)
-
-
-def _is_inherited(cls: Any, mixin: type) -> bool:
-    """Return whether a class inherits from another one that has the mixin's columns in a table."""
-    return any(issubclass(base, mixin) and "__table__" in vars(base) for base in cls.__mro__[1:])
+from .columns import Id, MessageId, Number, OpenId, is_inherited
+from .columns import utc_now as utc_now
 
 
 class PaymentMixin:
@@ -72,6 +54,9 @@ class PaymentMixin:
     -   ``paid``: ``True`` if it is or was a sale; a refunded sale stays ``True``.
     -   ``buyer_id``: Alipay's number of the buyer, or
     -   ``buyer_open_id``: the buyer's OpenID, which newer applications receive instead.
+    -   ``out_order_no``: the authorization whose amount the payment captures.
+    -   ``external_agreement_no``, ``deduction_date``: the agreement under which the payment is
+        deducted, and the date in China, as ``2026-12-05``, of the deduction in its plan.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: the last query of Alipay, by ``reconcile`` or for a waiting buyer; aware UTC.
@@ -93,9 +78,9 @@ class PaymentMixin:
     :exc:`~flask_alipay.exceptions.InvalidParameter`.
     """
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     merchant: Mapped[str] = mapped_column(String(32))
-    out_trade_no: Mapped[str] = mapped_column(_Number)
+    out_trade_no: Mapped[str] = mapped_column(Number)
     trade_no: Mapped[str | None] = mapped_column(String(64))
     product: Mapped[str | None] = mapped_column(String(16))
     subject: Mapped[str] = mapped_column(String(256))
@@ -105,8 +90,11 @@ class PaymentMixin:
     trade_status: Mapped[str] = mapped_column(String(32), default=TradeStatus.WAIT_BUYER_PAY)
     paid: Mapped[bool] = mapped_column(default=False)
     buyer_id: Mapped[str | None] = mapped_column(String(128))
-    buyer_open_id: Mapped[str | None] = mapped_column(_OpenId)
+    buyer_open_id: Mapped[str | None] = mapped_column(OpenId)
     auth_app_id: Mapped[str | None] = mapped_column(String(32))
+    out_order_no: Mapped[str | None] = mapped_column(Number)
+    external_agreement_no: Mapped[str | None] = mapped_column(Number)
+    deduction_date: Mapped[str | None] = mapped_column(String(10))
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -127,12 +115,12 @@ class PaymentMixin:
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
         """``alipay_payment``, unless the application's class names another; subclasses share it."""
-        return None if _is_inherited(cls, PaymentMixin) else "alipay_payment"
+        return None if is_inherited(cls, PaymentMixin) else "alipay_payment"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """Constraints that protect amounts and numbers from any code, and indexes."""
-        if _is_inherited(cls, PaymentMixin):
+        if is_inherited(cls, PaymentMixin):
             return ()
         table = cls.__tablename__
         statuses = ", ".join(f"'{status}'" for status in TradeStatus.ALL)
@@ -150,12 +138,15 @@ class PaymentMixin:
                 conv(f"ix_{table}_trade_status_asked_at"), "trade_status", "asked_at", "created_at"
             ),
             Index(conv(f"ix_{table}_buyer_id"), "buyer_id"),
-            # Payments without an OpenID do not pay for its index, where the database allows that.
-            Index(
-                conv(f"ix_{table}_buyer_open_id"),
-                "buyer_open_id",
-                sqlite_where=text("buyer_open_id IS NOT NULL"),
-                postgresql_where=text("buyer_open_id IS NOT NULL"),
+            # Payments without the value do not pay for its index, where the database allows that.
+            *(
+                Index(
+                    conv(f"ix_{table}_{name}"),
+                    name,
+                    sqlite_where=text(f"{name} IS NOT NULL"),
+                    postgresql_where=text(f"{name} IS NOT NULL"),
+                )
+                for name in ("buyer_open_id", "out_order_no", "external_agreement_no")
             ),
             Index(conv(f"ix_{table}_paid_at"), "paid_at"),
         )
@@ -187,10 +178,10 @@ class RefundMixin:
     -   ``asked_at``: the last time when ``reconcile`` leased the row to query Alipay; aware UTC.
     """
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     merchant: Mapped[str] = mapped_column(String(32))
-    out_trade_no: Mapped[str] = mapped_column(_Number)
-    out_request_no: Mapped[str] = mapped_column(_Number)
+    out_trade_no: Mapped[str] = mapped_column(Number)
+    out_request_no: Mapped[str] = mapped_column(Number)
     refund_fen: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(32))
     reason: Mapped[str | None] = mapped_column(String(256))
@@ -201,12 +192,12 @@ class RefundMixin:
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
         """``alipay_refund``, unless the application's class names another; subclasses share it."""
-        return None if _is_inherited(cls, RefundMixin) else "alipay_refund"
+        return None if is_inherited(cls, RefundMixin) else "alipay_refund"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """Constraints and indexes; a refund's number identifies it within its payment."""
-        if _is_inherited(cls, RefundMixin):
+        if is_inherited(cls, RefundMixin):
             return ()
         table = cls.__tablename__
         return (
@@ -241,29 +232,29 @@ class NotificationMixin:
     characters, and an ``out_trade_no`` only if its content has one.
     """
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     notify_id: Mapped[str | None] = mapped_column(String(128))
     merchant: Mapped[str] = mapped_column(String(32))
-    out_trade_no: Mapped[str] = mapped_column(_Number)
+    out_trade_no: Mapped[str] = mapped_column(Number)
     trade_no: Mapped[str | None] = mapped_column(String(64))
     trade_status: Mapped[str] = mapped_column(String(32))
     outcome: Mapped[str] = mapped_column(String(16))
     detail: Mapped[str | None] = mapped_column(String(256))
     payload: Mapped[dict[str, str]] = mapped_column(JSON)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
-    message_id: Mapped[str | None] = mapped_column(_MessageId)
+    message_id: Mapped[str | None] = mapped_column(MessageId)
 
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
         """``alipay_notification``, unless the application's class names another; subclasses share
         it.
         """
-        return None if _is_inherited(cls, NotificationMixin) else "alipay_notification"
+        return None if is_inherited(cls, NotificationMixin) else "alipay_notification"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """The constraint that claims messages, and indexes for lookups by numbers and outcome."""
-        if _is_inherited(cls, NotificationMixin):
+        if is_inherited(cls, NotificationMixin):
             return ()
         table = cls.__tablename__
         return (
@@ -294,9 +285,9 @@ class TransferMixin:
         counts for, and its place among that day's transfers; unique together.
     """
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     merchant: Mapped[str] = mapped_column(String(32))
-    out_biz_no: Mapped[str] = mapped_column(_Number)
+    out_biz_no: Mapped[str] = mapped_column(Number)
     order_id: Mapped[str | None] = mapped_column(String(64))
     pay_fund_order_id: Mapped[str | None] = mapped_column(String(64))
     amount_fen: Mapped[int] = mapped_column(BigInteger)
@@ -317,12 +308,12 @@ class TransferMixin:
     @declared_attr.directive
     def __tablename__(cls) -> str | None:
         """``alipay_transfer``, unless the application's class names another."""
-        return None if _is_inherited(cls, TransferMixin) else "alipay_transfer"
+        return None if is_inherited(cls, TransferMixin) else "alipay_transfer"
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
         """Constraints that protect numbers, amounts and the daily limit, and indexes."""
-        if _is_inherited(cls, TransferMixin):
+        if is_inherited(cls, TransferMixin):
             return ()
         table = cls.__tablename__
         return (

@@ -18,6 +18,8 @@
     conversion of amounts, times and text
 ``transfers``
     statuses of transfers, and reports about them
+``preauthorizations``, ``agreements``
+    statuses of pre-authorisations and of agreements on deductions
 ``trade_status``, ``parameter_names``, ``banks``
     Alipay's statuses, parameter names and bank codes
 ``certificates``

@@ -116,6 +116,8 @@ def test_constraints_and_indexes_have_their_final_names(upgraded: str) -> None:
         "ix_alipay_payment_trade_status_asked_at",
         "ix_alipay_payment_buyer_id",
         "ix_alipay_payment_buyer_open_id",
+        "ix_alipay_payment_out_order_no",
+        "ix_alipay_payment_external_agreement_no",
         "ix_alipay_payment_paid_at",
         "ix_alipay_refund_status_created_at",
         "ix_alipay_refund_out_request_no",

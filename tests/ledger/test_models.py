@@ -254,6 +254,8 @@ NAMES = {
     "ix_{}payment_trade_status_created_at",
     "ix_{}payment_buyer_id",
     "ix_{}payment_buyer_open_id",
+    "ix_{}payment_out_order_no",
+    "ix_{}payment_external_agreement_no",
     "ix_{}payment_paid_at",
     "ix_{}refund_out_request_no",
     "ix_{}notification_outcome_received_at",
@@ -331,6 +333,8 @@ def test_a_notification_is_found_by_an_index(shop: Shop) -> None:
         # For lists and sums of operators.
         ("ix_alipay_payment_buyer_id", ("buyer_id",)),
         ("ix_alipay_payment_buyer_open_id", ("buyer_open_id",)),
+        ("ix_alipay_payment_out_order_no", ("out_order_no",)),
+        ("ix_alipay_payment_external_agreement_no", ("external_agreement_no",)),
         ("ix_alipay_payment_paid_at", ("paid_at",)),
         ("ix_alipay_refund_out_request_no", ("out_request_no",)),
         ("ix_alipay_notification_outcome_received_at", ("outcome", "received_at")),
