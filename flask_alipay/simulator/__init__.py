@@ -16,6 +16,8 @@
     notifications and their delivery with retries
 ``messages``
     messages that a developer sends
+``turns``
+    changes with the notifications that they cause
 ``storage``
     data beyond the process
 ``clock``, ``worker_pool``

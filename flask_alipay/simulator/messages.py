@@ -88,9 +88,10 @@ class MessageService:
 
     def pending(self, announcement: Announcement) -> list[PendingNotification]:
         """Return the message about a change; an empty list without an address."""
-        message = new_message(announcement.kind, announcement.content)
-        number = new_message_id(self._clock.now())
-        return [PendingNotification(self.url, number, message)] if self.url else []
+        kind, content, url, charset = announcement
+        message = new_message(kind, content, charset=charset)
+        number, url = new_message_id(self._clock.now()), url or self.url
+        return [PendingNotification(url, number, message)] if url else []
 
     def announce(self, announcement: Announcement) -> None:
         """Send the message about a change, and schedule retries."""

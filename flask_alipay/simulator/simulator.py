@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from .faults import Faults
 from .merchant.merchant import SimulatedMerchant, get_merchant
 from .merchant.settings import SIGN_TYPES, check_merchant, merchant_settings
 from .messages import MessageService
-from .notifications.messages import Announcement
 from .notifications.notify_ids import NotifyIds
 from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, Post
 from .openapi import RestRequest, transfer_changed
 from .protocols import Protocols
-from .replies import CallResult, PendingNotification, RedirectToBatch, RedirectToCashier, Reply
+from .replies import Reply
 from .storage.sqlite import SqliteStorage
 from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
@@ -30,6 +27,7 @@ from .trades.expiry import Expiry
 from .trades.orders import Order
 from .trades.trades import EventResult, Trade, TradeEvent, TradeStore
 from .trades.transfers import Transfer
+from .turns import Turns
 from .web.forms import InvalidForm, RawForm, with_query
 
 logger = logging.getLogger("flask_alipay.simulator")
@@ -37,9 +35,6 @@ logger = logging.getLogger("flask_alipay.simulator")
 #: Where an app's ``extensions`` keep its simulators, by the endpoints of their blueprints.
 SIMULATORS = "alipay_simulators"
 
-#: Delay of a notification about a call after the call's response: the merchant's server waits for
-#: the response, and may lock its database until it arrives.
-AFTER_RESPONSE = timedelta(seconds=0.5)
 _WARNING = "this is a simulator of Alipay (%s): no money moves, never use it in production"
 
 
@@ -116,6 +111,7 @@ class Simulator:
         self.deliverer = NotificationSender(
             self.clock, notify_ids, self.dialects.compose, post, schedule, self.faults, *kept
         )
+        self._turns = Turns(self.dialects, self.messages, self.deliverer, *kept)
         self._resume()
         logger.warning(_WARNING, protocol)
 
@@ -161,9 +157,9 @@ class Simulator:
         """
         now = self.clock.now()
         if form.ascii_value("service") is not None:
-            return self._with_notifications(lambda: self.dialects.mapi.reply(form, now))
+            return self._turns.reply(lambda: self.dialects.mapi.reply(form, now))
         root = (self.base_url or root).rstrip("/")
-        return self._with_notifications(lambda: self.dialects.openapi.reply(form, now, root))
+        return self._turns.reply(lambda: self.dialects.openapi.reply(form, now, root))
 
     def reply_v3(self, request: RestRequest, root: str) -> Reply:
         """Handle a request to the open platform in version 3.
@@ -171,7 +167,7 @@ class Simulator:
         :param root: as of :meth:`reply`.
         """
         now, root = self.clock.now(), (self.base_url or root).rstrip("/")
-        return self._with_notifications(lambda: self.dialects.openapi.reply_v3(request, now, root))
+        return self._turns.reply(lambda: self.dialects.openapi.reply_v3(request, now, root))
 
     def bill(self, token: str) -> bytes | None:
         """Return the bill of a download URL.
@@ -187,7 +183,7 @@ class Simulator:
         :param form: the request's fields.
         """
         now = self.clock.now()
-        return self._with_notifications(lambda: self.dialects.mapi.notify_verify(form, now))
+        return self._turns.reply(lambda: self.dialects.mapi.notify_verify(form, now))
 
     def reply_wap(self, form: RawForm) -> Reply:
         """Handle a request to the legacy WAP gateway.
@@ -195,7 +191,7 @@ class Simulator:
         :param form: the request's fields.
         """
         now = self.clock.now()
-        return self._with_notifications(lambda: self.dialects.wap.reply(form, now))
+        return self._turns.reply(lambda: self.dialects.wap.reply(form, now))
 
     def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Reply:
         """Handle an app's order string as Alipay's SDK on the phone does.
@@ -209,12 +205,8 @@ class Simulator:
         except InvalidForm:  # as the older gateway's may be, whose values are not encoded
             form = RawForm(b"")
         if form.ascii_value("method") is not None:
-            return self._with_notifications(
-                lambda: self.dialects.openapi.pay_in_app(form, cancel, now)
-            )
-        return self._with_notifications(
-            lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now)
-        )
+            return self._turns.reply(lambda: self.dialects.openapi.pay_in_app(form, cancel, now))
+        return self._turns.reply(lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now))
 
     def find_by_cashier(self, cashier_id: str) -> Trade | None:
         """Return the trade of a cashier page, expired if its time is over.
@@ -239,7 +231,7 @@ class Simulator:
 
         :param order: with an unused number.
         """
-        with self._turn():
+        with self._turns.begin():
             return self.trades.create(order, self.clock.now())
 
     def apply_event(
@@ -253,12 +245,12 @@ class Simulator:
             default the bank that the buyer chose in the shop, or the balance.
         :returns: the applied event; ``None`` if there is no such trade.
         """
-        with self._turn() as deliveries:
+        with self._turns.begin() as deliveries:
             if event not in (None, TradeEvent.EXPIRE):  # an event implies an opened trade
                 self.trades.open(out_trade_no, self.clock.now())
             step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
             if step is not None and step.event is not None:
-                deliveries += map(self.deliverer.enqueue, self._notices(step.trade))
+                deliveries += self._turns.enqueued(step.trade)
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
@@ -269,10 +261,10 @@ class Simulator:
         :returns: the trade after it; ``None`` if that much cannot be refunded.
         """
         number = f"control{secrets.token_hex(8)}"
-        with self._turn() as deliveries:
+        with self._turns.begin() as deliveries:
             trade = self.trades.refund(out_trade_no, number, fen, self.clock.now())
             if trade is not None:
-                deliveries += map(self.deliverer.enqueue, self._notices(trade))
+                deliveries += self._turns.enqueued(trade)
         return trade
 
     def deliver_again(self, out_trade_no: str) -> Delivery | None:
@@ -285,7 +277,7 @@ class Simulator:
     def advance(self, delta: timedelta) -> None:
         """Advance the time: send due retries, close expired trades."""
         self.clock.advance(delta)
-        with self._turn():
+        with self._turns.begin():
             pass  # keeps what time it is
         self.expire()
 
@@ -321,10 +313,10 @@ class Simulator:
         """
         now = self.clock.now()
         end = self.dialects.mapi.confirm if confirm else self.dialects.mapi.refuse
-        with self._turn() as deliveries:
+        with self._turns.begin() as deliveries:
             reply = end(batch_id, now)
             if reply is not None:
-                deliveries += self._accepted(reply)
+                deliveries += self._turns.accepted(reply)
         return self.batches.by_id(batch_id)
 
     def change_transfer(self, out_biz_no: str, event: str) -> Transfer | None:
@@ -348,39 +340,11 @@ class Simulator:
 
     def _run_out(self, out_trade_no: str) -> None:
         """Close an expired trade, and notify the merchant without waiting for the response."""
-        with self._turn():
+        with self._turns.begin():
             step = self.trades.apply(out_trade_no, None, self.clock.now())
             if step is not None and step.event is not None:
-                for notice in self._notices(step.trade):
+                for notice in self._turns.notices(step.trade):
                     self.deliverer.enqueue(notice, timedelta(0))
-
-    def _with_notifications(self, call: Callable[[], CallResult]) -> Reply:
-        with self._turn() as deliveries:
-            reply = call()
-            deliveries += self._accepted(reply)
-        return reply.reply
-
-    def _accepted(self, reply: CallResult) -> list[Delivery]:
-        """Store a call's notifications, and return those to send at once.
-
-        A browser waits for them; a server gets its response first.
-        """
-        notices = [*reply.notices, *chain.from_iterable(map(self._notices, reply.trades))]
-        if isinstance(reply.reply, RedirectToCashier | RedirectToBatch):
-            return [self.deliverer.enqueue(notice) for notice in notices]
-        for notice in notices:
-            self.deliverer.enqueue(notice, AFTER_RESPONSE)
-        return []
-
-    @contextmanager
-    def _turn(self) -> Iterator[list[Delivery]]:
-        """Store an event together with its notifications; send them afterwards."""
-        deliveries: list[Delivery] = []
-        with self._storage.transaction():
-            yield deliveries
-            self._offset.save()
-        for delivery in deliveries:
-            self.deliverer.send(delivery)
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)
@@ -389,11 +353,3 @@ class Simulator:
         self.trades.open(trade.order.out_trade_no, self.clock.now())
         step = self.apply_event(trade.order.out_trade_no, event, paid_with)
         return None if step is None else step.trade
-
-    def _notices(self, trade: Trade | Announcement) -> list[PendingNotification]:
-        """Return the notifications of a changed trade, or the message about another change."""
-        if isinstance(trade, Announcement):
-            return self.messages.pending(trade)
-        logger.info("trade of %s is now %s", trade.order.out_trade_no, trade.status)
-        notice = self.dialects.notice(trade)
-        return [] if notice is None else [notice]

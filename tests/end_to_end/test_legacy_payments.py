@@ -19,7 +19,7 @@ from flask_alipay.exceptions import GatewayError, InvalidParameter
 from flask_alipay.gateways.mapi import MapiGateway, RefundEntry, TransferEntry, new_batch_no
 from flask_alipay.signals import transfer_batch_notified
 from flask_alipay.simulator.clock import SystemClock
-from flask_alipay.simulator.simulator import AFTER_RESPONSE
+from flask_alipay.simulator.turns import AFTER_RESPONSE
 
 from ..doubles.shop import Payment, Refund, Shop, db, new_app, new_blueprint
 

@@ -49,9 +49,13 @@ _NUMBERS: Final = (
 class Announcement(NamedTuple):
     """A change that Alipay reports by a message."""
 
-    #: ``msg_method``.
+    #: ``msg_method`` or ``notify_type``.
     kind: str
     content: Mapping[str, Any]
+    #: The address of the call that caused it; empty: the merchant's application gateway.
+    url: str = ""
+    #: That of the call.
+    charset: str = "utf-8"
 
 
 #: The kinds that the control page offers, with a sample of their content.
