@@ -10,12 +10,14 @@
     orders, trades, batches, exchange rates, expiry
 ``openapi``, ``mapi``, ``protocols``
     the protocols of the open platform and of the legacy gateways: parameters in, reply out
-``replies``, ``error_codes``, ``faults``
+``replies``, ``error_codes``, ``grant_codes``, ``faults``
     replies as data, Alipay's codes, injected faults
 ``notifications``
     notifications and their delivery with retries
 ``messages``
     messages that a developer sends
+``preauthorizations``
+    frozen amounts, as payers and time change them
 ``turns``
     changes with the notifications that they cause
 ``storage``

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from .grant_codes import PREAUTHORIZATIONS
+
 Meanings: TypeAlias = Mapping[str, tuple[str, str]]
 
 #: The open platform's ``code`` and ``msg``.
@@ -30,6 +32,7 @@ CLASSES: Final[Mapping[str, str]] = MappingProxyType(
 #: The open platform's ``sub_code``.
 OPENAPI: Final[Meanings] = MappingProxyType(
     {
+        **PREAUTHORIZATIONS,
         "isv.missing-method": ("The method is missing.", "缺少方法名参数"),
         "isv.missing-app-id": ("The app_id is missing.", "缺少AppID参数"),
         "isv.missing-signature-type": ("The sign_type is missing.", "缺少签名类型参数"),
@@ -161,11 +164,6 @@ OPENAPI: Final[Meanings] = MappingProxyType(
         "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL": (
             "There is not that much left to refund.",
             "退款金额超限",
-        ),
-        "ACQ.AUTH_NO_ERROR": ("There is no such pre-authorisation.", "预授权号错误"),
-        "ACQ.PRE_AUTH_PROD_CODE_INCONSISTENT": (
-            "The product_code is not that of the pre-authorisation.",
-            "支付与冻结的产品码不一致",
         ),
         "ACQ.AGREEMENT_NOT_EXIST": ("There is no such agreement.", "用户协议不存在"),
         "ACQ.PAYMENT_AUTH_CODE_INVALID": ("The auth_code is not valid any more.", "支付授权码无效"),
@@ -319,6 +317,7 @@ def invalid_parameter(method: str) -> str:
     """Return the code of an invalid parameter in the spelling of the method's family."""
     families = {
         "alipay.data.": "INVAILID_ARGUMENTS",
+        "alipay.fund.auth.": "ILLEGAL_ARGUMENT",
         "alipay.fund.": "INVALID_PARAMETER",
         "alipay.merchant.": "PARAM_ILLEGAL",
         "alipay.open.": "isv.invalid-parameter",

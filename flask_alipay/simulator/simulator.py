@@ -18,6 +18,7 @@ from .messages import MessageService
 from .notifications.notify_ids import NotifyIds
 from .notifications.sender import RETRY_SCHEDULE, Delivery, NotificationSender, Post
 from .openapi import RestRequest, transfer_changed
+from .preauthorizations import FrozenAmounts
 from .protocols import Protocols
 from .replies import Reply
 from .storage.sqlite import SqliteStorage
@@ -123,6 +124,11 @@ class Simulator:
         """Alipay's message service."""
         parts = (self.dialects.openapi, self.trades, self.deliverer, self._storage)
         return MessageService(self.clock, *parts)
+
+    @cached_property
+    def preauthorizations(self) -> FrozenAmounts:
+        """The amounts that are frozen for the merchant."""
+        return FrozenAmounts(self.clock, self.dialects.openapi, self._turns)
 
     def close(self) -> None:
         """Close the state file; later changes end with the process."""
@@ -332,19 +338,21 @@ class Simulator:
     def _resume(self) -> None:
         """Continue the deliveries of an earlier process."""
         events = [when for trade in self.trades.all() for when in trade.event_times]
+        for held in self.preauthorizations.all():
+            events += held.event_times
         for delivery in self.deliverer.deliveries:
             events += (attempt.sent_at for attempt in delivery.attempts)
         self._offset.not_before(events)
         self.deliverer.resume()
         self._expiry = Expiry(self.clock, self.trades, self._run_out)
+        self.preauthorizations.resume()
 
     def _run_out(self, out_trade_no: str) -> None:
         """Close an expired trade, and notify the merchant without waiting for the response."""
         with self._turns.begin():
             step = self.trades.apply(out_trade_no, None, self.clock.now())
             if step is not None and step.event is not None:
-                for notice in self._turns.notices(step.trade):
-                    self.deliverer.enqueue(notice, timedelta(0))
+                self._turns.enqueue_later(step.trade)
 
     def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)

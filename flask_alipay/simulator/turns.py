@@ -81,6 +81,11 @@ class Turns:
         """Store the notifications of a change, and return them."""
         return [self._deliverer.enqueue(notice) for notice in self.notices(change)]
 
+    def enqueue_later(self, change: Trade | Announcement) -> None:
+        """Store the notifications of a change; the clock sends them, nobody waits for it."""
+        for notice in self.notices(change):
+            self._deliverer.enqueue(notice, timedelta(0))
+
     def notices(self, change: Trade | Announcement) -> list[PendingNotification]:
         """Return the notifications of a changed trade, or the message about another change."""
         if isinstance(change, Announcement):

@@ -219,7 +219,8 @@ def envelope(
     return {
         **fields,
         "version": "1.0",
-        "auth_app_id": app_id,
+        # In a third-party application that of the merchant.
+        "auth_app_id": message.fields.get("auth_app_id", app_id),
         "notify_type": message.kind,
         "notify_time": format_china_time(now),
     }

@@ -8,8 +8,10 @@
     Alipay's side of signatures and content encryption
 ``orders``, ``payments``, ``app_pay``, ``trades``, ``refunds``, ``settlements``,
 ``royalty_relations``, ``transfers``, ``accounts``, ``receipts``, ``bills``, ``certificates``,
-``images``, ``complaints``, ``authorizations``
+``images``, ``complaints``, ``authorizations``, ``preauthorizations``, ``captures``
     the methods
+``request_parameters``, ``new_trades``, ``preauthorization_fields``
+    common parameters, new trades, and fields of several responses
 ``notifications``
     notifications and returns
 """
@@ -17,5 +19,6 @@
 from __future__ import annotations
 
 from .gateway import OpenApi as OpenApi
+from .preauthorization_fields import fund_changed as fund_changed
 from .transfers import transfer_changed as transfer_changed
 from .v3 import RestRequest as RestRequest

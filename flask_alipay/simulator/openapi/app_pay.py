@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...protocol.china_time import format_china_time
 from ...protocol.money import format_amount
 from ..replies import ApiError
 from ..trades.orders import TradeEvent
-from .call import ApiCall, Context, Success
-from .payments import create_or_reject, payable
+from .call import ApiCall, Context, InApp, Success
+from .new_trades import create_or_reject, payable
+from .orders import APP
 
 #: Results of the library: paid, cannot be paid, cancelled by the buyer, unknown.
 PAID, FAILED, CANCELLED, UNSURE = "9000", "4000", "6001", "8000"
@@ -21,6 +24,8 @@ class App:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        #: The methods of order strings: how each is checked, and performed.
+        self.in_apps: Mapping[str, InApp] = {APP: (self.check, self.pay)}
 
     def check(self, call: ApiCall) -> None:
         """Parse the order; its trade is created with the payment.

@@ -17,6 +17,7 @@ from ..notifications.notify_ids import NotifyIds
 from ..replies import ApiError, RedirectToCashier
 from ..storage.storage import Storage
 from ..trades.orders import Order
+from ..trades.preauthorizations import PreauthorizationStore
 from ..trades.trades import Trade, TradeStore
 from .content import required, text
 from .signing import ServerSigner
@@ -65,6 +66,10 @@ class Success:
 Handler: TypeAlias = Callable[[ApiCall], Success | RedirectToCashier]
 
 
+#: A method of an order string: its check, and its performance by the buyer's app.
+InApp: TypeAlias = tuple[Callable[[ApiCall], None], Handler]
+
+
 @dataclass(frozen=True)
 class Context:
     """Objects that all methods use."""
@@ -79,6 +84,8 @@ class Context:
     storage: Storage
     #: The tokens of users and merchants.
     authorizations: AuthorizationStore
+    #: The amounts that are frozen for the merchant.
+    preauthorizations: PreauthorizationStore
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 

@@ -6,8 +6,8 @@ method's fields. Each step rejects with its ``sub_code``.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Container, Mapping
+from datetime import datetime
 from html import escape
 from typing import Final
 
@@ -16,7 +16,7 @@ from ...protocol.charsets import decode
 from ...signer import sign_content
 from .. import error_codes
 from ..authorizations import AuthorizationStore
-from ..clock import OffsetFn, read_china_text, zero_offset
+from ..clock import OffsetFn, zero_offset
 from ..faults import Faults
 from ..merchant.merchant import SimulatedMerchant
 from ..notifications.messages import Announcement
@@ -31,9 +31,10 @@ from ..replies import (
     Reply,
 )
 from ..storage.storage import Storage
+from ..trades.preauthorizations import PreauthorizationStore
 from ..trades.trades import Trade, TradeStore
 from ..trades.transfers import TransferStore
-from ..web.forms import InvalidForm, RawForm
+from ..web.forms import RawForm
 from ..web.urls import valid_url_or_empty
 from .accounts import AccountService
 from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
@@ -45,20 +46,18 @@ from .complaints import ComplaintService
 from .content import read_content
 from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
-from .orders import APP, PAGES
+from .orders import PAGES
 from .payments import PaymentService
+from .preauthorizations import PreauthorizationService
 from .receipts import ReceiptService
 from .refunds import RefundService
+from .request_parameters import check_common, read_params
 from .royalty_relations import RoyaltyRelationService
 from .settlements import SettlementService
 from .signing import ServerSigner, dump_json, json_response
 from .trades import TradeService
 from .transfers import TransferService
 from .v3 import V3, RestRequest
-
-# How far a timestamp may be off. Alipay means China time; but some of its SDKs send the time of
-# their host, wherever that is, and are served, so a day either way must do.
-_SKEW: Final = timedelta(hours=24)
 
 #: The rejection with more details than the others.
 BAD_SIGN: Final = "isv.invalid-signature"
@@ -98,9 +97,12 @@ class OpenApi:
         storage = storage or Storage()
         #: The tokens of users and merchants.
         self.authorizations = AuthorizationStore(merchant, storage)
-        self._context = context = Context(
+        #: The amounts that are frozen for the merchant.
+        self.preauthorizations = PreauthorizationStore(storage)
+        #: Shared objects of the methods.
+        self.context = context = Context(
             *(merchant, trades, notify_ids, signer, faults or Faults(), storage),
-            *(self.authorizations, ahead),
+            *(self.authorizations, self.preauthorizations, ahead),
         )
         self._notifications = NotificationBuilder(context)
         self._bills = BillService(context)
@@ -109,6 +111,7 @@ class OpenApi:
         self._receipts = ReceiptService(context, self.transfers)
         #: The complaints that messages announce.
         self.complaints = ComplaintService(context)
+        freezes = PreauthorizationService(context)
         services = (
             PaymentService(context),
             TradeService(context),
@@ -117,6 +120,7 @@ class OpenApi:
             RoyaltyRelationService(context),
             TransferService(context, self.transfers),
             AccountService(context, self.transfers),
+            freezes,
             self._receipts,
             self._bills,
             CertificateDownload(context),
@@ -127,7 +131,7 @@ class OpenApi:
         self.methods: Mapping[str, Handler] = {
             name: run for group in services for name, run in group.methods.items()
         }
-        self._app = App(context)
+        self._in_apps = {**App(context).in_apps, **freezes.in_apps}
         self._rest = V3(context, self.methods)
 
     def reply(self, form: RawForm, now: datetime, root: str = "") -> CallResult:
@@ -154,9 +158,11 @@ class OpenApi:
         """
         call = None
         try:
-            call = self._received(form.ascii_value("method") or "", form, now, "", (APP,))
+            method = form.ascii_value("method") or ""
+            call = self._received(method, form, now, "", self._in_apps)
             self._authenticate(call)
-            done = self._run(call, self._checked if cancel else self._app.pay)
+            check, perform = self._in_apps[method]
+            done = self._run(call, _checked(check) if cancel else perform)
         except ApiError as refusal:
             status = UNSURE if error_codes.is_unknown_outcome(refusal.code) else FAILED
             return CallResult(PlainText(result(status, str(refusal))), trades=_detail(call))
@@ -165,10 +171,6 @@ class OpenApi:
         signed = self._signed(call, done)
         text = f'{signed[:-1]},"sign_type":"{call.sign_type}"}}'
         return CallResult(PlainText(result(PAID, "", text)), trades=_detail(call))
-
-    def _checked(self, call: ApiCall) -> Success:
-        self._app.check(call)
-        return Success({})
 
     def reply_v3(self, request: RestRequest, now: datetime, root: str) -> CallResult:
         """Handle a request of version 3; never raise for its content.
@@ -211,7 +213,7 @@ class OpenApi:
         if method not in known:
             raise ApiError("isv.invalid-method")
         charset = form.ascii_value("charset") or "utf-8"
-        params = _read(form, charset)
+        params = read_params(form, charset)
         sign_type, certified = params.get("sign_type", ""), bool(params.get("app_cert_sn"))
         return ApiCall(
             method,
@@ -229,20 +231,20 @@ class OpenApi:
         params = call.params
         if not params.get("app_id"):
             raise ApiError("isv.missing-app-id")
-        if params["app_id"] != self._context.merchant.app_id:
+        if params["app_id"] != self.context.merchant.app_id:
             raise ApiError("isv.invalid-app-id")
-        self._context.signer.check_certificates(
+        self.context.signer.check_certificates(
             params.get("app_cert_sn", ""), params.get("alipay_root_cert_sn", "")
         )
         if not call.sign_type:
             raise ApiError("isv.missing-signature-type")
-        if not self._context.signer.knows(call.sign_type):
+        if not self.context.signer.knows(call.sign_type):
             raise ApiError("isv.invalid-signature-type", "sign_type must be RSA2 or RSA")
         if not params.get("sign"):
             raise ApiError("isv.missing-signature")
         if not params.get("charset"):  # which nothing is documented for but that it is required
             raise ApiError("isv.invalid-charset", "charset is required")
-        if not self._context.signer.verifies(params, call.charset):
+        if not self.context.signer.verifies(params, call.charset):
             raise ApiError(
                 BAD_SIGN,
                 "Signed with another key, in another charset, with another sign_type, "
@@ -250,13 +252,13 @@ class OpenApi:
             )
 
     def _run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
-        check_app_auth_token(self._context, call)
-        _check_common(call.params, call.now, self._context.ahead())
+        check_app_auth_token(self.context, call)
+        check_common(call.params, call.now, self.context.ahead())
         try:
             content = read_content(self._content(call))
             # The notifications of a call are one list, which later work does not change.
             read = ApiCall(**{**vars(call), "content": content, "params": self._params(call)})
-            return self._context.run(read, run)
+            return self.context.run(read, run)
         except InvalidParameter as error:
             raise ApiError(error_codes.invalid_parameter(call.method), str(error)) from None
 
@@ -270,7 +272,7 @@ class OpenApi:
         text = call.params.get("biz_content", "{}" if call.method in _WITHOUT_CONTENT else "")
         if not call.params.get("encrypt_type"):
             return text
-        content = self._context.signer.cipher.decrypt(text)
+        content = self.context.signer.cipher.decrypt(text)
         if content is None:
             raise ApiError("isv.decryption-error-unknown")
         try:
@@ -286,7 +288,7 @@ class OpenApi:
     def _signed(self, call: ApiCall, done: Success) -> str:
         stated = {"code": done.code, "msg": error_codes.CLASSES[done.code]} if done.code else {}
         node = {**stated, **done.fields}
-        return self._context.signer.signed(_node(call.method), node, call.params, call.charset)
+        return self.context.signer.signed(_node(call.method), node, call.params, call.charset)
 
     def _refused(self, method: str, refusal: ApiError, call: ApiCall | None, known: bool) -> Reply:
         """Return a page if a browser brought the request, JSON otherwise.
@@ -317,7 +319,7 @@ class OpenApi:
         if refusal.code.startswith(error_codes.GATEWAY_PREFIXES):  # nothing to keep secret yet
             params = {**params, "encrypt_type": ""}
         return json_response(
-            self._context.signer.signed(name, error, params, call.charset), call.charset
+            self.context.signer.signed(name, error, params, call.charset), call.charset
         )
 
     def _signs(self, code: str, call: ApiCall, known: bool) -> bool:
@@ -327,14 +329,14 @@ class OpenApi:
         certificates, but not that another parameter is missing.
         """
         if code == BAD_SIGN or "-cert-" in code:
-            return self._context.signer.knows(call.sign_type)
+            return self.context.signer.knows(call.sign_type)
         return known and not code.startswith("isv.missing-")
 
     def _sub_msg(self, refusal: ApiError, meaning: str, call: ApiCall | None) -> str:
         string = _string_to_sign(refusal, call)
         if call is None or not string:
             return f"{meaning}: {refusal.detail}" if refusal.detail else meaning
-        actual = self._context.signer.other_sign_type(call.params, call.charset)
+        actual = self.context.signer.other_sign_type(call.params, call.charset)
         if actual:
             return (
                 "验签出错，sign值与sign_type参数指定的签名类型不一致："
@@ -354,37 +356,17 @@ def _string_to_sign(refusal: ApiError, call: ApiCall | None) -> str:
     return decode(content, call.charset)
 
 
+def _checked(check: Callable[[ApiCall], None]) -> Handler:
+    def handler(call: ApiCall) -> Success:
+        check(call)
+        return Success({})
+
+    return handler
+
+
 def _detail(call: ApiCall | None) -> tuple[Trade | Announcement, ...]:
     return () if call is None else tuple(call.notifications)
 
 
 def _node(method: str) -> str:
     return f"{method.replace('.', '_')}_response"
-
-
-def _read(form: RawForm, charset: str) -> dict[str, str]:
-    try:
-        return form.decode(charset)
-    except InvalidParameter as error:
-        raise ApiError("isv.invalid-charset", str(error)) from None
-    except InvalidForm as error:
-        raise ApiError("isv.invalid-charset", f"the request {error}") from None
-
-
-def _check_common(params: Mapping[str, str], now: datetime, ahead: timedelta) -> None:
-    if not params.get("timestamp"):
-        raise ApiError("isv.missing-timestamp")
-    timestamp = read_china_text(params["timestamp"])
-    if timestamp is None:
-        raise ApiError("isv.invalid-timestamp", "timestamp must be like 2026-01-31 08:00:00")
-    # The merchant's clock was not put on with ours.
-    if not now - ahead - _SKEW <= timestamp <= now + _SKEW:
-        raise ApiError("isv.invalid-timestamp", "timestamp is more than a day off; use China time")
-    if not params.get("version"):
-        raise ApiError("isv.missing-version")
-    if params["version"] != "1.0":
-        raise ApiError("isv.invalid-parameter", "version must be 1.0")
-    if params.get("format", "JSON").upper() != "JSON":
-        raise ApiError("isv.invalid-format")
-    if params.get("encrypt_type", "AES") != "AES":
-        raise ApiError("isv.invalid-encrypt-type", "encrypt_type must be AES")

@@ -15,7 +15,9 @@ from ..replies import ApiError, RedirectToCashier
 from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
+from .captures import CaptureService
 from .content import required
+from .new_trades import create_or_reject, payable
 from .orders import CREATE, JSAPI, PAGE, PAY, PRECREATE, WAP, read_order
 from .trades import amounts, fund_bill
 
@@ -31,10 +33,8 @@ ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _AUTH_CODE = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}", re.ASCII)
-_AUTH_NO = re.compile(r"20[0-9]{26}", re.ASCII)
 _AGREEMENT_NO = re.compile(r"20[0-9]{18}", re.ASCII)
-#: The products of a payment without a code.
-_CAPTURES = ("PREAUTH_PAY", "PRE_AUTH_ONLINE", "PRE_AUTH")
+#: The products of a payment under an agreement.
 _DEDUCTIONS = ("CYCLE_PAY_AUTH", "GENERAL_WITHHOLDING")
 _SCENES = ("bar_code", "wave_code", "security_code")
 
@@ -47,7 +47,9 @@ class PaymentService:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._captures = CaptureService(context)
         self.methods: Mapping[str, Handler] = {
+            **self._captures.methods,
             PAGE: self._page,
             WAP: self._page,
             PRECREATE: self._precreate,
@@ -70,6 +72,8 @@ class PaymentService:
 
     def _pay(self, call: ApiCall) -> Success:
         code = call.text("auth_code", 64)
+        if not code and call.text("auth_no"):
+            return Success(self._receipt(self._captures.pay(call)))
         if code:
             check_choice("scene", call.required("scene", 32), _SCENES)
             if call.content["scene"] != "security_code":
@@ -109,40 +113,22 @@ class PaymentService:
 
 
 def _check_grant(call: ApiCall) -> None:
-    """Check the number of the pre-authorisation or of the agreement in a payment without a code.
+    """Check the number of the agreement in a payment without a code.
 
-    The simulator accepts every number in the form of Alipay's: 28 digits for a pre-authorisation,
-    20 for an agreement (captured notifications). Both begin with a date.
+    The simulator accepts every number in the form of Alipay's: 20 digits that begin with a date
+    (captured notifications).
 
-    :raises InvalidParameter: if neither is given.
-    :raises ApiError: if a number is in another form, or the product is another.
+    :raises InvalidParameter: if it is missing.
+    :raises ApiError: if the number is in another form.
     """
-    auth_no = call.text("auth_no")
     agreement = call.content.get("agreement_params")
-    product_code = call.text("product_code")
-    if auth_no:
-        if product_code not in _CAPTURES:
-            raise ApiError("ACQ.PRE_AUTH_PROD_CODE_INCONSISTENT")
-        if not _AUTH_NO.fullmatch(auth_no):
-            raise ApiError("ACQ.AUTH_NO_ERROR")
-    elif isinstance(agreement, dict):
-        number = required(agreement, "agreement_no", 64, call.charset)
-        if product_code not in _DEDUCTIONS:
-            raise InvalidParameter("product_code", f"must be one of {', '.join(_DEDUCTIONS)}")
-        if not _AGREEMENT_NO.fullmatch(number):
-            raise ApiError("ACQ.AGREEMENT_NOT_EXIST")
-    else:
+    if not isinstance(agreement, dict):
         raise InvalidParameter("auth_code", "or auth_no or agreement_params is required")
-
-
-def payable(trade: Trade) -> Trade:
-    """Return the trade, if the merchant accepts any payment channel for it.
-
-    :raises ApiError: if he does not.
-    """
-    if not trade.order.choose_fund():
-        raise ApiError("ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE")
-    return trade
+    number = required(agreement, "agreement_no", 64, call.charset)
+    if call.text("product_code") not in _DEDUCTIONS:
+        raise InvalidParameter("product_code", f"must be one of {', '.join(_DEDUCTIONS)}")
+    if not _AGREEMENT_NO.fullmatch(number):
+        raise ApiError("ACQ.AGREEMENT_NOT_EXIST")
 
 
 def _check_mini_program(context: Context, call: ApiCall) -> None:
@@ -186,27 +172,3 @@ def buyer_of(context: Context, call: ApiCall) -> str:
     if not open_id:
         check_pattern("buyer_id", number, "2088[0-9]{12}", "16 digits that begin with 2088")
     return open_id or number
-
-
-def create_or_reject(context: Context, call: ApiCall, *, opened: bool, buyer: str = "") -> Trade:
-    """Return the trade of an order, new or existing.
-
-    :param opened: whether it is a trade at once, or not before its buyer has opened it.
-    :param buyer: the only buyer who may pay it; by default any.
-    :raises InvalidParameter: names the parameter that Alipay would reject.
-    :raises ApiError: if the number was used for another order, or the trade has ended.
-    """
-    order = read_order(call, buyer)
-    seller = {"buyer_id": context.merchant.partner, "buyer_logon_id": context.merchant.seller_email}
-    if any(call.content.get(name) == account for name, account in seller.items()):
-        raise ApiError("ACQ.BUYER_SELLER_EQUAL")
-    trade = context.trades.create(order, call.now, opened=opened)
-    if trade.order.is_for_another(order.buyer):
-        raise ApiError("ACQ.TRADE_BUYER_NOT_MATCH")
-    if not trade.order.agrees_with(order):
-        raise ApiError("ACQ.CONTEXT_INCONSISTENT")
-    if trade.paid:
-        raise ApiError("ACQ.TRADE_HAS_SUCCESS")
-    if not trade.waiting:
-        raise ApiError("ACQ.TRADE_HAS_CLOSE")
-    return trade

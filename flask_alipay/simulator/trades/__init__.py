@@ -8,6 +8,8 @@
     batches of refunds and transfers
 ``transfers``
     transfers to accounts and bank cards
+``preauthorizations``
+    amounts that are frozen, captured and released
 ``expiry``
     closing of expired trades
 ``funding``

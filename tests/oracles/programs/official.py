@@ -141,7 +141,11 @@ def buy():
     news("told of till", believed)
     ask("cancel", "AlipayTradeCancel", out_trade_no=f"{PREFIX}B1")
     news("told of cancel", believed)
-    granted = {"auth_no": "2026013110002001000000000001", "product_code": "PREAUTH_PAY"}
+    deposit = {"out_order_no": f"{PREFIX}F", "out_request_no": f"{PREFIX}FR", "amount": "500.00"}
+    code = {"auth_code": "281234567890123456", "auth_code_type": "bar_code"}
+    content = {**deposit, **code, "order_title": "押金", "product_code": "PREAUTH_PAY"}
+    frozen = execute(None, request("AlipayFundAuthOrderFreeze", content, notify_url=None))
+    granted = {"auth_no": frozen["auth_no"], "product_code": "PREAUTH_PAY"}
     ask("capture", "AlipayTradePay", **granted, **order("F1"))
     news("told of capture", believed)
     granted = {"agreement_no": "20265001000000000001"}

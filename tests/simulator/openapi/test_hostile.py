@@ -27,6 +27,13 @@ METHODS = st.sampled_from(
         "alipay.fund.trans.uni.transfer",
         "alipay.fund.trans.common.query",
         "alipay.fund.account.query",
+        "alipay.fund.auth.order.app.freeze",
+        "alipay.fund.auth.order.voucher.create",
+        "alipay.fund.auth.order.freeze",
+        "alipay.fund.auth.order.unfreeze",
+        "alipay.fund.auth.operation.detail.query",
+        "alipay.fund.auth.operation.cancel",
+        "alipay.trade.orderinfo.sync",
         "alipay.data.bill.balance.query",
         "alipay.data.bill.accountlog.query",
         "alipay.data.bill.ereceipt.apply",
@@ -88,13 +95,33 @@ NAMES = st.sampled_from(
         "refresh_token",
         "auth_token",
         "app_auth_token",
+        "out_order_no",
+        "order_title",
+        "operation_id",
+        "operation_type",
+        "auth_code_type",
+        "pay_timeout",
+        "extra_param",
+        "amount",
+        "remark",
+        "biz_type",
+        "order_biz_info",
         "op_app_id",
         "buyer_open_id",
     ]
 )
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | TEXT
 KNOWN = st.sampled_from(
-    ["T1", "1.00", "bar_code", "2812345678901234", "2088000000000002", "trade", "2026-01-31"]
+    [
+        "T1",
+        "1.00",
+        "bar_code",
+        "2812345678901234",
+        "2088000000000002",
+        "trade",
+        "2026-01-31",
+        "PREAUTH_PAY",
+    ]
 )
 VALUES = st.recursive(
     PLAIN | KNOWN,
