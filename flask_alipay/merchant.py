@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .config import Config, Gateway
     from .ledger import Callback
     from .ledger.messages import MessageLedger
+    from .ledger.submissions import SubmissionLedger
     from .ledger.transfers import TransferLedger
     from .protocol.signed_request import SignedRequest
 
@@ -184,6 +185,12 @@ class Merchant:
         if self.models.Transfer is None:
             raise ConfigurationError("the blueprint has no class for transfers", "Transfer")
         return self._ledger(TransferLedger)
+
+    def submissions(self) -> SubmissionLedger:
+        """Return the ledger for payments that this server submits."""
+        from .ledger.submissions import SubmissionLedger
+
+        return self._ledger(SubmissionLedger)
 
     def _ledger(self, kind: type[L]) -> L:
         return kind(

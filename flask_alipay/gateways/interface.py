@@ -94,6 +94,31 @@ class TransferRequest:
     undecided: bool = False
 
 
+@dataclass(frozen=True)
+class GrantedPaymentRequest:
+    """A payment under a pre-authorisation or an agreement, to submit without the buyer."""
+
+    #: The merchant's order number.
+    out_trade_no: str
+    total_fen: int
+    #: Everything that Alipay receives.
+    params: Mapping[str, Any] = field(repr=False, hash=False)
+    #: True if Alipay may still be executing an earlier request.
+    undecided: bool = False
+
+
+@dataclass(frozen=True)
+class GrantedPaymentResult:
+    """The state of a submitted payment: a report, or the proof that it was never paid."""
+
+    #: The state of the trade: paid, closed, or not paid yet.
+    report: Notification | None
+    #: The proof that there is no trade, or that it is closed now.
+    closed: ClosedTrade | None = None
+    #: The rejection, if the payment has failed.
+    rejection: GatewayError | None = None
+
+
 class RejectionInDoubt(OutcomeUnknown):
     """A rejection of a repeated request, while Alipay may still be executing an earlier one."""
 
@@ -207,6 +232,16 @@ class Gateway(Protocol):
         :raises ConfigurationError: if ``query_refund`` is in :attr:`unsupported`.
         """
 
+    def submit_granted_payment(self, payment: GrantedPaymentRequest) -> GrantedPaymentResult:
+        """Submit a capture or a deduction. A repeated number never pays twice.
+
+        :return: the state of the payment; it has failed only if that is certain.
+        :raises InvalidParameter: names the invalid parameter; nothing was submitted.
+        :raises RejectionInDoubt: for a rejection if :attr:`GrantedPaymentRequest.undecided`.
+        :raises OutcomeUnknown: also for a rejection that is not certain.
+        :raises ConfigurationError: if ``submit_granted_payment`` is in :attr:`unsupported`.
+        """
+
     def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Check a transfer before anything is recorded, and return everything to submit.
 
@@ -236,6 +271,18 @@ class Gateway(Protocol):
         :raises InvalidParameter: names the invalid parameter.
         :raises ConfigurationError: if ``confirm_refund`` is in :attr:`unsupported`.
         """
+
+
+def in_doubt(error: GatewayError, kind: type[OutcomeUnknown] = OutcomeUnknown) -> OutcomeUnknown:
+    """Return a rejection that proves nothing as an unknown outcome."""
+    return kind(
+        str(error),
+        code=error.code,
+        sub_code=error.sub_code,
+        sub_msg=error.sub_msg,
+        retryable=True,
+        signed=error.signed,
+    )
 
 
 def rejection_code(error: GatewayError) -> str:

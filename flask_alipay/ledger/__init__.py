@@ -12,6 +12,10 @@
     the rows of refunds, and results that Alipay reports for a single refund
 ``transfers``, ``transfer_updates``, ``transfer_transitions``
     the rows of transfers, the changes that a report makes to one, and the table of states
+``authorization_rows``, ``authorization_updates``, ``authorization_transitions``
+    the rows of pre-authorisations, the changes to one, and the table of states
+``granted_payments``, ``submissions``
+    captures and deductions: their effects on the grant, and the marks of their requests
 ``messages``
     notifications that are not about a trade
 ``callbacks``, ``transaction_guard``

@@ -31,7 +31,7 @@ from ..protocol.notification import Notification
 from .callbacks import run_callbacks
 from .errors import is_outage, ledger_unavailable
 from .journal import Journal, JournalEntry
-from .refund_results import RefundResultWriter
+from .refund_results import RefundResultWriter, record_known_refund
 from .refunds import SUCCESS, RefundLedger
 from .session import LedgerSession
 from .settlement import Callback, Models, Settlement
@@ -276,7 +276,18 @@ class Ledger:
         payment = self._read(number)
         if self.refunds is not None:
             update = self._record_refund(self.refunds, notification, update, payment)
+        if payment.out_order_no is not None or payment.external_agreement_no is not None:
+            self._record_granted(update, payment)
         return self._finish(entry, update, payment)
+
+    def _record_granted(self, update: LedgerUpdate, payment: Any) -> None:
+        """Change the authorization or agreement of a payment, and run the callbacks for it."""
+        from .granted_payments import record_granted  # other payments never import it
+
+        models, merchant = self._models, self._merchant
+        events, subject = record_granted(self._session, models, merchant, payment, update.events)
+        for event in events:
+            self._run_callbacks(event, subject)
 
     def _update(
         self, seen: Any, notification: Notification, cell: str, values: Mapping[str, Any]
@@ -304,33 +315,12 @@ class Ledger:
         rows = refunds.lock(payment.out_trade_no) if named else []
         for row in rows:
             if row.out_request_no == notification.out_request_no:
-                return self._record_known_refund(refunds, row, rows, update, payment)
+                self._read(payment.out_trade_no, lock=True)
+                return record_known_refund(self._session, refunds, row, rows, update, payment)
         if update.refund_fen:
             number = refunds.record_notified(notification, update.refund_fen, payment.refunded_fen)
             return update.with_refunds(number)
         return update
-
-    def _record_known_refund(
-        self,
-        refunds: RefundLedger,
-        row: Any,
-        rows: Sequence[Any],
-        update: LedgerUpdate,
-        payment: Any,
-    ) -> LedgerUpdate:
-        """Use the refund's own amount; the report's cumulative total may be stale or ahead."""
-        self._read(payment.out_trade_no, lock=True)
-        fully_refunded = payment.refunded_fen >= payment.total_fen
-        number, missing = refunds.apply_notified(
-            row, rows, update.refund_fen, fully_refunded=fully_refunded
-        )
-        missing = min(missing, payment.total_fen - payment.refunded_fen)
-        if missing:
-            payment.refunded_fen += missing
-            self._session.session.flush()
-        if not number and not update.refund_fen:
-            return update
-        return make_update(update.events, number).with_refunds(number)
 
     def _finish(self, entry: JournalEntry, update: LedgerUpdate, payment: Any | None) -> Settlement:
         """Run the callbacks, write the journal's row and commit.
@@ -338,10 +328,7 @@ class Ledger:
         :param payment: the application's mapped object; ``None`` if it did not change.
         """
         for event in update.events:
-            callbacks = self._callbacks.get(event)
-            if callbacks:
-                connection = self._session.connection(self._statements.model)
-                run_callbacks(self._session.session, connection, callbacks, payment, self._registry)
+            self._run_callbacks(event, payment)
         self._journal.write(entry, update.outcome, ", ".join(update.events) or None)
         self._session.session.commit()
         # A commit expires the object, and the session's filters would hide it from a refresh.
@@ -349,6 +336,12 @@ class Ledger:
         return Settlement(
             update.outcome, update.events, lambda: read(self._session, self._merchant, number)
         )
+
+    def _run_callbacks(self, event: str, subject: Any) -> None:
+        callbacks = self._callbacks.get(event)
+        if callbacks:
+            connection = self._session.connection(self._statements.model)
+            run_callbacks(self._session.session, connection, callbacks, subject, self._registry)
 
     def _settle_refund(self, batch: RefundBatchNotification, result: RefundResult) -> Settlement:
         entry = JournalEntry(

@@ -13,6 +13,8 @@ from .refunds import SUCCESS
 from .updates import LedgerUpdate, make_update
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..protocol.batch_notification import RefundResult
     from .journal import Journal, JournalEntry
     from .refunds import RefundLedger
@@ -115,3 +117,30 @@ class RefundResultWriter:
         payment.refunded_fen += refund_fen
         self._session.session.flush()
         return True
+
+
+def record_known_refund(
+    session: LedgerSession,
+    refunds: RefundLedger,
+    row: Any,
+    rows: Sequence[Any],
+    update: LedgerUpdate,
+    payment: Any,
+) -> LedgerUpdate:
+    """Use the refund's own amount; the report's cumulative total may be stale or ahead.
+
+    :param row: the refund that the report names, one of the payment's ``rows``.
+    :param payment: the payment, locked.
+    :returns: the update with the refunds that the report settles.
+    """
+    fully_refunded = payment.refunded_fen >= payment.total_fen
+    number, missing = refunds.apply_notified(
+        row, rows, update.refund_fen, fully_refunded=fully_refunded
+    )
+    missing = min(missing, payment.total_fen - payment.refunded_fen)
+    if missing:
+        payment.refunded_fen += missing
+        session.session.flush()
+    if not number and not update.refund_fen:
+        return update
+    return make_update(update.events, number).with_refunds(number)

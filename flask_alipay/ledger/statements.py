@@ -44,6 +44,9 @@ def _claim(table: Any, column: Mapping[str, Any], named: tuple[Any, ...]) -> Upd
         column["refunded_fen"] == literal_column("0"),
         # Of another merchant's payment the merchant is compared, after it was read.
         column["auth_app_id"].is_(None),
+        # Of a capture or deduction, the authorization or agreement changes as well.
+        column["out_order_no"].is_(None),
+        column["external_agreement_no"].is_(None),
     )
 
 
@@ -177,6 +180,8 @@ class PaymentStatements:
             "total_fen": sale.total_fen,
             "refunded_fen": 0,
             "auth_app_id": None,
+            "out_order_no": None,
+            "external_agreement_no": None,
             **{name: values[name] for name in _WRITTEN if name in values},
         }
         claimed, payment = claim(session, self.model, self._claim, params, known)

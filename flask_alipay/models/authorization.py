@@ -39,11 +39,15 @@ class AuthorizationMixin:
     -   ``reserved_fen``: the amount of captures and of the release whose outcome is unknown.
     -   ``status``: one of :attr:`AuthorizationStatus.ALL`.
     -   ``payer_user_id`` or, in newer applications, ``payer_open_id``: the payer, once known.
-    -   ``release_no``, ``release_fen``: the release whose outcome is unknown.
+    -   ``pending_captures``: the reserved amounts (fen) of the captures whose outcome is unknown,
+        by ``out_trade_no``; of one that completes the authorization, all of the rest.
+    -   ``release_no``, ``release_fen``, ``release_sent_at``: the release whose outcome is unknown,
+        and when it was last submitted.
     -   ``releases``: the finished releases, each with ``out_request_no``, ``fen`` and ``time``.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at`` (the end of the time to authorise), ``sent_at``,
-        ``authorized_at``, ``finished_at``, ``closed_at``: aware UTC.
+        ``authorized_at``, ``finished_at``, ``closed_at``: aware UTC. A row without
+        ``authorized_at`` was never frozen, as far as the ledger knows.
     -   ``asked_at``: the last time when ``reconcile`` leased the row to query Alipay; aware UTC.
     """
 
@@ -63,8 +67,10 @@ class AuthorizationMixin:
     status: Mapped[str] = mapped_column(String(16), default=AuthorizationStatus.INIT)
     payer_user_id: Mapped[str | None] = mapped_column(String(32))
     payer_open_id: Mapped[str | None] = mapped_column(OpenId)
+    pending_captures: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     release_no: Mapped[str | None] = mapped_column(Number)
     release_fen: Mapped[int | None] = mapped_column(BigInteger)
+    release_sent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     releases: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
@@ -135,5 +141,5 @@ class AuthorizationMixin:
 keep_utc(
     AuthorizationMixin,
     *("created_at", "expires_at", "sent_at", "authorized_at", "finished_at", "closed_at"),
-    "asked_at",
+    *("asked_at", "release_sent_at"),
 )

@@ -61,7 +61,8 @@ class PaymentMixin:
     -   ``created_at``, ``expires_at``, ``paid_at``, ``closed_at``, ``finished_at``: aware UTC.
     -   ``asked_at``: the last query of Alipay, by ``reconcile`` or for a waiting buyer; aware UTC.
     -   ``sent_at``: when the payment was first sent to Alipay: the buyer's redirect, a QR code, an
-        order string or a barcode; aware UTC.
+        order string or a barcode; of a capture or deduction, when it was last submitted; aware
+        UTC.
     -   ``returned_at``: the buyer's first verified return from Alipay; aware UTC.
     -   ``query_count``: the number of queries for waiting buyers, since the return if there was
         one.

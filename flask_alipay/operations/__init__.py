@@ -14,6 +14,8 @@
     querying, closing and cancelling payments, and settling the responses
 ``refunds``, ``transfers``
     refunding a payment, and transferring money to a payee
+``granted_payments``
+    captures and deductions, which the merchant's server submits without the buyer
 ``authorization``
     the pages on which users and merchants authorise the application
 ``alerts``

@@ -20,6 +20,7 @@ from ..exceptions import (
 from ..gateways.interface import ClosedTrade
 from ..ledger.annotations import NO_RESPONSE, NO_TRADE, record_query
 from ..ledger.updates import check_match, next_state
+from ..models import utc_now
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from .settlement import send_settlement_signals
@@ -176,7 +177,12 @@ def _apply(merchant: Merchant, snapshot: PaymentSnapshot, state: TradeState) -> 
 
 
 def _no_trade(snapshot: PaymentSnapshot, error: TradeNotFound) -> TradeState:
-    """Return the state of a payment that ends without a trade."""
+    """Return the state of a payment that ends without a trade.
+
+    :raises OutcomeUnknown: if a request that creates the trade may still be on its way.
+    """
+    if snapshot.in_flight_until is not None and utc_now() < snapshot.in_flight_until:
+        raise OutcomeUnknown("Alipay may still be executing the request", retryable=True)
     return TradeState(closed_update(snapshot, ClosedTrade(error.params)), None)
 
 

@@ -38,6 +38,14 @@ def trade_params(merchant: Merchant, payment: Any) -> Mapping[str, Any]:
     :raises InvalidParameter: if the payment is not in yuan, or no host is configured and the
         request's is invalid.
     """
+    return {**order_params(payment), "notify_url": merchant.notify_url}
+
+
+def order_params(payment: Any) -> dict[str, Any]:
+    """Return the parameters of :func:`trade_params` that are the payment's own.
+
+    :raises InvalidParameter: if the payment is not in yuan.
+    """
     from ..gateways.openapi.payments import check_currency
 
     parameters = gateway_params(payment)
@@ -48,5 +56,14 @@ def trade_params(merchant: Merchant, payment: Any) -> Mapping[str, Any]:
         "subject": payment.subject,
         "total_amount": format_amount(payment.total_fen),
         "time_expire": payment.expires_at,
-        "notify_url": merchant.notify_url,
     }
+
+
+def notify_url_outside_requests(merchant: Merchant) -> str | None:
+    """Return the URL for notifications; ``None`` in a command or task of an application under
+    development, which has no host.
+    """
+    try:
+        return merchant.notify_url
+    except (InvalidParameter, RuntimeError):
+        return None

@@ -7,7 +7,7 @@ A signed response proves as much as a notification, so both go through
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The time limit at Alipay of an order without one.
 MAX_TRADE_LIFETIME: Final = timedelta(days=15)
+#: For this long, Alipay may still be executing a request whose response was lost.
+IN_FLIGHT: Final = timedelta(minutes=5)
 # Allowance for the difference between two machines' clocks.
 _SKEW: Final = timedelta(minutes=5)
 
@@ -38,6 +40,8 @@ class PaymentSnapshot:
     ends_at: datetime
     #: The client of the gateway, with the token of the payment's merchant.
     gateway: Gateway = field(repr=False, compare=False)
+    #: The time until which a request of the merchant's server may still create the trade.
+    in_flight_until: datetime | None = None
 
     @classmethod
     def of(cls, payment: Any, merchant: str, gateway: Gateway) -> PaymentSnapshot:
@@ -52,7 +56,11 @@ class PaymentSnapshot:
             raise InvalidParameter("payment", "belongs to another merchant")
         ends_at = payment.expires_at or payment.created_at + MAX_TRADE_LIFETIME
         currency = payment.currency or "CNY"
-        return cls(payment.out_trade_no, payment.total_fen, currency, ends_at, gateway)
+        snapshot = cls(payment.out_trade_no, payment.total_fen, currency, ends_at, gateway)
+        granted = payment.out_order_no is not None or payment.external_agreement_no is not None
+        if granted and payment.sent_at is not None:
+            snapshot = replace(snapshot, in_flight_until=payment.sent_at + IN_FLIGHT)
+        return snapshot
 
     @property
     def expired(self) -> bool:

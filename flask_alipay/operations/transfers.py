@@ -30,14 +30,13 @@ from ..protocol.transfers import TransferReport, TransferStatus
 from ..protocol.validation import check_out_trade_no
 from .order_number import generate_out_trade_no
 from .queries import require_support
+from .trade_updates import IN_FLIGHT as IN_FLIGHT
 
 if TYPE_CHECKING:
     from ..ledger.transfers import TransferLedger
     from ..merchant import Merchant
     from ..protocol.message import Message
 
-#: For this long, Alipay may still be executing a request whose response was lost.
-IN_FLIGHT: Final = timedelta(minutes=5)
 #: A transfer that Alipay does not know is submitted again by ``reconcile`` up to this age; later, a
 #: person should check first whether it is still wanted.
 RESUBMITTED_FOR: Final = timedelta(days=7)

@@ -22,6 +22,8 @@ from ...protocol.transfers import TransferReport
 from ..interface import (
     TRADE_NOT_FOUND,
     ClosedTrade,
+    GrantedPaymentRequest,
+    GrantedPaymentResult,
     RefundReport,
     RefundRequest,
     TransferRequest,
@@ -55,6 +57,7 @@ class PaymentOperations(Trades, Refunds):
         "submit_transfer": (
             "the legacy gateway transfers in batches: use gateway.batch_trans_notify()"
         ),
+        "submit_granted_payment": "captures and deductions need the open platform",
     }
     notifies_refunds: ClassVar[bool] = True
     pending_refund_ttl: ClassVar[timedelta | None] = PENDING_TTL
@@ -153,6 +156,14 @@ class PaymentOperations(Trades, Refunds):
         :raises ConfigurationError: always.
         """
         raise ConfigurationError(self.unsupported["query_refund"], "PROTOCOL")
+
+    def submit_granted_payment(self, payment: GrantedPaymentRequest) -> GrantedPaymentResult:
+        """Raise: the legacy gateway has no such service.
+
+        :param payment: the payment.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["submit_granted_payment"], "PROTOCOL")
 
     def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Raise: the legacy gateway has no such service.

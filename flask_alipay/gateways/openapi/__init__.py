@@ -19,7 +19,7 @@ for each purpose:
     download and parsing of the trade bill
 ``any_method``
     methods that are not declared here
-``payment_operations``, ``transfer_operations``
+``payment_operations``, ``granted_payments``, ``transfer_operations``
     the interface of both gateways
 
 ``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3

@@ -31,11 +31,11 @@ from .authorizations import (
     USER_INFO,
     Authorizations,
 )
-from .barcode_payments import PAY, BarcodePayments
+from .barcode_payments import PAY
 from .bill_download import BILL, BillDownload
 from .biz_content import biz_content
 from .client import COMMON, MethodSpec
-from .payment_operations import PaymentOperations
+from .granted_payments import GrantedPayments
 from .payments import (
     APP,
     BROWSER_PRODUCTS,
@@ -78,8 +78,7 @@ _PHONE = re.compile(r"Mobi|Android|iPhone|iPod|Windows Phone", re.IGNORECASE)
 
 
 class OpenApiGateway(
-    PaymentOperations,
-    BarcodePayments,
+    GrantedPayments,
     Settlements,
     RoyaltyRelations,
     TransferOperations,

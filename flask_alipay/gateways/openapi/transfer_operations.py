@@ -15,7 +15,13 @@ from typing import Any, Final
 
 from ...exceptions import GatewayError, OutcomeUnknown
 from ...protocol.transfers import TransferReport, TransferStatus, known_transfer_status
-from ..interface import RejectionInDoubt, TransferRequest, journal_params, rejection_code
+from ..interface import (
+    RejectionInDoubt,
+    TransferRequest,
+    in_doubt,
+    journal_params,
+    rejection_code,
+)
 from .biz_content import biz_content, validate_fields
 from .errors import explanation
 from .transfers import TRANSFER, TRANSFER_QUERY, Transfers, transfer_fields
@@ -121,7 +127,7 @@ class TransferOperations(Transfers):
         return report
 
     def _rejected(self, transfer: TransferRequest, error: GatewayError) -> TransferReport:
-        unknown = _uncertain(error)
+        unknown = in_doubt(error)
         if not error.signed:
             raise unknown
         code = rejection_code(error)
@@ -133,7 +139,7 @@ class TransferOperations(Transfers):
             if report is not None:
                 return report
             if transfer.undecided:
-                raise _uncertain(error, RejectionInDoubt)
+                raise in_doubt(error, RejectionInDoubt)
         params = {"method": TRANSFER.name, "code": error.code or "", "sub_code": code}
         return TransferReport(
             out_biz_no=transfer.out_biz_no,
@@ -142,15 +148,3 @@ class TransferOperations(Transfers):
             fail_reason=explanation(error.sub_msg) or None,
             params={name: value for name, value in params.items() if value},
         )
-
-
-def _uncertain(error: GatewayError, kind: type[OutcomeUnknown] = OutcomeUnknown) -> OutcomeUnknown:
-    """Return a rejection that proves nothing as an unknown outcome."""
-    return kind(
-        str(error),
-        code=error.code,
-        sub_code=error.sub_code,
-        sub_msg=error.sub_msg,
-        retryable=True,
-        signed=error.signed,
-    )
