@@ -27,8 +27,10 @@ from .simulator.faults import read_fault
 from .simulator.merchant.files import write_merchant
 from .simulator.merchant.merchant import SimulatedMerchant
 from .simulator.notifications.sender import Attempt, Delivery
+from .simulator.preauthorizations import FrozenAmounts
 from .simulator.simulator import SIMULATORS
 from .simulator.trades.funding import check_fund
+from .simulator.trades.preauthorizations import Preauthorization, PreauthorizationEvent
 from .simulator.trades.trades import Trade, TradeEvent
 from .simulator.web.server import BoundSocket
 
@@ -154,6 +156,34 @@ class AlipaySimulator:
                 return trade
         raise LookupError(f"no buyer has visited Alipay to pay {out_trade_no}")
 
+    def authorize(self, out_order_no: str) -> Preauthorization:
+        """Freeze the amount of a pre-authorisation as the payer.
+
+        :param out_order_no: the merchant's number of it.
+        :returns: the pre-authorisation at Alipay after it.
+        :raises LookupError: if Alipay does not know it.
+        :raises InvalidParameter: if that is not possible in its present status.
+        """
+        return self._apply_to_preauthorization(out_order_no, PreauthorizationEvent.FREEZE)
+
+    def reject_authorization(self, out_order_no: str) -> Preauthorization:
+        """Reject a pre-authorisation as the payer, with the exceptions of :meth:`authorize`."""
+        return self._apply_to_preauthorization(out_order_no, PreauthorizationEvent.REFUSE)
+
+    def expire_authorization(self, out_order_no: str) -> Preauthorization:
+        """End the time of a pre-authorisation: what is frozen is released.
+
+        With the exceptions of :meth:`authorize`.
+        """
+        return self._apply_to_preauthorization(out_order_no, PreauthorizationEvent.EXPIRE)
+
+    def preauthorization(self, out_order_no: str) -> Preauthorization:
+        """Return a pre-authorisation at Alipay.
+
+        :raises LookupError: if there is none.
+        """
+        return self._preauthorization_of(out_order_no)[1]
+
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """All notifications with their responses, the oldest first."""
@@ -177,6 +207,21 @@ class AlipaySimulator:
                 "out_trade_no", f"has a trade with status {now}, which does not allow {event}"
             )
         return step.trade
+
+    def _apply_to_preauthorization(self, out_order_no: str, event: str) -> Preauthorization:
+        frozen_amounts, held = self._preauthorization_of(out_order_no)
+        changed = frozen_amounts.apply(out_order_no, event)
+        if changed is None:
+            reason = f"has a pre-authorisation with status {held.status}"
+            raise InvalidParameter("out_order_no", f"{reason}, which does not allow {event}")
+        return changed
+
+    def _preauthorization_of(self, out_order_no: str) -> tuple[FrozenAmounts, Preauthorization]:
+        for simulator in self._simulators.values():
+            held = simulator.preauthorizations.get(out_order_no)
+            if held is not None:
+                return simulator.preauthorizations, held
+        raise LookupError(f"Alipay has no pre-authorisation {out_order_no}")
 
     def _has_trade(self, out_trade_no: str) -> bool:
         return any(

@@ -45,6 +45,10 @@ class FrozenAmounts:
         self.apply(out_order_no, None)
         return self._store.get(out_order_no)
 
+    def has_page(self, page_id: str) -> bool:
+        """Return True if there is such a page; nobody opens it."""
+        return self._store.find("page_id", page_id) is not None
+
     def open(self, page_id: str) -> Preauthorization | None:
         """Return the one of a page, which its payer has opened; ``None`` if there is none."""
         held = self._store.find("page_id", page_id)

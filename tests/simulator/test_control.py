@@ -362,7 +362,7 @@ def test_all_of_it_is_shown_at_once(control, trade, batch):
     live = see(control, "/live?latest=1")
     assert list(live) == [
         *("authorizations", "batches", "deliveries", "faults", "now", "page", "pages"),
-        *("total", "trades", "transfers"),
+        *("preauthorizations", "total", "trades", "transfers"),
     ]
     assert live["trades"] == see(control, "/trades")[-1:]
     assert live["batches"] == see(control, "/batches")

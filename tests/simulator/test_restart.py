@@ -23,6 +23,7 @@ from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from .conftest import Buyer, HandClock, Merchant
 from .openapi.server import ORDER, Server
+from .openapi.test_preauthorizations import BAR_CODE, FREEZE, amounts, capture, fund, query
 from .test_deliveries import a_notice
 
 HOUR = timedelta(hours=1)
@@ -389,3 +390,43 @@ def test_a_simulator_that_gave_its_file_up_works_on(world):
     world.simulator.close()
     paid(world)
     assert world.told("/trades")[0]["trade_status"] == "TRADE_SUCCESS"
+
+
+# Pre-authorisations
+
+
+@pytest.mark.parametrize("end", ["restart", "kill"])
+def test_a_frozen_amount_outlives_the_process(world, end):
+    fund(world.server, "order.freeze", {**FREEZE, **BAR_CODE})
+    world.clock.advance(seconds=1)
+    frozen = query(world.server)
+    world.server.call("pay", capture(frozen))
+    getattr(world, end)(after=HOUR)
+    node = query(world.server)
+    assert (node["order_status"], *amounts(node)) == ("AUTHORIZED", "500.00", "100.00", "400.00")
+    assert node["auth_no"] == frozen["auth_no"]
+    assert world.server.refused("pay", capture(frozen)) == "ACQ.TRADE_HAS_SUCCESS"
+    world.clock.advance(days=30)
+    assert query(world.server)["order_status"] == "FINISH"
+    assert world.shop.fields()["notify_type"] == "fund_auth_unfreeze"
+
+
+def test_the_time_to_authorise_passes_while_no_process_runs(world):
+    voucher = fund(world.server, "order.voucher.create", FREEZE)
+    page = urlsplit(voucher["code_value"]).path
+    world.buyer.see(page)
+    world.restart(after=HOUR)
+    assert "timed out" in world.buyer.see(page).text
+    assert query(world.server)["order_status"] == "CLOSED"
+
+
+def test_a_message_that_was_not_acknowledged_is_sent_by_the_next_process(world):
+    world.shop.text = "fail"
+    fund(world.server, "order.freeze", {**FREEZE, **BAR_CODE})
+    world.clock.advance(seconds=1)
+    world.kill()
+    world.shop.text = "success"
+    world.clock.advance(hours=25)
+    sent = [world.shop.fields(index) for index in (0, -1)]
+    assert len({one["notify_id"] for one in sent}) == 1
+    assert sent[-1]["notify_type"] == "fund_auth_freeze"

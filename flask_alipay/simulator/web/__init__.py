@@ -1,7 +1,12 @@
 """HTTP interface of the simulator.
 
-``cashier``, ``authorization_pages``, ``gateways``, ``control_api``
-    routes of the buyer's pages, of authorisations, of the gateways and of the JSON control
+``cashier``, ``authorization_pages``, ``preauthorization_pages``, ``gateways``, ``control_api``
+    routes of the buyer's pages, of authorisations, of frozen amounts, of the gateways and of the
+    JSON control
+``preauthorization_control``, ``rejections``, ``json_bodies``
+    the JSON control of frozen amounts, and the requests that the control rejects or reads
+``qr_codes``
+    QR codes of pages
 ``manual_orders``, ``trade_search``
     test orders of the control, and its pages of trades
 ``responses``, ``response_faults``, ``serializers``

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, jsonify, redirect, request, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...exceptions import InvalidParameter
@@ -24,9 +23,12 @@ from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from ..trades.trades import Order, Trade, TradeEvent
 from .authorization_pages import add_authorization_pages
-from .control_api import ActionRejected, add_control, reject_strangers
+from .control_api import add_control
 from .gateways import add_gateways
 from .network import is_loopback, lan_url
+from .preauthorization_pages import add_preauthorization_pages
+from .qr_codes import framed_qr_code, qr_code
+from .rejections import ActionRejected, reject_strangers
 from .responses import language, no_store, plain, problem, render_page
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def simulator_blueprint(simulator: Simulator, name: str = "simulator") -> Bluepr
     add_gateways(blueprint, simulator)
     add_control(blueprint, simulator)
     add_authorization_pages(blueprint, simulator)
+    add_preauthorization_pages(blueprint, simulator)
     blueprint.add_url_rule("/", "control", views.control)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
     blueprint.add_url_rule("/cashier/<cashier_id>/follow", "follow", views.follow)
@@ -196,7 +199,7 @@ class _Views:
             or TradeEvent.PAY in order.payment_events,
             escrow=TradeEvent.DEPOSIT in order.payment_events,
             # A phone that shows the page need not scan it.
-            qr=_framed_qr(address) if in_frame else None if on_phone else _qr(address),
+            qr=framed_qr_code(address) if in_frame else None if on_phone else qr_code(address),
             address=address,
             phone_cannot=is_loopback(urlsplit(address).hostname or ""),
         )
@@ -263,21 +266,6 @@ def _fund_name(paid_with: str) -> str:
 
 def _is_over(trade: Trade) -> bool:
     return not trade.waiting and not trade.in_escrow
-
-
-def _framed_qr(url: str) -> Markup:
-    """Return the same code, as wide as its frame."""
-    import segno
-
-    picture = segno.make(url, micro=False).svg_inline(border=2, omitsize=True)
-    return Markup(picture)  # noqa: S704 - no text
-
-
-def _qr(url: str) -> Markup:
-    """Return a QR code of the page's URL, which a phone on the same network can open."""
-    import segno  # only where there is something to draw
-
-    return Markup(segno.make(url, micro=False).svg_inline(scale=4, border=2))  # noqa: S704 - no text
 
 
 def _money(order: Order) -> str:

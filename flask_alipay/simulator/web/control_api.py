@@ -1,6 +1,6 @@
 """JSON control of the simulator, for scripts and tests in any language.
 
-Other hosts, and pages of other sites, are rejected: see :func:`reject_strangers`.
+Other hosts, and pages of other sites, are rejected: see :func:`~.rejections.reject_strangers`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from flask import Blueprint, jsonify, request
-from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...exceptions import AlipayError
@@ -26,8 +22,10 @@ from ..trades.funding import check_fund
 from ..trades.orders import PAYING
 from ..trades.trades import TRANSITIONS, Trade
 from ..trades.transfers import TRANSFER_EVENTS
+from .json_bodies import read_body
 from .manual_orders import read_order
-from .network import is_from_nearby
+from .preauthorization_control import PreauthorizationControl
+from .rejections import ActionRejected, reject_strangers
 from .responses import no_store
 from .serializers import (
     app_token_to_dict,
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
 Shown = TypeVar("Shown")
 
-# What names of this machine and of its private networks end in, besides names without a dot.
-_NEAR: Final = (".localhost", ".local", ".internal", ".test")
 # What may be wished to happen to a trade: whatever can happen to one.
 _ACTIONS: Final = tuple(sorted({event for _, event in TRANSITIONS}))
 # Timetables go no further; datetime itself ends in the year 9999.
@@ -83,6 +79,7 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
             views.change_transfer,
             "POST",
         ),
+        *views.preauthorizations.rules,
         ("/messages", "messages", views.messages, "GET"),
         ("/messages", "send_message", views.send_message, "POST"),
         ("/messages/activate", "activate", views.activate, "POST"),
@@ -100,6 +97,7 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
 class _Control:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
+        self.preauthorizations = PreauthorizationControl(simulator)
 
     def trades(self) -> Any:
         """Return the trades, the oldest first; optionally only those that match ``q``, of a
@@ -111,7 +109,7 @@ class _Control:
 
     def create_trade(self) -> Any:
         """Create a trade that its buyer can pay on its cashier page."""
-        return trade_to_dict(self._simulator.create_trade(read_order(_body(), self._simulator)))
+        return trade_to_dict(self._simulator.create_trade(read_order(read_body(), self._simulator)))
 
     def trade(self, out_trade_no: str) -> Any:
         """Return one trade."""
@@ -120,7 +118,7 @@ class _Control:
 
     def happen(self, out_trade_no: str, action: str) -> Any:
         """Apply an event to a trade; ``pay`` depends on the kind of order."""
-        trade, paid_with = self._known(out_trade_no), _fund(_body())
+        trade, paid_with = self._known(out_trade_no), _fund(read_body())
         step = self._simulator.apply_event(out_trade_no, action, paid_with)
         if step is None or step.event is None or step.event != trade.resolve_event(action):
             now = self._known(out_trade_no)
@@ -137,7 +135,7 @@ class _Control:
     def refund(self, out_trade_no: str) -> Any:
         """Refund an amount or, without one, everything that is left."""
         trade = self._known(out_trade_no)
-        amount = _body().get("amount")
+        amount = read_body().get("amount")
         left = trade.order.total_fen - trade.refunded_fen
         if amount is not None and not isinstance(amount, str):
             raise ActionRejected(400, 'amount must be a text like "1.00"')
@@ -222,7 +220,7 @@ class _Control:
         """Send a message: its ``kind`` and, optionally, ``content``, ``url``, ``charset`` and
         ``encrypted``.
         """
-        body = _body()
+        body = read_body()
         if not isinstance(body.get("kind"), str):
             raise ActionRejected(400, "kind must be a text")
         if unknown := body.keys() - {"kind", "content", "url", "charset", "encrypted"}:
@@ -234,7 +232,7 @@ class _Control:
 
     def activate(self) -> Any:
         """Send the probe of the console to the address of the application gateway."""
-        return {"activated": self._simulator.messages.activate(_url(_body()))}
+        return {"activated": self._simulator.messages.activate(_url(read_body()))}
 
     def live(self) -> Any:
         """Return everything at once, as the control page polls it; trades: :meth:`trades`."""
@@ -247,6 +245,7 @@ class _Control:
             "total": page.total,
             "batches": self.batches(),
             "transfers": self.transfers(),
+            "preauthorizations": _latest(self.preauthorizations.preauthorizations()),
             "deliveries": self.deliveries(),
             "authorizations": self.authorizations(),
             "faults": self.faults(),
@@ -258,7 +257,7 @@ class _Control:
 
     def add_fault(self) -> Any:
         """Inject a fault: its ``kind`` and other fields."""
-        if not self._simulator.faults.add(read_fault(_body())):
+        if not self._simulator.faults.add(read_fault(read_body())):
             raise ActionRejected(409, "too many faults are pending: clear them")
         return self.faults()
 
@@ -273,7 +272,7 @@ class _Control:
 
     def advance(self) -> Any:
         """Advance the time."""
-        seconds = _number("advance", _body().get("advance"), 0, _MAX_SECONDS)
+        seconds = _number("advance", read_body().get("advance"), 0, _MAX_SECONDS)
         self._simulator.advance(timedelta(seconds=seconds))
         return self.clock()
 
@@ -287,18 +286,6 @@ class _Control:
         if trade is None:
             raise ActionRejected(404, "there is no trade with this out_trade_no")
         return trade
-
-
-class ActionRejected(Exception):
-    """A request that the control rejects.
-
-    :param status: of the response.
-    :param error: the reason.
-    """
-
-    def __init__(self, status: int, error: str) -> None:
-        super().__init__(error)
-        self.status = status
 
 
 def _guarded(view: Any) -> Any:
@@ -317,53 +304,6 @@ def _guarded(view: Any) -> Any:
         return no_store(response)
 
     return guarded
-
-
-def reject_strangers() -> None:
-    """Reject a request from elsewhere, or one that a page of another site had the browser send.
-
-    Where a request comes from is what the connection says: its ``Host`` is the caller's choice. The
-    ``Host`` only tells pages apart: one that has had its name lead to this machine still calls it
-    by that name. A browser names the page's origin with every POST; a command line names none.
-
-    :raises Rejected: with a status of 403.
-    """
-    if not is_from_nearby(request.environ):
-        raise ActionRejected(
-            403, "the request came from outside this machine and its private network"
-        )
-    host = urlsplit(f"//{request.host}").hostname or ""
-    if not _near(host):
-        raise ActionRejected(403, "the host is not a name or an address of a private network")
-    origin = request.headers.get("Origin")
-    foreign = origin is not None and origin != request.host_url.rstrip("/")
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    if request.method != "GET" and (foreign or site not in ("none", "same-origin")):
-        raise ActionRejected(403, "the request came from a page of another site")
-
-
-@lru_cache(maxsize=64)
-def _near(host: str) -> bool:
-    if "." not in host or host.endswith(_NEAR):
-        return True
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _body() -> dict[str, Any]:
-    """Return the JSON object of a request with any content type: ``curl -d`` declares a form."""
-    if not request.get_data():
-        return {}
-    try:
-        body = request.get_json(force=True)
-    except (BadRequest, RecursionError):  # which deeply nested JSON ends in
-        body = None
-    if not isinstance(body, dict):
-        raise ActionRejected(400, "the body must be a JSON object")
-    return body
 
 
 def _number(name: str, given: object, minimum: float, limit: float) -> float:

@@ -8,7 +8,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from flask_alipay.simulator.openapi.preauthorizations import APP_FREEZE
+
 from .server import ORDER
+from .test_preauthorizations import FREEZE, NAMED, rejected
 
 APP = "alipay.trade.app.pay"
 ORDERED = {**ORDER, "product_code": "QUICK_MSECURITY_PAY"}
@@ -88,3 +91,34 @@ def test_an_order_string_is_paid_once(server, hand_over, paid):
 def test_a_server_cannot_call_the_sdks_method(server):
     error = server.unsigned(server.params(APP, ORDERED))
     assert error["sub_code"] == "isv.invalid-method"
+
+
+# Pre-authorisations
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+def test_an_order_string_freezes_an_amount(server, hand_over, merchant, shop, clock, charset):
+    params = server.params(APP_FREEZE, FREEZE, charset=charset)
+    assert hand_over(params, "cancel", encoding=charset)[0] == "6001"
+    assert rejected(server, "operation.detail.query", NAMED) == "AUTH_ORDER_NOT_EXIST"
+    status, _, text = hand_over(params, encoding=charset)
+    assert status == "9000"
+    name = "alipay_fund_auth_order_app_freeze_response"
+    found = re.fullmatch(rf'\{{"{name}":(\{{.+\}}),"sign":"(.+)","sign_type":"RSA2"\}}', text)
+    assert merchant.signer("RSA2").verify(found[1].encode(charset), found[2])
+    node = json.loads(found[1])
+    assert (node["status"], node["amount"], node["out_order_no"]) == ("SUCCESS", "500.00", "DEP1")
+    clock.advance(seconds=1)
+    assert shop.fields(charset=charset)["notify_type"] == "fund_auth_freeze"
+    assert hand_over(params, encoding=charset)[1] == "FREEZE_ALREADY_SUCCESS"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"out_order_no": None}, {"extra_param": {}}, {"product_code": "PAY"}]
+)
+def test_an_unacceptable_order_string_freezes_nothing(server, hand_over, simulator, wrong):
+    params = server.params(APP_FREEZE, {**FREEZE, **wrong})
+    status, memo, _ = hand_over(params)
+    assert status == "4000"
+    assert memo.startswith("ILLEGAL_ARGUMENT")
+    assert simulator.preauthorizations.all() == ()
