@@ -85,6 +85,8 @@ class Config:
     pages: PageSettings = field(default_factory=PageSettings)
     #: The maximum of all transfers of a day in China, in fen; ``None``: no limit.
     transfer_daily_limit_fen: int | None = None
+    #: The number of days before the day of a deduction on which Alipay accepts it as well.
+    deduction_window_days: int = 5
     #: ``True`` if the gateway is the simulator.
     simulator: bool = False
 
@@ -111,8 +113,8 @@ class Config:
         Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
         ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
         ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-        ``TRANSFER_DAILY_LIMIT`` (yuan), ``TRANSLATIONS_PATH``, the ``SHOP_…`` settings,
-        ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
+        ``TRANSFER_DAILY_LIMIT`` (yuan), ``DEDUCTION_WINDOW_DAYS`` (5), ``TRANSLATIONS_PATH``, the
+        ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
 
         :param mapping: ``app.config`` or a similar mapping.
         :param prefix: the prefix of the settings, without the underscore.
@@ -152,6 +154,7 @@ class Config:
             translations_path=settings.translations("TRANSLATIONS_PATH"),
             pages=read_page_settings(settings),
             transfer_daily_limit_fen=settings.amount("TRANSFER_DAILY_LIMIT"),
+            deduction_window_days=settings.days("DEDUCTION_WINDOW_DAYS", 5),
             simulator=simulator,
         )
 

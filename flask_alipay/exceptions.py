@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -129,6 +130,90 @@ class AppAuthTokenError(GatewayError):
     sent) if the application has no token for the merchant. Ask the merchant to authorise the
     application again, or refresh the token.
     """
+
+
+class DeductionFailed(GatewayError):
+    """A deduction under an agreement that was not made, and will not be made by this payment.
+
+    Raised for Alipay's rejection, or by this package before it calls Alipay (``code`` is then
+    ``None``). :attr:`retry_from` and :attr:`retry_until` are the days in China on which the charge
+    may be repeated, with a new payment if this one is closed; both are ``None`` if a repetition
+    cannot succeed.
+
+    :param message: the problem.
+    :param retry_from: the first day.
+    :param retry_until: the last day.
+    :param codes: the arguments of :class:`GatewayError`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_from: date | None = None,
+        retry_until: date | None = None,
+        **codes: Any,
+    ) -> None:
+        super().__init__(message, **codes)
+        #: The first day on which the charge may be repeated.
+        self.retry_from = retry_from
+        #: The last such day; ``None`` together with ``retry_from``: it is not known.
+        self.retry_until = retry_until
+
+
+class InsufficientBalance(DeductionFailed):
+    """A payer without enough money: charge again on another day of the window."""
+
+
+class AgreementEnded(DeductionFailed):
+    """An agreement that is not in force: the payer has to sign another one, or Alipay has suspended
+    it.
+    """
+
+
+class DeductionNotDue(DeductionFailed):
+    """A deduction outside its days, also because this period's was made: charge on one of the days
+    from :attr:`due_from` to :attr:`due_until`.
+
+    After the last of them nothing can be deducted until ``change_plan`` postpones the deduction:
+    both days are then in the past.
+    """
+
+    @property
+    def due_from(self) -> date | None:
+        """The first day on which Alipay accepts the deduction."""
+        return self.retry_from
+
+    @property
+    def due_until(self) -> date | None:
+        """The last day on which Alipay accepts it."""
+        return self.retry_until
+
+
+class DeductionLimitExceeded(DeductionFailed):
+    """A deduction above one of the agreement's limits.
+
+    :param limit: see :attr:`limit`.
+    """
+
+    def __init__(self, message: str, *, limit: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        #: ``single_amount``: charge less; ``total_amount`` or ``total_payments``: the agreement is
+        #: used up, the payer has to sign another one.
+        self.limit = limit
+
+
+class DeductionPending(DeductionFailed):
+    """Another deduction under the agreement whose outcome is unknown: charge that payment again, or
+    run ``reconcile``.
+
+    :param out_trade_no: see :attr:`out_trade_no`.
+    """
+
+    def __init__(self, message: str, *, out_trade_no: str, **details: Any) -> None:
+        super().__init__(message, **details)
+        #: The number of the payment with that deduction.
+        self.out_trade_no = out_trade_no
 
 
 class InvalidBill(AlipayError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .config import Config, Gateway
     from .ledger import Callback
+    from .ledger.agreements import AgreementLedger
     from .ledger.messages import MessageLedger
     from .ledger.submissions import SubmissionLedger
     from .ledger.transfers import TransferLedger
@@ -56,6 +57,9 @@ class UrlProvider(Protocol):
     @property
     def return_url(self) -> str:
         """The URL to which Alipay sends the buyer; raises as :attr:`notify_url` does."""
+
+    def page_url(self, route: str, token: str) -> str:
+        """Return the URL of a page for a payer; raises as :attr:`notify_url` does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +195,17 @@ class Merchant:
         from .ledger.submissions import SubmissionLedger
 
         return self._ledger(SubmissionLedger)
+
+    def agreements(self) -> AgreementLedger:
+        """Return the ledger with the rows of agreements.
+
+        :raises ConfigurationError: if the application has no class for them.
+        """
+        from .ledger.agreements import AgreementLedger
+
+        if self.models.Agreement is None:
+            raise ConfigurationError("the blueprint has no class for agreements", "Agreement")
+        return self._ledger(AgreementLedger)
 
     def _ledger(self, kind: type[L]) -> L:
         return kind(

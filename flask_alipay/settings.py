@@ -22,14 +22,16 @@ _ACCOUNT = re.compile(r"[0-9]{16}")
 _ACCOUNTS = ("APP_ID", "PARTNER", "SIMULATOR")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
+_MAX_DAYS = 366
 # A host as in a URL, with or without a port; no pattern for several hosts.
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 _NAMES = """
     AES_KEY API_VERSION APP_AUTH_TOKEN APP_CERT APP_CERT_PATH APP_ID AUTH_APP_ID CHARSET CHECKOUT_QR
-    CONNECT_TIMEOUT GATEWAY_URL INPUT_CHARSET KEY MAX_URL_LENGTH NOTIFY_URL NOTIFY_VERIFY OAUTH_URL
-    PARTNER PRIVATE_KEY PRIVATE_KEY_PATH PROTOCOL PUBLIC_CERT PUBLIC_CERT_PATH PUBLIC_KEY
-    PUBLIC_KEY_PATH REJECTED_PATH RESULT_MAX_AGE RETURN_URL ROOT_CERT ROOT_CERT_PATH SANDBOX
+    CONNECT_TIMEOUT DEDUCTION_WINDOW_DAYS GATEWAY_URL INPUT_CHARSET KEY MAX_URL_LENGTH NOTIFY_URL
+    NOTIFY_VERIFY OAUTH_URL PARTNER PRIVATE_KEY PRIVATE_KEY_PATH PROTOCOL PUBLIC_CERT
+    PUBLIC_CERT_PATH PUBLIC_KEY PUBLIC_KEY_PATH REJECTED_PATH RESULT_MAX_AGE RETURN_URL ROOT_CERT
+    ROOT_CERT_PATH SANDBOX
     SELLER_EMAIL SELLER_ID SHOP_COLOR SHOP_CONTACT SHOP_LOGO SHOP_NAME SHOW_URL SIGN_TYPE SIMULATOR
     SIMULATOR_WITHOUT_DEBUG SKIP_CHECKOUT TIMEOUT TRANSFER_DAILY_LIMIT TRANSLATIONS_PATH
     WAP_GATEWAY_URL
@@ -166,6 +168,15 @@ class ConfigReader:
         if isinstance(value, bool) or not 0 < number < float("inf"):
             raise self.error(name, "must be a number above zero")
         return number
+
+    def days(self, name: str, default: int) -> int:
+        """Return a whole number of days, at most a year."""
+        value = self.text(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and int(value) <= _MAX_DAYS):
+            raise self.error(name, f"must be a whole number of days from 0 to {_MAX_DAYS}")
+        return int(value)
 
     def url(self, name: str, *, max_length: int = 256, query: bool = True) -> str | None:
         """Return an absolute URL with at most one argument in its query, or ``None``.

@@ -157,6 +157,7 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         self._clock = clock
         self._config_prefix = config_prefix
         self._callbacks = CallbackRegistry()
+        self._pages = PAGES
         for event, callback in (("paid", on_paid), ("failed", on_failed)):
             if callback is not None:
                 self._add_callback(event, callback)
@@ -259,6 +260,7 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         out_trade_no: str | None = None,
         product: str | None = None,
         currency: str = "CNY",
+        agreement: Any = None,
         **details: Any,
     ) -> P:
         """Create a payment and add it to the session; the caller commits.
@@ -271,6 +273,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             chosen by the buyer's browser when the buyer is redirected to Alipay.
         :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,
             with ``total_amount`` in that currency.
+        :param agreement: an unsigned one of :meth:`create_agreement`, which the buyer signs
+            together with this payment: of the product ``app`` or ``jsapi`` or, without periods,
+            ``page``. The payment is no deduction, and may be paid without signing.
         :param details: ``expires_at`` (an aware ``datetime``), columns and relationships of the
             application's class, and further parameters for the gateway, for example ``body`` or
             ``timeout_express``. In a third-party application, ``auth_app_id`` is the APPID of the
@@ -280,6 +285,10 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         :raises InvalidParameter: names the invalid parameter; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
+        if agreement is not None:
+            from ..operations.agreements import signing_details
+
+            details = signing_details(self.merchant, agreement, product, details)
         payment: P = build_payment(
             self._models.Payment,
             self.config,
@@ -291,6 +300,10 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             details=details,
             has_token_loader=self.merchant.has_token_loader,
         )
+        if agreement is not None:
+            from ..operations.agreements import sign_with
+
+            sign_with(agreement, payment)
         self._db.session.add(payment)
         return payment
 
@@ -316,6 +329,13 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         self.add_url_rule("/return", "return", pages.return_from_alipay)
         self.add_url_rule("/result/<token>", "result", pages.result)
         self.add_url_rule("/status/<token>", "status", pages.status)
+        if self._models.Agreement is not None:
+            from .agreement_views import AGREEMENT_PAGES, AgreementViews
+
+            agreements = AgreementViews(self)
+            self.add_url_rule("/sign/<token>", "sign", agreements.sign)
+            self.add_url_rule("/sign-status/<token>", "sign_status", agreements.sign_status)
+            self._pages += AGREEMENT_PAGES
         self.register_error_handler(BadToken, pages.handle_bad_token)
         self.register_error_handler(NotificationRefused, pages.handle_bad_return)
         self.after_request(set_privacy_headers)
@@ -355,5 +375,5 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             self._notify.exempt_from_csrf()
         if registrations(app)[self].simulator_gateway is not None:
             app.before_request(self._notify.exempt_from_csrf)  # also for requests to the simulator
-        endpoints = map(registrations(app)[self].endpoint_of, PAGES)
+        endpoints = map(registrations(app)[self].endpoint_of, self._pages)
         allow_view_options(app.view_functions, endpoints, own_policy=not self.csp_nonce_generator)

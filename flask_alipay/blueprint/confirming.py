@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -56,20 +57,33 @@ def confirmed_soon(merchant: Merchant, payment: Any) -> Any:
     """
     if not (may_be_paid(payment) and QuerySchedule.of(payment).is_due(utc_now())):
         return payment
-    app, number = merchant.app, payment.out_trade_no
-    if not app.testing:
-        merchant.background.submit(number, partial(_confirm_in, app, merchant, number))
+    number = payment.out_trade_no
+    if not run_soon(merchant, number, partial(_confirm, merchant, number)):
         return payment
-    host = urlsplit(merchant.gateway.gateway_url).hostname or ""
-    if _ALIPAYS.fullmatch(host):
-        return payment
-    _confirm(merchant, number)
     return merchant.ledger().find(number) or payment
 
 
-def _confirm_in(app: Flask, merchant: Merchant, number: str) -> None:
+def run_soon(merchant: Merchant, key: Hashable, query: Callable[[], object]) -> bool:
+    """Run a query in the background or, under ``TESTING``, at once.
+
+    :param key: identifies the query: a second one with the same key waits for the first.
+    :param query: handles its errors, and uses the application's context.
+    :return: whether it has been run.
+    """
+    app = merchant.app
+    if not app.testing:
+        merchant.background.submit(key, partial(_run_in, app, query))
+        return False
+    host = urlsplit(merchant.gateway.gateway_url).hostname or ""
+    if _ALIPAYS.fullmatch(host):
+        return False
+    query()
+    return True
+
+
+def _run_in(app: Flask, query: Callable[[], object]) -> None:
     with app.app_context():
-        _confirm(merchant, number)
+        query()
 
 
 def _confirm(merchant: Merchant, number: str) -> None:

@@ -58,7 +58,11 @@ class ExternalUrls:
         """The URL to which Alipay sends the buyer; raises as :attr:`notify_url` does."""
         return self.fixed_return_url or self._of("return")
 
-    def _of(self, route: str) -> str:
+    def page_url(self, route: str, token: str) -> str:
+        """Return the URL of a page for a payer; raises as :attr:`notify_url` does."""
+        return self._of(route, token=token)
+
+    def _of(self, route: str, **arguments: str) -> str:
         """Return the external URL of a route.
 
         The host and port are the configured ones, and so is the path of the app
@@ -68,22 +72,23 @@ class ExternalUrls:
         """
         endpoint = f"{self.endpoint}.{route}"
         if self.host is None:
-            return request_url(endpoint)
+            return request_url(endpoint, **arguments)
         app = current_app._get_current_object()  # type: ignore[attr-defined]
         host, scheme = _site(self.host, app.config["PREFERRED_URL_SCHEME"])
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {**arguments}
         app.inject_url_defaults(endpoint, values)
         site = app.url_map.bind(host, script_name=_root(app), url_scheme=scheme)
         return str(site.build(endpoint, values, force_external=True))
 
 
-def request_url(endpoint: str) -> str:
+def request_url(endpoint: str, **arguments: str) -> str:
     """Return the external URL of an endpoint as Flask builds it.
 
+    :param arguments: the values of the rule.
     :raises InvalidParameter: if the request's host is invalid.
     """
     try:
-        return url_for(endpoint, _external=True)
+        return url_for(endpoint, **arguments, _external=True)
     except ValueError:  # some releases of Werkzeug accept any text as a host
         raise InvalidParameter("host", "of the request is invalid") from None
 

@@ -46,6 +46,11 @@ def wants_frame() -> bool:
     return request.args.get("frame") == "qr"
 
 
+def blocks_alipay() -> bool:
+    """Return whether this is WeChat's browser, which does not open Alipay's pages."""
+    return "micromessenger" in request.user_agent.string.lower()
+
+
 def offers_qr(merchant: Merchant, payment: Any) -> bool:
     """Return whether the checkout shows a QR code next to its button: ``CHECKOUT_QR`` is on, and
     the payment is made on a page of Alipay's whose request fits into a URL.

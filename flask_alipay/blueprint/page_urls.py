@@ -8,6 +8,7 @@ from flask import has_request_context, request, url_for
 
 from ..operations.payments import gateway_request
 from ..operations.sending import mark_new_as_sent
+from .agreement_methods import AgreementMethods
 from .payment_methods import P, R
 from .transfer_methods import TransferMethods
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..protocol.signed_request import SignedRequest
 
 
-class PageUrls(TransferMethods[P, R]):
+class PageUrls(TransferMethods[P, R], AgreementMethods[P, R]):
     """The blueprint's methods that return URLs for the buyer."""
 
     #: The endpoint of the application's own result page, if it has one.

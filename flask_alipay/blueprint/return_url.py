@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from ..exceptions import BadNotification, BadSignature
 from ..protocol.charsets import percent_decode
 from ..protocol.notification import verify_form
 from ..signer import Signer
+
+if TYPE_CHECKING:
+    from ..config import Config
 
 # Complete base64 with padding, then nothing, or a byte outside base64 and the rest.
 _SIGN = re.compile(
@@ -66,3 +70,12 @@ def without_foreign(query: bytes, names: Collection[str]) -> bytes:
 def _without_stray_bytes(sign: bytes) -> bytes:
     found = _SIGN.fullmatch(percent_decode(sign))
     return sign if found is None else found[1].replace(b"+", b"%2B")
+
+
+def return_signer(config: Config, query: bytes) -> Signer:
+    """Return the signer of a return: the older WAP gateway has another key."""
+    if config.protocol == "mapi" and b"request_token=" in query:
+        from ..protocol.wap_notification import wap_signer
+
+        return wap_signer(config.signer)
+    return config.signer

@@ -31,21 +31,26 @@ from ..protocol.i18n import N_, languages, translator
 from ..protocol.money import format_amount
 from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
 from .confirming import confirmed_soon, returned
-from .gateway_requests import QR_WIDTH, in_frame, offers_qr, payment_request, wants_frame
+from .gateway_requests import (
+    QR_WIDTH,
+    blocks_alipay,
+    in_frame,
+    offers_qr,
+    payment_request,
+    wants_frame,
+)
 from .order_items import order_items
 from .page_policy import content_security_policy, gateway_forms, gateway_frames
 from .reader_language import reader_language
-from .return_url import verify_return, without_foreign
+from .return_url import return_signer, verify_return, without_foreign
 
 if TYPE_CHECKING:
-    from ..config import Config
-    from ..signer import Signer
     from .page_urls import PageUrls
 
 logger = logging.getLogger("flask_alipay")
 
 #: The routes that respond with pages, also with an error page.
-PAGES = ("checkout", "pay", "return", "result", "status")
+PAGES: tuple[str, ...] = ("checkout", "pay", "return", "result", "status")
 
 _ERRORS = {
     400: (
@@ -96,6 +101,8 @@ class PageViews:
     :param alipay: the blueprint.
     """
 
+    _messages: Mapping[int, tuple[str, str]] = _ERRORS
+
     def __init__(self, alipay: PageUrls[Any, Any]) -> None:
         self._alipay = alipay
 
@@ -109,7 +116,7 @@ class PageViews:
             return self._help_page(payment, issued_at, result_url)
         if payment.product == "qr":
             return self._qr_page(payment, issued_at)
-        if _blocks_alipay():
+        if blocks_alipay():
             return self._open_in_browser(payment, issued_at)
         pay_url = self._alipay.link("pay", payment, issued_at)
         banks = self._banks(payment, issued_at)
@@ -146,7 +153,7 @@ class PageViews:
             return redirect(self._alipay.link("result", payment, issued_at), 303)
         if payment.product == "qr":
             return redirect(self._alipay.link("checkout", payment, issued_at), 303)
-        if _blocks_alipay():
+        if blocks_alipay():
             return self._open_in_browser(payment, issued_at)
         bank = request.args.get("bank")
         framed = wants_frame() and offers_qr(self._alipay.merchant, payment)
@@ -193,7 +200,7 @@ class PageViews:
         names = OPENAPI_RETURN_NAMES if config.protocol == "openapi" else MAPI_RETURN_NAMES
         if config.show_url and not without_foreign(query, names):
             return redirect(config.show_url, 303)  # the buyer left Alipay without paying
-        params = verify_return(query, _return_signer(config, query), config.charset, names)
+        params = verify_return(query, return_signer(config, query), config.charset, names)
         payment = self._alipay.ledger().find(params.get("out_trade_no", ""))
         if payment is None or not is_for_merchant(
             config, params, confirmed=_same_trade(payment, params)
@@ -259,7 +266,7 @@ class PageViews:
             **self._about(payment, issued_at),
             qr_svg=code.svg,
             qr_link=code.link,
-            link=request.url if _blocks_alipay() else None,
+            link=request.url if blocks_alipay() else None,
             qr_left=code.seconds_left,
             result_url=self._alipay.link("result", payment, issued_at),
         )
@@ -360,17 +367,8 @@ class PageViews:
         return translator(self._language(), self._alipay.config.translations_path)
 
     def _error(self, status: int) -> Response:
-        title, message = map(self._translator(), _ERRORS[status])
+        title, message = map(self._translator(), self._messages[status])
         return self._page("error.html", status, title=title, message=message)
-
-
-def _return_signer(config: Config, query: bytes) -> Signer:
-    """Return the signer of a return: the older WAP gateway has another key."""
-    if config.protocol == "mapi" and b"request_token=" in query:
-        from ..protocol.wap_notification import wap_signer
-
-        return wap_signer(config.signer)
-    return config.signer
 
 
 def _same_trade(payment: Any, params: Mapping[str, str]) -> bool:
@@ -385,11 +383,6 @@ def _home_url() -> str | None:
     adapter = current_app.create_url_adapter(request)
     known = adapter is not None and adapter.test("/", "GET")
     return f"{request.script_root}/" if known else None
-
-
-def _blocks_alipay() -> bool:
-    """Return whether this is WeChat's browser, which does not open Alipay's pages."""
-    return "micromessenger" in request.user_agent.string.lower()
 
 
 def set_privacy_headers(response: BaseResponse) -> BaseResponse:

@@ -16,6 +16,8 @@
     the rows of pre-authorisations, the changes to one, and the table of states
 ``granted_payments``, ``submissions``
     captures and deductions: their effects on the grant, and the marks of their requests
+``agreements``, ``agreement_rows``, ``agreement_updates``, ``agreement_transitions``
+    the rows of agreements with their deductions, the changes to one, and the table of states
 ``messages``
     notifications that are not about a trade
 ``callbacks``, ``transaction_guard``

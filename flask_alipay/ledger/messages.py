@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.exc import IntegrityError
 
+from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
 from ..protocol.credentials import mask_credentials
 from ..protocol.message import Message
 from ..protocol.transfers import TRANSFER_MESSAGE
@@ -61,10 +62,20 @@ def _transfers() -> Callable[..., MessageHandler]:
     return TransferLedger
 
 
+def _agreements() -> Callable[..., MessageHandler]:
+    from .agreements import AgreementLedger
+
+    return AgreementLedger
+
+
 #: The kinds of messages that the package itself handles. The modules are imported when the first
 #: message arrives, so that applications without the feature do not pay for it.
 HANDLERS: Mapping[str, Handling] = MappingProxyType(
-    {TRANSFER_MESSAGE: Handling("Transfer", _transfers)}
+    {
+        TRANSFER_MESSAGE: Handling("Transfer", _transfers),
+        SIGN_MESSAGE: Handling("Agreement", _agreements),
+        UNSIGN_MESSAGE: Handling("Agreement", _agreements),
+    }
 )
 
 
@@ -163,6 +174,7 @@ class MessageLedger(Ledger):
             merchant=self._merchant,
             callbacks=self._callbacks,
             registry=self._registry,
+            has_token=self._has_token,
         )
 
     def _message_id(self, message: Message) -> str:
@@ -173,8 +185,8 @@ def _entry(message: Message) -> JournalEntry:
     """Return the journal's entry: with the numbers of a trade or transfer that the content has."""
     content = message.content
     numbers = [
-        _number(content, "out_trade_no", "out_biz_no"),
-        _number(content, "trade_no", "order_id"),
+        _number(content, "out_trade_no", "out_biz_no", "external_agreement_no"),
+        _number(content, "trade_no", "order_id", "agreement_no"),
     ]
     payload = mask_credentials(message.params)
     return JournalEntry(numbers[0] or "", numbers[1], message.kind, message.notify_id, payload)

@@ -44,7 +44,8 @@ CLOSED_UNPAID = "CLOSED_UNPAID"
 REFUNDED = "REFUNDED"
 
 
-def _read(table: str) -> dict[tuple[str, str], str]:
+def read_table(table: str) -> dict[tuple[str, str], str]:
+    """Return the cells of a table of transitions, by row and column."""
     columns, *rows = (line.split() for line in table.strip().splitlines())
     return {
         (row[0], reported): cell
@@ -54,7 +55,7 @@ def _read(table: str) -> dict[tuple[str, str], str]:
 
 
 #: The effect of a report, by the payment's state and the reported trade status.
-TRANSITIONS = _read(_TABLE)
+TRANSITIONS = read_table(_TABLE)
 
 #: Alipay's statuses of a payment that is not a sale yet and can become one.
 BEFORE_SALE = tuple(

@@ -38,7 +38,9 @@ class AgreementMixin:
     -   ``status``: one of :attr:`AgreementStatus.ALL`.
     -   ``period_type`` (``DAY`` or ``MONTH``), ``period``: the length of a period; ``None``: the
         product has no periods.
-    -   ``next_date``: the date of the next deduction.
+    -   ``next_date``: the date of the next deduction; ``latest_date``: the last date on which it
+        may be made, if Alipay reports one.
+    -   ``checked_date``: the date when ``reconcile`` last queried the signed agreement.
     -   ``single_fen``, ``total_fen``, ``total_payments``: the maximum of a deduction, of their sum
         (fen) and of their number; ``None``: no maximum.
     -   ``charged_fen``, ``charge_count``: the sum (fen) and the number of deductions that were
@@ -66,6 +68,8 @@ class AgreementMixin:
     period_type: Mapped[str | None] = mapped_column(String(8))
     period: Mapped[int | None] = mapped_column(Integer)
     next_date: Mapped[str | None] = mapped_column(String(10))
+    latest_date: Mapped[str | None] = mapped_column(String(10))
+    checked_date: Mapped[str | None] = mapped_column(String(10))
     single_fen: Mapped[int | None] = mapped_column(BigInteger)
     total_fen: Mapped[int | None] = mapped_column(BigInteger)
     total_payments: Mapped[int | None] = mapped_column(Integer)

@@ -57,10 +57,10 @@ def build_payment(
     """
     total_fen = to_minor_units(total_amount, currency)
     check_out_trade_no(out_trade_no)
-    columns, parameters = _split(model, details)
+    columns, parameters = split_details(model, details, _LEDGER_COLUMNS | _STORED)
     auth_app_id = columns.pop("auth_app_id", None)
     token = parameters.get("app_auth_token")
-    auth_app_id = _choose_merchant(config, auth_app_id, token, has_token_loader)
+    auth_app_id = choose_merchant(config, auth_app_id, token, has_token_loader)
     if auth_app_id is not None:
         columns["auth_app_id"] = auth_app_id
     config.gateway.check_payment(
@@ -71,7 +71,7 @@ def build_payment(
         currency=currency,
         **parameters,
     )
-    _check_json(parameters)
+    check_json(parameters)
     columns.setdefault("expires_at", _expiry(parameters))
     return model(
         merchant=config.merchant,
@@ -130,13 +130,19 @@ def gateway_params(payment: Any) -> dict[str, Any]:
     return {name: value for name, value in details.items() if name not in _STORED}
 
 
-def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split details into columns of the application's class and parameters of the gateway."""
+def split_details(
+    model: Any, details: Mapping[str, Any], reserved: frozenset[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split details into columns of the application's class and parameters of the gateway.
+
+    :param reserved: the names that only this package sets.
+    :raises InvalidParameter: names a reserved or invalid detail.
+    """
     columns: dict[str, Any] = {}
     parameters: dict[str, Any] = {}
     mapped = inspect(model).attrs
     for name, value in details.items():
-        if name in _LEDGER_COLUMNS or name in _MERCHANT_PARAMS or name in _STORED:
+        if name in reserved or name in _MERCHANT_PARAMS:
             raise InvalidParameter(name, "is set by this package: remove it")
         if name in mapped:
             columns[name] = value
@@ -148,7 +154,7 @@ def _split(model: Any, details: Mapping[str, Any]) -> tuple[dict[str, Any], dict
     return columns, parameters
 
 
-def _choose_merchant(
+def choose_merchant(
     config: Config, auth_app_id: str | None, token: str | None, has_token_loader: bool
 ) -> str | None:
     """Return the APPID of the merchant who sells through a third-party application, if known.
@@ -198,7 +204,7 @@ def _expiry(parameters: Mapping[str, Any]) -> datetime | None:
     return None
 
 
-def _check_json(parameters: Mapping[str, Any]) -> None:
+def check_json(parameters: Mapping[str, Any]) -> None:
     """Check that the parameters can be stored as JSON until the buyer pays."""
     for name, value in parameters.items():
         try:

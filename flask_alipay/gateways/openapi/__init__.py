@@ -11,6 +11,8 @@ for each purpose:
     barcode payments (当面付) at a point of sale
 ``settlements``, ``royalty_relations``, ``transfers``
     royalties with their receivers, and transfers to accounts
+``agreements``
+    agreements on deductions
 ``authorizations``
     tokens of users, and of the merchants of a third-party application
 ``accounts``
@@ -19,7 +21,7 @@ for each purpose:
     download and parsing of the trade bill
 ``any_method``
     methods that are not declared here
-``payment_operations``, ``granted_payments``, ``transfer_operations``
+``payment_operations``, ``granted_payments``, ``transfer_operations``, ``agreement_operations``
     the interface of both gateways
 
 ``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3
@@ -35,6 +37,9 @@ from .accounts import AccountQueryResponse as AccountQueryResponse
 from .accounts import BalanceQueryResponse as BalanceQueryResponse
 from .accounts import ReceiptApplyResponse as ReceiptApplyResponse
 from .accounts import ReceiptQueryResponse as ReceiptQueryResponse
+from .agreements import AgreementQueryResponse as AgreementQueryResponse
+from .agreements import ExecutionPlan as ExecutionPlan
+from .agreements import PlanModifyResponse as PlanModifyResponse
 from .authorizations import AppAuthToken as AppAuthToken
 from .authorizations import AppAuthTokenQueryResponse as AppAuthTokenQueryResponse
 from .authorizations import AppAuthTokenResponse as AppAuthTokenResponse

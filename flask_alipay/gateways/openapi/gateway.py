@@ -23,6 +23,8 @@ from .accounts import (
     RECEIPT_QUERY,
     Accounts,
 )
+from .agreement_operations import AgreementOperations
+from .agreements import AGREEMENT_QUERY, PLAN_MODIFY, SIGN, UNSIGN
 from .any_method import AnyMethod
 from .authorizations import (
     APP_TOKEN,
@@ -70,6 +72,7 @@ METHODS: Mapping[str, MethodSpec] = {
             *(SETTLE_QUERY, ONSETTLE_QUERY, BIND, UNBIND, RELATIONS),
             *(OAUTH_TOKEN, USER_INFO, APP_TOKEN, APP_TOKEN_QUERY),
             *(ACCOUNT, BALANCE, ACCOUNT_LOG, RECEIPT_APPLY, RECEIPT_QUERY),
+            *(SIGN, AGREEMENT_QUERY, UNSIGN, PLAN_MODIFY),
         )
     },
 }
@@ -84,6 +87,7 @@ class OpenApiGateway(
     TransferOperations,
     BillDownload,
     Accounts,
+    AgreementOperations,
     AnyMethod,
     Authorizations,
 ):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from ...exceptions import InvalidParameter
 from ...protocol.validation import (
-    Validator,
     amount,
     choice,
     integer,
@@ -17,7 +16,8 @@ from ...protocol.validation import (
     timeout,
     url,
 )
-from .biz_content import china_datetime, validate_fields
+from .agreements import sign_params
+from .biz_content import ContentField, china_datetime, validate_fields
 
 
 class Product(NamedTuple):
@@ -47,7 +47,7 @@ PRODUCTS: Mapping[str, Product] = {
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
 
 #: Validators of the documented fields; other fields are passed through unchanged.
-FIELDS: Mapping[str, Validator] = {
+FIELDS: Mapping[str, ContentField] = {
     "out_trade_no": out_trade_no,
     "subject": text(256),
     "total_amount": amount,
@@ -64,6 +64,7 @@ FIELDS: Mapping[str, Validator] = {
     "store_id": text(32),
     "quit_url": url(400),
     "qr_code_timeout_express": timeout,
+    "agreement_sign_params": sign_params,
     "op_app_id": pattern(r"[0-9]{16}", "the APPID of a mini-program, 16 digits"),
 }
 

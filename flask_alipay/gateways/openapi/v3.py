@@ -42,6 +42,7 @@ GET = frozenset(
         "alipay.fund.trans.common.query",
         "alipay.trade.order.settle.query",
         "alipay.open.auth.token.app.query",
+        "alipay.user.agreement.query",
     }
 )
 # Methods that post their fields in the query, without a body (Alipay's SDKs for PHP and Java).

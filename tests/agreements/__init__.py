@@ -1,0 +1,1 @@
+"""Agreements on deductions: signing, deductions, and their end."""
