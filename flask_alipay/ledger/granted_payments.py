@@ -34,4 +34,9 @@ def record_granted(
 
         rows = AuthorizationRows(session, models.Authorization, merchant)
         return rows.record_payment(payment, events)
+    if payment.external_agreement_no is not None and models.Agreement is not None:
+        from .agreement_rows import AgreementRows
+
+        agreements = AgreementRows(session, models.Agreement, merchant)
+        return agreements.record_payment(payment, events)
     return (), None

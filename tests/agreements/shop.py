@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import event, inspect, select
+from sqlalchemy import String, event, inspect, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from flask_alipay import AgreementMixin, AlipayBlueprint, NotificationMixin, PaymentMixin
@@ -49,8 +49,8 @@ class Event(db.Model):  # type: ignore[name-defined,misc]
     """A row that a callback adds."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    number: Mapped[str]
+    name: Mapped[str] = mapped_column(String(32))
+    number: Mapped[str] = mapped_column(String(64))
 
 
 def rejection(sub_code: str) -> dict[str, Any]:
@@ -236,9 +236,8 @@ class DeductingShop:
 
     def send(self, kind: str, **content: Any) -> tuple[int, str]:
         """Deliver a message about the agreement, and return status and text of the response."""
-        changes = {
-            name: content.pop(name) for name in ("auth_app_id", "notify_id") if name in content
-        }
+        own = ("auth_app_id", "notify_id", "app_id")
+        changes = {name: content.pop(name) for name in own if name in content}
         fields = {
             "agreement_no": AGREEMENT_NO,
             "external_agreement_no": "S1",
@@ -271,10 +270,8 @@ class DeductingShop:
     def events(self) -> list[tuple[str, str]]:
         """Return the callbacks that were committed, with the number."""
         with self.app.app_context():
-            return [
-                (row.name, row.number)
-                for row in db.session.scalars(select(Event).order_by(Event.id))
-            ]
+            rows = db.session.scalars(select(Event).order_by(Event.id))
+            return [(row.name, row.number) for row in rows]
 
     def contents(self) -> list[tuple[Any, ...]]:
         """Return every column of every agreement, payment and event."""
@@ -308,8 +305,6 @@ class DeductingShop:
 
     def reconcile(self) -> Any:
         with self.app.app_context():
-            from datetime import timedelta
-
             return self.alipay.reconcile(timedelta(0))
 
     def close(self) -> None:
@@ -332,10 +327,8 @@ class DeductingShop:
 
     def _note(self, name: str) -> Callable[[Any], None]:
         def callback(subject: Any) -> None:
-            number = (
-                getattr(subject, "external_agreement_no", None) if "agreement" in name else None
-            )
-            db.session.add(Event(name=name, number=number or subject.out_trade_no))
+            about = "external_agreement_no" if name.startswith("agreement") else "out_trade_no"
+            db.session.add(Event(name=name, number=getattr(subject, about)))
             if self.refusal is not None:
                 raise self.refusal
 
