@@ -233,8 +233,9 @@ class PaymentMethods(Generic[P, R]):
         self, older_than: timedelta = timedelta(minutes=10), limit: int | None = None
     ) -> ReconcileReport:
         """Query all payments that wait, and all refunds and transfers whose outcome is unknown;
-        update the ledger and close expired payments. A transfer that Alipay does not know is
-        submitted again with its number, up to the age of a week.
+        update the ledger and close expired payments. A transfer or deduction that Alipay does not
+        know is submitted again with its number, up to the age of a week. Agreements are queried
+        until they are signed, and once a day while a deduction is due.
 
         Several processes may run this at once: each takes a lease of two minutes on the rows that
         it queries. A row that was queried less than two minutes ago is skipped, and one that cannot

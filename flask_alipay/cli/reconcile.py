@@ -139,14 +139,14 @@ def _round(
 def _changes(found: Any, stop: threading.Event) -> Iterator[ReconcileItem]:
     """Go through a round and yield the items that changed."""
     for one in found:
-        if one.outcome not in ("waiting", "refund_waiting", "transfer_waiting"):
+        if not one.outcome.endswith(("waiting", "in_force")):
             yield one
         if stop.is_set():
             return
 
 
 def _print(one: ReconcileItem) -> None:
-    number = one.out_biz_no or one.out_trade_no
+    number = one.external_agreement_no or one.out_biz_no or one.out_trade_no
     if one.reference:
         number = f"{strip_control_chars(one.reference)} ({number})"
     if one.error is not None:
@@ -158,6 +158,8 @@ def _print(one: ReconcileItem) -> None:
         "closed": _("{number} is closed without payment."),
         "refunded": _("{number}: a refund has succeeded."),
         "transferred": _("Transfer {number} has succeeded."),
+        "agreement_signed": _("Agreement {number} is signed."),
+        "agreement_ended": _("Agreement {number} has ended."),
     }
     click.echo(texts[one.outcome].format(number=number))
 
@@ -185,6 +187,16 @@ def _print_summary(summary: ReconcileReport) -> None:
                 transferred=summary.transferred,
                 waiting=summary.transfer_waiting,
                 failed=summary.transfer_failed,
+            )
+        )
+    if summary.agreements:
+        text = _("Agreements: {signed} signed, {waiting} waiting, {kept} in force, {ended} ended.")
+        click.echo(
+            text.format(
+                signed=summary.agreement_signed,
+                waiting=summary.agreement_waiting,
+                kept=summary.agreement_in_force,
+                ended=summary.agreement_ended,
             )
         )
     if summary.aborted:

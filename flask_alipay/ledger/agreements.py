@@ -160,6 +160,14 @@ class AgreementLedger(Ledger):
                     raise
         raise LedgerUnavailable("other workers keep changing the agreement")
 
+    def record_check(self, external_agreement_no: str, day: str) -> None:
+        """Record the day on which a signed agreement was queried, and commit."""
+        self._session.roll_back()
+        seen = self.agreements.read(external_agreement_no)
+        if seen is not None and seen.status != AgreementStatus.TEMP:
+            self.agreements.change(seen, {"checked_date": day})
+        self._session.session.commit()
+
     def record_rejection(self, external_agreement_no: str, code: str) -> None:
         """Record Alipay's code of the last deduction, which has failed, and commit."""
         self._session.roll_back()

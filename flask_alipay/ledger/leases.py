@@ -1,4 +1,4 @@
-"""Leases of pending payments, refunds and transfers, shared between the workers that query Alipay.
+"""Leases of pending rows, payments for example, shared between the workers that query Alipay.
 
 A worker leases a row by writing the time into ``asked_at`` and committing: a lease, not a lock. No
 lock is held during a query, since a notification about the same payment would have to wait for it;
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..models import utc_now
+from ..protocol.agreements import AgreementStatus
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .query_schedule import RECONCILE_LEASE
@@ -44,7 +45,7 @@ _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
 class PendingRows:
     """Selection of one merchant's pending rows of one class."""
 
-    #: The application's class, of payments, refunds or transfers.
+    #: The application's class, of payments for example.
     model: Any
     merchant: str
     #: Only rows created before this time, aware UTC.
@@ -52,6 +53,8 @@ class PendingRows:
     #: The attribute with the row's status, and its values while a row is pending.
     status: str
     statuses: tuple[str, ...]
+    #: Further conditions.
+    further: tuple[Any, ...] = ()
 
     @property
     def column(self) -> Mapping[str, Any]:
@@ -75,7 +78,8 @@ class PendingRows:
     @property
     def _old_enough(self) -> tuple[Any, ...]:
         column = self.column
-        return column["merchant"] == self.merchant, column["created_at"] < self.before
+        old_enough = column["created_at"] < self.before
+        return column["merchant"] == self.merchant, old_enough, *self.further
 
 
 def pending_payments(model: Any, merchant: str, before: datetime) -> PendingRows:
@@ -100,6 +104,41 @@ def pending_transfers(model: Any, merchant: str, before: datetime) -> PendingRow
     :param before: only transfers created before this time, aware UTC.
     """
     return PendingRows(entity_of(model), merchant, before, "status", (TransferStatus.DEALING,))
+
+
+def unsigned_agreements(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of agreements that were sent to the payer, and are not signed.
+
+    :param before: only agreements created before this time, aware UTC.
+    """
+    entity = entity_of(model)
+    sent = columns_of(entity)["sent_at"].is_not(None)
+    return PendingRows(entity, merchant, before, "status", (AgreementStatus.TEMP,), (sent,))
+
+
+def signed_agreements(
+    model: Any, merchant: str, before: datetime, today: str, due: str, now: datetime
+) -> PendingRows:
+    """Return the selection of signed agreements to query today: their deduction is due soon, they
+    have no plan, or their time is over.
+
+    :param before: only agreements created before this time, aware UTC.
+    :param today: the day in China by the merchant's clock.
+    :param due: the last day of a deduction that is due soon.
+    :param now: the time by the merchant's clock.
+    """
+    entity = entity_of(model)
+    column = columns_of(entity)
+    further = (
+        or_(column["checked_date"].is_(None), column["checked_date"] != today),
+        or_(
+            column["next_date"].is_(None),
+            column["next_date"] <= due,
+            column["valid_until"] < now,
+        ),
+    )
+    statuses = (AgreementStatus.NORMAL, AgreementStatus.STOP)
+    return PendingRows(entity, merchant, before, "status", statuses, further)
 
 
 def lease_rows(session: Session | scoped_session[Any], pending: PendingRows) -> Iterator[Any]:

@@ -190,6 +190,14 @@ def query_agreement(merchant: Merchant, agreement: Any) -> Any:
     return ledger.settle_agreement(report, plan).payment
 
 
+def give_up_signing(merchant: Merchant, agreement: Any) -> Any:
+    """Record that an agreement was never signed; a signature that is reported later still counts.
+
+    :returns: the application's object, as the ledger has it now.
+    """
+    return merchant.agreements().settle_agreement(_gone(request_of(agreement))).payment
+
+
 def end_agreement(merchant: Merchant, agreement: Any) -> Any:
     """See :meth:`~flask_alipay.AlipayBlueprint.end_agreement`."""
     gateway = agreement_gateway(merchant, agreement)

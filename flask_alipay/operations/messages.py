@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, WrongAccount
 from ..ledger.retention import MAX_REPORT_AGE
 from ..models import utc_now
+from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
 from ..protocol.transfers import TRANSFER_MESSAGE
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from ..config import Config
     from ..ledger import Settlement
     from ..merchant import Merchant
+
+
+# The kinds whose merchant (``auth_app_id``) the ledger compares.
+_COMPARED: Final = (SIGN_MESSAGE, UNSIGN_MESSAGE)
 
 
 def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) -> Message:
@@ -75,7 +80,14 @@ def receive_message(merchant: Merchant, message: Message) -> Settlement:
         from .transfers import confirm_message
 
         message = confirm_message(merchant, message, own=bool(own))
-    return merchant.messages().receive(message, own=own is not False)
+    return merchant.messages().receive(message, own=concerns(merchant.config, message))
+
+
+def concerns(config: Config, message: Message) -> bool:
+    """Return whether the ledger may change because of a message: it may be about this merchant's
+    objects, or names the merchant, which the ledger compares with the object's.
+    """
+    return message.kind in _COMPARED or is_own(config, message) is not False
 
 
 def is_own(config: Config, message: Message) -> bool | None:

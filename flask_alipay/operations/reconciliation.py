@@ -1,5 +1,5 @@
-"""Reconciliation: query pending payments, refunds and transfers at Alipay, and settle the
-responses.
+"""Reconciliation: query pending payments, refunds, transfers and agreements at Alipay, and settle
+the responses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..exceptions import AlipayError, GatewayError, InvalidParameter, OutcomeUnknown
+from ..exceptions import (
+    AlipayError,
+    DeductionFailed,
+    GatewayError,
+    InvalidParameter,
+    OutcomeUnknown,
+)
 from ..gateways.interface import RefundRequest
 from ..ledger.leases import (
     PendingRows,
@@ -24,7 +30,7 @@ from ..ledger.leases import (
 )
 from ..ledger.references import reference_of
 from ..ledger.refunds import SUCCESS
-from ..models import RefundMixin, TransferMixin, utc_now
+from ..models import AgreementMixin, RefundMixin, TransferMixin, utc_now
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .alerts import alert_about_refunds, alert_about_rejection, alert_about_transfers
@@ -42,23 +48,27 @@ _ANY_AGE: Final = timedelta(days=-1)
 
 @dataclass(frozen=True)
 class ReconcileItem:
-    """The result for one payment, refund or transfer."""
+    """The result for one payment, refund, transfer or agreement."""
 
-    #: The number of the payment; empty for a transfer.
+    #: The number of the payment; empty for a transfer or agreement.
     out_trade_no: str
     #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused``,
-    #: ``transferred``, ``transfer_waiting``, ``transfer_failed`` or ``trouble``.
+    #: ``transferred``, ``transfer_waiting``, ``transfer_failed``, ``agreement_signed``,
+    #: ``agreement_waiting``, ``agreement_in_force``, ``agreement_ended`` or ``trouble``.
     outcome: str
-    #: For ``trouble``, ``refund_refused`` and ``transfer_failed``: the exception.
+    #: For ``trouble``, ``refund_refused`` and ``transfer_failed``, and for a deduction that has
+    #: failed (``closed``): the exception.
     error: AlipayError | None = None
     #: The shop's own order number, empty if there is none.
     reference: str = ""
     #: The number of the transfer; empty for anything else.
     out_biz_no: str = ""
+    #: The number of the agreement; empty for anything else.
+    external_agreement_no: str = ""
 
 
 class Skipped(NamedTuple):
-    """Numbers of pending payments, refunds and transfers that were not queried."""
+    """Numbers of pending rows that were not queried."""
 
     #: Created too recently.
     younger: int
@@ -70,7 +80,7 @@ class Skipped(NamedTuple):
 
 @dataclass
 class ReconcileReport:
-    """The result of a run: numbers of payments, refunds and transfers."""
+    """The result of a run: numbers of payments, refunds, transfers and agreements."""
 
     #: Payments that are paid now.
     paid: int = 0
@@ -86,8 +96,12 @@ class ReconcileReport:
     transferred: int = 0
     transfer_waiting: int = 0
     transfer_failed: int = 0
-    #: Payments, refunds and transfers that could not be queried, or whose response could not be
-    #: settled.
+    #: Agreements that are signed now, still unsigned, in force as before, and ended.
+    agreement_signed: int = 0
+    agreement_waiting: int = 0
+    agreement_in_force: int = 0
+    agreement_ended: int = 0
+    #: Those that could not be queried, or whose response could not be settled.
     failures: list[ReconcileItem] = field(default_factory=list)
     #: ``True`` if the run was aborted because Alipay did not respond any more.
     aborted: bool = False
@@ -96,7 +110,8 @@ class ReconcileReport:
     def queried(self) -> int:
         """The number of queries."""
         payments = self.paid + self.closed + self.waiting
-        return payments + self.refunds + self.transfers + len(self.failures)
+        others = self.refunds + self.transfers + self.agreements
+        return payments + others + len(self.failures)
 
     @property
     def refunds(self) -> int:
@@ -107,6 +122,12 @@ class ReconcileReport:
     def transfers(self) -> int:
         """The number of transfers with a response."""
         return self.transferred + self.transfer_waiting + self.transfer_failed
+
+    @property
+    def agreements(self) -> int:
+        """The number of agreements with a response."""
+        unsigned = self.agreement_signed + self.agreement_waiting
+        return unsigned + self.agreement_in_force + self.agreement_ended
 
     def count(self, item: ReconcileItem) -> None:
         """Add a result."""
@@ -122,11 +143,10 @@ class ReconcileReport:
 
 
 class ReconcileRun:
-    """One run over all pending payments, refunds and transfers: an iterable that may be left at any
-    time.
+    """One run over everything that is pending: an iterable that may be left at any time.
 
     :param merchant: the merchant of the current app.
-    :param older_than: younger payments and refunds are skipped.
+    :param older_than: younger rows are skipped.
     :param limit: the maximum number of queries.
     :raises InvalidParameter: if an argument is negative.
     """
@@ -190,9 +210,7 @@ def _count_unqueried_refunds(merchant: Merchant) -> int:
 
 
 def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ...]:
-    """Return the selections of rows to query: refunds and transfers only if the gateway has such a
-    query.
-    """
+    """Return the selections of rows to query, only of kinds for which the gateway has a query."""
     before, number = utc_now() - older_than, merchant.config.merchant
     models = merchant.models
     unsupported = merchant.gateway.unsupported
@@ -201,12 +219,16 @@ def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ..
         found.insert(0, pending_refunds(models.Refund, number, before))
     if models.Transfer is not None and "submit_transfer" not in unsupported:
         found.insert(0, pending_transfers(models.Transfer, number, before))
+    if models.Agreement is not None and merchant.gateway.protocol == "openapi":
+        from .agreement_checks import pending_agreements
+
+        found[:0] = pending_agreements(merchant, before)
     return tuple(found)
 
 
 def _all(merchant: Merchant, older_than: timedelta) -> Iterator[ReconcileItem]:
-    """Query transfers, refunds and payments alternately, the longest wait first: with a limit, a
-    large number of payments must not keep refunds from being queried.
+    """Query the kinds of rows alternately, the longest wait first: with a limit, a large number of
+    payments must not keep refunds from being queried.
     """
     oldest = [
         (oldest_pending(merchant.session, rows), rows) for rows in _pending(merchant, older_than)
@@ -229,11 +251,15 @@ def _each(merchant: Merchant, pending: PendingRows) -> Iterator[ReconcileItem]:
         process = _finish
     elif issubclass(pending.model, TransferMixin):
         process = _settle_transfer
+    elif issubclass(pending.model, AgreementMixin):
+        process = _check_agreement
     return (process(merchant, row) for row in lease_rows(merchant.session, pending))
 
 
 def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
     number, reference = payment.out_trade_no, reference_of(payment)
+    if payment.deduction_date is not None:
+        return _finish_deduction(merchant, payment, reference)
     try:
         snapshot = snapshot_and_commit(merchant, payment)
         state = close_expired(snapshot, query_and_record(merchant, snapshot))
@@ -292,3 +318,34 @@ def _settle_transfer(merchant: Merchant, row: Any) -> ReconcileItem:
         return ReconcileItem("", outcome, error, out_biz_no=number)
     done = row is not None and row.status == TransferStatus.SUCCESS
     return ReconcileItem("", "transferred" if done else "transfer_waiting", out_biz_no=number)
+
+
+def _finish_deduction(merchant: Merchant, payment: Any, reference: str) -> ReconcileItem:
+    """Query a deduction; if Alipay does not know it, submit it again with the same number."""
+    from .deductions import submit  # applications without agreements never import it
+
+    number = payment.out_trade_no
+    try:
+        payment = submit(merchant, payment.external_agreement_no, payment)
+    except DeductionFailed as error:
+        return ReconcileItem(number, "closed", error, reference)
+    except AlipayError as error:
+        merchant.session.rollback()
+        alert_about_rejection(merchant, error)
+        return ReconcileItem(number, "trouble", error, reference)
+    paid = payment is not None and payment.paid
+    return ReconcileItem(number, "paid" if paid else "waiting", reference=reference)
+
+
+def _check_agreement(merchant: Merchant, row: Any) -> ReconcileItem:
+    """Query an agreement: whether it is signed, or still in force."""
+    from .agreement_checks import check_agreement
+
+    number = row.external_agreement_no
+    try:
+        outcome = check_agreement(merchant, row)
+    except AlipayError as error:
+        merchant.session.rollback()
+        alert_about_rejection(merchant, error)
+        return ReconcileItem("", "trouble", error, external_agreement_no=number)
+    return ReconcileItem("", outcome, external_agreement_no=number)

@@ -87,12 +87,12 @@ def _check_account(config: Config, params: Mapping[str, str], journalled: bool) 
 
 
 def _replay_message(merchant: Merchant, params: Mapping[str, str], dry_run: bool) -> ReplayResult:
-    from .messages import check_age, is_own, read_message, receive_message
+    from .messages import check_age, concerns, read_message, receive_message
 
     message = read_message(merchant.config, params, confirmed=True)
     check_age(message.sent_at, message.notify_id)
     if dry_run:
-        own = is_own(merchant.config, message) is not False
+        own = concerns(merchant.config, message)
         outcome = merchant.messages().expected_outcome(message, own=own)
         return ReplayResult(message, outcome, (), None)
     settlement = receive_message(merchant, message)
