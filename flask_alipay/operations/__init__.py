@@ -16,7 +16,7 @@
     refunding a payment, and transferring money to a payee
 ``granted_payments``
     captures and deductions, which the merchant's server submits without the buyer
-``agreements``, ``deductions``
+``agreements``, ``agreement_checks``, ``deductions``
     agreements on deductions, and the deductions under them
 ``authorization``
     the pages on which users and merchants authorise the application

@@ -249,26 +249,26 @@ def _fail(merchant: Merchant, number: str, day: str, rejection: GatewayError) ->
 def _exception(
     merchant: Merchant, agreement: Any, day: str, code: str, rejection: GatewayError
 ) -> DeductionFailed:
-    text = f"Alipay has rejected the deduction: {code}"
     codes: dict[str, Any] = {
         "code": rejection.code,
         "sub_code": rejection.sub_code,
         "sub_msg": rejection.sub_msg,
         "signed": rejection.signed,
     }
-    if code in _ENDED:
-        if agreement is None or agreement.status != AgreementStatus.NORMAL:
-            return AgreementEnded(text, **codes)
-        return DeductionFailed(text, **codes)
+    if code in _ENDED and (agreement is None or agreement.status != AgreementStatus.NORMAL):
+        return AgreementEnded(f"Alipay has rejected the deduction: {code}", **codes)
     if code in _LIMITS:
-        return DeductionLimitExceeded(text, limit=_LIMITS[code], **codes)
+        codes["limit"] = _LIMITS[code]
+        return DeductionLimitExceeded(f"Alipay has rejected the deduction: {code}", **codes)
     first, last = _retry_days(merchant, agreement, day)
+    codes |= {"retry_from": first, "retry_until": last}
     if code == _NOT_DUE:
-        return DeductionNotDue(text, retry_from=first, retry_until=last, **codes)
-    kind = InsufficientBalance if code in _BALANCE else DeductionFailed
-    if kind is DeductionFailed and code not in _LATER:
-        first = last = None
-    return kind(text, retry_from=first, retry_until=last, **codes)
+        return DeductionNotDue(f"Alipay has rejected the deduction: {code}", **codes)
+    if code in _BALANCE:
+        return InsufficientBalance(f"Alipay has rejected the deduction: {code}", **codes)
+    if code not in _LATER:
+        codes |= {"retry_from": None, "retry_until": None}
+    return DeductionFailed(f"Alipay has rejected the deduction: {code}", **codes)
 
 
 def _retry_days(merchant: Merchant, agreement: Any, day: str) -> tuple[date | None, date | None]:
