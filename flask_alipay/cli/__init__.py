@@ -45,7 +45,8 @@ Shared by the commands:
     options, confirmations and progress; days in China
 ``output``, ``table``, ``spreadsheet``
     the ledger's rows, tables and JSON, CSV
-``errors``, ``database_errors``, ``sentences``, ``error_translation``, ``error_texts``
+``errors``, ``database_errors``, ``sentences``, ``error_translation``, ``error_texts``,
+``parameter_texts``
     exit statuses and error messages
 ``i18n``, ``click_texts``
     translation of this package's and click's texts

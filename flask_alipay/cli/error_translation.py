@@ -12,6 +12,7 @@ from string import Formatter
 
 from .error_texts import TEMPLATES
 from .i18n import _, language
+from .parameter_texts import RULES
 
 
 def translate_error(message: str) -> str:
@@ -34,7 +35,9 @@ def translate_error(message: str) -> str:
 @lru_cache(maxsize=1)
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """Return each template with its pattern, those with the longest literal text first."""
-    ordered = sorted(TEMPLATES, key=lambda text: len(re.sub(r"\{\w\}", "", text)), reverse=True)
+    literal = re.compile(r"\{\w\}")
+    texts = {*TEMPLATES, *RULES}
+    ordered = sorted(texts, key=lambda text: (-len(literal.sub("", text)), text))
     return [(template, _pattern(template)) for template in ordered]
 
 

@@ -1,4 +1,4 @@
-"""Checks of agreements by ``reconcile``: unsigned ones, and signed ones before a deduction is due.
+"""Agreement queries by ``reconcile``: unsigned ones, and signed ones before a deduction is due.
 
 A payer who ends an agreement in Alipay's app is reported only to the application gateway, and an
 agreement whose time is over to nobody: only a query finds it. A signed agreement is queried once a

@@ -14,6 +14,7 @@ from flask_alipay.cli.click_texts import TEXTS
 from flask_alipay.cli.error_texts import TEMPLATES
 from flask_alipay.cli.error_translation import translate_error
 from flask_alipay.cli.errors import handle_errors
+from flask_alipay.cli.parameter_texts import RULES
 from flask_alipay.cli.sentences import sentence
 from flask_alipay.config import Config
 from flask_alipay.exceptions import (
@@ -39,12 +40,12 @@ def chinese(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_collected_texts_of_exceptions_are_current() -> None:
-    assert list(TEMPLATES) == collect(), "run 'python -m tests.error_texts'"
+    assert (list(RULES), list(TEMPLATES)) == collect(), "run 'python -m tests.error_texts'"
 
 
 def test_every_text_of_an_exception_is_recognised_with_its_values(chinese: None) -> None:
     values = dict.fromkeys("abcdefgh", "T1221")
-    english = set(TEMPLATES) - {"notify_verify: {a}", "trade.query: {a}"}  # only their values
+    english = {*RULES, *TEMPLATES} - {"notify_verify: {a}", "trade.query: {a}"}  # only their values
     unknown = [
         each for each in english if not CHINESE.search(translate_error(each.format(**values)))
     ]
