@@ -6,6 +6,7 @@ replaces the earlier one; apps that were registered before keep theirs.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -15,7 +16,8 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, TypeAlias
 from weakref import ReferenceType, WeakSet, ref
 
-from ..ledger.callbacks import callback_name, check_async_support, check_callback
+from ..exceptions import ConfigurationError
+from ..ledger.callbacks import callback_name, called_function, is_async
 
 logger = logging.getLogger("flask_alipay")
 
@@ -193,3 +195,36 @@ def _is_filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def check_callback(callback: Any) -> None:
+    """Reject a callback that can never run.
+
+    :raises TypeError: if it is not callable, or is a generator function.
+    """
+    if not callable(callback):
+        raise TypeError(f"a callback must be callable, not {type(callback).__name__}")
+    function = called_function(callback)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"{callback_name(callback)} is a generator function, whose body would never run: "
+            "remove 'yield' from it"
+        )
+
+
+def check_async_support(event: str, callback: Callable[[Any], object]) -> None:
+    """Reject an async callback if the extra ``async`` is not installed.
+
+    :param event: the name of the event, ``paid`` for example.
+    :raises ConfigurationError: names the callback and the extra.
+    """
+    if not is_async(callback):
+        return
+    try:
+        import asgiref.sync  # noqa: F401 - as Flask requires it for async views
+    except ImportError:
+        raise ConfigurationError(
+            f"the callback {callback_name(callback)} is async: install the extra 'async' "
+            "(pip install 'flask-alipay-blueprint[async]'), or define it without 'async'",
+            f"on_{event.partition(':')[0]}",
+        ) from None

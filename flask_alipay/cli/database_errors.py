@@ -8,8 +8,7 @@ import click
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from ..ledger.drivers import mysql_errno, sqlstate
-from ..ledger.errors import describe_error
+from ..ledger.errors import describe_error, mysql_errno, sqlstate
 from .i18n import _
 from .merchants import current_merchant
 from .table import strip_control_chars

@@ -6,7 +6,7 @@
     the changes that a report makes to a payment, and the table of states; no database
 ``settlement``
     the result of a settled report, and the application's classes
-``statements``, ``shortcuts``, ``tables``, ``exact_text``
+``statements``, ``tables``, ``exact_text``
     the guarded ``UPDATE`` and the other statements for payments
 ``refunds``, ``refund_results``
     the rows of refunds, and results that Alipay reports for a single refund
@@ -20,8 +20,8 @@
     the rows of agreements with their deductions, the changes to one, and the table of states
 ``messages``
     notifications that are not about a trade
-``callbacks``, ``transaction_guard``
-    the shop's callbacks inside the ledger's transaction
+``callbacks``
+    the shop's callbacks inside the ledger's transaction, and the guard around them
 ``journal``, ``operator_log``, ``retention``
     the record of every verified report and of operators' actions, and its deletion
 ``leases``
@@ -30,8 +30,8 @@
     when a waiting buyer causes a query, and the one process that sends it
 ``payment_rows``, ``annotations``
     facts beside the settlement: when a payment was sent to Alipay, and queries without a result
-``session``, ``drivers``, ``errors``
-    the application's session, and the differences between database drivers
+``session``, ``errors``
+    the application's session, its connections, and the errors of the database drivers
 ``constraints``, ``bypassed_listeners``
     checks of the application's classes and tables
 ``listing``, ``references``, ``history``, ``attention``, ``totals``, ``takings``

@@ -14,9 +14,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.orm import Session, scoped_session
 
 from ..models import utc_now
-from .drivers import short_lock_wait
 from .payment_rows import PaymentRows
-from .session import LedgerSession
+from .session import LedgerSession, short_lock_wait
 from .settlement import Models
 
 logger = logging.getLogger("flask_alipay")

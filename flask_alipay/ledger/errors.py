@@ -1,8 +1,10 @@
-"""Descriptions of database errors that contain no buyer data.
+"""Errors of the database drivers: their codes, and descriptions that contain no buyer data.
 
 The database's message helps an operator find a missing migration, for example. Many messages
 contain values of rows or parameters, buyer data among them: only messages about tables, columns and
 connections are repeated.
+
+The codes are those of sqlite3, psycopg, psycopg2, pg8000, PyMySQL, mysqlclient and mysql-connector.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from sqlalchemy.exc import (
 )
 
 from ..exceptions import LedgerUnavailable
-from .drivers import mysql_errno, sqlstate
 
 # Messages of these errors contain values. Drivers disagree about the classes of other errors.
 _ABOUT_VALUES = (IntegrityError, DataError)
@@ -45,6 +46,11 @@ _MARIADB = frozenset(
 _OUTAGE_SQLSTATES = ("08", "53", "55", "57", "58")
 _OUTAGE_ERRORS = frozenset((1040, 1053, 1205, 1206, 1290, 1927, *range(2000, 3000)))
 _MAX_LENGTH = 300
+
+# Errors after which a transaction is to be retried. PostgreSQL: serialization_failure,
+# deadlock_detected; MariaDB: ER_CHECKREAD, ER_LOCK_DEADLOCK; SQLite: SQLITE_BUSY_SNAPSHOT.
+_SERIALIZATION_ERRORS = ("40001", "40P01", 1020, 1213)
+_BUSY_SNAPSHOT = 517
 
 
 def ledger_unavailable(
@@ -104,3 +110,27 @@ def _safe_driver_message(cause: Any) -> str:
 def _message(cause: Any) -> str:
     fields = cause.args[0] if cause.args else None  # pg8000 splits the server's message
     return str(fields.get("M", "")) if isinstance(fields, dict) else str(cause)
+
+
+def sqlstate(error: Any) -> str | None:
+    """Return the SQLSTATE of a driver's exception, if it has one.
+
+    It is in ``sqlstate`` (psycopg), ``pgcode`` (psycopg2) or the message's field ``C`` (pg8000).
+    """
+    fields = error.args[0] if error.args else None
+    found = fields.get("C") if isinstance(fields, dict) else None
+    found = found or getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return found if isinstance(found, str) else None
+
+
+def mysql_errno(error: Any) -> int | None:
+    """Return the error number of a MySQL driver's exception: an integer as first argument."""
+    number = error.args[0] if error.args else None
+    return number if isinstance(number, int) else None
+
+
+def is_serialization_error(error: Any) -> bool:
+    """Return whether a driver's exception means that another transaction was faster."""
+    if getattr(error, "sqlite_errorcode", None) == _BUSY_SNAPSHOT:
+        return True
+    return sqlstate(error) in _SERIALIZATION_ERRORS or mysql_errno(error) in _SERIALIZATION_ERRORS

@@ -20,7 +20,7 @@ from ..protocol.credentials import mask_credential_fields
 from .errors import describe_error
 from .exact_text import exactly
 from .session import LedgerSession
-from .shortcuts import insert_row
+from .statements import insert_row
 from .tables import columns_of, entity_of
 
 logger = logging.getLogger("flask_alipay")

@@ -4,24 +4,47 @@ A session may hide rows (soft delete, tenants: ``do_orm_execute`` with ``with_lo
 Alipay's reports may be about hidden rows, so the ledger's statements are executed unchanged. A
 session may also read from a replica (the application's ``get_bind``); within a settlement the
 ledger reads from the database that it writes to.
+
+Whether a connection has a transaction of its own is known to its driver: sqlite3, psycopg,
+psycopg2, pg8000, PyMySQL, mysqlclient or mysql-connector; other drivers as far as they have the
+same attributes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Result, event, inspect, update
+from sqlalchemy import Connection, Executable, Result, StaticPool, event, inspect, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session, scoped_session
 
-from .drivers import check_transactional
+from ..exceptions import LedgerUnavailable
 
 #: An execution option of the ledger's statements. The application's listeners can recognize them by
 #: it, for example not to raise an exception if no tenant is selected.
 OPTION: Final = "flask_alipay"
+
+MYSQL = ("mysql", "mariadb")
+#: In milliseconds: how long a statement without importance waits for SQLite's only writer.
+SHORT_WAIT: Final = 250
+# The MySQL protocol's flag SERVER_STATUS_IN_TRANS, as of the server's last response.
+_IN_TRANSACTION = 1
+# libpq's transaction status PQTRANS_INERROR.
+_IN_ERROR = 3
+
+_AUTOCOMMIT = (
+    "the engine uses AUTOCOMMIT: a sale whose callback fails could not be rolled back. Set another "
+    "isolation_level for the ledger's engine"
+)
+_SHARED = (
+    "all sessions share one connection (StaticPool): another request could commit or roll back a "
+    "sale. Set another poolclass for the ledger's engine"
+)
+
 
 _listeners: Final = attrgetter(
     *("do_orm_execute", "before_attach", "after_attach", "before_flush", "after_flush"),
@@ -160,3 +183,97 @@ def unfiltered(
 def _update_of(model: Any) -> Mapping[str, Any]:
     """Return the arguments by which a session chooses the bind for updates of a class."""
     return {"mapper": inspect(model), "clause": update(model)}
+
+
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's own connection."""
+    return connection.connection.dbapi_connection
+
+
+def is_open(connection: Connection) -> bool | None:
+    """Return whether a transaction is open, without a query; ``None`` if the driver does not know.
+
+    pg8000 and mysqlclient have no such attribute; the other drivers have.
+    """
+    driver = driver_of(connection)
+    in_transaction = getattr(driver, "in_transaction", None)
+    if in_transaction is not None:
+        return bool(in_transaction)
+    status = _status(driver)
+    if status is not None:
+        return bool(status)
+    flags = getattr(driver, "server_status", None)
+    return None if flags is None else bool(flags & _IN_TRANSACTION)
+
+
+def is_failed(connection: Connection) -> bool:
+    """Return whether the open transaction is in PostgreSQL's failed state, if the driver knows it.
+
+    PostgreSQL rolls such a transaction back on ``COMMIT``, without an error.
+    """
+    return _status(driver_of(connection)) == _IN_ERROR
+
+
+def check_transactional(connection: Connection) -> None:
+    """Check that a connection has a transaction of its own.
+
+    :raises LedgerUnavailable: if it commits each statement by itself, or is shared with other
+        sessions.
+    """
+    if commits_by_itself(connection):
+        raise LedgerUnavailable(_AUTOCOMMIT)
+    if is_shared(connection):
+        raise LedgerUnavailable(_SHARED)
+
+
+def is_shared(connection: Connection) -> bool:
+    """Return whether all sessions of a process share one connection and its transaction.
+
+    An in-memory SQLite database needs a shared connection and is only used in tests: ``False``.
+    """
+    if not isinstance(connection.engine.pool, StaticPool):
+        return False
+    url = connection.engine.url
+    name = url.database or ":memory:"
+    in_memory = ":memory:" in name or url.query.get("mode") == "memory"
+    return not (connection.dialect.name == "sqlite" and in_memory)
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Return whether each statement is committed by itself.
+
+    On a connection in autocommit mode, the application may have begun a transaction explicitly
+    (SQLAlchemy's recipe for SQLite does).
+    """
+    if is_open(connection):
+        return False
+    driver = driver_of(connection)
+    if connection.dialect.driver == "pysqlite":
+        return driver.isolation_level is None or getattr(driver, "autocommit", None) is True
+    if hasattr(driver, "get_autocommit"):  # PyMySQL, mysqlclient
+        return bool(driver.get_autocommit())
+    return getattr(driver, "autocommit", False) is True  # mysql-connector queries the server
+
+
+@contextmanager
+def short_lock_wait(connection: Connection) -> Iterator[None]:
+    """Wait for another writer of a SQLite database for :data:`SHORT_WAIT` only, within the block.
+
+    Other databases lock rows, which a statement can skip.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    usual = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {min(int(usual), SHORT_WAIT)}")
+    try:
+        yield
+    finally:
+        with suppress(SQLAlchemyError):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(usual)}")
+
+
+def _status(driver: Any) -> int | None:
+    """Return libpq's transaction status."""
+    status: int | None = getattr(getattr(driver, "info", None), "transaction_status", None)
+    return status

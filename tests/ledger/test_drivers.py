@@ -24,8 +24,8 @@ from flask_alipay.exceptions import (
     TransactionEnded,
 )
 from flask_alipay.ledger import Models
-from flask_alipay.ledger.drivers import commits_by_itself, is_open
 from flask_alipay.ledger.errors import describe_error, is_outage
+from flask_alipay.ledger.session import commits_by_itself, is_open
 from flask_alipay.protocol.trade_status import TradeStatus
 
 from ..requirements import missing
