@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -126,20 +126,30 @@ def imported_files(file: Path, files: dict[str, Path]) -> set[Path]:
     return found - {file}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_file_belongs_to_a_layer(file: Path) -> None:
-    assert layer_name(file) in LAYER_OF.keys() | ENTRY_POINTS
+def violations(
+    find: Callable[[Path], Iterable[object]], files: Iterable[Path] = FILES
+) -> dict[str, list[object]]:
+    """Return what violates a rule, by the name of the file. One test for each file and rule would
+    be thousands, which take longer to collect than to run.
+    """
+    found = {name_of(file): list(find(file)) for file in files}
+    return {name: wrong for name, wrong in found.items() if wrong}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) in LAYER_OF], ids=name_of)
-def test_a_file_imports_only_from_lower_layers(file: Path) -> None:
-    own = LAYER_OF[layer_name(file)]
-    upward = {
-        name
-        for name in layers_imported_by(file) - {"_distribution", "_version"}
-        if LAYER_OF.get(name, len(LAYERS)) > own
-    }
-    assert upward == set()
+def test_a_file_belongs_to_a_layer() -> None:
+    assert {layer_name(file) for file in FILES} <= LAYER_OF.keys() | ENTRY_POINTS
+
+
+def test_a_file_imports_only_from_lower_layers() -> None:
+    def upward(file: Path) -> set[str]:
+        own = LAYER_OF[layer_name(file)]
+        return {
+            name
+            for name in layers_imported_by(file) - {"_distribution", "_version"}
+            if LAYER_OF.get(name, len(LAYERS)) > own
+        }
+
+    assert violations(upward, (f for f in FILES if layer_name(f) in LAYER_OF)) == {}
 
 
 def test_no_files_import_each_other_in_a_cycle() -> None:
@@ -155,36 +165,46 @@ def test_no_files_import_each_other_in_a_cycle() -> None:
         pytest.fail(" -> ".join(name_of(file) for file in error.args[1]))
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_flask_is_imported_in_few_layers(file: Path) -> None:
-    imported = {name.split(".")[0] for name in imports_of(file)}
-    allowed = layer_name(file) in MAY_IMPORT_FLASK or name_of(file).startswith("simulator.web")
-    assert allowed or "flask" not in imported
+def test_flask_is_imported_in_few_layers() -> None:
+    import_flask = {
+        name_of(file)
+        for file in FILES
+        if "flask" in {name.split(".")[0] for name in imports_of(file)}
+        and layer_name(file) not in MAY_IMPORT_FLASK
+    }
+    assert {name for name in import_flask if not name.startswith("simulator.web")} == set()
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) == "simulator"], ids=name_of)
-def test_the_simulator_shares_only_the_pure_packages(file: Path) -> None:
-    assert layers_imported_by(file) <= SHARED_WITH_SIMULATOR
+def test_the_simulator_shares_only_the_pure_packages() -> None:
+    simulator = [file for file in FILES if layer_name(file) == "simulator"]
+    assert simulator
+    assert violations(lambda f: layers_imported_by(f) - SHARED_WITH_SIMULATOR, simulator) == {}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if layer_name(f) != "simulator"], ids=name_of)
-def test_the_simulator_is_imported_by_few_files(file: Path) -> None:
-    assert "simulator" not in layers_imported_by(file) or name_of(file) in IMPORT_SIMULATOR
+def test_the_simulator_is_imported_by_few_files() -> None:
+    others = {
+        name_of(file)
+        for file in FILES
+        if layer_name(file) != "simulator" and "simulator" in layers_imported_by(file)
+    }
+    assert others <= IMPORT_SIMULATOR
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_file_has_at_most_400_lines(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+def test_a_file_has_at_most_400_lines() -> None:
+    lines = {name_of(file): len(file.read_text("utf-8").splitlines()) for file in FILES}
+    assert {name: number for name, number in lines.items() if number > 400} == {}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_function_has_at_most_50_lines(file: Path) -> None:
-    long = [
-        node.name
-        for node in ast.walk(tree_of(file))
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and lines_of_code(node) > 50
-    ]
-    assert long == []
+def test_a_function_has_at_most_50_lines() -> None:
+    def long(file: Path) -> list[str]:
+        return [
+            node.name
+            for node in ast.walk(tree_of(file))
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and lines_of_code(node) > 50
+        ]
+
+    assert violations(long) == {}
 
 
 def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -195,10 +215,11 @@ def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return last - function.lineno + 1 - documented
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_file_name_has_no_empty_word(file: Path) -> None:
-    words = name_of(file).replace(".", "_").split("_")
-    assert not FORBIDDEN_WORDS.intersection(words)
+def test_a_file_name_has_no_empty_word() -> None:
+    def empty(file: Path) -> set[str]:
+        return FORBIDDEN_WORDS.intersection(name_of(file).replace(".", "_").split("_"))
+
+    assert violations(empty) == {}
 
 
 def test_importing_the_package_is_fast() -> None:
@@ -241,26 +262,28 @@ def described(file: Path) -> Iterator[tuple[ast.AST, str]]:
                 yield node, docstring
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_docstring_begins_with_a_noun_phrase_or_an_imperative(file: Path) -> None:
-    wrong = [
-        docstring.splitlines()[0]
-        for _, docstring in described(file)
-        if FORBIDDEN_START.match(docstring)
-    ]
-    assert wrong == []
+def test_a_docstring_begins_with_a_noun_phrase_or_an_imperative() -> None:
+    def wrong(file: Path) -> list[str]:
+        return [
+            docstring.splitlines()[0]
+            for _, docstring in described(file)
+            if FORBIDDEN_START.match(docstring)
+        ]
+
+    assert violations(wrong) == {}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_a_docstring_describes_only_present_parameters(file: Path) -> None:
-    wrong = [
-        f"{node.name}: {name}"
-        for node, docstring in described(file)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        for name in re.findall(r"^\s*:param (\w+):", docstring, re.MULTILINE)
-        if name not in parameters_of(node)
-    ]
-    assert wrong == []
+def test_a_docstring_describes_only_present_parameters() -> None:
+    def absent(file: Path) -> list[str]:
+        return [
+            f"{node.name}: {name}"
+            for node, docstring in described(file)
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for name in re.findall(r"^\s*:param (\w+):", docstring, re.MULTILINE)
+            if name not in parameters_of(node)
+        ]
+
+    assert violations(absent) == {}
 
 
 def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
@@ -270,14 +293,16 @@ def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return {each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, *several)}
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
-def test_names_use_the_standard_terms(file: Path) -> None:
-    wrong = [
-        name
-        for name in names_in(file)
-        if name not in CONTRACT_NAMES and any(map(FORBIDDEN_NAME_WORD.fullmatch, words_of(name)))
-    ]
-    assert wrong == []
+def test_names_use_the_standard_terms() -> None:
+    def wrong(file: Path) -> list[str]:
+        return [
+            name
+            for name in names_in(file)
+            if name not in CONTRACT_NAMES
+            and any(map(FORBIDDEN_NAME_WORD.fullmatch, words_of(name)))
+        ]
+
+    assert violations(wrong) == {}
 
 
 def names_in(file: Path) -> Iterator[str]:
@@ -310,13 +335,12 @@ def test_a_public_class_name_has_one_owner() -> None:
     assert {name: files for name, files in owners.items() if len(files) > 1} == {}
 
 
-@pytest.mark.parametrize(
-    "package",
-    [f for f in FILES if f.name == "__init__.py" and f.parent != PACKAGE],
-    ids=name_of,
-)
-def test_a_package_describes_its_modules(package: Path) -> None:
-    described_in = ast.get_docstring(tree_of(package)) or ""
-    modules = {each.stem for each in package.parent.glob("*.py")} - {"__init__"}
-    missing = {each for each in modules if f"``{each}``" not in described_in}
-    assert missing == set()
+def test_a_package_describes_its_modules() -> None:
+    def missing(package: Path) -> set[str]:
+        described_in = ast.get_docstring(tree_of(package)) or ""
+        modules = {each.stem for each in package.parent.glob("*.py")} - {"__init__"}
+        return {each for each in modules if f"``{each}``" not in described_in}
+
+    packages = [f for f in FILES if f.name == "__init__.py" and f.parent != PACKAGE]
+    assert packages
+    assert violations(missing, packages) == {}
