@@ -17,6 +17,8 @@ from flask_alipay.keys import generate_private_key
 
 from .compiled import compile_once
 from .requirements import missing
+from .rewriting import import_in_turn, keep_rewritten
+from .services import _kept_postgresql as _kept_postgresql
 from .services import browser as browser
 from .services import database_url as database_url
 from .services import mariadb_url as mariadb_url
@@ -27,13 +29,22 @@ from .vectors import VARIABLE, Vector
 # What the command line says is in the reader's language.
 os.environ["LANGUAGE"] = "en"
 
-settings.register_profile("development", deadline=None)
+settings.register_profile("development", deadline=None, max_examples=30)
 settings.register_profile("integration", deadline=None, derandomize=True)
 settings.register_profile("again", deadline=None, derandomize=True, max_examples=20)
-settings.load_profile("integration" if os.environ.get("CI") else "development")
+_ALL = os.environ.get("FLASK_ALIPAY_TEST_ALL") == "1" or "CI" in os.environ
+settings.load_profile("integration" if _ALL else "development")
 
 
 compile_once()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    keep_rewritten(config)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    import_in_turn(session.config)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

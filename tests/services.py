@@ -1,8 +1,9 @@
 """Database servers and a browser, for the tests that need the real thing.
 
-Each database is made for one test and dropped after it, under a name that nobody else uses: a
-server with other people's databases is safe. Where a folder has many tests of the same tables, it
-keeps one for all of them and empties the tables.
+Each database has a name that nobody else uses, and is dropped at the end: a server with other
+people's databases is safe. PostgreSQL takes long to create one, so a worker keeps one for all tests
+and drops what is in it. Where a folder has many tests of the same tables, it keeps a database for
+all of them and empties the tables.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from .requirements import missing
@@ -56,7 +57,13 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def postgresql_url() -> Iterator[str]:
+def postgresql_url(_kept_postgresql: str) -> Iterator[str]:
+    yield _kept_postgresql
+    _drop_schemas(_kept_postgresql)
+
+
+@pytest.fixture(scope="session")
+def _kept_postgresql() -> Iterator[str]:
     yield from new_postgresql()
 
 
@@ -130,3 +137,19 @@ def _database(variable: str, default: str, *, drop: str) -> Iterator[str]:
             yield server.set(database=name).render_as_string(hide_password=False)
         finally:
             connection.execute(text(drop.format(name)))
+
+
+def _drop_schemas(url: str) -> None:
+    """Drop all that a database on PostgreSQL contains, and close the connections to it."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        schemas = inspect(connection).get_schema_names()  # without PostgreSQL's own, except one
+        for schema in set(schemas) - {"information_schema"}:
+            connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
+        connection.execute(text("CREATE SCHEMA public"))

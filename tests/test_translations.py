@@ -6,6 +6,7 @@ import ast
 import re
 import string
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,15 @@ from .translations import (
     read,
 )
 
-#: The texts that each catalogue translates.
-TEXTS = {**dict.fromkeys(CATALOGUES, collect()), SHOP_CATALOGUE: collect_shop()}
+each_catalogue = pytest.mark.parametrize(
+    "path", [*CATALOGUES, SHOP_CATALOGUE], ids=lambda path: path.parts[-5]
+)
 
-each_catalogue = pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.parts[-5])
+
+@cache
+def texts_of(path: Path) -> Catalog:
+    """Return the texts that a catalogue translates; they take a second to collect."""
+    return collect_shop() if path == SHOP_CATALOGUE else collect()
 
 
 def messages(catalogue: Catalog) -> Iterator[Message]:
@@ -77,7 +83,7 @@ def test_every_text_is_translated(path: Path) -> None:
     catalogue = read(path)
     untranslated = [
         message.id
-        for message in messages(TEXTS[path])
+        for message in messages(texts_of(path))
         if (known := catalogue.get(message.id)) is None or not all(forms(known.string))
     ]
     assert untranslated == []
@@ -85,7 +91,9 @@ def test_every_text_is_translated(path: Path) -> None:
 
 @each_catalogue
 def test_every_translation_is_used(path: Path) -> None:
-    unused = [message.id for message in messages(read(path)) if TEXTS[path].get(message.id) is None]
+    unused = [
+        message.id for message in messages(read(path)) if texts_of(path).get(message.id) is None
+    ]
     assert unused == []
 
 
@@ -106,7 +114,7 @@ def test_the_compiled_catalogue_is_current(path: Path) -> None:
 @each_catalogue
 def test_the_source_of_a_catalogue_is_as_the_tool_writes_it(path: Path) -> None:
     """Otherwise the next text that somebody adds would change the whole file."""
-    assert path.read_bytes() == as_po(merge(read(path), TEXTS[path]))
+    assert path.read_bytes() == as_po(merge(read(path), texts_of(path)))
 
 
 @each_catalogue

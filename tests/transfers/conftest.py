@@ -1,4 +1,7 @@
-"""Fixtures: the shop that transfers, on each database."""
+"""Fixtures: the shop that transfers, on each database.
+
+The tables on servers are kept for all tests, and each test empties them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import pytest
 
 from ..conftest import Keys
-from .shop import PayingShop, TransferringAlipay
+from ..services import new_mariadb, new_postgresql
+from .shop import PayingShop, TransferringAlipay, clear
 
 OpenShop = Callable[..., PayingShop]
 
@@ -27,6 +31,28 @@ def open_shop(tmp_path: Path, keys: Keys) -> Iterator[OpenShop]:
     yield make
     for each in shops:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def _postgresql() -> Iterator[str]:
+    yield from new_postgresql()
+
+
+@pytest.fixture(scope="session")
+def _mariadb() -> Iterator[str]:
+    yield from new_mariadb()
+
+
+@pytest.fixture
+def postgresql_url(_postgresql: str) -> Iterator[str]:
+    yield _postgresql
+    clear(_postgresql)
+
+
+@pytest.fixture
+def mariadb_url(_mariadb: str) -> Iterator[str]:
+    yield _mariadb
+    clear(_mariadb)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_the_row_is_committed_before_alipay_is_called(
 def test_a_repeated_number_is_the_same_transfer(
     shop: PayingShop, alipay: TransferringAlipay
 ) -> None:
-    assert [shop.pay().id for _ in range(3)] == [1, 1, 1]
+    assert [shop.pay().id for _ in range(3)] == [shop.row.id] * 3
     assert alipay.methods == [TRANSFER]
     assert shop.bonuses() == [("transferred", "T1")]
 
