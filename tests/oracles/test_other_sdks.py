@@ -25,6 +25,7 @@ from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..other_sdks import ask, node_peer, python_peer
 from .authorizations import mini_program_steps, third_party_steps, without_v3
+from .deposits import DEPOSITS
 from .journey import BESIDES, MESSAGES, UNSEEN, check, compare
 from .standalone import Standalone, run
 
@@ -167,6 +168,14 @@ def test_official_sdks_sell_for_merchants_who_authorise_them(
     said = run([*program, third_party.keys, sdk, "third-party"])
     steps = third_party_steps(third_party.merchant)
     compare(said, steps if sdk in WITH_V3 else without_v3(steps))
+
+
+def test_official_sdks_hold_deposits(
+    standalone: Standalone, program: Program, request: pytest.FixtureRequest
+) -> None:
+    sdk = request.node.callspec.id
+    said = run([*program, standalone.keys, f"{sdk}d", "deposits"])
+    compare(said, DEPOSITS if sdk in WITH_V3 else without_v3(DEPOSITS))
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:

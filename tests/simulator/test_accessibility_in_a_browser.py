@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from flask_alipay.protocol.china_time import format_china_time
@@ -9,6 +11,8 @@ from flask_alipay.simulator.clock import SystemClock
 
 from ..accessibility import violations
 from .conftest import NOTIFY_URL
+from .openapi.server import Server
+from .openapi.test_preauthorizations import FREEZE, fund
 from .test_cashier_in_a_browser import site as site
 
 pytestmark = pytest.mark.browser
@@ -122,3 +126,43 @@ def test_the_control_page_is_accessible(tab, merchant, buyer):
     for detail in tab.locator("summary").all():
         detail.click()
     assert_usable(tab)
+
+
+@pytest.fixture
+def deposit(tab, app, merchant):
+    """The page of an amount that its payer has not frozen."""
+    title = {**FREEZE, "order_title": "押金 Deposit " * 7}
+    voucher = fund(Server(app, merchant), "order.voucher.create", title)
+    tab.goto(urlsplit(voucher["code_value"]).path)
+    return tab
+
+
+def test_the_page_of_a_deposit_is_accessible(deposit, simulator):
+    assert_usable(deposit)
+    for detail in deposit.locator("summary").all():
+        detail.click()
+    assert_usable(deposit)
+    deposit.locator("form button").first.click()
+    deposit.locator(".mark.frozen").wait_for()
+    assert_usable(deposit)
+    simulator.preauthorizations.release("DEP1", "U1", 50000)
+    deposit.locator(".mark.released").wait_for()  # by itself
+    assert_usable(deposit)
+
+
+@pytest.mark.parametrize(("number", "mark"), [(1, "closed"), (2, "expired")])
+def test_the_page_of_a_deposit_that_ended_is_accessible(deposit, number, mark):
+    deposit.locator("form button").nth(number).click()
+    deposit.locator(f".mark.{mark}").wait_for()
+    assert_usable(deposit)
+
+
+def test_deposits_in_the_control_are_accessible(deposit):
+    deposit.locator("form button").first.click()
+    deposit.locator(".mark.frozen").wait_for()
+    deposit.goto("/alipay/")
+    deposit.locator("#preauthorizations button").first.wait_for()
+    assert_usable(deposit)
+    deposit.locator("#preauthorizations button").last.click()
+    deposit.locator("#preauthorizations .badge", has_text="CLOSED").wait_for()
+    assert_usable(deposit)

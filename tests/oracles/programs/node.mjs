@@ -59,10 +59,13 @@ async function news(step) {
   while (heard.length === 0) await new Promise((woken) => { wake = woken; });
   const { sign, ...fields } = heard.shift();
   said(step, {
+    notify_type: fields.notify_type,
     trade_status: fields.trade_status,
     refund_fee: fields.refund_fee ?? "",
     subject: fields.subject,
     auth_app_id: fields.auth_app_id,
+    rest_amount: fields.rest_amount,
+    action: fields.action,
     verified: believed({ ...fields, sign }),
     forgery_believed: believed({ ...fields, total_amount: "0.01", sign }),
   });
@@ -390,10 +393,64 @@ async function thirdParty() {
   await rejected("after the withdrawal", query, { bizContent: { out_trade_no }, ...by });
 }
 
+// A hotel freezes by app, by QR code and by the payer's code, takes a part, gives back.
+async function deposits() {
+  const product_code = "PREAUTH_PAY", fund = "alipay.fund.auth.";
+  const named = (number) => ({ out_order_no: prefix + number, out_request_no: `${prefix}${number}F` });
+  const deposit = (number, more) => ({
+    ...named(number), order_title: "龙井茶 '50g' + 100%", amount: "500.00", product_code, ...more,
+  });
+  const params = { bizContent: deposit("DA"), notifyUrl };
+  const body = sdk.sdkExec(`${fund}order.app.freeze`, params);
+  const result = await (await fetch(`${root}/mobile/pay`, { method: "POST", body })).text();
+  const [, text] = /result=\{(.*)\}$/s.exec(result);
+  said("app", {
+    paid: result.startsWith("resultStatus={9000}"),
+    verified: verified(text, "alipay_fund_auth_order_app_freeze_response"),
+  });
+  await news("told of the app");
+  await ask("voucher", `${fund}order.voucher.create`, deposit("DV"));
+  const query = `${fund}operation.detail.query`, unfreeze = `${fund}order.unfreeze`;
+  await ask("not opened", query, named("DV"));
+  await control(`/preauthorizations/${prefix}DV/freeze`);
+  await news("told of the voucher");
+  const code = { auth_code: "281234567890123456", auth_code_type: "bar_code" };
+  const held = await ask("freeze", `${fund}order.freeze`, deposit("DC", code));
+  const { auth_no, operation_id } = held, grant = { auth_no, product_code };
+  await news("told of the code");
+  await ask("the same again", `${fund}order.freeze`, deposit("DC", code));
+  const pay = "alipay.trade.pay", part = { auth_no, out_request_no: `${prefix}U`, remark: "left" };
+  const { trade_no } = await ask("capture", pay, order("D1", grant));
+  await news("told of the capture");
+  await ask("above the rest", pay, order("D2", { ...grant, total_amount: "411.13" }));
+  await ask("release", unfreeze, { ...part, amount: "200.00" });
+  await ask("released again", unfreeze, { ...part, amount: "200.00" });
+  await news("told of the release");
+  await ask("query", query, { auth_no, operation_id });
+  const captured = { ...named("DC"), out_request_no: `${prefix}D1`, operation_type: "PAY" };
+  await ask("query of the capture", query, captured);
+  if (sdk.curl) {
+    const path = "fund/auth/operation/detail/query";
+    await post("v3: query", path, { auth_no, operation_id });
+    await failed("v3: not there", path, named("DX"));
+    await post("v3: released again", "fund/auth/order/unfreeze", { ...part, amount: "200.00" });
+  }
+  const last = { ...grant, total_amount: "100.00", auth_confirm_mode: "COMPLETE" };
+  await ask("last capture", pay, order("D3", last));
+  await news("told of the last capture");
+  await ask("finished", unfreeze, { ...part, out_request_no: "V", amount: "1.00" });
+  await ask("cancel", `${fund}operation.cancel`, { ...named("DV"), remark: "no stay" });
+  await news("told of the cancellation");
+  const order_biz_info = '{"status":"COMPLETE"}';
+  const sync = { trade_no, out_request_no: "S1", biz_type: "CREDIT_AUTH", order_biz_info };
+  await ask("synchronised", "alipay.trade.orderinfo.sync", sync);
+}
+
 const journeys = {
   trades: [buy, pages, refusals, dresses, messages, ...(sdk.curl ? [anew] : []), payouts],
   "mini-program": [miniProgram],
   "third-party": [thirdParty],
+  deposits: [deposits],
 };
 for (const part of journeys[journey]) await part();
 site.close();

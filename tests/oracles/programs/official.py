@@ -18,6 +18,7 @@ from python_shop import (
     GATEWAY,
     NOTIFY_URL,
     PREFIX,
+    SUBJECT,
     TODAY,
     app,
     bill,
@@ -69,6 +70,7 @@ def made(**changes):
 
 
 client = made()
+PREAUTH = {"product_code": "PREAUTH_PAY"}
 
 
 def bare(name):
@@ -237,6 +239,57 @@ def mini_program():
     ask("query", "AlipayTradeQuery", out_trade_no=made["out_trade_no"])
 
 
+def deposit(number, **more):
+    numbers = {"out_order_no": PREFIX + number, "out_request_no": f"{PREFIX}{number}F"}
+    return {**numbers, "order_title": SUBJECT, "amount": "500.00", **more, **PREAUTH}
+
+
+def deposits():
+    """A hotel freezes by app, by QR code and by the payer's code, takes a part, gives back."""
+    order_string = client.sdk_execute(request("AlipayFundAuthOrderAppFreeze", deposit("DA")))
+
+    def cut(text):
+        name = '"alipay_fund_auth_order_app_freeze_response":'
+        node = text.partition(name)[2].partition(',"sign":')[0]
+        return verified(node, json.loads(text)["sign"])
+
+    app(order_string, cut)
+    news("told of the app", believed)
+    ask("voucher", "AlipayFundAuthOrderVoucherCreate", **deposit("DV"))
+    asked = {"out_order_no": f"{PREFIX}DV", "out_request_no": f"{PREFIX}DVF"}
+    ask("not opened", "AlipayFundAuthOperationDetailQuery", **asked)
+    control(f"/preauthorizations/{PREFIX}DV/freeze")
+    news("told of the voucher", believed)
+    code = {"auth_code": "281234567890123456", "auth_code_type": "bar_code"}
+    held = ask("freeze", "AlipayFundAuthOrderFreeze", **deposit("DC", **code))
+    news("told of the code", believed)
+    ask("the same again", "AlipayFundAuthOrderFreeze", **deposit("DC", **code))
+    grant = {"auth_no": held["auth_no"], **PREAUTH}
+    ask("capture", "AlipayTradePay", **order("D1", **grant))
+    news("told of the capture", believed)
+    ask("above the rest", "AlipayTradePay", **order("D2", **{**grant, "total_amount": "411.13"}))
+    part = {"auth_no": held["auth_no"], "out_request_no": f"{PREFIX}U", "remark": "left"}
+    ask("release", "AlipayFundAuthOrderUnfreeze", amount="200.00", **part)
+    ask("released again", "AlipayFundAuthOrderUnfreeze", amount="200.00", **part)
+    news("told of the release", believed)
+    asked = {"auth_no": held["auth_no"], "operation_id": held["operation_id"]}
+    ask("query", "AlipayFundAuthOperationDetailQuery", **asked)
+    asked = {"out_order_no": f"{PREFIX}DC", "out_request_no": f"{PREFIX}D1"}
+    asked["operation_type"] = "PAY"
+    ask("query of the capture", "AlipayFundAuthOperationDetailQuery", **asked)
+    last = {**grant, "total_amount": "100.00", "auth_confirm_mode": "COMPLETE"}
+    ask("last capture", "AlipayTradePay", **order("D3", **last))
+    news("told of the last capture", believed)
+    ask("finished", "AlipayFundAuthOrderUnfreeze", amount="1.00", **{**part, "out_request_no": "V"})
+    asked = {"out_order_no": f"{PREFIX}DV", "out_request_no": f"{PREFIX}DVF", "remark": "no stay"}
+    ask("cancel", "AlipayFundAuthOperationCancel", **asked)
+    news("told of the cancellation", believed)
+    trade = ask(None, "AlipayTradeQuery", out_trade_no=f"{PREFIX}D1")["trade_no"]
+    sync = {"biz_type": "CREDIT_AUTH", "order_biz_info": '{"status":"COMPLETE"}'}
+    sync |= {"trade_no": trade, "out_request_no": "S1"}
+    ask("synchronised", "AlipayTradeOrderinfoSync", **sync)
+
+
 def third_party():
     token = {}
     grant = {"grant_type": "authorization_code"}
@@ -271,6 +324,7 @@ JOURNEYS = {
     "trades": (buy, pages, refusals, money, query),
     "mini-program": (mini_program,),
     "third-party": (third_party,),
+    "deposits": (deposits,),
 }
 for step in JOURNEYS[sys.argv[3]]:
     step()

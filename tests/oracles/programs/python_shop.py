@@ -54,10 +54,13 @@ def news(step, believed):
     """Waits for the next notification, and has the SDK look at it."""
     fields = _heard.get(timeout=20)
     about = {
-        "trade_status": fields["trade_status"],
+        "notify_type": fields["notify_type"],
+        "trade_status": fields.get("trade_status"),
         "refund_fee": fields.get("refund_fee", ""),
-        "subject": fields["subject"],
-        "auth_app_id": fields["auth_app_id"],
+        "subject": fields.get("subject"),
+        "auth_app_id": fields.get("auth_app_id"),
+        "rest_amount": fields.get("rest_amount"),
+        "action": fields.get("action"),
         "verified": believed(dict(fields)),
         "forgery_believed": believed({**fields, "total_amount": "0.01"}),
     }
