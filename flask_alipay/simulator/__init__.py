@@ -6,6 +6,8 @@
     the merchant's keys, certificates and settings
 ``authorizations``
     codes and tokens of users and merchants
+``agreements``, ``wallet``
+    agreements with their messages, and what the buyer does with them
 ``trades``
     orders, trades, batches, exchange rates, expiry
 ``openapi``, ``mapi``, ``protocols``

@@ -166,6 +166,36 @@ OPENAPI: Final[Meanings] = MappingProxyType(
             "退款金额超限",
         ),
         "ACQ.AGREEMENT_NOT_EXIST": ("There is no such agreement.", "用户协议不存在"),
+        "ACQ.AGREEMENT_INVALID": ("The time of the agreement is over.", "用户协议已失效"),
+        "ACQ.CYCLE_PAY_DATE_NOT_MATCH": (
+            "The deduction is not due, or was made already.",
+            "不在扣款时间范围内",
+        ),
+        "ACQ.CYCLE_PAY_SINGLE_FEE_EXCEED": (
+            "The amount is above the maximum of a deduction.",
+            "超出单次扣款最大金额",
+        ),
+        "ACQ.CYCLE_PAY_TOTAL_FEE_EXCEED": (
+            "The amount is above the maximum of all deductions.",
+            "超出扣款总金额限制",
+        ),
+        "ACQ.CYCLE_PAY_TOTAL_TIMES_EXCEED": (
+            "The number of deductions is used up.",
+            "超出总扣款次数",
+        ),
+        "ACQ.OVER_MAX_UNDER_WAY_DEDUCT_COUNT": (
+            "Another deduction is in process.",
+            "处理中的扣款笔数超限",
+        ),
+        "AGREEMENT_HAS_UNSIGNED": ("The agreement has ended.", "协议已解约"),
+        "AGREEMENT_NOT_EXIST": ("There is no such agreement.", "用户协议不存在"),
+        "USER_AGREEMENT_NOT_EXIST": ("There is no such agreement.", "用户协议不存在"),
+        "USER_AGREEMENT_STATUS_NOT_NORMAL": ("The agreement has ended.", "用户协议状态不正常"),
+        "ILLEGAL_AGREEMENT": ("The agreement is not in force, or has no rule.", "协议不合法"),
+        "ILLEGAL_EXECUTION_TIME": (
+            "The day must be later, and one of the first 28 of a month.",
+            "扣款时间不合法",
+        ),
         "ACQ.PAYMENT_AUTH_CODE_INVALID": ("The auth_code is not valid any more.", "支付授权码无效"),
         "ACQ.BUYER_BALANCE_NOT_ENOUGH": ("The buyer does not have that much.", "买家余额不足"),
         "ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE": (
@@ -302,6 +332,7 @@ def system_error(method: str) -> str:
         "alipay.merchant.": "SYSTEM_ERROR",
         "alipay.open.": "isp.unknow-error",  # so spelt by Alipay
         "alipay.system.": "isp.unknow-error",
+        "alipay.user.agreement.": "SYSTEM_ERROR",
         "alipay.user.": "isp.unknow-error",
     }
     family = next((name for name in families if method.startswith(name)), "")
@@ -322,6 +353,7 @@ def invalid_parameter(method: str) -> str:
         "alipay.merchant.": "PARAM_ILLEGAL",
         "alipay.open.": "isv.invalid-parameter",
         "alipay.system.": "isv.invalid-parameter",
+        "alipay.user.agreement.": "INVALID_PARAMETER",
         "alipay.user.": "isv.invalid-parameter",
     }
     family = next((name for name in families if method.startswith(name)), "")

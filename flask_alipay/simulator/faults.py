@@ -39,9 +39,15 @@ SYSTEM_ERROR: Final = "system-error"
 #: A gateway responds with a system error, although the request is performed.
 SYSTEM_ERROR_DONE: Final = "system-error-done"
 
+#: A deduction is accepted and not performed yet: it waits, and is paid or closed later.
+IN_PROCESS: Final = "in-process"
+
 #: Faults of notifications, and faults of a gateway's responses.
 TO_NOTIFICATIONS: Final = (DROP, DELAY, OUT_OF_ORDER, REPEAT, TAMPER, GBK)
-RESPONSE_FAULTS: Final = (SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE)
+RESPONSE_FAULTS: Final = (
+    *(SLOW, CUT_OFF, WRONG_SIGN, UNSIGNED, SYSTEM_ERROR, SYSTEM_ERROR_DONE),
+    IN_PROCESS,
+)
 KINDS: Final = TO_NOTIFICATIONS + RESPONSE_FAULTS
 #: Those that last :attr:`Fault.seconds`.
 TIMED: Final = (DELAY, SLOW)

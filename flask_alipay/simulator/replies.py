@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeAlias
 
 from ..exceptions import AlipayError
 from .notifications.messages import Announcement, OutgoingMessage
+from .trades.agreements import Agreement
 from .trades.batches import Batch
 from .trades.trades import Trade
 from .web.forms import RawForm
@@ -26,6 +27,13 @@ class RedirectToBatch:
     """Accepted batch: redirect to the page where the merchant confirms it."""
 
     batch: Batch
+
+
+@dataclass(frozen=True)
+class RedirectToAgreement:
+    """Accepted request to sign: redirect to the page where the buyer signs."""
+
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,14 @@ class ErrorPage:
 
 
 Reply: TypeAlias = (
-    RedirectToCashier | RedirectToBatch | PlainText | JsonText | V3Response | XmlText | ErrorPage
+    RedirectToCashier
+    | RedirectToBatch
+    | RedirectToAgreement
+    | PlainText
+    | JsonText
+    | V3Response
+    | XmlText
+    | ErrorPage
 )
 
 

@@ -25,10 +25,11 @@ from .storage.sqlite import SqliteStorage
 from .storage.storage import Storage
 from .trades.batches import Batch, BatchStore
 from .trades.expiry import Expiry
-from .trades.orders import Order
+from .trades.orders import PAYING, Order
 from .trades.trades import EventResult, Trade, TradeEvent, TradeStore
 from .trades.transfers import Transfer
 from .turns import Turns
+from .wallet import Wallet
 from .web.forms import InvalidForm, RawForm, with_query
 
 logger = logging.getLogger("flask_alipay.simulator")
@@ -130,6 +131,11 @@ class Simulator:
         """The amounts that are frozen for the merchant."""
         return FrozenAmounts(self.clock, self.dialects.openapi, self._turns)
 
+    @cached_property
+    def wallet(self) -> Wallet:
+        """The buyer's wallet, with the agreements."""
+        return Wallet(self.clock, self.dialects.openapi, self._turns)
+
     def close(self) -> None:
         """Close the state file; later changes end with the process."""
         self._offset.save()
@@ -199,11 +205,12 @@ class Simulator:
         now = self.clock.now()
         return self._turns.reply(lambda: self.dialects.wap.reply(form, now))
 
-    def pay_in_app(self, order_string: bytes, *, cancel: bool = False) -> Reply:
+    def pay_in_app(self, order_string: bytes, *, cancel: bool = False, sign: bool = True) -> Reply:
         """Handle an app's order string as Alipay's SDK on the phone does.
 
         :param order_string: as the merchant's server made it.
         :param cancel: whether the buyer changes his mind.
+        :param sign: whether the buyer signs the agreement that belongs to the order.
         """
         now = self.clock.now()
         try:
@@ -211,7 +218,8 @@ class Simulator:
         except InvalidForm:  # as the older gateway's may be, whose values are not encoded
             form = RawForm(b"")
         if form.ascii_value("method") is not None:
-            return self._turns.reply(lambda: self.dialects.openapi.pay_in_app(form, cancel, now))
+            pay = partial(self.dialects.openapi.pay_in_app, sign=sign)
+            return self._turns.reply(lambda: pay(form, cancel, now))
         return self._turns.reply(lambda: self.dialects.mapi.pay_in_app(order_string, cancel, now))
 
     def find_by_cashier(self, cashier_id: str) -> Trade | None:
@@ -222,15 +230,18 @@ class Simulator:
         """
         return self._step(cashier_id, None)
 
-    def cashier_event(self, cashier_id: str, event: str, paid_with: str = "") -> Trade | None:
+    def cashier_event(
+        self, cashier_id: str, event: str, paid_with: str = "", *, sign: bool = True
+    ) -> Trade | None:
         """Apply the buyer's event, if possible, and notify the merchant before returning.
 
         :param cashier_id: from the page's address.
         :param event: one of :class:`~flask_alipay.simulator.trades.trades.TradeEvent`.
         :param paid_with: as of :meth:`apply_event`.
+        :param sign: as of :meth:`apply_event`.
         :returns: the trade as it is then; ``None`` if there is no such page.
         """
-        return self._step(cashier_id, event, paid_with)
+        return self._step(cashier_id, event, paid_with, sign=sign)
 
     def create_trade(self, order: Order) -> Trade:
         """Create the trade of an order that no request of the merchant brought.
@@ -241,7 +252,7 @@ class Simulator:
             return self.trades.create(order, self.clock.now())
 
     def apply_event(
-        self, out_trade_no: str, event: str | None, paid_with: str = ""
+        self, out_trade_no: str, event: str | None, paid_with: str = "", *, sign: bool = True
     ) -> EventResult | None:
         """Apply an event to a trade, and notify the merchant before returning.
 
@@ -249,6 +260,7 @@ class Simulator:
         :param event: one of :class:`~.trades.trades.TradeEvent`; ``None`` only applies an expiry.
         :param paid_with: the payment channel: ``balance``, ``credit`` or the code of a bank; by
             default the bank that the buyer chose in the shop, or the balance.
+        :param sign: whether a buyer who pays signs the agreement that belongs to the order.
         :returns: the applied event; ``None`` if there is no such trade.
         """
         with self._turns.begin() as deliveries:
@@ -257,6 +269,10 @@ class Simulator:
             step = self.trades.apply(out_trade_no, event, self.clock.now(), paid_with)
             if step is not None and step.event is not None:
                 deliveries += self._turns.enqueued(step.trade)
+                if step.event in PAYING:
+                    registry, now = self.wallet.registry, self.clock.now()
+                    for change in registry.paid(step.trade, now, sign=sign):
+                        deliveries += self._turns.enqueued(change)
         return step
 
     def refund(self, out_trade_no: str, fen: int) -> Trade | None:
@@ -354,10 +370,12 @@ class Simulator:
             if step is not None and step.event is not None:
                 self._turns.enqueue_later(step.trade)
 
-    def _step(self, cashier_id: str, event: str | None, paid_with: str = "") -> Trade | None:
+    def _step(
+        self, cashier_id: str, event: str | None, paid_with: str = "", *, sign: bool = True
+    ) -> Trade | None:
         trade = self.trades.by_cashier(cashier_id)
         if trade is None:
             return None
         self.trades.open(trade.order.out_trade_no, self.clock.now())
-        step = self.apply_event(trade.order.out_trade_no, event, paid_with)
+        step = self.apply_event(trade.order.out_trade_no, event, paid_with, sign=sign)
         return None if step is None else step.trade

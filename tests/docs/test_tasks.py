@@ -201,13 +201,16 @@ def test_any_method(task: Task, version: str) -> None:
     assert signed.path == "/alipay/simulator/gateway.do"
     sent = dict(parse_qsl(signed.query, strict_parsing=True))
     assert sent["method"] == "alipay.user.agreement.page.sign"
+    opened = shop.client.get(f"{signed.path}?{signed.query}")
+    shop.client.post(opened.location, data={"decision": "sign"})
+    (agreement,) = shop.client.get("/alipay/simulator/agreements").get_json()
     with shop.app.test_request_context():
         frozen = {"out_order_no": "F1", "out_request_no": "FR1", "order_title": "Deposit"}
         frozen |= {"amount": "88.88", "product_code": "PREAUTH_PAY"}
         code = {"auth_code": "289123456789012345", "auth_code_type": "bar_code"}
         gateway = names["alipay"].gateway
         auth_no = gateway.call("alipay.fund.auth.order.freeze", {**frozen, **code})["auth_no"]
-        agreement_no = "20265001000000000001"
+        agreement_no = agreement["agreement_no"]
         assert names["capture"]("C1", auth_no, "2088000000000002").total_fen == 1200
         assert names["deduct"]("D1", agreement_no).total_fen == 3000
         assert names["status_at_alipay"]("D1") == "TRADE_SUCCESS"

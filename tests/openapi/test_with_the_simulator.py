@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Final
 
 import pytest
 from flask import Flask
@@ -18,14 +19,24 @@ from flask_alipay.blueprint.embedded_simulator import InProcessTransport
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.gateways.openapi import OpenApiGateway, PollingPolicy
 from flask_alipay.keys import load_certificates
+from flask_alipay.protocol.agreements import AgreementStatus
 from flask_alipay.protocol.certificates import CertificateStore
 from flask_alipay.signer import Rsa2Signer
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
+from flask_alipay.simulator.trades.agreements import Agreement, SignRequest
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..certificate_chains import Issued, issue, spare_key
 
+#: An agreement that the buyer has signed.
+AGREEMENT: Final = Agreement(
+    page_id="page",
+    request=SignRequest("GENERAL_WITHHOLDING_P", "INDUSTRY|DIGITAL_MEDIA"),
+    requested_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+    agreement_no="20265001000000000001",
+    status=AgreementStatus.NORMAL,
+)
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶 & 茶具", "total_amount": "88.88"}
 CODE = "289123456789012345"
 CONFIRMING = "289123456789010003"
@@ -86,6 +97,7 @@ def payer(request: pytest.FixtureRequest) -> OpenApiGateway:
 
 def gateway_in(mode: str) -> OpenApiGateway:
     simulator = Simulator(protocol="openapi", post=lambda *_: (200, "success"))
+    simulator.wallet.registry.store.put(AGREEMENT)
     app = Flask(__name__)
     app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     merchant = simulator.merchant

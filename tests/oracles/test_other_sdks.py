@@ -88,7 +88,11 @@ PAYOUTS = (
     *(*ACCOUNT, "account log", "receipt", "receipt download", *SHARES, "unsettled"),
 )
 TILL = ("till", "told of till", "cancel", "told of cancel")
-GRANTED = ("capture", "told of capture", "deduction", "told of deduction")
+AGREED = (
+    *("told of agreement", "agreement", "deduction", "told of deduction"),
+    *("end of agreement", "told of its end", "ended agreement", "ended deduction"),
+)
+GRANTED = ("capture", "told of capture", *AGREED)
 V3 = tuple(step for step in BESIDES if step.startswith("v3: "))
 
 

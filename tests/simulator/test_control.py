@@ -361,8 +361,8 @@ def test_all_of_it_is_shown_at_once(control, trade, batch):
     control("/faults", body={"kind": "drop"})
     live = see(control, "/live?latest=1")
     assert list(live) == [
-        *("authorizations", "batches", "deliveries", "faults", "now", "page", "pages"),
-        *("preauthorizations", "total", "trades", "transfers"),
+        *("agreements", "authorizations", "batches", "deliveries", "faults", "now", "page"),
+        *("pages", "preauthorizations", "total", "trades", "transfers"),
     ]
     assert live["trades"] == see(control, "/trades")[-1:]
     assert live["batches"] == see(control, "/batches")

@@ -8,15 +8,16 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import error_codes
+from ..agreements import AgreementRegistry
 from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant.merchant import SimulatedMerchant
 from ..notifications.messages import Announcement
 from ..notifications.notify_ids import NotifyIds
-from ..replies import ApiError, RedirectToCashier
+from ..replies import ApiError, RedirectToAgreement, RedirectToCashier
 from ..storage.storage import Storage
-from ..trades.orders import Order
+from ..trades.orders import PAYING, Order
 from ..trades.preauthorizations import PreauthorizationStore
 from ..trades.trades import Trade, TradeStore
 from .content import required, text
@@ -43,6 +44,8 @@ class ApiCall:
     certified: bool = False
     #: The content of each uploaded file by the name of its field.
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    #: Whether a buyer who pays signs the agreement that belongs to the order.
+    signs: bool = True
 
     def text(self, name: str, max_length: int = 64) -> str:
         """Return a text of ``biz_content``, empty if it was not given."""
@@ -62,8 +65,10 @@ class Success:
     code: str = "10000"
 
 
+#: The result of a method: fields of a response, or the page that a browser is redirected to.
+MethodResult: TypeAlias = Success | RedirectToCashier | RedirectToAgreement
 #: A method: returns the response to a call, or raises to reject it.
-Handler: TypeAlias = Callable[[ApiCall], Success | RedirectToCashier]
+Handler: TypeAlias = Callable[[ApiCall], MethodResult]
 
 
 #: A method of an order string: its check, and its performance by the buyer's app.
@@ -86,10 +91,12 @@ class Context:
     authorizations: AuthorizationStore
     #: The amounts that are frozen for the merchant.
     preauthorizations: PreauthorizationStore
+    #: The agreements.
+    agreements: AgreementRegistry
     #: How far the time here is ahead of the merchant's.
     ahead: OffsetFn = zero_offset
 
-    def run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
+    def run(self, call: ApiCall, run: Handler) -> MethodResult:
         """Call a method, unless a fault makes it fail before or after taking effect.
 
         :raises ApiError: as the method does, or with the code of Alipay's internal error.
@@ -145,6 +152,9 @@ class Context:
         if step is None or step.event is None:
             return None
         call.notifications.append(step.trade)
+        if step.event in PAYING:
+            paid = self.agreements.paid(step.trade, call.now, sign=call.signs)
+            call.notifications.extend(paid)
         return step.trade if step.event == trade.resolve_event(event) else None
 
     def mini_programs(self, call: ApiCall) -> tuple[str, ...]:

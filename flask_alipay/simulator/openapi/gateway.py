@@ -7,6 +7,7 @@ method's fields. Each step rejects with its ``sub_code``.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from datetime import datetime
 from html import escape
 from typing import Final
@@ -15,6 +16,7 @@ from ...exceptions import InvalidParameter
 from ...protocol.charsets import decode
 from ...signer import sign_content
 from .. import error_codes
+from ..agreements import AgreementRegistry
 from ..authorizations import AuthorizationStore
 from ..clock import OffsetFn, zero_offset
 from ..faults import Faults
@@ -27,26 +29,27 @@ from ..replies import (
     ErrorPage,
     PendingNotification,
     PlainText,
-    RedirectToCashier,
     Reply,
 )
 from ..storage.storage import Storage
+from ..trades.agreements import Agreement
 from ..trades.preauthorizations import PreauthorizationStore
 from ..trades.trades import Trade, TradeStore
 from ..trades.transfers import TransferStore
 from ..web.forms import RawForm
 from ..web.urls import valid_url_or_empty
 from .accounts import AccountService
+from .agreements import AgreementService
 from .app_pay import CANCELLED, FAILED, PAID, UNSURE, App, result
 from .authorizations import IN_COMMON, AuthorizationService, check_app_auth_token
 from .bills import BillService
-from .call import ApiCall, Context, Handler, Success
+from .call import ApiCall, Context, Handler, MethodResult, Success
 from .certificates import DOWNLOAD, CertificateDownload
 from .complaints import ComplaintService
 from .content import read_content
 from .images import UPLOAD, ImageService
 from .notifications import NotificationBuilder
-from .orders import PAGES
+from .orders import PAGES, SIGN
 from .payments import PaymentService
 from .preauthorizations import PreauthorizationService
 from .receipts import ReceiptService
@@ -99,10 +102,12 @@ class OpenApi:
         self.authorizations = AuthorizationStore(merchant, storage)
         #: The amounts that are frozen for the merchant.
         self.preauthorizations = PreauthorizationStore(storage)
+        #: The agreements.
+        self.agreements = AgreementRegistry(merchant, storage)
         #: Shared objects of the methods.
         self.context = context = Context(
             *(merchant, trades, notify_ids, signer, faults or Faults(), storage),
-            *(self.authorizations, self.preauthorizations, ahead),
+            *(self.authorizations, self.preauthorizations, self.agreements, ahead),
         )
         self._notifications = NotificationBuilder(context)
         self._bills = BillService(context)
@@ -123,10 +128,8 @@ class OpenApi:
             freezes,
             self._receipts,
             self._bills,
-            CertificateDownload(context),
-            ImageService(),
-            self.complaints,
-            AuthorizationService(context),
+            *(CertificateDownload(context), ImageService(), self.complaints),
+            *(AuthorizationService(context), AgreementService(context)),
         )
         self.methods: Mapping[str, Handler] = {
             name: run for group in services for name, run in group.methods.items()
@@ -146,27 +149,30 @@ class OpenApi:
             self._authenticate(call)
             known = True
             done = self._run(call, self.methods[method])
-            answer: Reply = done if isinstance(done, RedirectToCashier) else self._done(call, done)
+            answer: Reply = self._done(call, done) if isinstance(done, Success) else done
         except ApiError as refusal:
             answer = self._refused(method, refusal, call, known)
         return CallResult(answer, trades=_detail(call))
 
-    def pay_in_app(self, form: RawForm, cancel: bool, now: datetime) -> CallResult:
+    def pay_in_app(
+        self, form: RawForm, cancel: bool, now: datetime, *, sign: bool = True
+    ) -> CallResult:
         """Handle an app's order string as Alipay's SDK does: pay, or cancel.
 
+        :param sign: whether a buyer who pays signs the agreement that belongs to the order.
         :returns: ``resultStatus={9000};memo={};result={…}``, a signed answer in the result.
         """
         call = None
         try:
             method = form.ascii_value("method") or ""
-            call = self._received(method, form, now, "", self._in_apps)
+            call = replace(self._received(method, form, now, "", self._in_apps), signs=sign)
             self._authenticate(call)
             check, perform = self._in_apps[method]
             done = self._run(call, _checked(check) if cancel else perform)
         except ApiError as refusal:
             status = UNSURE if error_codes.is_unknown_outcome(refusal.code) else FAILED
             return CallResult(PlainText(result(status, str(refusal))), trades=_detail(call))
-        if cancel or isinstance(done, RedirectToCashier):
+        if cancel or not isinstance(done, Success):
             return CallResult(PlainText(result(CANCELLED, "cancelled by the buyer")))
         signed = self._signed(call, done)
         text = f'{signed[:-1]},"sign_type":"{call.sign_type}"}}'
@@ -202,6 +208,10 @@ class OpenApi:
     def return_query(self, trade: Trade, now: datetime) -> str:
         """Return the signed query with which the buyer of a paid trade returns to the shop."""
         return self._notifications.return_query(trade, now)
+
+    def sign_return_query(self, agreement: Agreement, now: datetime) -> str:
+        """Return the signed query with which the buyer of an agreement returns to the shop."""
+        return self._notifications.sign_return_query(agreement, now)
 
     # From the wire to a call that is known to be the merchant's.
 
@@ -251,7 +261,7 @@ class OpenApi:
                 "or altered on the way.",
             )
 
-    def _run(self, call: ApiCall, run: Handler) -> Success | RedirectToCashier:
+    def _run(self, call: ApiCall, run: Handler) -> MethodResult:
         check_app_auth_token(self.context, call)
         check_common(call.params, call.now, self.context.ahead())
         try:
@@ -296,7 +306,7 @@ class OpenApi:
         :param known: whether it is the merchant's request.
         """
         meaning = error_codes.OPENAPI[refusal.code]
-        if method in PAGES:
+        if method in PAGES or method == SIGN:
             shop_url = (
                 valid_url_or_empty(call.params.get("return_url", "")) if call and known else ""
             )

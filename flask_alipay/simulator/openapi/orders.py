@@ -24,6 +24,7 @@ APP: Final = "alipay.trade.app.pay"
 PRECREATE: Final = "alipay.trade.precreate"
 CREATE: Final = "alipay.trade.create"
 PAY: Final = "alipay.trade.pay"
+SIGN: Final = "alipay.user.agreement.page.sign"
 #: The product code of a payment in a mini-program.
 JSAPI: Final = "JSAPI_PAY"
 

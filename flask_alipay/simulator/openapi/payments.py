@@ -16,7 +16,7 @@ from ..trades.orders import TradeEvent
 from ..trades.trades import Trade
 from .call import ApiCall, Context, Handler, Success, numbers
 from .captures import CaptureService
-from .content import required
+from .deductions import Deductions
 from .new_trades import create_or_reject, payable
 from .orders import CREATE, JSAPI, PAGE, PAY, PRECREATE, WAP, read_order
 from .trades import amounts, fund_bill
@@ -33,9 +33,6 @@ ENDINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 _AUTH_CODE = re.compile(r"(?:2[5-9]|30)[0-9]{14,22}", re.ASCII)
-_AGREEMENT_NO = re.compile(r"20[0-9]{18}", re.ASCII)
-#: The products of a payment under an agreement.
-_DEDUCTIONS = ("CYCLE_PAY_AUTH", "GENERAL_WITHHOLDING")
 _SCENES = ("bar_code", "wave_code", "security_code")
 
 
@@ -48,6 +45,7 @@ class PaymentService:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._captures = CaptureService(context)
+        self._deductions = Deductions(context)
         self.methods: Mapping[str, Handler] = {
             **self._captures.methods,
             PAGE: self._page,
@@ -79,13 +77,29 @@ class PaymentService:
             if call.content["scene"] != "security_code":
                 expected = "16 to 24 digits that begin with 25 to 30"
                 check_pattern("auth_code", code, _AUTH_CODE, expected)
+        elif call.content.get("agreement_params"):
+            return self._deduct(call)
         else:
-            _check_grant(call)
+            raise InvalidParameter("auth_code", "or auth_no or agreement_params is required")
         ending = ENDINGS.get(code[-6:], "")
         if ending == "ACQ.PAYMENT_AUTH_CODE_INVALID":
             read_order(call)
             raise ApiError(ending)
-        trade = payable(create_or_reject(self._context, call, opened=True))
+        return self._end(call, create_or_reject(self._context, call, opened=True), ending)
+
+    def _deduct(self, call: ApiCall) -> Success:
+        """Pay by an agreement: of concurrent deductions of a period, one is paid."""
+        with self._context.agreements.store.turn():
+            number = self._deductions.check(call)
+            trade = create_or_reject(self._context, call, opened=True, agreement_no=number)
+            return self._end(call, trade, self._deductions.ending(call, number))
+
+    def _end(self, call: ApiCall, trade: Trade, ending: str) -> Success:
+        """Pay a payment that needs no page, unless it ends in another way.
+
+        :param ending: empty, or one of :data:`ENDINGS`.
+        """
+        payable(trade)
         if ending == "10003":
             return Success(
                 {**numbers(trade), **self._context.buyer(trade.order), **amounts(trade)}, "10003"
@@ -110,25 +124,6 @@ class PaymentService:
                 "fund_bill_list": fund_bill(trade),
             }
         return fields
-
-
-def _check_grant(call: ApiCall) -> None:
-    """Check the number of the agreement in a payment without a code.
-
-    The simulator accepts every number in the form of Alipay's: 20 digits that begin with a date
-    (captured notifications).
-
-    :raises InvalidParameter: if it is missing.
-    :raises ApiError: if the number is in another form.
-    """
-    agreement = call.content.get("agreement_params")
-    if not isinstance(agreement, dict):
-        raise InvalidParameter("auth_code", "or auth_no or agreement_params is required")
-    number = required(agreement, "agreement_no", 64, call.charset)
-    if call.text("product_code") not in _DEDUCTIONS:
-        raise InvalidParameter("product_code", f"must be one of {', '.join(_DEDUCTIONS)}")
-    if not _AGREEMENT_NO.fullmatch(number):
-        raise ApiError("ACQ.AGREEMENT_NOT_EXIST")
 
 
 def _check_mini_program(context: Context, call: ApiCall) -> None:

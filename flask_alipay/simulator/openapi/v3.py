@@ -15,13 +15,14 @@ from urllib.parse import parse_qsl
 
 from ...exceptions import InvalidParameter
 from .. import error_codes
-from ..replies import ApiError, CallResult, RedirectToCashier, V3Response
+from ..replies import ApiError, CallResult, V3Response
+from .agreements import QUERY as QUERY_AGREEMENT
 from .authorizations import APP_TOKEN_QUERY, check_app_auth_token
 from .call import ApiCall, Context, Handler, Success
 from .complaints import PATH as COMPLAINTS
 from .complaints import QUERY as QUERY_COMPLAINT
 from .content import read_content
-from .orders import PAGES
+from .orders import PAGES, SIGN
 from .signing import dump_json
 
 _SCHEME = re.compile(r"ALIPAY-SHA256withRSA +(?P<auth>.+),sign=(?P<sign>[^,\s]+)", re.ASCII)
@@ -37,6 +38,7 @@ GET: Final = (
     "alipay.trade.order.settle.query",
     "alipay.open.app.alipaycert.download",
     APP_TOKEN_QUERY,
+    QUERY_AGREEMENT,
     QUERY_COMPLAINT,
 )
 _SKEW_MS = 10 * 60 * 1000
@@ -70,7 +72,7 @@ class V3:
 
     def __init__(self, context: Context, methods: Mapping[str, Handler]) -> None:
         self._context = context
-        self._methods = {name: run for name, run in methods.items() if name not in PAGES}
+        self._methods = {name: run for name, run in methods.items() if name not in (*PAGES, SIGN)}
 
     def reply(self, request: RestRequest, now: datetime, root: str) -> CallResult:
         """Handle a request; never raise for its content. Errors of the gateway are not signed.
@@ -157,7 +159,7 @@ class V3:
             done = self._context.run(call, self._methods[call.method])
         except InvalidParameter as error:
             raise ApiError(error_codes.invalid_parameter(call.method), str(error)) from None
-        if isinstance(done, RedirectToCashier):  # a page has no path here
+        if not isinstance(done, Success):  # a page has no path here
             raise ApiError("isv.invalid-method")
         return done
 

@@ -6,6 +6,8 @@
     trades, their statuses and their store
 ``batches``
     batches of refunds and transfers
+``agreements``, ``periods``
+    agreements on deductions, and their rules of periods
 ``transfers``
     transfers to accounts and bank cards
 ``preauthorizations``

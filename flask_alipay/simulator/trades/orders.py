@@ -71,6 +71,10 @@ class Order:
     #: The buyer for whom a trade was created: the number of the account, or an OpenID that the
     #: simulator does not know; empty for an order that any buyer may pay.
     buyer: str = field(default="", repr=False)
+    #: The agreement by which it is deducted, or nothing.
+    agreement_no: str = ""
+    #: The page of the agreement that the buyer may sign together with the payment, or nothing.
+    sign_page: str = field(default="", repr=False)
     #: Parameters that a notification repeats unchanged.
     echo: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -102,5 +106,6 @@ class Order:
             and self.payment_events == other.payment_events
             and self.subject == other.subject
             and self.app_auth_token == other.app_auth_token
+            and self.agreement_no == other.agreement_no
             and not self.is_for_another(other.buyer)
         )

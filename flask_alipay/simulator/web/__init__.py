@@ -1,10 +1,10 @@
 """HTTP interface of the simulator.
 
-``cashier``, ``authorization_pages``, ``preauthorization_pages``, ``gateways``, ``control_api``
-    routes of the buyer's pages, of authorisations, of frozen amounts, of the gateways and of the
-    JSON control
-``preauthorization_control``, ``rejections``, ``json_bodies``
-    the JSON control of frozen amounts, and the requests that the control rejects or reads
+``cashier``, ``authorization_pages``, ``preauthorization_pages``, ``agreement_pages``, ``gateways``
+    routes of the buyer's pages, of authorisations, of frozen amounts, of agreements, and of the
+    gateways
+``control_api``, ``preauthorization_control``, ``agreement_control``, ``rejections``, ``json_bodies``
+    the JSON control, of frozen amounts and of agreements, and the requests that it rejects or reads
 ``qr_codes``
     QR codes of pages
 ``manual_orders``, ``trade_search``

@@ -22,6 +22,7 @@ from ..trades.batches import TRANSFERS, WAITING, Batch
 from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from ..trades.trades import Order, Trade, TradeEvent
+from .agreement_pages import add_agreement_pages
 from .authorization_pages import add_authorization_pages
 from .control_api import add_control
 from .gateways import add_gateways
@@ -69,6 +70,7 @@ def simulator_blueprint(simulator: Simulator, name: str = "simulator") -> Bluepr
     add_control(blueprint, simulator)
     add_authorization_pages(blueprint, simulator)
     add_preauthorization_pages(blueprint, simulator)
+    add_agreement_pages(blueprint, simulator)
     blueprint.add_url_rule("/", "control", views.control)
     blueprint.add_url_rule("/cashier/<cashier_id>", "cashier", views.cashier)
     blueprint.add_url_rule("/cashier/<cashier_id>/follow", "follow", views.follow)

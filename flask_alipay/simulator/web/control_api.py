@@ -20,8 +20,10 @@ from ..notifications.messages import SAMPLES
 from ..trades.batches import WAITING
 from ..trades.funding import check_fund
 from ..trades.orders import PAYING
+from ..trades.periods import months_later
 from ..trades.trades import TRANSITIONS, Trade
 from ..trades.transfers import TRANSFER_EVENTS
+from .agreement_control import AgreementControl
 from .json_bodies import read_body
 from .manual_orders import read_order
 from .preauthorization_control import PreauthorizationControl
@@ -45,6 +47,7 @@ Shown = TypeVar("Shown")
 _ACTIONS: Final = tuple(sorted({event for _, event in TRANSITIONS}))
 # Timetables go no further; datetime itself ends in the year 9999.
 _MAX_SECONDS: Final = 366 * 24 * 3600
+_MAX_MONTHS: Final = 12
 
 
 def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
@@ -80,6 +83,7 @@ def add_control(blueprint: Blueprint, simulator: Simulator) -> None:
             "POST",
         ),
         *views.preauthorizations.rules,
+        *views.agreements.rules,
         ("/messages", "messages", views.messages, "GET"),
         ("/messages", "send_message", views.send_message, "POST"),
         ("/messages/activate", "activate", views.activate, "POST"),
@@ -98,6 +102,7 @@ class _Control:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self.preauthorizations = PreauthorizationControl(simulator)
+        self.agreements = AgreementControl(simulator)
 
     def trades(self) -> Any:
         """Return the trades, the oldest first; optionally only those that match ``q``, of a
@@ -246,6 +251,7 @@ class _Control:
             "batches": self.batches(),
             "transfers": self.transfers(),
             "preauthorizations": _latest(self.preauthorizations.preauthorizations()),
+            "agreements": _latest(self.agreements.agreements()),
             "deliveries": self.deliveries(),
             "authorizations": self.authorizations(),
             "faults": self.faults(),
@@ -271,9 +277,16 @@ class _Control:
         return {"now": self._simulator.clock.now().isoformat()}
 
     def advance(self) -> Any:
-        """Advance the time."""
-        seconds = _number("advance", read_body().get("advance"), 0, _MAX_SECONDS)
-        self._simulator.advance(timedelta(seconds=seconds))
+        """Advance the time, by seconds in ``advance`` or by ``months`` to the same day of a later
+        month in China.
+        """
+        body, now = read_body(), self._simulator.clock.now()
+        if "months" in body:
+            months = _number("months", body["months"], 1, _MAX_MONTHS)
+            delta = months_later(now, int(months))
+        else:
+            delta = timedelta(seconds=_number("advance", body.get("advance"), 0, _MAX_SECONDS))
+        self._simulator.advance(delta)
         return self.clock()
 
     def _found(self) -> Sequence[Trade]:

@@ -15,6 +15,7 @@ from ..replies import (
     ErrorPage,
     JsonText,
     PlainText,
+    RedirectToAgreement,
     RedirectToBatch,
     RedirectToCashier,
     Reply,
@@ -30,6 +31,9 @@ def respond(response: Reply) -> BaseResponse:
         return no_store(redirect(cashier, 303))
     if isinstance(response, RedirectToBatch):
         return no_store(redirect(url_for(".batch", batch_id=response.batch.batch_id), 303))
+    if isinstance(response, RedirectToAgreement):
+        page = url_for(".sign_page", page_id=response.agreement.page_id)
+        return no_store(redirect(page, 303))
     if isinstance(response, XmlText):
         content_type = f"text/xml;charset={response.charset}"
         return no_store(Response(response.body, content_type=content_type))

@@ -15,6 +15,7 @@ from alipay.aop.api.util.SignatureUtils import get_sign_content, sign_with_rsa2,
 from Crypto.Cipher import AES
 from Crypto.PublicKey import RSA
 from python_shop import (
+    AGREEMENT,
     GATEWAY,
     NOTIFY_URL,
     PREFIX,
@@ -26,10 +27,12 @@ from python_shop import (
     control,
     key,
     merchant,
+    message,
     news,
     order,
     page,
     say,
+    sign,
 )
 
 logging.disable(logging.CRITICAL)
@@ -150,10 +153,20 @@ def buy():
     granted = {"auth_no": frozen["auth_no"], "product_code": "PREAUTH_PAY"}
     ask("capture", "AlipayTradePay", **granted, **order("F1"))
     news("told of capture", believed)
-    granted = {"agreement_no": "20265001000000000001"}
-    code = "CYCLE_PAY_AUTH"
-    ask("deduction", "AlipayTradePay", agreement_params=granted, product_code=code, **order("F2"))
+    named = {"personal_product_code": "GENERAL_WITHHOLDING_P", "external_agreement_no": AGREEMENT}
+    named["sign_scene"] = "INDUSTRY|DIGITAL_MEDIA"
+    content = {**named, "access_params": {"channel": "ALIPAYAPP"}}
+    sign(client.page_execute(request("AlipayUserAgreementPageSign", content), "GET"))
+    message("told of agreement", believed)
+    node = ask("agreement", "AlipayUserAgreementQuery", **named)
+    granted = {"agreement_no": node["agreement_no"]}
+    paid_by = {"agreement_params": granted, "product_code": "GENERAL_WITHHOLDING"}
+    ask("deduction", "AlipayTradePay", **paid_by, **order("F2"))
     news("told of deduction", believed)
+    ask("end of agreement", "AlipayUserAgreementUnsign", **granted)
+    message("told of its end", believed)
+    ask("ended agreement", "AlipayUserAgreementQuery", **granted)
+    ask("ended deduction", "AlipayTradePay", **paid_by, **order("F3"))
 
 
 def pages():

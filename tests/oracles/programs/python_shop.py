@@ -22,6 +22,8 @@ TODAY = (datetime.now(timezone.utc) + timedelta(hours=8)).strftime("%Y-%m-%d")
 merchant = json.loads((KEYS / "merchant.json").read_text())
 GATEWAY = merchant["gateway_url"]
 ROOT = GATEWAY.removesuffix("/gateway.do")
+#: The shop's number of an agreement: letters and digits, at most 32.
+AGREEMENT = re.sub("[^A-Za-z0-9]", "", PREFIX)[-30:] + "S1"
 _heard = queue.Queue()
 
 
@@ -63,6 +65,18 @@ def news(step, believed):
         "action": fields.get("action"),
         "verified": believed(dict(fields)),
         "forgery_believed": believed({**fields, "total_amount": "0.01"}),
+    }
+    say(step, about)
+
+
+def message(step, believed):
+    """Waits for the next message about an agreement, and has the SDK look at it."""
+    fields = _heard.get(timeout=20)
+    about = {
+        "notify_type": fields["notify_type"],
+        "status": fields["status"],
+        "verified": believed(dict(fields)),
+        "forgery_believed": believed({**fields, "agreement_no": "20260000000000000000"}),
     }
     say(step, about)
 
@@ -115,6 +129,12 @@ def page(step, url, believed):
     back = _open(urllib.request.Request(f"{cashier}/pay", data=b""))[0]["Location"]
     say(step, {"verified": believed(dict(parse_qsl(urlsplit(back).query)))})
     news(f"told of {step}", believed)
+
+
+def sign(url):
+    """The buyer opens the page of an agreement, and signs."""
+    page = urljoin(url, _open(url)[0]["Location"])
+    _open(urllib.request.Request(page, data=b"decision=sign"))
 
 
 def app(order_string, verified):
