@@ -3,8 +3,10 @@
 ``cashier``, ``authorization_pages``, ``preauthorization_pages``, ``agreement_pages``, ``gateways``
     routes of the buyer's pages, of authorisations, of frozen amounts, of agreements, and of the
     gateways
-``control_api``, ``preauthorization_control``, ``agreement_control``, ``rejections``, ``json_bodies``
-    the JSON control, of frozen amounts and of agreements, and the requests that it rejects or reads
+``control_api``, ``preauthorization_control``, ``agreement_control``
+    the JSON control, also of frozen amounts and of agreements
+``rejections``, ``json_bodies``
+    the requests that the control rejects or reads
 ``qr_codes``
     QR codes of pages
 ``manual_orders``, ``trade_search``
