@@ -11,7 +11,7 @@ from ..protocol.china_time import format_china_time
 from .merchant.merchant import SimulatedMerchant
 from .notifications.messages import Announcement
 from .storage.storage import Storage
-from .trades.agreements import Agreement, AgreementStore, Deduction
+from .trades.agreements import Agreement, AgreementStore, PaidDeduction
 from .trades.trades import Trade
 
 #: The end of an agreement without one (captured messages).
@@ -121,7 +121,7 @@ class AgreementRegistry:
             agreement = self.store.by_no(trade.order.agreement_no)
             if agreement is None or any(one.out_trade_no == number for one in agreement.deductions):
                 return
-            deduction = Deduction(number, trade.order.total_fen, now)
+            deduction = PaidDeduction(number, trade.order.total_fen, now)
             self.store.put(agreement.deducted(deduction))
 
 

@@ -21,7 +21,7 @@ _MAX_AGREEMENTS: Final = 10_000
 
 
 @dataclass(frozen=True)
-class Deduction:
+class PaidDeduction:
     """A deduction that was paid."""
 
     out_trade_no: str
@@ -80,7 +80,7 @@ class Agreement:
     ended_by: str = ""
     #: The day of the next deduction, by the rule.
     next_date: str = ""
-    deductions: tuple[Deduction, ...] = ()
+    deductions: tuple[PaidDeduction, ...] = ()
     #: A deduction that was accepted and is not performed yet.
     underway: str = ""
     #: Whether the buyer has the money for deductions.
@@ -140,7 +140,7 @@ class Agreement:
             next_date="" if rule is None else rule.execute_time,
         )
 
-    def deducted(self, deduction: Deduction) -> Agreement:
+    def deducted(self, deduction: PaidDeduction) -> Agreement:
         """Return the agreement after a deduction, whose period is over with it (#57, #70)."""
         rule = self.request.rule
         return replace(
