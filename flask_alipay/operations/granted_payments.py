@@ -22,7 +22,13 @@ from ..gateways.interface import (
 from ..ledger.transfer_updates import Submission, in_utc
 from ..models import utc_now
 from ..protocol.trade_status import TradeStatus
-from .queries import TradeState, apply_update, query_and_record, require_support
+from .queries import (
+    TradeState,
+    apply_update,
+    check_not_in_flight,
+    query_and_record,
+    require_support,
+)
 from .settlement import send_settlement_signals
 from .trade_params import notify_url_outside_requests, order_params
 from .trade_updates import IN_FLIGHT, PaymentSnapshot, closed_update
@@ -81,6 +87,7 @@ def pay_by_grant(
         if state.trade_status is not None:
             return GrantedResult(apply_update(merchant, snapshot, state.report, queried=state))
         if utc_now() - created_at > RESUBMITTED_FOR:
+            check_not_in_flight(snapshot)
             # Alipay has signed that there is no such trade, and nobody submits it any more.
             closed = ClosedTrade({"method": _QUERY, "sub_code": _NOT_THERE})
             return GrantedResult(_settle_failure(merchant, snapshot, closed, submission))

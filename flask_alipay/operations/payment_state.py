@@ -37,9 +37,18 @@ def payment_state(payment: Any) -> str:
 
 
 def is_payable(payment: Any) -> bool:
-    """Return whether a buyer may be redirected to Alipay, which prevents paying a trade twice."""
+    """Return whether a buyer may be redirected to Alipay, which prevents paying a trade twice, also
+    one that the merchant's server submits.
+    """
+    if is_granted(payment):
+        return False
     closed = payment.trade_status == TradeStatus.TRADE_CLOSED
     return payment_state(payment) in _PAYABLE and not closed
+
+
+def is_granted(payment: Any) -> bool:
+    """Return whether a payment is a capture or a deduction: the buyer has granted it before."""
+    return payment.out_order_no is not None or payment.deduction_date is not None
 
 
 def confirming_for(payment: Any) -> int:

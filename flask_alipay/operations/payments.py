@@ -105,6 +105,8 @@ def gateway_request(
     :raises InvalidParameter: names the invalid parameter.
     :raises AppAuthTokenError: if the application has no token for the payment's merchant.
     """
+    if payment.out_order_no is not None or payment.deduction_date is not None:
+        raise InvalidParameter("payment", "is a capture or deduction: the buyer does not pay it")
     gateway = merchant.gateway_for(payment)
     if charset is not None:
         gateway = gateway.in_charset(charset)

@@ -176,13 +176,21 @@ def _apply(merchant: Merchant, snapshot: PaymentSnapshot, state: TradeState) -> 
     return QueryResult(apply_update(merchant, snapshot, state.report), state.trade_status)
 
 
+def check_not_in_flight(snapshot: PaymentSnapshot) -> None:
+    """Check that no request that creates the trade may still be on its way.
+
+    :raises OutcomeUnknown: otherwise.
+    """
+    if snapshot.in_flight_until is not None and utc_now() < snapshot.in_flight_until:
+        raise OutcomeUnknown("Alipay may still be executing the request", retryable=True)
+
+
 def _no_trade(snapshot: PaymentSnapshot, error: TradeNotFound) -> TradeState:
     """Return the state of a payment that ends without a trade.
 
     :raises OutcomeUnknown: if a request that creates the trade may still be on its way.
     """
-    if snapshot.in_flight_until is not None and utc_now() < snapshot.in_flight_until:
-        raise OutcomeUnknown("Alipay may still be executing the request", retryable=True)
+    check_not_in_flight(snapshot)
     return TradeState(closed_update(snapshot, ClosedTrade(error.params)), None)
 
 
