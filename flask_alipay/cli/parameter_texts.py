@@ -31,6 +31,7 @@ RULES: Final = (
     N_("exceeds the rest of today's limit, {a} CNY"),
     N_("has an invalid character"),
     N_("has no periods"),
+    N_("is a capture or deduction: the buyer does not pay it"),
     N_("is a cross-border one: refund it with gateway.forex_refund()"),
     N_("is a deduction of another agreement"),
     N_("is allowed only with paymethod bankPay, which requires it"),

@@ -170,7 +170,9 @@ class DeductingShop:
             db, Payment, None, Notification, Agreement=Agreement, clock=lambda: self.now
         )
         self.app = Flask("deducting", root_path=str(place), instance_path=str(place / "instance"))
-        given = {**self.merchant.settings, **settings}
+        # Under TESTING no page queries Alipay's own hosts.
+        own = {"GATEWAY_URL": "https://gateway.example/gateway.do"}
+        given = {**self.merchant.settings, **own, **settings}
         self.app.config.update(
             SECRET_KEY="not a secret",
             TESTING=True,
