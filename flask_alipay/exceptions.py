@@ -15,7 +15,9 @@ R = TypeVar("R")
 class AlipayError(Exception):
     """Root of the package's exceptions: ``except AlipayError`` catches all of them."""
 
-    #: The refund number of a requested refund, for a retry.
+    #: The number of a requested capture, for a retry.
+    out_trade_no: str | None = None
+    #: The number of a requested refund or release, for a retry.
     out_request_no: str | None = None
     #: The number of a requested transfer, for a retry.
     out_biz_no: str | None = None

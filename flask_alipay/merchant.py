@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .config import Config, Gateway
     from .ledger import Callback
     from .ledger.agreements import AgreementLedger
+    from .ledger.authorizations import AuthorizationLedger
     from .ledger.messages import MessageLedger
     from .ledger.submissions import SubmissionLedger
     from .ledger.transfers import TransferLedger
@@ -195,6 +196,19 @@ class Merchant:
         from .ledger.submissions import SubmissionLedger
 
         return self._ledger(SubmissionLedger)
+
+    def authorizations(self) -> AuthorizationLedger:
+        """Return the ledger with the rows of authorizations.
+
+        :raises ConfigurationError: if the application has no class for them.
+        """
+        from .ledger.authorizations import AuthorizationLedger
+
+        if self.models.Authorization is None:
+            raise ConfigurationError(
+                "the blueprint has no class for authorizations", "Authorization"
+            )
+        return self._ledger(AuthorizationLedger)
 
     def agreements(self) -> AgreementLedger:
         """Return the ledger with the rows of agreements.

@@ -1,7 +1,7 @@
 """The Flask blueprint: routes, pages for buyers, callbacks and registration.
 
-``blueprint``, ``payment_methods``, ``transfer_methods``, ``agreement_methods``, ``page_urls``,
-``lazy_command``
+``blueprint``, ``payment_methods``, ``transfer_methods``, ``agreement_methods``,
+``preauthorization_methods``, ``page_urls``, ``lazy_command``
     :class:`AlipayBlueprint` with its methods and the command ``flask alipay``
 ``registration``, ``model_checks``, ``external_urls``, ``start_warnings``
     registration in an application: settings, classes, URLs
@@ -11,8 +11,8 @@
     the route for Alipay's notifications
 ``views``, ``order_items``, ``page_policy``, ``gateway_requests``, ``confirming``
     the pages for buyers
-``agreement_views``
-    the page on which a payer signs an agreement
+``agreement_views``, ``preauthorization_views``
+    the pages on which a payer signs an agreement, or confirms a pre-authorisation
 ``reader_language``
     the language of pages
 ``return_url``, ``tokens``

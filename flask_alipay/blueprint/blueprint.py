@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from flask import Blueprint
 
 from .. import signals
-from ..exceptions import BadToken, ConfigurationError, NotificationRefused, without_secrets
+from ..exceptions import (
+    BadToken,
+    ConfigurationError,
+    InvalidParameter,
+    NotificationRefused,
+    without_secrets,
+)
 from ..ledger import MESSAGE_EVENT, Models
 from ..models import AgreementMixin, AuthorizationMixin, NotificationMixin, TransferMixin
 from ..operations.order_number import generate_out_trade_no
@@ -285,6 +291,8 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         :raises InvalidParameter: names the invalid parameter; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
+        if product == "preauth":
+            raise InvalidParameter("product", "is made by capture(): call it instead")
         if agreement is not None:
             from ..operations.agreements import signing_details
 
@@ -336,6 +344,14 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             self.add_url_rule("/sign/<token>", "sign", agreements.sign)
             self.add_url_rule("/sign-status/<token>", "sign_status", agreements.sign_status)
             self._pages += AGREEMENT_PAGES
+        if self._models.Authorization is not None:
+            from .preauthorization_views import AUTHORIZATION_PAGES, AuthorizationViews
+
+            deposits = AuthorizationViews(self)
+            self.add_url_rule("/authorize/<token>", "authorize", deposits.authorize)
+            status = deposits.authorize_status
+            self.add_url_rule("/authorize-status/<token>", "authorize_status", status)
+            self._pages += AUTHORIZATION_PAGES
         self.register_error_handler(BadToken, pages.handle_bad_token)
         self.register_error_handler(NotificationRefused, pages.handle_bad_return)
         self.after_request(set_privacy_headers)

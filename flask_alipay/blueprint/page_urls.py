@@ -10,6 +10,7 @@ from ..operations.payments import gateway_request
 from ..operations.sending import mark_new_as_sent
 from .agreement_methods import AgreementMethods
 from .payment_methods import P, R
+from .preauthorization_methods import PreauthorizationMethods
 from .transfer_methods import TransferMethods
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..protocol.signed_request import SignedRequest
 
 
-class PageUrls(TransferMethods[P, R], AgreementMethods[P, R]):
+class PageUrls(TransferMethods[P, R], AgreementMethods[P, R], PreauthorizationMethods[P, R]):
     """The blueprint's methods that return URLs for the buyer."""
 
     #: The endpoint of the application's own result page, if it has one.

@@ -88,8 +88,8 @@ _ERRORS = {
 # More than any return from Alipay has.
 _MAX_QUERY = 16 * 1024
 
-# Paid in the shop's mobile app, in a mini-program or by barcode, not in a browser.
-_ELSEWHERE = ("app", "jsapi", "barcode")
+# Paid in the shop's mobile app, in a mini-program, by barcode or by a capture, not in a browser.
+_ELSEWHERE = ("app", "jsapi", "barcode", "preauth")
 _HAS_SUCCESS = "ACQ.TRADE_HAS_SUCCESS"
 # Alipay's codes for an order that can no longer be paid.
 _OVER = ("ACQ.TRADE_HAS_CLOSE", "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR")

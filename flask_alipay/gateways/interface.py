@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..protocol.notification import Notification
+    from ..protocol.preauthorizations import AuthorizationReport
     from ..protocol.signed_request import SignedRequest
     from ..protocol.transfers import TransferReport
 
@@ -117,6 +118,31 @@ class GrantedPaymentResult:
     closed: ClosedTrade | None = None
     #: The rejection, if the payment has failed.
     rejection: GatewayError | None = None
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """A pre-authorisation to query, to freeze or to cancel."""
+
+    #: The merchant's numbers of the authorization and of its freeze.
+    out_order_no: str
+    out_request_no: str
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """A release to submit."""
+
+    #: The merchant's and Alipay's number of the authorization.
+    out_order_no: str
+    auth_no: str
+    #: The merchant's number of the release.
+    out_request_no: str
+    #: Amount in fen.
+    fen: int
+    reason: str | None = None
+    #: True if Alipay may still be executing an earlier request.
+    undecided: bool = False
 
 
 class RejectionInDoubt(OutcomeUnknown):
@@ -240,6 +266,38 @@ class Gateway(Protocol):
         :raises RejectionInDoubt: for a rejection if :attr:`GrantedPaymentRequest.undecided`.
         :raises OutcomeUnknown: also for a rejection that is not certain.
         :raises ConfigurationError: if ``submit_granted_payment`` is in :attr:`unsupported`.
+        """
+
+    def query_authorization(
+        self, authorization: AuthorizationRequest
+    ) -> AuthorizationReport | None:
+        """Query the state of a pre-authorisation.
+
+        :return: ``None`` if Alipay has no such authorization, or not yet.
+        :raises ConfigurationError: if ``query_authorization`` is in :attr:`unsupported`.
+        """
+
+    def freeze_by_code(
+        self, authorization: AuthorizationRequest, auth_code: str, fields: Mapping[str, Any]
+    ) -> AuthorizationReport:
+        """Freeze an amount by the payer's code.
+
+        :raises InvalidParameter: names the invalid parameter.
+        """
+
+    def release_authorization(self, release: ReleaseRequest) -> AuthorizationReport:
+        """Release a frozen amount, or a part of it. A repeated number releases once.
+
+        :raises GatewayError: only if it is certain that nothing was released.
+        :raises RejectionInDoubt: for a rejection if :attr:`ReleaseRequest.undecided`.
+        """
+
+    def cancel_authorization(
+        self, authorization: AuthorizationRequest
+    ) -> AuthorizationReport | None:
+        """Cancel a pre-authorisation; what is frozen is released.
+
+        :return: ``None`` if Alipay has no such authorization, or not yet.
         """
 
     def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:

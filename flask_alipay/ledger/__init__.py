@@ -12,8 +12,8 @@
     the rows of refunds, and results that Alipay reports for a single refund
 ``transfers``, ``transfer_updates``, ``transfer_transitions``
     the rows of transfers, the changes that a report makes to one, and the table of states
-``authorization_rows``, ``authorization_updates``, ``authorization_transitions``
-    the rows of pre-authorisations, the changes to one, and the table of states
+``authorizations``, ``authorization_rows``, ``authorization_updates``, ``authorization_transitions``
+    the ledger and rows of pre-authorisations, the changes to one, and the table of states
 ``granted_payments``, ``submissions``
     captures and deductions: their effects on the grant, and the marks of their requests
 ``agreements``, ``agreement_rows``, ``agreement_updates``, ``agreement_transitions``

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Select, func, inspect, or_, select, union_all, update
+from sqlalchemy import Select, and_, func, inspect, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, scoped_session
@@ -24,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from ..models import utc_now
 from ..protocol.agreements import AgreementStatus
+from ..protocol.preauthorizations import AuthorizationStatus
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .query_schedule import RECONCILE_LEASE
@@ -138,6 +139,32 @@ def signed_agreements(
         ),
     )
     statuses = (AgreementStatus.NORMAL, AgreementStatus.STOP)
+    return PendingRows(entity, merchant, before, "status", statuses, further)
+
+
+def unconfirmed_authorizations(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of authorizations that the payer has not confirmed.
+
+    :param before: only authorizations created before this time, aware UTC.
+    """
+    return PendingRows(entity_of(model), merchant, before, "status", (AuthorizationStatus.INIT,))
+
+
+def frozen_authorizations(
+    model: Any, merchant: str, before: datetime, checked_before: datetime
+) -> PendingRows:
+    """Return the selection of frozen authorizations with a release whose outcome is unknown, and of
+    those to query because Alipay may have released them.
+
+    :param before: only authorizations created before this time, aware UTC.
+    :param checked_before: only those that were last queried, and frozen, before this time.
+    """
+    entity = entity_of(model)
+    column = columns_of(entity)
+    unchecked = or_(column["asked_at"].is_(None), column["asked_at"] < checked_before)
+    due = and_(unchecked, column["authorized_at"] < checked_before)
+    further = (or_(column["release_no"].is_not(None), due),)
+    statuses = (AuthorizationStatus.AUTHORIZED,)
     return PendingRows(entity, merchant, before, "status", statuses, further)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
 from ..protocol.credentials import mask_credentials
 from ..protocol.message import Message
+from ..protocol.preauthorizations import AUTHORIZATION_MESSAGES
 from ..protocol.transfers import TRANSFER_MESSAGE
 from .callbacks import run_callbacks
 from .journal import JournalEntry
@@ -68,6 +69,12 @@ def _agreements() -> Callable[..., MessageHandler]:
     return AgreementLedger
 
 
+def _authorizations() -> Callable[..., MessageHandler]:
+    from .authorizations import AuthorizationLedger
+
+    return AuthorizationLedger
+
+
 #: The kinds of messages that the package itself handles. The modules are imported when the first
 #: message arrives, so that applications without the feature do not pay for it.
 HANDLERS: Mapping[str, Handling] = MappingProxyType(
@@ -75,6 +82,7 @@ HANDLERS: Mapping[str, Handling] = MappingProxyType(
         TRANSFER_MESSAGE: Handling("Transfer", _transfers),
         SIGN_MESSAGE: Handling("Agreement", _agreements),
         UNSIGN_MESSAGE: Handling("Agreement", _agreements),
+        **{kind: Handling("Authorization", _authorizations) for kind in AUTHORIZATION_MESSAGES},
     }
 )
 
@@ -185,8 +193,8 @@ def _entry(message: Message) -> JournalEntry:
     """Return the journal's entry: with the numbers of a trade or transfer that the content has."""
     content = message.content
     numbers = [
-        _number(content, "out_trade_no", "out_biz_no", "external_agreement_no"),
-        _number(content, "trade_no", "order_id", "agreement_no"),
+        _number(content, "out_trade_no", "out_biz_no", "external_agreement_no", "out_order_no"),
+        _number(content, "trade_no", "order_id", "agreement_no", "auth_no"),
     ]
     payload = mask_credentials(message.params)
     return JournalEntry(numbers[0] or "", numbers[1], message.kind, message.notify_id, payload)

@@ -10,7 +10,7 @@
     verifying and settling reports, and the signals afterwards
 ``messages``
     reading notifications that are not about a trade
-``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``
+``queries``, ``trade_updates``, ``confirmation``, ``reconciliation``, ``reconcile_report``
     querying, closing and cancelling payments, and settling the responses
 ``refunds``, ``transfers``
     refunding a payment, and transferring money to a payee
@@ -18,6 +18,8 @@
     captures and deductions, which the merchant's server submits without the buyer
 ``agreements``, ``agreement_checks``, ``deductions``
     agreements on deductions, and the deductions under them
+``preauthorizations``, ``captures``, ``authorization_checks``
+    pre-authorisations, captures and releases of their amounts, and checks by ``reconcile``
 ``authorization``
     the pages on which users and merchants authorise the application
 ``alerts``

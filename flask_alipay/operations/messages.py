@@ -12,6 +12,7 @@ from ..models import utc_now
 from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
+from ..protocol.preauthorizations import AUTHORIZATION_MESSAGES
 from ..protocol.transfers import TRANSFER_MESSAGE
 from ..protocol.xml import InvalidXml, parse
 from .verification import is_for_merchant
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 # The kinds whose merchant (``auth_app_id``) the ledger compares.
-_COMPARED: Final = (SIGN_MESSAGE, UNSIGN_MESSAGE)
+_COMPARED: Final = (SIGN_MESSAGE, UNSIGN_MESSAGE, *AUTHORIZATION_MESSAGES)
 
 
 def read_message(config: Config, params: Mapping[str, str], *, confirmed: bool) -> Message:
@@ -80,6 +81,11 @@ def receive_message(merchant: Merchant, message: Message) -> Settlement:
         from .transfers import confirm_message
 
         message = confirm_message(merchant, message, own=bool(own))
+    if message.kind in AUTHORIZATION_MESSAGES and merchant.models.Authorization is not None:
+        from .captures import confirm_message as confirm_freeze
+
+        if not confirm_freeze(merchant, message):
+            return merchant.messages().receive(message, own=False)
     return merchant.messages().receive(message, own=concerns(merchant.config, message))
 
 

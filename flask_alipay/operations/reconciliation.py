@@ -1,15 +1,14 @@
-"""Reconciliation: query pending payments, refunds, transfers and agreements at Alipay, and settle
-the responses.
+"""Reconciliation: query pending payments, refunds, transfers, agreements and authorizations at
+Alipay, and settle the responses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..exceptions import (
     AlipayError,
@@ -30,116 +29,21 @@ from ..ledger.leases import (
 )
 from ..ledger.references import reference_of
 from ..ledger.refunds import SUCCESS
-from ..models import AgreementMixin, RefundMixin, TransferMixin, utc_now
+from ..models import AgreementMixin, AuthorizationMixin, RefundMixin, TransferMixin, utc_now
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .alerts import alert_about_refunds, alert_about_rejection, alert_about_transfers
 from .queries import apply_update, close_expired, query_and_record, snapshot_and_commit
+from .reconcile_report import ReconcileItem as ReconcileItem
+from .reconcile_report import ReconcileReport as ReconcileReport
+from .reconcile_report import Skipped as Skipped
 from .refunds import query_refund, submit_refund
 
 if TYPE_CHECKING:
     from ..merchant import Merchant
 
-# After this number of consecutive queries without a response, the run is aborted.
-_MAX_UNANSWERED: Final = 10
 # An age that all rows have reached, even if another machine's clock is ahead.
 _ANY_AGE: Final = timedelta(days=-1)
-
-
-@dataclass(frozen=True)
-class ReconcileItem:
-    """The result for one payment, refund, transfer or agreement."""
-
-    #: The number of the payment; empty for a transfer or agreement.
-    out_trade_no: str
-    #: ``paid``, ``closed``, ``waiting``, ``refunded``, ``refund_waiting``, ``refund_refused``,
-    #: ``transferred``, ``transfer_waiting``, ``transfer_failed``, ``agreement_signed``,
-    #: ``agreement_waiting``, ``agreement_in_force``, ``agreement_ended`` or ``trouble``.
-    outcome: str
-    #: For ``trouble``, ``refund_refused`` and ``transfer_failed``, and for a deduction that has
-    #: failed (``closed``): the exception.
-    error: AlipayError | None = None
-    #: The shop's own order number, empty if there is none.
-    reference: str = ""
-    #: The number of the transfer; empty for anything else.
-    out_biz_no: str = ""
-    #: The number of the agreement; empty for anything else.
-    external_agreement_no: str = ""
-
-
-class Skipped(NamedTuple):
-    """Numbers of pending rows that were not queried."""
-
-    #: Created too recently.
-    younger: int
-    #: Beyond the limit or, without a limit, queried by another process just before.
-    others: int
-    #: Refunds at a gateway that has no query for them.
-    refunds: int
-
-
-@dataclass
-class ReconcileReport:
-    """The result of a run: numbers of payments, refunds, transfers and agreements."""
-
-    #: Payments that are paid now.
-    paid: int = 0
-    #: Payments closed without being paid.
-    closed: int = 0
-    #: Payments still unpaid.
-    waiting: int = 0
-    #: Refunds that are done now, not done yet, and rejected by Alipay.
-    refunded: int = 0
-    refund_waiting: int = 0
-    refund_refused: int = 0
-    #: Transfers that are done now, not done yet, and failed.
-    transferred: int = 0
-    transfer_waiting: int = 0
-    transfer_failed: int = 0
-    #: Agreements that are signed now, still unsigned, in force as before, and ended.
-    agreement_signed: int = 0
-    agreement_waiting: int = 0
-    agreement_in_force: int = 0
-    agreement_ended: int = 0
-    #: Those that could not be queried, or whose response could not be settled.
-    failures: list[ReconcileItem] = field(default_factory=list)
-    #: ``True`` if the run was aborted because Alipay did not respond any more.
-    aborted: bool = False
-
-    @property
-    def queried(self) -> int:
-        """The number of queries."""
-        payments = self.paid + self.closed + self.waiting
-        others = self.refunds + self.transfers + self.agreements
-        return payments + others + len(self.failures)
-
-    @property
-    def refunds(self) -> int:
-        """The number of refunds with a response."""
-        return self.refunded + self.refund_waiting + self.refund_refused
-
-    @property
-    def transfers(self) -> int:
-        """The number of transfers with a response."""
-        return self.transferred + self.transfer_waiting + self.transfer_failed
-
-    @property
-    def agreements(self) -> int:
-        """The number of agreements with a response."""
-        unsigned = self.agreement_signed + self.agreement_waiting
-        return unsigned + self.agreement_in_force + self.agreement_ended
-
-    def count(self, item: ReconcileItem) -> None:
-        """Add a result."""
-        if item.outcome == "trouble":
-            self.failures.append(item)
-        else:
-            setattr(self, item.outcome, getattr(self, item.outcome) + 1)
-        unanswered = isinstance(item.error, OutcomeUnknown)
-        self._unanswered = self._unanswered + 1 if unanswered else 0
-        self.aborted = self._unanswered >= _MAX_UNANSWERED
-
-    _unanswered: int = field(default=0, repr=False)
 
 
 class ReconcileRun:
@@ -223,6 +127,10 @@ def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ..
         from .agreement_checks import pending_agreements
 
         found[:0] = pending_agreements(merchant, before)
+    if models.Authorization is not None and "query_authorization" not in unsupported:
+        from .authorization_checks import pending_authorizations
+
+        found[:0] = pending_authorizations(merchant, before)
     return tuple(found)
 
 
@@ -253,6 +161,8 @@ def _each(merchant: Merchant, pending: PendingRows) -> Iterator[ReconcileItem]:
         process = _settle_transfer
     elif issubclass(pending.model, AgreementMixin):
         process = _check_agreement
+    elif issubclass(pending.model, AuthorizationMixin):
+        process = _check_authorization
     return (process(merchant, row) for row in lease_rows(merchant.session, pending))
 
 
@@ -260,6 +170,8 @@ def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
     number, reference = payment.out_trade_no, reference_of(payment)
     if payment.deduction_date is not None:
         return _finish_deduction(merchant, payment, reference)
+    if payment.out_order_no is not None and merchant.models.Authorization is not None:
+        return _finish_capture(merchant, payment, reference)
     try:
         snapshot = snapshot_and_commit(merchant, payment)
         state = close_expired(snapshot, query_and_record(merchant, snapshot))
@@ -349,3 +261,37 @@ def _check_agreement(merchant: Merchant, row: Any) -> ReconcileItem:
         alert_about_rejection(merchant, error)
         return ReconcileItem("", "trouble", error, external_agreement_no=number)
     return ReconcileItem("", outcome, external_agreement_no=number)
+
+
+def _finish_capture(merchant: Merchant, payment: Any, reference: str) -> ReconcileItem:
+    """Query a capture; if Alipay does not know it, submit it again with the same number."""
+    from .captures import resume_capture  # applications without authorizations never import it
+
+    number = payment.out_trade_no
+    try:
+        payment = resume_capture(merchant, payment)
+    except AlipayError as error:
+        merchant.session.rollback()
+        failed = isinstance(error, GatewayError) and not isinstance(error, OutcomeUnknown)
+        if not failed:
+            alert_about_rejection(merchant, error)
+        return ReconcileItem(number, "closed" if failed else "trouble", error, reference)
+    if payment is None:
+        return ReconcileItem(number, "waiting")
+    closed = payment.trade_status == TradeStatus.TRADE_CLOSED
+    outcome = "paid" if payment.paid else "closed" if closed else "waiting"
+    return ReconcileItem(number, outcome, reference=reference)
+
+
+def _check_authorization(merchant: Merchant, row: Any) -> ReconcileItem:
+    """Query an authorization; first submit its release again if the result is unknown."""
+    from .authorization_checks import check_authorization
+
+    number = row.out_order_no
+    try:
+        outcome = check_authorization(merchant, row)
+    except AlipayError as error:
+        merchant.session.rollback()
+        alert_about_rejection(merchant, error)
+        return ReconcileItem("", "trouble", error, out_order_no=number)
+    return ReconcileItem("", outcome, out_order_no=number)

@@ -50,7 +50,7 @@ PAY: Final = "PAY"
 FREEZE_MESSAGE: Final = "fund_auth_freeze"
 UNFREEZE_MESSAGE: Final = "fund_auth_unfreeze"
 CANCEL_MESSAGE: Final = "fund_auth_operation_cancel"
-MESSAGES: Final = (FREEZE_MESSAGE, UNFREEZE_MESSAGE, CANCEL_MESSAGE)
+AUTHORIZATION_MESSAGES: Final = (FREEZE_MESSAGE, UNFREEZE_MESSAGE, CANCEL_MESSAGE)
 
 _TOTALS: Final = ("total_freeze_amount", "total_pay_amount", "total_unfreeze_amount", "rest_amount")
 _NUMBERS: Final = (
@@ -109,7 +109,7 @@ class AuthorizationReport:
     ) -> AuthorizationReport:
         """Read the content of a verified message.
 
-        :param kind: one of :data:`MESSAGES`.
+        :param kind: one of :data:`AUTHORIZATION_MESSAGES`.
         :param content: the fields of the message.
         :param params: the parameters of the message.
         :param notify_id: its number.

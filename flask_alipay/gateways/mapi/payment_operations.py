@@ -17,15 +17,18 @@ from ...exceptions import (
 from ...protocol.batch_notification import PENDING_TTL
 from ...protocol.money import format_amount
 from ...protocol.notification import Notification
+from ...protocol.preauthorizations import AuthorizationReport
 from ...protocol.signed_request import SignedRequest
 from ...protocol.transfers import TransferReport
 from ..interface import (
     TRADE_NOT_FOUND,
+    AuthorizationRequest,
     ClosedTrade,
     GrantedPaymentRequest,
     GrantedPaymentResult,
     RefundReport,
     RefundRequest,
+    ReleaseRequest,
     TransferRequest,
     journal_params,
     known_status,
@@ -58,6 +61,7 @@ class PaymentOperations(Trades, Refunds):
             "the legacy gateway transfers in batches: use gateway.batch_trans_notify()"
         ),
         "submit_granted_payment": "captures and deductions need the open platform",
+        "query_authorization": "pre-authorisations need the open platform",
     }
     notifies_refunds: ClassVar[bool] = True
     pending_refund_ttl: ClassVar[timedelta | None] = PENDING_TTL
@@ -164,6 +168,46 @@ class PaymentOperations(Trades, Refunds):
         :raises ConfigurationError: always.
         """
         raise ConfigurationError(self.unsupported["submit_granted_payment"], "PROTOCOL")
+
+    def query_authorization(
+        self, authorization: AuthorizationRequest
+    ) -> AuthorizationReport | None:
+        """Raise: the legacy gateway has no pre-authorisations.
+
+        :param authorization: the authorization.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["query_authorization"], "PROTOCOL")
+
+    def freeze_by_code(
+        self, authorization: AuthorizationRequest, auth_code: str, fields: Mapping[str, Any]
+    ) -> AuthorizationReport:
+        """Raise, see :meth:`query_authorization`.
+
+        :param authorization: the authorization.
+        :param auth_code: the payer's code.
+        :param fields: the fields of the freeze.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["query_authorization"], "PROTOCOL")
+
+    def release_authorization(self, release: ReleaseRequest) -> AuthorizationReport:
+        """Raise, see :meth:`query_authorization`.
+
+        :param release: the release.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["query_authorization"], "PROTOCOL")
+
+    def cancel_authorization(
+        self, authorization: AuthorizationRequest
+    ) -> AuthorizationReport | None:
+        """Raise, see :meth:`query_authorization`.
+
+        :param authorization: the authorization.
+        :raises ConfigurationError: always.
+        """
+        raise ConfigurationError(self.unsupported["query_authorization"], "PROTOCOL")
 
     def check_transfer(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Raise: the legacy gateway has no such service.

@@ -13,6 +13,8 @@ for each purpose:
     royalties with their receivers, and transfers to accounts
 ``agreements``
     agreements on deductions
+``preauthorizations``, ``preauthorization_fields``
+    pre-authorisations: freeze, release, query and cancel
 ``authorizations``
     tokens of users, and of the merchants of a third-party application
 ``accounts``
@@ -21,7 +23,8 @@ for each purpose:
     download and parsing of the trade bill
 ``any_method``
     methods that are not declared here
-``payment_operations``, ``granted_payments``, ``transfer_operations``, ``agreement_operations``
+``payment_operations``, ``granted_payments``, ``transfer_operations``,
+``agreement_operations``, ``preauthorization_operations``
     the interface of both gateways
 
 ``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3
@@ -52,6 +55,11 @@ from .bill_download import BillDownloadResponse as BillDownloadResponse
 from .client import PRODUCTION as PRODUCTION
 from .gateway import SANDBOX as SANDBOX
 from .gateway import OpenApiGateway as OpenApiGateway
+from .preauthorizations import FreezeResponse as FreezeResponse
+from .preauthorizations import OperationCancelResponse as OperationCancelResponse
+from .preauthorizations import OperationQueryResponse as OperationQueryResponse
+from .preauthorizations import UnfreezeResponse as UnfreezeResponse
+from .preauthorizations import VoucherResponse as VoucherResponse
 from .refunds import RefundQueryResponse as RefundQueryResponse
 from .refunds import TradeRefundResponse as TradeRefundResponse
 from .royalty_relations import RoyaltyRelationResponse as RoyaltyRelationResponse

@@ -48,6 +48,16 @@ from .payments import (
     check_currency,
     payment_content,
 )
+from .preauthorization_fields import (
+    APP_FREEZE,
+    FREEZE,
+    OPERATION_CANCEL,
+    OPERATION_QUERY,
+    ORDERINFO_SYNC,
+    UNFREEZE,
+    VOUCHER,
+)
+from .preauthorization_operations import PreauthorizationOperations
 from .refunds import REFUND, REFUND_QUERY
 from .royalty_relations import BIND, RELATIONS, UNBIND, RoyaltyRelations
 from .settlements import ONSETTLE_QUERY, SETTLE, SETTLE_QUERY, Settlements
@@ -71,6 +81,8 @@ METHODS: Mapping[str, MethodSpec] = {
             *(SETTLE, TRANSFER, TRANSFER_QUERY, BILL),
             *(SETTLE_QUERY, ONSETTLE_QUERY, BIND, UNBIND, RELATIONS),
             *(OAUTH_TOKEN, USER_INFO, APP_TOKEN, APP_TOKEN_QUERY),
+            *(APP_FREEZE, VOUCHER, FREEZE, OPERATION_QUERY, UNFREEZE, OPERATION_CANCEL),
+            ORDERINFO_SYNC,
             *(ACCOUNT, BALANCE, ACCOUNT_LOG, RECEIPT_APPLY, RECEIPT_QUERY),
             *(SIGN, AGREEMENT_QUERY, UNSIGN, PLAN_MODIFY),
         )
@@ -85,6 +97,7 @@ class OpenApiGateway(
     Settlements,
     RoyaltyRelations,
     TransferOperations,
+    PreauthorizationOperations,
     BillDownload,
     Accounts,
     AgreementOperations,

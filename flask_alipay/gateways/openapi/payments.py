@@ -35,13 +35,15 @@ BROWSER_PRODUCTS: Mapping[str, Product] = {
     "wap": Product("alipay.trade.wap.pay", "QUICK_WAP_WAY"),
 }
 #: All products. The buyer scans the merchant's ``qr`` code, the merchant the buyer's ``barcode``;
-#: ``jsapi`` is paid in a mini-program, or on a page within Alipay's app.
+#: ``jsapi`` is paid in a mini-program, or on a page within Alipay's app; ``preauth`` captures a
+#: pre-authorised amount.
 PRODUCTS: Mapping[str, Product] = {
     **BROWSER_PRODUCTS,
     "app": APP,
     "qr": Product("alipay.trade.precreate", "FACE_TO_FACE_PAYMENT"),
     "barcode": Product("alipay.trade.pay", "FACE_TO_FACE_PAYMENT"),
     "jsapi": Product("alipay.trade.create", "JSAPI_PAY"),
+    "preauth": Product("alipay.trade.pay", "PREAUTH_PAY"),
 }
 
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
