@@ -1,0 +1,1 @@
+"""Pre-authorisations: captures, releases and reports about them."""

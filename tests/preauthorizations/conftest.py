@@ -1,0 +1,46 @@
+"""Fixtures: the shop that holds deposits, on each database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..conftest import Keys
+from .shop import DepositShop, FreezingAlipay
+
+OpenShop = Callable[..., DepositShop]
+
+
+@pytest.fixture
+def open_shop(tmp_path: Path, keys: Keys) -> Iterator[OpenShop]:
+    shops: list[DepositShop] = []
+
+    def make(url: str | None = None, **settings: Any) -> DepositShop:
+        place = tmp_path / f"shop{len(shops)}"
+        place.mkdir()
+        shops.append(DepositShop(place, keys, url, **settings))
+        return shops[-1]
+
+    yield make
+    for each in shops:
+        each.close()
+
+
+@pytest.fixture
+def shop(open_shop: OpenShop, database_url: str) -> DepositShop:
+    """On SQLite, PostgreSQL and MariaDB in turn."""
+    return open_shop(database_url)
+
+
+@pytest.fixture
+def small_shop(open_shop: OpenShop) -> DepositShop:
+    """On SQLite: for behaviour that does not depend on the database."""
+    return open_shop()
+
+
+@pytest.fixture
+def alipay(shop: DepositShop) -> FreezingAlipay:
+    return shop.at_alipay
