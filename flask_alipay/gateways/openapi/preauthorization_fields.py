@@ -78,7 +78,6 @@ OPERATION_QUERY = MethodSpec(
     {
         **_OPERATION,
         "operation_type": choice("FREEZE", "UNFREEZE", "PAY"),
-        "query_options": lambda name, value, charset: value,
     },
     one_of=("auth_no", "out_order_no"),
     read_only=True,
