@@ -12,7 +12,7 @@ Commands without an app:
     one signed test URL
 ``simulate``, ``simulate_instructions``, ``sdk_settings``
     stand-alone simulator of Alipay, and the settings for its apps
-``trigger``, ``trigger_sender``
+``trigger``, ``trigger_sender``, ``trigger_content``
     a simulated notification without a trade
 ``verify_notify``
     diagnosis of captured payloads

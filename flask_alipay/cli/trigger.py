@@ -16,6 +16,7 @@ from .errors import NOT_IN_ORDER, CommandFailed, UnknownOutcome, handle_errors
 from .i18n import N_, _
 from .merchants import current_merchant, program
 from .output import payments_with, read, several_payments
+from .trigger_content import content_from_ledger
 
 if TYPE_CHECKING:
     from ..merchant import Merchant
@@ -239,6 +240,8 @@ def _send_message(
             content = ()
         if not isinstance(content, dict):
             raise click.UsageError(_("--content must be a JSON object."))
+    elif merchant is not None:
+        content = content_from_ledger(merchant, options["kind"], options["out_trade_no"])
     url = options["url"]
     if merchant is None or url:
         by_http = sender if merchant is None else sender.over_http()
