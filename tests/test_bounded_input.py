@@ -14,7 +14,7 @@ from flask_alipay.exceptions import InvalidBill, OutcomeUnknown
 from flask_alipay.gateways.openapi.bill import read_bill
 from flask_alipay.gateways.transport import decompressed
 from flask_alipay.protocol import xml
-from flask_alipay.protocol.forms import declared_charset
+from flask_alipay.protocol.charsets import declared_charset
 from flask_alipay.protocol.xml import child_values, parse
 
 from .doubles.bills import TEA, table, zipped

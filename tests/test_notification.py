@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from flask_alipay.exceptions import BadNotification, BadSignature, NotificationRefused
 from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.keys import public_pem
-from flask_alipay.protocol.charsets import python_codec
+from flask_alipay.protocol.charsets import declared_charset, parse_form, python_codec
 from flask_alipay.protocol.notification import (
     Notification,
-    declared_charset,
     mask_params,
-    parse,
     verified_params,
     verify_params,
 )
@@ -86,14 +84,14 @@ def form(values: dict[str, str], charset: str = "utf-8") -> bytes:
 @given(data=st.data(), charset=charsets)
 def test_a_form_is_decoded_once_and_wholly(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset)) | {"a": "b"}
-    assert parse(form(values, charset), charset) == values
+    assert parse_form(form(values, charset), charset) == values
 
 
 @given(data=st.data(), charset=charsets)
 def test_a_form_is_decoded_in_its_declared_charset(data: st.DataObject, charset: str) -> None:
     values = data.draw(params(charset)) | {"charset": charset}
-    assert parse(form(values, charset), "utf-8") == values
-    assert parse(form(values, charset), "gbk") == values
+    assert parse_form(form(values, charset), "utf-8") == values
+    assert parse_form(form(values, charset), "gbk") == values
 
 
 @pytest.mark.parametrize("name", ["charset", "_input_charset"])
@@ -123,18 +121,18 @@ def test_a_form_in_ascii_is_read_as_the_standard_library_reads_it(
     except ValueError:
         pairs = []
     if pairs and len(pairs) == len(dict(pairs)):
-        assert parse(text.encode(), charset) == dict(pairs)
+        assert parse_form(text.encode(), charset) == dict(pairs)
     else:
         with pytest.raises(BadNotification):
-            parse(text.encode(), charset)
+            parse_form(text.encode(), charset)
 
 
 def test_empty_values_are_kept() -> None:
-    assert parse(b"a=&b=1") == {"a": "", "b": "1"}
+    assert parse_form(b"a=&b=1") == {"a": "", "b": "1"}
 
 
 def test_a_form_that_was_not_percent_encoded_is_read_too() -> None:
-    assert parse("subject=中&a=b".encode("gbk"), "gbk") == {"subject": "中", "a": "b"}
+    assert parse_form("subject=中&a=b".encode("gbk"), "gbk") == {"subject": "中", "a": "b"}
 
 
 @pytest.mark.parametrize(
@@ -163,13 +161,13 @@ def test_a_form_that_was_not_percent_encoded_is_read_too() -> None:
 )
 def test_a_body_that_is_not_a_notification_is_rejected(body: bytes, why: str) -> None:
     with pytest.raises(BadNotification, match=why):
-        parse(body)
+        parse_form(body)
 
 
 @given(body=hostile_bodies(), charset=charsets)
 def test_any_bytes_are_parsed_or_rejected(body: bytes, charset: str) -> None:
     try:
-        read = parse(body, charset)
+        read = parse_form(body, charset)
     except BadNotification:
         return
     assert all(isinstance(text, str) for pair in read.items() for text in pair)
@@ -632,7 +630,7 @@ def test_a_mask_leaves_amounts_to_be_seen() -> None:
 
 
 def test_a_plus_is_a_plus_and_a_space_a_space() -> None:
-    assert parse(b"subject=a%2Bb+c%20d&x=" + quote_plus("+ ").encode()) == {
+    assert parse_form(b"subject=a%2Bb+c%20d&x=" + quote_plus("+ ").encode()) == {
         "subject": "a+b c d",
         "x": "+ ",
     }

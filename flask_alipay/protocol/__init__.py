@@ -8,14 +8,14 @@
     results of the legacy gateway's refund and transfer batches
 ``wap_notification``
     notifications of the legacy WAP gateway
-``forms``, ``xml``
-    strict parsers of received form bodies and XML documents
+``charsets``, ``xml``
+    conversion of text, and strict parsers of received form bodies and XML documents
 ``signed_request``
     signed requests that a browser sends
 ``validation``
     limits and validators of request parameters
-``money``, ``china_time``, ``charsets``
-    conversion of amounts, times and text
+``money``, ``china_time``
+    conversion of amounts and times
 ``transfers``
     statuses of transfers, and reports about them
 ``preauthorizations``, ``agreements``

@@ -1,7 +1,7 @@
 """Verification of notifications, and their conversion to a frozen record.
 
-:func:`~flask_alipay.protocol.forms.parse` parses the body, :func:`verify_form` verifies Alipay's
-signature, and :class:`Notification` converts the parameters to types, the same for both gateways.
+:func:`.charsets.parse_form` parses the body, :func:`verify_form` verifies Alipay's signature, and
+:class:`Notification` converts the parameters to types, the same for both gateways.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
 from ..signer import Signer, sign_content
+from .charsets import declared_charset, parse_form
 from .china_time import parse_china_times
 from .credentials import mask_credentials
-from .forms import declared_charset, parse_as
-from .forms import parse as parse
 from .log_text import loggable as loggable
 from .log_text import loggable_names
 from .money import parse_minor_units, parse_price
@@ -42,6 +41,11 @@ _PRIVATE = re.compile(
     r"^(buyer_(?!pay_amount).*|.*open_id|.*logon_id|(?:alipay|payer)_user_id|receive_.*|contactor"
     r"|biz_content|sign|.*_email|.*phone.*|.*mobile.*)$"
 )
+
+
+#: Payments that a report of a sale may change only after a query to Alipay: ``closed`` or partly
+#: refunded ones, or ``always``. ``never`` marks Alipay's current response.
+QueryRule: TypeAlias = Literal["never", "closed", "always"]
 
 
 class VerifiedForm(NamedTuple):
@@ -71,20 +75,22 @@ def verify_form(body: bytes, signer: Signer, charset: str = "utf-8") -> Verified
     :param body: the received bytes.
     :param signer: the configured signer; the payload's ``sign_type`` is never used to choose one.
     :param charset: the configured charset.
-    :raises BadNotification: see :func:`parse`.
+    :raises BadNotification: see :func:`.charsets.parse_form`.
     :raises BadSignature: if the signature is missing or does not match the parameters.
     """
     rejection: BadNotification | None = None
     params: dict[str, str] = {}
-    for name in _charsets(declared_charset(body), charset):
+    for name in _charsets(None, charset):
         try:
-            params = parse_as(body, name)
+            params = parse_form(body, name)
         except BadNotification as error:
             rejection = rejection or error
         else:
             signed = signed_params(params, signer, charset)
             if signed is not None:
                 return VerifiedForm(params, signed)
+        if declared_charset(body):
+            break
     if not params and rejection is not None:
         raise rejection
     raise _bad_signature(params, signer)
@@ -230,9 +236,8 @@ class Notification:
     refunded_at: datetime | None = None
     #: Time at which Alipay sent the notification.
     notify_time: datetime | None = None
-    #: Payments that a report of a sale may change only after a query to Alipay: ``closed`` or
-    #: partly refunded ones, or ``always``. ``never`` marks Alipay's current response.
-    query_first: Literal["never", "closed", "always"] = "never"
+    #: See :data:`QueryRule`.
+    query_first: QueryRule = "never"
     #: All received parameters.
     params: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
 
@@ -242,7 +247,7 @@ class Notification:
         amount = (self.currency, self.total_fen)
         return (amount,) if self.rmb_fen is None else (amount, ("CNY", self.rmb_fen))
 
-    def with_query_rule(self, rule: Literal["never", "closed", "always"]) -> Notification:
+    def with_query_rule(self, rule: QueryRule) -> Notification:
         """Return the same report with another :attr:`query_first`."""
         # dataclasses.replace would pass all fields through the constructor, for each notification.
         changed = object.__new__(type(self))
@@ -250,7 +255,12 @@ class Notification:
         return changed
 
     @classmethod
-    def from_params(cls, params: Mapping[str, str], protocol: str | None = None) -> Notification:
+    def from_params(
+        cls,
+        params: Mapping[str, str],
+        protocol: str | None = None,
+        query_first: QueryRule = "never",
+    ) -> Notification:
         """Convert verified parameters of either gateway.
 
         Amounts, currencies and statuses follow the rules of one gateway: the open platform's
@@ -260,13 +270,15 @@ class Notification:
         :param params: the result of :func:`verify_form`.
         :param protocol: the configured gateway, ``"mapi"`` or ``"openapi"``; by default parameters
             with an ``app_id`` belong to the open platform.
+        :param query_first: the value of :attr:`query_first`.
         :raises BadNotification: if the parameters do not describe a trade, the status or an amount
             is invalid, or the fields could be split differently under the same signature.
         """
         out_trade_no = params.get("out_trade_no", "")
         notify_id = params.get("notify_id") or None
         try:
-            return cls._read(params, out_trade_no, notify_id, protocol or _protocol(params))
+            protocol = protocol or ("openapi" if params.get("app_id") else "mapi")
+            return cls._read(params, out_trade_no, notify_id, protocol, query_first)
         except BadNotification as error:
             error.out_trade_no, error.notify_id = loggable(out_trade_no), loggable(notify_id)
             raise
@@ -277,7 +289,12 @@ class Notification:
 
     @classmethod
     def _read(
-        cls, params: Mapping[str, str], out_trade_no: str, notify_id: str | None, protocol: str
+        cls,
+        params: Mapping[str, str],
+        out_trade_no: str,
+        notify_id: str | None,
+        protocol: str,
+        query_first: QueryRule,
     ) -> Notification:
         check_no_embedded_fields(params)
         trade_status = params.get("trade_status", "")
@@ -314,6 +331,7 @@ class Notification:
             closed_at=closed_at,
             refunded_at=refunded_at,
             notify_time=notify_time,
+            query_first=query_first,
             params=params,
         )
 
@@ -341,10 +359,6 @@ def check_no_embedded_fields(params: Mapping[str, str]) -> None:
         raise BadNotification("one of its fields could be read as several")
     if not _NOT_IN_NOTIFICATIONS.isdisjoint(params):
         raise BadNotification("it is a request or a return, not a notification")
-
-
-def _protocol(params: Mapping[str, str]) -> str:
-    return "openapi" if params.get("app_id") else "mapi"
 
 
 def _currency(params: Mapping[str, str], legacy: bool) -> str:

@@ -13,8 +13,7 @@ import re
 
 from ..exceptions import BadNotification, BadSignature
 from ..signer import RsaSigner, Signer
-from .charsets import encode
-from .notification import parse
+from .charsets import encode, parse_form
 from .xml import InvalidXml
 from .xml import child_values as xml_fields
 from .xml import parse as parse_xml
@@ -67,7 +66,7 @@ def verify_wap(body: bytes, signer: Signer, charset: str = "utf-8") -> dict[str,
     params: dict[str, str] = {}
     for name in dict.fromkeys((charset, "utf-8", "gbk")):
         try:
-            params = parse(body, name)
+            params = parse_form(body, name)
         except BadNotification as error:
             unreadable = unreadable or error
         else:

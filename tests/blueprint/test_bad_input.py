@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flask_alipay.exceptions import BadNotification
 from flask_alipay.keys import generate_private_key
-from flask_alipay.protocol.notification import parse
+from flask_alipay.protocol.charsets import parse_form
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer
 
 from ..doubles.gateways import Alipay, trade
@@ -479,7 +479,7 @@ def mutations(draw: st.DrawFn) -> Change:
 def meaning(body: bytes, charset: str) -> dict[str, str] | None:
     """Return the parameters of a body without the signature, independent of order and encoding."""
     try:
-        params = parse(body, charset)
+        params = parse_form(body, charset)
     except BadNotification:
         return None
     unsigned = ("sign", "sign_type", "alipay_cert_sn")

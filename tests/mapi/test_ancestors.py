@@ -18,7 +18,8 @@ from flask_alipay.exceptions import (
 )
 from flask_alipay.gateways.mapi import RefundEntry, TransferEntry, new_batch_no
 from flask_alipay.gateways.transport import HttpTransport
-from flask_alipay.protocol.notification import Notification, parse, verified_params, verify_params
+from flask_alipay.protocol.charsets import parse_form
+from flask_alipay.protocol.notification import Notification, verified_params, verify_params
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, sign_content
 
 from ..conftest import Keys
@@ -104,7 +105,7 @@ def test_a_gateway_that_hangs_is_not_waited_for_forever(server: Gateway) -> None
 
 def test_a_notification_is_verified_from_its_body_and_not_from_a_multidict() -> None:
     # Flask's request.form is not a mapping to single texts; the raw body is what was signed.
-    assert parse(told())["out_trade_no"] == "A1"
+    assert parse_form(told())["out_trade_no"] == "A1"
     assert verified_params(told(), SIGNER)["total_fee"] == "88.88"
 
 

@@ -55,11 +55,11 @@ from flask_alipay.keys import (
     public_pem,
 )
 from flask_alipay.ledger import Ledger, Models, Settlement
+from flask_alipay.protocol.charsets import parse_form
 from flask_alipay.protocol.money import format_amount, parse_minor_units, to_decimal, to_minor_units
 from flask_alipay.protocol.notification import (
     Notification,
     mask_params,
-    parse,
     verified_params,
     verify_params,
 )
@@ -223,7 +223,7 @@ def keys() -> None:
 
 
 def listen(body: bytes, signer: Signer) -> Notification:
-    assert_type(parse(body, "gbk"), dict[str, str])
+    assert_type(parse_form(body, "gbk"), dict[str, str])
     params = verified_params(body, signer, "utf-8")
     assert_type(params, dict[str, str])
     assert_type(verify_params(params, signer), bool)
