@@ -7,7 +7,7 @@
     registration in an application: settings, classes, URLs
 ``callback_registry``
     the callbacks that each application runs
-``notify``, ``log_lines``, ``rejected``, ``probe``
+``notify``, ``rejected``, ``probe``
     the route for Alipay's notifications
 ``views``, ``order_items``, ``page_policy``, ``gateway_requests``, ``confirming``
     the pages for buyers

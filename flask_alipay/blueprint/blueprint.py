@@ -31,7 +31,7 @@ from .notify import NotifyView
 from .payment_methods import P, R
 from .registration import build_registration, registrations
 from .start_warnings import without_warnings_in_commands
-from .views import PAGES, PageViews, set_privacy_headers
+from .views import PAGES, PageViews
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -354,9 +354,8 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
             self._pages += AUTHORIZATION_PAGES
         self.register_error_handler(BadToken, pages.handle_bad_token)
         self.register_error_handler(NotificationRefused, pages.handle_bad_return)
-        self.after_request(set_privacy_headers)
         # Runs before the app's ``before_request`` functions, that of CSRFProtect among them.
-        self.url_value_preprocessor(self._notify.exempt_from_csrf)
+        self.url_value_preprocessor(self._notify.prepare)
 
     def register(self, app: Any, options: dict[str, Any]) -> None:
         """Register the blueprint, and ``flask alipay`` for ``app.test_cli_runner()``."""

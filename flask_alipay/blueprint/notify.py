@@ -4,41 +4,53 @@ Raw body → parsed and verified → confirmed by ``notify_verify`` (legacy gate
 types → checked for the merchant's account → settled in the ledger. What is not about a trade is a
 batch, a message, or the probe of an application gateway. Every rejection is a named exception,
 caught in one place.
+
+Each notification has one log line, with its fields as ``extra=``. A line contains numbers and a
+status, no buyer data; unverified text is sanitized.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
-from flask import Response, current_app, request
+from flask import Response, after_this_request, current_app, has_request_context, request
+from flask.logging import default_handler
 from werkzeug.exceptions import HTTPException
 
 from ..exceptions import (
     BadNotification,
     BodyTooLarge,
     NotificationRefused,
-    WrongAccount,
 )
 from ..operations.alerts import alert_about_rejection
-from ..operations.settlement import send_settlement_signals, send_signal, settle_notification
-from ..operations.verification import confirm_notify_id, is_for_merchant, verify_notification
-from ..protocol.china_time import parse_china_time
-from ..protocol.notification import check_no_embedded_fields, loggable
-from ..signals import notification_refused, transfer_batch_notified
-from .log_lines import log, log_message, log_rejected, log_settled
+from ..operations.settlement import (
+    confirm_notify_id,
+    send_settlement_signals,
+    send_signal,
+    settle_notification,
+    verify_notification,
+)
+from ..protocol.charsets import percent_decode
+from ..protocol.log_text import loggable, loggable_texts
+from ..protocol.trade_status import TradeStatus
+from ..signals import notification_refused
+from .page_policy import PRIVACY_HEADERS, set_privacy_headers
 from .probe import PROBE, Probe
 from .registration import registrations
 from .rejected import keep
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..ledger import Settlement
     from ..merchant import Merchant
+    from ..protocol.message import Message
+    from ..protocol.notification import Notification
     from .page_urls import PageUrls
+
+logger = logging.getLogger("flask_alipay")
 
 #: The maximum size of a notification about a trade; Alipay's are far smaller.
 MAX_BODY = 64 * 1024
@@ -46,8 +58,17 @@ MAX_BODY = 64 * 1024
 MAX_BATCH_BODY = 512 * 1024
 
 _XML = "text/xml; charset=GBK"
-_BATCHES = ("batch_refund_notify", "batch_trans_notify")
+_BATCHES = {"batch_refund_notify": "refunds", "batch_trans_notify": "transfers"}
 _BATCH = re.compile(rb"(?:^|&)(?:result|success|fail)_details=")
+
+# Characters that end a line, control the terminal or change the text's direction.
+_UNPRINTABLE = re.compile(r"[^\w .,:;'\"()\[\]{}<>/=+%&*@#?!|$^~`\\-]")
+_NO_ADDRESS = re.compile(r"[^0-9A-Za-z.:%_\-]")
+_MAX_FIELDS = 200
+_NUMBERS = ("out_trade_no", "trade_no", "trade_status", "notify_id")
+_CLAIMS = (b"out_trade_no", b"trade_no", b"trade_status")
+# An account at Alipay, which may be the buyer's.
+_ACCOUNT = re.compile(r"2088[0-9]{12}")
 
 
 class NotifyView:
@@ -71,8 +92,8 @@ class NotifyView:
             params = _verified(config, body)
             if "trade_status" not in params:
                 return _receive_other(merchant, params)
-            for settlement in _settle(merchant, params):
-                send_settlement_signals(merchant, settlement)
+            for report, settlement in settle_notification(merchant, params):
+                log_settled(settlement.outcome, report, config.merchant)
         except NotificationRefused as error:
             log_rejected(error, body, config.merchant)
             if config.rejected_path is not None:
@@ -82,7 +103,15 @@ class NotifyView:
             return _respond("fail", error.status)
         return _respond("success", 200)
 
-    def exempt_from_csrf(self, *endpoint_and_values: object) -> None:
+    def prepare(self, endpoint: str | None, values: object) -> None:
+        """Prepare a request to any route of the blueprint: no token protects :meth:`notify`, which
+        sets its own headers.
+        """
+        self.exempt_from_csrf()
+        if not str(endpoint).endswith(".notify"):
+            after_this_request(set_privacy_headers)
+
+    def exempt_from_csrf(self) -> None:
         """Exempt the route and the simulator from Flask-WTF's CSRFProtect in the current app."""
         csrf = current_app.extensions.get("csrf")
         if csrf is None:
@@ -104,16 +133,6 @@ def _verified(config: Config, body: bytes) -> dict[str, str]:
     return params
 
 
-def _settle(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:
-    """Settle a notification about a trade; yield each settlement after its commit.
-
-    :raises NotificationRefused: if the notification is rejected.
-    """
-    for report, settlement in settle_notification(merchant, params):
-        log_settled(settlement.outcome, report, merchant.config.merchant)
-        yield settlement
-
-
 def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
     """Respond to a verified notification that is not about a single trade.
 
@@ -125,54 +144,29 @@ def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:
         check_age,
         gateway_check_response,
         read_message,
+        receive_batch,
         receive_message,
     )
     from ..protocol.message import GATEWAY_CHECK
 
     config = merchant.config
     if config.protocol == "mapi" and params.get("notify_type") in _BATCHES:
-        settlements = _receive_batch(merchant, params)
-    elif config.protocol == "openapi" and params.get("service") == GATEWAY_CHECK:
-        response = Response(gateway_check_response(config, params), content_type=_XML)
+        batch = receive_batch(merchant, params)
+        kind, number = _BATCHES[params["notify_type"]], loggable(batch.batch_no)
+        log(logging.INFO, "%s of batch %s: %d reported", kind, number, len(batch.results))
+        return _respond("success", 200)
+    if config.protocol == "openapi" and params.get("service") == GATEWAY_CHECK:
+        response = Response(
+            gateway_check_response(config, params), headers=PRIVACY_HEADERS, content_type=_XML
+        )
         log(logging.INFO, "the address of the application gateway is activated")
         return response
-    else:
-        message = read_message(config, params, confirmed=config.notify_verify)
-        check_age(message.sent_at, message.notify_id)
-        settlement = receive_message(merchant, message)
-        log_message(settlement.outcome, message, config.merchant)
-        settlements = iter((settlement,))
-    for settlement in settlements:
-        send_settlement_signals(merchant, settlement)
+    message = read_message(config, params, confirmed=config.notify_verify)
+    check_age(message.sent_at, message.notify_id)
+    settlement = receive_message(merchant, message)
+    log_message(settlement.outcome, message, config.merchant)
+    send_settlement_signals(merchant, settlement)
     return _respond("success", 200)
-
-
-def _receive_batch(merchant: Merchant, params: Mapping[str, str]) -> Iterator[Settlement]:
-    """Settle the results of a batch of refunds, or record those of transfers."""
-    from ..operations.messages import check_age
-    from ..protocol.batch_notification import (  # only needed on the legacy gateway
-        REFUNDS,
-        RefundBatchNotification,
-        TransferBatchNotification,
-    )
-
-    config = merchant.config
-    check_no_embedded_fields(params)
-    if not is_for_merchant(config, params, confirmed=config.notify_verify):
-        raise WrongAccount("it names no seller, and its key signs for every merchant")
-    check_age(parse_china_time(params.get("notify_time")), params.get("notify_id"))
-    ledger = merchant.ledger()
-    if params["notify_type"] == REFUNDS:
-        refunds = RefundBatchNotification.from_params(params)
-        yield from ledger.settle_refunds(refunds)
-        number = loggable(refunds.batch_no)
-        log(logging.INFO, "refunds of batch %s: %d reported", number, len(refunds.results))
-        return
-    transfers = TransferBatchNotification.from_params(params)
-    if ledger.record_transfers(transfers):
-        send_signal(merchant, transfer_batch_notified, batch=transfers)
-    number, count = loggable(transfers.batch_no), len(transfers.results)
-    log(logging.INFO, "transfers of batch %s: %d reported", number, count)
 
 
 def read_body(*, batches: bool) -> bytes:
@@ -222,4 +216,136 @@ def _respond_to_probe(probe: Probe) -> Response:
 
 
 def _respond(text: str, status: int) -> Response:
-    return Response(text, status, content_type="text/plain; charset=utf-8")
+    content_type = "text/plain; charset=utf-8"
+    return Response(text, status, PRIVACY_HEADERS, content_type=content_type)
+
+
+def log_settled(outcome: str, notification: Notification, merchant: str) -> None:
+    """Log the outcome of a verified notification.
+
+    :param outcome: the outcome of its committed settlement.
+    :param notification: the verified notification.
+    :param merchant: its app_id or partner.
+    """
+    if not is_logged(logging.INFO):
+        return
+    out_trade_no, trade_no, notify_id = loggable_texts(
+        notification.out_trade_no, notification.trade_no, notification.notify_id
+    )
+    fields = {
+        "outcome": outcome,
+        "merchant": merchant,
+        "out_trade_no": out_trade_no,
+        "trade_no": trade_no,
+        "trade_status": notification.trade_status,
+        "notify_id": notify_id,
+        "remote_addr": _remote_address(),
+    }
+    log(
+        logging.INFO,
+        "notification %s: %s is %s; notify_id=%s",
+        *(fields[name] for name in ("outcome", "out_trade_no", "trade_status", "notify_id")),
+        **fields,
+    )
+
+
+def log_message(outcome: str, message: Message, merchant: str) -> None:
+    """Log the outcome of a verified message.
+
+    :param outcome: the outcome of its committed processing.
+    :param message: the verified message.
+    :param merchant: the configured app_id or partner.
+    """
+    kind, notify_id = loggable(message.kind), loggable(message.notify_id)
+    fields = {"outcome": outcome, "merchant": merchant, "kind": kind, "notify_id": notify_id}
+    log(
+        logging.INFO,
+        "message %s: %s; notify_id=%s",
+        outcome,
+        kind,
+        notify_id,
+        **fields,
+        remote_addr=_remote_address(),
+    )
+
+
+def log_rejected(error: NotificationRefused, body: bytes, merchant: str) -> None:
+    """Log the rejection of a notification.
+
+    :param error: the reason.
+    :param body: the raw body; empty if it could not be read.
+    :param merchant: the configured app_id or partner.
+    """
+    if not is_logged(logging.WARNING):
+        return
+    claimed = _claimed(body)
+    status = claimed.get("trade_status")
+    fields = {
+        "reason": error.reason,
+        "merchant": merchant,
+        "out_trade_no": loggable(error.out_trade_no) or _number(claimed.get("out_trade_no")),
+        "trade_no": _number(claimed.get("trade_no")),
+        "trade_status": status if status in (None, *TradeStatus.ALL) else "?",
+        "notify_id": loggable(error.notify_id),
+        "remote_addr": _remote_address(),
+    }
+    log(
+        logging.WARNING,
+        "notification refused (%s): %s; out_trade_no=%s trade_no=%s trade_status=%s notify_id=%s "
+        "remote_addr=%s",
+        error.reason,
+        _UNPRINTABLE.sub("?", str(error)),
+        *(fields[name] for name in (*_NUMBERS, "remote_addr")),
+        **fields,
+    )
+
+
+def log(level: int, message: str, *args: object, **fields: object) -> None:
+    """Log a line, also if the application has not configured logging.
+
+    Flask's default handler is attached to ``app.logger`` only, and Python's last-resort handler
+    shows warnings only. Without a configured handler, the line goes to Flask's default handler.
+
+    :param level: a level of :mod:`logging`.
+    :param message: a format with ``%s`` for the arguments.
+    :param fields: attributes of the record, for structured logs.
+    """
+    if not is_logged(level):
+        return
+    if logger.hasHandlers():
+        logger.log(level, message, *args, extra=fields)
+    else:
+        origin = (logger.name, level, "flask_alipay", 0)
+        record: Any = logger.makeRecord(*origin, message, args, None, None, fields)
+        if logger.filter(record):
+            default_handler.handle(record)
+
+
+def is_logged(level: int) -> bool:
+    """Return whether :func:`log` logs a line of a level."""
+    if logger.hasHandlers():
+        return logger.isEnabledFor(level)
+    return level >= logger.level and not logger.disabled and level > logger.manager.disable
+
+
+def _claimed(body: bytes) -> dict[str, str]:
+    """Return the numbers and status that an unverified body claims."""
+    if body.count(b"&") >= _MAX_FIELDS:
+        return {}
+    fields = (piece.partition(b"=") for piece in body.split(b"&"))
+    return {
+        name.decode(): percent_decode(value).decode("latin-1")
+        for name, _, value in fields
+        if value and name in _CLAIMS
+    }
+
+
+def _number(claimed: str | None) -> str | None:
+    """Return an unverified number, sanitized; the number of an account is replaced."""
+    return "?" if claimed and _ACCOUNT.search(claimed) else loggable(claimed)
+
+
+def _remote_address() -> str | None:
+    """Return the client's address as the application sees it: behind a proxy, set by ProxyFix."""
+    address = request.remote_addr if has_request_context() else None
+    return _NO_ADDRESS.sub("?", address)[:64] if address else None

@@ -1,9 +1,18 @@
-"""The Content-Security-Policy of the pages for buyers."""
+"""Headers of the responses: the Content-Security-Policy of the pages for buyers, and privacy."""
 
 from __future__ import annotations
 
 from typing import Final
 from urllib.parse import urlsplit
+
+from flask import Response
+
+#: Keep a response out of caches, and its URL out of other sites' logs.
+PRIVACY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 
 # The application's own templates may use images of the site.
 _POLICY: Final = (
@@ -39,3 +48,9 @@ def gateway_frames(gateway_url: str) -> str:
     """Return the sources for the frame of the checkout: Alipay's QR code, through ``pay``."""
     sources = gateway_forms(gateway_url)
     return sources if sources.startswith("'self'") else f"'self' {sources}"
+
+
+def set_privacy_headers(response: Response) -> Response:
+    """Keep a response out of caches, and its URL out of other sites' logs."""
+    response.headers.update(PRIVACY_HEADERS)
+    return response

@@ -24,7 +24,7 @@ from ..exceptions import (
 from ..models import utc_now
 from ..operations.payment_state import confirming_for, is_payable, payment_state
 from ..operations.sending import note_sent
-from ..operations.verification import is_for_merchant
+from ..operations.settlement import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
 from ..protocol.china_time import parse_china_time
 from ..protocol.i18n import N_, languages, translator
@@ -383,11 +383,3 @@ def _home_url() -> str | None:
     adapter = current_app.create_url_adapter(request)
     known = adapter is not None and adapter.test("/", "GET")
     return f"{request.script_root}/" if known else None
-
-
-def set_privacy_headers(response: BaseResponse) -> BaseResponse:
-    """Keep the responses out of caches, and their URLs out of other sites' logs."""
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response

@@ -16,7 +16,7 @@ from sqlalchemy import func, inspect, literal, select
 
 from ..exceptions import NotificationRefused
 from ..models import PaymentMixin, utc_now
-from ..protocol.credentials import mask_credential_fields
+from ..protocol.credentials import CREDENTIAL_NAMES, mask_credential_fields
 from .errors import describe_error
 from .exact_text import exactly
 from .session import LedgerSession
@@ -111,6 +111,9 @@ class Journal:
             # if a callback has caught the error that failed the transaction.
             self._session.execute(select(literal(1)), self._payments)
             return
+        payload = dict(entry.payload)
+        if CREDENTIAL_NAMES.search("\0".join(payload)):
+            payload = mask_credential_fields(payload)
         row = {
             "notify_id": entry.notify_id,
             "merchant": self._merchant,
@@ -119,7 +122,7 @@ class Journal:
             "trade_status": entry.trade_status[:32],
             "outcome": outcome,
             "detail": detail[:256] if detail else None,
-            "payload": mask_credential_fields(entry.payload),
+            "payload": payload,
             "received_at": utc_now(),
         }
         if message_id is not None:

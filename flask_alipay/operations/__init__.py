@@ -6,7 +6,7 @@
     products of the open platform with steps of their own
 ``sending``
     the record that a payment is sent to Alipay
-``verification``, ``settlement``, ``replay``
+``settlement``, ``replay``
     verifying and settling reports, and the signals afterwards
 ``messages``
     reading notifications that are not about a trade

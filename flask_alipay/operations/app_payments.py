@@ -9,8 +9,8 @@ from sqlalchemy import inspect
 from ..exceptions import BadNotification, BadSignature, OutcomeUnknown, UnknownPayment, WrongAccount
 from ..protocol.charsets import encode
 from .sending import mark_new_as_sent, note_sent
+from .settlement import is_for_merchant
 from .trade_params import require_openapi, trade_params
-from .verification import is_for_merchant
 
 if TYPE_CHECKING:
     from ..merchant import Merchant

@@ -1,4 +1,4 @@
-"""Notifications that are not about a trade: messages, and the probe of their address."""
+"""Notifications that are not about one trade: messages, the probe of their address, and batches."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, Wron
 from ..ledger.retention import MAX_REPORT_AGE
 from ..models import utc_now
 from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
+from ..protocol.china_time import parse_china_time
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
+from ..protocol.notification import check_no_embedded_fields
 from ..protocol.preauthorizations import AUTHORIZATION_MESSAGES
 from ..protocol.transfers import TRANSFER_MESSAGE
 from ..protocol.xml import InvalidXml, parse
-from .verification import is_for_merchant
+from ..signals import transfer_batch_notified
+from .settlement import is_for_merchant, send_settlement_signals, send_signal
 
 if TYPE_CHECKING:
     from ..config import Config
     from ..ledger import Settlement
     from ..merchant import Merchant
+    from ..protocol.batch_notification import RefundBatchNotification, TransferBatchNotification
 
 
 # The kinds whose merchant (``auth_app_id``) the ledger compares.
@@ -138,3 +142,37 @@ def gateway_check_response(config: Config, params: Mapping[str, str]) -> bytes:
         f"<alipay><response>{content}</response>"
         f"<sign>{sign}</sign><sign_type>{sign_type}</sign_type></alipay>"
     ).encode("ascii")
+
+
+def receive_batch(
+    merchant: Merchant, params: Mapping[str, str]
+) -> RefundBatchNotification | TransferBatchNotification:
+    """Settle the results of a batch of refunds, or record those of transfers; send the signals.
+
+    Some results may be settled before another one is rejected.
+
+    :param params: the verified parameters; with ``notify_verify``, confirmed.
+    :returns: the batch.
+    :raises NotificationRefused: if the notification or a result is rejected.
+    """
+    from ..protocol.batch_notification import (  # only needed on the legacy gateway
+        REFUNDS,
+        RefundBatchNotification,
+        TransferBatchNotification,
+    )
+
+    config = merchant.config
+    check_no_embedded_fields(params)
+    if not is_for_merchant(config, params, confirmed=config.notify_verify):
+        raise WrongAccount("it names no seller, and its key signs for every merchant")
+    check_age(parse_china_time(params.get("notify_time")), params.get("notify_id"))
+    ledger = merchant.ledger()
+    if params["notify_type"] == REFUNDS:
+        refunds = RefundBatchNotification.from_params(params)
+        for settlement in ledger.settle_refunds(refunds):
+            send_settlement_signals(merchant, settlement)
+        return refunds
+    transfers = TransferBatchNotification.from_params(params)
+    if ledger.record_transfers(transfers):
+        send_signal(merchant, transfer_batch_notified, batch=transfers)
+    return transfers

@@ -15,8 +15,13 @@ from ..exceptions import BadNotification, BadSignature, NotConfirmed, UnknownPay
 from ..ledger.transitions import parse_events
 from ..ledger.updates import check_match, needs_query, next_state
 from ..protocol.notification import Notification, verify_params
-from .settlement import send_settlement_signals, settle_report, with_query_rule
-from .verification import is_for_merchant, verify_notification
+from .settlement import (
+    is_for_merchant,
+    send_settlement_signals,
+    settle_report,
+    verify_notification,
+    with_query_rule,
+)
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -60,7 +65,6 @@ def replay(
         return _dry_run(merchant, notification)
     replayed: list[ReplayResult] = []
     for report, settlement in settle_report(merchant, notification):
-        send_settlement_signals(merchant, settlement)
         replayed.append(
             ReplayResult(report, settlement.outcome, settlement.events, settlement.payment)
         )

@@ -1,4 +1,4 @@
-"""Settle reports about a trade, and send the signals of a committed settlement.
+"""Verify notifications, settle reports about a trade, and send the signals of a settlement.
 
 A notification's signature never expires: an attacker could keep one, get a refund, and deliver it
 afterwards. An old report of a sale, or one for a payment that is closed or partly refunded,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,17 +19,18 @@ from ..exceptions import (
     ConfirmationUnknown,
     GatewayError,
     NotConfirmed,
+    OutcomeUnknown,
     QueryRequired,
     TradeNotFound,
+    WrongAccount,
 )
 from ..ledger.callbacks import reject_unfinished, run_coroutine
 from ..ledger.updates import is_sale
 from ..models import utc_now
-from ..protocol.notification import Notification
+from ..protocol.notification import Notification, QueryRule, verify_form
 from ..protocol.trade_status import TradeStatus
 from ..signals import payment_failed, payment_paid, payment_refunded
 from .trade_updates import PaymentSnapshot
-from .verification import read_notification
 
 if TYPE_CHECKING:
     from blinker import NamedSignal
@@ -43,17 +44,91 @@ LAST_RETRY: Final = timedelta(hours=25)
 
 logger = logging.getLogger("flask_alipay")
 
+_QUERY_RULES: Final[Mapping[str, QueryRule]] = {"never": "never", "always": "always"}
+
 _SIGNALS: Final = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
+
+
+def verify_notification(config: Config, body: bytes) -> dict[str, str]:
+    """Return the parameters that Alipay's signature covers, and the signature.
+
+    :raises BadNotification: if it cannot be read.
+    :raises BadSignature: if it is not signed, or not by the configured key.
+    """
+    if config.protocol == "mapi":
+        from ..protocol.wap_notification import is_wap_notification, verify_wap, wap_signer
+
+        if is_wap_notification(body):
+            return verify_wap(body, wap_signer(config.signer), config.charset)
+    return verify_form(body, config.signer, config.charset).signed
+
+
+def confirm_notify_id(config: Config, notify_id: str | None) -> None:
+    """Confirm with Alipay that it sent a notification: the second check, after the signature.
+
+    :raises NotConfirmed: if Alipay did not send it.
+    :raises ConfirmationUnknown: if Alipay does not respond in time.
+    """
+    from ..gateways.mapi import MapiGateway  # already imported on the legacy gateway
+
+    if not notify_id:
+        raise NotConfirmed("it has no notify_id to confirm")
+    assert isinstance(config.gateway, MapiGateway)  # noqa: S101 - the open platform has none
+    try:
+        confirmed = config.gateway.notify_verify(notify_id)
+    except OutcomeUnknown as error:
+        raise ConfirmationUnknown(f"notify_verify: {error}", notify_id=notify_id) from None
+    if not confirmed:
+        raise NotConfirmed("notify_verify did not confirm it", notify_id=notify_id)
+
+
+def is_for_merchant(config: Config, params: Mapping[str, str], *, confirmed: bool) -> bool:
+    """Return whether correctly signed parameters, of a notification or a return, are about this
+    merchant.
+
+    :param confirmed: whether ``notify_verify`` has confirmed them.
+    """
+    seller_id, seller_email = params.get("seller_id"), params.get("seller_email")
+    if config.protocol == "openapi":
+        is_seller = not (config.seller_id and seller_id) or seller_id == config.seller_id
+        return params.get("app_id") == config.merchant and is_seller
+    if not seller_id and not seller_email:
+        return confirmed or config.signer.sign_type == "MD5"
+    if seller_id in (config.merchant, config.seller_id) and seller_id:
+        return True
+    # The e-mail address identifies the seller only if no account number is configured.
+    expected = config.seller_email if config.seller_id is None else None
+    return bool(expected and seller_email) and str(expected).lower() == str(seller_email).lower()
+
+
+def read_notification(config: Config, params: Mapping[str, str]) -> Notification:
+    """Return a verified notification with types, if it is about this merchant's account.
+
+    On the open platform it must name the merchant's application. The legacy gateway's RSA key signs
+    for all merchants: the notification must name the merchant as the seller or, if it names none
+    (cross-border ones do not), the MD5 key or ``notify_verify`` must have proven the merchant.
+
+    :param params: the result of :func:`verify_notification`; with ``notify_verify``, confirmed.
+    :raises BadNotification: if the parameters do not describe a trade.
+    :raises WrongAccount: if it is about another account.
+    """
+    notification = Notification.from_params(params, config.protocol, query_rule(config))
+    if not is_for_merchant(config, params, confirmed=config.notify_verify):
+        raise WrongAccount(
+            "it is about another merchant's account",
+            out_trade_no=notification.out_trade_no,
+            notify_id=notification.notify_id,
+        )
+    return notification
 
 
 def settle_notification(
     merchant: Merchant, params: Mapping[str, str]
-) -> Iterator[tuple[Notification, Settlement]]:
+) -> Iterable[tuple[Notification, Settlement]]:
     """Settle a verified notification, if it is about this merchant's account: see
-    :func:`.verification.read_notification` and :func:`settle_report`.
+    :func:`read_notification` and :func:`settle_report`.
 
-    :param params: the result of :func:`.verification.verify_notification`; with
-        ``notify_verify``, confirmed.
+    :param params: the result of :func:`verify_notification`; with ``notify_verify``, confirmed.
     :raises BadNotification: if the parameters do not describe a trade.
     :raises WrongAccount: if it is about another account.
     """
@@ -62,8 +137,8 @@ def settle_notification(
 
 def settle_report(
     merchant: Merchant, report: Notification
-) -> Iterator[tuple[Notification, Settlement]]:
-    """Settle a verified report about this merchant's payment.
+) -> Iterable[tuple[Notification, Settlement]]:
+    """Settle a verified report about this merchant's payment, and send the signals.
 
     No transaction is open, and no row locked, while Alipay is queried.
 
@@ -79,25 +154,38 @@ def settle_report(
     try:
         settlement = merchant.ledger().settle(report)
     except QueryRequired:
-        pass
-    else:
-        yield report, settlement
-        return
+        return _settle_after_query(merchant, report)
+    send_settlement_signals(merchant, settlement)
+    return ((report, settlement),)
+
+
+def _settle_after_query(
+    merchant: Merchant, report: Notification
+) -> Iterator[tuple[Notification, Settlement]]:
+    """Settle Alipay's current response, then the report; yield each after its commit."""
     response = current_report(merchant, report)
-    yield response, merchant.ledger().settle(response)
+    settlement = merchant.ledger().settle(response)
+    send_settlement_signals(merchant, settlement)
+    yield response, settlement
     try:
         settlement = merchant.ledger().settle(report.with_query_rule("always"))
     except QueryRequired:
         return  # Alipay's response contradicts the report: there is no sale, or no longer
+    send_settlement_signals(merchant, settlement)
     yield report, settlement
+
+
+def query_rule(config: Config) -> QueryRule:
+    """Return the configured rule for which payments Alipay has to be queried first."""
+    return _QUERY_RULES.get(config.sale_queries, "closed")
 
 
 def with_query_rule(config: Config, report: Notification) -> Notification:
     """Return a report with the rule for which payments Alipay has to be queried first."""
-    if config.sale_queries == "never":
-        return report
-    always = config.sale_queries == "always" or is_old(report)
-    return report.with_query_rule("always" if always else "closed")
+    rule = query_rule(config)
+    if rule == "closed" and is_old(report):
+        rule = "always"
+    return report if report.query_first == rule else report.with_query_rule(rule)
 
 
 def is_old(report: Notification) -> bool:

@@ -39,5 +39,5 @@ def test_every_reason_is_documented() -> None:
 
 
 def test_the_log_line_is_that_of_the_notification_route() -> None:
-    source = Path(ROOT / "flask_alipay" / "blueprint" / "log_lines.py").read_text(encoding="utf-8")
+    source = Path(ROOT / "flask_alipay" / "blueprint" / "notify.py").read_text(encoding="utf-8")
     assert "notification refused (%s): %s; out_trade_no=%s trade_no=%s" in source

@@ -6,6 +6,7 @@ No request is made inside a pushed context: one that forgot to commit would pass
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ class Shop:
         with self.app.app_context():
             db.engine.dispose()
 
-    @property
+    @cached_property
     def _prefix(self) -> str:
         with self.app.test_request_context():
             from flask import url_for
