@@ -191,7 +191,7 @@ class DeductingShop:
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
             db.create_all()
-            self.alipay.gateway._transport = self.at_alipay  # type: ignore[union-attr]
+            self.alipay.gateway._transport = self.at_alipay
 
     def subscribe(self, number: str = "S1", **changes: Any) -> None:
         """Create an agreement: 30 yuan on the 5th of each month."""

@@ -20,9 +20,9 @@ from flask_alipay.exceptions import (
     OutcomeUnknown,
 )
 
+from ..doubles.openapi import DONE
 from .shop import (
     AGREEMENT_NO,
-    DONE,
     LOST,
     MODIFY,
     PAY,
@@ -417,7 +417,7 @@ def test_a_deduction_is_no_page_for_the_buyer(small_shop: DeductingShop) -> None
     with pytest.raises(OutcomeUnknown):
         small_shop.charge()
     with small_shop.app.test_request_context(base_url="http://localhost"):
-        payment = db.session.scalar(select(Payment))
+        payment: Any = db.session.scalar(select(Payment))
         checkout, pay = small_shop.alipay.checkout_url(payment), small_shop.alipay.pay_url(payment)
         with pytest.raises(InvalidParameter):
             small_shop.alipay.gateway_url(payment)

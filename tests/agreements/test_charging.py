@@ -11,7 +11,9 @@ import pytest
 from flask_alipay.exceptions import (
     AgreementEnded,
     AlipayError,
+    AppAuthTokenError,
     CallbackFailed,
+    ConfigurationError,
     DeductionFailed,
     DeductionLimitExceeded,
     DeductionNotDue,
@@ -26,12 +28,9 @@ from .shop import (
     LOST,
     PAY,
     PAYER,
-    QUERY,
     TRADE_QUERY,
-    Agreement,
     DeductingAlipay,
     DeductingShop,
-    Payment,
     db,
     rejection,
 )
@@ -473,9 +472,55 @@ def test_the_payer_is_the_agreements(shop: DeductingShop) -> None:
     assert shop.charge().buyer_id == PAYER
 
 
-def test_without_a_class_for_agreements_nothing_is_charged(small_shop: DeductingShop) -> None:
-    assert QUERY not in small_shop.at_alipay.methods
+def test_a_deduction_for_another_merchant_sends_that_merchants_token(
+    small_shop: DeductingShop,
+) -> None:
+    merchant = "2021000000000201"
+    tokens: dict[str, str] = {}
     with small_shop.app.app_context():
-        merchant = small_shop.alipay.merchant
-        assert merchant.models.Agreement is Agreement
-        assert merchant.models.Payment is Payment
+        small_shop.alipay.app_auth_token_loader(tokens.get)
+        small_shop.sign()
+        small_shop.change(auth_app_id=merchant)
+        small_shop.alipay.create_payment(subject="茶", total_amount="30.00", out_trade_no="P1")
+        db.session.commit()
+    small_shop.change_payment(auth_app_id=merchant)
+    before = small_shop.contents()
+    with pytest.raises(AppAuthTokenError):
+        small_shop.charge()
+    assert small_shop.contents() == before
+    tokens[merchant] = "202601BB"
+    assert small_shop.charge().paid
+    [(_, _, params)] = small_shop.at_alipay.requests
+    assert params["app_auth_token"] == "202601BB"
+
+
+@pytest.mark.parametrize("code", ["aop.invalid-app-auth-token", "isp.unknow-error"])
+def test_a_rejection_of_the_gateway_itself_is_no_failure(
+    small_shop: DeductingShop, code: str
+) -> None:
+    small_shop.sign()
+    node = {"code": "20001", "msg": "Insufficient Token Permissions", "sub_code": code}
+    small_shop.at_alipay.script |= {PAY: [node], TRADE_QUERY: [node]}
+    with pytest.raises(OutcomeUnknown):
+        small_shop.charge()
+    assert small_shop.agreement().charge_no == "P1"
+    assert small_shop.payment().trade_status == "WAIT_BUYER_PAY"
+    assert small_shop.charge().paid
+
+
+@pytest.mark.parametrize(("setting", "due"), [("0", False), ("3", False), (4, True)])
+def test_the_window_is_a_setting(open_shop: Any, setting: Any, due: bool) -> None:
+    shop = open_shop(DEDUCTION_WINDOW_DAYS=setting)
+    shop.sign()
+    if due:
+        assert shop.charge().paid
+        return
+    with pytest.raises(DeductionNotDue):
+        shop.charge()
+
+
+@pytest.mark.parametrize("setting", ["-1", "five", "367", 1.5])
+def test_a_wrong_window_is_rejected_at_registration(open_shop: Any, setting: Any) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        open_shop(DEDUCTION_WINDOW_DAYS=setting)
+    assert caught.value.key == "ALIPAY_DEDUCTION_WINDOW_DAYS"
