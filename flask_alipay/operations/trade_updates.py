@@ -57,7 +57,7 @@ class PaymentSnapshot:
         ends_at = payment.expires_at or payment.created_at + MAX_TRADE_LIFETIME
         currency = payment.currency or "CNY"
         snapshot = cls(payment.out_trade_no, payment.total_fen, currency, ends_at, gateway)
-        granted = payment.out_order_no is not None or payment.external_agreement_no is not None
+        granted = payment.out_order_no is not None or payment.deduction_date is not None
         if granted and payment.sent_at is not None:
             snapshot = replace(snapshot, in_flight_until=payment.sent_at + IN_FLIGHT)
         return snapshot

@@ -426,3 +426,21 @@ def test_a_deduction_is_no_page_for_the_buyer(small_shop: DeductingShop) -> None
         response = client.get(url, base_url="http://localhost")
         assert response.status_code == 303
         assert "/alipay/result/" in response.location
+
+
+def test_a_payment_that_signs_is_closed_like_any_other(small_shop: DeductingShop) -> None:
+    small_shop.subscribe()
+    with small_shop.app.test_request_context(base_url="http://localhost"):
+        payment = small_shop.alipay.create_payment(
+            subject="茶",
+            total_amount="1.00",
+            out_trade_no="P1",
+            product="app",
+            agreement=db.session.scalar(select(Agreement)),
+        )
+        db.session.commit()
+        small_shop.alipay.order_string(payment)
+        assert small_shop.alipay.close(payment).trade_status == "TRADE_CLOSED"
+    agreement = small_shop.agreement()
+    assert (agreement.charge_no, agreement.failed_at) == (None, None)
+    assert small_shop.events() == [("failed", "P1")]
