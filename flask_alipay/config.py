@@ -36,6 +36,22 @@ _APP_ID = re.compile(r"[0-9]{16}")
 class Config:
     """Configuration of one merchant on one of the two gateways. Created when the blueprint is
     registered; later changes of ``app.config`` are ignored.
+
+    It is read from these settings, each with the prefix:
+
+    Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
+    (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
+    ``WAP_GATEWAY_URL``.
+    Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
+    ``PUBLIC_KEY_PATH`` (Alipay's key; a list during a key rotation), or the certificates
+    ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
+    ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``OAUTH_URL``, ``APP_AUTH_TOKEN`` and
+    ``AUTH_APP_ID`` (token and APPID of the merchant for whom a third-party application acts).
+    Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
+    ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
+    ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
+    ``TRANSFER_DAILY_LIMIT`` (yuan), ``DEDUCTION_WINDOW_DAYS`` (5), ``TRANSLATIONS_PATH``, the
+    ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
     """
 
     #: The prefix of the settings, for example ``"ALIPAY"``.
@@ -100,21 +116,7 @@ class Config:
         transport: OpenApiTransport | None = None,
         simulator: bool = False,
     ) -> Config:
-        """Read and check the settings of one prefix.
-
-        Legacy gateway: ``PARTNER``, ``KEY``, ``SELLER_EMAIL`` or ``SELLER_ID``, ``SIGN_TYPE``
-        (``MD5``, ``RSA``, ``RSA2``), ``INPUT_CHARSET`` (``utf-8``, ``gbk``), ``SHOW_URL``,
-        ``WAP_GATEWAY_URL``.
-        Open platform: ``APP_ID``, ``PRIVATE_KEY`` or ``PRIVATE_KEY_PATH``, ``PUBLIC_KEY`` or
-        ``PUBLIC_KEY_PATH`` (Alipay's key; a list during a key rotation), or the certificates
-        ``APP_CERT_PATH``, ``PUBLIC_CERT_PATH`` and ``ROOT_CERT_PATH``; ``AES_KEY``, ``SELLER_ID``,
-        ``SANDBOX``, ``API_VERSION`` (``v2``, ``v3``), ``OAUTH_URL``, ``APP_AUTH_TOKEN`` and
-        ``AUTH_APP_ID`` (token and APPID of the merchant for whom a third-party application acts).
-        Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
-        ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
-        ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-        ``TRANSFER_DAILY_LIMIT`` (yuan), ``DEDUCTION_WINDOW_DAYS`` (5), ``TRANSLATIONS_PATH``, the
-        ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
+        """Read and check the settings of one prefix, see :class:`Config`.
 
         :param mapping: ``app.config`` or a similar mapping.
         :param prefix: the prefix of the settings, without the underscore.
@@ -124,10 +126,7 @@ class Config:
         """
         settings = ConfigReader(mapping, prefix)
         build = _openapi if _protocol(settings) == "openapi" else _mapi
-        timeout = settings.number("TIMEOUT", 10.0)
-        connect_timeout = settings.number("CONNECT_TIMEOUT", timeout)
-        transport = transport or HttpTransport(timeout, connect_timeout)
-        signer, gateway, merchant = build(settings, transport)
+        signer, gateway, merchant = build(settings, transport or _http(settings))
         legacy = gateway.protocol == "mapi"
         modern = not legacy
         verification = settings.verification(signer.sign_type, legacy=legacy)
@@ -169,6 +168,11 @@ class Config:
         """Names of the query arguments in ``RETURN_URL``; Alipay returns them unsigned."""
         query = urlsplit(self.return_url or "").query
         return frozenset(name for name, _ in parse_qsl(query, keep_blank_values=True))
+
+
+def _http(settings: ConfigReader) -> HttpTransport:
+    timeout = settings.number("TIMEOUT", 10.0)
+    return HttpTransport(timeout, settings.number("CONNECT_TIMEOUT", timeout))
 
 
 def _protocol(settings: ConfigReader) -> str:

@@ -1,7 +1,11 @@
-"""Thousands of apps with the same routes, pages, tables and queries: each is compiled once."""
+"""Thousands of apps with the same routes, pages, tables and queries: each is compiled once.
+
+SQLite does not wait for the disk: no test cuts the power.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -101,6 +105,11 @@ def _keep_queries() -> None:
     have the same options here, as far as they change what is compiled.
     """
     kept = _Queries(1000)
+
+    @event.listens_for(Engine, "connect")
+    def hurry(connection: Any, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
 
     @event.listens_for(Engine, "engine_connect")
     def share(connection: Connection) -> None:

@@ -253,6 +253,18 @@ class AgreementMethods(PaymentMethods[P, R]):
         except (InvalidParameter, RuntimeError):
             return None
 
+    def _check_details(
+        self, agreement: Any, product: str | None, details: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the details of a payment, with which the payer may sign an agreement."""
+        if product == "preauth":
+            raise InvalidParameter("product", "is made by capture(): call it instead")
+        if agreement is None:
+            return details
+        from ..operations.agreements import signing_details
+
+        return signing_details(self.merchant, agreement, product, details)
+
     def _add_agreement_callback(self, event: str, callback: F) -> F:
         if self._models.Agreement is None:
             raise ConfigurationError(

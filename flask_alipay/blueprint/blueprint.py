@@ -14,7 +14,6 @@ from .. import signals
 from ..exceptions import (
     BadToken,
     ConfigurationError,
-    InvalidParameter,
     NotificationRefused,
     without_secrets,
 )
@@ -275,10 +274,9 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         :param total_amount: yuan: ``str``, ``int`` or :class:`~decimal.Decimal`.
         :param out_trade_no: the shop's order number, 1 to 64 letters, digits, underscores or
             hyphens; by default 26 digits that cannot be guessed.
-        :param product: the payment product: ``page``, or on the open platform ``wap``; by default
-            chosen by the buyer's browser when the buyer is redirected to Alipay.
-        :param currency: ISO 4217; another than CNY for the legacy gateway's cross-border products,
-            with ``total_amount`` in that currency.
+        :param product: ``page``, or on the open platform ``wap``; by default chosen by the buyer's
+            browser when the buyer is redirected to Alipay.
+        :param currency: of ``total_amount``: CNY, or another one in a cross-border product.
         :param agreement: an unsigned one of :meth:`create_agreement`, which the buyer signs
             together with this payment: of the product ``app`` or ``jsapi`` or, without periods,
             ``page``. The payment is no deduction, and may be paid without signing.
@@ -291,12 +289,7 @@ class AlipayBlueprint(AuthorizationMethods[P, R], Blueprint):
         :raises InvalidParameter: names the invalid parameter; nothing is added.
         :raises TypeError: for a ``float`` amount.
         """
-        if product == "preauth":
-            raise InvalidParameter("product", "is made by capture(): call it instead")
-        if agreement is not None:
-            from ..operations.agreements import signing_details
-
-            details = signing_details(self.merchant, agreement, product, details)
+        details = self._check_details(agreement, product, details)
         payment: P = build_payment(
             self._models.Payment,
             self.config,

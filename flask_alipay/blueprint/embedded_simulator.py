@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from flask.blueprints import BlueprintSetupState
 
+    from ..simulator.notifications.sender import Post
+
 
 def mount_simulator(
     app: Flask, setup: BlueprintSetupState, settings: ConfigReader, endpoint: str
@@ -59,28 +61,10 @@ def mount_simulator(
         )
     name = f"{endpoint.replace('.', '_')}_simulator"
     transport = InProcessTransport(app, f"{mount}/notify", f"{name}.gateway")
-    protocol, charset = settings.protocol() or "openapi", settings.charset()
-    sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
     # A configured NOTIFY_URL may lead through a tunnel under test.
     post = None if settings.is_set("NOTIFY_URL") else transport.deliver
-    # Other processes of the application, commands and workers, have to be the same merchant.
-    folder = Path(app.instance_path)
-    keys = folder if folder.is_dir() else None
-    # Numbers distinguish the merchants of an application.
     simulators = app.extensions.setdefault(SIMULATORS, {})
-    options = simulator_options(settings, protocol, sign_type or "RSA2")
-    kind = {name: options.pop(name) for name in ("open_id", "third_party")}
-    merchant = get_merchant(keys).numbered(len(simulators)).of_kind(**kind)
-    try:
-        simulator = Simulator(
-            protocol=protocol,
-            charset=charset,
-            sign_type=sign_type,
-            post=post,
-            merchant=merchant,
-        )
-    except ConfigurationError as error:
-        raise settings.error(error.key, f"cannot be simulated: {error}") from None
+    simulator, options = _create_simulator(app, settings, post, len(simulators))
     simulators[endpoint] = simulator
     simulator.messages.default_url = f"{site_of(app)}{mount}/notify"
     blueprint = simulator_blueprint(simulator, name)
@@ -92,6 +76,35 @@ def mount_simulator(
     if isinstance(config.gateway, MapiGateway):
         config.gateway.wap_gateway_url = f"{mount}/simulator/service/rest.htm"
     return config, f"{name}.gateway", simulator.clock.now
+
+
+def _create_simulator(
+    app: Flask, settings: ConfigReader, post: Post | None, number: int
+) -> tuple[Simulator, dict[str, Any]]:
+    """Create a simulator; also return the options of its merchant's settings.
+
+    :param post: delivers notifications; HTTP by default.
+    :param number: distinguishes the merchants of an application.
+    """
+    protocol, charset = settings.protocol() or "openapi", settings.charset()
+    sign_type = (settings.text("SIGN_TYPE") or "").upper() or None
+    options = simulator_options(settings, protocol, sign_type or "RSA2")
+    kind = {name: options.pop(name) for name in ("open_id", "third_party")}
+    # Other processes of the application, commands and workers, have to be the same merchant.
+    folder = Path(app.instance_path)
+    keys = folder if folder.is_dir() else None
+    merchant = get_merchant(keys).numbered(number).of_kind(**kind)
+    try:
+        simulator = Simulator(
+            protocol=protocol,
+            charset=charset,
+            sign_type=sign_type,
+            post=post,
+            merchant=merchant,
+        )
+    except ConfigurationError as error:
+        raise settings.error(error.key, f"cannot be simulated: {error}") from None
+    return simulator, options
 
 
 class InProcessTransport:

@@ -93,16 +93,8 @@ class TransferMethods(PaymentMethods[P, R]):
         """
         from ..operations.transfers import transfer
 
-        return transfer(
-            self.merchant,
-            amount,
-            out_biz_no,
-            payee=payee,
-            identity_type=identity_type,
-            name=name,
-            title=title,
-            **fields,
-        )
+        account = {"payee": payee, "identity_type": identity_type, "name": name}
+        return transfer(self.merchant, amount, out_biz_no, title=title, **account, **fields)
 
     def query_transfer(self, transfer: Any) -> Any:
         """Query a transfer whose result is unknown, and update the ledger. If Alipay does not know

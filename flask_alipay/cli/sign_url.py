@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ class TestOrder:
     product: str | None = None
     expires_at: None = None
     auth_app_id: None = None
+    out_order_no: None = None
+    external_agreement_no: None = None
     details: Mapping[str, str] = field(default_factory=dict)
     currency: str = "CNY"
 
@@ -94,10 +97,8 @@ def sign_url_command(in_app: bool) -> click.Command:
                 to_minor_units(options["total_amount"]),
                 options["product"],
             )
-            if in_app:
-                request = _sign_in_app(current_merchant(), order, options)
-            else:
-                request = _sign(order, options)
+            sign = partial(_sign_in_app, current_merchant()) if in_app else _sign
+            request = sign(order, options)
         _show(request, options)
 
     if not in_app:

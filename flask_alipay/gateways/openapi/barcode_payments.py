@@ -186,29 +186,7 @@ class BarcodePayments(Trades):
         check_channels(given)
         node = self._do(PAY, given)
         check_echo(node, "out_trade_no", out_trade_no)
-        paid = text_field(node, "code") != _CONFIRMING
-        if paid and text_field(node, "trade_status") not in ("", *_PAID):
-            raise OutcomeUnknown("the gateway responded to another request")  # a query's response
-        # Sources: async_payment_mode and async_pay_apply_status in Alipay's PHP SDK of version 3.
-        at_once = text_field(node, "async_payment_mode") in _PAID_AT_ONCE
-        paid = paid and at_once and not text_field(node, "async_pay_apply_status")
-        currency = responses.currency_of(node)
-        buyer_id, buyer_open_id = responses.buyer_of(node)
-        return TradePayResponse(
-            paid=paid,
-            out_trade_no=out_trade_no,
-            trade_no=required_text(node, "trade_no")
-            if paid
-            else text_field(node, "trade_no") or None,
-            total_fen=responses.amount(node, "total_amount", currency),
-            currency=currency,
-            receipt_fen=responses.amount(node, "receipt_amount"),
-            buyer_pay_fen=responses.amount(node, "buyer_pay_amount"),
-            paid_at=parse_china_time(text_field(node, "gmt_payment")),
-            buyer_id=buyer_id,
-            buyer_open_id=buyer_open_id,
-            params=node,
-        )
+        return _read_payment(node, out_trade_no)
 
     def _check_grant(self, given: Mapping[str, Any]) -> None:
         """Check what the buyer has granted, beyond the single fields.
@@ -355,4 +333,32 @@ def _closed(response: TradeCancelResponse | TradeQueryResponse) -> BarcodePaymen
         buyer_open_id=None,
         action=response.action if isinstance(response, TradeCancelResponse) else None,
         params=response.params,
+    )
+
+
+def _read_payment(node: Mapping[str, Any], out_trade_no: str) -> TradePayResponse:
+    """Read the response to ``alipay.trade.pay``.
+
+    :raises OutcomeUnknown: if it belongs to another request or lacks a field.
+    """
+    paid = text_field(node, "code") != _CONFIRMING
+    if paid and text_field(node, "trade_status") not in ("", *_PAID):
+        raise OutcomeUnknown("the gateway responded to another request")  # a query's response
+    # Sources: async_payment_mode and async_pay_apply_status in Alipay's PHP SDK of version 3.
+    at_once = text_field(node, "async_payment_mode") in _PAID_AT_ONCE
+    paid = paid and at_once and not text_field(node, "async_pay_apply_status")
+    currency = responses.currency_of(node)
+    buyer_id, buyer_open_id = responses.buyer_of(node)
+    return TradePayResponse(
+        paid=paid,
+        out_trade_no=out_trade_no,
+        trade_no=required_text(node, "trade_no") if paid else text_field(node, "trade_no") or None,
+        total_fen=responses.amount(node, "total_amount", currency),
+        currency=currency,
+        receipt_fen=responses.amount(node, "receipt_amount"),
+        buyer_pay_fen=responses.amount(node, "buyer_pay_amount"),
+        paid_at=parse_china_time(text_field(node, "gmt_payment")),
+        buyer_id=buyer_id,
+        buyer_open_id=buyer_open_id,
+        params=node,
     )
