@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from flask_alipay.protocol.charsets import canonical_charset
+
+
+def examples(number: int) -> int:
+    """Return how many examples a test of many has: all of them where all tests are to run."""
+    share = settings.default.max_examples / 100 if settings.default else 1
+    return max(1, int(number * share))
+
 
 CHARSETS = ("utf-8", "UTF-8", "utf8", "gbk", "GBK", "gb2312", "gb18030")
 

@@ -51,7 +51,7 @@ class TestOrder:
     expires_at: None = None
     auth_app_id: None = None
     out_order_no: None = None
-    external_agreement_no: None = None
+    deduction_date: None = None
     details: Mapping[str, str] = field(default_factory=dict)
     currency: str = "CNY"
 

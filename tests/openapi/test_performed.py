@@ -27,6 +27,7 @@ from ..doubles.openapi import (
     Alipay,
     answer,
 )
+from ..strategies import examples
 
 methods = pytest.mark.parametrize("method", METHODS)
 
@@ -190,7 +191,7 @@ def test_after_a_malformed_response_the_outcome_is_unknown(
         perform(Alipay(keys, RUBBISH[rubbish]).gateway())
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     body=st.one_of(
         st.binary(),

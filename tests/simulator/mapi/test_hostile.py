@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from flask_alipay.simulator.mapi.gateway import Mapi
 
+from ...strategies import examples
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 SERVICES = st.sampled_from(
     [
@@ -111,7 +113,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(300))
 @given(SERVICES, st.dictionaries(NAMES | TEXT.filter(bool), VALUES, max_size=8))
 def test_well_signed_nonsense_is_answered(app, merchant, service, params):
     params = {k: v for k, v in params.items() if k not in ("sign", "sign_type", "service")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ...strategies import examples
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=30)
 METHODS = st.sampled_from(
     [
@@ -149,7 +151,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(METHODS, st.dictionaries(NAMES | TEXT, VALUES, max_size=6))
 def test_well_signed_nonsense_is_answered(server, method, biz):
     response = server.post(server.params(method, biz))
