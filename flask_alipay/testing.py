@@ -9,18 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from sqlalchemy import select
-from werkzeug.test import Client, TestResponse
-from werkzeug.wrappers import Response
-
-from .blueprint.embedded_simulator import site_of
+from .blueprint.simulated_buyer import find_payment, merchants_of, pay_url, sign_url, visit
 from .exceptions import InvalidParameter
-from .merchant import Merchant
-from .operations.payments import gateway_request
+from .protocol.agreements import AgreementStatus
 from .protocol.money import format_amount, to_minor_units
 from .simulator import Simulator
 from .simulator.faults import read_fault
@@ -29,9 +24,12 @@ from .simulator.merchant.merchant import SimulatedMerchant
 from .simulator.notifications.sender import Attempt, Delivery
 from .simulator.preauthorizations import FrozenAmounts
 from .simulator.simulator import SIMULATORS
+from .simulator.trades.agreements import Agreement
 from .simulator.trades.funding import check_fund
+from .simulator.trades.periods import months_later
 from .simulator.trades.preauthorizations import Preauthorization, PreauthorizationEvent
 from .simulator.trades.trades import Trade, TradeEvent
+from .simulator.wallet import Wallet
 from .simulator.web.server import BoundSocket
 
 if TYPE_CHECKING:
@@ -122,13 +120,15 @@ class AlipaySimulator:
             simulator.deliverer.resend(sent[-1])
         return list(sent[-1].attempts[len(sent[-1].attempts) - times :])
 
-    def advance(self, **delta: float) -> None:
+    def advance(self, *, months: int = 0, **delta: float) -> None:
         """Advance the time: due retries are sent, expired trades closed.
 
+        :param months: to the same day of a later month in China, or to the month's last day.
         :param delta: parameters of :class:`~datetime.timedelta`: ``hours=25``.
         """
         for simulator in self._simulators.values():
-            simulator.advance(timedelta(**delta))
+            later = months_later(simulator.clock.now(), months)
+            simulator.advance(later + timedelta(**delta))
 
     def inject_fault(self, kind: str, **details: Any) -> None:
         """Inject a fault, once or ``times`` times; with several merchants, at the merchant of
@@ -184,6 +184,54 @@ class AlipaySimulator:
         """
         return self._preauthorization_of(out_order_no)[1]
 
+    def sign(self, external_agreement_no: str) -> Agreement:
+        """Sign an agreement as the buyer.
+
+        :param external_agreement_no: the merchant's number of it.
+        :returns: the agreement at Alipay after it.
+        :raises LookupError: if there is neither a request to sign it, nor an agreement that is one.
+        :raises InvalidParameter: if it is signed already, or was requested too long ago.
+        """
+        if self._app is not None and not self._is_to_be_signed(external_agreement_no):
+            problem = visit(self._app, partial(sign_url, number=external_agreement_no))
+            if problem and not self._is_to_be_signed(external_agreement_no):
+                reason = f"cannot reach Alipay to sign {external_agreement_no}: {problem}"
+                raise LookupError(f"the buyer {reason}")
+        wallet, agreement = self._agreement_of(external_agreement_no)
+        changed = wallet.sign(agreement.page_id)
+        if agreement.agreement_no or changed is None or not changed.agreement_no:
+            raise InvalidParameter("external_agreement_no", "has no agreement that can be signed")
+        return changed
+
+    def end_agreement(self, external_agreement_no: str) -> Agreement:
+        """End an agreement as the buyer, in the wallet: only the application gateway is notified.
+
+        :param external_agreement_no: the merchant's number of it.
+        :returns: the agreement at Alipay after it.
+        :raises LookupError: if there is none.
+        :raises InvalidParameter: if it is not in force.
+        """
+        wallet, agreement = self._agreement_of(external_agreement_no)
+        if not wallet.end(agreement.agreement_no):
+            raise InvalidParameter("external_agreement_no", "has no agreement in force")
+        return self.agreement(external_agreement_no)
+
+    def empty_account(self, external_agreement_no: str, *, empty: bool = True) -> None:
+        """Leave the buyer without the money for deductions by an agreement, or with it again.
+
+        :param external_agreement_no: the merchant's number of the agreement.
+        :raises LookupError: if there is none.
+        """
+        wallet, agreement = self._agreement_of(external_agreement_no)
+        wallet.fund(agreement.agreement_no, not empty)
+
+    def agreement(self, external_agreement_no: str) -> Agreement:
+        """Return the last agreement with a number of the merchant's at Alipay.
+
+        :raises LookupError: if there is none.
+        """
+        return self._agreement_of(external_agreement_no)[1]
+
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """All notifications with their responses, the oldest first."""
@@ -196,7 +244,7 @@ class AlipaySimulator:
     def _apply_event(self, out_trade_no: str, event: str, paid_with: str = "") -> Trade:
         problem = ""
         if self._app is not None and not self._has_trade(out_trade_no):
-            problem = _visit_gateway(self._app, out_trade_no)
+            problem = visit(self._app, partial(pay_url, out_trade_no=out_trade_no))
         if problem and not self._has_trade(out_trade_no):
             raise LookupError(f"the buyer cannot reach Alipay to pay {out_trade_no}: {problem}")
         trade = self.trade(out_trade_no)
@@ -223,6 +271,19 @@ class AlipaySimulator:
                 return simulator.preauthorizations, held
         raise LookupError(f"Alipay has no pre-authorisation {out_order_no}")
 
+    def _agreement_of(self, external_agreement_no: str) -> tuple[Wallet, Agreement]:
+        for simulator in self._simulators.values():
+            found = simulator.wallet.registry.store.find(external_agreement_no)
+            if found is not None:
+                return simulator.wallet, found
+        raise LookupError(f"no buyer has visited Alipay to sign {external_agreement_no}")
+
+    def _is_to_be_signed(self, external_agreement_no: str) -> bool:
+        try:
+            return self.agreement(external_agreement_no).status == AgreementStatus.TEMP
+        except LookupError:
+            return False
+
     def _has_trade(self, out_trade_no: str) -> bool:
         return any(
             simulator.trades.by_out_trade_no(out_trade_no) is not None
@@ -244,8 +305,8 @@ class AlipaySimulator:
         with self._app.app_context():
             owners = [
                 merchant.name
-                for merchant in _merchants(self._app)
-                if _payment(merchant, out_trade_no) is not None
+                for merchant in merchants_of(self._app)
+                if find_payment(merchant, out_trade_no) is not None
             ]
         return next((owner for owner in owners if owner in self._simulators), None)
 
@@ -295,54 +356,3 @@ class AlipayServer:
 def _first_sent(delivery: Delivery) -> datetime:
     attempts = delivery.attempts
     return attempts[0].sent_at if attempts else datetime.max.replace(tzinfo=timezone.utc)
-
-
-def _visit_gateway(app: Flask, out_trade_no: str) -> str:
-    """Send a payment of the app to Alipay, as its buyer's browser would.
-
-    :returns: a description of the response; empty if there is no such payment.
-    """
-    schemes: tuple[str, ...] = (app.config["PREFERRED_URL_SCHEME"], "https")
-    for scheme in schemes:
-        url = _gateway_url(app, out_trade_no, scheme)
-        if url is None:
-            return ""
-        response = _get(app, url)
-        location = response.headers.get("Location", "")
-        if not (scheme == "http" and location.startswith("https:")):
-            break  # an https-only app redirects the buyer to https
-    path = str(urlsplit(url).path)
-    result = f"{path} responded with status {response.status_code}"
-    return f"{result} and Location {location}" if location else result
-
-
-def _gateway_url(app: Flask, out_trade_no: str, scheme: str) -> str | None:
-    """Return the URL to which the payment's merchant redirects the buyer."""
-    for merchant in _merchants(app):
-        with app.test_request_context(base_url=site_of(app, scheme)):
-            payment = _payment(merchant, out_trade_no)
-            if payment is not None:
-                return gateway_request(merchant, payment).url
-    return None
-
-
-def _merchants(app: Flask) -> list[Merchant]:
-    return list(app.extensions.get("alipay", {}).values())
-
-
-def _payment(merchant: Merchant, out_trade_no: str) -> Any:
-    """Return a payment of a merchant; another merchant's may be in the same table."""
-    found = select(merchant.models.Payment).filter_by(
-        out_trade_no=out_trade_no, merchant=merchant.config.merchant
-    )
-    return merchant.session.scalars(found).unique().one_or_none()
-
-
-def _get(app: Flask, url: str) -> TestResponse:
-    """Send a GET outside of an app context, as a browser does, below the app's root path."""
-    parts, root = urlsplit(url), app.config["APPLICATION_ROOT"].rstrip("/")
-    return Client(app, Response).get(
-        parts.path.removeprefix(root),
-        base_url=f"{parts.scheme}://{parts.netloc}{root}",
-        query_string=parts.query,
-    )

@@ -19,8 +19,8 @@
     the buyer's return, and the signed, expiring tokens in URLs
 ``authorizations``, ``states``
     authorisations by users and merchants, and the ``state`` that protects them
-``embedded_simulator``, ``simulator_settings``
-    the simulator inside the application
+``embedded_simulator``, ``simulator_settings``, ``simulated_buyer``
+    the simulator inside the application, and its buyer in tests
 """
 
 from __future__ import annotations

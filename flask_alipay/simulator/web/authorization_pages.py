@@ -133,7 +133,8 @@ class _Authorizations:
             return no_store(jsonify({"resultCode": _FAILED, "memo": _TRADE_ERROR}))
         if given.get("cancel"):
             return no_store(jsonify({"resultCode": _CANCELLED}))
-        step = self._simulator.apply_event(number, TradeEvent.PAY)
+        sign = given.get("sign") is not False  # the buyer may untick the agreement
+        step = self._simulator.apply_event(number, TradeEvent.PAY, sign=sign)
         paid = step is not None and step.trade.paid
         return no_store(jsonify({"resultCode": _PAID if paid else _FAILED}))
 

@@ -22,7 +22,7 @@ from ..trades.batches import TRANSFERS, WAITING, Batch
 from ..trades.exchange_rates import to_rmb
 from ..trades.funding import BALANCE, CREDIT, DEBIT_CARD, check_fund, credit_card
 from ..trades.trades import Order, Trade, TradeEvent
-from .agreement_pages import add_agreement_pages
+from .agreement_pages import add_agreement_pages, describe
 from .authorization_pages import add_authorization_pages
 from .control_api import add_control
 from .gateways import add_gateways
@@ -136,7 +136,9 @@ class _Views:
             paid_with = _chosen_fund()
         except InvalidParameter as error:
             return problem("invalid", 400, f"{error}.", parameter=error.parameter)
-        trade = self._simulator.cashier_event(cashier_id, event, paid_with)
+        # Without the field no agreement was shown; the box on the page sends it twice.
+        sign = "on" in request.form.getlist("sign") or "sign" not in request.form
+        trade = self._simulator.cashier_event(cashier_id, event, paid_with, sign=sign)
         if trade is None:
             return render_page("message.html", 404, topic="lost")
         if trade.waiting and paid_with and not trade.order.choose_fund(paid_with):
@@ -197,6 +199,7 @@ class _Views:
             pay_before=None if limit is None else format_china_time(limit),
             in_yuan=_in_yuan(order),
             note=_note(order),
+            agreement=self._agreement(order),
             instant=TradeEvent.DEPOSIT not in order.payment_events
             or TradeEvent.PAY in order.payment_events,
             escrow=TradeEvent.DEPOSIT in order.payment_events,
@@ -205,6 +208,13 @@ class _Views:
             address=address,
             phone_cannot=is_loopback(urlsplit(address).hostname or ""),
         )
+
+    def _agreement(self, order: Order) -> dict[str, Any] | None:
+        """Return the agreement that the buyer may sign together with the payment."""
+        found = self._simulator.wallet.registry.store.by_page(order.sign_page)
+        if found is None or found.agreement_no:
+            return None
+        return describe(found, self._simulator.clock.now())
 
     def _escrow_page(self, trade: Trade) -> BaseResponse:
         return render_page(

@@ -37,7 +37,10 @@ def add_gateways(blueprint: Blueprint, simulator: Simulator) -> None:
         "/trade/notify_query.do", "notify_query", views.notify_query, methods=["GET", "POST"]
     )
     blueprint.add_url_rule(
-        "/mobile/<any(pay, cancel):action>", "mobile", views.mobile, methods=["POST"]
+        "/mobile/<any('pay', 'pay-unsigned', 'cancel'):action>",
+        "mobile",
+        views.mobile,
+        methods=["POST"],
     )
     blueprint.add_url_rule("/v3/<path:path>", "rest", views.rest, methods=["GET", "POST"])
     blueprint.add_url_rule("/bill/<token>", "bill", views.bill)
@@ -94,9 +97,14 @@ class _Gateways:
         return apply_faults(self._simulator, b"", response)
 
     def mobile(self, action: str) -> BaseResponse:
-        """Handle an app's order string."""
+        """Handle an app's order string; ``pay-unsigned`` is a buyer who unticks the agreement that
+        belongs to the payment.
+        """
         order_string = request.stream.read(MAX_BYTES)
-        response = respond(self._simulator.pay_in_app(order_string, cancel=action == "cancel"))
+        done = self._simulator.pay_in_app(
+            order_string, cancel=action == "cancel", sign=action != "pay-unsigned"
+        )
+        response = respond(done)
         return apply_faults(self._simulator, order_string, response)
 
     def _respond(self, response: Callable[[RawForm], Reply]) -> BaseResponse:
