@@ -24,6 +24,7 @@ from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
 from ..other_sdks import ask, node_peer, python_peer
+from .agreements import AGREEMENTS
 from .authorizations import mini_program_steps, third_party_steps, without_v3
 from .deposits import DEPOSITS
 from .journey import BESIDES, MESSAGES, UNSEEN, check, compare
@@ -88,11 +89,7 @@ PAYOUTS = (
     *(*ACCOUNT, "account log", "receipt", "receipt download", *SHARES, "unsettled"),
 )
 TILL = ("till", "told of till", "cancel", "told of cancel")
-AGREED = (
-    *("told of agreement", "agreement", "deduction", "told of deduction"),
-    *("end of agreement", "told of its end", "ended agreement", "ended deduction"),
-)
-GRANTED = ("capture", "told of capture", *AGREED)
+GRANTED = ("capture", "told of capture")
 V3 = tuple(step for step in BESIDES if step.startswith("v3: "))
 
 
@@ -180,6 +177,14 @@ def test_official_sdks_hold_deposits(
     sdk = request.node.callspec.id
     said = run([*program, standalone.keys, f"{sdk}d", "deposits"])
     compare(said, DEPOSITS if sdk in WITH_V3 else without_v3(DEPOSITS))
+
+
+def test_official_sdks_deduct_by_agreements(
+    standalone: Standalone, program: Program, request: pytest.FixtureRequest
+) -> None:
+    sdk = request.node.callspec.id
+    said = run([*program, standalone.keys, f"{sdk}a", "agreements"])
+    compare(said, AGREEMENTS if sdk in WITH_V3 else without_v3(AGREEMENTS))
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:

@@ -11,7 +11,8 @@ from flask_alipay.simulator.clock import SystemClock
 
 from ..accessibility import violations
 from .conftest import NOTIFY_URL
-from .openapi.server import Server
+from .openapi.agreements import OPEN, RULE, SIGN, Signing
+from .openapi.server import ORDER, Server
 from .openapi.test_preauthorizations import FREEZE, fund
 from .test_cashier_in_a_browser import site as site
 
@@ -108,6 +109,47 @@ def test_the_pages_of_a_batch_are_accessible(tab, merchant, buyer, simulator, cl
     tab.locator("form button").first.click()
     tab.wait_for_load_state()
     assert_usable(tab)
+
+
+def test_the_pages_of_agreements_are_accessible(tab, app, merchant, site):
+    signing = Signing(Server(app, merchant))
+    rule = {**RULE, "total_amount": "360.00", "total_payments": 12}
+    page = signing.page({**SIGN, "period_rule_params": rule, "sign_validity_period": "13m"})
+    tab.goto(page)
+    assert_usable(tab)
+    signing.client.post(page, data={"decision": "sign"})
+    tab.goto(page)
+    assert_usable(tab)
+    free = signing.signed({**OPEN, "external_agreement_no": "S2"})
+    signing.pay(free)
+    tab.goto("/alipay/wallet")
+    for detail in tab.locator("summary").all():
+        detail.click()
+    assert_usable(tab)
+    tab.locator("form button").first.click()
+    tab.wait_for_load_state()
+    assert_usable(tab)
+    tab.goto("/alipay/sign/nothing")
+    assert_usable(tab)
+    tab.goto("/alipay/")
+    tab.get_by_text("S2").first.wait_for()
+    assert_usable(tab)
+
+
+def test_the_cashier_with_an_agreement_is_accessible(tab, app, merchant, simulator):
+    server = Server(app, merchant)
+    sign = {name: value for name, value in SIGN.items() if name != "external_logon_id"}
+    buyer_id = merchant.account.buyer_id
+    server.call("create", {**ORDER, "buyer_id": buyer_id, "agreement_sign_params": sign})
+    tab.goto(f"/alipay/cashier/{simulator.trades.by_out_trade_no('T1').cashier_id}")
+    assert_usable(tab)
+    box = tab.get_by_role("checkbox")
+    assert box.is_checked()
+    box.uncheck()
+    tab.locator("form button").first.click()
+    tab.wait_for_load_state()
+    assert simulator.trades.by_out_trade_no("T1").paid
+    assert simulator.wallet.registry.store.find("S1").agreement_no == ""
 
 
 def test_the_pages_about_errors_are_accessible(tab, merchant):

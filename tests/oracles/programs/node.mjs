@@ -66,6 +66,7 @@ async function news(step) {
     auth_app_id: fields.auth_app_id,
     rest_amount: fields.rest_amount,
     action: fields.action,
+    status: fields.status,
     verified: believed({ ...fields, sign }),
     forgery_believed: believed({ ...fields, total_amount: "0.01", sign }),
   });
@@ -446,11 +447,54 @@ async function deposits() {
   await ask("synchronised", "alipay.trade.orderinfo.sync", sync);
 }
 
+// A shop deducts by an agreement of weeks, moves its plan, and ends it.
+async function agreements() {
+  const after = (days) =>
+    new Date(Date.now() + (24 * days + 8) * 3600_000).toISOString().slice(0, 10);
+  const method = (name) => `alipay.user.agreement.${name}`, pay = "alipay.trade.pay";
+  const named = {
+    personal_product_code: "CYCLE_PAY_AUTH_P", sign_scene: "INDUSTRY|DIGITAL_MEDIA",
+    external_agreement_no: `${prefix}S1`,
+  };
+  const period_rule_params = {
+    period_type: "DAY", period: 7, execute_time: after(2), single_amount: "88.88",
+  };
+  const bizContent = { ...named, access_params: { channel: "QRCODE" }, period_rule_params };
+  await ask("not signed", method("query"), named);
+  const page = sdk.pageExec(method("page.sign"), { method: "GET", bizContent, notifyUrl });
+  const body = new URLSearchParams({ decision: "sign" });
+  await fetch(await moved("GET", page), { method: "POST", body, redirect: "manual" });
+  await news("told of the signature");
+  const { agreement_no } = await ask("query", method("query"), named);
+  const by = { agreement_params: { agreement_no }, product_code: "GENERAL_WITHHOLDING" };
+  await ask("too much", pay, order("A0", { ...by, total_amount: "88.89" }));
+  await ask("deduction", pay, order("A1", by));
+  await news("told of the deduction");
+  await ask("the same again", pay, order("A1", by));
+  await ask("twice in a period", pay, order("A2", by));
+  const plan = (days) => ({ agreement_no, deduct_time: after(days) });
+  await ask("later", method("executionplan.modify"), plan(20));
+  await ask("earlier", method("executionplan.modify"), plan(10));
+  if (sdk.curl) {
+    const path = "/v3/alipay/user/agreement/query";
+    const { data, responseHttpStatus } = await sdk.curl("GET", path, { query: { agreement_no } });
+    said("v3: query", { status: data.status, http_status: responseHttpStatus });
+    await post("v3: later", "user/agreement/executionplan/modify", plan(30));
+    await failed("v3: not due", "trade/pay", order("A4", by));
+  }
+  await ask("end", method("unsign"), { agreement_no });
+  await news("told of the end");
+  await ask("ended again", method("unsign"), { agreement_no });
+  await ask("ended query", method("query"), { agreement_no });
+  await ask("ended deduction", pay, order("A3", by));
+}
+
 const journeys = {
   trades: [buy, pages, refusals, dresses, messages, ...(sdk.curl ? [anew] : []), payouts],
   "mini-program": [miniProgram],
   "third-party": [thirdParty],
   deposits: [deposits],
+  agreements: [agreements],
 };
 for (const part of journeys[journey]) await part();
 site.close();

@@ -15,19 +15,18 @@ from alipay.aop.api.util.SignatureUtils import get_sign_content, sign_with_rsa2,
 from Crypto.Cipher import AES
 from Crypto.PublicKey import RSA
 from python_shop import (
-    AGREEMENT,
     GATEWAY,
     NOTIFY_URL,
     PREFIX,
     SUBJECT,
     TODAY,
+    after,
     app,
     bill,
     connect,
     control,
     key,
     merchant,
-    message,
     news,
     order,
     page,
@@ -153,20 +152,6 @@ def buy():
     granted = {"auth_no": frozen["auth_no"], "product_code": "PREAUTH_PAY"}
     ask("capture", "AlipayTradePay", **granted, **order("F1"))
     news("told of capture", believed)
-    named = {"personal_product_code": "GENERAL_WITHHOLDING_P", "external_agreement_no": AGREEMENT}
-    named["sign_scene"] = "INDUSTRY|DIGITAL_MEDIA"
-    content = {**named, "access_params": {"channel": "ALIPAYAPP"}}
-    sign(client.page_execute(request("AlipayUserAgreementPageSign", content), "GET"))
-    message("told of agreement", believed)
-    node = ask("agreement", "AlipayUserAgreementQuery", **named)
-    granted = {"agreement_no": node["agreement_no"]}
-    paid_by = {"agreement_params": granted, "product_code": "GENERAL_WITHHOLDING"}
-    ask("deduction", "AlipayTradePay", **paid_by, **order("F2"))
-    news("told of deduction", believed)
-    ask("end of agreement", "AlipayUserAgreementUnsign", **granted)
-    message("told of its end", believed)
-    ask("ended agreement", "AlipayUserAgreementQuery", **granted)
-    ask("ended deduction", "AlipayTradePay", **paid_by, **order("F3"))
 
 
 def pages():
@@ -303,6 +288,33 @@ def deposits():
     ask("synchronised", "AlipayTradeOrderinfoSync", **sync)
 
 
+def agreements():
+    """A shop deducts by an agreement of weeks, moves its plan, and ends it."""
+    named = {"personal_product_code": "CYCLE_PAY_AUTH_P", "sign_scene": "INDUSTRY|DIGITAL_MEDIA"}
+    named["external_agreement_no"] = f"{PREFIX}S1"
+    rule = {"period_type": "DAY", "period": "7", "execute_time": after(2)}
+    content = {**named, "access_params": {"channel": "QRCODE"}}
+    content["period_rule_params"] = {**rule, "single_amount": "88.88"}
+    ask("not signed", "AlipayUserAgreementQuery", **named)
+    sign(client.page_execute(request("AlipayUserAgreementPageSign", content), "GET"))
+    news("told of the signature", believed)
+    granted = {"agreement_no": ask("query", "AlipayUserAgreementQuery", **named)["agreement_no"]}
+    by = {"agreement_params": granted, "product_code": "GENERAL_WITHHOLDING"}
+    ask("too much", "AlipayTradePay", **order("A0", **by, total_amount="88.89"))
+    ask("deduction", "AlipayTradePay", **order("A1", **by))
+    news("told of the deduction", believed)
+    ask("the same again", "AlipayTradePay", **order("A1", **by))
+    ask("twice in a period", "AlipayTradePay", **order("A2", **by))
+    plan = "AlipayUserAgreementExecutionplanModify"
+    ask("later", plan, **granted, deduct_time=after(20))
+    ask("earlier", plan, **granted, deduct_time=after(10))
+    ask("end", "AlipayUserAgreementUnsign", **granted)
+    news("told of the end", believed)
+    ask("ended again", "AlipayUserAgreementUnsign", **granted)
+    ask("ended query", "AlipayUserAgreementQuery", **granted)
+    ask("ended deduction", "AlipayTradePay", **order("A3", **by))
+
+
 def third_party():
     token = {}
     grant = {"grant_type": "authorization_code"}
@@ -338,6 +350,7 @@ JOURNEYS = {
     "mini-program": (mini_program,),
     "third-party": (third_party,),
     "deposits": (deposits,),
+    "agreements": (agreements,),
 }
 for step in JOURNEYS[sys.argv[3]]:
     step()

@@ -18,12 +18,17 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 KEYS, PREFIX = Path(sys.argv[1]), sys.argv[2]
 SUBJECT = "龙井茶 '50g' + 100%"
-TODAY = (datetime.now(timezone.utc) + timedelta(hours=8)).strftime("%Y-%m-%d")
+
+
+def after(days):
+    """A day in China, some days from today."""
+    return (datetime.now(timezone.utc) + timedelta(days=days, hours=8)).strftime("%Y-%m-%d")
+
+
+TODAY = after(0)
 merchant = json.loads((KEYS / "merchant.json").read_text())
 GATEWAY = merchant["gateway_url"]
 ROOT = GATEWAY.removesuffix("/gateway.do")
-#: The shop's number of an agreement: letters and digits, at most 32.
-AGREEMENT = re.sub("[^A-Za-z0-9]", "", PREFIX)[-30:] + "S1"
 _heard = queue.Queue()
 
 
@@ -63,20 +68,9 @@ def news(step, believed):
         "auth_app_id": fields.get("auth_app_id"),
         "rest_amount": fields.get("rest_amount"),
         "action": fields.get("action"),
+        "status": fields.get("status"),
         "verified": believed(dict(fields)),
         "forgery_believed": believed({**fields, "total_amount": "0.01"}),
-    }
-    say(step, about)
-
-
-def message(step, believed):
-    """Waits for the next message about an agreement, and has the SDK look at it."""
-    fields = _heard.get(timeout=20)
-    about = {
-        "notify_type": fields["notify_type"],
-        "status": fields["status"],
-        "verified": believed(dict(fields)),
-        "forgery_believed": believed({**fields, "agreement_no": "20260000000000000000"}),
     }
     say(step, about)
 
