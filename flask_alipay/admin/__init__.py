@@ -14,7 +14,7 @@
     forms above a list; texts of rows; CSV
 ``payments``, ``refunds``, ``transfers``, ``notifications``, ``takings``, ``chart``
     the pages
-``actions``, ``refund_form``, ``confirmations``, ``errors``
+``acting``, ``actions``, ``refund_form``, ``confirmations``, ``errors``
     actions of operators, their forms and confirmations, and messages about errors
 ``texts``
     messages in the operator's language

@@ -1,37 +1,31 @@
 """Actions of operators on one payment: query, refund, close, replay.
 
-Each is an operation of the package, as on the command line. An action is confirmed on a page of its
-own, recorded before it begins and again with its result, and safe to submit twice: a refund is
+Each is an operation of the package, as on the command line. It is safe to submit twice: a refund is
 identified by its number, and the ledger settles everything else once.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import abort, flash, redirect, request
+from flask import abort, request
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import AlipayError
-from ..ledger.operator_log import record_action
 from ..ledger.session import LedgerSession
 from ..operations.queries import close, query
 from ..protocol.trade_status import TradeStatus
 from . import rows
-from .base import AlipayView
+from .acting import ActingView
 from .confirmations import Confirmation, problem_of_form, token
 from .errors import explain
-from .refund_form import AT_ALIPAY, PasswordRefundForm, RefundForm
+from .refund_form import PasswordRefundForm, RefundForm
 from .texts import ACTIONS, _
 
 if TYPE_CHECKING:
     from ..blueprint import AlipayBlueprint
-
-logger = logging.getLogger("flask_alipay")
 
 _FOREX = ("forex", "forex_wap")
 _UNPAID = (TradeStatus.WAIT_BUYER_PAY, TradeStatus.TRADE_PENDING)
@@ -64,33 +58,42 @@ def can_confirm_at_alipay(alipay: AlipayBlueprint[Any, Any]) -> bool:
     return "confirm_refund" not in alipay.gateway.unsupported
 
 
-class PaymentActions(AlipayView):
+class PaymentActions(ActingView):
     """The pages of actions below the page of a payment."""
+
+    about = "payment"
+    number = "out_trade_no"
+    status = "trade_status"
+    confirmation_template = "confirm.html"
+
+    def find(self, number: str) -> Any | None:
+        """Return a payment as the database has it now, or ``None``."""
+        return self.alipay.ledger().find(number)
 
     @expose("/<out_trade_no>/query", methods=("GET", "POST"))
     def query(self, out_trade_no: str) -> ResponseReturnValue:
         """Query Alipay about a payment and update the ledger."""
-        payment = self._payment(out_trade_no)
+        payment = self.target(out_trade_no)
         text = _("Alipay is queried about this payment, and the ledger is updated.")
         confirmation = Confirmation(_(ACTIONS["query"]), text)
-        return self._confirmed(payment, "query", confirmation, "", self._query)
+        return self.confirmed(payment, "query", confirmation, "", self._query)
 
     @expose("/<out_trade_no>/close", methods=("GET", "POST"))
     def close(self, out_trade_no: str) -> ResponseReturnValue:
         """Close an unpaid payment at Alipay and in the ledger."""
-        payment = self._payment(out_trade_no)
+        payment = self.target(out_trade_no)
         if "close" not in offered(self.alipay, payment):
-            return self._impossible(payment, _("Only an unpaid payment can be closed."))
+            return self.impossible(payment, _("Only an unpaid payment can be closed."))
         text = _("The payment is closed at Alipay and here: it can no longer be paid.")
         confirmation = Confirmation(_(ACTIONS["close"]), text)
-        return self._confirmed(payment, "close", confirmation, "", self._close)
+        return self.confirmed(payment, "close", confirmation, "", self._close)
 
     @expose("/<out_trade_no>/replay/<int:row_id>", methods=("GET", "POST"))
     def replay(self, out_trade_no: str, row_id: int) -> ResponseReturnValue:
         """Verify and settle a notification of the journal again."""
         from .notifications import journal_row
 
-        payment = self._payment(out_trade_no)
+        payment = self.target(out_trade_no)
         row = journal_row(self, row_id)
         if row is None or row.out_trade_no != out_trade_no or not rows.is_replayable(row):
             abort(404)
@@ -100,7 +103,7 @@ class PaymentActions(AlipayView):
             foreseen = self.alipay.replay(payload, journalled=True, dry_run=True)
         except (AlipayError, SQLAlchemyError) as error:
             LedgerSession(self.alipay.session).roll_back()
-            return self._impossible(self._payment(out_trade_no), explain(error))
+            return self.impossible(self.target(out_trade_no), explain(error))
         text = _("Notification {row} is verified and settled again. It would be: {outcome}.")
         text = text.format(row=detail, outcome=_outcome(foreseen))
         confirmation = Confirmation(_(ACTIONS["replay"]), text)
@@ -111,18 +114,18 @@ class PaymentActions(AlipayView):
                 outcome=_outcome(replayed)
             )
 
-        return self._confirmed(payment, "replay", confirmation, detail, work)
+        return self.confirmed(payment, "replay", confirmation, detail, work)
 
     @expose("/<out_trade_no>/refund", methods=("GET", "POST"))
     def refund(self, out_trade_no: str) -> ResponseReturnValue:
         """Refund all or a part of a payment."""
-        payment = self._payment(out_trade_no)
+        payment = self.target(out_trade_no)
         return self._refund(payment, RefundForm(self.alipay, payment))
 
     @expose("/<out_trade_no>/refund-with-password", methods=("GET", "POST"))
     def refund_with_password(self, out_trade_no: str) -> ResponseReturnValue:
         """Record a refund that the merchant confirms with a password on Alipay's page."""
-        payment = self._payment(out_trade_no)
+        payment = self.target(out_trade_no)
         if not can_confirm_at_alipay(self.alipay):
             abort(404)
         return self._refund(payment, PasswordRefundForm(self.alipay, payment))
@@ -130,10 +133,10 @@ class PaymentActions(AlipayView):
     def _refund(self, payment: Any, form: RefundForm) -> ResponseReturnValue:
         if form.is_done:
             text = _("Refund {number} has succeeded already; nothing was refunded twice.")
-            return self._impossible(payment, text.format(number=form.number))
+            return self.impossible(payment, text.format(number=form.number))
         if form.row is None and not can_refund(self.alipay, payment):
             text = _("Only a paid payment that is not refunded in full can be refunded.")
-            return self._impossible(payment, text)
+            return self.impossible(payment, text)
         if request.method == "GET":
             return self.render("refund.html", payment=payment, form=form, token=token(), problem="")
         problem = form.problem or problem_of_form()
@@ -143,95 +146,13 @@ class PaymentActions(AlipayView):
             )
             return page, 400
         if not request.form.get("confirmed"):
-            return self._confirmation_page(payment, form.confirmation, "")
+            return self.confirmation_page(payment, form.confirmation, "")
         detail = " · ".join(filter(None, (form.text, form.number, form.reason)))
-        done = self._confirmed(payment, form.action, form.confirmation, detail, form.submit)
+        done = self.confirmed(payment, form.action, form.confirmation, detail, form.submit)
         if not form.alipay_url:
             return done
         # A page with a link, not a redirect: the shop's policy for forms may allow no other site.
         return self.render("refund_at_alipay.html", payment=payment, form=form)
-
-    def _payment(self, out_trade_no: str) -> Any:
-        if not self.access.may_act():
-            abort(403)
-        payment = self.alipay.ledger().find(out_trade_no)
-        if payment is None:
-            abort(404)
-        return payment
-
-    def _confirmed(
-        self,
-        payment: Any,
-        action: str,
-        confirmation: Confirmation,
-        detail: str,
-        work: Callable[[Any], tuple[str, str]],
-    ) -> ResponseReturnValue:
-        """Ask for a confirmation or, if it was given, act.
-
-        :param work: takes the payment; returns the category and the text of the result.
-        """
-        if request.method == "GET":
-            return self._confirmation_page(payment, confirmation, "")
-        problem = problem_of_form(confirmation)
-        if problem:
-            return self._confirmation_page(payment, confirmation, problem), 400
-        category, text = self._act(payment.out_trade_no, action, detail, work)
-        if text:
-            flash(text, category)
-        return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
-
-    def _confirmation_page(self, payment: Any, confirmation: Confirmation, problem: str) -> str:
-        return self.render(
-            "confirm.html",
-            payment=payment,
-            confirmation=confirmation,
-            token=token(),
-            problem=problem,
-            back=self.get_url(".show", out_trade_no=payment.out_trade_no),
-        )
-
-    def _act(
-        self, out_trade_no: str, action: str, detail: str, work: Callable[[Any], tuple[str, str]]
-    ) -> tuple[str, str]:
-        """Act, with a record before and after; return the category and the text of the result."""
-        try:
-            self._record(out_trade_no, action, detail)
-            category, text = work(self._payment(out_trade_no))
-        except (AlipayError, SQLAlchemyError) as error:
-            LedgerSession(self.alipay.session).roll_back()
-            category, text = "error", explain(error)
-            result = type(error).__name__
-        else:
-            result = category if category == AT_ALIPAY else "done"
-        try:
-            self._record(out_trade_no, action, detail, result)
-        except SQLAlchemyError as error:
-            LedgerSession(self.alipay.session).roll_back()
-            logger.error("an action was not recorded (%s)", type(error).__name__)
-        return category, text
-
-    def _record(self, out_trade_no: str, action: str, detail: str, result: str = "") -> None:
-        operator = self.access.operator_name()
-        logger.info(
-            "operator %s: %s of %s %s", operator, action, out_trade_no, f"{detail} {result}".strip()
-        )
-        payment = self.alipay.ledger().find(out_trade_no)
-        record_action(
-            self.alipay.session,
-            self.alipay.models,
-            self.merchant_of(),
-            operator=operator,
-            action=action,
-            out_trade_no=out_trade_no,
-            trade_status=payment.trade_status if payment is not None else "",
-            detail=detail,
-            result=result,
-        )
-
-    def _impossible(self, payment: Any, text: str) -> ResponseReturnValue:
-        flash(text, "warning")
-        return redirect(self.get_url(".show", out_trade_no=payment.out_trade_no), 303)
 
     def _query(self, payment: Any) -> tuple[str, str]:
         before = payment.trade_status, payment.refunded_fen

@@ -1,11 +1,11 @@
-"""A payment's history in order of time, for the command line and the operator pages."""
+"""A payment's history in order of time, and kinds of the journal's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
@@ -18,18 +18,24 @@ from .settlement import Models
 
 #: The parameter in the payload of a journal row that records an operator's action.
 OPERATOR = "operator"
+#: The parameter with the kind of thing that the action is about; without it, a payment.
+ABOUT = "about"
+#: The kinds of things that a journal row is about: see :func:`subject_of`.
+PAYMENT, TRANSFER = "payment", "transfer"
+AUTHORIZATION, AGREEMENT = "authorization", "agreement"
 
 
 class Event(NamedTuple):
-    """One line of a payment's history."""
+    """One line of a history."""
 
     #: Aware UTC.
     at: datetime
     #: ``created``, ``sent``, ``returned``, ``expired``, ``paid``, ``closed``, ``finished``,
     #: ``queried``, ``refund_requested``, ``refunded``, ``notification``, ``response`` or
-    #: ``operator``.
+    #: ``operator``; and those of :class:`.grant_history.GrantHistory`.
     kind: str
-    #: The row of the refund or of the journal, or the :class:`.annotations.QueryGroup`.
+    #: The row of the refund, payment or journal, the :class:`.annotations.QueryGroup`, or the
+    #: release.
     row: Any = None
 
 
@@ -48,7 +54,7 @@ class History:
 
         :param now: aware UTC; a time limit that is still ahead has not happened.
         """
-        return sorted(self._events(now), key=_order)
+        return in_order(self._events(now))
 
     def _events(self, now: datetime) -> Iterator[Event]:
         payment = self.payment
@@ -71,6 +77,13 @@ class History:
             yield Event(row.received_at, kind_of(row), row)
 
 
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Return events in order of time; within one second, those of the row itself come first, in the
+    given order.
+    """
+    return sorted(events, key=_order)
+
+
 def _order(event: Event) -> tuple[datetime, bool, datetime]:
     second = event.at.replace(microsecond=0)
     if event.row is None:
@@ -87,11 +100,27 @@ def history_of(
     :param payment: one of the merchant's.
     """
     number = payment.out_trade_no
-    rows = [
-        [] if model is None else _rows(session, model, merchant, number)
-        for model in (models.Refund, models.Notification)
-    ]
-    return History(payment, *rows)
+    refunds = [] if models.Refund is None else _rows(session, models.Refund, merchant, number)
+    # An authorization or agreement may have the same number.
+    about = (PAYMENT, TRANSFER)
+    return History(payment, refunds, journal_of(session, models, merchant, number, about))
+
+
+def journal_of(
+    session: Session | scoped_session[Any],
+    models: Models,
+    merchant: str,
+    number: str,
+    about: Sequence[str],
+) -> list[Any]:
+    """Read the rows of the journal with a number, the oldest first; empty without a journal.
+
+    :param about: the kinds of things, see :func:`subject_of`.
+    """
+    if models.Notification is None:
+        return []
+    found = _rows(session, models.Notification, merchant, number)
+    return [row for row in found if subject_of(row) in about]
 
 
 def kind_of(row: Any) -> str:
@@ -114,6 +143,27 @@ def method_of(row: Any) -> str | None:
 def message_of(row: Any) -> str | None:
     """Return the kind of message that a journal row records, otherwise ``None``."""
     return message_kind(row.payload) if kind_of(row) == "notification" else None
+
+
+def subject_of(row: Any) -> str:
+    """Return the kind of thing that a row of the journal is about: :data:`PAYMENT`,
+    :data:`TRANSFER`, :data:`AUTHORIZATION` or :data:`AGREEMENT`.
+    """
+    if kind_of(row) == "operator":
+        return str(row.payload.get(ABOUT) or PAYMENT)
+    name = message_of(row) or method_of(row) or ""
+    found = (subject for prefix, subject in _SUBJECTS.items() if name.startswith(prefix))
+    return next(found, PAYMENT)
+
+
+# By the beginning of the method or of the kind of message.
+_SUBJECTS: Final = {
+    "alipay.fund.trans.": TRANSFER,
+    "alipay.fund.auth.": AUTHORIZATION,
+    "fund_auth_": AUTHORIZATION,
+    "alipay.user.agreement.": AGREEMENT,
+    "dut_user_": AGREEMENT,
+}
 
 
 def _rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .history import OPERATOR
+from .history import ABOUT, OPERATOR, PAYMENT
 from .journal import Journal, JournalEntry
 from .session import LedgerSession
 from .settlement import Models
@@ -20,6 +20,7 @@ def record_action(
     operator: str,
     action: str,
     out_trade_no: str = "",
+    about: str = PAYMENT,
     trade_status: str = "",
     detail: str = "",
     result: str = "",
@@ -31,8 +32,10 @@ def record_action(
     :param session: the application's session; pending changes are rolled back.
     :param operator: the operator's name; cut to 64 characters.
     :param action: for example ``refund``.
-    :param out_trade_no: the payment; empty for an action on many.
-    :param trade_status: the payment's status at that time.
+    :param out_trade_no: the number of the payment, authorization or agreement; empty for an action
+        on many.
+    :param about: the kind of thing that has the number, see :func:`.history.subject_of`.
+    :param trade_status: its status at that time.
     :param detail: for example the amount; no buyer data.
     :param result: ``done``, or the name of an exception; empty before the action.
     """
@@ -41,12 +44,15 @@ def record_action(
     if not journal.enabled:
         return
     name = operator[:_MAX_NAME]
+    payload = {OPERATOR: name, "action": action, "detail": detail, "result": result}
+    if about != PAYMENT:
+        payload[ABOUT] = about
     entry = JournalEntry(
         out_trade_no=out_trade_no,
         trade_no=None,
         trade_status=trade_status,
         notify_id=None,
-        payload={OPERATOR: name, "action": action, "detail": detail, "result": result},
+        payload=payload,
     )
     ledger_session.roll_back()
     details = " · ".join(filter(None, (detail, result)))
