@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
@@ -15,6 +16,24 @@ F = TypeVar("F", bound="Callable[..., Any] | click.Command")
 
 # The number of progress lines without a terminal, to keep logs short.
 _LINES = 10
+_NEGATIVE = re.compile(r"-[0-9][0-9.,]*|-[.,][0-9]+")
+
+
+class AmountCommand(click.Command):
+    """A command with an argument AMOUNT, which does not parse a negative amount as an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        :param ctx: of the command.
+        :param args: of the command line.
+        :return: the arguments that are left.
+        :raises click.BadParameter: for a negative amount.
+        """
+        for before, argument in zip(("", *args), args, strict=False):
+            if _NEGATIVE.fullmatch(argument) and not before.startswith("-"):
+                raise click.BadParameter(_("must be above zero."), ctx, param_hint="'AMOUNT'")
+        return super().parse_args(ctx, args)
 
 
 def json_option(command: F) -> F:

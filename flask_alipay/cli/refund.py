@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from ..protocol.money import format_amount, to_minor_units
 from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, command_line, current_merchant
-from .options import confirm, json_option, warn_if_simulator, yes_option
+from .options import AmountCommand, confirm, json_option, warn_if_simulator, yes_option
 from .output import display_amount, find_payment, label, refund_as_json
 from .site_addresses import site_url_context
 from .table import echo_json, strip_control_chars
@@ -38,7 +37,6 @@ Examples:
 """)
 
 _ALL = "all"
-_NEGATIVE = re.compile(r"-[0-9][0-9.,]*|-[.,][0-9]+")
 # Within this time a refund of the same amount is taken for a repeated command.
 _RECENT = timedelta(days=1)
 
@@ -48,7 +46,7 @@ def refund_command() -> click.Command:
 
     @click.command(
         "refund",
-        cls=_RefundCommand,
+        cls=AmountCommand,
         help=_(_HELP).format(prefix=PROGRAM_IN_APP),
         short_help=_("Refund a payment to its buyer."),
     )
@@ -83,23 +81,6 @@ def refund_command() -> click.Command:
             _print(row, names, as_json)
 
     return refund
-
-
-class _RefundCommand(click.Command):
-    """The command, which does not parse a negative amount as an option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the arguments.
-
-        :param ctx: of the command.
-        :param args: of the command line.
-        :return: the arguments that are left.
-        :raises click.BadParameter: for a negative amount.
-        """
-        for before, argument in zip(("", *args), args, strict=False):
-            if _NEGATIVE.fullmatch(argument) and not before.startswith("-"):
-                raise click.BadParameter(_("must be above zero."), ctx, param_hint="'AMOUNT'")
-        return super().parse_args(ctx, args)
 
 
 def _checked(payment: Any, how_much: str) -> int:
