@@ -21,6 +21,10 @@ Commands of an app:
 
 ``payments``, ``show``
     the ledger's payments, and one payment with its history
+``authorizations``, ``agreements``, ``grants``, ``show_grants``
+    the ledger's authorizations and agreements, and one of them with its history
+``capture``, ``release``, ``charge``
+    operations on authorizations and agreements at Alipay
 ``query``, ``close``, ``refund``, ``reconcile``, ``transfer``
     operations at Alipay
 ``bill``
@@ -71,13 +75,18 @@ from .merchants import in_app as run_in_app
 STANDALONE = ("doctor", "keygen", "sign-url", "simulate", "trigger", "verify-notify")
 #: The commands that need an app.
 APP_COMMANDS = (
+    "agreements",
+    "authorizations",
     "bill",
+    "capture",
+    "charge",
     "close",
     "payments",
     "prune",
     "query",
     "reconcile",
     "refund",
+    "release",
     "replay",
     "show",
     "transfer",

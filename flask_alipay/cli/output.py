@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # The maximum number of payments of one order in a message.
 _MAX_NAMED = 10
 _PAGE = 500
+# The authorization or agreement of a payment.
+_GRANTS = ("out_order_no", "external_agreement_no", "deduction_date")
 _AGE = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -225,6 +227,7 @@ def payment_as_json(payment: Any) -> dict[str, Any]:
         "buyer_id": masked(payment, "buyer_id"),
         "buyer_open_id": masked(payment, "buyer_open_id"),
         "auth_app_id": payment.auth_app_id,
+        **{name: getattr(payment, name) for name in _GRANTS if getattr(payment, name)},
         **{
             name: iso(getattr(payment, name))
             for name in (

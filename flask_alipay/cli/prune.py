@@ -18,9 +18,9 @@ from .output import Age, age_text
 
 _HELP = N_("""Delete old rows of the journal.
 
-The journal contains buyer data and grows with every notification. Payments, refunds and transfers
-are kept. Rows of the last 30 days cannot be deleted. Run it regularly, for example with cron once a
-month; it may be interrupted and started again.
+The journal contains buyer data and grows with every notification. Payments, refunds, transfers,
+authorizations and agreements are kept. Rows of the last 30 days cannot be deleted. Run it
+regularly, for example with cron once a month; it may be interrupted and started again.
 
 \b
 Examples:

@@ -1,4 +1,4 @@
-"""``show``: one payment with its history."""
+"""``show``: one payment, authorization or agreement with its history."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .output import (
     masked,
     notification_as_json,
     payment_as_json,
+    payments_with,
     query_as_json,
     refund_as_json,
 )
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
 
 _HELP = N_("""Show a payment: its status, refunds, and Alipay's notifications and responses.
 
-NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. Times are
-China time. Buyer data is masked.
+NUMBER is the payment's number (out_trade_no), Alipay's (trade_no) or the shop's own. It may also be
+the shop's or Alipay's number of an authorization or agreement; --kind selects one if several things
+have the number. Times are China time. Buyer data is masked.
 
 \b
 Examples:
   {prefix} show 20260131000000000000000001
   {prefix} show 2026013122001499160501586202 --json
 """)
+
+_KINDS = ("payment", "authorization", "agreement")
 
 
 def show_command() -> click.Command:
@@ -56,10 +60,17 @@ def show_command() -> click.Command:
         is_flag=True,
         help=_("Show all parameters from Alipay, including buyer data."),
     )
+    @click.option(
+        "--kind",
+        type=click.Choice(_KINDS),
+        help=_("The kind of thing that has the number; by default the first that is found."),
+    )
     @json_option
-    def show(number: str, show_params: bool, as_json: bool) -> None:
+    def show(number: str, kind: str | None, show_params: bool, as_json: bool) -> None:
         merchant = current_merchant()
         with handle_errors():
+            if _show_grant(merchant, number, kind, show_params, as_json):
+                return
             history = _read(merchant, number)
         if as_json:
             _as_json(history, show_params)
@@ -67,6 +78,37 @@ def show_command() -> click.Command:
             _print(merchant, history, show_params)
 
     return show
+
+
+def _show_grant(
+    merchant: Merchant, number: str, kind: str | None, show_params: bool, as_json: bool
+) -> bool:
+    """Print an authorization or agreement; return ``False`` if the number is that of a payment, or
+    of nothing.
+
+    :param kind: one of :data:`_KINDS`, or ``None``: a payment takes precedence.
+    """
+    models = merchant.models
+    if kind is None and models.Authorization is None and models.Agreement is None:
+        return False
+    from . import grants, show_grants  # applications without such classes never import it
+
+    if kind == "payment" or (kind is None and payments_with(merchant, number)):
+        return False
+    if kind == "authorization":
+        authorization = grants.find_authorization(merchant, number)
+    else:
+        authorization = None if kind else grants.authorization_with(merchant, number)
+    if authorization is not None:
+        show_grants.show_authorization(merchant, authorization, show_params, as_json)
+        return True
+    if kind == "agreement":
+        agreement = grants.find_agreement(merchant, number)
+    else:
+        agreement = grants.agreement_with(merchant, number)
+    if agreement is not None:
+        show_grants.show_agreement(merchant, agreement, show_params, as_json)
+    return agreement is not None
 
 
 def _read(merchant: Merchant, number: str) -> History:
@@ -122,6 +164,9 @@ def _facts(payment: Any) -> Iterator[tuple[str, Any]]:
     yield "product", payment.product
     for name in ("buyer_id", "buyer_open_id"):
         yield name, masked(payment, name)
+    yield "out_order_no", payment.out_order_no
+    yield "external_agreement_no", payment.external_agreement_no
+    yield "deduction_date", payment.deduction_date
     yield "merchant", payment.merchant
     yield "auth_app_id", payment.auth_app_id
 

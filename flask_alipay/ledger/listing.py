@@ -17,6 +17,8 @@ from sqlalchemy import Select, and_, func, or_, select, union, union_all
 from sqlalchemy.ext.associationproxy import AssociationProxyInstance
 from sqlalchemy.orm import Session, scoped_session
 
+from ..protocol.agreements import AgreementStatus
+from ..protocol.preauthorizations import AuthorizationStatus
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 from .exact_text import exactly
@@ -179,6 +181,27 @@ def transfer_listing(model: Any, merchant: str, statuses: Sequence[str] = ()) ->
     """
     parts = [model.status == status for status in statuses or TransferStatus.ALL]
     return Listing(model, merchant, "created_at", parts, [model.out_biz_no, model.order_id])
+
+
+def authorization_listing(model: Any, merchant: str, statuses: Sequence[str] = ()) -> Listing:
+    """Return a selection of authorizations by the time of their creation.
+
+    :param model: the application's class.
+    :param statuses: empty: all.
+    """
+    parts = [model.status == status for status in statuses or AuthorizationStatus.ALL]
+    return Listing(model, merchant, "created_at", parts, [model.out_order_no, model.auth_no])
+
+
+def agreement_listing(model: Any, merchant: str, statuses: Sequence[str] = ()) -> Listing:
+    """Return a selection of agreements by the time of their creation.
+
+    :param model: the application's class.
+    :param statuses: empty: all.
+    """
+    parts = [model.status == status for status in statuses or AgreementStatus.ALL]
+    numbers = [model.external_agreement_no, model.agreement_no]
+    return Listing(model, merchant, "created_at", parts, numbers)
 
 
 def journal_listing(model: Any, merchant: str, outcomes: Sequence[str] = ()) -> Listing:
