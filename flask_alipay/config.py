@@ -50,8 +50,9 @@ class Config:
     Both: ``NOTIFY_VERIFY`` (true, false or ``always``), ``NOTIFY_URL``, ``RETURN_URL``,
     ``GATEWAY_URL``, ``TIMEOUT`` (10 seconds), ``CONNECT_TIMEOUT`` (by default ``TIMEOUT``),
     ``RESULT_MAX_AGE`` (86400 seconds), ``MAX_URL_LENGTH`` (2000), ``REJECTED_PATH``,
-    ``TRANSFER_DAILY_LIMIT`` (yuan), ``DEDUCTION_WINDOW_DAYS`` (5), ``TRANSLATIONS_PATH``, the
-    ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an ``APP_ID`` are set.
+    ``TRANSFER_DAILY_LIMIT`` (yuan), ``DEDUCTION_WINDOW_DAYS`` (5), ``AUTHORIZATION_DAYS`` (30),
+    ``TRANSLATIONS_PATH``, the ``SHOP_…`` settings, ``PROTOCOL`` if both a ``PARTNER`` and an
+    ``APP_ID`` are set.
     """
 
     #: The prefix of the settings, for example ``"ALIPAY"``.
@@ -103,6 +104,8 @@ class Config:
     transfer_daily_limit_fen: int | None = None
     #: The number of days before the day of a deduction on which Alipay accepts it as well.
     deduction_window_days: int = 5
+    #: The number of days after which Alipay releases a frozen amount, by the contract.
+    authorization_days: int = 30
     #: ``True`` if the gateway is the simulator.
     simulator: bool = False
 
@@ -154,6 +157,7 @@ class Config:
             pages=read_page_settings(settings),
             transfer_daily_limit_fen=settings.amount("TRANSFER_DAILY_LIMIT"),
             deduction_window_days=settings.days("DEDUCTION_WINDOW_DAYS", 5),
+            authorization_days=settings.days("AUTHORIZATION_DAYS", 30),
             simulator=simulator,
         )
 

@@ -17,15 +17,16 @@ from blinker import Namespace
 class Alert:
     """A problem that a person must solve."""
 
-    #: ``mismatched``, ``callback_failed``, ``refund_unresolved``, ``transfer_unresolved`` or
-    #: ``bill_differs``.
+    #: ``mismatched``, ``callback_failed``, ``refund_unresolved``, ``transfer_unresolved``,
+    #: ``capture_unresolved``, ``release_unresolved``, ``authorization_expiring``,
+    #: ``deduction_unresolved``, ``deduction_overdue`` or ``bill_differs``.
     kind: str
     #: One line for people, in English; no buyer data.
     message: str
-    #: The order numbers of at most twenty affected payments, or the numbers of transfers.
+    #: The order numbers of at most twenty affected payments, or the numbers of transfers,
+    #: authorizations or agreements.
     numbers: tuple[str, ...]
-    #: The number of affected payments, refunds, transfers or differences; for one payment, of
-    #: reports.
+    #: The number of affected rows or differences; for one payment, of reports.
     count: int
 
 
@@ -49,8 +50,10 @@ transfer_batch_notified = _signals.signal("transfer-batch-notified")
 notification_refused = _signals.signal("notification-refused")
 
 #: A person must act: a report contradicts the ledger (``mismatched``), a payment's callback
-#: failed again (``callback_failed``), refunds or transfers have had no result for an hour
-#: (``refund_unresolved``, ``transfer_unresolved``, by ``reconcile``), a bill and the ledger differ
-#: (``bill_differs``, by ``flask alipay bill``). Arguments: ``alipay``, ``alert``: an
-#: :class:`Alert`. Each is also a line at ``ERROR`` of the logger ``flask_alipay.alerts``.
+#: failed again (``callback_failed``), refunds, transfers, captures, releases or deductions have had
+#: no result for an hour (``…_unresolved``, by ``reconcile``), a frozen amount will soon be released
+#: by Alipay (``authorization_expiring``) or a deduction was missed (``deduction_overdue``, both by
+#: ``reconcile``), a bill and the ledger differ (``bill_differs``, by ``flask alipay bill``).
+#: Arguments: ``alipay``, ``alert``: an :class:`Alert`. Each is also a line at ``ERROR`` of the
+#: logger ``flask_alipay.alerts``.
 attention_needed = _signals.signal("attention-needed")

@@ -34,7 +34,8 @@
     the application's session, its connections, and the errors of the database drivers
 ``constraints``, ``bypassed_listeners``
     checks of the application's classes and tables
-``listing``, ``references``, ``history``, ``attention``, ``totals``, ``takings``
+``listing``, ``references``, ``history``, ``attention``, ``totals``, ``takings``,
+``grant_history``, ``grant_attention``, ``due_agreements``
     reading for the command line and the operator pages
 ``bill_comparison``, ``bill_table``
     differences between Alipay's bill and the ledger

@@ -20,8 +20,10 @@
     agreements on deductions, and the deductions under them
 ``preauthorizations``, ``captures``, ``authorization_checks``
     pre-authorisations, captures and releases of their amounts, and checks by ``reconcile``
+``deduction_plans``
+    deductions that an operator requests
 ``authorization``
     the pages on which users and merchants authorise the application
-``alerts``
+``alerts``, ``grant_alerts``
     alerts for operators
 """

@@ -26,6 +26,7 @@ logger = logging.getLogger("flask_alipay.alerts")
 
 #: A refund whose result is unknown for longer needs an operator.
 UNRESOLVED: Final = timedelta(hours=1)
+_NO_RESULT: Final = "{} have had no result for an hour"
 # The numbers that an alert names.
 _MAX_NUMBERS: Final = 20
 # The alert is sent at this report of a payment with the outcome: Alipay retries, and a callback may
@@ -72,7 +73,7 @@ def alert_about_refunds(merchant: Merchant) -> None:
     found = session.read(select(number).where(*pending.condition).order_by(number), Refund)
     numbers = tuple(found.scalars())
     session.roll_back()
-    _alert_about(merchant, "refund_unresolved", "refunds", numbers)
+    alert_about_numbers(merchant, "refund_unresolved", _NO_RESULT.format("refunds"), numbers)
 
 
 def alert_about_transfers(merchant: Merchant) -> None:
@@ -88,7 +89,7 @@ def alert_about_transfers(merchant: Merchant) -> None:
     found = session.read(select(number).where(*unanswered).order_by(number), Transfer)
     numbers = tuple(found.scalars())
     session.roll_back()
-    _alert_about(merchant, "transfer_unresolved", "transfers", numbers)
+    alert_about_numbers(merchant, "transfer_unresolved", _NO_RESULT.format("transfers"), numbers)
 
 
 def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
@@ -101,13 +102,16 @@ def alert_about_bill(merchant: Merchant, date: str, count: int) -> None:
     send_alert(merchant, Alert("bill_differs", message, (), count))
 
 
-def _alert_about(merchant: Merchant, kind: str, things: str, numbers: tuple[str, ...]) -> None:
-    """Send one alert for all numbers, if there are any."""
+def alert_about_numbers(merchant: Merchant, kind: str, text: str, numbers: tuple[str, ...]) -> None:
+    """Send one alert for all numbers, if there are any.
+
+    :param kind: see :class:`~flask_alipay.signals.Alert`.
+    :param text: in English, about the numbers; it follows their count.
+    """
     if numbers:
-        summary = f"{len(numbers)} {things} have had no result for an hour"
         named = ", ".join(loggable(each) or "" for each in numbers[:_MAX_NUMBERS])
-        alert = Alert(kind, f"{summary}: {named}", numbers[:_MAX_NUMBERS], len(numbers))
-        send_alert(merchant, alert)
+        message = f"{len(numbers)} {text}: {named}"
+        send_alert(merchant, Alert(kind, message, numbers[:_MAX_NUMBERS], len(numbers)))
 
 
 def _count(merchant: Merchant, number: str, error: NotificationRefused) -> int | None:

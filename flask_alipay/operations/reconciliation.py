@@ -75,6 +75,7 @@ class ReconcileRun:
                 break
         alert_about_refunds(self._merchant)
         alert_about_transfers(self._merchant)
+        _alert_about_grants(self._merchant)
 
     def count(self) -> int:
         """Return the number of queries to make, for a progress bar."""
@@ -164,6 +165,14 @@ def _each(merchant: Merchant, pending: PendingRows) -> Iterator[ReconcileItem]:
     elif issubclass(pending.model, AuthorizationMixin):
         process = _check_authorization
     return (process(merchant, row) for row in lease_rows(merchant.session, pending))
+
+
+def _alert_about_grants(merchant: Merchant) -> None:
+    models = merchant.models
+    if models.Authorization is not None or models.Agreement is not None:
+        from .grant_alerts import alert_about_grants  # other applications never import it
+
+        alert_about_grants(merchant)
 
 
 def _query(merchant: Merchant, payment: Any) -> ReconcileItem:
