@@ -14,6 +14,8 @@
     forms above a list; texts of rows; CSV
 ``payments``, ``refunds``, ``transfers``, ``notifications``, ``takings``, ``chart``
     the pages
+``preauthorizations``, ``agreements``, ``grant_actions``, ``grant_forms``, ``grant_rows``
+    the pages about authorizations and agreements, their forms and texts
 ``acting``, ``actions``, ``refund_form``, ``confirmations``, ``errors``
     actions of operators, their forms and confirmations, and messages about errors
 ``texts``

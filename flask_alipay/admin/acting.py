@@ -103,6 +103,10 @@ class ActingView(AlipayView):
         flash(text, "warning")
         return redirect(self.url_of(row), 303)
 
+    def explain(self, error: Exception) -> str:
+        """Return the message about an error of an action; see :func:`.errors.explain`."""
+        return explain(error)
+
     def _act(
         self, number: str, action: str, detail: str, work: Callable[[Any], tuple[str, str]]
     ) -> tuple[str, str]:
@@ -112,7 +116,7 @@ class ActingView(AlipayView):
             category, text = work(self.target(number))
         except (AlipayError, SQLAlchemyError) as error:
             LedgerSession(self.alipay.session).roll_back()
-            category, text = "error", explain(error)
+            category, text = "error", self.explain(error)
             result = type(error).__name__
         else:
             result = category if category == AT_ALIPAY else "done"

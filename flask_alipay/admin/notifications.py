@@ -11,7 +11,7 @@ from flask_admin import expose
 from sqlalchemy import select
 
 from ..ledger.exact_text import exactly
-from ..ledger.history import kind_of
+from ..ledger.history import AGREEMENT, AUTHORIZATION, PAYMENT, TRANSFER, kind_of, subject_of
 from ..ledger.listing import Listing, journal_listing, read_all, read_rows
 from . import rows
 from .base import AlipayView, Page, no_page
@@ -30,7 +30,13 @@ class NotificationsView(AlipayView):
         """List rows of the journal."""
         kept = self.alipay.models.Notification is not None
         page = self._page(Filters(request.args)) if kept else Page([], "", "")
-        return self.render("notifications.html", page=page, kept=kept, outcomes=choices(OUTCOMES))
+        return self.render(
+            "notifications.html",
+            page=page,
+            kept=kept,
+            outcomes=choices(OUTCOMES),
+            url_of=self._url_of,
+        )
 
     @expose("/export.csv")
     def export(self) -> ResponseReturnValue:
@@ -56,8 +62,22 @@ class NotificationsView(AlipayView):
             parameters=rows.parameters(row, reveal),
             reveal=reveal,
             kind=kind_of(row),
-            has_payment=self.alipay.ledger().find(row.out_trade_no) is not None,
+            subject=subject_of(row),
+            url_of=self._url_of,
+            has_payment=subject_of(row) in (PAYMENT, TRANSFER)
+            and self.alipay.ledger().find(row.out_trade_no) is not None,
         )
+
+    def _url_of(self, row: Any) -> str:
+        """Return the URL of the authorization or agreement that a row is about; empty if it is
+        about neither, or the shop has no class for it.
+        """
+        subject, models = subject_of(row), self.alipay.models
+        if subject == AUTHORIZATION and models.Authorization is not None:
+            return self.link("authorizations", "show", out_order_no=row.out_trade_no)
+        if subject == AGREEMENT and models.Agreement is not None:
+            return self.link("agreements", "show", external_agreement_no=row.out_trade_no)
+        return ""
 
     def _page(self, filters: Filters) -> Page:
         try:

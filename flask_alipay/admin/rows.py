@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..ledger.annotations import NO_RESPONSE, NO_TRADE, QueryGroup
-from ..ledger.history import Event, kind_of, message_of, method_of
+from ..ledger.history import PAYMENT, Event, kind_of, message_of, method_of, subject_of
 from ..ledger.references import reference_of as reference_of
 from ..ledger.refunds import AGGREGATE_NO, PROCESSING, SUCCESS
 from ..protocol.china_time import format_china_time
@@ -119,6 +119,8 @@ def is_about_payment(row: Any) -> bool:
     """Return whether the number of a journal row is that of a payment: a message may have another
     one.
     """
+    if subject_of(row) != PAYMENT:
+        return False
     texts = (*row.payload, row.payload.get("biz_content", ""))
     return message_of(row) is None or any("out_trade_no" in text for text in texts)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..exceptions import AlipayError
 from ..ledger.attention import open_problems, recently_queried
+from ..ledger.grant_attention import GrantProblem, grant_problems
 from ..ledger.operator_log import record_action
 from ..ledger.session import LedgerSession
 from ..ledger.takings import PERIODS, Period, Takings, periods, takings
@@ -20,6 +21,7 @@ from ..models import utc_now
 from ..operations.reconciliation import ReconcileReport
 from ..protocol.china_time import CHINA_TIME
 from ..protocol.money import format_amount
+from . import grant_rows
 from .base import AlipayView
 from .chart import HEIGHT, LEFT, WIDTH, chart
 from .confirmations import Confirmation, problem_of_form, token
@@ -31,6 +33,8 @@ from .texts import ACTIONS, N_, _, n_
 KINDS: Final = {"day": N_("Days"), "week": N_("Weeks"), "month": N_("Months")}
 #: Payments and refunds that one request reconciles: a browser waits for it.
 RECONCILE_LIMIT: Final = 20
+# Problems of each kind with authorizations and agreements.
+_MAX_PROBLEMS: Final = 50
 
 
 class TakingsView(AlipayView):
@@ -66,7 +70,21 @@ class TakingsView(AlipayView):
             refunds_kept=alipay.models.Refund is not None,
             journal_kept=alipay.models.Notification is not None,
             problems=open_problems(alipay.session, alipay.models, self.merchant_of(), now),
+            grants=self._grant_problems(),
+            grant_rows=grant_rows,
             queried=recently_queried(alipay.session, alipay.models, self.merchant_of()),
+        )
+
+    def _grant_problems(self) -> list[GrantProblem]:
+        alipay = self.alipay
+        return grant_problems(
+            alipay.session,
+            alipay.models,
+            self.merchant_of(),
+            clock=alipay.merchant.clock(),
+            now=utc_now(),
+            authorization_days=alipay.config.authorization_days,
+            limit=_MAX_PROBLEMS,
         )
 
     @expose("/export.csv")

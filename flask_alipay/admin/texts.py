@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..blueprint.reader_language import reader_language
+from ..protocol.agreements import AgreementStatus
 from ..protocol.i18n import LANGUAGES, translate, translate_plural
 from ..protocol.i18n import N_ as N_
+from ..protocol.preauthorizations import AuthorizationStatus
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus
 
@@ -92,6 +94,11 @@ EVENTS: Final = {
     "finished": N_("finished"),
     "transferred": N_("transferred"),
     "transfer_failed": N_("transfer failed"),
+    "authorized": N_("amount frozen"),
+    "released": N_("amount released"),
+    "authorization_closed": N_("closed without freezing"),
+    "agreement_signed": N_("agreement signed"),
+    "agreement_ended": N_("agreement ended"),
 }
 
 #: Kinds of refunds in words.
@@ -110,6 +117,34 @@ TRANSFERS: Final = {
     TransferStatus.REFUND: N_("Returned by the bank"),
 }
 
+#: Statuses of authorizations in words.
+AUTHORIZATIONS: Final = {
+    AuthorizationStatus.INIT: N_("Waiting for the payer"),
+    AuthorizationStatus.AUTHORIZED: N_("Frozen"),
+    AuthorizationStatus.FINISH: N_("Captured, nothing left"),
+    AuthorizationStatus.CLOSED: N_("Closed"),
+}
+
+#: Statuses of agreements in words.
+AGREEMENTS: Final = {
+    AgreementStatus.TEMP: N_("Not signed"),
+    AgreementStatus.NORMAL: N_("In force"),
+    AgreementStatus.STOP: N_("Suspended"),
+    AgreementStatus.UNSIGN: N_("Ended"),
+}
+
+#: Selections of agreements by their deduction window, in words.
+DUE: Final = {"now": N_("Possible today"), "overdue": N_("Missed, or failed and about to be")}
+
+#: Kinds of problems with authorizations and agreements in words.
+PROBLEMS: Final = {
+    "authorization_expiring": N_("Frozen amount about to be released by Alipay"),
+    "release_unresolved": N_("Release without a result"),
+    "capture_unresolved": N_("Capture without a result"),
+    "deduction_unresolved": N_("Deduction without a result"),
+    "deduction_overdue": N_("Missed deduction"),
+}
+
 #: Actions in words.
 ACTIONS: Final = {
     "query": N_("Query Alipay"),
@@ -118,4 +153,10 @@ ACTIONS: Final = {
     "close": N_("Close"),
     "replay": N_("Replay"),
     "reconcile": N_("Reconcile"),
+    "capture": N_("Capture"),
+    "release": N_("Release"),
+    "cancel": N_("Cancel the authorization"),
+    "charge": N_("Charge"),
+    "end": N_("End the agreement"),
+    "alert": N_("Alert"),
 }

@@ -30,12 +30,12 @@ def add_alipay_views(
     inaccessible: Callable[[], ResponseReturnValue] | None = None,
     category: str | None = None,
 ) -> None:
-    """Add the pages Payments, Refunds, Notifications and Takings of one merchant, and Transfers if
-    the blueprint has a class for them.
+    """Add the pages Payments, Refunds, Notifications and Takings of one merchant, and Transfers,
+    Authorizations and Agreements if the blueprint has a class for them.
 
-    The pages never change rows by hand: operators query, refund, close, replay and reconcile
-    through the same operations as ``flask alipay``. Who did it is recorded in the journal and in
-    the log ``flask_alipay``.
+    The pages never change rows by hand: operators query, refund, close, replay, reconcile, capture,
+    release, charge and end through the same operations as ``flask alipay``. Who did it is recorded
+    in the journal and in the log ``flask_alipay``.
 
     :param admin: the shop's ``Admin``; before or after ``init_app``.
     :param alipay: the merchant's blueprint, registered in the same app. Several merchants have
@@ -57,9 +57,24 @@ def add_alipay_views(
         (NotificationsView, N_("Notifications"), "notifications"),
         (TakingsView, N_("Takings"), "takings"),
     ]
+    views[2:2] = _optional(alipay)
+    for view, name, path in views:
+        admin.add_view(view(alipay, access, name, path, category))
+
+
+def _optional(alipay: AlipayBlueprint[Any, Any]) -> list[tuple[type[AlipayView], str, str]]:
+    """Return the pages for which the blueprint has a class."""
+    found: list[tuple[type[AlipayView], str, str]] = []
     if alipay.models.Transfer is not None:
         from .transfers import TransfersView
 
-        views.insert(2, (TransfersView, N_("Transfers"), "transfers"))
-    for view, name, path in views:
-        admin.add_view(view(alipay, access, name, path, category))
+        found.append((TransfersView, N_("Transfers"), "transfers"))
+    if alipay.models.Authorization is not None:
+        from .preauthorizations import AuthorizationsView
+
+        found.append((AuthorizationsView, N_("Authorizations"), "authorizations"))
+    if alipay.models.Agreement is not None:
+        from .agreements import AgreementsView
+
+        found.append((AgreementsView, N_("Agreements"), "agreements"))
+    return found
