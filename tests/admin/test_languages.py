@@ -54,6 +54,7 @@ _NAMES = {
     "app",
     "qr",
     "barcode",
+    "preauth",
     "tea",
     "alice",
     "done",
