@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from flask import current_app
@@ -131,8 +132,10 @@ class Merchant:
         :raises AppAuthTokenError: as :meth:`gateway_of` does.
         """
         token = (payment.details or {}).get("app_auth_token")
-        if token is not None or payment.auth_app_id is None:
-            return self.gateway.acting_for(token)
+        if token is not None:
+            return self.config.gateway.acting_for(token)
+        if payment.auth_app_id is None:
+            return self.config.gateway
         return self.gateway_of(payment.auth_app_id)
 
     @property
@@ -170,9 +173,10 @@ class Merchant:
             ) from error
         return token
 
-    def ledger(self) -> Ledger:
-        """Return the ledger of this merchant in the application's session."""
-        return self._ledger(Ledger)
+    @cached_property
+    def ledger(self) -> Callable[[], Ledger]:
+        """Function that returns the ledger of this merchant in the application's session."""
+        return self._ledger_factory(Ledger)
 
     def messages(self) -> MessageLedger:
         """Return the ledger for messages."""
@@ -222,11 +226,15 @@ class Merchant:
         return self._ledger(AgreementLedger)
 
     def _ledger(self, kind: type[L]) -> L:
-        return kind(
-            self.db.session,
+        return self._ledger_factory(kind)()
+
+    def _ledger_factory(self, kind: type[L]) -> Callable[[], L]:
+        return partial(
+            kind,
+            None,
             self.models,
             merchant=self.config.merchant,
             callbacks=self.callbacks,
-            registry=lambda: self.db.session,
+            registry=partial(getattr, self.db, "session"),
             has_token=self.config.has_app_auth_token,
         )

@@ -42,7 +42,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..exceptions import CallbackFailed, TransactionEnded
 from .errors import is_serialization_error, mysql_errno
-from .session import MYSQL, driver_of, is_failed, is_open
+from .session import MYSQL, driver_of, is_open, transaction_state
 
 logger = logging.getLogger("flask_alipay")
 
@@ -271,8 +271,10 @@ class TransactionGuard:
             transaction and transaction.is_active
         ):
             raise TransactionEnded(_PAST_THE_SESSION)
-        self.check_open()
-        if is_failed(connection):
+        still_open, failed = transaction_state(connection)
+        if self._open and not still_open:
+            raise TransactionEnded(_PAST_THE_SESSION)
+        if failed:
             self._refuse_broken(None)
         if self._open is None:
             self._release()

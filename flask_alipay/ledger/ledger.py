@@ -63,7 +63,7 @@ _ATTEMPTS = 3
 class Ledger:
     """The payments of one merchant in one session.
 
-    :param session: the application's session, ``db.session``.
+    :param session: the application's session, ``db.session``; ``None``: the one of the registry.
     :param models: the application's classes.
     :param merchant: the ``app_id`` or ``partner``; part of every match.
     :param callbacks: the shop's callbacks by event; they take the payment.
@@ -73,7 +73,7 @@ class Ledger:
 
     def __init__(
         self,
-        session: Session | scoped_session[Any],
+        session: Session | scoped_session[Any] | None,
         models: Models,
         *,
         merchant: str,
@@ -81,11 +81,12 @@ class Ledger:
         registry: Callable[[], Any] | None = None,
         has_token: bool = False,
     ) -> None:
-        self._session = LedgerSession(session)
+        self._registry: Callable[[], Any] = registry or (lambda: session)
+        current: Any = self._registry() if session is None else session
+        self._session = LedgerSession(current)
         self._statements = payment_statements(cast("Any", models.Payment))
         self._merchant = merchant
         self._callbacks = callbacks or {}
-        self._registry = registry or (lambda: session)
         self._journal = Journal(self._session, models.Payment, models.Notification, merchant)
         self._models = models
         self._has_token = has_token

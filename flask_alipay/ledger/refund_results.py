@@ -85,7 +85,9 @@ class RefundResultWriter:
         counted = not covered and self._count_refund(payment, fen)
         if not covered and not refunds.succeed(known) and counted:
             refunds.add(number, out_request_no, fen)
-        return make_update((), fen if counted else 0)
+        if not counted:
+            return LedgerUpdate("recorded", ())
+        return LedgerUpdate("settled", ("refunded",), fen)
 
     def _refund_without_row(
         self, entry: JournalEntry, payment: Any, result: RefundResult

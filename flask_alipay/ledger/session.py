@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -67,11 +67,8 @@ class LedgerSession:
         #: The connections of a transaction, by class and by bind.
         self._connections: dict[object, Connection] = {}
         self._transaction: object = None
-
-    @cached_property
-    def observed(self) -> bool:
-        """``True`` if a listener observes the session's statements, loads or flushes."""
-        return type(self.session).flush is not Session.flush or any(
+        #: ``True`` if a listener observes the session's statements, loads or flushes.
+        self.observed = type(self.session).flush is not Session.flush or any(
             _listeners(self.session.dispatch)
         )
 
@@ -206,12 +203,13 @@ def is_open(connection: Connection) -> bool | None:
     return None if flags is None else bool(flags & _IN_TRANSACTION)
 
 
-def is_failed(connection: Connection) -> bool:
-    """Return whether the open transaction is in PostgreSQL's failed state, if the driver knows it.
+def transaction_state(connection: Connection) -> tuple[bool | None, bool]:
+    """Return what :func:`is_open` does, and whether the open transaction is in PostgreSQL's failed
+    state, if the driver knows it.
 
     PostgreSQL rolls such a transaction back on ``COMMIT``, without an error.
     """
-    return _status(driver_of(connection)) == _IN_ERROR
+    return is_open(connection), _status(driver_of(connection)) == _IN_ERROR
 
 
 def check_transactional(connection: Connection) -> None:

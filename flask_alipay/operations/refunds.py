@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from ..exceptions import AlipayError, ConfigurationError, InvalidParameter, LedgerUnavailable
-from ..gateways.interface import Gateway, RefundReport, RefundRequest
+from ..gateways.interface import Gateway, RefundReport, RefundRequest, rejection_code
 from ..ledger.journal import JournalEntry
 from ..ledger.refunds import SUCCESS, RefundLedger
 from ..ledger.statements import is_serialization_failure
@@ -23,7 +23,7 @@ from ..protocol.money import format_amount, to_minor_units
 from ..protocol.signed_request import SignedRequest
 from ..protocol.validation import check_out_trade_no, check_text
 from .order_number import generate_out_trade_no
-from .queries import require_support, snapshot_and_commit
+from .queries import require_support
 from .settlement import send_settlement_signals
 
 if TYPE_CHECKING:
@@ -157,8 +157,13 @@ def _record(
         check_out_trade_no(out_request_no, "out_request_no")
     if reason is not None:
         check_text("reason", reason, max_length=256, charset=merchant.config.charset)
-    trade_no, snapshot = payment.trade_no, snapshot_and_commit(merchant, payment)
-    out_trade_no, gateway = snapshot.out_trade_no, snapshot.gateway
+    session = merchant.db.session
+    session.flush()  # a new payment gets its times
+    if payment.merchant != merchant.config.merchant:
+        raise InvalidParameter("payment", "belongs to another merchant")
+    gateway = merchant.gateway_for(payment)
+    out_trade_no, trade_no = payment.out_trade_no, payment.trade_no
+    session.commit()
     ttl = gateway.pending_refund_ttl
     number = out_request_no or refunds.find_pending(out_trade_no, refund_fen, ttl)
     request = RefundRequest(
@@ -199,7 +204,7 @@ def _commit_row(
     """Commit the row of a refund and return its state; retry in a new transaction if another worker
     was faster.
     """
-    number, refund_no, session = request.out_trade_no, request.out_request_no, merchant.session
+    number, refund_no, session = request.out_trade_no, request.out_request_no, merchant.db.session
     for _ in range(_ATTEMPTS):
         session.rollback()  # the payment's lock has to come before any read
         try:
@@ -218,12 +223,13 @@ def _commit_row(
 def _record_outcome(
     merchant: Merchant, ledger: Ledger, request: RefundRequest, report: RefundReport
 ) -> None:
-    number, code = request.out_request_no, report.code
+    rejection, number = report.rejection, request.out_request_no
+    code = "SUCCESS" if rejection is None else rejection_code(rejection)
     amount = {"out_request_no": number, "refund_amount": format_amount(request.refund_fen)}
     entry = JournalEntry(
         out_trade_no=request.out_trade_no,
         trade_no=request.trade_no,
-        trade_status=SUCCESS if report.rejection is None else code,
+        trade_status=SUCCESS if rejection is None else code,
         notify_id=None,
         payload={**report.params, **amount},
     )

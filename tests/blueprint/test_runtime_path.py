@@ -93,8 +93,8 @@ def test_a_notification_passes_through_few_files(shop: Shop, merchant: Merchant)
     body = first_notification(merchant, number, TRADE_NO[::-1])
     files, transitions = RuntimePath().follow(lambda: shop.notify(body))
     assert shop.payment(number).paid
-    assert 10 < files <= 16
-    assert 40 < transitions <= 60
+    assert 10 < files <= 13
+    assert 40 < transitions <= 52
 
 
 def test_a_refund_passes_through_few_files(
@@ -112,5 +112,5 @@ def test_a_refund_passes_through_few_files(
 
         refund("R1")
         files, transitions = RuntimePath().follow(lambda: refund("R2"))
-    assert 10 < files <= 31
-    assert 50 < transitions <= 222
+    assert 10 < files <= 27
+    assert 50 < transitions <= 202
