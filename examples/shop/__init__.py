@@ -4,9 +4,9 @@ Start it with ``flask --app examples/shop run``. The first start creates the tab
 replaces Alipay until real credentials are configured.
 
 Suggested reading order: ``catalogue`` (products), ``models`` (tables), ``orders`` (the states of an
-order), ``paying`` (the integration with Alipay), ``sending`` (parcels), ``views`` (pages for
-buyers), ``admin`` and ``keeper`` (pages for operators). ``language`` selects Chinese or
-English.
+order), ``paying`` (the integration with Alipay), ``subscriptions`` (tea every month), ``sending``
+(parcels), ``worker`` (regular tasks), ``views`` (pages for buyers), ``admin`` and ``keeper`` (pages
+for operators). ``language`` selects Chinese or English.
 
 ``ALIPAY_PROTOCOL=mapi`` selects a merchant on the legacy gateway, who also offers escrow;
 ``ALIPAY_INPUT_CHARSET=gbk`` selects GBK there.

@@ -19,7 +19,7 @@ from werkzeug import Response as Redirect
 
 from flask_alipay import AlipayError
 
-from . import orders
+from . import orders, subscriptions
 from .forms import check_token
 from .models import PAID, Order, db
 from .paying import alipay, method_label
@@ -45,8 +45,23 @@ class ParcelsView(BaseView):
     @expose("/")
     def index(self) -> str:
         return self.render(
-            "parcels.html", orders=orders.sold(), carrier=CARRIER, method_label=method_label
+            "parcels.html",
+            orders=orders.sold(),
+            carrier=CARRIER,
+            method_label=method_label,
+            subscriptions=subscriptions.offered(),
         )
+
+    @expose("/renew", methods=("POST",))
+    def renew(self) -> Redirect:
+        """Charge the subscriptions that are due, as the worker does regularly."""
+        check_token()
+        done = subscriptions.renew()
+        text = _(
+            "Subscriptions: %(paid)s paid, %(failed)s failed", paid=done.paid, failed=done.failed
+        )
+        flash(text, "success")
+        return redirect(url_for(".index"), code=303)
 
     @expose("/<token>/ship", methods=("POST",))
     def ship(self, token: str) -> Redirect:

@@ -1,4 +1,4 @@
-"""The shop's own tables, and the three tables of Flask-Alipay."""
+"""The shop's own tables, and the tables of Flask-Alipay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, String
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay import AgreementMixin, NotificationMixin, PaymentMixin, RefundMixin
 
 from .catalogue import CATALOGUE
 
@@ -49,6 +49,27 @@ class Stock(db.Model):
     pieces: Mapped[int]
 
 
+class Subscription(db.Model):
+    """A tea that a buyer receives every month. ``token`` is the secret in the URL of its page."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(
+        String(32), unique=True, default=lambda: secrets.token_urlsafe(18)
+    )
+    slug: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str] = mapped_column(String(80))
+    #: The price of each box. A new price needs a new agreement.
+    price_fen: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    #: The failed charges of the present month, and the first day of the next one.
+    failures: Mapped[int] = mapped_column(default=0)
+    retry_on: Mapped[str | None] = mapped_column(String(10))
+
+    agreement: Mapped[Agreement] = relationship(back_populates="subscription")
+    #: One for each charge, oldest first.
+    orders: Mapped[list[Order]] = relationship(order_by="Order.id", back_populates="subscription")
+
+
 class Order(db.Model):
     """An order. ``token`` is the secret in the URL of its page."""
 
@@ -63,7 +84,9 @@ class Order(db.Model):
     method: Mapped[str] = mapped_column(String(20), default="alipay")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
     pay_by: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    subscription_id: Mapped[int | None] = mapped_column(ForeignKey(Subscription.id), index=True)
 
+    subscription: Mapped[Subscription | None] = relationship(back_populates="orders")
     items: Mapped[list[Item]] = relationship(order_by="Item.slug", back_populates="order")
     #: Oldest first. Another one is created if the buyer tries again after a failure.
     payments: Mapped[list[Payment]] = relationship(order_by="Payment.id", back_populates="order")
@@ -175,6 +198,13 @@ class Payment(PaymentMixin, db.Model):
     order: Mapped[Order] = relationship(back_populates="payments")
     #: The order number for buyers and operators.
     reference: Mapped[str | None] = mapped_column(String(16), index=True)
+
+
+class Agreement(AgreementMixin, db.Model):
+    """The columns of Flask-Alipay, and the subscription that it pays for."""
+
+    subscription_id: Mapped[int] = mapped_column(ForeignKey(Subscription.id), unique=True)
+    subscription: Mapped[Subscription] = relationship(back_populates="agreement")
 
 
 class Refund(RefundMixin, db.Model):

@@ -1,21 +1,35 @@
-"""The payment methods: on a page, by QR code, with escrow."""
+"""The payment methods: on a page, by QR code, with escrow; and the callbacks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from flask_alipay import AlipayBlueprint
+from flask_alipay.protocol.agreements import china_today
 from flask_alipay.protocol.money import to_decimal
 
 from . import orders
-from .models import ESCROW, EXPIRED, FAILED, QR, Notification, Order, Payment, Refund, db
+from .models import (
+    ESCROW,
+    EXPIRED,
+    FAILED,
+    QR,
+    Agreement,
+    Notification,
+    Order,
+    Payment,
+    Refund,
+    db,
+)
+from .settings import days_ahead
 
-alipay = AlipayBlueprint(db, Payment, Refund, Notification)
+alipay = AlipayBlueprint(db, Payment, Refund, Notification, Agreement=Agreement, clock=days_ahead())
 
 
 @alipay.on_paid
@@ -26,14 +40,23 @@ def ship_order(payment: Payment) -> None:
     escrow is a sale, so the shop may ship.
     """
     orders.mark_paid(payment.order)
+    if payment.order.subscription is not None:
+        payment.order.subscription.failures = 0
+        payment.order.subscription.retry_on = None
 
 
 @alipay.on_failed
 def release_products(payment: Payment) -> None:
     """Close the order if its trade was closed unpaid and the buyer has started no newer payment."""
     order = payment.order
+    if order.subscription is not None:
+        # Runs once for each failed charge, in whichever process learns of it.
+        order.subscription.failures += 1
+        tomorrow = china_today(alipay.merchant.clock()) + timedelta(days=1)
+        order.subscription.retry_on = tomorrow.isoformat()
     if payment is order.payment:
-        in_time = payment.closed_at < payment.expires_at  # by Alipay's clock
+        # By Alipay's clock; a charge has no time to pay.
+        in_time = payment.expires_at is None or payment.closed_at < payment.expires_at
         orders.close_unpaid(order, FAILED if in_time else EXPIRED)
 
 
@@ -117,6 +140,9 @@ METHODS = {
 #: Methods that are no longer offered but that old orders have.
 FORMER_METHODS = {"wechat": _l("WeChat Pay (微信支付)")}
 
+#: The method of the orders that a subscription makes.
+SUBSCRIPTION = "subscription"
+
 
 def offered() -> Mapping[str, Method]:
     """Return the payment methods of this merchant.
@@ -131,4 +157,6 @@ def method_label(name: str) -> str:
     """Return the label of a payment method."""
     if name in METHODS:
         return str(METHODS[name].label)
+    if name == SUBSCRIPTION:
+        return str(_l("Automatic payment by Alipay"))
     return str(FORMER_METHODS.get(name, _l("this payment method")))

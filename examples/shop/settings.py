@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ DEFAULTS = {
     "ALIPAY_SHOP_LOGO": "/static/leaf.svg",
     "ALIPAY_SHOP_COLOR": "#2f5440",
     "SHOP_PAYMENT_MINUTES": 30,
+    # The scene of the contract with Alipay about automatic payments.
+    "SHOP_SIGN_SCENE": "INDUSTRY|SUBSCRIPTION",
 }
 
 
@@ -50,11 +53,20 @@ def configure(app: Flask, config: Mapping[str, Any]) -> None:
         app.config["SHOP_ADMIN_PASSWORD"] = password
 
 
+def days_ahead() -> Callable[[], datetime] | None:
+    """Return a clock that is ``SHOP_DAYS_AHEAD`` days ahead, to try the renewals of later months
+    with a standalone simulator; by default ``None``.
+    """
+    ahead = timedelta(days=int(os.environ.get("SHOP_DAYS_AHEAD", "0")))
+    return (lambda: datetime.now(timezone.utc) + ahead) if ahead else None
+
+
 def _is_setting(name: str) -> bool:
     return name.startswith("ALIPAY_") or name in (
         "SQLALCHEMY_DATABASE_URI",
         "SECRET_KEY",
         "SHOP_ADMIN_PASSWORD",
+        "SHOP_SIGN_SCENE",
     )
 
 

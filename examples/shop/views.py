@@ -6,6 +6,7 @@ from flask import (
     Blueprint,
     Response,
     abort,
+    current_app,
     redirect,
     render_template,
     request,
@@ -17,14 +18,15 @@ from sqlalchemy import select
 from werkzeug import Response as Redirect
 from werkzeug.exceptions import HTTPException
 
+from flask_alipay import AlipayError
 from flask_alipay.protocol.money import format_amount
 
-from . import orders
+from . import orders, subscriptions
 from .catalogue import CATALOGUE
 from .forms import check_token
 from .language import path_of_this_site
-from .models import EXPIRED, FAILED, OPEN, SENT, Order, Stock, db, now
-from .paying import alipay, method_label, offered
+from .models import EXPIRED, FAILED, OPEN, SENT, Order, Stock, Subscription, db, now
+from .paying import SUBSCRIPTION, alipay, method_label, offered
 
 #: The maximum quantity of a product in one order.
 MAX_PIECES = 20
@@ -62,7 +64,13 @@ def product(slug: str) -> str:
         abort(404)
     orders.close_overdue()
     limit = min(_left()[slug], MAX_PIECES)
-    return render_template("product.html", product=CATALOGUE[slug], limit=limit, methods=offered())
+    return render_template(
+        "product.html",
+        product=CATALOGUE[slug],
+        limit=limit,
+        methods=offered(),
+        subscriptions=subscriptions.offered(),
+    )
 
 
 @shop.post("/orders")
@@ -95,7 +103,9 @@ def mine() -> str:
     """List the orders of this browser's session; there is no other list for buyers."""
     known = Order.token.in_(session.get("orders", []))
     found = db.session.scalars(select(Order).where(known).order_by(Order.id.desc()))
-    return render_template("orders.html", orders=found.all())
+    subscribed = Subscription.token.in_(session.get("subscriptions", []))
+    kept = db.session.scalars(select(Subscription).where(subscribed).order_by(Subscription.id))
+    return render_template("orders.html", orders=found.all(), subscriptions=kept.all())
 
 
 @shop.get("/order/<token>")
@@ -112,6 +122,42 @@ def order(token: str) -> str:
         confirm_url=_confirm_url(found),
         result_url=_result_url(found),
     )
+
+
+@shop.post("/tea/<slug>/subscribe")
+def subscribe(slug: str) -> Redirect:
+    """Begin a subscription, and redirect the buyer to the page that leads to Alipay."""
+    if slug not in CATALOGUE or not subscriptions.offered():
+        abort(404)
+    begun = subscriptions.begin(slug)
+    db.session.commit()
+    session["subscriptions"] = [begun.token, *session.get("subscriptions", [])][:20]
+    return redirect(alipay.sign_url(begun.agreement), code=303)
+
+
+@shop.get("/subscription/<token>")
+def subscription(token: str) -> str:
+    return render_template("subscription.html", subscription=_subscription(token))
+
+
+@shop.post("/subscription/<token>/sign")
+def sign(token: str) -> Redirect:
+    """Redirect a buyer who has not signed yet to Alipay."""
+    return redirect(alipay.sign_url(_subscription(token).agreement), code=303)
+
+
+@shop.post("/subscription/<token>/end")
+def end_subscription(token: str) -> Redirect | tuple[str, int]:
+    """End a subscription at Alipay, at the buyer's wish."""
+    try:
+        subscriptions.end(_subscription(token))
+    except AlipayError:
+        db.session.rollback()
+        current_app.logger.exception("a subscription was not ended")
+        title = _("Not ended yet")
+        text = _("Alipay did not confirm it. Please try again in a few minutes.")
+        return render_template("message.html", title=title, text=text), 502
+    return redirect(url_for(".subscription", token=token), code=303)
 
 
 @shop.get("/order/<token>/status")
@@ -178,13 +224,17 @@ def _confirm_url(order: Order) -> str | None:
 
 def _result_url(order: Order) -> str | None:
     """The URL that a waiting page polls, so that Alipay is queried about the payment."""
-    if order.payment is None or order.payment.paid:
+    if order.payment is None or order.payment.paid or order.method == SUBSCRIPTION:
         return None
     return alipay.status_url(order.payment)
 
 
 def _order(token: str) -> Order:
     return db.first_or_404(select(Order).where(Order.token == token))
+
+
+def _subscription(token: str) -> Subscription:
+    return db.first_or_404(select(Subscription).where(Subscription.token == token))
 
 
 def _left() -> dict[str, int]:

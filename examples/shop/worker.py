@@ -1,4 +1,4 @@
-"""Reconcile payments regularly, with Celery.
+"""Reconcile payments and renew subscriptions regularly, with Celery.
 
 Run ``celery -A shop.worker worker --beat`` in the folder ``examples``; ``CELERY_BROKER_URL`` is the
 URL of the broker (``redis://…``, ``amqp://…``). Start any number of workers on any number of
@@ -18,6 +18,7 @@ from celery import Celery, Task
 
 from . import create_app
 from .paying import alipay
+from .subscriptions import renew as renew_subscriptions
 
 flask_app = create_app()
 
@@ -44,7 +45,12 @@ celery.conf.update(
             "schedule": timedelta(minutes=10),
             # After an outage of an hour, run once instead of six times.
             "options": {"expires": 600},
-        }
+        },
+        "renew": {
+            "task": "shop.renew",
+            "schedule": timedelta(hours=1),
+            "options": {"expires": 3600},
+        },
     },
 )
 
@@ -64,4 +70,17 @@ def reconcile(older_than: float = 600, limit: int | None = None) -> None:
         report.closed,
         report.waiting,
         len(report.failures),
+    )
+
+
+@celery.task(name="shop.renew")
+def renew() -> None:
+    """Charge the subscriptions that are due."""
+    done = renew_subscriptions()
+    flask_app.logger.info(
+        "renewed subscriptions: %d paid, %d pending, %d failed, %d ended",
+        done.paid,
+        done.pending,
+        done.failed,
+        done.ended,
     )
