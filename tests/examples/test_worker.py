@@ -11,6 +11,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,14 +22,17 @@ import requests
 from flask import Flask
 from sqlalchemy import func, select
 
+from flask_alipay.protocol.agreements import china_today
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.server import BoundSocket
+from flask_alipay.testing import AlipaySimulator
 
 from ..requirements import missing
 from .conftest import EXAMPLES, dispose
 
 BROKER = os.environ.get("FLASK_ALIPAY_REDIS", "redis://127.0.0.1:6379/0")
 LOST = 6
+SUBSCRIBERS = 5
 
 
 @pytest.fixture
@@ -154,6 +159,83 @@ def test_two_workers_settle_lost_payments_and_ship_each_order_once(
         if "queried" in line
     ]
     assert sum(queried) == LOST  # no order was queried twice
+
+
+def _subscribe(shop: ModuleType, app: Flask, simulator: Simulator) -> None:
+    """Begin a subscription and sign it at Alipay, without a notification."""
+    with app.test_request_context():
+        begun = shop.subscriptions.begin("dragon-well")
+        shop.models.db.session.commit()
+        number = begun.agreement.external_agreement_no
+        url = shop.paying.alipay.sign_request(begun.agreement).url
+    requests.get(url, timeout=30).raise_for_status()
+    AlipaySimulator({"alipay": simulator}).sign(number)
+
+
+def _plans(shop: ModuleType, app: Flask) -> list[tuple[int, str]]:
+    """Return the number of charges and the next date of each subscription."""
+    models = shop.models
+    with app.app_context():
+        rows = models.db.session.query(models.Agreement).order_by(models.Agreement.id)
+        return [(row.charge_count, row.next_date) for row in rows]
+
+
+@pytest.mark.service
+def test_two_workers_charge_each_month_once_although_one_is_killed(
+    shop: ModuleType,
+    far_shop: Flask,
+    simulator: Simulator,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    for _ in range(SUBSCRIBERS):
+        _subscribe(shop, far_shop, simulator)
+    logs: list[Path] = []
+    ahead = 0
+
+    def all_logs() -> str:
+        return "\n".join(log.read_text(errors="replace") for log in logs)
+
+    caller = _celery().Celery(broker=BROKER)
+
+    def send(*tasks: str) -> None:
+        for task in tasks:
+            arguments = {"older_than": 0} if task == "shop.reconcile" else {}
+            caller.send_task(task, kwargs=arguments, queue=environment["SHOP_QUEUE"])
+
+    def ready(number: int) -> bool:
+        return all_logs().count(" ready.") == number
+
+    def charged(month: int) -> bool:
+        send("shop.reconcile", "shop.renew", "shop.renew")  # as beat does
+        time.sleep(1)
+        return all(count >= month for count, _ in _plans(shop, far_shop))
+
+    for month in (1, 2, 3):
+        day = date.fromisoformat(_plans(shop, far_shop)[0][1])
+        wanted = (day - timedelta(days=2) - china_today(datetime.now(timezone.utc))).days
+        simulator.advance(timedelta(days=wanted - ahead))
+        ahead = wanted
+        logs += [tmp_path / f"{month}-{number}.log" for number in (1, 2)]
+        started = 2 * month
+        settings = {**environment, "SHOP_DAYS_AHEAD": str(ahead)}
+        with worker(settings, logs[-2]) as one, worker(settings, logs[-1]) as other:
+            _until(partial(ready, started), [one, other], all_logs)
+            if month == 2:
+                send("shop.renew", "shop.renew")
+                _until(lambda: _charges(simulator) > SUBSCRIBERS, [one, other], all_logs)
+                one.kill()
+            _until(partial(charged, month), [other], all_logs)
+        assert [count for count, _ in _plans(shop, far_shop)] == [month] * SUBSCRIBERS, all_logs()
+    assert _count(shop, far_shop, shop.models.Shipment) == 3 * SUBSCRIBERS
+    assert _charges(simulator) == 3 * SUBSCRIBERS
+    caller.pool.force_close_all()
+    caller.close()
+
+
+def _charges(simulator: Simulator) -> int:
+    """Return the number of trades that were paid at Alipay."""
+    return sum(trade.paid for trade in simulator.trades.all())
 
 
 def _celery() -> Any:
