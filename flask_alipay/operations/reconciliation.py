@@ -124,7 +124,7 @@ def _pending(merchant: Merchant, older_than: timedelta) -> tuple[PendingRows, ..
         found.insert(0, pending_refunds(models.Refund, number, before))
     if models.Transfer is not None and "submit_transfer" not in unsupported:
         found.insert(0, pending_transfers(models.Transfer, number, before))
-    if models.Agreement is not None and merchant.gateway.protocol == "openapi":
+    if models.Agreement is not None and "submit_granted_payment" not in unsupported:
         from .agreement_checks import pending_agreements
 
         found[:0] = pending_agreements(merchant, before)
