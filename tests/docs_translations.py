@@ -63,8 +63,8 @@ def _without_docstrings(_app: Sphinx, page: str, source: list[str]) -> None:
 def _texts(collected: Any) -> Iterator[str]:
     for text in collected.messages:
         places = (source for source, _line, _uuid in collected.metadata[text])
-        ours = any(":docstring of " in each or Path(each).parent == DOCS for each in places)
-        if ours and re.search(r"[^\W\d_]", _CODE.sub("", text)):
+        packaged = any(":docstring of " in each or Path(each).parent == DOCS for each in places)
+        if packaged and re.search(r"[^\W\d_]", _CODE.sub("", text)):
             yield text
 
 

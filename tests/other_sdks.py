@@ -69,7 +69,7 @@ def node_peer(*packages: str) -> Path:
     return _kept(("node", *packages), build)
 
 
-def ask(program: list[str | Path], question: Any) -> Any:
+def call(program: list[str | Path], question: Any) -> Any:
     """Run a program that reads JSON and writes JSON.
 
     :param program: the program with its arguments.

@@ -36,8 +36,8 @@ class Response:
             yield self._body[start : start + size]
 
 
-def read(response: Any, most: int = 1 << 24) -> list[bytes]:
-    return list(decompressed(response, most))
+def read(response: Any, maximum: int = 1 << 24) -> list[bytes]:
+    return list(decompressed(response, maximum))
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP"])
@@ -73,7 +73,7 @@ def test_a_response_that_cannot_be_decompressed_is_an_invalid_response(
 
 def test_compressed_bytes_are_limited_as_well() -> None:
     with pytest.raises(OutcomeUnknown):
-        read(Response(gzip.compress(bytes(1 << 20), 0), Content_Encoding="gzip"), most=PIECE)
+        read(Response(gzip.compress(bytes(1 << 20), 0), Content_Encoding="gzip"), maximum=PIECE)
 
 
 class Counted(bytes):

@@ -254,10 +254,10 @@ def test_an_exported_key_can_be_loaded(keys: Keys) -> None:
     assert load_public_key(public_pem(keys.alipay.public_key())) == keys.alipay.public_key()
 
 
-@pytest.mark.parametrize("most", [700, 701, 702, 703])
-def test_a_pem_text_that_is_cut_off_is_described(most: int, keys: Keys) -> None:
+@pytest.mark.parametrize("maximum", [700, 701, 702, 703])
+def test_a_pem_text_that_is_cut_off_is_described(maximum: int, keys: Keys) -> None:
     with pytest.raises(KeyFormatError, match="begins like PEM and has no END line"):
-        load_private_key(private_pem(keys.merchant)[:most])
+        load_private_key(private_pem(keys.merchant)[:maximum])
 
 
 def test_a_pem_text_that_lacks_nothing_but_its_last_line_is_read(keys: Keys) -> None:

@@ -136,14 +136,14 @@ def test_a_text_may_contain_harmless_separators(value: str) -> None:
 def test_a_text_with_an_embedded_field_is_rejected_before_alipay_repeats_it(value: str) -> None:
     # The notification of such a payment would be refused, and the money never be seen.
     assert "another field" in blamed(validation.text(50), value)
-    told = {
+    notified = {
         "out_trade_no": "A1",
         "trade_status": "TRADE_SUCCESS",
         "total_amount": "1.00",
         "subject": value,
     }
     with pytest.raises(BadNotification):
-        Notification.from_params(told)
+        Notification.from_params(notified)
 
 
 @given(st.text("ab &=茶1", min_size=1, max_size=12))
@@ -152,13 +152,13 @@ def test_a_sent_text_returns_in_a_valid_notification(value: str) -> None:
         validation.text(99)("subject", value, "utf-8")
     except InvalidParameter:
         return
-    told = {
+    notified = {
         "out_trade_no": "A1",
         "trade_status": "TRADE_SUCCESS",
         "total_amount": "1.00",
         "subject": value,
     }
-    assert Notification.from_params(told).total_fen == 100
+    assert Notification.from_params(notified).total_fen == 100
 
 
 def test_a_choice_may_be_given_as_a_number() -> None:

@@ -45,7 +45,7 @@ def xml(values: dict[str, str]) -> str:
     return f"<notify>{''.join(f'<{k}>{escape(v)}</{k}>' for k, v in values.items())}</notify>"
 
 
-def told(
+def notified(
     data: str | None = None,
     signer: Signer | None = SIGNER,
     charset: str = "utf-8",
@@ -67,7 +67,7 @@ def told(
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
 @pytest.mark.parametrize("configured", ["utf-8", "gbk"])
 def test_a_notification_is_verified_and_parsed(charset: str, configured: str) -> None:
-    body = told(charset=charset)
+    body = notified(charset=charset)
     assert is_wap_notification(body)
     params = verify_wap(body, SIGNER, configured)
     assert params == NOTIFICATION
@@ -82,7 +82,7 @@ def test_a_notification_is_verified_and_parsed(charset: str, configured: str) ->
 
 
 def test_the_signed_order_does_not_depend_on_the_order_of_fields() -> None:
-    fields = told().split(b"&")
+    fields = notified().split(b"&")
     assert verify_wap(b"&".join(reversed(fields)), SIGNER) == NOTIFICATION
     # The sorted rule signs something else.
     wrong = "&".join(f"{name}={value}" for name, value in sorted({"v": "1.0"}.items()))
@@ -90,7 +90,7 @@ def test_the_signed_order_does_not_depend_on_the_order_of_fields() -> None:
 
 
 def test_rsa_has_a_separate_key(keys: Keys) -> None:
-    body = told(signer=RsaSigner(keys.alipay), sec_id="0001")
+    body = notified(signer=RsaSigner(keys.alipay), sec_id="0001")
     merchant_signer = RsaSigner(keys.merchant, keys.alipay.public_key())
     assert verify_wap(body, wap_signer(merchant_signer)) == NOTIFICATION
     widened = wap_signer(merchant_signer)
@@ -100,19 +100,23 @@ def test_rsa_has_a_separate_key(keys: Keys) -> None:
     assert wap_signer(SIGNER) is SIGNER
     with pytest.raises(BadSignature):
         verify_wap(
-            told(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(merchant_signer)
+            notified(signer=RsaSigner(keys.merchant), sec_id="0001"), wap_signer(merchant_signer)
         )
 
 
 def test_an_unsigned_notification_is_not_trusted() -> None:
-    for body in (told(signer=None), told(signer=Md5Signer("f" * 32)), told(signer=None, sign="")):
+    for body in (
+        notified(signer=None),
+        notified(signer=Md5Signer("f" * 32)),
+        notified(signer=None, sign=""),
+    ):
         with pytest.raises(BadSignature):
             verify_wap(body, SIGNER)
 
 
 @pytest.mark.parametrize("name", ORDER)
 def test_every_signed_field_is_verified(name: str) -> None:
-    body = told()
+    body = notified()
     sent = dict(pair.split("=", 1) for pair in body.decode().split("&"))
     sent[name] = sent[name].replace("1", "2").replace("MD5", "MD6") + "x"
     with pytest.raises(NotificationRefused):
@@ -123,7 +127,7 @@ def test_every_signed_field_is_verified(name: str) -> None:
 
 
 def test_unsigned_fields_are_ignored() -> None:
-    params = verify_wap(told() + b"&total_fee=0.01&seller_id=2088999999999999", SIGNER)
+    params = verify_wap(notified() + b"&total_fee=0.01&seller_id=2088999999999999", SIGNER)
     assert params["total_fee"] == "88.88"
     assert params["seller_id"] == "2088000000000001"
 
@@ -133,7 +137,7 @@ def test_the_signed_string_cannot_be_split_at_another_place() -> None:
     # from there.
     inner = "<notify><out_trade_no>B2</out_trade_no></notify>"
     data = f"<notify><subject><![CDATA[&notify_data={inner}]]></subject></notify>"
-    body = told(data)
+    body = notified(data)
     assert verify_wap(body, SIGNER)["subject"].endswith("</notify>")
     sign = body.rpartition(b"&sign=")[2].decode()
     before, _, after = f"MD5&notify_data={data}".partition("&notify_data=" + inner)
@@ -161,7 +165,7 @@ def test_the_signed_string_cannot_be_split_at_another_place() -> None:
 )
 def test_hostile_xml_is_rejected_even_if_it_is_signed(data: str) -> None:
     with pytest.raises(BadNotification, match="notify_data"):
-        verify_wap(told(data), SIGNER)
+        verify_wap(notified(data), SIGNER)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ def test_any_body_raises_only_rejections(body: bytes) -> None:
 
 def test_an_xml_declaration_inside_is_ignored() -> None:
     data = '<?xml version="1.0" encoding="GBK"?>' + xml(NOTIFICATION)
-    assert verify_wap(told(data), SIGNER) == NOTIFICATION
+    assert verify_wap(notified(data), SIGNER) == NOTIFICATION
 
 
 def test_other_notifications_are_not_wap_notifications() -> None:

@@ -66,9 +66,9 @@ class Shop(AppShop):
 
     def refund(self, number: str, amount: str, reason: str = "", **form: str) -> TestResponse:
         """Fill in and confirm a refund."""
-        asked = self.post(f"payments/{number}/refund", {"amount": amount, "reason": reason})
-        assert asked.status_code == 200, asked.text
-        return self.confirm(number, {**form_of(asked.text), **form})
+        requested = self.post(f"payments/{number}/refund", {"amount": amount, "reason": reason})
+        assert requested.status_code == 200, requested.text
+        return self.confirm(number, {**form_of(requested.text), **form})
 
     def confirm(self, number: str, fields: dict[str, str]) -> TestResponse:
         """Send the confirmation of a refund."""

@@ -102,8 +102,8 @@ def test_a_refund_of_all_that_is_left_is_offered_first(shop: Shop) -> None:
 
 def test_a_refund_that_is_submitted_twice_is_executed_once(shop: Shop) -> None:
     number = shop.sold()
-    asked = shop.post(f"payments/{number}/refund", {"amount": "10.00"})
-    fields = form_of(asked.text)
+    requested = shop.post(f"payments/{number}/refund", {"amount": "10.00"})
+    fields = form_of(requested.text)
     assert [shop.confirm(number, fields).status_code for _ in range(2)] == [303, 303]
     page = shop.get(f"payments/{number}").text
     assert "has succeeded already; nothing was refunded twice" in page
@@ -133,15 +133,15 @@ def test_a_double_click_on_a_refund_refunds_once(shop: Shop) -> None:
 def test_a_second_refund_of_the_same_amount_has_to_be_ticked(shop: Shop) -> None:
     number = shop.sold()
     shop.refund(number, "10.00")
-    asked = shop.post(f"payments/{number}/refund", {"amount": "10.00"})
-    assert "was refunded within the last day" in asked.text
+    requested = shop.post(f"payments/{number}/refund", {"amount": "10.00"})
+    assert "was refunded within the last day" in requested.text
     before = shop.ledger()
-    rejected = shop.confirm(number, form_of(asked.text))
+    rejected = shop.confirm(number, form_of(requested.text))
     assert rejected.status_code == 400
     assert "Please tick the box to confirm." in rejected.text
     assert shop.ledger() == before
     assert shop.called.count(("refunded", number)) == 1
-    shop.confirm(number, {**form_of(asked.text), "tick": "yes"})
+    shop.confirm(number, {**form_of(requested.text), "tick": "yes"})
     assert shop.payment(number).refunded_fen == 2000
 
 
@@ -200,10 +200,10 @@ def test_a_refund_whose_result_is_unknown_is_retried_under_its_number(shop: Shop
     form = form_of(shop.get(f"payments/{number}/refund?number=r1").text)
     assert (form["number"], form["amount"]) == ("r1", "5.00")
     # The amount is that of the refund, whatever a form says.
-    asked = shop.client.post(
+    requested = shop.client.post(
         f"/admin/alipay/payments/{number}/refund", data={**form, "amount": "80.00"}
     )
-    shop.confirm(number, form_of(asked.text))
+    shop.confirm(number, form_of(requested.text))
     assert [(one.out_request_no, one.status) for one in shop.rows(shop.Refund)] == [
         ("r1", "REFUND_SUCCESS")
     ]
@@ -224,8 +224,8 @@ def test_a_notification_whose_callback_failed_is_replayed(shop: Shop) -> None:
     assert row.outcome == "callback_failed"
     assert f"payments/{number}/replay/{row.id}" in shop.get(f"payments/{number}").text
     broken.clear()
-    asked = shop.get(f"payments/{number}/replay/{row.id}").text
-    assert "It would be: settled (paid)" in asked
+    requested = shop.get(f"payments/{number}/replay/{row.id}").text
+    assert "It would be: settled (paid)" in requested
     page = shop.act(f"payments/{number}/replay/{row.id}")
     assert "The notification is: settled (paid)." in page
     assert shop.payment(number).paid
@@ -394,10 +394,10 @@ def test_a_legacy_refund_is_accepted_and_reported_later(open_shop: OpenShop) -> 
 def password_refund(shop: Shop, number: str, amount: str, reason: str) -> TestResponse:
     """Fill in and confirm a refund with a password."""
     path = f"payments/{number}/refund-with-password"
-    asked = shop.post(path, {"amount": amount, "reason": reason})
-    if asked.status_code != 200:
-        return asked
-    return shop.client.post(f"/admin/alipay/{path}", data=form_of(asked.text))
+    requested = shop.post(path, {"amount": amount, "reason": reason})
+    if requested.status_code != 200:
+        return requested
+    return shop.client.post(f"/admin/alipay/{path}", data=form_of(requested.text))
 
 
 def alipays_page(page: str) -> str:

@@ -127,8 +127,8 @@ class DeductingAlipay:
             self.agreement["next_deduct_time"] = content["deduct_time"]
             numbers = ("agreement_no", "deduct_time")
             return {**DONE, **{name: content[name] for name in numbers}}
-        asked_by = {k: v for k, v in content.items() if k == "external_agreement_no"}
-        return {**DONE, "agreement_no": AGREEMENT_NO, **asked_by, **self.agreement}
+        requested_by = {k: v for k, v in content.items() if k == "external_agreement_no"}
+        return {**DONE, "agreement_no": AGREEMENT_NO, **requested_by, **self.agreement}
 
     def _trade(self, method: str, content: Mapping[str, Any]) -> dict[str, Any]:
         number = content["out_trade_no"]

@@ -75,10 +75,10 @@ def act(shop: DeductingShop, action: str, **fields: str) -> str:
 def charge(shop: DeductingShop, **fields: str) -> str:
     """Fill in and confirm a deduction; return the last page."""
     client, url = shop.app.test_client(), f"{PATH}/S1/charge"
-    asked = client.post(url, data={**fields_of(client.get(url).text), **fields})
-    if asked.status_code != 200:
-        return asked.text
-    response = client.post(url, data=fields_of(asked.text))
+    requested = client.post(url, data={**fields_of(client.get(url).text), **fields})
+    if requested.status_code != 200:
+        return requested.text
+    response = client.post(url, data=fields_of(requested.text))
     assert response.status_code == 303, response.text
     return client.get(response.location).text
 

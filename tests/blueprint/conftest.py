@@ -23,11 +23,11 @@ class Confirmations:
     """Stand-in for Alipay's ``notify_verify``, which records requests."""
 
     def __init__(self) -> None:
-        self.asked: list[dict[str, str]] = []
+        self.requested: list[dict[str, str]] = []
         self.answer: bytes | Exception = b"true"
 
     def get(self, url: str, params: Mapping[str, str]) -> bytes:
-        self.asked.append(dict(params))
+        self.requested.append(dict(params))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

@@ -147,7 +147,7 @@ def test_another_content_type_is_rejected(
 
 
 def test_json_is_refused(shop: Shop, merchant: Merchant, refusals: Refusals) -> None:
-    body = json.dumps(merchant.signed(merchant.news(shop.order()))).encode()
+    body = json.dumps(merchant.signed(merchant.notification_params(shop.order()))).encode()
     refusals.of(body, content_type="application/json")
     refusals.of(body, content_type=FORM)
 
@@ -223,7 +223,7 @@ def test_a_good_body_with_something_added_is_refused(
 def test_a_charset_that_does_not_exist_is_refused(
     shop: Shop, merchant: Merchant, refusals: Refusals, charset: str
 ) -> None:
-    fields = merchant.news(shop.order()) | {"charset": charset}
+    fields = merchant.notification_params(shop.order()) | {"charset": charset}
     refusals.of(merchant.encoded(merchant.signed(fields)))
 
 
@@ -257,9 +257,9 @@ def right(signer: Signer, merchant: Merchant) -> bool:
 def test_a_signature_by_another_key_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
-    news = merchant.news(shop.order())
+    notification_params = merchant.notification_params(shop.order())
     for signer in other_keys(merchant):
-        refusals.of(merchant.encoded(merchant.signed(news, signer)))
+        refusals.of(merchant.encoded(merchant.signed(notification_params, signer)))
         assert refusals.reason == "bad_signature"
     assert shop.journal() == []
 
@@ -268,9 +268,9 @@ def test_a_signature_by_another_key_is_rejected(
 def test_a_signature_by_another_key_is_rejected_with_the_configured_sign_type(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
-    news = merchant.news(shop.order())
+    notification_params = merchant.notification_params(shop.order())
     for signer in other_keys(merchant):
-        fields = merchant.signed(news, signer) | {"sign_type": merchant.sign_type}
+        fields = merchant.signed(notification_params, signer) | {"sign_type": merchant.sign_type}
         refusals.of(merchant.encoded(fields))
 
 
@@ -279,7 +279,7 @@ def test_a_signature_by_another_key_is_rejected_with_the_configured_sign_type(
 def test_an_unsigned_notification_is_rejected(
     shop: Shop, merchant: Merchant, refusals: Refusals, sign: str | None
 ) -> None:
-    fields = merchant.signed(merchant.news(shop.order()))
+    fields = merchant.signed(merchant.notification_params(shop.order()))
     fields["sign"] = sign or ""
     if sign is None:
         del fields["sign"]
@@ -292,12 +292,16 @@ def test_a_signature_with_the_name_of_the_sign_type_instead_of_the_key_is_refuse
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     for key in ("MD5", "key", "None", " "):
-        refusals.of(merchant.encoded(merchant.signed(merchant.news(shop.order()), Md5Signer(key))))
+        refusals.of(
+            merchant.encoded(
+                merchant.signed(merchant.notification_params(shop.order()), Md5Signer(key))
+            )
+        )
 
 
 @on_each_gateway
 def test_each_altered_field_is_refused(shop: Shop, merchant: Merchant, refusals: Refusals) -> None:
-    good = merchant.signed(merchant.news(shop.order()))
+    good = merchant.signed(merchant.notification_params(shop.order()))
     for name in good.keys() - {"sign_type"}:
         refusals.of(merchant.encoded(good | {name: good[name] + "1"}))
         refusals.of(merchant.encoded({key: good[key] for key in good if key != name}))
@@ -308,7 +312,7 @@ def test_each_altered_field_is_refused(shop: Shop, merchant: Merchant, refusals:
 def test_a_forgery_costs_no_connection_to_the_database(
     shop: Shop, merchant: Merchant, connections: list[object]
 ) -> None:
-    good = merchant.signed(merchant.news(shop.order()))
+    good = merchant.signed(merchant.notification_params(shop.order()))
     connections.clear()
     shop.notify(merchant.encoded(good | {"total_amount": "0.01"}))
     shop.notify(b"rubbish")
@@ -327,7 +331,9 @@ def test_a_forgery_cannot_write_lines_into_the_log(
 ) -> None:
     shop.order()
     lie = "1\nnotification settled: 2 is TRADE_SUCCESS"
-    refusals.of(merchant.encoded(merchant.news(lie) | {"sign": "x", "notify_id": lie}))
+    refusals.of(
+        merchant.encoded(merchant.notification_params(lie) | {"sign": "x", "notify_id": lie})
+    )
     assert all("\n" not in record.getMessage() for record in caplog.records)
 
 
@@ -335,7 +341,9 @@ def test_a_forgery_cannot_put_buyer_data_into_the_log(
     shop: Shop, merchant: Merchant, refusals: Refusals
 ) -> None:
     shop.order()
-    fields = merchant.news("1", subject=BUYER_ID, notify_id=BUYER_ID, trade_status=BUYER_ID)
+    fields = merchant.notification_params(
+        "1", subject=BUYER_ID, notify_id=BUYER_ID, trade_status=BUYER_ID
+    )
     refusals.of(merchant.encoded(fields | {"sign_type": BUYER_ID, "sign": "x"}))
 
 
@@ -439,7 +447,9 @@ def test_a_field_that_embeds_another_is_rejected(
 ) -> None:
     """The signed text could be cut so that a small amount becomes a large one."""
     name = merchant.amount
-    bought = merchant.news(shop.order(), subject=f"x&{name}=88.88&{name}_too=y", **{name: "0.01"})
+    bought = merchant.notification_params(
+        shop.order(), subject=f"x&{name}=88.88&{name}_too=y", **{name: "0.01"}
+    )
     signed = merchant.signed(bought)
     cut = signed | {"subject": "x", name: "88.88", f"{name}_too": f"y&{name}=0.01"}
     assert merchant.signed(cut)["sign"] == signed["sign"]

@@ -88,9 +88,9 @@ def shows_paid(shop: Shop, number: str) -> bool:
 def play(alipay: Alipay, number: str, trade_status: str) -> None:
     """Have the gateway respond with a trade of a status."""
     if alipay.merchant.protocol == "openapi":
-        alipay.will_say(query=trade(trade_status))
+        alipay.will_respond(query=trade(trade_status))
     else:
-        alipay.will_say(single_trade_query=legacy_trade(number, trade_status, alipay.merchant))
+        alipay.will_respond(single_trade_query=legacy_trade(number, trade_status, alipay.merchant))
 
 
 @on_each_gateway
@@ -100,11 +100,11 @@ def test_a_lost_notification_is_made_up_for_by_a_query_after_the_return(
     number = shop.order()
     play(alipay, number, "TRADE_SUCCESS")
     url = return_to_shop(shop, merchant, number)
-    assert alipay.asked == []  # the redirect did not wait for it
+    assert alipay.requested == []  # the redirect did not wait for it
     assert work() == 1
     assert state(shop.client.get(url)) == "paid"
     assert shop.called == [("paid", number)]
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
 
 
 @on_each_gateway
@@ -125,9 +125,9 @@ def test_a_waiting_page_has_alipay_queried_without_a_return(
     shop: Shop, alipay: Alipay, work: Work, kind: str
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     shop.look(kind, number)
-    assert alipay.asked == []
+    assert alipay.requested == []
     assert work() == 1
     assert shows_paid(shop, number)
 
@@ -150,7 +150,7 @@ def test_a_closed_payment_is_queried_when_the_buyer_returns(
 ) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number, trade_status="TRADE_CLOSED", trade_no=TRADE_NO))
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     url = return_to_shop(shop, merchant, number)
     assert state(shop.client.get(url)) == "confirming"
     work()
@@ -166,12 +166,12 @@ def test_ten_tabs_cause_one_query_in_a_few_seconds(shop: Shop, alipay: Alipay, w
     for _ in range(10):
         shop.look("status", number)
     work()
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     later(shop, number, seconds=4)
     for _ in range(10):
         shop.look("status", number)
     work()
-    assert len(alipay.asked) == 2
+    assert len(alipay.requested) == 2
 
 
 def test_while_one_process_queries_no_other_does(shop: Shop, alipay: Alipay, work: Work) -> None:
@@ -189,7 +189,7 @@ def test_while_one_process_queries_no_other_does(shop: Shop, alipay: Alipay, wor
     shop.look("status", number)
     work()
     assert sent == [0]
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
 
 
 def test_a_killed_process_holds_nothing_for_longer_than_the_lease(
@@ -201,7 +201,7 @@ def test_a_killed_process_holds_nothing_for_longer_than_the_lease(
     shop.look("status", number)
     assert work() == 0
     later(shop, number, seconds=3)
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     shop.look("status", number)
     assert work() == 1
     assert shows_paid(shop, number)
@@ -217,10 +217,10 @@ def test_an_open_page_causes_fewer_and_fewer_queries(
             shop.look("status", number)
             work()
             later(shop, number, seconds=2)
-        counts.append(len(alipay.asked) - sum(counts))
+        counts.append(len(alipay.requested) - sum(counts))
     assert counts[0] > 2 * counts[1]
     assert sum(counts[:3]) > 2 * sum(counts[3:])
-    assert len(alipay.asked) <= MAX_QUERIES
+    assert len(alipay.requested) <= MAX_QUERIES
 
 
 def test_the_queries_are_bounded_in_total(
@@ -238,10 +238,10 @@ def test_the_queries_are_bounded_in_total(
 
     returns = False
     wait()
-    assert len(alipay.asked) == MAX_QUERIES
+    assert len(alipay.requested) == MAX_QUERIES
     returns = True
     wait()
-    assert len(alipay.asked) == MAX_QUERIES + MAX_QUERIES_AFTER_RETURN
+    assert len(alipay.requested) == MAX_QUERIES + MAX_QUERIES_AFTER_RETURN
 
 
 def test_the_return_has_alipay_queried_at_once_however_long_the_pauses_were(
@@ -251,7 +251,7 @@ def test_the_return_has_alipay_queried_at_once_however_long_the_pauses_were(
     shop.change(number, query_count=40, asked_at=utc_now() - timedelta(seconds=4))
     shop.look("status", number)
     assert work() == 0
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     url = return_to_shop(shop, merchant, number)
     assert work() == 1
     assert state(shop.client.get(url)) == "paid"
@@ -321,10 +321,10 @@ def test_a_merchant_without_single_trade_query_is_not_queried_again(
     shop: Shop, merchant: Merchant, alipay: Alipay, work: Work, code: str
 ) -> None:
     number = shop.order()
-    alipay.will_say(single_trade_query=no(code))
+    alipay.will_respond(single_trade_query=no(code))
     url = return_to_shop(shop, merchant, number)
     work()
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     page = shop.client.get(url, headers={"Accept-Language": "zh-CN"})
     assert state(page) == "unconfirmed"
     assert "收到支付宝通知后页面会自动更新" in page.text
@@ -332,7 +332,7 @@ def test_a_merchant_without_single_trade_query_is_not_queried_again(
         later(shop, number, minutes=1)
         shop.look("status", number)
         work()
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     assert shop.payment(number).trade_status == "WAIT_BUYER_PAY"
     assert shop.called == []
     shop.notify(merchant.notification(number))
@@ -344,7 +344,7 @@ def test_a_definite_rejection_ends_the_queries(
     shop: Shop, merchant: Merchant, alipay: Alipay, work: Work, sub_code: str
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=refusal(sub_code))
+    alipay.will_respond(query=refusal(sub_code))
     return_to_shop(shop, merchant, number)
     work()
     later(shop, number, minutes=1)
@@ -355,7 +355,7 @@ def test_a_definite_rejection_ends_the_queries(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         LOST,
         NOT_THERE,
@@ -366,10 +366,10 @@ def test_a_definite_rejection_ends_the_queries(
     ids=["no response", "not there yet", "too many calls", "a page", "not signed"],
 )
 def test_anything_else_than_a_definite_rejection_is_queried_again(
-    shop: Shop, merchant: Merchant, alipay: Alipay, work: Work, said: Any
+    shop: Shop, merchant: Merchant, alipay: Alipay, work: Work, response: Any
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=[said, trade()])
+    alipay.will_respond(query=[response, trade()])
     url = return_to_shop(shop, merchant, number)
     work()
     assert state(shop.client.get(url)) == "confirming"
@@ -385,7 +385,7 @@ def test_a_trade_of_another_amount_settles_nothing_and_ends_the_queries(
     shop: Shop, merchant: Merchant, alipay: Alipay, work: Work
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=trade(total_amount="0.01"))
+    alipay.will_respond(query=trade(total_amount="0.01"))
     return_to_shop(shop, merchant, number)
     work()
     later(shop, number, minutes=1)
@@ -407,7 +407,7 @@ def test_a_callback_that_fails_is_called_again_after_the_next_query(
         if failures:
             raise failures.pop()
 
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     return_to_shop(shop, merchant, number)
     work()
     assert not shows_paid(shop, number)
@@ -421,7 +421,7 @@ def test_a_query_sends_the_token_of_the_payments_merchant(
     shop: Shop, alipay: Alipay, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens: list[str | None] = []
-    respond = alipay._say
+    respond = alipay._respond
 
     def post(url: str, params: dict[str, str], *more: Any, **options: Any) -> bytes:
         tokens.append(params.get("app_auth_token"))
@@ -454,7 +454,7 @@ def test_the_status_is_still_there_without_a_database_that_can_be_written(
     assert state(shop.client.get(url)) == "waiting"
     assert not shows_paid(shop, number)
     assert shop.ledger() == before
-    assert alipay.asked == []
+    assert alipay.requested == []
     assert shop.called == []
     assert [record.levelname for record in log()].count("WARNING") == 2
 
@@ -489,4 +489,4 @@ def test_alipays_real_hosts_are_not_queried_under_testing(
     number = shop.order()
     assert state(shop.client.get(return_to_shop(shop, merchant, number))) == "confirming"
     assert not shows_paid(shop, number)
-    assert (alipay.asked, background) == ([], [])
+    assert (alipay.requested, background) == ([], [])

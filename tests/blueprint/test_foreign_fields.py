@@ -68,7 +68,7 @@ def test_a_query_whose_response_is_in_another_currency_settles_nothing(
     shop: Shop, alipay: Alipay, currency: str
 ) -> None:
     number = shop.order(total_amount="1000")
-    alipay.will_say(query=trade(total_amount="1000", trans_currency=currency))
+    alipay.will_respond(query=trade(total_amount="1000", trans_currency=currency))
     before = shop.ledger()
     with pytest.raises(PaymentMismatch) as caught:
         call(shop, "query", number)
@@ -79,7 +79,7 @@ def test_a_query_whose_response_is_in_another_currency_settles_nothing(
 def test_a_barcode_payment_in_another_currency_settles_nothing(shop: Shop, alipay: Alipay) -> None:
     number = shop.order(product="barcode")
     paid = done(total_amount="88.88", trans_currency="USD", gmt_payment="2026-01-31 12:00:01")
-    alipay.will_say(pay=paid, query=trade(trans_currency="USD"))
+    alipay.will_respond(pay=paid, query=trade(trans_currency="USD"))
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
         call(shop, "pay_barcode", number, CODE)
@@ -109,7 +109,7 @@ def test_a_row_in_another_currency_is_not_sent_to_alipay(
         payment = db.session.scalar(select(Payment).where(Payment.out_trade_no == number))
         with pytest.raises(InvalidParameter, match="must be CNY"):
             getattr(shop.alipay, verb)(payment)
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("status", ["WAIT_SELLER_SEND_GOODS", "WAIT_BUYER_CONFIRM_GOODS"])
@@ -125,7 +125,7 @@ def test_a_query_whose_response_has_a_legacy_status_settles_nothing(
     shop: Shop, alipay: Alipay, status: str
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=trade(status))
+    alipay.will_respond(query=trade(status))
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
         call(shop, "query", number)

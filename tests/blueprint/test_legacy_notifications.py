@@ -228,7 +228,7 @@ def test_a_batch_of_unknown_merchant_is_rejected_without_notify_verify(
     for body in (refunds(merchant, f"{trade_no}^10.00^SUCCESS"), transfers(merchant)):
         assert refusals.of(body).status_code == 403
         assert refusals.reason == "wrong_account"
-    assert confirmations.asked == []
+    assert confirmations.requested == []
 
 
 @on_the_legacy_gateway
@@ -371,7 +371,7 @@ def wap(merchant: Merchant, number: str, turned: bool = False, **changes: Any) -
 
     :param turned: True to send the fields in another order than the signed one.
     """
-    news = {
+    notification_params = {
         "payment_type": "1",
         "subject": "龙井 + 1 & <more>",
         "trade_no": f"trade-{number}",
@@ -394,7 +394,9 @@ def wap(merchant: Merchant, number: str, turned: bool = False, **changes: Any) -
         **changes,
     }
     inner = "".join(
-        f"<{name}>{escape(value)}</{name}>" for name, value in news.items() if value is not None
+        f"<{name}>{escape(value)}</{name}>"
+        for name, value in notification_params.items()
+        if value is not None
     )
     fields = {
         "service": "alipay.wap.trade.create.direct",
@@ -433,7 +435,7 @@ def test_a_wap_notification_is_confirmed_like_any_other(
     confirmations.answer = b"false"
     refusals.of(wap(merchant, number))
     assert refusals.reason == "not_confirmed"
-    assert confirmations.asked[0]["notify_id"] == f"notify-{number}"
+    assert confirmations.requested[0]["notify_id"] == f"notify-{number}"
 
 
 @on_mapi

@@ -72,7 +72,7 @@ def refused(shop: Shop, number: str, wanted: type[Exception], **buyer: str) -> A
     return caught.value
 
 
-def tell(shop: Shop, trade_no: str, **options: Any) -> Any:
+def describe(shop: Shop, trade_no: str, **options: Any) -> Any:
     """What my.tradePay says."""
     response = shop.client.post(
         "/alipay/simulator/mini-program/pay", json={"tradeNO": trade_no, **options}
@@ -90,7 +90,7 @@ def test_a_payment_is_made_in_a_mini_program(shop: Shop) -> None:
     payment = shop.payment(number)
     assert (payment.trade_no, payment.trade_status) == (trade_no, "WAIT_BUYER_PAY")
     assert payment.buyer_open_id == account(shop).buyer_open_id
-    assert tell(shop, trade_no) == "9000"
+    assert describe(shop, trade_no) == "9000"
     assert shop.called == [("paid", number)]
     payment = shop.payment(number)
     assert (payment.paid, payment.trade_no) == (True, trade_no)
@@ -100,9 +100,9 @@ def test_a_payment_is_made_in_a_mini_program(shop: Shop) -> None:
 def test_a_buyer_who_cancels_can_pay_the_same_trade_later(shop: Shop) -> None:
     number = shop.order(product="jsapi")
     trade_no = trade(shop, number)
-    assert tell(shop, trade_no, cancel=True) == "6001"
+    assert describe(shop, trade_no, cancel=True) == "6001"
     assert trade(shop, number) == trade_no
-    assert tell(shop, trade_no) == "9000"
+    assert describe(shop, trade_no) == "9000"
     assert shop.called == [("paid", number)]
 
 
@@ -127,7 +127,7 @@ def test_an_older_application_names_the_buyer_by_the_account(open_shop: OpenShop
     shop = open_shop({"SIMULATOR": True})
     number = shop.order(product="jsapi")
     trade_no = trade(shop, number, buyer_id="2088000000000007")
-    assert tell(shop, trade_no) == "9000"
+    assert describe(shop, trade_no) == "9000"
     payment = shop.payment(number)
     assert (payment.buyer_id, payment.buyer_open_id) == ("2088000000000007", None)
 
@@ -140,7 +140,7 @@ def test_a_mini_program_that_is_another_application_names_its_own_open_id(shop: 
     assert trade(shop, number, **buyer) == trade_no
     # It is no identity of the buyer under the application that receives the notification.
     assert shop.payment(number).buyer_open_id is None
-    assert tell(shop, trade_no) == "9000"
+    assert describe(shop, trade_no) == "9000"
     assert shop.payment(number).buyer_open_id == merchant.buyer_open_id
 
 
@@ -181,7 +181,7 @@ def test_concurrent_calls_return_one_trade(open_shop: OpenShop, database_url: st
         found = set(pool.map(call, range(4)))
     assert found == {each.trade_no for each in simulator_of(shop).trades.all()}
     assert found == {shop.payment(number).trade_no}
-    assert tell(shop, found.pop()) == "9000"
+    assert describe(shop, found.pop()) == "9000"
     assert shop.called == [("paid", number)]
     assert shop.payment(number).buyer_open_id == account(shop).buyer_open_id
 
@@ -383,11 +383,11 @@ def test_an_op_app_id_in_another_form_is_rejected_with_the_order(shop: Shop, app
 def test_no_trade_opens_the_cashier_if_it_does_not_wait(shop: Shop) -> None:
     page = "/alipay/simulator/mini-program"
     assert shop.client.get(f"{page}/20260131").status_code == 404
-    assert tell(shop, "20260131") == "4000"
+    assert describe(shop, "20260131") == "4000"
     number = shop.order(product="jsapi")
     trade_no = trade(shop, number)
     assert "/cashier/" in shop.client.get(f"{page}/{trade_no}").location
-    assert tell(shop, number) == "4000"  # out_trade_no instead of trade_no
-    tell(shop, trade_no)
+    assert describe(shop, number) == "4000"  # out_trade_no instead of trade_no
+    describe(shop, trade_no)
     assert shop.client.get(f"{page}/{trade_no}").status_code == 404
-    assert tell(shop, trade_no) == "4000"
+    assert describe(shop, trade_no) == "4000"

@@ -433,7 +433,7 @@ def test_a_notification_is_confirmed_by_its_number(
     shop: Shop, merchant: Merchant, confirmations: Confirmations
 ) -> None:
     shop.notify(merchant.notification(shop.order(), notify_id="RqPnCoPT3K9%2Fvwbh3I"))
-    assert confirmations.asked == [
+    assert confirmations.requested == [
         {"service": "notify_verify", "partner": PARTNER, "notify_id": "RqPnCoPT3K9%2Fvwbh3I"}
     ]
 
@@ -442,17 +442,21 @@ def test_the_open_platform_has_no_notify_verify(
     shop: Shop, merchant: Merchant, confirmations: Confirmations
 ) -> None:
     shop.notify(merchant.notification(shop.order()))
-    assert confirmations.asked == []
+    assert confirmations.requested == []
 
 
 @on_the_legacy_gateway
 @pytest.mark.parametrize(
-    "said", [b"false", b"invalid", b"", b"TRUE", b"true false", b"<html>true</html>", b"\xff"]
+    "response", [b"false", b"invalid", b"", b"TRUE", b"true false", b"<html>true</html>", b"\xff"]
 )
 def test_a_notification_that_notify_verify_does_not_confirm_is_rejected(
-    shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations, said: bytes
+    shop: Shop,
+    merchant: Merchant,
+    refusals: Refusals,
+    confirmations: Confirmations,
+    response: bytes,
 ) -> None:
-    confirmations.answer = said
+    confirmations.answer = response
     assert refusals.of(merchant.notification(shop.order())).status_code == 403
     assert (refusals.reason, shop.journal()) == ("not_confirmed", [])
 
@@ -478,15 +482,15 @@ def test_a_notification_without_a_number_cannot_be_confirmed(
     notify_id: str | None,
 ) -> None:
     refusals.of(merchant.notification(shop.order(), notify_id=notify_id))
-    assert confirmations.asked == []
+    assert confirmations.requested == []
 
 
 @on_the_legacy_gateway
 def test_a_forgery_causes_no_notify_verify_request(
     shop: Shop, merchant: Merchant, refusals: Refusals, confirmations: Confirmations
 ) -> None:
-    refusals.of(merchant.encoded(merchant.news(shop.order())))
-    assert confirmations.asked == []
+    refusals.of(merchant.encoded(merchant.notification_params(shop.order())))
+    assert confirmations.requested == []
 
 
 @on_the_legacy_gateway
@@ -496,7 +500,7 @@ def test_confirmations_can_be_switched_off(
 ) -> None:
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": off})
     assert shop.notify(merchant.notification(shop.order())).data == b"success"
-    assert confirmations.asked == []
+    assert confirmations.requested == []
 
 
 @on_the_legacy_gateway
@@ -506,7 +510,7 @@ def test_confirmations_are_on_unless_they_are_switched_off(
 ) -> None:
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": on})
     shop.notify(merchant.notification(shop.order()))
-    assert len(confirmations.asked) == 1
+    assert len(confirmations.requested) == 1
 
 
 @pytest.fixture
@@ -546,7 +550,7 @@ def test_the_sign_type_is_the_configurations_and_never_the_messages(
     shop: Shop, merchant: Merchant, refusals: Refusals, keys
 ) -> None:
     rsa = RsaSigner(keys.alipay)
-    refusals.of(merchant.encoded(merchant.signed(merchant.news(shop.order()), rsa)))
+    refusals.of(merchant.encoded(merchant.signed(merchant.notification_params(shop.order()), rsa)))
     assert refusals.reason == "bad_signature"
 
 

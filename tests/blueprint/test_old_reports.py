@@ -76,7 +76,7 @@ def test_an_old_report_of_a_sale_is_settled_by_the_response_to_a_query(
     number = shop.order()
     body = report(merchant, number, notify_time=notify_time, gmt_payment="2020-01-01 00:00:00")
     assert shop.notify(body).data == b"success"
-    assert alipay.asked == [(QUERY, {"out_trade_no": number})]
+    assert alipay.requested == [(QUERY, {"out_trade_no": number})]
     assert shop.called == [("paid", number)]
     assert shop.payment(number).paid_at.isoformat() == "2026-01-31T04:00:01+00:00"
     assert shop.journal() == ["settled", "duplicate"]
@@ -97,7 +97,7 @@ def test_a_report_that_moves_a_partly_refunded_payment_needs_a_query(
     number = shop.order()
     shop.notify(report(merchant, number))
     shop.notify(report(merchant, number, notify_id="two", refund_fee="8.88"))
-    alipay.will_say(query=trade("TRADE_FINISHED"))
+    alipay.will_respond(query=trade("TRADE_FINISHED"))
     finished = report(merchant, number, notify_id="three", trade_status="TRADE_FINISHED")
     assert shop.notify(finished).data == b"success"
     assert alipay.methods == [QUERY]
@@ -110,7 +110,7 @@ def test_a_duplicate_needs_no_query(
 ) -> None:
     number = shop.order()
     shop.notify(report(merchant, number))
-    alipay.will_say(query=LOST)
+    alipay.will_respond(query=LOST)
     assert shop.notify(report(merchant, number, notify_time=notify_time)).data == b"success"
     assert shop.journal() == ["settled", "duplicate"]
 
@@ -118,7 +118,7 @@ def test_a_duplicate_needs_no_query(
 def test_an_old_report_of_a_close_or_a_refund_needs_no_query(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
-    alipay.will_say(query=LOST)
+    alipay.will_respond(query=LOST)
     number, other = shop.order(), shop.order()
     shop.notify(report(merchant, number))
     for refund_fee in ("8.88", "9.99"):  # the second one for a payment that is partly refunded
@@ -145,7 +145,7 @@ def test_a_sale_that_was_refunded_in_the_meantime_is_no_sale(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=trade("TRADE_CLOSED", send_pay_date="2026-01-31 12:00:01"))
+    alipay.will_respond(query=trade("TRADE_CLOSED", send_pay_date="2026-01-31 12:00:01"))
     assert shop.notify(report(merchant, number, notify_time=OLD["400 days"])).data == b"success"
     payment = shop.payment(number)
     assert (payment.paid, payment.trade_status) == (False, "TRADE_CLOSED")
@@ -159,7 +159,7 @@ def test_a_kept_report_of_a_payment_that_was_closed_and_refunded_ships_nothing(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = closed(shop)
-    alipay.will_say(query=trade("TRADE_CLOSED", send_pay_date="2026-01-31 12:00:01"))
+    alipay.will_respond(query=trade("TRADE_CLOSED", send_pay_date="2026-01-31 12:00:01"))
     for _ in range(2):
         assert shop.notify(report(merchant, number)).data == b"success"
     assert (shop.called, shop.payment(number).paid) == ([], False)
@@ -169,7 +169,7 @@ def test_a_trade_that_alipay_has_closed_stays_closed(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = closed(shop)
-    alipay.will_say(query=trade("TRADE_CLOSED"))
+    alipay.will_respond(query=trade("TRADE_CLOSED"))
     assert shop.notify(report(merchant, number)).data == b"success"
     assert (shop.called, shop.payment(number).paid) == ([], False)
 
@@ -179,7 +179,7 @@ def test_a_trade_that_was_paid_and_is_closed_was_refunded_and_is_not_queried_aga
     shop: Shop, merchant: Merchant, alipay: Alipay, make: Any
 ) -> None:
     number = make(shop)
-    alipay.will_say(query=trade("TRADE_CLOSED"))  # without the time of the payment
+    alipay.will_respond(query=trade("TRADE_CLOSED"))  # without the time of the payment
     for _ in range(3):
         assert shop.notify(report(merchant, number, notify_time=OLD["400 days"])).data == b"success"
     assert alipay.methods == [QUERY]
@@ -191,24 +191,24 @@ def test_another_closed_trade_is_no_evidence_of_a_refund(
     shop: Shop, merchant: Merchant, alipay: Alipay
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=trade("TRADE_CLOSED", trade_no="another"))
+    alipay.will_respond(query=trade("TRADE_CLOSED", trade_no="another"))
     shop.notify(report(merchant, number, notify_time=OLD["400 days"]))
     assert (shop.payment(number).refunded_fen, shop.payment(number).paid) == (0, False)
 
 
-@pytest.mark.parametrize("said", [LOST, NOT_THERE, trade("WAIT_BUYER_PAY")])
+@pytest.mark.parametrize("response", [LOST, NOT_THERE, trade("WAIT_BUYER_PAY")])
 def test_a_report_that_is_delivered_again_and_again_queries_a_few_times(
-    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, said: Any
+    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, response: Any
 ) -> None:
     number, other = shop.order(), shop.order()
     body = report(merchant, number, notify_time=OLD["400 days"])
-    alipay.will_say(query=said)
+    alipay.will_respond(query=response)
     for _ in range(MAX_QUERIES + 12):
         assert refusals.of(body).status_code in (403, 503)
     assert alipay.methods == [QUERY] * MAX_QUERIES
     assert refusals.of(body).status_code == 503
     assert (shop.called, shop.journal()) == ([], [])
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     assert shop.notify(report(merchant, other, notify_time=None)).data == b"success"
 
 
@@ -244,14 +244,14 @@ def test_the_refund_that_an_old_report_states_is_settled_as_well(
 def test_a_response_without_payment_or_close_leaves_the_report_for_a_retry(
     shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, make: Any, status: str
 ) -> None:
-    alipay.will_say(query=trade(status))
+    alipay.will_respond(query=trade(status))
     body = report(merchant, make(shop), notify_time=OLD["400 days"])
     assert refusals.of(body).status_code == 503
     assert (refusals.reason, shop.journal()) == ("confirmation_unknown", [])
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         LOST,
         unsigned(QUERY, "ACQ.TRADE_NOT_EXIST"),
@@ -265,14 +265,14 @@ def test_a_response_without_payment_or_close_leaves_the_report_for_a_retry(
 )
 @pytest.mark.parametrize("make", [Shop.order, closed], ids=["waiting", "closed"])
 def test_no_conclusive_response_settles_nothing(
-    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, make: Any, said: Any
+    shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals, make: Any, response: Any
 ) -> None:
     number = make(shop)
-    alipay.will_say(query=said)
+    alipay.will_respond(query=response)
     body = report(merchant, number, notify_time=OLD["400 days"])
     assert refusals.of(body).status_code == 503
     assert (refusals.reason, shop.journal()) == ("confirmation_unknown", [])
-    alipay.will_say(query=trade())
+    alipay.will_respond(query=trade())
     assert shop.notify(body).data == b"success"
     assert shop.called == [("paid", number)]
 
@@ -280,7 +280,7 @@ def test_no_conclusive_response_settles_nothing(
 def test_a_trade_that_alipay_does_not_have_settles_nothing(
     shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals
 ) -> None:
-    alipay.will_say(query=NOT_THERE)
+    alipay.will_respond(query=NOT_THERE)
     body = report(merchant, shop.order(), notify_time=OLD["400 days"])
     assert refusals.of(body).status_code == 403
     assert (refusals.reason, shop.journal()) == ("not_confirmed", [])
@@ -289,7 +289,7 @@ def test_a_trade_that_alipay_does_not_have_settles_nothing(
 def test_a_response_of_another_amount_settles_nothing(
     shop: Shop, merchant: Merchant, alipay: Alipay, refusals: Refusals
 ) -> None:
-    alipay.will_say(query=trade(total_amount="0.01"))
+    alipay.will_respond(query=trade(total_amount="0.01"))
     body = report(merchant, shop.order(), notify_time=OLD["400 days"])
     assert refusals.of(body).status_code == 409
     assert shop.journal() == ["mismatched"]
@@ -364,7 +364,7 @@ def test_always_settles_nothing_without_a_response(
     open_shop: OpenShop, merchant: Merchant, log: Any
 ) -> None:
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": "always"})
-    play(shop, merchant).will_say(query=LOST)
+    play(shop, merchant).will_respond(query=LOST)
     assert Refusals(shop, log).of(report(merchant, shop.order())).status_code == 503
 
 
@@ -398,7 +398,7 @@ def test_on_the_legacy_gateway_always_is_notify_verify(
     shop = open_shop(merchant.settings | {"NOTIFY_VERIFY": "always"})
     number = closed(shop)
     assert shop.notify(report(merchant, number, notify_time=None)).data == b"success"
-    assert [queried["service"] for queried in confirmations.asked] == ["notify_verify"]
+    assert [queried["service"] for queried in confirmations.requested] == ["notify_verify"]
     assert shop.called == [("paid", number)]
 
 
@@ -427,18 +427,18 @@ def test_a_dry_run_of_a_replay_announces_the_query_without_sending_it(
     before = shop.ledger()
     foreseen = replay(shop, report(merchant, number), dry_run=True)
     assert (foreseen.outcome, foreseen.events, foreseen.queries) == ("settled", ("paid",), True)
-    assert (shop.ledger(), shop.called, shop.journal(), alipay.asked) == (before, [], [], [])
+    assert (shop.ledger(), shop.called, shop.journal(), alipay.requested) == (before, [], [], [])
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"), [(LOST, ConfirmationUnknown), (NOT_THERE, NotConfirmed)]
+    ("response", "wanted"), [(LOST, ConfirmationUnknown), (NOT_THERE, NotConfirmed)]
 )
 def test_a_replay_without_a_confirming_response_settles_nothing(
-    shop: Shop, merchant: Merchant, alipay: Alipay, said: Any, wanted: Any
+    shop: Shop, merchant: Merchant, alipay: Alipay, response: Any, wanted: Any
 ) -> None:
     body = report(merchant, closed(shop))
     before = shop.ledger()
-    alipay.will_say(query=said)
+    alipay.will_respond(query=response)
     with pytest.raises(wanted):
         replay(shop, body)
     assert (shop.ledger(), shop.called, shop.journal()) == (before, [], [])

@@ -446,7 +446,7 @@ def test_an_unreported_payment_is_waiting(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("news", "shown"),
+    ("notification_params", "shown"),
     [
         ({"trade_status": "WAIT_BUYER_PAY"}, "waiting"),
         ({"trade_status": "TRADE_PENDING"}, "waiting"),
@@ -458,10 +458,10 @@ def test_an_unreported_payment_is_waiting(shop: Shop) -> None:
     ],
 )
 def test_the_result_is_the_ledgers(
-    shop: Shop, merchant: Merchant, news: dict[str, str], shown: str
+    shop: Shop, merchant: Merchant, notification_params: dict[str, str], shown: str
 ) -> None:
     number = shop.order()
-    shop.notify(merchant.notification(number, **news))
+    shop.notify(merchant.notification(number, **notification_params))
     assert state(shop.look("result", number)) == shown
 
 
@@ -489,7 +489,7 @@ def test_a_payment_at_the_last_second_is_shown(shop: Shop, merchant: Merchant) -
 @on_each_gateway
 def test_only_a_settled_payment_is_shown_as_paid(shop: Shop, merchant: Merchant) -> None:
     number = shop.order()
-    fields = merchant.news(number)
+    fields = merchant.notification_params(number)
     shop.notify(merchant.encoded(fields | {"sign": "x"}))
     shop.notify(merchant.notification(number, **{merchant.amount: "0.01"}))
     shop.come_back(merchant.come_back(number))

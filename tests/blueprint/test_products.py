@@ -44,31 +44,31 @@ class Platform:
 
     def __init__(self, merchant: Merchant) -> None:
         self._merchant = merchant
-        self.asked: list[dict[str, str]] = []
-        self.said: dict[str, Any] = {}
+        self.requested: list[dict[str, str]] = []
+        self.response: dict[str, Any] = {}
         #: Called while a method is performed.
         self.meanwhile: Callable[[], object] = lambda: None
 
     def post(self, url: str, params: Mapping[str, str]) -> bytes:
-        self.asked.append(dict(params))
+        self.requested.append(dict(params))
         self.meanwhile()
-        said = self.said[params["method"].removeprefix("alipay.trade.")]
-        if isinstance(said, Exception):
-            raise said
+        response = self.response[params["method"].removeprefix("alipay.trade.")]
+        if isinstance(response, Exception):
+            raise response
         number = json.loads(params["biz_content"])["out_trade_no"]
-        node = {"code": "10000", "msg": "Success", "out_trade_no": number, **said}
+        node = {"code": "10000", "msg": "Success", "out_trade_no": number, **response}
         return answer(params["method"], node, signer=self._merchant.signer)
 
     def methods(self) -> list[str]:
-        return [params["method"].removeprefix("alipay.trade.") for params in self.asked]
+        return [params["method"].removeprefix("alipay.trade.") for params in self.requested]
 
     def amounts(self) -> list[str]:
-        return [json.loads(params["biz_content"])["total_amount"] for params in self.asked]
+        return [json.loads(params["biz_content"])["total_amount"] for params in self.requested]
 
     @property
     def content(self) -> Any:
         """The ``biz_content`` of the last request."""
-        return json.loads(self.asked[-1]["biz_content"])
+        return json.loads(self.requested[-1]["biz_content"])
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def platform(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> Platform:
     monkeypatch.setattr(
         HttpTransport, "post", lambda _, url, params, *more, **options: platform.post(url, params)
     )
-    platform.said["precreate"] = {"qr_code": QR}
+    platform.response["precreate"] = {"qr_code": QR}
     return platform
 
 
@@ -119,7 +119,7 @@ def test_the_request_contains_the_order(shop: Shop, platform: Platform) -> None:
     assert platform.content["store_id"] == "S1"
     assert platform.content["product_code"] == "FACE_TO_FACE_PAYMENT"
     assert "time_expire" in platform.content
-    assert platform.asked[-1]["notify_url"] == "http://localhost/alipay/notify"
+    assert platform.requested[-1]["notify_url"] == "http://localhost/alipay/notify"
 
 
 def test_a_code_is_requested_once_and_stored(shop: Shop, platform: Platform, call: Any) -> None:
@@ -209,11 +209,11 @@ def test_pay_leads_to_the_page_with_the_code(shop: Shop, platform: Platform) -> 
     answer = shop.look("pay", shop.order(product="qr"))
     assert answer.status_code == 303
     assert "/alipay/checkout/" in answer.location
-    assert platform.asked == []
+    assert platform.requested == []
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("response", "status"),
     [
         (LOST, 503),
         ({**NO, "sub_code": "ACQ.SYSTEM_ERROR"}, 503),
@@ -222,10 +222,10 @@ def test_pay_leads_to_the_page_with_the_code(shop: Shop, platform: Platform) -> 
     ],
 )
 def test_without_a_code_from_alipay_the_buyer_sees_an_error_and_nothing_changes(
-    shop: Shop, platform: Platform, said: Any, status: int
+    shop: Shop, platform: Platform, response: Any, status: int
 ) -> None:
     number = shop.order(product="qr")
-    platform.said["precreate"] = said
+    platform.response["precreate"] = response
     before = shop.ledger()
     page = shop.look("checkout", number)
     assert page.status_code == status
@@ -241,7 +241,7 @@ UNREACHABLE = {"en": "Alipay cannot be reached", "zh": "暂时无法连接支付
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize(
-    ("said", "title", "other"),
+    ("response", "title", "other"),
     [
         (LOST, UNREACHABLE, REJECTED),
         ({**NO, "sub_code": "ACQ.SYSTEM_ERROR"}, UNREACHABLE, REJECTED),
@@ -256,9 +256,9 @@ UNREACHABLE = {"en": "Alipay cannot be reached", "zh": "暂时无法连接支付
     ids=["lost", "system error", "other amount", "parameter", "permission"],
 )
 def test_a_rejection_is_not_reported_as_an_unreachable_alipay(
-    shop: Shop, platform: Platform, language: str, said: Any, title: Any, other: Any
+    shop: Shop, platform: Platform, language: str, response: Any, title: Any, other: Any
 ) -> None:
-    platform.said["precreate"] = said
+    platform.response["precreate"] = response
     number = shop.order(product="qr")
     page = shop.look("checkout", number, headers={"Accept-Language": language})
     assert title[language] in page.text
@@ -269,7 +269,7 @@ def test_a_code_of_another_amount_is_not_shown(shop: Shop, platform: Platform) -
     number = shop.order(product="qr")
     shop.look("checkout", number)
     shop.change(number, total_fen=9999)
-    platform.said["precreate"] = {"qr_code": "https://qr.alipay.com/newer"}
+    platform.response["precreate"] = {"qr_code": "https://qr.alipay.com/newer"}
     page = shop.look("checkout", number)
     assert 'href="https://qr.alipay.com/newer"' in page.text
     assert QR not in page.text
@@ -284,7 +284,7 @@ def test_a_code_of_another_amount_is_not_shown_where_alipay_rejects_the_new_one(
     number = shop.order(product="qr")
     shop.look("checkout", number)
     shop.change(number, total_fen=9999)
-    platform.said["precreate"] = {**NO, "sub_code": "ACQ.CONTEXT_INCONSISTENT"}
+    platform.response["precreate"] = {**NO, "sub_code": "ACQ.CONTEXT_INCONSISTENT"}
     page = shop.look("checkout", number)
     assert (page.status_code, QR in page.text) == (502, False)
 
@@ -318,7 +318,7 @@ def test_an_amount_changed_during_a_request_gets_another_code(
 
 def test_a_payment_paid_before_its_notification_is_queried(shop: Shop, platform: Platform) -> None:
     number = shop.order(product="qr")
-    platform.said |= {
+    platform.response |= {
         "precreate": {**NO, "sub_code": "ACQ.TRADE_HAS_SUCCESS"},
         "query": LOST,
     }
@@ -326,14 +326,14 @@ def test_a_payment_paid_before_its_notification_is_queried(shop: Shop, platform:
     assert answer.status_code == 303
     assert state(shop.client.get(answer.location)) == "waiting"
     assert shop.called == []
-    platform.said["query"] = paid(trade_status="TRADE_SUCCESS")
+    platform.response["query"] = paid(trade_status="TRADE_SUCCESS")
     answer = shop.look("checkout", number)
     assert state(shop.client.get(answer.location)) == "paid"
     assert shop.called == [("paid", number)]
 
 
 def test_a_code_of_no_url_is_no_link(shop: Shop, platform: Platform) -> None:
-    platform.said["precreate"] = {"qr_code": "javascript:alert(1)"}
+    platform.response["precreate"] = {"qr_code": "javascript:alert(1)"}
     page = shop.look("checkout", shop.order(product="qr"))
     assert "<svg" in page.text
     assert "javascript:alert" not in page.text
@@ -473,7 +473,7 @@ def test_a_barcode_payment_is_settled_immediately(
     shop: Shop, platform: Platform, call: Any
 ) -> None:
     number = shop.order(product="barcode")
-    platform.said["pay"] = paid()
+    platform.response["pay"] = paid()
     received: list[str] = []
 
     def receive(app: Any, payment: Any, **more: Any) -> None:
@@ -500,7 +500,7 @@ def test_the_notification_that_follows_is_no_second_sale(
     shop: Shop, merchant: Merchant, platform: Platform, call: Any
 ) -> None:
     number = shop.order(product="barcode")
-    platform.said["pay"] = paid(trade_no=f"trade-{number}")
+    platform.response["pay"] = paid(trade_no=f"trade-{number}")
     call("pay_barcode", number, AUTH_CODE)
     assert shop.notify(merchant.notification(number)).data == b"success"
     assert shop.called == [("paid", number)]
@@ -511,8 +511,8 @@ def test_a_buyer_who_has_to_confirm_is_waited_for(
     shop: Shop, platform: Platform, call: Any
 ) -> None:
     number = shop.order(product="barcode")
-    platform.said["pay"] = {"code": "10003", "msg": "order success pay inprocess"}
-    platform.said["query"] = paid(trade_status="TRADE_SUCCESS")
+    platform.response["pay"] = {"code": "10003", "msg": "order success pay inprocess"}
+    platform.response["query"] = paid(trade_status="TRADE_SUCCESS")
     assert call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE).paid is True
     assert shop.called == [("paid", number)]
 
@@ -522,7 +522,7 @@ def test_a_buyer_who_does_not_confirm_ends_the_payment(
     shop: Shop, merchant: Merchant, platform: Platform, call: Any, action: Any, left: int
 ) -> None:
     number = shop.order(product="barcode")
-    platform.said |= {
+    platform.response |= {
         "pay": {"code": "10003", "msg": "order success pay inprocess"},
         "query": {**paid(), "trade_status": "WAIT_BUYER_PAY"},
         "cancel": {"retry_flag": "N", "trade_no": f"trade-{number}", "action": action},
@@ -541,7 +541,7 @@ def test_an_unknown_outcome_is_no_failure_and_the_notification_decides(
     shop: Shop, merchant: Merchant, platform: Platform, call: Any
 ) -> None:
     number = shop.order(product="barcode")
-    platform.said |= {"pay": LOST, "query": LOST, "cancel": LOST}
+    platform.response |= {"pay": LOST, "query": LOST, "cancel": LOST}
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
         call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
@@ -553,7 +553,7 @@ def test_an_unknown_outcome_is_no_failure_and_the_notification_decides(
 
 def test_a_code_that_is_refused_changes_nothing(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="barcode")
-    platform.said["pay"] = {**NO, "sub_code": "ACQ.PAYMENT_AUTH_CODE_INVALID"}
+    platform.response["pay"] = {**NO, "sub_code": "ACQ.PAYMENT_AUTH_CODE_INVALID"}
     before = shop.ledger()
     with pytest.raises(GatewayError) as caught:
         call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
@@ -566,12 +566,12 @@ def test_an_invalid_payment_code_is_not_sent(shop: Shop, platform: Platform, cal
     number = shop.order(product="barcode")
     with pytest.raises(InvalidParameter, match=r"^auth_code "):
         call("pay_barcode", number, "4006381333931", polling=AT_ONCE)
-    assert platform.asked == []
+    assert platform.requested == []
 
 
 def test_another_amount_is_never_a_sale(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="barcode")
-    platform.said |= {"pay": paid(total_amount="0.01"), "query": LOST, "cancel": LOST}
+    platform.response |= {"pay": paid(total_amount="0.01"), "query": LOST, "cancel": LOST}
     before = shop.ledger()
     with pytest.raises(OutcomeUnknown):
         call("pay_barcode", number, AUTH_CODE, polling=AT_ONCE)
@@ -581,7 +581,7 @@ def test_another_amount_is_never_a_sale(shop: Shop, platform: Platform, call: An
 
 def test_a_paid_payment_is_not_charged_again(shop: Shop, platform: Platform, call: Any) -> None:
     number = shop.order(product="barcode")
-    platform.said["pay"] = paid()
+    platform.response["pay"] = paid()
     call("pay_barcode", number, AUTH_CODE)
     with pytest.raises(InvalidParameter, match="can no longer be paid: its state is paid"):
         call("pay_barcode", number, AUTH_CODE)
@@ -604,7 +604,7 @@ def test_a_payment_of_another_product_is_refused(
     product, args = MEMBERS[member]
     with pytest.raises(InvalidParameter, match=f"is not of the product {product}"):
         call(member, shop.order(product="page"), *args)
-    assert platform.asked == []
+    assert platform.requested == []
 
 
 @pytest.mark.parametrize("member", MEMBERS)

@@ -96,7 +96,7 @@ def test_a_code_that_grows_old_is_renewed(shop: Shop, platform: Platform, tab: P
     shop.change(number, details=kept)
     tab.goto(shop.url("checkout", number))
     assert tab.locator("#here").get_attribute("href") == "https://old.invalid/"
-    assert platform.asked == []
+    assert platform.requested == []
     tab.locator(f"#here[href='{QR}']").wait_for(state="attached", timeout=SOON)
     assert platform.methods() == ["precreate"]
 

@@ -69,8 +69,8 @@ def again(shop: Shop) -> None:
         db.session.commit()
 
 
-def by_number(says: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
-    return lambda content: says[content["out_trade_no"]]
+def by_number(responses: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+    return lambda content: responses[content["out_trade_no"]]
 
 
 def test_each_payment_that_waits_is_brought_in_line(shop: Shop, alipay: Alipay) -> None:
@@ -78,8 +78,14 @@ def test_each_payment_that_waits_is_brought_in_line(shop: Shop, alipay: Alipay) 
     for number in (over, lost):
         shop.change(number, expires_at=utc_now() - LATER)
     waiting = trade("WAIT_BUYER_PAY")
-    says = {bought: trade(), unopened: NOT_THERE, opened: waiting, lost: NOT_THERE, over: waiting}
-    alipay.will_say(query=by_number(says), close=done(trade_no=f"{TRADE_NO[:-1]}9"))
+    responses = {
+        bought: trade(),
+        unopened: NOT_THERE,
+        opened: waiting,
+        lost: NOT_THERE,
+        over: waiting,
+    }
+    alipay.will_respond(query=by_number(responses), close=done(trade_no=f"{TRADE_NO[:-1]}9"))
     summary = reconcile(shop)
     assert (summary.queried, summary.paid, summary.closed, summary.waiting) == (5, 1, 2, 2)
     assert summary.failures == []
@@ -93,24 +99,24 @@ def test_settled_and_new_payments_are_not_queried(
     sale(shop, merchant)
     shop.order()
     assert reconcile(shop, LATER).queried == 0
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_queried_payment_is_not_queried_again_soon(shop: Shop, alipay: Alipay) -> None:
     shop.order()
-    alipay.will_say(query=NOT_THERE)
+    alipay.will_respond(query=NOT_THERE)
     assert [reconcile(shop).queried for _ in range(2)] == [1, 0]
     again(shop)
     assert reconcile(shop).queried == 1
 
 
 def queried(alipay: Alipay) -> list[str]:
-    return [content["out_trade_no"] for _, content in alipay.asked]
+    return [content["out_trade_no"] for _, content in alipay.requested]
 
 
 def test_payments_queried_longest_ago_come_first(shop: Shop, alipay: Alipay) -> None:
     first, second, third = (shop.order() for _ in range(3))
-    alipay.will_say(query=NOT_THERE)
+    alipay.will_respond(query=NOT_THERE)
     shop.change(first, asked_at=utc_now() - LATER)
     shop.change(second, asked_at=utc_now() - 2 * LATER)
     shop.change(third, asked_at=utc_now() - 3 * LATER)
@@ -120,7 +126,7 @@ def test_payments_queried_longest_ago_come_first(shop: Shop, alipay: Alipay) -> 
 
 def test_new_and_queried_payments_alternate(shop: Shop, alipay: Alipay) -> None:
     old, older, *new = (shop.order() for _ in range(6))
-    alipay.will_say(query=NOT_THERE)
+    alipay.will_respond(query=NOT_THERE)
     shop.change(old, asked_at=utc_now() - LATER)
     shop.change(older, asked_at=utc_now() - 2 * LATER)
     assert reconcile(shop, limit=5).queried == 5
@@ -132,10 +138,12 @@ def test_more_new_payments_than_the_limit_do_not_displace_older_ones(
     shop: Shop, alipay: Alipay, limit: int
 ) -> None:
     lost = shop.order()
-    alipay.will_say(query=NOT_THERE)
+    alipay.will_respond(query=NOT_THERE)
     reconcile(shop, limit=limit)
     shop.change(lost, asked_at=utc_now() - LATER)
-    alipay.will_say(query=lambda content: trade() if content["out_trade_no"] == lost else NOT_THERE)
+    alipay.will_respond(
+        query=lambda content: trade() if content["out_trade_no"] == lost else NOT_THERE
+    )
     for _ in range(limit + 1):
         shop.order()
     assert reconcile(shop, limit=limit).paid == 1
@@ -147,7 +155,7 @@ def test_with_a_limit_of_one_the_longest_wait_comes_first(
     shop: Shop, alipay: Alipay, merchant: Merchant, longest: str
 ) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
+    alipay.will_respond(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
     with pytest.raises(OutcomeUnknown):
         refund(shop, number, out_request_no="R1")
     waiting = shop.order()
@@ -164,8 +172,8 @@ def test_with_a_limit_of_one_the_longest_wait_comes_first(
 
 def test_one_failure_does_not_delay_the_others(shop: Shop, alipay: Alipay) -> None:
     broken, wrong, good = (shop.order() for _ in range(3))
-    says = {broken: LOST, wrong: trade(total_amount="0.01"), good: trade()}
-    alipay.will_say(query=by_number(says))
+    responses = {broken: LOST, wrong: trade(total_amount="0.01"), good: trade()}
+    alipay.will_respond(query=by_number(responses))
     summary = reconcile(shop)
     assert [one.out_trade_no for one in summary.failures] == [broken, wrong]
     assert (summary.paid, summary.aborted) == (1, False)
@@ -175,14 +183,14 @@ def test_one_failure_does_not_delay_the_others(shop: Shop, alipay: Alipay) -> No
 def test_it_is_aborted_if_alipay_does_not_respond(shop: Shop, alipay: Alipay) -> None:
     for _ in range(12):
         shop.order()
-    alipay.will_say(query=LOST)
+    alipay.will_respond(query=LOST)
     summary = reconcile(shop)
     assert (summary.queried, summary.aborted) == (10, True)
 
 
 def test_a_refund_that_was_lost_is_found(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=query_response())
+    alipay.will_respond(refund=LOST, fastpay_refund_query=query_response())
     with pytest.raises(OutcomeUnknown):
         refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refunded == 1
@@ -195,7 +203,7 @@ def test_a_refund_does_not_wait_until_fewer_payments_wait_than_the_limit(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=query_response(), query=NOT_THERE)
+    alipay.will_respond(refund=LOST, fastpay_refund_query=query_response(), query=NOT_THERE)
     with pytest.raises(OutcomeUnknown):
         refund(shop, number, out_request_no="R1")
     for _ in range(3):
@@ -209,7 +217,7 @@ def test_many_refunds_do_not_keep_the_payments_from_their_turn(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
+    alipay.will_respond(refund=LOST, fastpay_refund_query=LOST, query=NOT_THERE)
     for one in range(3):
         with pytest.raises(OutcomeUnknown):
             refund(shop, number, "1.00", out_request_no=f"R{one}")
@@ -222,7 +230,7 @@ def test_a_refund_that_never_arrived_is_requested_again(
     shop: Shop, alipay: Alipay, merchant: Merchant
 ) -> None:
     number = sale(shop, merchant)
-    alipay.will_say(refund=[LOST, refunded()], fastpay_refund_query=done())
+    alipay.will_respond(refund=[LOST, refunded()], fastpay_refund_query=done())
     with pytest.raises(OutcomeUnknown):
         refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refunded == 1
@@ -232,12 +240,12 @@ def test_a_refund_that_never_arrived_is_requested_again(
 
 def test_a_rejected_refund_is_reported(shop: Shop, alipay: Alipay, merchant: Merchant) -> None:
     number = sale(shop, merchant)
-    said = "ACQ.TRADE_NOT_ALLOW_REFUND"
-    alipay.will_say(refund=[LOST, refusal(said)], fastpay_refund_query=done())
+    output = "ACQ.TRADE_NOT_ALLOW_REFUND"
+    alipay.will_respond(refund=[LOST, refusal(output)], fastpay_refund_query=done())
     with pytest.raises(OutcomeUnknown):
         refund(shop, number, out_request_no="R1")
     assert reconcile(shop).refund_refused == 1
-    assert rows(shop) == [("R1", 1000, said)]
+    assert rows(shop) == [("R1", 1000, output)]
     assert shop.called == []
 
 
@@ -247,8 +255,11 @@ def test_the_legacy_gateway_is_queried_likewise(
 ) -> None:
     bought, lost = shop.order(), shop.order()
     shop.change(lost, expires_at=utc_now() - LATER)
-    says = {bought: legacy_trade(bought, "TRADE_SUCCESS", merchant), lost: no("TRADE_NOT_EXIST")}
-    alipay.will_say(single_trade_query=by_number(says))
+    responses = {
+        bought: legacy_trade(bought, "TRADE_SUCCESS", merchant),
+        lost: no("TRADE_NOT_EXIST"),
+    }
+    alipay.will_respond(single_trade_query=by_number(responses))
     summary = reconcile(shop)
     assert (summary.paid, summary.closed) == (1, 1)
 
@@ -264,7 +275,7 @@ def test_invalid_arguments_are_rejected(shop: Shop, options: dict[str, Any]) -> 
 
 def test_the_command_prints_the_outcome(shop: Shop, alipay: Alipay) -> None:
     bought, broken = shop.order(), shop.order()
-    alipay.will_say(query=by_number({bought: trade(), broken: LOST}))
+    alipay.will_respond(query=by_number({bought: trade(), broken: LOST}))
     run = shop.app.test_cli_runner().invoke(args=["alipay", "reconcile", "--older-than", "0s"])
     assert run.exit_code == 1
     assert f"{bought} is paid." in run.stdout
@@ -384,8 +395,8 @@ def test_several_processes_share_the_work(crowd: Shop, gateway: Gateway, tmp_pat
             crowd.alipay.create_payment(subject="茶", total_amount="88.88")
         db.session.commit()
     processes = [command(crowd, tmp_path) for _ in range(3)]
-    said = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    output = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], output
     with crowd.app.app_context():
         assert {row.paid for row in db.session.scalars(select(Payment))} == {True}
     assert gateway.concurrently == []
@@ -416,13 +427,13 @@ def test_a_terminal_sees_how_far_it_is(
     merchant_here, other_merchant = pty.openpty()
     process = command(shop, tmp_path, stderr=other_merchant)
     os.close(other_merchant)
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     seen = os.read(merchant_here, 4096).decode()
     os.close(merchant_here)
     assert process.returncode == 0
     assert "Querying Alipay" in seen
     assert "100%" in seen
-    changed, summary = said.splitlines()
+    changed, summary = output.splitlines()
     assert changed.endswith(" is paid.")
     assert summary.startswith("Queried 1: 1 paid")
 

@@ -53,8 +53,8 @@ def number(shop: Shop, merchant: Merchant) -> str:
 
 def sale(shop: Shop, merchant: Merchant) -> str:
     number = shop.order()
-    news = merchant.notification(number, trade_no=TRADE_NO)
-    assert shop.notify(news).data == b"success"
+    notification_params = merchant.notification(number, trade_no=TRADE_NO)
+    assert shop.notify(notification_params).data == b"success"
     shop.called.clear()
     return number
 
@@ -101,13 +101,13 @@ def refused(shop: Shop, number: str, wanted: type[Exception], **options: Any) ->
 
 
 def test_a_part_of_a_sale_is_refunded(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=refunded())
+    alipay.will_respond(refund=refunded())
     row = refund(shop, number, reason="too green", out_request_no="R1")
     assert row == ("R1", 1000, DONE)
     assert shop.called == [("refunded", number)]
     payment = shop.payment(number)
     assert (payment.refunded_fen, payment.trade_status) == (1000, "TRADE_SUCCESS")
-    [(_, content)] = alipay.asked
+    [(_, content)] = alipay.requested
     assert content == {
         "out_trade_no": number,
         "refund_amount": "10.00",
@@ -117,7 +117,7 @@ def test_a_part_of_a_sale_is_refunded(shop: Shop, alipay: Alipay, number: str) -
 
 
 def test_the_row_is_committed_before_the_request(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=refunded())
+    alipay.will_respond(refund=refunded())
     seen: list[Any] = []
 
     def look() -> None:
@@ -132,63 +132,63 @@ def test_the_row_is_committed_before_the_request(shop: Shop, alipay: Alipay, num
 
 
 def test_the_same_number_is_the_same_refund(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=refunded())
+    alipay.will_respond(refund=refunded())
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     assert shop.called == [("refunded", number)]
 
 
 def test_an_unknown_outcome_is_retried_with_its_number(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(refund=[LOST, refunded("N")], fastpay_refund_query=query_response())
+    alipay.will_respond(refund=[LOST, refunded("N")], fastpay_refund_query=query_response())
     refused(shop, number, OutcomeUnknown)
     [(first, _, status)] = rows(shop)
     assert status == REQUESTED
     assert refund(shop, number) == (first, 1000, DONE)  # no number: it goes on with that one
-    assert alipay.asked[0][1]["out_request_no"] == alipay.asked[1][1]["out_request_no"]
+    assert alipay.requested[0][1]["out_request_no"] == alipay.requested[1][1]["out_request_no"]
     assert shop.called == [("refunded", number)]
 
 
 def test_no_change_of_funds_is_confirmed_by_a_query(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(refund=refunded("N"), fastpay_refund_query=[NOT_YET, query_response()])
+    alipay.will_respond(refund=refunded("N"), fastpay_refund_query=[NOT_YET, query_response()])
     assert refused(shop, number, OutcomeUnknown, out_request_no="R1").retryable
     assert rows(shop) == [("R1", 1000, REQUESTED)]
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_a_refusal_is_in_the_row(shop: Shop, alipay: Alipay, number: str) -> None:
-    said = "ACQ.SELLER_BALANCE_NOT_ENOUGH"
-    alipay.will_say(refund=[refusal(said), refunded()], fastpay_refund_query=NOT_YET)
-    assert refused(shop, number, GatewayError, out_request_no="R1").sub_code == said
-    assert rows(shop) == [("R1", 1000, said)]
+    response = "ACQ.SELLER_BALANCE_NOT_ENOUGH"
+    alipay.will_respond(refund=[refusal(response), refunded()], fastpay_refund_query=NOT_YET)
+    assert refused(shop, number, GatewayError, out_request_no="R1").sub_code == response
+    assert rows(shop) == [("R1", 1000, response)]
     assert shop.journal()[-1] == "recorded"
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_a_no_after_a_lost_yes_is_no_refusal(shop: Shop, alipay: Alipay, number: str) -> None:
-    said = refusal("ACQ.TRADE_HAS_FINISHED")
-    alipay.will_say(refund=[LOST, said], fastpay_refund_query=query_response())
+    response = refusal("ACQ.TRADE_HAS_FINISHED")
+    alipay.will_respond(refund=[LOST, response], fastpay_refund_query=query_response())
     refused(shop, number, OutcomeUnknown, out_request_no="R1")
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
 
 
 def test_an_unsigned_no_leaves_the_row_as_it_is(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=unsigned("alipay.trade.refund", "ACQ.TRADE_NOT_ALLOW_REFUND"))
+    alipay.will_respond(refund=unsigned("alipay.trade.refund", "ACQ.TRADE_NOT_ALLOW_REFUND"))
     refused(shop, number, GatewayError, out_request_no="R1")
     assert rows(shop) == [("R1", 1000, REQUESTED)]
 
 
 def test_more_than_is_left_is_not_requested(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=refunded())
+    alipay.will_respond(refund=refunded())
     refund(shop, number, "80.00", out_request_no="R1")
     shop.called.clear()
     refused(shop, number, InvalidParameter, amount="8.89")
     refused(shop, number, InvalidParameter, amount="1.00", out_request_no="R1")
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     assert rows(shop) == [("R1", 8000, DONE)]
 
 
@@ -202,13 +202,13 @@ def test_an_invalid_request_is_not_recorded(
 ) -> None:
     refused(shop, number, InvalidParameter, **options)
     assert rows(shop) == []
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_an_unpaid_payment_is_not_refunded(shop: Shop, alipay: Alipay) -> None:
     refused(shop, shop.order(), InvalidParameter)
     assert rows(shop) == []
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_callback_that_raises_is_called_again(shop: Shop, alipay: Alipay, number: str) -> None:
@@ -220,7 +220,7 @@ def test_a_callback_that_raises_is_called_again(shop: Shop, alipay: Alipay, numb
             broken.clear()
             raise RuntimeError("no shelf")
 
-    alipay.will_say(refund=[refunded(), refunded("N")], fastpay_refund_query=query_response())
+    alipay.will_respond(refund=[refunded(), refunded("N")], fastpay_refund_query=query_response())
     with pytest.raises(CallbackFailed):
         refund(shop, number, out_request_no="R1")
     assert rows(shop) == [("R1", 1000, REQUESTED)]
@@ -231,11 +231,11 @@ def test_a_callback_that_raises_is_called_again(shop: Shop, alipay: Alipay, numb
 def test_the_notification_and_the_response_are_one_refund(
     shop: Shop, alipay: Alipay, number: str, merchant: Merchant
 ) -> None:
-    told = {"trade_no": TRADE_NO, "refund_fee": "10.00", "out_biz_no": "R1"}
-    alipay.will_say(refund=refunded())
-    alipay.before = lambda: shop.notify(merchant.notification(number, notify_id="2", **told))
+    notified = {"trade_no": TRADE_NO, "refund_fee": "10.00", "out_biz_no": "R1"}
+    alipay.will_respond(refund=refunded())
+    alipay.before = lambda: shop.notify(merchant.notification(number, notify_id="2", **notified))
     assert refund(shop, number, out_request_no="R1") == ("R1", 1000, DONE)
-    shop.notify(merchant.notification(number, notify_id="3", **told))
+    shop.notify(merchant.notification(number, notify_id="3", **notified))
     assert shop.called == [("refunded", number)]
     assert shop.payment(number).refunded_fen == 1000
 
@@ -257,17 +257,17 @@ def test_without_a_class_for_refunds_there_are_none(
 
 @on_the_legacy_gateway
 def test_the_legacy_gateway_takes_a_refund_on(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund_fastpay_by_platform_nopwd=yes())
+    alipay.will_respond(refund_fastpay_by_platform_nopwd=yes())
     batch = new_batch_no()
     assert refund(shop, number, out_request_no=batch) == (batch, 1000, REQUESTED)
-    assert alipay.asked[0][1]["detail_data"] == f"{TRADE_NO}^10.00^refund"
+    assert alipay.requested[0][1]["detail_data"] == f"{TRADE_NO}^10.00^refund"
 
 
 @on_the_legacy_gateway
 def test_there_a_refusal_names_the_way_with_a_password(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(refund_fastpay_by_platform_nopwd=no("ILLEGAL_SERVICE"))
+    alipay.will_respond(refund_fastpay_by_platform_nopwd=no("ILLEGAL_SERVICE"))
     error = refused(shop, number, GatewayError)
     assert "refund_url()" in str(error)
     assert [row[1:] for row in rows(shop)] == [(1000, "ILLEGAL_SERVICE")]
@@ -278,7 +278,7 @@ NOPWD = "refund_fastpay_by_platform_nopwd"
 
 @on_the_legacy_gateway
 def test_there_another_refusal_names_no_other_way(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(**{NOPWD: no("TRADE_STATUS_ERROR")})
+    alipay.will_respond(**{NOPWD: no("TRADE_STATUS_ERROR")})
     assert "refund_url" not in str(refused(shop, number, GatewayError))
     assert [row[1:] for row in rows(shop)] == [(1000, "TRADE_STATUS_ERROR")]
 
@@ -288,11 +288,11 @@ def test_there_another_refusal_names_no_other_way(shop: Shop, alipay: Alipay, nu
 def test_there_a_batch_that_alipay_has_already_is_under_way(
     shop: Shop, alipay: Alipay, number: str, named: bool
 ) -> None:
-    alipay.will_say(**{NOPWD: [LOST, no("DUPLICATE_BATCH_NO")]})
+    alipay.will_respond(**{NOPWD: [LOST, no("DUPLICATE_BATCH_NO")]})
     first = refused(shop, number, OutcomeUnknown).out_request_no
     options = {"out_request_no": first} if named else {}
     assert refund(shop, number, **options) == (first, 1000, REQUESTED)
-    assert [content["batch_no"] for _, content in alipay.asked] == [first, first]
+    assert [content["batch_no"] for _, content in alipay.requested] == [first, first]
     assert rows(shop) == [(first, 1000, REQUESTED)]
 
 
@@ -300,7 +300,7 @@ def test_there_a_batch_that_alipay_has_already_is_under_way(
 def test_a_rejected_retry_on_the_legacy_gateway_leaves_the_first_outcome_unknown(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(**{NOPWD: [LOST, no("TRADE_STATUS_ERROR"), yes()]})
+    alipay.will_respond(**{NOPWD: [LOST, no("TRADE_STATUS_ERROR"), yes()]})
     first = refused(shop, number, OutcomeUnknown, amount="80.00").out_request_no
     error = refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no=first)
     assert "TRADE_STATUS_ERROR" in str(error)
@@ -313,7 +313,7 @@ def test_a_rejected_retry_on_the_legacy_gateway_leaves_the_first_outcome_unknown
 def test_there_one_that_was_refused_may_be_refused_again(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(**{NOPWD: no("TRADE_STATUS_ERROR")})
+    alipay.will_respond(**{NOPWD: no("TRADE_STATUS_ERROR")})
     batch = new_batch_no()
     for _ in range(2):
         refused(shop, number, GatewayError, out_request_no=batch)
@@ -324,7 +324,7 @@ def test_there_one_that_was_refused_may_be_refused_again(
 def test_there_yesterdays_batch_is_neither_repeated_nor_made_twice(
     shop: Shop, alipay: Alipay, number: str
 ) -> None:
-    alipay.will_say(**{NOPWD: [LOST, yes()]})
+    alipay.will_respond(**{NOPWD: [LOST, yes()]})
     refused(shop, number, OutcomeUnknown)
     yesterday = "20260130000001"
     with shop.app.app_context():
@@ -338,7 +338,7 @@ def test_there_yesterdays_batch_is_neither_repeated_nor_made_twice(
 
 
 def test_an_unknown_outcome_has_the_refund_number(shop: Shop, alipay: Alipay, number: str) -> None:
-    alipay.will_say(refund=LOST)
+    alipay.will_respond(refund=LOST)
     number_of_it = refused(shop, number, OutcomeUnknown).out_request_no
     assert rows(shop) == [(number_of_it, 1000, REQUESTED)]
 
@@ -347,7 +347,7 @@ def test_an_unknown_outcome_has_the_refund_number(shop: Shop, alipay: Alipay, nu
 def test_an_old_pending_refund_still_reserves_its_amount(
     shop: Shop, alipay: Alipay, number: str, status: str
 ) -> None:
-    alipay.will_say(refund=[LOST, LOST])
+    alipay.will_respond(refund=[LOST, LOST])
     refused(shop, number, OutcomeUnknown, amount="80.00", out_request_no="R1")
     with shop.app.app_context():
         row = db.session.scalars(select(Refund)).one()
@@ -364,7 +364,7 @@ def test_there_a_number_that_is_no_batchs_is_not_written_down(
 ) -> None:
     refused(shop, number, InvalidParameter, out_request_no="R1")
     assert rows(shop) == []
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 # Many at once
@@ -380,7 +380,7 @@ def test_there_a_refund_without_a_notification_url_is_not_recorded(
     monkeypatch.setattr("flask_alipay.merchant.Merchant.notify_url", property(undecided))
     assert refused(shop, number, InvalidParameter).parameter == "notify_url"
     assert rows(shop) == []
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.fixture
@@ -399,7 +399,7 @@ def crowd(database_url: str, tmp_path: Path, merchant: Merchant) -> Iterator[Sho
 def test_concurrent_refunds_cannot_exceed_the_payment(crowd: Shop, merchant: Merchant) -> None:
     alipay = response_for(crowd, merchant)
     number = sale(crowd, merchant)
-    alipay.will_say(refund=refunded(refund_fee="60.00"))
+    alipay.will_respond(refund=refunded(refund_fee="60.00"))
     start, outcomes = threading.Barrier(4), []
 
     def work(place: int) -> None:
@@ -416,5 +416,5 @@ def test_concurrent_refunds_cannot_exceed_the_payment(crowd: Shop, merchant: Mer
         thread.join()
     assert sorted(outcomes) == [DONE, "too much", "too much", "too much"]
     assert crowd.payment(number).refunded_fen == 6000
-    assert len(alipay.asked) == 1
+    assert len(alipay.requested) == 1
     assert crowd.called == [("refunded", number)]

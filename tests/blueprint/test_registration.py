@@ -379,7 +379,7 @@ def test_the_simulators_signature_is_not_valid_in_other_apps(
 
     signer = get_merchant().alipay_signers()["RSA2"]
     shop = open_shop(merchant)
-    forged = merchant.encoded(merchant.signed(merchant.news(shop.order()), signer))
+    forged = merchant.encoded(merchant.signed(merchant.notification_params(shop.order()), signer))
     Refusals(shop, log).of(forged)
 
 

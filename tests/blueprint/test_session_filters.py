@@ -78,7 +78,7 @@ def test_the_pages_find_the_payment(shop: Shop, alipay: Alipay, hide: Callable[[
     page, code = shop.order(), shop.order(product="qr")
     kinds = ("checkout", "pay", "result", "status")
     urls = [shop.url(kind, page) for kind in kinds] + [shop.url("checkout", code)]
-    alipay.will_say(precreate=done(qr_code="https://qr.alipay.com/bax1"))
+    alipay.will_respond(precreate=done(qr_code="https://qr.alipay.com/bax1"))
     hide()
     statuses = [shop.client.get(url).status_code for url in urls]
     assert statuses == [200, 303, 200, 200, 200]
@@ -88,7 +88,7 @@ def test_a_query_a_close_and_a_cancel_return_the_payment(
     shop: Shop, alipay: Alipay, hide: Callable[[], None]
 ) -> None:
     bought, unwanted, cancelled = (shop.order() for _ in range(3))
-    alipay.will_say(
+    alipay.will_respond(
         query=trade(),
         close=done(trade_no="2"),
         cancel=done(trade_no="3", action="close", retry_flag="N"),
@@ -105,8 +105,8 @@ def test_refunds_are_made_once_and_their_rows_returned(
 ) -> None:
     number = shop.order()
     shop.notify(merchant.notification(number, trade_no=TRADE_NO))
-    says = [refunded(), refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")]
-    alipay.will_say(refund=says)
+    message = [refunded(), refusal("ACQ.SELLER_BALANCE_NOT_ENOUGH")]
+    alipay.will_respond(refund=message)
     hide()
     with shop.app.test_request_context():
         row = shop.alipay.refund(found(shop, number), "10.00", out_request_no="R1")
@@ -126,7 +126,7 @@ def test_reconcile_queries_pending_payments(
 ) -> None:
     bought, lost = shop.order(), shop.order()
     shop.change(lost, expires_at=utc_now() - timedelta(hours=1))
-    alipay.will_say(
+    alipay.will_respond(
         query=lambda content: (
             trade() if content["out_trade_no"] == bought else refusal("ACQ.TRADE_NOT_EXIST")
         )

@@ -24,7 +24,7 @@ def payloads(shop: Shop) -> list[dict[str, str]]:
 def test_the_journal_has_the_signed_fields_and_the_signature(
     shop: Shop, merchant: Merchant
 ) -> None:
-    fields = merchant.signed(merchant.news(shop.order()))
+    fields = merchant.signed(merchant.notification_params(shop.order()))
     padding = {"empty": "", "sign_type": "x" * 10_000}
     assert shop.notify(merchant.encoded({**fields, **padding})).data == b"success"
     expected = {name: value for name, value in fields.items() if name != "sign_type"}
@@ -34,14 +34,14 @@ def test_the_journal_has_the_signed_fields_and_the_signature(
 def test_a_certificate_number_that_is_not_signed_is_not_stored(
     shop: Shop, merchant: Merchant
 ) -> None:
-    fields = merchant.signed(merchant.news(shop.order()))
+    fields = merchant.signed(merchant.notification_params(shop.order()))
     body = merchant.encoded({**fields, "alipay_cert_sn": "f" * 32})
     assert shop.notify(body).data == b"success"
     assert "alipay_cert_sn" not in payloads(shop)[0]
 
 
 def test_a_certificate_number_that_is_signed_is_stored(shop: Shop, merchant: Merchant) -> None:
-    fields = merchant.signed(merchant.news(shop.order(), alipay_cert_sn="f" * 32))
+    fields = merchant.signed(merchant.notification_params(shop.order(), alipay_cert_sn="f" * 32))
     assert shop.notify(merchant.encoded(fields)).data == b"success"
     assert payloads(shop)[0]["alipay_cert_sn"] == "f" * 32
 

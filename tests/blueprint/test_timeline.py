@@ -115,7 +115,7 @@ def test_the_record_costs_one_update_the_first_time_and_nothing_later(shop: Shop
 
 
 def test_a_qr_code_is_recorded(shop: Shop, alipay: Alipay) -> None:
-    alipay.will_say(precreate=done(qr_code="https://qr.alipay.com/bax1"))
+    alipay.will_respond(precreate=done(qr_code="https://qr.alipay.com/bax1"))
     number = shop.order(product="qr")
     assert shop.look("checkout", number).status_code == 200
     assert shop.payment(number).sent_at is not None
@@ -156,9 +156,9 @@ def test_each_query_without_a_result_is_recorded(
     else:
         waiting = {"single_trade_query": legacy_trade(number, "WAIT_BUYER_PAY", merchant)}
         missing = {"single_trade_query": no("TRADE_NOT_EXIST")}
-    alipay.will_say(**missing)
+    alipay.will_respond(**missing)
     query(shop, number)
-    alipay.will_say(**waiting)
+    alipay.will_respond(**waiting)
     query(shop, number)
     query(shop, number)
     assert queried(shop, number) == [("TRADE_NOT_EXIST", 1), ("WAIT_BUYER_PAY", 2)]
@@ -169,10 +169,10 @@ def test_a_query_without_a_response_or_with_a_rejection_is_recorded(
     shop: Shop, alipay: Alipay
 ) -> None:
     number = shop.order()
-    alipay.will_say(query=OutcomeUnknown("silence"))
+    alipay.will_respond(query=OutcomeUnknown("silence"))
     with pytest.raises(OutcomeUnknown):
         query(shop, number)
-    alipay.will_say(query={"code": "40006", "sub_code": "isv.insufficient-isv-permissions"})
+    alipay.will_respond(query={"code": "40006", "sub_code": "isv.insufficient-isv-permissions"})
     with pytest.raises(GatewayError):
         query(shop, number)
     assert queried(shop, number) == [
@@ -183,7 +183,7 @@ def test_a_query_without_a_response_or_with_a_rejection_is_recorded(
 
 def test_a_response_that_settles_is_in_the_journal_instead(shop: Shop, alipay: Alipay) -> None:
     number = shop.order()
-    alipay.will_say(query=trade("TRADE_SUCCESS"))
+    alipay.will_respond(query=trade("TRADE_SUCCESS"))
     query(shop, number)
     assert queried(shop, number) == []
     assert shop.journal() == ["settled"]

@@ -81,7 +81,7 @@ def nothing() -> None:
 
 
 def test_it_queries_pending_payments_each_minute(shop: Shop, alipay: Alipay, watch: Watch) -> None:
-    alipay.will_say(query=lambda content: trade(trade_no=f"T{content['out_trade_no']}"))
+    alipay.will_respond(query=lambda content: trade(trade_no=f"T{content['out_trade_no']}"))
     numbers = [shop.order()]
     clock, run = watch(nothing, lambda: numbers.append(shop.order()))
     assert clock.waited == [60, 60, 60]
@@ -91,17 +91,19 @@ def test_it_queries_pending_payments_each_minute(shop: Shop, alipay: Alipay, wat
     ]
     assert run.stdout.count("Queried 1: 1 paid") == 2
     assert run.stdout.count("Queried 0:") == 1
-    assert len(alipay.asked) == 2
+    assert len(alipay.requested) == 2
 
 
 def test_it_pauses_longer_while_alipay_does_not_respond(
     shop: Shop, alipay: Alipay, watch: Watch
 ) -> None:
     numbers = [shop.order() for _ in range(10)]
-    alipay.will_say(query=LOST)
+    alipay.will_respond(query=LOST)
 
     def recover() -> None:
-        alipay.will_say(query=by_number({number: trade("WAIT_BUYER_PAY") for number in numbers}))
+        alipay.will_respond(
+            query=by_number({number: trade("WAIT_BUYER_PAY") for number in numbers})
+        )
 
     clock, run = watch(nothing, nothing, nothing, nothing, recover, nothing)
     assert clock.waited == [120, 240, 480, 900, 900, 60, 60]
@@ -111,7 +113,7 @@ def test_it_pauses_longer_while_alipay_does_not_respond(
 
 def test_it_outlives_the_database(shop: Shop, alipay: Alipay, watch: Watch) -> None:
     number = shop.order()
-    alipay.will_say(query=[LOST, trade()])
+    alipay.will_respond(query=[LOST, trade()])
 
     def away() -> None:
         rename("alipay_payment", "away")

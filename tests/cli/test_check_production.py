@@ -57,15 +57,15 @@ def checks(shop: Shop) -> dict[str, str]:
     return {one["check"]: one["level"] for one in map(json.loads, result.stdout.splitlines())}
 
 
-def pending(shop: Shop, asked: timedelta | None) -> None:
+def pending(shop: Shop, requested: timedelta | None) -> None:
     """Add a payment that has been pending for two hours."""
     now = utc_now()
-    asked_at = now - asked if asked is not None else None
+    asked_at = now - requested if requested is not None else None
     shop.add(shop.row("A1", created_at=now - timedelta(hours=2), asked_at=asked_at))
 
 
 def test_a_shop_that_lacks_nothing_gets_no_warning(shop: Shop) -> None:
-    pending(shop, asked=timedelta(minutes=5))
+    pending(shop, requested=timedelta(minutes=5))
     assert {check for check, level in checks(shop).items() if level != "ok"} == {"reachable"}
 
 
@@ -127,9 +127,11 @@ def test_a_file_without_wal_is_a_warning(shop: Shop) -> None:
     assert checks(shop)["database_kind"] == "warn"
 
 
-@pytest.mark.parametrize("asked", [None, timedelta(minutes=90)])
-def test_a_payment_that_nobody_queries_is_a_warning(shop: Shop, asked: timedelta | None) -> None:
-    pending(shop, asked)
+@pytest.mark.parametrize("requested", [None, timedelta(minutes=90)])
+def test_a_payment_that_nobody_queries_is_a_warning(
+    shop: Shop, requested: timedelta | None
+) -> None:
+    pending(shop, requested)
     assert checks(shop)["reconciliation"] == "warn"
 
 

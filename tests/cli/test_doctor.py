@@ -353,12 +353,12 @@ def test_the_configuration_of_an_app_that_lacks_a_host_is_found(
 
 
 @contextmanager
-def gateway_at(moment: datetime) -> Iterator[str]:
+def gateway_at(instant: datetime) -> Iterator[str]:
     """Serve a gateway with a given time."""
 
     def respond(request: Request) -> None:
         request.send_response_only(200)
-        request.send_header("Date", format_datetime(moment, usegmt=True))
+        request.send_header("Date", format_datetime(instant, usegmt=True))
         request.end_headers()
 
     server = LocalServer(respond)
@@ -368,7 +368,7 @@ def gateway_at(moment: datetime) -> Iterator[str]:
         server.close()
 
 
-def asked(settings: Settings, url: str, refusal: Exception | None) -> dict[str, Finding]:
+def requested(settings: Settings, url: str, refusal: Exception | None) -> dict[str, Finding]:
     """Return the findings about a gateway with this response."""
     config = Config.from_mapping({**settings, "ALIPAY_GATEWAY_URL": url})
 
@@ -385,7 +385,7 @@ def test_the_clock_is_compared_with_the_gateways(
     minutes: int, expected: str, settings: Settings
 ) -> None:
     with gateway_at(datetime.now(timezone.utc) + timedelta(minutes=minutes)) as url:
-        assert asked(settings, url, None)["clock"].level == expected
+        assert requested(settings, url, None)["clock"].level == expected
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_the_clock_is_compared_with_the_gateways(
 def test_the_gateways_response_to_a_harmless_query_is_explained(
     refusal: Exception | None, level: str, word: str, settings: Settings
 ) -> None:
-    finding = asked(settings, "/gateway.do", refusal)["signed_call"]
+    finding = requested(settings, "/gateway.do", refusal)["signed_call"]
     assert finding.level == level
     assert word in finding.message
 
@@ -441,7 +441,7 @@ def test_the_gateways_response_to_a_harmless_query_is_explained(
 def test_an_unreachable_gateway_is_a_fault(settings: Settings) -> None:
     with gateway_at(datetime.now(timezone.utc)) as url:
         pass
-    assert asked(settings, url, None)["clock"].level == "warn"
+    assert requested(settings, url, None)["clock"].level == "warn"
 
 
 @pytest.fixture

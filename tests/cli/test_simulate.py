@@ -255,11 +255,11 @@ def test_responses_name_the_host_of_the_request(folder: Path, keys: Keys) -> Non
     order["sign"] = Rsa2Signer(keys.merchant).sign(sign_content(order, exclude=("sign",)))
     with simulate(folder, "--host", "0.0.0.0", stderr=subprocess.DEVNULL) as simulating:
         assert simulating.url.startswith("http://127.0.0.1:")
-        asked = urllib.request.Request(
+        requested = urllib.request.Request(
             f"{simulating.url}/gateway.do?{urllib.parse.urlencode(order)}",
             headers={"Host": "phones.example:8090"},
         )
-        with urllib.request.urlopen(asked, timeout=60) as response:
+        with urllib.request.urlopen(requested, timeout=60) as response:
             code = json.load(response)["alipay_trade_precreate_response"]["qr_code"]
     assert code.startswith("http://phones.example:8090/cashier/")
 

@@ -47,13 +47,13 @@ class App:
         self.came.append(fields)
         printed, sign = sign_content(fields, charset=charset), fields.get("sign", "")
         good = self.signer(fields["sign_type"]).verify(printed, sign)
-        ours = fields.get("app_id", fields["seller_id"]) in (
+        packaged = fields.get("app_id", fields["seller_id"]) in (
             self.merchant.app_id,
             self.merchant.partner,
         )
         right = fields.get("total_amount", fields.get("total_fee")) == "88.88"
         known = fields["out_trade_no"] == "T1"
-        return ("success" if good and ours and right and known else "fail"), self.status
+        return ("success" if good and packaged and right and known else "fail"), self.status
 
     def signer(self, sign_type: str) -> Any:
         if sign_type == "MD5":

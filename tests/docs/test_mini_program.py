@@ -37,7 +37,7 @@ def log_in(shop: Shop) -> None:
     assert shop.client.post("/mini/login", json=sent).status_code == 403  # used before
 
 
-def tell(shop: Shop, **trade: Any) -> str:
+def describe(shop: Shop, **trade: Any) -> str:
     response = shop.client.post(f"{SIMULATOR}/mini-program/pay", json=trade)
     found: str = response.get_json()["resultCode"]
     return found
@@ -48,9 +48,9 @@ def test_a_payment_in_a_mini_program(shop: Shop) -> None:
     log_in(shop)
     order = shop.client.post("/mini/orders").get_json()
     (number,) = numbers(shop)
-    assert tell(shop, tradeNO=order["tradeNO"], cancel=True) == "6001"
+    assert describe(shop, tradeNO=order["tradeNO"], cancel=True) == "6001"
     assert shop.client.get(order["status_url"]).get_json()["paid"] is False
-    assert tell(shop, tradeNO=order["tradeNO"]) == "9000"
+    assert describe(shop, tradeNO=order["tradeNO"]) == "9000"
     assert shop.client.get(order["status_url"]).get_json()["paid"] is True
     assert shop.called == [("paid", number)]
 
@@ -62,7 +62,7 @@ def test_a_mini_program_that_is_another_application(shop: Shop) -> None:
     with shop.app.test_request_context():
         create = shop.app.extensions["names"]["trade_for_another_mini_program"]
         trade_no = create(merchant.mini_app_id, open_id)
-    assert tell(shop, tradeNO=trade_no) == "9000"
+    assert describe(shop, tradeNO=trade_no) == "9000"
     assert shop.called == [("paid", numbers(shop)[0])]
 
 

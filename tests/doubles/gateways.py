@@ -18,7 +18,7 @@ LOST = OutcomeUnknown("the gateway did not respond (ReadTimeout)")
 NOT_THERE = {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"}
 
 Node = Mapping[str, Any]
-Said = Node | Exception | bytes | Callable[[dict[str, Any]], Any]
+Scripted = Node | Exception | bytes | Callable[[dict[str, Any]], Any]
 
 
 class Alipay:
@@ -28,25 +28,25 @@ class Alipay:
     :param merchant: signs for this merchant.
     """
 
-    def __init__(self, merchant: Merchant, **says: Any) -> None:
+    def __init__(self, merchant: Merchant, **responses: Any) -> None:
         self.merchant = merchant
-        self.says: dict[str, list[Any]] = {}
+        self.responses: dict[str, list[Any]] = {}
         #: What it was asked, in order: method and content.
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.requested: list[tuple[str, dict[str, Any]]] = []
         #: Called before each answer.
         self.before: Callable[[], object] = lambda: None
-        self.will_say(**says)
+        self.will_respond(**responses)
 
-    def will_say(self, **says: Any) -> None:
-        for name, said in says.items():
-            self.says[name] = list(said) if isinstance(said, list) else [said]
+    def will_respond(self, **responses: Any) -> None:
+        for name, response in responses.items():
+            self.responses[name] = list(response) if isinstance(response, list) else [response]
 
     @property
     def methods(self) -> list[str]:
-        return [method for method, _ in self.asked]
+        return [method for method, _ in self.requested]
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        return self._say(params)
+        return self._respond(params)
 
     def post(
         self,
@@ -56,24 +56,24 @@ class Alipay:
         *,
         repeatable: bool = False,
     ) -> bytes:
-        return self._say(params)
+        return self._respond(params)
 
-    def _say(self, params: Mapping[str, str]) -> bytes:
+    def _respond(self, params: Mapping[str, str]) -> bytes:
         legacy = "service" in params
         name = params["service"] if legacy else params["method"]
         content = dict(params) if legacy else json.loads(params["biz_content"])
-        self.asked.append((name, content))
+        self.requested.append((name, content))
         self.before()
-        waiting = self.says[name.removeprefix("alipay.trade.").replace(".", "_")]
-        said = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-        if callable(said):
-            said = said(content)
-        if isinstance(said, Exception):
-            raise said
-        if isinstance(said, bytes):
-            return said
-        told = {"out_trade_no": content.get("out_trade_no"), "trade_no": TRADE_NO, **said}
-        return answer(name, told, signer=self.merchant.signer)
+        waiting = self.responses[name.removeprefix("alipay.trade.").replace(".", "_")]
+        response = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if callable(response):
+            response = response(content)
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, bytes):
+            return response
+        node = {"out_trade_no": content.get("out_trade_no"), "trade_no": TRADE_NO, **response}
+        return answer(name, node, signer=self.merchant.signer)
 
 
 def trade(trade_status: str = "TRADE_SUCCESS", **changes: Any) -> dict[str, Any]:

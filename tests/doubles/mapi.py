@@ -24,16 +24,16 @@ class Alipay:
 
     def __init__(self, answer: bytes | Exception = b"") -> None:
         self.answer: bytes | Exception | Callable[[Mapping[str, str]], bytes] = answer
-        self.asked: list[tuple[str, str, dict[str, str], str]] = []
+        self.requested: list[tuple[str, str, dict[str, str], str]] = []
 
     def get(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        return self._say("GET", url, params, charset)
+        return self._respond("GET", url, params, charset)
 
     def post(self, url: str, params: Mapping[str, str], charset: str = "utf-8") -> bytes:
-        return self._say("POST", url, params, charset)
+        return self._respond("POST", url, params, charset)
 
-    def _say(self, verb: str, url: str, params: Mapping[str, str], charset: str) -> bytes:
-        self.asked.append((verb, url, dict(params), charset))
+    def _respond(self, verb: str, url: str, params: Mapping[str, str], charset: str) -> bytes:
+        self.requested.append((verb, url, dict(params), charset))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer(params) if callable(self.answer) else self.answer
@@ -41,12 +41,12 @@ class Alipay:
     @property
     def params(self) -> dict[str, str]:
         """Parameters of the only request."""
-        [(_, _, params, _)] = self.asked
+        [(_, _, params, _)] = self.requested
         return params
 
     @property
     def verb(self) -> str:
-        [(verb, _, _, _)] = self.asked
+        [(verb, _, _, _)] = self.requested
         return verb
 
 

@@ -89,7 +89,7 @@ class Merchant:
         """Name of an order's amount on the gateway."""
         return "total_amount" if self.protocol == "openapi" else "total_fee"
 
-    def news(self, out_trade_no: str, **changes: str | None) -> dict[str, str]:
+    def notification_params(self, out_trade_no: str, **changes: str | None) -> dict[str, str]:
         """Return the fields of a notification of a sale, unsigned. ``None`` leaves a field out."""
         fields: dict[str, str | None] = {
             "notify_time": format_china_time(datetime.now(timezone.utc)),
@@ -121,7 +121,7 @@ class Merchant:
 
     def notification(self, out_trade_no: str, **changes: str | None) -> bytes:
         """Return the body of a notification as Alipay sends it."""
-        return self.encoded(self.signed(self.news(out_trade_no, **changes)))
+        return self.encoded(self.signed(self.notification_params(out_trade_no, **changes)))
 
     def come_back(self, out_trade_no: str, **changes: str | None) -> str:
         """Return the query with which the buyer returns to the shop."""

@@ -32,7 +32,7 @@ class Alipay:
         self.signer = Rsa2Signer(keys.alipay, keys.merchant.public_key())
         self.node = node
         self.envelope = envelope
-        self.asked: list[tuple[str, dict[str, str], str, bool]] = []
+        self.requested: list[tuple[str, dict[str, str], str, bool]] = []
         #: What is downloaded, and from where it was.
         self.file = b"PK"
         self.fetched: list[str] = []
@@ -49,14 +49,14 @@ class Alipay:
         *,
         repeatable: bool = False,
     ) -> bytes:
-        self.asked.append((url, dict(params), charset, repeatable))
+        self.requested.append((url, dict(params), charset, repeatable))
         if isinstance(self.node, Exception):
             raise self.node
         if isinstance(self.node, bytes):
             return self.node
         return answer(params["method"], self.node, **{"signer": self.signer, **self.envelope})
 
-    def download(self, url: str, into: IO[bytes], most: int) -> int:
+    def download(self, url: str, into: IO[bytes], maximum: int) -> int:
         self.fetched.append(url)
         return into.write(self.file)
 
@@ -68,7 +68,7 @@ class Alipay:
     @property
     def params(self) -> dict[str, str]:
         """Parameters of the only request, after verifying the merchant's signature."""
-        [(_, params, charset, _)] = self.asked
+        [(_, params, charset, _)] = self.requested
         assert params["charset"] == charset
         content = sign_content(params, exclude=("sign",), charset=charset)
         assert self.signer.verify(content, params["sign"])
@@ -81,7 +81,7 @@ class Alipay:
 
     @property
     def repeatable(self) -> bool:
-        [(_, _, _, repeatable)] = self.asked
+        [(_, _, _, repeatable)] = self.requested
         return repeatable
 
 
@@ -202,10 +202,10 @@ APP_TOKEN = {
 }
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
 
-Ask = Callable[[OpenApiGateway], Any]
+Call = Callable[[OpenApiGateway], Any]
 
 #: What is performed: the call, and Alipay's yes.
-METHODS: dict[str, tuple[Ask, dict[str, Any]]] = {
+METHODS: dict[str, tuple[Call, dict[str, Any]]] = {
     "alipay.trade.query": (lambda g: g.trade_query(out_trade_no="A1"), TRADE),
     "alipay.trade.close": (lambda g: g.trade_close(out_trade_no="A1"), {**DONE, **NUMBERS}),
     "alipay.trade.cancel": (

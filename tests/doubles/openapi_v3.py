@@ -55,14 +55,14 @@ def verified(
 ) -> dict[str, str]:
     """Return the fields of an Authorization header, after verifying its signature step by step."""
     scheme, _, rest = headers["Authorization"].partition(" ")
-    said, _, sign = rest.rpartition(",sign=")
+    response, _, sign = rest.rpartition(",sign=")
     assert scheme == "ALIPAY-SHA256withRSA"
     base64.b64decode(sign, validate=True)
-    content = f"{said}\n{http_method}\n{uri}\n".encode() + body + b"\n"
+    content = f"{response}\n{http_method}\n{uri}\n".encode() + body + b"\n"
     token = headers.get("alipay-app-auth-token")
     content += f"{token}\n".encode() if token else b""
     assert signer.verify(content, sign)
-    return dict(pair.split("=", 1) for pair in said.split(","))
+    return dict(pair.split("=", 1) for pair in response.split(","))
 
 
 class Alipay3:
@@ -78,7 +78,7 @@ class Alipay3:
         self.signer = Rsa2Signer(keys.alipay, keys.merchant.public_key())
         self.node = node
         self.options = options
-        self.asked: list[tuple[str, str, bytes, dict[str, str], bool]] = []
+        self.requested: list[tuple[str, str, bytes, dict[str, str], bool]] = []
         self._keys = keys
 
     def get(self, *_: Any) -> bytes:
@@ -86,7 +86,7 @@ class Alipay3:
 
     post = get
 
-    def download(self, url: str, into: IO[bytes], most: int) -> int:
+    def download(self, url: str, into: IO[bytes], maximum: int) -> int:
         raise AssertionError("nothing is downloaded")
 
     def request(
@@ -101,7 +101,7 @@ class Alipay3:
         base = "https://openapi.alipay.com"
         assert url.startswith(f"{base}/v3/")
         uri = url.removeprefix(base)
-        self.asked.append((http_method, uri, body, dict(headers), repeatable))
+        self.requested.append((http_method, uri, body, dict(headers), repeatable))
         verified(self.signer, http_method, uri, body, headers)
         if isinstance(self.node, Exception):
             raise self.node
@@ -117,7 +117,7 @@ class Alipay3:
     @property
     def fields(self) -> dict[str, Any]:
         """Parameters of the only request."""
-        [(http_method, uri, body, _, _)] = self.asked
+        [(http_method, uri, body, _, _)] = self.requested
         if http_method == "GET" or not body:
             query = urlsplit(uri).query
             # Python 3.10 takes an empty text for a broken query.

@@ -15,7 +15,7 @@ NAME = "account_page_query_result"
 TIMES = {"gmt_start_time": "2026-01-31 00:00:00", "gmt_end_time": "2026-01-31 23:59:59"}
 
 
-def ask(**params: Any) -> dict[str, str]:
+def call(**params: Any) -> dict[str, str]:
     alipay = Alipay(yes(NAME, PAGE_XML, inner=PAGE_INNER))
     gateway(alipay).account_page_query(**params)
     return alipay.params
@@ -23,7 +23,7 @@ def ask(**params: Any) -> dict[str, str]:
 
 def fault(**params: Any) -> str:
     with pytest.raises(InvalidParameter) as caught:
-        ask(**params)
+        call(**params)
     return caught.value.parameter
 
 
@@ -92,11 +92,11 @@ def test_a_response_that_is_not_a_page_is_an_error(answer: Any, error: type[Exce
 
 
 def test_a_page_is_of_a_day_at_most() -> None:
-    params = ask(**TIMES)
+    params = call(**TIMES)
     assert params["page_no"] == "1"
     noon = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
     day = {"gmt_start_time": noon, "gmt_end_time": noon + timedelta(days=1)}
-    assert ask(**day, page_no=2, page_size=50)["gmt_start_time"] == "2026-01-31 20:00:00"
+    assert call(**day, page_no=2, page_size=50)["gmt_start_time"] == "2026-01-31 20:00:00"
     longer = {**day, "gmt_end_time": noon + timedelta(days=1, seconds=1)}
     assert fault(**longer) == "gmt_end_time"
     backwards = {"gmt_start_time": noon, "gmt_end_time": noon - timedelta(seconds=1)}
@@ -107,8 +107,8 @@ def test_a_time_or_a_number_must_be_named() -> None:
     assert fault() == "gmt_start_time"
     assert fault(gmt_start_time=TIMES["gmt_start_time"]) == "gmt_end_time"
     assert fault(trade_no=TRADE_NO, gmt_end_time=TIMES["gmt_end_time"]) == "gmt_start_time"
-    assert ask(trade_no=TRADE_NO)["trade_no"] == TRADE_NO
-    assert ask(merchant_out_order_no="A1")["merchant_out_order_no"] == "A1"
+    assert call(trade_no=TRADE_NO)["trade_no"] == TRADE_NO
+    assert call(merchant_out_order_no="A1")["merchant_out_order_no"] == "A1"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_invalid_parameter_is_named(name: str, value: Any) -> None:
 
 
 def test_several_kinds_may_be_requested() -> None:
-    assert ask(**TIMES, trans_code="6001,3011")["trans_code"] == "6001,3011"
+    assert call(**TIMES, trans_code="6001,3011")["trans_code"] == "6001,3011"
 
 
 def test_a_key_against_phishing() -> None:

@@ -29,7 +29,7 @@ from ..test_transport import gateway as gateway_fixture
 
 server = gateway_fixture
 
-NEWS = {
+NOTIFICATION = {
     "notify_id": "RqPnCoPT3K9%2Fvwbh3InWeOvCB%2BJOJ",
     "out_trade_no": "A1",
     "seller_email": "boss@shop.example",
@@ -38,9 +38,17 @@ NEWS = {
 }
 
 
-def told(**changes: str | None) -> bytes:
-    news = {name: text for name, text in {**NEWS, **changes}.items() if text is not None}
-    return urlencode({**news, "sign_type": "MD5", "sign": SIGNER.sign(sign_content(news))}).encode()
+def notification_body(**changes: str | None) -> bytes:
+    notification_params = {
+        name: text for name, text in {**NOTIFICATION, **changes}.items() if text is not None
+    }
+    return urlencode(
+        {
+            **notification_params,
+            "sign_type": "MD5",
+            "sign": SIGNER.sign(sign_content(notification_params)),
+        }
+    ).encode()
 
 
 # lxneng
@@ -69,13 +77,15 @@ def test_empty_values_are_not_signed() -> None:
     )
     assert b"body" not in request.content
     assert sign_content({"a": "1", "b": ""}) == b"a=1"
-    assert verified_params(told(body=""), SIGNER)["body"] == ""
+    assert verified_params(notification_body(body=""), SIGNER)["body"] == ""
 
 
 @pytest.mark.parametrize("name", ["notify_id", "seller_email"])
 def test_a_field_that_is_not_there_is_no_key_error(name: str) -> None:
-    news = Notification.from_params(verified_params(told(**{name: None}), SIGNER))
-    assert getattr(news, name) is None
+    notification_params = Notification.from_params(
+        verified_params(notification_body(**{name: None}), SIGNER)
+    )
+    assert getattr(notification_params, name) is None
 
 
 def test_a_subject_with_markup_in_it_stays_a_subject() -> None:
@@ -105,8 +115,8 @@ def test_a_gateway_that_hangs_is_not_waited_for_forever(server: Gateway) -> None
 
 def test_a_notification_is_verified_from_its_body_and_not_from_a_multidict() -> None:
     # Flask's request.form is not a mapping to single texts; the raw body is what was signed.
-    assert parse_form(told())["out_trade_no"] == "A1"
-    assert verified_params(told(), SIGNER)["total_fee"] == "88.88"
+    assert parse_form(notification_body())["out_trade_no"] == "A1"
+    assert verified_params(notification_body(), SIGNER)["total_fee"] == "88.88"
 
 
 # fengli
@@ -127,12 +137,15 @@ def test_every_sign_type_signs(keys: Keys) -> None:
 @pytest.mark.parametrize("sign", ["", None])
 def test_an_empty_sign_matches_nothing(keys: Keys, sign: str | None) -> None:
     pair = (keys.merchant, keys.alipay.public_key())
-    news = {**NEWS, "sign": sign} if sign is not None else NEWS
+    notification_params = {**NOTIFICATION, "sign": sign} if sign is not None else NOTIFICATION
     for signer in (SIGNER, RsaSigner(*pair), Rsa2Signer(*pair)):
-        assert not verify_params(news, signer)
+        assert not verify_params(notification_params, signer)
         with pytest.raises(BadSignature):
             verified_params(
-                urlencode({key: text for key, text in news.items() if text}).encode(), signer
+                urlencode(
+                    {key: text for key, text in notification_params.items() if text}
+                ).encode(),
+                signer,
             )
     with pytest.raises(ConfigurationError):
         Md5Signer("")
@@ -140,8 +153,8 @@ def test_an_empty_sign_matches_nothing(keys: Keys, sign: str | None) -> None:
 
 def test_a_notify_id_is_encoded_once() -> None:
     alipay = Alipay(b"true")
-    assert gateway(alipay).notify_verify(verified_params(told(), SIGNER)["notify_id"])
-    assert alipay.params["notify_id"] == NEWS["notify_id"]
+    assert gateway(alipay).notify_verify(verified_params(notification_body(), SIGNER)["notify_id"])
+    assert alipay.params["notify_id"] == NOTIFICATION["notify_id"]
 
 
 def test_logistics_are_the_shops_to_choose() -> None:
@@ -166,7 +179,7 @@ def test_logistics_are_the_shops_to_choose() -> None:
 
 def test_a_return_is_no_notification() -> None:
     # The ancestors granted the goods at the return URL: a return is signed as well.
-    back = {**NEWS, "is_success": "T", "exterface": "create_direct_pay_by_user"}
+    back = {**NOTIFICATION, "is_success": "T", "exterface": "create_direct_pay_by_user"}
     back["sign"] = SIGNER.sign(sign_content(back))
     with pytest.raises(BadNotification, match="a return"):
         Notification.from_params(verified_params(urlencode(back).encode(), SIGNER))

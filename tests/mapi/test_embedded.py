@@ -44,12 +44,12 @@ def test_an_embedded_gateway_queries_and_notifies_within_the_process(
     app, blueprint = alipay
     with app.app_context():
         gateway = blueprint.gateway
-    with pytest.raises(GatewayError) as asked:
+    with pytest.raises(GatewayError) as queried:
         gateway.single_trade_query(out_trade_no="A1")
-    assert asked.value.code == "TRADE_NOT_EXIST"
-    with pytest.raises(GatewayError) as told:
+    assert queried.value.code == "TRADE_NOT_EXIST"
+    with pytest.raises(GatewayError) as caught:
         gateway.close_trade(out_order_no="A1")
-    assert told.value.code == "TRADE_NOT_EXIST"
+    assert caught.value.code == "TRADE_NOT_EXIST"
     now = datetime.now(timezone.utc)
     assert (
         gateway.account_page_query(gmt_start_time=now - timedelta(hours=1), gmt_end_time=now).rows

@@ -155,9 +155,9 @@ def test_the_money_goes_to_the_configured_account() -> None:
     both = merchant(seller_email="boss@shop.example", seller_id="2088000000000002")
     assert payment(both).params["seller_id"] == "2088000000000002"
     assert "seller_email" not in payment(both).params
-    told = payment(both, seller_account_name="other@shop.example").params
-    assert told["seller_account_name"] == "other@shop.example"
-    assert not {"seller_id", "seller_email"} & told.keys()
+    notified = payment(both, seller_account_name="other@shop.example").params
+    assert notified["seller_account_name"] == "other@shop.example"
+    assert not {"seller_id", "seller_email"} & notified.keys()
 
 
 def test_the_shops_page_is_shown_unless_the_payment_has_one() -> None:
@@ -205,8 +205,8 @@ def test_each_bank_of_the_checkout_page_is_valid(code: str) -> None:
     ],
 )
 def test_an_expiry_is_sent_in_full_minutes(left: timedelta, it_b_pay: str) -> None:
-    moment = datetime.now(timezone.utc) + left - timedelta(milliseconds=1)
-    assert pay(merchant(), expires_at=moment)["it_b_pay"] == it_b_pay
+    instant = datetime.now(timezone.utc) + left - timedelta(milliseconds=1)
+    assert pay(merchant(), expires_at=instant)["it_b_pay"] == it_b_pay
 
 
 @pytest.mark.parametrize("product", ["qr", "", "app", "create_direct_pay_by_user"])

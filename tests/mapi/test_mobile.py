@@ -60,8 +60,8 @@ def test_a_captured_result_is_judged_right(vector: Vector) -> None:
             merchant.check_mobile_result(raw)
         return
     three = {"resultStatus": "9000", "memo": "", "result": text}
-    for told in (raw, three):
-        result = merchant.check_mobile_result(told)
+    for notification in (raw, three):
+        result = merchant.check_mobile_result(notification)
         assert (result.status, result.success) == ("9000", True)
         assert result.params["notify_url"] == "http%3A%2F%2F210.73.220.241%2Falipay%2Fnotify"
     other = MapiGateway(PARTNER, RsaSigner(public_key=MAPI_PUBLIC_KEY), transport=Alipay())
@@ -137,7 +137,7 @@ def test_an_order_is_signed_with_rsa_alone(keys: Keys) -> None:
             merchant.mobile_securitypay_pay(**ORDER)
 
 
-def told(keys: Keys, text: str, status: str = "9000") -> str:
+def notification(keys: Keys, text: str, status: str = "9000") -> str:
     sign = RsaSigner(keys.alipay).sign(text.encode())
     result = f'{text}&sign_type="RSA"&sign="{sign}"'
     return f"resultStatus={{{status}}};memo={{操作成功}};result={{{result}}}"
@@ -147,30 +147,33 @@ PAID = f'partner="{PARTNER}"&out_trade_no="A1"&total_fee="88.88"&success="true"'
 
 
 def test_a_payment_is_a_success_if_alipay_signed_one(merchant: MapiGateway, keys: Keys) -> None:
-    result = merchant.check_mobile_result(told(keys, PAID))
+    result = merchant.check_mobile_result(notification(keys, PAID))
     assert (result.status, result.memo, result.success) == ("9000", "操作成功", True)
     assert result.params["out_trade_no"] == "A1"
-    failed = merchant.check_mobile_result(told(keys, PAID.replace("true", "false")))
+    failed = merchant.check_mobile_result(notification(keys, PAID.replace("true", "false")))
     assert not failed.success
-    assert not merchant.check_mobile_result(told(keys, f'partner="{PARTNER}"')).success
+    assert not merchant.check_mobile_result(notification(keys, f'partner="{PARTNER}"')).success
 
 
 @pytest.mark.parametrize("status", ["8000", "4000", "6001", "6002", ""])
 def test_another_status_is_no_success(merchant: MapiGateway, keys: Keys, status: str) -> None:
-    for text in (f"resultStatus={{{status}}};memo={{x}};result={{}}", told(keys, PAID, status)):
+    for text in (
+        f"resultStatus={{{status}}};memo={{x}};result={{}}",
+        notification(keys, PAID, status),
+    ):
         result = merchant.check_mobile_result(text)
         assert (result.status, result.success, result.params) == (status, False, {})
 
 
 def test_a_success_without_a_signature_is_rejected(merchant: MapiGateway, keys: Keys) -> None:
-    good = told(keys, PAID)
+    good = notification(keys, PAID)
     forged = (
         f"resultStatus={{9000}};memo={{}};result={{{PAID}}}",
         f'resultStatus={{9000}};memo={{}};result={{{PAID}&sign_type="RSA"&sign=""}}',
         good.replace("88.88", "0.01"),
         good.replace('sign_type="RSA"', 'sign_type="MD5"'),
         good.replace("A1", "A2"),
-        told(Keys(keys.alipay, keys.merchant), PAID),
+        notification(Keys(keys.alipay, keys.merchant), PAID),
         "resultStatus={9000};memo={};result={}",
     )
     for text in forged:
@@ -188,12 +191,12 @@ def test_a_signed_text_that_could_be_read_otherwise_is_rejected(
         f'{PAID}&"',
     ):
         with pytest.raises(BadNotification):
-            merchant.check_mobile_result(told(keys, text))
+            merchant.check_mobile_result(notification(keys, text))
 
 
 def test_a_merchant_with_md5_cannot_verify_an_apps_result(keys: Keys) -> None:
     with pytest.raises(BadSignature, match="MD5 is configured"):
-        gateway().check_mobile_result(told(keys, PAID))
+        gateway().check_mobile_result(notification(keys, PAID))
 
 
 @given(st.text(max_size=100))

@@ -13,9 +13,9 @@ from flask_alipay.exceptions import GatewayError, InvalidParameter, OutcomeUnkno
 from ..doubles.mapi import ABROAD, CODE, REFUND, TRADE_NO, Alipay, create_code, gateway, yes
 
 
-def query(values: dict[str, str], **asked: Any) -> Any:
+def query(values: dict[str, str], **requested: Any) -> Any:
     merchant = gateway(Alipay(yes("alipay", values)))
-    return merchant.alipay_acquire_overseas_query(**(asked or {"partner_trans_id": "P1"}))
+    return merchant.alipay_acquire_overseas_query(**(requested or {"partner_trans_id": "P1"}))
 
 
 def refund(values: dict[str, str] | None = None, **changes: Any) -> Any:
@@ -39,9 +39,9 @@ def test_a_trade_abroad_is_read_into_types() -> None:
 
 def test_a_successful_response_may_contain_a_rejection() -> None:
     failed = {"result_code": "FAIL", "error": "TRADE_NOT_EXIST"}
-    for ask in (query, refund):
+    for call in (query, refund):
         with pytest.raises(GatewayError) as caught:
-            ask(failed)
+            call(failed)
         assert caught.value.code == "TRADE_NOT_EXIST"
         assert not isinstance(caught.value, OutcomeUnknown)
 
@@ -110,8 +110,8 @@ def test_a_code_that_gbk_cannot_write_is_rejected_by_name() -> None:
 
 
 def test_a_time_is_chinas() -> None:
-    moment = datetime(2026, 1, 31, 17, 0, tzinfo=timezone.utc)
-    for given in (moment, "2026-02-01 01:00:00"):
+    instant = datetime(2026, 1, 31, 17, 0, tzinfo=timezone.utc)
+    for given in (instant, "2026-02-01 01:00:00"):
         alipay = Alipay(yes("alipay", CODE))
         gateway(alipay).alipay_commerce_qrcode_create(biz_type="X", biz_data={}, timestamp=given)
         assert alipay.params["timestamp"] == "2026-02-01 01:00:00"

@@ -306,16 +306,16 @@ def test_only_an_instant_payment_goes_to_a_bank(product: str) -> None:
 
 @pytest.mark.parametrize("product", ["page", "escrow", "dual", "wap"])
 def test_a_payment_expires(product: str) -> None:
-    moment = datetime.now(timezone.utc) + timedelta(minutes=20)
-    assert pay(product, expires_at=moment)["it_b_pay"] == "20m"
+    instant = datetime.now(timezone.utc) + timedelta(minutes=20)
+    assert pay(product, expires_at=instant)["it_b_pay"] == "20m"
 
 
 @pytest.mark.parametrize(
     ("minutes", "rule"), [(1, "5m"), (5, "5m"), (6, "10m"), (31, "1h"), (601, "12h"), (9999, "12h")]
 )
 def test_a_foreign_payment_expires_by_rule(minutes: int, rule: str) -> None:
-    moment = datetime.now(timezone.utc) + timedelta(minutes=minutes) - timedelta(seconds=1)
-    assert pay("forex", currency="USD", expires_at=moment)["timeout_rule"] == rule
+    instant = datetime.now(timezone.utc) + timedelta(minutes=minutes) - timedelta(seconds=1)
+    assert pay("forex", currency="USD", expires_at=instant)["timeout_rule"] == rule
 
 
 def test_every_product_has_its_service() -> None:

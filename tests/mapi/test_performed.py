@@ -74,7 +74,7 @@ def test_a_request_is_signed(service: str, charset: str) -> None:
     params = alipay.params
     assert params["service"] == service
     assert params["partner"] == PARTNER
-    assert params["_input_charset"] == charset == alipay.asked[0][3]
+    assert params["_input_charset"] == charset == alipay.requested[0][3]
     assert params["sign"] == SIGNER.sign(sign_content(params, charset=charset))
 
 

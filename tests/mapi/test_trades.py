@@ -13,9 +13,9 @@ from flask_alipay.protocol.notification import Notification
 from ..doubles.mapi import PARTNER, SENT, TRADE, TRADE_NO, Alipay, gateway, no, send_goods, yes
 
 
-def query(values: dict[str, str], **asked: Any) -> Any:
-    asked = asked or {"out_trade_no": values.get("out_trade_no", "A1")}
-    return gateway(Alipay(yes("trade", values))).single_trade_query(**asked)
+def query(values: dict[str, str], **requested: Any) -> Any:
+    requested = requested or {"out_trade_no": values.get("out_trade_no", "A1")}
+    return gateway(Alipay(yes("trade", values))).single_trade_query(**requested)
 
 
 def test_a_trade_is_read_into_types() -> None:
@@ -41,8 +41,12 @@ def test_no_buyer_is_shown() -> None:
 
 
 def test_a_trade_converts_to_a_notification() -> None:
-    news = Notification.from_params(query(TRADE).params)
-    assert (news.out_trade_no, news.total_fen, news.trade_status) == ("A1", 8888, "TRADE_SUCCESS")
+    notification_params = Notification.from_params(query(TRADE).params)
+    assert (
+        notification_params.out_trade_no,
+        notification_params.total_fen,
+        notification_params.trade_status,
+    ) == ("A1", 8888, "TRADE_SUCCESS")
 
 
 def test_a_price_times_a_quantity_is_an_amount() -> None:
@@ -101,7 +105,7 @@ def test_a_trade_must_be_named() -> None:
         gateway(alipay).single_trade_query(trade_no="../1")
     with pytest.raises(InvalidParameter, match=r"^trade_no or out_order_no is required"):
         gateway(alipay).close_trade()
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_trade_is_closed_by_the_name_that_this_service_has_for_it() -> None:

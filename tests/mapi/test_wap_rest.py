@@ -34,16 +34,16 @@ TRADE: dict[str, Any] = {
 def answer(params: Mapping[str, str], signer: Signer | None = SIGNER, **changes: str) -> bytes:
     """What the gateway says to a request for a token."""
     names = ("partner", "req_id", "sec_id", "service", "v")
-    told = {name: params[name] for name in names}
-    told["res_data"] = (
+    notified = {name: params[name] for name in names}
+    notified["res_data"] = (
         '<?xml version="1.0" encoding="utf-8"?>'
         "<direct_trade_create_res><request_token>20260131abc</request_token>"
         "</direct_trade_create_res>"
     )
-    told |= changes
+    notified |= changes
     if signer is not None:
-        told["sign"] = signer.sign(sign_content(told, exclude=("sign",)))
-    return urlencode(told).encode()
+        notified["sign"] = signer.sign(sign_content(notified, exclude=("sign",)))
+    return urlencode(notified).encode()
 
 
 def create(alipay: Alipay, signer: Signer = SIGNER, **changes: Any) -> str:
@@ -60,7 +60,7 @@ def answering(signer: Signer | None = SIGNER, **changes: str) -> Alipay:
 def test_a_payment_is_exchanged_for_a_token() -> None:
     alipay = answering()
     assert create(alipay) == "20260131abc"
-    [(verb, url, params, charset)] = alipay.asked
+    [(verb, url, params, charset)] = alipay.requested
     assert (verb, url, charset) == ("POST", WAP_PRODUCTION, "utf-8")
     assert params["service"] == "alipay.wap.trade.create.direct"
     assert (params["format"], params["v"], params["sec_id"]) == ("xml", "2.0", "MD5")
@@ -84,7 +84,7 @@ def test_each_request_has_a_number_of_its_own() -> None:
     alipay = answering()
     create(alipay)
     create(alipay)
-    numbers = {params["req_id"] for _, _, params, _ in alipay.asked}
+    numbers = {params["req_id"] for _, _, params, _ in alipay.requested}
     assert len(numbers) == 2
     assert all(1 <= len(number) <= 32 for number in numbers)
     own = answering()
@@ -96,7 +96,7 @@ def test_it_is_written_in_utf_8_whatever_the_merchants_charset() -> None:
     alipay = answering()
     gateway(alipay, charset="gbk").alipay_wap_trade_create_direct(**{**TRADE, "subject": "🍵"})
     assert "🍵" in alipay.params["req_data"]
-    assert alipay.asked[0][3] == "utf-8"
+    assert alipay.requested[0][3] == "utf-8"
 
 
 @pytest.mark.parametrize("name", list(TRADE))
@@ -115,9 +115,9 @@ def test_the_money_is_for_the_merchant() -> None:
 
 
 def test_rsa_is_0001(keys: Keys) -> None:
-    ours = RsaSigner(keys.merchant, keys.alipay.public_key())
+    packaged = RsaSigner(keys.merchant, keys.alipay.public_key())
     alipay = answering(RsaSigner(keys.alipay))
-    assert create(alipay, ours) == "20260131abc"
+    assert create(alipay, packaged) == "20260131abc"
     assert alipay.params["sec_id"] == "0001"
 
 
@@ -197,11 +197,11 @@ def test_the_buyer_goes_with_the_token() -> None:
 
 
 def test_the_buyers_return_is_signed_by_the_common_rule() -> None:
-    told = {
+    notified = {
         "out_trade_no": "A1",
         "request_token": "20260131abc",
         "result": "success",
         "trade_no": "2026013122001400001234567890",
     }
-    told["sign"] = SIGNER.sign(sign_content(told))
-    assert verified_params(urlencode(told).encode(), SIGNER) == told
+    notified["sign"] = SIGNER.sign(sign_content(notified))
+    assert verified_params(urlencode(notified).encode(), SIGNER) == notified

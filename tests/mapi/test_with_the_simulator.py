@@ -107,7 +107,7 @@ class Shop:
         self.clock.run()
         return verified_params(self.bodies[-1], self.signer, self.charset)
 
-    def news(self) -> Notification:
+    def notification_params(self) -> Notification:
         return Notification.from_params(self.params())
 
     def paid(self, out_trade_no: str = "A1", product: str = "page", **details: Any) -> str:
@@ -144,10 +144,13 @@ def wap_shop(request: pytest.FixtureRequest, charset: str) -> Shop:
 
 def test_an_instant_payment(shop: Shop) -> None:
     shop.paid()
-    news = shop.news()
-    assert (news.trade_status, news.total_fen) == ("TRADE_SUCCESS", 8888)
-    assert news.params["subject"] == SUBJECT
-    assert shop.gateway.notify_verify(news.notify_id or "")
+    notification_params = shop.notification_params()
+    assert (notification_params.trade_status, notification_params.total_fen) == (
+        "TRADE_SUCCESS",
+        8888,
+    )
+    assert notification_params.params["subject"] == SUBJECT
+    assert shop.gateway.notify_verify(notification_params.notify_id or "")
     assert not shop.gateway.notify_verify("another")
 
 
@@ -158,20 +161,23 @@ def test_an_escrow_trade_from_payment_to_receipt(shop: Shop, product: str) -> No
     )
     cashier = shop.open(request)
     shop.clock.run()
-    assert shop.news().trade_status == "WAIT_BUYER_PAY"
+    assert shop.notification_params().trade_status == "WAIT_BUYER_PAY"
     shop.press(cashier, "deposit")
-    news = shop.news()
-    assert (news.trade_status, news.total_fen) == ("WAIT_SELLER_SEND_GOODS", 8888)
+    notification_params = shop.notification_params()
+    assert (notification_params.trade_status, notification_params.total_fen) == (
+        "WAIT_SELLER_SEND_GOODS",
+        8888,
+    )
     sent = shop.gateway.send_goods_confirm_by_platform(
-        trade_no=news.trade_no or "",
+        trade_no=notification_params.trade_no or "",
         logistics_name="顺丰速运",
         transport_type="EXPRESS",
         invoice_no="SF1",
     )
     assert (sent.out_trade_no, sent.trade_status) == ("A1", "WAIT_BUYER_CONFIRM_GOODS")
-    assert shop.news().trade_status == "WAIT_BUYER_CONFIRM_GOODS"
+    assert shop.notification_params().trade_status == "WAIT_BUYER_CONFIRM_GOODS"
     shop.press(cashier, "confirm")
-    assert shop.news().trade_status == "TRADE_FINISHED"
+    assert shop.notification_params().trade_status == "TRADE_FINISHED"
 
 
 def test_logistics_that_the_buyer_pays_are_in_the_total(shop: Shop) -> None:
@@ -187,9 +193,12 @@ def test_logistics_that_the_buyer_pays_are_in_the_total(shop: Shop) -> None:
         **URLS,
     )
     shop.press(shop.open(request), "deposit")
-    news = shop.news()
-    assert news.total_fen == 8888
-    assert (news.params["price"], news.params["quantity"]) == ("40.00", "2")
+    notification_params = shop.notification_params()
+    assert notification_params.total_fen == 8888
+    assert (notification_params.params["price"], notification_params.params["quantity"]) == (
+        "40.00",
+        "2",
+    )
 
 
 def test_goods_of_an_unpaid_trade_are_not_shipped(shop: Shop) -> None:
@@ -207,13 +216,13 @@ def test_a_phones_payment(shop: Shop) -> None:
             shop.paid(product="wap")
         return
     shop.paid(product="wap")
-    assert shop.news().trade_status == "TRADE_SUCCESS"
+    assert shop.notification_params().trade_status == "TRADE_SUCCESS"
 
 
 def test_a_trade_is_queried(shop: Shop) -> None:
     trade_no = shop.paid()
-    for asked in ({"out_trade_no": "A1"}, {"trade_no": trade_no}):
-        answer = shop.gateway.single_trade_query(**asked)
+    for requested in ({"out_trade_no": "A1"}, {"trade_no": trade_no}):
+        answer = shop.gateway.single_trade_query(**requested)
         assert (answer.out_trade_no, answer.trade_no) == ("A1", trade_no)
         assert (answer.trade_status, answer.total_fen) == ("TRADE_SUCCESS", 8888)
         assert answer.params["subject"] == SUBJECT
@@ -237,8 +246,8 @@ def test_a_trade_is_closed(shop: Shop) -> None:
 
 def result(shop: Shop, notify_type: str) -> dict[str, str]:
     shop.clock.run()
-    told = [verified_params(body, shop.signer, shop.charset) for body in shop.bodies]
-    [found] = [params for params in told if params.get("notify_type") == notify_type]
+    notified = [verified_params(body, shop.signer, shop.charset) for body in shop.bodies]
+    [found] = [params for params in notified if params.get("notify_type") == notify_type]
     return found
 
 
@@ -302,8 +311,12 @@ def test_transfers(shop: Shop) -> None:
 @pytest.mark.parametrize("product", ["forex", "forex_wap"])
 def test_a_payment_in_yen(shop: Shop, product: str) -> None:
     shop.paid(product=product, currency="JPY", total_amount="1700.00")
-    news = shop.news()
-    assert (news.trade_status, news.total_fen, news.currency) == ("TRADE_FINISHED", 1700, "JPY")
+    notification_params = shop.notification_params()
+    assert (
+        notification_params.trade_status,
+        notification_params.total_fen,
+        notification_params.currency,
+    ) == ("TRADE_FINISHED", 1700, "JPY")
     answer = shop.gateway.single_trade_query(out_trade_no="A1")
     assert (answer.total_fen, answer.currency) == (1700, "JPY")
     shop.gateway.forex_refund(
@@ -319,9 +332,9 @@ def test_a_payment_in_yen(shop: Shop, product: str) -> None:
 
 def test_a_payment_in_yuan_that_is_paid_out_in_dollars(shop: Shop) -> None:
     shop.paid(product="forex", settlement_currency="USD")
-    news = shop.news()
-    assert news.currency == "USD"
-    assert ("CNY", 8888) in news.amounts
+    notification_params = shop.notification_params()
+    assert notification_params.currency == "USD"
+    assert ("CNY", 8888) in notification_params.amounts
 
 
 def test_the_rates_of_the_day(shop: Shop) -> None:
@@ -449,10 +462,14 @@ def test_the_older_wap_gateway(wap_shop: Shop) -> None:
     body = shop.bodies[-1]
     assert is_wap_notification(body)
     params = verify_wap(body, wap_signer(shop.signer), shop.charset)
-    news = Notification.from_params(params)
-    assert (news.out_trade_no, news.trade_status, news.total_fen) == ("A1", "TRADE_SUCCESS", 8888)
+    notification_params = Notification.from_params(params)
+    assert (
+        notification_params.out_trade_no,
+        notification_params.trade_status,
+        notification_params.total_fen,
+    ) == ("A1", "TRADE_SUCCESS", 8888)
     assert params["subject"] == SUBJECT
-    assert shop.gateway.notify_verify(news.notify_id or "")
+    assert shop.gateway.notify_verify(notification_params.notify_id or "")
     query = urlsplit(back).query.encode("ascii")
     assert verified_params(query, wap_signer(shop.signer), shop.charset)["result"] == "success"
 
@@ -475,11 +492,11 @@ def test_a_payment_in_an_app(charset: str) -> None:
     order = shop.gateway.mobile_securitypay_pay(
         out_trade_no="A1", subject=SUBJECT, total_fee="88.88", body="茶", notify_url=NOTIFY_URL
     )
-    told = shop.browser.post("/alipay/mobile/pay", data=order.encode()).text
-    result = shop.gateway.check_mobile_result(told)
+    notified = shop.browser.post("/alipay/mobile/pay", data=order.encode()).text
+    result = shop.gateway.check_mobile_result(notified)
     assert (result.status, result.success) == ("9000", True)
     assert result.params["out_trade_no"] == "A1"
-    assert shop.news().trade_status == "TRADE_SUCCESS"
+    assert shop.notification_params().trade_status == "TRADE_SUCCESS"
     again = shop.browser.post("/alipay/mobile/cancel", data=order.encode()).text
     assert not shop.gateway.check_mobile_result(again).success
 

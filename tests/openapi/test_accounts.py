@@ -48,7 +48,7 @@ def test_a_time_with_a_zone_is_sent_in_china_time(keys: Keys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "parameter"),
+    ("call", "parameter"),
     [
         (lambda g: g.fund_account_query(), "alipay_user_id"),
         (lambda g: g.fund_account_query(alipay_user_id="2088"), "alipay_user_id"),
@@ -64,16 +64,16 @@ def test_a_time_with_a_zone_is_sent_in_china_time(keys: Keys) -> None:
         (lambda g: g.data_bill_ereceipt_query(file_id="a/b"), "file_id"),
     ],
 )
-def test_an_invalid_field_is_not_sent(keys: Keys, ask: Any, parameter: str) -> None:
+def test_an_invalid_field_is_not_sent(keys: Keys, call: Any, parameter: str) -> None:
     alipay = Alipay(keys, DONE)
     with pytest.raises(InvalidParameter) as caught:
-        ask(alipay.gateway())
+        call(alipay.gateway())
     assert caught.value.parameter == parameter
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize(
-    ("ask", "node"),
+    ("call", "node"),
     [
         (lambda g: g.fund_account_query(alipay_open_id="o"), {}),
         (lambda g: g.data_bill_balance_query(), {"available_amount": "much"}),
@@ -83,9 +83,9 @@ def test_an_invalid_field_is_not_sent(keys: Keys, ask: Any, parameter: str) -> N
         (lambda g: g.data_bill_ereceipt_query(file_id="1"), {}),
     ],
 )
-def test_an_unreadable_response_is_not_trusted(keys: Keys, ask: Any, node: dict[str, Any]) -> None:
+def test_an_unreadable_response_is_not_trusted(keys: Keys, call: Any, node: dict[str, Any]) -> None:
     with pytest.raises(OutcomeUnknown):
-        ask(Alipay(keys, {**DONE, **node}).gateway())
+        call(Alipay(keys, {**DONE, **node}).gateway())
 
 
 def test_a_transfer_is_in_the_balance_and_the_log(payer: Any) -> None:
@@ -117,7 +117,7 @@ def test_a_receipt_of_a_transfer_is_downloaded(payer: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "sub_code"),
+    ("call", "sub_code"),
     [
         (
             lambda g: g.fund_account_query(alipay_user_id="2088000000000009"),
@@ -127,7 +127,7 @@ def test_a_receipt_of_a_transfer_is_downloaded(payer: Any) -> None:
         (lambda g: g.data_bill_ereceipt_query(file_id="1"), "ORDER_NOT_EXIST"),
     ],
 )
-def test_a_rejection_has_its_code(payer: Any, ask: Any, sub_code: str) -> None:
+def test_a_rejection_has_its_code(payer: Any, call: Any, sub_code: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(payer)
+        call(payer)
     assert caught.value.sub_code == sub_code

@@ -56,7 +56,7 @@ def test_a_signing_request_is_signed_with_objects(keys: Keys) -> None:
     content = json.loads(request.params["biz_content"])
     assert content == {**SIGN, "access_params": {"channel": "ALIPAYAPP"}}
     assert alipay.signer.verify(request.content, request.params["sign"])
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_link_opens_the_request_in_alipays_app(keys: Keys) -> None:

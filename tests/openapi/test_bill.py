@@ -169,8 +169,8 @@ def test_a_bill_of_another_period_is_rejected(other: str) -> None:
 
 
 def test_a_month_is_recognized_by_its_first_and_last_day() -> None:
-    told = "#起始日期：[2026年01月01日 00:00:00]   终止日期：[2026年01月31日 23:59:59]"
-    front = (FRONT[0], told, FRONT[3])
+    notified = "#起始日期：[2026年01月01日 00:00:00]   终止日期：[2026年01月31日 23:59:59]"
+    front = (FRONT[0], notified, FRONT[3])
     assert read(bill(TEA, front=front), period=BillPeriod.of("2026-01")) == [ROW]
 
 

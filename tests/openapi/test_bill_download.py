@@ -16,16 +16,16 @@ from ..doubles.openapi import BILL_URL, DONE, Alipay
 PLACE = {**DONE, "bill_download_url": BILL_URL}
 
 
-def ask(alipay: Alipay, **fields: Any) -> Any:
+def call(alipay: Alipay, **fields: Any) -> Any:
     own = {"bill_type": "trade", "bill_date": "2026-01-31"}
     return alipay.gateway().data_dataservice_bill_downloadurl_query(**{**own, **fields})
 
 
 def test_the_place_is_read_into_types(keys: Keys) -> None:
-    said = ask(Alipay(keys, {**PLACE, "bill_file_code": "EMPTY_DATA_WITH_BILL_FILE"}))
-    assert said.bill_download_url == BILL_URL
-    assert said.bill_file_code == "EMPTY_DATA_WITH_BILL_FILE"
-    assert "fileId" not in repr(said)
+    response = call(Alipay(keys, {**PLACE, "bill_file_code": "EMPTY_DATA_WITH_BILL_FILE"}))
+    assert response.bill_download_url == BILL_URL
+    assert response.bill_file_code == "EMPTY_DATA_WITH_BILL_FILE"
+    assert "fileId" not in repr(response)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_the_place_is_read_into_types(keys: Keys) -> None:
 )
 def test_a_day_is_chinas(keys: Keys, bill_date: Any, written: str) -> None:
     alipay = Alipay(keys, PLACE)
-    ask(alipay, bill_date=bill_date, smid=None)
+    call(alipay, bill_date=bill_date, smid=None)
     assert alipay.content == {"bill_type": "trade", "bill_date": written}
 
 
@@ -62,22 +62,22 @@ def test_a_field_at_fault_is_reported_before_anything_is_sent(
 ) -> None:
     alipay = Alipay(keys, PLACE)
     with pytest.raises(InvalidParameter) as caught:
-        ask(alipay, **fields)
+        call(alipay, **fields)
     assert caught.value.parameter == at_fault
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("sub_code", ["BILL_NOT_EXIST", "NO_BILL_DATA", "INVAILID_ARGUMENTS"])
 def test_a_bill_that_is_not_there_is_an_error(keys: Keys, sub_code: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(Alipay(keys, {"code": "40004", "sub_code": sub_code}))
+        call(Alipay(keys, {"code": "40004", "sub_code": sub_code}))
     assert caught.value.sub_code == sub_code
     assert not caught.value.retryable
 
 
 def test_a_success_without_a_url_is_invalid(keys: Keys) -> None:
     with pytest.raises(OutcomeUnknown, match="no bill_download_url"):
-        ask(Alipay(keys, DONE))
+        call(Alipay(keys, DONE))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_bill_is_fetched_without_a_word_of_ours(
     assert gateway.download_bill(url, file) == 2
     assert file.getvalue() == b"PK"
     assert alipay.fetched == [fetched]
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_a_common_parameter_that_cannot_be_sent_is_reported(
     with pytest.raises(InvalidParameter) as caught:
         alipay.gateway().call(METHOD, {}, **{name: value})
     assert caught.value.parameter == name
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("method", ["", "alipay..x", "a&b=c", "茶", None])

@@ -34,31 +34,31 @@ class Renewed(Alipay):
         self.new = issue(ALIPAY, spare_key(1), self.root)
         self.brings = brings if brings is not None else {**DONE, "alipay_cert_content": None}
         self.signer = Rsa2Signer(self.new.key, keys.merchant.public_key())
-        self.ours = Rsa2Signer(keys.merchant, keys.alipay.public_key())
+        self.packaged = Rsa2Signer(keys.merchant, keys.alipay.public_key())
 
     def post(self, url: str, params: Mapping[str, str], *more: Any, **options: Any) -> bytes:
-        self.asked.append((url, dict(params), "utf-8", options.get("repeatable", False)))
+        self.requested.append((url, dict(params), "utf-8", options.get("repeatable", False)))
         method = params["method"]
         if method != DOWNLOAD:
             return answer(method, self.node, signer=self.signer, cert_sn=self.new.sn)  # type: ignore[arg-type]
         if isinstance(self.brings, bytes):
             raise OutcomeUnknown(*LOST.args)
-        said = dict(self.brings)
-        if said.get("alipay_cert_content", "") is None:
-            said["alipay_cert_content"] = content(self.new)
-        return answer(method, said, signer=self.signer, cert_sn=self.new.sn)
+        response = dict(self.brings)
+        if response.get("alipay_cert_content", "") is None:
+            response["alipay_cert_content"] = content(self.new)
+        return answer(method, response, signer=self.signer, cert_sn=self.new.sn)
 
     def shop(self, **options: Any) -> OpenApiGateway:
         certificates = CertificateStore(
-            self.ours, [self.before.pem], self.root.pem, now=lambda: NOW
+            self.packaged, [self.before.pem], self.root.pem, now=lambda: NOW
         )
         return OpenApiGateway(
-            APP_ID, self.ours, transport=self, certificates=certificates, **options
+            APP_ID, self.packaged, transport=self, certificates=certificates, **options
         )
 
     @property
     def methods(self) -> list[str]:
-        return [params["method"] for _, params, _, _ in self.asked]
+        return [params["method"] for _, params, _, _ in self.requested]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -68,24 +68,27 @@ def test_a_new_certificate_is_downloaded_once_and_trusted(keys: Keys, method: st
     for _ in range(2):
         perform(gateway)
     assert alipay.methods == [method, DOWNLOAD, method]
-    assert alipay.asked[1][1]["biz_content"] == f'{{"alipay_cert_sn":"{alipay.new.sn}"}}'
-    assert [repeatable for _, _, _, repeatable in alipay.asked][1]
+    assert alipay.requested[1][1]["biz_content"] == f'{{"alipay_cert_sn":"{alipay.new.sn}"}}'
+    assert [repeatable for _, _, _, repeatable in alipay.requested][1]
 
 
 def test_notifications_are_verified_with_it_afterwards(keys: Keys) -> None:
     alipay = Renewed(keys, "alipay.trade.query", None)
-    news = {"out_trade_no": "A1", "alipay_cert_sn": alipay.new.sn}
-    news |= {"sign": alipay.signer.sign(sign_content(news)), "sign_type": "RSA2"}
-    assert not verify_params(news, alipay.ours)
+    notification_params = {"out_trade_no": "A1", "alipay_cert_sn": alipay.new.sn}
+    notification_params |= {
+        "sign": alipay.signer.sign(sign_content(notification_params)),
+        "sign_type": "RSA2",
+    }
+    assert not verify_params(notification_params, alipay.packaged)
     alipay.shop().trade_query(out_trade_no="A1")
-    assert verify_params(news, alipay.ours)
+    assert verify_params(notification_params, alipay.packaged)
 
 
 def test_the_download_of_a_certificate_is_not_encrypted(keys: Keys) -> None:
     alipay = Renewed(keys, "alipay.trade.close", None)
     alipay.shop(aes_key=AES_KEY).trade_close(out_trade_no="A1")
-    assert "encrypt_type" in alipay.asked[0][1]
-    assert "encrypt_type" not in alipay.asked[1][1]
+    assert "encrypt_type" in alipay.requested[0][1]
+    assert "encrypt_type" not in alipay.requested[1][1]
 
 
 def forged(keys: Keys) -> Issued:
@@ -114,14 +117,14 @@ def test_a_certificate_that_cannot_be_verified_is_not_trusted(
         alipay.signer = Rsa2Signer(alipay.new.key)
     if brings == "before":
         alipay.brings = {**DONE, "alipay_cert_content": content(alipay.before)}
-    keys_before = alipay.ours.public_keys
+    keys_before = alipay.packaged.public_keys
     with (
         caplog.at_level(logging.WARNING, "flask_alipay"),
         pytest.raises(OutcomeUnknown, match="not configured"),
     ):
         alipay.shop().trade_query(out_trade_no="A1")
     assert alipay.methods == ["alipay.trade.query", DOWNLOAD]
-    assert alipay.ours.public_keys == keys_before
+    assert alipay.packaged.public_keys == keys_before
     assert "rejected the certificate" in caplog.text
 
 

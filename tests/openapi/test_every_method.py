@@ -54,7 +54,7 @@ class Platform:
         self.after = issue(ALIPAY, spare_key(1), self.root, **times)
         self.merchant = Rsa2Signer(public_key=keys.merchant.public_key())
         self.stranger = Rsa2Signer(keys.merchant)
-        self.mode, self.trouble, self.asked = "", "", 0
+        self.mode, self.trouble, self.requested = "", "", 0
         self.closing = threading.Event()
         self._server = LocalServer(self._respond)
         self.url = self._server.url
@@ -68,12 +68,12 @@ class Platform:
         serve = self.newer if path.startswith("/v3/") else self.older
         self.send(request, *serve(request, path, body))
 
-    def hears(self, requests: int) -> None:
+    def receives(self, requests: int) -> None:
         """Waits for requests whose senders did not wait; there are no more of them."""
         deadline = time.monotonic() + 30
-        while self.asked < requests and time.monotonic() < deadline:
+        while self.requested < requests and time.monotonic() < deadline:
             time.sleep(0.005)
-        assert self.asked == requests
+        assert self.requested == requests
 
     @property
     def certified(self) -> Issued | None:
@@ -86,8 +86,8 @@ class Platform:
         return self.stranger if self.trouble == "another's" else Rsa2Signer(keyed.key)
 
     def node(self, method: str) -> Mapping[str, Any]:
-        said = {"failure": FAILURE, "refused": REFUSED}
-        return said.get(self.trouble) or METHODS[method][1]
+        response = {"failure": FAILURE, "refused": REFUSED}
+        return response.get(self.trouble) or METHODS[method][1]
 
     def older(self, request: Request, path: str, body: bytes) -> Response:
         params = dict(parse_qsl(body.decode("ascii"), encoding="utf-8", errors="strict"))
@@ -97,14 +97,14 @@ class Platform:
         if method == DOWNLOAD:
             node = {**DONE, "alipay_cert_content": content(self.after)}
             return 200, {}, answer(method, node, signer=Rsa2Signer(self.after.key), **sn)
-        self.asked += 1
+        self.requested += 1
         refused = self.trouble == "refused"
         signer, name = (None, "error_response") if refused else (self.signer(keyed), None)
         return 200, {}, answer(method, self.node(method), signer=signer, name=name, **sn)
 
     def newer(self, request: Request, path: str, body: bytes) -> Response:
         verified(self.merchant, request.command, request.path, body, request.headers)
-        self.asked += 1
+        self.requested += 1
         method, keyed = path.removeprefix("/v3/").replace("/", "."), self.certified or self.before
         sn = None if self.certified is None else keyed.sn
         if self.trouble == "failure":
@@ -146,13 +146,13 @@ def transports() -> Iterator[dict[str, HttpTransport]]:
 
 
 @pytest.fixture
-def ask(
+def call(
     keys: Keys, running: Platform, transports: dict[str, HttpTransport]
 ) -> Callable[[str, str, str], Any]:
     """Performs a method in a mode, in some trouble."""
 
-    def ask(method: str, mode: str, trouble: str = "") -> Any:
-        running.mode, running.trouble, running.asked = mode, trouble, 0
+    def call(method: str, mode: str, trouble: str = "") -> Any:
+        running.mode, running.trouble, running.requested = mode, trouble, 0
         signer = Rsa2Signer(keys.merchant, keys.alipay.public_key())
         options: dict[str, Any] = {}
         if "certificates" in mode:
@@ -171,28 +171,28 @@ def ask(
         )
         return METHODS[method][0](gateway)
 
-    return ask
+    return call
 
 
 @modes
 @methods
 def test_a_request_succeeds(
-    running: Platform, ask: Callable[..., Any], method: str, mode: str
+    running: Platform, call: Callable[..., Any], method: str, mode: str
 ) -> None:
-    said = ask(method, mode)
+    response = call(method, mode)
     node = METHODS[method][1]
-    read = said if isinstance(said, dict) else said.params
+    read = response if isinstance(response, dict) else response.params
     assert json.loads(json.dumps(read, default=float)) == (
         flat(node) if mode.startswith("v3") else node
     )
-    assert running.asked == 1
+    assert running.requested == 1
 
 
 @modes
 @methods
-def test_the_method_rejects_a_request(ask: Callable[..., Any], method: str, mode: str) -> None:
+def test_the_method_rejects_a_request(call: Callable[..., Any], method: str, mode: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(method, mode, "failure")
+        call(method, mode, "failure")
     error = caught.value
     assert (error.code, error.sub_code) == ("40004", "ACQ.TRADE_STATUS_ERROR")
     assert error.signed
@@ -201,9 +201,9 @@ def test_the_method_rejects_a_request(ask: Callable[..., Any], method: str, mode
 
 @modes
 @methods
-def test_the_gateway_rejects_a_request(ask: Callable[..., Any], method: str, mode: str) -> None:
+def test_the_gateway_rejects_a_request(call: Callable[..., Any], method: str, mode: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(method, mode, "refused")
+        call(method, mode, "refused")
     error = caught.value
     assert (error.code, error.sub_code) == ("40002", "isv.invalid-app-id")
     assert not error.signed
@@ -214,20 +214,20 @@ def test_the_gateway_rejects_a_request(ask: Callable[..., Any], method: str, mod
 @methods
 @pytest.mark.parametrize("trouble", ["silence", "cut off"])
 def test_no_complete_response_arrives(
-    running: Platform, ask: Callable[..., Any], method: str, mode: str, trouble: str
+    running: Platform, call: Callable[..., Any], method: str, mode: str, trouble: str
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="did not respond") as caught:
-        ask(method, mode, trouble)
+        call(method, mode, trouble)
     assert caught.value.retryable
     twice = method in QUESTIONS and trouble == "silence"
-    running.hears(2 if twice else 1)
+    running.receives(2 if twice else 1)
 
 
 @modes
 @methods
 @pytest.mark.parametrize("trouble", ["another's", "unsigned"])
 def test_the_response_is_not_alipays(
-    ask: Callable[..., Any], method: str, mode: str, trouble: str
+    call: Callable[..., Any], method: str, mode: str, trouble: str
 ) -> None:
     with pytest.raises(OutcomeUnknown, match="is not signed by Alipay"):
-        ask(method, mode, trouble)
+        call(method, mode, trouble)

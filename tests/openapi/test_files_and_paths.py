@@ -69,7 +69,7 @@ class Uploads(Alipay):
         self.parts = Parts(body, headers["Content-Type"])
         texts = self.parts.texts
         assert params.keys().isdisjoint(texts)
-        self.asked.append((url.partition("?")[0], {**params, **texts}, charset, repeatable))
+        self.requested.append((url.partition("?")[0], {**params, **texts}, charset, repeatable))
         if isinstance(self.node, Exception):
             raise self.node
         if isinstance(self.node, bytes):
@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_sent_is_reported(
     with pytest.raises(InvalidParameter) as caught:
         alipay.gateway().call(METHOD, {"image_type": "png"}, files=files)
     assert caught.value.parameter == name
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("trouble", [LOST, b'{"alipay_merchant_image_upload_response":{"code":"1'])
@@ -177,7 +177,7 @@ def test_the_value_of_a_path_is_no_field(keys: Keys) -> None:
         "alipay.merchant.tradecomplain.query", fields, http_method="GET", path=COMPLAINT
     )
     assert node == {"status": "FINISHED"}
-    [(http_method, uri, body, _, _)] = alipay.asked
+    [(http_method, uri, body, _, _)] = alipay.requested
     assert (http_method, body) == ("GET", b"")
     assert uri == "/v3/alipay/merchant/tradecomplain/2025%2F1%20%E8%8C%B6?a=1"
 
@@ -188,7 +188,7 @@ def test_a_method_with_a_body_posts_the_other_fields(keys: Keys, http_method: st
     fields = {"id": "A1", "a": "茶"}
     path = "/v3/alipay/x/{id}/close"
     alipay.gateway().call("alipay.x.close", fields, http_method=http_method, path=path)
-    [(used, uri, body, _, _)] = alipay.asked
+    [(used, uri, body, _, _)] = alipay.requested
     assert (used, uri) == (http_method, "/v3/alipay/x/A1/close")
     assert json.loads(body) == {"a": "茶"}
 
@@ -197,7 +197,7 @@ def test_a_delete_has_its_fields_in_the_query(keys: Keys) -> None:
     alipay = Alipay3(keys, {})
     path = "/v3/alipay/x/{id}"
     alipay.gateway().call("alipay.x.delete", {"id": 5, "a": "1"}, http_method="DELETE", path=path)
-    [(http_method, uri, body, _, _)] = alipay.asked
+    [(http_method, uri, body, _, _)] = alipay.requested
     assert (http_method, uri, body) == ("DELETE", "/v3/alipay/x/5?a=1", b"")
 
 
@@ -231,7 +231,7 @@ def test_a_path_that_cannot_be_filled_is_rejected(
     with pytest.raises(InvalidParameter) as caught:
         alipay.gateway().call("alipay.x", fields, path=path)
     assert caught.value.parameter == name
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("http_method", ["GET", "DELETE"])
@@ -245,7 +245,7 @@ def test_files_are_not_sent_with_a_method_that_is_a_get_by_default(keys: Keys) -
     with pytest.raises(InvalidParameter, match="cannot be sent by GET") as caught:
         alipay.gateway().call("alipay.data.bill.balance.query", {}, files=FILES)
     assert caught.value.parameter == "files"
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 # With the simulator

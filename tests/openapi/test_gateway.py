@@ -123,10 +123,10 @@ def test_a_payment_has_the_methods_parameters(
     for request in (by_name(**LEAST, **URLS), gateway.pay(product, **LEAST, **URLS)):
         params = verified(keys, request.url)
         assert len(params.pop("sign")) == 344
-        told = datetime.strptime(params.pop("timestamp"), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
-        assert abs(datetime.now(timezone.utc).replace(tzinfo=None) - told + timedelta(hours=8)) < (
-            timedelta(minutes=1)
-        )
+        notification = datetime.strptime(params.pop("timestamp"), "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007
+        assert abs(
+            datetime.now(timezone.utc).replace(tzinfo=None) - notification + timedelta(hours=8)
+        ) < (timedelta(minutes=1))
         assert json.loads(params.pop("biz_content")) == {"product_code": code, **LEAST}
         assert params == {
             "app_id": APP_ID,
@@ -211,16 +211,16 @@ def test_the_timestamp_is_china_time_wherever_the_host_is(
     after = int(time.time())
     # Counted by hand: no time zone of anybody's is asked.
     in_china = {
-        time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment + 8 * 3600))
-        for moment in range(before, after + 1)
+        time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(instant + 8 * 3600))
+        for instant in range(before, after + 1)
     }
     assert timestamp in in_china
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Kiritimati"], indirect=True)
 def test_an_expiry_is_china_time_wherever_the_host_is(gateway: OpenApiGateway, zone: str) -> None:
-    moment = datetime(2026, 6, 30, 15, 59, 59, tzinfo=timezone.utc)
-    request = gateway.pay("page", **LEAST, expires_at=moment)
+    instant = datetime(2026, 6, 30, 15, 59, 59, tzinfo=timezone.utc)
+    request = gateway.pay("page", **LEAST, expires_at=instant)
     assert json.loads(request.params["biz_content"])["time_expire"] == "2026-06-30 23:59:59"
 
 

@@ -83,7 +83,7 @@ def test_a_payment_with_a_wrong_grant_is_not_sent(
     with pytest.raises(InvalidParameter) as caught:
         alipay.gateway().trade_pay(**ORDER, **fields)
     assert caught.value.parameter == name
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_truncated_response_leaves_the_outcome_open(keys: Keys) -> None:

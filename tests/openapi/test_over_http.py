@@ -43,7 +43,7 @@ class Platform:
         self.closing.set()
         self._server.close()
 
-    def hears(self, requests: int) -> None:
+    def receives(self, requests: int) -> None:
         """Waits for requests whose senders did not wait; there are no more of them."""
         deadline = time.monotonic() + 30
         while len(self.requests) < requests and time.monotonic() < deadline:
@@ -62,7 +62,7 @@ class Platform:
         assert self.signer.verify(content, params["sign"])
         self.requests.append(params)
         method = params["method"]
-        said = answer(method, METHODS[method][1], signer=self.signer, charset=charset)
+        response = answer(method, METHODS[method][1], signer=self.signer, charset=charset)
         trouble = self.troubles.pop(0) if self.troubles else ""
         if trouble == "silence":
             self.closing.wait(5)
@@ -71,9 +71,9 @@ class Platform:
             return
         request.send_response(int(trouble) if trouble.isdigit() else 200)
         request.send_header("Content-Type", f"text/html;charset={charset}")
-        request.send_header("Content-Length", str(len(said)))
+        request.send_header("Content-Length", str(len(response)))
         request.end_headers()
-        request.wfile.write(said[:-9] if trouble == "cut off" else said)
+        request.wfile.write(response[:-9] if trouble == "cut off" else response)
         request.close_connection = trouble == "cut off"
 
 
@@ -108,8 +108,10 @@ def test_a_call_goes_there_and_back(
     platform: Platform, open_gateway: Callable[..., OpenApiGateway], method: str, charset: str
 ) -> None:
     perform, node = METHODS[method]
-    said = perform(open_gateway(charset))
-    assert (said if isinstance(said, dict) else said.params).get("code") == node.get("code")
+    response = perform(open_gateway(charset))
+    assert (response if isinstance(response, dict) else response.params).get("code") == node.get(
+        "code"
+    )
     assert len(platform.requests) == 1
 
 
@@ -153,7 +155,7 @@ def test_an_operation_is_sent_once_and_its_outcome_is_unknown(
     with pytest.raises(OutcomeUnknown) as caught:
         perform(open_gateway())
     assert caught.value.retryable
-    platform.hears(1)
+    platform.receives(1)
 
 
 @pytest.mark.parametrize("method", sorted(QUESTIONS))
@@ -164,4 +166,4 @@ def test_a_query_is_retried_a_limited_number_of_times(
     perform, _ = METHODS[method]
     with pytest.raises(OutcomeUnknown):
         perform(open_gateway())
-    platform.hears(2)
+    platform.receives(2)

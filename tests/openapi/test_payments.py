@@ -103,9 +103,9 @@ def test_each_product_has_its_code(product: str, method: str, code: str) -> None
 
 
 def test_a_time_is_sent_as_china_time() -> None:
-    moment = datetime(2025, 12, 31, 16, 0, tzinfo=timezone.utc)
-    assert content(time_expire=moment)["time_expire"] == "2026-01-01 00:00:00"
-    elsewhere = moment.astimezone(timezone(-timedelta(hours=5)))
+    instant = datetime(2025, 12, 31, 16, 0, tzinfo=timezone.utc)
+    assert content(time_expire=instant)["time_expire"] == "2026-01-01 00:00:00"
+    elsewhere = instant.astimezone(timezone(-timedelta(hours=5)))
     assert content(time_expire=elsewhere)["time_expire"] == "2026-01-01 00:00:00"
 
 

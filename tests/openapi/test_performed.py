@@ -67,8 +67,8 @@ RUBBISH = {
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])
 def test_a_good_response_is_read(keys: Keys, method: str, charset: str) -> None:
     perform, node = METHODS[method]
-    said = perform(Alipay(keys, node, charset=charset).gateway(charset=charset))
-    read = said if isinstance(said, dict) else said.params
+    response = perform(Alipay(keys, node, charset=charset).gateway(charset=charset))
+    read = response if isinstance(response, dict) else response.params
     assert json.loads(json.dumps(read, default=float)) == node
 
 
@@ -236,8 +236,8 @@ def test_a_response_without_success_or_rejection_is_an_unknown_outcome(
     perform, node = METHODS[method]
     gateway = Alipay(keys, {**node, "code": "10003"}).gateway()
     if method in ("alipay.some.method", "alipay.trade.pay"):
-        said = perform(gateway)
-        assert (said if isinstance(said, dict) else said.params)["code"] == "10003"
+        response = perform(gateway)
+        assert (response if isinstance(response, dict) else response.params)["code"] == "10003"
     else:
         with pytest.raises(OutcomeUnknown, match="does not state whether"):
             perform(gateway)
@@ -259,8 +259,8 @@ def test_content_is_encrypted_both_ways(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     cipher = ContentCipher(AES_KEY)
     plain, encrypted = Alipay(keys, node), Alipay(keys, node, cipher=cipher)
-    said = perform(encrypted.gateway(aes_key=AES_KEY))
-    assert said == perform(plain.gateway())
+    response = perform(encrypted.gateway(aes_key=AES_KEY))
+    assert response == perform(plain.gateway())
     if method in IN_COMMON:
         assert not {"encrypt_type", "biz_content"} & encrypted.params.keys()
         return
@@ -298,8 +298,8 @@ def test_the_newer_encryption_is_read_as_well(keys: Keys) -> None:
             return super().encrypt(b"\xf0" * 16 + content)
 
     perform, node = METHODS["alipay.trade.close"]
-    said = perform(Alipay(keys, node, cipher=Newer(AES_KEY)).gateway(aes_key=AES_KEY))
-    assert said.trade_no == NUMBERS["trade_no"]
+    response = perform(Alipay(keys, node, cipher=Newer(AES_KEY)).gateway(aes_key=AES_KEY))
+    assert response.trade_no == NUMBERS["trade_no"]
 
 
 SN = "a359aaadd01ceca03dbc07537da539b9"
@@ -326,7 +326,7 @@ def test_without_alipays_key_nothing_is_sent(keys: Keys) -> None:
     gateway = OpenApiGateway(APP_ID, Rsa2Signer(keys.merchant), transport=alipay)
     with pytest.raises(ConfigurationError):
         gateway.trade_close(out_trade_no="A1")
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_no_secret_is_shown(keys: Keys) -> None:

@@ -21,16 +21,16 @@ def refund(keys: Keys, node: dict[str, Any], **fields: Any) -> Any:
 
 
 def query(keys: Keys, node: dict[str, Any], **fields: Any) -> Any:
-    asked = {"out_trade_no": "A1", "out_request_no": "R1", **fields}
-    return Alipay(keys, node).gateway().trade_fastpay_refund_query(**asked)
+    requested = {"out_trade_no": "A1", "out_request_no": "R1", **fields}
+    return Alipay(keys, node).gateway().trade_fastpay_refund_query(**requested)
 
 
 def test_a_refund_is_read_into_types(keys: Keys) -> None:
-    said = refund(keys, REFUND)
-    assert (said.out_trade_no, said.trade_no) == ("A1", TRADE_NO)
-    assert said.fund_change
-    assert said.refunded_at == datetime(2026, 1, 31, 5, tzinfo=timezone.utc)
-    assert said.buyer_id not in repr(said)
+    response = refund(keys, REFUND)
+    assert (response.out_trade_no, response.trade_no) == ("A1", TRADE_NO)
+    assert response.fund_change
+    assert response.refunded_at == datetime(2026, 1, 31, 5, tzinfo=timezone.utc)
+    assert response.buyer_id not in repr(response)
 
 
 def test_the_fee_is_all_that_was_ever_refunded(keys: Keys) -> None:
@@ -96,19 +96,23 @@ def test_a_refund_of_no_amount_is_an_invalid_response(keys: Keys, fee: str | Non
 
 
 def test_a_refund_query_is_read_into_types(keys: Keys) -> None:
-    said = query(keys, {**REFUND_QUERY, "gmt_refund_pay": "2026-01-31 13:00:00"})
-    assert said.refunded
-    assert said.refund_status == "REFUND_SUCCESS"
-    assert (said.out_trade_no, said.trade_no, said.out_request_no) == ("A1", TRADE_NO, "R1")
-    assert (said.refund_fen, said.total_fen) == (888, 8888)
-    assert said.refunded_at == datetime(2026, 1, 31, 5, tzinfo=timezone.utc)
+    response = query(keys, {**REFUND_QUERY, "gmt_refund_pay": "2026-01-31 13:00:00"})
+    assert response.refunded
+    assert response.refund_status == "REFUND_SUCCESS"
+    assert (response.out_trade_no, response.trade_no, response.out_request_no) == (
+        "A1",
+        TRADE_NO,
+        "R1",
+    )
+    assert (response.refund_fen, response.total_fen) == (888, 8888)
+    assert response.refunded_at == datetime(2026, 1, 31, 5, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("node", [DONE, {**DONE, **NUMBERS}, {**DONE, "refund_amount": "0.00"}])
 def test_an_empty_success_is_no_refund(keys: Keys, node: dict[str, Any]) -> None:
-    said = query(keys, node)
-    assert not said.refunded
-    assert said.out_request_no is None
+    response = query(keys, node)
+    assert not response.refunded
+    assert response.out_request_no is None
 
 
 def test_an_older_response_has_an_amount_and_no_status(keys: Keys) -> None:

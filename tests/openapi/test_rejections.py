@@ -73,9 +73,9 @@ def test_a_link_in_the_explanation_is_kept(keys: Keys) -> None:
 
 
 def test_the_explanation_forges_no_line_of_the_log(keys: Keys) -> None:
-    told = str(refund(Alipay(keys, {**POOR, "sub_msg": "a\nb\r\x1b[31mc\u2028d" + "e" * 999})))
-    assert told.isprintable()
-    assert len(told) < 400
+    notified = str(refund(Alipay(keys, {**POOR, "sub_msg": "a\nb\r\x1b[31mc\u2028d" + "e" * 999})))
+    assert notified.isprintable()
+    assert len(notified) < 400
 
 
 @pytest.mark.parametrize("options", [{}, {"aes_key": AES_KEY}], ids=["plain", "encrypted"])

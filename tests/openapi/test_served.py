@@ -20,10 +20,10 @@ from flask_alipay.testing import AlipayServer
 
 from ..doubles.openapi import TRADE_NO
 
-CODE, BUYER, SOMEBODY = "289123456789012345", "2088000000000002", "2088000000000003"
+CODE, BUYER, OTHER_BUYER = "289123456789012345", "2088000000000002", "2088000000000003"
 ORDER: dict[str, Any] = {"subject": "龙井茶 & 茶具", "total_amount": "88.88"}
 
-Ask = Callable[[OpenApiGateway, str], Any]
+Call = Callable[[OpenApiGateway, str], Any]
 OpenGateway = Callable[..., OpenApiGateway]
 
 CERTIFICATES = {
@@ -65,16 +65,16 @@ def create(gateway: OpenApiGateway, number: str) -> Any:
 
 
 def pay(gateway: OpenApiGateway, number: str) -> Any:
-    said = gateway.trade_pay(out_trade_no=number, auth_code=CODE, **ORDER)
-    TRADE_NOS[number] = said.trade_no
-    return said
+    response = gateway.trade_pay(out_trade_no=number, auth_code=CODE, **ORDER)
+    TRADE_NOS[number] = response.trade_no
+    return response
 
 
 def settle(gateway: OpenApiGateway, number: str, amount: str = "1.00") -> Any:
     return gateway.trade_order_settle(
         out_request_no="S1",
         trade_no=TRADE_NOS.get(number, TRADE_NO),
-        royalty_parameters=[{"trans_in": SOMEBODY, "amount": amount}],
+        royalty_parameters=[{"trans_in": OTHER_BUYER, "amount": amount}],
     )
 
 
@@ -92,7 +92,7 @@ def transfer(gateway: OpenApiGateway, number: str, payee: str = BUYER) -> Any:
     )
 
 
-def transfer_to_nobody(gateway: OpenApiGateway, number: str) -> Any:
+def transfer_to_nonexistent(gateway: OpenApiGateway, number: str) -> Any:
     return transfer(gateway, number, "nobody@simulator.invalid")
 
 
@@ -110,7 +110,7 @@ def bill_of_accounts(gateway: OpenApiGateway, number: str) -> Any:
 
 
 #: What is done before, and the method that Alipay then says yes to.
-YES: list[tuple[list[Ask], Ask]] = [
+YES: list[tuple[list[Call], Call]] = [
     ([pay], query),
     ([create], close),
     ([pay], cancel),
@@ -125,7 +125,7 @@ YES: list[tuple[list[Ask], Ask]] = [
     ([pay], bill),
 ]
 #: Likewise, and how it says no.
-NO: list[tuple[list[Ask], Ask, str]] = [
+NO: list[tuple[list[Call], Call, str]] = [
     ([], query, "ACQ.TRADE_NOT_EXIST"),
     ([], close, "ACQ.TRADE_NOT_EXIST"),
     ([], refund, "ACQ.TRADE_NOT_EXIST"),
@@ -134,12 +134,14 @@ NO: list[tuple[list[Ask], Ask, str]] = [
     ([pay], create, "ACQ.TRADE_HAS_SUCCESS"),
     ([pay], pay, "ACQ.TRADE_HAS_SUCCESS"),
     ([pay], settle_too_much, "ACQ.ALLOC_AMOUNT_VALIDATE_ERROR"),
-    ([], transfer_to_nobody, "PAYEE_NOT_EXIST"),
+    ([], transfer_to_nonexistent, "PAYEE_NOT_EXIST"),
     ([], transfer_query, "ORDER_NOT_EXIST"),
     ([], bill_of_accounts, "TYPE_NOT_SUPPORTED"),
 ]
 
-each_method = pytest.mark.parametrize(("before", "ask"), YES, ids=[ask.__name__ for _, ask in YES])
+each_method = pytest.mark.parametrize(
+    ("before", "call"), YES, ids=[call.__name__ for _, call in YES]
+)
 both_ways = pytest.mark.parametrize("version", ["v2", "v3"])
 
 
@@ -190,29 +192,31 @@ def number() -> str:
 @both_ways
 @each_method
 def test_a_success_is_signed_and_read(
-    open_gateway: OpenGateway, number: str, version: str, before: list[Ask], ask: Ask
+    open_gateway: OpenGateway, number: str, version: str, before: list[Call], call: Call
 ) -> None:
     gateway = open_gateway(version)
     for step in before:
         step(gateway, number)
-    assert ask(gateway, number).params
+    assert call(gateway, number).params
 
 
 @both_ways
-@pytest.mark.parametrize(("before", "ask", "sub_code"), NO, ids=[ask.__name__ for _, ask, _ in NO])
+@pytest.mark.parametrize(
+    ("before", "call", "sub_code"), NO, ids=[call.__name__ for _, call, _ in NO]
+)
 def test_a_rejection_is_signed_and_read(
     open_gateway: OpenGateway,
     number: str,
     version: str,
-    before: list[Ask],
-    ask: Ask,
+    before: list[Call],
+    call: Call,
     sub_code: str,
 ) -> None:
     gateway = open_gateway(version)
     for step in before:
         step(gateway, number)
     with pytest.raises(GatewayError) as caught:
-        ask(gateway, number)
+        call(gateway, number)
     assert caught.value.signed
     assert (caught.value.code, caught.value.sub_code) == ("40004", sub_code)
 
@@ -240,12 +244,12 @@ def test_another_key_is_rejected(
     open_gateway: OpenGateway,
     number: str,
     version: str,
-    before: list[Ask],
-    ask: Ask,
+    before: list[Call],
+    call: Call,
     another_key: str,
 ) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(open_gateway(version, PRIVATE_KEY=another_key), number)
+        call(open_gateway(version, PRIVATE_KEY=another_key), number)
     assert caught.value.sub_code == "isv.invalid-signature"
     assert caught.value.signed == (version == "v2")  # the newer dress is not signed then
 
@@ -258,8 +262,8 @@ def test_a_damaged_response_is_invalid(
     go_wrong: Callable[..., None],
     number: str,
     version: str,
-    before: list[Ask],
-    ask: Ask,
+    before: list[Call],
+    call: Call,
     kind: str,
 ) -> None:
     gateway = open_gateway(version)
@@ -267,7 +271,7 @@ def test_a_damaged_response_is_invalid(
         step(gateway, number)
     go_wrong(kind, times=10)
     with pytest.raises(OutcomeUnknown):
-        ask(gateway, number)
+        call(gateway, number)
 
 
 @each_method
@@ -275,14 +279,14 @@ def test_a_late_response_is_an_unknown_outcome(
     open_gateway: OpenGateway,
     go_wrong: Callable[..., None],
     number: str,
-    before: list[Ask],
-    ask: Ask,
+    before: list[Call],
+    call: Call,
 ) -> None:
     for step in before:
         step(open_gateway(), number)
     go_wrong("slow", times=10, seconds=2)
     with pytest.raises(OutcomeUnknown) as caught:
-        ask(open_gateway(timeout=0.15), number)
+        call(open_gateway(timeout=0.15), number)
     assert caught.value.retryable
 
 

@@ -23,9 +23,9 @@ def settle(alipay: Alipay, **fields: Any) -> Any:
 
 @pytest.mark.parametrize("settle_no", ["2026013100253002", None])
 def test_a_settlement_is_read_into_types(keys: Keys, settle_no: str | None) -> None:
-    said = settle(Alipay(keys, {**SETTLED, "settle_no": settle_no}))
-    assert (said.trade_no, said.settle_no) == (TRADE_NO, settle_no)
-    assert said.params["code"] == "10000"
+    response = settle(Alipay(keys, {**SETTLED, "settle_no": settle_no}))
+    assert (response.trade_no, response.settle_no) == (TRADE_NO, settle_no)
+    assert response.params["code"] == "10000"
 
 
 @pytest.mark.parametrize("value", ["8.88", Decimal("8.880"), 9])
@@ -84,7 +84,7 @@ def test_a_field_at_fault_is_reported_before_anything_is_sent(
     with pytest.raises(InvalidParameter) as caught:
         settle(alipay, **fields)
     assert caught.value.parameter == at_fault
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_float_is_no_amount(keys: Keys) -> None:

@@ -51,7 +51,7 @@ def test_a_signed_method_is_a_url_a_form_and_an_order_string(keys: Keys) -> None
     action, fields = read_form(signed.form())
     assert fields == signed.params
     assert urlsplit(action).query == "charset=utf-8"
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "gbk"])

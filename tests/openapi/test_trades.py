@@ -19,13 +19,13 @@ MAKING = {"trade_precreate": CODE, "trade_create": {**DONE, **NUMBERS}}
 
 
 @pytest.fixture
-def nobody(keys: Keys) -> OpenApiGateway:
+def unused_gateway(keys: Keys) -> OpenApiGateway:
     """A gateway that must not be asked."""
     return Alipay(keys, AssertionError("the gateway was asked")).gateway()
 
 
-def query(keys: Keys, node: dict[str, Any], **asked: Any) -> Any:
-    return Alipay(keys, node).gateway().trade_query(**(asked or {"out_trade_no": "A1"}))
+def query(keys: Keys, node: dict[str, Any], **requested: Any) -> Any:
+    return Alipay(keys, node).gateway().trade_query(**(requested or {"out_trade_no": "A1"}))
 
 
 def without(node: dict[str, Any], name: str) -> dict[str, Any]:
@@ -33,31 +33,31 @@ def without(node: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_a_trade_is_read_into_types(keys: Keys) -> None:
-    said = query(keys, TRADE)
-    assert (said.out_trade_no, said.trade_no, said.trade_status) == (
+    response = query(keys, TRADE)
+    assert (response.out_trade_no, response.trade_no, response.trade_status) == (
         "A1",
         TRADE_NO,
         "TRADE_SUCCESS",
     )
-    assert (said.total_fen, said.receipt_fen, said.buyer_pay_fen) == (8888, 8800, 8000)
-    assert (said.point_fen, said.invoice_fen) == (888, 8000)
-    assert said.paid_at == datetime(2026, 1, 31, 4, 0, 1, tzinfo=timezone.utc)
-    assert said.buyer_id == "2088000000000002"
-    assert said.params["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "PCREDIT"}]
+    assert (response.total_fen, response.receipt_fen, response.buyer_pay_fen) == (8888, 8800, 8000)
+    assert (response.point_fen, response.invoice_fen) == (888, 8000)
+    assert response.paid_at == datetime(2026, 1, 31, 4, 0, 1, tzinfo=timezone.utc)
+    assert response.buyer_id == "2088000000000002"
+    assert response.params["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "PCREDIT"}]
 
 
 def test_an_unpaid_trade_has_fewer_fields(keys: Keys) -> None:
     node = {**DONE, **NUMBERS, "total_amount": "88.88", "trade_status": "WAIT_BUYER_PAY"}
-    said = query(keys, {**node, "send_pay_date": "", "buyer_open_id": "o1"})
-    assert (said.receipt_fen, said.paid_at) == (None, None)
-    assert (said.buyer_id, said.buyer_open_id) == (None, "o1")
+    response = query(keys, {**node, "send_pay_date": "", "buyer_open_id": "o1"})
+    assert (response.receipt_fen, response.paid_at) == (None, None)
+    assert (response.buyer_id, response.buyer_open_id) == (None, "o1")
 
 
 def test_a_buyer_is_also_known_by_the_older_name_of_the_open_id(keys: Keys) -> None:
     node = {name: value for name, value in TRADE.items() if name != "buyer_user_id"}
-    said = query(keys, {**node, "open_id": "o1"})
-    assert (said.buyer_id, said.buyer_open_id) == (None, "o1")
-    assert "o1" not in repr(said).replace("out_trade_no", "")
+    response = query(keys, {**node, "open_id": "o1"})
+    assert (response.buyer_id, response.buyer_open_id) == (None, "o1")
+    assert "o1" not in repr(response).replace("out_trade_no", "")
 
 
 def test_no_buyer_is_shown(keys: Keys) -> None:
@@ -68,9 +68,9 @@ def test_no_buyer_is_shown(keys: Keys) -> None:
 
 @pytest.mark.parametrize("name", ["out_trade_no", "trade_no", "trade_status", "total_amount"])
 def test_a_trade_without_a_required_field_is_an_invalid_response(keys: Keys, name: str) -> None:
-    asked = {"trade_no": TRADE_NO} if name == "out_trade_no" else {"out_trade_no": "A1"}
+    requested = {"trade_no": TRADE_NO} if name == "out_trade_no" else {"out_trade_no": "A1"}
     with pytest.raises(OutcomeUnknown, match=f"no {name}"):
-        query(keys, without(TRADE, name), **asked)
+        query(keys, without(TRADE, name), **requested)
 
 
 def test_an_amount_that_is_none_is_an_invalid_response(keys: Keys) -> None:
@@ -107,10 +107,10 @@ def test_alipays_number_takes_precedence(keys: Keys, method: str) -> None:
     ],
 )
 def test_a_trade_is_named_by_a_good_number(
-    nobody: OpenApiGateway, method: str, name: str, value: Any
+    unused_gateway: OpenApiGateway, method: str, name: str, value: Any
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        getattr(nobody, method)(**{name: value})
+        getattr(unused_gateway, method)(**{name: value})
     assert caught.value.parameter == name
 
 
@@ -126,12 +126,12 @@ def test_further_fields_are_passed_through(keys: Keys, method: str) -> None:
 
 
 def test_a_closed_trade_has_its_numbers(keys: Keys) -> None:
-    said = Alipay(keys, {**DONE, **NUMBERS}).gateway().trade_close(trade_no=TRADE_NO)
-    assert (said.out_trade_no, said.trade_no) == ("A1", TRADE_NO)
+    response = Alipay(keys, {**DONE, **NUMBERS}).gateway().trade_close(trade_no=TRADE_NO)
+    assert (response.out_trade_no, response.trade_no) == ("A1", TRADE_NO)
 
 
 @pytest.mark.parametrize(
-    ("said", "action", "retry"),
+    ("response", "action", "retry"),
     [
         ({"action": "close", "retry_flag": "N"}, "close", False),
         ({"action": "refund", "retry_flag": "N"}, "refund", False),
@@ -140,19 +140,19 @@ def test_a_closed_trade_has_its_numbers(keys: Keys) -> None:
     ],
 )
 def test_a_cancelled_trade_states_the_action(
-    keys: Keys, said: dict[str, str], action: str | None, retry: bool
+    keys: Keys, response: dict[str, str], action: str | None, retry: bool
 ) -> None:
-    node = {**DONE, "out_trade_no": "A1", **said}
+    node = {**DONE, "out_trade_no": "A1", **response}
     answer = Alipay(keys, node).gateway().trade_cancel(out_trade_no="A1")
     assert (answer.action, answer.retry, answer.trade_no) == (action, retry, None)
 
 
 def test_a_code_is_made_to_be_scanned(keys: Keys) -> None:
     alipay = Alipay(keys, CODE)
-    said = alipay.gateway().trade_precreate(
+    response = alipay.gateway().trade_precreate(
         **ORDER, notify_url="https://shop.example/notify", qr_code_timeout_express="90m", body=None
     )
-    assert (said.out_trade_no, said.qr_code) == ("A1", "https://qr.alipay.com/bax1")
+    assert (response.out_trade_no, response.qr_code) == ("A1", "https://qr.alipay.com/bax1")
     assert alipay.params["notify_url"] == "https://shop.example/notify"
     assert alipay.content == {
         "product_code": "FACE_TO_FACE_PAYMENT",
@@ -163,16 +163,16 @@ def test_a_code_is_made_to_be_scanned(keys: Keys) -> None:
 
 def test_a_trade_is_made_for_one_buyer(keys: Keys) -> None:
     alipay = Alipay(keys, {**DONE, **NUMBERS})
-    said = alipay.gateway().trade_create(**ORDER, buyer_open_id="o1", product_code="JSAPI_PAY")
-    assert (said.out_trade_no, said.trade_no) == ("A1", TRADE_NO)
+    response = alipay.gateway().trade_create(**ORDER, buyer_open_id="o1", product_code="JSAPI_PAY")
+    assert (response.out_trade_no, response.trade_no) == ("A1", TRADE_NO)
     assert alipay.content == {**ORDER, "buyer_open_id": "o1", "product_code": "JSAPI_PAY"}
 
 
-def test_a_created_trade_needs_a_buyer(nobody: OpenApiGateway) -> None:
+def test_a_created_trade_needs_a_buyer(unused_gateway: OpenApiGateway) -> None:
     with pytest.raises(
         InvalidParameter, match=r"^buyer_id or buyer_open_id or op_buyer_open_id is"
     ):
-        nobody.trade_create(**ORDER)
+        unused_gateway.trade_create(**ORDER)
 
 
 @pytest.mark.parametrize("method", MAKING)
@@ -183,9 +183,11 @@ def test_a_response_about_another_order_is_not_trusted(keys: Keys, method: str) 
 
 
 @pytest.mark.parametrize(("method", "name"), [(m, n) for m in MAKING for n in ORDER])
-def test_an_order_needs_all_required_fields(nobody: OpenApiGateway, method: str, name: str) -> None:
+def test_an_order_needs_all_required_fields(
+    unused_gateway: OpenApiGateway, method: str, name: str
+) -> None:
     with pytest.raises(InvalidParameter, match=f"^{name} is required"):
-        getattr(nobody, method)(**{**ORDER, name: None})
+        getattr(unused_gateway, method)(**{**ORDER, name: None})
 
 
 @pytest.mark.parametrize("method", MAKING)
@@ -203,25 +205,27 @@ def test_an_order_needs_all_required_fields(nobody: OpenApiGateway, method: str,
     ],
 )
 def test_a_bad_value_is_reported_by_name(
-    nobody: OpenApiGateway, method: str, name: str, value: str
+    unused_gateway: OpenApiGateway, method: str, name: str, value: str
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        getattr(nobody, method)(**{**ORDER, "buyer_id": "2088000000000002", name: value})
+        getattr(unused_gateway, method)(**{**ORDER, "buyer_id": "2088000000000002", name: value})
     assert caught.value.parameter == name
 
 
 @pytest.mark.parametrize("method", MAKING)
 def test_channels_are_allowed_or_forbidden_but_not_both(
-    nobody: OpenApiGateway, method: str
+    unused_gateway: OpenApiGateway, method: str
 ) -> None:
     with pytest.raises(InvalidParameter, match=r"^disable_pay_channels "):
-        getattr(nobody, method)(**ORDER, enable_pay_channels="a", disable_pay_channels="b")
+        getattr(unused_gateway, method)(**ORDER, enable_pay_channels="a", disable_pay_channels="b")
 
 
 @pytest.mark.parametrize("method", MAKING)
-def test_a_float_is_a_type_error(nobody: OpenApiGateway, method: str) -> None:
+def test_a_float_is_a_type_error(unused_gateway: OpenApiGateway, method: str) -> None:
     with pytest.raises(TypeError, match="not a float"):
-        getattr(nobody, method)(**{**ORDER, "total_amount": 88.88, "buyer_id": "2088000000000002"})
+        getattr(unused_gateway, method)(
+            **{**ORDER, "total_amount": 88.88, "buyer_id": "2088000000000002"}
+        )
 
 
 @pytest.mark.parametrize(

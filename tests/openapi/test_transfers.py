@@ -29,10 +29,10 @@ def query(alipay: Alipay, **fields: Any) -> Any:
 
 
 def test_a_transfer_is_read_into_types(keys: Keys) -> None:
-    said = transfer(Alipay(keys, TRANSFER))
-    assert (said.out_biz_no, said.order_id, said.status) == ("T1", ORDER_ID, "SUCCESS")
-    assert said.pay_fund_order_id == TRANSFER["pay_fund_order_id"]
-    assert said.transferred_at == NOON
+    response = transfer(Alipay(keys, TRANSFER))
+    assert (response.out_biz_no, response.order_id, response.status) == ("T1", ORDER_ID, "SUCCESS")
+    assert response.pay_fund_order_id == TRANSFER["pay_fund_order_id"]
+    assert response.transferred_at == NOON
 
 
 def test_the_time_has_another_name_in_the_sandbox(keys: Keys) -> None:
@@ -41,8 +41,8 @@ def test_the_time_has_another_name_in_the_sandbox(keys: Keys) -> None:
 
 
 def test_a_pending_transfer_has_no_time_yet(keys: Keys) -> None:
-    said = transfer(Alipay(keys, {**TRANSFER, "status": "DEALING", "trans_date": None}))
-    assert (said.status, said.transferred_at) == ("DEALING", None)
+    response = transfer(Alipay(keys, {**TRANSFER, "status": "DEALING", "trans_date": None}))
+    assert (response.status, response.transferred_at) == ("DEALING", None)
 
 
 @pytest.mark.parametrize("value", ["0.1", Decimal("0.10"), 1, "100000000"])
@@ -123,7 +123,7 @@ def test_a_field_at_fault_is_reported_before_anything_is_sent(
     with pytest.raises(InvalidParameter) as caught:
         transfer(alipay, **fields)
     assert caught.value.parameter == at_fault
-    assert alipay.asked == []
+    assert alipay.requested == []
 
 
 def test_a_float_is_no_amount(keys: Keys) -> None:
@@ -156,26 +156,26 @@ def test_a_response_about_another_transfer_is_not_trusted(
         transfer(Alipay(keys, {**TRANSFER, "out_biz_no": out_biz_no}))
 
 
-@pytest.mark.parametrize("ask", [transfer, lambda alipay: query(alipay, out_biz_no="T1")])
-def test_a_success_without_a_status_is_invalid(keys: Keys, ask: Any) -> None:
+@pytest.mark.parametrize("call", [transfer, lambda alipay: query(alipay, out_biz_no="T1")])
+def test_a_success_without_a_status_is_invalid(keys: Keys, call: Any) -> None:
     with pytest.raises(OutcomeUnknown, match="no status"):
-        ask(Alipay(keys, {**TRANSFER, "status": None}))
+        call(Alipay(keys, {**TRANSFER, "status": None}))
 
 
 def test_a_transfer_query_is_read_into_types(keys: Keys) -> None:
-    said = query(Alipay(keys, TRANSFER_QUERY), out_biz_no="T1")
-    assert (said.out_biz_no, said.order_id, said.status) == ("T1", ORDER_ID, "SUCCESS")
-    assert (said.trans_fen, said.order_fee_fen) == (888, 0)
-    assert said.transferred_at == NOON
-    assert (said.error_code, said.fail_reason) == (None, None)
+    response = query(Alipay(keys, TRANSFER_QUERY), out_biz_no="T1")
+    assert (response.out_biz_no, response.order_id, response.status) == ("T1", ORDER_ID, "SUCCESS")
+    assert (response.trans_fen, response.order_fee_fen) == (888, 0)
+    assert response.transferred_at == NOON
+    assert (response.error_code, response.fail_reason) == (None, None)
 
 
 def test_a_transfer_that_failed_says_why(keys: Keys) -> None:
     node = {**TRANSFER_QUERY, "status": "FAIL", "error_code": "PAYEE_CARD_INFO_ERROR"}
-    said = query(Alipay(keys, {**node, "fail_reason": "收款方户名不匹配"}), out_biz_no="T1")
-    assert (said.status, said.error_code) == ("FAIL", "PAYEE_CARD_INFO_ERROR")
-    assert said.fail_reason == "收款方户名不匹配"
-    assert "收款方" not in repr(said)
+    response = query(Alipay(keys, {**node, "fail_reason": "收款方户名不匹配"}), out_biz_no="T1")
+    assert (response.status, response.error_code) == ("FAIL", "PAYEE_CARD_INFO_ERROR")
+    assert response.fail_reason == "收款方户名不匹配"
+    assert "收款方" not in repr(response)
 
 
 @pytest.mark.parametrize("name", ["out_biz_no", "order_id", "pay_fund_order_id"])
@@ -215,8 +215,8 @@ def test_captured_responses_are_judged_right(vector: Vector) -> None:
     method = name.removesuffix("_response").replace("_", ".")
     signer = Rsa2Signer(public_key=vector["public_key"])
     if vector["expected"] == "valid":
-        said = read_response(body.encode(), method, charset="utf-8", signer=signer)
-        assert said["status"] == "SUCCESS"
+        response = read_response(body.encode(), method, charset="utf-8", signer=signer)
+        assert response["status"] == "SUCCESS"
     else:
         with pytest.raises(OutcomeUnknown, match="not signed by Alipay"):
             read_response(body.encode(), method, charset="utf-8", signer=signer)

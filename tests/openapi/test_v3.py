@@ -55,26 +55,26 @@ GET = (
 )
 
 
-def without_params(said: Any) -> Any:
+def without_params(response: Any) -> Any:
     """An answer without what is known to differ: how the node was dressed."""
-    if isinstance(said, dict):
-        return flat(said)
-    return {name: value for name, value in vars(said).items() if name != "params"}
+    if isinstance(response, dict):
+        return flat(response)
+    return {name: value for name, value in vars(response).items() if name != "params"}
 
 
 @with_vectors("v3-request-sign")
 def test_a_request_is_signed_byte_for_byte(vector: Vector) -> None:
-    said = dict(
+    response = dict(
         pair.split("=", 1) for pair in vector["string_to_sign"].partition("\n")[0].split(",")
     )
-    caller = V3Client(said["app_id"], signer_of(vector), said.get("app_cert_sn"))
+    caller = V3Client(response["app_id"], signer_of(vector), response.get("app_cert_sn"))
     made = caller.authorization(
         vector["http_method"],
         vector["uri"],
         vector["body"] or "",
         vector["app_auth_token"],
-        nonce=said["nonce"],
-        timestamp=int(said["timestamp"]),
+        nonce=response["nonce"],
+        timestamp=int(response["timestamp"]),
     )
     assert made == vector["authorization"]
 
@@ -93,7 +93,7 @@ def test_a_response_has_the_same_values_as_in_version_2(keys: Keys, method: str)
     older = perform(Alipay(keys, node).gateway())
     assert type(newer) is type(older)
     assert without_params(newer) == without_params(older)
-    [(http_method, uri, _, headers, repeatable)] = alipay.asked
+    [(http_method, uri, _, headers, repeatable)] = alipay.requested
     assert uri.partition("?")[0] == f"/v3/{method.replace('.', '/')}"
     assert http_method == ("GET" if method in GET else "POST")
     assert headers["Content-Type"] == "application/json"
@@ -132,9 +132,9 @@ def test_version_2_codes_are_used_if_present(keys: Keys) -> None:
 def test_a_buyer_who_must_confirm_has_not_paid(
     keys: Keys, status: int, node: dict[str, Any]
 ) -> None:
-    said = Alipay3(keys, node, status=status).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
-    assert not said.paid
-    assert said.trade_no == NUMBERS["trade_no"]
+    response = Alipay3(keys, node, status=status).gateway().trade_pay(**ORDER, auth_code=AUTH_CODE)
+    assert not response.paid
+    assert response.trade_no == NUMBERS["trade_no"]
 
 
 @methods
@@ -166,7 +166,7 @@ def test_a_rejection_is_the_same_error_as_in_version_2(
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "code", "sub_code", "unknown"),
+    ("status", "response", "code", "sub_code", "unknown"),
     [
         (400, "invalid-signature", "40002", "isv.invalid-signature", False),
         (400, "invalid-app-id", "40002", "isv.invalid-app-id", False),
@@ -185,10 +185,10 @@ def test_a_rejection_is_the_same_error_as_in_version_2(
     ],
 )
 def test_codes_are_those_of_version_2(
-    keys: Keys, status: int, said: str, code: str, sub_code: str, unknown: bool
+    keys: Keys, status: int, response: str, code: str, sub_code: str, unknown: bool
 ) -> None:
     with pytest.raises(GatewayError) as caught:
-        Alipay3(keys, {"code": said}, status=status).gateway().trade_close(out_trade_no="A1")
+        Alipay3(keys, {"code": response}, status=status).gateway().trade_close(out_trade_no="A1")
     assert (caught.value.code, caught.value.sub_code) == (code, sub_code)
     assert isinstance(caught.value, OutcomeUnknown) is unknown
     assert caught.value.retryable is unknown
@@ -254,9 +254,9 @@ def test_content_is_encrypted_both_ways(keys: Keys, method: str) -> None:
     perform, node = METHODS[method]
     cipher = ContentCipher(AES_KEY)
     plain, encrypted = Alipay3(keys, flat(node)), Alipay3(keys, flat(node), cipher=cipher)
-    said = perform(encrypted.gateway(aes_key=AES_KEY))
-    assert said == perform(plain.gateway())
-    [(http_method, _, body, headers, _)] = encrypted.asked
+    response = perform(encrypted.gateway(aes_key=AES_KEY))
+    assert response == perform(plain.gateway())
+    [(http_method, _, body, headers, _)] = encrypted.requested
     assert (headers["alipay-encrypt-type"], headers["Content-Type"]) == ("AES", "text/plain")
     if http_method == "POST" and body:
         assert json.loads(cipher.decrypt(body.decode())) == plain.fields
@@ -282,10 +282,10 @@ def test_certificates_are_named(keys: Keys) -> None:
     alipay = Alipay3(keys, flat(node), cert_sn=SN)
     numbers = {"app_cert_sn": "1" * 32, "root_cert_sn": "2" * 32 + "_" + "3" * 32}
     perform(alipay.gateway(alipay_cert_sns=[SN], **numbers))
-    [(http_method, uri, body, headers, _)] = alipay.asked
+    [(http_method, uri, body, headers, _)] = alipay.requested
     assert headers["alipay-root-cert-sn"] == numbers["root_cert_sn"]
-    said = verified(alipay.signer, http_method, uri, body, headers)
-    assert said["app_cert_sn"] == numbers["app_cert_sn"]
+    response = verified(alipay.signer, http_method, uri, body, headers)
+    assert response["app_cert_sn"] == numbers["app_cert_sn"]
     with pytest.raises(OutcomeUnknown, match="not configured"):
         perform(Alipay3(keys, flat(node), cert_sn="b" * 32).gateway(alipay_cert_sns=[SN]))
 
@@ -293,7 +293,7 @@ def test_certificates_are_named(keys: Keys) -> None:
 def test_another_merchant_is_acted_for_in_a_header(keys: Keys) -> None:
     alipay = Alipay3(keys, flat(METHODS["alipay.trade.query"][1]))
     alipay.gateway().trade_query(out_trade_no="A1", app_auth_token=TOKEN)
-    [(_, _, _, headers, _)] = alipay.asked
+    [(_, _, _, headers, _)] = alipay.requested
     assert headers["alipay-app-auth-token"] == TOKEN
     assert alipay.fields == {"out_trade_no": "A1"}
 
@@ -309,7 +309,7 @@ def test_requests_differ_in_nonce_and_number(keys: Keys) -> None:
     gateway = alipay.gateway()
     for _ in range(2):
         gateway.trade_query(out_trade_no="A1")
-    one, two = (headers for _, _, _, headers, _ in alipay.asked)
+    one, two = (headers for _, _, _, headers, _ in alipay.requested)
     assert one["alipay-request-id"] != two["alipay-request-id"]
     assert one["Authorization"].split(",")[1] != two["Authorization"].split(",")[1]
 
@@ -318,7 +318,7 @@ def test_any_method_may_use_get(keys: Keys) -> None:
     alipay = Alipay3(keys, {"b": "龙井/茶"})
     fields = {"a": "茶 &=/", "n": 5, "l": ["x"], "none": None}
     assert alipay.gateway().call("alipay.x.y", fields, http_method="GET") == {"b": "龙井/茶"}
-    [(http_method, _, body, _, _)] = alipay.asked
+    [(http_method, _, body, _, _)] = alipay.requested
     assert (http_method, body) == ("GET", b"")
     assert alipay.fields == {"a": "茶 &=/", "n": "5", "l": '["x"]'}
 
@@ -342,7 +342,7 @@ def test_a_value_that_cannot_be_encoded_is_rejected(
 def test_calls_are_in_utf_8_whatever_is_configured(keys: Keys, charset: str) -> None:
     alipay = Alipay3(keys, {"b": "茶"})
     assert alipay.gateway(charset=charset).call("alipay.x", {"a": "茶"}) == {"b": "茶"}
-    assert alipay.asked[0][2] == '{"a":"茶"}'.encode()
+    assert alipay.requested[0][2] == '{"a":"茶"}'.encode()
 
 
 def test_a_browsers_request_is_that_of_version_2(keys: Keys) -> None:
@@ -361,6 +361,6 @@ def test_the_bill_is_queried_by_get(keys: Keys) -> None:
     alipay.gateway().data_dataservice_bill_downloadurl_query(
         bill_type="trade", bill_date="2016-04-05"
     )
-    assert alipay.asked[0][1] == (
+    assert alipay.requested[0][1] == (
         "/v3/alipay/data/dataservice/bill/downloadurl/query?bill_type=trade&bill_date=2016-04-05"
     )

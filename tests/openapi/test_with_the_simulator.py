@@ -42,7 +42,7 @@ CODE = "289123456789012345"
 CONFIRMING = "289123456789010003"
 BUYER = "2088000000000002"
 
-Ask = Callable[[OpenApiGateway], Any]
+Call = Callable[[OpenApiGateway], Any]
 
 
 class Time:
@@ -65,16 +65,16 @@ def certified(
 
     :param exchanged: Alipay's certificate of yesterday is configured; it signs with today's.
     """
-    told = merchant.certificates
-    root = Issued(load_certificates(told.root)[0], merchant.alipay_private_key)
+    notified = merchant.certificates
+    root = Issued(load_certificates(notified.root)[0], merchant.alipay_private_key)
     times = {"since": root.certificate.not_valid_before_utc}
     times["until"] = root.certificate.not_valid_after_utc
     before = issue("Simulator of Alipay", spare_key(0), root, **times)
-    configured = before.pem if exchanged else told.alipay
+    configured = before.pem if exchanged else notified.alipay
     return {
-        "app_cert_sn": told.app_cert_sn,
-        "root_cert_sn": told.alipay_root_cert_sn,
-        "certificates": CertificateStore(signer, [configured], told.root),
+        "app_cert_sn": notified.app_cert_sn,
+        "root_cert_sn": notified.alipay_root_cert_sn,
+        "certificates": CertificateStore(signer, [configured], notified.root),
     }
 
 
@@ -130,11 +130,11 @@ def refund(gateway: OpenApiGateway, amount: str = "8.88") -> Any:
 
 
 def test_a_barcode_payment_succeeds_and_is_queried(gateway: OpenApiGateway) -> None:
-    said = pay(gateway)
-    trade = gateway.trade_query(trade_no=said.trade_no)
-    assert said.paid
+    response = pay(gateway)
+    trade = gateway.trade_query(trade_no=response.trade_no)
+    assert response.paid
     assert (trade.trade_status, trade.total_fen) == ("TRADE_SUCCESS", 8888)
-    assert (trade.out_trade_no, trade.paid_at) == ("A1", said.paid_at)
+    assert (trade.out_trade_no, trade.paid_at) == ("A1", response.paid_at)
 
 
 def test_a_trade_for_one_buyer_is_closed(gateway: OpenApiGateway) -> None:
@@ -149,10 +149,10 @@ def test_a_code_to_scan_has_an_address(gateway: OpenApiGateway) -> None:
 
 
 @pytest.mark.parametrize(("make", "action"), [(create, "close"), (pay, "refund")])
-def test_a_trade_is_cancelled(gateway: OpenApiGateway, make: Ask, action: str) -> None:
+def test_a_trade_is_cancelled(gateway: OpenApiGateway, make: Call, action: str) -> None:
     make(gateway)
-    said = gateway.trade_cancel(out_trade_no="A1")
-    assert (said.action, said.retry) == (action, False)
+    response = gateway.trade_cancel(out_trade_no="A1")
+    assert (response.action, response.retry) == (action, False)
 
 
 def test_a_refund_happens_once(gateway: OpenApiGateway) -> None:
@@ -160,8 +160,8 @@ def test_a_refund_happens_once(gateway: OpenApiGateway) -> None:
     first, again = refund(gateway), refund(gateway)
     assert (first.fund_change, first.refunded_fen) == (True, 888)
     assert (again.fund_change, again.refunded_fen) == (False, 888)
-    asked = gateway.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R1")
-    assert (asked.refunded, asked.refund_fen, asked.total_fen) == (True, 888, 8888)
+    requested = gateway.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R1")
+    assert (requested.refunded, requested.refund_fen, requested.total_fen) == (True, 888, 8888)
     never = gateway.trade_fastpay_refund_query(out_trade_no="A1", out_request_no="R2")
     assert not never.refunded
 
@@ -191,10 +191,10 @@ def test_a_part_of_a_payment_goes_on(gateway: OpenApiGateway) -> None:
 def test_a_transfer_happens_once(payer: OpenApiGateway) -> None:
     first, again = transfer(payer), transfer(payer)
     assert (first.status, first.order_id) == ("SUCCESS", again.order_id)
-    for asked in ({"out_biz_no": "T1"}, {"order_id": first.order_id}):
-        said = payer.fund_trans_common_query(**asked)
-        assert (said.status, said.trans_fen) == ("SUCCESS", 888)
-        assert said.transferred_at == first.transferred_at
+    for requested in ({"out_biz_no": "T1"}, {"order_id": first.order_id}):
+        response = payer.fund_trans_common_query(**requested)
+        assert (response.status, response.trans_fen) == ("SUCCESS", 888)
+        assert response.transferred_at == first.transferred_at
 
 
 def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
@@ -206,7 +206,7 @@ def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "sub_code"),
+    ("call", "sub_code"),
     [
         (lambda g: g.trade_query(out_trade_no="B2"), "ACQ.TRADE_NOT_EXIST"),
         (lambda g: g.trade_close(out_trade_no="B2"), "ACQ.TRADE_NOT_EXIST"),
@@ -232,9 +232,9 @@ def test_the_bill_of_today_is_fetched(gateway: OpenApiGateway) -> None:
         ),
     ],
 )
-def test_a_rejection_is_signed(gateway: OpenApiGateway, ask: Ask, sub_code: str | None) -> None:
+def test_a_rejection_is_signed(gateway: OpenApiGateway, call: Call, sub_code: str | None) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(gateway)
+        call(gateway)
     assert caught.value.signed
     assert caught.value.code == "40004"
     assert sub_code in (None, caught.value.sub_code)
@@ -242,16 +242,18 @@ def test_a_rejection_is_signed(gateway: OpenApiGateway, ask: Ask, sub_code: str 
 
 
 @pytest.mark.parametrize(
-    ("ask", "sub_code"),
+    ("call", "sub_code"),
     [
         (lambda g: transfer(g, "nobody@simulator.invalid"), "PAYEE_NOT_EXIST"),
         (lambda g: transfer(g, amount="1000000.01"), "PAYER_BALANCE_NOT_ENOUGH"),
         (lambda g: [transfer(g), transfer(g, amount="1.00")], "PAYMENT_INFO_INCONSISTENCY"),
     ],
 )
-def test_a_rejected_transfer_did_not_happen(payer: OpenApiGateway, ask: Ask, sub_code: str) -> None:
+def test_a_rejected_transfer_did_not_happen(
+    payer: OpenApiGateway, call: Call, sub_code: str
+) -> None:
     with pytest.raises(GatewayError) as caught:
-        ask(payer)
+        call(payer)
     assert (caught.value.signed, caught.value.sub_code) == (True, sub_code)
 
 
@@ -267,8 +269,8 @@ def test_no_transfer_is_made_with_plain_keys(mode: str) -> None:
 
 def test_a_buyer_who_never_confirms_has_not_paid(gateway: OpenApiGateway) -> None:
     time = Time()
-    said = gateway.pay_barcode_and_wait(**ORDER, auth_code=CONFIRMING, polling=time.patience())
-    assert (said.paid, said.action, time.now) == (False, "close", 30)
+    response = gateway.pay_barcode_and_wait(**ORDER, auth_code=CONFIRMING, polling=time.patience())
+    assert (response.paid, response.action, time.now) == (False, "close", 30)
     assert gateway.trade_query(out_trade_no="A1").trade_status == "TRADE_CLOSED"
 
 

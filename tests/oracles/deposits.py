@@ -8,8 +8,8 @@ from .journey import JOURNEY
 
 _DONE = JOURNEY["precreate"]
 _SOLD = JOURNEY["told that it is paid"]
-_TOLD = {"verified": True, "forgery_believed": False}
-_FROZEN = {**_TOLD, "notify_type": "fund_auth_freeze", "rest_amount": "500.00"}
+_NOTIFIED = {"verified": True, "forgery_believed": False}
+_FROZEN = {**_NOTIFIED, "notify_type": "fund_auth_freeze", "rest_amount": "500.00"}
 _HELD = {
     "order_status": "AUTHORIZED",
     "total_freeze_amount": "500.00",
@@ -38,7 +38,7 @@ DEPOSITS: dict[str, dict[str, Any]] = {
     "release": {**_DONE, "status": "SUCCESS", "amount": "200.00"},
     "released again": {**_DONE, "status": "SUCCESS", "amount": "200.00"},
     "told of the release": {
-        **_TOLD,
+        **_NOTIFIED,
         "notify_type": "fund_auth_unfreeze",
         "rest_amount": "211.12",
     },
@@ -52,7 +52,7 @@ DEPOSITS: dict[str, dict[str, Any]] = {
     "finished": _rejected("ORDER_ALREADY_FINISH"),
     "cancel": {**_DONE, "action": "unfreeze"},
     "told of the cancellation": {
-        **_TOLD,
+        **_NOTIFIED,
         "notify_type": "fund_auth_operation_cancel",
         "action": "unfreeze",
     },

@@ -13,8 +13,8 @@ from .standalone import Standalone
 SUBJECT = "龙井茶 '50g' + 100%"
 
 _DONE = {"code": "10000", "signed": True, "verified": True}
-_TOLD = {"verified": True, "forgery_believed": False, "subject": SUBJECT}
-_PAID = {**_TOLD, "trade_status": "TRADE_SUCCESS", "refund_fee": ""}
+_NOTIFIED = {"verified": True, "forgery_believed": False, "subject": SUBJECT}
+_PAID = {**_NOTIFIED, "trade_status": "TRADE_SUCCESS", "refund_fee": ""}
 _CHANGED = {
     "verified": True,
     "forgery_believed": False,
@@ -38,7 +38,7 @@ JOURNEY: dict[str, dict[str, Any]] = {
     "full refund": {**_DONE, "fund_change": "Y", "refund_fee": "88.88"},
     "closed": {**_DONE, "trade_status": "TRADE_CLOSED"},
     "told of the partial refund": {**_PAID, "refund_fee": "8.88"},
-    "told of the full refund": {**_TOLD, "trade_status": "TRADE_CLOSED", "refund_fee": "88.88"},
+    "told of the full refund": {**_NOTIFIED, "trade_status": "TRADE_CLOSED", "refund_fee": "88.88"},
     "bill": {"names_the_order": True},
     "page": {"verified": True},
     "told of page": _PAID,
@@ -74,7 +74,7 @@ BESIDES: dict[str, dict[str, Any]] = {
     "till": _DONE,
     "told of till": _PAID,
     "cancel": {**_DONE, "action": "refund"},
-    "told of cancel": {**_TOLD, "trade_status": "TRADE_CLOSED", "refund_fee": "88.88"},
+    "told of cancel": {**_NOTIFIED, "trade_status": "TRADE_CLOSED", "refund_fee": "88.88"},
     "transfer": {**_DONE, "status": "SUCCESS"},
     "transfer query": {**_DONE, "status": "SUCCESS", "trans_amount": "1.00"},
     "transfer with plain keys": {
@@ -100,7 +100,7 @@ BESIDES: dict[str, dict[str, Any]] = {
     "unsettled": {**_DONE, "unsettled_amount": "87.88"},
     "legacy": {"verified": True, "trade_status": "TRADE_SUCCESS"},
     "told of legacy": {
-        **_TOLD,
+        **_NOTIFIED,
         "trade_status": "TRADE_SUCCESS",
         "total_fee": "88.88",
         "told_by_alipay": "true",
@@ -133,16 +133,16 @@ UNSEEN = {
 }
 
 
-def compare(said: dict[str, dict[str, Any]], steps: dict[str, dict[str, Any]]) -> None:
+def compare(output: dict[str, dict[str, Any]], steps: dict[str, dict[str, Any]]) -> None:
     """Compares what a program said with what it must have seen, in what is named of each step."""
-    assert set(said) == set(steps)
+    assert set(output) == set(steps)
     for step, seen in steps.items():
-        assert {name: said[step].get(name) for name in seen} == seen, step
+        assert {name: output[step].get(name) for name in seen} == seen, step
 
 
 def check(
     standalone: Standalone,
-    said: dict[str, dict[str, Any]],
+    output: dict[str, dict[str, Any]],
     besides: Iterable[str] = (),
     *,
     without: Iterable[str] = (),
@@ -155,14 +155,14 @@ def check(
     :param without: the names of those that it cannot take.
     :param unseen: the names of those of which it does not see :data:`UNSEEN`.
     """
-    forms = {name: said.pop(name) for name in ("form of page", "form of wap") if name in said}
+    forms = {name: output.pop(name) for name in ("form of page", "form of wap") if name in output}
     taken = {*JOURNEY, *besides} - set(without)
     steps = {step: seen for step, seen in {**JOURNEY, **BESIDES}.items() if step in taken}
     for step in {*unseen} & taken:
         steps[step] = {
             name: value for name, value in steps[step].items() if name not in UNSEEN[step]
         }
-    compare(said, steps)
+    compare(output, steps)
     assert len(forms) == 2 or "form" in without
     for form in forms.values():
         assert str(escape(SUBJECT)) in standalone.bring(form["html"])

@@ -58,7 +58,7 @@ class Standalone:
                 yield cls(_address(process), keys)
                 assert process.poll() is None, "it has ended by itself"
                 log.seek(0)
-                assert "Traceback" not in (said := log.read()), said
+                assert "Traceback" not in (output := log.read()), output
             finally:
                 process.kill()
                 process.communicate()
@@ -73,9 +73,9 @@ class Standalone:
         assert found is not None
         return found
 
-    def tell(self, path: str, **said: Any) -> Any:
+    def describe(self, path: str, **output: Any) -> Any:
         """Has the control do something."""
-        answer = requests.post(f"{self.url}{path}", json=said, timeout=PATIENCE)
+        answer = requests.post(f"{self.url}{path}", json=output, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json()
 
@@ -111,10 +111,10 @@ def _plain(value: str) -> str:
     return re.sub(r"&(?:#\w+|\w+);", lambda found: html.unescape(found[0]), value)
 
 
-def lines(said: str) -> dict[str, dict[str, Any]]:
+def lines(output: str) -> dict[str, dict[str, Any]]:
     """What a program said, line by line, by the step that each line is about."""
     steps: dict[str, dict[str, Any]] = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         step = json.loads(line)
         name = step.pop("step")
         assert name not in steps

@@ -23,7 +23,7 @@ from flask_alipay.signer import Rsa2Signer, sign_content
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 
-from ..other_sdks import ask, node_peer, python_peer
+from ..other_sdks import call, node_peer, python_peer
 from .agreements import AGREEMENTS
 from .authorizations import mini_program_steps, third_party_steps, without_v3
 from .deposits import DEPOSITS
@@ -47,7 +47,7 @@ class Site:
         self.root = f"{self.url}/alipay"
         self.simulator = Simulator(base_url=self.root)
         self._app.register_blueprint(simulator_blueprint(self.simulator), url_prefix="/alipay")
-        self.heard: list[dict[str, str]] = []
+        self.delivered: list[dict[str, str]] = []
         self._app.add_url_rule("/notify", "notify", self._notify, methods=["POST"])
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
@@ -55,7 +55,7 @@ class Site:
         self._thread.start()
 
     def _notify(self) -> str:
-        self.heard.append(request.form.to_dict())
+        self.delivered.append(request.form.to_dict())
         return "success"
 
     def close(self) -> None:
@@ -88,22 +88,22 @@ PAYOUTS = (
     *("transfer", "transfer query", "transfer to a card", "confirmed by the bank"),
     *(*ACCOUNT, "account log", "receipt", "receipt download", *SHARES, "unsettled"),
 )
-TILL = ("till", "told of till", "cancel", "told of cancel")
+BARCODE_ORDER = ("till", "told of till", "cancel", "told of cancel")
 GRANTED = ("capture", "told of capture")
 V3 = tuple(step for step in BESIDES if step.startswith("v3: "))
 
 
 def test_python_alipay_sdk_shops_at_the_simulator(standalone: Standalone) -> None:
     python = python_peer("python-alipay-sdk")
-    said = run([python, PROGRAMS / "fzlee.py", standalone.keys, "fzlee"])
+    response = run([python, PROGRAMS / "fzlee.py", standalone.keys, "fzlee"])
     # It signs empty values, which Alipay's own documents leave out: told apart, not copied.
-    query = said.pop("signed")["query"]
+    query = response.pop("signed")["query"]
     assert query_signed_by_the_merchant(standalone, query) == (False, True)
     without = ("encrypted", "encrypted, with certificates", "form")
     check(
         standalone,
-        said,
-        (*TILL, *MONEY),
+        response,
+        (*BARCODE_ORDER, *MONEY),
         without=without,
         unseen=["with certificates"],
     )
@@ -111,12 +111,12 @@ def test_python_alipay_sdk_shops_at_the_simulator(standalone: Standalone) -> Non
 
 def test_the_official_sdk_shops_at_the_simulator(standalone: Standalone) -> None:
     python = python_peer("alipay-sdk-python")
-    said = run([python, PROGRAMS / "official.py", standalone.keys, "official", "trades"])
-    query = said.pop("signed")["query"]
+    response = run([python, PROGRAMS / "official.py", standalone.keys, "official", "trades"])
+    query = response.pop("signed")["query"]
     assert query_signed_by_the_merchant(standalone, query)[0]
     without = ("with certificates", "encrypted, with certificates")
-    besides = (*TILL, *GRANTED, "transfer with plain keys", *SHARES, *ACCOUNT)
-    check(standalone, said, besides, without=without)
+    besides = (*BARCODE_ORDER, *GRANTED, "transfer with plain keys", *SHARES, *ACCOUNT)
+    check(standalone, response, besides, without=without)
 
 
 def node_program(folder: Path, package: str) -> Program:
@@ -136,9 +136,9 @@ def test_the_sdk_for_nodejs_shops_at_the_simulator(
     standalone: Standalone, tmp_path: Path, package: str, besides: tuple[str, ...]
 ) -> None:
     program = node_program(tmp_path, package)
-    said = run([*program, standalone.keys, f"node{package[-1]}", "trades"])
+    response = run([*program, standalone.keys, f"node{package[-1]}", "trades"])
     received = [f"message {kind}" for kind in MESSAGES]
-    check(standalone, said, (*besides, *received, *PAYOUTS), unseen=UNSEEN)
+    check(standalone, response, (*besides, *received, *PAYOUTS), unseen=UNSEEN)
 
 
 #: The SDKs that know version 3 of the protocol.
@@ -157,44 +157,44 @@ def test_official_sdks_sell_in_a_mini_program(
     mini_program: Standalone, program: Program, request: pytest.FixtureRequest
 ) -> None:
     sdk = request.node.callspec.id
-    said = run([*program, mini_program.keys, sdk, "mini-program"])
+    response = run([*program, mini_program.keys, sdk, "mini-program"])
     steps = mini_program_steps(mini_program.merchant)
-    compare(said, steps if sdk in WITH_V3 else without_v3(steps))
+    compare(response, steps if sdk in WITH_V3 else without_v3(steps))
 
 
 def test_official_sdks_sell_for_merchants_who_authorise_them(
     third_party: Standalone, program: Program, request: pytest.FixtureRequest
 ) -> None:
     sdk = request.node.callspec.id
-    said = run([*program, third_party.keys, sdk, "third-party"])
+    response = run([*program, third_party.keys, sdk, "third-party"])
     steps = third_party_steps(third_party.merchant)
-    compare(said, steps if sdk in WITH_V3 else without_v3(steps))
+    compare(response, steps if sdk in WITH_V3 else without_v3(steps))
 
 
 def test_official_sdks_hold_deposits(
     standalone: Standalone, program: Program, request: pytest.FixtureRequest
 ) -> None:
     sdk = request.node.callspec.id
-    said = run([*program, standalone.keys, f"{sdk}d", "deposits"])
-    compare(said, DEPOSITS if sdk in WITH_V3 else without_v3(DEPOSITS))
+    response = run([*program, standalone.keys, f"{sdk}d", "deposits"])
+    compare(response, DEPOSITS if sdk in WITH_V3 else without_v3(DEPOSITS))
 
 
 def test_official_sdks_deduct_by_agreements(
     standalone: Standalone, program: Program, request: pytest.FixtureRequest
 ) -> None:
     sdk = request.node.callspec.id
-    said = run([*program, standalone.keys, f"{sdk}a", "agreements"])
-    compare(said, AGREEMENTS if sdk in WITH_V3 else without_v3(AGREEMENTS))
+    response = run([*program, standalone.keys, f"{sdk}a", "agreements"])
+    compare(response, AGREEMENTS if sdk in WITH_V3 else without_v3(AGREEMENTS))
 
 
 def test_the_test_suite_of_lxneng_passes_at_the_simulator(standalone: Standalone) -> None:
     python = python_peer("alipay==0.7.4")
-    told = {"root": standalone.url, "gateway": standalone.gateway}
-    said = ask([python, PROGRAMS / "lxneng.py"], told)
-    assert said["bad"] == []
-    assert said["run"] == len(said["names"]) >= 17
+    notified = {"root": standalone.url, "gateway": standalone.gateway}
+    response = call([python, PROGRAMS / "lxneng.py"], notified)
+    assert response["bad"] == []
+    assert response["run"] == len(response["names"]) >= 17
     network = {"test_single_trade_query", "test_wap_notifyurl", "test_wap_unauthorization_token"}
-    assert network <= set(said["names"])
+    assert network <= set(response["names"])
 
 
 # The wire, as SDKs in other languages use it
@@ -209,8 +209,8 @@ def query(site: Site) -> dict[str, str]:
     gateway = OpenApiGateway(settings["APP_ID"], signer, gateway_url=site_root)
     gateway.trade_precreate(out_trade_no="Q1", subject="Tea", total_amount="88.88")
     requests.post(f"{site.root}/trades/Q1/pay", json={}, timeout=30).raise_for_status()
-    asked = gateway._request("alipay.trade.query", {"out_trade_no": "Q1"}, {})
-    return dict(asked.params)
+    requested = gateway._request("alipay.trade.query", {"out_trade_no": "Q1"}, {})
+    return dict(requested.params)
 
 
 def status(body: str) -> str:
@@ -249,9 +249,9 @@ def test_a_request_may_name_the_whole_address(
     with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
         connection.sendall((head + body).encode("ascii"))
         pieces = iter(lambda: connection.recv(65536), b"")
-        said = b"".join(pieces).decode()
-    assert said.startswith("HTTP/1.1 200 ")
-    assert status(said.partition("\r\n\r\n")[2]) == "TRADE_SUCCESS"
+        response = b"".join(pieces).decode()
+    assert response.startswith("HTTP/1.1 200 ")
+    assert status(response.partition("\r\n\r\n")[2]) == "TRADE_SUCCESS"
 
 
 def test_what_the_simulator_tells_is_what_it_signed(site: Site, query: dict[str, str]) -> None:
@@ -261,5 +261,5 @@ def test_what_the_simulator_tells_is_what_it_signed(site: Site, query: dict[str,
     gateway = OpenApiGateway(settings["APP_ID"], signer, gateway_url=f"{site.root}/gateway.do")
     gateway.trade_precreate(out_trade_no="Q2", subject="Tea", total_amount="8.88", **notify)
     requests.post(f"{site.root}/trades/Q2/pay", json={}, timeout=30).raise_for_status()
-    (fields,) = site.heard
+    (fields,) = site.delivered
     assert verify_params(fields, signer)

@@ -79,9 +79,9 @@ def act(shop: DepositShop, action: str) -> str:
 def submit(shop: DepositShop, action: str, **fields: str) -> str:
     """Fill in and confirm a form; return the last page."""
     client, url = shop.app.test_client(), f"{PATH}/DEP1/{action}"
-    asked = client.post(url, data={**fields_of(client.get(url).text), **fields})
-    assert asked.status_code == 200, asked.text
-    response = client.post(url, data=fields_of(asked.text))
+    requested = client.post(url, data={**fields_of(client.get(url).text), **fields})
+    assert requested.status_code == 200, requested.text
+    response = client.post(url, data=fields_of(requested.text))
     assert response.status_code == 303, response.text
     return client.get(response.location).text
 
@@ -175,8 +175,8 @@ def test_a_capture_without_a_result_is_continued(operated: DepositShop) -> None:
     assert f'href="{url}"' in page
     form = fields_of(client.get(url).text)
     assert (form["number"], form["amount"]) == ("C1", "500.00")
-    asked = client.post(f"{PATH}/DEP1/capture", data=form)
-    client.post(f"{PATH}/DEP1/capture", data=fields_of(asked.text))
+    requested = client.post(f"{PATH}/DEP1/capture", data=form)
+    client.post(f"{PATH}/DEP1/capture", data=fields_of(requested.text))
     assert operated.amounts() == ("FINISH", 50000, 0, 0)
     assert operated.payments() == 1
 

@@ -11,7 +11,11 @@ from flask_alipay.simulator.trades.orders import Order
 
 from .openapi.server import Server
 
-TILL = {"scene": "bar_code", "auth_code": "281234567890123456", "product_code": "FACE_TO_FACE"}
+BARCODE_ORDER = {
+    "scene": "bar_code",
+    "auth_code": "281234567890123456",
+    "product_code": "FACE_TO_FACE",
+}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_a_bank_has_credit_cards_too():
 
 
 @pytest.mark.parametrize(
-    ("funds", "bank", "asked", "paid_with"),
+    ("funds", "bank", "requested", "paid_with"),
     [
         (KINDS, "", "", "balance"),
         (KINDS, "CMB", "", "CMB"),
@@ -71,9 +75,9 @@ def test_a_bank_has_credit_cards_too():
         ((), "CMB", "", ""),
     ],
 )
-def test_a_buyer_without_a_choice_pays_with_an_accepted_fund(funds, bank, asked, paid_with):
+def test_a_buyer_without_a_choice_pays_with_an_accepted_fund(funds, bank, requested, paid_with):
     order = Order("openapi", "", "T1", "tea", 1, "utf-8", "RSA2", funds=funds, bank=bank)
-    assert order.choose_fund(asked) == paid_with
+    assert order.choose_fund(requested) == paid_with
 
 
 @pytest.fixture
@@ -173,14 +177,14 @@ def test_channels_are_opened_or_shut_and_not_both(app, merchant):
 
 def test_a_barcode_payment_without_an_accepted_fund_is_rejected(app, merchant, simulator):
     server = Server(app, merchant)
-    refused = server.call("pay", {**ORDER, **TILL, "enable_pay_channels": "coupon"})
+    refused = server.call("pay", {**ORDER, **BARCODE_ORDER, "enable_pay_channels": "coupon"})
     assert refused["sub_code"] == "ACQ.NO_PAYMENT_INSTRUMENTS_AVAILABLE"
     assert not simulator.trades.by_out_trade_no("T1").paid
 
 
 def test_a_barcode_payment_uses_an_accepted_fund(app, merchant):
     server = Server(app, merchant)
-    paid = server.call("pay", {**ORDER, **TILL, "disable_pay_channels": "balance"})
+    paid = server.call("pay", {**ORDER, **BARCODE_ORDER, "disable_pay_channels": "balance"})
     assert paid["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "PCREDIT"}]
 
 

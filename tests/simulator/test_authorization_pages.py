@@ -51,9 +51,9 @@ def test_a_user_returns_with_a_code(client, merchant):
 
 @pytest.mark.parametrize(("page", "types"), [(APP, None), (BATCH, "WEBAPP,TINYAPP")])
 def test_a_merchant_returns_with_a_code(client, merchant, page, types):
-    asked = client.get(address(merchant, page))
-    assert asked.status_code == 200
-    assert all(app_id in asked.text for app_id, _ in merchant.account.authorizers)
+    requested = client.get(address(merchant, page))
+    assert requested.status_code == 200
+    assert all(app_id in requested.text for app_id, _ in merchant.account.authorizers)
     chosen = {"decision": "allow", "auth_app_id": merchant_app_id(merchant, 1)}
     found = query(client.post(address(merchant, page), data=chosen).location)
     assert found["app_auth_code"].startswith("P")

@@ -193,8 +193,8 @@ def test_the_clock_is_set_to_the_latest_time_that_is_known(offset, clock):
     assert clock.now() == begin + timedelta(hours=2)
 
 
-@pytest.mark.parametrize("moments", [[], [timedelta(hours=-1)]])
-def test_the_clock_is_never_set_back(offset, clock, moments):
+@pytest.mark.parametrize("instants", [[], [timedelta(hours=-1)]])
+def test_the_clock_is_never_set_back(offset, clock, instants):
     begin = clock.now()
-    offset.not_before(begin + moment for moment in moments)
+    offset.not_before(begin + instant for instant in instants)
     assert clock.now() == begin

@@ -34,10 +34,10 @@ def simulator(shop):
     return simulator
 
 
-def queried(simulator, moment):
+def queried(simulator, instant):
     """What is said to a question whose timestamp is of that moment."""
     clock = HandClock()
-    clock.time = moment
+    clock.time = instant
     app = Flask(__name__)
     app.register_blueprint(simulator_blueprint(simulator), url_prefix="/alipay")
     server = Server(app, Merchant(simulator, clock))
@@ -65,14 +65,14 @@ def test_what_is_of_neither_time_is_rejected(simulator, off):
 )
 def test_version_3_is_worn_likewise(simulator, off, code):
     stamp = int((machine() + off).timestamp() * 1000)
-    said = f"app_id={simulator.merchant.app_id},timestamp={stamp}"
+    response = f"app_id={simulator.merchant.app_id},timestamp={stamp}"
     request = RestRequest(
         "POST",
         "alipay/trade/query",
         "",
         ("/v3/alipay/trade/query",),
         b"{}",
-        {"authorization": f"ALIPAY-SHA256withRSA {said},sign=x"},
+        {"authorization": f"ALIPAY-SHA256withRSA {response},sign=x"},
     )
     answer = simulator.reply_v3(request, "").body.decode()
     wanted = "invalid-timestamp" if code == "invalid-timestamp" else "nonce"
@@ -89,8 +89,8 @@ def test_a_batch_is_of_the_merchants_today_or_of_ours(simulator, off, refused):
         "batch_num": "1",
         "detail_data": "2026020322001^1.00^torn",
     }
-    asked = Merchant(simulator, HandClock()).call("refund_fastpay_by_platform_nopwd", **batch)
-    answer = simulator.reply(RawForm(asked.url.partition("?")[2].encode()))
+    requested = Merchant(simulator, HandClock()).call("refund_fastpay_by_platform_nopwd", **batch)
+    answer = simulator.reply(RawForm(requested.url.partition("?")[2].encode()))
     assert (b"BATCH_NO_FORMAT_ERROR" in answer.body) is refused
 
 

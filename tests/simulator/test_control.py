@@ -46,31 +46,33 @@ def test_the_cashier_is_where_the_trade_says(control, trade, buyer):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "status"),
+    ("actions", "status"),
     [
         (["pay"], "TRADE_SUCCESS"),
         (["close"], "TRADE_CLOSED"),
         (["pay", "finish"], "TRADE_FINISHED"),
     ],
 )
-def test_a_requested_event_happens_and_is_notified(control, trade, shop, wishes, status):
-    for wish in wishes:
-        answer = control(f"{trade}/{wish}")
+def test_a_requested_event_happens_and_is_notified(control, trade, shop, actions, status):
+    for action in actions:
+        answer = control(f"{trade}/{action}")
     assert (answer.status_code, answer.json["trade_status"]) == (200, status)
     assert shop.fields()["trade_status"] == status
-    assert len(shop.bodies) == len(wishes)
+    assert len(shop.bodies) == len(actions)
 
 
-@pytest.mark.parametrize("wishes", [["pay", "pay"], ["close", "pay"], ["finish"], ["pay", "close"]])
-def test_an_impossible_event_is_rejected_and_not_notified(control, trade, shop, wishes):
-    for wish in wishes[:-1]:
-        control(f"{trade}/{wish}")
+@pytest.mark.parametrize(
+    "actions", [["pay", "pay"], ["close", "pay"], ["finish"], ["pay", "close"]]
+)
+def test_an_impossible_event_is_rejected_and_not_notified(control, trade, shop, actions):
+    for action in actions[:-1]:
+        control(f"{trade}/{action}")
     before = see(control, trade)
-    answer = control(f"{trade}/{wishes[-1]}")
+    answer = control(f"{trade}/{actions[-1]}")
     assert answer.status_code == 409
     assert before["trade_status"] in answer.json["error"]
     assert see(control, trade) == before
-    assert len(shop.bodies) == len(wishes) - 1
+    assert len(shop.bodies) == len(actions) - 1
 
 
 def test_a_trade_whose_time_is_over_is_not_paid_but_closed(control, buyer, merchant, shop, clock):
@@ -107,9 +109,9 @@ def test_an_unpaid_trade_is_not_refunded(control, trade, shop):
     assert shop.bodies == []
 
 
-@pytest.mark.parametrize("wish", ["pay", "close", "finish", "refund", "deliver"])
-def test_a_trade_that_is_not_there_is_not_found(control, wish):
-    answer = control(f"/trades/nobody/{wish}")
+@pytest.mark.parametrize("action", ["pay", "close", "finish", "refund", "deliver"])
+def test_a_trade_that_is_not_there_is_not_found(control, action):
+    answer = control(f"/trades/nobody/{action}")
     assert (answer.status_code, list(answer.json)) == (404, ["error"])
     assert control("/trades/nobody", method="GET").status_code == 404
 
@@ -157,8 +159,8 @@ def test_due_callbacks_run_when_the_clock_is_advanced(control, trade, shop, cloc
     shop.text = "fail"
     control(f"{trade}/pay")
     begin = clock.now()
-    told = control("/clock", body={"advance": 25 * 3600}).json
-    assert told == see(control, "/clock") == {"now": (begin + timedelta(hours=25)).isoformat()}
+    notified = control("/clock", body={"advance": 25 * 3600}).json
+    assert notified == see(control, "/clock") == {"now": (begin + timedelta(hours=25)).isoformat()}
     assert len(shop.bodies) == 8
 
 
@@ -329,12 +331,12 @@ def batch(buyer, merchant, clock, simulator):
 
 
 @pytest.mark.parametrize(
-    ("wish", "status", "refunded"), [("confirm", "done", "8.88"), ("refuse", "refused", "0.00")]
+    ("action", "status", "refunded"), [("confirm", "done", "8.88"), ("refuse", "refused", "0.00")]
 )
-def test_a_batch_is_ended_once(control, batch, wish, status, refunded):
+def test_a_batch_is_ended_once(control, batch, action, status, refunded):
     (shown,) = see(control, "/batches")
     assert (shown["status"], shown["entries"], shown["total_amount"]) == ("waiting", 1, "8.88")
-    ended = control(f"/batches/{shown['batch_id']}/{wish}").json
+    ended = control(f"/batches/{shown['batch_id']}/{action}").json
     assert (ended["status"], ended["failed"]) == (status, 0)
     assert see(control, "/trades/B1")["refunded_amount"] == refunded
     assert control(f"/batches/{shown['batch_id']}/confirm").status_code == 409
@@ -346,14 +348,14 @@ def test_a_batch_that_is_not_there_is_not_found(control):
 
 
 def test_a_page_of_another_site_confirms_nothing_and_delivers_nothing(control, batch, shop):
-    told, foreign = len(shop.bodies), {"Origin": "https://evil.example"}
+    notified, foreign = len(shop.bodies), {"Origin": "https://evil.example"}
     (delivery,) = see(control, "/deliveries")
     for path in (
         f"/batches/{batch.batch_id}/confirm",
         f"/deliveries/{delivery['notify_id']}/deliver",
     ):
         assert control(path, headers=foreign).status_code == 403
-    assert len(shop.bodies) == told
+    assert len(shop.bodies) == notified
     assert see(control, "/batches")[0]["status"] == "waiting"
 
 

@@ -122,8 +122,10 @@ def test_an_escrow_trade_is_shipped_and_received(control, buyer, merchant, simul
     assert simulator.trades.by_out_trade_no("E1").status == "TRADE_FINISHED"
 
 
-@pytest.mark.parametrize(("name", "said"), [("Confirm", "done"), ("Reject", "rejected")])
-def test_a_batch_is_confirmed_or_rejected(control, buyer, merchant, simulator, clock, name, said):
+@pytest.mark.parametrize(("name", "response"), [("Confirm", "done"), ("Reject", "rejected")])
+def test_a_batch_is_confirmed_or_rejected(
+    control, buyer, merchant, simulator, clock, name, response
+):
     buyer.press(buyer.cashier(merchant.direct_pay(out_trade_no="B1")), "pay")
     now, trade_no = format_china_time(clock.now()), simulator.trades.by_out_trade_no("B1").trade_no
     refund = merchant.call(
@@ -137,8 +139,8 @@ def test_a_batch_is_confirmed_or_rejected(control, buyer, merchant, simulator, c
     )
     assert buyer.open(refund).status_code == 303
     press(control, name)
-    control.locator("#batches").get_by_text(said, exact=True).wait_for()
-    assert simulator.trades.by_out_trade_no("B1").refunded_fen == (888 if said == "done" else 0)
+    control.locator("#batches").get_by_text(response, exact=True).wait_for()
+    assert simulator.trades.by_out_trade_no("B1").refunded_fen == (888 if response == "done" else 0)
     assert control.complaints == []
 
 

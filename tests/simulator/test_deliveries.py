@@ -189,32 +189,32 @@ def test_the_time_is_noted_with_each_sending(clock, notify_ids, shop, notice):
 
 
 def test_a_slow_server_holds_up_no_notification_to_another(notify_ids):
-    opens, entered, told = threading.Event(), threading.Event(), threading.Event()
+    opens, entered, notified = threading.Event(), threading.Event(), threading.Event()
 
     def post(url, body, headers):
         if "slow" in url:
             entered.set()
             assert opens.wait(30)
         else:
-            told.set()
+            notified.set()
         return 200, "success"
 
     deliverer = NotificationSender(SystemClock(), notify_ids, compose, post)
-    moment = timedelta(milliseconds=1)
+    instant = timedelta(milliseconds=1)
     for number in range(3):
-        deliverer.enqueue(a_notice(f"T{number}", url="https://slow.example/notify"), moment)
+        deliverer.enqueue(a_notice(f"T{number}", url="https://slow.example/notify"), instant)
     assert entered.wait(30)
-    deliverer.enqueue(a_notice("T9", url="https://quick.example/notify"), moment)
-    assert told.wait(10)
+    deliverer.enqueue(a_notice("T9", url="https://quick.example/notify"), instant)
+    assert notified.wait(10)
     opens.set()
 
 
 def test_the_clock_tells_of_one_trade_in_order(notify_ids):
-    told, done = [], threading.Event()
+    notified, done = [], threading.Event()
 
     def post(url, body, headers):
-        told.append(body.partition(b"&")[0])
-        if len(told) == 20:
+        notified.append(body.partition(b"&")[0])
+        if len(notified) == 20:
             done.set()
         return 200, "success"
 
@@ -222,4 +222,4 @@ def test_the_clock_tells_of_one_trade_in_order(notify_ids):
     for number in range(20):
         deliverer.enqueue(a_notice(notify_id=f"n{number}"), timedelta(milliseconds=100))
     assert done.wait(30)
-    assert told == [b"notify_id=n%d" % number for number in range(20)]
+    assert notified == [b"notify_id=n%d" % number for number in range(20)]

@@ -33,7 +33,7 @@ def trade(buyer, merchant):
     return "/trades/T1"
 
 
-def wish(control, kind, **more):
+def inject(control, kind, **more):
     answer = control("/faults", body={"kind": kind, **more})
     assert answer.status_code == 200, answer.json
     return answer.json
@@ -71,10 +71,10 @@ def test_a_fault_happens_to_its_own_method():
 
 
 def test_faults_are_shown_and_cleared(control):
-    assert wish(control, "drop", times=3, out_trade_no="T1") == [
+    assert inject(control, "drop", times=3, out_trade_no="T1") == [
         {"kind": "drop", "times": 3, "out_trade_no": "T1", "seconds": 5.0, "method": ""}
     ]
-    assert len(wish(control, "slow")) == 2
+    assert len(inject(control, "slow")) == 2
     assert control("/faults", method="DELETE").json == []
     assert control("/faults", method="GET").json == []
 
@@ -116,7 +116,7 @@ def test_a_page_of_another_site_breaks_and_mends_nothing(control, simulator, met
 
 
 def test_a_notification_that_is_lost_comes_on_schedule(control, trade, shop, clock):
-    wish(control, "drop")
+    inject(control, "drop")
     control(f"{trade}/pay")
     assert shop.bodies == []
     clock.advance(minutes=4)
@@ -125,19 +125,19 @@ def test_a_notification_that_is_lost_comes_on_schedule(control, trade, shop, clo
 
 
 def test_a_notification_that_is_late_is_overtaken(control, trade, shop, clock):
-    wish(control, "delay", seconds=60)
+    inject(control, "delay", seconds=60)
     begin = clock.now()
     control(f"{trade}/pay")
     control(f"{trade}/refund")
     clock.advance(minutes=2)
-    told = [shop.fields(index)["trade_status"] for index in range(2)]
-    assert told == ["TRADE_CLOSED", "TRADE_SUCCESS"]
+    notified = [shop.fields(index)["trade_status"] for index in range(2)]
+    assert notified == ["TRADE_CLOSED", "TRADE_SUCCESS"]
     (late, _) = control("/deliveries", method="GET").json
     assert late["attempts"][0]["sent_at"] == (begin + timedelta(minutes=1)).isoformat()
 
 
 def test_a_notification_waits_until_the_next_has_overtaken_it(control, trade, shop, clock):
-    wish(control, "out-of-order")
+    inject(control, "out-of-order")
     control(f"{trade}/pay")
     assert shop.bodies == []
     control(f"{trade}/refund", body={"amount": "1.00"})
@@ -147,7 +147,7 @@ def test_a_notification_waits_until_the_next_has_overtaken_it(control, trade, sh
 
 
 def test_several_that_wait_come_the_wrong_way_round(control, trade, shop):
-    wish(control, "out-of-order", times=2)
+    inject(control, "out-of-order", times=2)
     control(f"{trade}/pay")
     control(f"{trade}/refund", body={"amount": "1.00"})
     control(f"{trade}/refund", body={"amount": "2.00"})
@@ -156,7 +156,7 @@ def test_several_that_wait_come_the_wrong_way_round(control, trade, shop):
 
 
 def test_a_notification_that_nothing_overtakes_comes_after_all(control, trade, shop, clock):
-    wish(control, "out-of-order")
+    inject(control, "out-of-order")
     control(f"{trade}/pay")
     (delivery,) = control("/deliveries", method="GET").json
     assert delivery["next_at"] == (clock.now() + LONGEST_HELD).isoformat()
@@ -168,7 +168,7 @@ def test_a_notification_that_nothing_overtakes_comes_after_all(control, trade, s
 
 def test_notifications_of_another_trade_overtakes_nothing(control, trade, buyer, merchant, shop):
     buyer.see(buyer.cashier(merchant.page_pay(biz={"out_trade_no": "T2"})))
-    wish(control, "out-of-order", out_trade_no="T1")
+    inject(control, "out-of-order", out_trade_no="T1")
     control("/trades/T1/pay")
     control("/trades/T2/pay")
     assert [shop.fields(index)["out_trade_no"] for index in range(len(shop.bodies))] == ["T2"]
@@ -181,7 +181,7 @@ def test_a_notification_is_written_and_signed_in_gbk(
     control, buyer, merchant, shop, clock, request_name, sign_type
 ):
     buyer.see(buyer.cashier(getattr(merchant, request_name)()))
-    wish(control, "gbk")
+    inject(control, "gbk")
     shop.text = "fail"
     control("/trades/T1/pay")
     shop.text = "success"
@@ -197,7 +197,7 @@ def test_a_notification_is_written_and_signed_in_gbk(
 
 
 def test_a_notification_is_repeated_though_it_was_heard(control, trade, shop):
-    wish(control, "repeat")
+    inject(control, "repeat")
     control(f"{trade}/pay")
     assert len(shop.bodies) == 2
     assert shop.fields(0)["notify_id"] == shop.fields(1)["notify_id"]
@@ -208,7 +208,7 @@ def test_a_notification_is_altered_after_it_was_signed(
     control, buyer, merchant, shop, request_name
 ):
     buyer.see(buyer.cashier(getattr(merchant, request_name)()))
-    wish(control, "tamper")
+    inject(control, "tamper")
     control("/trades/T1/pay")
     control("/trades/T1/deliver")
     altered, good = shop.fields(0), shop.fields(1)
@@ -231,7 +231,7 @@ def query(merchant):
 
 def test_a_response_is_signed_wrongly_once(control, trade, buyer, merchant):
     good = buyer.open(query(merchant)).text
-    wish(control, "wrong-sign", out_trade_no="T1")
+    inject(control, "wrong-sign", out_trade_no="T1")
     altered = buyer.open(query(merchant)).text
     assert json.loads(altered)["sign"] != json.loads(good)["sign"]
     assert (
@@ -243,7 +243,7 @@ def test_a_response_is_signed_wrongly_once(control, trade, buyer, merchant):
 
 def test_a_response_has_no_signature_once(control, trade, buyer, merchant):
     good = buyer.open(query(merchant)).text
-    wish(control, "unsigned", out_trade_no="T1")
+    inject(control, "unsigned", out_trade_no="T1")
     bare = json.loads(buyer.open(query(merchant)).text)
     assert bare == {name: node for name, node in json.loads(good).items() if name != "sign"}
     assert buyer.open(query(merchant)).text == good
@@ -252,13 +252,13 @@ def test_a_response_has_no_signature_once(control, trade, buyer, merchant):
 def test_a_slow_response_is_waited_for(control, trade, buyer, merchant, monkeypatch):
     waited = []
     monkeypatch.setattr("time.sleep", waited.append)
-    wish(control, "slow", seconds=7)
+    inject(control, "slow", seconds=7)
     assert buyer.open(query(merchant)).status_code == 200
     assert waited == [7]
 
 
 def test_a_response_breaks_off_in_the_middle(control, app, trade, merchant):
-    wish(control, "cut-off")
+    inject(control, "cut-off")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

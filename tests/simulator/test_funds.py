@@ -115,9 +115,9 @@ def test_a_page_learns_of_a_payment_on_another_device(buyer, merchant, pay):
     cashier = buyer.cashier(merchant.page_pay())
     assert follow(buyer, cashier) == {"trade_status": "WAIT_BUYER_PAY", "go_to": cashier}
     pay(cashier)
-    news = follow(buyer, cashier)
-    assert news["trade_status"] == "TRADE_SUCCESS"
-    assert news["go_to"].startswith("https://shop.example/return?")
+    notification_params = follow(buyer, cashier)
+    assert notification_params["trade_status"] == "TRADE_SUCCESS"
+    assert notification_params["go_to"].startswith("https://shop.example/return?")
 
 
 def test_a_page_shows_itself_how_it_ended_otherwise(buyer, merchant, clock):

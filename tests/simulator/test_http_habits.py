@@ -48,9 +48,16 @@ def params(app, merchant):
     """Makes the parameters of a payment, each of another order."""
 
     def params(charset="utf-8", **changes):
-        till = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234", "subject": SUBJECT}
-        till["out_trade_no"] = f"T{next(NUMBERS)}"
-        return Server(app, merchant).params("alipay.trade.pay", till, charset=charset, **changes)
+        barcode_order = {
+            **ORDER,
+            "scene": "bar_code",
+            "auth_code": "2812345678901234",
+            "subject": SUBJECT,
+        }
+        barcode_order["out_trade_no"] = f"T{next(NUMBERS)}"
+        return Server(app, merchant).params(
+            "alipay.trade.pay", barcode_order, charset=charset, **changes
+        )
 
     return params
 
@@ -71,7 +78,7 @@ def post(body, *headers, target="/gateway.do", version="1.1", kind=FORM):
     return "".join(f"{one}\r\n" for one in [*lines, *headers, ""]).encode("latin-1") + body
 
 
-def said(answer, charset="utf-8"):
+def response(answer, charset="utf-8"):
     """Under which name it was answered, and with which code or sub_code."""
     status, _, text = answer
     assert status == 200, text
@@ -116,7 +123,7 @@ def test_a_form_is_read_however_it_is_escaped(line, params, simulator, encode, w
         request = f"GET /gateway.do?{form} HTTP/1.1\r\nHost: x\r\n\r\n".encode("ascii")
     else:
         request = post(form)
-    assert said(line.ask(request)) == PAID
+    assert response(line.query(request)) == PAID
     assert simulator.trades.all()[-1].order.subject == SUBJECT
 
 
@@ -129,7 +136,7 @@ def test_unescaped_text_is_read_too(line, params, where):
     sent["timestamp"] = sent["timestamp"].replace(" ", "+")
     form = "&".join(f"{name}={value}" for name, value in sent.items()).encode()
     request = b"GET /gateway.do?" + form + b" HTTP/1.1\r\nHost: x\r\n\r\n"
-    assert said(line.ask(post(form) if where == "body" else request)) == PAID
+    assert response(line.query(post(form) if where == "body" else request)) == PAID
 
 
 # Charsets
@@ -147,7 +154,7 @@ def test_the_charset_is_declared_in_the_query_or_in_the_body(
         del sent["charset"]
     target = "/gateway.do" if where == "body" else f"/gateway.do?{query}"
     request = post(urlencode(sent, encoding=codec), target=target)
-    assert said(line.ask(request), codec) == PAID
+    assert response(line.query(request), codec) == PAID
     assert simulator.trades.all()[-1].order.subject == SUBJECT
 
 
@@ -155,19 +162,19 @@ def test_the_header_does_not_tell_the_charset(line, params):
     """Alipay goes by the parameter: whoever sends GBK and says so in a header alone is told."""
     sent = params("gbk")
     del sent["charset"]
-    answer = line.ask(post(urlencode(sent, encoding="gbk"), kind=f"{FORM};charset=GBK"))
-    assert said(answer) == ("alipay_trade_pay_response", "isv.invalid-charset")
+    answer = line.query(post(urlencode(sent, encoding="gbk"), kind=f"{FORM};charset=GBK"))
+    assert response(answer) == ("alipay_trade_pay_response", "isv.invalid-charset")
 
 
 def test_a_mark_of_the_byte_order_is_a_part_of_the_first_name(line, params):
     form = b"\xef\xbb\xbf" + urlencode(params()).encode("ascii")
-    assert said(line.ask(post(form))) == ("alipay_trade_pay_response", "isv.missing-app-id")
+    assert response(line.query(post(form))) == ("alipay_trade_pay_response", "isv.missing-app-id")
 
 
 def test_a_mark_of_the_byte_order_in_the_content_is_rejected(line, params):
     content = "\N{ZERO WIDTH NO-BREAK SPACE}" + params()["biz_content"]
     request = post(urlencode(params(biz_content=content)))
-    assert said(line.ask(request)) == ("alipay_trade_pay_response", "isv.illegal-json")
+    assert response(line.query(request)) == ("alipay_trade_pay_response", "isv.illegal-json")
 
 
 # Parameters that come twice
@@ -175,13 +182,15 @@ def test_a_mark_of_the_byte_order_in_the_content_is_rejected(line, params):
 
 def test_a_parameter_may_come_twice_if_it_is_the_same(line, params):
     sent = params()
-    assert said(line.ask(post(urlencode(sent), target=f"/gateway.do?{urlencode(sent)}"))) == PAID
+    assert (
+        response(line.query(post(urlencode(sent), target=f"/gateway.do?{urlencode(sent)}"))) == PAID
+    )
 
 
 @pytest.mark.parametrize("name", ["charset", "method", "app_id", "biz_content", "sign"])
 def test_a_parameter_with_two_values_is_rejected(line, params, nothing_paid, name):
     request = post(urlencode(params()), target=f"/gateway.do?{name}=other")
-    status, _, text = line.ask(request)
+    status, _, text = line.query(request)
     assert (status, text) == (400, b"The request has a parameter twice, with different values.")
 
 
@@ -193,13 +202,13 @@ def test_a_parameter_with_two_values_is_rejected(line, params, nothing_paid, nam
     [FORM, f"{FORM};charset=utf-8", f"{FORM}; charset=UTF-8", FORM.upper(), f"{FORM};", ""],
 )
 def test_a_form_is_one_however_it_is_called(line, params, kind):
-    assert said(line.ask(post(urlencode(params()), kind=kind))) == PAID
+    assert response(line.query(post(urlencode(params()), kind=kind))) == PAID
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", "text/xml"])
 def test_another_content_type_is_not_a_form(line, params, kind):
     request = post(urlencode(params()), kind=kind)
-    assert said(line.ask(request)) == ("error_response", "isv.missing-method")
+    assert response(line.query(request)) == ("error_response", "isv.missing-method")
 
 
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
@@ -208,7 +217,7 @@ def test_headers_are_spelled_in_any_case(line, params, spell):
     first, *lines = head.decode("ascii").split("\r\n")
     spelled = [f"{spell(name)}:{value}" for name, _, value in (one.partition(":") for one in lines)]
     request = "\r\n".join([first, *spelled, "", ""]).encode("ascii") + body
-    assert said(line.ask(request)) == PAID
+    assert response(line.query(request)) == PAID
 
 
 @pytest.mark.parametrize(
@@ -226,16 +235,16 @@ def test_headers_are_spelled_in_any_case(line, params, spell):
     ],
 )
 def test_other_headers_change_nothing(line, params, header):
-    status, headers, text = line.ask(post(urlencode(params()), header))
-    assert said((status, headers, text)) == PAID
+    status, headers, text = line.query(post(urlencode(params()), header))
+    assert response((status, headers, text)) == PAID
     assert "content-encoding" not in headers
-    assert said(line.ask(post(urlencode(params())))) == PAID
+    assert response(line.query(post(urlencode(params())))) == PAID
 
 
 def test_a_request_needs_no_header_but_a_length(line, params):
     body = urlencode(params())
     request = f"POST /gateway.do HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    assert said(line.ask(request.encode("ascii"))) == PAID
+    assert response(line.query(request.encode("ascii"))) == PAID
 
 
 # Bodies
@@ -250,7 +259,7 @@ def chunked(body, size=100, kind=FORM):
 
 def test_a_body_may_come_in_chunks_and_the_next_request_goes_on(line, params):
     for _ in range(2):
-        assert said(line.ask(chunked(urlencode(params())))) == PAID
+        assert response(line.query(chunked(urlencode(params())))) == PAID
 
 
 def test_chunks_may_wait_for_leave(line, params):
@@ -258,51 +267,51 @@ def test_chunks_may_wait_for_leave(line, params):
         b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n", 1
     )
     head, _, body = request.partition(b"\r\n\r\n")
-    assert line.ask(head + b"\r\n\r\n", body=False)[0] == 100
-    assert said(line.ask(body)) == PAID
+    assert line.query(head + b"\r\n\r\n", body=False)[0] == 100
+    assert response(line.query(body)) == PAID
 
 
 def test_a_large_body_waits_for_leave(line, params):
     sent = params(alipay_sdk="x" * 900_000)
     head, _, body = post(urlencode(sent), "Expect: 100-continue").partition(b"\r\n\r\n")
-    assert line.ask(head + b"\r\n\r\n", body=False)[0] == 100
-    assert said(line.ask(body)) == PAID
+    assert line.query(head + b"\r\n\r\n", body=False)[0] == 100
+    assert response(line.query(body)) == PAID
 
 
 @pytest.mark.parametrize(
-    "told", ["boundary=1764000000;charset=UTF-8", 'charset=UTF-8; boundary="1764000000"']
+    "declared", ["boundary=1764000000;charset=UTF-8", 'charset=UTF-8; boundary="1764000000"']
 )
-def test_a_body_may_come_in_parts(line, params, told):
+def test_a_body_may_come_in_parts(line, params, declared):
     parts = "".join(
         f'\r\n--1764000000\r\nContent-Disposition:form-data;name="{name}"\r\n'
         f"Content-Type:text/plain\r\n\r\n{value}"
         for name, value in params().items()
     )
     body = f"{parts}\r\n--1764000000--\r\n".encode()
-    assert said(line.ask(post(body, kind=f"multipart/form-data;{told}"))) == PAID
+    assert response(line.query(post(body, kind=f"multipart/form-data;{declared}"))) == PAID
 
 
 def test_parts_without_end_are_rejected(line):
-    status, _, text = line.ask(post(b"--b\r\n", kind="multipart/form-data;boundary=b"))
+    status, _, text = line.query(post(b"--b\r\n", kind="multipart/form-data;boundary=b"))
     assert (status, text) == (400, b"The request is no form in parts, or breaks off.")
 
 
 def test_an_empty_line_behind_a_body_is_nothing(line, params):
-    line.say(post(urlencode(params())) + b"\r\n" + post(urlencode(params())))
-    assert [said(line.hear()), said(line.hear())] == [PAID, PAID]
+    line.send(post(urlencode(params())) + b"\r\n" + post(urlencode(params())))
+    assert [response(line.receive()), response(line.receive())] == [PAID, PAID]
 
 
 def test_requests_may_be_sent_before_the_responses_come(line, params):
-    line.say(post(urlencode(params())) + chunked(urlencode(params())) + post(urlencode(params())))
-    assert [said(line.hear()) for _ in range(3)] == [PAID] * 3
+    line.send(post(urlencode(params())) + chunked(urlencode(params())) + post(urlencode(params())))
+    assert [response(line.receive()) for _ in range(3)] == [PAID] * 3
 
 
 @pytest.mark.parametrize("host", ["", "Host: localhost\r\n"])
 def test_a_request_of_the_older_http_is_answered_and_the_line_closed(line, params, host):
     body = urlencode(params())
     head = f"POST /gateway.do HTTP/1.0\r\n{host}Content-Type: {FORM}\r\nExpect: 100-continue\r\n"
-    answer = line.ask(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
-    assert said(answer) == PAID
+    answer = line.query(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("ascii"))
+    assert response(answer) == PAID
     assert line.hung_up
 
 
@@ -312,12 +321,12 @@ def test_a_request_of_the_older_http_is_answered_and_the_line_closed(line, param
 @pytest.mark.parametrize("path", ["/gateway.do", "/service/rest.htm", "/v3/alipay/trade/query"])
 def test_a_head_does_nothing(line, params, nothing_paid, path):
     request = f"HEAD {path}?{urlencode(params())} HTTP/1.1\r\nHost: x\r\n\r\n"
-    status, headers, _ = line.ask(request.encode("ascii"), body=False)
+    status, headers, _ = line.query(request.encode("ascii"), body=False)
     assert (status, headers["allow"]) == (405, "get, post, options")
 
 
 def test_options_lists_the_allowed_methods(line):
-    status, headers, _ = line.ask(b"OPTIONS /gateway.do HTTP/1.1\r\nHost: x\r\n\r\n")
+    status, headers, _ = line.query(b"OPTIONS /gateway.do HTTP/1.1\r\nHost: x\r\n\r\n")
     assert status == 200
     assert {"get", "post"} <= set(headers["allow"].split(", "))
 
@@ -325,7 +334,7 @@ def test_options_lists_the_allowed_methods(line):
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE"])
 def test_other_methods_are_rejected(line, params, nothing_paid, method):
     request = post(urlencode(params())).replace(b"POST", method.encode("ascii"), 1)
-    assert line.ask(request)[0] == 405
+    assert line.query(request)[0] == 405
 
 
 NONSENSE = {
@@ -347,8 +356,8 @@ NONSENSE = {
 
 @pytest.mark.parametrize(("sent", "status"), NONSENSE.values(), ids=NONSENSE)
 def test_nonsense_is_answered_at_once_and_the_line_closed(line, capfd, sent, status):
-    line.say(sent)
-    assert line.hear(body=False)[0] == status
+    line.send(sent)
+    assert line.receive(body=False)[0] == status
     line._socket.settimeout(10)
     with contextlib.suppress(ConnectionResetError):  # it was still sending
         assert line._answers.read() != b""
@@ -356,13 +365,13 @@ def test_nonsense_is_answered_at_once_and_the_line_closed(line, capfd, sent, sta
 
 
 def test_the_log_explains_a_tls_handshake(line, caplog):
-    line.say(NONSENSE["a greeting in TLS"][0])
-    line.hear(body=False)
+    line.send(NONSENSE["a greeting in TLS"][0])
+    line.receive(body=False)
     assert "address of the simulator begins with http://" in caplog.text
 
 
 @pytest.mark.parametrize("version", ["1.1", "9.1"])
 def test_a_query_is_in_no_log(line, caplog, version):
-    line.say(f"GET /gateway.do?secret=1 HTTP/{version}\r\n\r\n".encode("ascii"))
-    line.hear(body=False)
+    line.send(f"GET /gateway.do?secret=1 HTTP/{version}\r\n\r\n".encode("ascii"))
+    line.receive(body=False)
     assert "secret" not in caplog.text

@@ -19,19 +19,19 @@ SIGN_TYPES = ["MD5", "RSA", "RSA2"]
 
 
 @pytest.fixture
-def ask(simulator):
-    def ask(request):
+def call(simulator):
+    def call(request):
         return simulator.reply(RawForm(urlsplit(request.url).query.encode("ascii")))
 
-    return ask
+    return call
 
 
 @pytest.fixture
-def pay(simulator, ask):
+def pay(simulator, call):
     """Orders and pays; returns the trade."""
 
     def pay(request, event=TradeEvent.PAY):
-        return simulator.cashier_event(ask(request).trade.cashier_id, event)
+        return simulator.cashier_event(call(request).trade.cashier_id, event)
 
     return pay
 
@@ -47,8 +47,8 @@ def verify(simulator):
 
 @pytest.mark.parametrize("sign_type", SIGN_TYPES)
 @pytest.mark.parametrize("charset", ["utf-8", "gbk", "GB2312"])
-def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
-    answer = ask(merchant.direct_pay(sign_type=sign_type, charset=charset))
+def test_a_signed_order_leads_to_the_cashier(call, merchant, sign_type, charset):
+    answer = call(merchant.direct_pay(sign_type=sign_type, charset=charset))
     assert isinstance(answer, RedirectToCashier)
     order = answer.trade.order
     assert (order.out_trade_no, order.subject, order.total_fen) == ("T1", "Tea 茶", 8888)
@@ -80,8 +80,8 @@ def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
         ({"total_fee": "", "price": "100000000", "quantity": "2"}, "ILLEGAL_FEE_PARAM"),
     ],
 )
-def test_a_bad_parameter_has_a_code_of_its_own(ask, merchant, simulator, changes, code):
-    answer = ask(merchant.direct_pay(**changes))
+def test_a_bad_parameter_has_a_code_of_its_own(call, merchant, simulator, changes, code):
+    answer = call(merchant.direct_pay(**changes))
     assert isinstance(answer, ErrorPage)
     assert answer.code == code
     assert len(simulator.trades) == 0
@@ -111,29 +111,33 @@ def test_a_bad_parameter_has_a_code_of_its_own(ask, merchant, simulator, changes
         ({"enable_paymethod": "cash", "disable_paymethod": "bank"}, "enable_paymethod"),
     ],
 )
-def test_any_other_bad_parameter_is_named(ask, merchant, changes, parameter):
-    answer = ask(merchant.direct_pay(**changes))
+def test_any_other_bad_parameter_is_named(call, merchant, changes, parameter):
+    answer = call(merchant.direct_pay(**changes))
     assert isinstance(answer, ErrorPage)
     assert answer.code == "ILLEGAL_ARGUMENT"
     assert answer.detail.startswith(parameter)
 
 
-def test_the_seller_may_be_named_by_its_address(ask, merchant):
+def test_the_seller_may_be_named_by_its_address(call, merchant):
     request = merchant.direct_pay(seller_id="", seller_email=merchant.account.seller_email)
-    assert isinstance(ask(request), RedirectToCashier)
+    assert isinstance(call(request), RedirectToCashier)
 
 
-def test_price_times_quantity_is_an_amount(ask, pay, merchant, shop):
+def test_price_times_quantity_is_an_amount(call, pay, merchant, shop):
     request = merchant.direct_pay(total_fee="", price="29.63", quantity="3")
-    assert ask(request).trade.order.total_fen == 8889
+    assert call(request).trade.order.total_fen == 8889
     pay(request)
-    told = shop.fields()
-    assert (told["price"], told["quantity"], told["total_fee"]) == ("29.63", "3", "88.89")
+    notified = shop.fields()
+    assert (notified["price"], notified["quantity"], notified["total_fee"]) == (
+        "29.63",
+        "3",
+        "88.89",
+    )
 
 
-def test_a_chosen_bank_is_remembered(ask, merchant):
+def test_a_chosen_bank_is_remembered(call, merchant):
     request = merchant.direct_pay(paymethod="bankPay", defaultbank="ICBCB2C")
-    assert ask(request).trade.order.bank == "ICBCB2C"
+    assert call(request).trade.order.bank == "ICBCB2C"
 
 
 @pytest.mark.parametrize("sign_type", SIGN_TYPES)
@@ -144,8 +148,8 @@ def test_an_altered_order_is_rejected(simulator, merchant, sign_type):
     assert answer.shop_url == "", "an address that nobody signed is not the shop's"
 
 
-def test_an_order_signed_with_another_key_is_rejected(ask, merchant):
-    assert ask(merchant.direct_pay(signer=Md5Signer("0" * 32))).code == "ILLEGAL_SIGN"
+def test_an_order_signed_with_another_key_is_rejected(call, merchant):
+    assert call(merchant.direct_pay(signer=Md5Signer("0" * 32))).code == "ILLEGAL_SIGN"
 
 
 def test_an_order_without_a_sign_is_rejected(simulator, merchant):
@@ -167,25 +171,25 @@ def test_an_order_that_does_not_keep_to_its_charset_is_rejected(simulator, merch
 
 
 @pytest.mark.parametrize("change", [{"total_fee": "0.01"}, {"subject": "Coffee"}])
-def test_a_number_that_was_used_for_another_order_is_rejected(ask, merchant, change):
-    ask(merchant.direct_pay())
-    assert ask(merchant.direct_pay(**change)).code == "TRADE_DATA_MATCH_ERROR"
+def test_a_number_that_was_used_for_another_order_is_rejected(call, merchant, change):
+    call(merchant.direct_pay())
+    assert call(merchant.direct_pay(**change)).code == "TRADE_DATA_MATCH_ERROR"
 
 
 @pytest.mark.parametrize(
     ("event", "code"),
     [(TradeEvent.PAY, "TRADE_HAS_SUCCESS"), (TradeEvent.CLOSE, "TRADE_HAS_CLOSE")],
 )
-def test_an_ended_order_cannot_be_ordered_again(ask, pay, merchant, event, code):
+def test_an_ended_order_cannot_be_ordered_again(call, pay, merchant, event, code):
     pay(merchant.direct_pay(), event)
-    answer = ask(merchant.direct_pay())
+    answer = call(merchant.direct_pay())
     assert answer.code == code
     assert answer.shop_url == RETURN_URL
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("5m", 5), ("1d", 1440), ("1c", 720)])
-def test_a_time_limit_is_kept_to(ask, merchant, clock, text, minutes):
-    order = ask(merchant.direct_pay(it_b_pay=text)).trade.order
+def test_a_time_limit_is_kept_to(call, merchant, clock, text, minutes):
+    order = call(merchant.direct_pay(it_b_pay=text)).trade.order
     assert order.expires_at == clock.now() + timedelta(minutes=minutes)
 
 
@@ -253,10 +257,10 @@ def test_a_notify_url_with_a_query_is_accepted_with_a_warning(pay, merchant, sim
 
 
 @pytest.mark.parametrize("name", ["buyer_id", "buyer_email", "buyer_account_name"])
-def test_a_seller_cannot_buy_from_himself(ask, merchant, simulator, name):
+def test_a_seller_cannot_buy_from_himself(call, merchant, simulator, name):
     account = merchant.account
     seller = account.partner if name == "buyer_id" else account.seller_email
-    answer = ask(merchant.direct_pay(**{name: seller}))
+    answer = call(merchant.direct_pay(**{name: seller}))
     assert (answer.code, len(simulator.trades)) == ("BUYER_SELLER_EQUAL", 0)
 
 

@@ -33,11 +33,11 @@ def test_two_merchants_have_nothing_in_common_but_their_numbers():
 
 def test_the_two_sides_have_different_keys():
     merchant = get_merchant()
-    ours = Rsa2Signer(merchant.private_key, merchant.alipay_private_key.public_key())
+    packaged = Rsa2Signer(merchant.private_key, merchant.alipay_private_key.public_key())
     alipays = merchant.alipay_signers()["RSA2"]
-    assert alipays.verify(b"order", ours.sign(b"order"))
-    assert ours.verify(b"news", alipays.sign(b"news"))
-    assert not ours.verify(b"order", ours.sign(b"order"))
+    assert alipays.verify(b"order", packaged.sign(b"order"))
+    assert packaged.verify(b"news", alipays.sign(b"news"))
+    assert not packaged.verify(b"order", packaged.sign(b"order"))
 
 
 def test_no_key_is_in_the_repr():

@@ -209,9 +209,9 @@ def test_messages_complaints_and_the_address_survive_a_restart(tmp_path, shop):
 
 
 def test_a_complaint_is_queried_with_its_trade(simulator, server, app, merchant):
-    till = {"scene": "bar_code", "auth_code": "2812345678901234"}
+    barcode_order = {"scene": "bar_code", "auth_code": "2812345678901234"}
     order = {"out_trade_no": "T1", "total_amount": "88.88", "subject": "Tea"}
-    server.call("pay", {**order, **till})
+    server.call("pay", {**order, **barcode_order})
     simulator.messages.send(COMPLAINT, {"complain_event_id": "20260131001"}, url=NOTIFY_URL)
     method = "alipay.merchant.tradecomplain.query"
     node = server.call(method, {"complain_event_id": "20260131001"})

@@ -11,9 +11,9 @@ from flask_alipay.simulator.web.multipart import parse_multipart
 
 
 def parts(*fields, boundary="b", head='Content-Disposition: form-data; name="{}"'):
-    told = [head.format(name).encode() + b"\r\n\r\n" + text + b"\r\n" for name, text in fields]
+    notified = [head.format(name).encode() + b"\r\n\r\n" + text + b"\r\n" for name, text in fields]
     line = f"--{boundary}".encode()
-    return b"".join(line + b"\r\n" + part for part in told) + line + b"--\r\n"
+    return b"".join(line + b"\r\n" + part for part in notified) + line + b"--\r\n"
 
 
 def test_parts_are_the_fields_of_a_form():

@@ -18,19 +18,19 @@ from .conftest import NOTIFY_URL, RETURN_URL
 
 
 @pytest.fixture
-def ask(simulator):
-    def ask(request):
+def call(simulator):
+    def call(request):
         return simulator.reply(RawForm(urlsplit(request.url).query.encode("ascii")))
 
-    return ask
+    return call
 
 
 @pytest.fixture
-def pay(simulator, ask):
+def pay(simulator, call):
     """Orders and pays; returns the trade."""
 
     def pay(request, event=TradeEvent.PAY):
-        return simulator.cashier_event(ask(request).trade.cashier_id, event)
+        return simulator.cashier_event(call(request).trade.cashier_id, event)
 
     return pay
 
@@ -42,8 +42,8 @@ def without(request, *names):
 
 @pytest.mark.parametrize("sign_type", ["RSA2", "RSA"])
 @pytest.mark.parametrize("charset", ["utf-8", "UTF-8", "gbk", "GB2312", "gb18030"])
-def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
-    answer = ask(merchant.page_pay(sign_type=sign_type, charset=charset))
+def test_a_signed_order_leads_to_the_cashier(call, merchant, sign_type, charset):
+    answer = call(merchant.page_pay(sign_type=sign_type, charset=charset))
     assert isinstance(answer, RedirectToCashier)
     order = answer.trade.order
     assert (order.out_trade_no, order.subject, order.total_fen) == ("T1", "Tea 茶", 8888)
@@ -51,12 +51,12 @@ def test_a_signed_order_leads_to_the_cashier(ask, merchant, sign_type, charset):
     assert (order.charset, order.sign_type) == (charset, sign_type)
 
 
-def test_a_wap_order_leads_to_the_cashier(ask, merchant):
-    answer = ask(merchant.wap_pay())
+def test_a_wap_order_leads_to_the_cashier(call, merchant):
+    answer = call(merchant.wap_pay())
     assert answer.trade.order.method == "alipay.trade.wap.pay"
 
 
-def test_json_that_spells_out_its_characters_is_the_same_text(ask, merchant):
+def test_json_that_spells_out_its_characters_is_the_same_text(call, merchant):
     request = merchant.page_pay(
         charset="gbk",
         biz_content=json.dumps(
@@ -68,11 +68,11 @@ def test_json_that_spells_out_its_characters_is_the_same_text(ask, merchant):
             }
         ),
     )
-    assert ask(request).trade.order.subject == "茶"
+    assert call(request).trade.order.subject == "茶"
 
 
-def test_an_amount_written_as_a_number_is_not_rounded(ask, merchant):
-    answer = ask(merchant.page_pay(biz={"total_amount": 0.29}))
+def test_an_amount_written_as_a_number_is_not_rounded(call, merchant):
+    answer = call(merchant.page_pay(biz={"total_amount": 0.29}))
     assert answer.trade.order.total_fen == 29
 
 
@@ -86,9 +86,9 @@ def test_an_amount_written_as_a_number_is_not_rounded(ask, merchant):
         ("version", "isv.missing-version"),
     ],
 )
-def test_a_missing_parameter_is_named(ask, simulator, merchant, name, sub_code):
+def test_a_missing_parameter_is_named(call, simulator, merchant, name, sub_code):
     if name in ("timestamp", "version"):  # these are looked at once the signature holds
-        answer = ask(merchant.page_pay(**{name: ""}))
+        answer = call(merchant.page_pay(**{name: ""}))
     else:
         answer = simulator.reply(without(merchant.page_pay(), name))
     assert isinstance(answer, ErrorPage)
@@ -116,19 +116,19 @@ def test_a_missing_parameter_is_named(ask, simulator, merchant, name, sub_code):
         ({"return_url": "https://[shop"}, "ACQ.INVALID_PARAMETER"),
     ],
 )
-def test_a_bad_common_parameter_is_named(ask, merchant, changes, sub_code):
+def test_a_bad_common_parameter_is_named(call, merchant, changes, sub_code):
     if "signer" in changes:
         changes = changes | {"signer": merchant.signer("RSA2")}
-    answer = ask(merchant.page_pay(**changes))
+    answer = call(merchant.page_pay(**changes))
     assert isinstance(answer, ErrorPage)
     assert answer.code == sub_code
 
 
 @pytest.mark.parametrize("hours", [-23, -8, 8, 23])
-def test_the_time_of_another_zone_is_put_up_with(ask, merchant, clock, hours):
+def test_the_time_of_another_zone_is_put_up_with(call, merchant, clock, hours):
     request = merchant.page_pay()
     clock.advance(hours=hours)
-    assert isinstance(ask(request), RedirectToCashier)
+    assert isinstance(call(request), RedirectToCashier)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_the_time_of_another_zone_is_put_up_with(ask, merchant, clock, hours):
         ({"time_expire": "tomorrow"}, "time_expire"),
     ],
 )
-def test_a_bad_parameter_of_the_order_is_named(ask, merchant, simulator, biz, parameter):
-    answer = ask(merchant.page_pay(biz=biz))
+def test_a_bad_parameter_of_the_order_is_named(call, merchant, simulator, biz, parameter):
+    answer = call(merchant.page_pay(biz=biz))
     assert isinstance(answer, ErrorPage)
     assert answer.code == "ACQ.INVALID_PARAMETER"
     assert answer.detail.startswith(parameter)
@@ -169,18 +169,18 @@ def test_a_bad_parameter_of_the_order_is_named(ask, merchant, simulator, biz, pa
 
 
 @pytest.mark.parametrize("code", ["QUICK_WAP_WAY", "QUICK_WAP_PAY"])
-def test_a_phone_pays_by_the_code_of_the_guide_and_by_that_of_the_sdks(ask, merchant, code):
-    assert isinstance(ask(merchant.wap_pay(biz={"product_code": code})), RedirectToCashier)
-    assert isinstance(ask(merchant.page_pay(biz={"product_code": code})), ErrorPage)
+def test_a_phone_pays_by_the_code_of_the_guide_and_by_that_of_the_sdks(call, merchant, code):
+    assert isinstance(call(merchant.wap_pay(biz={"product_code": code})), RedirectToCashier)
+    assert isinstance(call(merchant.page_pay(biz={"product_code": code})), ErrorPage)
 
 
 @pytest.mark.parametrize("subject", ["\\u20bf", "\\ud800", "\\u0000"])
 @pytest.mark.parametrize("charset", ["gbk", "utf-8"])
-def test_characters_that_cannot_be_repeated_are_rejected(ask, merchant, subject, charset):
+def test_characters_that_cannot_be_repeated_are_rejected(call, merchant, subject, charset):
     if (subject, charset) == ("\\u20bf", "utf-8"):
         return
     content = merchant.page_pay().params["biz_content"].replace("Tea 茶", subject)
-    answer = ask(merchant.page_pay(charset=charset, biz_content=content))
+    answer = call(merchant.page_pay(charset=charset, biz_content=content))
     assert answer.code == "ACQ.INVALID_PARAMETER"
 
 
@@ -193,9 +193,9 @@ def test_an_altered_order_is_rejected(simulator, merchant):
     assert len(simulator.trades) == 0
 
 
-def test_an_order_signed_with_another_key_is_rejected(ask, merchant):
+def test_an_order_signed_with_another_key_is_rejected(call, merchant):
     stranger = Rsa2Signer(generate_private_key())
-    assert ask(merchant.page_pay(signer=stranger)).code == "isv.invalid-signature"
+    assert call(merchant.page_pay(signer=stranger)).code == "isv.invalid-signature"
 
 
 def test_an_order_signed_without_its_sign_type_is_rejected(simulator, merchant):
@@ -242,27 +242,27 @@ def test_a_charset_is_not_guessed(simulator, merchant, given):
     assert (answer.code, answer.detail) == ("isv.invalid-charset", "charset is required")
 
 
-def test_the_same_order_again_is_the_same_trade(ask, merchant, simulator):
-    first, second = ask(merchant.page_pay()), ask(merchant.page_pay())
+def test_the_same_order_again_is_the_same_trade(call, merchant, simulator):
+    first, second = call(merchant.page_pay()), call(merchant.page_pay())
     assert first.trade.trade_no == second.trade.trade_no
     assert len(simulator.trades) == 1
 
 
 @pytest.mark.parametrize("change", [{"total_amount": "0.01"}, {"subject": "Coffee"}])
-def test_a_number_that_was_used_for_another_order_is_rejected(ask, merchant, simulator, change):
-    ask(merchant.page_pay())
-    assert ask(merchant.page_pay(biz=change)).code == "ACQ.CONTEXT_INCONSISTENT"
+def test_a_number_that_was_used_for_another_order_is_rejected(call, merchant, simulator, change):
+    call(merchant.page_pay())
+    assert call(merchant.page_pay(biz=change)).code == "ACQ.CONTEXT_INCONSISTENT"
     assert simulator.trades.by_out_trade_no("T1").order.total_fen == 8888
 
 
-def test_a_paid_order_cannot_be_ordered_again(ask, pay, merchant):
+def test_a_paid_order_cannot_be_ordered_again(call, pay, merchant):
     pay(merchant.page_pay())
-    assert ask(merchant.page_pay()).code == "ACQ.TRADE_HAS_SUCCESS"
+    assert call(merchant.page_pay()).code == "ACQ.TRADE_HAS_SUCCESS"
 
 
-def test_a_closed_order_cannot_be_ordered_again(ask, pay, merchant):
+def test_a_closed_order_cannot_be_ordered_again(call, pay, merchant):
     pay(merchant.page_pay(), TradeEvent.CLOSE)
-    assert ask(merchant.page_pay()).code == "ACQ.TRADE_HAS_CLOSE"
+    assert call(merchant.page_pay()).code == "ACQ.TRADE_HAS_CLOSE"
 
 
 @pytest.mark.parametrize(
@@ -276,17 +276,17 @@ def test_a_closed_order_cannot_be_ordered_again(ask, pay, merchant):
         ({"time_expire": "2026-01-31 12:30:00", "timeout_express": "5m"}, 30),
     ],
 )
-def test_a_time_limit_is_kept_to(ask, merchant, clock, biz, minutes):
-    order = ask(merchant.page_pay(biz=biz)).trade.order
+def test_a_time_limit_is_kept_to(call, merchant, clock, biz, minutes):
+    order = call(merchant.page_pay(biz=biz)).trade.order
     assert order.expires_at == clock.now() + timedelta(minutes=minutes)
 
 
-def test_an_order_without_time_limit_has_none(ask, merchant):
-    assert ask(merchant.page_pay()).trade.order.expires_at is None
+def test_an_order_without_time_limit_has_none(call, merchant):
+    assert call(merchant.page_pay()).trade.order.expires_at is None
 
 
-def test_a_time_limit_that_is_over_is_rejected(ask, merchant):
-    answer = ask(merchant.page_pay(biz={"time_expire": "2026-01-31 12:00:00"}))
+def test_a_time_limit_that_is_over_is_rejected(call, merchant):
+    answer = call(merchant.page_pay(biz={"time_expire": "2026-01-31 12:00:00"}))
     assert answer.code == "ACQ.NOW_TIME_AFTER_EXPIRE_TIME_ERROR"
 
 

@@ -12,7 +12,7 @@ from .openapi.server import ORDER, Server
 from .openapi.test_rest import Rest
 from .test_server import served
 
-TILL = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
+BARCODE_ORDER = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -45,7 +45,7 @@ def line(simulator):
 
 @pytest.fixture
 def params(app, merchant):
-    return Server(app, merchant).params("alipay.trade.pay", TILL)
+    return Server(app, merchant).params("alipay.trade.pay", BARCODE_ORDER)
 
 
 def assert_paid(answer):
@@ -104,7 +104,7 @@ def test_the_newer_way_names_its_host_as_well(line, app, merchant, before):
     rest = Rest(app, merchant)
     sent = {}
     rest.client.open = lambda *args, **options: sent.update(options)
-    rest.send("/v3/alipay/trade/pay", TILL)
+    rest.send("/v3/alipay/trade/pay", BARCODE_ORDER)
     target = f"{before.format(host=line.host)}/v3/alipay/trade/pay"
     headers = {"Content_Type": "application/json", **sent["headers"]}
     status, _, text = line.send("POST", target, sent["data"], **headers)

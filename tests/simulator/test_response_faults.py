@@ -128,9 +128,9 @@ ADDRESSES = {"token": wap_holds, "older_app": older_holds, "newer_app": newer_ho
 @pytest.mark.parametrize("kind", ["wrong-sign", "unsigned"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_a_signature_does_not_hold_once(request, wrong, merchant, clock, address, kind):
-    ask, holds = request.getfixturevalue(address), ADDRESSES[address]
+    query, holds = request.getfixturevalue(address), ADDRESSES[address]
     wrong(kind, out_trade_no="T1")
-    assert not holds(ask(), merchant)
+    assert not holds(query(), merchant)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -208,8 +208,8 @@ def query_in_secret(request, app, merchant):
 
 @pytest.mark.parametrize("name", ["out_trade_no", "trade_no"])
 def test_an_encrypted_call_is_known_by_its_trade(app, merchant, wrong, query_in_secret, name):
-    till = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
-    paid = Server(app, merchant).call("pay", till)
+    barcode_order = {**ORDER, "scene": "bar_code", "auth_code": "2812345678901234"}
+    paid = Server(app, merchant).call("pay", barcode_order)
     wrong("unsigned", out_trade_no="T1", method="alipay.trade.query")
     assert query_in_secret(out_trade_no="T2")
     assert not query_in_secret(**{name: paid[name]})

@@ -64,7 +64,7 @@ class World:
         """Has the first one note no more what time it is."""
         self.simulator._offset._stored = PersistentDict(None, "clock", ClockOffset)
 
-    def told(self, path):
+    def shown(self, path):
         return self.client.get(f"/alipay{path}").json
 
     def wap(self):
@@ -116,9 +116,9 @@ def test_what_the_control_shows_is_the_same(world):
     world.shop.text = "fail"
     paid(world)
     world.simulator.faults.add(Fault("drop", times=3))
-    before = [world.told(path) for path in ("/trades", "/deliveries", "/faults")]
+    before = [world.shown(path) for path in ("/trades", "/deliveries", "/faults")]
     world.restart()
-    assert [world.told(path) for path in ("/trades", "/deliveries", "/faults")] == before
+    assert [world.shown(path) for path in ("/trades", "/deliveries", "/faults")] == before
     assert len(before[1][0]["attempts"]) == 1
 
 
@@ -133,14 +133,14 @@ def test_a_batch_waits_on_its_page_and_its_number_stays_used(world):
         "batch_num": "1",
         "detail_data": f"{trade.trade_no}^1.00^broken",
     }
-    ask = world.merchant.call("refund_fastpay_by_platform_pwd", **batch)
-    page = world.buyer.cashier(ask)
+    sign = world.merchant.call("refund_fastpay_by_platform_pwd", **batch)
+    page = world.buyer.cashier(sign)
     world.restart()
     assert world.buyer.press(page, "confirm").status_code == 303
-    told = [world.shop.fields(index) for index in range(len(world.shop.bodies))]
-    assert f"{trade.trade_no}^1.00^SUCCESS" in [one.get("result_details") for one in told]
+    shown = [world.shop.fields(index) for index in range(len(world.shop.bodies))]
+    assert f"{trade.trade_no}^1.00^SUCCESS" in [one.get("result_details") for one in shown]
     world.restart()
-    assert world.buyer.open(ask).status_code == 400
+    assert world.buyer.open(sign).status_code == 400
     assert world.simulator.trades.by_out_trade_no("T1").refunded_fen == 100
 
 
@@ -161,8 +161,8 @@ def test_transfers_are_known(world):
 
 def test_the_address_of_a_bill_is_good_until_its_time_is_over(world):
     paid(world)
-    asked = {"bill_type": "trade", "bill_date": "2026-01-31"}
-    answer = world.server.call("alipay.data.dataservice.bill.downloadurl.query", asked)
+    day = {"bill_type": "trade", "bill_date": "2026-01-31"}
+    answer = world.server.call("alipay.data.dataservice.bill.downloadurl.query", day)
     path = urlsplit(answer["bill_download_url"]).path
     world.restart()
     assert world.client.get(path).data.startswith(b"PK")
@@ -182,11 +182,11 @@ def test_a_key_against_phishing_is_good_once(world):
 
 def test_codes_to_scan_are_known(world):
     common = {"timestamp": "2026-01-31 12:00:00", "biz_type": "10", "biz_data": "{}"}
-    ask = world.merchant.call
-    made = world.client.get(ask("alipay.mobile.qrcode.manage", method="add", **common).url)
+    sign = world.merchant.call
+    made = world.client.get(sign("alipay.mobile.qrcode.manage", method="add", **common).url)
     (code,) = re.findall(r"<qrcode>(.*)</qrcode>", made.text)
     world.restart()
-    stop = ask("alipay.mobile.qrcode.manage", method="stop", qrcode=code, **common)
+    stop = sign("alipay.mobile.qrcode.manage", method="stop", qrcode=code, **common)
     assert "SUCCESS" in world.client.get(stop.url).text
 
 
@@ -234,9 +234,9 @@ def test_a_file_that_knows_a_later_time_than_its_clock_sets_the_clock(world):
     world.forget_the_time()
     world.clock.advance(minutes=30)
     paid(world)
-    moment = world.clock.now()
+    instant = world.clock.now()
     world.kill()
-    assert world.clock.now() == moment
+    assert world.clock.now() == instant
 
 
 def test_a_trade_that_was_let_expire_early_does_not_set_the_clock(world):
@@ -318,8 +318,8 @@ def test_one_that_waits_to_be_overtaken_is_overtaken(world):
     assert world.shop.bodies == []
     world.restart()
     world.simulator.apply_event("T1", TradeEvent.FINISH)
-    told = [world.shop.fields(index)["trade_status"] for index in range(2)]
-    assert told == ["TRADE_FINISHED", "TRADE_SUCCESS"]
+    shown = [world.shop.fields(index)["trade_status"] for index in range(2)]
+    assert shown == ["TRADE_FINISHED", "TRADE_SUCCESS"]
     world.clock.advance(days=2)
     assert len(world.shop.bodies) == 2
 
@@ -389,7 +389,7 @@ def test_the_oldest_deliveries_leave_the_file_as_well(file, world):
 def test_a_simulator_that_gave_its_file_up_works_on(world):
     world.simulator.close()
     paid(world)
-    assert world.told("/trades")[0]["trade_status"] == "TRADE_SUCCESS"
+    assert world.shown("/trades")[0]["trade_status"] == "TRADE_SUCCESS"
 
 
 # Pre-authorisations

@@ -16,29 +16,29 @@ from flask_alipay.simulator.trades.orders import Order
 from flask_alipay.simulator.trades.trades import Refund, Trade, TradeSettlement
 from flask_alipay.simulator.trades.transfers import Transfer
 
-MOMENT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
+INSTANT = datetime(2026, 1, 31, 4, 0, 0, 123456, tzinfo=timezone.utc)
 ORDER = Order("openapi", "alipay.trade.page.pay", "T1", "Tea 茶", 8888, "utf-8", "RSA2")
-TRADE = Trade(ORDER, "2026013122001000000000000000", "secret", MOMENT)
+TRADE = Trade(ORDER, "2026013122001000000000000000", "secret", INSTANT)
 
 NOTICE = PendingNotification("https://shop.example", "n1", TRADE)
 
-moments = st.datetimes(timezones=st.just(timezone.utc))
+instants = st.datetimes(timezones=st.just(timezone.utc))
 texts, numbers = st.text(max_size=10), st.integers(-(10**12), 10**12)
-perhaps_moments = st.none() | moments
+optional_instants = st.none() | instants
 orders = st.builds(
-    Order, expires_at=perhaps_moments, echo=st.dictionaries(texts, texts, max_size=3)
+    Order, expires_at=optional_instants, echo=st.dictionaries(texts, texts, max_size=3)
 )
 trades = st.builds(
     Trade,
     order=orders,
-    created_at=moments,
-    opened_at=perhaps_moments,
+    created_at=instants,
+    opened_at=optional_instants,
     status=texts,
     ended_by=st.none() | texts,
-    paid_at=perhaps_moments,
-    finished_at=perhaps_moments,
-    refunds=st.lists(st.builds(Refund, at=moments), max_size=2).map(tuple),
-    settlements=st.lists(st.builds(TradeSettlement, at=moments), max_size=2).map(tuple),
+    paid_at=optional_instants,
+    finished_at=optional_instants,
+    refunds=st.lists(st.builds(Refund, at=instants), max_size=2).map(tuple),
+    settlements=st.lists(st.builds(TradeSettlement, at=instants), max_size=2).map(tuple),
 )
 entries = st.builds(BatchEntry, account=texts, name=texts)
 batches = st.builds(
@@ -46,13 +46,13 @@ batches = st.builds(
     entries=st.lists(entries, max_size=2).map(tuple),
     outcomes=st.lists(st.builds(Outcome, entry=entries, error=texts), max_size=2).map(tuple),
     batch_id=texts,
-    ended_at=perhaps_moments,
+    ended_at=optional_instants,
 )
-attempts = st.builds(Attempt, sent_at=moments)
+attempts = st.builds(Attempt, sent_at=instants)
 courses = st.builds(
     DeliveryState,
     attempts=st.lists(attempts, max_size=2).map(tuple),
-    next_at=perhaps_moments,
+    next_at=optional_instants,
     scheduled=numbers,
     delayed=st.booleans(),
 )
@@ -65,8 +65,8 @@ things = st.one_of(
     ),
     st.tuples(st.just(DeliveryState), courses),
     st.tuples(st.just(Fault), st.builds(Fault, seconds=st.floats(allow_nan=False))),
-    st.tuples(st.just(Transfer), st.builds(Transfer, at=moments)),
-    st.tuples(st.just(datetime), moments),
+    st.tuples(st.just(Transfer), st.builds(Transfer, at=instants)),
+    st.tuples(st.just(datetime), instants),
 )
 
 
@@ -101,7 +101,7 @@ def test_what_a_notice_is_about_is_named():
 
 
 def test_bytes_are_their_text():
-    attempt = Attempt(MOMENT, b"a=%E8%8C%B6", 200, "success")
+    attempt = Attempt(INSTANT, b"a=%E8%8C%B6", 200, "success")
     assert json.loads(dump(attempt))["body"] == "a=%E8%8C%B6"
 
 

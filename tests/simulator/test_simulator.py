@@ -153,13 +153,13 @@ def test_a_trade_that_was_paid_in_time_is_not_notified_again(simulator, merchant
 
 
 def test_the_machines_own_time_closes_trades_as_well(shop):
-    told = threading.Event()
-    shop.on_post = lambda url, body: told.set()
+    notified = threading.Event()
+    shop.on_post = lambda url, body: notified.set()
     clock = SystemClock(speed=3600)
     simulator = Simulator(post=shop.post, clock=clock)
     trade = order(simulator, Merchant(simulator, clock).page_pay(biz={"timeout_express": "5m"}))
     simulator.find_by_cashier(trade.cashier_id)
-    assert told.wait(30)
+    assert notified.wait(30)
     assert shop.fields()["trade_status"] == "TRADE_CLOSED"
 
 

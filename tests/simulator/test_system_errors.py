@@ -138,8 +138,8 @@ def test_an_app_learns_that_the_outcome_is_unknown(server, fail, status, kind):
     order = {**ORDER, "product_code": "QUICK_MSECURITY_PAY"}
     params = server.params("alipay.trade.app.pay", order)
     data = urlencode(params, quote_via=quote).encode("ascii")
-    said = server.client.post("/alipay/mobile/pay", data=data).text
-    assert said.startswith("resultStatus={8000};memo={ACQ.SYSTEM_ERROR};result={}")
+    reply = server.client.post("/alipay/mobile/pay", data=data).text
+    assert reply.startswith("resultStatus={8000};memo={ACQ.SYSTEM_ERROR};result={}")
     assert status() == ("TRADE_SUCCESS" if kind == "system-error-done" else None)
 
 
@@ -155,8 +155,8 @@ def test_the_legacy_gateway_fails_in_xml(buyer, merchant, fail, status, shop, cl
     assert status() == closed_if_done(kind)
     clock.advance(seconds=1)
     assert len(shop.bodies) == (kind == "system-error-done")
-    told = Answer(buyer.open(merchant.call("single_trade_query", out_trade_no="T1")))
-    assert told.fields["trade_status"] == closed_if_done(kind)
+    notified = Answer(buyer.open(merchant.call("single_trade_query", out_trade_no="T1")))
+    assert notified.fields["trade_status"] == closed_if_done(kind)
 
 
 @both
@@ -177,8 +177,8 @@ def test_the_older_app_learns_that_the_outcome_is_unknown(app, merchant, fail, s
     text = "&".join(f'{name}="{value}"' for name, value in params.items())
     sign = quote(merchant.signer("RSA").sign(text.encode("utf-8")), safe="")
     string = f'{text}&sign="{sign}"&sign_type="RSA"'
-    said = app.test_client().post("/alipay/mobile/pay", data=string.encode("utf-8")).text
-    assert said == "resultStatus={8000};memo={SYSTEM_ERROR};result={}"
+    reply = app.test_client().post("/alipay/mobile/pay", data=string.encode("utf-8")).text
+    assert reply == "resultStatus={8000};memo={SYSTEM_ERROR};result={}"
     assert status() == ("TRADE_SUCCESS" if kind == "system-error-done" else None)
 
 

@@ -38,16 +38,16 @@ def notice(simulator, clock):
 
 
 @pytest.fixture
-def told_of(simulator):
+def notified_of(simulator):
     """What the merchant is told of a batch."""
 
-    def told_of(kind, entry):
+    def notified_of(kind, entry):
         batch = Batch(kind, "20260131001", (entry,), "utf-8", "MD5", "https://shop.example/notify")
         simulator.batches.create(batch)
         assert simulator.complete_batch(batch.batch_id, confirm=True) is not None
         return simulator.deliverer.deliveries[-1].notice
 
-    return told_of
+    return notified_of
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize(("kind", "entry"), ENTRIES.values(), ids=ENTRIES)
-def test_the_amount_is_all_that_changes_in_a_batch(told_of, compose, merchant, kind, entry):
-    body = compose(told_of(kind, entry))
+def test_the_amount_is_all_that_changes_in_a_batch(notified_of, compose, merchant, kind, entry):
+    body = compose(notified_of(kind, entry))
     changed = tamper_amount(body)
     other = b"0.02" if entry.amount == "0.01" else b"0.01"
     assert changed != body
@@ -125,13 +125,13 @@ def test_another_charset_is_written_and_signed(notice, compose, merchant, protoc
 
 
 def test_the_older_gateway_for_phones_tells_it_in_utf_8_all_the_same(notice, compose):
-    told = notice("wap")
-    body, asked = compose(told), compose(with_charset(told, "gbk"))
-    assert "Tea 茶".encode() in unquote_to_bytes(asked)
-    assert body == asked
+    notified = notice("wap")
+    body, requested = compose(notified), compose(with_charset(notified, "gbk"))
+    assert "Tea 茶".encode() in unquote_to_bytes(requested)
+    assert body == requested
 
 
-def test_a_batch_is_notified_in_another_charset_as_well(told_of, compose, merchant):
-    told = told_of(REFUNDS, BatchEntry("2026013122001000000000000001", 888, "8.88", "茶"))
-    fields = dict(parse_qsl(compose(with_charset(told, "gbk")).decode("ascii"), encoding="gbk"))
+def test_a_batch_is_notified_in_another_charset_as_well(notified_of, compose, merchant):
+    notified = notified_of(REFUNDS, BatchEntry("2026013122001000000000000001", 888, "8.88", "茶"))
+    fields = dict(parse_qsl(compose(with_charset(notified, "gbk")).decode("ascii"), encoding="gbk"))
     assert merchant.signer("MD5").verify(sign_content(fields, charset="gbk"), fields["sign"])

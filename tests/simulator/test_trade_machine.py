@@ -48,7 +48,7 @@ class Life(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
 
     @rule(event=st.sampled_from((*EVENTS, None)))
-    def wish(self, event):
+    def action(self, event):
         before = self.trade
         step = self.store.apply("T1", event, self.now)
         self.trade = step.trade

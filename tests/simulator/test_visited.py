@@ -124,8 +124,8 @@ def answer_to(app, merchant, host, out_trade_no="T1"):
 def named(app, merchant, host, out_trade_no="T1"):
     """Where a merchant who names a host is sent with his code."""
     _, body = answer_to(app, merchant, host, out_trade_no)
-    said = json.loads(body)["alipay_trade_precreate_response"]
-    return said["qr_code"].partition("cashier/")[0]
+    response = json.loads(body)["alipay_trade_precreate_response"]
+    return response["qr_code"].partition("cashier/")[0]
 
 
 def test_a_response_names_the_host_of_its_request_if_it_is_one(app, merchant):

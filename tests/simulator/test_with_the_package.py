@@ -49,9 +49,13 @@ def clock():
 def test_a_payment_goes_all_the_way_round(gateway, signer, buyer, shop):
     cashier = buyer.cashier(gateway.pay("page", **ORDER, **URLS))
     back = buyer.press(cashier, "pay").location
-    told = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
-    assert (told.out_trade_no, told.trade_status, told.total_fen) == ("T1", "TRADE_SUCCESS", 8888)
-    assert told.currency == "CNY"
+    notified = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
+    assert (notified.out_trade_no, notified.trade_status, notified.total_fen) == (
+        "T1",
+        "TRADE_SUCCESS",
+        8888,
+    )
+    assert notified.currency == "CNY"
     query = back.partition("?")[2].encode("ascii")
     assert verified_params(query, signer, gateway.charset)["out_trade_no"] == "T1"
 
@@ -62,11 +66,11 @@ def test_a_closed_trade_is_trusted_as_well(gateway, signer, buyer, shop, button)
     if isinstance(gateway, MapiGateway):
         assert shop.bodies == [], "Alipay sends none of an unpaid direct payment"
         return
-    told = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
-    assert told.trade_status == "TRADE_CLOSED"
-    assert told.closed_at is not None
-    assert told.paid_at is None
-    assert not told.is_refund
+    notified = Notification.from_params(verified_params(shop.bodies[0], signer, gateway.charset))
+    assert notified.trade_status == "TRADE_CLOSED"
+    assert notified.closed_at is not None
+    assert notified.paid_at is None
+    assert not notified.is_refund
 
 
 def test_the_packages_form_is_taken(gateway, buyer):

@@ -57,14 +57,14 @@ def server(app):
     """The merchant's server: asks over HTTP and reads what is answered."""
     client = app.test_client()
 
-    def ask(request, *, post=False):
+    def call(request, *, post=False):
         if post:
             path, _, query = request.url.partition("?")
             content_type = "application/x-www-form-urlencoded"
             return Answer(client.post(path, data=query, content_type=content_type))
         return Answer(client.get(request.url))
 
-    return ask
+    return call
 
 
 @pytest.fixture

@@ -134,8 +134,10 @@ def test_a_bad_signature_is_not_overlooked(server, merchant):
 def test_the_older_address_confirms_a_notification_as_well(app, pay, merchant, shop, clock, post):
     def confirm(**query):
         address = "/alipay/trade/notify_query.do"
-        ask = app.test_client()
-        found = ask.post(address, data=query) if post else ask.get(address, query_string=query)
+        client = app.test_client()
+        found = (
+            client.post(address, data=query) if post else client.get(address, query_string=query)
+        )
         assert (found.status_code, found.mimetype) == (200, "text/plain")
         return found.text
 

@@ -40,9 +40,9 @@ def order(merchant):
 def app_pays(app):
     client = app.test_client()
 
-    def app_pays(order_string, wish="pay"):
+    def app_pays(order_string, action="pay"):
         data = order_string if isinstance(order_string, bytes) else order_string.encode("utf-8")
-        response = client.post(f"/alipay/mobile/{wish}", data=data)
+        response = client.post(f"/alipay/mobile/{action}", data=data)
         assert response.status_code == 200
         found = re.fullmatch(
             r"resultStatus=\{(\d+)\};memo=\{(.*)\};result=\{(.*)\}", response.text, re.DOTALL

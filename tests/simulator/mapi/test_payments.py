@@ -191,8 +191,8 @@ def test_a_phone_order_that_lacks_something_is_rejected(buyer, merchant, changes
 
 
 @pytest.mark.parametrize("service", ["create_forex_trade", "create_forex_trade_wap"])
-@pytest.mark.parametrize(("currency", "said"), [("USD", "8.00"), ("JPY", "17.00")])
-def test_foreign_money_is_notified_as_captured(pay, merchant, shop, service, currency, said):
+@pytest.mark.parametrize(("currency", "reply"), [("USD", "8.00"), ("JPY", "17.00")])
+def test_foreign_money_is_notified_as_captured(pay, merchant, shop, service, currency, reply):
     total = "8.00" if currency == "USD" else "17"
     pay(merchant.forex(service=service, currency=currency, total_fee=total))
     fields = shop.fields()
@@ -208,7 +208,7 @@ def test_foreign_money_is_notified_as_captured(pay, merchant, shop, service, cur
         "trade_no",
         "trade_status",
     ]
-    assert (fields["currency"], fields["total_fee"]) == (currency, said)
+    assert (fields["currency"], fields["total_fee"]) == (currency, reply)
     assert fields["trade_status"] == "TRADE_FINISHED"
 
 

@@ -43,8 +43,8 @@ def paid(pay, merchant, trade, shop):
 
 
 def by_type(shop, notify_type, charset="utf-8"):
-    told = [shop.fields(index, charset) for index in range(len(shop.bodies))]
-    return [fields for fields in told if fields["notify_type"] == notify_type]
+    notified = [shop.fields(index, charset) for index in range(len(shop.bodies))]
+    return [fields for fields in notified if fields["notify_type"] == notify_type]
 
 
 @pytest.mark.parametrize("sign_type", ["MD5", "RSA", "RSA2"])
@@ -72,15 +72,15 @@ def test_each_refunded_trade_is_notified_as_well(paid, server, batch, shop, late
     one, two = paid("T1", "T2")
     server(batch(f"{one}^88.88^all", f"{two}^8.88^part"))
     later()
-    told = {fields["out_trade_no"]: fields for fields in by_type(shop, "trade_status_sync")}
-    assert {number: fields["trade_status"] for number, fields in told.items()} == {
+    notified = {fields["out_trade_no"]: fields for fields in by_type(shop, "trade_status_sync")}
+    assert {number: fields["trade_status"] for number, fields in notified.items()} == {
         "T1": "TRADE_CLOSED",
         "T2": "TRADE_SUCCESS",
     }
-    for fields in told.values():
+    for fields in notified.values():
         assert fields["refund_status"] == "REFUND_SUCCESS"
         assert fields["gmt_refund"] == "2026-01-31 12:00:00"
-    assert told["T1"]["gmt_close"] == "2026-01-31 12:00:00"
+    assert notified["T1"]["gmt_close"] == "2026-01-31 12:00:00"
 
 
 def test_refunds_with_password_are_confirmed_on_a_page(paid, buyer, batch, shop, trade):

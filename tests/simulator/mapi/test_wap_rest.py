@@ -125,11 +125,11 @@ def test_the_notification_is_xml_signed_in_a_fixed_order(cashier, buyer, shop, s
     assert signer.verify(content.encode("utf-8"), fields["sign"])
     notify = ElementTree.fromstring(fields["notify_data"])
     assert notify.tag == "notify"
-    told = {child.tag: child.text for child in notify}
-    assert told["subject"] == "Tea & <茶>"
-    assert (told["trade_status"], told["total_fee"]) == ("TRADE_SUCCESS", "88.88")
-    assert told["notify_type"] == "trade_status_sync"
-    assert told["gmt_payment"] == "2026-01-31 12:00:00"
+    notified = {child.tag: child.text for child in notify}
+    assert notified["subject"] == "Tea & <茶>"
+    assert (notified["trade_status"], notified["total_fee"]) == ("TRADE_SUCCESS", "88.88")
+    assert notified["notify_type"] == "trade_status_sync"
+    assert notified["gmt_payment"] == "2026-01-31 12:00:00"
 
 
 def test_the_buyer_returns_with_the_result(cashier, buyer, signer, trade):

@@ -21,9 +21,9 @@ ORDERED = {**ORDER, "product_code": "QUICK_MSECURITY_PAY"}
 def hand_over(server):
     """Gives the library an order string; returns what it says."""
 
-    def hand_over(params, wish="pay", **options):
+    def hand_over(params, action="pay", **options):
         body = urlencode(params, quote_via=quote, **options)
-        text = server.client.post(f"/alipay/mobile/{wish}", data=body.encode("ascii")).text
+        text = server.client.post(f"/alipay/mobile/{action}", data=body.encode("ascii")).text
         return re.fullmatch(r"resultStatus=\{(\d+)\};memo=\{(.*)\};result=\{(.*)\}", text).groups()
 
     return hand_over

@@ -68,8 +68,8 @@ def test_a_month_is_a_bill_too(paid, fetch):
 
 def test_a_subject_with_commas_and_quotes_is_one_cell(server, fetch):
     subject = 'Tea, "green"'
-    till = {"scene": "bar_code", "auth_code": "2812345678901234", "subject": subject}
-    server.call("pay", {**ORDER, **till})
+    barcode_order = {"scene": "bar_code", "auth_code": "2812345678901234", "subject": subject}
+    server.call("pay", {**ORDER, **barcode_order})
     _, [row] = tables(fetch())
     assert row["商品名称"] == subject
 

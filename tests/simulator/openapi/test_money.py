@@ -8,7 +8,7 @@ from flask_alipay.simulator.openapi.transfers import MISSING_ACCOUNT
 
 from .test_rest import Rest
 
-SEND, ASK = "alipay.fund.trans.uni.transfer", "alipay.fund.trans.common.query"
+SEND, CALL = "alipay.fund.trans.uni.transfer", "alipay.fund.trans.common.query"
 TRANSFER = {
     "out_biz_no": "B1",
     "trans_amount": "1.00",
@@ -25,17 +25,17 @@ def test_a_transfer_is_made_once_however_often_it_is_requested(server, certified
     other = TRANSFER | {"trans_amount": "2"}
     assert server.refused(SEND, other, **certified) == "PAYMENT_INFO_INCONSISTENCY"
     for name in ("out_biz_no", "order_id", "pay_fund_order_id"):
-        found = server.call(ASK, {name: node[name]})
+        found = server.call(CALL, {name: node[name]})
         assert (found["order_id"], found["status"]) == (node["order_id"], "SUCCESS")
         assert found["trans_amount"] == "1.00"
 
 
 def test_a_transfer_is_made_in_version_3(app, merchant, certified):
     rest = Rest(app, merchant)
-    said = {"app_cert_sn": certified["app_cert_sn"]}
+    response = {"app_cert_sn": certified["app_cert_sn"]}
     headers = {"alipay-root-cert-sn": certified["alipay_root_cert_sn"]}
     uri = "/v3/alipay/fund/trans/uni/transfer"
-    assert rest.call(uri, TRANSFER, said=said, headers=headers)["status"] == "SUCCESS"
+    assert rest.call(uri, TRANSFER, reply=response, headers=headers)["status"] == "SUCCESS"
 
 
 def test_no_money_is_sent_with_plain_keys(app, server, merchant):
@@ -43,7 +43,7 @@ def test_no_money_is_sent_with_plain_keys(app, server, merchant):
     assert (node["code"], node["sub_code"]) == ("40002", "isv.missing-app-cert-sn")
     answer = Rest(app, merchant).send("/v3/alipay/fund/trans/uni/transfer", TRANSFER)
     assert (answer.status_code, answer.json["code"]) == (400, "missing-app-cert-sn")
-    assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
+    assert server.refused(CALL, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_no_money_is_sent_with_plain_keys(app, server, merchant):
 )
 def test_a_transfer_that_cannot_be_made_is_not(server, certified, changes, sub_code):
     assert server.refused(SEND, TRANSFER | changes, **certified) == sub_code
-    assert server.refused(ASK, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
+    assert server.refused(CALL, {"out_biz_no": "B1"}) == "ORDER_NOT_EXIST"
 
 
 def test_a_transfer_reduces_the_merchants_balance(server, certified):
@@ -115,13 +115,13 @@ BANK_CARD = TRANSFER | {
 
 def test_a_bank_confirms_a_transfer_later_and_may_return_the_money(server, certified, simulator):
     assert server.call(SEND, BANK_CARD, **certified)["status"] == "DEALING"
-    asked = {"out_biz_no": "B1"}
-    assert "trans_amount" not in server.call(ASK, asked)
+    requested = {"out_biz_no": "B1"}
+    assert "trans_amount" not in server.call(CALL, requested)
     assert simulator.change_transfer("B1", "return") is None
     assert simulator.change_transfer("B1", "succeed").status == "SUCCESS"
-    assert server.call(ASK, asked)["trans_amount"] == "1.00"
+    assert server.call(CALL, requested)["trans_amount"] == "1.00"
     assert simulator.change_transfer("B1", "return").status == "REFUND"
-    found = server.call(ASK, asked)
+    found = server.call(CALL, requested)
     assert (found["status"], found["error_code"]) == ("REFUND", "BANK_RETURNED")
     assert simulator.change_transfer("B1", "succeed") is None
 
@@ -129,12 +129,12 @@ def test_a_bank_confirms_a_transfer_later_and_may_return_the_money(server, certi
 def test_a_bank_rejects_a_transfer(server, certified, simulator):
     server.call(SEND, BANK_CARD, **certified)
     assert simulator.change_transfer("B1", "fail").status == "FAIL"
-    found = server.call(ASK, {"out_biz_no": "B1"})
+    found = server.call(CALL, {"out_biz_no": "B1"})
     assert (found["status"], found["error_code"]) == ("FAIL", "PAYEE_CARD_INFO_ERROR")
 
 
 def test_a_query_names_a_transfer(server):
-    assert server.refused(ASK, {}) == "INVALID_PARAMETER"
+    assert server.refused(CALL, {}) == "INVALID_PARAMETER"
 
 
 def royalties(trade_no, *amounts, number="S1"):

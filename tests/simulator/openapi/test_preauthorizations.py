@@ -81,18 +81,18 @@ def test_a_payers_code_freezes_the_amount_at_once(server, frozen, merchant):
 
 def test_a_freeze_is_reported_to_the_address_of_its_call(server, frozen, shop, clock, merchant):
     clock.advance(seconds=1)
-    told = shop.fields()
-    assert told["notify_type"] == "fund_auth_freeze"
-    assert (told["out_order_no"], told["out_request_no"]) == ("DEP1", "DEP1F")
-    assert (told["operation_type"], told["status"], told["amount"]) == (
+    notified = shop.fields()
+    assert notified["notify_type"] == "fund_auth_freeze"
+    assert (notified["out_order_no"], notified["out_request_no"]) == ("DEP1", "DEP1F")
+    assert (notified["operation_type"], notified["status"], notified["amount"]) == (
         "FREEZE",
         "SUCCESS",
         "500.00",
     )
-    assert told["total_unfreeze_amount"] == told["total_pay_amount"] == "0.00"
-    assert told["rest_amount"] == told["total_freeze_amount"] == "500.00"
-    assert told["app_id"] == told["auth_app_id"] == merchant.account.app_id
-    assert told["gmt_trans"] == "2026-01-31 12:00:00"
+    assert notified["total_unfreeze_amount"] == notified["total_pay_amount"] == "0.00"
+    assert notified["rest_amount"] == notified["total_freeze_amount"] == "500.00"
+    assert notified["app_id"] == notified["auth_app_id"] == merchant.account.app_id
+    assert notified["gmt_trans"] == "2026-01-31 12:00:00"
 
 
 def test_a_freeze_without_an_address_is_not_reported(server, shop, clock):
@@ -226,9 +226,9 @@ def test_the_merchant_sets_the_time_to_authorise(server, simulator, clock, name)
 def test_the_rest_is_released_after_thirty_days(server, frozen, clock, shop):
     server.call("pay", capture(frozen))
     clock.advance(days=30, seconds=1)
-    told = shop.fields()
-    assert (told["notify_type"], told["amount"]) == ("fund_auth_unfreeze", "400.00")
-    assert (told["rest_amount"], told["total_unfreeze_amount"]) == ("0.00", "400.00")
+    notified = shop.fields()
+    assert (notified["notify_type"], notified["amount"]) == ("fund_auth_unfreeze", "400.00")
+    assert (notified["rest_amount"], notified["total_unfreeze_amount"]) == ("0.00", "400.00")
     assert query(server)["order_status"] == "FINISH"
     again = unfreeze(frozen)
     assert rejected(server, "order.unfreeze", again) == "ORDER_ALREADY_FINISH"
@@ -243,9 +243,9 @@ def test_parts_are_released_once_each(server, frozen, shop, clock):
     assert (first["amount"], first["status"]) == ("200.00", "SUCCESS")
     assert amounts(query(server)) == ("500.00", "0.00", "300.00")
     clock.advance(seconds=1)
-    told = [shop.fields(index) for index in range(len(shop.bodies))]
-    assert [one["notify_type"] for one in told] == ["fund_auth_freeze", "fund_auth_unfreeze"]
-    assert (told[1]["amount"], told[1]["rest_amount"]) == ("200.00", "300.00")
+    notified = [shop.fields(index) for index in range(len(shop.bodies))]
+    assert [one["notify_type"] for one in notified] == ["fund_auth_freeze", "fund_auth_unfreeze"]
+    assert (notified[1]["amount"], notified[1]["rest_amount"]) == ("200.00", "300.00")
     node = query(server, out_request_no="U1")
     assert (node["operation_type"], node["remark"]) == ("UNFREEZE", "left early")
 
@@ -300,9 +300,12 @@ def test_a_cancelled_freeze_is_given_back(server, frozen, shop, clock, times):
     assert node["action"] == "unfreeze"
     assert query(server)["order_status"] == "CLOSED"
     clock.advance(seconds=1)
-    told = shop.fields()
-    assert (told["notify_type"], told["action"]) == ("fund_auth_operation_cancel", "unfreeze")
-    assert "amount" not in told
+    notified = shop.fields()
+    assert (notified["notify_type"], notified["action"]) == (
+        "fund_auth_operation_cancel",
+        "unfreeze",
+    )
+    assert "amount" not in notified
     assert len(shop.bodies) == 2
 
 
@@ -363,10 +366,10 @@ def test_parts_are_captured(server, frozen, shop, clock, merchant):
     made = query(server, out_request_no="C2", operation_type="PAY")
     assert (made["operation_type"], made["amount"]) == ("PAY", "400.00")
     clock.advance(seconds=1)
-    told = [shop.fields(index) for index in (1, 2)]
-    assert [one["notify_type"] for one in told] == ["trade_status_sync"] * 2
-    assert [one["out_trade_no"] for one in told] == ["C1", "C2"]
-    assert "auth_no" not in told[0]
+    notified = [shop.fields(index) for index in (1, 2)]
+    assert [one["notify_type"] for one in notified] == ["trade_status_sync"] * 2
+    assert [one["out_trade_no"] for one in notified] == ["C1", "C2"]
+    assert "auth_no" not in notified[0]
 
 
 def test_a_complete_capture_releases_the_rest(server, frozen, shop, clock):

@@ -25,10 +25,10 @@ def test_a_part_is_refunded_once_however_often_it_is_requested(server, paid, sho
     assert (again["fund_change"], again["refund_fee"]) == ("N", "8.88")
     assert server.call("query", T1)["trade_status"] == "TRADE_SUCCESS"
     clock.advance(seconds=1)
-    told = shop.fields()
-    assert (told["trade_status"], told["refund_fee"]) == ("TRADE_SUCCESS", "8.88")
-    assert told["out_biz_no"] == "R1"
-    assert re.fullmatch(r"2026-01-31 12:00:00\.\d{3}", told["gmt_refund"])
+    notified = shop.fields()
+    assert (notified["trade_status"], notified["refund_fee"]) == ("TRADE_SUCCESS", "8.88")
+    assert notified["out_biz_no"] == "R1"
+    assert re.fullmatch(r"2026-01-31 12:00:00\.\d{3}", notified["gmt_refund"])
     assert len(shop.bodies) == 2, "paid, and refunded once"
 
 
@@ -37,10 +37,10 @@ def test_the_rest_closes_the_trade_and_the_refunds_add_up(server, paid, shop, cl
     assert server.call("refund", refund("80.00", "R2"))["refund_fee"] == "88.88"
     assert server.call("query", T1)["trade_status"] == "TRADE_CLOSED"
     clock.advance(seconds=1)
-    told = shop.fields()
-    assert (told["trade_status"], told["refund_fee"]) == ("TRADE_CLOSED", "88.88")
-    assert told["out_biz_no"] == "R2"
-    assert told["gmt_close"] == "2026-01-31 12:00:00"
+    notified = shop.fields()
+    assert (notified["trade_status"], notified["refund_fee"]) == ("TRADE_CLOSED", "88.88")
+    assert notified["out_biz_no"] == "R2"
+    assert notified["gmt_close"] == "2026-01-31 12:00:00"
     assert server.refused("refund", refund("0.01", "R3")) == "ACQ.TRADE_HAS_CLOSE"
     assert server.call("refund", refund("80.00", "R2"))["fund_change"] == "N"
 
@@ -122,8 +122,8 @@ def test_never_more_is_refunded_than_was_paid_and_no_number_twice(server, simula
     server.call("pay", {**order, "scene": "bar_code", "auth_code": "2812345678901234"})
     made = {}
     for request_no, fen in refunds:
-        asked = {"out_trade_no": number, "out_request_no": request_no}
-        node = server.call("refund", {**asked, "refund_amount": f"{fen / 100:.2f}"})
+        requested = {"out_trade_no": number, "out_request_no": request_no}
+        node = server.call("refund", {**requested, "refund_amount": f"{fen / 100:.2f}"})
         done = node["code"] == "10000"
         if request_no in made:
             assert done == (made[request_no] == fen)

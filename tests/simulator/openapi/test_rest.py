@@ -14,7 +14,7 @@ from .server import ORDER
 
 T1 = {"out_trade_no": "T1"}
 TOKEN = "201509BBeff9351ad1874306903e96b91d248A36"
-TILL = {**ORDER, "scene": "bar_code"}
+BARCODE_ORDER = {**ORDER, "scene": "bar_code"}
 BILL = "/v3/alipay/data/dataservice/bill/downloadurl/query"
 
 
@@ -25,7 +25,7 @@ class Rest:
         self.client = app.test_client()
         self.merchant = merchant
 
-    def send(self, uri, body=None, *, signer=None, headers=None, mount="", said=None, token=""):
+    def send(self, uri, body=None, *, signer=None, headers=None, mount="", reply=None, token=""):
         method = "GET" if body is None else "POST"
         text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
         milliseconds = int(self.merchant.clock.now().timestamp() * 1000)
@@ -33,7 +33,7 @@ class Rest:
             "app_id": self.merchant.account.app_id,
             "nonce": "n1",
             "timestamp": str(milliseconds),
-        } | (said or {})
+        } | (reply or {})
         auth = ",".join(f"{name}={value}" for name, value in pairs.items() if value)
         lines = [auth, method, f"{mount}{uri}", text, *([token] if token else [])]
         signer = signer or self.merchant.signer("RSA2")
@@ -71,22 +71,28 @@ def rest(app, merchant):
 
 @pytest.mark.parametrize("mount", ["", "/alipay"])
 def test_a_trade_is_paid_queried_and_refunded(rest, shop, clock, mount):
-    till = {**TILL, "auth_code": "2812345678901234", "notify_url": "https://shop.example/v3"}
-    paid = rest.call("/v3/alipay/trade/pay", till, mount=mount)
+    barcode_order = {
+        **BARCODE_ORDER,
+        "auth_code": "2812345678901234",
+        "notify_url": "https://shop.example/v3",
+    }
+    paid = rest.call("/v3/alipay/trade/pay", barcode_order, mount=mount)
     assert (paid["total_amount"], "code" in paid) == ("88.88", False)
     clock.advance(seconds=1)
     assert shop.fields()["trade_status"] == "TRADE_SUCCESS"
     assert rest.call("/v3/alipay/trade/query", T1)["trade_status"] == "TRADE_SUCCESS"
     back = {**T1, "refund_amount": "1.00", "out_request_no": "R1"}
     assert rest.call("/v3/alipay/trade/refund", back)["fund_change"] == "Y"
-    asked = rest.call("/v3/alipay/trade/fastpay/refund/query", {**T1, "out_request_no": "R1"})
-    assert asked["refund_amount"] == "1.00"
+    requested = rest.call("/v3/alipay/trade/fastpay/refund/query", {**T1, "out_request_no": "R1"})
+    assert requested["refund_amount"] == "1.00"
     bill = rest.call(f"{BILL}?bill_type=trade&bill_date=2026-01-31")
     assert bill["bill_download_url"].startswith("http://localhost/alipay/bill/")
 
 
 def test_the_status_shows_that_the_buyer_must_confirm(rest):
-    rest.call("/v3/alipay/trade/pay", {**TILL, "auth_code": "2812345678010003"}, status=202)
+    rest.call(
+        "/v3/alipay/trade/pay", {**BARCODE_ORDER, "auth_code": "2812345678010003"}, status=202
+    )
     assert rest.call("/v3/alipay/trade/query", T1)["trade_status"] == "WAIT_BUYER_PAY"
 
 
@@ -105,7 +111,7 @@ def test_another_merchants_token_is_signed_along(rest):
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("reply", "code"),
     [
         ({"app_id": None}, "missing-app-id"),
         ({"app_id": "9"}, "invalid-app-id"),
@@ -116,15 +122,15 @@ def test_another_merchants_token_is_signed_along(rest):
         ({"app_cert_sn": "0" * 32}, "app-cert-not-exist"),
     ],
 )
-def test_a_gateway_error_is_not_signed(rest, said, code):
-    response = rest.send("/v3/alipay/trade/query", T1, said=said)
+def test_a_gateway_error_is_not_signed(rest, reply, code):
+    response = rest.send("/v3/alipay/trade/query", T1, reply=reply)
     assert (response.status_code, response.json["code"]) == (400, code)
     assert "alipay-signature" not in response.headers
     assert response.headers["alipay-trace-id"]
 
 
 def test_an_unknown_app_is_rejected_as_by_the_live_sandbox(rest):
-    response = rest.send("/v3/alipay/trade/query", T1, said={"app_id": "9"})
+    response = rest.send("/v3/alipay/trade/query", T1, reply={"app_id": "9"})
     assert response.status_code == 400
     assert response.content_type == "application/json;charset=UTF-8"
     assert response.json == {"code": "invalid-app-id", "message": "无效的AppID参数"}
@@ -170,15 +176,15 @@ def test_a_body_that_is_no_object_is_rejected(rest, body):
 
 
 def test_certificate_mode_needs_no_root_certificate_number(rest, merchant):
-    said = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
-    node = rest.call("/v3/alipay/trade/precreate", ORDER, said=said)
+    reply = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
+    node = rest.call("/v3/alipay/trade/precreate", ORDER, reply=reply)
     assert node["out_trade_no"] == "T1"
 
 
 def test_the_number_of_another_root_certificate_is_rejected(rest, merchant, simulator):
-    said = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
+    reply = {"app_cert_sn": merchant.account.certificates.app_cert_sn}
     headers = {"alipay-root-cert-sn": "0" * 32}
-    response = rest.send("/v3/alipay/trade/precreate", ORDER, said=said, headers=headers)
+    response = rest.send("/v3/alipay/trade/precreate", ORDER, reply=reply, headers=headers)
     assert response.json["code"] == "invalid-alipay-root-cert-sn"
     assert len(simulator.trades) == 0
 
@@ -188,7 +194,7 @@ def test_certificate_mode_names_the_certificate(rest, merchant):
     response = rest.send(
         "/v3/alipay/trade/query",
         T1,
-        said={"app_cert_sn": certificates.app_cert_sn},
+        reply={"app_cert_sn": certificates.app_cert_sn},
         headers={"alipay-root-cert-sn": certificates.alipay_root_cert_sn},
     )
     assert response.headers["alipay-sn"] == certificates.alipay_cert_sn
@@ -216,7 +222,7 @@ def test_an_error_to_an_encrypted_request_is_plain_signed_json(rest, merchant):
 
 @pytest.mark.parametrize("method", ["create", "precreate", "pay"])
 def test_a_seller_cannot_buy_from_himself(rest, merchant, simulator, method):
-    order = {**TILL, "auth_code": "2812345678901234", "buyer_id": merchant.account.partner}
+    order = {**BARCODE_ORDER, "auth_code": "2812345678901234", "buyer_id": merchant.account.partner}
     node = rest.call(f"/v3/alipay/trade/{method}", order, status=400)
     assert node["code"] == "ACQ.BUYER_SELLER_EQUAL"
     assert len(simulator.trades) == 0

@@ -15,13 +15,13 @@ from flask_alipay.simulator.trades.trades import TradeEvent
 from .server import ORDER
 
 T1 = {"out_trade_no": "T1"}
-TILL = {**ORDER, "scene": "bar_code"}
+BARCODE_ORDER = {**ORDER, "scene": "bar_code"}
 
 
 @pytest.mark.parametrize("sign_type", ["RSA2", "RSA"])
 @pytest.mark.parametrize("charset", ["utf-8", "GBK"])
 def test_a_payment_at_the_point_of_sale_is_made_at_once(server, shop, clock, charset, sign_type):
-    content = {**TILL, "auth_code": "2812345678901234"}
+    content = {**BARCODE_ORDER, "auth_code": "2812345678901234"}
     node = server.call("pay", content, charset=charset, sign_type=sign_type)
     assert (node["code"], node["msg"], node["out_trade_no"]) == ("10000", "Success", "T1")
     assert node["buyer_pay_amount"] == node["receipt_amount"] == node["total_amount"] == "88.88"
@@ -29,9 +29,9 @@ def test_a_payment_at_the_point_of_sale_is_made_at_once(server, shop, clock, cha
     assert node["fund_bill_list"] == [{"amount": "88.88", "fund_channel": "ALIPAYACCOUNT"}]
     assert node["buyer_logon_id"] == "buy***@simulator.invalid"
     clock.advance(seconds=1)
-    told = shop.fields(charset=charset)
-    assert (told["trade_status"], told["trade_no"]) == ("TRADE_SUCCESS", node["trade_no"])
-    assert told["subject"] == "Tea 茶"
+    notified = shop.fields(charset=charset)
+    assert (notified["trade_status"], notified["trade_no"]) == ("TRADE_SUCCESS", node["trade_no"])
+    assert notified["subject"] == "Tea 茶"
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,17 @@ def test_a_servers_order_is_notified_with_both_accounts(
     server.call(method, {**ORDER, **more})
     simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, TradeEvent.PAY)
     clock.advance(seconds=1)
-    told = shop.fields()
-    assert told["buyer_logon_id"] == "buy***@simulator.invalid"
-    assert told["seller_email"] == merchant.account.seller_email
+    notified = shop.fields()
+    assert notified["buyer_logon_id"] == "buy***@simulator.invalid"
+    assert notified["seller_email"] == merchant.account.seller_email
 
 
 @pytest.mark.parametrize("ending", [e for e, code in ENDINGS.items() if code != "10003"])
 def test_a_documented_code_is_rejected_at_the_point_of_sale(server, ending):
-    assert server.refused("pay", {**TILL, "auth_code": f"2812345678{ending}"}) == ENDINGS[ending]
+    assert (
+        server.refused("pay", {**BARCODE_ORDER, "auth_code": f"2812345678{ending}"})
+        == ENDINGS[ending]
+    )
     if ENDINGS[ending] == "ACQ.PAYMENT_AUTH_CODE_INVALID":
         assert server.refused("query", T1) == "ACQ.TRADE_NOT_EXIST"
     else:
@@ -63,7 +66,7 @@ def test_a_documented_code_is_rejected_at_the_point_of_sale(server, ending):
 
 
 def test_a_barcode_payment_waits_for_a_buyer_who_must_confirm(server, simulator):
-    node = server.call("pay", {**TILL, "auth_code": "2812345678010003"})
+    node = server.call("pay", {**BARCODE_ORDER, "auth_code": "2812345678010003"})
     assert node["code"] == "10003"
     assert server.call("query", T1)["trade_status"] == "WAIT_BUYER_PAY"
     simulator.cashier_event(simulator.trades.by_out_trade_no("T1").cashier_id, TradeEvent.PAY)
@@ -84,13 +87,13 @@ def test_a_barcode_payment_waits_for_a_buyer_who_must_confirm(server, simulator)
     ],
 )
 def test_a_bad_field_at_the_point_of_sale_is_rejected(server, simulator, wrong):
-    content = {**TILL, "auth_code": "2812345678901234", **wrong}
+    content = {**BARCODE_ORDER, "auth_code": "2812345678901234", **wrong}
     assert server.refused("pay", content) == "ACQ.INVALID_PARAMETER"
     assert len(simulator.trades) == 0
 
 
 def test_an_order_is_paid_once(server, paid):
-    again = {**TILL, "auth_code": "2812345678901234"}
+    again = {**BARCODE_ORDER, "auth_code": "2812345678901234"}
     assert server.refused("pay", again) == "ACQ.TRADE_HAS_SUCCESS"
     assert server.refused("precreate", ORDER) == "ACQ.TRADE_HAS_SUCCESS"
     assert server.refused("pay", again | {"total_amount": "1"}) == "ACQ.CONTEXT_INCONSISTENT"
