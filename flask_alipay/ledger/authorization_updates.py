@@ -34,6 +34,7 @@ from .authorization_transitions import (
 logger = logging.getLogger("flask_alipay")
 
 _ENDED = (AuthorizationStatus.FINISH, AuthorizationStatus.CLOSED)
+_FROZEN = (AuthorizationStatus.AUTHORIZED, AuthorizationStatus.FINISH)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,13 @@ class Amounts:
         }
 
 
+def reserved_fen(pending_captures: Mapping[str, int], release_fen: int | None) -> int:
+    """Return the amount that unresolved captures and an unresolved release reserve; a row has less
+    if a proven sale needs it.
+    """
+    return sum(pending_captures.values()) + (release_fen or 0)
+
+
 def check_match(seen: Any, report: AuthorizationReport) -> None:
     """Check that a report has the numbers and amounts of an authorization.
 
@@ -98,6 +106,8 @@ def check_match(seen: Any, report: AuthorizationReport) -> None:
     total = format_amount(seen.total_fen)
     if report.total_fen:  # zero before the freeze
         check("total_freeze_amount", total, format_amount(report.total_fen))
+    elif report.operation_type != FREEZE or report.amount_fen is None:
+        _check_unproven(seen, report)
     if report.operation_type == FREEZE:
         check("out_request_no", seen.out_request_no, report.out_request_no)
         if report.amount_fen is not None:
@@ -105,6 +115,16 @@ def check_match(seen: Any, report: AuthorizationReport) -> None:
     is_own = report.operation_type == UNFREEZE and report.out_request_no == seen.release_no
     if is_own and report.amount_fen is not None:
         check("amount", format_amount(seen.release_fen), format_amount(report.amount_fen))
+
+
+def _check_unproven(seen: Any, report: AuthorizationReport) -> None:
+    """Check that a report without the amount of the freeze does not prove the freeze.
+
+    :raises PaymentMismatch: otherwise.
+    """
+    if report.status in _FROZEN and not was_frozen(seen):
+        total = format_amount(seen.total_fen)
+        raise PaymentMismatch("total_freeze_amount", total, None, notify_id=report.notify_id)
 
 
 def was_frozen(seen: Any) -> bool:
@@ -134,6 +154,14 @@ def apply_report(seen: Any, report: AuthorizationReport) -> AuthorizationChange:
     values |= released
     if not frozen:
         amounts = replace(amounts, released=seen.released_fen)
+    if frozen and status in _ENDED and report.status in _ENDED:
+        # Alipay may state a capture that the ledger does not know: that amount was not released.
+        known_fen = amounts.captured + sum(seen.pending_captures.values())
+        unknown_fen = max(0, (report.captured_fen or 0) - known_fen)
+        rest = max(0, amounts.fitted().rest - unknown_fen)
+        amounts = replace(amounts, released=amounts.fitted().released + rest)
+        if values.get("release_no", seen.release_no) is not None:
+            status = seen.status  # by which reconcile finds the unresolved release
     change = _concluded(seen, status, amounts, frozen=frozen)
     known = AUTHORIZED in events or was_frozen(seen)
     if known and change["released_fen"] > seen.released_fen:
@@ -158,7 +186,7 @@ def apply_payment(
         return AuthorizationChange("recorded")
     pending = dict(seen.pending_captures)
     held = pending.pop(out_trade_no, 0)
-    amounts = replace(Amounts.of(seen), reserved=seen.reserved_fen - held)
+    amounts = replace(Amounts.of(seen), reserved=reserved_fen(pending, seen.release_fen))
     if paid:
         # A capture that completes the authorization has reserved the rest, which Alipay releases.
         rest = max(0, held - total_fen)
@@ -167,6 +195,8 @@ def apply_payment(
         )
         if amounts.captured > amounts.total:
             logger.error("more was captured than frozen: %s of %s", out_trade_no, seen.out_order_no)
+    elif seen.status in _ENDED:  # Alipay has released it with the rest
+        amounts = replace(amounts, released=amounts.released + held)
     change = _concluded(seen, seen.status, amounts, frozen=paid or was_frozen(seen))
     values = {name: value for name, value in change.items() if value != getattr(seen, name)}
     if pending != seen.pending_captures:
@@ -176,16 +206,12 @@ def apply_payment(
 
 
 def _concluded(seen: Any, status: str, amounts: Amounts, *, frozen: bool) -> dict[str, Any]:
-    """Return the status and the amounts: an authorization ends when nothing is left of it, and
-    nothing is left of one that has ended.
-    """
+    """Return the status and the amounts: an authorization ends when nothing is left of it."""
     amounts = amounts.fitted()
-    if frozen and status == AuthorizationStatus.AUTHORIZED and not amounts.rest:
-        if not amounts.reserved:
-            captured = amounts.captured > 0
-            status = AuthorizationStatus.FINISH if captured else AuthorizationStatus.CLOSED
-    elif frozen and status in _ENDED:
-        amounts = replace(amounts, released=amounts.released + amounts.rest)
+    left = amounts.rest + amounts.reserved
+    if frozen and status == AuthorizationStatus.AUTHORIZED and not left:
+        captured = amounts.captured > 0
+        status = AuthorizationStatus.FINISH if captured else AuthorizationStatus.CLOSED
     values: dict[str, Any] = {"status": status, **amounts.values}
     now = utc_now()
     if status == AuthorizationStatus.FINISH and seen.status != status:
@@ -214,7 +240,7 @@ def _released(seen: Any, report: AuthorizationReport) -> tuple[Amounts, dict[str
         is_own = number == seen.release_no
         fen = seen.release_fen if is_own else fen
         if is_own:
-            amounts = replace(amounts, reserved=amounts.reserved - (fen or 0))
+            amounts = replace(amounts, reserved=reserved_fen(seen.pending_captures, None))
             values = {"release_no": None, "release_fen": None, "release_sent_at": None}
         if fen is not None and all(each["out_request_no"] != number for each in releases):
             when = format_china_time(report.operated_at or utc_now())

@@ -26,7 +26,7 @@ from ..protocol.message import Message
 from ..protocol.money import format_amount
 from ..protocol.preauthorizations import AuthorizationReport, AuthorizationStatus
 from .authorization_rows import AuthorizationRows
-from .authorization_updates import Amounts, apply_report, check_match
+from .authorization_updates import Amounts, apply_report, check_match, reserved_fen
 from .journal import JournalEntry
 from .ledger import Ledger
 from .settlement import MessageEffect, Settlement
@@ -170,7 +170,8 @@ class AuthorizationLedger(Ledger):
             values: dict[str, Any] = {"release_sent_at": submission.before}
             if rejected:
                 values = dict.fromkeys(("release_no", "release_fen", "release_sent_at"))
-                values["reserved_fen"] = seen.reserved_fen - release.fen
+                reserved = reserved_fen(seen.pending_captures, None)
+                values["reserved_fen"] = min(reserved, seen.reserved_fen)
             self.rows.change(seen, values)
             self._session.session.commit()
             return True
