@@ -142,12 +142,20 @@ def signed_agreements(
     return PendingRows(entity, merchant, before, "status", statuses, further)
 
 
-def unconfirmed_authorizations(model: Any, merchant: str, before: datetime) -> PendingRows:
-    """Return the selection of authorizations that the payer has not confirmed.
+def unconfirmed_authorizations(
+    model: Any, merchant: str, before: datetime, ended_before: datetime
+) -> PendingRows:
+    """Return the selection of authorizations that the payer has not confirmed: of those that were
+    never sent to a payer, the ones that can no longer be confirmed.
 
     :param before: only authorizations created before this time, aware UTC.
+    :param ended_before: the creation of an authorization whose longest time to confirm is over.
     """
-    return PendingRows(entity_of(model), merchant, before, "status", (AuthorizationStatus.INIT,))
+    entity = entity_of(model)
+    column = columns_of(entity)
+    further = (or_(column["sent_at"].is_not(None), column["created_at"] < ended_before),)
+    statuses = (AuthorizationStatus.INIT,)
+    return PendingRows(entity, merchant, before, "status", statuses, further)
 
 
 def frozen_authorizations(

@@ -10,7 +10,7 @@ from ..ledger.leases import PendingRows, frozen_authorizations, unconfirmed_auth
 from ..models import utc_now
 from ..protocol.preauthorizations import AuthorizationStatus
 from .captures import resume_release
-from .preauthorizations import query_authorization
+from .preauthorizations import MAX_TIMEOUT, SKEW, query_authorization
 
 if TYPE_CHECKING:
     from ..merchant import Merchant
@@ -30,9 +30,9 @@ def pending_authorizations(merchant: Merchant, before: datetime) -> list[Pending
     :param before: only authorizations created before this time, aware UTC.
     """
     model, number = merchant.models.Authorization, merchant.config.merchant
-    checked_before = utc_now() - _CHECK_INTERVAL
+    checked_before, ended_before = utc_now() - _CHECK_INTERVAL, utc_now() - MAX_TIMEOUT - SKEW
     return [
-        unconfirmed_authorizations(model, number, before),
+        unconfirmed_authorizations(model, number, before, ended_before),
         frozen_authorizations(model, number, before, checked_before),
     ]
 

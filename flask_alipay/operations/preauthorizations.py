@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 #: The payer's time to authorise, unless ``pay_timeout`` is given.
 DEFAULT_TIMEOUT: Final = "15m"
-# The longest time, and an allowance for the difference between two machines' clocks.
-_MAX_TIMEOUT, _SKEW = timedelta(days=15), timedelta(minutes=5)
+#: The longest time, and an allowance for the difference between two machines' clocks.
+MAX_TIMEOUT: Final = timedelta(days=15)
+SKEW: Final = timedelta(minutes=5)
 # The stored QR code, which is no parameter of the gateway.
 _STORED: Final = frozenset({"qr_code", "qr_code_until"})
 _LEDGER_COLUMNS: Final = frozenset(AuthorizationMixin.__annotations__) - {"auth_app_id"}
@@ -58,7 +59,7 @@ class AuthorizationSnapshot:
     @property
     def expired(self) -> bool:
         """``True`` if the payer can no longer authorise it, also by a clock that is behind."""
-        return self.ends_at + _SKEW < utc_now()
+        return self.ends_at + SKEW < utc_now()
 
 
 def build_authorization(
@@ -236,9 +237,11 @@ def snapshot_of(merchant: Merchant, authorization: Any) -> AuthorizationSnapshot
         auth_no=authorization.auth_no,
         status=authorization.status,
         total_fen=authorization.total_fen,
-        ends_at=authorization.expires_at or authorization.created_at + _MAX_TIMEOUT,
+        ends_at=authorization.expires_at or authorization.created_at + MAX_TIMEOUT,
         sent=authorization.sent_at is not None,
-        request=AuthorizationRequest(authorization.out_order_no, authorization.out_request_no),
+        request=AuthorizationRequest(
+            authorization.out_order_no, authorization.out_request_no, notify_url
+        ),
         gateway=_openapi(merchant.gateway_for(authorization)),
         params=params,
     )

@@ -276,6 +276,15 @@ def test_an_expired_authorization_at_alipay_is_cancelled(shop: DepositShop) -> N
     assert shop.calls() == [("authorization_closed", "DEP1")]
 
 
+def test_an_authorization_that_nobody_was_sent_is_not_queried(shop: DepositShop) -> None:
+    shop.create()
+    assert shop.reconcile().queried == 0
+    assert shop.at_alipay.methods == []
+    shop.change(created_at=utc_now() - timedelta(days=15, minutes=6))
+    assert shop.reconcile().authorization_ended == 1
+    assert shop.calls() == [("authorization_closed", "DEP1")]
+
+
 def test_reconcile_finds_a_freeze(shop: DepositShop) -> None:
     shop.create()
     shop.run(shop.alipay.freeze_qr_code)
@@ -286,6 +295,7 @@ def test_reconcile_finds_a_freeze(shop: DepositShop) -> None:
 
 def test_a_freeze_of_another_amount_is_refused(shop: DepositShop) -> None:
     shop.create()
+    shop.run(shop.alipay.freeze_qr_code)
     shop.at_alipay.freeze({"out_order_no": "DEP1", "out_request_no": "DEP1", "amount": "5.00"})
     report = shop.reconcile()
     assert [type(item.error).__name__ for item in report.failures] == ["PaymentMismatch"]
