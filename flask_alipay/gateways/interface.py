@@ -127,6 +127,8 @@ class AuthorizationRequest:
     #: The merchant's numbers of the authorization and of its freeze.
     out_order_no: str
     out_request_no: str
+    #: The URL to which Alipay sends the message about a cancellation; ``None``: no message.
+    notify_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class ReleaseRequest:
     reason: str | None = None
     #: True if Alipay may still be executing an earlier request.
     undecided: bool = False
+    #: The URL to which Alipay sends the message about the release; ``None``: no message.
+    notify_url: str | None = None
 
 
 class RejectionInDoubt(OutcomeUnknown):

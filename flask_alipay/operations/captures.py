@@ -25,8 +25,9 @@ from ..models import utc_now
 from ..protocol.message import Message
 from ..protocol.money import to_minor_units
 from ..protocol.preauthorizations import AuthorizationReport, AuthorizationStatus
+from ..protocol.trade_status import TradeStatus
 from ..protocol.validation import check_out_trade_no, text
-from .granted_payments import GrantedResult, pay_by_grant
+from .granted_payments import pay_by_grant
 from .order_number import generate_out_trade_no
 from .payments import build_payment
 from .preauthorizations import AuthorizationSnapshot, snapshot_of, update
@@ -110,18 +111,19 @@ def _submit(merchant: Merchant, payment: Any, *, new: bool) -> Any:
     if authorization is None:
         raise InvalidParameter("authorization", "is not in the ledger: commit it first")
     result = pay_by_grant(merchant, payment, _grant(merchant, authorization), new=new)
-    paid = result.payment is not None and result.payment.paid
-    if result.rejection is not None and not paid:
-        raise _failed(merchant, authorization, result)
-    return result.payment
+    found = result.payment
+    if result.rejection is not None and not (found is not None and found.paid):
+        raise _rejected(merchant, authorization, result.rejection)
+    if found is not None and not found.paid and found.trade_status == TradeStatus.TRADE_CLOSED:
+        raise GatewayError("the capture has failed: a new attempt needs a new out_trade_no")
+    return found
 
 
-def _failed(merchant: Merchant, authorization: Any, result: GrantedResult) -> GatewayError:
-    """Update the authorization of a capture that has failed: it may have ended at Alipay."""
+def _rejected(merchant: Merchant, authorization: Any, rejection: GatewayError) -> GatewayError:
+    """Update the authorization of a rejected capture: it may have ended at Alipay."""
     with suppress(AlipayError):
         update(merchant, snapshot_of(merchant, authorization))
-    error = result.rejection
-    return error if error is not None else GatewayError("the capture has failed")
+    return rejection
 
 
 def _grant(merchant: Merchant, authorization: Any) -> dict[str, Any]:
@@ -189,6 +191,7 @@ def _release(
         fen=claimed.fen,
         reason=reason,
         undecided=before is not None and utc_now() - before < IN_FLIGHT,
+        notify_url=snapshot.request.notify_url,
     )
     merchant.session.commit()
     try:

@@ -138,6 +138,43 @@ def test_a_rejected_capture_gives_its_amount_back(
     assert shop.calls()[1:] == [("failed", "C1")]
 
 
+def test_the_number_of_a_failed_capture_is_not_used_again(
+    shop: DepositShop, alipay: FreezingAlipay
+) -> None:
+    alipay.fail(PAY, rejection("ACQ.PAYER_UNMATCHED"))
+    with pytest.raises(GatewayError, match="PAYER_UNMATCHED"):
+        shop.capture("120.00")
+    before = shop.contents()
+    with pytest.raises(GatewayError, match="has failed: a new attempt needs a new out_trade_no"):
+        shop.capture("120.00")
+    assert alipay.methods.count(PAY) == 1
+    assert shop.contents() == before
+    assert shop.capture("120.00", "C2").paid
+
+
+def test_a_capture_that_alipay_closed_has_failed(shop: DepositShop, alipay: FreezingAlipay) -> None:
+    alipay.trades_as = "WAIT_BUYER_PAY"
+    shop.capture("120.00")
+    alipay.trades["C1"]["status"] = "TRADE_CLOSED"
+    with pytest.raises(GatewayError, match="has failed"):
+        shop.capture("120.00")
+    assert shop.amounts() == ("AUTHORIZED", 0, 0, 0)
+
+
+def test_a_capture_that_alipay_does_not_know_for_a_week_has_failed(
+    shop: DepositShop, alipay: FreezingAlipay
+) -> None:
+    alipay.fail(PAY, LOST)
+    with pytest.raises(OutcomeUnknown):
+        shop.capture("120.00")
+    long_ago = utc_now() - timedelta(days=8)
+    shop.change_payment(created_at=long_ago, sent_at=long_ago)
+    assert shop.reconcile().closed == 1
+    assert alipay.methods.count(PAY) == 1
+    assert shop.amounts() == ("AUTHORIZED", 0, 0, 0)
+    assert shop.calls()[1:] == [("failed", "C1")]
+
+
 def test_an_unpaid_trade_of_a_rejected_capture_is_closed(
     shop: DepositShop, alipay: FreezingAlipay
 ) -> None:

@@ -85,6 +85,7 @@ class PreauthorizationOperations(Preauthorizations):
                 out_request_no=release.out_request_no,
                 amount=format_amount(release.fen),
                 remark=release.reason or "release",
+                notify_url=release.notify_url,
             )
         except OutcomeUnknown as error:
             return self._released(release, error)
@@ -112,6 +113,7 @@ class PreauthorizationOperations(Preauthorizations):
             response = self.fund_auth_operation_cancel(
                 out_order_no=authorization.out_order_no,
                 out_request_no=authorization.out_request_no,
+                notify_url=authorization.notify_url,
             )
         except OutcomeUnknown:
             raise
