@@ -172,7 +172,7 @@ TEMPLATES: Final = (
     N_("the blueprint has no class for transfers"),
     N_("the callback {a} is async: install the extra 'async' (pip install 'flask-alipay-blueprint[async]'), or define it without 'async'"),
     N_("the cancellation of an authorization has an unknown action"),
-    N_("the capture has failed"),
+    N_("the capture has failed: a new attempt needs a new out_trade_no"),
     N_("the content of the probe: {a}"),
     N_("the database could not record the report ({a})"),
     N_("the deduction can be made from {a} to {b}"),

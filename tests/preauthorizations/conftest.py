@@ -10,6 +10,7 @@ import pytest
 
 from ..conftest import Keys
 from .shop import DepositShop, FreezingAlipay
+from .simulated import SimulatedShop
 
 OpenShop = Callable[..., DepositShop]
 
@@ -44,3 +45,34 @@ def small_shop(open_shop: OpenShop) -> DepositShop:
 @pytest.fixture
 def alipay(shop: DepositShop) -> FreezingAlipay:
     return shop.at_alipay
+
+
+@pytest.fixture
+def open_simulated(tmp_path: Path, keys: Keys) -> Iterator[Callable[..., SimulatedShop]]:
+    shops: list[SimulatedShop] = []
+
+    def make(url: str | None = None, **settings: Any) -> SimulatedShop:
+        place = tmp_path / f"simulated{len(shops)}"
+        place.mkdir()
+        shops.append(SimulatedShop(place, keys, url, **settings))
+        return shops[-1]
+
+    yield make
+    for each in shops:
+        each.close()
+
+
+@pytest.fixture
+def simulated(open_simulated: Callable[..., SimulatedShop], database_url: str) -> SimulatedShop:
+    """With the simulator, on SQLite, PostgreSQL and MariaDB in turn."""
+    return open_simulated(database_url)
+
+
+@pytest.fixture(params=["v2", "v3", "v3, encrypted, with certificates"])
+def small_simulated(
+    request: pytest.FixtureRequest, open_simulated: Callable[..., SimulatedShop]
+) -> SimulatedShop:
+    """With the simulator, on SQLite: for behaviour that depends on the gateway's version."""
+    version, _, more = request.param.partition(", ")
+    simulator = "certificates, encrypted" if more else True
+    return open_simulated(API_VERSION=version, SIMULATOR=simulator)

@@ -345,7 +345,11 @@ class DepositShop:
             if db.engine.dialect.name == "sqlite":
                 event.listen(db.engine, "connect", _hurry)
             db.create_all()
-            self.alipay.gateway._transport = self.at_alipay  # type: ignore[union-attr]
+            self.connect()
+
+    def connect(self) -> None:
+        """Have the gateway call :attr:`at_alipay`."""
+        self.alipay.gateway._transport = self.at_alipay  # type: ignore[union-attr]
 
     def create(self, amount: Any = "500.00", number: str = "DEP1", **fields: Any) -> None:
         """Create an authorization."""
