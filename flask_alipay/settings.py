@@ -11,8 +11,8 @@ from typing import Any
 
 from .exceptions import ConfigurationError, InvalidParameter
 from .protocol.charsets import request_charset
+from .protocol.conversion import parse_minor_units
 from .protocol.i18n import catalogues_in
-from .protocol.money import parse_minor_units
 from .protocol.validation import check_no_embedded_field, check_url
 
 logger = logging.getLogger("flask_alipay")

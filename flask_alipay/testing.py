@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .blueprint.simulated_buyer import find_payment, merchants_of, pay_url, sign_url, visit
 from .exceptions import InvalidParameter
 from .protocol.agreements import AgreementStatus
-from .protocol.money import format_amount, to_minor_units
+from .protocol.conversion import format_amount, to_minor_units
 from .simulator import Simulator
 from .simulator.faults import read_fault
 from .simulator.merchant.files import write_merchant

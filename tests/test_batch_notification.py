@@ -15,7 +15,7 @@ from flask_alipay.protocol.batch_notification import (
     TransferBatchNotification,
     TransferResult,
 )
-from flask_alipay.protocol.money import format_amount
+from flask_alipay.protocol.conversion import format_amount
 
 TRADE_NO = "2026013122001400001234567890"
 ACCOUNT = "anna.buyer@example.org"

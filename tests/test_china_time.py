@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_alipay.protocol.china_time import format_china_time, parse_china_time
+from flask_alipay.protocol.conversion import format_china_time, parse_china_time
 
 times = st.datetimes(
     min_value=datetime(1900, 1, 1),  # noqa: DTZ001 - the strategy adds the zone

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_alipay.exceptions import InvalidAmount
-from flask_alipay.protocol.money import (
+from flask_alipay.protocol.conversion import (
     MAX_FEN,
     MIN_FEN,
     format_amount,

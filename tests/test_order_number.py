@@ -9,7 +9,7 @@ import pytest
 
 from flask_alipay.operations import order_number
 from flask_alipay.operations.order_number import generate_out_trade_no
-from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.conversion import CHINA_TIME
 from flask_alipay.protocol.validation import check_out_trade_no
 
 

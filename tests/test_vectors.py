@@ -10,7 +10,7 @@ import pytest
 from flask_alipay.exceptions import BadSignature
 from flask_alipay.keys import certificate_sn, root_certificate_sn
 from flask_alipay.protocol.charsets import python_codec
-from flask_alipay.protocol.money import to_decimal
+from flask_alipay.protocol.conversion import to_decimal
 from flask_alipay.protocol.notification import Notification, verified_params, verify_params
 from flask_alipay.protocol.signed_request import sign_request
 from flask_alipay.signer import sign_content

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from flask_alipay import AlipayBlueprint
 from flask_alipay.protocol.agreements import china_today
-from flask_alipay.protocol.money import to_decimal
+from flask_alipay.protocol.conversion import to_decimal
 
 from . import orders
 from .models import (

@@ -27,7 +27,7 @@ from flask_alipay.exceptions import (
     OutcomeUnknown,
 )
 from flask_alipay.protocol.agreements import china_today
-from flask_alipay.protocol.money import to_decimal
+from flask_alipay.protocol.conversion import to_decimal
 
 from . import orders
 from .catalogue import CATALOGUE

@@ -19,7 +19,7 @@ from werkzeug import Response as Redirect
 from werkzeug.exceptions import HTTPException
 
 from flask_alipay import AlipayError
-from flask_alipay.protocol.money import format_amount
+from flask_alipay.protocol.conversion import format_amount
 
 from . import orders, subscriptions
 from .catalogue import CATALOGUE

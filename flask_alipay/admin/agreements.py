@@ -17,7 +17,7 @@ from ..ledger.history import AGREEMENT
 from ..ledger.listing import Listing, agreement_listing, read_all, read_rows
 from ..models import utc_now
 from ..protocol.agreements import AgreementStatus
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from . import grant_rows, rows
 from .base import no_page
 from .export import number, safe_text

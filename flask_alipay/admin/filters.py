@@ -9,8 +9,7 @@ from typing import Any
 
 from ..exceptions import InvalidAmount
 from ..ledger.listing import Listing, Position
-from ..protocol.china_time import CHINA_TIME
-from ..protocol.money import to_minor_units
+from ..protocol.conversion import CHINA_TIME, to_minor_units
 from .texts import _
 
 _MAX_TEXT = 128

@@ -9,7 +9,7 @@ from flask import request
 
 from ..exceptions import AlipayError, InvalidParameter
 from ..operations.order_number import generate_out_trade_no
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.validation import check_out_trade_no, check_text
 from . import grant_rows, rows
 from .confirmations import Confirmation

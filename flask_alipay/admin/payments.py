@@ -14,7 +14,7 @@ from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..ledger.totals import totals
 from ..models import utc_now
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.trade_status import TradeStatus
 from . import rows
 from .actions import PaymentActions, can_confirm_at_alipay, offered

@@ -16,7 +16,7 @@ from ..ledger.grant_history import history_of_authorization
 from ..ledger.history import AUTHORIZATION
 from ..ledger.listing import Listing, authorization_listing, read_all, read_rows
 from ..models import utc_now
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.preauthorizations import AuthorizationStatus
 from . import grant_rows, rows
 from .base import no_page

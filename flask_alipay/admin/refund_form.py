@@ -12,7 +12,7 @@ from ..exceptions import InvalidParameter
 from ..ledger.refunds import SUCCESS
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.validation import check_out_trade_no, check_text
 from . import rows
 from .confirmations import Confirmation

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from ..ledger.listing import Listing, read_all, refund_listing
 from ..ledger.session import unfiltered
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from . import rows
 from .base import AlipayView, Page, no_page
 from .export import number, safe_text

@@ -10,8 +10,7 @@ from ..ledger.annotations import NO_RESPONSE, NO_TRADE, QueryGroup
 from ..ledger.history import PAYMENT, Event, kind_of, message_of, method_of, subject_of
 from ..ledger.references import reference_of as reference_of
 from ..ledger.refunds import AGGREGATE_NO, PROCESSING, SUCCESS
-from ..protocol.china_time import format_china_time
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount, format_china_time
 from ..protocol.notification import mask_params
 from ..protocol.trade_status import TradeStatus
 from ..protocol.transfers import TransferStatus

@@ -19,8 +19,7 @@ from ..ledger.session import LedgerSession
 from ..ledger.takings import PERIODS, Period, Takings, periods, takings
 from ..models import utc_now
 from ..operations.reconciliation import ReconcileReport
-from ..protocol.china_time import CHINA_TIME
-from ..protocol.money import format_amount
+from ..protocol.conversion import CHINA_TIME, format_amount
 from . import grant_rows
 from .base import AlipayView
 from .chart import HEIGHT, LEFT, WIDTH, chart

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from ..ledger.listing import Listing, read_all, transfer_listing
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from . import rows
 from .base import AlipayView, no_page
 from .export import number, safe_text

@@ -26,8 +26,8 @@ from ..exceptions import (
 )
 from ..operations.agreements import query_agreement, sign_link
 from ..protocol.agreements import AgreementStatus
+from ..protocol.conversion import format_amount
 from ..protocol.i18n import N_
-from ..protocol.money import format_amount
 from .confirming import run_soon
 from .gateway_requests import blocks_alipay
 from .views import PageViews

@@ -24,8 +24,8 @@ from ..exceptions import (
 )
 from ..models import utc_now
 from ..operations.preauthorizations import freeze_qr_code, query_authorization
+from ..protocol.conversion import format_amount
 from ..protocol.i18n import N_
-from ..protocol.money import format_amount
 from ..protocol.preauthorizations import AuthorizationStatus
 from .confirming import run_soon
 from .gateway_requests import blocks_alipay

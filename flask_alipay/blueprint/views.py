@@ -26,9 +26,8 @@ from ..operations.payment_state import confirming_for, is_payable, payment_state
 from ..operations.sending import note_sent
 from ..operations.settlement import is_for_merchant
 from ..protocol.banks import CHECKOUT_BANKS, bank_name
-from ..protocol.china_time import parse_china_time
+from ..protocol.conversion import format_amount, parse_china_time
 from ..protocol.i18n import N_, languages, translator
-from ..protocol.money import format_amount
 from ..protocol.parameter_names import MAPI_RETURN_NAMES, OPENAPI_RETURN_NAMES
 from .confirming import confirmed_soon, returned
 from .gateway_requests import (

@@ -8,7 +8,7 @@ import click
 
 from ..ledger.due_agreements import due_now
 from ..protocol.agreements import AgreementStatus
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from .errors import handle_errors
 from .grants import (
     DEFAULT_LIMIT,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.preauthorizations import AuthorizationStatus
 from .errors import handle_errors
 from .grants import (

@@ -33,7 +33,7 @@ from ..ledger.bill_comparison import (
 from ..ledger.references import references_of
 from ..models import utc_now
 from ..operations.alerts import alert_about_bill
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from .database_errors import database_message
 from .errors import NOT_IN_ORDER, InputError, sentence, usage_error
 from .i18n import N_, _, n_

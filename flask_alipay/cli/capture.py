@@ -11,7 +11,7 @@ from ..exceptions import OutcomeUnknown
 from ..ledger.grant_history import payments_of
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.trade_status import TradeStatus
 from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .grants import find_authorization

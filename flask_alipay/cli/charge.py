@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..exceptions import OutcomeUnknown
-from ..protocol.money import to_minor_units
+from ..protocol.conversion import to_minor_units
 from .errors import UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .grants import find_agreement
 from .i18n import N_, _

@@ -19,8 +19,7 @@ from ..ledger.history import kind_of, method_of
 from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..models import utc_now
-from ..protocol.china_time import format_china_time
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount, format_china_time
 from ..protocol.notification import mask_params
 from .errors import CommandFailed
 from .i18n import _, n_

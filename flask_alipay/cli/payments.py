@@ -11,7 +11,7 @@ from ..ledger.references import reference_column, reference_of
 from ..ledger.session import unfiltered
 from ..ledger.totals import totals
 from ..models import utc_now
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.trade_status import TradeStatus
 from .errors import handle_errors
 from .i18n import N_, _, n_

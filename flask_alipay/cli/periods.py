@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from ..models import utc_now
-from ..protocol.china_time import CHINA_TIME
+from ..protocol.conversion import CHINA_TIME
 from .i18n import _
 
 F = TypeVar("F", bound="Callable[..., Any] | click.Command")

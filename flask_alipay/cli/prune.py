@@ -9,7 +9,7 @@ import click
 
 from ..ledger.retention import MIN_AGE, OldNotifications
 from ..models import utc_now
-from ..protocol.china_time import format_china_time
+from ..protocol.conversion import format_china_time
 from .errors import CommandFailed, handle_errors
 from .i18n import N_, _, n_
 from .merchants import PROGRAM_IN_APP, current_merchant

@@ -12,7 +12,7 @@ from ..ledger.references import reference_of
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
 from ..operations.refunds import refund as refund_payment
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .i18n import N_, _
 from .merchants import PROGRAM_IN_APP, command_line, current_merchant

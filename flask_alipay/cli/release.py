@@ -10,8 +10,7 @@ import click
 from ..exceptions import OutcomeUnknown
 from ..models import utc_now
 from ..operations.order_number import generate_out_trade_no
-from ..protocol.china_time import parse_china_time
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, parse_china_time, to_minor_units
 from .errors import CommandFailed, UnknownOutcome, handle_errors, handle_ledger_errors, sentence
 from .grants import authorization_as_json, find_authorization
 from .i18n import N_, _

@@ -16,7 +16,7 @@ from ..config import Config
 from ..operations.order_number import generate_out_trade_no
 from ..operations.payments import gateway_request
 from ..protocol.charsets import decode
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from .credentials import credential_options, merchant_config
 from .errors import handle_errors
 from .i18n import N_, _

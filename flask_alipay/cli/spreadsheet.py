@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..protocol.china_time import format_china_time
+from ..protocol.conversion import format_china_time
 
 # Spreadsheet programs take a cell that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

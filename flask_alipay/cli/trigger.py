@@ -11,7 +11,7 @@ import click
 from flask import current_app
 from sqlalchemy import select
 
-from ..protocol.money import to_minor_units
+from ..protocol.conversion import to_minor_units
 from .errors import NOT_IN_ORDER, CommandFailed, UnknownOutcome, handle_errors
 from .i18n import N_, _
 from .merchants import current_merchant, program

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from ..protocol.china_time import format_china_time
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount, format_china_time
 from ..protocol.preauthorizations import CANCEL_MESSAGE, FREEZE_MESSAGE, UNFREEZE_MESSAGE
 from .errors import CommandFailed
 from .i18n import _

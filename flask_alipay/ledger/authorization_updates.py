@@ -15,8 +15,7 @@ from typing import Any
 
 from ..exceptions import PaymentMismatch
 from ..models import utc_now
-from ..protocol.china_time import format_china_time
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount, format_china_time
 from ..protocol.preauthorizations import (
     FREEZE,
     UNFREEZE,

@@ -22,8 +22,8 @@ from ..exceptions import (
     UnknownPayment,
 )
 from ..models import utc_now
+from ..protocol.conversion import format_amount
 from ..protocol.message import Message
-from ..protocol.money import format_amount
 from ..protocol.preauthorizations import AuthorizationReport, AuthorizationStatus
 from .authorization_rows import AuthorizationRows
 from .authorization_updates import Amounts, apply_report, check_match, reserved_fen

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, or_
 
 from ..protocol.agreements import AgreementStatus
-from ..protocol.china_time import CHINA_TIME
+from ..protocol.conversion import CHINA_TIME
 
 
 def due_now(model: Any, now: datetime, days_before: int) -> tuple[Any, ...]:

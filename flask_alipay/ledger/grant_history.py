@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
 
-from ..protocol.china_time import parse_china_time
+from ..protocol.conversion import parse_china_time
 from ..protocol.trade_status import TradeStatus
 from .exact_text import exactly
 from .history import AGREEMENT, AUTHORIZATION, Event, in_order, journal_of, kind_of

@@ -26,7 +26,7 @@ from ..exceptions import (
     QueryRequired,
     UnknownPayment,
 )
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.notification import Notification
 from .callbacks import run_callbacks
 from .errors import is_outage, ledger_unavailable

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import PaymentMismatch, UnknownPayment
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from .refunds import SUCCESS
 from .updates import LedgerUpdate, make_update
 

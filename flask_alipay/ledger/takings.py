@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, func, literal, select, union_all
 from sqlalchemy.orm import Session, scoped_session
 
-from ..protocol.china_time import CHINA_TIME
+from ..protocol.conversion import CHINA_TIME
 from .exact_text import exactly
 from .refunds import SUCCESS
 from .session import unfiltered

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import InvalidAmount, InvalidParameter, OutcomeUnknown, PaymentMismatch
 from ..models import utc_now
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.transfers import TransferReport
 from .transfer_transitions import TRANSFER_FAILED, TRANSFERRED
 

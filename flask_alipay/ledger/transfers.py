@@ -24,9 +24,8 @@ from ..exceptions import (
     UnknownPayment,
 )
 from ..models import utc_now
-from ..protocol.china_time import format_china_time
+from ..protocol.conversion import format_amount, format_china_time
 from ..protocol.message import Message
-from ..protocol.money import format_amount
 from ..protocol.transfers import TransferReport, TransferStatus
 from .callbacks import run_callbacks
 from .exact_text import exactly

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import PaymentMismatch
 from ..models import utc_now
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from .transitions import CLOSED_UNPAID, TRANSITIONS, changes_state, ledger_state, parse_events

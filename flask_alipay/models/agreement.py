@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import conv
 
 from ..protocol.agreements import AgreementStatus as AgreementStatus
-from ..protocol.money import to_decimal
+from ..protocol.conversion import to_decimal
 from .attributes import keep_utc
 from .columns import Id, Number, OpenId, is_inherited, utc_now
 

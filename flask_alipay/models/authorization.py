@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import conv
 
-from ..protocol.money import to_decimal
+from ..protocol.conversion import to_decimal
 from ..protocol.preauthorizations import AuthorizationStatus as AuthorizationStatus
 from .attributes import keep_utc
 from .columns import Id, Number, OpenId, is_inherited, utc_now

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import conv
 
-from ..protocol.money import to_decimal
+from ..protocol.conversion import to_decimal
 from ..protocol.trade_status import TradeStatus as TradeStatus
 from ..protocol.transfers import TransferStatus as TransferStatus
 from .attributes import keep_fixed, keep_utc

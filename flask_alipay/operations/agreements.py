@@ -29,7 +29,7 @@ from ..protocol.agreements import (
     china_date,
     china_today,
 )
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from .order_number import generate_out_trade_no
 from .payments import check_json, choose_merchant, split_details
 

@@ -22,8 +22,8 @@ from ..exceptions import (
 )
 from ..gateways.interface import RejectionInDoubt, ReleaseRequest, in_doubt
 from ..models import utc_now
+from ..protocol.conversion import to_minor_units
 from ..protocol.message import Message
-from ..protocol.money import to_minor_units
 from ..protocol.preauthorizations import AuthorizationReport, AuthorizationStatus
 from ..protocol.trade_status import TradeStatus
 from ..protocol.validation import check_out_trade_no, text

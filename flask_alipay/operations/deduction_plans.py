@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidAmount, InvalidParameter
 from ..ledger.grant_history import payments_of
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.trade_status import TradeStatus
 from .deductions import check_deduction
 from .order_number import generate_out_trade_no

@@ -30,7 +30,7 @@ from ..protocol.agreements import (
     china_today,
     deduction_window,
 )
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from ..protocol.trade_status import TradeStatus
 from .agreements import agreement_gateway, query_agreement
 from .granted_payments import pay_by_grant

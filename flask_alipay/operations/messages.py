@@ -10,7 +10,7 @@ from ..exceptions import BadNotification, ConfigurationError, NotConfirmed, Wron
 from ..ledger.retention import MAX_REPORT_AGE
 from ..models import utc_now
 from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE
-from ..protocol.china_time import parse_china_time
+from ..protocol.conversion import parse_china_time
 from ..protocol.log_text import loggable
 from ..protocol.message import Message
 from ..protocol.notification import check_no_embedded_fields

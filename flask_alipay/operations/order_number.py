@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timezone
 
-from ..protocol.china_time import CHINA_TIME
+from ..protocol.conversion import CHINA_TIME
 
 _RANDOM_DIGITS = 18
 

@@ -14,7 +14,7 @@ from sqlalchemy import inspect
 from ..config import Config
 from ..exceptions import InvalidParameter
 from ..models import PaymentMixin, utc_now
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.validation import check_out_trade_no, timeout_minutes
 
 if TYPE_CHECKING:

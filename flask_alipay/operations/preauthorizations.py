@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..exceptions import ConfigurationError, GatewayError, InvalidParameter, OutcomeUnknown
 from ..gateways.interface import AuthorizationRequest
 from ..models import AuthorizationMixin, utc_now
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.preauthorizations import FREEZE, AuthorizationReport, AuthorizationStatus
 from ..protocol.validation import check_out_trade_no, timeout_minutes
 from .order_number import generate_out_trade_no

@@ -19,7 +19,7 @@ from ..ledger.journal import JournalEntry
 from ..ledger.refunds import SUCCESS, RefundLedger
 from ..ledger.statements import is_serialization_failure
 from ..protocol.batch_notification import RefundResult
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, to_minor_units
 from ..protocol.signed_request import SignedRequest
 from ..protocol.validation import check_out_trade_no, check_text
 from .order_number import generate_out_trade_no

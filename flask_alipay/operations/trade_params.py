@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import ConfigurationError, InvalidParameter
-from ..protocol.money import format_amount
+from ..protocol.conversion import format_amount
 from .payments import gateway_params
 
 if TYPE_CHECKING:

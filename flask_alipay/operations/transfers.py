@@ -24,8 +24,7 @@ from ..gateways.interface import RejectionInDoubt, TransferRequest
 from ..ledger.transfer_transitions import TRANSITIONS
 from ..ledger.transfers import NewTransfer, RecordedTransfer, Submission
 from ..models import utc_now
-from ..protocol.china_time import format_china_time
-from ..protocol.money import format_amount, to_minor_units
+from ..protocol.conversion import format_amount, format_china_time, to_minor_units
 from ..protocol.transfers import TransferReport, TransferStatus
 from ..protocol.validation import check_out_trade_no
 from .order_number import generate_out_trade_no

@@ -14,7 +14,7 @@
     signed requests that a browser sends
 ``validation``
     limits and validators of request parameters
-``money``, ``china_time``
+``conversion``
     conversion of amounts and times
 ``transfers``
     statuses of transfers, and reports about them

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from ..exceptions import BadNotification, InvalidParameter
-from .china_time import CHINA_TIME, parse_china_time, parse_china_times
+from .conversion import CHINA_TIME, parse_china_time, parse_china_times
 
 
 class AgreementStatus:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from ..exceptions import BadNotification, InvalidAmount
-from .money import parse_minor_units
+from .conversion import parse_minor_units
 
 #: The ``notify_type`` of a batch of refunds.
 REFUNDS = "batch_refund_notify"

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..exceptions import BadNotification
-from .china_time import parse_china_time
+from .conversion import parse_china_time
 from .log_text import loggable
 from .validation import EMBEDDED_FIELD
 

@@ -17,11 +17,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from ..exceptions import BadNotification, BadSignature, InvalidAmount, InvalidParameter
 from ..signer import Signer, sign_content
 from .charsets import declared_charset, parse_form
-from .china_time import parse_china_times
+from .conversion import parse_china_times, parse_minor_units, parse_price
 from .credentials import mask_credentials
 from .log_text import loggable as loggable
 from .log_text import loggable_names
-from .money import parse_minor_units, parse_price
 from .parameter_names import ALL_NOTIFICATION_NAMES
 from .trade_status import TradeStatus
 from .validation import EMBEDDED_FIELD

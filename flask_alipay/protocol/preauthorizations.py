@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ..exceptions import BadNotification, InvalidAmount
-from .china_time import parse_china_time
-from .money import parse_minor_units
+from .conversion import parse_china_time, parse_minor_units
 
 
 class AuthorizationStatus:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ..exceptions import InvalidParameter
 from .charsets import check_encodable
-from .money import format_amount, to_minor_units
+from .conversion import format_amount, to_minor_units
 
 #: Function of the parameter's name, its value and the charset. It returns the text to send, or
 #: raises :class:`~flask_alipay.exceptions.InvalidParameter` (``TypeError`` for a ``float`` amount).

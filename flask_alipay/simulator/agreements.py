@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from ..protocol.agreements import SIGN_MESSAGE, UNSIGN_MESSAGE, AgreementStatus
-from ..protocol.china_time import format_china_time
+from ..protocol.conversion import format_china_time
 from .merchant.merchant import SimulatedMerchant
 from .notifications.messages import Announcement
 from .storage.storage import Storage

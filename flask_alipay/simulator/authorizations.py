@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..protocol.china_time import format_china_time
+from ..protocol.conversion import format_china_time
 from .merchant.merchant import SimulatedMerchant
 from .storage.storage import PersistentDict, Storage
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Protocol, TypeAlias
 
-from ..protocol.china_time import CHINA_TIME
+from ..protocol.conversion import CHINA_TIME
 from .storage.storage import PersistentDict, Storage
 from .worker_pool import Callback, Task, WorkerPool, run_logged
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import insert
 
-from flask_alipay.protocol.china_time import CHINA_TIME, format_china_time
+from flask_alipay.protocol.conversion import CHINA_TIME, format_china_time
 
 from ..doubles.app import Shop, make_shop
 from ..doubles.bills import BACK, FRONT, HEADER, line

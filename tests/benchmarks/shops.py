@@ -32,7 +32,7 @@ from sqlalchemy import bindparam, event, insert, select, update
 from flask_alipay import AlipayBlueprint
 from flask_alipay.keys import generate_private_key
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from ..doubles.models import declare_models

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from flask_alipay.exceptions import ConfigurationError, GatewayError, InvalidParameter
 from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.testing import AlipaySimulator
 
 from ..doubles.merchant import Merchant, on_the_legacy_gateway

@@ -15,7 +15,7 @@ from flask_alipay import AlipayBlueprint, InvalidParameter
 from flask_alipay.gateways.mapi import MapiGateway
 from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import CHINA_TIME, format_china_time
+from flask_alipay.protocol.conversion import CHINA_TIME, format_china_time
 
 from ..doubles.merchant import APP_ID, PARTNER, Merchant, on_each_gateway, on_the_legacy_gateway
 from ..doubles.shop import Notification, Payment, Refund, Shop, db, new_blueprint

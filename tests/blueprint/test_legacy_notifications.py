@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signals import notification_refused, payment_refunded, transfer_batch_notified
 
 from ..doubles.merchant import (

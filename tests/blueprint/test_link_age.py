@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 
 from ..doubles.merchant import Merchant, on_the_legacy_gateway
 from ..doubles.shop import Shop

@@ -20,7 +20,7 @@ from flask_alipay.gateways.openapi.encryption import ContentCipher
 from flask_alipay.keys import public_key_der
 from flask_alipay.ledger.retention import MIN_AGE, OldNotifications
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Rsa2Signer
 
 from ..doubles.merchant import MAPI_MD5, Merchant, in_each_charset, on_each_gateway

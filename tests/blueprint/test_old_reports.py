@@ -12,7 +12,7 @@ from flask_alipay.exceptions import ConfirmationUnknown, NotConfirmed
 from flask_alipay.gateways.query_limit import MAX_QUERIES, PERIOD, QueryLimit
 from flask_alipay.models import utc_now
 from flask_alipay.operations.settlement import LAST_RETRY
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 
 from ..doubles.gateways import LOST, NOT_THERE, TRADE_NO, Alipay, refusal, trade, unsigned
 from ..doubles.merchant import Merchant, on_the_legacy_gateway

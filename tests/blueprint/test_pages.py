@@ -15,7 +15,7 @@ from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 
 from ..doubles.merchant import (
     PARTNER,

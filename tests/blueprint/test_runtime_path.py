@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import select
 
 import flask_alipay
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 
 from ..doubles.gateways import TRADE_NO
 from ..doubles.local_server import LocalServer, Request

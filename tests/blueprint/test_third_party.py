@@ -20,7 +20,7 @@ from flask_alipay.exceptions import (
     PaymentMismatch,
 )
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.simulator import SIMULATORS, Simulator
 from flask_alipay.testing import AlipaySimulator
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask_alipay.protocol.money import format_amount, to_minor_units
+from flask_alipay.protocol.conversion import format_amount, to_minor_units
 from flask_alipay.signer import Rsa2Signer
 
 from ..doubles.local_server import LocalServer, Request

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
-from flask_alipay.protocol.money import format_amount
+from flask_alipay.protocol.conversion import format_amount, format_china_time
 from flask_alipay.signer import Rsa2Signer, sign_content
 
 from .gateway import REFUSED

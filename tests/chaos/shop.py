@@ -18,7 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from flask_alipay import AlipayBlueprint, TransferMixin
 from flask_alipay.exceptions import AlipayError, GatewayError, InvalidAmount
 from flask_alipay.operations import transfers
-from flask_alipay.protocol.money import format_amount
+from flask_alipay.protocol.conversion import format_amount
 
 from ..doubles.models import declare_models
 

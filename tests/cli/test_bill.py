@@ -15,7 +15,7 @@ from click.testing import Result
 from flask_alipay.cli import bill as command
 from flask_alipay.exceptions import GatewayError, OutcomeUnknown
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.conversion import CHINA_TIME
 
 from ..doubles.app import MERCHANT, Shop, make_shop
 from ..doubles.bills import REFUND, TEA, bill, table

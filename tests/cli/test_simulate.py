@@ -29,7 +29,7 @@ from flask_alipay.cli import main
 from flask_alipay.cli.sdk_settings import SDKS
 from flask_alipay.cli.simulate_instructions import instructions
 from flask_alipay.keys import load_private_key
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 from flask_alipay.simulator.merchant.files import MERCHANT, write_merchant
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant

@@ -17,7 +17,7 @@ from sqlalchemy import Integer, String
 
 from flask_alipay import NotificationMixin, PaymentMixin, RefundMixin
 from flask_alipay.exceptions import GatewayError
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.protocol.message import Message
 
 from ..doubles.shop import Payment, Shop, db, new_app, new_blueprint

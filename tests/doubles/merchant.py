@@ -11,7 +11,7 @@ import pytest
 
 from flask_alipay.keys import private_pem, public_pem
 from flask_alipay.protocol.charsets import python_codec
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner, Signer, sign_content
 
 from ..conftest import Keys

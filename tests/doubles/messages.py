@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 from zlib import crc32
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import sign_content
 
 from .merchant import APP_ID, Merchant

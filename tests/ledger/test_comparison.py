@@ -15,7 +15,7 @@ from flask_alipay.ledger import Models
 from flask_alipay.ledger.bill_comparison import Difference, compare_bill
 from flask_alipay.ledger.bill_table import BATCH
 from flask_alipay.ledger.refunds import AGGREGATE_NO
-from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.conversion import CHINA_TIME
 
 from .shop import MERCHANT, MODELS, TOTAL, Payment, Refund, Shop
 

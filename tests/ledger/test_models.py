@@ -29,7 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from flask_alipay.exceptions import InvalidParameter
 from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin, TradeStatus
-from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.conversion import CHINA_TIME
 
 from .shop import BUYER, MERCHANT, MODELS, TOTAL, Base, Notification, Payment, Refund, Shop, report
 

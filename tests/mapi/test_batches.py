@@ -20,7 +20,7 @@ from flask_alipay.gateways.mapi import (
     new_batch_no,
     validators,
 )
-from flask_alipay.protocol.china_time import CHINA_TIME
+from flask_alipay.protocol.conversion import CHINA_TIME
 from flask_alipay.signer import sign_content
 
 from ..doubles.mapi import PARTNER, SIGNER, TRADE_NO, Alipay, gateway, yes

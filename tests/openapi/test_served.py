@@ -15,7 +15,7 @@ from flask_alipay.gateways.openapi import OpenApiGateway
 from flask_alipay.gateways.transport import HttpTransport
 from flask_alipay.keys import generate_private_key, private_pem
 from flask_alipay.operations.order_number import generate_out_trade_no
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.testing import AlipayServer
 
 from ..doubles.openapi import TRADE_NO

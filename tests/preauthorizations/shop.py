@@ -22,7 +22,7 @@ from flask_alipay import (
     RefundMixin,
 )
 from flask_alipay.exceptions import OutcomeUnknown
-from flask_alipay.protocol.money import format_amount, to_minor_units
+from flask_alipay.protocol.conversion import format_amount, to_minor_units
 
 from ..conftest import Keys
 from ..doubles.merchant import OPENAPI, Merchant

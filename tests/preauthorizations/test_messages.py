@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from flask_alipay.models import utc_now
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Rsa2Signer
 
 from ..conftest import Keys

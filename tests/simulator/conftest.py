@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from flask_alipay.protocol.charsets import python_codec
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.protocol.signed_request import SignedRequest, sign_request
 from flask_alipay.signer import Md5Signer, Rsa2Signer, RsaSigner
 from flask_alipay.simulator import Simulator

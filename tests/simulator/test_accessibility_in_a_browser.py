@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 
 from ..accessibility import violations

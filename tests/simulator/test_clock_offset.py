@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from flask import Flask
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator import Simulator
 from flask_alipay.simulator.clock import SystemClock, clock_offset, zero_offset
 from flask_alipay.simulator.openapi import RestRequest

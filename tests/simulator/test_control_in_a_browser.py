@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.faults import KINDS, Fault
 from flask_alipay.simulator.trades.transfers import Transfer, new_number

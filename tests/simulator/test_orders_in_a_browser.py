@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 from werkzeug.serving import make_server
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.simulator.clock import SystemClock
 from flask_alipay.simulator.web.cashier import simulator_blueprint
 

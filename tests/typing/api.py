@@ -56,7 +56,12 @@ from flask_alipay.keys import (
 )
 from flask_alipay.ledger import Ledger, Models, Settlement
 from flask_alipay.protocol.charsets import parse_form
-from flask_alipay.protocol.money import format_amount, parse_minor_units, to_decimal, to_minor_units
+from flask_alipay.protocol.conversion import (
+    format_amount,
+    parse_minor_units,
+    to_decimal,
+    to_minor_units,
+)
 from flask_alipay.protocol.notification import (
     Notification,
     mask_params,

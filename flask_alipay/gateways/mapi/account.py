@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ...exceptions import GatewayError, InvalidParameter
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from ...protocol.validation import integer, pattern, text
 from ...protocol.xml import iter_rows
 from ..parameters import validate_declared

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 
 from ...exceptions import InvalidParameter
-from ...protocol.money import format_amount, parse_minor_units, to_minor_units
+from ...protocol.conversion import format_amount, parse_minor_units, to_minor_units
 from ...protocol.validation import amount, choice, out_trade_no, pattern, text, timeout, url
 from ..parameters import REQUIRED, validate_declared
 from . import validators

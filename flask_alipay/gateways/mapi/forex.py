@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from ...exceptions import GatewayError, InvalidParameter
-from ...protocol.china_time import CHINA_TIME
+from ...protocol.conversion import CHINA_TIME
 from ...protocol.validation import amount, choice, text, url
 from ..parameters import REQUIRED, validate_declared
 from . import validators

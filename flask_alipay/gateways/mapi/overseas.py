@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ...exceptions import GatewayError, OutcomeUnknown
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from ...protocol.validation import choice, text, url
 from ..parameters import REQUIRED, validate_declared
 from . import validators

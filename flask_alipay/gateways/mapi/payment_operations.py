@@ -15,7 +15,7 @@ from ...exceptions import (
     TradeNotFound,
 )
 from ...protocol.batch_notification import PENDING_TTL
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ...protocol.notification import Notification
 from ...protocol.preauthorizations import AuthorizationReport
 from ...protocol.signed_request import SignedRequest

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...exceptions import GatewayError, InvalidAmount, InvalidParameter
-from ...protocol.money import parse_minor_units
+from ...protocol.conversion import parse_minor_units
 from ...protocol.xml import InvalidXml, child_values, decode, parse
 from ...signer import Signer, sign_content
 

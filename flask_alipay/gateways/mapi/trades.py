@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from ...exceptions import GatewayError, InvalidAmount
-from ...protocol.china_time import parse_china_time
-from ...protocol.money import parse_price
+from ...protocol.conversion import parse_china_time, parse_price
 from ...protocol.validation import choice, ip_address, out_trade_no, text
 from ..parameters import REQUIRED, validate_declared
 from . import validators

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, to_minor_units
 from ...protocol.signed_request import SignedRequest
 from ...protocol.validation import pattern, text, url
 from ..parameters import REQUIRED, validate_declared

@@ -11,8 +11,14 @@ from typing import Any
 
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import check_encodable
-from ...protocol.china_time import CHINA_TIME, format_china_time
-from ...protocol.money import NO_MINOR_UNIT, format_amount, parse_minor_units, to_minor_units
+from ...protocol.conversion import (
+    CHINA_TIME,
+    NO_MINOR_UNIT,
+    format_amount,
+    format_china_time,
+    parse_minor_units,
+    to_minor_units,
+)
 from ...protocol.validation import Validator, integer, pattern, text
 
 #: An account's number.

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.agreements import check_period_rule, china_date, date_of
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from ...protocol.signed_request import SignedRequest
 from ...protocol.validation import amount, choice, integer, pattern, text, url
 from . import biz_content

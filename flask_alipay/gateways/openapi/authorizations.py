@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from ...protocol.validation import choice, text
 from .client import COMMON, MethodSpec, OpenApiClient
 from .responses import missing, required_text, text_field, text_fields

@@ -14,8 +14,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from ...exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from ...protocol.china_time import parse_china_time
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import parse_china_time, to_minor_units
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import choice, pattern, text
 from . import biz_content, responses

@@ -20,8 +20,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import IO, Final
 
 from ...exceptions import InvalidBill, InvalidParameter
-from ...protocol.china_time import CHINA_TIME, parse_china_time
-from ...protocol.money import parse_minor_units
+from ...protocol.conversion import CHINA_TIME, parse_china_time, parse_minor_units
 
 #: Maximum size of a bill's tables in bytes: some ten million rows.
 MAX_BYTES: Final = 4 << 30

@@ -9,7 +9,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
-from ...protocol.china_time import CHINA_TIME
+from ...protocol.conversion import CHINA_TIME
 from ...protocol.validation import check_url, pattern, text
 from .client import MethodSpec, OpenApiClient
 from .responses import required_text, text_field

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import check_encodable
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ...protocol.validation import check_no_embedded_field, pattern
 
 #: Like :data:`~flask_alipay.protocol.validation.Validator`, but the result may be any JSON value.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...exceptions import AlipayError, ConfigurationError, OutcomeUnknown
 from ...protocol.charsets import check_encodable, request_charset
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ...protocol.signed_request import SignedRequest, sign_request
 from ...protocol.validation import Validator, pattern, url, validate_params
 from ...signer import Signer

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from ...exceptions import ConfigurationError, GatewayError, OutcomeUnknown, TradeNotFound
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ...protocol.notification import Notification
 from ...protocol.signed_request import SignedRequest
 from ...protocol.trade_status import TradeStatus

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import amount, choice, out_trade_no, pattern, text, timeout
 from . import biz_content
 from .client import MethodSpec

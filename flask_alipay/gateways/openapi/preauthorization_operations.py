@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ...exceptions import BadNotification, GatewayError, InvalidAmount, OutcomeUnknown
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ...protocol.preauthorizations import (
     FREEZE,
     UNFREEZE,

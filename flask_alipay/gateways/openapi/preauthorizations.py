@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from . import biz_content, responses
 from .client import OpenApiClient
 from .preauthorization_fields import (

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ...exceptions import InvalidAmount, OutcomeUnknown
 from ...protocol import charsets
 from ...protocol.charsets import canonical_charset, encode
-from ...protocol.money import parse_minor_units
+from ...protocol.conversion import parse_minor_units
 from ...protocol.notification import loggable
 from ...signer import Signer
 from .errors import error_from_response

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
-from ...protocol.china_time import parse_china_time
+from ...protocol.conversion import parse_china_time
 from ...protocol.validation import amount, choice, integer, text
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient

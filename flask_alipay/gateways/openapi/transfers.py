@@ -12,8 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ...exceptions import InvalidAmount, InvalidParameter
-from ...protocol.china_time import parse_china_time
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, parse_china_time, to_minor_units
 from ...protocol.validation import amount, choice, pattern, text
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from xml.etree.ElementTree import Element  # for writing only
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult
 from ..storage.storage import PersistentDict

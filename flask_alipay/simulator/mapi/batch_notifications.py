@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ..merchant.merchant import SimulatedMerchant
 from ..trades.batches import REFUNDS, TRANSFERS, Batch, Outcome
 

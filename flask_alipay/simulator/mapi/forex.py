@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ...exceptions import InvalidAmount
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import check_out_trade_no, check_text
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult, PlainText

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...exceptions import InvalidAmount, InvalidParameter
 from ...protocol.banks import BANK_CODE
-from ...protocol.money import format_amount, parse_minor_units, to_minor_units
+from ...protocol.conversion import format_amount, parse_minor_units, to_minor_units
 from ...protocol.validation import (
     check_choice,
     check_out_trade_no,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import check_choice, check_text
 from ..replies import ApiError, CallResult

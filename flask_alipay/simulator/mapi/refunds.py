@@ -6,8 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import format_china_time, to_minor_units
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import check_text
 from ..clock import read_china_text

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ...protocol.validation import check_choice, check_text
 from ..replies import ApiError, CallResult
 from ..trades.exchange_rates import format_units

@@ -10,8 +10,7 @@ import secrets
 from datetime import datetime
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import format_china_time, to_minor_units
 from ...protocol.validation import check_text
 from ..clock import read_china_text
 from ..replies import ApiError, CallResult, RedirectToBatch

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import check_out_trade_no, check_text
 from ..replies import ApiError
 from ..trades.orders import Order

@@ -13,8 +13,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from .. import error_codes
 from ..faults import SYSTEM_ERROR, SYSTEM_ERROR_DONE, Faults
 from ..merchant.merchant import SimulatedMerchant

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import CHINA_TIME, format_china_time
+from ...protocol.conversion import CHINA_TIME, format_china_time
 from ...protocol.validation import check_pattern
 
 #: How long Alipay waits before each repetition of a message: eight sendings in about 25 hours.

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ...protocol.validation import check_choice, check_pattern
 from ..clock import read_china_text
 from ..replies import ApiError

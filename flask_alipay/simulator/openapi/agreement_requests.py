@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import check_choice, check_pattern
 from ..trades.agreements import SignRequest
 from ..trades.periods import DAY, MAX_DAY, MIN_DAYS, MONTH, PeriodRule

@@ -11,7 +11,7 @@ from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...protocol.agreements import AgreementStatus
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ..agreements import times
 from ..replies import ApiError, RedirectToAgreement
 from ..trades.agreements import MERCHANT, Agreement

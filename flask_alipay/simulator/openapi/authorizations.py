@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ..authorizations import REFRESH_FOR, TOKEN_FOR, AppToken, UserToken
 from ..replies import ApiError
 from .call import ApiCall, Context, Handler, Success

@@ -17,8 +17,7 @@ from datetime import date, datetime, timedelta
 
 from ...exceptions import InvalidParameter
 from ...protocol.charsets import encode
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ...protocol.validation import check_pattern
 from ..replies import ApiError
 from ..storage.storage import PersistentDict

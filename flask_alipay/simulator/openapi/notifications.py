@@ -9,9 +9,8 @@ from typing import Final
 
 from ...keys import key_to_base64
 from ...protocol.charsets import encode
-from ...protocol.china_time import CHINA_TIME, format_china_time
+from ...protocol.conversion import CHINA_TIME, format_amount, format_china_time
 from ...protocol.message import GATEWAY_CHECK
-from ...protocol.money import format_amount
 from ...protocol.trade_status import TradeStatus
 from ..agreements import times
 from ..notifications.messages import OutgoingMessage, envelope

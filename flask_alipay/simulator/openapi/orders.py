@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import check_out_trade_no, check_text, timeout_minutes
 from ..clock import end_of_china_day, read_china_text
 from ..replies import ApiError

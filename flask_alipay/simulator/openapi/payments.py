@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ...protocol.validation import check_choice, check_pattern
 from ..merchant.merchant import open_id_under
 from ..replies import ApiError, RedirectToCashier

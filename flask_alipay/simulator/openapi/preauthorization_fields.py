@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ...protocol.preauthorizations import FREEZE_MESSAGE, UNFREEZE_MESSAGE
 from ..notifications.messages import Announcement
 from ..trades.preauthorizations import DONE, UNFREEZE, FundOperation, Preauthorization

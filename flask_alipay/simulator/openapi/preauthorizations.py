@@ -12,8 +12,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import format_china_time, to_minor_units
 from ...protocol.preauthorizations import CANCEL_MESSAGE
 from ...protocol.validation import check_choice, check_out_trade_no, check_pattern, timeout_minutes
 from ..notifications.messages import Announcement

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, format_china_time, to_minor_units
 from ...protocol.trade_status import TradeStatus
 from ...protocol.validation import check_out_trade_no
 from ..replies import ApiError

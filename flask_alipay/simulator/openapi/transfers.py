@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from ...exceptions import InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, format_china_time, to_minor_units
 from ...protocol.validation import check_choice, check_out_trade_no
 from ..notifications.messages import Announcement
 from ..replies import ApiError

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ...protocol.agreements import AgreementStatus
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ..storage.storage import PersistentDict, Storage
 from .periods import PeriodRule, china_day, months_later, window
 

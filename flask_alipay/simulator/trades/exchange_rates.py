@@ -13,8 +13,12 @@ from types import MappingProxyType
 from typing import Final
 
 from ...exceptions import InvalidAmount, InvalidParameter
-from ...protocol.china_time import format_china_time
-from ...protocol.money import NO_MINOR_UNIT, format_amount, parse_minor_units
+from ...protocol.conversion import (
+    NO_MINOR_UNIT,
+    format_amount,
+    format_china_time,
+    parse_minor_units,
+)
 
 #: Yuan for one unit of a currency.
 RATES: Final[Mapping[str, Decimal]] = MappingProxyType(

@@ -11,7 +11,7 @@ from typing import Final
 
 from ...exceptions import InvalidParameter
 from ...protocol.banks import BANK_CODE, strip_account_suffix
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 
 #: The buyer's balance, and his credit at Alipay (Huabei); a bank has its code.
 BALANCE: Final = "balance"

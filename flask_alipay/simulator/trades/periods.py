@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from ...protocol.china_time import CHINA_TIME, format_china_time
+from ...protocol.conversion import CHINA_TIME, format_china_time
 
 DAY: Final = "DAY"
 MONTH: Final = "MONTH"

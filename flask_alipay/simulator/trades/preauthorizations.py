@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ...protocol.preauthorizations import AuthorizationStatus
 from ..storage.storage import PersistentDict, Storage
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ...protocol.trade_status import TradeStatus
 from ..storage.storage import PersistentDict, Storage
 from .funding import BALANCE

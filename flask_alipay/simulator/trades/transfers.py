@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ...protocol.china_time import format_china_time
+from ...protocol.conversion import format_china_time
 from ..storage.storage import PersistentDict, Storage
 
 _MAX_TRANSFERS: Final = 10_000

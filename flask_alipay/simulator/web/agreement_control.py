@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import url_for
 
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ..trades.agreements import Agreement
 from .rejections import ActionRejected
 

@@ -9,8 +9,7 @@ from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...protocol.agreements import AgreementStatus
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ..agreements import too_old
 from ..trades.agreements import Agreement
 from ..trades.periods import china_day

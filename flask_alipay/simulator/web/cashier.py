@@ -12,10 +12,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ...exceptions import InvalidParameter
 from ...protocol.banks import CHECKOUT_BANKS, bank_name
-from ...protocol.china_time import format_china_time
 from ...protocol.content_policy import allow_view_options
+from ...protocol.conversion import NO_MINOR_UNIT, format_amount, format_china_time
 from ...protocol.i18n import N_, translate
-from ...protocol.money import NO_MINOR_UNIT, format_amount
 from ..faults import RESPONSE_FAULTS, TIMED, TO_NOTIFICATIONS
 from ..notifications.messages import SAMPLES
 from ..trades.batches import TRANSFERS, WAITING, Batch

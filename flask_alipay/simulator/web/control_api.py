@@ -14,7 +14,7 @@ from flask import Blueprint, jsonify, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from ...exceptions import AlipayError
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, to_minor_units
 from ..faults import read_fault
 from ..notifications.messages import SAMPLES
 from ..trades.batches import WAITING

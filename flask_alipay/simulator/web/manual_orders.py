@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import InvalidParameter
-from ...protocol.money import to_minor_units
+from ...protocol.conversion import to_minor_units
 from ...protocol.validation import check_text
 from ..merchant.settings import SIGN_TYPES
 from ..trades.orders import Order

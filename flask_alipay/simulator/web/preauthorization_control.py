@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import url_for
 
-from ...protocol.money import format_amount, to_minor_units
+from ...protocol.conversion import format_amount, to_minor_units
 from ..trades.preauthorizations import Preauthorization, PreauthorizationEvent
 from .json_bodies import read_body
 from .rejections import ActionRejected

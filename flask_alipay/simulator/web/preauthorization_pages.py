@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, jsonify, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
-from ...protocol.china_time import format_china_time
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount, format_china_time
 from ..trades.preauthorizations import Preauthorization, PreauthorizationEvent
 from .network import is_loopback, lan_url
 from .qr_codes import qr_code, qr_picture

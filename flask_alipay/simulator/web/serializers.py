@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import url_for
 
-from ...protocol.money import format_amount
+from ...protocol.conversion import format_amount
 from ..authorizations import AppToken
 from ..notifications.sender import Attempt, Delivery
 from ..trades.batches import Batch

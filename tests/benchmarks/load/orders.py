@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import Md5Signer, Rsa2Signer, sign_content
 from flask_alipay.simulator.merchant.merchant import SimulatedMerchant
 

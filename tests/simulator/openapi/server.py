@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlencode
 
 from flask_alipay.protocol.charsets import python_codec
-from flask_alipay.protocol.china_time import format_china_time
+from flask_alipay.protocol.conversion import format_china_time
 from flask_alipay.signer import sign_content
 
 from ..conftest import NOTIFY_URL
