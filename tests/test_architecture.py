@@ -114,8 +114,8 @@ def imports_of(file: Path, *, types: bool = False) -> Iterator[str]:
 
 def layers_imported_by(file: Path) -> set[str]:
     """Return the layers of the package that a file imports from, except its own."""
-    ours = (name.split(".") for name in imports_of(file, types=True))
-    found = {parts[1] for parts in ours if parts[0] == "flask_alipay" and len(parts) > 1}
+    names = (name.split(".") for name in imports_of(file, types=True))
+    found = {parts[1] for parts in names if parts[0] == "flask_alipay" and len(parts) > 1}
     return found - {layer_name(file)}
 
 
@@ -302,9 +302,29 @@ def test_names_use_the_standard_terms() -> None:
     assert violations(wrong) == {}
 
 
+def test_names_in_tests_use_the_standard_terms() -> None:
+    # Benchmarks and the other SDKs' programs do not yet; a test's name is a sentence.
+    folder = Path(__file__).parent
+    files = set(folder.rglob("*.py")) - set(folder.glob("benchmarks/**/*.py"))
+    files -= set(folder.glob("oracles/programs/*.py"))
+    wrong = {
+        f"{file.relative_to(folder)}: {name}"
+        for file in files
+        for name in declared_in(file)
+        if name not in CONTRACT_NAMES and not name.startswith("test_")
+        if any(map(FORBIDDEN_NAME_WORD.fullmatch, words_of(name)))
+    }
+    assert wrong == set()
+
+
 def names_in(file: Path) -> Iterator[str]:
-    """Yield the names of modules, classes, functions, parameters, variables and attributes."""
+    """Yield the names of a file and of what it declares."""
     yield from name_of(file).split(".")
+    yield from declared_in(file)
+
+
+def declared_in(file: Path) -> Iterator[str]:
+    """Yield the names of classes, functions, parameters, variables and attributes."""
     for node in nodes_of(file):
         if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node.name

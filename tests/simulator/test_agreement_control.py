@@ -191,7 +191,7 @@ def test_agreements_go_on_after_a_restart(world):
     signing.pay(number)
     world.restart(after=timedelta(days=30))
     signing = Signing(world.server)
-    (agreement,) = world.notified("/agreements")
+    (agreement,) = world.shown("/agreements")
     assert (agreement["agreement_no"], agreement["next_date"]) == (number, "2026-03-05")
     assert signing.pay(number, "D2")["code"] == "10000"
 
