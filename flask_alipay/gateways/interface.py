@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..exceptions import GatewayError, OutcomeUnknown
@@ -358,12 +359,15 @@ def journal_params(kind: str, name: str, response: Mapping[str, Any]) -> dict[st
     :param kind: ``method`` or, on the legacy gateway, ``service``.
     :param name: the called method or service, which notifications do not contain.
     """
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        for key, value in response.items()
-        if value is not None
-    }
+    texts = {key: _text(value) for key, value in response.items() if value is not None}
     return {**texts, kind: name}
+
+
+def _text(value: Any) -> str:
+    """Return a value of JSON as text; Alipay sends some amounts as numbers."""
+    if isinstance(value, (str, Decimal)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def known_status(trade_status: str) -> str:
