@@ -201,6 +201,45 @@ APP_TOKEN = {
     "user_id": "2088000000000201",
 }
 ORDER: dict[str, Any] = {"out_trade_no": "A1", "subject": "龙井茶", "total_amount": "88.88"}
+AUTH_NO = "2026013110002001000000000001"
+HELD_NUMBERS = {"out_order_no": "D1", "out_request_no": "F1"}
+FREEZE_ORDER: dict[str, Any] = {**HELD_NUMBERS, "order_title": "押金", "amount": "500.00"}
+FROZEN = {
+    **DONE,
+    **HELD_NUMBERS,
+    "auth_no": AUTH_NO,
+    "operation_id": "20260131000000000001",
+    "amount": "500.00",
+    "status": "SUCCESS",
+    "gmt_trans": "2026-01-31 12:00:00",
+    "payer_logon_id": "138****0000",
+    "payer_user_id": "2088000000000002",
+    "pre_auth_type": "CREDIT_AUTH",
+    "credit_amount": "400.00",
+    "fund_amount": "100.00",
+}
+HELD = {
+    **FROZEN,
+    "order_status": "AUTHORIZED",
+    "operation_type": "FREEZE",
+    "order_title": "押金",
+    "total_freeze_amount": "500.00",
+    "total_pay_amount": "120.00",
+    "rest_amount": "300.00",
+    "total_freeze_credit_amount": "400.00",
+    "total_freeze_fund_amount": "100.00",
+    "gmt_create": "2026-01-31 11:59:59",
+}
+UNFROZEN = {
+    **DONE,
+    "auth_no": AUTH_NO,
+    "out_order_no": "D1",
+    "operation_id": "20260131000000000002",
+    "out_request_no": "U1",
+    "amount": "80.00",
+    "status": "SUCCESS",
+    "gmt_trans": "2026-01-31 13:00:00",
+}
 
 Call = Callable[[OpenApiGateway], Any]
 
@@ -229,6 +268,43 @@ METHODS: dict[str, tuple[Call, dict[str, Any]]] = {
         {**DONE, **NUMBERS},
     ),
     "alipay.trade.pay": (lambda g: g.trade_pay(**ORDER, auth_code=AUTH_CODE), PAID),
+    "alipay.fund.auth.order.voucher.create": (
+        lambda g: g.fund_auth_order_voucher_create(**FREEZE_ORDER),
+        {
+            **DONE,
+            **HELD_NUMBERS,
+            "code_type": "qrCode",
+            "code_value": "https://qr.alipay.com/bax1",
+            "code_url": "https://mobilecodec.alipay.com/show.htm?code=bax1",
+        },
+    ),
+    "alipay.fund.auth.order.freeze": (
+        lambda g: g.fund_auth_order_freeze(**FREEZE_ORDER, auth_code=AUTH_CODE),
+        FROZEN,
+    ),
+    "alipay.fund.auth.operation.detail.query": (
+        lambda g: g.fund_auth_operation_detail_query(**HELD_NUMBERS, operation_type="FREEZE"),
+        HELD,
+    ),
+    "alipay.fund.auth.order.unfreeze": (
+        lambda g: g.fund_auth_order_unfreeze(
+            auth_no=AUTH_NO, out_request_no="U1", amount="80.00", remark="退房"
+        ),
+        UNFROZEN,
+    ),
+    "alipay.fund.auth.operation.cancel": (
+        lambda g: g.fund_auth_operation_cancel(**HELD_NUMBERS, remark="取消"),
+        {**DONE, **HELD_NUMBERS, "auth_no": AUTH_NO, "action": "unfreeze"},
+    ),
+    "alipay.trade.orderinfo.sync": (
+        lambda g: g.trade_orderinfo_sync(
+            trade_no=TRADE_NO,
+            out_request_no="S1",
+            biz_type="CREDIT_AUTH",
+            order_biz_info={"status": "COMPLETE"},
+        ),
+        {**DONE, **NUMBERS, "buyer_user_id": "2088000000000002"},
+    ),
     "alipay.trade.order.settle": (
         lambda g: g.trade_order_settle(
             out_request_no="S1", trade_no=TRADE_NO, royalty_parameters=ROYALTIES
@@ -328,6 +404,7 @@ METHODS: dict[str, tuple[Call, dict[str, Any]]] = {
 }
 #: Those that change nothing.
 QUESTIONS = {
+    "alipay.fund.auth.operation.detail.query",
     "alipay.trade.query",
     "alipay.trade.fastpay.refund.query",
     "alipay.fund.trans.common.query",
