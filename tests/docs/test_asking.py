@@ -58,7 +58,7 @@ def test_every_method_is_in_the_reference() -> None:
     methods = {
         name
         for name in dir(OpenApiGateway)
-        if name.startswith(("trade_", "fund_", "data_", "download_", "pay"))
+        if name.startswith(("trade_", "fund_", "user_", "data_", "download_", "pay"))
         or name in ("call", "sign", "in_charset")
     }
     assert [name for name in sorted(methods) if name not in text] == []
