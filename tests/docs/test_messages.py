@@ -16,11 +16,12 @@ from ..doubles.shop import Shop, db, new_app, new_blueprint
 from .reading import code_blocks, page, words
 
 PAGE = page("messages.rst")
+DEPOSIT_BACK = "alipay.trade.refund.depositback.completed"
 
 
-class Subscription(db.Model):  # type: ignore[name-defined,misc]
-    number: Mapped[str] = mapped_column(String(32), primary_key=True)
-    active: Mapped[bool]
+class BankRefund(db.Model):  # type: ignore[name-defined,misc]
+    number: Mapped[str] = mapped_column(String(64), primary_key=True)
+    at_the_bank: Mapped[bool]
 
 
 class Complaint(db.Model):  # type: ignore[name-defined,misc]
@@ -34,7 +35,7 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     alipay = new_blueprint()
     app.register_blueprint(alipay, url_prefix="/alipay")
     names = {"app": app, "alipay": alipay, "db": db}
-    names |= {"Subscription": Subscription, "Complaint": Complaint}
+    names |= {"BankRefund": BankRefund, "Complaint": Complaint}
     for block in code_blocks(PAGE):
         exec(block, names)
     shop = Shop(app, alipay)
@@ -49,16 +50,19 @@ def send(shop: Shop, **message: Any) -> Any:
     return answer.get_json()
 
 
-def subscriptions(shop: Shop) -> list[tuple[str, bool]]:
+def bank_refunds(shop: Shop) -> list[tuple[str, bool]]:
     with shop.app.app_context():
-        return [(each.number, each.active) for each in db.session.scalars(db.select(Subscription))]
+        return [
+            (each.number, each.at_the_bank) for each in db.session.scalars(db.select(BankRefund))
+        ]
 
 
-def test_a_subscription_follows_its_messages(shop: Shop) -> None:
-    assert send(shop, kind="dut_user_sign")["heard"]
-    assert subscriptions(shop) == [("SUB1001", True)]
-    assert send(shop, kind="dut_user_unsign")["heard"]
-    assert subscriptions(shop) == [("SUB1001", False)]
+def test_a_refund_to_a_bank_follows_its_messages(shop: Shop) -> None:
+    assert send(shop, kind=DEPOSIT_BACK)["heard"]
+    assert bank_refunds(shop) == [("R1001", True)]
+    failed = {"out_request_no": "R1001", "dback_status": "F"}
+    assert send(shop, kind=DEPOSIT_BACK, content=failed)["heard"]
+    assert bank_refunds(shop) == [("R1001", False)]
     assert shop.journal() == ["settled", "settled"]
 
 
@@ -82,17 +86,17 @@ def test_every_message_of_the_simulator_is_accepted(shop: Shop, kind: str) -> No
 
 def test_a_message_that_arrives_twice_is_processed_once(shop: Shop) -> None:
     shop.client.post("/alipay/simulator/faults", json={"kind": "repeat"})
-    assert len(send(shop, kind="dut_user_sign")["attempts"]) == 2
+    assert len(send(shop, kind=DEPOSIT_BACK)["attempts"]) == 2
     assert shop.journal() == ["settled", "duplicate"]
 
 
 @pytest.mark.parametrize("kind", ["drop", "tamper"])
 def test_a_message_that_does_not_arrive_is_retried(shop: Shop, kind: str) -> None:
     shop.client.post("/alipay/simulator/faults", json={"kind": kind})
-    assert not send(shop, kind="dut_user_sign")["heard"]
-    assert subscriptions(shop) == []
+    assert not send(shop, kind=DEPOSIT_BACK)["heard"]
+    assert bank_refunds(shop) == []
     shop.client.post("/alipay/simulator/clock", json={"advance": 150})
-    assert subscriptions(shop) == [("SUB1001", True)]
+    assert bank_refunds(shop) == [("R1001", True)]
 
 
 def test_the_page_names_the_kinds_of_the_simulator() -> None:
