@@ -9,6 +9,7 @@ import sys
 from itertools import repeat
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from sqlalchemy import Table
@@ -18,7 +19,14 @@ from flask_alipay import exceptions
 from flask_alipay.cli import APP_COMMANDS, STANDALONE, _load
 from flask_alipay.exceptions import NotificationRefused
 from flask_alipay.ledger import transitions
-from flask_alipay.models import NotificationMixin, PaymentMixin, RefundMixin
+from flask_alipay.models import (
+    AgreementMixin,
+    AuthorizationMixin,
+    NotificationMixin,
+    PaymentMixin,
+    RefundMixin,
+    TransferMixin,
+)
 from flask_alipay.simulator.notifications.sender import RETRY_SCHEDULE
 
 from ..conftest import Keys
@@ -151,6 +159,19 @@ def test_every_column_is_explained() -> None:
     assert documented == [name for name in PaymentMixin.__annotations__ if name != "id"]
     for mixin in (RefundMixin, NotificationMixin):
         assert set(mixin.__annotations__) - {"id"} <= words(columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "mixin"),
+    [
+        ("transfer", TransferMixin),
+        ("deposit", AuthorizationMixin),
+        ("subscription", AgreementMixin),
+    ],
+)
+def test_every_column_of_a_further_class_is_explained(name: str, mixin: type[Any]) -> None:
+    columns = words(section(page(f"{name}.rst"), "Columns"))
+    assert sorted(set(mixin.__annotations__) - {"id"} - columns) == []
 
 
 def test_every_constraint_is_named(tea: ModuleType) -> None:
