@@ -50,11 +50,12 @@ def agreement_cell(status: str, agreement_no: str | None, report: AgreementRepor
 
     :param status: the status in the ledger.
     :param agreement_no: Alipay's number in the ledger.
-    :param report: the report.
+    :param report: the report. One without Alipay's number was made before the signature: it does
+        not end a signed agreement.
     """
     cell = AGREEMENT_TRANSITIONS[
         agreement_state(status, agreement_no),
-        agreement_state(report.status, report.agreement_no or agreement_no),
+        agreement_state(report.status, report.agreement_no),
     ]
     # A late message about the signature does not end a suspension; a query does.
     return "stale" if cell == "recorded" and report.notify_id is not None else cell

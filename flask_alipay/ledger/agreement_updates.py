@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..exceptions import PaymentMismatch
 from ..models import utc_now
-from ..protocol.agreements import AgreementReport, next_deduction
+from ..protocol.agreements import AgreementReport, AgreementStatus, next_deduction
 from .agreement_transitions import AGREEMENT_ENDED, AGREEMENT_SIGNED
 
 
@@ -56,7 +56,8 @@ def check_numbers(seen: Any, report: AgreementReport) -> None:
 
 def status_values(seen: Any, report: AgreementReport, cell: str) -> dict[str, Any]:
     """Return the values of the status, the payer and the times that a report changes."""
-    if cell == "stale":
+    # Before the signature Alipay may have a number, which the ledger takes as signed.
+    if cell == "stale" or report.status == AgreementStatus.TEMP:
         return {}
     given = {
         "agreement_no": report.agreement_no,
@@ -69,7 +70,7 @@ def status_values(seen: Any, report: AgreementReport, cell: str) -> dict[str, An
     if cell == "duplicate":
         return values
     values["status"] = report.status
-    if cell == AGREEMENT_ENDED or report.status == "UNSIGN":
+    if cell == AGREEMENT_ENDED or report.status == AgreementStatus.UNSIGN:
         values["ended_at"] = report.ended_at or utc_now()
     if cell == AGREEMENT_SIGNED:
         values |= {"signed_at": report.signed_at or utc_now(), "ended_at": None}

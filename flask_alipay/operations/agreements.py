@@ -195,7 +195,8 @@ def give_up_signing(merchant: Merchant, agreement: Any) -> Any:
 
     :returns: the application's object, as the ledger has it now.
     """
-    return merchant.agreements().settle_agreement(_gone(request_of(agreement))).payment
+    unsigned = replace(request_of(agreement), agreement_no=None)  # it may be signed meanwhile
+    return merchant.agreements().settle_agreement(_gone(unsigned)).payment
 
 
 def end_agreement(merchant: Merchant, agreement: Any) -> Any:
@@ -208,7 +209,10 @@ def end_agreement(merchant: Merchant, agreement: Any) -> Any:
     sent = agreement.sent_at is not None or agreement.status != AgreementStatus.TEMP
     merchant.session.commit()
     report = gateway.end_agreement(request, _notify_url(merchant)) if sent else _gone(request)
-    return ledger.settle_agreement(report).payment
+    ended = ledger.settle_agreement(report).payment
+    if ended is not None and request.agreement_no is None and ended.agreement_no is not None:
+        return end_agreement(merchant, ended)  # signed meanwhile: end it by its number
+    return ended
 
 
 def change_plan(merchant: Merchant, agreement: Any, next_date: Any, memo: str | None) -> Any:

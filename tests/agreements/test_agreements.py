@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -444,3 +445,27 @@ def test_a_payment_that_signs_is_closed_like_any_other(small_shop: DeductingShop
     agreement = small_shop.agreement()
     assert (agreement.charge_no, agreement.failed_at) == (None, None)
     assert small_shop.events() == [("failed", "P1")]
+
+
+def test_an_agreement_that_is_signed_while_it_is_ended_ends_at_alipay(
+    shop: DeductingShop, alipay: DeductingAlipay
+) -> None:
+    shop.subscribe()
+    shop.change(sent_at=shop.now)
+    alipay.agreement = None
+
+    def sign(method: str) -> None:
+        if method == QUERY:
+            alipay.before = lambda method: None
+            thread = threading.Thread(target=shop.send, args=("dut_user_sign",))
+            thread.start()
+            thread.join()
+            alipay.agreement = {"status": "NORMAL"}
+
+    alipay.before = sign
+    alipay.script[QUERY] = [rejection("USER_AGREEMENT_NOT_EXIST")]
+    assert shop.call("end_agreement").status == "UNSIGN"
+    assert alipay.methods == [UNSIGN, QUERY, UNSIGN]
+    assert alipay.requests[-1][1] == {"agreement_no": AGREEMENT_NO}
+    assert alipay.agreement is None
+    assert shop.events() == [("agreement_signed", "S1"), ("agreement_ended", "S1")]

@@ -156,7 +156,8 @@ def test_an_agreement_is_signed_and_ended_at_most_once(reports: list[AgreementRe
         cell = agreement_cell(status, number, report)
         if cell == "stale":
             continue
-        number = number or report.agreement_no
+        if report.status != AgreementStatus.TEMP:
+            number = number or report.agreement_no
         if cell != "duplicate":
             status = report.status
         if cell in (AGREEMENT_SIGNED, AGREEMENT_ENDED):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from flask_alipay.exceptions import DeductionNotDue, InsufficientBalance, OutcomeUnknown
 from flask_alipay.models import utc_now
+from flask_alipay.operations import agreement_checks
+from flask_alipay.operations.agreements import give_up_signing
 
 from .shop import (
     LOST,
@@ -215,3 +219,35 @@ def test_a_failure_is_retried_and_the_month_paid_once(
         shop.now += timedelta(days=1)
     assert shop.charge("P2").paid
     assert shop.agreement().charge_count == 1
+
+
+def test_a_signature_while_an_agreement_is_given_up_counts(
+    shop: DeductingShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.subscribe()
+    shop.at_alipay.agreement = None
+    shop.change(sent_at=utc_now() - timedelta(days=16))
+
+    def sign_and_give_up(merchant: Any, row: Any) -> Any:
+        merchant.session.rollback()
+        thread = threading.Thread(target=shop.send, args=("dut_user_sign",))
+        thread.start()
+        thread.join()
+        return give_up_signing(merchant, row)
+
+    monkeypatch.setattr(agreement_checks, "give_up_signing", sign_and_give_up)
+    assert shop.reconcile().agreement_signed == 1
+    assert shop.agreement().status == "NORMAL"
+    assert shop.events() == [("agreement_signed", "S1")]
+
+
+def test_a_number_before_the_signature_is_no_signature(shop: DeductingShop) -> None:
+    shop.subscribe()
+    shop.at_alipay.agreement = {"status": "TEMP"}
+    shop.change(sent_at=utc_now() - timedelta(days=16))
+    assert shop.reconcile().agreement_ended == 1
+    agreement = shop.agreement()
+    assert (agreement.status, agreement.agreement_no, shop.events()) == ("UNSIGN", None, [])
+    assert shop.send("dut_user_sign", agreement_no="20265001000000000002")[0] == 200
+    assert shop.agreement().status == "NORMAL"
+    assert shop.events() == [("agreement_signed", "S1")]
