@@ -180,7 +180,7 @@ def query_agreement(merchant: Merchant, agreement: Any) -> Any:
     report = gateway.query_agreement(request)
     now = merchant.clock()
     if report is None and status in (AgreementStatus.NORMAL, AgreementStatus.STOP):
-        fresh = signed_at is not None and timedelta(0) <= now - signed_at < FRESH
+        fresh = signed_at is not None and -_SKEW <= now - signed_at < FRESH
         report = None if fresh else _gone(request)
     if report is None:
         return ledger.find_agreement(number)

@@ -251,3 +251,14 @@ def test_a_number_before_the_signature_is_no_signature(shop: DeductingShop) -> N
     assert shop.send("dut_user_sign", agreement_no="20265001000000000002")[0] == 200
     assert shop.agreement().status == "NORMAL"
     assert shop.events() == [("agreement_signed", "S1")]
+
+
+@pytest.mark.parametrize("seconds", [-240, -3, 3, 540])
+def test_a_new_signature_survives_an_outdated_response_by_any_clock(
+    small_shop: DeductingShop, seconds: int
+) -> None:
+    small_shop.sign()
+    small_shop.change(signed_at=small_shop.now - timedelta(seconds=seconds))
+    small_shop.at_alipay.script[QUERY] = [rejection("USER_AGREEMENT_NOT_EXIST")]
+    assert small_shop.call("query_agreement").status == "NORMAL"
+    assert small_shop.events() == []
