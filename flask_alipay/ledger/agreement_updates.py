@@ -86,7 +86,9 @@ def plan_values(
     :param last_paid: the day of the last deduction that was paid.
     """
     values: dict[str, Any] = {}
-    if report.valid_until is not None and differs(seen.valid_until, report.valid_until):
+    # A message may be older than the ledger's time.
+    newer = report.notify_id is None or seen.valid_until is None
+    if newer and report.valid_until is not None and differs(seen.valid_until, report.valid_until):
         values["valid_until"] = report.valid_until
     current = plan is not None and plan == PlanState.of(seen) and seen.charge_no is None
     if not current or seen.period_type is None or report.next_date is None:

@@ -148,3 +148,13 @@ def test_a_late_signature_does_not_end_a_suspension(small_shop: DeductingShop) -
     small_shop.change(status="STOP")
     assert small_shop.send(SIGN, sign_scene=SCENE) == (200, "success")
     assert small_shop.agreement().status == "STOP"
+
+
+def test_an_older_message_does_not_change_the_end_that_a_query_found(
+    small_shop: DeductingShop,
+) -> None:
+    small_shop.sign()
+    until = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    small_shop.change(valid_until=until)
+    assert small_shop.send(SIGN, invalid_time="2026-12-02 00:00:00") == (200, "success")
+    assert small_shop.agreement().valid_until == until
