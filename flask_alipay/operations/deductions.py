@@ -34,7 +34,7 @@ from ..protocol.conversion import format_amount
 from ..protocol.trade_status import TradeStatus
 from .agreements import agreement_gateway, query_agreement
 from .granted_payments import pay_by_grant
-from .queries import snapshot_and_commit
+from .queries import query, snapshot_and_commit
 
 if TYPE_CHECKING:
     from ..ledger.transfer_updates import Submission
@@ -105,8 +105,10 @@ def submit(merchant: Merchant, number: str, payment: Any, *, new: bool = False) 
     """
     ledger = merchant.agreements()
     agreement = ledger.find_agreement(number)
-    if payment.paid or agreement is None:
+    if payment.paid:
         return payment
+    if agreement is None:  # deleted: the deduction may have been paid before
+        return query(merchant, payment).payment
     day = payment.deduction_date
     grant = {
         "agreement_params": {"agreement_no": agreement.agreement_no},
@@ -115,10 +117,11 @@ def submit(merchant: Merchant, number: str, payment: Any, *, new: bool = False) 
     result = pay_by_grant(merchant, payment, grant, new=new)
     if result.rejection is not None:
         _fail(merchant, number, day, result.rejection)
-    paid = result.payment is not None and result.payment.paid
-    if not paid and result.payment.trade_status == TradeStatus.TRADE_CLOSED:
+    payment = result.payment
+    closed = payment is not None and payment.trade_status == TradeStatus.TRADE_CLOSED
+    if closed and not payment.paid:
         raise DeductionFailed("the deduction has failed: the trade is closed")
-    return result.payment
+    return payment
 
 
 def check_deduction(agreement: Any, total_fen: int, now: Any, days_before: int) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from flask_alipay.exceptions import DeductionNotDue, InsufficientBalance, OutcomeUnknown
 from flask_alipay.models import utc_now
@@ -18,8 +19,10 @@ from .shop import (
     PAY,
     QUERY,
     TRADE_QUERY,
+    Agreement,
     DeductingAlipay,
     DeductingShop,
+    db,
     rejection,
 )
 
@@ -262,3 +265,33 @@ def test_a_new_signature_survives_an_outdated_response_by_any_clock(
     small_shop.at_alipay.script[QUERY] = [rejection("USER_AGREEMENT_NOT_EXIST")]
     assert small_shop.call("query_agreement").status == "NORMAL"
     assert small_shop.events() == []
+
+
+def test_a_deduction_of_a_deleted_agreement_is_still_settled(
+    shop: DeductingShop, alipay: DeductingAlipay
+) -> None:
+    shop.sign()
+    alipay.script |= {PAY: [alipay.lose], TRADE_QUERY: [LOST]}
+    with pytest.raises(OutcomeUnknown):
+        shop.charge()
+    with shop.app.app_context():
+        db.session.execute(delete(Agreement))
+        db.session.commit()
+    assert shop.reconcile().paid == 1
+    assert shop.events() == [("paid", "P1")]
+    assert alipay.methods.count(PAY) == 1
+
+
+def test_a_deduction_of_a_deleted_agreement_is_not_submitted_again(
+    shop: DeductingShop, alipay: DeductingAlipay
+) -> None:
+    shop.sign()
+    alipay.before = kill
+    with pytest.raises(Killed):
+        shop.charge()
+    alipay.before = lambda method: None
+    with shop.app.app_context():
+        db.session.execute(delete(Agreement))
+        db.session.commit()
+    assert shop.reconcile().waiting == 1
+    assert alipay.trades == {}
