@@ -49,7 +49,7 @@ def server(which: str, url: str, log: Path) -> Iterator[Workers]:
     workers = Workers(told, log, "-k", "sync", "-w", "2", app=app)
     try:
         until = time.monotonic() + _PATIENCE
-        while not workers.answers():
+        while not workers.is_listening():
             if not workers.running or time.monotonic() > until:
                 raise RuntimeError(f"gunicorn does not answer: {log.read_text()[-1000:]}")
             time.sleep(0.05)

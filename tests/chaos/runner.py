@@ -30,6 +30,7 @@ from .databases import DATABASES
 from .failures import Reconciling, strike
 from .gateway import Gateway, Trade
 from .invariants import ShopResponses, faults
+from .notifications import Delivery
 from .shop import APP_ID, TOTAL_FEN, Payment, db
 from .transfers import transfer_faults, unfinished
 from .workers import Workers
@@ -99,9 +100,7 @@ class Rig:
         self._payments, self._notifications = payments, notifications
         self._transfers = transfers
         self._seconds, self._every, self._calm = seconds, every, calm
-        self._deliveries: queue.PriorityQueue[tuple[float, int, notifications.Delivery]] = (
-            queue.PriorityQueue()
-        )
+        self._deliveries: queue.PriorityQueue[tuple[float, int, Delivery]] = queue.PriorityQueue()
         self._open = 0
         self._winding_up = False
         self._progress = 0
@@ -267,7 +266,7 @@ class Rig:
         ):
             self._put(one, 0.0)
 
-    def _put(self, delivery: notifications.Delivery, delay: float) -> None:
+    def _put(self, delivery: Delivery, delay: float) -> None:
         with self._lock:
             self._open += 1
             self._number += 1
@@ -289,7 +288,7 @@ class Rig:
                 self._note(delivery, status, answer)
                 self._open -= 1
 
-    def _note(self, delivery: notifications.Delivery, status: int, answer: str) -> None:
+    def _note(self, delivery: Delivery, status: int, answer: str) -> None:
         self.figures.deliveries += 1
         if delivery.path != notifications.NOTIFY:
             self._progress += answer == "success"
@@ -301,7 +300,7 @@ class Rig:
         elif 400 <= status < 500:
             self._responses.refusals[delivery.out_trade_no] += 1
 
-    def _send(self, delivery: notifications.Delivery, port: int) -> tuple[int, str]:
+    def _send(self, delivery: Delivery, port: int) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             connection.request("POST", delivery.path, delivery.body, _FORM)

@@ -13,6 +13,8 @@ from flask_alipay.gateways.openapi.payments import FIELDS, PRODUCTS, payment_con
 
 LEAST: dict[str, Any] = {"out_trade_no": "A1", "subject": "茶", "total_amount": "88.88"}
 
+SIGN_PARAMS = {"personal_product_code": "CYCLE_PAY_AUTH_P", "sign_scene": "INDUSTRY|DIGITAL_MEDIA"}
+
 CHANNELS = ["balance", "pcredit,moneyFund"], ["", "a,", ",a", "a b", "a;b"]
 
 #: For each field with a limit the values that are good, and those that are not.
@@ -38,6 +40,10 @@ VALUES: dict[str, tuple[list[Any], list[Any]]] = {
     "disable_pay_channels": CHANNELS,
     "store_id": (["NJ_001", "a" * 32], ["a" * 33, ""]),
     "qr_code_timeout_express": (["1m", "2h"], ["0m", "16d", "1.5h", "", 30]),
+    "agreement_sign_params": (
+        [SIGN_PARAMS, {**SIGN_PARAMS, "external_logon_id": "茶友"}],
+        ["", "{}", [SIGN_PARAMS]],
+    ),
     "op_app_id": (["2021000000000101"], ["2021", "wx0000000000000001", ""]),
     "quit_url": (
         ["https://shop.example/?a=b"],
@@ -72,7 +78,7 @@ def test_a_good_value_is_sent(name: str, value: Any) -> None:
         assert Decimal(sent) == Decimal(value)
         assert sent[-3] == "."
     else:
-        assert sent == str(value)
+        assert sent == (value if isinstance(value, dict) else str(value))
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)

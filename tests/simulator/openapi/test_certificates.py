@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from flask_alipay.config import Config
 from flask_alipay.exceptions import GatewayError
-from flask_alipay.gateways.transport import FORM, encode_form
+from flask_alipay.gateways.transport import FORM
 from flask_alipay.keys import load_public_key, public_key_der
+from flask_alipay.protocol.charsets import encode_form
 from flask_alipay.simulator.merchant.certificates import issue
 from flask_alipay.simulator.openapi.encryption import ServerCipher
 
