@@ -43,6 +43,11 @@ PRODUCT: Final = "preauth"
 # Alipay delivers the first message at once; an older freeze is confirmed by a query.
 _FRESH: Final = timedelta(minutes=10)
 _REASON: Final = text(100)
+# What makes a payment a capture; ``buyer_id`` is the payer.
+_OWN_FIELDS: Final = (
+    *("auth_no", "auth_confirm_mode", "auth_code", "scene", "agreement_params"),
+    *("buyer_id", "buyer_open_id"),
+)
 
 
 def capture(
@@ -59,15 +64,7 @@ def capture(
     fen = to_minor_units(amount, parameter="amount")
     number = generate_out_trade_no() if out_trade_no is None else out_trade_no
     title, order_no = subject or authorization.title, authorization.out_order_no
-    auth_app_id = authorization.auth_app_id
-    inherited = {
-        name: value
-        for name, value in (authorization.details or {}).items()
-        if name == "app_auth_token"
-    }
-    if auth_app_id is not None:
-        inherited["auth_app_id"] = auth_app_id
-    mode = {"auth_confirm_mode": "COMPLETE"} if complete else {}
+    given = _details(authorization, details, complete=complete)
 
     def build() -> Any:
         payment = build_payment(
@@ -78,7 +75,7 @@ def capture(
             out_trade_no=number,
             product=PRODUCT,
             currency="CNY",
-            details={**inherited, **details, **mode},
+            details=given,
             has_token_loader=merchant.has_token_loader,
         )
         payment.out_order_no = order_no
@@ -94,6 +91,21 @@ def capture(
     except AlipayError as error:
         error.out_trade_no = number  # for a retry
         raise
+
+
+def _details(authorization: Any, details: Mapping[str, Any], *, complete: bool) -> dict[str, Any]:
+    """Return the details of a capture, with those that it has from its authorization.
+
+    :raises InvalidParameter: if a detail would replace what makes it a capture.
+    """
+    for name in _OWN_FIELDS:
+        if name in details:
+            raise InvalidParameter(name, "is set by this package: remove it")
+    token = (authorization.details or {}).get("app_auth_token")
+    inherited = {"app_auth_token": token, "auth_app_id": authorization.auth_app_id}
+    mode = {"auth_confirm_mode": "COMPLETE"} if complete else {}
+    known = {name: value for name, value in inherited.items() if value is not None}
+    return {**known, **details, **mode}
 
 
 def resume_capture(merchant: Merchant, payment: Any) -> Any:
