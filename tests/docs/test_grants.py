@@ -131,9 +131,9 @@ def go_to_the_first_attempt(service: Documented) -> str:
 
 
 def renew(service: Documented) -> Any:
-    """Run the page's task, and return the agreement."""
-    with service.app.app_context():
-        service.names["renew"]()
+    """Run the page's command, and return the agreement."""
+    result = service.app.test_cli_runner().invoke(args=["renew"])
+    assert result.exit_code == 0, result.output
     return service.see("Agreement")
 
 
