@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import Select, and_, func, inspect, or_, select, union_all, update
+from sqlalchemy import Select, func, inspect, or_, select, union_all, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, scoped_session
@@ -161,8 +161,7 @@ def unconfirmed_authorizations(
 def frozen_authorizations(
     model: Any, merchant: str, before: datetime, checked_before: datetime
 ) -> PendingRows:
-    """Return the selection of frozen authorizations with a release whose outcome is unknown, and of
-    those to query because Alipay may have released them.
+    """Return the selection of frozen authorizations to query because Alipay may have released them.
 
     :param before: only authorizations created before this time, aware UTC.
     :param checked_before: only those that were last queried, and frozen, before this time.
@@ -170,8 +169,18 @@ def frozen_authorizations(
     entity = entity_of(model)
     column = columns_of(entity)
     unchecked = or_(column["asked_at"].is_(None), column["asked_at"] < checked_before)
-    due = and_(unchecked, column["authorized_at"] < checked_before)
-    further = (or_(column["release_no"].is_not(None), due),)
+    further = (unchecked, column["authorized_at"] < checked_before)
+    statuses = (AuthorizationStatus.AUTHORIZED,)
+    return PendingRows(entity, merchant, before, "status", statuses, further)
+
+
+def unresolved_releases(model: Any, merchant: str, before: datetime) -> PendingRows:
+    """Return the selection of frozen authorizations with a release whose outcome is unknown.
+
+    :param before: only authorizations created before this time, aware UTC.
+    """
+    entity = entity_of(model)
+    further = (columns_of(entity)["release_no"].is_not(None),)
     statuses = (AuthorizationStatus.AUTHORIZED,)
     return PendingRows(entity, merchant, before, "status", statuses, further)
 

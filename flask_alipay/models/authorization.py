@@ -43,7 +43,9 @@ class AuthorizationMixin:
         by ``out_trade_no``; of one that completes the authorization, all of the rest.
     -   ``release_no``, ``release_fen``, ``release_sent_at``: the release whose outcome is unknown,
         and when it was last submitted.
-    -   ``releases``: the finished releases, each with ``out_request_no``, ``fen`` and ``time``.
+    -   ``releases``: the finished releases, each with ``out_request_no``, ``fen`` and ``time``: the
+        merchant's own, one at a time, and those that messages report. Each takes about 100 bytes,
+        and ends with the authorization, which Alipay releases after about a month.
     -   ``details``: further parameters for the gateway, by name.
     -   ``created_at``, ``expires_at`` (the end of the time to authorise), ``sent_at``,
         ``authorized_at``, ``finished_at``, ``closed_at``: aware UTC. A row without

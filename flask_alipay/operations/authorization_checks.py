@@ -6,7 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ..exceptions import GatewayError, OutcomeUnknown
-from ..ledger.leases import PendingRows, frozen_authorizations, unconfirmed_authorizations
+from ..ledger.leases import (
+    PendingRows,
+    frozen_authorizations,
+    unconfirmed_authorizations,
+    unresolved_releases,
+)
 from ..models import utc_now
 from ..protocol.preauthorizations import AuthorizationStatus
 from .captures import resume_release
@@ -33,6 +38,8 @@ def pending_authorizations(merchant: Merchant, before: datetime) -> list[Pending
     checked_before, ended_before = utc_now() - _CHECK_INTERVAL, utc_now() - MAX_TIMEOUT - SKEW
     return [
         unconfirmed_authorizations(model, number, before, ended_before),
+        # A selection of its own, which thousands of daily queries do not delay.
+        unresolved_releases(model, number, before),
         frozen_authorizations(model, number, before, checked_before),
     ]
 

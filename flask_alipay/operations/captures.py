@@ -83,7 +83,7 @@ def capture(
         return payment
 
     build()  # rejects what Alipay would reject, before anything is committed
-    snapshot_of(merchant, authorization)
+    _known(merchant, authorization)
     ledger = merchant.authorizations()
     payment, new = ledger.record_capture(order_no, build, complete=complete)
     try:
@@ -162,7 +162,7 @@ def release(
         check_out_trade_no(out_request_no, "out_request_no")
     if reason is not None:
         _REASON("reason", reason, merchant.config.charset)
-    snapshot = snapshot_of(merchant, authorization)
+    snapshot = _known(merchant, authorization)
     ledger = merchant.authorizations()
     claimed = ledger.claim_release(
         snapshot.out_order_no, out_request_no, fen, generate_out_trade_no()
@@ -182,6 +182,16 @@ def resume_release(merchant: Merchant, authorization: Any) -> Any:
     """
     number = authorization.release_no
     return release(merchant, authorization, None, number, None)
+
+
+def _known(merchant: Merchant, authorization: Any) -> AuthorizationSnapshot:
+    """Read the values of an authorization, and commit the session; query Alipay first if its
+    number of a frozen one is not known.
+    """
+    snapshot = snapshot_of(merchant, authorization)
+    if snapshot.auth_no is None and snapshot.status == AuthorizationStatus.AUTHORIZED:
+        update(merchant, snapshot)
+    return snapshot
 
 
 def _release(

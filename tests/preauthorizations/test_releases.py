@@ -88,6 +88,29 @@ def test_reconcile_finishes_a_release_that_was_never_submitted(shop: DepositShop
     assert shop.calls()[1:] == [("released", "DEP1")]
 
 
+def test_an_unresolved_release_does_not_wait_for_daily_queries(shop: DepositShop) -> None:
+    for number in ("A1", "A2", "A3", "A4", "DEP1"):
+        shop.hold(number=number)
+        shop.change(number, asked_at=utc_now() - timedelta(days=9))
+    shop.at_alipay.fail(UNFREEZE, LOST)
+    with pytest.raises(OutcomeUnknown):
+        shop.release("100.00")
+    shop.change(asked_at=utc_now() - timedelta(hours=1))
+    with shop.app.app_context():
+        assert shop.alipay.reconcile(timedelta(0), limit=2).queried == 2
+    assert shop.amounts() == ("AUTHORIZED", 0, 10000, 0)
+
+
+@pytest.mark.parametrize("way", ["capture", "release"])
+def test_alipays_number_is_queried_before_it_is_needed(shop: DepositShop, way: str) -> None:
+    shop.hold()
+    shop.change(auth_no=None)
+    work = {"capture": shop.capture, "release": shop.release}[way]
+    work("100.00")
+    assert shop.row().auth_no is not None
+    assert sum(shop.amounts()[1:3]) == 10000
+
+
 def test_a_rejected_release_gives_its_amount_back(shop: DepositShop) -> None:
     shop.hold()
     shop.at_alipay.fail(UNFREEZE, rejection("BIZ_ERROR"))
