@@ -28,11 +28,9 @@ from ..exceptions import (
 )
 from ..operations.alerts import alert_about_rejection
 from ..operations.settlement import (
-    confirm_notify_id,
+    receive_notification,
     send_settlement_signals,
     send_signal,
-    settle_notification,
-    verify_notification,
 )
 from ..protocol.charsets import percent_decode
 from ..protocol.log_text import loggable, loggable_texts
@@ -44,7 +42,6 @@ from .registration import registrations
 from .rejected import keep
 
 if TYPE_CHECKING:
-    from ..config import Config
     from ..merchant import Merchant
     from ..protocol.message import Message
     from ..protocol.notification import Notification
@@ -89,10 +86,10 @@ class NotifyView:
             return _respond_to_probe(probe)
         try:
             body = read_body(batches=config.protocol == "mapi")
-            params = _verified(config, body)
-            if "trade_status" not in params:
+            params, settled = receive_notification(merchant, body)
+            if settled is None:
                 return _receive_other(merchant, params)
-            for report, settlement in settle_notification(merchant, params):
+            for report, settlement in settled:
                 log_settled(settlement.outcome, report, config.merchant)
         except NotificationRefused as error:
             log_rejected(error, body, config.merchant)
@@ -120,17 +117,6 @@ class NotifyView:
         gateway = registrations(current_app)[self._alipay].simulator_gateway
         if gateway is not None:
             csrf.exempt(current_app.blueprints[gateway.rpartition(".")[0]])
-
-
-def _verified(config: Config, body: bytes) -> dict[str, str]:
-    """Return the verified parameters of a notification.
-
-    :raises NotificationRefused: if Alipay did not sign it, or does not confirm it.
-    """
-    params = verify_notification(config, body)
-    if config.notify_verify:
-        confirm_notify_id(config, params.get("notify_id"))
-    return params
 
 
 def _receive_other(merchant: Merchant, params: Mapping[str, str]) -> Response:

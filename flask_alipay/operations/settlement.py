@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..exceptions import (
     AppAuthTokenError,
@@ -47,6 +47,15 @@ logger = logging.getLogger("flask_alipay")
 _QUERY_RULES: Final[Mapping[str, QueryRule]] = {"never": "never", "always": "always"}
 
 _SIGNALS: Final = {"paid": payment_paid, "failed": payment_failed, "refunded": payment_refunded}
+
+
+class Received(NamedTuple):
+    """A verified notification."""
+
+    #: The parameters that Alipay's signature covers, and the signature.
+    params: dict[str, str]
+    #: The result of :func:`settle_report`; ``None`` if it is not about a single trade.
+    settled: Iterable[tuple[Notification, Settlement]] | None
 
 
 def verify_notification(config: Config, body: bytes) -> dict[str, str]:
@@ -122,17 +131,23 @@ def read_notification(config: Config, params: Mapping[str, str]) -> Notification
     return notification
 
 
-def settle_notification(
-    merchant: Merchant, params: Mapping[str, str]
-) -> Iterable[tuple[Notification, Settlement]]:
-    """Settle a verified notification, if it is about this merchant's account: see
-    :func:`read_notification` and :func:`settle_report`.
+def receive_notification(merchant: Merchant, body: bytes) -> Received:
+    """Verify a notification and, if it is about a trade, settle it: see :func:`settle_report`.
 
-    :param params: the result of :func:`verify_notification`; with ``notify_verify``, confirmed.
-    :raises BadNotification: if the parameters do not describe a trade.
+    :param body: the received form.
+    :raises BadNotification: if it cannot be read, or does not describe a trade.
+    :raises BadSignature: if it is not signed, or not by the configured key.
+    :raises NotConfirmed: if Alipay did not send it.
+    :raises ConfirmationUnknown: if Alipay does not respond in time.
     :raises WrongAccount: if it is about another account.
     """
-    return settle_report(merchant, read_notification(merchant.config, params))
+    config = merchant.config
+    params = verify_notification(config, body)
+    if config.notify_verify:
+        confirm_notify_id(config, params.get("notify_id"))
+    if "trade_status" not in params:
+        return Received(params, None)
+    return Received(params, settle_report(merchant, read_notification(config, params)))
 
 
 def settle_report(
