@@ -70,6 +70,27 @@ def sign_content(
         raise
 
 
+def sign_params(
+    params: Mapping[str, str],
+    signer: Signer,
+    *,
+    exclude: Collection[str] = ("sign", "sign_type"),
+    charset: str = "utf-8",
+) -> tuple[dict[str, str], bytes]:
+    """Sign the parameters of a request.
+
+    :param params: decoded text by name, without ``sign``. Empty values are not sent.
+    :param signer: the merchant's signer.
+    :param exclude: names that are sent but not signed.
+    :param charset: the charset in which the request is signed and sent.
+    :returns: the parameters to send, ``sign`` included, and the signed bytes.
+    :raises InvalidParameter: if a parameter has a character that the charset lacks.
+    """
+    sent = {name: value for name, value in params.items() if value}
+    content = sign_content(sent, exclude=exclude, charset=charset)
+    return {**sent, "sign": signer.sign(content)}, content
+
+
 class Md5Signer:
     """Signer with MD5 and the merchant's key appended; the legacy gateway's default.
 

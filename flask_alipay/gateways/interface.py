@@ -9,11 +9,9 @@ a response that proves nothing is ``None``; an operation that the protocol lacks
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from ..exceptions import GatewayError, OutcomeUnknown
@@ -35,7 +33,7 @@ TRADE_NOT_FOUND = frozenset({"ACQ.TRADE_NOT_EXIST", "TRADE_NOT_EXIST"})
 class ClosedTrade:
     """A closed trade, verified by the signature of Alipay's response."""
 
-    #: The response as the journal records it, see :func:`journal_params`.
+    #: The response as the journal records it, text by name.
     params: Mapping[str, str] = field(repr=False, hash=False)
     #: Alipay's trade number, if the response states it.
     trade_no: str | None = None
@@ -351,23 +349,6 @@ def in_doubt(error: GatewayError, kind: type[OutcomeUnknown] = OutcomeUnknown) -
 def rejection_code(error: GatewayError) -> str:
     """Return Alipay's most specific code of a rejection."""
     return error.sub_code or error.code or "UNKNOWN"
-
-
-def journal_params(kind: str, name: str, response: Mapping[str, Any]) -> dict[str, str]:
-    """Return a response as the journal records it: text by name, like a notification's parameters.
-
-    :param kind: ``method`` or, on the legacy gateway, ``service``.
-    :param name: the called method or service, which notifications do not contain.
-    """
-    texts = {key: _text(value) for key, value in response.items() if value is not None}
-    return {**texts, kind: name}
-
-
-def _text(value: Any) -> str:
-    """Return a value of JSON as text; Alipay sends some amounts as numbers."""
-    if isinstance(value, (str, Decimal)):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def known_status(trade_status: str) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import urlencode
 
 from ..exceptions import GatewayError, OutcomeUnknown
 from ..protocol.charsets import canonical_charset, encode_form
@@ -161,7 +162,7 @@ class HttpTransport:
             "POST",
             url,
             repeatable,
-            params=encode_form(charset_params(params), charset),
+            params=urlencode(charset_params(params)),
             data=encode_form(params, charset),
             headers={"Content-Type": f"{FORM}; charset={canonical_charset(charset)}"},
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import InvalidParameter
-from ..gateways.interface import ClosedTrade, journal_params
+from ..gateways.interface import ClosedTrade
+from ..gateways.openapi.responses import journal_params
 from ..protocol.notification import Notification
 from ..protocol.trade_status import TradeStatus
 from .payment_state import payment_state
@@ -37,7 +38,7 @@ def pay_barcode(
 
 def _report(snapshot: PaymentSnapshot, result: BarcodePaymentResult) -> Notification:
     """Return the gateway's signed response as a report for the ledger."""
-    params = journal_params("method", "alipay.trade.pay", result.params)
+    params = journal_params("alipay.trade.pay", result.params)
     if result.paid:
         return Notification(
             out_trade_no=result.out_trade_no,

@@ -66,6 +66,15 @@ def to_minor_units(
     return fen
 
 
+def normalize_amount(
+    amount: str | int | Decimal, currency: str = "CNY", *, parameter: str = "total_amount"
+) -> str:
+    """Convert the merchant's amount to Alipay's text; parameters and exceptions are those of
+    :func:`to_minor_units`.
+    """
+    return format_amount(to_minor_units(amount, currency, parameter=parameter), currency)
+
+
 def parse_minor_units(text: str, currency: str = "CNY", *, parameter: str = "total_amount") -> int:
     """Convert Alipay's amount to minor units: fen for CNY, cents for USD, yen for JPY.
 

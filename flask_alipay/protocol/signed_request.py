@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import urlencode
 
-from ..signer import Signer, sign_content
+from ..signer import Signer, sign_params
 from .charsets import canonical_charset, encode, percent_encode
 
 # The charset parameter must be known before the body is decoded: it goes into the URL.
@@ -122,9 +122,7 @@ def sign_request(
     :param exclude: names that are sent but not signed.
     :raises InvalidParameter: if a parameter has a character that the charset lacks.
     """
-    sent = {name: value for name, value in params.items() if value}
-    content = sign_content(sent, exclude=exclude, charset=charset)
-    sent["sign"] = signer.sign(content)
+    sent, content = sign_params(params, signer, exclude=exclude, charset=charset)
     return SignedRequest(gateway_url, sent, charset, content)
 
 

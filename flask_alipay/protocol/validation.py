@@ -3,26 +3,28 @@
 A check (``check_…``) returns nothing, or names the invalid parameter. A validator checks a value
 and converts it to Alipay's text. Sources: the parameter tables of both gateways' documentation.
 
-A service declares its parameters as a table from name to validator; :func:`validate_params` applies
-it to a call's values. The first paragraph of a validator's docstring states the valid values: the
-documentation's parameter tables repeat it.
+A service declares its parameters as a table from name to validator; :func:`validate_params` and
+:func:`validate_fields` apply it to a call's values. The first paragraph of a validator's docstring
+states the valid values: the documentation's parameter tables repeat it.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from ..exceptions import InvalidParameter
 from .charsets import check_encodable
-from .conversion import format_amount, to_minor_units
+from .conversion import normalize_amount
 
 #: Function of the parameter's name, its value and the charset. It returns the text to send, or
 #: raises :class:`~flask_alipay.exceptions.InvalidParameter` (``TypeError`` for a ``float`` amount).
 Validator: TypeAlias = Callable[[str, Any, str], str]
+#: Like :data:`Validator`, but the result may be any JSON value.
+FieldValidator: TypeAlias = Callable[[str, Any, str], Any]
 
 #: The start of another field within a value. The signed string joins fields without quoting: a
 #: client that controls one value (such as a remark used as the body) could embed fields in it and
@@ -160,9 +162,41 @@ def validate_params(
     return {name: table[name](name, value, charset) for name, value in given.items()}
 
 
+def validate_fields(
+    table: Mapping[str, FieldValidator],
+    values: Mapping[str, Any],
+    charset: str,
+    *,
+    required: Sequence[str] = (),
+    one_of: Sequence[str] = (),
+    within: str = "",
+) -> dict[str, Any]:
+    """Validate the fields of a method. ``None`` means that a field is not given.
+
+    :param table: the fields with validators; other fields are passed through unchanged.
+    :param values: the caller's values.
+    :param charset: the request's charset.
+    :param required: required fields.
+    :param one_of: fields of which at least one is required.
+    :param within: prefix of the names in messages: ``payee_info.``.
+    :raises InvalidParameter: names the invalid field.
+    :raises TypeError: for a ``float`` amount.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    for name in required:
+        if name not in given:
+            raise InvalidParameter(f"{within}{name}", "is required")
+    if one_of and given.keys().isdisjoint(one_of):
+        raise InvalidParameter(f"{within}{one_of[0]}", f"or {' or '.join(one_of[1:])} is required")
+    return {
+        name: table.get(name, _unknown)(f"{within}{name}", value, charset)
+        for name, value in given.items()
+    }
+
+
 def amount(name: str, value: Any, charset: str) -> str:
     """Amount in yuan, at most two decimals."""
-    return format_amount(to_minor_units(value, parameter=name))
+    return normalize_amount(value, parameter=name)
 
 
 def out_trade_no(name: str, value: Any, charset: str) -> str:
@@ -267,3 +301,10 @@ def url(max_length: int, *, query: bool = True) -> Validator:
     without = "" if query else ", without a query"
     field.__doc__ = f"URL of at most {max_length} characters{without}."
     return field
+
+
+def _unknown(name: str, value: Any, charset: str) -> Any:
+    """Pass a field without a validator through, unless it embeds another field."""
+    if isinstance(value, str):
+        check_no_embedded_field(name, value)
+    return value

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from flask_alipay.exceptions import InvalidParameter
-from flask_alipay.gateways.openapi.biz_content import biz_content
+from flask_alipay.protocol.charsets import encode_json
 
 
 def test_the_content_is_written_without_spaces_once() -> None:
     assert (
-        biz_content({"a": "茶", "b": [1, {"c": None}]}, "UTF-8") == '{"a":"茶","b":[1,{"c":null}]}'
+        encode_json({"a": "茶", "b": [1, {"c": None}]}, "UTF-8") == '{"a":"茶","b":[1,{"c":null}]}'
     )
 
 
 @pytest.mark.parametrize("charset", ["gbk", "GB2312", "gb18030"])
 def test_characters_are_not_escaped_in_any_charset(charset: str) -> None:
-    assert biz_content({"a": "茶€䶮"}, charset) == '{"a":"茶€䶮"}'
+    assert encode_json({"a": "茶€䶮"}, charset) == '{"a":"茶€䶮"}'
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_character_that_gbk_lacks_is_reported_for_its_field(
     content: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(InvalidParameter) as caught:
-        biz_content(content, "GBK")
+        encode_json(content, "GBK")
     assert caught.value.parameter == field
     assert "U+1F375 TEACUP WITHOUT HANDLE" in str(caught.value)
 
@@ -44,11 +44,11 @@ def test_a_character_that_gbk_lacks_is_reported_for_its_field(
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", float("nan"), float("inf")])
 def test_a_value_that_json_cannot_represent_is_rejected(value: object) -> None:
     with pytest.raises(InvalidParameter, match=r"^biz_content "):
-        biz_content({"a": value}, "utf-8")
+        encode_json({"a": value}, "utf-8")
 
 
 def test_a_recursive_value_is_rejected() -> None:
     circle: list[Any] = []
     circle.append(circle)
     with pytest.raises(InvalidParameter, match=r"^biz_content "):
-        biz_content({"a": circle}, "utf-8")
+        encode_json({"a": circle}, "utf-8")

@@ -30,7 +30,6 @@ from ..interface import (
     RefundRequest,
     ReleaseRequest,
     TransferRequest,
-    journal_params,
     known_status,
     rejection_code,
 )
@@ -91,7 +90,7 @@ class PaymentOperations(Trades, Refunds):
             buyer_id=response.buyer_id,
             paid_at=response.paid_at,
             closed_at=response.closed_at,
-            params=journal_params("service", "single_trade_query", response.params),
+            params={**response.params, "service": "single_trade_query"},
         )
 
     def close_payment(self, out_trade_no: str) -> ClosedTrade | None:

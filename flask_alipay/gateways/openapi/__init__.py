@@ -28,7 +28,7 @@ for each purpose:
     the interface of both gateways
 
 ``gateway`` combines the methods. ``client`` signs and sends requests, through ``v3`` in version 3
-of the protocol; ``biz_content`` validates and encodes fields, ``sending`` adds files and paths,
+of the protocol; ``biz_content`` validates fields, ``sending`` adds files and paths,
 ``responses`` verifies and parses responses, ``errors`` converts rejections to exceptions,
 ``encryption`` encrypts content.
 """

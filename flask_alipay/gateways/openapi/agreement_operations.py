@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...exceptions import GatewayError, OutcomeUnknown
 from ...protocol.agreements import AgreementReport, AgreementStatus, known_agreement_status
-from ..interface import journal_params, rejection_code
+from ..interface import rejection_code
 from .agreements import (
     AGREEMENT_QUERY,
     PLAN_MODIFY,
@@ -22,6 +22,7 @@ from .agreements import (
     AgreementQueryResponse,
     Agreements,
 )
+from .responses import journal_params
 
 # Codes of a query for an agreement that has ended, and for one that does not exist.
 _HAS_ENDED: Final = ("AGREEMENT_HAS_UNSIGNED",)
@@ -91,7 +92,7 @@ class AgreementOperations(Agreements):
             valid_until=response.valid_until,
             next_date=response.next_date,
             latest_date=_latest(response),
-            params=journal_params("method", AGREEMENT_QUERY.name, response.params),
+            params=journal_params(AGREEMENT_QUERY.name, response.params),
         )
 
     def end_agreement(
@@ -135,7 +136,7 @@ class AgreementOperations(Agreements):
             external_agreement_no=agreement.external_agreement_no,
             agreement_no=agreement.agreement_no,
             next_date=response.next_date,
-            params=journal_params("method", PLAN_MODIFY.name, response.params),
+            params=journal_params(PLAN_MODIFY.name, response.params),
         )
 
     def _is_gone(self, agreement: AgreementRequest) -> bool:
@@ -154,7 +155,7 @@ def _ended(
         status=AgreementStatus.UNSIGN,
         external_agreement_no=agreement.external_agreement_no,
         agreement_no=agreement.agreement_no,
-        params=journal_params("method", method, response),
+        params=journal_params(method, response),
     )
 
 

@@ -16,7 +16,16 @@ from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.agreements import check_period_rule, china_date, date_of
 from ...protocol.conversion import parse_china_time
 from ...protocol.signed_request import SignedRequest
-from ...protocol.validation import amount, choice, integer, pattern, text, url
+from ...protocol.validation import (
+    FieldValidator,
+    amount,
+    choice,
+    integer,
+    pattern,
+    text,
+    url,
+    validate_fields,
+)
 from . import biz_content
 from .client import MethodSpec, OpenApiClient
 from .responses import check_echo, required_text, text_field
@@ -41,7 +50,7 @@ def _date(name: str, value: Any, charset: str) -> str:
     return china_date(value, name)
 
 
-def _number(minimum: int, maximum: int) -> biz_content.ContentField:
+def _number(minimum: int, maximum: int) -> FieldValidator:
     """Return a validator of an integer within limits, which is sent as a number."""
     check = integer(minimum, maximum)
 
@@ -84,7 +93,7 @@ def _period_rule(name: str, value: Any, charset: str) -> dict[str, Any]:
     return rule
 
 
-_SIGN_FIELDS: Mapping[str, biz_content.ContentField] = {
+_SIGN_FIELDS: Mapping[str, FieldValidator] = {
     "product_code": text(64),
     "personal_product_code": text(64),
     "sign_scene": _SCENE,
@@ -123,7 +132,7 @@ sign_params = biz_content.object_field(
     required=("personal_product_code", "sign_scene"),
 )
 
-_IDENTITY: Mapping[str, biz_content.ContentField] = {
+_IDENTITY: Mapping[str, FieldValidator] = {
     "agreement_no": _AGREEMENT_NO,
     "external_agreement_no": external_agreement_no,
     "personal_product_code": text(64),
@@ -237,9 +246,7 @@ class Agreements(OpenApiClient):
             "external_agreement_no": external_agreement_no,
         }
         common, given = self._split({**fields, **required}, SIGN.name)
-        content = biz_content.validate_fields(
-            SIGN.fields, given, self.charset, required=SIGN.required
-        )
+        content = validate_fields(SIGN.fields, given, self.charset, required=SIGN.required)
         if external_agreement_no is not None and "sign_scene" not in content:
             raise InvalidParameter("sign_scene", "is required with external_agreement_no")
         return self._request(SIGN.name, content, common)

@@ -10,13 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...exceptions import AlipayError, ConfigurationError, OutcomeUnknown
-from ...protocol.charsets import check_encodable, request_charset
+from ...protocol.charsets import check_encodable, encode_json, request_charset
 from ...protocol.conversion import format_china_time
-from ...protocol.signed_request import SignedRequest, sign_request
-from ...protocol.validation import Validator, pattern, url, validate_params
-from ...signer import Signer
+from ...protocol.signed_request import SignedRequest
+from ...protocol.validation import (
+    FieldValidator,
+    Validator,
+    pattern,
+    url,
+    validate_fields,
+    validate_params,
+)
+from ...signer import Signer, sign_params
 from ..transport import HttpTransport, OpenApiTransport
-from .biz_content import ContentField, biz_content, validate_fields
 from .responses import (
     check_echo,
     open_envelope,
@@ -58,7 +64,7 @@ class MethodSpec(NamedTuple):
 
     name: str
     #: The fields with validators.
-    fields: Mapping[str, ContentField]
+    fields: Mapping[str, FieldValidator]
     #: The required fields.
     required: tuple[str, ...] = ()
     #: Fields of which at least one is required.
@@ -99,6 +105,7 @@ class OpenApiClient:
         self.charset = request_charset(charset)
         self.gateway_url = gateway_url
         self._signer = signer
+        self._can_verify = False
         self._app_auth_token = app_auth_token
         self._common = {
             "app_id": app_id,
@@ -177,8 +184,8 @@ class OpenApiClient:
     def _request(
         self, method: str, content: Mapping[str, Any] | None, common: Mapping[str, str]
     ) -> SignedRequest:
-        encoded = {} if content is None else self._encoded(content)
-        return self._signed(method, {**self._authorized(method, common), **encoded})
+        params, signed = self._signed(method, common, self._encoded(content))
+        return SignedRequest(self.gateway_url, params, self.charset, signed)
 
     def _authorized(self, method: str, common: Mapping[str, str]) -> Mapping[str, str]:
         """Add the configured merchant's token, unless the call gives another one."""
@@ -186,19 +193,23 @@ class OpenApiClient:
             return common
         return {"app_auth_token": self._app_auth_token, **common}
 
-    def _signed(self, method: str, params: Mapping[str, str]) -> SignedRequest:
-        current = {"method": method, "timestamp": format_china_time(datetime.now(timezone.utc))}
-        # A request signs its sign_type; a notification does not.
-        return sign_request(
-            self.gateway_url,
-            {**self._common, **current, **params},
-            self._signer,
-            charset=self.charset,
-            exclude=("sign",),
-        )
+    def _signed(
+        self, method: str, common: Mapping[str, str], encoded: Mapping[str, str]
+    ) -> tuple[dict[str, str], bytes]:
+        """Return the parameters of a signed request, and the signed bytes.
 
-    def _encoded(self, content: Mapping[str, Any]) -> dict[str, str]:
-        text = biz_content(content, self.charset)
+        :param common: the common parameters.
+        :param encoded: the encoded content.
+        """
+        current = {"method": method, "timestamp": format_china_time(datetime.now(timezone.utc))}
+        params = {**self._common, **current, **self._authorized(method, common), **encoded}
+        # A request signs its sign_type; a notification does not.
+        return sign_params(params, self._signer, exclude=("sign",), charset=self.charset)
+
+    def _encoded(self, content: Mapping[str, Any] | None) -> dict[str, str]:
+        if content is None:
+            return {}
+        text = encode_json(content, self.charset)
         if self.cipher is None:
             return {"biz_content": text}
         encoded = check_encodable("biz_content", text, self.charset)
@@ -217,7 +228,9 @@ class OpenApiClient:
         sending: Sending = AS_USUAL,
     ) -> dict[str, Any]:
         """Sign a request, send it, verify and parse the response."""
-        self._signer.verify(b"", "")  # fails without Alipay's key, before anything is sent
+        if not self._can_verify:
+            self._signer.verify(b"", "")  # fails without Alipay's key, before anything is sent
+            self._can_verify = True
         send = self._request_v2 if self._v3 is None else partial(self._request_v3, self._v3)
         return send(method, content, common, repeatable, sending)
 
@@ -229,15 +242,14 @@ class OpenApiClient:
         repeatable: bool,
         sending: Sending,
     ) -> dict[str, Any]:
-        request = self._request(method, content, common)
+        params, _ = self._signed(method, common, self._encoded(content))
+        url, charset = self.gateway_url, self.charset
         with _retryable():
             if sending.files:
-                body = upload(self._transport, request, sending.files)
+                body = upload(self._transport, url, params, charset, sending.files)
             else:
-                body = self._transport.post(
-                    request.gateway_url, request.params, request.charset, repeatable=repeatable
-                )
-        envelope = open_envelope(body, method, request.charset)
+                body = self._transport.post(url, params, charset, repeatable=repeatable)
+        envelope = open_envelope(body, method, charset)
         cert_sns = self._trusted_sns(envelope.cert_sn)
         return read_envelope(envelope, method, self._signer, self.cipher, cert_sns)
 
@@ -287,12 +299,10 @@ class OpenApiClient:
         The response is neither signed nor encrypted, since the signing key is not known yet: the
         certificate is verified by its chain.
         """
-        text = biz_content({"alipay_cert_sn": cert_sn}, self.charset)
-        request = self._signed(_CERTIFICATE, {"biz_content": text})
-        body = self._transport.post(
-            request.gateway_url, request.params, request.charset, repeatable=True
-        )
-        envelope = open_envelope(body, _CERTIFICATE, request.charset)
+        encoded = {"biz_content": encode_json({"alipay_cert_sn": cert_sn}, self.charset)}
+        params, _ = self._signed(_CERTIFICATE, {}, encoded)
+        body = self._transport.post(self.gateway_url, params, self.charset, repeatable=True)
+        envelope = open_envelope(body, _CERTIFICATE, self.charset)
         return required_text(unverified_node(envelope), "alipay_cert_content")
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from ...exceptions import InvalidParameter
-from ...protocol.charsets import request_charset
+from ...protocol.charsets import encode_json, request_charset
 from ...protocol.signed_request import SignedRequest
 from ...protocol.validation import check_choice
 from ...signer import sign_content
@@ -35,7 +35,6 @@ from .authorizations import (
 )
 from .barcode_payments import PAY
 from .bill_download import BILL, BillDownload
-from .biz_content import biz_content
 from .client import COMMON, MethodSpec
 from .granted_payments import GrantedPayments
 from .payments import (
@@ -268,7 +267,7 @@ class OpenApiGateway(
         selected = PRODUCTS[product or "page"]
         _, fields = self._split(params, selected.method)
         content = payment_content(fields, selected, self.charset)
-        sign_content({"biz_content": biz_content(content, self.charset)}, charset=self.charset)
+        sign_content({"biz_content": encode_json(content, self.charset)}, charset=self.charset)
 
     def product_for(self, user_agent: str) -> str:
         """Return the default product for a buyer's browser: ``wap`` on a phone.

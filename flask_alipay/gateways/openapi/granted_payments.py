@@ -17,10 +17,10 @@ from ..interface import (
     GrantedPaymentResult,
     RejectionInDoubt,
     in_doubt,
-    journal_params,
 )
 from .barcode_payments import PAY, BarcodePayments, TradePayResponse
 from .payment_operations import PaymentOperations
+from .responses import journal_params
 
 
 class GrantedPayments(PaymentOperations, BarcodePayments):
@@ -85,7 +85,7 @@ class GrantedPayments(PaymentOperations, BarcodePayments):
 
 def _sale(payment: GrantedPaymentRequest, response: TradePayResponse) -> Notification:
     """Return the response to a paid request as a report."""
-    params = journal_params("method", PAY.name, response.params)
+    params = journal_params(PAY.name, response.params)
     total_fen = payment.total_fen if response.total_fen is None else response.total_fen
     return Notification(
         out_trade_no=response.out_trade_no,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ...exceptions import InvalidParameter
 from ...protocol.validation import (
+    FieldValidator,
     amount,
     choice,
     integer,
@@ -15,9 +16,10 @@ from ...protocol.validation import (
     text,
     timeout,
     url,
+    validate_fields,
 )
 from .agreements import sign_params
-from .biz_content import ContentField, china_datetime, validate_fields
+from .biz_content import china_datetime
 
 
 class Product(NamedTuple):
@@ -49,7 +51,7 @@ PRODUCTS: Mapping[str, Product] = {
 _CHANNELS = pattern(r"[A-Za-z0-9_]+(?:,[A-Za-z0-9_]+)*", "names of channels, joined by commas")
 
 #: Validators of the documented fields; other fields are passed through unchanged.
-FIELDS: Mapping[str, ContentField] = {
+FIELDS: Mapping[str, FieldValidator] = {
     "out_trade_no": out_trade_no,
     "subject": text(256),
     "total_amount": amount,

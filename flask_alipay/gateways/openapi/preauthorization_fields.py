@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...exceptions import InvalidParameter
+from ...protocol.charsets import encode_json
 from ...protocol.conversion import to_minor_units
-from ...protocol.validation import amount, choice, out_trade_no, pattern, text, timeout
+from ...protocol.validation import (
+    FieldValidator,
+    amount,
+    choice,
+    out_trade_no,
+    pattern,
+    text,
+    timeout,
+)
 from . import biz_content
 from .client import MethodSpec
 
@@ -24,11 +33,11 @@ _OPERATION_ID = pattern(r"[A-Za-z0-9]{1,64}", "Alipay's number of an operation")
 def _json_text(name: str, value: Any, charset: str) -> str:
     """Mapping or list, or its JSON as text."""
     if isinstance(value, (Mapping, list)):
-        return biz_content.biz_content(value, charset)  # type: ignore[arg-type]
+        return encode_json(value, charset)
     return text(2048)(name, value, charset)
 
 
-_FREEZE_FIELDS: Mapping[str, biz_content.ContentField] = {
+_FREEZE_FIELDS: Mapping[str, FieldValidator] = {
     "out_order_no": out_trade_no,
     "out_request_no": out_trade_no,
     "order_title": text(100),
@@ -50,7 +59,7 @@ _FREEZE_FIELDS: Mapping[str, biz_content.ContentField] = {
     "settle_currency": text(8),
 }
 _FREEZE_REQUIRED = ("out_order_no", "out_request_no", "order_title", "amount")
-_OPERATION: Mapping[str, biz_content.ContentField] = {
+_OPERATION: Mapping[str, FieldValidator] = {
     "auth_no": _AUTH_NO,
     "operation_id": _OPERATION_ID,
     "out_order_no": biz_content.number,

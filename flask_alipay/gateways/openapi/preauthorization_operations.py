@@ -24,11 +24,11 @@ from ..interface import (
     RejectionInDoubt,
     ReleaseRequest,
     in_doubt,
-    journal_params,
     rejection_code,
 )
 from . import preauthorization_fields as methods
 from .preauthorizations import Preauthorizations
+from .responses import journal_params
 
 #: The codes of an authorization, or of an operation, that does not exist.
 NO_ORDER: Final = "AUTH_ORDER_NOT_EXIST"
@@ -121,7 +121,7 @@ class PreauthorizationOperations(Preauthorizations):
             if error.signed and rejection_code(error) == NO_ORDER:
                 return None
             raise
-        params = journal_params("method", methods.OPERATION_CANCEL.name, response.params)
+        params = journal_params(methods.OPERATION_CANCEL.name, response.params)
         given = {**params, "out_order_no": authorization.out_order_no}
         try:
             return AuthorizationReport.cancelled(given, params=params)
@@ -188,7 +188,7 @@ def _report(method: str, node: Mapping[str, Any], out_order_no: str) -> Authoriz
 
     :raises OutcomeUnknown: if it cannot be parsed.
     """
-    params = journal_params("method", method, node)
+    params = journal_params(method, node)
     params["out_order_no"] = out_order_no
     status = params.get("order_status")
     try:

@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from ...protocol.conversion import parse_china_time
-from . import biz_content, responses
+from ...protocol.validation import validate_fields
+from . import responses
 from .client import OpenApiClient
 from .preauthorization_fields import (
     APP_FREEZE,
@@ -130,7 +131,7 @@ class Preauthorizations(OpenApiClient):
         :raises TypeError: for a ``float`` amount.
         """
         common, given = self._split(freeze_fields(fields), APP_FREEZE.name)
-        content = biz_content.validate_fields(
+        content = validate_fields(
             APP_FREEZE.fields, given, self.charset, required=APP_FREEZE.required
         )
         return self._request(APP_FREEZE.name, content, common).order_string

@@ -1,4 +1,4 @@
-"""Refunds of trades, and queries of their outcome."""
+"""Refunds of trades and queries of their outcome, also as operations of both gateways."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ...protocol.conversion import parse_china_time
+from ...exceptions import GatewayError, OutcomeUnknown
+from ...protocol.conversion import format_amount, parse_china_time
 from ...protocol.validation import amount, text
+from ..interface import RefundReport, RefundRequest, rejection_code
 from . import biz_content, responses
 from .client import MethodSpec
-from .responses import check_echo, missing, text_field, text_fields
+from .responses import check_echo, journal_params, missing, text_field, text_fields
 from .trades import EITHER, NUMBERS, Trades
 
 REFUND = MethodSpec(
@@ -171,3 +173,65 @@ class Refunds(Trades):
             refunded_at=parse_china_time(text_field(node, "gmt_refund_pay")),
             params=node,
         )
+
+    def check_refund(self, refund: RefundRequest, *, resumed: bool = False) -> None:
+        """Check the reason of a refund.
+
+        :param refund: the refund.
+        :param resumed: True if the number belongs to a pending refund; not used here.
+        :raises InvalidParameter: names ``refund_reason``.
+        """
+        if refund.reason is not None:
+            REFUND.fields["refund_reason"]("refund_reason", refund.reason, self.charset)
+
+    def submit_refund(self, refund: RefundRequest) -> RefundReport | None:
+        """Refund a trade or a part of it by :meth:`trade_refund`.
+
+        A rejection of a repeated number proves nothing, since an earlier request may have
+        succeeded: the refund is queried first.
+
+        :param refund: the refund.
+        :return: the outcome; a rejection only if Alipay signed it.
+        :raises GatewayError: for an unsigned rejection.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted, or Alipay has
+            not refunded the money yet.
+        """
+        try:
+            response = self.trade_refund(
+                out_trade_no=refund.out_trade_no,
+                refund_amount=format_amount(refund.refund_fen),
+                out_request_no=refund.out_request_no,
+                refund_reason=refund.reason,
+            )
+        except OutcomeUnknown:
+            raise
+        except GatewayError as error:
+            if not error.signed:
+                raise
+            report = self.query_refund(refund) if refund.repeated else None
+            params = {"method": REFUND.name, "code": rejection_code(error)}
+            return report or RefundReport(params, error)
+        if response.fund_change:
+            return RefundReport(journal_params(REFUND.name, response.params))
+        report = self.query_refund(refund)
+        if report is None:
+            raise OutcomeUnknown("Alipay has not refunded the amount yet: retry", retryable=True)
+        return report
+
+    def query_refund(self, refund: RefundRequest) -> RefundReport | None:
+        """Query a refund by :meth:`trade_fastpay_refund_query`.
+
+        :param refund: the refund.
+        :return: ``None`` if the amount has not been refunded, or not yet.
+        :raises GatewayError: if Alipay rejects the query.
+        :raises OutcomeUnknown: if no response arrives, or none that can be trusted, or Alipay
+            refunded another amount under the number.
+        """
+        response = self.trade_fastpay_refund_query(
+            out_trade_no=refund.out_trade_no, out_request_no=refund.out_request_no
+        )
+        if not response.refunded:
+            return None
+        if response.refund_fen not in (None, refund.refund_fen):
+            raise OutcomeUnknown("Alipay refunded another amount under the same number")
+        return RefundReport(journal_params(REFUND_QUERY.name, response.params))

@@ -234,6 +234,23 @@ def check_echo(node: Mapping[str, Any], name: str, request: str | None) -> None:
         raise OutcomeUnknown(f"the gateway responded about another {name}")
 
 
+def journal_params(method: str, node: Mapping[str, Any]) -> dict[str, str]:
+    """Return a response as the journal records it: text by name, like a notification's parameters.
+
+    :param method: the called method, which notifications do not contain.
+    :param node: the response.
+    """
+    texts = {name: _as_text(value) for name, value in node.items() if value is not None}
+    return {**texts, "method": method}
+
+
+def _as_text(value: Any) -> str:
+    """Return a value of JSON as text; Alipay sends some amounts as numbers."""
+    if isinstance(value, (str, Decimal)):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def required_text(node: Mapping[str, Any], name: str) -> str:
     """Return a required text of a node.
 

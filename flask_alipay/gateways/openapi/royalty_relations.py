@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...exceptions import GatewayError, InvalidParameter, OutcomeUnknown
-from ...protocol.validation import choice, integer, pattern, text
+from ...protocol.validation import FieldValidator, choice, integer, pattern, text
 from . import biz_content
 from .client import MethodSpec, OpenApiClient
 from .responses import text_field
@@ -19,7 +19,7 @@ from .responses import text_field
 #: The maximum of receivers in one request.
 MAX_RECEIVERS = 20
 _NUMBER = pattern(r"[A-Za-z0-9_\-]{1,32}", "1 to 32 letters, digits or one of _ -")
-_RECEIVER: Mapping[str, biz_content.ContentField] = {
+_RECEIVER: Mapping[str, FieldValidator] = {
     "type": choice("userId", "loginName", "openId"),
     "account": text(128),
     "name": text(64),
@@ -41,7 +41,7 @@ def _receiver_list(name: str, value: Any, charset: str) -> list[Any]:
     return found
 
 
-_FIELDS: Mapping[str, biz_content.ContentField] = {
+_FIELDS: Mapping[str, FieldValidator] = {
     "out_request_no": _NUMBER,
     "receiver_list": _receiver_list,
 }

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.charsets import check_encodable, encode_form
-from ...protocol.signed_request import SignedRequest
 from ...protocol.validation import check_choice, check_pattern, check_text
 from ..transport import OpenApiTransport
 
@@ -149,16 +148,25 @@ def multipart(texts: Iterable[TextPart], files: Files, charset: str) -> tuple[by
     return encode_multipart_formdata(parts)
 
 
-def upload(transport: OpenApiTransport, request: SignedRequest, files: Files) -> bytes:
+def upload(
+    transport: OpenApiTransport,
+    gateway_url: str,
+    params: Mapping[str, str],
+    charset: str,
+    files: Files,
+) -> bytes:
     """Post a signed request of version 2 together with files, and return the response's body.
 
+    :param gateway_url: the gateway's URL.
+    :param params: the signed parameters.
+    :param charset: the charset in which they are signed.
     :param files: the checked files.
     :raises OutcomeUnknown: if no complete response with status 200 arrives.
     """
-    query = {name: text for name, text in request.params.items() if name in _IN_URL}
-    texts = (TextPart(name, text) for name, text in request.params.items() if name not in _IN_URL)
-    body, content_type = multipart(texts, files, request.charset)
-    url = f"{request.gateway_url}?{encode_form(query, request.charset).decode('ascii')}"
+    query = {name: text for name, text in params.items() if name in _IN_URL}
+    texts = (TextPart(name, text) for name, text in params.items() if name not in _IN_URL)
+    body, content_type = multipart(texts, files, charset)
+    url = f"{gateway_url}?{encode_form(query, charset).decode('ascii')}"
     response = transport.request("POST", url, body, {"Content-Type": content_type})
     if response.status != 200:
         raise OutcomeUnknown(f"the gateway responded with HTTP status {response.status}")

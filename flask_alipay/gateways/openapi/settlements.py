@@ -13,12 +13,12 @@ from typing import Any
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
 from ...protocol.conversion import parse_china_time
-from ...protocol.validation import amount, choice, integer, text
+from ...protocol.validation import FieldValidator, amount, choice, integer, text
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient
 from .responses import check_echo, missing, text_field, text_fields
 
-_ROYALTY: Mapping[str, biz_content.ContentField] = {
+_ROYALTY: Mapping[str, FieldValidator] = {
     "royalty_type": text(32),
     "trans_out": text(28),
     "trans_out_type": text(64),

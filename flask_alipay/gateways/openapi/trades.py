@@ -9,14 +9,14 @@ from decimal import Decimal
 from typing import Any
 
 from ...protocol.conversion import parse_china_time
-from ...protocol.validation import amount, text, timeout
+from ...protocol.validation import FieldValidator, amount, text, timeout
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient
 from .payments import FIELDS, REQUIRED, check_channels
 from .responses import check_echo, missing, required_text, text_field
 
 #: The two numbers of a trade; Alipay's takes precedence.
-NUMBERS: Mapping[str, biz_content.ContentField] = {
+NUMBERS: Mapping[str, FieldValidator] = {
     "out_trade_no": biz_content.number,
     "trade_no": biz_content.trade_no,
 }
@@ -24,7 +24,7 @@ NUMBERS: Mapping[str, biz_content.ContentField] = {
 EITHER = ("out_trade_no", "trade_no")
 
 #: Fields of a trade that the merchant creates.
-CREATION_FIELDS: Mapping[str, biz_content.ContentField] = {
+CREATION_FIELDS: Mapping[str, FieldValidator] = {
     **FIELDS,
     "seller_id": biz_content.account,
     "discountable_amount": amount,
@@ -35,7 +35,7 @@ CREATION_FIELDS: Mapping[str, biz_content.ContentField] = {
 }
 
 #: The buyer, for methods that need one: by one of the two.
-BUYER: Mapping[str, biz_content.ContentField] = {
+BUYER: Mapping[str, FieldValidator] = {
     "buyer_id": biz_content.account,
     "buyer_open_id": text(128),
 }

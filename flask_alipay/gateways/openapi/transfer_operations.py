@@ -14,16 +14,17 @@ from contextlib import suppress
 from typing import Any, Final
 
 from ...exceptions import GatewayError, OutcomeUnknown
+from ...protocol.charsets import encode_json
 from ...protocol.transfers import TransferReport, TransferStatus, known_transfer_status
+from ...protocol.validation import validate_fields
 from ..interface import (
     RejectionInDoubt,
     TransferRequest,
     in_doubt,
-    journal_params,
     rejection_code,
 )
-from .biz_content import biz_content, validate_fields
 from .errors import explanation
+from .responses import journal_params
 from .transfers import TRANSFER, TRANSFER_QUERY, Transfers, transfer_fields
 
 # Alipay has no transfer with the number.
@@ -45,7 +46,7 @@ class TransferOperations(Transfers):
         content = validate_fields(
             TRANSFER.fields, transfer_fields(fields), self.charset, required=TRANSFER.required
         )
-        biz_content(content, self.charset)  # rejects what JSON or the charset lacks
+        encode_json(content, self.charset)  # rejects what JSON or the charset lacks
         return content
 
     def submit_transfer(self, transfer: TransferRequest) -> TransferReport:
@@ -73,7 +74,7 @@ class TransferOperations(Transfers):
             order_id=response.order_id,
             pay_fund_order_id=response.pay_fund_order_id,
             transferred_at=response.transferred_at,
-            params=journal_params("method", TRANSFER.name, response.params),
+            params=journal_params(TRANSFER.name, response.params),
         )
         if status in (TransferStatus.SUCCESS, TransferStatus.DEALING):
             return report
@@ -110,7 +111,7 @@ class TransferOperations(Transfers):
             transferred_at=response.transferred_at,
             error_code=response.error_code,
             fail_reason=response.fail_reason,
-            params=journal_params("method", TRANSFER_QUERY.name, response.params),
+            params=journal_params(TRANSFER_QUERY.name, response.params),
         )
 
     def _found(self, transfer: TransferRequest, unknown: OutcomeUnknown) -> TransferReport:

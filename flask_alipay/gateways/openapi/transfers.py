@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from ...exceptions import InvalidAmount, InvalidParameter
+from ...protocol.charsets import encode_json
 from ...protocol.conversion import format_amount, parse_china_time, to_minor_units
-from ...protocol.validation import amount, choice, pattern, text
+from ...protocol.validation import FieldValidator, amount, choice, pattern, text
 from . import biz_content, responses
 from .client import MethodSpec, OpenApiClient
 from .responses import check_echo, required_text, text_field
@@ -31,7 +32,7 @@ _NUMBER = pattern(r"[0-9]{1,64}", "Alipay's number, digits only")
 def _json_text(name: str, value: Any, charset: str) -> str:
     """Mapping, or its JSON as text."""
     if isinstance(value, Mapping):
-        return biz_content.biz_content(value, charset)
+        return encode_json(value, charset)
     return text(2048)(name, value, charset)
 
 
@@ -76,9 +77,9 @@ def _payee_info(name: str, value: Any, charset: str) -> Any:
     return payee
 
 
-_PRODUCT: Mapping[str, biz_content.ContentField] = {"product_code": text(64), "biz_scene": text(64)}
+_PRODUCT: Mapping[str, FieldValidator] = {"product_code": text(64), "biz_scene": text(64)}
 _DEFAULTS = {"product_code": TO_ACCOUNT, "biz_scene": "DIRECT_TRANSFER"}
-_NUMBERS: Mapping[str, biz_content.ContentField] = {
+_NUMBERS: Mapping[str, FieldValidator] = {
     "out_biz_no": biz_content.number,
     "order_id": _NUMBER,
     "pay_fund_order_id": _NUMBER,

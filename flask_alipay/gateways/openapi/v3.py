@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from ...exceptions import InvalidParameter, OutcomeUnknown
+from ...protocol.charsets import encode_json
 from ...protocol.notification import loggable
 from ...signer import Signer
 from ..transport import HttpResponse
-from .biz_content import biz_content
 from .errors import error_from_response
 from .responses import as_object, decode, text_field
 from .sending import AS_USUAL, WITHOUT_BODY, Sending, TextPart, fill_path, multipart
@@ -202,7 +202,7 @@ class V3Client:
         return None if verify_response(self.signer, response) else "is not signed by Alipay"
 
     def _encoded(self, fields: Mapping[str, Any]) -> str:
-        text = biz_content(fields, "utf-8")
+        text = encode_json(fields, "utf-8")
         try:
             encoded = text.encode("utf-8")
         except UnicodeEncodeError:
